@@ -1,0 +1,179 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// newLedger makes a ledger in a directory of its own.
+func newLedger(t testing.TB, clients int) *Ledger {
+	t.Helper()
+	l, notes := mustOpen(t, filepath.Join(t.TempDir(), "ledger"), clients)
+	if len(notes) > 0 {
+		t.Fatalf("a new ledger has notes: %q", notes)
+	}
+	return l
+}
+
+// mustOpen opens a ledger until the test ends.
+func mustOpen(t testing.TB, path string, clients int) (*Ledger, []string) {
+	t.Helper()
+	l, notes, err := Open(path, clients, ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shut(l) })
+	return l, notes
+}
+
+// shut closes a ledger that may be closed already.
+func shut(l *Ledger) {
+	if l.mem != nil {
+		_ = l.Close()
+		l.mem = nil
+	}
+}
+
+// must runs work on the ledger now.
+func must(t testing.TB, l *Ledger, work func(*Tx)) {
+	t.Helper()
+	mustAt(t, l, Now(), work)
+}
+
+func mustAt(t testing.TB, l *Ledger, now Moment, work func(*Tx)) {
+	t.Helper()
+	if err := l.Do(now, work); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// look is how a client stands now.
+func look(t testing.TB, l *Ledger, a Arrival) (s Standing) {
+	t.Helper()
+	must(t, l, func(tx *Tx) { s = tx.Look(a) })
+	return s
+}
+
+// hostN is the n-th of many clients, and from is its arrival without any limit.
+func hostN(n int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+func from(host netip.Addr) Arrival {
+	return Arrival{Client: netip.AddrPortFrom(host, 25), Network: netip.PrefixFrom(host, host.BitLen())}
+}
+
+func networkN(n int) netip.Prefix { return from(hostN(n)).Network }
+
+// audit holds every count and every link of the ledger against all the others. It must be called where nobody
+// else writes: within Do, or on a file that is in use no more.
+func audit(l *Ledger) error {
+	var wrong []error
+	complain := func(format string, args ...any) {
+		if len(wrong) < 10 {
+			wrong = append(wrong, fmt.Errorf(format, args...))
+		}
+	}
+	var waiting, serving, clients uint32
+	hung := map[int]int{} // slot in use -> record in whose list it must be
+	for i := range l.liveSlots() {
+		switch s := l.slot(i); s.state {
+		case slotWaiting:
+			waiting++
+		case slotServing:
+			serving++
+		default:
+			complain("slot %d is marked as used; its state is %d", i, s.state)
+		}
+		if r := int(l.slot(i).client) - 1; r >= 0 {
+			hung[i] = r
+		}
+	}
+	seen := map[key]int{}
+	for r := range l.records() {
+		c := l.record(r)
+		if c.used != 1 {
+			continue
+		}
+		clients++
+		k := key{c.addr, c.bits}
+		if other, twice := seen[k]; twice {
+			complain("records %d and %d are both of %v", other, r, k.network())
+		}
+		seen[k] = r
+		if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
+			complain("record %d of %v lies in neither of its buckets %v", r, k.network(), b)
+		}
+		if c.epoch == l.header.epoch {
+			auditList(l, r, hung, complain)
+		}
+	}
+	for i, r := range hung {
+		complain("slot %d is in use and in no list; it says record %d", i, r)
+	}
+	if s := l.state; s.waiting != waiting || s.serving != serving || s.clients != clients {
+		complain("the state says %d waiting, %d serving, %d clients; there are %d, %d, %d",
+			s.waiting, s.serving, s.clients, waiting, serving, clients)
+	}
+	return errors.Join(wrong...)
+}
+
+// auditList walks the list of one record's sessions and takes them off hung.
+func auditList(l *Ledger, r int, hung map[int]int, complain func(string, ...any)) {
+	c := l.record(r)
+	n, before := uint32(0), uint32(0)
+	for next := c.first; next != 0; n++ {
+		i := int(next) - 1
+		if owner, ok := hung[i]; !ok || owner != r {
+			complain("record %d: its list leads to slot %d, which is not its own", r, i)
+			return
+		}
+		delete(hung, i)
+		s := l.slot(i)
+		if s.prev != before {
+			complain("record %d: slot %d has %d before it, not %d", r, i, before, s.prev)
+		}
+		before, next = next, s.next
+	}
+	if n != c.sessions {
+		complain("record %d counts %d sessions; its list has %d", r, c.sessions, n)
+	}
+}
+
+// mustAudit fails the test if anything in the ledger does not fit.
+func mustAudit(t testing.TB, l *Ledger) {
+	t.Helper()
+	var err error
+	must(t, l, func(*Tx) { err = audit(l) })
+	if err != nil {
+		t.Fatalf("the ledger does not add up:\n%v", err)
+	}
+}
+
+// content is all that the ledger says, byte by byte: all but the undo log, its clock, and
+// when a session was last looked at.
+func content(l *Ledger) []byte {
+	l.rollback()
+	all := append([]byte(nil), l.mem...)
+	clear(all[undoAt:totalsAt])
+	s := view[state](all, stateAt)
+	s.lastTick, s.lastWall, s.sweptAt = 0, 0, 0
+	for i := range int(l.geo.slots) {
+		view[session](all, l.slotAt(i)).checked = 0
+	}
+	return all
+}
+
+// within fails the test if work takes longer than d.
+func within(t testing.TB, d time.Duration, what string, work func()) {
+	t.Helper()
+	began := time.Now()
+	work()
+	if took := time.Since(began); took > d {
+		t.Errorf("%s took %v; want %v at most", what, took, d)
+	}
+}

@@ -1,0 +1,155 @@
+package ledger
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// build puts a ledger of the wanted size where there is none, a bad one, or one of
+// another size. Only one process builds at a time: it holds the lock of the file
+// PATH.new, fills it, and renames it into place, so that nobody ever maps half a
+// ledger and a process killed meanwhile leaves nothing but a PATH.new for the next.
+func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, error) {
+	name := filepath.Base(path)
+	fd, err := lockNew(dir, name+".new")
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s.new: %w", path, err)
+	}
+	// Another process may have built it while we waited for the lock.
+	old, err := open(dir, path, boot)
+	if err == nil && old.geo == geo {
+		unix.Close(fd)
+		return old, nil, nil
+	}
+	if err != nil && !repairable(err) {
+		unix.Close(fd)
+		return nil, nil, err
+	}
+	var notes []string
+	if _, bad := err.(*badFile); bad {
+		notes = append(notes, fmt.Sprintf("%v; set aside as %s.bad and begun anew", err, path))
+		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
+			unix.Close(fd)
+			return nil, nil, &os.PathError{Op: "rename", Path: path, Err: err}
+		}
+	}
+	l := &Ledger{fd: fd, geo: geo, boot: boot}
+	if err := l.fill(path); err != nil {
+		_ = unix.Unlinkat(dir, name+".new", 0) // a full disk is not to stay full for our sake
+		unix.Close(fd)
+		return nil, nil, err
+	}
+	if old != nil {
+		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", path, l.records()))
+		err := l.takeOver(old)
+		old.Close()
+		if err != nil {
+			l.Close()
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := unix.Renameat(dir, name+".new", dir, name); err != nil {
+		l.Close()
+		return nil, nil, &os.PathError{Op: "rename", Path: path + ".new", Err: err}
+	}
+	// The builder's lock is the new ledger's own. Until here it kept others waiting.
+	if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
+		l.Close()
+		return nil, nil, os.NewSyscallError("flock", err)
+	}
+	return l, notes, nil
+}
+
+// lockNew opens and locks the builder's file. The name may have been renamed away by
+// a builder before us, or removed: then the lock is worth nothing and is taken again.
+func lockNew(dir int, name string) (int, error) {
+	for range 100 {
+		fd, err := unix.Openat(dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return -1, err
+		}
+		if err := flock(fd); err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+		var here, there unix.Stat_t
+		if unix.Fstat(fd, &here) == nil && unix.Fstatat(dir, name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil &&
+			here.Ino == there.Ino && here.Dev == there.Dev {
+			return fd, private(name, &here, 0o077)
+		}
+		unix.Close(fd)
+	}
+	return -1, ErrBusy
+}
+
+// fill makes the file behind l.fd an empty ledger, every block of it allocated.
+func (l *Ledger) fill(path string) error {
+	size := int64(l.geo.size())
+	err := unix.Ftruncate(l.fd, 0)
+	if err == nil {
+		err = unix.Fallocate(l.fd, 0, 0, size)
+	}
+	if err == unix.EOPNOTSUPP {
+		err = writeZeros(l.fd, size)
+	}
+	if err != nil {
+		return &os.PathError{Op: "allocate", Path: path, Err: err}
+	}
+	if err := l.mapOpened(path); err != nil {
+		return err
+	}
+	h := header{version: version, record: recordSize, buckets: l.geo.buckets, slots: l.geo.slots}
+	copy(h.magic[:], magic)
+	if _, err := unix.Getrandom(bytesOf(&h.seed), 0); err != nil {
+		return os.NewSyscallError("getrandom", err)
+	}
+	h.checksum = checksum(&h)
+	*l.header = h // its bootSum does not fit yet, so the first Do begins a boot
+	l.header.bootSum = ^l.bootSum()
+	return nil
+}
+
+// writeZeros allocates on file systems that cannot do it otherwise.
+func writeZeros(fd int, size int64) error {
+	zeros := make([]byte, 256*page)
+	for at := int64(0); at < size; {
+		n, err := unix.Pwrite(fd, zeros[:min(int64(len(zeros)), size-at)], at)
+		if err != nil {
+			return err
+		}
+		at += int64(n)
+	}
+	return nil
+}
+
+// takeOver copies what the old ledger remembers of clients, and its living sessions,
+// into the new one. Nobody else sees the new one yet; the old one is locked meanwhile,
+// and what its processes still write there afterwards is lost.
+func (l *Ledger) takeOver(old *Ledger) error {
+	now := Now()
+	return old.Do(now, func(from *Tx) {
+		*l.totals = *old.totals
+		l.header.seed = old.header.seed
+		l.header.checksum = checksum(l.header)
+		l.header.boot, l.header.offset, l.header.epoch = old.header.boot, old.header.offset, old.header.epoch
+		l.header.bootSum = l.bootSum()
+		*l.state = *old.state
+		l.state.clients, l.state.waiting, l.state.serving = 0, 0, 0
+		to := &Tx{l: l, now: from.now}
+		for i := range old.records() {
+			if c := old.record(i); c.used == 1 {
+				to.adopt(c)
+				to.begin()
+			}
+		}
+		for i := range old.liveSlots() {
+			if s := old.slot(i); s.alive(from.now) {
+				to.adoptSession(old, s)
+				to.begin()
+			}
+		}
+	})
+}

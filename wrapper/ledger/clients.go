@@ -1,0 +1,208 @@
+package ledger
+
+import (
+	"net/netip"
+	"time"
+)
+
+// MaxBlock is the longest block the ledger believes in; a record that says more is garbage.
+const MaxBlock = 31 * 24 * time.Hour
+
+// strikeMemory is how long a strike can matter to any configuration (block within=).
+const strikeMemory = 24 * time.Hour
+
+// key is a network as records name it: the IPv6 form of its address, and its bits.
+type key struct {
+	addr [16]byte
+	bits uint8
+}
+
+// keyOf is the key of a network; host bits do not matter.
+func keyOf(n netip.Prefix) key {
+	n = n.Masked()
+	bits := n.Bits()
+	if n.Addr().Is4() {
+		bits += 96
+	}
+	return key{n.Addr().As16(), uint8(bits)}
+}
+
+// network is the prefix that keyOf was given.
+func (k key) network() netip.Prefix {
+	addr := netip.AddrFrom16(k.addr)
+	if addr.Is4In6() && k.bits >= 96 {
+		return netip.PrefixFrom(addr.Unmap(), int(k.bits)-96)
+	}
+	return netip.PrefixFrom(addr, int(k.bits))
+}
+
+// widened is the key of the network of fewer bits around k.
+func (k key) widened(bits int) key {
+	w := key{bits: uint8(bits)}
+	copy(w.addr[:], k.addr[:bits/8])
+	if bits%8 != 0 {
+		w.addr[bits/8] = k.addr[bits/8] & (0xff << (8 - bits%8))
+	}
+	return w
+}
+
+// buckets are the two in which the key's record may lie.
+func (l *Ledger) buckets(k key) [2]int {
+	var text [17]byte
+	copy(text[:], k.addr[:])
+	text[16] = k.bits
+	hash := sipHash(l.header.seed, text[:])
+	n := uint64(l.geo.buckets)
+	return [2]int{int(hash >> 32 * n >> 32), int(hash & (1<<32 - 1) * n >> 32)}
+}
+
+func (l *Ledger) records() int       { return int(l.geo.buckets) * ways }
+func (l *Ledger) recordAt(i int) int { return l.geo.bucketsAt() + i*recordSize }
+
+func (l *Ledger) record(i int) *client {
+	return view[client](l.mem, l.recordAt(i))
+}
+
+// change is a record that may be written to: the undo log has it.
+func (l *Ledger) change(i int) *client {
+	l.save(l.recordAt(i), recordSize)
+	return l.record(i)
+}
+
+// find is the number of the key's record, or -1.
+func (l *Ledger) find(k key) int {
+	for _, b := range l.buckets(k) {
+		for i := b * ways; i < (b+1)*ways; i++ {
+			if c := l.record(i); c.used == 1 && c.bits == k.bits && c.addr == k.addr {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// place is the number of the key's record, which takes the place of the least important
+// one where there is none yet. It is -1 if all the candidates have live sessions.
+func (t *Tx) place(k key) int {
+	l := t.l
+	if i := l.find(k); i >= 0 {
+		return i
+	}
+	least, at := (importance{live, 0}), -1
+	for _, b := range l.buckets(k) {
+		for i := b * ways; i < (b+1)*ways; i++ {
+			if v := t.importance(l.record(i)); v.less(least) {
+				least, at = v, i
+			}
+		}
+	}
+	if at < 0 {
+		return -1
+	}
+	c := l.change(at)
+	if c.used != 1 {
+		t.state().clients++
+	}
+	*c = client{addr: k.addr, bits: k.bits, used: 1, epoch: l.header.epoch, seen: t.now}
+	return at
+}
+
+// importance orders records by what is lost with them. Within a rank the older goes first.
+type importance struct {
+	rank int
+	age  int64
+}
+
+// The ranks, least important first.
+const (
+	empty   = iota
+	expired // nothing in it can matter any more
+	history // strikes, arrivals, blocks gone by
+	known
+	blocked // the one that ends soonest goes first
+	live    // never goes
+)
+
+func (a importance) less(b importance) bool {
+	return a.rank < b.rank || a.rank == b.rank && a.age < b.age
+}
+
+func (t *Tx) importance(c *client) importance {
+	switch {
+	case c.used != 1:
+		return importance{empty, 0}
+	case t.sessionsOf(c) > 0:
+		return importance{live, 0}
+	case c.blockLeft(t.now) > 0:
+		return importance{blocked, c.blockTill}
+	case c.known(t.now):
+		return importance{known, c.knownTill}
+	case t.now-c.seen > strikeMemory.Milliseconds() && c.escalation(t.now, MaxBlock) == 0:
+		return importance{expired, c.seen}
+	}
+	return importance{history, c.seen}
+}
+
+// blockLeft is how long the block still runs, in ms; 0 = there is none.
+func (c *client) blockLeft(now int64) int64 {
+	if c.blockedAt > now || c.blockTill <= now || c.blockTill-c.blockedAt > MaxBlock.Milliseconds() {
+		return 0
+	}
+	return c.blockTill - now
+}
+
+// escalation is how many blocks count for the length of the next: those that
+// came each within that time after the one before.
+func (c *client) escalation(now int64, within time.Duration) uint32 {
+	if c.blockTill <= 0 || now-c.blockTill > within.Milliseconds() {
+		return 0
+	}
+	return c.blocks
+}
+
+func (c *client) known(now int64) bool {
+	return now < c.knownTill && c.knownTill-now <= MaxBlock.Milliseconds()
+}
+
+// strikesWithin counts the strikes of the last d.
+func (c *client) strikesWithin(now int64, d time.Duration) int {
+	n := 0
+	for _, at := range c.strikes {
+		if at > 0 && at <= now && now-at < d.Milliseconds() {
+			n++
+		}
+	}
+	return n
+}
+
+// why is the reason of the last strike or block.
+func (c *client) why() string {
+	n := 0
+	for n < len(c.reason) && c.reason[n] > ' ' && c.reason[n] < 0x7f {
+		n++
+	}
+	return string(c.reason[:n])
+}
+
+// setReason keeps what fits of the reason, as one word of printable ASCII.
+func (c *client) setReason(reason string) {
+	c.reason = [reasonSize]byte{}
+	for i := 0; i < len(reason) && i < reasonSize; i++ {
+		b := reason[i]
+		if b <= ' ' || b >= 0x7f {
+			b = '_'
+		}
+		c.reason[i] = b
+	}
+}
+
+// adopt copies a record of another ledger, less its sessions.
+func (t *Tx) adopt(old *client) {
+	i := t.place(key{old.addr, old.bits})
+	if i < 0 {
+		return
+	}
+	c := t.l.record(i)
+	*c = *old
+	c.epoch, c.sessions, c.first = t.l.header.epoch, 0, 0
+}

@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The ledger's own time
+//
+// All times in the file are ledger time: milliseconds that look like wall-clock time
+// when the file is made, but go on with CLOCK_BOOTTIME, which nobody can set.
+// A wall clock that jumps therefore changes nothing. Only across a reboot is the wall clock
+// asked how long the machine was away, and only forwards: one that comes up
+// in the past shortens nothing and lengthens nothing.
+
+// Moment is one reading of both clocks. It is passed in rather than read, so that
+// a test can let a day go by.
+type Moment struct {
+	Boot time.Duration // CLOCK_BOOTTIME: since boot, sleep included
+	Wall time.Time
+}
+
+// Now reads the clocks.
+func Now() Moment {
+	var ts unix.Timespec
+	// CLOCK_BOOTTIME cannot fail on Linux 2.6.39 and later.
+	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
+	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
+}
+
+// After is the moment d later.
+func (m Moment) After(d time.Duration) Moment {
+	return Moment{m.Boot + d, m.Wall.Add(d)}
+}
+
+// Boot tells one boot of the kernel from another.
+type Boot [16]byte
+
+// ThisBoot reads the kernel's boot id (proc(5), /proc/sys/kernel/random/boot_id). Without
+// /proc it is the zero Boot, which is taken for the same boot always: sessions are then
+// told from dead ones by pid alone.
+func ThisBoot() Boot {
+	var text [37]byte
+	n := readFile("/proc/sys/kernel/random/boot_id", text[:])
+	var boot Boot
+	digits := 0
+	for _, c := range text[:n] {
+		var v byte
+		switch {
+		case '0' <= c && c <= '9':
+			v = c - '0'
+		case 'a' <= c && c <= 'f':
+			v = c - 'a' + 10
+		default:
+			continue
+		}
+		if digits < 2*len(boot) {
+			boot[digits/2] |= v << (4 * (1 - digits%2))
+			digits++
+		}
+	}
+	return boot
+}
+
+// saneAge bounds how far the file's clock may be from the wall clock when a
+// new boot takes it over; beyond it the number is garbage and the wall clock is believed.
+const saneAge = 50 * 365 * 24 * time.Hour
+
+// tick brings the clock up to now and returns the ledger time in ms. It must be
+// called with the lock held, before anything else looks at the file.
+func (l *Ledger) tick(now Moment) int64 {
+	h, s := l.header, l.state
+	boot, wall := now.Boot.Milliseconds(), now.Wall.UnixMilli()
+	switch {
+	case h.bootSum != l.bootSum(),
+		h.boot != l.boot && h.boot != Boot{} && l.boot != Boot{},
+		boot+h.offset < s.lastTick-time.Hour.Milliseconds():
+		l.newBoot(boot, wall)
+	case h.boot != l.boot && l.boot != Boot{}:
+		h.boot = l.boot
+		h.bootSum = l.bootSum()
+	}
+	// Two processors' clocks may differ by a hair; time does not go back for that.
+	tick := max(boot+h.offset, s.lastTick)
+	s.lastTick, s.lastWall = tick, wall
+	return tick
+}
+
+// newBoot forgets the sessions of the boot before and sets the clock on. A process killed
+// in the midst of it leaves it to the next. The state is undone then, lest the time
+// away count twice; the header is not, but its sum does not fit until the very end.
+func (l *Ledger) newBoot(boot, wall int64) {
+	h, s := l.header, l.state
+	l.save(stateAt, len(bytesOf(s)))
+	last := s.lastTick
+	if age := wall - last; last <= 0 || age > saneAge.Milliseconds() || age < -saneAge.Milliseconds() {
+		last = wall
+	} else if away := wall - s.lastWall; s.lastWall > 0 && away > 0 {
+		last += away
+	}
+	clear(l.bitmap)
+	s.waiting, s.serving, s.stressed, s.sweptAt = 0, 0, 0, 0
+	h.epoch++
+	h.offset = last - boot
+	s.lastTick, s.lastWall = last, wall
+	l.undo.used.Store(0)
+	h.boot = l.boot
+	h.bootSum = l.bootSum()
+}
+
+// bootSum guards the fields that say how to read all the others.
+func (l *Ledger) bootSum() uint64 {
+	h := l.header
+	var b [28]byte
+	copy(b[:], h.boot[:])
+	binary.NativeEndian.PutUint64(b[16:], uint64(h.offset))
+	binary.NativeEndian.PutUint32(b[24:], h.epoch)
+	return sipHash(h.seed, b[:])
+}

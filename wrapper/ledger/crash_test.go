@@ -1,0 +1,304 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyFile copies a ledger's file.
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// furnished makes a furnished ledger in boot 1 and returns its path and what it says.
+func furnished(t *testing.T, now Moment) (path string, before []byte) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ledger")
+	l, _, err := Open(path, MinClients, bootN(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	furnish(t, l, now, Self())
+	return path, content(l)
+}
+
+// done is what the ledger says after the deed, and which pages that has changed.
+func done(t *testing.T, path string, boot int, now Moment, do func(*Tx)) (after []byte, pages map[int]bool) {
+	t.Helper()
+	copyFile(t, path, path+".done")
+	l, _, err := Open(path+".done", MinClients, bootN(boot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	was := append([]byte(nil), l.mem...)
+	mustAt(t, l, now, do)
+	if err := audit(l); err != nil {
+		t.Fatalf("uninterrupted: %v", err)
+	}
+	pages = map[int]bool{}
+	for at := 0; at < len(was); at += page {
+		if !bytes.Equal(was[at:at+page], l.mem[at:at+page]) {
+			pages[at] = true
+		}
+	}
+	return content(l), pages
+}
+
+// A process killed at whatever instruction of whatever deed has done it whole or not at all.
+func TestCrashAtEveryInstruction(t *testing.T) {
+	program := plainProgram(t)
+	for _, d := range deeds() {
+		t.Run(d.name, func(t *testing.T) {
+			now := Now()
+			path, before := furnished(t, now)
+			after, pages := done(t, path, 1, now, d.do)
+			dir := t.TempDir()
+			committed := false
+			s := newStepper(t, program, path, d.name, 1, now, pages)
+			n, states := s.run(t, func(image []byte) {
+				l := crashed(t, dir, image, 1)
+				defer l.Close()
+				mustAt(t, l, now, func(*Tx) {})
+				switch is := content(l); {
+				case bytes.Equal(is, after):
+					committed = true
+				case d.inParts:
+				case committed:
+					t.Fatal("what was done is undone")
+				case !bytes.Equal(is, before):
+					t.Fatalf("half done: %s", difference(before, is))
+				}
+				if err := audit(l); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if d.name != "nothing" && !committed {
+				t.Error("never done")
+			}
+			t.Logf("%d instructions, %d states of the file", n, states)
+		})
+	}
+}
+
+// difference says where two contents differ.
+func difference(want, is []byte) string {
+	for at := range want {
+		if want[at] != is[at] {
+			return fmt.Sprintf("byte %d (page %d) is %#x, was %#x", at, at/page, is[at], want[at])
+		}
+	}
+	return "nothing"
+}
+
+// A process that cleans up after a crash may crash too.
+func TestCrashDuringRollback(t *testing.T) {
+	now := Now()
+	path, before := furnished(t, now)
+	l, _, err := Open(path, MinClients, bootN(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var broken []byte // as a kill at the last instruction of the work leaves it
+	mustAt(t, l, now, func(tx *Tx) {
+		deedNamed("a whole connection").do(tx)
+		broken = append(broken, l.mem...)
+	})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, broken, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, pages := done(t, path, 1, now, func(*Tx) {})
+	dir := t.TempDir()
+	s := newStepper(t, plainProgram(t), path, "nothing", 1, now, pages)
+	n, states := s.run(t, func(image []byte) {
+		l := crashed(t, dir, image, 1)
+		defer l.Close()
+		mustAt(t, l, now, func(*Tx) {})
+		if is := content(l); !bytes.Equal(is, before) {
+			t.Fatalf("half undone: %s", difference(before, is))
+		}
+	})
+	t.Logf("%d instructions, %d states of the file", n, states)
+}
+
+// A new boot begins with many changes outside the undo log.
+func TestCrashAsABootBegins(t *testing.T) {
+	now := Now()
+	path, _ := furnished(t, now)
+	reboot := Moment{10 * time.Second, now.Wall.Add(2 * time.Minute)} // two minutes away
+	look := func(l *Ledger) (s Standing) {
+		mustAt(t, l, reboot, func(tx *Tx) { s = tx.Look(from(hostN(blockedN))) })
+		return s
+	}
+	_, pages := done(t, path, 2, reboot, func(*Tx) {})
+	dir := t.TempDir()
+	s := newStepper(t, plainProgram(t), path, "nothing", 2, reboot, pages)
+	n, states := s.run(t, func(image []byte) {
+		l := crashed(t, dir, image, 2)
+		defer l.Close()
+		got := look(l)
+		if want := 8 * time.Minute; got.BlockLeft != want {
+			t.Fatalf("after a crash the block has %v left; want %v", got.BlockLeft, want)
+		}
+		if got.Waiting != 0 || got.Serving != 0 {
+			t.Fatalf("after a crash there are sessions of the boot before: %+v", got)
+		}
+		if err := audit(l); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Logf("%d instructions, %d states of the file", n, states)
+}
+
+// crashRole does the first K deeds in one work and kills itself with the rest undone: PATH, K.
+func crashRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	k, _ := strconv.Atoi(args[1])
+	return l.Do(Now(), func(t *Tx) {
+		for _, d := range deeds() {
+			if d.inParts {
+				continue
+			}
+			if k == 0 {
+				raise(unix.SIGKILL)
+			}
+			k--
+			d.do(t)
+		}
+		raise(unix.SIGKILL)
+	})
+}
+
+// A process that kills itself between any two of its deeds leaves all as it was, and the lock to others.
+func TestCrashBetweenDeeds(t *testing.T) {
+	l := newLedger(t, MinClients)
+	furnish(t, l, Now(), Self())
+	before := content(l)
+	path := ledgerPath(t, l)
+	for k := range len(deeds()) - 1 {
+		c := start(t, "crash", path, fmt.Sprint(k))
+		if err := c.end(); err == nil || err.Error() != "signal: killed" {
+			t.Fatalf("the child was to kill itself: %v", err)
+		}
+		within(t, Patience, "work after a crash", func() { must(t, l, func(*Tx) {}) })
+		if is := content(l); !bytes.Equal(is, before) {
+			t.Fatalf("killed after %d deeds: %s", k, difference(before, is))
+		}
+	}
+	mustAudit(t, l)
+}
+
+// ledgerPath is where the ledger's file is.
+func ledgerPath(t testing.TB, l *Ledger) string {
+	t.Helper()
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", l.fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// hammerRole works without end. Three counts always change together: PATH.
+func hammerRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	self := Self()
+	fmt.Println("ready")
+	for n := rand.IntN(1000); ; n++ {
+		a := from(hostN(n % 100))
+		a.Limits = Limits{Serving: 100, Waiting: 100, Conns: 3, Rate: 1000, Per: time.Minute}
+		var s Session
+		err := l.Do(Now(), func(t *Tx) {
+			t.Look(a) // frees the dead as work of its own, so it comes first
+			t.Count(1)
+			t.Count(2)
+			s, _ = t.Enter(a, self)
+			if n%3 == 0 {
+				t.Serve(s)
+			}
+			t.Spoke(0)
+		})
+		if err == nil && n%2 == 0 {
+			err = l.Do(Now(), func(t *Tx) { t.Leave(s) })
+		}
+		if err != nil && err != ErrBusy {
+			return err
+		}
+	}
+}
+
+// Processes killed out of the blue, again and again, while others work.
+func TestCrashUnderFire(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path := ledgerPath(t, l)
+	var kills atomic.Int64
+	var wg sync.WaitGroup
+	deadline := time.Now().Add(4 * time.Second)
+	for range 4 {
+		wg.Go(func() {
+			for time.Now().Before(deadline) {
+				c := start(t, "hammer", path)
+				if _, err := c.out.ReadString('\n'); err != nil && err != io.EOF {
+					t.Error(err)
+				}
+				time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+				_ = c.kill()
+				kills.Add(1)
+			}
+		})
+	}
+	for time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+		err := l.Do(Now(), func(tx *Tx) {
+			v := l.totals
+			if v.verdicts[1] != v.verdicts[2] || v.verdicts[1] != v.spoke[0] {
+				t.Errorf("counts that change together: %d, %d, %d", v.verdicts[1], v.verdicts[2], v.spoke[0])
+			}
+			if err := audit(l); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	wg.Wait()
+	t.Logf("%d kills among %d pieces of work", kills.Load(), l.totals.spoke[0])
+	time.Sleep(identityGood * time.Millisecond)
+	must(t, l, func(tx *Tx) {
+		if n := tx.Totals(); n.Waiting+n.Serving != 0 {
+			t.Errorf("sessions of nobody: %d waiting, %d serving", n.Waiting, n.Serving)
+		}
+	})
+	mustAudit(t, l)
+}

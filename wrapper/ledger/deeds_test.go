@@ -1,0 +1,129 @@
+package ledger
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// A deed is a piece of work on a furnished ledger, for tests that break in upon it.
+type deed struct {
+	name    string
+	inParts bool // it frees dead sessions, each of which is work done for itself
+	do      func(*Tx)
+}
+
+// Who is who in a furnished ledger. Clients from 0 to 9 have three sessions each.
+const (
+	crowded   = 3  // one of its sessions serves
+	haunted   = 5  // one of its sessions is dead
+	blockedN  = 20 // for ten minutes
+	knownN    = 21
+	offenderN = 22 // two strikes
+	strangerN = 23 // not in the ledger
+)
+
+var threeStrikes = Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
+
+// furnish puts something of everything into the ledger; all sessions that live are p's.
+func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
+	t.Helper()
+	for n := range 10 {
+		mustAt(t, l, now, func(tx *Tx) {
+			for i := range 3 {
+				a := from(hostN(n))
+				a.Limits = Limits{Rate: 100, Per: time.Minute}
+				who := p
+				if n == haunted && i == 1 {
+					who = Process{PID: maxPID - 1, Start: 1}
+				}
+				s, ok := tx.Enter(a, who)
+				if !ok {
+					t.Fatal("a furnished ledger is full")
+				}
+				if n == crowded && i == 1 {
+					tx.Serve(s)
+				}
+			}
+		})
+	}
+	mustAt(t, l, now, func(tx *Tx) {
+		tx.Block(networkN(blockedN), 10*time.Minute, "test", Penalty{})
+		tx.Remember(networkN(knownN), time.Hour)
+		tx.Strike(networkN(offenderN), "test", threeStrikes)
+		tx.Strike(networkN(offenderN), "test", threeStrikes)
+		tx.Count(1)
+	})
+}
+
+// sessionIn is the session in slot i, as the process that entered it has it.
+func (t *Tx) sessionIn(i int) Session {
+	s := t.l.slot(i)
+	return Session{uint32(i) + 1, Process{PID: int(s.pid), Start: s.start}, s.since}
+}
+
+// sessionOf is the n-th session of a client, the latest first.
+func (t *Tx) sessionOf(host netip.Addr, n int) Session {
+	i := int(t.l.record(t.l.find(keyOf(from(host).Network))).first) - 1
+	for ; n > 0; n-- {
+		i = int(t.l.slot(i).next) - 1
+	}
+	return t.sessionIn(i)
+}
+
+// nobody is a process that does not live, so that what enters for it needs no /proc.
+var nobody = Process{PID: maxPID - 2, Start: 7}
+
+// deeds are all kinds of work there are.
+func deeds() []deed {
+	return []deed{
+		{name: "nothing", do: func(*Tx) {}},
+		{name: "look", do: func(t *Tx) { t.Look(from(hostN(blockedN))) }},
+		{name: "enter as a stranger", do: func(t *Tx) { t.Enter(from(hostN(strangerN)), nobody) }},
+		{name: "enter again", do: func(t *Tx) {
+			a := from(hostN(crowded))
+			a.Limits = Limits{Rate: 100, Per: time.Minute}
+			t.Enter(a, nobody)
+		}},
+		{name: "serve", do: func(t *Tx) { t.Serve(t.sessionOf(hostN(crowded), 0)) }},
+		{name: "leave from the front of the list", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 0)) }},
+		{name: "leave from its middle", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 1)) }},
+		{name: "leave from its end", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 2)) }},
+		{name: "remember", do: func(t *Tx) { t.Remember(networkN(strangerN), time.Hour) }},
+		{name: "strike", do: func(t *Tx) { t.Strike(networkN(knownN), "early", threeStrikes) }},
+		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", threeStrikes) }},
+		{name: "block of a wide network", do: func(t *Tx) {
+			t.Block(netip.MustParsePrefix("10.0.0.0/9"), time.Hour, "admin", Penalty{})
+		}},
+		{name: "counts", do: func(t *Tx) {
+			t.Count(3)
+			t.Spoke(1300 * time.Millisecond)
+			t.Left(31 * time.Second)
+		}},
+		{name: "a whole connection", do: func(t *Tx) {
+			a := from(hostN(knownN))
+			a.Limits = Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute}
+			t.Look(a)
+			s, _ := t.Enter(a, nobody)
+			t.Serve(s)
+			t.Remember(a.Network, time.Hour)
+			t.Count(9)
+			t.Leave(s)
+		}},
+		{name: "reap one client", inParts: true, do: func(t *Tx) {
+			a := from(hostN(haunted))
+			a.Limits.Conns = 2
+			t.Look(a)
+		}},
+		{name: "sweep", inParts: true, do: func(t *Tx) { t.Totals() }},
+	}
+}
+
+func deedNamed(name string) deed {
+	for _, d := range deeds() {
+		if d.name == name {
+			return d
+		}
+	}
+	panic("no deed " + name)
+}

@@ -1,0 +1,145 @@
+package ledger
+
+import "sync/atomic"
+
+const (
+	magic   = "sendwrap"
+	version = 1
+
+	page        = 4096
+	stateAt     = page / 2
+	undoHead    = 64
+	undoAt      = page
+	undoSize    = 2 * page
+	totalsAt    = undoAt + undoSize
+	totalsSize  = 2 * page
+	bitmapAt    = totalsAt + totalsSize
+	slotSize    = 64
+	recordSize  = 256
+	ways        = page / recordSize // records in a bucket
+	minSlots    = 4096
+	wordBits    = 64
+	reasonSize  = 32
+	strikesKept = 8
+)
+
+// Bounds of the geometry that Open accepts, in client records.
+const (
+	MinClients = 1024
+	MaxClients = 1 << 24
+)
+
+// header begins the file. What stands above checksum never changes once the file
+// is made; bootSum covers what a new boot rewrites.
+type header struct {
+	magic    [8]byte
+	version  uint32
+	record   uint32 // recordSize, so that a build with another layout is told apart
+	buckets  uint32
+	slots    uint32
+	seed     [2]uint64
+	checksum uint64
+
+	boot    Boot   // to which the sessions belong
+	offset  int64  // ledger time = CLOCK_BOOTTIME + offset, ms
+	epoch   uint32 // counts boots; what a record says of sessions holds for its own epoch only
+	_       uint32
+	bootSum uint64
+}
+
+// state stands in the second half of the first page and changes all the time.
+type state struct {
+	lastTick int64     // ledger time of the last work, ms
+	lastWall int64     // wall clock at the same moment, ms since 1970
+	sweptAt  int64     // ledger time of the last sweep, ms
+	lengths  [3]uint64 // bit n: a block was once put on a network of n bits (IPv6 form)
+	waiting  uint32
+	serving  uint32
+	clients  uint32 // records in use
+	stressed uint32 // 1 while the greet delay is shortened
+}
+
+// undo is the head of the undo log; entries follow it.
+type undo struct {
+	used atomic.Uint64 // bytes of entries that count; 0 = no work under way
+	_    [undoHead - 8]byte
+}
+
+// saved is the head of one entry of the undo log; the bytes that stood at "at" follow it.
+type saved struct {
+	at, size uint64
+}
+
+// totals are counted since the file was made.
+type totals struct {
+	verdicts [Verdicts]uint64
+	spoke    [delayCells]uint64
+	left     [delayCells]uint64
+}
+
+// client is what is remembered of one network under which clients are counted, or
+// on which a block was put. Times are ledger time in ms, 0 = never.
+type client struct {
+	addr      [16]byte // IPv4 in its IPv6-mapped form
+	bits      uint8    // of that form
+	used      uint8
+	_         [2]byte
+	epoch     uint32 // for which sessions and first hold
+	sessions  uint32 // live sessions as far as anybody has noticed
+	first     uint32 // its first session: slot number + 1, 0 = none
+	seen      int64
+	knownTill int64
+	blockedAt int64
+	blockTill int64
+	blocks    uint32 // blocks so far, each of which doubles the next
+	_         uint32
+	strikes   [strikesKept]int64 // newest first
+	rate      window
+	reason    [reasonSize]byte // of the last strike or block
+	_         [40]byte
+}
+
+// session is one slot: a connection that counts.
+type session struct {
+	pid     uint32
+	state   uint8 // slotFree, slotWaiting, slotServing
+	shared  uint8 // 1: the process holds many sessions and is never signalled for one of them
+	port    uint16
+	start   uint64 // start time of the process, clock ticks since boot; 0 = could not be read
+	since   int64
+	checked int64 // when pid and start time were last seen to belong together
+	addr    [16]byte
+	client  uint32 // record number + 1, 0 = none
+	next    uint32 // of the same client: slot number + 1, 0 = none
+	prev    uint32
+	_       uint32
+}
+
+const (
+	slotFree uint8 = iota
+	slotWaiting
+	slotServing
+)
+
+// geometry says where things lie in a file of so many buckets and slots.
+type geometry struct {
+	buckets, slots uint32
+}
+
+func geometryFor(clients int) geometry {
+	buckets := (clients + ways - 1) / ways
+	slots := max(minSlots, (clients/2+wordBits-1)/wordBits*wordBits)
+	return geometry{uint32(buckets), uint32(slots)}
+}
+
+func roundToPage(n int) int { return (n + page - 1) / page * page }
+
+func (g geometry) slotsAt() int   { return bitmapAt + roundToPage(int(g.slots)/8) }
+func (g geometry) bucketsAt() int { return g.slotsAt() + roundToPage(int(g.slots)*slotSize) }
+func (g geometry) size() int      { return g.bucketsAt() + int(g.buckets)*page }
+
+// sane refuses what no build of this program makes, before it is used as a size.
+func (g geometry) sane() bool {
+	return g.buckets >= MinClients/ways && g.buckets <= MaxClients/ways &&
+		g.slots >= minSlots && g.slots <= MaxClients && g.slots%wordBits == 0
+}

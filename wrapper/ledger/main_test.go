@@ -1,0 +1,176 @@
+package ledger
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// roleVar makes the test binary play one of the roles instead of running the tests.
+const roleVar = "LEDGER_TEST_ROLE"
+
+const thisProgram = "/proc/self/exe"
+
+// A role is what a test has a process of its own do. An error is printed and ends it with status 1.
+type role func(args []string) error
+
+func roles() map[string]role {
+	return map[string]role{
+		"crash":  crashRole,
+		"hammer": hammerRole,
+		"step":   stepRole,
+	}
+}
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(roleVar); name != "" {
+		if err := roles()[name](os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// child is a process that plays a role.
+type child struct {
+	*exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	reaped bool
+}
+
+// start starts a child; it does not outlive the test. Its errors go to the test's own stderr.
+func start(t testing.TB, name string, args ...string) *child {
+	t.Helper()
+	return startAs(t, thisProgram, nil, nil, name, args...)
+}
+
+// startAs starts a child from a program that may be another than this one, with other attributes, namespaces for
+// instance, and more in its environment.
+func startAs(t testing.TB, program string, attr *syscall.SysProcAttr, env []string, name string, args ...string) *child {
+	t.Helper()
+	c := &child{Cmd: exec.Command(program, args...)}
+	c.Env = append(append(os.Environ(), roleVar+"="+name), env...)
+	c.Stderr = os.Stderr
+	c.SysProcAttr = attr
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.in, c.out = in, bufio.NewReader(out)
+	if err := c.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	t.Cleanup(func() { _ = c.kill() })
+	return c
+}
+
+// line is the next line that the child prints.
+func (c *child) line(t testing.TB) string {
+	t.Helper()
+	s, err := c.out.ReadString('\n')
+	if err != nil {
+		t.Fatalf("child %d ended before its next line: %q, %v", c.Process.Pid, s, err)
+	}
+	return strings.TrimSuffix(s, "\n")
+}
+
+// tell writes a line to the child, which may wait for one.
+func (c *child) tell(t testing.TB, line string) {
+	t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		t.Fatalf("child %d: %v", c.Process.Pid, err)
+	}
+}
+
+// kill ends the child by SIGKILL and reaps it.
+func (c *child) kill() error {
+	if c.reaped {
+		return nil
+	}
+	_ = c.Process.Kill()
+	return c.end()
+}
+
+// end waits for the child to end by itself.
+func (c *child) end() error {
+	c.reaped = true
+	return c.Wait()
+}
+
+// signal sends a signal and, if that is SIGSTOP, waits until the child has stopped.
+func (c *child) signal(t testing.TB, sig unix.Signal) {
+	t.Helper()
+	if err := unix.Kill(c.Process.Pid, sig); err != nil {
+		t.Fatal(err)
+	}
+	if sig == unix.SIGSTOP {
+		c.untilStopped(t)
+	}
+}
+
+// untilStopped waits until the child stands still.
+func (c *child) untilStopped(t testing.TB) {
+	t.Helper()
+	var status unix.WaitStatus
+	for {
+		switch _, err := unix.Wait4(c.Process.Pid, &status, unix.WUNTRACED, nil); {
+		case err == unix.EINTR:
+		case err != nil || !status.Stopped():
+			t.Fatalf("child %d did not stop: status %#x, %v", c.Process.Pid, status, err)
+		default:
+			return
+		}
+	}
+}
+
+// raise sends the calling thread a signal, which has its effect before raise returns.
+func raise(sig unix.Signal) {
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), sig)
+}
+
+// waitForLine waits for the parent's next line.
+func waitForLine() {
+	var b [1]byte
+	for b[0] != '\n' {
+		if n, err := unix.Read(0, b[:]); n == 0 || err != nil && err != unix.EINTR {
+			os.Exit(0) // the parent is gone
+		}
+	}
+}
+
+// needRoot ends a test that only root can run: as a failure where CI is set, since there it must be possible.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("root needed")
+	}
+	t.Skip("root needed")
+}
+
+// eventually waits up to five seconds for something that takes the kernel a moment.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 5 s: %s", what)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"math/bits"
+	"net/netip"
+)
+
+// Session is a connection that the ledger counts. It is worth something only to the
+// ledger that gave it; the zero Session is none.
+type Session struct {
+	slot    uint32 // number + 1
+	process Process
+	since   int64
+}
+
+func (l *Ledger) slotAt(i int) int { return l.geo.slotsAt() + i*slotSize }
+
+func (l *Ledger) slot(i int) *session {
+	return view[session](l.mem, l.slotAt(i))
+}
+
+// changeSlot is a slot that may be written to: the undo log has it.
+func (l *Ledger) changeSlot(i int) *session {
+	l.save(l.slotAt(i), slotSize)
+	return l.slot(i)
+}
+
+// mark sets or clears the slot's bit.
+func (l *Ledger) mark(i int, inUse bool) {
+	w := i / wordBits
+	l.save(bitmapAt+w*8, 8)
+	if inUse {
+		l.bitmap[w] |= 1 << (i % wordBits)
+	} else {
+		l.bitmap[w] &^= 1 << (i % wordBits)
+	}
+}
+
+// liveSlots calls yield with the number of each slot in use.
+func (l *Ledger) liveSlots() func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		for w, word := range l.bitmap {
+			for ; word != 0; word &= word - 1 {
+				if !yield(w*wordBits + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// freeSlot is the lowest slot not in use, so that those in use stay close together;
+// -1 = all are.
+func (l *Ledger) freeSlot() int {
+	for w, word := range l.bitmap {
+		if word != ^uint64(0) {
+			return w*wordBits + bits.TrailingZeros64(^word)
+		}
+	}
+	return -1
+}
+
+// sessionsOf is how many sessions the record claims.
+func (t *Tx) sessionsOf(c *client) uint32 {
+	if c.epoch != t.l.header.epoch {
+		return 0
+	}
+	return c.sessions
+}
+
+// open takes a slot for a waiting session and hangs it in at the client's record (-1 = none).
+func (t *Tx) open(record int, from netip.AddrPort, p Process) (Session, bool) {
+	l := t.l
+	i := l.freeSlot()
+	if i < 0 {
+		return Session{}, false
+	}
+	s := l.changeSlot(i)
+	*s = session{
+		pid: uint32(p.PID), start: p.Start, state: slotWaiting,
+		since: t.now, checked: t.now, addr: from.Addr().As16(), port: from.Port(),
+	}
+	if p.Shared {
+		s.shared = 1
+	}
+	l.mark(i, true)
+	t.state().waiting++
+	t.hang(i, record)
+	return Session{uint32(i) + 1, p, t.now}, true
+}
+
+// hang puts the slot first in the list of the client's sessions.
+func (t *Tx) hang(i, record int) {
+	if record < 0 {
+		return
+	}
+	l := t.l
+	s, c := l.slot(i), l.change(record)
+	if c.epoch != l.header.epoch {
+		c.epoch, c.sessions, c.first = l.header.epoch, 0, 0
+	}
+	if n := int(c.first) - 1; t.ownedBy(n, record) {
+		l.changeSlot(n).prev = uint32(i) + 1
+		s.next = c.first
+	}
+	s.client = uint32(record) + 1
+	c.first = uint32(i) + 1
+	c.sessions++
+}
+
+// ownedBy says whether slot i is in use by a session of the client: links are read
+// from a file, and believed only if both ends agree.
+func (t *Tx) ownedBy(i, record int) bool {
+	return i >= 0 && i < int(t.l.geo.slots) && t.l.slot(i).state != slotFree && t.l.slot(i).client == uint32(record)+1
+}
+
+// free ends the session in slot i.
+func (t *Tx) free(i int) {
+	l := t.l
+	s := l.changeSlot(i)
+	record := int(s.client) - 1
+	if record >= 0 && record < l.records() {
+		t.unhang(s, i, record)
+	}
+	if n := t.counter(s); *n > 0 {
+		*n--
+	}
+	*s = session{}
+	l.mark(i, false)
+}
+
+func (t *Tx) unhang(s *session, i, record int) {
+	l := t.l
+	c := l.change(record)
+	if c.epoch != l.header.epoch {
+		return
+	}
+	if n := int(s.next) - 1; t.ownedBy(n, record) {
+		l.changeSlot(n).prev = s.prev
+	}
+	if p := int(s.prev) - 1; t.ownedBy(p, record) {
+		l.changeSlot(p).next = s.next
+	} else if c.first == uint32(i)+1 {
+		c.first = s.next
+	}
+	if c.sessions > 0 {
+		c.sessions--
+	}
+}
+
+// counter is the total in which the session counts.
+func (t *Tx) counter(s *session) *uint32 {
+	if s.state == slotServing {
+		return &t.state().serving
+	}
+	return &t.state().waiting
+}
+
+// mine is the slot of a session that still belongs to it, or -1: a session whose
+// process was taken for dead, or that an administrator's new ledger knows nothing of.
+func (t *Tx) mine(s Session) int {
+	i := int(s.slot) - 1
+	if i < 0 || i >= int(t.l.geo.slots) {
+		return -1
+	}
+	slot := t.l.slot(i)
+	if slot.state == slotFree || slot.pid != uint32(s.process.PID) || slot.start != s.process.Start || slot.since != s.since {
+		return -1
+	}
+	return i
+}
+
+// adoptSession copies a session of another ledger, after its client.
+func (t *Tx) adoptSession(from *Ledger, old *session) {
+	l := t.l
+	i := l.freeSlot()
+	if i < 0 {
+		return
+	}
+	s := l.changeSlot(i)
+	*s = *old
+	s.client, s.next, s.prev = 0, 0, 0
+	l.mark(i, true)
+	*t.counter(s)++
+	if r := int(old.client) - 1; r >= 0 && r < from.records() {
+		c := from.record(r)
+		t.hang(i, l.find(key{c.addr, c.bits}))
+	}
+}

@@ -1,0 +1,209 @@
+package ledger
+
+import (
+	"math/bits"
+	"net/netip"
+	"time"
+)
+
+// Tx is the ledger while the lock is held; see [Ledger.Do].
+type Tx struct {
+	l   *Ledger
+	now int64 // ledger time, ms
+}
+
+func (t *Tx) state() *state { return t.l.state }
+
+// Arrival is a client at the door, and what decides whether it gets in.
+type Arrival struct {
+	Client  netip.AddrPort // IPv4-mapped addresses unmapped
+	Network netip.Prefix   // under which it is counted
+	Limits  Limits
+}
+
+// Limits are the numbers against which the caller will hold a [Standing]; 0 = no limit. The
+// ledger itself refuses nobody. It must know them to see when a count has
+// to be verified: sessions whose process has died count until somebody looks.
+type Limits struct {
+	Serving int           // MTAs in session at once
+	Waiting int           // clients in the greet delay at once
+	Conns   int           // live sessions of the network
+	Rate    int           // arrivals of the network in any
+	Per     time.Duration // so long
+}
+
+// Standing is what the ledger knows of a client that has arrived.
+type Standing struct {
+	Serving, Waiting int  // sessions of all clients
+	Stressed         bool // since 80 % of a limit on them was reached, until below 60 %
+	Conns            int  // live sessions of its network
+	Arrivals         int  // of its network within Limits.Per, this one not counted
+	Known            bool // it waited quietly not long ago
+	Strikes          int  // of its network in the last 24 hours
+	Blocked          bool
+	BlockLeft        time.Duration
+	Reason           string       // of the block
+	Network          netip.Prefix // on which the block is; it may be wider than its own
+}
+
+// Look tells how the client stands. Counts that have reached a limit (or the
+// mark of 80 %) are held against the living processes first. Call it before
+// anything else in the same Do: the sessions it finds dead are freed at once.
+func (t *Tx) Look(a Arrival) Standing {
+	t.verify(a)
+	st := t.state()
+	t.stress(a.Limits)
+	s := Standing{Serving: int(st.serving), Waiting: int(st.waiting), Stressed: st.stressed != 0}
+	k := keyOf(a.Network)
+	if i := t.l.find(k); i >= 0 {
+		c := t.l.record(i)
+		s.Conns = int(t.sessionsOf(c))
+		s.Known = c.known(t.now)
+		s.Strikes = c.strikesWithin(t.now, strikeMemory)
+		if a.Limits.Rate > 0 {
+			w := c.rate
+			w.advance(t.now, a.Limits.Per)
+			s.Arrivals = w.count()
+		}
+		t.lookBlock(&s, i)
+	}
+	t.lookWiderBlocks(&s, keyOf(netip.PrefixFrom(a.Client.Addr(), a.Client.Addr().BitLen())), k)
+	return s
+}
+
+// lookBlock notes the block of the record, if it runs longer than what is noted already.
+func (t *Tx) lookBlock(s *Standing, i int) {
+	c := t.l.record(i)
+	if left := time.Duration(c.blockLeft(t.now)) * time.Millisecond; left > s.BlockLeft {
+		s.Blocked, s.BlockLeft = true, left
+		s.Reason, s.Network = c.why(), key{c.addr, c.bits}.network()
+	}
+}
+
+// lookWiderBlocks looks for blocks on networks of another length than clients are
+// counted under. Only an administrator sets these, so that the lengths in use are few.
+func (t *Tx) lookWiderBlocks(s *Standing, client, counted key) {
+	for w, word := range t.state().lengths {
+		for ; word != 0; word &= word - 1 {
+			length := w*wordBits + bits.TrailingZeros64(word)
+			if length == int(counted.bits) || length > 128 {
+				continue
+			}
+			if i := t.l.find(client.widened(length)); i >= 0 {
+				t.lookBlock(s, i)
+			}
+		}
+	}
+}
+
+// Enter counts the client's arrival and a waiting session of process p. It reports
+// false, and counts no session, if all slots are taken by living ones.
+func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
+	record := t.place(keyOf(a.Network))
+	if record >= 0 {
+		c := t.l.change(record)
+		c.seen = t.now
+		if a.Limits.Rate > 0 {
+			c.rate.advance(t.now, a.Limits.Per)
+			c.rate.add()
+		}
+	}
+	return t.open(record, a.Client, p)
+}
+
+// Serve turns a waiting session into one that is served by an MTA.
+func (t *Tx) Serve(s Session) {
+	i := t.mine(s)
+	if i < 0 || t.l.slot(i).state != slotWaiting {
+		return
+	}
+	t.l.changeSlot(i).state = slotServing
+	st := t.state()
+	if st.waiting > 0 {
+		st.waiting--
+	}
+	st.serving++
+}
+
+// Leave ends a session.
+func (t *Tx) Leave(s Session) {
+	if i := t.mine(s); i >= 0 {
+		t.free(i)
+	}
+}
+
+// Remember makes the network known for so long (at most [MaxBlock]; not at all with d = 0).
+func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	if i := t.place(keyOf(network)); i >= 0 {
+		t.l.change(i).knownTill = t.now + min(d, MaxBlock).Milliseconds()
+	}
+}
+
+// Penalty is when strikes make a block and how long it lasts.
+type Penalty struct {
+	Strikes  int // 0 = never; at most 8
+	Within   time.Duration
+	For, Max time.Duration
+}
+
+// Strike notes an offence of the network, which is no longer known, and begins a block if it
+// was one too many. It returns the strikes that count now, the latest included, and
+// the length of the block that begins with it (0 = none).
+func (t *Tx) Strike(network netip.Prefix, reason string, p Penalty) (strikes int, block time.Duration) {
+	k := keyOf(network)
+	i := t.place(k)
+	if i < 0 {
+		return 1, 0
+	}
+	c := t.l.change(i)
+	copy(c.strikes[1:], c.strikes[:])
+	c.strikes[0] = t.now
+	c.seen, c.knownTill = t.now, 0
+	c.setReason(reason)
+	strikes = c.strikesWithin(t.now, p.Within)
+	if p.Strikes > 0 && strikes >= p.Strikes {
+		block = t.block(k, c, t.escalated(c, p), p)
+		c.strikes = [strikesKept]int64{}
+	}
+	return strikes, block
+}
+
+// escalated is the length of the network's next block: doubled for each that went
+// before, up to the maximum; forgotten when none has run for as long as that.
+func (t *Tx) escalated(c *client, p Penalty) time.Duration {
+	d := p.For
+	for n := c.escalation(t.now, p.Max); n > 0 && d < p.Max; n-- {
+		d *= 2
+	}
+	return min(d, p.Max)
+}
+
+// Block blocks the network for d (at most [MaxBlock]); with d = 0 for as long as the
+// next strike too many would. It returns how long, and 0 if there is no room: every
+// record that could make place has a live session.
+func (t *Tx) Block(network netip.Prefix, d time.Duration, reason string, p Penalty) time.Duration {
+	k := keyOf(network)
+	i := t.place(k)
+	if i < 0 {
+		return 0
+	}
+	c := t.l.change(i)
+	c.seen, c.knownTill = t.now, 0
+	c.setReason(reason)
+	if d == 0 {
+		d = t.escalated(c, p)
+	}
+	return t.block(k, c, d, p)
+}
+
+// block begins a block on a record that may be written to.
+func (t *Tx) block(k key, c *client, d time.Duration, p Penalty) time.Duration {
+	d = min(d, MaxBlock)
+	c.blocks = c.escalation(t.now, p.Max) + 1
+	c.blockedAt, c.blockTill = t.now, t.now+d.Milliseconds()
+	t.state().lengths[k.bits/64] |= 1 << (k.bits % 64)
+	return d
+}
