@@ -1,0 +1,379 @@
+package allowlist
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func at(line int) Source { return Source{"/etc/sendwrap.conf", line} }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func TestMatch(t *testing.T) {
+	says := func(l *List) {
+		for i, s := range []struct {
+			network string
+			access  Access
+			limits  Limits
+		}{
+			{"0.0.0.0/0", Unsaid, Limits{ClientConns: ptr(1), ClientRate: &Rate{100, time.Hour}}},
+			{"10.0.0.0/8", Deny, Limits{}},
+			{"10.1.0.0/16", Unsaid, Limits{GreetDelay: ptr(time.Second), ClientConns: ptr(2)}},
+			{"10.1.2.0/24", Allow, Limits{ClientConns: ptr(0)}},
+			{"10.1.2.3/32", Deny, Limits{}},
+			{"2001:db8::/32", Allow, Limits{}},
+			{"2001:db8:1::/48", Deny, Limits{GreetDelay: ptr(time.Duration(0))}},
+			{"fe80::/10", Allow, Limits{}},
+		} {
+			network := netip.MustParsePrefix(s.network)
+			if err := l.SetAccess(network, s.access, at(i)); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.SetLimits(network, s.limits, at(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	everyone := Limits{ClientConns: ptr(1), ClientRate: &Rate{100, time.Hour}}
+	tests := []struct {
+		name, client string
+		want         Match
+	}{
+		{"only the shortest", "192.0.2.1", Match{Limits: everyone}},
+		{"shorter decides", "10.9.9.9", Match{Deny, netip.MustParsePrefix("10.0.0.0/8"), at(1), everyone}},
+		{"a longer network that sets limits leaves the access", "10.1.9.9", Match{Deny, netip.MustParsePrefix("10.0.0.0/8"), at(1),
+			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(2)}}},
+		{"longer decides, limits key by key, 0 is a value", "10.1.2.9", Match{Allow, netip.MustParsePrefix("10.1.2.0/24"), at(3),
+			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+		{"longest decides", "10.1.2.3", Match{Deny, netip.MustParsePrefix("10.1.2.3/32"), at(4),
+			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+		{"mapped client is IPv4", "::ffff:10.1.2.3", Match{Deny, netip.MustParsePrefix("10.1.2.3/32"), at(4),
+			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+		{"IPv6", "2001:db8:2::1", Match{Access: Allow, Network: netip.MustParsePrefix("2001:db8::/32"), Source: at(5)}},
+		{"IPv6, longer", "2001:db8:1::1", Match{Deny, netip.MustParsePrefix("2001:db8:1::/48"), at(6), Limits{GreetDelay: ptr(time.Duration(0))}}},
+		{"zone of a link-local client", "fe80::1%eth0", Match{Access: Allow, Network: netip.MustParsePrefix("fe80::/10"), Source: at(7)}},
+		{"nothing said", "2001:db9::1", Match{}},
+	}
+	all := All()
+	says(all)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			one := For(addr(tt.client))
+			says(one)
+			for name, l := range map[string]*List{"For": one, "All": all} {
+				if got := l.Match(addr(tt.client)); !reflect.DeepEqual(got, tt.want) {
+					t.Errorf("%s: Match(%s) = %s\nwant %s", name, tt.client, show(got), show(tt.want))
+				}
+			}
+			if one.Len() != all.Len() || one.Len() != 16 {
+				t.Errorf("Len() = %d, and %d of all; want 16", one.Len(), all.Len())
+			}
+		})
+	}
+}
+
+func show(m Match) string {
+	s := fmt.Sprintf("%s %s at %s", m.Access, m.Network, m.Source)
+	if m.Limits.GreetDelay != nil {
+		s += fmt.Sprint(" greet_delay=", *m.Limits.GreetDelay)
+	}
+	if m.Limits.ClientRate != nil {
+		s += fmt.Sprint(" client_rate=", *m.Limits.ClientRate)
+	}
+	if m.Limits.ClientConns != nil {
+		s += fmt.Sprint(" client_conns=", *m.Limits.ClientConns)
+	}
+	return s
+}
+
+func TestMatchOfNothing(t *testing.T) {
+	filled := All()
+	if err := filled.SetAccess(netip.MustParsePrefix("0.0.0.0/0"), Deny, at(1)); err != nil {
+		t.Fatal(err)
+	}
+	other := For(addr("192.0.2.1"))
+	if err := other.SetAccess(netip.MustParsePrefix("192.0.2.0/24"), Deny, at(1)); err != nil {
+		t.Fatal(err)
+	}
+	for name, m := range map[string]Match{
+		"nil list":               (*List)(nil).Match(addr("192.0.2.1")),
+		"empty list for one":     For(addr("192.0.2.1")).Match(addr("192.0.2.1")),
+		"empty list for all":     All().Match(addr("192.0.2.1")),
+		"no address":             filled.Match(netip.Addr{}),
+		"list for no address":    For(netip.Addr{}).Match(netip.Addr{}),
+		"list of another client": other.Match(addr("192.0.2.2")),
+	} {
+		if !reflect.DeepEqual(m, Match{}) {
+			t.Errorf("%s: %s", name, show(m))
+		}
+	}
+	if n := (*List)(nil).Len(); n != 0 {
+		t.Errorf("nil list: Len() = %d", n)
+	}
+}
+
+func TestContradictions(t *testing.T) {
+	network := netip.MustParsePrefix("192.0.2.0/24")
+	access := func(a Access, line int) func(*List) error {
+		return func(l *List) error { return l.SetAccess(network, a, at(line)) }
+	}
+	limits := func(limits Limits, line int) func(*List) error {
+		return func(l *List) error { return l.SetLimits(network, limits, at(line)) }
+	}
+	second, rate := ptr(time.Second), &Rate{10, time.Minute}
+	tests := []struct {
+		name          string
+		first, second func(*List) error
+		want          string
+		match         Match // what holds in the end
+	}{
+		{"allow and deny", access(Allow, 3), access(Deny, 7),
+			`deny of 192.0.2.0/24 contradicts allow at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Access: Allow, Network: network, Source: at(3)}},
+		{"deny and allow", access(Deny, 3), access(Allow, 7),
+			`allow of 192.0.2.0/24 contradicts deny at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Access: Deny, Network: network, Source: at(3)}},
+		{"deny twice", access(Deny, 3), access(Deny, 7), "", Match{Access: Deny, Network: network, Source: at(3)}},
+		{"greet_delay", limits(Limits{GreetDelay: second}, 3), limits(Limits{GreetDelay: ptr(time.Minute), ClientConns: ptr(4)}, 7),
+			`greet_delay of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Limits: Limits{GreetDelay: second}}},
+		{"client_rate", limits(Limits{ClientRate: rate}, 3), limits(Limits{ClientRate: &Rate{10, time.Hour}}, 7),
+			`client_rate of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Limits: Limits{ClientRate: rate}}},
+		{"client_conns", limits(Limits{ClientConns: ptr(5)}, 3), limits(Limits{ClientConns: ptr(0)}, 7),
+			`client_conns of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Limits: Limits{ClientConns: ptr(5)}}},
+		{"same value, and one more", limits(Limits{GreetDelay: second}, 3), limits(Limits{GreetDelay: ptr(time.Second), ClientRate: rate}, 7), "",
+			Match{Limits: Limits{GreetDelay: second, ClientRate: rate}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			client := addr("192.0.2.77")
+			for name, l := range map[string]*List{"For": For(client), "All": All()} {
+				if err := tt.first(l); err != nil {
+					t.Fatal(err)
+				}
+				got := ""
+				if err := tt.second(l); err != nil {
+					got = err.(*Error).Error()
+				}
+				if got != tt.want {
+					t.Errorf("%s: error %s\nwant %s", name, got, tt.want)
+				}
+				if m := l.Match(client); !reflect.DeepEqual(m, tt.match) {
+					t.Errorf("%s: %s\nwant %s", name, show(m), show(tt.match))
+				}
+			}
+		})
+	}
+}
+
+// TestUnsoundNetwork: what the trie would take and never find is refused, not lost.
+func TestUnsoundNetwork(t *testing.T) {
+	for _, s := range []string{"::ffff:192.0.2.0/120", "192.0.2.1/24"} {
+		if err := All().SetAccess(netip.MustParsePrefix(s), Deny, at(1)); err == nil {
+			t.Errorf("SetAccess(%s) took it", s)
+		}
+	}
+}
+
+// TestOracle holds For and All against a plain search, with addresses and networks drawn
+// close together so that they nest, touch and repeat.
+func TestOracle(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 300 {
+		o := newOracle(random)
+		all := All()
+		o.fill(t, all)
+		for range 20 {
+			client := o.near(random)
+			one := For(client)
+			o.fill(t, one)
+			want := o.match(client)
+			for name, l := range map[string]*List{"For": one, "All": all} {
+				if got := l.Match(client); !reflect.DeepEqual(got, want) {
+					t.Fatalf("round %d, %s: Match(%s) = %s\nwant %s\nof %v", round, name, client, show(got), show(want), o.networks)
+				}
+			}
+		}
+	}
+}
+
+// oracle knows what was said and searches it all.
+type oracle struct {
+	networks []netip.Prefix
+	access   []Access
+	limits   []Limits
+}
+
+func newOracle(random *rand.Rand) *oracle {
+	o := &oracle{}
+	known := map[netip.Prefix]bool{}
+	for range 1 + random.IntN(200) {
+		a := o.near(random)
+		network := netip.PrefixFrom(a, random.IntN(a.BitLen()+1)).Masked()
+		if known[network] {
+			continue // said twice: TestContradictions
+		}
+		known[network] = true
+		limits := Limits{}
+		if random.IntN(3) == 0 {
+			limits.GreetDelay = ptr(time.Duration(random.IntN(100)))
+		}
+		if random.IntN(3) == 0 {
+			limits.ClientRate = &Rate{random.IntN(100), time.Minute}
+		}
+		if random.IntN(3) == 0 {
+			limits.ClientConns = ptr(random.IntN(100))
+		}
+		o.networks = append(o.networks, network)
+		o.access = append(o.access, Access(random.IntN(3)))
+		o.limits = append(o.limits, limits)
+	}
+	return o
+}
+
+// near is an address that shares most of its bits with a network known, or any.
+func (o *oracle) near(random *rand.Rand) netip.Addr {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(random.UintN(256))
+	}
+	if len(o.networks) > 0 && random.IntN(8) > 0 {
+		near := o.networks[random.IntN(len(o.networks))].Addr()
+		copy(b[:], near.AsSlice())
+		i := random.IntN(near.BitLen())
+		b[i/8] ^= 0x80 >> (i % 8)
+		if near.Is4() {
+			return netip.AddrFrom4([4]byte(b[:]))
+		}
+	}
+	if random.IntN(2) == 0 {
+		return netip.AddrFrom4([4]byte(b[:]))
+	}
+	return netip.AddrFrom16(b).Unmap()
+}
+
+func (o *oracle) fill(t *testing.T, l *List) {
+	for i, network := range o.networks {
+		if err := l.SetAccess(network, o.access[i], at(i)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetLimits(network, o.limits[i], at(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (o *oracle) match(client netip.Addr) Match {
+	var m Match
+	delayBits, rateBits, connsBits := -1, -1, -1
+	for i, network := range o.networks {
+		if !network.Contains(client) {
+			continue
+		}
+		if o.access[i] != Unsaid && (!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
+			m.Access, m.Network, m.Source = o.access[i], network, at(i)
+		}
+		if v := o.limits[i].GreetDelay; v != nil && network.Bits() > delayBits {
+			m.Limits.GreetDelay, delayBits = v, network.Bits()
+		}
+		if v := o.limits[i].ClientRate; v != nil && network.Bits() > rateBits {
+			m.Limits.ClientRate, rateBits = v, network.Bits()
+		}
+		if v := o.limits[i].ClientConns; v != nil && network.Bits() > connsBits {
+			m.Limits.ClientConns, connsBits = v, network.Bits()
+		}
+	}
+	return m
+}
+
+// TestOthersCostNothing: a network that does not hold the client allocates nothing, and
+// without a network that holds it there is no trie.
+func TestOthersCostNothing(t *testing.T) {
+	l := For(addr("192.0.2.1"))
+	allocs := testing.AllocsPerRun(100, func() {
+		network, err := ParseNetwork("198.51.100.0/24")
+		if err != nil {
+			t.Fatal(err)
+		}
+		delay, rate, conns := time.Second, Rate{1, time.Minute}, 5
+		if err := l.SetAccess(network, Allow, at(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetLimits(network, Limits{&delay, &rate, &conns}, at(1)); err != nil {
+			t.Fatal(err)
+		}
+		l.Match(addr("192.0.2.1"))
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations; want 0", allocs)
+	}
+	if l.ranger != nil {
+		t.Error("there is a trie")
+	}
+}
+
+func TestRateString(t *testing.T) {
+	for _, tt := range []struct {
+		rate Rate
+		want string
+	}{
+		{Rate{}, "0"},
+		{Rate{10, time.Minute}, "10/1m"},
+		{Rate{65535, 24 * time.Hour}, "65535/24h"},
+		{Rate{1, time.Second}, "1/1s"},
+		{Rate{5, 90 * time.Second}, "5/1m30s"},
+		{Rate{5, 90 * time.Minute}, "5/1h30m"},
+		{Rate{5, time.Hour + 10*time.Second}, "5/1h0m10s"},
+		{Rate{5, 1500 * time.Millisecond}, "5/1.5s"},
+		{Rate{5, 10 * time.Minute}, "5/10m"},
+		{Rate{5, 20 * time.Hour}, "5/20h"},
+	} {
+		if got := tt.rate.String(); got != tt.want {
+			t.Errorf("%#v.String() = %s; want %s", tt.rate, got, tt.want)
+		}
+	}
+}
+
+func BenchmarkParseNetwork(b *testing.B) {
+	for b.Loop() {
+		_, _ = ParseNetwork("198.51.100.0/24")
+	}
+}
+
+func BenchmarkParsePrefix(b *testing.B) {
+	for b.Loop() {
+		_, _ = netip.ParsePrefix("198.51.100.0/24")
+	}
+}
+
+// BenchmarkAll is what a command pays for each network.
+func BenchmarkAll(b *testing.B) {
+	b.ReportAllocs()
+	l := All()
+	random := rand.New(rand.NewPCG(1, 2))
+	for b.Loop() {
+		u := random.Uint32()
+		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(u >> 24), byte(u >> 16), byte(u >> 8)}), 24)
+		_ = l.SetAccess(network, Allow, Source{})
+	}
+}
+
+// BenchmarkMatched is what a connection pays for the first network that holds its client.
+func BenchmarkMatched(b *testing.B) {
+	b.ReportAllocs()
+	client := addr("192.0.2.1")
+	network := netip.MustParsePrefix("192.0.2.0/24")
+	for b.Loop() {
+		l := For(client)
+		_ = l.SetAccess(network, Allow, Source{})
+		l.Match(client)
+	}
+}

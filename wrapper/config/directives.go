@@ -1,0 +1,184 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+
+	"sendwrap/allowlist"
+)
+
+// Directive is a word that a line of sendwrap.conf may begin with.
+type Directive struct {
+	Name    string
+	Args    string // what follows it
+	Range   string // units and bounds of what follows; "" where Args says it all
+	Default string // what holds without it, as it would be written; "" if it may be repeated
+	Help    string // what it does, in a sentence or two
+
+	// Of a directive given once:
+	most  int                                  // words that may follow it; 0 = any number
+	set   func(c *Config, args []string) error // takes one word or more, changes nothing on error
+	print func(c *Config) string               // what set reads back
+
+	// Of one that may be repeated:
+	list func(l *loader, w words, at allowlist.Source)
+}
+
+// Directives lists what sendwrap.conf may say, in the order of its manual.
+func Directives() []Directive { return slices.Clone(directives) }
+
+var directives = []Directive{{
+	Name:    "mta",
+	Args:    "PROGRAM ARG...",
+	Range:   "PROGRAM is an absolute path",
+	Default: "/usr/sbin/sendmail -bs",
+	Help:    "What a client gets that passes: sendwrap becomes this program, which must speak SMTP on standard input and output.",
+	set:     setMTA,
+	print:   func(c *Config) string { return joined(c.MTA...) },
+}, {
+	Name:    "greet_delay",
+	Args:    "DUR [stress=DUR]",
+	Range:   "0s to 290s; stress 0s to the delay",
+	Default: "6s stress=2s",
+	Help:    "How long the greeting is held back to see who speaks first; stress= holds while the machine is nearly full.",
+	most:    2,
+	set:     setGreetDelay,
+	print: func(c *Config) string {
+		return FormatDuration(c.GreetDelay) + " stress=" + FormatDuration(c.StressDelay)
+	},
+}, {
+	Name:    "teaser",
+	Args:    "TEXT",
+	Range:   "printable ASCII, at most 400 bytes; off",
+	Default: off,
+	Help:    "A first line of the greeting, sent at once as 220-TEXT, to tempt those who cannot tell it from the last.",
+	set:     setTeaser,
+	print:   printTeaser,
+}, {
+	Name:    "on_pregreet",
+	Args:    "reject|tempfail|drop",
+	Default: "reject",
+	Help:    "What a client gets that spoke before the greeting: 554 and close, 421 and close, or close without a word.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return choose(&c.OnPregreet, args[0], actions) },
+	print:   func(c *Config) string { return c.OnPregreet.String() },
+}, {
+	Name: "allow",
+	Args: "NETWORK...",
+	Help: "Clients that get the MTA at once: no delay, limit or block applies.",
+	list: (*loader).allow,
+}, {
+	Name: "deny",
+	Args: "NETWORK...",
+	Help: "Clients that are turned away with 554.",
+	list: (*loader).deny,
+}, {
+	Name:  "client",
+	Args:  "NETWORK KEY=VALUE...",
+	Range: "greet_delay=DUR, client_rate=N/DUR, client_conns=N, as the directives; 0 is none",
+	Help:  "A delay and limits of its own for a network.",
+	list:  (*loader).client,
+}, {
+	Name:    "client_rate",
+	Args:    "N/DUR",
+	Range:   "1 to 65535 in 1s to 24h; 0 is no limit",
+	Default: "0",
+	Help:    "How many connections of one client are let in within any window of that length.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return setRate(&c.ClientRate, args[0]) },
+	print:   func(c *Config) string { return c.ClientRate.String() },
+}, {
+	Name:    "client_conns",
+	Args:    "N",
+	Range:   "1 to 100000; 0 is no limit",
+	Default: "50",
+	Help:    "How many connections one client may have at once, waiting and in session.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return setCount(&c.ClientConns, args[0], 0, maxConns) },
+	print:   func(c *Config) string { return strconv.Itoa(c.ClientConns) },
+}, {
+	Name:    "max_sessions",
+	Args:    "N",
+	Range:   "1 to 100000",
+	Default: "300",
+	Help:    "How many MTAs may be in session at once.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return setCount(&c.MaxSessions, args[0], 1, maxSessions) },
+	print:   func(c *Config) string { return strconv.Itoa(c.MaxSessions) },
+}, {
+	Name:    "max_waiting",
+	Args:    "N",
+	Range:   "1 to 1000000",
+	Default: "1000",
+	Help:    "How many clients may be in the greet delay at once.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return setCount(&c.MaxWaiting, args[0], 1, maxWaiting) },
+	print:   func(c *Config) string { return strconv.Itoa(c.MaxWaiting) },
+}, {
+	Name:    "refuse_load",
+	Args:    "X",
+	Range:   "0 to 10000; 0 is off",
+	Default: "0",
+	Help:    "The load average of the last minute from which new clients are put off.",
+	most:    1,
+	set:     setRefuseLoad,
+	print:   func(c *Config) string { return strconv.FormatFloat(c.RefuseLoad, 'g', -1, 64) },
+}, {
+	Name:    "count_by",
+	Args:    "V4BITS V6BITS",
+	Range:   "8 to 32 bits and 16 to 128 bits",
+	Default: "32 64",
+	Help:    "The prefix under which clients are counted, known and blocked as one.",
+	most:    2,
+	set:     setCountBy,
+	print:   func(c *Config) string { return c.CountBy.String() },
+}, {
+	Name:    "remember",
+	Args:    "DUR",
+	Range:   "0s to 31d; 0 is never",
+	Default: "24h",
+	Help:    "How long a client that waited quietly stays known and need not wait again.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return setDuration(&c.Remember, args[0], 0, maxRemember) },
+	print:   func(c *Config) string { return FormatDuration(c.Remember) },
+}, {
+	Name:    "block",
+	Args:    "strikes=N within=DUR for=DUR max=DUR",
+	Range:   "strikes 1 to 8, within 1s to 24h, for and max 1s to 31d, for no longer than max; off",
+	Default: "strikes=3 within=10m for=1h max=24h",
+	Help:    "How many strikes make a block and how long it lasts; each further one lasts twice as long, up to max.",
+	most:    4,
+	set:     setBlock,
+	print:   func(c *Config) string { return c.Block.String() },
+}, {
+	Name:    "mode",
+	Args:    "enforce|observe",
+	Default: "enforce",
+	Help:    "observe logs and counts each verdict and then lets everyone through.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return choose(&c.Mode, args[0], modes) },
+	print:   func(c *Config) string { return c.Mode.String() },
+}, {
+	Name:    "ledger",
+	Args:    "PATH [clients=N]",
+	Range:   "PATH is absolute; clients 1024 to 16777216",
+	Default: "/var/lib/sendwrap/ledger clients=65536",
+	Help:    "The file that all sendwrap processes share, and how many clients it has room for.",
+	most:    2,
+	set:     setLedger,
+	print:   func(c *Config) string { return joined(c.Ledger.Path) + " clients=" + strconv.Itoa(c.Ledger.Clients) },
+}, {
+	Name:    "log",
+	Args:    "syslog|stderr|none",
+	Default: "syslog",
+	Help:    "Where the line about each connection goes; syslog is facility mail.",
+	most:    1,
+	set:     func(c *Config, args []string) error { return choose(&c.Log, args[0], logTargets) },
+	print:   func(c *Config) string { return c.Log.String() },
+}, {
+	Name:  "include",
+	Args:  "FILE",
+	Range: "at most 16 files within one another, each once",
+	Help:  "Reads another file here; its name is relative to the file that names it.",
+	list:  (*loader).include,
+}}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"sendwrap/allowlist"
+)
+
+const (
+	maxErrors = 1000 // most that are kept of one run; who has more corrects these first
+	maxShown  = 100  // most bytes of a word that an error shows
+)
+
+// Error is one thing wrong with a configuration file.
+type Error struct {
+	File string
+	Line int    // 0: the file as a whole
+	Msg  string // what is wrong
+	Hint string // what to write instead
+}
+
+// Error is FILE:LINE: what is wrong; what to write instead.
+func (e *Error) Error() string { return e.placed() + "; " + e.Hint }
+
+// placed is what is wrong, and where as far as that is known.
+func (e *Error) placed() string {
+	switch {
+	case e.Line > 0:
+		return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Msg
+	case e.File != "":
+		return e.File + ": " + e.Msg
+	}
+	return e.Msg
+}
+
+// within says in which directive, or which key of it, err is, if there is an error.
+func within(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := err.(*Error) // all of this package's own are
+	return &Error{Msg: name + ": " + e.placed(), Hint: e.Hint}
+}
+
+// wrong is an Error that does not know its place yet.
+func wrong(hint, format string, args ...any) *Error {
+	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// quoted is a word as an error shows it.
+func quoted(word string) string {
+	if len(word) > maxShown {
+		return strconv.Quote(word[:maxShown]) + "..."
+	}
+	return strconv.Quote(word)
+}
+
+// errorList collects what is wrong, in the order of the files.
+type errorList struct {
+	errs []error // *Error each, maxErrors at most
+	more int     // not kept
+}
+
+// add notes what is wrong at a place. err is an *Error or an *allowlist.Error.
+func (l *errorList) add(at allowlist.Source, err error) {
+	if len(l.errs) == maxErrors {
+		l.more++
+		return
+	}
+	e := &Error{File: at.File, Line: at.Line}
+	switch err := err.(type) {
+	case *Error:
+		e.Msg, e.Hint = err.Msg, err.Hint
+	case *allowlist.Error:
+		e.Msg, e.Hint = err.Msg, err.Hint
+	default:
+		e.Msg, e.Hint = err.Error(), "remove it"
+	}
+	l.errs = append(l.errs, e)
+}
+
+// result is a *multierror.Error that prints one line for each, or nil.
+func (l *errorList) result(path string) error {
+	if len(l.errs) == 0 {
+		return nil
+	}
+	if l.more > 0 {
+		more := wrong("correct these first", "%d more errors", l.more)
+		more.File = path
+		l.errs = append(l.errs, more)
+	}
+	return &multierror.Error{Errors: l.errs, ErrorFormat: lines}
+}
+
+func lines(errs []error) string {
+	var b strings.Builder
+	for i, err := range errs {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}

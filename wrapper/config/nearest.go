@@ -1,0 +1,49 @@
+package config
+
+import "strings"
+
+// nearest is the known word that was probably meant, or "".
+func nearest(word string, known []string) string {
+	best, meant := len(word), ""
+	word = strings.ToLower(word)
+	for _, k := range known {
+		if d := distance(word, k); d <= (len(k)+2)/3 && d < best {
+			best, meant = d, k
+		}
+	}
+	return meant
+}
+
+// distance counts the letters to insert, delete or change to make b of a (Levenshtein).
+// Words of more than 31 letters are far from any.
+func distance(a, b string) int {
+	const most = 31
+	if len(a) > most || len(b) > most {
+		return len(a) + len(b)
+	}
+	var row [most + 1]int // distances of a[:i] to each b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// oneOf lists words as an answer: "a, b or c".
+func oneOf(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}

@@ -1,0 +1,40 @@
+package config
+
+import "strings"
+
+// pairs reads the KEY=VALUE words of one directive, each key once.
+type pairs struct {
+	known []string
+	given uint // bit i: known[i]
+}
+
+// split takes a word apart. The key is one of those known.
+func (p *pairs) split(word string) (key, value string, err error) {
+	key, value, found := strings.Cut(word, "=")
+	if !found {
+		return "", "", wrong("write "+p.list(), "%s is not KEY=VALUE", quoted(word))
+	}
+	for i, known := range p.known {
+		if key != known {
+			continue
+		}
+		if p.given&(1<<i) != 0 {
+			return "", "", wrong("keep one", "%s is given twice", key)
+		}
+		p.given |= 1 << i
+		return known, value, nil
+	}
+	if meant := nearest(key, p.known); meant != "" {
+		return "", "", wrong("did you mean "+meant+"?", "unknown key %s", quoted(key))
+	}
+	return "", "", wrong("write "+p.list(), "unknown key %s", quoted(key))
+}
+
+// list names the keys as they are written.
+func (p *pairs) list() string {
+	var list []string
+	for _, key := range p.known {
+		list = append(list, key+"=")
+	}
+	return oneOf(list)
+}

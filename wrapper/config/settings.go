@@ -1,0 +1,195 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxGreetDelay is the longest greet_delay accepted. A client must allow 5 minutes for the
+// first line of the greeting (RFC 5321 §4.5.3.2.1); the ten seconds left are the network's
+// and the MTA's.
+const MaxGreetDelay = 290 * time.Second
+
+const (
+	stressDelay  = 2 * time.Second // unless greet_delay says otherwise or is shorter
+	maxTeaser    = 400             // bytes; with 220- and CRLF within a reply line (512, RFC 5321 §4.5.3.1.5)
+	maxRate      = 65535           // arrivals, as the ledger counts them
+	maxRatePer   = 24 * time.Hour
+	maxConns     = 100_000
+	maxSessions  = 100_000
+	maxWaiting   = 1_000_000
+	maxLoad      = 10_000
+	maxRemember  = 31 * day
+	maxStrikes   = 8 // as many as the ledger keeps the times of
+	maxWithin    = 24 * time.Hour
+	maxBlock     = 31 * day
+	minRecords   = 1024
+	maxRecords   = 1 << 24
+	minV4, maxV4 = 8, 32
+	minV6, maxV6 = 16, 128
+)
+
+// Widths are the prefix lengths under which clients are counted.
+type Widths struct{ V4, V6 int }
+
+// String is the spelling of sendwrap.conf: "32 64".
+func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
+
+// Block says when strikes make a block, and how long it lasts: For the first time, then
+// twice as long each time, up to Max. Strikes 0 is never.
+type Block struct {
+	Strikes int
+	Within  time.Duration
+	For     time.Duration
+	Max     time.Duration
+}
+
+// String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h max=24h" or "off".
+func (b Block) String() string {
+	if b.Strikes == 0 {
+		return off
+	}
+	return "strikes=" + strconv.Itoa(b.Strikes) + " within=" + FormatDuration(b.Within) +
+		" for=" + FormatDuration(b.For) + " max=" + FormatDuration(b.Max)
+}
+
+// off is how teaser and block are switched off.
+const off = "off"
+
+func setMTA(c *Config, args []string) error {
+	if err := absolute(args[0]); err != nil {
+		return err
+	}
+	c.MTA = slices.Clone(args)
+	return nil
+}
+
+var greetDelayKeys = []string{"stress"}
+
+func setGreetDelay(c *Config, args []string) error {
+	var delay time.Duration
+	if err := setDuration(&delay, args[0], 0, MaxGreetDelay); err != nil {
+		return err
+	}
+	stress := min(stressDelay, delay)
+	p := pairs{known: greetDelayKeys}
+	for _, arg := range args[1:] {
+		key, value, err := p.split(arg)
+		if err == nil {
+			err = within(key, setDuration(&stress, value, 0, delay))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.GreetDelay, c.StressDelay = delay, stress
+	return nil
+}
+
+func setTeaser(c *Config, args []string) error {
+	text := strings.Join(args, " ")
+	switch {
+	case text == off:
+		text = ""
+	case text == "":
+		return wrong("write off for none", "empty text")
+	case len(text) > maxTeaser:
+		return wrong("write at most 400", "%d bytes", len(text))
+	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
+		return wrong("write printable ASCII", "%s has other characters", quoted(text))
+	case strings.HasPrefix(text, "220"):
+		return wrong("leave out 220, it is put before the text", "%s begins with the reply code", quoted(text))
+	}
+	c.Teaser = text
+	return nil
+}
+
+func printTeaser(c *Config) string {
+	if c.Teaser == "" {
+		return off
+	}
+	return joined(c.Teaser)
+}
+
+func setRefuseLoad(c *Config, args []string) error {
+	v, err := strconv.ParseFloat(args[0], 64)
+	if err != nil || !(v >= 0 && v <= maxLoad) { // NaN is neither
+		return outOfRange(args[0], "0", strconv.Itoa(maxLoad))
+	}
+	c.RefuseLoad = v
+	return nil
+}
+
+func setCountBy(c *Config, args []string) error {
+	if len(args) != 2 {
+		return wrong("write both, such as 32 64", "one prefix length")
+	}
+	var w Widths
+	if err := setCount(&w.V4, args[0], minV4, maxV4); err != nil {
+		return within("V4BITS", err)
+	}
+	if err := setCount(&w.V6, args[1], minV6, maxV6); err != nil {
+		return within("V6BITS", err)
+	}
+	c.CountBy = w
+	return nil
+}
+
+var blockKeys = []string{"strikes", "within", "for", "max"}
+
+func setBlock(c *Config, args []string) error {
+	if len(args) == 1 && args[0] == off {
+		c.Block = Block{}
+		return nil
+	}
+	b := c.Block
+	p := pairs{known: blockKeys}
+	for _, arg := range args {
+		key, value, err := p.split(arg)
+		if err != nil {
+			return err
+		}
+		switch key {
+		case "strikes":
+			err = setCount(&b.Strikes, value, 1, maxStrikes)
+		case "within":
+			err = setDuration(&b.Within, value, time.Second, maxWithin)
+		case "for":
+			err = setDuration(&b.For, value, time.Second, maxBlock)
+		case "max":
+			err = setDuration(&b.Max, value, time.Second, maxBlock)
+		}
+		if err != nil {
+			return within(key, err)
+		}
+	}
+	if b.For > b.Max {
+		first, most := FormatDuration(b.For), FormatDuration(b.Max)
+		return wrong("write max="+first+" or a shorter for", "for=%s is longer than max=%s", first, most)
+	}
+	c.Block = b
+	return nil
+}
+
+var ledgerKeys = []string{"clients"}
+
+func setLedger(c *Config, args []string) error {
+	l := Ledger{Path: args[0], Clients: c.Ledger.Clients}
+	if err := absolute(l.Path); err != nil {
+		return err
+	}
+	p := pairs{known: ledgerKeys}
+	for _, arg := range args[1:] {
+		key, value, err := p.split(arg)
+		if err == nil {
+			err = within(key, setCount(&l.Clients, value, minRecords, maxRecords))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.Ledger = l
+	return nil
+}

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"sendwrap/allowlist"
+)
+
+const (
+	day    = 24 * time.Hour
+	maxAny = 10_000 * day // of any time that is written: beyond all ranges, far from overflow
+)
+
+// ParseDuration reads a time with its unit: ms, s, m, h or d, also several as in 1h30m or
+// 1d12h, and fractions down to 1 ms. Only 0 needs no unit. It is never negative and at most
+// 10,000 days. The error says what to write.
+func ParseDuration(s string) (time.Duration, error) {
+	var days uint64
+	rest := s
+	if number, after, found := strings.Cut(s, "d"); found {
+		n, err := strconv.ParseUint(number, 10, 32)
+		if err != nil {
+			return 0, notDuration(s)
+		}
+		days, rest = n, after
+		if rest == "" {
+			rest = "0"
+		}
+	}
+	d, err := time.ParseDuration(rest)
+	if err != nil || d < 0 {
+		return 0, notDuration(s)
+	}
+	if days > uint64(maxAny/day) || d > maxAny-time.Duration(days)*day {
+		return 0, wrong("write at most "+FormatDuration(maxAny), "%s is out of range", quoted(s))
+	}
+	if d%time.Millisecond != 0 {
+		return 0, wrong("write whole milliseconds", "%s is finer than 1ms", quoted(s))
+	}
+	return time.Duration(days)*day + d, nil
+}
+
+func notDuration(s string) *Error {
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		return wrong("write "+s+"s", "no unit in %s", quoted(s))
+	}
+	return wrong("write a number with ms, s, m, h or d, such as 90s or 1h30m", "%s is not a time", quoted(s))
+}
+
+// FormatDuration is the shortest spelling that ParseDuration reads back: 6s, 1h30m, 31d.
+func FormatDuration(d time.Duration) string {
+	if d > day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-len("0s")]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-len("0m")]
+	}
+	return s
+}
+
+// setDuration sets d to the time that a word stands for, from least to most.
+func setDuration(d *time.Duration, word string, least, most time.Duration) error {
+	v, err := ParseDuration(word)
+	if err != nil {
+		return err
+	}
+	if v < least || v > most {
+		return outOfRange(word, FormatDuration(least), FormatDuration(most))
+	}
+	*d = v
+	return nil
+}
+
+// setCount sets n to the whole number that a word stands for, from least to most.
+func setCount(n *int, word string, least, most int) error {
+	v, err := strconv.Atoi(word)
+	if err != nil || v < least || v > most {
+		return outOfRange(word, strconv.Itoa(least), strconv.Itoa(most))
+	}
+	*n = v
+	return nil
+}
+
+func outOfRange(word, least, most string) error {
+	return wrong("write "+least+" to "+most, "%s is out of range", quoted(word))
+}
+
+// setRate sets r to the rate that N/DUR stands for; 0 is no limit.
+func setRate(r *allowlist.Rate, word string) error {
+	if word == "0" {
+		*r = allowlist.Rate{}
+		return nil
+	}
+	n, per, found := strings.Cut(word, "/")
+	if !found {
+		return wrong("write N/DUR such as 10/1m, or 0 for no limit", "%s is not a rate", quoted(word))
+	}
+	var v allowlist.Rate
+	if err := setCount(&v.N, n, 1, maxRate); err != nil {
+		return err
+	}
+	if err := setDuration(&v.Per, per, time.Second, maxRatePer); err != nil {
+		return err
+	}
+	*r = v
+	return nil
+}
+
+// absolute refuses a file name that depends on where the process runs, or names a directory.
+func absolute(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return wrong("write its full path, from /", "%s is not an absolute path", quoted(path))
+	}
+	if strings.HasSuffix(path, "/") {
+		return wrong("write the path of a file", "%s names a directory", quoted(path))
+	}
+	return nil
+}
