@@ -1,0 +1,41 @@
+package exec
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// environment is environ with the names that tell a program written for tcpserver who is there (UCSPI, as s6-tcpserver
+// sets them: PROTO is TCP for IPv6 too, and an address has no zone), and without those that promise it sockets which
+// it does not get (sd_listen_fds(3)). What an end that is not valid would have been called stays unsaid: no name is better
+// than that of another connection.
+func environment(environ []string, ends Ends) []string {
+	env := make([]string, 0, len(environ)+5)
+	for _, entry := range environ {
+		if name, _, _ := strings.Cut(entry, "="); !isOurs(name) {
+			env = append(env, entry)
+		}
+	}
+	env = append(env, "PROTO=TCP")
+	env = appendEnd(env, "TCPREMOTE", ends.Client)
+	return appendEnd(env, "TCPLOCAL", ends.Server)
+}
+
+func isOurs(name string) bool {
+	switch name {
+	case "PROTO", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT",
+		"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES":
+		return true
+	}
+	return false
+}
+
+func appendEnd(env []string, prefix string, end netip.AddrPort) []string {
+	if !end.IsValid() {
+		return env
+	}
+	return append(env,
+		prefix+"IP="+end.Addr().WithZone("").String(),
+		prefix+"PORT="+strconv.Itoa(int(end.Port())))
+}

@@ -1,0 +1,190 @@
+package exec
+
+import (
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// file returns an *os.File of its own for a descriptor of the test's.
+func file(t *testing.T, fd int) *os.File {
+	t.Helper()
+	f := os.NewFile(uintptr(fd), "")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func openFile(t *testing.T, path string) *os.File {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// otherClient is the server's end of another TCP connection; who reads at its other end is a stranger too.
+func otherClient(t *testing.T) *os.File {
+	t.Helper()
+	_, server := connect(t)
+	fd, err := unix.FcntlInt(uintptr(server), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file(t, fd)
+}
+
+// journal is a local stream socket, as systemd connects stdout and stderr with.
+func journal(t *testing.T) *os.File {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file(t, pair[1])
+	return file(t, pair[0])
+}
+
+func TestTakeStdio(t *testing.T) {
+	const (
+		client = "client" // the same as fd 0
+		null   = "/dev/null"
+		same   = "" // as it was
+	)
+	logFile := openFile(t, t.TempDir()+"/log")
+	devNull := openFile(t, os.DevNull)
+	tests := []struct {
+		name     string
+		fds      fds
+		closed   []int
+		seen     string
+		meantime string // fd 2 while the wrapper decides
+		out, err string // fds 1 and 2 of the MTA
+	}{
+		{"inetd: all three are the client", fds{}, nil, "stderr true stdout false", null, same, same},
+		{"tcpserver: stderr is a log file", fds{stderr: logFile}, nil, "stderr false stdout false", same, same, same},
+		{"systemd: stderr is the journal", fds{stderr: journal(t)}, nil, "stderr false stdout false", same, same, same},
+		{"stderr is another client", fds{stderr: otherClient(t)}, nil, "stderr true stdout false", null, same, same},
+		{"StandardOutput=journal", fds{stdout: journal(t), stderr: journal(t)}, nil, "stderr false stdout true", same, client, same},
+		{"StandardOutput=null", fds{stdout: devNull, stderr: logFile}, nil, "stderr false stdout true", same, client, same},
+		{"StandardOutput=file", fds{stdout: logFile}, nil, "stderr true stdout true", null, client, same},
+		{"stdout closed", fds{}, []int{1}, "stderr true stdout true", null, client, same},
+		{"stderr closed", fds{}, []int{2}, "stderr false stdout false", null, same, null},
+		{"both closed", fds{}, []int{1, 2}, "stderr false stdout true", null, client, null},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, spoiled{Closed: tt.closed}, tt.fds)
+			outBefore, errBefore := s.link("fd/1"), s.link("fd/2")
+			s.become()
+			want := func(what, was string) string {
+				switch what {
+				case client:
+					return s.link("fd/0")
+				case same:
+					return was
+				}
+				return what
+			}
+			if got := s.variables()["SEEN"]; got != tt.seen {
+				t.Errorf("TakeStdio saw %q; want %q", got, tt.seen)
+			}
+			if got, want := s.link("fd/1"), want(tt.out, outBefore); got != want {
+				t.Errorf("fd 1 of the MTA is %s; want %s", got, want)
+			}
+			if got, want := s.link("fd/2"), want(tt.err, errBefore); got != want {
+				t.Errorf("fd 2 of the MTA is %s; want %s", got, want)
+			}
+			if got := s.fds(); len(got) != 3 {
+				t.Errorf("fds %v; want 0, 1 and 2", got)
+			}
+
+			// And where fd 2 is in between, twice over: after TakeStdio and after a Replace that failed.
+			s = start(t, spoiled{Closed: tt.closed, Argv: []string{"/nonexistent/mta"}}, tt.fds)
+			errBefore = s.link("fd/2")
+			s.send("hello\n")
+			if got, want := s.line(), "421 exec /nonexistent/mta: no such file or directory"; got != want {
+				t.Fatalf("the client read %q; want %q", got, want)
+			}
+			if got, want := s.link("fd/2"), want(tt.meantime, errBefore); got != want {
+				t.Errorf("fd 2 of the wrapper is %s; want %s", got, want)
+			}
+		})
+	}
+}
+
+// A proxy with a connection for each direction. What the MTA says goes the other way, so cat echoes to nobody.
+func TestTakeStdioTwoSockets(t *testing.T) {
+	var client unix.Stat_t
+	other := otherClient(t)
+	onStdin(t, otherClient(t), func() {
+		if err := unix.Fstat(0, &client); err != nil {
+			t.Fatal(err)
+		}
+		if !isClient(int(other.Fd()), &client) {
+			t.Error("the second socket does not count as the client's")
+		}
+	})
+}
+
+// With no socket on fd 0 there is no client to be found, and somebody may be reading the usage.
+func TestTakeStdioNoClient(t *testing.T) {
+	for _, name := range []string{"pipe", "file", "null"} {
+		t.Run(name, func(t *testing.T) {
+			var f *os.File
+			switch name {
+			case "pipe":
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { r.Close(); w.Close() })
+				f = r
+			case "file":
+				f = openFile(t, t.TempDir()+"/stdin")
+			case "null":
+				f = openFile(t, os.DevNull)
+			}
+			onStdin(t, f, func() {
+				fd1, fd2 := target(t, 1), target(t, 2)
+				s, err := TakeStdio()
+				if err != nil || *s != (Stdio{}) {
+					t.Errorf("TakeStdio: %+v, %v; want nothing done", s, err)
+				}
+				if target(t, 1) != fd1 || target(t, 2) != fd2 {
+					t.Errorf("fds 1, 2 are %s, %s; were %s, %s", target(t, 1), target(t, 2), fd1, fd2)
+				}
+			})
+		})
+	}
+}
+
+// onStdin runs do with f as fd 0 of this process.
+func onStdin(t *testing.T, f *os.File, do func()) {
+	t.Helper()
+	saved, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(saved)
+	if err := unix.Dup3(int(f.Fd()), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Dup3(saved, 0, 0)
+	do()
+}
+
+func target(t *testing.T, fd int) string {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	link, err := os.Readlink("/proc/self/fd/" + string(rune('0'+fd)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}

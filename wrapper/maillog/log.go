@@ -1,0 +1,148 @@
+// Package maillog writes the one line that a connection leaves in the mail log, and the few about what is wrong with us.
+//
+// Mail comes first: nothing waits longer than [Patience] for a log, a line that finds no room by then is lost, and an
+// error is for those who want to know. A line is always a single line of printable ASCII, whoever had a say in its text,
+// so that no client can forge a second one.
+package maillog
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DevLog is where syslogd or journald listens.
+const DevLog = "/dev/log"
+
+// Patience is how long a line waits for room in a full socket or pipe: time enough for a syslogd that is busy, and too
+// short for a client to feel.
+const Patience = 10 * time.Millisecond
+
+// MaxFrame is the length in bytes of the longest line, counted with all that precedes the text (RFC 3164 §4.1).
+const MaxFrame = 1024
+
+const (
+	tag  = "sendwrap"
+	mail = 2 << 3 // the facility (RFC 3164 §4.1.1)
+)
+
+// Level is how serious a line is: a severity of syslog (RFC 3164 §4.1.1).
+type Level uint8
+
+const (
+	Err     Level = 3 // a client was turned away through our own fault
+	Warning Level = 4 // something is wrong, and mail flows on
+	Info    Level = 6 // what became of a connection
+)
+
+// Log is where lines go; the zero Log drops them. It holds nothing open: each line has a socket of its own, as a
+// connection leaves just one, and a descriptor that is not there while a client waits costs nothing.
+type Log struct {
+	to   target
+	path string
+}
+
+type target uint8
+
+const (
+	none target = iota
+	syslog
+	stderr
+)
+
+// None is a Log that drops everything.
+func None() Log { return Log{} }
+
+// Syslog is a Log on the local socket at path, [DevLog] but for tests, facility mail.
+func Syslog(path string) Log { return Log{to: syslog, path: path} }
+
+// Stderr is a Log on fd 2, without levels: for terminals, and for tcpserver with multilog. It must not be used while
+// fd 2 is the client's.
+func Stderr() Log { return Log{to: stderr} }
+
+// Write writes text as one line at level, headed by `sendwrap[PID]: `. What is not printable ASCII is written as \xNN, and
+// what exceeds [MaxFrame] is cut off, never within an escape.
+//
+// On error, an *os.SyscallError, the line is lost. errors.Is tells apart EAGAIN: no room within [Patience]; ENOENT and
+// ECONNREFUSED: nobody listens; EMFILE: no descriptor is free, so free one and try again.
+func (l Log) Write(level Level, text string) error {
+	switch l.to {
+	case syslog:
+		frame := appendHead(make([]byte, 0, MaxFrame+1), level)
+		return send(l.path, appendText(frame, text, MaxFrame))
+	case stderr:
+		frame := appendTag(make([]byte, 0, MaxFrame+1))
+		return write(2, append(appendText(frame, text, MaxFrame), '\n'))
+	}
+	return nil
+}
+
+// appendHead appends what precedes the text in RFC 3164, less the time and the host name. Every syslogd adds these to what
+// comes through its local socket: rsyslog ignores a time there unless told otherwise, journald skips it, busybox and
+// sysklogd put in their own where there is none. To add ours we would have to read /etc/localtime, for each client.
+func appendHead(frame []byte, level Level) []byte {
+	frame = strconv.AppendUint(append(frame, '<'), mail|uint64(level), 10)
+	return appendTag(append(frame, '>'))
+}
+
+func appendTag(frame []byte) []byte {
+	frame = append(append(frame, tag...), '[')
+	frame = strconv.AppendInt(frame, int64(unix.Getpid()), 10)
+	return append(frame, "]: "...)
+}
+
+// send sends one frame to the socket at path: as a datagram if it takes these, as nearly all do, else as a stream, in
+// which a NUL is the end of a frame.
+func send(path string, frame []byte) error {
+	err := sendAs(unix.SOCK_DGRAM, path, frame)
+	if errors.Is(err, unix.EPROTOTYPE) {
+		err = sendAs(unix.SOCK_STREAM, path, append(frame, 0))
+	}
+	return err
+}
+
+// sendAs sends one frame over a socket of its own. That one may be non-blocking, since nobody shares it: to connect to
+// a stream whose listener is swamped would block, however the frame is sent.
+func sendAs(kind int, path string, frame []byte) error {
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return os.NewSyscallError("connect", err)
+	}
+	for deadline := time.Now().Add(Patience); ; {
+		err := unix.Send(fd, frame, unix.MSG_NOSIGNAL)
+		if err != unix.EAGAIN || !hasRoom(fd, deadline) {
+			return os.NewSyscallError("send", err)
+		}
+	}
+}
+
+// write writes one frame to fd, which we share with others and must not make non-blocking. It looks first: room is said
+// to be there when a pipe takes 4 KiB, so that only others who write at the very same moment could make us wait.
+func write(fd int, frame []byte) error {
+	if !hasRoom(fd, time.Now().Add(Patience)) {
+		return os.NewSyscallError("write", unix.EAGAIN)
+	}
+	_, err := unix.Write(fd, frame) // not os.Stderr: a reader who left would kill us with SIGPIPE
+	return os.NewSyscallError("write", err)
+}
+
+// hasRoom waits until fd takes a frame, or will say what is wrong with it. It is false at the deadline.
+func hasRoom(fd int, deadline time.Time) bool {
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return false
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(left/time.Millisecond)+1)
+		if err != unix.EINTR {
+			return n > 0
+		}
+	}
+}
