@@ -1,0 +1,100 @@
+package wrapper
+
+import (
+	"net/netip"
+
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// Door is what decides about clients.
+type Door struct {
+	Config  *config.Config
+	Ledger  *ledger.Ledger // nil: carry on without; nobody is known, counted or blocked
+	Process ledger.Process // in whose name sessions are counted
+	Log     maillog.Log
+	Host    string // our name in replies
+}
+
+// OpenLedger opens the ledger that the configuration names. Without one the door still
+// stands, and the greet delay works: mail is worth more than a limit.
+func (d *Door) OpenLedger() {
+	l, notes, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
+	for _, n := range notes {
+		d.warn(n)
+	}
+	if err != nil {
+		d.warn(err.Error() + withoutLedger)
+		return
+	}
+	d.Ledger = l
+}
+
+const withoutLedger = "; carrying on without limits and memory"
+
+// inLedger runs work on the ledger and reports whether it was done, whole. A ledger that
+// fails once is not asked again.
+func (d *Door) inLedger(work func(*ledger.Tx)) bool {
+	if d.Ledger == nil {
+		return false
+	}
+	err := d.Ledger.Do(ledger.Now(), work)
+	if err != nil {
+		d.Ledger = nil
+		d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
+	}
+	return err == nil
+}
+
+// CountGone counts a client that had left before we started: a HANGUP of nobody.
+func (d *Door) CountGone() {
+	d.inLedger(func(t *ledger.Tx) { t.Count(int(Hangup)) })
+}
+
+// facts are those that do not come from the ledger.
+func (d *Door) facts(client netip.Addr) Facts {
+	rule := d.Config.Networks.Match(client)
+	f := Facts{Rule: rule, Limits: limitsFor(d.Config, rule.Limits)}
+	if f.Limits.RefuseLoad > 0 {
+		f.Load = loadAverage()
+	}
+	return f
+}
+
+// Network is the one under which the client is counted.
+func (d *Door) Network(client netip.Addr) netip.Prefix {
+	bits := d.Config.CountBy.V6
+	if client.Is4() {
+		bits = d.Config.CountBy.V4
+	}
+	return netip.PrefixFrom(client, bits).Masked()
+}
+
+// arrival is the client as the ledger is asked about it.
+func (d *Door) arrival(client netip.AddrPort, l Limits) ledger.Arrival {
+	return ledger.Arrival{Client: client, Network: d.Network(client.Addr()), Limits: ledger.Limits{
+		Serving: l.MaxSessions, Waiting: l.MaxWaiting,
+		Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
+	}}
+}
+
+// Penalty is what the configuration says of strikes and blocks.
+func Penalty(c *config.Config) ledger.Penalty {
+	return ledger.Penalty{Strikes: c.Block.Strikes, Within: c.Block.Within, For: c.Block.For, Max: c.Block.Max}
+}
+
+func (d *Door) warn(text string) {
+	// A log that fails is nothing to fail for.
+	_ = d.Log.Write(maillog.Warning, text)
+}
+
+// TurnAway refuses a client before there is a configuration to decide by, and logs why: it
+// comes back later, and no mail is lost.
+func TurnAway(c Connection, why error, log maillog.Log) error {
+	reply := reply(Failed, config.Reject, HostName())
+	say(c.FD, reply)
+	err := log.Write(maillog.Err, line(Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
+	hangUp(c.FD)
+	return err
+}

@@ -1,0 +1,59 @@
+package wrapper
+
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+)
+
+// Early is what a client sent before its greeting.
+type Early struct {
+	Kind  string // see kindOf
+	Bytes int    // waiting to be read when we looked
+	Text  []byte // the first of them
+}
+
+// earlyText is how much of the early bytes is looked at.
+const earlyText = 128
+
+// peekEarly looks at what is waiting and leaves it there.
+func peekEarly(fd int) Early {
+	text := make([]byte, earlyText)
+	n, _, err := unix.Recvfrom(fd, text, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil || n < 0 {
+		n = 0
+	}
+	waiting, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	if err != nil || waiting < n {
+		waiting = n
+	}
+	return Early{Kind: kindOf(text[:n], waiting), Bytes: waiting, Text: text[:n]}
+}
+
+// kindOf names what early bytes look like, for the administrator who wonders whether a good
+// client was turned away:
+//
+//	ehlo       one EHLO or HELO line: so looks an Exim that uses PIPECONNECT
+//	pipelined  more than one line: a whole session sent blindly
+//	tls        a ClientHello: a client that takes this for the port of implicit TLS (RFC 8314)
+//	http       a web request: a misled browser or proxy
+//	proxy      a PROXY header, version 1 or 2: a load balancer in front that must not send it
+//	other      anything else
+func kindOf(text []byte, waiting int) string {
+	line, rest, whole := bytes.Cut(text, []byte("\n"))
+	first, _, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(" "))
+	verb := string(bytes.ToUpper(first))
+	switch {
+	case len(text) >= 3 && text[0] == 0x16 && text[1] == 3:
+		return "tls"
+	case bytes.HasPrefix(text, []byte("\r\n\r\n\x00\r\nQUIT\n")), verb == "PROXY":
+		return "proxy"
+	case bytes.Contains(line, []byte(" HTTP/")), verb == "CONNECT" && whole:
+		return "http"
+	case whole && (len(rest) > 0 || waiting > len(text)):
+		return "pipelined"
+	case verb == "EHLO" || verb == "HELO":
+		return "ehlo"
+	}
+	return "other"
+}

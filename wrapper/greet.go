@@ -1,0 +1,90 @@
+package wrapper
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Greet is what a client did during its greet delay.
+type Greet uint8
+
+// The zero Greet is the one that a fault of our own comes to.
+const (
+	Quiet Greet = iota // waited
+	Spoke              // sent at least one byte
+	Left               // closed, reset, or closed its own side without a word
+)
+
+// spurious is the pause after poll(2) has woken us for nothing, as it may: should it go on
+// doing so, we must not spin.
+const spurious = 10 * time.Millisecond
+
+// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it took
+// to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
+// minutes (§4.5.3.2.1).
+//
+// fd must be the client's stream socket. Wait leaves its bytes unread (MSG_PEEK), so that the MTA
+// sees the stream from its first byte, and leaves the file status flags alone, since
+// the MTA shares them through the open file description.
+//
+// delay is kept on the monotonic clock to 1 ms, rounded up; a signal does not extend it. With
+// delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one
+// that speaks and then leaves has spoken.
+//
+// A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
+// caller fails open.
+func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
+	started := time.Now()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	for {
+		left := max(0, delay-time.Since(started))
+		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
+		waited := time.Since(started)
+		switch {
+		case err == unix.EINTR:
+			continue // the deadline stands
+		case err != nil:
+			return Quiet, waited, os.NewSyscallError("poll", err)
+		case n > 0:
+			g, err := look(fd)
+			if g != Quiet || err != nil || waited >= delay {
+				return g, waited, err
+			}
+			time.Sleep(spurious)
+		case waited >= delay:
+			return Quiet, waited, nil
+		}
+	}
+}
+
+// look says what the first unread byte tells, without waiting.
+func look(fd int) (Greet, error) {
+	var b [1]byte
+	for {
+		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return Quiet, nil
+		case gone(err):
+			return Left, nil
+		case err != nil:
+			return Quiet, os.NewSyscallError("recvfrom", err)
+		case n == 0:
+			return Left, nil
+		}
+		return Spoke, nil
+	}
+}
+
+// gone says whether the error tells that the client, or the way to it, is no more.
+func gone(err error) bool {
+	switch err {
+	case unix.ECONNRESET, unix.ENOTCONN, unix.EPIPE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ECONNREFUSED, unix.ECONNABORTED:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,81 @@
+package wrapper
+
+import (
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// log writes the one line of the connection: the verdict, then whatever applies of the keys,
+// always in this order. sendwrap(8) explains each of them.
+func (s *Session) log(served bool) {
+	f, c := &s.facts, s.door.Config
+	l := s.line()
+	if c.Mode == config.Observe {
+		l.Str("mode", c.Mode.String())
+	}
+	switch s.Verdict {
+	case Denied, Allowed:
+		l.Str("rule", f.Rule.Source.String()).Str("network", f.Rule.Network.String())
+	case Blocked:
+		l.Str("network", f.Network.String())
+	}
+	if s.delay > 0 || s.greet != Quiet {
+		l.DurOf("wait", s.waited, s.delay)
+	}
+	if s.Verdict == Busy {
+		l.IntOf("serving", f.Serving, f.Limits.MaxSessions).IntOf("waiting", f.Waiting, f.Limits.MaxWaiting)
+		if f.Limits.RefuseLoad > 0 {
+			l.FloatOf("load", f.Load, f.Limits.RefuseLoad)
+		}
+	}
+	if s.counted != (ledger.Session{}) {
+		l.IntOf("conns", f.Conns+1, f.Limits.ClientConns)
+	} else if s.Verdict == Conns {
+		l.IntOf("conns", f.Conns, f.Limits.ClientConns)
+	}
+	if s.Verdict == Rate {
+		l.IntOf("rate", f.Arrivals, f.Limits.ClientRate.N).Str("per", config.FormatDuration(f.Limits.ClientRate.Per))
+	}
+	if s.strikes > 0 {
+		l.IntOf("strikes", s.strikes, c.Block.Strikes)
+	}
+	switch {
+	case s.block > 0:
+		l.Dur("left", s.block)
+	case s.Verdict == Blocked:
+		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
+	}
+	if !served && s.Verdict != Hangup {
+		l.Str("reply", replyCode(s.reply()))
+	}
+	if s.greet == Spoke {
+		l.Str("kind", s.early.Kind).Int("bytes", s.early.Bytes).Data("data", s.early.Text)
+	}
+	s.write(maillog.Info, l)
+}
+
+// logFailure writes why a client that should have been served was turned away.
+func (s *Session) logFailure(why error) {
+	s.write(maillog.Err, s.line().Str("reply", replyCode(s.reply())).Quote("error", why.Error()))
+}
+
+// line begins a line about the connection.
+func (s *Session) line() *maillog.Line { return line(s.Verdict, s.Connection) }
+
+func line(v Verdict, c Connection) *maillog.Line {
+	return maillog.NewLine(v.String()).Addr("client", c.Client).Addr("server", c.Server)
+}
+
+func (s *Session) write(level maillog.Level, l *maillog.Line) {
+	// A log that fails is nothing to fail for.
+	_ = s.door.Log.Write(level, l.String())
+}
+
+// replyCode is what the log says of the line that the client was told.
+func replyCode(line string) string {
+	if line == "" {
+		return "none"
+	}
+	return line[:3]
+}

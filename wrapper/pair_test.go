@@ -1,0 +1,56 @@
+package wrapper
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// pair is a TCP connection over loopback: the client's end as a test speaks through it, and the
+// descriptor of ours, in blocking mode as a super-server hands it over.
+func pair(t *testing.T) (client *net.TCPConn, fd int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := accepted.(*net.TCPConn).File() // a blocking copy
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted.Close()
+	t.Cleanup(func() { dialed.Close(); f.Close() })
+	return dialed.(*net.TCPConn), int(f.Fd())
+}
+
+// reset closes the client's end with RST.
+func reset(t *testing.T, c *net.TCPConn) {
+	t.Helper()
+	if err := c.SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+// readAll is all that the client gets until our end is closed.
+func readAll(t *testing.T, c *net.TCPConn) string {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("client read %q, then: %v", b, err)
+	}
+	return string(b)
+}

@@ -1,0 +1,58 @@
+package wrapper
+
+// Verdict is what the decision about one connection comes to. The numbers are those under
+// which the ledger counts, and must keep their meaning as long as ledgers do.
+type Verdict uint8
+
+// The verdicts, in the order in which they are reached.
+const (
+	Undecided Verdict = iota
+	Denied            // a deny network
+	Allowed           // an allow network
+	Blocked           // a block runs on its network
+	Busy              // too many sessions in all, or too much load
+	Conns             // too many sessions of its network
+	Rate              // too many arrivals of its network
+	Known             // waited quietly not long ago: need not wait again
+	Hangup            // left during the greet delay: no offence
+	Pregreet          // spoke during the greet delay
+	Pass              // quiet to the end
+	Failed            // turned away for a fault of our own
+)
+
+// verdicts is what each one is called in the log, and what the client is told: reply code,
+// enhanced status code (RFC 3463; practice of the big MTAs puts the host name behind
+// it) and words for the postmaster on the other side. A reply of 421 says that the next try may
+// go otherwise: an honest server queues the mail and comes back. Verdicts without a
+// code tell the client nothing.
+var verdicts = [...]struct {
+	word, code, status, text string
+}{
+	Undecided: {word: "UNDECIDED"},
+	Denied:    {"DENIED", "554", "5.7.1", "mail from your network is refused here; if that is wrong, tell the postmaster by another way"},
+	Allowed:   {word: "ALLOWED"},
+	Blocked:   {"BLOCKED", "421", "4.7.1", "your network is blocked for a while because of what came from it; try again later"},
+	Busy:      {"BUSY", "421", "4.3.2", "too busy to take another connection; try again later"},
+	Conns:     {"CONNS", "421", "4.7.0", "too many connections from your network at once; close some and try again"},
+	Rate:      {"RATE", "421", "4.7.0", "too many connections from your network in a short time; try again later"},
+	Known:     {word: "KNOWN"},
+	Hangup:    {word: "HANGUP"},
+	Pregreet:  {"PREGREET", "554", "5.5.1", "you spoke before the greeting; wait for it, as RFC 5321 section 4.3.1 asks"},
+	Pass:      {word: "PASS"},
+	Failed:    {"FAILED", "421", "4.3.0", "service not available for a local reason; try again later"},
+}
+
+// String is the verdict's word in the log.
+func (v Verdict) String() string { return verdicts[v].word }
+
+// Verdicts lists all that are counted, in order.
+func Verdicts() []Verdict {
+	all := make([]Verdict, 0, len(verdicts))
+	for v := Denied; int(v) < len(verdicts); v++ {
+		all = append(all, v)
+	}
+	return all
+}
+
+// Served says whether the client gets the MTA.
+func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass }
