@@ -1,0 +1,132 @@
+// The runtime would read the cgroup's CPU quota at every start, out of files that are long to
+// parse; a process that waits for one client has no use for it.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
+// Sendwrap stands between a super-server and an MTA that is started per connection: it
+// withholds the greeting for a moment, refuses clients that cannot wait or that come too
+// often, and becomes the MTA for the others. See docs/sendwrap.8.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	multierror "github.com/hashicorp/go-multierror"
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/exec"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/admin"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run does what the command line says; when it says nothing, or only which configuration to use, it serves the
+// client on stdin. It returns the exit code.
+func run(args []string) int {
+	switch {
+	case len(args) == 0:
+		return serve(config.DefaultPath)
+	case args[0] == "-f" && len(args) == 2:
+		return serve(args[1])
+	}
+	return admin.Run(args, os.Stdout, os.Stderr)
+}
+
+// serve decides about the client on stdin and becomes the MTA for it. It returns only if the client is not served.
+func serve(file string) int {
+	stdio, stdioErr := exec.TakeStdio()
+	log := maillog.Syslog(maillog.DevLog)
+	conn, err := wrapper.Inspect(0)
+	gone := errors.Is(err, wrapper.ErrGone)
+	if err != nil && !gone {
+		return complain(err, stdio, log)
+	}
+	cfg, wrong := config.Load(file, allowlist.For(conn.Client.Addr()))
+	if cfg == nil {
+		turnAway(conn, wrong, log)
+		return admin.ExitTemporary
+	}
+	log = chooseLog(cfg.Log, stdio)
+	for _, text := range warnings(stdioErr, stdio, wrong) {
+		_ = log.Write(maillog.Warning, text) // mail comes first
+	}
+	door := &wrapper.Door{Config: cfg, Log: log, Host: wrapper.HostName(), Process: ledger.Self()}
+	door.OpenLedger()
+	if gone {
+		door.CountGone()
+		return admin.ExitOK
+	}
+	session := door.NewSession(conn)
+	if !session.Run() {
+		return admin.ExitOK
+	}
+	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), exec.Ends{Client: conn.Client, Server: conn.Server}))
+	return admin.ExitTemporary
+}
+
+// complain tells an administrator that stdin is no client: on stderr if a person may be there, and never to a client.
+func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
+	if stdio.StderrIsClient {
+		_ = log.Write(maillog.Err, err.Error())
+	} else {
+		fmt.Fprintf(os.Stderr, "sendwrap: %v\n\n", err)
+		admin.Usage(os.Stderr)
+	}
+	return admin.ExitUsage
+}
+
+// turnAway refuses the client when the configuration cannot be read.
+func turnAway(conn wrapper.Connection, why error, log maillog.Log) {
+	err := wrapper.TurnAway(conn, why, log)
+	if errors.Is(err, unix.EMFILE) {
+		// With RLIMIT_NOFILE of 3 that is why the configuration cannot be read, either. fd 1, of no use any more,
+		// makes room, so that an administrator learns of it.
+		unix.Close(1)
+		_ = log.Write(maillog.Err, why.Error())
+	}
+}
+
+// chooseLog is the log that the configuration names, but never the client's own socket.
+func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
+	switch {
+	case to == config.None:
+		return maillog.None()
+	case to == config.Stderr && !stdio.StderrIsClient:
+		return maillog.Stderr()
+	}
+	return maillog.Syslog(maillog.DevLog)
+}
+
+// mostWarnings is how many wrong directives are told at each connection; sendwrap check tells them all.
+const mostWarnings = 5
+
+// warnings say what is wrong and was got over.
+func warnings(stdioErr error, stdio *exec.Stdio, wrong error) []string {
+	var texts []string
+	if stdioErr != nil {
+		texts = append(texts, stdioErr.Error())
+	}
+	if stdio.StdoutWasLost {
+		texts = append(texts, "fd 1 was not the client's socket; start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
+	}
+	var all *multierror.Error
+	if errors.As(wrong, &all) {
+		for i, err := range all.Errors {
+			if i == mostWarnings {
+				return append(texts, fmt.Sprintf("%d more wrong directives; run sendwrap check", len(all.Errors)-i))
+			}
+			texts = append(texts, err.Error()+" (skipped)")
+		}
+	}
+	return texts
+}

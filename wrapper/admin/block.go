@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+)
+
+// The shortest prefixes that block takes; a shorter one is more likely a slip than meant.
+const leastV4, leastV6 = 8, 16
+
+// block refuses a network's connections for a while.
+func block(c *call) error {
+	flags := flag.NewFlagSet("block", flag.ContinueOnError)
+	kill := flags.Bool("kill", false, "")
+	if err := c.parse(flags, 1, 2); err != nil {
+		return err
+	}
+	var d time.Duration
+	if len(c.args) == 2 {
+		var err error
+		if d, err = config.ParseDuration(c.args[1]); err != nil {
+			return usageError(err.Error())
+		}
+		if d <= 0 || d > ledger.MaxBlock {
+			return usageError(fmt.Sprintf("%q is out of range; write 1s to 31d", c.args[1]))
+		}
+	}
+	door, n, err := c.target()
+	if err != nil {
+		return err
+	}
+	if n.Bits() < leastV4 || n.Addr().Is6() && n.Bits() < leastV6 {
+		return usageError(fmt.Sprintf("%v is too wide for a block; use a deny line in %s", n, c.file))
+	}
+	if rule := door.Config.Networks.Match(n.Addr()); rule.Access == allowlist.Allow {
+		fmt.Fprintf(c.stderr, "note: %v is allowed at %v, and blocks do not hold against that\n", rule.Network, rule.Source)
+	}
+	var live []ledger.LiveSession
+	err = door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
+		d = t.Block(n, d, "administrator", wrapper.Penalty(door.Config))
+		if *kill {
+			live = t.Sessions()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if d == 0 {
+		return errors.New("no room: every record that could make place has a live session")
+	}
+	fmt.Fprintf(c.stdout, "%v: blocked for %v\n", n, wrapper.Seconds(d))
+	if *kill {
+		return c.end(n, live)
+	}
+	return nil
+}
+
+// end sends SIGTERM to the processes of the network's sessions; sendmail ends a session at
+// once at that. A process that holds other clients too is left alone: it finds
+// the block itself.
+func (c *call) end(n netip.Prefix, live []ledger.LiveSession) error {
+	ended, gone := 0, 0
+	for _, s := range live {
+		if s.Process.Shared || !n.Contains(s.Client.Addr()) {
+			continue
+		}
+		switch err := s.Process.Signal(unix.SIGTERM); err {
+		case nil:
+			ended++
+		case unix.ESRCH:
+			gone++ // between our look and our signal
+		default:
+			return fmt.Errorf("ending process %d: %w", s.Process.PID, err)
+		}
+	}
+	fmt.Fprintf(c.stdout, "%v: %s ended\n", n, plural(ended, "session"))
+	return nil
+}
+
+// unblock ends blocks.
+func unblock(c *call) error {
+	if err := c.parse(flag.NewFlagSet("unblock", flag.ContinueOnError), 1, 1); err != nil {
+		return err
+	}
+	door, n, err := c.target()
+	if err != nil {
+		return err
+	}
+	freed, err := door.Ledger.Unblock(ledger.Now(), n)
+	if err != nil {
+		return err
+	}
+	for _, f := range freed {
+		fmt.Fprintf(c.stdout, "%v: unblocked\n", f)
+	}
+	_, _, facts, err := door.Explain(n.Addr())
+	switch {
+	case err != nil:
+		return err
+	case facts.Blocked:
+		fmt.Fprintf(c.stdout, "%v: still blocked as part of %v; unblock that\n", n, facts.Network)
+	case len(freed) == 0:
+		fmt.Fprintf(c.stdout, "%v: was not blocked\n", n)
+	}
+	return nil
+}
+
+// strike counts an offence.
+func strike(c *call) error {
+	if err := c.parse(flag.NewFlagSet("strike", flag.ContinueOnError), 1, 2); err != nil {
+		return err
+	}
+	client, err := address(c.args[0])
+	if err != nil {
+		return err
+	}
+	reason := "administrator"
+	if len(c.args) == 2 && c.args[1] != "" {
+		reason = c.args[1]
+	}
+	door, n, err := c.target()
+	if err != nil {
+		return err
+	}
+	if rule := door.Config.Networks.Match(client); rule.Access == allowlist.Allow {
+		fmt.Fprintf(c.stdout, "%v: allowed at %v, not struck\n", client, rule.Source)
+		return nil
+	}
+	var strikes int
+	var d time.Duration
+	p := wrapper.Penalty(door.Config)
+	if err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { strikes, d = t.Strike(n, reason, p) }); err != nil {
+		return err
+	}
+	switch {
+	case d > 0:
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n", n, strikes, p.Strikes, wrapper.Seconds(d))
+	case p.Strikes == 0:
+		fmt.Fprintf(c.stdout, "%v: strike %d; block is off\n", n, strikes)
+	default:
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d\n", n, strikes, p.Strikes)
+	}
+	return nil
+}
+
+// target is the network that the first argument names, and the ledger to write it to.
+func (c *call) target() (*wrapper.Door, netip.Prefix, error) {
+	cfg, _, err := c.config()
+	if err != nil {
+		return nil, netip.Prefix{}, err
+	}
+	door := &wrapper.Door{Config: cfg}
+	n, err := network(door, c.args[0])
+	if err != nil {
+		return nil, n, err
+	}
+	return door, n, c.openLedger(door)
+}

@@ -1,0 +1,174 @@
+package admin
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+)
+
+// report is the status as programs read it; people get the same facts as text.
+type report struct {
+	Sessions struct {
+		Waiting int `json:"waiting"`
+		Serving int `json:"serving"`
+	} `json:"sessions"`
+	Clients  int               `json:"clients"`
+	Capacity int               `json:"capacity"`
+	Blocked  int               `json:"blocked"`
+	Verdicts map[string]uint64 `json:"verdicts"`
+	Delay    struct {
+		Spoke []uint64 `json:"spoke"`
+		Left  []uint64 `json:"left"`
+	} `json:"delay"`
+	Stressed bool          `json:"stressed"`
+	Blocks   []blockReport `json:"blocks"`
+	Live     []liveReport  `json:"live"`
+}
+
+type blockReport struct {
+	Network netip.Prefix `json:"network"`
+	Seconds int          `json:"seconds"` // that are left
+	Reason  string       `json:"reason"`
+	Times   int          `json:"times"`
+}
+
+type liveReport struct {
+	PID     int            `json:"pid"`
+	Client  netip.AddrPort `json:"client"`
+	State   string         `json:"state"` // waiting, serving
+	Seconds int            `json:"seconds"`
+}
+
+// status shows what the ledger holds.
+func status(c *call) error {
+	flags := flag.NewFlagSet("status", flag.ContinueOnError)
+	asJSON := flags.Bool("json", false, "")
+	if err := c.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	cfg, _, err := c.config()
+	if err != nil {
+		return err
+	}
+	door := &wrapper.Door{Config: cfg}
+	if err := c.openExisting(door); err != nil {
+		return err
+	}
+	r, err := newReport(door.Ledger)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return json.NewEncoder(c.stdout).Encode(r)
+	}
+	return r.print(c.stdout, cfg)
+}
+
+// newReport reads the ledger; nil is one that nobody has used yet.
+func newReport(l *ledger.Ledger) (*report, error) {
+	r := &report{Verdicts: map[string]uint64{}, Blocks: []blockReport{}, Live: []liveReport{}}
+	var totals ledger.Totals
+	if l != nil {
+		var live []ledger.LiveSession
+		if err := l.Do(ledger.Now(), func(t *ledger.Tx) { totals, live = t.Totals(), t.Sessions() }); err != nil {
+			return nil, err
+		}
+		blocks, err := l.Blocks(ledger.Now())
+		if err != nil {
+			return nil, err
+		}
+		r.addBlocks(blocks)
+		r.addLive(live)
+	}
+	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
+	r.Clients, r.Capacity, r.Blocked, r.Stressed = totals.Clients, totals.Capacity, len(r.Blocks), totals.Stressed
+	for _, v := range wrapper.Verdicts() {
+		r.Verdicts[v.String()] = totals.Verdicts[v]
+	}
+	r.Delay.Spoke, r.Delay.Left = totals.Spoke, totals.Left
+	return r, nil
+}
+
+func (r *report) addBlocks(blocks []ledger.BlockedNetwork) {
+	slices.SortFunc(blocks, func(a, b ledger.BlockedNetwork) int { return cmp.Compare(a.Left, b.Left) })
+	for _, b := range blocks {
+		r.Blocks = append(r.Blocks, blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times})
+	}
+}
+
+func (r *report) addLive(live []ledger.LiveSession) {
+	slices.SortFunc(live, func(a, b ledger.LiveSession) int { return cmp.Compare(b.Age, a.Age) })
+	for _, s := range live {
+		state := "waiting"
+		if s.Serving {
+			state = "serving"
+		}
+		r.Live = append(r.Live, liveReport{s.Process.PID, s.Client, state, int(s.Age.Seconds())})
+	}
+}
+
+// print writes the report for a person.
+func (r *report) print(out io.Writer, cfg *config.Config) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	crowded := ""
+	if r.Stressed {
+		crowded = " (crowded: the greet delay is shortened)"
+	}
+	fmt.Fprintf(w, "waiting\t%d of %d%s\n", r.Sessions.Waiting, cfg.MaxWaiting, crowded)
+	fmt.Fprintf(w, "serving\t%d of %d\n", r.Sessions.Serving, cfg.MaxSessions)
+	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
+	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
+	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)
+	fmt.Fprintf(w, "\nverdicts so far\n")
+	for _, v := range wrapper.Verdicts() {
+		fmt.Fprintf(w, "  %v\t%d\n", v, r.Verdicts[v.String()])
+	}
+	printDelay(w, "spoke", r.Delay.Spoke)
+	printDelay(w, "left", r.Delay.Left)
+	if len(r.Blocks) > 0 {
+		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
+		for _, b := range r.Blocks {
+			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, wrapper.Seconds(time.Duration(b.Seconds)*time.Second), b.Times, b.Reason)
+		}
+	}
+	if len(r.Live) > 0 {
+		fmt.Fprintf(w, "\nlive\tpid\tstate\tfor\n")
+		for _, s := range r.Live {
+			fmt.Fprintf(w, "  %v\t%d\t%s\t%v\n", s.Client, s.PID, s.State, wrapper.Seconds(time.Duration(s.Seconds)*time.Second))
+		}
+	}
+	return w.Flush()
+}
+
+// printDelay says by when half, most and nearly all of the clients had spoken or left, from
+// which a greet delay can be chosen.
+func printDelay(w io.Writer, what string, cells []uint64) {
+	var sum uint64
+	for _, n := range cells {
+		sum += n
+	}
+	if sum == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  %s within the delay\t%d", what, sum)
+	for _, percent := range []uint64{50, 90, 99} {
+		var n uint64
+		for i := range cells {
+			if n += cells[i]; n*100 >= sum*percent {
+				fmt.Fprintf(w, "%s%d %% by %v", map[bool]string{true: ": ", false: ", "}[percent == 50], percent, ledger.DelayStep(i+1))
+				break
+			}
+		}
+	}
+	fmt.Fprintln(w)
+}
