@@ -94,9 +94,11 @@ func (s *Session) conclude() {
 	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
 	network := s.door.Network(s.Client.Addr())
 	done := s.door.inLedger(func(t *ledger.Tx) {
-		conns := s.facts.Conns
+		arrived := s.facts.Standing
 		s.facts.Standing = t.Look(s.door.arrival(s.Client, limits))
-		s.facts.Conns = conns
+		// Whether it was known decided how long it had to wait; another connection of
+		// the same client may have passed meanwhile.
+		s.facts.Conns, s.facts.Known = arrived.Conns, arrived.Known
 		s.Verdict = s.facts.Conclude(s.greet)
 		t.Count(int(s.Verdict))
 		switch s.Verdict {

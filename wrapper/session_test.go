@@ -1,0 +1,440 @@
+package wrapper
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// doorway is a door with a ledger and a log of its own, for decisions within the test's process.
+type doorway struct {
+	*Door
+	log net.PacketConn
+}
+
+// open makes a door from lines of sendwrap.conf. Several doors on one directory share a ledger.
+func open(t *testing.T, dir, conf string) *doorway {
+	t.Helper()
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "conf")
+	conf += "\nledger " + filepath.Join(dir, "ledger") + " clients=1024\n"
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(file, allowlist.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	logDir, err := os.MkdirTemp("", "log") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(logDir) })
+	socket := filepath.Join(logDir, "log")
+	log, err := net.ListenPacket("unixgram", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Host: "mx.example", Process: ledger.Self()}, log}
+	d.OpenLedger()
+	if d.Ledger == nil {
+		t.Fatal(d.line(t))
+	}
+	return d
+}
+
+// line is the next line of the log, less its head.
+func (d *doorway) line(t *testing.T) string {
+	t.Helper()
+	d.log.SetReadDeadline(time.Now().Add(2 * time.Second))
+	b := make([]byte, 2048)
+	n, _, err := d.log.ReadFrom(b)
+	if err != nil {
+		t.Fatalf("no log line: %v", err)
+	}
+	_, text, _ := strings.Cut(string(b[:n]), "]: ")
+	return text
+}
+
+// meet lets a client come that behaves as said, and returns what became of it.
+func (d *doorway) meet(t *testing.T, behave func(*net.TCPConn)) (s *Session, served bool) {
+	t.Helper()
+	client, fd := pair(t)
+	conn, err := Inspect(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if behave != nil {
+		behave(client)
+		time.Sleep(20 * time.Millisecond)
+	}
+	s = d.NewSession(conn)
+	served = s.Run()
+	return s, served
+}
+
+func (d *doorway) totals(t *testing.T) (sum ledger.Totals) {
+	t.Helper()
+	if err := d.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) { sum = tx.Totals() }); err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+func speak(c *net.TCPConn) { c.Write([]byte("EHLO bot\r\n")) }
+func leave(c *net.TCPConn) { c.Close() }
+
+// Each verdict with its reply, its log line and its count.
+func TestSession(t *testing.T) {
+	const quick = "greet_delay 100ms stress=100ms\n"
+	tests := []struct {
+		name, conf string
+		before     func(*doorway) // what has happened already
+		behave     func(*net.TCPConn)
+		want       Verdict
+		served     bool
+		reply      string // prefix of it
+		log        string // after the two addresses
+	}{
+		{"deny", quick + "deny 127.0.0.0/8", nil, nil, Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
+		{"allow", quick + "allow 127.0.0.1", nil, nil, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/50"},
+		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/50"},
+		{"block", quick, blockLoopback("127.0.0.1/32"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=59m59s reason=test reply=421"},
+		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=59m59s reason=test reply=421"},
+		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
+		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
+		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
+		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"), known), nil, Known, true, "", "conns=1/50"},
+		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Pass, true, "", "wait=0.10s/0.10s conns=1/2"},
+		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"rate", quick + "client_rate 1/1m", waiting("127.0.0.1"), nil, Rate, false, "421 4.7.0 ", "rate=1/1 per=1m reply=421"},
+		{"known", quick, known, nil, Known, true, "", "conns=1/50"},
+		{"known and talks early", quick, known, speak, Pregreet, false, "554 5.5.1 ", `wait=0.00s/0s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"known and gone", quick, known, leave, Hangup, false, "", "wait=0.00s/0s conns=1/50"},
+		{"nobody is known", quick + "remember 0", known, nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
+		{"hangup", quick, nil, leave, Hangup, false, "", "wait=0.00s/0.10s conns=1/50"},
+		{"pregreet", quick, nil, speak, Pregreet, false, "554 5.5.1 ", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, tempfail", quick + "on_pregreet tempfail", nil, speak, Pregreet, false, "421 4.5.1 ", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, drop", quick + "on_pregreet drop", nil, speak, Pregreet, false, "", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pass", quick, nil, nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
+		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0", nil, nil, Pass, true, "", "conns=1/-"},
+		{"observed", quick + "mode observe", nil, speak, Pregreet, true, "", `mode=observe wait=0.00s/0.10s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, Denied, true, "", "mode=observe rule=CONF:3 network=127.0.0.1/32"},
+		{"observed hangup", quick + "mode observe", nil, leave, Hangup, false, "", "mode=observe wait=0.00s/0.10s conns=1/50"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := open(t, "", tt.conf)
+			if tt.before != nil {
+				tt.before(d)
+			}
+			before := d.totals(t)
+			var client *net.TCPConn
+			s, served := d.meet(t, func(c *net.TCPConn) {
+				client = c
+				if tt.behave != nil {
+					tt.behave(c)
+				}
+			})
+			if s.Verdict != tt.want || served != tt.served {
+				t.Errorf("%v, served %v; want %v, %v", s.Verdict, served, tt.want, tt.served)
+			}
+			if !served && s.Verdict != Hangup {
+				unix.Shutdown(s.FD, unix.SHUT_RDWR)
+				if got := readAll(t, client); !strings.HasPrefix(got, tt.reply) || (got == "") != (tt.reply == "") {
+					t.Errorf("client was told %q, want %q…", got, tt.reply)
+				}
+			}
+			want := strings.ReplaceAll(tt.log, "CONF", filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
+			want = s.line().String() + " " + want
+			if got := d.line(t); got != want {
+				t.Errorf("log line\n     %s\nwant %s", got, want)
+			}
+			after := d.totals(t)
+			for _, v := range Verdicts() {
+				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) || n > 1 {
+					t.Errorf("%v was counted %d times", v, n)
+				}
+			}
+			live := after.Serving + after.Waiting - before.Serving - before.Waiting
+			if want := tt.served && tt.want.Served(); (live == 1) != want {
+				t.Errorf("%d sessions more than before; served %v", live, served)
+			}
+		})
+	}
+}
+
+func blockLoopback(network string) func(*doorway) {
+	return func(d *doorway) {
+		d.inLedger(func(t *ledger.Tx) { t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config)) })
+	}
+}
+
+// waiting and serving are sessions of other connections that live as long as the test.
+func waiting(client string) func(*doorway) { return standing(client, false) }
+func serving(client string) func(*doorway) { return standing(client, true) }
+
+func standing(client string, serve bool) func(*doorway) {
+	return func(d *doorway) {
+		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
+		d.inLedger(func(t *ledger.Tx) {
+			s, _ := t.Enter(d.arrival(from, d.facts(from.Addr()).Limits), d.Process)
+			if serve {
+				t.Serve(s)
+			}
+		})
+	}
+}
+
+func known(d *doorway) {
+	d.inLedger(func(t *ledger.Tx) { t.Remember(netip.MustParsePrefix("127.0.0.1/32"), time.Hour) })
+}
+
+func both(a, b func(*doorway)) func(*doorway) { return func(d *doorway) { a(d); b(d) } }
+
+// One that passes is known the next time; one that speaks is not any more, and three times is a block.
+func TestCareer(t *testing.T) {
+	d := open(t, "", "greet_delay 50ms stress=50ms")
+	want := []struct {
+		behave func(*net.TCPConn)
+		v      Verdict
+	}{
+		{leave, Hangup}, {leave, Hangup}, {leave, Hangup}, {leave, Hangup}, // no offence, however often
+		{nil, Pass}, {nil, Known}, {nil, Known},
+		{speak, Pregreet}, {nil, Pass}, {speak, Pregreet}, {speak, Pregreet}, {nil, Blocked}, {speak, Blocked},
+	}
+	for i, w := range want {
+		if s, _ := d.meet(t, w.behave); s.Verdict != w.v {
+			t.Errorf("visit %d: %v, want %v", i, s.Verdict, w.v)
+		}
+		d.line(t)
+	}
+}
+
+// What happens to the client's network while it waits is seen when it has waited.
+func TestMeanwhile(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		happened func(*doorway)
+		want     Verdict
+	}{
+		{"blocked", blockLoopback("127.0.0.1/32"), Blocked},
+		{"crowded", serving("127.0.0.9"), Busy},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			d := open(t, dir, "greet_delay 300ms stress=300ms\nmax_sessions 1")
+			other := open(t, dir, "max_sessions 1")
+			go func() {
+				time.Sleep(100 * time.Millisecond)
+				tt.happened(other)
+			}()
+			s, served := d.meet(t, nil)
+			if s.Verdict != tt.want || served {
+				t.Errorf("%v, served %v", s.Verdict, served)
+			}
+			if tot := d.totals(t); tot.Waiting != 0 {
+				t.Errorf("%d still waiting", tot.Waiting)
+			}
+			// It did wait: where that was in vain for no fault of its own, it need not again.
+			f := d.facts(s.Client.Addr())
+			d.inLedger(func(tx *ledger.Tx) { f.Standing = tx.Look(d.arrival(s.Client, f.Limits)) })
+			if f.Known != (tt.want == Busy) {
+				t.Errorf("known: %v", f.Known)
+			}
+		})
+	}
+}
+
+// Of many that come at once exactly as many get in as the limit says.
+func TestConnsAreExact(t *testing.T) {
+	dir := t.TempDir()
+	const limit, clients = 5, 60
+	var in, out atomic.Int64
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for range clients {
+		d := open(t, dir, "greet_delay 500ms stress=500ms\nclient_conns 5")
+		wg.Go(func() {
+			<-start
+			s, served := d.meet(t, nil)
+			switch {
+			case served && s.Verdict == Pass:
+				in.Add(1)
+			case s.Verdict == Conns:
+				out.Add(1)
+			default:
+				t.Errorf("%v", s.Verdict)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	if in.Load() != limit || out.Load() != clients-limit {
+		t.Errorf("%d got in and %d did not; want %d and %d", in.Load(), out.Load(), limit, clients-limit)
+	}
+}
+
+// Without a ledger everyone waits, nobody is counted, and the log says why.
+func TestWithoutLedger(t *testing.T) {
+	d := open(t, "", "greet_delay 100ms stress=100ms\nclient_conns 1")
+	if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Verdict{Pass, Pass} {
+		if s, served := d.meet(t, nil); s.Verdict != want || !served {
+			t.Errorf("%v, served %v", s.Verdict, served)
+		}
+	}
+	if s, _ := d.meet(t, speak); s.Verdict != Pregreet {
+		t.Errorf("early talker: %v", s.Verdict)
+	}
+	if got := d.line(t); !strings.Contains(got, "truncated") || !strings.Contains(got, withoutLedger) {
+		t.Errorf("log line %q", got)
+	}
+}
+
+// A client that we cannot serve after all is told to come back, and is not counted any more.
+func TestFail(t *testing.T) {
+	d := open(t, "", "greet_delay 0s stress=0s")
+	var client *net.TCPConn
+	s, served := d.meet(t, func(c *net.TCPConn) { client = c })
+	if !served {
+		t.Fatal(s.Verdict)
+	}
+	d.line(t)
+	s.Fail(&os.PathError{Op: "exec", Path: "/nowhere", Err: unix.ENOENT})
+	unix.Shutdown(s.FD, unix.SHUT_RDWR)
+	if got := readAll(t, client); !strings.HasPrefix(got, "421 4.3.0 mx.example ") {
+		t.Errorf("client was told %q", got)
+	}
+	if got := d.line(t); !strings.HasPrefix(got, "FAILED ") || !strings.HasSuffix(got, ` reply=421 error="exec /nowhere: no such file or directory"`) {
+		t.Errorf("log line %q", got)
+	}
+	if tot := d.totals(t); tot.Serving+tot.Waiting != 0 || tot.Verdicts[Failed] != 1 {
+		t.Errorf("totals %+v", tot)
+	}
+}
+
+func TestTeaser(t *testing.T) {
+	d := open(t, "", "greet_delay 300ms stress=300ms\nteaser \"mx.example please wait\"")
+	came := make(chan *net.TCPConn, 1)
+	go func() {
+		client := <-came
+		time.Sleep(150 * time.Millisecond)
+		b := make([]byte, 100)
+		client.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if n, err := client.Read(b); string(b[:n]) != "220-mx.example please wait\r\n" {
+			t.Errorf("after half of the delay the client has read %q, %v", b[:n], err)
+		}
+	}()
+	if s, _ := d.meet(t, func(c *net.TCPConn) { came <- c }); s.Verdict != Pass {
+		t.Error(s.Verdict)
+	}
+}
+
+// What check says is what happens, in every situation that decides at the door.
+func TestExplainAgrees(t *testing.T) {
+	for _, tt := range []struct {
+		conf   string
+		before func(*doorway)
+	}{
+		{"deny 127.0.0.1", nil}, {"allow 127.0.0.1", nil}, {"", blockLoopback("127.0.0.0/24")}, {"max_sessions 1", serving("127.0.0.9")},
+		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1m", waiting("127.0.0.1")}, {"", known}, {"", nil},
+	} {
+		d := open(t, "", "greet_delay 50ms stress=50ms\n"+tt.conf)
+		if tt.before != nil {
+			tt.before(d)
+		}
+		steps, said, _, err := d.Explain(netip.MustParseAddr("127.0.0.1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := d.meet(t, nil)
+		if said != s.Verdict {
+			t.Errorf("%q: explained as %v, was %v", tt.conf, said, s.Verdict)
+		}
+		marked := 0
+		for i, step := range steps {
+			if step.Decides {
+				marked++
+				if Verdict(i+1) != s.Verdict {
+					t.Errorf("%q: test %d is marked, %v decided", tt.conf, i+1, s.Verdict)
+				}
+			}
+		}
+		if marked != 1 || len(steps) != int(Pass) {
+			t.Errorf("%q: %d of %d tests marked", tt.conf, marked, len(steps))
+		}
+	}
+}
+
+func TestInspect(t *testing.T) {
+	_, fd := pair(t)
+	c, err := Inspect(fd)
+	if err != nil || !c.Client.Addr().IsLoopback() || c.Client == c.Server {
+		t.Errorf("a client: %+v, %v", c, err)
+	}
+	r, _, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	unixes, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	udpFile, err := udp.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listenFile, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, gone := pair(t)
+	reset(t, client)
+	time.Sleep(20 * time.Millisecond)
+	for _, tt := range []struct {
+		name string
+		fd   int
+		want error
+	}{
+		{"pipe", int(r.Fd()), ErrNoSocket}, {"unix socket", unixes[0], ErrNoSocket}, {"udp", int(udpFile.Fd()), ErrNoSocket},
+		{"listening", int(listenFile.Fd()), ErrListening}, {"closed", 9999, ErrNoSocket}, {"client that left", gone, ErrGone},
+	} {
+		if _, err := Inspect(tt.fd); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
