@@ -30,7 +30,7 @@ type Match struct {
 func For(client netip.Addr) *List { return &List{client: plain(client)} }
 
 // All makes a list that answers for any client, and finds every conflict. It costs some
-// 15 µs and 1 kB for each network named.
+// 10 µs and 1.5 kB for each network named (BenchmarkAll).
 func All() *List { return &List{all: true} }
 
 // plain is the client as networks hold it: not mapped into IPv6, and without a zone,

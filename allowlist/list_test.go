@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -143,7 +144,7 @@ func TestContradictions(t *testing.T) {
 		{"greet_delay", limits(Limits{GreetDelay: second}, 3), limits(Limits{GreetDelay: ptr(time.Minute), ClientConns: ptr(4)}, 7),
 			`greet_delay of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
 			Match{Limits: Limits{GreetDelay: second}}},
-		{"client_rate", limits(Limits{ClientRate: rate}, 3), limits(Limits{ClientRate: &Rate{10, time.Hour}}, 7),
+		{"client_rate", limits(Limits{ClientRate: rate}, 3), limits(Limits{GreetDelay: second, ClientRate: &Rate{10, time.Hour}}, 7),
 			`client_rate of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
 			Match{Limits: Limits{ClientRate: rate}}},
 		{"client_conns", limits(Limits{ClientConns: ptr(5)}, 3), limits(Limits{ClientConns: ptr(0)}, 7),
@@ -171,6 +172,39 @@ func TestContradictions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFirstSourceHolds: who says the same again does not become the place that is named.
+func TestFirstSourceHolds(t *testing.T) {
+	l, network := All(), netip.MustParsePrefix("192.0.2.0/24")
+	for line := 3; line < 6; line++ {
+		if err := l.SetAccess(network, Allow, at(line)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.SetLimits(network, Limits{ClientConns: ptr(5)}, at(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.Match(addr("192.0.2.1")).Source; got != at(3) {
+		t.Errorf("said at %s; want %s", got, at(3))
+	}
+	for _, err := range []error{l.SetAccess(network, Deny, at(9)), l.SetLimits(network, Limits{ClientConns: ptr(6)}, at(9))} {
+		if err == nil || !strings.Contains(err.Error(), "at "+at(3).String()+";") {
+			t.Errorf("%v; want the place %s in it", err, at(3))
+		}
+	}
+}
+
+// TestLimitsAreCopied: what the caller does with its values later changes nothing.
+func TestLimitsAreCopied(t *testing.T) {
+	l, conns := All(), 5
+	if err := l.SetLimits(netip.MustParsePrefix("192.0.2.0/24"), Limits{ClientConns: &conns}, at(1)); err != nil {
+		t.Fatal(err)
+	}
+	conns = 6
+	if got := *l.Match(addr("192.0.2.1")).Limits.ClientConns; got != 5 {
+		t.Errorf("client_conns %d; want 5", got)
 	}
 }
 

@@ -10,16 +10,14 @@ import (
 	"sendwrap/allowlist"
 )
 
-// client is who the tests' lists are made for; no line of theirs but those meant for it holds it.
-var client = netip.MustParseAddr("192.0.2.1")
-
 // nthNetwork is one of 2^24 networks, none of which holds the client.
 func nthNetwork(n int) string { return fmt.Sprintf("10.%d.%d.%d/32", n>>16&255, n>>8&255, n&255) }
 
-func manyLines(n int, format string) string {
+// manyLines are n lines like the one given, with another network each in place of %s.
+func manyLines(n int, line string) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, format, nthNetwork(i))
+		b.WriteString(strings.Replace(line, "%s", nthNetwork(i), 1))
 	}
 	return b.String()
 }

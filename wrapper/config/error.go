@@ -65,10 +65,18 @@ type errorList struct {
 	more int     // not kept
 }
 
+// full says whether there is no room for one more error, and then only counts it.
+func (l *errorList) full() bool {
+	if len(l.errs) < maxErrors {
+		return false
+	}
+	l.more++
+	return true
+}
+
 // add notes what is wrong at a place. err is an *Error or an *allowlist.Error.
 func (l *errorList) add(at allowlist.Source, err error) {
-	if len(l.errs) == maxErrors {
-		l.more++
+	if l.full() {
 		return
 	}
 	e := &Error{File: at.File, Line: at.Line}

@@ -78,7 +78,9 @@ func (l *loader) line(line string, at allowlist.Source) {
 			return
 		}
 	}
-	l.errors.add(at, l.unknown(w.word))
+	if !l.errors.full() { // to find out what was meant takes time
+		l.errors.add(at, l.unknown(w.word))
+	}
 }
 
 // once carries out a directive that is given once. A second one is an error even if

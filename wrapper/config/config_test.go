@@ -1,0 +1,364 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist"
+)
+
+func TestSettings(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       func(c *Config) // makes it of the default
+	}{
+		{"nothing", "", func(c *Config) {}},
+		{"blanks and comments", " \t\n# mta x\n\t # y\n#mta\n", func(c *Config) {}},
+		{"mta", "mta /usr/sbin/exim -bs", func(c *Config) { c.MTA = []string{"/usr/sbin/exim", "-bs"} }},
+		{"mta alone", "mta /x", func(c *Config) { c.MTA = []string{"/x"} }},
+		{"mta of many words", "mta /x a b c d e f g h i j k", func(c *Config) { c.MTA = strings.Fields("/x a b c d e f g h i j k") }},
+		{"quotes", `mta "/a b" "" "\"" "\\" "#" "x	y" # z`, func(c *Config) { c.MTA = []string{"/a b", "", `"`, `\`, "#", "x\ty"} }},
+		{"escapes among blanks", `mta "/a \\ b" "a \"b\""`, func(c *Config) { c.MTA = []string{`/a \ b`, `a "b"`} }},
+		{"backslash and # within a word", `mta /a\b#c`, func(c *Config) { c.MTA = []string{`/a\b#c`} }},
+		{"UTF-8 and other bytes", "mta /é \xff", func(c *Config) { c.MTA = []string{"/é", "\xff"} }},
+		{"comment after words", "client_conns 7 # as agreed", func(c *Config) { c.ClientConns = 7 }},
+		{"CRLF", "client_conns 7\r\n\r\nmode observe\r\n", func(c *Config) { c.ClientConns, c.Mode = 7, Observe }},
+		{"tabs", "\tclient_conns\t\t7\t", func(c *Config) { c.ClientConns = 7 }},
+		{"quoted directive", `"client_conns" "7"`, func(c *Config) { c.ClientConns = 7 }},
+
+		{"greet_delay", "greet_delay 10s", func(c *Config) { c.GreetDelay = 10 * time.Second }},
+		{"greet_delay and stress", "greet_delay 10s stress=0s", func(c *Config) { c.GreetDelay, c.StressDelay = 10*time.Second, 0 }},
+		{"stress is no longer than a short delay", "greet_delay 500ms",
+			func(c *Config) { c.GreetDelay, c.StressDelay = 500*time.Millisecond, 500*time.Millisecond }},
+		{"no delay", "greet_delay 0", func(c *Config) { c.GreetDelay, c.StressDelay = 0, 0 }},
+		{"teaser", "teaser mx.example.org  ESMTP", func(c *Config) { c.Teaser = "mx.example.org ESMTP" }},
+		{"teaser in quotes", `teaser "mx.example.org  ESMTP"`, func(c *Config) { c.Teaser = "mx.example.org  ESMTP" }},
+		{"on_pregreet tempfail", "on_pregreet tempfail", func(c *Config) { c.OnPregreet = Tempfail }},
+		{"on_pregreet drop", "on_pregreet drop", func(c *Config) { c.OnPregreet = Drop }},
+		{"client_rate", "client_rate 30/1m", func(c *Config) { c.ClientRate = allowlist.Rate{N: 30, Per: time.Minute} }},
+		{"refuse_load", "refuse_load 12.5", func(c *Config) { c.RefuseLoad = 12.5 }},
+		{"count_by", "count_by 24 48", func(c *Config) { c.CountBy = Widths{24, 48} }},
+		{"remember days", "remember 7d", func(c *Config) { c.Remember = 7 * 24 * time.Hour }},
+		{"remember never", "remember 0", func(c *Config) { c.Remember = 0 }},
+		{"block off", "block off", func(c *Config) { c.Block = Block{} }},
+		{"block, some keys", "block max=2d strikes=1", func(c *Config) { c.Block.Strikes, c.Block.Max = 1, 48*time.Hour }},
+		{"block, all keys", "block strikes=8 within=1h30m for=1d12h max=31d",
+			func(c *Config) { c.Block = Block{8, 90 * time.Minute, 36 * time.Hour, 31 * 24 * time.Hour} }},
+		{"ledger", "ledger /run/l", func(c *Config) { c.Ledger.Path = "/run/l" }},
+		{"ledger and clients", "ledger /run/l clients=4096", func(c *Config) { c.Ledger = Ledger{"/run/l", 4096} }},
+		{"log", "log stderr", func(c *Config) { c.Log = Stderr }},
+		{"log none", "log none", func(c *Config) { c.Log = None }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, errs := load(t, tt.text)
+			if errs != nil {
+				t.Fatalf("%q: %s", tt.text, errs)
+			}
+			want := Default()
+			tt.want(want)
+			want.Networks = got.Networks
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%q\n got %+v\nwant %+v", tt.text, got, want)
+			}
+			readsBack(t, got)
+		})
+	}
+}
+
+// readsBack prints c, reads that again, and wants the same.
+func readsBack(t *testing.T, c *Config) {
+	t.Helper()
+	var text strings.Builder
+	if err := c.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	again, errs := load(t, text.String())
+	if errs != nil {
+		t.Fatalf("printed:\n%s\nread back: %s", text.String(), errs)
+	}
+	again.Networks = c.Networks
+	if !reflect.DeepEqual(again, c) {
+		t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", text.String(), again, c)
+	}
+}
+
+// TestErrors: each wrong line is skipped as a whole, and named with the words that follow.
+func TestErrors(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"greet_dealy 5s", `unknown directive "greet_dealy"; did you mean greet_delay?`},
+		{"Greet-Delay 5s", `unknown directive "Greet-Delay"; did you mean greet_delay?`},
+		{"\ufeffmta /x", `unknown directive "\ufeffmta"; remove it, or see sendwrap.conf(5)`},
+		{"listen 25", `unknown directive "listen"; remove it, or see sendwrap.conf(5)`},
+		{"max_waiting=5", `"max_waiting=5" is one word; write max_waiting 5`},
+		{"max_waitin=5", `unknown directive "max_waitin=5"; did you mean max_waiting?`},
+		{"max_waiting = 5", `max_waiting: = before the value; leave out the =`},
+		{"max_waiting", `max_waiting: no value; write max_waiting N`},
+		{"max_waiting 5 6", `max_waiting: "6" is one word too many; write max_waiting N`},
+		{"max_waiting 5\nmax_waiting 5", `F:2: max_waiting: already set at F:1; keep one`},
+
+		{`mta "/a`, `mta: quoted word "/a" does not end; write " at its end`},
+		{`mta "/a\`, `mta: backslash before neither " nor \ in "/a\\"; write \\ for a backslash`},
+		{`mta "/a\n"`, `mta: backslash before neither " nor \ in "/a\\"; write \\ for a backslash`},
+		{`mta "/a"b`, `mta: quoted word "/a" goes on; write a blank after the closing quote`},
+		{`mta /a"b"`, `mta: quote inside the word "/a\""; write "..." around the whole word`},
+		{"mta /a\x1bb", `mta: control character '\x1b'; remove it`},
+		{"mta \"/a\x1bb\"", `mta: control character '\x1b'; remove it`},
+		{"mta /a\rb", `mta: control character '\r'; remove it`},
+		{`"mta`, `quoted word "mta" does not end; write " at its end`},
+		{"\x01", `control character '\x01'; remove it`},
+
+		{"mta sendmail -bs", `mta: "sendmail" is not an absolute path; write its full path, from /`},
+		{"mta /usr/sbin/", `mta: "/usr/sbin/" names a directory; write the path of a file`},
+		{"greet_delay 5", `greet_delay: no unit in "5"; write 5s`},
+		{"greet_delay 5 s", `greet_delay: no unit in "5"; write 5s`},
+		{"greet_delay five", `greet_delay: "five" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{"greet_delay -5s", `greet_delay: "-5s" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{"greet_delay d", `greet_delay: "d" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{`greet_delay ""`, `greet_delay: "" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{"greet_delay 1500us", `greet_delay: "1500us" is finer than 1ms; write whole milliseconds`},
+		{"greet_delay 5m", `greet_delay: "5m" is out of range; write 0s to 4m50s`},
+		{"greet_delay 99999999999d", `greet_delay: "99999999999d" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{"greet_delay 9999d9999999h", `greet_delay: "9999d9999999h" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
+		{"greet_delay 9999d999999h", `greet_delay: "9999d999999h" is out of range; write at most 10000d`},
+		{"greet_delay 10s stress=11s", `greet_delay: stress: "11s" is out of range; write 0s to 10s`},
+		{"greet_delay 10s 2s", `greet_delay: "2s" is not KEY=VALUE; write stress=`},
+		{"greet_delay 10s stres=2s", `greet_delay: unknown key "stres"; did you mean stress?`},
+		{"teaser 220-mx.example.org", `teaser: "220-mx.example.org" begins with the reply code; leave out 220, it is put before the text`},
+		{"teaser " + strings.Repeat("x", 401), `teaser: 401 bytes; write at most 400`},
+		{"teaser grüß", `teaser: "grüß" has other characters; write printable ASCII`},
+		{`teaser ""`, `teaser: empty text; write off for none`},
+		{"on_pregreet rejct", `on_pregreet: "rejct" is unknown; write reject, tempfail or drop`},
+		{"client_rate 10", `client_rate: "10" is not a rate; write N/DUR such as 10/1m, or 0 for no limit`},
+		{"client_rate 10/60", `client_rate: no unit in "60"; write 60s`},
+		{"client_rate 0/1m", `client_rate: "0" is out of range; write 1 to 65535`},
+		{"client_conns many", `client_conns: "many" is out of range; write 0 to 100000`},
+		{"refuse_load nan", `refuse_load: "nan" is out of range; write 0 to 10000`},
+		{"refuse_load -1", `refuse_load: "-1" is out of range; write 0 to 10000`},
+		{"count_by 24", `count_by: one prefix length; write both, such as 32 64`},
+		{"count_by 7 64", `count_by: V4BITS: "7" is out of range; write 8 to 32`},
+		{"count_by 32 129", `count_by: V6BITS: "129" is out of range; write 16 to 128`},
+		{"block on", `block: "on" is not KEY=VALUE; write strikes=, within=, for= or max=`},
+		{"block off strikes=3", `block: "off" is not KEY=VALUE; write strikes=, within=, for= or max=`},
+		{"block strikes=0", `block: strikes: "0" is out of range; write 1 to 8`},
+		{"block strikes=3 strikes=4", `block: strikes is given twice; keep one`},
+		{"block time=1h", `block: unknown key "time"; write strikes=, within=, for= or max=`},
+		{"block for=2d", `block: for=2d is longer than max=24h; write max=2d or a shorter for`},
+		{"block within=25h", `block: within: "25h" is out of range; write 1s to 24h`},
+		{"mode observing", `mode: "observing" is unknown; write enforce or observe`},
+		{"ledger ledger", `ledger: "ledger" is not an absolute path; write its full path, from /`},
+		{"ledger /l clients=1", `ledger: clients: "1" is out of range; write 1024 to 16777216`},
+		{"ledger /l 4096", `ledger: "4096" is not KEY=VALUE; write clients=`},
+		{"log file", `log: "file" is unknown; write syslog, stderr or none`},
+
+		{"allow", `allow without a network; write allow NETWORK...`},
+		{"deny # all", `deny without a network; write deny NETWORK...`},
+		{"allow 192.0.2.1/24", `host bits set in "192.0.2.1/24"; write 192.0.2.0/24 or 192.0.2.1`},
+		{"allow ::ffff:192.0.2.0/120", `"::ffff:192.0.2.0/120" is IPv4-mapped; write its IPv4 form 192.0.2.0/24`},
+		{"allow 192.0.2.0/24\ndeny 192.0.2.0/24", `F:2: deny of 192.0.2.0/24 contradicts allow at F:1; keep one of the two`},
+		{"client", `client without a network; write client NETWORK KEY=VALUE...`},
+		{"client client_rate=1/1s", `"client_rate=1/1s" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
+		{"client 192.0.2.1", `nothing said about 192.0.2.1/32; write greet_delay=, client_rate= or client_conns=`},
+		{"client 192.0.2.1 max_sessions=5", `unknown key "max_sessions"; write greet_delay=, client_rate= or client_conns=`},
+		{"client 192.0.2.1 client_con=5", `unknown key "client_con"; did you mean client_conns?`},
+		{"client 192.0.2.1 client_conns=5 client_conns=5", `client_conns is given twice; keep one`},
+		{"client 192.0.2.1 client_conns=5 greet_delay=5", `greet_delay: no unit in "5"; write 5s`},
+		{"client 192.0.2.1 client_conns=5\nclient 192.0.2.1 client_conns=6",
+			`F:2: client_conns of 192.0.2.1/32 has another value at F:1; keep one of the two`},
+		{`client "192.0.2.1`, `quoted word "192.0.2.1" does not end; write " at its end`},
+		{`client 192.0.2.1 client_conns=5 "`, `quoted word "" does not end; write " at its end`},
+
+		{"include", `include: no file; write include FILE`},
+		{"include a b", `include: "b" is one word too many; write one include for each file, and "..." around a name with blanks`},
+		{`include "a`, `include: quoted word "a" does not end; write " at its end`},
+		{`include a "`, `include: quoted word "" does not end; write " at its end`},
+
+		{strings.Repeat("#", maxLine+1), `line of 65537 bytes; write several lines`},
+		{strings.Repeat("x", maxLine), `unknown directive "` + strings.Repeat("x", 100) + `"...; remove it, or see sendwrap.conf(5)`},
+	}
+	for _, tt := range tests {
+		name, _, _ := strings.Cut(tt.text, "\n")
+		t.Run(fmt.Sprintf("%.40s", name), func(t *testing.T) {
+			got, errs := load(t, tt.text)
+			want := tt.want
+			if !strings.HasPrefix(want, "F:") {
+				want = "F:1: " + want
+			}
+			if len(errs) != 1 || errs[0] != want {
+				t.Errorf("%.200q\n got %s\nwant %s", tt.text, strings.Join(errs, "\n     "), want)
+			}
+			if strings.Contains(tt.text, "\n") {
+				return // the first line is right
+			}
+			if m := got.Networks.Match(client); m != (allowlist.Match{}) {
+				t.Errorf("%q: says %+v of the client", tt.text, m)
+			}
+			want2 := Default()
+			want2.Networks = got.Networks
+			if !reflect.DeepEqual(got, want2) {
+				t.Errorf("%.200q\n got %+v\nwant the default", tt.text, got)
+			}
+		})
+	}
+}
+
+// TestBounds takes each bound, and refuses what lies just beyond it.
+func TestBounds(t *testing.T) {
+	tests := []struct{ format, least, most, below, above string }{
+		{"greet_delay %s", "0s", "290s", "-1ms", "290001ms"},
+		{"greet_delay 100s stress=%s", "0s", "100s", "-1ms", "100001ms"},
+		{"client 192.0.2.1 greet_delay=%s", "0", "290s", "-1ms", "290001ms"},
+		{"client_rate %s/1m", "1", "65535", "0", "65536"},
+		{"client_rate 1/%s", "1s", "24h", "999ms", "86400001ms"},
+		{"client 192.0.2.1 client_rate=%s/1m", "1", "65535", "0", "65536"},
+		{"client_conns %s", "0", "100000", "-1", "100001"},
+		{"client 192.0.2.1 client_conns=%s", "0", "100000", "-1", "100001"},
+		{"max_sessions %s", "1", "100000", "0", "100001"},
+		{"max_waiting %s", "1", "1000000", "0", "1000001"},
+		{"refuse_load %s", "0", "10000", "-0.001", "10000.001"},
+		{"count_by %s 64", "8", "32", "7", "33"},
+		{"count_by 32 %s", "16", "128", "15", "129"},
+		{"remember %s", "0s", "31d", "-1ms", "31d1ms"},
+		{"block strikes=%s", "1", "8", "0", "9"},
+		{"block within=%s", "1s", "24h", "999ms", "24h0.001s"},
+		{"block max=31d for=%s", "1s", "31d", "999ms", "31d1ms"},
+		{"block for=1s max=%s", "1s", "31d", "999ms", "31d1ms"},
+		{"ledger /l clients=%s", "1024", "16777216", "1023", "16777217"},
+	}
+	for _, tt := range tests {
+		for _, right := range []string{tt.least, tt.most} {
+			text := fmt.Sprintf(tt.format, right)
+			c, errs := load(t, text)
+			if errs != nil {
+				t.Errorf("%s: %s", text, errs)
+			}
+			readsBack(t, c)
+		}
+		for _, wrong := range []string{tt.below, tt.above} {
+			text := fmt.Sprintf(tt.format, wrong)
+			if _, errs := load(t, text); len(errs) != 1 {
+				t.Errorf("%s: errors %q; want one", text, errs)
+			}
+		}
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	c, errs := load(t, `
+allow 10.0.0.0/8 192.0.2.77/24 192.0.0.0/16 nonsense 198.51.100.1 "
+deny 192.0.2.0/28
+client 192.0.0.0/8 client_conns=9 greet_delay=9s
+client 192.0.2.1 client_conns=0 client_rate=7/1h
+`)
+	want := []string{
+		`F:2: host bits set in "192.0.2.77/24"; write 192.0.2.0/24 or 192.0.2.77`,
+		`F:2: "nonsense" is a name; write its address or network`,
+		`F:2: quoted word "" does not end; write " at its end`,
+	}
+	if !reflect.DeepEqual(errs, want) {
+		t.Errorf("errors\n%s\nwant\n%s", strings.Join(errs, "\n"), strings.Join(want, "\n"))
+	}
+	m := c.Networks.Match(client)
+	if m.Access != allowlist.Deny || m.Network.String() != "192.0.2.0/28" || m.Source.Line != 3 || !strings.HasPrefix(m.Source.File, "/") {
+		t.Errorf("match %+v; want the deny of line 3", m)
+	}
+	if *m.Limits.ClientConns != 0 || *m.Limits.GreetDelay != 9*time.Second || *m.Limits.ClientRate != (allowlist.Rate{N: 7, Per: time.Hour}) {
+		t.Errorf("limits %v %v %v", *m.Limits.ClientConns, *m.Limits.GreetDelay, *m.Limits.ClientRate)
+	}
+	if n := c.Networks.Len(); n != 6 {
+		t.Errorf("%d networks; want 6", n)
+	}
+	all := allowlist.All()
+	if _, err := Load(write(t, "allow 10.0.0.0/8 nonsense 198.51.100.1"), all); err == nil {
+		t.Error("no error")
+	}
+	for _, network := range []string{"10.255.0.1", "198.51.100.1"} { // on both sides of the wrong one
+		if m := all.Match(mustAddr(network)); m.Access != allowlist.Allow {
+			t.Errorf("%s: %+v; want allow", network, m)
+		}
+	}
+}
+
+// TestErrorListIsBounded: megabytes of nonsense end soon, in at most 1,001 lines of no great length.
+func TestErrorListIsBounded(t *testing.T) {
+	for name, text := range map[string]string{
+		"short lines": strings.Repeat("x\n", maxFile/2),
+		"long words":  strings.Repeat(strings.Repeat("\x7f", maxLine-1)+"\n", maxFile/maxLine),
+		"long lists":  strings.Repeat("allow"+strings.Repeat(" x", 30_000)+"\n", 40),
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := time.Now()
+			_, errs := load(t, text)
+			took := time.Since(begin)
+			size := 0
+			for _, line := range errs {
+				size += len(line)
+			}
+			if len(errs) > maxErrors+1 || size > 1<<20 {
+				t.Errorf("%d errors of %d bytes", len(errs), size)
+			}
+			if len(errs) > maxErrors && !strings.HasSuffix(errs[maxErrors], " more errors; correct these first") {
+				t.Errorf("the last is %q", errs[maxErrors])
+			}
+			if took > 30*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+// TestOtherLinesCostNothing: a line about a network that does not hold the client
+// allocates nothing, nor does one that says nothing.
+func TestOtherLinesCostNothing(t *testing.T) {
+	for _, format := range []string{
+		"allow %s\n", "deny %s # spam\n", "\n", "# comment\n", "client %s greet_delay=1m30s client_rate=10/1m client_conns=5\n",
+	} {
+		allocs := func(n int) float64 {
+			path := write(t, manyLines(n, format))
+			return testing.AllocsPerRun(20, func() {
+				if _, err := Load(path, allowlist.For(client)); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if few, many := allocs(10), allocs(2000); many > few {
+			t.Errorf("%q: %v allocations for 10 lines, %v for 2000", format, few, many)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for _, tt := range []struct {
+		text  string
+		want  time.Duration
+		print string
+	}{
+		{"0", 0, "0s"}, {"0s", 0, "0s"}, {"0d", 0, "0s"}, {"1ms", time.Millisecond, "1ms"}, {"90s", 90 * time.Second, "1m30s"},
+		{"1.5s", 1500 * time.Millisecond, "1.5s"}, {"60m", time.Hour, "1h"}, {"1h30m", 90 * time.Minute, "1h30m"},
+		{"24h", 24 * time.Hour, "24h"}, {"1d", 24 * time.Hour, "24h"}, {"1d12h", 36 * time.Hour, "36h"}, {"31d", 31 * 24 * time.Hour, "31d"},
+		{"1h0m10s", time.Hour + 10*time.Second, "1h0m10s"}, {"10m", 10 * time.Minute, "10m"}, {"20h", 20 * time.Hour, "20h"},
+		{"10000d", 10000 * 24 * time.Hour, "10000d"},
+	} {
+		got, err := ParseDuration(tt.text)
+		if err != nil || got != tt.want {
+			t.Errorf("ParseDuration(%q) = %v, %v; want %v", tt.text, got, err, tt.want)
+		}
+		if s := FormatDuration(tt.want); s != tt.print {
+			t.Errorf("FormatDuration(%v) = %s; want %s", tt.want, s, tt.print)
+		}
+	}
+	_, err := ParseDuration("5")
+	if err == nil || err.Error() != `no unit in "5"; write 5s` {
+		t.Errorf("ParseDuration(5): %v", err)
+	}
+}
+
+// TestInvalidChoice: a value that no constant has is printed, not indexed.
+func TestInvalidChoice(t *testing.T) {
+	if s := Action(9).String() + Mode(9).String() + LogTarget(9).String(); s != "invalidinvalidinvalid" {
+		t.Error(s)
+	}
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist"
+)
+
+// FuzzLoad: whatever a file holds, Load comes back with settings that are in range, and
+// Write prints them so that Load reads the same.
+func FuzzLoad(f *testing.F) {
+	example, err := os.ReadFile("../../sendwrap.conf.example")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(example))
+	f.Add(strings.ReplaceAll(string(example), "\n#", "\n"))
+	for _, seed := range []string{
+		"mta /a \"b c\" \"\\\"\" \"\" # x\r\ngreet_delay 1d stress=1ms", "teaser \" x\"", "refuse_load 1e-3", "refuse_load -0",
+		"client_rate 1/1.5s", "block for=1s max=1s strikes=1 within=1s", "ledger \"/a b\" clients=1024", "include sendwrap.conf",
+		"include \"\"", "include /dev/zero", "include ../x", "client ::/0 greet_delay=0 client_rate=0 client_conns=0", "\"", "\\", "\x00",
+		"allow ::ffff:0:0/96 1-2 [ ]", "remember 10000d", "count_by 8 16",
+	} {
+		f.Add(seed)
+	}
+	dir := f.TempDir()
+	path := filepath.Join(dir, "sendwrap.conf")
+	load := func(t *testing.T, text string) (*Config, error) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return Load(path, allowlist.All())
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		begin := time.Now()
+		first, err := load(t, text)
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Fatalf("took %s", took)
+		}
+		if err != nil && strings.Count(err.Error(), "\n") > maxErrors {
+			t.Fatalf("%d lines of errors", strings.Count(err.Error(), "\n"))
+		}
+		if first == nil {
+			if !strings.Contains(text, "\x00") {
+				t.Fatal(err)
+			}
+			return
+		}
+		if first.StressDelay > first.GreetDelay || first.GreetDelay > MaxGreetDelay || first.Block.For > first.Block.Max ||
+			len(first.MTA) == 0 || !filepath.IsAbs(first.MTA[0]) || !filepath.IsAbs(first.Ledger.Path) ||
+			first.MaxSessions < 1 || first.MaxWaiting < 1 || strings.ContainsAny(first.Teaser, "\r\n") {
+			t.Fatalf("unfit: %+v", first)
+		}
+		var printed strings.Builder
+		if err := first.Write(&printed); err != nil {
+			t.Fatal(err)
+		}
+		second, err := load(t, printed.String())
+		if err != nil {
+			t.Fatalf("%v\nin what was printed:\n%s", err, printed.String())
+		}
+		second.Networks = first.Networks
+		if !reflect.DeepEqual(first, second) {
+			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second, first)
+		}
+	})
+}
+
+func FuzzParseDuration(f *testing.F) {
+	for _, seed := range []string{"0", "5", "1h30m", "1d12h", "1.5s", "d", "10000d", "-1s", "1d-1s", "9999d2540400h", "", "1us", "1e3s"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDuration(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseDuration(FormatDuration(d))
+		if err != nil || again != d || d < 0 {
+			t.Fatalf("ParseDuration(%q) = %v, printed as %s, read back as %v, %v", s, int64(d), FormatDuration(d), again, err)
+		}
+	})
+}
