@@ -1,9 +1,3 @@
-// The runtime would read the cgroup's CPU quota at every start, out of files that are long to
-// parse; a process that waits for one client has no use for it.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Sendwrap stands between a super-server and an MTA that is started per connection: it
 // withholds the greeting for a moment, refuses clients that cannot wait or that come too
 // often, and becomes the MTA for the others. See docs/sendwrap.8.
@@ -22,7 +16,6 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/admin"
 	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -60,7 +53,7 @@ func serve(file string) int {
 	for _, text := range warnings(stdioErr, stdio, wrong) {
 		_ = log.Write(maillog.Warning, text) // mail comes first
 	}
-	door := &wrapper.Door{Config: cfg, Log: log, Host: wrapper.HostName(), Process: ledger.Self()}
+	door := wrapper.NewDoor(cfg, log)
 	door.OpenLedger()
 	if gone {
 		door.CountGone()

@@ -17,6 +17,11 @@ type Door struct {
 	Host    string // our name in replies
 }
 
+// NewDoor is the door of a process that holds one session. It has no ledger yet.
+func NewDoor(c *config.Config, log maillog.Log) *Door {
+	return &Door{Config: c, Log: log, Host: HostName(), Process: ledger.Self()}
+}
+
 // OpenLedger opens the ledger that the configuration names. Without one the door still
 // stands, and the greet delay works: mail is worth more than a limit.
 func (d *Door) OpenLedger() {
@@ -52,14 +57,14 @@ func (d *Door) CountGone() {
 	d.inLedger(func(t *ledger.Tx) { t.Count(int(Hangup)) })
 }
 
-// facts are those that do not come from the ledger.
-func (d *Door) facts(client netip.Addr) Facts {
-	rule := d.Config.Networks.Match(client)
-	f := Facts{Rule: rule, Limits: limitsFor(d.Config, rule.Limits)}
+// facts are those that do not come from the ledger. They are filled in place: copies of them on the
+// stack would make it grow, by pages that a process keeps while it waits.
+func (d *Door) facts(f *Facts, client netip.Addr) {
+	f.Rule = d.Config.Networks.Match(client)
+	f.Limits = limitsFor(d.Config, f.Rule.Limits)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
-	return f
 }
 
 // Network is the one under which the client is counted.

@@ -22,7 +22,7 @@ type Step struct {
 // would have to wait is told what each behaviour would lead to, and the verdict is that of
 // the one that waits.
 func (d *Door) Explain(client netip.Addr) (steps []Step, verdict Verdict, f Facts, err error) {
-	f = d.facts(client)
+	d.facts(&f, client)
 	if d.Ledger != nil {
 		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
 			f.Standing = t.Look(d.arrival(netip.AddrPortFrom(client, 0), f.Limits))

@@ -25,7 +25,9 @@ type Session struct {
 
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
-	return &Session{Connection: c, door: d, facts: d.facts(c.Client.Addr())}
+	s := &Session{Connection: c, door: d}
+	d.facts(&s.facts, c.Client.Addr())
+	return s
 }
 
 // Run decides about the client, keeps the ledger and logs. It reports whether the client is to be

@@ -200,7 +200,9 @@ func standing(client string, serve bool) func(*doorway) {
 	return func(d *doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
 		d.inLedger(func(t *ledger.Tx) {
-			s, _ := t.Enter(d.arrival(from, d.facts(from.Addr()).Limits), d.Process)
+			var f Facts
+			d.facts(&f, from.Addr())
+			s, _ := t.Enter(d.arrival(from, f.Limits), d.Process)
 			if serve {
 				t.Serve(s)
 			}
@@ -259,7 +261,8 @@ func TestMeanwhile(t *testing.T) {
 				t.Errorf("%d still waiting", tot.Waiting)
 			}
 			// It did wait: where that was in vain for no fault of its own, it need not again.
-			f := d.facts(s.Client.Addr())
+			var f Facts
+			d.facts(&f, s.Client.Addr())
 			d.inLedger(func(tx *ledger.Tx) { f.Standing = tx.Look(d.arrival(s.Client, f.Limits)) })
 			if f.Known != (tt.want == Busy) {
 				t.Errorf("known: %v", f.Known)

@@ -37,24 +37,21 @@ type Ledger struct {
 	Clients int
 }
 
-// Default is what holds without a configuration file.
+// Default is what holds without a configuration file: the defaults of the table, spelled out, since
+// to parse them would be work for every connection.
 func Default() *Config {
-	c := new(Config)
-	var args []string
-	for i := range directives {
-		d := &directives[i]
-		if d.set == nil {
-			continue
-		}
-		args = args[:0]
-		for w := (words{rest: d.Default}); w.next(); {
-			args = append(args, w.word)
-		}
-		if err := d.set(c, args); err != nil {
-			panic("config: default of " + d.Name + ": " + err.Error()) // no test run gets past this
-		}
+	return &Config{
+		MTA:         []string{"/usr/sbin/sendmail", "-bs"},
+		GreetDelay:  6 * time.Second,
+		StressDelay: 2 * time.Second,
+		ClientConns: 50,
+		MaxSessions: 300,
+		MaxWaiting:  1000,
+		CountBy:     Widths{V4: 32, V6: 64},
+		Remember:    24 * time.Hour,
+		Block:       Block{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: 24 * time.Hour},
+		Ledger:      Ledger{Path: "/var/lib/sendwrap/ledger", Clients: 65536},
 	}
-	return c
 }
 
 // Write prints every setting as a line that Load reads back to the same value, in the

@@ -362,3 +362,23 @@ func TestInvalidChoice(t *testing.T) {
 		t.Error(s)
 	}
 }
+
+// Default is the table's defaults, each of them.
+func TestDefaultIsTheTables(t *testing.T) {
+	parsed := new(Config)
+	for _, d := range directives {
+		if d.set == nil {
+			continue
+		}
+		var args []string
+		for w := (words{rest: d.Default}); w.next(); {
+			args = append(args, w.word)
+		}
+		if err := d.set(parsed, args); err != nil {
+			t.Errorf("%s %s: %v", d.Name, d.Default, err)
+		}
+	}
+	if got := Default(); !reflect.DeepEqual(got, parsed) {
+		t.Errorf("Default is\n%+v, the table says\n%+v", got, parsed)
+	}
+}

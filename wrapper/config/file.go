@@ -9,7 +9,7 @@ import (
 
 const (
 	maxFile = 16 << 20 // bytes
-	chunk   = 4096     // bytes read at once; on the stack
+	chunk   = 512      // bytes read at once; on the stack, which a larger one would make grow
 )
 
 // identity tells a file from others, however it is named.
