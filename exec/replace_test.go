@@ -145,9 +145,18 @@ func TestLimits(t *testing.T) {
 
 // RLIMIT_NOFILE of 3: all that the super-server gave, and not one more.
 func TestNoFreeDescriptor(t *testing.T) {
-	for _, failures := range []int{0, 2} {
-		t.Run(fmt.Sprint("failures ", failures), func(t *testing.T) {
-			s := start(t, spoiled{Nofile: []uint64{100, 200}, Failures: failures}, fds{})
+	tests := []struct {
+		name     string
+		failures int
+		stderr   *os.File
+	}{
+		{"inetd", 0, nil},
+		{"inetd, after failures", 2, nil},
+		{"stderr is another client", 0, otherClient(t)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, spoiled{Nofile: []uint64{100, 200}, Failures: tt.failures}, fds{stderr: tt.stderr})
 			// From outside, so that Go does not know, and gives the MTA the 100 of the start that it needs to load.
 			if err := unix.Prlimit(s.pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 200}, nil); err != nil {
 				t.Fatal(err)

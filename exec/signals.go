@@ -21,11 +21,11 @@ type signalState struct {
 // defaultSignals gives every signal its default disposition and the calling thread an empty mask. The thread must be
 // locked until execve or restore. The error is an *os.SyscallError, and then nothing has changed.
 //
-// execve(2) itself turns a handler into the default, but hands on what is ignored. Go has no handler for all signals: it
-// leaves SIGHUP and SIGINT ignored if it finds them so, and never touches SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT and the real-time
-// signals 32 and 34. os/signal could take the first six over, at the price of a thread, but not the last two. So we ask
-// the kernel, for all of them, without asking what Go has done. Go's own handlers are gone from then on: that is well for
-// the instant before execve, in which nothing faults and nothing is written.
+// execve(2) itself turns a handler into the default, but hands on what is ignored. Go does not handle every signal: it
+// leaves SIGHUP and SIGINT ignored if it finds them so, and never touches SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, nor the
+// real-time signals 32 and 34. os/signal could take over the first six, at the price of a thread, but not the last two. So
+// the kernel is told, for all signals, without asking what Go has done. Go's own handlers are gone from then on, which
+// is well for the instant before execve, in which nothing faults and nothing is written.
 //
 // rt_sigaction(2) wants addresses. Memory of our own mapping has one that is a plain number, which no garbage
 // collector moves, and it is born as zeros: a slot of zeros is the struct sigaction of SIG_DFL, and slot 0 stays

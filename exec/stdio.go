@@ -30,7 +30,7 @@ type Stdio struct {
 // works with a RLIMIT_NOFILE of 3. Where fd 0 is no socket fd 1 is left alone.
 //
 // The Stdio is never nil. On error, an *os.PathError about /dev/null or an *os.SyscallError, fds 1 and 2 may still be as
-// they were: go on, and beware of fd 2.
+// they were; go on, and if StderrIsClient never write to fd 2.
 func TakeStdio() (*Stdio, error) {
 	s := new(Stdio)
 	var client unix.Stat_t
@@ -38,10 +38,8 @@ func TakeStdio() (*Stdio, error) {
 		return s, os.NewSyscallError("fstat", err)
 	}
 	if isClient(2, &client) {
-		if err := s.keepStderr(&client); err != nil {
-			return s, err
-		}
 		s.StderrIsClient = true
+		s.keepStderr(&client)
 		if err := s.hideStderr(); err != nil {
 			return s, err
 		}
@@ -55,18 +53,15 @@ func TakeStdio() (*Stdio, error) {
 	return s, nil
 }
 
-// keepStderr sees to it that the socket on fd 2 outlives our pointing fd 2 elsewhere.
-func (s *Stdio) keepStderr(client *unix.Stat_t) error {
+// keepStderr sees to it that the socket on fd 2 outlives our pointing fd 2 elsewhere. If it is not fd 0's and no descriptor
+// is free for a copy, the MTA's fd 2 will be fd 0's: some client's it was anyway.
+func (s *Stdio) keepStderr(client *unix.Stat_t) {
 	if isSame(2, client) {
-		s.stderr = 0
-		return nil
+		return
 	}
-	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return os.NewSyscallError("dup", err)
+	if fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3); err == nil {
+		s.stderr = fd
 	}
-	s.stderr = fd
-	return nil
 }
 
 // hideStderr points fd 2 at /dev/null if it is the client's.

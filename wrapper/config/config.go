@@ -41,7 +41,7 @@ type Ledger struct {
 // to parse them would be work for every connection.
 func Default() *Config {
 	return &Config{
-		MTA:         []string{"/usr/sbin/sendmail", "-bs"},
+		MTA:         []string{"/usr/sbin/sendmail", "-Am", "-bs"},
 		GreetDelay:  6 * time.Second,
 		StressDelay: 2 * time.Second,
 		ClientConns: 50,

@@ -31,7 +31,7 @@ var directives = []Directive{{
 	Name:    "mta",
 	Args:    "PROGRAM ARG...",
 	Range:   "PROGRAM is an absolute path",
-	Default: "/usr/sbin/sendmail -bs",
+	Default: "/usr/sbin/sendmail -Am -bs",
 	Help:    "What a client gets that passes: sendwrap becomes this program, which must speak SMTP on standard input and output.",
 	set:     setMTA,
 	print:   func(c *Config) string { return joined(c.MTA...) },
