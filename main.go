@@ -32,6 +32,14 @@ func run(args []string) int {
 	case args[0] == "-f" && len(args) == 2:
 		return serve(args[1])
 	}
+	// What a command prints is for people. A client may be in their place, by a wrong line in inetd.conf; only the
+	// stand-in MTA of try speaks to one.
+	if client, err := wrapper.Inspect(1); err == nil && args[0] != "try" {
+		_, _ = exec.TakeStdio()
+		turnAway(client, fmt.Errorf("started with %q for a client; write nothing but -f FILE behind the name of the program", args),
+			maillog.Syslog(maillog.DevLog))
+		return admin.ExitUsage
+	}
 	return admin.Run(args, os.Stdout, os.Stderr)
 }
 
