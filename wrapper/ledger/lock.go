@@ -3,15 +3,21 @@ package ledger
 import (
 	"errors"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long a process waits for the lock before it carries on without the
-// ledger. The lock is held for microseconds; whoever holds it longer is stopped, or
-// the disk under the file is.
+// Patience is how long a process waits for the lock while nothing moves, before it carries on
+// without the ledger. The lock is held for microseconds; whoever holds it longer is
+// stopped, or the disk under the file is.
 const Patience = 40 * time.Millisecond
+
+// crowdPatience is how long it waits at most while others do get the lock, or wait for no more
+// than a processor: of a thousand that come at once each has to be counted, else those
+// too many would all get in.
+const crowdPatience = time.Second
 
 // ErrBusy says that the lock was not to be had within [Patience].
 var ErrBusy = errors.New("ledger is held by a stopped process")
@@ -20,13 +26,16 @@ var ErrBusy = errors.New("ledger is held by a stopped process")
 // Ledger is of no use any more; opening it again sets the file aside and makes a new one.
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
-// flock takes the lock of an open file within Patience. flock(2) is the kernel's:
-// it is gone the moment its holder is, and no byte in the file can fake it.
-func flock(fd int) error {
-	const shortest, longest = 20 * time.Microsecond, time.Millisecond
-	var started time.Time
-	for pause := shortest; ; pause = min(2*pause, longest) {
-		err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+// lock takes the lock of an open file within Patience. flock(2) is the kernel's: it is gone
+// the moment its holder is, and no byte in the file can fake it. Patience begins anew whenever the
+// turn, if there is one, is another's, and while whoever has it runs.
+func lock(fd int, turn *atomic.Uint64) error {
+	// Each pause is twice the last: a thousand that wait must leave the processors to the one that works.
+	const shortest = 20 * time.Microsecond
+	var began, moved time.Time
+	var seen uint64
+	for pause, left := shortest, Patience; ; pause = min(2*pause, Patience) {
+		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
 			return nil
@@ -34,14 +43,42 @@ func flock(fd int) error {
 			continue
 		case err != unix.EWOULDBLOCK:
 			return err
-		case started.IsZero():
-			started = time.Now()
-		case time.Since(started) >= Patience:
+		case left <= 0:
 			return ErrBusy
 		}
-		ts := unix.NsecToTimespec(int64(pause))
+		now := time.Now()
+		if began.IsZero() {
+			began, moved = now, now
+		}
+		if turn != nil {
+			is := turn.Load()
+			if is != seen || now.Sub(moved) >= Patience && (runs(is) || turn.Load() != is) {
+				moved, seen = now, is
+			}
+		}
+		left = min(Patience-now.Sub(moved), crowdPatience-now.Sub(began))
+		ts := unix.NsecToTimespec(int64(max(0, min(pause, left))))
 		_ = unix.Nanosleep(&ts, nil) // cut short by a signal: only an earlier try
 	}
+}
+
+// begins and ends say whose turn it is: the lock's holder is in the low half, 0 until it has said so.
+func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
+func (u *undo) ends()   { u.turn.Store(u.turn.Load() >> 32 << 32) }
+
+// runs says whether whoever has the turn would go on if only it got a processor.
+func runs(turn uint64) bool {
+	tid := int(turn & (1<<32 - 1))
+	return tid == 0 || running(tid)
+}
+
+// flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that
+// has just got the lock must not queue for a processor among those who wait for it.
+func flock(fd, how int) error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_FLOCK, uintptr(fd), uintptr(how), 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // Do runs work with the lock held. What work does through its Tx is done whole or not
@@ -54,16 +91,18 @@ func (l *Ledger) Do(now Moment, work func(*Tx)) (err error) {
 	if l.lost {
 		return ErrLost
 	}
-	if err := flock(l.fd); err != nil {
+	defer l.catchFault(&err, debug.SetPanicOnFault(true))
+	if err := lock(l.fd, &l.undo.turn); err != nil {
 		return err
 	}
-	defer func() { _ = unix.Flock(l.fd, unix.LOCK_UN) }()
-	defer l.catchFault(&err, debug.SetPanicOnFault(true))
+	defer func() { _ = flock(l.fd, unix.LOCK_UN) }()
+	l.undo.begins()
 	l.rollback()
 	tx := Tx{l: l, now: l.tick(now)}
 	tx.begin()
 	work(&tx)
 	l.undo.used.Store(0)
+	l.undo.ends()
 	return nil
 }
 
@@ -73,7 +112,8 @@ func (t *Tx) begin() {
 	t.l.save(stateAt, len(bytesOf(t.l.state)))
 }
 
-// catchFault turns the SIGBUS of a page that is no longer there into ErrLost.
+// catchFault turns the SIGBUS of a page that is no longer there into ErrLost. What a work that
+// panics has left half done is undone by the next, as after a crash.
 func (l *Ledger) catchFault(err *error, old bool) {
 	debug.SetPanicOnFault(old)
 	switch r := recover().(type) {
@@ -82,7 +122,6 @@ func (l *Ledger) catchFault(err *error, old bool) {
 		l.lost = true
 		*err = ErrLost
 	default:
-		l.rollback()
 		panic(r)
 	}
 }
@@ -115,7 +154,7 @@ func (l *Ledger) rollback() {
 	n := 0
 	for at := 0; at+sizeOfSaved <= used; n++ {
 		s := view[saved](l.mem, undoAt+undoHead+at)
-		if s.size > undoSize || s.at < stateAt || s.at+s.size > uint64(len(l.mem)) || s.at >= undoAt && s.at < totalsAt {
+		if !l.saves(s.at, s.size) {
 			break
 		}
 		entries[n] = uint16(at)
@@ -127,6 +166,14 @@ func (l *Ledger) rollback() {
 		copy(l.mem[s.at:s.at+s.size], l.mem[at+sizeOfSaved:])
 	}
 	l.undo.used.Store(0)
+}
+
+// saves says whether save is ever called with such numbers: never for the fixed part of
+// the header, nor for the log itself.
+func (l *Ledger) saves(at, size uint64) bool {
+	end := at + size
+	return size <= undoSize && at <= end &&
+		(at >= stateAt && end <= undoAt || at >= totalsAt && end <= uint64(len(l.mem)))
 }
 
 const sizeOfSaved = 16

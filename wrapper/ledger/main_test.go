@@ -24,9 +24,16 @@ type role func(args []string) error
 
 func roles() map[string]role {
 	return map[string]role{
+		"attack": attackRole,
+		"arrive": arriveRole,
 		"crash":  crashRole,
+		"crowd":  crowdRole,
+		"exec":   execRole,
+		"noproc": noProcRole,
+		"reuse":  reuseRole,
 		"hammer": hammerRole,
 		"step":   stepRole,
+		"stop":   stopRole,
 	}
 }
 
@@ -60,7 +67,7 @@ func start(t testing.TB, name string, args ...string) *child {
 func startAs(t testing.TB, program string, attr *syscall.SysProcAttr, env []string, name string, args ...string) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command(program, args...)}
-	c.Env = append(append(os.Environ(), roleVar+"="+name), env...)
+	c.Env = append(append(os.Environ(), roleVar+"="+name, "GORACE=atexit_sleep_ms=0"), env...)
 	c.Stderr = os.Stderr
 	c.SysProcAttr = attr
 	in, err := c.StdinPipe()

@@ -79,30 +79,22 @@ func (s *session) sameProcess(tick int64) bool {
 // startTime reads field 22 of /proc/PID/stat. errDead says that there is no such
 // process or only its zombie; any other error that /proc cannot tell.
 func startTime(pid int) (uint64, error) {
-	var name [32]byte
-	path := append(name[:0], "/proc/"...)
-	path = strconv.AppendInt(path, int64(pid), 10)
-	path = append(path, "/stat"...)
 	var text [512]byte
-	n := readFile(string(path), text[:])
-	if n <= 0 {
-		if unix.Kill(pid, 0) == unix.ESRCH {
-			return 0, errDead
-		}
+	rest := readStat(pid, text[:])
+	switch {
+	case len(rest) == 0 && unix.Kill(pid, 0) == unix.ESRCH:
+		return 0, errDead
+	case len(rest) == 0:
 		return 0, unix.ENOENT
+	case rest[0] == 'Z' || rest[0] == 'X':
+		return 0, errDead
 	}
-	// The second field is the program's name in parentheses, which may hold
-	// anything; behind the last one stand state, 18 more fields, then the start time.
-	rest := text[bytes.LastIndexByte(text[:n], ')')+1 : n]
-	for field := 3; field <= 22; field++ {
+	for range 22 - 3 {
 		space := bytes.IndexByte(rest, ' ')
 		if space < 0 {
 			return 0, unix.EINVAL
 		}
 		rest = rest[space+1:]
-		if field == 3 && len(rest) > 0 && (rest[0] == 'Z' || rest[0] == 'X') {
-			return 0, errDead
-		}
 	}
 	var start uint64
 	for _, c := range rest {
@@ -114,17 +106,36 @@ func startTime(pid int) (uint64, error) {
 	return start, nil
 }
 
-// readFile reads the beginning of a small file into b and says how much; it returns
-// -1 where the file cannot be opened or read.
+// running says whether the thread has a processor or waits for one.
+func running(tid int) bool {
+	var text [512]byte
+	rest := readStat(tid, text[:])
+	return len(rest) > 0 && rest[0] == 'R'
+}
+
+// readStat reads /proc/PID/stat into text and returns it from its third field on, the
+// state; nothing where it cannot be read. The second field is the program's name in
+// parentheses, which may hold anything, so it ends with the last one.
+func readStat(pid int, text []byte) []byte {
+	var name [32]byte
+	path := append(name[:0], "/proc/"...)
+	path = strconv.AppendInt(path, int64(pid), 10)
+	path = append(path, "/stat"...)
+	n := readFile(string(path), text)
+	return text[min(n, bytes.LastIndexByte(text[:n], ')')+len(") ")):n]
+}
+
+// readFile reads the beginning of a small file into b and says how much: nothing where
+// it cannot be opened or read.
 func readFile(path string, b []byte) int {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return -1
+		return 0
 	}
 	defer unix.Close(fd)
 	n, err := unix.Read(fd, b)
 	if err != nil {
-		return -1
+		return 0
 	}
 	return n
 }

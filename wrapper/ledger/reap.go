@@ -8,10 +8,11 @@ const sweepEvery = 20
 // Stress begins at 80 % of a limit and ends below 60 %.
 const stressOn, stressOff = 80, 60
 
-// verify frees the dead among the sessions that a limit is about to be held against.
+// verify frees the dead among the sessions that a limit is about to be held against; the
+// number of slots is a limit too.
 func (t *Tx) verify(a Arrival) {
 	s := t.state()
-	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) {
+	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) || t.l.freeSlot() < 0 {
 		if t.now-s.sweptAt >= sweepEvery || s.sweptAt > t.now {
 			t.sweep()
 		}

@@ -98,7 +98,7 @@ func (l *Ledger) eachRecord(now Moment, work func(t *Tx, i int)) error {
 	for from := 0; from < l.records(); from += atOnce {
 		err := l.Do(now, func(t *Tx) {
 			for i := from; i < min(from+atOnce, l.records()); i++ {
-				if l.record(i).used == 1 {
+				if l.record(i).inUse() {
 					work(t, i)
 				}
 			}

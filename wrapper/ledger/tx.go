@@ -174,11 +174,11 @@ func (t *Tx) Strike(network netip.Prefix, reason string, p Penalty) (strikes int
 // escalated is the length of the network's next block: doubled for each that went
 // before, up to the maximum; forgotten when none has run for as long as that.
 func (t *Tx) escalated(c *client, p Penalty) time.Duration {
-	d := p.For
-	for n := c.escalation(t.now, p.Max); n > 0 && d < p.Max; n-- {
+	d, longest := p.For, min(p.Max, MaxBlock)
+	for n := min(c.escalation(t.now, p.Max), 64); n > 0 && d < longest; n-- {
 		d *= 2
 	}
-	return min(d, p.Max)
+	return min(d, longest)
 }
 
 // Block blocks the network for d (at most [MaxBlock]); with d = 0 for as long as the

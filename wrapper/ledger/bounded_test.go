@@ -1,0 +1,301 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// onDisk is the size of the ledger's file and how much of it the disk holds.
+func onDisk(t testing.TB, l *Ledger) (size, allocated int64) {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Fstat(l.fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Size, st.Blocks * 512
+}
+
+// The file has its size from the start, and no hole that a full disk could make a SIGBUS of.
+func TestBoundedOnDisk(t *testing.T) {
+	for _, clients := range []int{MinClients, MinClients + 1, 65536} {
+		l := newLedger(t, clients)
+		size, allocated := onDisk(t, l)
+		if want := int64(geometryFor(clients).size()); size != want || allocated < want {
+			t.Errorf("clients=%d: %d bytes, %d allocated; want %d", clients, size, allocated, want)
+		}
+		if l.records() < clients {
+			t.Errorf("clients=%d: room for %d", clients, l.records())
+		}
+	}
+	for _, clients := range []int{-1, 0, MinClients - 1, MaxClients + 1} {
+		if _, _, err := Open(t.TempDir()+"/ledger", clients, ThisBoot()); err == nil {
+			t.Errorf("clients=%d was accepted", clients)
+		}
+	}
+}
+
+// A file system that cannot allocate gets the zeros written.
+func TestBoundedByWriting(t *testing.T) {
+	const size = 3*256*page + page
+	f, err := os.Create(t.TempDir() + "/zeros")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := writeZeros(int(f.Fd()), size); err != nil {
+		t.Fatal(err)
+	}
+	size1, allocated := onDisk(t, &Ledger{fd: int(f.Fd())})
+	if size1 != size || allocated < size {
+		t.Errorf("%d bytes, %d allocated; want %d", size1, allocated, size)
+	}
+}
+
+// attackRole has each of many addresses do what an attacker's may, ten a millisecond: LEDGER, ADDRESSES.
+func attackRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	attackers, _ := strconv.Atoi(args[1])
+	now, full := Now(), false
+	attack := func(tx *Tx, n int) {
+		a := from(netip.AddrFrom4([4]byte{byte(n>>24) + 100, byte(n >> 16), byte(n >> 8), byte(n)}))
+		a.Limits = Limits{Rate: 10, Per: time.Minute}
+		s, ok := tx.Enter(a, nobody)
+		full = full || !ok
+		switch n % 4 {
+		case 0:
+			tx.Strike(a.Network, "early", threeStrikes)
+		case 1:
+			tx.Remember(a.Network, 24*time.Hour)
+		}
+		tx.Leave(s)
+	}
+	for n := 0; n < attackers; {
+		err := l.Do(now.After(time.Duration(n)*100*time.Microsecond), func(tx *Tx) {
+			for range 1000 { // many in one Do, each of them work done for itself
+				attack(tx, n)
+				tx.begin()
+				n++
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if full {
+		return errors.New("no slot for one of them")
+	}
+	return nil
+}
+
+// Millions of addresses of an attacker cost neither disk nor memory, no running block, no live session.
+func TestBoundedUnderAttack(t *testing.T) {
+	attackers := 3_000_000 // ten take 13 s
+	if testing.Short() {
+		attackers = 1_000_000
+	}
+	l := newLedger(t, MinClients)
+	now := Now()
+	const blocks, sessions = 100, 50
+	for n := range blocks {
+		mustAt(t, l, now, func(tx *Tx) { tx.Block(networkN(n), MaxBlock, "test", Penalty{}) })
+	}
+	for n := range sessions {
+		mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hostN(blocks+n)), Self()) })
+	}
+	size, allocated := onDisk(t, l)
+	if err := startAs(t, plainProgram(t), nil, nil, "attack", ledgerPath(t, l), fmt.Sprint(attackers)).end(); err != nil {
+		t.Fatal(err)
+	}
+	must(t, l, func(tx *Tx) {
+		for n := range blocks {
+			if s := tx.Look(from(hostN(n))); !s.Blocked {
+				t.Errorf("the block of %v is lost", hostN(n))
+			}
+		}
+		for n := range sessions {
+			if s := tx.Look(from(hostN(blocks + n))); s.Conns != 1 {
+				t.Errorf("%v has %d sessions; want 1", hostN(blocks+n), s.Conns)
+			}
+		}
+		n := tx.Totals()
+		if n.Clients != n.Capacity || n.Capacity != MinClients || n.Waiting != sessions {
+			t.Errorf("%d clients of %d, %d waiting", n.Clients, n.Capacity, n.Waiting)
+		}
+	})
+	if size1, allocated1 := onDisk(t, l); size1 != size || allocated1 != allocated {
+		t.Errorf("the file has grown from %d bytes (%d allocated) to %d (%d)", size, allocated, size1, allocated1)
+	}
+	mustAudit(t, l)
+}
+
+// meeting is n hosts whose records may all lie in the same two buckets, 32 records, and nowhere else.
+func meeting(t testing.TB, l *Ledger, n int) []netip.Addr {
+	t.Helper()
+	var hosts []netip.Addr
+	var at [2]int
+	for i := 0; len(hosts) < n; i++ {
+		b := l.buckets(keyOf(networkN(i)))
+		if len(hosts) == 0 && b[0] != b[1] {
+			at = b
+		}
+		if b == at || b == [2]int{at[1], at[0]} {
+			hosts = append(hosts, hostN(i))
+		}
+	}
+	return hosts
+}
+
+// What matters least goes first: the expired, old history, the known, the block that ends soonest; a live session never.
+func TestBoundedOrder(t *testing.T) {
+	const places = 2 * ways
+	l := newLedger(t, MinClients)
+	start := Now()
+	now := start.After(40 * 24 * time.Hour)
+	hosts := meeting(t, l, 2*places)
+	// In the order in which they have to go. The hosts are told apart by what was done to them, not by when.
+	deeds := []struct {
+		name string
+		at   Moment
+		do   func(*Tx, Arrival)
+	}{
+		{"nothing but an arrival, 40 days ago", start, func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
+		{"an old strike", start.After(time.Hour), func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", threeStrikes) }},
+		{"known until yesterday", start.After(2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 38*24*time.Hour) }},
+		{"an old block, which makes the next longer", start.After(20 * 24 * time.Hour), func(tx *Tx, a Arrival) {
+			tx.Block(a.Network, time.Hour, "test", Penalty{})
+		}},
+		{"a strike an hour ago", now.After(-time.Hour), func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", threeStrikes) }},
+		{"an arrival just now", now, func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
+		{"known for a minute", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 2*time.Hour+time.Minute) }},
+		{"known for a day", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 26*time.Hour) }},
+		{"blocked for a minute", now.After(-time.Hour), func(tx *Tx, a Arrival) {
+			tx.Block(a.Network, time.Hour+time.Minute, "test", Penalty{})
+		}},
+		{"blocked for a day", now.After(-20 * 24 * time.Hour), func(tx *Tx, a Arrival) {
+			tx.Block(a.Network, 21*24*time.Hour, "test", Penalty{})
+		}},
+	}
+	order := make([]int, 0, len(deeds)) // times only go forward, so they are done in another order
+	for i := range deeds {
+		order = append(order, i)
+	}
+	for i := range order {
+		for j := i; j > 0 && deeds[order[j]].at.Boot < deeds[order[j-1]].at.Boot; j-- {
+			order[j], order[j-1] = order[j-1], order[j]
+		}
+	}
+	for _, i := range order {
+		mustAt(t, l, deeds[i].at, func(tx *Tx) { deeds[i].do(tx, from(hosts[i])) })
+	}
+	for n := len(deeds); n < places; n++ { // the others never go
+		mustAt(t, l, now, func(tx *Tx) {
+			if _, ok := tx.Enter(from(hosts[n]), Self()); !ok {
+				t.Fatal("no slot")
+			}
+		})
+	}
+	is := func(host netip.Addr) bool { return l.find(keyOf(from(host).Network)) >= 0 }
+	for i, d := range deeds {
+		for n := range places {
+			if there := is(hosts[n]); there != (n >= i) {
+				t.Fatalf("before %q goes, host %d is there: %v", d.name, n, there)
+			}
+		}
+		mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hosts[places+i]), Self()) })
+	}
+	checkAllLive(t, l, now, hosts[places+len(deeds)])
+	mustAudit(t, l)
+}
+
+func leaveAtOnce(tx *Tx, a Arrival) {
+	s, _ := tx.Enter(a, Self())
+	tx.Leave(s)
+}
+
+// checkAllLive has a client arrive for which there is no place, since all the others there are live.
+func checkAllLive(t *testing.T, l *Ledger, now Moment, host netip.Addr) {
+	t.Helper()
+	before := bytes.Clone(l.mem[l.geo.bucketsAt():])
+	mustAt(t, l, now, func(tx *Tx) {
+		if d := tx.Block(from(host).Network, time.Hour, "test", Penalty{}); d != 0 {
+			t.Errorf("blocked for %v in the place of a live session", d)
+		}
+		if n, d := tx.Strike(from(host).Network, "test", threeStrikes); n != 1 || d != 0 {
+			t.Errorf("%d strikes, block of %v, in the place of a live session", n, d)
+		}
+		tx.Remember(from(host).Network, time.Hour)
+		s, ok := tx.Enter(from(host), Self())
+		if !ok {
+			t.Error("a client without a record is not served")
+		}
+		tx.Serve(s)
+		if err := audit(l); err != nil {
+			t.Error(err)
+		}
+		tx.Leave(s)
+	})
+	if !bytes.Equal(before, l.mem[l.geo.bucketsAt():]) {
+		t.Error("a record with a live session was changed")
+	}
+}
+
+// Work that would need more of the undo log than there is, is a mistake that does no harm.
+func TestBoundedWork(t *testing.T) {
+	l := newLedger(t, MinClients)
+	before := content(l)
+	err := func() (err error) {
+		defer func() { err = errors.New(fmt.Sprint(recover())) }()
+		return l.Do(Now(), func(tx *Tx) {
+			for n := range 1000 {
+				tx.Remember(networkN(n), time.Hour)
+			}
+		})
+	}()
+	if err.Error() != "ledger: undo log is full" {
+		t.Errorf("a thousand records in one work: %v", err)
+	}
+	must(t, l, func(*Tx) {})
+	// Only the boot has begun.
+	if at := l.geo.bucketsAt(); !bytes.Equal(before[at:], content(l)[at:]) {
+		t.Error("the work is half done")
+	}
+	mustAudit(t, l)
+}
+
+// Nothing that matters has to go before the ledger is nearly full.
+func TestBoundedLoad(t *testing.T) {
+	l := newLedger(t, 65536)
+	blocked := 0
+	for _, tt := range []struct{ percent, lost int }{{80, 0}, {90, 60}} {
+		for blocked < l.records()*tt.percent/100 {
+			must(t, l, func(tx *Tx) {
+				for range 100 {
+					tx.Block(networkN(blocked), time.Hour, "test", Penalty{})
+					tx.begin()
+					blocked++
+				}
+			})
+		}
+		lost := 0
+		for n := range blocked {
+			if l.find(keyOf(networkN(n))) < 0 {
+				lost++
+			}
+		}
+		t.Logf("%d %% full: %d of %d blocks lost", tt.percent, lost, blocked)
+		if lost > tt.lost {
+			t.Errorf("%d %% full: %d of %d blocks lost; want %d at most", tt.percent, lost, blocked, tt.lost)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// A file that is a ledger by its header may hold anything behind it. corrupt makes such a file of a furnished one and any
+// bytes: by the first of them all of it is random, or some of its numbers are what a mischievous mind would make them.
+func corrupt(image, data []byte) {
+	if len(data) < 2 {
+		return
+	}
+	if data[0] == 0 { // noise, with as many zeros among it as the second byte says
+		var seed [32]byte
+		copy(seed[:], data)
+		rnd := rand.New(rand.NewChaCha8(seed))
+		for at := headerFixed; at < len(image); at += 8 {
+			if byte(rnd.Uint32()) >= data[1] {
+				binary.NativeEndian.PutUint64(image[at:], rnd.Uint64())
+			}
+		}
+		return
+	}
+	places := placesOf(image)
+	for data = data[1:]; len(data) >= patchSize; data = data[patchSize:] {
+		place := places[int(data[0])%len(places)]
+		begin := place.at[int(data[1])%len(place.at)]
+		if offset := begin + int(data[2])%place.size/4*4; offset+8 <= len(image) {
+			binary.NativeEndian.PutUint64(image[offset:], mischief(data[3], data[4:patchSize]))
+		}
+	}
+}
+
+const (
+	headerFixed = 48 // so much of the header never changes
+	patchSize   = 12
+)
+
+// places are what in the file is worth changing, all of a kind together.
+func placesOf(image []byte) []struct {
+	size int
+	at   []int
+} {
+	geo := geometryFor(MinClients)
+	var slots, records []int
+	for i := range 40 {
+		slots = append(slots, geo.slotsAt()+i*slotSize)
+	}
+	for at := geo.bucketsAt(); at < len(image); at += recordSize {
+		if view[client](image, at).used == 1 {
+			records = append(records, at)
+		}
+	}
+	records = append(records, geo.bucketsAt())
+	return []struct {
+		size int
+		at   []int
+	}{
+		{64, []int{headerFixed}},
+		{80, []int{stateAt}},
+		{8, []int{undoAt}},
+		{16, []int{undoAt + undoHead, undoAt + undoHead + 16, undoAt + undoHead + 32}},
+		{8, []int{totalsAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
+		{slotSize, slots}, {slotSize, slots}, {recordSize, records}, {recordSize, records},
+	}
+}
+
+// mischief is a number that breaks careless code, or any number.
+func mischief(which byte, raw []byte) uint64 {
+	now := uint64(time.Now().UnixMilli())
+	pid := uint64(os.Getpid())
+	all := []uint64{
+		0, 1, 2, 3, 7, 8, 16, 24, 63, 64, 4095, 4096, 4097, 8128, 8192, 1 << 31, math.MaxUint32, 1<<32 + 1, math.MaxInt64, 1 << 63,
+		math.MaxUint64, math.MaxUint64 - 7, math.MaxUint64 - 15, now, now - 1000, now + 1000, now + 1e10, pid, pid | 1<<32, pid | 2<<32, 1 | 1<<32,
+		maxPID, maxPID + 1, stateAt, undoAt, undoAt - 8, totalsAt, 3 | 3<<32, 1<<63 | 1, 1 << 40,
+	}
+	if n := int(which); n < len(all) {
+		return all[n]
+	}
+	return binary.LittleEndian.Uint64(raw)
+}
+
+// template is the file of a furnished ledger.
+func template(t testing.TB) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "template")
+	l, _, err := Open(path, MinClients, ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	furnish(t, l, Now(), Self())
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// survive does all there is to do on the ledger at path, whatever is in it.
+func survive(t *testing.T, path string) {
+	t.Helper()
+	l, _, err := Open(path, MinClients, ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	now := Now()
+	for n := range 30 {
+		host := hostN(n)
+		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, host) })
+	}
+	checkReports(t, l, now)
+	// A client that nobody has ever seen is counted exactly.
+	a := from(netip.MustParseAddr("192.0.2.1"))
+	a.Limits.Conns = 1
+	mustAt(t, l, now, func(tx *Tx) {
+		for n := range 3 {
+			if s := tx.Look(a); s.Conns != n {
+				t.Errorf("%d sessions of a new client; want %d", s.Conns, n)
+			}
+			if _, ok := tx.Enter(a, Self()); !ok {
+				t.Skip("every slot is taken") // by what looks like this process
+			}
+			tx.begin()
+		}
+	})
+	// The next boot knows no session any more, and nothing that the last one got wrong.
+	l.boot = bootN(7)
+	mustAt(t, l, now.After(time.Minute), func(tx *Tx) {
+		if n := tx.Totals(); n.Waiting+n.Serving != 0 {
+			t.Errorf("sessions of the boot before: %d waiting, %d serving", n.Waiting, n.Serving)
+		}
+		if s := tx.Look(a); s.Conns != 0 {
+			t.Errorf("sessions of the boot before: %d", s.Conns)
+		}
+	})
+}
+
+// workAllRound does each kind of work for one client.
+func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
+	a := from(host)
+	for _, limits := range []Limits{{}, {Serving: 1, Waiting: 1, Conns: 1, Rate: 1, Per: time.Second}, {Conns: math.MaxInt, Per: 24 * time.Hour, Rate: 9}} {
+		a.Limits = limits
+		s := tx.Look(a)
+		if s.BlockLeft < 0 || s.BlockLeft > MaxBlock || s.Blocked != (s.BlockLeft > 0) || s.Arrivals < 0 || s.Conns < 0 ||
+			s.Strikes < 0 || s.Strikes > strikesKept || s.Waiting < 0 || s.Serving < 0 {
+			t.Errorf("%v stands as nobody can: %+v", host, s)
+		}
+		session, ok := tx.Enter(a, Self())
+		tx.begin()
+		if ok {
+			tx.Serve(session)
+			tx.begin()
+			tx.Leave(session)
+			tx.begin()
+		}
+		for _, p := range []Penalty{{}, threeStrikes, {Strikes: 1, Within: math.MaxInt64, For: 1, Max: math.MaxInt64}} {
+			if n, d := tx.Strike(a.Network, "x\x00 \xff", p); n < 0 || n > strikesKept || d < 0 || d > MaxBlock {
+				t.Errorf("%v: %d strikes, blocked for %v", host, n, d)
+			}
+			tx.begin()
+			if d := tx.Block(a.Network, 0, "x", p); d < 0 || d > MaxBlock {
+				t.Errorf("%v: blocked for %v", host, d)
+			}
+			tx.begin()
+		}
+		tx.Remember(a.Network, time.Hour)
+		tx.begin()
+	}
+	tx.Count(3)
+	tx.Spoke(time.Second)
+	tx.Left(time.Hour)
+}
+
+// checkReports holds what administrators see against the file, after the sweep that each report begins with.
+func checkReports(t *testing.T, l *Ledger, now Moment) {
+	t.Helper()
+	mustAt(t, l, now, func(tx *Tx) {
+		n, live := tx.Totals(), tx.Sessions()
+		marked := 0
+		for _, word := range l.bitmap {
+			marked += bits.OnesCount64(word)
+		}
+		if n.Waiting+n.Serving != marked || len(live) != marked {
+			t.Errorf("%d waiting, %d serving, %d live; %d slots are in use", n.Waiting, n.Serving, len(live), marked)
+		}
+		for _, s := range live {
+			if s.Process.PID <= 0 || s.Process.PID > maxPID {
+				t.Errorf("a session of no process: %+v", s)
+			}
+		}
+	})
+	blocks, err := l.Blocks(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		if !b.Network.IsValid() || b.Left <= 0 || b.Left > MaxBlock {
+			t.Errorf("a block that cannot be: %+v", b)
+		}
+	}
+	for _, all := range []string{"0.0.0.0/0", "::/0"} {
+		if _, err := l.Unblock(now, netip.MustParsePrefix(all)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if blocks, err := l.Blocks(now); err != nil || len(blocks) > 0 {
+		t.Errorf("after all were unblocked: %v, %+v", err, blocks)
+	}
+}
+
+// trial puts the bytes into a ledger and lets it be used, in a second at most.
+func trial(t *testing.T, image, data []byte) {
+	image = slices.Clone(image)
+	corrupt(image, data)
+	path := filepath.Join(t.TempDir(), "ledger")
+	if err := os.WriteFile(path, image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	within(t, 5*time.Second, "all there is to do", func() { survive(t, path) })
+}
+
+func FuzzHonestBody(f *testing.F) {
+	image := template(f)
+	f.Add([]byte{0})
+	f.Add([]byte{0, 250, 1})
+	f.Add(append([]byte{1}, make([]byte, 5*patchSize+1)...))
+	f.Fuzz(func(t *testing.T, data []byte) { trial(t, image, data) })
+}
+
+// The same as the fuzz target, with bytes of a fixed seed, for every run of the tests.
+func TestHonestBody(t *testing.T) {
+	image := template(t)
+	trials := 1500
+	if underRace || testing.Short() {
+		trials = 150
+	}
+	for seed := range trials {
+		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
+		data := make([]byte, 2+rnd.IntN(40)*patchSize)
+		for i := range data {
+			data[i] = byte(rnd.Uint32())
+			if (i-1)%patchSize == 3 {
+				data[i] %= 45 // mostly mischief
+			}
+		}
+		data[0] = byte(seed % 16)
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { trial(t, image, data) }) {
+			t.Fatalf("with %x", data)
+		}
+	}
+}

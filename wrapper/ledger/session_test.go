@@ -1,0 +1,236 @@
+package ledger
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// execRole enters, says so, and when told to becomes another program, or dies: LEDGER, "exec" or "die".
+func execRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	err = l.Do(Now(), func(t *Tx) {
+		s, _ := t.Enter(from(hostN(1)), Self())
+		t.Serve(s)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("entered")
+	waitForLine()
+	if args[1] == "exec" {
+		return syscall.Exec("/bin/sleep", []string{"sleep", "600"}, nil)
+	}
+	return nil
+}
+
+// one is an arrival whose limit makes the ledger look at the one session there may be.
+func one() Arrival {
+	a := from(hostN(1))
+	a.Limits.Conns = 1
+	return a
+}
+
+// After execve the session is the other program's, and ends with it, at the next look.
+func TestSessionsOutliveExec(t *testing.T) {
+	l := newLedger(t, MinClients)
+	c := start(t, "exec", ledgerPath(t, l), "exec")
+	c.line(t)
+	c.tell(t, "go")
+	eventually(t, "the child is sleep(1)", func() bool {
+		var name [64]byte
+		n := readFile(fmt.Sprintf("/proc/%d/comm", c.Process.Pid), name[:])
+		return n > 0 && string(name[:n]) == "sleep\n"
+	})
+	time.Sleep(2 * identityGood * time.Millisecond) // so that its start time is read again
+	if s := look(t, l, one()); s.Conns != 1 || s.Serving != 1 {
+		t.Fatalf("while the other program runs: %+v", s)
+	}
+	var live []LiveSession
+	must(t, l, func(tx *Tx) { live = tx.Sessions() })
+	if len(live) != 1 || live[0].Process.PID != c.Process.Pid || !live[0].Serving ||
+		live[0].Client != one().Client || live[0].Age < 2*identityGood*time.Millisecond || live[0].Process.Shared {
+		t.Fatalf("while the other program runs: %+v", live)
+	}
+	if err := live[0].Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.end(); err == nil || err.Error() != "signal: terminated" {
+		t.Fatalf("after SIGTERM: %v", err)
+	}
+	if s := look(t, l, one()); s.Conns != 0 || s.Serving != 0 {
+		t.Errorf("at the next look after its end: %+v", s)
+	}
+	if err := live[0].Process.Signal(unix.SIGTERM); err != unix.ESRCH {
+		t.Errorf("signal to a process that is gone: %v; want ESRCH", err)
+	}
+	mustAudit(t, l)
+}
+
+// A zombie is no session, even if its parent never asks for it; nor is it worth a signal.
+func TestSessionsOfZombies(t *testing.T) {
+	l := newLedger(t, MinClients)
+	c := start(t, "exec", ledgerPath(t, l), "die")
+	c.line(t)
+	var live []LiveSession
+	must(t, l, func(tx *Tx) { live = tx.Sessions() })
+	if len(live) != 1 {
+		t.Fatalf("before its death: %+v", live)
+	}
+	c.tell(t, "die")
+	eventually(t, "the child is a zombie", func() bool {
+		_, err := startTime(c.Process.Pid)
+		return err == errDead
+	})
+	if unix.Kill(c.Process.Pid, 0) != nil {
+		t.Fatal("the zombie is gone")
+	}
+	if err := live[0].Process.Signal(unix.SIGTERM); err != unix.ESRCH {
+		t.Errorf("signal to a zombie: %v; want ESRCH", err)
+	}
+	time.Sleep(identityGood * time.Millisecond)
+	if s := look(t, l, one()); s.Conns != 0 || s.Serving != 0 {
+		t.Errorf("sessions of a zombie: %+v", s)
+	}
+	mustAudit(t, l)
+}
+
+// All sessions of a process that dies are freed, whoever looks, and nobody else's.
+func TestSessionsFreedByWhoeverLooks(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		look func(*Tx)
+	}{
+		{"a client of the same network", func(tx *Tx) { tx.Look(one()) }},
+		{"any client at a full server", func(tx *Tx) {
+			a := from(hostN(2))
+			a.Limits.Serving = 1
+			tx.Look(a)
+		}},
+		{"an administrator", func(tx *Tx) { tx.Totals() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLedger(t, MinClients)
+			must(t, l, func(tx *Tx) { tx.Enter(from(hostN(3)), Self()) })
+			c := start(t, "exec", ledgerPath(t, l), "die")
+			c.line(t)
+			if err := c.kill(); err == nil {
+				t.Fatal("it was to be killed")
+			}
+			must(t, l, tt.look)
+			must(t, l, func(tx *Tx) {
+				if s := tx.state(); s.serving != 0 || s.waiting != 1 {
+					t.Errorf("%d serving, %d waiting; want 0, 1", s.serving, s.waiting)
+				}
+			})
+			if s := look(t, l, from(hostN(1))); s.Conns != 0 {
+				t.Errorf("still %d sessions of the dead", s.Conns)
+			}
+			mustAudit(t, l)
+		})
+	}
+}
+
+// Where /proc could not be read a session lives as long as its pid is anybody's, but nobody is signalled for it.
+func TestSessionsWithoutStartTime(t *testing.T) {
+	l := newLedger(t, MinClients)
+	c := start(t, "exec", ledgerPath(t, l), "die")
+	c.line(t)
+	p := Process{PID: c.Process.Pid}
+	must(t, l, func(tx *Tx) { tx.Enter(from(hostN(1)), p) })
+	time.Sleep(identityGood * time.Millisecond)
+	if s := look(t, l, one()); s.Conns != 2 {
+		t.Errorf("%d sessions of a living process; want 2", s.Conns)
+	}
+	if err := p.Signal(unix.SIGKILL); err != unix.ESRCH {
+		t.Errorf("signal to a process of unknown start: %v; want ESRCH", err)
+	}
+	if _, err := startTime(p.PID); err != nil {
+		t.Errorf("it was hit all the same: %v", err)
+	}
+	_ = c.kill()
+	if s := look(t, l, one()); s.Conns != 0 {
+		t.Errorf("%d sessions of a dead process", s.Conns)
+	}
+}
+
+// A room's sessions are told from others, so that it is never signalled for one client's sake.
+func TestSessionsOfARoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l, _ := mustOpen(t, path, MinClients)
+	room := Self()
+	room.Shared = true
+	var sessions []Session
+	must(t, l, func(tx *Tx) {
+		s, _ := tx.Enter(from(hostN(1)), room)
+		sessions = append(sessions, s)
+	})
+	must(t, l, func(tx *Tx) {
+		s, _ := tx.Enter(from(hostN(1)), room)
+		tx.Serve(s)
+		tx.Leave(sessions[0])
+	})
+	l, _ = mustOpen(t, path, 2*MinClients) // it takes them over
+	must(t, l, func(tx *Tx) {
+		live := tx.Sessions()
+		if len(live) != 1 || !live[0].Process.Shared || live[0].Process.PID != room.PID || !live[0].Serving {
+			t.Errorf("want the room's one session that serves: %+v", live)
+		}
+	})
+}
+
+// A session that is no more is nobody's: not even its slot's next owner's.
+func TestSessionsEndOnce(t *testing.T) {
+	l := newLedger(t, MinClients)
+	now := Now()
+	var first, second Session
+	mustAt(t, l, now, func(tx *Tx) { first, _ = tx.Enter(from(hostN(1)), Self()) })
+	mustAt(t, l, now.After(time.Second), func(tx *Tx) {
+		tx.Leave(first)
+		second, _ = tx.Enter(from(hostN(2)), Self())
+		tx.Leave(first)
+		tx.Serve(first)
+		tx.Serve(Session{})
+		tx.Leave(Session{})
+		tx.Serve(second)
+		tx.Serve(second)
+		if s := tx.state(); s.waiting != 0 || s.serving != 1 {
+			t.Errorf("%d waiting, %d serving; want 0, 1", s.waiting, s.serving)
+		}
+	})
+	if first.slot != second.slot {
+		t.Fatalf("the lowest free slot was to be used again: %d, %d", first.slot, second.slot)
+	}
+	mustAudit(t, l)
+}
+
+// When every slot is taken by the dead, the next client finds one free.
+func TestSessionsOfTheDeadMakeRoom(t *testing.T) {
+	l := newLedger(t, MinClients)
+	slots := int(l.geo.slots)
+	for n := 0; n < slots; n += 4 {
+		must(t, l, func(tx *Tx) {
+			for i := range 4 {
+				if _, ok := tx.Enter(from(hostN(n+i)), nobody); !ok {
+					t.Fatalf("no slot for session %d of %d", n+i, slots)
+				}
+			}
+		})
+	}
+	must(t, l, func(tx *Tx) {
+		a := from(netip.MustParseAddr("192.0.2.1")) // no limit, so that only the slots run out
+		tx.Look(a)
+		if _, ok := tx.Enter(a, Self()); !ok {
+			t.Error("no slot though all sessions are dead")
+		}
+	})
+	mustAudit(t, l)
+}

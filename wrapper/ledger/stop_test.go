@@ -1,0 +1,145 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// promised is what another process may be delayed by one that stands still (promise 2).
+const promised = 50 * time.Millisecond
+
+// stopRole stops itself in the midst of its work, and again while it builds: PATH.
+func stopRole(args []string) error {
+	if args[0] == "build" {
+		// What a builder stopped between any two of its steps looks like to others.
+		dir, err := openDir(filepath.Dir(args[1]))
+		if err != nil {
+			return err
+		}
+		if _, err := lockNew(dir, filepath.Base(args[1])+".new"); err != nil {
+			return err
+		}
+		raise(unix.SIGSTOP)
+		return nil
+	}
+	l, _, err := Open(args[1], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	err = l.Do(Now(), func(t *Tx) {
+		t.Enter(from(hostN(1)), Self())
+		t.Strike(networkN(2), "first", threeStrikes)
+		raise(unix.SIGSTOP)
+		t.Strike(networkN(2), "second", threeStrikes)
+		t.Count(5)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("done")
+	waitForLine()
+	return nil
+}
+
+// delays measures how long each of n pieces of work keeps its caller, and that each ends with ErrBusy.
+func delays(t *testing.T, n int, work func() error) []time.Duration {
+	t.Helper()
+	var all []time.Duration
+	for range n {
+		began := time.Now()
+		err := work()
+		all = append(all, time.Since(began))
+		if !errors.Is(err, ErrBusy) {
+			t.Fatalf("while another process is stopped: %v; want ErrBusy", err)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// checkDelays allows this machine a moment to wake us up in the worst case, but not usually.
+func checkDelays(t *testing.T, all []time.Duration) {
+	t.Helper()
+	median, worst := all[len(all)/2], all[len(all)-1]
+	t.Logf("delayed by %v (median), %v (worst)", median, worst)
+	if median > promised || worst > 2*promised {
+		t.Errorf("delayed by %v (median), %v (worst); want %v at most", median, worst, promised)
+	}
+	if all[0] < Patience/2 {
+		t.Errorf("gave up after %v, which a busy disk would exceed", all[0])
+	}
+}
+
+// A process stopped in the midst of its work delays others only so long, and its work is whole when it goes on.
+func TestStopInTheMidstOfWork(t *testing.T) {
+	l := newLedger(t, MinClients)
+	furnish(t, l, Now(), Self())
+	path := ledgerPath(t, l)
+	c := start(t, "stop", "work", path)
+	c.untilStopped(t)
+
+	before := bytes.Clone(l.mem)
+	checkDelays(t, delays(t, 20, func() error {
+		return l.Do(Now(), func(*Tx) { t.Error("worked without the lock") })
+	}))
+	if !bytes.Equal(before, l.mem) {
+		t.Error("one that did not get the lock has changed something")
+	}
+	within(t, promised, "opening", func() {
+		l, _, err := Open(path, MinClients, ThisBoot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shut(l)
+	})
+
+	c.signal(t, unix.SIGCONT)
+	if got := c.line(t); got != "done" {
+		t.Fatalf("the stopped process says %q", got)
+	}
+	s := look(t, l, from(hostN(2)))
+	if s.Strikes != 2 || l.totals.verdicts[5] != 1 || look(t, l, from(hostN(1))).Conns != 4 {
+		t.Errorf("the work of the stopped process is not whole: %+v", s)
+	}
+	mustAudit(t, l)
+}
+
+// A process killed while it is stopped gives the lock back, and what it did is undone.
+func TestStopThenKill(t *testing.T) {
+	l := newLedger(t, MinClients)
+	furnish(t, l, Now(), Self())
+	before := content(l)
+	c := start(t, "stop", "work", ledgerPath(t, l))
+	c.untilStopped(t)
+	if err := c.kill(); err == nil {
+		t.Fatal("the child ended by itself")
+	}
+	within(t, Patience, "work after the stopped process was killed", func() { must(t, l, func(*Tx) {}) })
+	if is := content(l); !bytes.Equal(is, before) {
+		t.Error(difference(before, is))
+	}
+}
+
+// A process stopped while it makes the file delays others no longer.
+func TestStopInTheMidstOfBuilding(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	c := start(t, "stop", "build", path)
+	c.untilStopped(t)
+	checkDelays(t, delays(t, 10, func() error {
+		_, _, err := Open(path, MinClients, ThisBoot())
+		return err
+	}))
+	c.signal(t, unix.SIGCONT)
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
+	l, _ := mustOpen(t, path, MinClients)
+	mustAudit(t, l)
+}
