@@ -1,0 +1,48 @@
+package admin
+
+import (
+	"errors"
+	"flag"
+	"os"
+
+	"sendwrap/wrapper/admin/try"
+)
+
+// tryIt shows sendwrap at work on loopback.
+func tryIt(c *call) error {
+	flags := flag.NewFlagSet("try", flag.ContinueOnError)
+	address := flags.String("listen", "", "")
+	standIn := flags.Bool("mta", false, "")
+	c.file = "" // the default path means the machine's own mail; whoever wants that tried says so
+	if err := c.parse(flags, 0, 0); err != nil {
+		return err
+	}
+	if *standIn {
+		try.StandIn()
+		return nil
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	o := try.Options{Program: program, File: c.file, Out: c.stdout, Log: os.Stderr, Status: func(file string) error {
+		return status(&call{args: []string{"-f", file}, stdout: c.stdout, stderr: c.stderr})
+	}}
+	if c.file != "" {
+		if o.Config, _, err = c.config(); err != nil {
+			return err
+		}
+	}
+	if *address != "" {
+		at, err := try.Address(*address)
+		if err != nil {
+			return usageError(err.Error())
+		}
+		return try.Listen(o, at)
+	}
+	err = try.Run(o)
+	if errors.Is(err, try.ErrUnexpected) {
+		return errSaid
+	}
+	return err
+}

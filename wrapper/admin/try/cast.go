@@ -1,0 +1,186 @@
+package try
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+)
+
+// The cast: each role has an address of its own on loopback, 127.N.0.1, so that each is counted for itself.
+const (
+	patient = iota + 1
+	slammer
+	hasty
+	trusted
+	unwanted
+	crowd
+	flooder
+	striker
+)
+
+func addressOf(role byte) netip.Addr { return netip.AddrFrom4([4]byte{127, role, 0, 1}) }
+
+// crowdSize is how many come at once.
+const crowdSize = 20
+
+// crowdConns is client_conns for the crowd: the configuration's, if the crowd is large enough to meet it.
+func crowdConns(c *config.Config) int {
+	if c.ClientConns > 0 && c.ClientConns < crowdSize {
+		return c.ClientConns
+	}
+	return 5
+}
+
+// floodRate is client_rate for the flooder: the configuration's, if a short flood goes beyond it within the time.
+func floodRate(c *config.Config) allowlist.Rate {
+	if r := c.ClientRate; r.N > 0 && r.N <= 20 && r.Per >= time.Minute {
+		return r
+	}
+	return allowlist.Rate{N: 10, Per: time.Minute}
+}
+
+// beyond is how often the flooder comes once it has come too often.
+const beyond = 5
+
+// networks are the lines of sendwrap.conf that make the cast what it is. A limit that is no part of a role does not hold for it.
+func networks(c *config.Config) []string {
+	lines := []string{
+		fmt.Sprintf("allow %v", addressOf(trusted)),
+		fmt.Sprintf("deny %v", addressOf(unwanted)),
+		fmt.Sprintf("client %v client_conns=%d client_rate=0", addressOf(crowd), crowdConns(c)),
+		fmt.Sprintf("client %v client_conns=0 client_rate=%v greet_delay=0", addressOf(flooder), floodRate(c)),
+	}
+	for _, role := range []byte{patient, slammer, hasty, striker} {
+		lines = append(lines, fmt.Sprintf("client %v client_conns=0 client_rate=0", addressOf(role)))
+	}
+	return lines
+}
+
+// scene is one entrance: who comes, what it does, and what must be seen.
+type scene struct {
+	who  netip.Addr
+	does string
+	play func(call func() (*client, error)) []sight
+	want expectation
+}
+
+// Refusals as the design has them: reply code and enhanced status code. They stand here once more, so that the show
+// notices when the program replies otherwise.
+const (
+	denied   = "554 5.7.1"
+	blocked  = "421 4.7.1"
+	tooMany  = "421 4.7.0" // at once, or in too short a time
+	rejected = "554 5.5.1" // spoke before the greeting
+	tempfail = "421 4.5.1" // the same with on_pregreet tempfail
+)
+
+const (
+	// slack is how much longer than it should something may take on a machine that has other things to do.
+	slack = 10 * time.Second
+	// mtaTime is what an MTA may take to greet, if it is not ours: it may ask a DNS that does not answer. A
+	// client waits so long (RFC 5321 §4.5.3.2.1).
+	mtaTime = 5 * time.Minute
+)
+
+// scenes is the show, in order, and what the configuration in force lets expect of it. Who need not wait sees something before
+// those that must; a delay shorter than 2 s says nothing about a busy machine.
+func scenes(c *config.Config, standIn bool) []scene {
+	soon := max(c.GreetDelay, 2*time.Second)
+	waited := outcome{reply: greeted, clients: 1, least: c.GreetDelay, most: c.GreetDelay + slack}
+	served := outcome{reply: greeted, clients: 1, most: soon}
+	if !standIn {
+		waited.most, served.most = c.GreetDelay+mtaTime, mtaTime
+	}
+	refused := func(reply string) outcome { return outcome{reply: reply, clients: 1, most: soon} }
+
+	show := []scene{
+		one(patient, "waits, then delivers a mail", (*client).deliver, waited, wrapper.Pass),
+		again(c, waited, served),
+		one(slammer, "speaks before the greeting", (*client).slam, refused(tooSoon(c)), wrapper.Pregreet),
+		leaving(c),
+		one(trusted, "is allowed, delivers a mail", (*client).deliver, served, wrapper.Allowed),
+		one(unwanted, "is denied", (*client).wait, refused(denied), wrapper.Denied),
+		atOnce(c, waited),
+		tooOften(c, served),
+	}
+	strikes := c.Block.Strikes
+	for n := 1; n <= max(strikes, 1); n++ {
+		does := fmt.Sprintf("speaks too soon, strike %d of %d", n, strikes)
+		if strikes == 0 {
+			does = "speaks too soon, block is off"
+		}
+		show = append(show, one(striker, does, (*client).slam, refused(tooSoon(c)), wrapper.Pregreet))
+	}
+	if strikes == 0 {
+		return append(show, one(striker, "waits this time", (*client).wait, waited, wrapper.Pass))
+	}
+	return append(show, one(striker, "waits this time, but is blocked", (*client).wait, refused(blocked), wrapper.Blocked))
+}
+
+// one is a scene of a single client.
+func one(role byte, does string, behave func(*client) sight, sees outcome, v wrapper.Verdict) scene {
+	play := func(call func() (*client, error)) []sight { return alone(call, behave) }
+	return scene{addressOf(role), does, play, expectation{outcomes: []outcome{sees}, verdicts: counts{v: 1}}}
+}
+
+// tooSoon is what an early talker sees.
+func tooSoon(c *config.Config) string {
+	switch c.OnPregreet {
+	case config.Drop:
+		return closed
+	case config.Tempfail:
+		return tempfail
+	}
+	return rejected
+}
+
+// again is the patient client's second visit.
+func again(c *config.Config, waited, served outcome) scene {
+	if c.Remember == 0 {
+		return one(patient, "comes back (remember is 0)", (*client).wait, waited, wrapper.Pass)
+	}
+	return one(patient, "comes back, is known", (*client).wait, served, wrapper.Known)
+}
+
+// leaving hangs up well within the greet delay.
+func leaving(c *config.Config) scene {
+	after := min(c.GreetDelay/3, time.Second).Truncate(time.Millisecond)
+	behave := func(c *client) sight { return c.leave(after) }
+	return one(hasty, fmt.Sprintf("hangs up after %v", after), behave, outcome{nothing, 1, after, after + slack}, wrapper.Hangup)
+}
+
+// atOnce is the crowd: as many as client_conns get in, exactly.
+func atOnce(c *config.Config, waited outcome) scene {
+	n := crowdConns(c)
+	waited.clients = n
+	return scene{
+		who:  addressOf(crowd),
+		does: fmt.Sprintf("%d at once, client_conns %d", crowdSize, n),
+		play: func(call func() (*client, error)) []sight { return many(crowdSize, 0, call) },
+		want: expectation{
+			outcomes: []outcome{waited, {reply: tooMany, clients: crowdSize - n, most: waited.most}},
+			verdicts: counts{wrapper.Pass: n, wrapper.Conns: crowdSize - n},
+		},
+	}
+}
+
+// tooOften is the flood: as many as client_rate get in, exactly. They do not have to wait, but are not greeted
+// before the next ones come if the MTA is slow: how many of them are known by then is a matter of chance.
+func tooOften(c *config.Config, served outcome) scene {
+	rate := floodRate(c)
+	served.clients = rate.N
+	return scene{
+		who:  addressOf(flooder),
+		does: fmt.Sprintf("%d in a row, client_rate %v", rate.N+beyond, rate),
+		play: func(call func() (*client, error)) []sight { return many(rate.N+beyond, 20*time.Millisecond, call) },
+		want: expectation{
+			outcomes:  []outcome{served, {reply: tooMany, clients: beyond, most: served.most}},
+			verdicts:  counts{wrapper.Pass: rate.N, wrapper.Rate: beyond},
+			someKnown: c.Remember > 0,
+		},
+	}
+}

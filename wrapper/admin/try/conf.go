@@ -1,0 +1,89 @@
+package try
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/config"
+)
+
+// builtIn is the configuration of a show that was given none: the defaults, but nobody has to wait long.
+func builtIn() *config.Config {
+	c := config.Default()
+	c.GreetDelay, c.StressDelay = 3*time.Second, time.Second
+	return c
+}
+
+// What a show needs to be seen at all.
+const (
+	leastDelay    = time.Second   // in which a client can be early, or leave
+	leastMemory   = time.Minute   // for clients, strikes and blocks, from one scene to the next
+	leastSessions = 2 * crowdSize // beyond any stress
+	leastV4       = 16            // bits by which the cast's addresses differ
+	ledgerClients = 1024          // records
+)
+
+// adapted is a configuration as the show uses it. What could not be shown as it stands is said in changes, as the directives
+// that hold instead; ledger, log, mode and networks are the show's own in any case.
+func adapted(given *config.Config, ledger string) (c *config.Config, changes []string) {
+	shown := *given
+	c = &shown
+	c.Networks = nil
+	c.Ledger = config.Ledger{Path: ledger, Clients: ledgerClients}
+	c.Log, c.Mode = config.None, config.Enforce
+
+	raise := func(name string, d *time.Duration, least time.Duration) {
+		if *d < least {
+			*d = least
+			changes = append(changes, name+" "+config.FormatDuration(least))
+		}
+	}
+	raise("greet_delay", &c.GreetDelay, leastDelay)
+	if c.Remember > 0 {
+		raise("remember", &c.Remember, leastMemory)
+	}
+	if c.Block.Strikes > 0 {
+		raise("block within", &c.Block.Within, leastMemory)
+		raise("block for", &c.Block.For, leastMemory)
+		c.Block.Max = max(c.Block.Max, c.Block.For)
+	}
+	atLeast := func(name string, n *int, least int) {
+		if *n < least {
+			*n = least
+			changes = append(changes, fmt.Sprintf("%s %d", name, least))
+		}
+	}
+	atLeast("max_sessions", &c.MaxSessions, leastSessions)
+	atLeast("max_waiting", &c.MaxWaiting, leastSessions)
+	if c.CountBy.V4 < leastV4 {
+		c.CountBy.V4 = leastV4
+		changes = append(changes, "count_by "+c.CountBy.String())
+	}
+	if c.RefuseLoad > 0 { // the show is not to depend on what else the machine does
+		c.RefuseLoad = 0
+		changes = append(changes, "refuse_load 0")
+	}
+	return c, changes
+}
+
+// runnable says whether the MTA is there and may be executed.
+func runnable(program string) bool {
+	info, err := os.Stat(program)
+	return err == nil && info.Mode().IsRegular() && unix.Access(program, unix.X_OK) == nil
+}
+
+// writeConf writes the configuration, with the networks' lines, to a file that only we can read.
+func writeConf(path string, c *config.Config, networks []string) error {
+	var text bytes.Buffer
+	if err := c.Write(&text); err != nil {
+		return err
+	}
+	for _, line := range networks {
+		text.WriteString(line + "\n")
+	}
+	return os.WriteFile(path, text.Bytes(), 0o600)
+}

@@ -1,0 +1,79 @@
+package try
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// asks names the variable that makes this test binary something else.
+const asks = "SENDWRAP_TRY_TEST_IS"
+
+// TestMain is also each program that a test puts in the place of sendwrap.
+func TestMain(m *testing.M) {
+	switch os.Getenv(asks) {
+	case "":
+		os.Exit(run(m))
+	case "a sendwrap that lets everyone through":
+		StandIn()
+	case "a sendwrap that denies everyone":
+		fmt.Print("554 5.7.1 no\r\n")
+	case "a sendwrap that crashes":
+		os.Exit(3)
+	case "a sendwrap that hangs":
+		select {}
+	case "a report":
+		report()
+	}
+	syscall.Exit(0) // os.Exit takes a second with -race
+}
+
+// report says what the super-server has given us.
+func report() {
+	var st [3]unix.Stat_t
+	for fd := range st {
+		if err := unix.Fstat(fd, &st[fd]); err != nil {
+			fmt.Println(err)
+		}
+	}
+	one := st[0].Mode&unix.S_IFMT == unix.S_IFSOCK && st[0].Ino == st[1].Ino && st[0].Ino == st[2].Ino
+	flags, _ := unix.FcntlInt(0, unix.F_GETFL, 0)
+	protocol, _ := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	cwd, _ := os.Getwd()
+	fmt.Printf("args=%q socket=%v nonblock=%v protocol=%d cwd=%s\n", os.Args, one, flags&unix.O_NONBLOCK != 0, protocol, cwd)
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "try-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	sendwrap = sync.OnceValues(func() (string, error) {
+		program := filepath.Join(dir, "sendwrap")
+		build := exec.Command("go", "build", "-o", program, "sendwrap")
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%v: %w\n%s", build, err, out)
+		}
+		return program, nil
+	})
+	return m.Run()
+}
+
+// sendwrap builds the program from the sources beside these, once.
+var sendwrap func() (string, error)
+
+func built(t *testing.T) string {
+	t.Helper()
+	program, err := sendwrap()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}

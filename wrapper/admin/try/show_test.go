@@ -1,0 +1,359 @@
+package try
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+)
+
+// The show as a user types it, of sendwrap as it is, with configurations that are hard to show. Nothing is left behind.
+func TestShow(t *testing.T) {
+	program := built(t)
+	tests := []struct {
+		name, conf string // "" = built in
+		want       []string
+	}{
+		{"built in", "", []string{
+			"MTA a stand-in; mail goes nowhere\n",
+			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
+			" waits this time, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
+			"\n PREGREET 4\n",
+			"\nall 12 scenes went as they should\n",
+		}},
+		{"what cannot be shown", `
+			greet_delay 0s
+			on_pregreet tempfail
+			client_rate 3/2m
+			client_conns 2
+			max_sessions 1
+			max_waiting 1
+			refuse_load 0.01
+			count_by 8 64
+			remember 2s
+			block strikes=2 within=1s for=1s max=1s
+			mode observe
+			log stderr
+			ledger /nonexistent/directory/ledger clients=2000
+			deny 127.0.0.0/8
+			mta /nonexistent/sendmail -bs
+			`, []string{
+			"; the show's own are ledger, log, mode, networks, greet_delay 1s, remember 1m, block within 1m, block for 1m, max_sessions 40, max_waiting 40, count_by 16 64, refuse_load 0\n",
+			"a stand-in; mail goes nowhere (/nonexistent/sendmail cannot be run)\n",
+			" speaks before the greeting 421 4.5.1 ",
+			" 20 at once, client_conns 2 2× 220, 18× 421 4.7.0 ",
+			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
+			" speaks too soon, strike 2 of 2 421 4.5.1 ",
+			"\nall 11 scenes went as they should\n",
+		}},
+		{"what is off, and an MTA that is there", `
+			greet_delay 1s
+			teaser "one moment"
+			on_pregreet drop
+			remember 0
+			block off
+			mta ` + program + ` try -mta
+			`, []string{
+			"\nMTA " + program + " try -mta\n",
+			"\n postmaster gets two mails\n",
+			" comes back (remember is 0) 220 ESMTP stand-in PASS ",
+			" speaks before the greeting closed without a word PREGREET ",
+			" 15 in a row, client_rate 10/1m 10× 220, 5× 421 4.7.0 10 PASS, 5 RATE ",
+			"\nall 10 scenes went as they should\n",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tmp := t.TempDir()
+			args := []string{"try"}
+			if tt.conf != "" {
+				args = append(args, "-f", write(t, tt.conf))
+			}
+			cmd := exec.Command(program, args...)
+			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v; want exit status 0", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(spaces.ReplaceAllString(string(out), " "), want) {
+					t.Errorf("no %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Logf("%s", out)
+			}
+			nothingLeft(t, tmp)
+		})
+	}
+}
+
+// spaces are what the columns of a line are apart.
+var spaces = regexp.MustCompile(" +")
+
+func write(t *testing.T, conf string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "sendwrap.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// nothingLeft looks for files in the temporary directory of a show, and for processes that were started with one of them.
+func nothingLeft(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 0 {
+		t.Errorf("%s holds %v, %v; want nothing", dir, entries, err)
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(processes) == 0 {
+		t.Fatalf("no processes: %v", err)
+	}
+	for _, file := range processes {
+		if argv, err := os.ReadFile(file); err == nil && bytes.Contains(argv, []byte(dir+"/")) {
+			t.Errorf("%s: %q is still there", file, argv)
+		}
+	}
+}
+
+// A sendwrap that does something else is found out, scene by scene.
+func TestShowFindsOut(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// None of these makes anybody wait.
+	given, err := config.Load(write(t, "greet_delay 9s\nmta /nonexistent/sendmail"), allowlist.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		is, verdict string
+		want        []string
+	}{
+		{"a sendwrap that lets everyone through", "12 of 12 scenes did not go as they should", []string{
+			// In the order of the scenes, then of all.
+			"\n  ! 220 came after 0.", "; want no less than 9.00s\n",
+			"; want 554 5.5.1\n",
+			"; want nothing\n",
+			"; want 554 5.7.1\n",
+			"\n  ! 20 saw 220; want 5\n",
+			"\n  ! 15 saw 220; want 10\n",
+			"; want 421 4.7.1\n",
+			"\n  ! the ledger counts none; want ",
+		}},
+		{"a sendwrap that denies everyone", "12 of 12 scenes did not go as they should", []string{"\n  ! saw \"554 5.7.1 no\"; want 220\n"}},
+		{"a sendwrap that crashes", "12 of 12 scenes did not go as they should", []string{": exit status 3\n", "\n  ! saw \"closed without a word\"; want 220\n", "\n  ! and "}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.is, func(t *testing.T) {
+			t.Setenv(asks, tt.is)
+			t.Setenv("TMPDIR", t.TempDir())
+			before := runtime.NumGoroutine()
+			var out bytes.Buffer
+			err := Run(Options{Program: self, Config: given, File: "FILE", Out: &out, Status: func(file string) error {
+				if _, err := os.Stat(file); err != nil {
+					t.Errorf("status of a configuration that is gone: %v", err)
+				}
+				out.WriteString("the status\n")
+				return nil
+			}})
+			if !errors.Is(err, ErrUnexpected) {
+				t.Errorf("error %v; want %v", err, ErrUnexpected)
+			}
+			if want := "\nthe status\n\n" + tt.verdict + "\n"; !strings.HasSuffix(out.String(), want) {
+				t.Errorf("does not end in %q", want)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q", want)
+				}
+			}
+			if t.Failed() {
+				t.Log(out.String())
+			}
+			nothingLeft(t, os.Getenv("TMPDIR"))
+			for range 100 { // timers and the signal watcher end a moment later
+				if runtime.NumGoroutine() <= before+1 {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Errorf("%d goroutines; there were %d", runtime.NumGoroutine(), before)
+		})
+	}
+}
+
+// A process that hangs is given up, and killed, so that the show goes on.
+func TestSceneIsGivenUp(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asks, "a sendwrap that hangs")
+	s, err := open(Options{Program: self}, "127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.patience, s.ending = 100*time.Millisecond, time.Second
+	sc := one(patient, "waits", (*client).wait, outcome{reply: greeted, clients: 1}, wrapper.Pass)
+	seen, err := s.play(t.Context(), sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(seen.wrong, "\n")
+	for _, want := range []string{`saw "nothing"; want 220`, "i/o timeout", "1 of 1 processes did not end"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if n := running(s.server); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+// Signals, and nobody who reads on, end the show early; then too nothing is left behind.
+func TestShowIsInterrupted(t *testing.T) {
+	program := built(t)
+	tests := []struct {
+		name string
+		end  func(*os.Process, io.Closer) error
+	}{
+		{"SIGINT", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGINT) }},
+		{"SIGTERM", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGTERM) }},
+		{"SIGHUP", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGHUP) }},
+		{"broken pipe", func(_ *os.Process, out io.Closer) error { return out.Close() }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tmp := t.TempDir()
+			cmd := exec.Command(program, "try")
+			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(out)
+			for line := ""; line != "\n"; {
+				if line, err = in.ReadString('\n'); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := in.ReadByte(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond) // into the first scene, in which a client waits for 3 s
+			if err := tt.end(cmd.Process, out); err != nil {
+				t.Fatal(err)
+			}
+			started := time.Now()
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 111 {
+				t.Errorf("%v; want exit status 111", err)
+			}
+			if took := time.Since(started); took > 10*time.Second {
+				t.Errorf("it took %v to end", took)
+			}
+			nothingLeft(t, tmp)
+		})
+	}
+}
+
+// -listen serves until it is told to end.
+func TestListen(t *testing.T) {
+	program := built(t)
+	tmp := t.TempDir()
+	cmd := exec.Command(program, "try", "-listen", ":0")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	var log syncBuffer
+	cmd.Stderr = &log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	in := bufio.NewScanner(out)
+	line := func(beginning string) string {
+		for in.Scan() {
+			if strings.HasPrefix(in.Text(), beginning) {
+				return in.Text()
+			}
+		}
+		t.Fatalf("no line that begins with %q", beginning)
+		return ""
+	}
+	hint := strings.Fields(line("nc 127.0.0.1 "))
+	status := strings.Fields(line(program + " status -f "))
+
+	conn, err := net.Dial("tcp", net.JoinHostPort(hint[1], hint[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(conn, "EHLO early\r\n")
+	if reply, err := io.ReadAll(conn); err != nil || !bytes.HasPrefix(reply, []byte("554 5.5.1 ")) {
+		t.Errorf("reply %q, %v; want 554 5.5.1", reply, err)
+	}
+	if got, want := line(conn.LocalAddr().String()), ": exit status 0"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q; want it to end in %q", got, want)
+	}
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(log.String(), ": PREGREET client=[127.0.0.1]:"); {
+		if time.Now().After(deadline) {
+			t.Fatalf("log %q; want the line of the PREGREET", log.String())
+		}
+		time.Sleep(time.Millisecond) // os/exec copies it
+	}
+	text, err := exec.Command(status[0], status[1:]...).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "PREGREET                1\n") {
+		t.Errorf("status: %v\n%s", err, text)
+	}
+
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v; want exit status 0", err)
+	}
+	nothingLeft(t, tmp)
+}
+
+// syncBuffer is a bytes.Buffer that may be read while os/exec writes to it.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,121 @@
+package try
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+)
+
+// stage is where it all takes place: a directory of our own with configuration and ledger, and a super-server. All of it is gone
+// after close.
+type stage struct {
+	dir     string
+	file    string         // the configuration, as written
+	config  *config.Config // the same
+	changes []string       // what is not as it was given
+	standIn bool           // the MTA is ours
+	ledger  *ledger.Ledger
+	server  *superServer
+
+	patience time.Duration // with a client that takes longer than it should
+	ending   time.Duration // for which a process may go on once its client has left
+}
+
+// open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is the client, as under inetd.
+func open(o Options, address string, log *os.File) (_ *stage, err error) {
+	s := &stage{patience: slack, ending: 5 * time.Second}
+	tmp, err := filepath.Abs(os.TempDir()) // the processes' working directory is not ours
+	if err != nil {
+		return nil, err
+	}
+	if s.dir, err = os.MkdirTemp(tmp, "sendwrap-try-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.file = filepath.Join(s.dir, "sendwrap.conf")
+	given := o.Config
+	if given == nil {
+		given = builtIn()
+	}
+	s.config, s.changes = adapted(given, filepath.Join(s.dir, "ledger"))
+	if log != nil {
+		s.config.Log = config.Stderr
+	}
+	if s.standIn = o.Config == nil || !runnable(s.config.MTA[0]); s.standIn {
+		s.config.MTA = []string{o.Program, "try", "-mta"}
+	} else {
+		s.ending = time.Minute
+	}
+	if err := writeConf(s.file, s.config, networks(s.config)); err != nil {
+		return nil, err
+	}
+	if s.ledger, _, err = ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot()); err != nil {
+		return nil, err
+	}
+	s.server, err = listen(address, []string{o.Program, "sendwrap", "-f", s.file}, log)
+	return s, err
+}
+
+// close ends all processes and leaves nothing behind.
+func (s *stage) close() error {
+	if s.server != nil {
+		s.server.close()
+	}
+	var err error
+	if s.ledger != nil {
+		err = s.ledger.Close()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// totals are the ledger's.
+func (s *stage) totals() (t ledger.Totals, err error) {
+	err = s.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() })
+	return t, err
+}
+
+// describe says what is tried: the configuration and what is not as it was given, the MTA, and where.
+func (s *stage) describe(o Options) string {
+	from, mta := "built in", strings.Join(s.config.MTA, " ")
+	if s.standIn {
+		mta = "a stand-in; mail goes nowhere"
+	}
+	if o.Config != nil {
+		own := append([]string{"ledger, log, mode, networks"}, s.changes...)
+		from = o.File + "; the show's own are " + strings.Join(own, ", ")
+		if s.standIn {
+			mta += " (" + o.Config.MTA[0] + " cannot be run)"
+		}
+	}
+	return fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\nsuper-server   %v, starts sendwrap for each client",
+		from, s.config.GreetDelay, mta, s.server.address())
+}
+
+// untilTold is a context that ends when we are told to end, by terminal or kill(1). Writing to a pipe that nobody
+// reads any more must not kill us either, since there is a stage to clear: so SIGPIPE is caught too, and the write fails.
+func untilTold() (context.Context, func()) {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	told := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) means it
+		told = append(told, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), told...)
+	return ctx, func() {
+		stop()
+		signal.Stop(pipe)
+	}
+}
