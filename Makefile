@@ -1,0 +1,54 @@
+# `make` builds sendwrap, `make test` tests it (and gets what the tests want first), `make bench` measures it,
+# `make install` installs it, `make release` builds for every machine it is released for.
+
+GO     ?= go
+build  := CGO_ENABLED=0 $(GO) build -trimpath
+arches := amd64 arm64
+
+prefix     ?= /usr/local
+sbindir    ?= $(prefix)/sbin
+mandir     ?= $(prefix)/share/man
+docdir     ?= $(prefix)/share/doc/sendwrap
+sysconfdir ?= /etc
+statedir   ?= /var/lib/sendwrap
+
+.PHONY: all
+all:
+	$(build) -o sendwrap .
+
+.PHONY: release
+release:
+	for arch in $(arches); do GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; done
+
+# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. The path: daemons are not in everybody's,
+# and xinetd is where setup.sh has unpacked it.
+unpacked := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sendwrap-tests
+
+.PHONY: test
+test: export PATH := $(PATH):/usr/sbin:/sbin:$(unpacked)/xinetd/usr/sbin
+test:
+	sh tests/setup.sh
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(MAKE) release
+	$(GO) test -race -count=1 -timeout 15m ./...
+
+.PHONY: bench
+bench:
+	$(GO) run ./tests/bench
+
+.PHONY: install
+install: all
+	install -D -m 755 sendwrap $(DESTDIR)$(sbindir)/sendwrap
+	install -D -m 644 docs/sendwrap.8 $(DESTDIR)$(mandir)/man8/sendwrap.8
+	install -D -m 644 docs/sendwrap.conf.5 $(DESTDIR)$(mandir)/man5/sendwrap.conf.5
+	install -D -m 644 sendwrap.conf.example $(DESTDIR)$(docdir)/sendwrap.conf.example
+	install -d -m 755 $(DESTDIR)$(docdir)/packaging
+	install -m 644 $(filter-out %.go,$(wildcard packaging/*)) $(DESTDIR)$(docdir)/packaging
+	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || install -D -m 644 sendwrap.conf.example $(DESTDIR)$(sysconfdir)/sendwrap.conf
+	install -d -m 700 $(DESTDIR)$(statedir)
+
+.PHONY: clean
+clean:
+	rm -rf sendwrap bin

@@ -1,0 +1,164 @@
+package tests
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// run runs a program on the script's machine, for `stdout`, `stderr` and `exits` to look at.
+func (s *script) run(ts *testscript.TestScript, neg bool, argv []string) {
+	code, stdout, stderr, err := s.machine.run(ts.MkAbs("."), s.environ(ts), argv)
+	fmt.Fprint(ts.Stdout(), stdout)
+	fmt.Fprint(ts.Stderr(), stderr)
+	ts.Check(err)
+	s.exitCode = code
+	if (code != 0) != neg {
+		ts.Fatalf("exit code %d", code)
+	}
+}
+
+// sendwrap ARG… runs sendwrap with these arguments and nothing on stdin; it must exit with 0, or `! sendwrap` with something else.
+func cmdSendwrap(ts *testscript.TestScript, neg bool, args []string) {
+	scriptOf(ts).run(ts, neg, append([]string{ts.Getenv("SENDWRAP")}, args...))
+}
+
+// inside PROGRAM ARG… runs a program where the super-server and sendwrap run: it sees their /dev and their mounts.
+func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: inside PROGRAM ARG…")
+	}
+	path := find(args[0])
+	if path == "" {
+		scriptOf(ts).need("no " + args[0])
+	}
+	scriptOf(ts).run(ts, neg, append([]string{path}, args[1:]...))
+}
+
+// eventually PROGRAM ARG… is `inside`, again and again until it succeeds.
+func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: eventually PROGRAM ARG…")
+	}
+	s := scriptOf(ts)
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		code, stdout, stderr, err := s.machine.run(ts.MkAbs("."), s.environ(ts), args)
+		ts.Check(err)
+		if code == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+	}
+}
+
+// exits N says what the exit code of the last sendwrap, serve or inside must have been.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: exits N")
+	}
+	if got := strconv.Itoa(scriptOf(ts).exitCode); got != args[0] {
+		ts.Fatalf("exit code %s; want %s", got, args[0])
+	}
+}
+
+// status is what `sendwrap status -json` says.
+type status struct {
+	Sessions map[string]int
+	Clients  int
+	Blocked  int
+	Verdicts map[string]int
+}
+
+func readStatus(ts *testscript.TestScript) status {
+	s := scriptOf(ts)
+	argv := []string{ts.Getenv("SENDWRAP"), "status", "-f", ts.MkAbs("sendwrap.conf"), "-json"}
+	code, stdout, stderr, err := s.machine.run(ts.MkAbs("."), s.environ(ts), argv)
+	ts.Check(err)
+	if code != 0 {
+		ts.Fatalf("%q: exit code %d: %s", argv, code, stderr)
+	}
+	var st status
+	if err := json.Unmarshal([]byte(stdout), &st); err != nil {
+		ts.Fatalf("%q: %v\n%s", argv, err, stdout)
+	}
+	return st
+}
+
+// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in their own time.
+func waitCount(ts *testscript.TestScript, args []string, count func(status, string) (int, bool)) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: ledgercount VERDICT N, sessions waiting|serving N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		st := readStatus(ts)
+		got, ok := count(st, args[0])
+		if !ok {
+			ts.Fatalf("the ledger has no count %q: %+v", args[0], st)
+		}
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s is %d; want %d: %+v", args[0], got, want, st)
+		}
+	}
+}
+
+// ledgercount VERDICT N
+func cmdLedgerCount(ts *testscript.TestScript, neg bool, args []string) {
+	waitCount(ts, args, func(st status, verdict string) (int, bool) {
+		n, ok := st.Verdicts[verdict]
+		return n, ok
+	})
+}
+
+// sessions waiting|serving|clients|blocked N
+func cmdSessions(ts *testscript.TestScript, neg bool, args []string) {
+	waitCount(ts, args, func(st status, what string) (int, bool) {
+		switch what {
+		case "clients":
+			return st.Clients, true
+		case "blocked":
+			return st.Blocked, true
+		}
+		n, ok := st.Sessions[what]
+		return n, ok
+	})
+}
+
+// idle waits until every process that the super-server started is gone.
+func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(machineOf(ts).idle())
+}
+
+// waitload X makes the 1-minute load average at least X, a small number. The kernel works it out every 5 s.
+func cmdWaitLoad(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitload X")
+	}
+	want, err := strconv.ParseFloat(args[0], 64)
+	ts.Check(err)
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		text, err := os.ReadFile("/proc/loadavg")
+		ts.Check(err)
+		load, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+		ts.Check(err)
+		if load >= want {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the load average stays at %v", load)
+		}
+		for busy := time.Now().Add(time.Second); time.Now().Before(busy); {
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package tests
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// commands of the scripts; scripts/README.md says what each does.
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"superserver":  cmdSuperserver,
+	"daemon":       cmdDaemon,
+	"stopserver":   cmdStopServer,
+	"freeze":       cmdFreeze,
+	"thaw":         cmdThaw,
+	"client":       cmdClient,
+	"clients":      cmdClients,
+	"release":      cmdRelease,
+	"maillog":      cmdMaillog,
+	"sendwrap":     cmdSendwrap,
+	"inside":       cmdInside,
+	"eventually":   cmdEventually,
+	"exits":        cmdExits,
+	"deafsyslog":   cmdDeafSyslog,
+	"ledgercount":  cmdLedgerCount,
+	"sessions":     cmdSessions,
+	"serve":        cmdServe,
+	"waitload":     cmdWaitLoad,
+	"idle":         cmdIdle,
+	"sendmailsite": cmdSendmailSite,
+	"faster":       cmdFaster,
+}
+
+// A script is one running txtar file.
+type script struct {
+	machine  *machine
+	holders  map[string]*holder
+	server   *daemon // started last
+	exitCode int     // of the last program run
+	t        testscript.T
+}
+
+type scriptKey struct{}
+
+func scriptOf(ts *testscript.TestScript) *script   { return ts.Value(scriptKey{}).(*script) }
+func machineOf(ts *testscript.TestScript) *machine { return scriptOf(ts).machine }
+
+// need skips the script if the machine lacks something.
+func (s *script) need(missing string) { need(s.t, missing) }
+
+// environ is what programs of the script get. Programs that the test binary plays do not know its stages.
+func (s *script) environ(ts *testscript.TestScript) []string {
+	return []string{"PATH=" + ts.Getenv("PATH"), "HOME=/", "LANG=C"}
+}
+
+// release lets a held client go on and returns what its dialogue comes to.
+func (s *script) release(name string) error {
+	h := s.holders[name]
+	delete(s.holders, name)
+	close(h.release)
+	return <-h.result
+}
+
+// TestScripts runs every script once: inetd, IPv4, unless the script says otherwise.
+func TestScripts(t *testing.T) {
+	runScripts(t, "inetd", 4, scriptFiles(t, "scripts/*.txtar"))
+}
+
+// TestDecision runs the scripts in decision/, one for each row of the decision, under every super-server and on IPv4 and IPv6.
+func TestDecision(t *testing.T) {
+	files := scriptFiles(t, "scripts/decision/*.txtar")
+	for _, kind := range superservers {
+		for _, family := range []int{4, 6} {
+			t.Run(fmt.Sprintf("%s-v%d", kind, family), func(t *testing.T) {
+				t.Parallel()
+				runScripts(t, kind, family, files)
+			})
+		}
+	}
+}
+
+// TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those that measure.
+func TestAlone(t *testing.T) {
+	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			runScripts(t, "inetd", 4, []string{file})
+		})
+	}
+}
+
+func scriptFiles(t *testing.T, pattern string) []string {
+	need(t, os.Getenv(missingVar))
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts %s: %v", pattern, err)
+	}
+	return files
+}
+
+// scriptsRun counts the scripts, to give each a server address and thereby a port 25 of its own.
+var scriptsRun atomic.Int64
+
+func runScripts(t *testing.T, kind string, family int, files []string) {
+	sendmail, err := exec.LookPath("sendmail") // the stand-in, which testscript put first in $PATH
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(filepath.Dir(sendmail)), 0o755); err != nil { // a super-server may start it as another user
+		t.Fatal(err)
+	}
+	packaging, err := filepath.Abs("../packaging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Files:              files,
+		Cmds:               commands,
+		RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			n := scriptsRun.Add(1)
+			vars := map[string]string{
+				"SUPERSERVER": kind,
+				"SENDWRAP":    os.Getenv("SENDWRAP"),
+				"MTA":         sendmail,
+				"PACKAGING":   packaging,
+				"MX4":         fmt.Sprintf("198.18.%d.25", n),
+				"MX6":         fmt.Sprintf("2001:db8:25::%x", n),
+			}
+			if family == 4 {
+				vars["MX"], vars["CLIENT"], vars["NEIGHBOUR"], vars["OTHER"] = vars["MX4"], "192.0.2.9", "192.0.2.10", "203.0.113.7"
+				vars["CLIENTNET"] = "192.0.2.0/24"
+			} else {
+				vars["MX"], vars["CLIENT"], vars["NEIGHBOUR"], vars["OTHER"] = vars["MX6"], "2001:db8:9:9::9", "2001:db8:9:a::9", "2001:db8:7::7"
+				vars["CLIENTNET"] = "2001:db8:9::/48"
+			}
+			for _, name := range slices.Sorted(maps.Keys(vars)) {
+				env.Setenv(name, vars[name])
+			}
+			return setUpScript(env, vars)
+		},
+	})
+}
+
+var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
+
+// setUpScript gives the script its machine and puts the values of $NAME into its files.
+func setUpScript(env *testscript.Env, vars map[string]string) error {
+	for _, dir := range []string{filepath.Dir(env.WorkDir), env.WorkDir} {
+		if err := os.Chmod(dir, 0o755); err != nil { // programs that run as another user must get through
+			return err
+		}
+	}
+	vars["WORK"] = env.WorkDir
+	expand := func(name string) string {
+		if value, ok := vars[strings.Trim(name, "${}")]; ok {
+			return value
+		}
+		return name // not ours: a shell's, perhaps
+	}
+	err := filepath.WalkDir(env.WorkDir, func(name string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.Chmod(name, 0o644); err != nil { // sendwrap trusts no file that others may write
+			return err
+		}
+		return os.WriteFile(name, []byte(variable.ReplaceAllStringFunc(string(text), expand)), 0o644)
+	})
+	if err != nil {
+		return err
+	}
+
+	m, err := newMachine(filepath.Join(env.WorkDir, "maillog"))
+	if err != nil {
+		return err
+	}
+	s := &script{machine: m, holders: map[string]*holder{}, t: env.T()}
+	env.Values[scriptKey{}] = s
+	env.Defer(func() {
+		for name := range s.holders {
+			_ = s.release(name) // the script did not ask what its dialogue comes to
+		}
+		err := m.close()
+		if t, ok := env.T().(testscript.TFailed); ok && t.Failed() {
+			env.T().Log("the mail log:\n" + m.log.tail(40))
+		}
+		if err != nil {
+			env.T().Fatal(err)
+		}
+	})
+	return nil
+}

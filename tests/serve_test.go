@@ -1,0 +1,125 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// serve KIND ARG…
+//
+// Runs sendwrap with something on stdin that no super-server should put there: pipe, file, terminal, closed, udp, unix or listening.
+// stdout and stderr are pipes.
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: serve KIND ARG…")
+	}
+	s := scriptOf(ts)
+	var stdin *os.File
+	var done func()
+	var err error
+	s.machine.do(func() { stdin, done, err = strangeStdin(args[0], ts.Getenv("WORK")) })
+	ts.Check(err)
+	defer done()
+
+	out, outW, err := os.Pipe()
+	ts.Check(err)
+	errs, errsW, err := os.Pipe()
+	ts.Check(err)
+	// Not exec.Cmd: a nil file of os.ProcAttr is a closed descriptor in the child.
+	var proc *os.Process
+	s.machine.do(func() {
+		proc, err = os.StartProcess(ts.Getenv("SENDWRAP"), append([]string{"sendwrap"}, args[1:]...), &os.ProcAttr{
+			Dir:   ts.MkAbs("."),
+			Env:   s.environ(ts),
+			Files: []*os.File{stdin, outW, errsW},
+		})
+	})
+	outW.Close()
+	errsW.Close()
+	ts.Check(err)
+	late := time.AfterFunc(commandTime, func() { _ = proc.Kill() })
+	defer late.Stop()
+	state, err := proc.Wait()
+	ts.Check(err)
+	fmt.Fprint(ts.Stdout(), drain(out))
+	fmt.Fprint(ts.Stderr(), drain(errs))
+	if !state.Exited() {
+		ts.Fatalf("%v, perhaps since it still ran after %v", state, commandTime)
+	}
+	s.exitCode = state.ExitCode()
+	if (s.exitCode != 0) != neg {
+		ts.Fatalf("exit code %d", s.exitCode)
+	}
+}
+
+func drain(pipe *os.File) string {
+	defer pipe.Close()
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(pipe)
+	return b.String()
+}
+
+// strangeStdin opens a stdin of some kind; done closes what belongs to it.
+func strangeStdin(kind, work string) (stdin *os.File, done func(), err error) {
+	type filer interface {
+		File() (*os.File, error)
+		Close() error
+	}
+	socket := func(conn filer, err error) (*os.File, func(), error) {
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := conn.File()
+		return f, func() { f.Close(); conn.Close() }, err
+	}
+	switch kind {
+	case "closed":
+		return nil, func() {}, nil
+	case "pipe":
+		r, w, err := os.Pipe()
+		return r, func() { r.Close(); w.Close() }, err
+	case "file":
+		f, err := os.Open(filepath.Join(work, "sendwrap.conf"))
+		return f, func() { f.Close() }, err
+	case "terminal":
+		return terminal()
+	case "udp":
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		return socket(conn, err)
+	case "listening":
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		return socket(l, err)
+	case "unix":
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
+		return theirs, func() { ours.Close(); theirs.Close() }, nil
+	}
+	return nil, nil, fmt.Errorf("unknown kind of stdin %q", kind)
+}
+
+// terminal opens the slave end of a new pseudo-terminal of the machine.
+func terminal() (*os.File, func(), error) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		return nil, nil, err
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		return nil, nil, err
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	return slave, func() { slave.Close(); master.Close() }, err
+}
