@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience bounds every read of a client, in seconds: tcpd takes five to refuse.
+const patience = 20
+
+// client is one connection to the super-server.
+type client struct {
+	fd  int
+	buf []byte // received, not yet returned
+}
+
+// dial connects from an address to the super-server. The kernel completes the
+// handshake; accept may come later.
+func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	c := &client{fd: fd}
+	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: patience})
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
+	}
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+	}
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("client %v: %w", from, err)
+	}
+	return c, nil
+}
+
+func (c *client) close() { unix.Close(c.fd) }
+
+func (c *client) write(s string) error {
+	_, err := unix.Write(c.fd, []byte(s))
+	return os.NewSyscallError("write", err)
+}
+
+// receive waits for bytes or for the end of the connection, which a reset is too.
+func (c *client) receive() (ended bool, err error) {
+	var b [4096]byte
+	for {
+		n, err := unix.Read(c.fd, b[:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.ECONNRESET):
+			return true, nil
+		case errors.Is(err, unix.EAGAIN):
+			return false, fmt.Errorf("no answer in %d s", patience)
+		case err != nil:
+			return false, os.NewSyscallError("read", err)
+		}
+		c.buf = append(c.buf, b[:n]...)
+		return n == 0, nil
+	}
+}
+
+// rest returns all that the server says until it closes.
+func (c *client) rest() (string, error) {
+	for {
+		ended, err := c.receive()
+		if ended || err != nil {
+			return string(c.buf), err
+		}
+	}
+}
+
+// reply returns the next SMTP reply (RFC 5321 §4.2), all its lines without the
+// last CRLF.
+func (c *client) reply() (string, error) {
+	for {
+		if n := replyEnd(c.buf); n > 0 {
+			s := string(c.buf[:n])
+			c.buf = c.buf[n:]
+			return strings.TrimSuffix(s, "\r\n"), nil
+		}
+		ended, err := c.receive()
+		if err != nil {
+			return "", err
+		}
+		if ended {
+			return "", fmt.Errorf("closed after %q, want a reply", c.buf)
+		}
+	}
+}
+
+// replyEnd returns the length of the whole reply that b begins with, 0 if it is
+// not whole yet. Its last line has no "-" after the code.
+func replyEnd(b []byte) int {
+	for at := 0; ; {
+		n := bytes.IndexByte(b[at:], '\n')
+		if n < 0 {
+			return 0
+		}
+		line := b[at : at+n]
+		at += n + 1
+		if len(line) < 4 || line[3] != '-' {
+			return at
+		}
+	}
+}

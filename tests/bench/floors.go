@@ -1,0 +1,73 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// The names under which the table shows the programs.
+const (
+	ours    = "sendwrap"
+	goFloor = "Go floor"
+	cFloor  = "C floor"
+)
+
+//go:embed testdata/floor.go
+var floorGo string
+
+//go:embed testdata/floor.c
+var floorC string
+
+//go:embed testdata/stub.c
+var stubC string
+
+// build puts into dir:
+//
+//	sendwrap               a copy of ready, or if that is "" built from the module at the working directory
+//	floor-go, floor-c      the smallest programs that poll fd 0 and exit
+//	floor-go-mta, -c-mta   the same that look at fd 0 once and become the stub
+//	stub                   an MTA that greets and goes
+//
+// Go programs are built as `make build` does; C needs gcc and its static library.
+func build(dir, ready string) error {
+	for name, text := range map[string]string{"floor.go": floorGo, "floor.c": floorC, "stub.c": stubC} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	goBuild := func(name string, args ...string) []string {
+		return append([]string{"go", "build", "-trimpath", "-o", in(name)}, args...)
+	}
+	cc := func(name string, args ...string) []string {
+		return append([]string{"gcc", "-static", "-O2", "-Wall", "-Werror", "-o", in(name)}, args...)
+	}
+	steps := [][]string{
+		goBuild("floor-go", in("floor.go")),
+		goBuild("floor-go-mta", "-ldflags=-X main.mta="+in("stub"), in("floor.go")),
+		cc("floor-c", in("floor.c")),
+		cc("floor-c-mta", `-DMTA="`+in("stub")+`"`, in("floor.c")),
+		cc("stub", in("stub.c")),
+	}
+	if ready == "" {
+		steps = append(steps, goBuild("sendwrap", "sendwrap"))
+	} else {
+		steps = append(steps, []string{"cp", ready, in("sendwrap")})
+	}
+	for _, argv := range steps {
+		cmd := osexec.Command(argv[0], argv[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%q: %w\n%s", argv, err, out)
+		}
+	}
+	// Until they are on the disk, the pages of a new program count as dirty
+	// memory of whoever maps them.
+	unix.Sync()
+	return nil
+}

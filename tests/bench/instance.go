@@ -1,0 +1,97 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// instance is sendwrap with a configuration and a ledger of its own.
+type instance struct {
+	program string
+	conf    string
+	log     *logReader // nil: nobody reads the log
+}
+
+// instance writes a configuration with these directives, and no others but
+// where the ledger is, and lets `sendwrap check` confirm it.
+func (l *lab) instance(name string, directives ...string) (*instance, error) {
+	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
+	// A directory of its own: sendwrap wants it private.
+	ledger := filepath.Join(l.dir, name, "ledger")
+	lines := append([]string{"ledger " + ledger + " clients=65536"}, directives...)
+	if err := os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	_, err := i.command("check")
+	return i, err
+}
+
+// peer returns the instance as a program whose client must see says.
+func (i *instance) peer(says string) peer {
+	return peer{name: ours, is: i, argv: []string{i.program, "-f", i.conf}, says: says}
+}
+
+// command runs `sendwrap NAME -f FILE ARG…` and returns what it prints.
+func (i *instance) command(name string, args ...string) ([]byte, error) {
+	argv := append([]string{name, "-f", i.conf}, args...)
+	var message strings.Builder
+	cmd := osexec.Command(i.program, argv...)
+	cmd.Stderr = &message
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("sendwrap %s: %w\n%s%s", strings.Join(argv, " "), err, out, message.String())
+	}
+	return out, nil
+}
+
+// status is what `sendwrap status -json` says, as far as it is looked at here.
+type status struct {
+	Sessions struct {
+		Waiting int `json:"waiting"`
+		Serving int `json:"serving"`
+	} `json:"sessions"`
+	Verdicts map[string]int `json:"verdicts"`
+}
+
+func (i *instance) status() (status, error) {
+	var s status
+	out, err := i.command("status", "-json")
+	if err == nil {
+		err = json.Unmarshal(out, &s)
+	}
+	return s, err
+}
+
+// reaching calls run and reports an error unless meanwhile sendwrap reached
+// this verdict n times and no other: in its counts and, if that can be read, in
+// its log.
+func (i *instance) reaching(verdict string, n int, run func() error) error {
+	before, err := i.status()
+	if err != nil {
+		return err
+	}
+	var logged int
+	if i.log != nil {
+		logged = i.log.seen(verdict)
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	after, err := i.status()
+	if err != nil {
+		return err
+	}
+	before.Verdicts[verdict] += n
+	if !maps.Equal(before.Verdicts, after.Verdicts) {
+		return fmt.Errorf("sendwrap counts %v, want %v: %d more of %s", after.Verdicts, before.Verdicts, n, verdict)
+	}
+	if i.log == nil {
+		return nil
+	}
+	return i.log.expect(verdict, logged+n)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// isolatedDir is the environment variable that tells the program that it runs
+// in namespaces of its own, and where the built programs are.
+const isolatedDir = "SENDWRAP_BENCH_DIR"
+
+// hostName is the machine's name inside: fully qualified, since sendmail sleeps
+// for a minute at start if it is not.
+const hostName = "mx.test"
+
+// hostsDeny is where tcpd reads whom to refuse.
+const hostsDeny = "/etc/hosts.deny"
+
+// errToldInside says that the program inside has ended with an error message.
+var errToldInside = errors.New("failed inside the namespaces")
+
+// isolate runs this program again in new mount, network, process and host name
+// namespaces, and returns when it is done. Whatever it leaves running dies with
+// the process namespace.
+func isolate(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	// Pdeathsig fires when the thread that forked ends, not the process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := osexec.Command(self, os.Args[1:]...)
+	cmd.Env = append(os.Environ(), isolatedDir+"="+dir)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS,
+		Pdeathsig:  unix.SIGKILL,
+	}
+	// A keyboard's interrupt reaches and ends the program inside; we go on, to
+	// remove the directory.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	err = cmd.Run()
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 1 {
+		return errToldInside
+	}
+	return err
+}
+
+// furnish makes the new namespaces fit to work in. It must only be called in
+// those that isolate made: it mounts over /dev, /proc and files of /etc.
+func furnish(dir string) error {
+	if err := unix.Sethostname([]byte(hostName)); err != nil {
+		return os.NewSyscallError("sethostname", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return &fs.PathError{Op: "make private", Path: "/", Err: err}
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return &fs.PathError{Op: "mount proc on", Path: "/proc", Err: err}
+	}
+	if err := furnishDev(); err != nil {
+		return err
+	}
+	// Best effort: a burst of log lines finds room, as it does under journald.
+	_ = os.WriteFile("/proc/sys/net/unix/max_dgram_qlen", []byte("512"), 0)
+	for path, text := range map[string]string{
+		"/etc/hosts":         "127.0.0.1 " + hostName + " localhost\n",
+		"/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\naliases: files\n",
+		"/etc/hosts.allow":   "",
+		hostsDeny:            "stub: ALL\n",
+	} {
+		if err := replace(dir, path, text); err != nil {
+			return err
+		}
+	}
+	return furnishLoopback()
+}
+
+// furnishDev mounts a /dev with the few devices that programs need, so that
+// /dev/log can be ours.
+func furnishDev() error {
+	if err := unix.Mount("tmpfs", "/dev", "tmpfs", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755"); err != nil {
+		return &fs.PathError{Op: "mount tmpfs on", Path: "/dev", Err: err}
+	}
+	for minor, name := range map[uint32]string{3: "null", 5: "zero", 8: "random", 9: "urandom"} {
+		path := "/dev/" + name
+		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, minor))); err != nil {
+			return &fs.PathError{Op: "mknod", Path: path, Err: err}
+		}
+	}
+	return nil
+}
+
+// replace lets path hold text, in this mount namespace alone. A file that does
+// not exist is left so: nothing then reads it, or reads it as empty.
+func replace(dir, path, text string) error {
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	ours := filepath.Join(dir, filepath.Base(path))
+	if err := os.WriteFile(ours, []byte(text), 0o644); err != nil {
+		return err
+	}
+	if err := unix.Mount(ours, path, "", unix.MS_BIND, ""); err != nil {
+		return &fs.PathError{Op: "mount over", Path: path, Err: err}
+	}
+	return nil
+}
+
+// furnishLoopback brings lo up and gives it all of benchmarkClients.
+func furnishLoopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	address := benchmarkClients.Addr().As4()
+	mask := [4]byte{255, 254, 0, 0} // benchmarkClients.Bits()
+	for _, step := range []struct {
+		name    string
+		request uint
+		set     func(*unix.Ifreq) error
+	}{
+		{"lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) error { r.SetUint16(unix.IFF_UP); return nil }},
+		{"lo:1", unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(address[:]) }},
+		{"lo:1", unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr(mask[:]) }},
+	} {
+		r, err := unix.NewIfreq(step.name)
+		if err == nil {
+			err = step.set(r)
+		}
+		if err == nil {
+			err = unix.IoctlIfreq(fd, step.request, r)
+		}
+		if err != nil {
+			return fmt.Errorf("setting up %s: %w", step.name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// What the ledger may take, in microseconds, however many clients are in it.
+const (
+	arrivalTarget   = 60 // all that an arrival does with it, opening included
+	operationTarget = 3  // one operation on an open one
+)
+
+// measureLedger measures the ledger alone, within this program.
+func measureLedger(l *lab) ([]row, error) {
+	counts := []int{10, 60_000}
+	arrivals, err := l.ledgerTurns("arrival", counts, (*register).arrival)
+	if err != nil {
+		return nil, err
+	}
+	operations, err := l.ledgerTurns("operation", counts, (*register).operations)
+	if err != nil {
+		return nil, err
+	}
+	rows := ledgerRows(arrivals, counts, "ledger, all of an arrival with opening", arrivalTarget)
+	return append(rows, ledgerRows(operations, counts, "ledger, one operation on an open one", operationTarget)...), nil
+}
+
+// ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
+func (l *lab) ledgerTurns(name string, counts []int, work func(*register) (time.Duration, error)) (series, error) {
+	registers := make(map[string]*register)
+	var peers []peer
+	for _, n := range counts {
+		p := peer{name: fmt.Sprint(n)}
+		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
+		r, err := newRegister(path, n)
+		if err != nil {
+			return nil, err
+		}
+		defer r.open.Close()
+		peers, registers[p.name] = append(peers, p), r
+	}
+	got, err := takeTurns(l.rounds, l.slices, peers, func(p peer) (us []float64, err error) {
+		for range 10 * l.conns {
+			took, err := work(registers[p.name])
+			if err != nil {
+				return nil, err
+			}
+			us = append(us, float64(took)/float64(time.Microsecond))
+		}
+		return us, nil
+	})
+	return got.reduce(median), err
+}
+
+func ledgerRows(s series, counts []int, what string, target float64) []row {
+	first := fmt.Sprint(counts[0])
+	var rows []row
+	for _, n := range counts {
+		name := fmt.Sprint(n)
+		us := s.median(name)
+		r := row{
+			What: fmt.Sprintf("%s: %d clients in it", what, n), Unit: "us",
+			Values: []value{{ours, us}},
+			Target: target, Absolute: true, Missed: us > target,
+		}
+		if name != first {
+			r.Ratio, r.Against = s.ratio(name, first), first+" clients"
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// register is a ledger with clients in it.
+type register struct {
+	path    string
+	clients int
+	next    int // the client that arrives next
+	open    *ledger.Ledger
+}
+
+// ledgerSize is sendwrap's default.
+const ledgerSize = 65536
+
+// newRegister makes a ledger that knows so many clients.
+func newRegister(path string, clients int) (*register, error) {
+	r := &register{path: path, clients: clients}
+	var err error
+	if r.open, _, err = ledger.Open(path, ledgerSize, ledger.ThisBoot()); err != nil {
+		return nil, err
+	}
+	for range clients {
+		a := r.client()
+		if err := r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// client returns the next of the register's clients, under the default limits.
+func (r *register) client() ledger.Arrival {
+	i := r.next % r.clients
+	r.next++
+	a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+	return ledger.Arrival{
+		Client:  netip.AddrPortFrom(a, 50000),
+		Network: netip.PrefixFrom(a, 32),
+		Limits:  ledger.Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute},
+	}
+}
+
+// arrival returns how long everything takes that a process does with the ledger
+// for a client that hangs up.
+func (r *register) arrival() (time.Duration, error) {
+	a := r.client()
+	began := time.Now()
+	l, notes, err := ledger.Open(r.path, ledgerSize, ledger.ThisBoot())
+	if err != nil {
+		return 0, err
+	}
+	_, _, err = operate(l, a, ledger.Self())
+	if cerr := l.Close(); err == nil {
+		err = cerr
+	}
+	took := time.Since(began)
+	if err == nil && notes != nil {
+		err = fmt.Errorf("the ledger was not taken as it is: %q", notes)
+	}
+	return took, err
+}
+
+// operations returns how long the slower one takes of the two operations of a
+// client that hangs up.
+func (r *register) operations() (time.Duration, error) {
+	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
+	return max(enter, leave), err
+}
+
+// operate lets a client enter and leave the ledger and returns how long each
+// took. It reports an error unless the session counts in between.
+func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (enter, leave time.Duration, err error) {
+	var s ledger.Session
+	var before, after ledger.Standing
+	began := time.Now()
+	err = l.Do(ledger.Now(), func(t *ledger.Tx) {
+		before = t.Look(a)
+		s, _ = t.Enter(a, self)
+	})
+	entered := time.Now()
+	if err != nil {
+		return 0, 0, err
+	}
+	err = l.Do(ledger.Now(), func(t *ledger.Tx) {
+		after = t.Look(a)
+		t.Count(0)
+		t.Left(time.Second)
+		t.Leave(s)
+	})
+	left := time.Now()
+	if err == nil && (before.Conns != 0 || after.Conns != 1) {
+		err = fmt.Errorf("%v: the ledger says %+v before, %+v after it entered", a.Client, before, after)
+	}
+	return entered.Sub(began), left.Sub(entered), err
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"slices"
+	"time"
+)
+
+// turns holds the samples that each peer got, by its name and by round.
+type turns[S any] map[string][][]S
+
+// takeTurns lets every peer run in every round and returns all samples.
+//
+// A round is cut into as many turns as slices says, and each turn begins with
+// another peer: noise that lasts longer than a turn hits all of them alike. A slow peer
+// has one turn a round. A round before the first, not counted, warms caches.
+func takeTurns[S any](rounds, slices int, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
+	t := make(turns[S])
+	for round := range rounds + 1 {
+		got := make(map[string][]S)
+		for slice := range slices {
+			for turn := range peers {
+				p := peers[(slice+turn)%len(peers)]
+				if p.slow && slice > 0 {
+					continue
+				}
+				samples, err := run(p)
+				if err != nil {
+					return nil, err
+				}
+				got[p.name] = append(got[p.name], samples...)
+			}
+		}
+		if round == 0 {
+			continue
+		}
+		for name, samples := range got {
+			t[name] = append(t[name], samples)
+		}
+	}
+	return t, nil
+}
+
+// series holds one value a round for each peer, by its name.
+type series map[string][]float64
+
+// reduce makes one value of the samples of each round.
+func (t turns[S]) reduce(value func([]S) float64) series {
+	s := make(series)
+	for name, rounds := range t {
+		for _, samples := range rounds {
+			s[name] = append(s[name], value(samples))
+		}
+	}
+	return s
+}
+
+// minus returns the series less what one of its peers has in the same round,
+// and without that peer.
+func (s series) minus(peer string) series {
+	less := make(series)
+	for name, values := range s {
+		if name == peer {
+			continue
+		}
+		for i, v := range values {
+			less[name] = append(less[name], v-s[peer][i])
+		}
+	}
+	return less
+}
+
+// median returns the median of the rounds of one peer.
+func (s series) median(name string) float64 { return median(s[name]) }
+
+// ratio returns the median of what each round says of a compared with b.
+func (s series) ratio(a, b string) float64 {
+	var r []float64
+	for i, v := range s[a] {
+		r = append(r, v/s[b][i])
+	}
+	return median(r)
+}
+
+// median returns the middle value, the mean of both middle ones for an even
+// number, 0 for none.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	if n == 0 {
+		return 0
+	}
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// ms returns a duration in milliseconds.
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
