@@ -11,11 +11,19 @@ import (
 // of them checked against the end of the mapping.
 type mapping []byte
 
+// mapFile maps the whole file. Not by unix.Mmap, which keeps a table of all mappings: some
+// kilobytes of private memory for each process that waits.
 func mapFile(fd, size int) (mapping, error) {
-	return unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	at, err := unix.MmapPtr(fd, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(at), size), nil
 }
 
-func (m mapping) unmap() error { return unix.Munmap(m) }
+func (m mapping) unmap() error {
+	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m)), uintptr(len(m)))
+}
 
 // view lays a T over the bytes that begin at offset at, which must be a
 // multiple of 8. It panics where a slice would: an offset outside the mapping
