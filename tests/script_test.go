@@ -194,7 +194,7 @@ func setUpScript(env *testscript.Env, vars map[string]string) error {
 			_ = s.release(name) // the script did not ask what its dialogue comes to
 		}
 		err := m.close()
-		if t, ok := env.T().(testscript.TFailed); ok && t.Failed() {
+		if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
 			env.T().Log("the mail log:\n" + m.log.tail(40))
 		}
 		if err != nil {

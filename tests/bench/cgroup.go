@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // memoryGroup is a memory cgroup of our own. The kernel charges to it all that
@@ -23,14 +21,29 @@ type memoryGroup struct {
 	keys, files []string
 }
 
-// newMemoryGroup makes a memory cgroup, of version 1 or 2, where these are
-// usually mounted.
-func newMemoryGroup() (*memoryGroup, error) {
+// newMemoryGroup makes a memory cgroup of this name.
+func newMemoryGroup(name string) (*memoryGroup, error) {
+	g, err := findMemoryGroup(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		return nil, err
+	}
+	if _, err := g.charged(); err != nil {
+		g.remove()
+		return nil, err
+	}
+	return g, nil
+}
+
+// findMemoryGroup says where a memory cgroup of this name is or would be: of
+// version 1 or 2, where these are usually mounted.
+func findMemoryGroup(name string) (*memoryGroup, error) {
 	membership, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("sendwrap-bench-%d", unix.Gettid())
 	g := &memoryGroup{}
 	for line := range strings.Lines(string(membership)) {
 		// "4:memory:/path" in version 1, "0::/path" in version 2.
@@ -50,19 +63,12 @@ func newMemoryGroup() (*memoryGroup, error) {
 	if g.dir == "" {
 		return nil, errors.New("there is no memory cgroup")
 	}
-	if err := os.Mkdir(g.dir, 0o755); err != nil {
-		return nil, err
-	}
-	if _, err := g.charged(); err != nil {
-		g.remove()
-		return nil, err
-	}
 	return g, nil
 }
 
-// tryMemoryGroup returns why this program cannot have a memory cgroup; nil if it can.
-func tryMemoryGroup() error {
-	g, err := newMemoryGroup()
+// tryMemoryGroup returns why this program cannot use a memory cgroup; nil if it can.
+func tryMemoryGroup(name string) error {
+	g, err := newMemoryGroup(name)
 	if err != nil {
 		return err
 	}

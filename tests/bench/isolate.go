@@ -47,9 +47,12 @@ func isolate(dir string) error {
 		Pdeathsig:  unix.SIGKILL,
 	}
 	// A keyboard's interrupt reaches and ends the program inside; we go on, to
-	// remove the directory.
+	// clean up.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	err = cmd.Run()
+	if g, err := findMemoryGroup(filepath.Base(dir)); err == nil {
+		_ = g.remove() // what an interrupt has left
+	}
 	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 1 {
 		return errToldInside
 	}

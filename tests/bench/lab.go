@@ -68,7 +68,8 @@ type lab struct {
 	slices   int          // how often all programs take turns in a round
 	conns    int          // connections a program gets in one turn
 	quick    bool
-	next     *netip.Addr // the next client's address
+	network  netip.Prefix // of all clients and the super-server
+	next     *netip.Addr  // the next client's address
 }
 
 // fewer is the lab with that many times fewer connections, for what takes longer.
@@ -85,15 +86,15 @@ func newLab(o options, dir string, isolated bool) (*lab, error) {
 	}
 	// Every connection comes from an address of its own, as a botnet's do: else
 	// the ledger would block the second slammer for what the first did.
-	network := loopbackClients
+	l.network = loopbackClients
 	if isolated {
-		network = benchmarkClients
+		l.network = benchmarkClients
 		var err error
 		if l.log, err = readLog("/dev/log"); err != nil {
 			return nil, err
 		}
 	}
-	at := network.Addr().Next()
+	at := l.network.Addr().Next()
 	first := at.Next()
 	l.next = &first
 	var err error

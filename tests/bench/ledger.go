@@ -64,7 +64,7 @@ func ledgerRows(s series, counts []int, what string, target float64) []row {
 		name := fmt.Sprint(n)
 		us := s.median(name)
 		r := row{
-			What: fmt.Sprintf("%s: %d clients in it", what, n), Unit: "us",
+			What: fmt.Sprintf("%s: %d clients in it", what, n), Unit: "µs",
 			Values: []value{{ours, us}},
 			Target: target, Absolute: true, Missed: us > target,
 		}

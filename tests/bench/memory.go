@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -19,7 +20,7 @@ func measureMemory(l *lab) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	unusable := tryMemoryGroup()
+	unusable := tryMemoryGroup(filepath.Base(l.dir))
 	inGroup := unusable == nil
 	counts := []int{1, 100, 1000}
 	if l.quick {
@@ -94,7 +95,7 @@ func (l *lab) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 	var group *memoryGroup
 	if !inGroup {
 		err = startAll()
-	} else if group, err = newMemoryGroup(); err == nil {
+	} else if group, err = newMemoryGroup(filepath.Base(l.dir)); err == nil {
 		defer group.remove()
 		err = group.within(startAll)
 	}

@@ -40,11 +40,7 @@ func measureRefused(l *lab) ([]row, error) {
 
 // measureDenied measures clients of a network that the configuration denies.
 func measureDenied(l *lab) ([]row, error) {
-	network := loopbackClients
-	if l.isolated {
-		network = benchmarkClients
-	}
-	i, err := l.instance("denied", "mta "+l.program("stub"), "deny "+network.String())
+	i, err := l.instance("denied", "mta "+l.program("stub"), "deny "+l.network.String())
 	if err != nil {
 		return nil, err
 	}

@@ -2,61 +2,233 @@ package ledger
 
 import (
 	"fmt"
-	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-func addrN(n int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 25)
+// filled makes a ledger of the default size that knows n clients.
+func filled(path string, n int) (*Ledger, error) {
+	l, _, err := Open(path, 65536, ThisBoot())
+	for i := 0; err == nil && i < n; {
+		err = l.Do(Now(), func(t *Tx) {
+			for range 10 {
+				t.Remember(networkN(i), time.Hour)
+				t.begin()
+				i++
+			}
+		})
+	}
+	return l, err
 }
 
-func arrivalN(n int) Arrival {
-	a := addrN(n)
-	return Arrival{Client: a, Network: netip.PrefixFrom(a.Addr(), 32), Limits: Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute}}
+// greeted is the n-th arrival under the default limits, and ledgerWork all that is done about it: one piece of work
+// when the client comes, one at the end of the delay.
+func greeted(n int) Arrival {
+	a := from(hostN(n))
+	a.Limits = Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute}
+	return a
 }
 
-func BenchmarkArrival(b *testing.B) {
-	for _, n := range []int{10, 60000} {
-		for _, what := range []string{"open", "operation"} {
-			b.Run(fmt.Sprintf("%s/%d", what, n), func(b *testing.B) {
-				path := filepath.Join(b.TempDir(), "ledger")
-				l, _, err := Open(path, 65536, ThisBoot())
-				if err != nil {
-					b.Fatal(err)
-				}
-				for i := range n {
-					if err := l.Do(Now(), func(t *Tx) { t.Remember(netip.PrefixFrom(addrN(i).Addr(), 32), time.Hour) }); err != nil {
-						b.Fatal(err)
-					}
-				}
-				i := 0
-				for b.Loop() {
-					i++
-					a := arrivalN(i % n)
-					if what == "open" {
-						l, _, err = Open(path, 65536, ThisBoot())
-						if err != nil {
-							b.Fatal(err)
-						}
-					}
-					self := Process{PID: 1, Start: 1}
-					if what == "open" {
-						self = Self()
-					}
-					var s Session
-					if err := l.Do(Now(), func(t *Tx) { t.Look(a); s, _ = t.Enter(a, self) }); err != nil {
-						b.Fatal(err)
-					}
-					if err := l.Do(Now(), func(t *Tx) { t.Leave(s); t.Count(9) }); err != nil {
-						b.Fatal(err)
-					}
-					if what == "open" {
-						l.Close()
-					}
-				}
-			})
+func ledgerWork(l *Ledger, a Arrival, self Process) error {
+	var s Session
+	if err := l.Do(Now(), func(t *Tx) {
+		t.Look(a)
+		s, _ = t.Enter(a, self)
+	}); err != nil {
+		return err
+	}
+	return l.Do(Now(), func(t *Tx) {
+		t.Look(a)
+		t.Serve(s)
+		t.Leave(s)
+		t.Count(9)
+	})
+}
+
+// arrival is everything a process does with the ledger, from opening it on.
+func arrival(path string, n int) error {
+	l, _, err := Open(path, 65536, ThisBoot())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	return ledgerWork(l, greeted(n), Self())
+}
+
+// arrivalFloor is the least that any program must ask of the kernel for as much: the same files opened, read and mapped, as
+// many pages touched, the lock taken twice.
+func arrivalFloor(path string) error {
+	dir, err := unix.Open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Openat(dir, filepath.Base(path), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	var head [48]byte
+	_ = unix.Fstat(dir, &st)
+	_ = unix.Fstat(fd, &st)
+	_, _ = unix.Pread(fd, head[:], 0)
+	m, err := mapFile(fd, int(st.Size))
+	if err != nil {
+		return err
+	}
+	_ = unix.Close(dir)
+	var text [512]byte
+	readFile("/proc/sys/kernel/random/boot_id", text[:])
+	readFile(fmt.Sprintf("/proc/%d/stat", os.Getpid()), text[:])
+	for range 2 {
+		_ = lockFloor(fd)
+	}
+	for _, at := range []int{0, undoAt, totalsAt, bitmapAt, bitmapAt + page, len(m) - page, len(m) / 2} {
+		m[at+page-1]++
+	}
+	_ = m.unmap()
+	return unix.Close(fd)
+}
+
+func lockFloor(fd int) error {
+	if err := flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return err
+	}
+	return flock(fd, unix.LOCK_UN)
+}
+
+// median is how long work takes in the middle of n times.
+func median(n int, work func(i int) error) (time.Duration, error) {
+	all := make([]time.Duration, n)
+	for i := range all {
+		began := time.Now()
+		if err := work(i); err != nil {
+			return 0, err
+		}
+		all[i] = time.Since(began)
+	}
+	slices.Sort(all)
+	return all[n/2], nil
+}
+
+// costs are medians, with 10 and with 60,000 clients in the ledger.
+type costs struct {
+	arrivalFloor, lockFloor      time.Duration
+	arrival10, arrival60k        time.Duration
+	do10, do60k, work10, work60k time.Duration
+}
+
+// measure takes turns between all, so that whatever else the machine does befalls each of them.
+func measure(dir string, rounds int) (c costs, err error) {
+	few, many, floor := filepath.Join(dir, "few"), filepath.Join(dir, "many"), filepath.Join(dir, "floor")
+	l10, err := filled(few, 10)
+	if err != nil {
+		return c, err
+	}
+	l60k, err := filled(many, 60_000)
+	if err != nil {
+		return c, err
+	}
+	if _, err = filled(floor, 10); err != nil {
+		return c, err
+	}
+	self := Self()
+	one := func(l *Ledger, n int) func(int) error {
+		return func(i int) error {
+			a := greeted(i * 7 % n)
+			return l.Do(Now(), func(t *Tx) { t.Look(a); t.Count(2) })
+		}
+	}
+	whole := func(l *Ledger, n int) func(int) error {
+		return func(i int) error { return ledgerWork(l, greeted(i*7%n), self) }
+	}
+	whats := []struct {
+		median *time.Duration
+		times  int
+		work   func(i int) error
+	}{
+		{&c.arrivalFloor, 50, func(int) error { return arrivalFloor(floor) }},
+		{&c.arrival10, 50, func(i int) error { return arrival(few, i*7%10) }},
+		{&c.arrival60k, 50, func(i int) error { return arrival(many, i*7%60_000) }},
+		{&c.lockFloor, 200, func(int) error { return lockFloor(l10.fd) }},
+		{&c.do10, 200, one(l10, 10)},
+		{&c.do60k, 200, one(l60k, 60_000)},
+		{&c.work10, 200, whole(l10, 10)},
+		{&c.work60k, 200, whole(l60k, 60_000)},
+	}
+	all := make([][]time.Duration, len(whats))
+	for range rounds {
+		for i, what := range whats {
+			d, err := median(what.times, what.work)
+			if err != nil {
+				return c, err
+			}
+			all[i] = append(all[i], d)
+		}
+	}
+	for i, what := range whats {
+		slices.Sort(all[i])
+		*what.median = all[i][rounds/2]
+	}
+	return c, nil
+}
+
+// BenchmarkCosts prints medians: everything that an arrival does with the ledger, one look on an open ledger, and the two works of
+// an arrival on an open ledger; for 10 and for 60,000 clients.
+func BenchmarkCosts(b *testing.B) {
+	var c costs
+	for b.Loop() {
+		var err error
+		if c, err = measure(b.TempDir(), 41); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for name, d := range map[string]time.Duration{
+		"arrival-floor-ns": c.arrivalFloor, "arrival-10-ns": c.arrival10, "arrival-60000-ns": c.arrival60k,
+		"lock-floor-ns": c.lockFloor, "do-10-ns": c.do10, "do-60000-ns": c.do60k, "works-10-ns": c.work10, "works-60000-ns": c.work60k,
+	} {
+		b.ReportMetric(float64(d), name)
+	}
+}
+
+// costRole measures, without a race detector, and prints: DIRECTORY.
+func costRole(args []string) error {
+	c, err := measure(args[0], 21)
+	fmt.Println(int64(c.arrivalFloor), int64(c.arrival10), int64(c.arrival60k),
+		int64(c.lockFloor), int64(c.do10), int64(c.do60k), int64(c.work10), int64(c.work60k))
+	return err
+}
+
+// An arrival costs little more than what the kernel takes for the same calls, and no more with 60,000 clients than with 10.
+func TestCosts(t *testing.T) {
+	child := startAs(t, plainProgram(t), nil, nil, "cost", t.TempDir())
+	var c costs
+	if _, err := fmt.Sscan(child.line(t), (*int64)(&c.arrivalFloor), (*int64)(&c.arrival10), (*int64)(&c.arrival60k),
+		(*int64)(&c.lockFloor), (*int64)(&c.do10), (*int64)(&c.do60k), (*int64)(&c.work10), (*int64)(&c.work60k)); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", c)
+	if err := child.end(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		what     string
+		is, than time.Duration
+		times    float64
+	}{
+		{"an arrival against the bare calls", c.arrival10, c.arrivalFloor, 3},
+		{"an arrival with 60,000 clients against 10", c.arrival60k, c.arrival10, 1.7},
+		{"a look on an open ledger against a bare lock", c.do10, c.lockFloor, 8},
+		{"a look with 60,000 clients against 10", c.do60k, c.do10, 2},
+		{"both works of an arrival with 60,000 clients against 10", c.work60k, c.work10, 2},
+	} {
+		if ratio := float64(tt.is) / float64(tt.than); ratio > tt.times {
+			t.Errorf("%s: %v, %v: %.2f times; want %.1f at most", tt.what, tt.is, tt.than, ratio, tt.times)
 		}
 	}
 }

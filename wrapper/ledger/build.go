@@ -13,47 +13,15 @@ import (
 // PATH.new, fills it, and renames it into place, so that nobody ever maps half a
 // ledger and a process killed meanwhile leaves nothing but a PATH.new for the next.
 func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, error) {
-	name := filepath.Base(path)
-	fd, err := lockNew(dir, name+".new")
+	fd, err := lockNew(dir, path+".new")
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s.new: %w", path, err)
-	}
-	// Another process may have built it while we waited for the lock.
-	old, err := open(dir, path, boot)
-	if err == nil && old.geo == geo {
-		unix.Close(fd)
-		return old, nil, nil
-	}
-	if err != nil && !repairable(err) {
-		unix.Close(fd)
 		return nil, nil, err
 	}
-	var notes []string
-	if _, bad := err.(*badFile); bad {
-		notes = append(notes, fmt.Sprintf("%v; set aside as %s.bad and begun anew", err, path))
-		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
-			unix.Close(fd)
-			return nil, nil, &os.PathError{Op: "rename", Path: path, Err: err}
-		}
-	}
-	l := &Ledger{fd: fd, geo: geo, boot: boot}
-	if err := l.fill(path); err != nil {
-		_ = unix.Unlinkat(dir, name+".new", 0) // a full disk is not to stay full for our sake
+	l, notes, err := replace(dir, path, &Ledger{fd: fd, geo: geo, boot: boot})
+	if err != nil || l.fd != fd {
+		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // a full disk is not to stay full for our sake
 		unix.Close(fd)
-		return nil, nil, err
-	}
-	if old != nil {
-		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", path, l.records()))
-		err := l.takeOver(old)
-		old.Close()
-		if err != nil {
-			l.Close()
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	if err := unix.Renameat(dir, name+".new", dir, name); err != nil {
-		l.Close()
-		return nil, nil, &os.PathError{Op: "rename", Path: path + ".new", Err: err}
+		return l, nil, err
 	}
 	// The builder's lock is the new ledger's own. Until here it kept others waiting.
 	if err := flock(fd, unix.LOCK_UN); err != nil {
@@ -63,22 +31,65 @@ func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, er
 	return l, notes, nil
 }
 
+// replace fills the new ledger and puts it at path, unless another process has done so while
+// we waited for the builder's lock: then it returns that one's.
+func replace(dir int, path string, l *Ledger) (*Ledger, []string, error) {
+	name := filepath.Base(path)
+	old, err := open(dir, path, l.boot)
+	if err == nil && old.geo == l.geo {
+		return old, nil, nil
+	}
+	if err != nil && !repairable(err) {
+		return nil, nil, err
+	}
+	var notes []string
+	if _, bad := err.(*badFile); bad {
+		notes = append(notes, fmt.Sprintf("%v; set aside as %s.bad and begun anew", err, path))
+		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
+			return nil, nil, &os.PathError{Op: "rename", Path: path, Err: err}
+		}
+	}
+	if old != nil {
+		defer old.Close()
+	}
+	if err := l.fill(path); err != nil {
+		return nil, nil, err
+	}
+	if old != nil {
+		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", path, l.records()))
+		if err := l.takeOver(old); err != nil {
+			_ = l.mem.unmap()
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if err := unix.Renameat(dir, name+".new", dir, name); err != nil {
+		_ = l.mem.unmap()
+		return nil, nil, &os.PathError{Op: "rename", Path: path + ".new", Err: err}
+	}
+	return l, notes, nil
+}
+
 // lockNew opens and locks the builder's file. The name may have been renamed away by
 // a builder before us, or removed: then the lock is worth nothing and is taken again.
-func lockNew(dir int, name string) (int, error) {
+func lockNew(dir int, path string) (int, error) {
 	for range 100 {
+		name := filepath.Base(path)
 		fd, err := unix.Openat(dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 		if err != nil {
-			return -1, err
+			return -1, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		if err := lock(fd, nil); err != nil {
 			unix.Close(fd)
-			return -1, err
+			return -1, &os.PathError{Op: "lock", Path: path, Err: err}
 		}
 		var here, there unix.Stat_t
 		if unix.Fstat(fd, &here) == nil && unix.Fstatat(dir, name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil &&
 			here.Ino == there.Ino && here.Dev == there.Dev {
-			return fd, private(name, &here, 0o077)
+			if err := private(path, &here, 0o077); err != nil {
+				unix.Close(fd)
+				return -1, err
+			}
+			return fd, nil
 		}
 		unix.Close(fd)
 	}
@@ -90,10 +101,7 @@ func (l *Ledger) fill(path string) error {
 	size := int64(l.geo.size())
 	err := unix.Ftruncate(l.fd, 0)
 	if err == nil {
-		err = unix.Fallocate(l.fd, 0, 0, size)
-	}
-	if err == unix.EOPNOTSUPP {
-		err = writeZeros(l.fd, size)
+		err = allocate(l.fd, size)
 	}
 	if err != nil {
 		return &os.PathError{Op: "allocate", Path: path, Err: err}
@@ -110,6 +118,19 @@ func (l *Ledger) fill(path string) error {
 	*l.header = h // its bootSum does not fit yet, so the first Do begins a boot
 	l.header.bootSum = ^l.bootSum()
 	return nil
+}
+
+// allocate gives the file its size, every block of it.
+func allocate(fd int, size int64) error {
+	for {
+		switch err := unix.Fallocate(fd, 0, 0, size); err {
+		case unix.EINTR: // older kernels' tmpfs gives up at any signal
+		case unix.EOPNOTSUPP:
+			return writeZeros(fd, size)
+		default:
+			return err
+		}
+	}
 }
 
 // writeZeros allocates on file systems that cannot do it otherwise.

@@ -42,7 +42,7 @@ func corrupt(image, data []byte) {
 }
 
 const (
-	headerFixed = 48 // so much of the header never changes
+	headerFixed = 48 // so much of the header never changes, its checksum included
 	patchSize   = 12
 )
 

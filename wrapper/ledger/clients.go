@@ -27,10 +27,13 @@ func keyOf(n netip.Prefix) key {
 	return key{n.Addr().As16(), uint8(bits)}
 }
 
+// is4 says whether the key is of IPv4.
+func (k key) is4() bool { return k.bits >= 96 && netip.AddrFrom16(k.addr).Is4In6() }
+
 // network is the prefix that keyOf was given.
 func (k key) network() netip.Prefix {
 	addr := netip.AddrFrom16(k.addr)
-	if addr.Is4In6() && k.bits >= 96 {
+	if k.is4() {
 		return netip.PrefixFrom(addr.Unmap(), int(k.bits)-96)
 	}
 	return netip.PrefixFrom(addr, int(k.bits))
@@ -91,20 +94,7 @@ func (t *Tx) place(k key) int {
 	if i := l.find(k); i >= 0 {
 		return i
 	}
-	least, at := (importance{live, 0}), -1
-	for _, b := range l.buckets(k) {
-		free := int64(0)
-		for i := b * ways; i < (b+1)*ways; i++ {
-			v := t.importance(l.record(i))
-			if v.rank == empty { // the bucket with more of them: at 90 % full a first fit loses one in 50, this one in 10,000
-				free++
-				v.age = -free
-			}
-			if v.less(least) {
-				least, at = v, i
-			}
-		}
-	}
+	at, _ := t.least(k)
 	if at < 0 {
 		return -1
 	}
@@ -114,6 +104,25 @@ func (t *Tx) place(k key) int {
 	}
 	*c = client{addr: k.addr, bits: k.bits, used: 1, epoch: l.header.epoch, seen: t.now}
 	return at
+}
+
+// least is the least important record in the key's buckets; at is -1 if all are live.
+func (t *Tx) least(k key) (at int, least importance) {
+	at, least = -1, importance{live, 0}
+	for _, b := range t.l.buckets(k) {
+		free := int64(0)
+		for i := b * ways; i < (b+1)*ways; i++ {
+			v := t.importance(t.l.record(i))
+			if v.rank == empty { // the bucket with more of them: at 90 % full a first fit loses one in 50, this one in 10,000
+				free++
+				v.age = -free
+			}
+			if v.less(least) {
+				at, least = i, v
+			}
+		}
+	}
+	return at, least
 }
 
 // importance orders records by what is lost with them. Within a rank the older goes first.
@@ -205,13 +214,14 @@ func (c *client) setReason(reason string) {
 	}
 }
 
-// adopt copies a record of another ledger, less its sessions.
+// adopt copies a record of another ledger, less its sessions, unless whatever it
+// could take the place of matters more.
 func (t *Tx) adopt(old *client) {
-	i := t.place(key{old.addr, old.bits})
-	if i < 0 {
+	k := key{old.addr, old.bits}
+	if at, least := t.least(k); t.l.find(k) < 0 && (at < 0 || t.importance(old).less(least)) {
 		return
 	}
-	c := t.l.record(i)
+	c := t.l.record(t.place(k))
 	*c = *old
 	c.epoch, c.sessions, c.first = t.l.header.epoch, 0, 0
 }

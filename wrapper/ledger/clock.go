@@ -64,9 +64,9 @@ func ThisBoot() Boot {
 	return boot
 }
 
-// saneAge bounds how far the file's clock may be from the wall clock when a
-// new boot takes it over; beyond it the number is garbage and the wall clock is believed.
-const saneAge = 50 * 365 * 24 * time.Hour
+// endOfTime is the last ledger time that is believed, in the year 2527. The wall clock is no measure: on a
+// machine without one of its own it says 1970 until the network tells better.
+const endOfTime = 1 << 44
 
 // tick brings the clock up to now and returns the ledger time in ms. It must be
 // called with the lock held, before anything else looks at the file.
@@ -95,7 +95,7 @@ func (l *Ledger) newBoot(boot, wall int64) {
 	h, s := l.header, l.state
 	l.save(stateAt, len(bytesOf(s)))
 	last := s.lastTick
-	if age := wall - last; last <= 0 || age > saneAge.Milliseconds() || age < -saneAge.Milliseconds() {
+	if last <= 0 || last > endOfTime {
 		last = wall
 	} else if away := wall - s.lastWall; s.lastWall > 0 && away > 0 {
 		last += away

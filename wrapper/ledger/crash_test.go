@@ -231,7 +231,8 @@ func hammerRole(args []string) error {
 	}
 	self := Self()
 	fmt.Println("ready")
-	for n := rand.IntN(1000); ; n++ {
+	parent := unix.Getppid()
+	for n := rand.IntN(1000); unix.Getppid() == parent; n++ {
 		a := from(hostN(n % 100))
 		a.Limits = Limits{Serving: 100, Waiting: 100, Conns: 3, Rate: 1000, Per: time.Minute}
 		var s Session
@@ -252,6 +253,7 @@ func hammerRole(args []string) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // Processes killed out of the blue, again and again, while others work.

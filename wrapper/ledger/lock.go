@@ -27,14 +27,14 @@ var ErrBusy = errors.New("ledger is held by a stopped process")
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
 // lock takes the lock of an open file within Patience. flock(2) is the kernel's: it is gone
-// the moment its holder is, and no byte in the file can fake it. Patience begins anew whenever the
-// turn, if there is one, is another's, and while whoever has it runs.
+// the moment its holder is, and no byte in the file can fake it. turn, if there is one, says
+// who has the lock, so that a crowd is told from a stopped process.
 func lock(fd int, turn *atomic.Uint64) error {
 	// Each pause is twice the last: a thousand that wait must leave the processors to the one that works.
-	const shortest = 20 * time.Microsecond
-	var began, moved time.Time
+	const shortest, longest = 20 * time.Microsecond, Patience / 2
+	var began time.Time
 	var seen uint64
-	for pause, left := shortest, Patience; ; pause = min(2*pause, Patience) {
+	for pause := shortest; ; pause = min(2*pause, longest) {
 		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
@@ -43,33 +43,34 @@ func lock(fd int, turn *atomic.Uint64) error {
 			continue
 		case err != unix.EWOULDBLOCK:
 			return err
-		case left <= 0:
+		case began.IsZero():
+			began = time.Now()
+		}
+		waited := time.Since(began)
+		if waited >= Patience && (turn == nil || waited >= crowdPatience || stuck(turn, seen)) {
 			return ErrBusy
 		}
-		now := time.Now()
-		if began.IsZero() {
-			began, moved = now, now
-		}
 		if turn != nil {
-			is := turn.Load()
-			if is != seen || now.Sub(moved) >= Patience && (runs(is) || turn.Load() != is) {
-				moved, seen = now, is
-			}
+			seen = turn.Load()
 		}
-		left = min(Patience-now.Sub(moved), crowdPatience-now.Sub(began))
-		ts := unix.NsecToTimespec(int64(max(0, min(pause, left))))
+		if rest := Patience - waited; rest > 0 {
+			pause = min(pause, rest)
+		}
+		ts := unix.NsecToTimespec(int64(pause))
 		_ = unix.Nanosleep(&ts, nil) // cut short by a signal: only an earlier try
 	}
 }
 
-// begins and ends say whose turn it is: the lock's holder is in the low half, 0 until it has said so.
+// begins and ends say whose turn it is: the thread that has the lock is in the low half, 0
+// until it has said so.
 func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
 func (u *undo) ends()   { u.turn.Store(u.turn.Load() >> 32 << 32) }
 
-// runs says whether whoever has the turn would go on if only it got a processor.
-func runs(turn uint64) bool {
-	tid := int(turn & (1<<32 - 1))
-	return tid == 0 || running(tid)
+// stuck says whether it is still the same turn, and the thread whose turn it is
+// would not go on even if it got a processor.
+func stuck(turn *atomic.Uint64, seen uint64) bool {
+	tid := int(seen & (1<<32 - 1))
+	return turn.Load() == seen && tid != 0 && !running(tid) && turn.Load() == seen
 }
 
 // flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that

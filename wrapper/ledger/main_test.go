@@ -24,16 +24,23 @@ type role func(args []string) error
 
 func roles() map[string]role {
 	return map[string]role{
-		"attack": attackRole,
-		"arrive": arriveRole,
-		"crash":  crashRole,
-		"crowd":  crowdRole,
-		"exec":   execRole,
-		"noproc": noProcRole,
-		"reuse":  reuseRole,
-		"hammer": hammerRole,
-		"step":   stepRole,
-		"stop":   stopRole,
+		"attack":   attackRole,
+		"arrive":   arriveRole,
+		"crash":    crashRole,
+		"crowd":    crowdRole,
+		"exec":     execRole,
+		"noproc":   noProcRole,
+		"reuse":    reuseRole,
+		"lose":     loseRole,
+		"build":    buildRole,
+		"open":     openRole,
+		"diskfull": diskFullRole,
+		"sizelim":  sizeLimitRole,
+		"torture":  tortureRole,
+		"cost":     costRole,
+		"hammer":   hammerRole,
+		"step":     stepRole,
+		"stop":     stopRole,
 	}
 }
 

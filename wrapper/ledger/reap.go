@@ -49,7 +49,7 @@ func (t *Tx) sweep() {
 	var before session // a room's sessions follow one another: one look is enough for all
 	for i := range l.liveSlots() {
 		s := l.slot(i)
-		same := s.pid == before.pid && s.start == before.start
+		same := before.state != slotFree && s.pid == before.pid && s.start == before.start
 		if s.state != slotFree && (same || s.alive(t.now)) {
 			before = *s
 			if s.state == slotServing {
@@ -71,12 +71,12 @@ func (t *Tx) sweep() {
 // trusts no link: a list that does not add up is cut off where it goes wrong.
 func (t *Tx) reapClient(record int, thorough bool) {
 	l := t.l
-	n := uint32(0)
-	for i := int(l.record(record).first) - 1; t.ownedBy(i, record) && n <= l.geo.slots; {
+	n, before := uint32(0), uint32(0)
+	for i := int(l.record(record).first) - 1; t.ownedBy(i, record) && l.slot(i).prev == before; {
 		s := l.slot(i)
 		next := int(s.next) - 1
 		if s.exists() && (!thorough || s.sameProcess(t.now)) {
-			n++
+			n, before = n+1, uint32(i)+1
 		} else {
 			t.free(i)
 			t.begin()

@@ -184,6 +184,6 @@ func (t *Tx) adoptSession(from *Ledger, old *session) {
 	*t.counter(s)++
 	if r := int(old.client) - 1; r >= 0 && r < from.records() {
 		c := from.record(r)
-		t.hang(i, l.find(key{c.addr, c.bits}))
+		t.hang(i, t.place(key{c.addr, c.bits})) // a new ledger too small may have lost the client
 	}
 }

@@ -23,7 +23,7 @@ func stopRole(args []string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := lockNew(dir, filepath.Base(args[1])+".new"); err != nil {
+		if _, err := lockNew(dir, args[1]+".new"); err != nil {
 			return err
 		}
 		raise(unix.SIGSTOP)

@@ -89,6 +89,9 @@ func (t *Tx) lookWiderBlocks(s *Standing, client, counted key) {
 			if length == int(counted.bits) || length > 128 {
 				continue
 			}
+			if length < 96 && client.is4() { // else ::/64, under which ::1 is counted, would be all of IPv4
+				continue
+			}
 			if i := t.l.find(client.widened(length)); i >= 0 {
 				t.lookBlock(s, i)
 			}
@@ -165,7 +168,8 @@ func (t *Tx) Strike(network netip.Prefix, reason string, p Penalty) (strikes int
 	c.setReason(reason)
 	strikes = c.strikesWithin(t.now, p.Within)
 	if p.Strikes > 0 && strikes >= p.Strikes {
-		block = t.block(k, c, t.escalated(c, p), p)
+		left := time.Duration(c.blockLeft(t.now)) * time.Millisecond // of an administrator's, say
+		block = t.block(k, c, max(left, t.escalated(c, p)), p)
 		c.strikes = [strikesKept]int64{}
 	}
 	return strikes, block

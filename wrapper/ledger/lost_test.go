@@ -1,0 +1,184 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// allWork is every way to use a ledger, none of which may crash on one that has lost its file.
+func allWork(l *Ledger) []func() error {
+	var all []func() error
+	for _, d := range deeds() {
+		all = append(all, func() error { return l.Do(Now(), d.do) })
+	}
+	return append(all,
+		func() error { return l.Do(Now(), func(tx *Tx) { tx.Sessions() }) },
+		func() error { _, err := l.Blocks(Now()); return err },
+		func() error { _, err := l.Unblock(Now(), netip.MustParsePrefix("10.0.0.0/8")); return err },
+	)
+}
+
+// A file cut off while it is mapped costs an error, not a process, and the next who opens it gets a new one.
+func TestLostWhileMapped(t *testing.T) {
+	for _, length := range interesting() {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			for n := range allWork(nil) {
+				if underRace && (n+length)%5 > 0 {
+					continue // it takes long enough
+				}
+				path := filepath.Join(t.TempDir(), "ledger")
+				l, _ := mustOpen(t, path, MinClients)
+				furnish(t, l, Now(), Self())
+				if err := os.Truncate(path, int64(length)); err != nil {
+					t.Fatal(err)
+				}
+				first := allWork(l)[n]()
+				if first != nil && first != ErrLost {
+					t.Fatalf("work %d: %v; want ErrLost or nothing", n, first)
+				}
+				if length <= page && first != ErrLost {
+					t.Errorf("work %d found nothing wrong without an undo log", n)
+				}
+				if first == ErrLost {
+					if err := l.Do(Now(), func(*Tx) { t.Error("work on a lost ledger") }); err != ErrLost {
+						t.Errorf("work after work %d: %v; want ErrLost", n, err)
+					}
+				}
+				shut(l)
+				if length == geometryFor(MinClients).size() {
+					continue
+				}
+				l, notes := mustOpen(t, path, MinClients)
+				if len(notes) != 1 || !strings.Contains(notes[0], "set aside") {
+					t.Errorf("notes: %q", notes)
+				}
+				mustAudit(t, l)
+				shut(l)
+			}
+		})
+	}
+}
+
+// One whose file is cut off in the very midst of its work keeps nobody else from his.
+func TestLostInTheMidstOfWork(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	l, _ := mustOpen(t, path, MinClients)
+	other, _ := mustOpen(t, path, MinClients)
+	err := l.Do(Now(), func(tx *Tx) {
+		tx.Enter(from(hostN(1)), Self())
+		if err := os.Truncate(path, 0); err != nil {
+			t.Error(err)
+		}
+		tx.Enter(from(hostN(2)), Self())
+		t.Error("work went on without a file")
+	})
+	if err != ErrLost {
+		t.Errorf("the one at work: %v; want ErrLost", err)
+	}
+	if err := other.Do(Now(), func(*Tx) {}); err != ErrLost {
+		t.Errorf("another: %v; want ErrLost", err)
+	}
+	fresh, notes := mustOpen(t, path, MinClients)
+	if len(notes) != 1 {
+		t.Errorf("notes: %q", notes)
+	}
+	mustAudit(t, fresh)
+}
+
+// A work of the caller's that panics for its own reasons is undone, and the panic is the caller's.
+func TestPanicInWork(t *testing.T) {
+	l := newLedger(t, MinClients)
+	furnish(t, l, Now(), Self())
+	before := content(l)
+	func() {
+		defer func() {
+			if r := recover(); r != "mine" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		_ = l.Do(Now(), func(tx *Tx) {
+			tx.Strike(networkN(1), "test", threeStrikes)
+			panic("mine")
+		})
+	}()
+	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
+	within(t, Patience, "another's work after a panic", func() { must(t, other, func(*Tx) {}) })
+	if is := content(l); difference(before, is) != "nothing" {
+		t.Error(difference(before, is))
+	}
+}
+
+// loseRole uses a ledger that others cut off all the time, and opens it again when it is lost: LEDGER.
+func loseRole(args []string) error {
+	fmt.Println("ready")
+	self, lost, done := Self(), 0, 0
+	for deadline := time.Now().Add(1500 * time.Millisecond); time.Now().Before(deadline); {
+		l, _, err := Open(args[0], MinClients, ThisBoot())
+		if errors.Is(err, ErrBusy) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for err == nil && time.Now().Before(deadline) {
+			err = l.Do(Now(), func(t *Tx) {
+				a := from(hostN(rand.IntN(1000)))
+				t.Look(a)
+				s, _ := t.Enter(a, self)
+				t.Leave(s)
+			})
+			done++
+		}
+		if err == ErrLost {
+			lost++
+		} else if err != nil && err != ErrBusy {
+			return err
+		}
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	fmt.Println(lost, done)
+	return nil
+}
+
+// Many at work on a file that somebody cuts off again and again: nobody crashes, and all find a new one.
+func TestLostAgainAndAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	var all []*child
+	for range 4 {
+		all = append(all, start(t, "lose", path))
+	}
+	for _, c := range all {
+		c.line(t)
+	}
+	lengths := interesting()
+	for deadline := time.Now().Add(1200 * time.Millisecond); time.Now().Before(deadline); {
+		_ = os.Truncate(path, int64(lengths[rand.IntN(len(lengths))]))
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+	}
+	_ = os.Truncate(path, 0)
+	lost := 0
+	for _, c := range all {
+		var n, done int
+		if _, err := fmt.Sscan(c.line(t), &n, &done); err != nil || done == 0 {
+			t.Errorf("%d pieces of work, %v", done, err)
+		}
+		lost += n
+		if err := c.end(); err != nil {
+			t.Error(err)
+		}
+	}
+	if lost == 0 {
+		t.Error("nobody has lost the file")
+	}
+	l, _ := mustOpen(t, path, MinClients)
+	mustAudit(t, l)
+}

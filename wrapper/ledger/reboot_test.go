@@ -1,0 +1,224 @@
+package ledger
+
+import (
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A machine whose boots and clocks are the test's.
+type machine struct {
+	t    *testing.T
+	path string
+	boot int
+	now  Moment
+	l    *Ledger
+}
+
+func newMachine(t *testing.T, wall time.Time) *machine {
+	m := &machine{t: t, path: filepath.Join(t.TempDir(), "ledger"), now: Moment{time.Minute, wall}}
+	m.reboot(0, 0)
+	return m
+}
+
+// reboot takes the machine down for so long; it comes up with a clock that is wrong by so much.
+func (m *machine) reboot(away, wrong time.Duration) {
+	m.t.Helper()
+	if m.l != nil {
+		shut(m.l)
+	}
+	m.boot++
+	m.now = Moment{20 * time.Second, m.now.Wall.Add(away + wrong)}
+	l, notes, err := Open(m.path, MinClients, bootN(m.boot))
+	if err != nil || len(notes) > 0 {
+		m.t.Fatalf("boot %d: %v, %q", m.boot, err, notes)
+	}
+	m.t.Cleanup(func() { shut(l) })
+	m.l = l
+}
+
+func (m *machine) do(work func(*Tx)) {
+	m.t.Helper()
+	mustAt(m.t, m.l, m.now, work)
+}
+
+func (m *machine) pass(d time.Duration) { m.now = m.now.After(d) }
+
+func (m *machine) look(host int) (s Standing) {
+	m.t.Helper()
+	a := from(hostN(host))
+	a.Limits = Limits{Rate: 10, Per: 2 * time.Hour}
+	m.do(func(tx *Tx) { s = tx.Look(a) })
+	return s
+}
+
+// remembered is what the reboots below must not make forgotten.
+func (m *machine) remembered() {
+	m.do(func(tx *Tx) {
+		tx.Block(networkN(1), 5*time.Hour, "test", Penalty{})
+		tx.Remember(networkN(2), 5*time.Hour)
+		tx.Strike(networkN(3), "test", threeStrikes)
+		a := from(hostN(4))
+		a.Limits = Limits{Rate: 10, Per: 2 * time.Hour}
+		s, _ := tx.Enter(a, Self())
+		tx.Serve(s)
+		tx.Enter(a, Self())
+		tx.Count(2)
+		tx.Left(time.Second)
+	})
+}
+
+// What is blocked and known outlives a reboot, for as long as was meant, the time away included; sessions do not.
+func TestRemembersThroughReboots(t *testing.T) {
+	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name        string
+		begins      time.Time
+		away, wrong time.Duration
+		passed      time.Duration // as far as the ledger can know
+	}{
+		{"at once", now, 0, 0, 0},
+		{"an hour away", now, time.Hour, 0, time.Hour},
+		{"long away", now, 30 * 24 * time.Hour, 0, 30 * 24 * time.Hour},
+		{"comes up ten years in the past", now, time.Hour, -10 * year, 0},
+		{"comes up in 1970", now, time.Hour, -now.Sub(time.Unix(0, 0)), 0},
+		{"comes up ten years in the future", now, time.Hour, 10 * year, time.Hour + 10*year},
+		{"comes up in 2126", now, time.Hour, 100 * year, time.Hour + 100*year},
+		{"made in 1970, up in 2026", time.Unix(100, 0), time.Hour, now.Sub(time.Unix(0, 0)), time.Hour + now.Sub(time.Unix(0, 0))},
+		{"made in 1970, and again there", time.Unix(100, 0), 0, -50 * time.Second, 0},
+		{"made in 2126, up in 2026", now.Add(100 * year), 0, -100 * year, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t, tt.begins)
+			m.remembered()
+			m.pass(time.Hour)
+			m.do(func(*Tx) {}) // the last that is known of this boot
+			m.reboot(tt.away, tt.wrong)
+			passed := time.Hour + tt.passed
+			left := max(0, 5*time.Hour-passed)
+			if s := m.look(1); s.BlockLeft != left || s.Blocked != (left > 0) {
+				t.Errorf("the block has %v left; want %v", s.BlockLeft, left)
+			}
+			if s := m.look(2); s.Known != (left > 0) {
+				t.Errorf("known: %v; want %v", s.Known, left > 0)
+			}
+			if s := m.look(3); s.Strikes != map[bool]int{true: 1}[passed < strikeMemory] {
+				t.Errorf("%d strikes after %v", s.Strikes, passed)
+			}
+			if s := m.look(4); s.Conns != 0 || s.Serving != 0 || s.Waiting != 0 || s.Arrivals != map[bool]int{true: 2}[passed <= 2*time.Hour] {
+				t.Errorf("after %v the client of two sessions: %+v", passed, s)
+			}
+			if n := m.l.totals; n.verdicts[2] != 1 || n.left[10] != 1 {
+				t.Errorf("totals: %v", n.verdicts)
+			}
+			// From now on time goes on as ever.
+			m.pass(left - time.Millisecond)
+			if s := m.look(1); left > 0 && s.BlockLeft != time.Millisecond {
+				t.Errorf("a millisecond before its end the block has %v left", s.BlockLeft)
+			}
+			m.pass(time.Millisecond)
+			if s := m.look(1); s.Blocked {
+				t.Errorf("the block has %v left after its end", s.BlockLeft)
+			}
+			mustAuditAt(m)
+		})
+	}
+}
+
+func mustAuditAt(m *machine) {
+	m.t.Helper()
+	var err error
+	m.do(func(*Tx) { err = audit(m.l) })
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// A machine without a clock of its own comes up in 1970 each time and learns the time only later: nothing that was to
+// last for hours of its life is forgotten sooner, and nothing lasts longer.
+func TestRemembersWithoutAClock(t *testing.T) {
+	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
+	m := newMachine(t, time.Unix(10, 0))
+	m.remembered()
+	for boot := range 4 {
+		m.do(func(*Tx) {})
+		m.pass(10 * time.Minute)
+		m.now.Wall = now.Add(time.Duration(boot) * time.Hour) // the network has told the time
+		m.do(func(*Tx) {})
+		m.pass(10 * time.Minute)
+		want := 5*time.Hour - time.Duration(boot+1)*20*time.Minute
+		if s := m.look(1); s.BlockLeft != want {
+			t.Fatalf("in boot %d the block has %v left; want %v", boot, s.BlockLeft, want)
+		}
+		m.reboot(0, -m.now.Wall.Sub(time.Unix(10, 0)))
+	}
+}
+
+// A session of the boot before is nobody's in the next, even if a process of the same pid and start time lives.
+func TestRemembersNoSession(t *testing.T) {
+	m := newMachine(t, time.Now())
+	var s Session
+	m.do(func(tx *Tx) {
+		s, _ = tx.Enter(from(hostN(1)), Self())
+		tx.Enter(from(hostN(1)), Self())
+	})
+	m.reboot(time.Minute, 0)
+	m.do(func(tx *Tx) {
+		tx.Serve(s)
+		tx.Leave(s)
+		if n := tx.Totals(); n.Waiting+n.Serving != 0 {
+			t.Errorf("%d waiting, %d serving", n.Waiting, n.Serving)
+		}
+		tx.Enter(from(hostN(1)), Self())
+		if s := tx.Look(one()); s.Conns != 1 || s.Waiting != 1 {
+			t.Errorf("the first session of the new boot: %+v", s)
+		}
+	})
+	mustAuditAt(m)
+}
+
+// A boot that cannot be told is taken for the one before, unless its clock says otherwise.
+func TestRemembersAnUnknownBoot(t *testing.T) {
+	m := newMachine(t, time.Now())
+	m.pass(3 * time.Hour)
+	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	m.l.boot = Boot{}
+	if s := m.look(1); s.Conns != 1 {
+		t.Errorf("one that cannot tell the boot sees %d sessions; want 1", s.Conns)
+	}
+	m.now = Moment{time.Minute, m.now.Wall.Add(time.Minute)} // but it cannot have begun so lately
+	if s := m.look(1); s.Conns != 0 {
+		t.Errorf("one whose machine runs for a minute only sees %d sessions; want 0", s.Conns)
+	}
+	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	m.l.boot = bootN(m.boot + 1)
+	if s := m.look(1); s.Conns != 1 {
+		t.Errorf("the first that can tell the boot again sees %d sessions; want 1", s.Conns)
+	}
+}
+
+// A day of arrivals from everywhere, with a reboot now and then, leaves nothing that does not add up.
+func TestRemembersAndAddsUp(t *testing.T) {
+	m := newMachine(t, time.Now())
+	for n := range 3000 {
+		m.pass(30 * time.Second)
+		a := from(netip.AddrFrom4([4]byte{198, 51, byte(n % 7), byte(n)}))
+		m.do(func(tx *Tx) {
+			tx.Look(a)
+			s, _ := tx.Enter(a, Self())
+			switch n % 5 {
+			case 0:
+				tx.Serve(s)
+			case 1:
+				tx.Leave(s)
+			case 2:
+				tx.Strike(a.Network, "test", threeStrikes)
+			}
+		})
+		if n%500 == 499 {
+			mustAuditAt(m)
+			m.reboot(time.Minute, 0)
+		}
+	}
+}
