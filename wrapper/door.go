@@ -38,23 +38,26 @@ func (d *Door) OpenLedger() {
 
 const withoutLedger = "; carrying on without limits and memory"
 
-// inLedger runs work on the ledger and reports whether it was done, whole. A ledger that
-// fails once is not asked again.
-func (d *Door) inLedger(work func(*ledger.Tx)) bool {
+// inLedger runs work on the ledger. An error means that it was not done; it is logged,
+// and the ledger may be asked again later, unless it is lost.
+func (d *Door) inLedger(work func(*ledger.Tx)) error {
 	if d.Ledger == nil {
-		return false
+		return ledger.ErrLost
 	}
 	err := d.Ledger.Do(ledger.Now(), work)
-	if err != nil {
+	switch err {
+	case nil, ledger.ErrCrowded: // one is refused for that, and the line says so
+		return err
+	case ledger.ErrLost:
 		d.Ledger = nil
-		d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
 	}
-	return err == nil
+	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
+	return err
 }
 
 // CountGone counts a client that had left before we started: a HANGUP of nobody.
 func (d *Door) CountGone() {
-	d.inLedger(func(t *ledger.Tx) { t.Count(int(Hangup)) })
+	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Hangup)) })
 }
 
 // facts are those that do not come from the ledger. They are filled in place: copies of them on the

@@ -38,7 +38,7 @@ func (d *Door) NewSession(c Connection) *Session {
 // which has a bound of its own.
 func (s *Session) Run() bool {
 	s.arrive()
-	if s.Verdict == Undecided || s.Verdict == Known {
+	if !s.Verdict.final() {
 		s.wait()
 		s.conclude()
 	}
@@ -53,7 +53,7 @@ func (s *Session) Run() bool {
 // arrive is the first half of the decision. Limits are looked at and taken in one step.
 func (s *Session) arrive() {
 	a := s.door.arrival(s.Client, s.facts.Limits)
-	done := s.door.inLedger(func(t *ledger.Tx) {
+	err := s.door.inLedger(func(t *ledger.Tx) {
 		s.facts.Standing = t.Look(a)
 		s.Verdict = s.facts.Decide()
 		var room bool
@@ -69,9 +69,11 @@ func (s *Session) arrive() {
 		}
 		t.Count(int(s.Verdict))
 	})
-	if !done {
+	if err != nil {
 		s.forget()
-		s.Verdict = s.facts.Decide()
+		if s.Verdict = s.facts.Decide(); err == ledger.ErrCrowded && !s.Verdict.final() {
+			s.Verdict = Busy // too many at once is their trouble, not ours
+		}
 	}
 }
 
@@ -95,7 +97,7 @@ func (s *Session) conclude() {
 	limits := s.facts.Limits
 	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
 	network := s.door.Network(s.Client.Addr())
-	done := s.door.inLedger(func(t *ledger.Tx) {
+	err := s.door.inLedger(func(t *ledger.Tx) {
 		arrived := s.facts.Standing
 		s.facts.Standing = t.Look(s.door.arrival(s.Client, limits))
 		// Whether it was known decided how long it had to wait; another connection of
@@ -112,15 +114,22 @@ func (s *Session) conclude() {
 		case Pass, Busy: // one that waited in vain need not wait again
 			t.Remember(network, limits.Remember)
 		}
-		if s.Verdict.Served() {
-			t.Serve(s.counted)
-		} else {
+		if !s.Verdict.Served() {
 			t.Leave(s.counted)
+			return
 		}
+		if s.counted == (ledger.Session{}) { // the ledger was not to be had when it arrived
+			s.counted, _ = t.Enter(s.door.arrival(s.Client, limits), s.door.Process)
+		}
+		t.Serve(s.counted)
 	})
-	if !done {
+	if err != nil {
+		counted := s.counted
 		s.forget()
-		s.Verdict = s.facts.Conclude(s.greet)
+		s.counted = counted // it still stands there, as one that waits
+		if s.Verdict = s.facts.Conclude(s.greet); err == ledger.ErrCrowded && s.Verdict.Served() {
+			s.Verdict = Busy
+		}
 	}
 }
 
@@ -133,7 +142,7 @@ func (s *Session) forget() {
 // Fail turns away a client that should have been served, for a fault of our own.
 func (s *Session) Fail(why error) {
 	s.Verdict = Failed
-	s.door.inLedger(func(t *ledger.Tx) {
+	_ = s.door.inLedger(func(t *ledger.Tx) {
 		t.Leave(s.counted)
 		t.Count(int(Failed))
 	})

@@ -188,7 +188,7 @@ func TestSession(t *testing.T) {
 
 func blockLoopback(network string) func(*doorway) {
 	return func(d *doorway) {
-		d.inLedger(func(t *ledger.Tx) { t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config)) })
+		_ = d.inLedger(func(t *ledger.Tx) { t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config)) })
 	}
 }
 
@@ -199,7 +199,7 @@ func serving(client string) func(*doorway) { return standing(client, true) }
 func standing(client string, serve bool) func(*doorway) {
 	return func(d *doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
-		d.inLedger(func(t *ledger.Tx) {
+		_ = d.inLedger(func(t *ledger.Tx) {
 			var f Facts
 			d.facts(&f, from.Addr())
 			s, _ := t.Enter(d.arrival(from, f.Limits), d.Process)
@@ -211,7 +211,7 @@ func standing(client string, serve bool) func(*doorway) {
 }
 
 func known(d *doorway) {
-	d.inLedger(func(t *ledger.Tx) { t.Remember(netip.MustParsePrefix("127.0.0.1/32"), time.Hour) })
+	_ = d.inLedger(func(t *ledger.Tx) { t.Remember(netip.MustParsePrefix("127.0.0.1/32"), time.Hour) })
 }
 
 func both(a, b func(*doorway)) func(*doorway) { return func(d *doorway) { a(d); b(d) } }
@@ -263,7 +263,7 @@ func TestMeanwhile(t *testing.T) {
 			// It did wait: where that was in vain for no fault of its own, it need not again.
 			var f Facts
 			d.facts(&f, s.Client.Addr())
-			d.inLedger(func(tx *ledger.Tx) { f.Standing = tx.Look(d.arrival(s.Client, f.Limits)) })
+			_ = d.inLedger(func(tx *ledger.Tx) { f.Standing = tx.Look(d.arrival(s.Client, f.Limits)) })
 			if f.Known != (tt.want == Busy) {
 				t.Errorf("known: %v", f.Known)
 			}

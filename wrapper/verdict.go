@@ -54,5 +54,8 @@ func Verdicts() []Verdict {
 	return all
 }
 
+// final says whether the greet delay has no say any more.
+func (v Verdict) final() bool { return v != Undecided && v != Known }
+
 // Served says whether the client gets the MTA.
 func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass }

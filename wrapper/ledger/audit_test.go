@@ -161,7 +161,7 @@ func content(l *Ledger) []byte {
 	all := append([]byte(nil), l.mem...)
 	clear(all[undoAt:totalsAt])
 	s := view[state](all, stateAt)
-	s.lastTick, s.lastWall, s.sweptAt = 0, 0, 0
+	s.lastTick, s.lastWall, s.sweepAt = 0, 0, 0
 	for i := range int(l.geo.slots) {
 		view[session](all, l.slotAt(i)).checked = 0
 	}

@@ -1,9 +1,11 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,8 @@ import (
 // PATH.new, fills it, and renames it into place, so that nobody ever maps half a
 // ledger and a process killed meanwhile leaves nothing but a PATH.new for the next.
 func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, error) {
+	runtime.LockOSThread() // the thread that signs is the one that works
+	defer runtime.UnlockOSThread()
 	fd, err := lockNew(dir, path+".new")
 	if err != nil {
 		return nil, nil, err
@@ -24,6 +28,7 @@ func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, er
 		return l, nil, err
 	}
 	// The builder's lock is the new ledger's own. Until here it kept others waiting.
+	l.undo.ends()
 	if err := flock(fd, unix.LOCK_UN); err != nil {
 		l.Close()
 		return nil, nil, os.NewSyscallError("flock", err)
@@ -78,7 +83,7 @@ func lockNew(dir int, path string) (int, error) {
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: path, Err: err}
 		}
-		if err := lock(fd, nil); err != nil {
+		if err := lock(fd, func() uint64 { return builder(fd) }); err != nil {
 			unix.Close(fd)
 			return -1, &os.PathError{Op: "lock", Path: path, Err: err}
 		}
@@ -89,6 +94,7 @@ func lockNew(dir int, path string) (int, error) {
 				unix.Close(fd)
 				return -1, err
 			}
+			sign(fd)
 			return fd, nil
 		}
 		unix.Close(fd)
@@ -96,10 +102,29 @@ func lockNew(dir int, path string) (int, error) {
 	return -1, ErrBusy
 }
 
+// sign writes into the file that is being built whose turn it is, where a ledger has it too: those
+// who wait see whether the builder goes on. Where it cannot be written they wait twice
+// as long as for one that is stopped.
+func sign(fd int) {
+	var turn [8]byte
+	binary.NativeEndian.PutUint64(turn[:], uint64(unix.Gettid()))
+	_, _ = unix.Pwrite(fd, turn[:], turnAt)
+}
+
+// builder is the turn that sign wrote.
+func builder(fd int) uint64 {
+	var turn [8]byte
+	if n, err := unix.Pread(fd, turn[:], turnAt); err != nil || n < len(turn) {
+		return 0
+	}
+	return binary.NativeEndian.Uint64(turn[:])
+}
+
 // fill makes the file behind l.fd an empty ledger, every block of it allocated.
 func (l *Ledger) fill(path string) error {
 	size := int64(l.geo.size())
 	err := unix.Ftruncate(l.fd, 0)
+	sign(l.fd)
 	if err == nil {
 		err = allocate(l.fd, size)
 	}

@@ -101,7 +101,7 @@ func (l *Ledger) newBoot(boot, wall int64) {
 		last += away
 	}
 	clear(l.bitmap)
-	s.waiting, s.serving, s.stressed, s.sweptAt = 0, 0, 0, 0
+	s.waiting, s.serving, s.stressed, s.sweepAt = 0, 0, 0, 0
 	h.epoch++
 	h.offset = last - boot
 	s.lastTick, s.lastWall = last, wall

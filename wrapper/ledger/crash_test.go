@@ -259,14 +259,14 @@ func hammerRole(args []string) error {
 // Processes killed out of the blue, again and again, while others work.
 func TestCrashUnderFire(t *testing.T) {
 	l := newLedger(t, MinClients)
-	path := ledgerPath(t, l)
+	path, program := ledgerPath(t, l), plainProgram(t)
 	var kills atomic.Int64
 	var wg sync.WaitGroup
 	deadline := time.Now().Add(4 * time.Second)
 	for range 4 {
 		wg.Go(func() {
 			for time.Now().Before(deadline) {
-				c := start(t, "hammer", path)
+				c := startAs(t, program, nil, nil, "hammer", path)
 				if _, err := c.out.ReadString('\n'); err != nil && err != io.EOF {
 					t.Error(err)
 				}

@@ -116,6 +116,13 @@ func deeds() []deed {
 			t.Look(a)
 		}},
 		{name: "sweep", inParts: true, do: func(t *Tx) { t.Totals() }},
+		{name: "sweep of an overdue session", inParts: true, do: func(t *Tx) {
+			start, _ := startTime(1)
+			t.now -= 2 * longestWait.Milliseconds()
+			t.Enter(from(hostN(strangerN)), Process{PID: 1, Start: start})
+			t.now += 2 * longestWait.Milliseconds()
+			t.Totals()
+		}},
 	}
 }
 

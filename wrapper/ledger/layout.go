@@ -11,6 +11,7 @@ const (
 	undoHead    = 64
 	undoAt      = page
 	undoSize    = 2 * page
+	turnAt      = undoAt + 8 // of undo.turn
 	totalsAt    = undoAt + undoSize
 	totalsSize  = 2 * page
 	bitmapAt    = totalsAt + totalsSize
@@ -51,7 +52,7 @@ type header struct {
 type state struct {
 	lastTick int64     // ledger time of the last work, ms
 	lastWall int64     // wall clock at the same moment, ms since 1970
-	sweptAt  int64     // ledger time of the last sweep, ms
+	sweepAt  int64     // ledger time from which the next sweep may be, ms
 	lengths  [3]uint64 // bit n: a block was once put on a network of n bits (IPv6 form)
 	waiting  uint32
 	serving  uint32

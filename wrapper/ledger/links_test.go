@@ -20,7 +20,7 @@ func damages() map[string]func(l *Ledger) {
 		"a count too low":                         func(l *Ledger) { record(l, 1).sessions = 1 },
 		"totals too high":                         func(l *Ledger) { l.state.waiting, l.state.serving = math.MaxUint32, 1<<31 },
 		"totals too low":                          func(l *Ledger) { l.state.waiting, l.state.serving = 0, 0 },
-		"a swept future":                          func(l *Ledger) { l.state.sweptAt, l.state.waiting = math.MaxInt64, 5000 },
+		"a swept future":                          func(l *Ledger) { l.state.sweepAt, l.state.waiting = math.MaxInt64, 5000 },
 		"a session of process 0": func(l *Ledger) {
 			l.slot(slot(9, 2) + 1).state = slotWaiting
 			l.bitmap[0] |= 1 << (slot(9, 2) + 1)

@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"errors"
+	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,20 +19,24 @@ const Patience = 40 * time.Millisecond
 // too many would all get in.
 const crowdPatience = time.Second
 
-// ErrBusy says that the lock was not to be had within [Patience].
+// ErrBusy says that the lock was not to be had within [Patience], since whoever has it does not
+// go on.
 var ErrBusy = errors.New("ledger is held by a stopped process")
+
+// ErrCrowded says that others got the lock all the time, but not we.
+var ErrCrowded = errors.New("ledger is crowded")
 
 // ErrLost says that the file was cut off or its disk failed while it was mapped. The
 // Ledger is of no use any more; opening it again sets the file aside and makes a new one.
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
 // lock takes the lock of an open file within Patience. flock(2) is the kernel's: it is gone
-// the moment its holder is, and no byte in the file can fake it. turn, if there is one, says
-// who has the lock, so that a crowd is told from a stopped process.
-func lock(fd int, turn *atomic.Uint64) error {
+// the moment its holder is, and no byte in the file can fake it. turn says who has
+// the lock, so that a crowd is told from a stopped process.
+func lock(fd int, turn func() uint64) error {
 	// Each pause is twice the last: a thousand that wait must leave the processors to the one that works.
 	const shortest, longest = 20 * time.Microsecond, Patience / 2
-	var began time.Time
+	var began, moved time.Time // moved: when the turn last became another's
 	var seen uint64
 	for pause := shortest; ; pause = min(2*pause, longest) {
 		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
@@ -43,17 +47,22 @@ func lock(fd int, turn *atomic.Uint64) error {
 			continue
 		case err != unix.EWOULDBLOCK:
 			return err
-		case began.IsZero():
-			began = time.Now()
 		}
-		waited := time.Since(began)
-		if waited >= Patience && (turn == nil || waited >= crowdPatience || stuck(turn, seen)) {
+		now, is := time.Now(), turn()
+		if began.IsZero() {
+			began, moved, seen = now, now, is
+		}
+		if is != seen {
+			moved, seen = now, is
+		}
+		still := now.Sub(moved)
+		switch {
+		case still >= Patience && stuck(turn, is), still >= 2*Patience && is&holder == 0:
 			return ErrBusy
+		case now.Sub(began) >= crowdPatience:
+			return ErrCrowded
 		}
-		if turn != nil {
-			seen = turn.Load()
-		}
-		if rest := Patience - waited; rest > 0 {
+		if rest := Patience - still; rest > 0 {
 			pause = min(pause, rest)
 		}
 		ts := unix.NsecToTimespec(int64(pause))
@@ -61,16 +70,19 @@ func lock(fd int, turn *atomic.Uint64) error {
 	}
 }
 
-// begins and ends say whose turn it is: the thread that has the lock is in the low half, 0
-// until it has said so.
-func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
-func (u *undo) ends()   { u.turn.Store(u.turn.Load() >> 32 << 32) }
+// holder is the part of a turn that names the thread that has the lock, 0 until it has said
+// so: one that is stopped in that instant costs others twice their patience.
+const holder = 1<<32 - 1
 
-// stuck says whether it is still the same turn, and the thread whose turn it is
-// would not go on even if it got a processor.
-func stuck(turn *atomic.Uint64, seen uint64) bool {
-	tid := int(seen & (1<<32 - 1))
-	return turn.Load() == seen && tid != 0 && !running(tid) && turn.Load() == seen
+// begins and ends say whose turn it is.
+func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
+func (u *undo) ends()   { u.turn.Store(u.turn.Load() &^ holder) }
+
+// stuck says whether it is still that turn, and the thread whose turn it is would not go
+// on even if it got a processor.
+func stuck(turn func() uint64, seen uint64) bool {
+	tid := int(seen & holder)
+	return tid != 0 && turn() == seen && !running(tid) && turn() == seen
 }
 
 // flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that
@@ -86,14 +98,17 @@ func flock(fd, how int) error {
 // at all, also if the process is killed in the midst of it. All other processes
 // wait meanwhile, so work must compute and nothing else. A Tx ends with its Do.
 //
-// Do returns ErrBusy, ErrLost or an error of flock(2); work has then not been run, or
-// its effect is undone. A Ledger may be used by one goroutine at a time.
+// Do returns ErrBusy, ErrCrowded, ErrLost or an error of flock(2); work has then not been run,
+// or its effect is undone. A Ledger may be used by one goroutine at a time.
 func (l *Ledger) Do(now Moment, work func(*Tx)) (err error) {
 	if l.lost {
 		return ErrLost
 	}
+	// The thread that has the lock is the one that others see go on, or stopped.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	defer l.catchFault(&err, debug.SetPanicOnFault(true))
-	if err := lock(l.fd, &l.undo.turn); err != nil {
+	if err := lock(l.fd, l.undo.turn.Load); err != nil {
 		return err
 	}
 	defer func() { _ = flock(l.fd, unix.LOCK_UN) }()

@@ -38,6 +38,7 @@ func roles() map[string]role {
 		"sizelim":  sizeLimitRole,
 		"torture":  tortureRole,
 		"cost":     costRole,
+		"rival":    rivalRole,
 		"hammer":   hammerRole,
 		"step":     stepRole,
 		"stop":     stopRole,

@@ -46,9 +46,9 @@ const maxPID = 1 << 22
 var errDead = errors.New("process is dead")
 
 // identityGood is how long a pid that still exists is believed to be the same process
-// without reading its start time, in ms. The kernel hands out pids in turn, so that one
-// cannot come round again in so short a time.
-const identityGood = 100
+// without reading its start time, in ms. The kernel hands out pids in turn: for one to
+// come round again it has to start all the others first, 32,768 of them or more.
+const identityGood = 1000
 
 // alive says whether the session's very process still runs: the pid exists, is no
 // zombie, and started when the session says.
@@ -56,13 +56,23 @@ func (s *session) alive(tick int64) bool {
 	return s.exists() && s.sameProcess(tick)
 }
 
-// exists is the quick half of alive, a fifth of a microsecond.
+// exists is the quick half of alive, a fifth of a microsecond: kill(2) with no signal, and
+// without a word to Go's scheduler, since it is called with the lock held.
 func (s *session) exists() bool {
-	return s.pid > 0 && s.pid <= maxPID && unix.Kill(int(s.pid), 0) != unix.ESRCH
+	if s.pid == 0 || s.pid > maxPID {
+		return false
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_KILL, uintptr(s.pid), 0, 0)
+	return errno != unix.ESRCH
+}
+
+// identified says whether it is not yet time to look at the start time again.
+func (s *session) identified(tick int64) bool {
+	return s.start == 0 || s.checked <= tick && tick-s.checked < identityGood
 }
 
 func (s *session) sameProcess(tick int64) bool {
-	if s.start == 0 || s.checked <= tick && tick-s.checked < identityGood {
+	if s.identified(tick) {
 		return true
 	}
 	start, err := startTime(int(s.pid))
@@ -86,31 +96,36 @@ func startTime(pid int) (uint64, error) {
 		return 0, errDead
 	case len(rest) == 0:
 		return 0, unix.ENOENT
-	case rest[0] == 'Z' || rest[0] == 'X':
+	case rest[0] == 'X' || rest[0] == 'Z' && field(rest, 20) < 2:
+		// A zombie with other threads is in the midst of execve, called by one of these.
 		return 0, errDead
 	}
-	for range 22 - 3 {
+	return field(rest, 22), nil
+}
+
+// field is a number of /proc/PID/stat, given from its third field on; 0 if it is not there.
+func field(rest []byte, n int) (value uint64) {
+	for range n - 3 {
 		space := bytes.IndexByte(rest, ' ')
 		if space < 0 {
-			return 0, unix.EINVAL
+			return 0
 		}
 		rest = rest[space+1:]
 	}
-	var start uint64
 	for _, c := range rest {
 		if c < '0' || c > '9' {
 			break
 		}
-		start = start*10 + uint64(c-'0')
+		value = value*10 + uint64(c-'0')
 	}
-	return start, nil
+	return value
 }
 
-// running says whether the thread has a processor or waits for one.
+// running says whether the thread has a processor, or waits for one or for a disk.
 func running(tid int) bool {
 	var text [512]byte
 	rest := readStat(tid, text[:])
-	return len(rest) > 0 && rest[0] == 'R'
+	return len(rest) > 0 && (rest[0] == 'R' || rest[0] == 'D')
 }
 
 // readStat reads /proc/PID/stat into text and returns it from its third field on, the

@@ -1,9 +1,18 @@
 package ledger
 
-// sweepEvery is how long the counts of all sessions are believed once they have been
-// held against the living processes, in ms. Without it a flood at a full server
-// would look at every process for each client it refuses.
-const sweepEvery = 20
+import "time"
+
+// The counts of all sessions are believed for sweepEvery ms once they have been held against
+// the living processes, and at least for 20 times as long as that took: all others
+// wait for it, and in a flood at a full server it would be done for each client refused.
+const (
+	sweepEvery = 20
+	sweepShare = 20
+)
+
+// identities is how many start times a sweep reads when an arrival is behind it; the other
+// processes are only asked whether they exist, and it is their turn the next time.
+const identities = 64
 
 // Stress begins at 80 % of a limit and ends below 60 %.
 const stressOn, stressOff = 80, 60
@@ -12,14 +21,16 @@ const stressOn, stressOff = 80, 60
 // number of slots is a limit too.
 func (t *Tx) verify(a Arrival) {
 	s := t.state()
-	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) || t.l.freeSlot() < 0 {
-		if t.now-s.sweptAt >= sweepEvery || s.sweptAt > t.now {
-			t.sweep()
+	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) ||
+		s.stressed != 0 || t.l.freeSlot() < 0 {
+		if t.now >= s.sweepAt || s.sweepAt > t.now+time.Minute.Milliseconds() {
+			t.sweep(identities)
 		}
 	}
 	if i := t.l.find(keyOf(a.Network)); i >= 0 {
-		if n := int(t.sessionsOf(t.l.record(i))); n > 0 {
-			t.reapClient(i, a.Limits.Conns > 0 && n >= a.Limits.Conns)
+		n := int(t.sessionsOf(t.l.record(i)))
+		if atLimit := a.Limits.Conns > 0 && n >= a.Limits.Conns; atLimit || n > 0 && n <= fewSessions {
+			t.reapClient(i, atLimit)
 		}
 	}
 }
@@ -41,18 +52,24 @@ func (t *Tx) stress(max Limits) {
 	}
 }
 
-// sweep frees every session whose process is dead and counts the others anew. Each
-// one freed is work done for itself, so that the undo log stays short.
-func (t *Tx) sweep() {
+// fewSessions of a client are looked at whenever it comes, for the sake of the log line.
+const fewSessions = 16
+
+// sweep frees every session whose process is dead and counts the others anew. It reads at most
+// so many start times. Each session freed is work done for itself, so that
+// the undo log stays short.
+func (t *Tx) sweep(identities int) {
 	l := t.l
+	began := time.Now()
 	var waiting, serving uint32
-	var before session // a room's sessions follow one another: one look is enough for all
 	for i := range l.liveSlots() {
 		s := l.slot(i)
-		same := before.state != slotFree && s.pid == before.pid && s.start == before.start
-		if s.state != slotFree && (same || s.alive(t.now)) {
-			before = *s
-			if s.state == slotServing {
+		look := identities > 0 && !s.identified(t.now)
+		if look {
+			identities--
+		}
+		if s.state != slotFree && s.exists() && (!look || s.sameProcess(t.now)) {
+			if s.state == slotServing || t.overdue(i) {
 				serving++
 			} else {
 				waiting++
@@ -63,8 +80,24 @@ func (t *Tx) sweep() {
 		t.begin()
 	}
 	st := t.state()
-	st.waiting, st.serving, st.sweptAt = waiting, serving, t.now
+	st.waiting, st.serving = waiting, serving
+	st.sweepAt = t.now + max(sweepEvery, sweepShare*time.Since(began).Milliseconds())
 }
+
+// overdue turns a session that has waited longer than anybody may into one that is served: its
+// process could not say so, because the ledger was held by another when its delay ended.
+func (t *Tx) overdue(i int) bool {
+	if t.now-t.l.slot(i).since < longestWait.Milliseconds() {
+		return false
+	}
+	t.serve(i)
+	t.begin()
+	return true
+}
+
+// longestWait is the longest greet delay there is, and a little more (RFC 5321 §4.5.3.2.1 has
+// clients wait for five minutes).
+const longestWait = 5 * time.Minute
 
 // reapClient does the same for the sessions of one client, thoroughly if a limit depends
 // on it; else a pid that has been handed on may pass for the session's. It

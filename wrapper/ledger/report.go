@@ -17,7 +17,7 @@ type Totals struct {
 
 // Totals counts the living sessions and reads the counts.
 func (t *Tx) Totals() Totals {
-	t.sweep()
+	t.sweep(int(t.l.geo.slots))
 	s, sums := t.state(), t.l.totals
 	return Totals{
 		Waiting: int(s.waiting), Serving: int(s.serving), Clients: int(s.clients), Capacity: t.l.records(),
@@ -36,7 +36,7 @@ type LiveSession struct {
 
 // Sessions lists the living sessions, in no order.
 func (t *Tx) Sessions() []LiveSession {
-	t.sweep()
+	t.sweep(int(t.l.geo.slots))
 	var all []LiveSession
 	for i := range t.l.liveSlots() {
 		s := t.l.slot(i)

@@ -111,6 +111,63 @@ func TestStopInTheMidstOfWork(t *testing.T) {
 	mustAudit(t, l)
 }
 
+// rivalRole works without a pause until the parent has a word, and says how long a work has taken at worst and how many
+// found the ledger held: LEDGER.
+func rivalRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	var worst time.Duration
+	busy := 0
+	for input := []unix.PollFd{{Fd: 0, Events: unix.POLLIN}}; ; {
+		if n, _ := unix.Poll(input, 0); n > 0 {
+			break
+		}
+		began := time.Now()
+		err := l.Do(Now(), func(t *Tx) { t.Count(1) })
+		worst = max(worst, time.Since(began))
+		if err == ErrBusy {
+			busy++
+		} else if err != nil {
+			return err
+		}
+	}
+	fmt.Println(int64(worst), busy)
+	return nil
+}
+
+// Nor does a stopped process delay those longer who had to queue for the ledger before.
+func TestStopInACrowd(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path, program := ledgerPath(t, l), plainProgram(t)
+	var rivals []*child
+	for range 6 {
+		rivals = append(rivals, startAs(t, program, nil, nil, "rival", path))
+	}
+	for _, c := range rivals {
+		c.line(t)
+	}
+	c := start(t, "stop", "work", path)
+	c.untilStopped(t)
+	time.Sleep(300 * time.Millisecond)
+	var worst []time.Duration
+	for _, c := range rivals {
+		c.tell(t, "enough")
+	}
+	for _, c := range rivals {
+		var d time.Duration
+		var busy int
+		if _, err := fmt.Sscan(c.line(t), (*int64)(&d), &busy); err != nil || busy < 3 {
+			t.Fatalf("ErrBusy %d times in 300 ms, %v", busy, err)
+		}
+		worst = append(worst, d)
+	}
+	slices.Sort(worst)
+	checkDelays(t, worst)
+}
+
 // A process killed while it is stopped gives the lock back, and what it did is undone.
 func TestStopThenKill(t *testing.T) {
 	l := newLedger(t, MinClients)

@@ -116,10 +116,12 @@ func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
 
 // Serve turns a waiting session into one that is served by an MTA.
 func (t *Tx) Serve(s Session) {
-	i := t.mine(s)
-	if i < 0 || t.l.slot(i).state != slotWaiting {
-		return
+	if i := t.mine(s); i >= 0 && t.l.slot(i).state == slotWaiting {
+		t.serve(i)
 	}
+}
+
+func (t *Tx) serve(i int) {
 	t.l.changeSlot(i).state = slotServing
 	st := t.state()
 	if st.waiting > 0 {
