@@ -53,7 +53,10 @@ func serve(file string) int {
 		return complain(err, stdio, log)
 	}
 	cfg, wrong := config.Load(file, allowlist.For(conn.Client.Addr()))
-	if cfg == nil {
+	switch {
+	case cfg == nil && gone:
+		return admin.ExitOK
+	case cfg == nil:
 		turnAway(conn, wrong, log)
 		return admin.ExitTemporary
 	}

@@ -96,7 +96,7 @@ func TestSignals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, tt.spoiled, fds{})
 			ign, blk := s.field("status", "SigIgn:"), s.field("status", "SigBlk:")
-			if (ign != none) != tt.ign || (blk != none) != tt.blk {
+			if tt.ign && ign == none || tt.blk && blk == none { // whoever runs the test may ignore more: make(1) does
 				t.Fatalf("the wrapper ignores %s and blocks %s: the test proves nothing", ign, blk)
 			}
 			s.become()

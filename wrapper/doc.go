@@ -11,7 +11,7 @@
 //	ledger, log, reply                                         session.go, log.go, reply.go
 //
 // [Session.Run] goes through it once. [Door.Explain] asks the same Decide for an
-// administrator. The first test that applies decides; design and manual number them 1 to 10.
+// administrator. The first test that applies decides; sendwrap(8) numbers them 1 to 10.
 //
 // # When something is wrong
 //

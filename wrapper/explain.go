@@ -28,9 +28,8 @@ func (d *Door) Explain(client netip.Addr) (steps []Step, verdict Verdict, f Fact
 			f.Standing = t.Look(d.arrival(netip.AddrPortFrom(client, 0), f.Limits))
 		})
 	}
-	verdict = f.Decide()
-	if verdict == Undecided {
-		verdict = Pass
+	if verdict = f.Decide(); verdict == Undecided {
+		verdict = f.Conclude(Quiet)
 	}
 	for _, e := range explanations {
 		steps = append(steps, Step{e.test, e.found(&f), e.verdict == verdict})
@@ -48,7 +47,7 @@ var explanations = []struct {
 	{Allowed, "allow network", func(f *Facts) string { return said(f, allowlist.Allow) }},
 	{Blocked, "block", func(f *Facts) string {
 		if !f.Blocked {
-			return fmt.Sprintf("none; %d strikes in the last day", f.Strikes)
+			return fmt.Sprintf("none; strikes in the last day: %d", f.Strikes)
 		}
 		return fmt.Sprintf("%v for another %v, because of %s", f.Network, Seconds(f.BlockLeft), f.Reason)
 	}},
@@ -64,7 +63,7 @@ var explanations = []struct {
 		if f.Limits.ClientRate.N == 0 {
 			return "no limit"
 		}
-		return fmt.Sprintf("%s arrivals of its network in %v", of(f.Arrivals, f.Limits.ClientRate.N), f.Limits.ClientRate.Per)
+		return fmt.Sprintf("%s arrivals of its network in %s", of(f.Arrivals, f.Limits.ClientRate.N), config.FormatDuration(f.Limits.ClientRate.Per))
 	}},
 	{Known, "known", func(f *Facts) string {
 		switch {
@@ -79,9 +78,9 @@ var explanations = []struct {
 	{Pregreet, "speaks within the greet delay", func(f *Facts) string { return "refused, and a strike" }},
 	{Pass, "quiet to the end", func(f *Facts) string {
 		if f.Stressed {
-			return fmt.Sprintf("served after %v (shortened: crowded)", f.Delay())
+			return fmt.Sprintf("served after %s (stress)", config.FormatDuration(f.Delay()))
 		}
-		return fmt.Sprintf("served after %v", f.Delay())
+		return fmt.Sprintf("served after %s", config.FormatDuration(f.Delay()))
 	}},
 }
 

@@ -63,6 +63,14 @@ var errSaid = errors.New("")
 
 // Run executes the command that args begin with, and returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
+	switch args[0] {
+	case "-h", "-help", "--help":
+		Usage(stdout)
+		return ExitOK
+	case "-f":
+		fmt.Fprintln(stderr, "sendwrap: -f wants one FILE, and stands behind the name of a command; see sendwrap help")
+		return ExitUsage
+	}
 	for _, cmd := range commands() {
 		if cmd.name != args[0] {
 			continue

@@ -31,13 +31,16 @@ func block(c *call) error {
 		if d, err = config.ParseDuration(c.args[1]); err != nil {
 			return usageError(err.Error())
 		}
-		if d <= 0 || d > ledger.MaxBlock {
+		if d < time.Second || d > ledger.MaxBlock {
 			return usageError(fmt.Sprintf("%q is out of range; write 1s to 31d", c.args[1]))
 		}
 	}
 	door, n, err := c.target()
 	if err != nil {
 		return err
+	}
+	if d == 0 && door.Config.Block.Strikes == 0 {
+		return usageError("block is off in " + c.file + ", which so names no time; write a DURATION")
 	}
 	if n.Bits() < leastV4 || n.Addr().Is6() && n.Bits() < leastV6 {
 		return usageError(fmt.Sprintf("%v is too wide for a block; use a deny line in %s", n, c.file))
@@ -69,7 +72,8 @@ func block(c *call) error {
 // once at that. A process that holds other clients too is left alone: it finds
 // the block itself.
 func (c *call) end(n netip.Prefix, live []ledger.LiveSession) error {
-	ended, gone := 0, 0
+	ended := 0
+	var failed error
 	for _, s := range live {
 		if s.Process.Shared || !n.Contains(s.Client.Addr()) {
 			continue
@@ -77,14 +81,13 @@ func (c *call) end(n netip.Prefix, live []ledger.LiveSession) error {
 		switch err := s.Process.Signal(unix.SIGTERM); err {
 		case nil:
 			ended++
-		case unix.ESRCH:
-			gone++ // between our look and our signal
+		case unix.ESRCH: // it ended between our look and our signal
 		default:
-			return fmt.Errorf("ending process %d: %w", s.Process.PID, err)
+			failed = errors.Join(failed, fmt.Errorf("process %d of %v: %w", s.Process.PID, s.Client, err))
 		}
 	}
 	fmt.Fprintf(c.stdout, "%v: %s ended\n", n, plural(ended, "session"))
-	return nil
+	return failed
 }
 
 // unblock ends blocks.

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
 )
 
 // check says whether the configuration is right and, for each address, which test of
@@ -66,8 +67,11 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, s.Found)
 	}
 	w.Flush()
+	if d.Config.Mode == config.Observe {
+		fmt.Fprintln(c.stdout, "mode observe: whatever the verdict, it gets the MTA")
+	}
 	if verdict == wrapper.Pass {
-		fmt.Fprintf(c.stdout, "verdict: %v after %s\n", verdict, facts.Delay())
+		fmt.Fprintf(c.stdout, "verdict: %v after %s\n", verdict, config.FormatDuration(facts.Delay()))
 	} else {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}

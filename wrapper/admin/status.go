@@ -95,7 +95,7 @@ func newReport(l *ledger.Ledger) (*report, error) {
 	for _, v := range wrapper.Verdicts() {
 		r.Verdicts[v.String()] = totals.Verdicts[v]
 	}
-	r.Delay.Spoke, r.Delay.Left = totals.Spoke, totals.Left
+	r.Delay.Spoke, r.Delay.Left = append([]uint64{}, totals.Spoke...), append([]uint64{}, totals.Left...)
 	return r, nil
 }
 
@@ -122,7 +122,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	crowded := ""
 	if r.Stressed {
-		crowded = " (crowded: the greet delay is shortened)"
+		crowded = " (stress: the greet delay is shortened)"
 	}
 	fmt.Fprintf(w, "waiting\t%d of %d%s\n", r.Sessions.Waiting, cfg.MaxWaiting, crowded)
 	fmt.Fprintf(w, "serving\t%d of %d\n", r.Sessions.Serving, cfg.MaxSessions)

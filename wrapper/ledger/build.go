@@ -49,6 +49,9 @@ func replace(dir int, path string, l *Ledger) (*Ledger, []string, error) {
 	}
 	var notes []string
 	if _, bad := err.(*badFile); bad {
+		if !ours(dir) {
+			return nil, nil, fmt.Errorf("%w; put the ledger in a directory of its own, mode 0700", err)
+		}
 		notes = append(notes, fmt.Sprintf("%v; set aside as %s.bad and begun anew", err, path))
 		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
 			return nil, nil, &os.PathError{Op: "rename", Path: path, Err: err}
@@ -90,7 +93,7 @@ func lockNew(dir int, path string) (int, error) {
 		var here, there unix.Stat_t
 		if unix.Fstat(fd, &here) == nil && unix.Fstatat(dir, name, &there, unix.AT_SYMLINK_NOFOLLOW) == nil &&
 			here.Ino == there.Ino && here.Dev == there.Dev {
-			if err := private(path, &here, 0o077); err != nil {
+			if err := private(path, &here, 0o077, cureOfMode); err != nil {
 				unix.Close(fd)
 				return -1, err
 			}
@@ -100,6 +103,13 @@ func lockNew(dir int, path string) (int, error) {
 		unix.Close(fd)
 	}
 	return -1, ErrBusy
+}
+
+// ours says whether nobody but us has any business in the directory. In another one, a file in the
+// ledger's place is more likely a stranger's that a wrong path names.
+func ours(dir int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(dir, &st) == nil && st.Mode&0o077 == 0
 }
 
 // sign writes into the file that is being built whose turn it is, where a ledger has it too: those

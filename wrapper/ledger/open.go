@@ -30,7 +30,7 @@ type Ledger struct {
 // last directory is made too, mode 0700.
 //
 // A file that is not a ledger of this version is renamed to PATH.bad and a new one
-// made; one with another number of records is replaced by one of the size wanted, which
+// made, if the directory is the ledger's own (mode 0700); one with another number of records is replaced by one of the size wanted, which
 // takes over what it held. Open says so in notes, for the log. It refuses a
 // file or directory that others may write, and a symbolic link.
 //
@@ -87,20 +87,23 @@ func openDir(name string) (int, error) {
 		unix.Close(fd)
 		return -1, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
-	if err := private(name, &st, 0o022); err != nil {
+	if err := private(name, &st, 0o022, "put the ledger in a directory of its own, mode 0700"); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
 }
 
+// cureOfMode does not simply say chmod: a wrong path may name a stranger's file.
+const cureOfMode = "if it is the ledger, chmod 0600 it, else name another place"
+
 // private refuses what belongs to somebody else, or whose mode has one of the bits.
-func private(name string, st *unix.Stat_t, bits uint32) error {
+func private(name string, st *unix.Stat_t, bits uint32, cure string) error {
 	if st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
 		return fmt.Errorf("%s: belongs to uid %d; chown it to root", name, st.Uid)
 	}
 	if st.Mode&bits != 0 {
-		return fmt.Errorf("%s: mode %#o lets others in; chmod go-rwx it", name, st.Mode&0o777)
+		return fmt.Errorf("%s: mode %#o lets others in; %s", name, st.Mode&0o7777, cure)
 	}
 	return nil
 }
@@ -142,7 +145,7 @@ func (l *Ledger) mapWhole(path string) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return fmt.Errorf("%s: is not a regular file; name another place for the ledger", path)
 	}
-	if err := private(path, &st, 0o077); err != nil {
+	if err := private(path, &st, 0o077, cureOfMode); err != nil {
 		return err
 	}
 	var h header

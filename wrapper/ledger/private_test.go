@@ -60,11 +60,11 @@ func refusals() []refusal {
 		return func(t *testing.T, path string) { try(t, os.Chmod(filepath.Dir(path), mode)) }
 	}
 	return []refusal{
-		{name: "readable by others", make: mode(0o604), want: "PATH: mode 0604 lets others in; chmod go-rwx it"},
-		{name: "writable by the group", make: mode(0o620), want: "PATH: mode 0620 lets others in; chmod go-rwx it"},
-		{name: "a directory that the group may write", make: dirMode(0o770), want: "DIR: mode 0770 lets others in; chmod go-rwx it"},
-		{name: "a directory that all may write", make: dirMode(0o777), want: "DIR: mode 0777 lets others in; chmod go-rwx it"},
-		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777), want: "DIR: mode 0777 lets others in; chmod go-rwx it"},
+		{name: "readable by others", make: mode(0o604), want: "PATH: mode 0604 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
+		{name: "writable by the group", make: mode(0o620), want: "PATH: mode 0620 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
+		{name: "a directory that the group may write", make: dirMode(0o770), want: "DIR: mode 0770 lets others in; put the ledger in a directory of its own, mode 0700"},
+		{name: "a directory that all may write", make: dirMode(0o777), want: "DIR: mode 0777 lets others in; put the ledger in a directory of its own, mode 0700"},
+		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777), want: "DIR: mode 01777 lets others in; put the ledger in a directory of its own, mode 0700"},
 		{name: "a symbolic link to a ledger", make: func(t *testing.T, path string) {
 			ledger(t, path+".real")
 			try(t, os.Symlink(path+".real", path))

@@ -68,7 +68,7 @@ type scene struct {
 	want expectation
 }
 
-// Refusals as the design has them: reply code and enhanced status code. They stand here once more, so that the show
+// Refusals as sendwrap(8) has them: reply code and enhanced status code. They stand here once more, so that the show
 // notices when the program replies otherwise.
 const (
 	denied   = "554 5.7.1"

@@ -1,5 +1,5 @@
 // Package try shows sendwrap at work on loopback: a small super-server starts it for real clients over TCP, each of
-// which behaves in a way of its own, and what they see is held against what the design says.
+// which behaves in a way of its own, and what they see is held against what sendwrap(8) says.
 package try
 
 import (
