@@ -12,7 +12,7 @@ import (
 // newLedger makes a ledger in a directory of its own.
 func newLedger(t testing.TB, clients int) *Ledger {
 	t.Helper()
-	l, notes := mustOpen(t, filepath.Join(t.TempDir(), "ledger"), clients)
+	l, notes := mustOpen(t, filepath.Join(ownDir(t), "ledger"), clients)
 	if len(notes) > 0 {
 		t.Fatalf("a new ledger has notes: %q", notes)
 	}

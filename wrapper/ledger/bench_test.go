@@ -206,7 +206,7 @@ func costRole(args []string) error {
 
 // An arrival costs little more than what the kernel takes for the same calls, and no more with 60,000 clients than with 10.
 func TestCosts(t *testing.T) {
-	child := startAs(t, plainProgram(t), nil, nil, "cost", t.TempDir())
+	child := startAs(t, plainProgram(t), nil, nil, "cost", ownDir(t))
 	var c costs
 	if _, err := fmt.Sscan(child.line(t), (*int64)(&c.arrivalFloor), (*int64)(&c.arrival10), (*int64)(&c.arrival60k),
 		(*int64)(&c.lockFloor), (*int64)(&c.do10), (*int64)(&c.do60k), (*int64)(&c.work10), (*int64)(&c.work60k)); err != nil {

@@ -67,7 +67,7 @@ func TestHonestBuildersAtOnce(t *testing.T) {
 	const builders = 24
 	for name, begin := range beginnings(t) {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "ledger")
+			path := filepath.Join(ownDir(t), "ledger")
 			begin(path)
 			gate, err := unix.Open(path+".gate", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 			if err == nil {
@@ -127,7 +127,7 @@ func TestHonestBuilderKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
 			for ended := false; !ended; calls++ {
-				path := filepath.Join(t.TempDir(), "ledger")
+				path := filepath.Join(ownDir(t), "ledger")
 				begin(path)
 				ended = killAtCall(t, start(t, "build", path, "", "2048"), calls)
 				var l *Ledger

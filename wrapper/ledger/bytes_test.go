@@ -93,7 +93,7 @@ func mischief(which byte, raw []byte) uint64 {
 // template is the file of a furnished ledger.
 func template(t testing.TB) []byte {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "template")
+	path := filepath.Join(ownDir(t), "template")
 	l, _, err := Open(path, MinClients, ThisBoot())
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +224,7 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 func trial(t *testing.T, image, data []byte) {
 	image = slices.Clone(image)
 	corrupt(image, data)
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	if err := os.WriteFile(path, image, 0o600); err != nil {
 		t.Fatal(err)
 	}

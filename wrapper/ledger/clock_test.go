@@ -123,6 +123,27 @@ func TestTimeOfStrikes(t *testing.T) {
 	}
 }
 
+// A client that has been struck or blocked is known no longer, nor will it be when that is over.
+func TestTimeOfTheKnown(t *testing.T) {
+	l := newLedger(t, MinClients)
+	for n, do := range []func(*Tx){
+		func(tx *Tx) { tx.Strike(networkN(0), "test", threeStrikes) },
+		func(tx *Tx) { tx.Block(networkN(1), time.Millisecond, "test", Penalty{}) },
+	} {
+		must(t, l, func(tx *Tx) {
+			tx.Remember(networkN(n), time.Hour)
+			if s := tx.Look(from(hostN(n))); !s.Known {
+				t.Error("not known at once")
+			}
+			do(tx)
+		})
+		time.Sleep(2 * time.Millisecond)
+		if s := look(t, l, from(hostN(n))); s.Known || s.Blocked {
+			t.Errorf("host %d: %+v", n, s)
+		}
+	}
+}
+
 // What a client still earns by a session from before does not shorten the block that an administrator put on it.
 func TestTimeOfBlocksInForce(t *testing.T) {
 	l := newLedger(t, MinClients)
@@ -139,7 +160,7 @@ func TestTimeOfBlocksInForce(t *testing.T) {
 
 // Unblock frees the network and all within it, and forgets their strikes; others stay.
 func TestUnblock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
 	networks := []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "2001:db8::/32", "2001:db8:1::/48", "::/0"}
 	for _, tt := range []struct {

@@ -32,7 +32,7 @@ func TestCountsInCells(t *testing.T) {
 
 // Counts are what was counted, in another process's view, after a reboot, and in a rebuilt file.
 func TestCountsSurvive(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	l, _, err := Open(path, MinClients, bootN(1))
 	if err != nil {
 		t.Fatal(err)

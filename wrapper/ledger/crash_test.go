@@ -31,7 +31,7 @@ func copyFile(t testing.TB, from, to string) {
 // furnished makes a furnished ledger in boot 1 and returns its path and what it says.
 func furnished(t *testing.T, now Moment) (path string, before []byte) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "ledger")
+	path = filepath.Join(ownDir(t), "ledger")
 	l, _, err := Open(path, MinClients, bootN(1))
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestCrashAtEveryInstruction(t *testing.T) {
 			now := Now()
 			path, before := furnished(t, now)
 			after, pages := done(t, path, 1, now, d.do)
-			dir := t.TempDir()
+			dir := ownDir(t)
 			committed := false
 			s := newStepper(t, program, path, d.name, 1, now, pages)
 			n, states := s.run(t, func(image []byte) {
@@ -130,7 +130,7 @@ func TestCrashDuringRollback(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, pages := done(t, path, 1, now, func(*Tx) {})
-	dir := t.TempDir()
+	dir := ownDir(t)
 	s := newStepper(t, plainProgram(t), path, "nothing", 1, now, pages)
 	n, states := s.run(t, func(image []byte) {
 		l := crashed(t, dir, image, 1)
@@ -153,7 +153,7 @@ func TestCrashAsABootBegins(t *testing.T) {
 		return s
 	}
 	_, pages := done(t, path, 2, reboot, func(*Tx) {})
-	dir := t.TempDir()
+	dir := ownDir(t)
 	s := newStepper(t, plainProgram(t), path, "nothing", 2, reboot, pages)
 	n, states := s.run(t, func(image []byte) {
 		l := crashed(t, dir, image, 2)

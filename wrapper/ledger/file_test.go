@@ -76,7 +76,7 @@ func TestHonestFiles(t *testing.T) {
 
 // checkSetAside opens a ledger where there is such a file.
 func checkSetAside(t *testing.T, content []byte, why string) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func checkDirectory(t testing.TB, path string, want ...string) {
 
 // A second bad file takes the place of the first: a ledger that goes bad each day fills no disk.
 func TestHonestSetAsideOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	for _, text := range []string{"first", "second"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

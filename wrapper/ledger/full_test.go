@@ -106,7 +106,7 @@ func holeOnFullDisk(path string) error {
 // On a full disk there is no ledger and a clear reason; when there is room again there is one.
 func TestFullDisk(t *testing.T) {
 	needRoot(t)
-	dir := t.TempDir()
+	dir := ownDir(t)
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	if err := startAs(t, thisProgram, attr, nil, "diskfull", dir).end(); err != nil {
 		t.Error(err)
@@ -132,7 +132,7 @@ func sizeLimitRole(args []string) error {
 
 // The same if files may not be so large.
 func TestFullBySizeLimit(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	if err := start(t, "sizelim", path).end(); err != nil {
 		t.Error(err)
 	}

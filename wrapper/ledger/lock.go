@@ -57,7 +57,7 @@ func lock(fd int, turn func() uint64) error {
 		}
 		still := now.Sub(moved)
 		switch {
-		case still >= Patience && stuck(turn, is), still >= 2*Patience && is&holder == 0:
+		case still >= Patience && stuck(fd, turn, is), still >= crowdPatience && is&holder == 0:
 			return ErrBusy
 		case now.Sub(began) >= crowdPatience:
 			return ErrCrowded
@@ -70,19 +70,21 @@ func lock(fd int, turn func() uint64) error {
 	}
 }
 
-// holder is the part of a turn that names the thread that has the lock, 0 until it has said
-// so: one that is stopped in that instant costs others twice their patience.
+// holder is the part of a turn that names the thread that has the lock, 0 until it has said so.
 const holder = 1<<32 - 1
 
 // begins and ends say whose turn it is.
 func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
 func (u *undo) ends()   { u.turn.Store(u.turn.Load() &^ holder) }
 
-// stuck says whether it is still that turn, and the thread whose turn it is would not go
-// on even if it got a processor.
-func stuck(turn func() uint64, seen uint64) bool {
-	tid := int(seen & holder)
-	return tid != 0 && turn() == seen && !running(tid) && turn() == seen
+// stuck says whether it is still that turn, and whoever has the lock would not go on even if
+// it got a processor. One that has not yet said who it is the kernel knows.
+func stuck(fd int, turn func() uint64, seen uint64) bool {
+	if tid := int(seen & holder); tid != 0 {
+		return turn() == seen && !running(tid) && turn() == seen
+	}
+	pid := flockedBy(fd)
+	return pid != 0 && stopped(pid) && turn() == seen
 }
 
 // flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that

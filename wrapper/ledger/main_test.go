@@ -189,3 +189,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// ownDir is a directory as the ledger's is: nobody else may look into it.
+func ownDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -93,7 +93,7 @@ func withPID(pid int) (*exec.Cmd, error) {
 // A pid that has been handed on is not the session's process, and gets no signal for it.
 func TestSessionsAndReusedPID(t *testing.T) {
 	needRoot(t)
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 	if err := startAs(t, thisProgram, attr, nil, "reuse", path).end(); err != nil {
 		t.Error(err)

@@ -16,7 +16,7 @@ import (
 func TestPrivateModes(t *testing.T) {
 	for _, mask := range []int{0, 0o022, 0o077} {
 		old := unix.Umask(mask)
-		path := filepath.Join(t.TempDir(), "new", "ledger")
+		path := filepath.Join(ownDir(t), "new", "ledger")
 		_, _, err := Open(path, MinClients, ThisBoot())
 		unix.Umask(old)
 		if err != nil {
@@ -114,7 +114,7 @@ func TestPrivateRefusals(t *testing.T) {
 			if tt.root {
 				needRoot(t)
 			}
-			dir := filepath.Join(t.TempDir(), "var", "sendwrap")
+			dir := filepath.Join(ownDir(t), "var", "sendwrap")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +173,7 @@ func countOpen(t *testing.T, dir string) (n int) {
 // A symbolic link as the last directory is the administrator's own affair, and a link where a bad file is put aside
 // is replaced, not followed.
 func TestPrivateLinks(t *testing.T) {
-	dir := t.TempDir()
+	dir := ownDir(t)
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
 	if err := errors.Join(os.Mkdir(real, 0o700), os.Symlink(real, link)); err != nil {
 		t.Fatal(err)

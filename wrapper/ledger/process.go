@@ -128,6 +128,33 @@ func running(tid int) bool {
 	return len(rest) > 0 && (rest[0] == 'R' || rest[0] == 'D')
 }
 
+// stopped says whether the process was stopped, by a signal or a debugger.
+func stopped(pid int) bool {
+	var text [512]byte
+	rest := readStat(pid, text[:])
+	return len(rest) > 0 && (rest[0] == 'T' || rest[0] == 't')
+}
+
+// flockedBy is the process that has the flock(2) of the file behind fd (proc(5),
+// /proc/locks); 0 if that cannot be told.
+func flockedBy(fd int) int {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	inode := []byte(":" + strconv.FormatUint(st.Ino, 10))
+	text := make([]byte, 1<<16) // of a longer list the beginning
+	for line := range bytes.Lines(text[:readFile("/proc/locks", text)]) {
+		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:131077 0 EOF; those who wait have an arrow behind the number
+		f := bytes.Fields(line)
+		if len(f) > 5 && string(f[1]) == "FLOCK" && bytes.HasSuffix(f[5], inode) {
+			pid, _ := strconv.Atoi(string(f[4]))
+			return pid
+		}
+	}
+	return 0
+}
+
 // readStat reads /proc/PID/stat into text and returns it from its third field on, the
 // state; nothing where it cannot be read. The second field is the program's name in
 // parentheses, which may hold anything, so it ends with the last one.

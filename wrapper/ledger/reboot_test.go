@@ -17,7 +17,7 @@ type machine struct {
 }
 
 func newMachine(t *testing.T, wall time.Time) *machine {
-	m := &machine{t: t, path: filepath.Join(t.TempDir(), "ledger"), now: Moment{time.Minute, wall}}
+	m := &machine{t: t, path: filepath.Join(ownDir(t), "ledger"), now: Moment{time.Minute, wall}}
 	m.reboot(0, 0)
 	return m
 }

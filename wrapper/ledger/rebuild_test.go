@@ -50,7 +50,7 @@ func checkTakenOver(t *testing.T, l *Ledger, now Moment) {
 
 // Another clients= makes another file, larger or smaller, that holds what the one before it held.
 func TestHonestRebuild(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
 	now := Now()
 	furnish(t, l, now, Self())
@@ -79,7 +79,7 @@ func TestHonestRebuild(t *testing.T) {
 
 // Into a ledger much too small goes what matters most, in whatever order it is found in the old one.
 func TestHonestShrink(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, 65536)
 	const blocked, clients, live = 300, 40_000, 60
 	for n := 0; n < clients; {

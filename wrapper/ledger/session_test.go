@@ -164,7 +164,7 @@ func TestSessionsWithoutStartTime(t *testing.T) {
 
 // A room's sessions are told from others, so that it is never signalled for one client's sake.
 func TestSessionsOfARoom(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
 	room := Self()
 	room.Shared = true

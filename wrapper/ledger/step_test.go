@@ -109,7 +109,7 @@ func plainProgram(t *testing.T) string {
 	if !underRace {
 		return thisProgram
 	}
-	program := filepath.Join(t.TempDir(), "ledger.test")
+	program := filepath.Join(ownDir(t), "ledger.test")
 	if out, err := exec.Command("go", "test", "-race=false", "-c", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go test -c: %v\n%s", err, out)
 	}

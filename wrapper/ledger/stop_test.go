@@ -186,7 +186,7 @@ func TestStopThenKill(t *testing.T) {
 
 // A process stopped while it makes the file delays others no longer.
 func TestStopInTheMidstOfBuilding(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger")
+	path := filepath.Join(ownDir(t), "ledger")
 	c := start(t, "stop", "build", path)
 	c.untilStopped(t)
 	checkDelays(t, delays(t, 10, func() error {

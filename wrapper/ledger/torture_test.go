@@ -172,9 +172,12 @@ func TestTorture(t *testing.T) {
 		sum.worst.Store(max(sum.worst.Load(), line.worst.Load()))
 		sum.worstSleep.Store(max(sum.worstSleep.Load(), line.worstSleep.Load()))
 	}
+	x.mu.Lock()
+	ended := x.respawns
+	x.mu.Unlock()
 	worst, slack := time.Duration(sum.worst.Load()), time.Duration(sum.worstSleep.Load())
 	t.Logf("%d arrivals, %d killed and %d stopped by the test, %d ended; %d times ErrBusy, %d works took more than %v, the longest %v; a sleep was %v too long at worst",
-		sum.done.Load(), x.kills, x.stops, x.respawns, sum.busy.Load(), sum.slow.Load(), promised, worst, slack)
+		sum.done.Load(), x.kills, x.stops, ended, sum.busy.Load(), sum.slow.Load(), promised, worst, slack)
 	if n := sum.broken.Load(); n > 0 {
 		t.Errorf("%d times a limit was exceeded", n)
 	}

@@ -139,7 +139,7 @@ func (w *worker) do(work func(*Tx)) bool {
 	switch err {
 	case nil:
 		return true
-	case ErrBusy:
+	case ErrBusy, ErrCrowded:
 		w.line.busy.Add(1)
 	default:
 		w.line.broken.Add(1000)
