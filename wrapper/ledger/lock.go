@@ -57,7 +57,7 @@ func lock(fd int, turn func() uint64) error {
 		}
 		still := now.Sub(moved)
 		switch {
-		case still >= Patience && stuck(fd, turn, is), still >= crowdPatience && is&holder == 0:
+		case still >= Patience && stuck(fd, turn, is):
 			return ErrBusy
 		case now.Sub(began) >= crowdPatience:
 			return ErrCrowded
@@ -84,7 +84,7 @@ func stuck(fd int, turn func() uint64, seen uint64) bool {
 		return turn() == seen && !running(tid) && turn() == seen
 	}
 	pid := flockedBy(fd)
-	return pid != 0 && stopped(pid) && turn() == seen
+	return pid != 0 && !anyRunning(pid) && turn() == seen
 }
 
 // flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -128,11 +129,18 @@ func running(tid int) bool {
 	return len(rest) > 0 && (rest[0] == 'R' || rest[0] == 'D')
 }
 
-// stopped says whether the process was stopped, by a signal or a debugger.
-func stopped(pid int) bool {
-	var text [512]byte
-	rest := readStat(pid, text[:])
-	return len(rest) > 0 && (rest[0] == 'T' || rest[0] == 't')
+// anyRunning says the same of a process: that one of its threads is running.
+func anyRunning(pid int) bool {
+	threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+	if err != nil {
+		return true // gone by now, or not to be told
+	}
+	for _, thread := range threads {
+		if tid, err := strconv.Atoi(thread.Name()); err == nil && running(tid) {
+			return true
+		}
+	}
+	return false
 }
 
 // flockedBy is the process that has the flock(2) of the file behind fd (proc(5),
