@@ -29,9 +29,12 @@ func (s *Session) log(served bool) {
 			l.FloatOf("load", f.Load, f.Limits.RefuseLoad)
 		}
 	}
-	if s.counted != (ledger.Session{}) {
+	switch counted := s.counted != (ledger.Session{}); {
+	case counted && s.Verdict == Allowed:
+		l.IntOf("conns", f.Conns+1, 0)
+	case counted:
 		l.IntOf("conns", f.Conns+1, f.Limits.ClientConns)
-	} else if s.Verdict == Conns {
+	case s.Verdict == Conns:
 		l.IntOf("conns", f.Conns, f.Limits.ClientConns)
 	}
 	if s.Verdict == Rate {

@@ -117,8 +117,8 @@ func TestSession(t *testing.T) {
 		log        string // after the two addresses
 	}{
 		{"deny", quick + "deny 127.0.0.0/8", nil, nil, Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
-		{"allow", quick + "allow 127.0.0.1", nil, nil, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/50"},
-		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/50"},
+		{"allow", quick + "allow 127.0.0.1", nil, nil, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
+		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
 		{"block", quick, blockLoopback("127.0.0.1/32"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=59m59s reason=test reply=421"},
 		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=59m59s reason=test reply=421"},
 		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},

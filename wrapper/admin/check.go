@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -22,7 +23,7 @@ func check(c *call) error {
 		return err
 	}
 	if why := runnable(cfg.MTA[0]); why != nil {
-		fmt.Fprintf(c.stderr, "%v; write mta PROGRAM ARG… in %s\n", why, c.file)
+		fmt.Fprintf(c.stderr, "%s: mta: %v; write mta PROGRAM ARG…, with the path of a program\n", c.file, why)
 		wrong++
 	}
 	if len(c.args) > 0 {
@@ -82,10 +83,12 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 func runnable(program string) error {
 	info, err := os.Stat(program)
 	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("no such file %q", program)
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return fmt.Errorf("%s: is not a program", program)
+		return fmt.Errorf("%q is not a program", program)
 	}
 	return nil
 }

@@ -8,17 +8,22 @@
 //
 // # What it promises
 //
+// Each promise has tests that try to break it, whose names begin with the word here; TestTorture
+// tries several at once.
+//
 //   - Crash: a process may get SIGKILL at any instruction. The kernel gives the lock
 //     back at once; the next process undoes what was left half written.
-//   - Stop: a process stopped with the lock in its hand delays another by at most
-//     [Patience]; then that one gets [ErrBusy] and carries on without the ledger.
+//   - Stop: a process stopped with the lock in its hand delays another by [Patience],
+//     50 ms with all that belongs to it; then that one gets [ErrBusy] and carries on
+//     without the ledger. Who waits only because many others have their turn first waits
+//     for up to a second; then it gets [ErrCrowded], and its client is refused.
 //   - Exact: a limit is looked at and taken within one lock, so P processes with N
 //     arrivals each are P×N arrivals, and of a thousand that come at once only as
 //     many get in as the limit says.
 //   - Sessions are processes: a session lives as long as its process does, told by
 //     pid and start time. After execve it is the MTA's, which knows nothing of us.
 //     Dead sessions are freed by whoever looks next.
-//   - Bounded: the size is fixed when the file is made and allocated in full.
+//   - Bounded: the size is fixed when the file is made and allocated in full (also TestFull).
 //     When it is full, what matters least goes first (see [importance]); a live
 //     session never does.
 //   - Unguessable: places are chosen by SipHash with a random key per file, so nobody
@@ -26,7 +31,7 @@
 //   - Honest about its bytes: a header with magic, version, geometry and checksum. A
 //     file that does not fit is set aside and a new one made. Any byte elsewhere
 //     may be anything: indexes and times are checked before they are believed, loops
-//     are bounded, and a file that is cut off while mapped is an error, not a crash.
+//     are bounded, and a file that is cut off while mapped (TestLost) is an error, not a crash.
 //   - Private: mode 0600, ours, in a directory that nobody else may write.
 //   - Time: the ledger has a clock of its own, which never jumps (see clock.go).
 //   - Remembers: blocks and known clients survive a reboot, sessions do not.
