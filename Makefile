@@ -20,7 +20,8 @@ all:
 release:
 	for arch in $(arches); do GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; done
 
-# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. The path: daemons are not in everybody's,
+# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: some measure how long
+# others wait, and packages that are tested beside them would be measured too. The path: daemons are not in everybody's,
 # and xinetd is where setup.sh has unpacked it.
 unpacked := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sendwrap-tests
 
@@ -32,7 +33,7 @@ test:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(MAKE) release
-	$(GO) test -race -count=1 -timeout 15m ./...
+	$(GO) test -race -count=1 -p 1 -timeout 15m ./...
 
 .PHONY: bench
 bench:

@@ -55,14 +55,14 @@ func lock(fd int, turn func() uint64) error {
 		if is != seen {
 			moved, seen = now, is
 		}
-		still := now.Sub(moved)
+		waited := now.Sub(began)
 		switch {
-		case still >= Patience && stuck(fd, turn, is):
+		case waited >= Patience && stuck(fd, is, now.Sub(moved)) && turn() == is:
 			return ErrBusy
-		case now.Sub(began) >= crowdPatience:
+		case waited >= crowdPatience:
 			return ErrCrowded
 		}
-		if rest := Patience - still; rest > 0 {
+		if rest := Patience - waited; rest > 0 {
 			pause = min(pause, rest)
 		}
 		ts := unix.NsecToTimespec(int64(pause))
@@ -77,14 +77,17 @@ const holder = 1<<32 - 1
 func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
 func (u *undo) ends()   { u.turn.Store(u.turn.Load() &^ holder) }
 
-// stuck says whether it is still that turn, and whoever has the lock would not go on even if
-// it got a processor. One that has not yet said who it is the kernel knows.
-func stuck(fd int, turn func() uint64, seen uint64) bool {
-	if tid := int(seen & holder); tid != 0 {
-		return turn() == seen && !running(tid) && turn() == seen
+// stuck says whether whoever has the turn, and has had it for so long, will not go on: it is
+// stopped, or it sleeps where it should work. One that has not yet said who it is
+// the kernel knows.
+func stuck(fd int, turn uint64, still time.Duration) bool {
+	var is byte
+	if tid := int(turn & holder); tid != 0 {
+		is = threadState(tid)
+	} else {
+		is = processState(flockedBy(fd))
 	}
-	pid := flockedBy(fd)
-	return pid != 0 && !anyRunning(pid) && turn() == seen
+	return is == stopped || is == asleep && still >= 2*Patience
 }
 
 // flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that

@@ -122,25 +122,39 @@ func field(rest []byte, n int) (value uint64) {
 	return value
 }
 
-// running says whether the thread has a processor, or waits for one or for a disk.
-func running(tid int) bool {
+// What somebody who has the lock may be doing.
+const (
+	running byte = 'R' // has a processor, or waits for one or for a disk; or it cannot be told
+	stopped byte = 'T' // by a signal or a debugger
+	asleep  byte = 'S'
+)
+
+// threadState is what a thread is doing.
+func threadState(tid int) byte {
 	var text [512]byte
 	rest := readStat(tid, text[:])
-	return len(rest) > 0 && (rest[0] == 'R' || rest[0] == 'D')
+	switch {
+	case len(rest) == 0 || rest[0] == 'R' || rest[0] == 'D':
+		return running
+	case rest[0] == 'T' || rest[0] == 't':
+		return stopped
+	}
+	return asleep
 }
 
-// anyRunning says the same of a process: that one of its threads is running.
-func anyRunning(pid int) bool {
+// processState is what the busiest thread of a process is doing. A stop stops them all.
+func processState(pid int) byte {
+	is := threadState(pid)
 	threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
-	if err != nil {
-		return true // gone by now, or not to be told
+	if is == stopped || err != nil {
+		return is
 	}
 	for _, thread := range threads {
-		if tid, err := strconv.Atoi(thread.Name()); err == nil && running(tid) {
-			return true
+		if tid, err := strconv.Atoi(thread.Name()); err == nil && threadState(tid) == running {
+			return running
 		}
 	}
-	return false
+	return is
 }
 
 // flockedBy is the process that has the flock(2) of the file behind fd (proc(5),

@@ -48,6 +48,16 @@ func stopRole(args []string) error {
 	return nil
 }
 
+// lateness is how much too long a sleep of Patience takes here and now, at worst of five.
+func lateness() (late time.Duration) {
+	for range 5 {
+		began := time.Now()
+		time.Sleep(Patience)
+		late = max(late, time.Since(began)-Patience)
+	}
+	return late
+}
+
 // delays measures how long each of n pieces of work keeps its caller, and that each ends with ErrBusy.
 func delays(t *testing.T, n int, work func() error) []time.Duration {
 	t.Helper()
@@ -64,12 +74,13 @@ func delays(t *testing.T, n int, work func() error) []time.Duration {
 	return all
 }
 
-// checkDelays allows this machine a moment to wake us up in the worst case, but not usually.
+// checkDelays allows for what this machine adds to any wait of that length just now, and for one slow moment.
 func checkDelays(t *testing.T, all []time.Duration) {
 	t.Helper()
 	median, worst := all[len(all)/2], all[len(all)-1]
-	t.Logf("delayed by %v (median), %v (worst)", median, worst)
-	if median > promised || worst > 2*promised {
+	late := lateness()
+	t.Logf("delayed by %v (median), %v (worst); a sleep is late by %v", median, worst, late)
+	if median > promised+2*late || worst > 2*promised+4*late {
 		t.Errorf("delayed by %v (median), %v (worst); want %v at most", median, worst, promised)
 	}
 	if all[0] < Patience/2 {
@@ -111,8 +122,8 @@ func TestStopInTheMidstOfWork(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// rivalRole works without a pause until the parent has a word, and says how long a work has taken at worst and how many
-// found the ledger held: LEDGER.
+// rivalRole works without a pause until the parent has a word, and says how many found the ledger held, and how
+// long it has taken at worst to find that out: LEDGER.
 func rivalRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -127,10 +138,12 @@ func rivalRole(args []string) error {
 		}
 		began := time.Now()
 		err := l.Do(Now(), func(t *Tx) { t.Count(1) })
-		worst = max(worst, time.Since(began))
-		if err == ErrBusy {
+		switch err {
+		case nil, ErrCrowded: // how long a turn takes to come is the crowd's affair
+		case ErrBusy:
+			worst = max(worst, time.Since(began))
 			busy++
-		} else if err != nil {
+		default:
 			return err
 		}
 	}
