@@ -16,11 +16,15 @@ func damages() map[string]func(l *Ledger) {
 		"a slot that follows itself":              func(l *Ledger) { l.slot(slot(1, 1)).next = uint32(slot(1, 1)) + 1 },
 		"a list that leads into another":          func(l *Ledger) { l.slot(slot(1, 0)).next = record(l, 2).first },
 		"a list that leads nowhere":               func(l *Ledger) { l.slot(slot(1, 0)).next = math.MaxUint32 },
-		"a count too high":                        func(l *Ledger) { record(l, 1).sessions = 1000 },
-		"a count too low":                         func(l *Ledger) { record(l, 1).sessions = 1 },
-		"totals too high":                         func(l *Ledger) { l.state.waiting, l.state.serving = math.MaxUint32, 1<<31 },
-		"totals too low":                          func(l *Ledger) { l.state.waiting, l.state.serving = 0, 0 },
-		"a swept future":                          func(l *Ledger) { l.state.sweepAt, l.state.waiting = math.MaxInt64, 5000 },
+		"a list that is another's": func(l *Ledger) {
+			c := record(l, blockedN)
+			c.epoch, c.sessions, c.first = l.header.epoch, 3, record(l, 2).first
+		},
+		"a count too high": func(l *Ledger) { record(l, 1).sessions = 1000 },
+		"a count too low":  func(l *Ledger) { record(l, 1).sessions = 1 },
+		"totals too high":  func(l *Ledger) { l.state.waiting, l.state.serving = math.MaxUint32, 1<<31 },
+		"totals too low":   func(l *Ledger) { l.state.waiting, l.state.serving = 0, 0 },
+		"a swept future":   func(l *Ledger) { l.state.sweepAt, l.state.waiting = math.MaxInt64, 5000 },
 		"a session of process 0": func(l *Ledger) {
 			l.slot(slot(9, 2) + 1).state = slotWaiting
 			l.bitmap[0] |= 1 << (slot(9, 2) + 1)
@@ -54,6 +58,9 @@ func TestHonestLinks(t *testing.T) {
 					}
 				}
 			})
+			if s := look(t, l, from(hostN(blockedN))); s.Conns != 0 || !s.Blocked {
+				t.Errorf("a client without sessions: %+v", s)
+			}
 			must(t, l, func(tx *Tx) { tx.Totals() })
 			for i := range l.liveSlots() {
 				if s := l.slot(i); int(s.pid) != Self().PID {
