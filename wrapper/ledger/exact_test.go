@@ -244,3 +244,25 @@ func TestExactWindowOverflow(t *testing.T) {
 		t.Errorf("70000 arrivals in one step count as %d; want 65535", got)
 	}
 }
+
+// Clients of one network with limits of different length cannot clear each other's count.
+func TestExactWindowOfTwoLengths(t *testing.T) {
+	var w window
+	let := 0
+	for now := int64(1_000_000); now < 1_000_000+600_000; now += 10_000 { // ten minutes
+		per := time.Hour
+		if now/10_000%2 == 0 {
+			per = time.Minute
+		}
+		if w.advance(now, per); w.count() < 3 {
+			w.add()
+			let++
+		}
+	}
+	if let != 3 {
+		t.Errorf("%d were let in; want 3", let)
+	}
+	if w.advance(1_000_000+3*3_600_000, time.Minute); w.count() != 0 || w.per != 60_000 {
+		t.Errorf("after hours it counts %d in %d ms", w.count(), w.per)
+	}
+}

@@ -10,19 +10,35 @@ const steps = 16
 // they fall: an event is forgotten a sixteenth too late at most, never too early.
 type window struct {
 	newest int64  // number of the newest step: ledger time / step
-	per    uint32 // ms; counts of another length are worth nothing
+	per    uint32 // ms
 	cells  [steps + 1]uint16
 	_      uint16
 }
 
-// advance forgets what is older than per at ledger time now.
+// advance forgets what is older than per at ledger time now. A window that has counted for
+// another time, since the network's clients have different limits, goes by the longer of the
+// two as long as it is not empty: nobody gets more for that.
 func (w *window) advance(now int64, per time.Duration) {
-	ms := per.Milliseconds()
-	step := (ms + steps - 1) / steps
-	if w.per != uint32(ms) || step == 0 {
-		*w = window{per: uint32(ms)}
+	ms := uint32(per.Milliseconds())
+	w.forget(now)
+	if w.per != ms {
+		switch n := w.count(); {
+		case n == 0:
+			*w = window{per: ms}
+		case w.per < ms:
+			*w = window{per: ms}
+			w.forget(now)
+			w.cells[w.newest%(steps+1)] = uint16(min(n, 1<<16-1))
+		}
 	}
+	w.forget(now)
+}
+
+// forget clears the cells that the window has passed.
+func (w *window) forget(now int64) {
+	step := (int64(w.per) + steps - 1) / steps
 	if step == 0 {
+		w.cells = [steps + 1]uint16{}
 		return
 	}
 	at := now / step
