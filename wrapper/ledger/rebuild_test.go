@@ -69,6 +69,9 @@ func TestHonestRebuild(t *testing.T) {
 		if l.records() < clients || l.records() >= clients+ways {
 			t.Errorf("clients=%d: %d records", clients, l.records())
 		}
+		if n := l.state.waiting + l.state.serving; n != 29 {
+			t.Errorf("%d sessions before anybody has looked; want the 29 that live", n)
+		}
 		checkTakenOver(t, l, now)
 		if _, notes := mustOpen(t, path, clients); len(notes) > 0 {
 			t.Errorf("opened again: %q", notes)

@@ -75,23 +75,31 @@ func TestSessionsOutliveExec(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A zombie is no session, even if its parent never asks for it; nor is it worth a signal.
+// A zombie is no session, even if its parent never asks for it, whichever limit depends on that; nor is it worth a signal.
 func TestSessionsOfZombies(t *testing.T) {
-	l := newLedger(t, MinClients)
-	c := start(t, "exec", ledgerPath(t, l), "die")
-	c.line(t)
+	atServing := from(hostN(2))
+	atServing.Limits.Serving = 1
+	l, other := newLedger(t, MinClients), newLedger(t, MinClients)
+	var zombies []*child
+	for _, l := range []*Ledger{l, other} {
+		c := start(t, "exec", ledgerPath(t, l), "die")
+		c.line(t)
+		zombies = append(zombies, c)
+	}
 	var live []LiveSession
 	must(t, l, func(tx *Tx) { live = tx.Sessions() })
 	if len(live) != 1 {
 		t.Fatalf("before its death: %+v", live)
 	}
-	c.tell(t, "die")
-	eventually(t, "the child is a zombie", func() bool {
-		_, err := startTime(c.Process.Pid)
-		return err == errDead
-	})
-	if unix.Kill(c.Process.Pid, 0) != nil {
-		t.Fatal("the zombie is gone")
+	for _, c := range zombies {
+		c.tell(t, "die")
+		eventually(t, "the child is a zombie", func() bool {
+			_, err := startTime(c.Process.Pid)
+			return err == errDead
+		})
+		if unix.Kill(c.Process.Pid, 0) != nil {
+			t.Fatal("the zombie is gone")
+		}
 	}
 	if err := live[0].Process.Signal(unix.SIGTERM); err != unix.ESRCH {
 		t.Errorf("signal to a zombie: %v; want ESRCH", err)
@@ -99,6 +107,24 @@ func TestSessionsOfZombies(t *testing.T) {
 	time.Sleep(identityGood * time.Millisecond)
 	if s := look(t, l, one()); s.Conns != 0 || s.Serving != 0 {
 		t.Errorf("sessions of a zombie: %+v", s)
+	}
+	if s := look(t, other, atServing); s.Serving != 0 {
+		t.Errorf("sessions of a zombie where the limit is on all: %+v", s)
+	}
+	mustAudit(t, l)
+}
+
+// A session that has waited longer than anybody may is served: its process could not say so, since the ledger was held.
+func TestSessionsOverdue(t *testing.T) {
+	l := newLedger(t, MinClients)
+	now := Now()
+	mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	for serving, after := range []time.Duration{longestWait - time.Millisecond, longestWait} {
+		mustAt(t, l, now.After(after), func(tx *Tx) {
+			if n := tx.Totals(); n.Serving != serving || n.Waiting != 1-serving {
+				t.Errorf("after %v: %d waiting, %d serving", after, n.Waiting, n.Serving)
+			}
+		})
 	}
 	mustAudit(t, l)
 }

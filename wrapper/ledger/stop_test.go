@@ -181,6 +181,35 @@ func TestStopInACrowd(t *testing.T) {
 	checkDelays(t, worst)
 }
 
+// One that only sleeps with the lock in its hand, for a page from a disk say, is given twice as long.
+func TestStopIsNotSleep(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path := ledgerPath(t, l)
+	sleeping, awake := make(chan bool), make(chan error)
+	for _, tt := range []struct {
+		sleep time.Duration
+		want  error
+	}{{Patience * 3 / 2, nil}, {20 * Patience, ErrBusy}} {
+		go func() {
+			awake <- l.Do(Now(), func(*Tx) {
+				sleeping <- true
+				ts := unix.NsecToTimespec(int64(tt.sleep))
+				_ = unix.Nanosleep(&ts, nil)
+			})
+		}()
+		other, _ := mustOpen(t, path, MinClients)
+		<-sleeping
+		began := time.Now()
+		err := other.Do(Now(), func(*Tx) {})
+		if took := time.Since(began); err != tt.want || took < Patience || took > 10*Patience {
+			t.Errorf("asleep for %v: after %v another gets %v; want %v", tt.sleep, took, err, tt.want)
+		}
+		if err := <-awake; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A process killed while it is stopped gives the lock back, and what it did is undone.
 func TestStopThenKill(t *testing.T) {
 	l := newLedger(t, MinClients)
