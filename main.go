@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	multierror "github.com/hashicorp/go-multierror"
 	"golang.org/x/sys/unix"
@@ -22,6 +23,7 @@ import (
 	"sendwrap/wrapper/admin"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/room"
 )
 
 func main() {
@@ -29,13 +31,18 @@ func main() {
 }
 
 // run does what the command line says; when it says nothing, or only which configuration to use, it serves the
-// client on stdin. It returns the exit code.
+// client on stdin, or many clients if a listening socket is what it was given. It returns the exit code.
 func run(args []string) int {
+	if code, is := takeOver(); is {
+		return code
+	}
 	switch {
 	case len(args) == 0:
 		return serve(config.DefaultPath)
 	case args[0] == "-f" && len(args) == 2:
 		return serve(args[1])
+	case args[0] == "listen":
+		return listen(args[1:])
 	}
 	// What a command prints is for people. A client may be in their place, by a wrong line in inetd.conf; only the
 	// stand-in MTA of try speaks to one.
@@ -55,6 +62,11 @@ func serve(file string) int {
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
+		if sockets, idle, wrong := listening(err); len(sockets) > 0 {
+			return serveRoom(room.Options{File: file, Sockets: sockets, Idle: idle, Stdio: stdio}, wrong)
+		} else if len(wrong) > 0 {
+			err = errors.New(strings.Join(wrong, "\n"))
+		}
 		return complain(err, stdio, log)
 	}
 	cfg, wrong := config.Load(file, allowlist.For(conn.Client.Addr()))
@@ -80,6 +92,7 @@ func serve(file string) int {
 		return admin.ExitOK
 	}
 	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), exec.Ends{Client: conn.Client, Server: conn.Server}))
+	session.HangUp()
 	return admin.ExitTemporary
 }
 

@@ -7,8 +7,7 @@ import (
 )
 
 // environment is environ with the names that tell a program written for tcpserver who is there (UCSPI, as s6-tcpserver
-// sets them: PROTO is TCP for IPv6 too, and an address has no zone), and without those that promise it sockets which
-// it does not get (sd_listen_fds(3)). What an end that is not valid would have been called stays unsaid: no name is better
+// sets them: PROTO is TCP for IPv6 too, and an address has no zone), and without those that are not for it: isOurs. What an end that is not valid would have been called stays unsaid: no name is better
 // than that of another connection.
 func environment(environ []string, ends Ends) []string {
 	env := make([]string, 0, len(environ)+5)
@@ -22,10 +21,16 @@ func environment(environ []string, ends Ends) []string {
 	return appendEnd(env, "TCPLOCAL", ends.Server)
 }
 
+// isOurs says whether the MTA must not get name as we got it: we say it anew (UCSPI); it promises sockets which the MTA does
+// not get (sd_listen_fds(3)); it lets a process speak to systemd for the service (sd_notify(3), sd_watchdog_enabled(3)), which
+// under systemd with Accept=no is the room, and an MTA that is told of a watchdog may well believe it; or it is how a room
+// hands its clients to its successor.
 func isOurs(name string) bool {
 	switch name {
 	case "PROTO", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT",
-		"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES":
+		"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+		"SENDWRAP_HANDOVER":
 		return true
 	}
 	return false

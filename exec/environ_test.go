@@ -2,7 +2,6 @@ package exec
 
 import (
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 )
@@ -22,6 +21,9 @@ func TestEnvironment(t *testing.T) {
 			append([]string{"PATH=/bin", "A=", "=x", "noequals", "PATH=/sbin"}, ucspi...)},
 		{"lies are replaced", []string{"TCPREMOTEIP=10.0.0.1", "PROTO=SSL", "TCPLOCALPORT=", "TCPREMOTEIP=10.0.0.2"}, v4, ucspi},
 		{"socket activation is over", []string{"LISTEN_PID=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=x", "LISTEN_PIDFDID=7"}, v4, ucspi},
+		{"what is between systemd and us", []string{"NOTIFY_SOCKET=/run/x", "WATCHDOG_USEC=1", "WATCHDOG_PID=1", "INVOCATION_ID=1"}, v4,
+			append([]string{"INVOCATION_ID=1"}, ucspi...)},
+		{"what is between two rooms", []string{"SENDWRAP_HANDOVER=5"}, v4, ucspi},
 		{"names that only begin alike", []string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x", "TCPREMOTEHOST=a.example"}, v4,
 			append([]string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x", "TCPREMOTEHOST=a.example"}, ucspi...)},
 		{"IPv6, without its zone", nil, v6,
@@ -39,26 +41,37 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestEnvironmentOfMTA(t *testing.T) {
-	for name, value := range map[string]string{
-		"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x", "TCPREMOTEIP": "10.0.0.1", "PROTO": "SSL", "KEPT": "a b\nc",
-	} {
-		os.Setenv(name, value)
-		defer os.Unsetenv(name)
+	given := map[string]string{"TCPREMOTEIP": "10.0.0.1", "PROTO": "SSL", "KEPT": "a b\nc"}
+	removed := []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SENDWRAP_HANDOVER"}
+	for _, name := range removed {
+		given[name] = "1"
 	}
-	s := start(t, spoiled{}, fds{})
-	s.become()
-	vars := s.variables()
-	for name, want := range map[string]string{
-		"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.9", "TCPREMOTEPORT": "51544",
-		"TCPLOCALIP": "2001:db8::25", "TCPLOCALPORT": "25", "KEPT": "a b\nc",
-	} {
-		if got, ok := vars[name]; !ok || got != want {
-			t.Errorf("%s=%q (set: %v); want %q", name, got, ok, want)
-		}
+	for name, value := range given {
+		t.Setenv(name, value)
 	}
-	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-		if got, ok := vars[name]; ok {
-			t.Errorf("%s=%q is still there", name, got)
-		}
+	ways := map[string]func(t *testing.T) *session{
+		"replace": func(t *testing.T) *session { return start(t, spoiled{}, fds{}) },
+		"spawn":   func(t *testing.T) *session { return spawn(t) },
+	}
+	for way, start := range ways {
+		t.Run(way, func(t *testing.T) {
+			s := start(t)
+			s.become()
+			vars := s.variables()
+			for name, want := range map[string]string{
+				"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.9", "TCPREMOTEPORT": "51544",
+				"TCPLOCALIP": "2001:db8::25", "TCPLOCALPORT": "25", "KEPT": "a b\nc",
+			} {
+				if got, ok := vars[name]; !ok || got != want {
+					t.Errorf("%s=%q (set: %v); want %q", name, got, ok, want)
+				}
+			}
+			for _, name := range removed {
+				if got, ok := vars[name]; ok {
+					t.Errorf("%s=%q is still there", name, got)
+				}
+			}
+		})
 	}
 }

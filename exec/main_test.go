@@ -26,7 +26,8 @@ import (
 // The test binary plays what comes before, in one process and hence one pid:
 //
 //	prepare  spoils what is inherited as the case wants it, and executes the test binary again as
-//	wrapper  which says "ready" to the client, waits for its first byte without taking it, and replaces itself.
+//	wrapper  which says "ready" to the client, waits for its first byte without taking it, and replaces itself; or as
+//	room     which does the same for a client on fd 3, but starts a child, and tells of it on fd 4 (spawn_test.go).
 const roleName = "SENDWRAP_EXEC_TEST"
 
 // spoiled is what the case wants the wrapper to find.
@@ -40,6 +41,11 @@ type spoiled struct {
 	Argv     []string // the MTA; cat if empty
 	Failures int      // try a program that is missing first, as often
 	Panic    bool     // panic once the MTA could not be started
+
+	// For a room alone.
+	Room     bool
+	ClientAt int  // the number of the client's descriptor; 3 if 0
+	Notify   bool // the signals of a room, before anything else
 }
 
 func TestMain(m *testing.M) {
@@ -53,10 +59,16 @@ func TestMain(m *testing.M) {
 	switch role {
 	case "prepare":
 		s.prepare()
-		os.Setenv(roleName, "wrapper "+arg)
+		next := "wrapper "
+		if s.Room {
+			next = "room "
+		}
+		os.Setenv(roleName, next+arg)
 		panic(unix.Exec(os.Args[0], os.Args, os.Environ()))
 	case "wrapper":
 		s.wrap()
+	case "room":
+		s.room()
 	default:
 		os.Exit(m.Run())
 	}
@@ -110,10 +122,7 @@ func (s *spoiled) wrap() {
 		argv = []string{catPath()}
 	}
 	environ := append(os.Environ(), fmt.Sprintf("SEEN=stderr %v stdout %v", stdio.StderrIsClient, stdio.StdoutWasLost))
-	err = stdio.Replace(argv, environ, Ends{
-		Client: netip.MustParseAddrPort("192.0.2.9:51544"),
-		Server: netip.MustParseAddrPort("[2001:db8::25]:25"),
-	})
+	err = stdio.Replace(argv, environ, someEnds)
 	say("421 " + err.Error() + "\n")
 	if s.Panic {
 		panic("this must not reach the client")
@@ -121,6 +130,11 @@ func (s *spoiled) wrap() {
 	var b [100]byte
 	unix.Read(0, b[:]) // what it waited for, and then
 	poll(0)            // until the test has looked at us and the client is gone
+}
+
+var someEnds = Ends{
+	Client: netip.MustParseAddrPort("192.0.2.9:51544"),
+	Server: netip.MustParseAddrPort("[2001:db8::25]:25"),
 }
 
 // threadStatus is how the kernel sees the signals of the calling thread, and what fd 2 is; nothing if no descriptor is

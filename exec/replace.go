@@ -22,16 +22,13 @@ type Ends struct{ Client, Server netip.AddrPort }
 // *os.PathError that says which program and why, errors.Is finds its errno; or an *os.SyscallError when the kernel
 // refused a preparation.
 func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
-	if len(argv) == 0 || argv[0] == "" {
-		return &os.PathError{Op: "exec", Path: `""`, Err: unix.ENOENT}
+	path, args, err := program(argv)
+	if err != nil {
+		return err
 	}
-	path := argv[0]
-	args := append([]string{path[strings.LastIndexByte(path, '/')+1:]}, argv[1:]...)
 	env := environment(environ, ends)
-
-	// Not on a TCP socket, or the client is gone: the MTA will find out by itself.
-	_ = unix.SetsockoptInt(0, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	closeOnExec()
+	noDelay(0)
+	CloseOnExec()
 
 	// The mask is the thread's own: the thread that empties it must be the one that calls execve.
 	runtime.LockOSThread()
@@ -52,6 +49,20 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 }
 
+// program is argv for execve(2): which file, and with which arguments.
+func program(argv []string) (path string, args []string, err error) {
+	if len(argv) == 0 || argv[0] == "" {
+		return "", nil, &os.PathError{Op: "exec", Path: `""`, Err: unix.ENOENT}
+	}
+	path = argv[0]
+	return path, append([]string{path[strings.LastIndexByte(path, '/')+1:]}, argv[1:]...), nil
+}
+
+// noDelay sets TCP_NODELAY. Where that fails fd is no TCP socket, or its client is gone: the MTA will find out by itself.
+func noDelay(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+}
+
 // explain says what execve(2) means where its errno, read alone, sends the administrator the wrong way.
 func explain(path string, err error) error {
 	var st unix.Stat_t
@@ -67,6 +78,8 @@ func explain(path string, err error) error {
 		return unix.EISDIR
 	case errors.Is(err, unix.EACCES) && st.Mode&0o111 == 0:
 		return fmt.Errorf("%w: the file is not executable", err)
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("%w: too many processes (RLIMIT_NPROC of this user; systemd: TasksMax=)", err)
 	}
 	return err
 }

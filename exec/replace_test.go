@@ -232,7 +232,11 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-func TestFailure(t *testing.T) {
+// aFailure is a program that cannot be started, and what is said about it.
+type aFailure struct{ name, path, want string }
+
+func failures(t *testing.T) []aFailure {
+	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
@@ -250,13 +254,11 @@ func TestFailure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	t.Cleanup(func() { w.Close() })
 	if _, err := w.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	tests := []struct {
-		name, path, want string
-	}{
+	return []aFailure{
 		{"missing", "/nonexistent/mta", "exec /nonexistent/mta: no such file or directory"},
 		{"directory", dir, "exec " + dir + ": is a directory"},
 		{"not executable", write("plain", "#!/bin/sh\n", 0o644),
@@ -270,7 +272,10 @@ func TestFailure(t *testing.T) {
 		{"empty", "", `exec "": no such file or directory`},
 		{"NUL in the path", "/bin/\x00cat", "exec /bin/\x00cat: invalid argument"},
 	}
-	for _, tt := range tests {
+}
+
+func TestFailure(t *testing.T) {
+	for _, tt := range failures(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, spoiled{Argv: []string{tt.path}, Panic: true}, fds{})
 			s.send("EHLO\n")

@@ -2,14 +2,16 @@ package exec
 
 import (
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // Stdio is what the super-server gave us as fds 0, 1 and 2, and what became of it. The zero value has nothing to give
-// back: its Replace hands on fds 1 and 2 as they are.
+// back: its Replace hands on fds 1 and 2 as they are, its Spawn fd 2.
 type Stdio struct {
-	// StderrIsClient: fd 2 is the client's socket, and points at /dev/null until Replace. Log elsewhere.
+	// StderrIsClient: fd 2 is the client's socket, or the one on which clients arrive, and points at /dev/null until
+	// Replace. Log elsewhere. What Spawn starts gets its client as fd 2.
 	StderrIsClient bool
 
 	// StdoutWasLost: fd 1 was closed or led elsewhere, so that the client would never have seen a reply. It is the
@@ -17,6 +19,11 @@ type Stdio struct {
 	StdoutWasLost bool
 
 	stderr int // where the client's fd 2 is kept meanwhile: fd 0, or a copy of its own
+
+	hears struct { // what our parent had us ignore, since the first Spawn
+		sync.Mutex
+		done bool
+	}
 }
 
 // TakeStdio makes fds 1 and 2 what we need while we decide about the client on fd 0. Call it first thing, before
@@ -25,6 +32,10 @@ type Stdio struct {
 // inetd and xinetd give the client's socket as fd 2 too: then a panic, or whatever else writes to stderr, would be read
 // by the client as SMTP. Such an fd 2 points at /dev/null until Replace. One that leads elsewhere (a terminal, a log
 // file, the journal's own socket) is left alone. An fd 1 that is not the client's is made so.
+//
+// inetd `wait`, and systemd with Accept=no and StandardInput=socket, give a listening socket as fds 0, 1 and 2 alike. That
+// fd 2 is hidden just so: nobody could read it, but their MTA is to have its client there, as it would have under `nowait`.
+// There is no client yet whose replies fd 1 could lose: it is left alone.
 //
 // It needs no free descriptor as long as fds 0 and 2 are the same socket, as they are under every super-server: so it
 // works with a RLIMIT_NOFILE of 3. Where fd 0 is no socket fd 1 is left alone.
@@ -44,7 +55,7 @@ func TakeStdio() (*Stdio, error) {
 			return s, err
 		}
 	}
-	if isSocket(&client) && !isClient(1, &client) {
+	if isSocket(&client) && !isListening(0) && !isClient(1, &client) {
 		if err := unix.Dup3(0, 1, 0); err != nil {
 			return s, os.NewSyscallError("dup3", err)
 		}
@@ -105,6 +116,12 @@ func isClient(fd int, client *unix.Stat_t) bool {
 	}
 	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	return err == nil && (family == unix.AF_INET || family == unix.AF_INET6)
+}
+
+// isListening says whether clients arrive on fd, instead of its being one.
+func isListening(fd int) bool {
+	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	return err == nil && on != 0
 }
 
 // isSame says whether fd is the file that st describes. For a socket that means the same open file description too, as

@@ -21,15 +21,21 @@ mandoc                             mandoc
 ip                                 iproute2
 '
 
-# Packages that conflict with those: xinetd with openbsd-inetd, the tcpserver that knows IPv6 with the one that does not. Beside
-# them the libraries they are linked with.
+# Packages that conflict with those: xinetd with openbsd-inetd, the tcpserver that knows IPv6 with the one that does not, Postfix
+# with sendmail (make bench measures beside it). And the libraries they are linked with.
 beside='
 xinetd/usr/sbin/xinetd                    xinetd
 ucspi-tcp-ipv6/usr/bin/tcpserver          ucspi-tcp-ipv6
+postfix/usr/sbin/postfix                  postfix
 '
 libraries='
 libwrap.so.0     libwrap0
 libtirpc.so.3    libtirpc3
+libdb-5.3.so     libdb5.3
+libicuuc.so.72   libicu72
+libnsl.so.2      libnsl2
+libsasl2.so.2    libsasl2-2
+libssl.so.3      libssl3
 '
 
 present() {
@@ -64,9 +70,10 @@ if ! test -e $policy; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q || echo "setup: apt-get update failed"
-if test -n "$(echo $missing)"; then
-	apt-get install -q -y --no-install-recommends $missing || echo "setup: could not install all of" $missing
-fi
+# One by one: another Debian calls a library by another name, and must not lose all the others for it.
+for package in $missing; do
+	apt-get install -q -y --no-install-recommends "$package" || echo "setup: could not install $package"
+done
 for package in $to_unpack; do
 	echo "setup: unpacking $package in $cache"
 	dir=$cache/$package

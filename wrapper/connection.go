@@ -42,15 +42,16 @@ func Inspect(fd int) (Connection, error) {
 	if err != nil {
 		return c, os.NewSyscallError("getpeername", err)
 	}
-	c.Client = addrPort(peer)
+	c.Client = AddrPort(peer)
 	// Without our own address there is only less to log.
 	if name, err := unix.Getsockname(fd); err == nil {
-		c.Server = addrPort(name)
+		c.Server = AddrPort(name)
 	}
 	return c, nil
 }
 
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+// AddrPort is a socket address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is of another family.
+func AddrPort(sa unix.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))

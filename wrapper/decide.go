@@ -30,11 +30,14 @@ type Limits struct {
 
 // limitsFor are the configured numbers, with what the client lines that hold
 // the client say instead.
-func limitsFor(c *config.Config, said allowlist.Limits) Limits {
+func limitsFor(c *config.Config, inRoom bool, said allowlist.Limits) Limits {
 	l := Limits{
 		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,
 		ClientConns: c.ClientConns, ClientRate: c.ClientRate,
 		GreetDelay: c.GreetDelay, StressDelay: c.StressDelay, Remember: c.Remember,
+	}
+	if inRoom {
+		l.MaxWaiting = c.RoomWaiting
 	}
 	if said.ClientConns != nil {
 		l.ClientConns = *said.ClientConns

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"net/netip"
+	"time"
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
@@ -15,11 +16,20 @@ type Door struct {
 	Process ledger.Process // in whose name sessions are counted
 	Log     maillog.Log
 	Host    string // our name in replies
+
+	rests time.Duration // until then (Moment.Boot) the ledger is left alone
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
 func NewDoor(c *config.Config, log maillog.Log) *Door {
 	return &Door{Config: c, Log: log, Host: HostName(), Process: ledger.Self()}
+}
+
+// NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
+func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
+	d := NewDoor(c, log)
+	d.Process.Shared = true
+	return d
 }
 
 // OpenLedger opens the ledger that the configuration names. Without one the door still
@@ -33,8 +43,18 @@ func (d *Door) OpenLedger() {
 		d.warn(err.Error() + withoutLedger)
 		return
 	}
+	if d.Process.Shared {
+		l.CrowdPatience = roomPatience
+	}
 	d.Ledger = l
 }
+
+// What a room can spare for the ledger: in the time for which it waits none of its clients gets on. While the lock is
+// held by a stopped process it tries again once in a while.
+const (
+	roomPatience = 100 * time.Millisecond
+	ledgerRest   = time.Second
+)
 
 const withoutLedger = "; carrying on without limits and memory"
 
@@ -44,15 +64,56 @@ func (d *Door) inLedger(work func(*ledger.Tx)) error {
 	if d.Ledger == nil {
 		return ledger.ErrLost
 	}
-	err := d.Ledger.Do(ledger.Now(), work)
+	now := ledger.Now()
+	if now.Boot < d.rests {
+		return ledger.ErrBusy
+	}
+	err := d.Ledger.Do(now, work)
 	switch err {
 	case nil, ledger.ErrCrowded: // one is refused for that, and the line says so
 		return err
 	case ledger.ErrLost:
+		_ = d.Ledger.Close() // a room opens it again
 		d.Ledger = nil
+	case ledger.ErrBusy:
+		if d.Process.Shared {
+			d.rests = now.Boot + ledgerRest
+		}
 	}
 	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
 	return err
+}
+
+// CloseLedger leaves the ledger, and takes back what stands there in our name.
+func (d *Door) CloseLedger() {
+	if d.Ledger == nil {
+		return
+	}
+	d.Keep(nobody)
+	if d.Ledger != nil {
+		_ = d.Ledger.Close()
+	}
+	d.Ledger, d.rests = nil, 0
+}
+
+// Keep frees the sessions in our name that mine does not claim. It reports whether that could be done.
+func (d *Door) Keep(mine func(ledger.Session) bool) bool {
+	return d.inLedger(func(t *ledger.Tx) { t.Keep(d.Process, mine) }) == nil
+}
+
+// Tidy frees the sessions whose processes have died, so that the first clients are counted rightly.
+func (d *Door) Tidy() {
+	_ = d.inLedger(func(t *ledger.Tx) { t.Totals() })
+}
+
+// TurnOff refuses a client whom we cannot even hold while we decide.
+func (d *Door) TurnOff(fd int) {
+	say(fd, reply(Busy, d.Config.OnPregreet, d.Host))
+	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Busy)) })
+	left := DrainBytes
+	if endOurs(fd) {
+		Drain(fd, &left)
+	}
 }
 
 // CountGone counts a client that had left before we started: a HANGUP of nobody.
@@ -64,7 +125,7 @@ func (d *Door) CountGone() {
 // stack would make it grow, by pages that a process keeps while it waits.
 func (d *Door) facts(f *Facts, client netip.Addr) {
 	f.Rule = d.Config.Networks.Match(client)
-	f.Limits = limitsFor(d.Config, f.Rule.Limits)
+	f.Limits = limitsFor(d.Config, d.Process.Shared, f.Rule.Limits)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
@@ -103,6 +164,8 @@ func TurnAway(c Connection, why error, log maillog.Log) error {
 	reply := reply(Failed, config.Reject, HostName())
 	say(c.FD, reply)
 	err := log.Write(maillog.Err, line(Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
-	hangUp(c.FD)
+	if endOurs(c.FD) {
+		linger(c.FD)
+	}
 	return err
 }

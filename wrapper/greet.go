@@ -48,7 +48,7 @@ func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
 		case err != nil:
 			return Quiet, waited, os.NewSyscallError("poll", err)
 		case n > 0:
-			g, err := look(fd)
+			g, err := Look(fd)
 			if g != Quiet || err != nil || waited >= delay {
 				return g, waited, err
 			}
@@ -59,8 +59,9 @@ func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
 	}
 }
 
-// look says what the first unread byte tells, without waiting.
-func look(fd int) (Greet, error) {
+// Look says what the client has done so far, without waiting, by its first unread byte, which stays
+// unread. A non-nil error is an *os.SyscallError of recvfrom and comes with Quiet.
+func Look(fd int) (Greet, error) {
 	var b [1]byte
 	for {
 		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)

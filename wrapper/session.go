@@ -8,6 +8,10 @@ import (
 )
 
 // Session is one client at the door, from its arrival to the verdict.
+//
+// A process that holds one client calls Run. A room, which must never wait for one of its
+// many, goes the same way step by step: Arrive; Conclude (or Admit) when the client has spoken,
+// left, or been quiet for as long as Delay says; then Log, and Refuse if it is not Served.
 type Session struct {
 	Connection
 	Verdict Verdict
@@ -16,7 +20,8 @@ type Session struct {
 	facts   Facts
 	counted ledger.Session // zero while the ledger does not count it
 	delay   time.Duration
-	waited  time.Duration
+	waited  time.Duration // of the greet delay
+	turn    time.Duration // waited for its turn, in a room
 	greet   Greet
 	early   Early
 	strikes int           // of its network, after a PREGREET
@@ -31,27 +36,40 @@ func (d *Door) NewSession(c Connection) *Session {
 }
 
 // Run decides about the client, keeps the ledger and logs. It reports whether the client is to be
-// served: then the caller becomes the MTA, or calls Fail if it cannot. A client that
+// served: then the caller becomes the MTA, or calls Fail and HangUp if it cannot. A client that
 // is not served has got its reply, and nothing is left to do but to end.
 //
 // It takes the greet delay at most, and moments for the ledger, the log and the reply, each of
 // which has a bound of its own.
 func (s *Session) Run() bool {
-	s.arrive()
-	if !s.Verdict.final() {
-		s.wait()
-		s.conclude()
+	if s.Arrive() {
+		s.Conclude(s.wait())
 	}
-	served := s.Verdict.Served() || s.observed()
-	s.log(served)
-	if !served {
-		s.refuse()
+	s.Log(0)
+	if s.Served() {
+		return true
 	}
-	return served
+	s.HangUp()
+	return false
 }
 
-// arrive is the first half of the decision. Limits are looked at and taken in one step.
-func (s *Session) arrive() {
+// HangUp refuses the client and gives it a moment to read why.
+func (s *Session) HangUp() {
+	if s.Refuse() {
+		linger(s.FD)
+	}
+}
+
+// Served says whether the client gets the MTA.
+func (s *Session) Served() bool { return s.Verdict.Served() || s.observed() }
+
+// Delay is how long the client has to be quiet, once Arrive has reported that it waits; a known one is only
+// looked at.
+func (s *Session) Delay() time.Duration { return s.delay }
+
+// Arrive is the first half of the decision, in which limits are looked at and taken in one step. It
+// reports whether what the client does next decides the rest; else the verdict stands.
+func (s *Session) Arrive() (waits bool) {
 	a := s.door.arrival(s.Client, s.facts.Limits)
 	err := s.door.inLedger(func(t *ledger.Tx) {
 		s.facts.Standing = t.Look(a)
@@ -59,6 +77,7 @@ func (s *Session) arrive() {
 		var room bool
 		switch s.Verdict {
 		case Undecided, Known:
+			a.Delay = s.facts.Delay()
 			if s.counted, room = t.Enter(a, s.door.Process); room {
 				return // counted when it is decided
 			}
@@ -75,25 +94,61 @@ func (s *Session) arrive() {
 			s.Verdict = Busy // too many at once is their trouble, not ours
 		}
 	}
+	if s.Verdict.final() {
+		return false
+	}
+	s.delay = s.facts.Delay()
+	return true
 }
 
-// wait is the greet delay.
-func (s *Session) wait() {
-	s.delay = s.facts.Delay()
+// Tease sends the first line of the greeting at once, if one is configured.
+func (s *Session) Tease() {
 	if text := s.door.Config.Teaser; text != "" && s.delay > 0 {
 		say(s.FD, "220-"+text)
 	}
-	var err error
-	if s.greet, s.waited, err = Wait(s.FD, s.delay); err != nil {
-		s.door.warn(s.Client.String() + ": " + err.Error() + "; the client is taken for quiet")
-	}
-	if s.greet == Spoke {
-		s.early = peekEarly(s.FD)
-	}
 }
 
-// conclude is the second half of the decision.
-func (s *Session) conclude() {
+// wait is the greet delay.
+func (s *Session) wait() (Greet, time.Duration) {
+	s.Tease()
+	g, waited, err := Wait(s.FD, s.delay)
+	if err != nil {
+		s.Unseen(err)
+	}
+	return g, waited
+}
+
+// Unseen logs that what the client does could not be seen, so that it is taken for quiet.
+func (s *Session) Unseen(why error) {
+	s.door.warn(s.Client.String() + ": " + why.Error() + "; the client is taken for quiet")
+}
+
+// Conclude is the second half of the decision, after what the client did within so long.
+func (s *Session) Conclude(g Greet, waited time.Duration) {
+	s.greet, s.waited = g, waited
+	if g == Spoke {
+		s.early = peekEarly(s.FD)
+	}
+	s.conclude(false)
+}
+
+// Admit is Conclude for a client that has been quiet to the end and has since waited for its turn, as it may in a room. It
+// reports false, and nothing is decided, while as many sessions as may are served: ask again, or
+// Conclude.
+func (s *Session) Admit(turn time.Duration) bool {
+	s.greet, s.waited, s.turn = Quiet, s.delay, turn
+	s.conclude(true)
+	return s.Verdict != Undecided
+}
+
+// Expire is Admit for the last time: a client for whom there is still no place is BUSY.
+func (s *Session) Expire(turn time.Duration) {
+	s.greet, s.waited, s.turn = Quiet, s.delay, turn
+	s.conclude(false)
+}
+
+// conclude decides; a patient one leaves it undecided whether a client is one too many.
+func (s *Session) conclude(patient bool) {
 	limits := s.facts.Limits
 	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
 	network := s.door.Network(s.Client.Addr())
@@ -103,7 +158,10 @@ func (s *Session) conclude() {
 		// Whether it was known decided how long it had to wait; another connection of
 		// the same client may have passed meanwhile.
 		s.facts.Conns, s.facts.Known = arrived.Conns, arrived.Known
-		s.Verdict = s.facts.Conclude(s.greet)
+		if s.Verdict = s.facts.Conclude(s.greet); s.Verdict == Busy && patient {
+			s.Verdict = Undecided
+			return
+		}
 		t.Count(int(s.Verdict))
 		switch s.Verdict {
 		case Hangup:
@@ -129,6 +187,9 @@ func (s *Session) conclude() {
 		s.counted = counted // it still stands there, as one that waits
 		if s.Verdict = s.facts.Conclude(s.greet); err == ledger.ErrCrowded && s.Verdict.Served() {
 			s.Verdict = Busy
+			if patient {
+				s.Verdict = Undecided
+			}
 		}
 	}
 }
@@ -139,23 +200,28 @@ func (s *Session) forget() {
 	s.strikes, s.block = 0, 0
 }
 
-// Fail turns away a client that should have been served, for a fault of our own.
+// Fail gives the verdict up that the client is served, for a fault of our own: it is to be refused.
 func (s *Session) Fail(why error) {
+	s.FailSilently()
+	s.logFailure(why)
+}
+
+// FailSilently is Fail without a line in the log, which has enough of them.
+func (s *Session) FailSilently() {
 	s.Verdict = Failed
 	_ = s.door.inLedger(func(t *ledger.Tx) {
 		t.Leave(s.counted)
 		t.Count(int(Failed))
 	})
-	s.logFailure(why)
-	s.refuse()
 }
 
-// refuse tells the client why, and hangs up.
-func (s *Session) refuse() {
+// Refuse tells the client why and ends our side of the connection, without waiting for either. It reports
+// whether the client may still be there: see [Drain].
+func (s *Session) Refuse() (there bool) {
 	if line := s.reply(); line != "" {
 		say(s.FD, line)
 	}
-	hangUp(s.FD)
+	return endOurs(s.FD)
 }
 
 // reply is the line for the client, "" for none.
@@ -169,5 +235,6 @@ func (s *Session) reply() string {
 // observed says whether the client is served only because nothing is enforced. One that
 // has hung up has no use for it.
 func (s *Session) observed() bool {
-	return s.door.Config.Mode == config.Observe && s.Verdict != Hangup && !s.Verdict.Served()
+	v := s.Verdict
+	return s.door.Config.Mode == config.Observe && v != Hangup && v != Failed && !v.Served()
 }

@@ -76,7 +76,19 @@ func furnish(dir string) error {
 	}
 	// Best effort: a burst of log lines finds room, as it does under journald.
 	_ = os.WriteFile("/proc/sys/net/unix/max_dgram_qlen", []byte("512"), 0)
+	// The room rows have a thousand clients connect before they are accepted.
+	_ = os.WriteFile("/proc/sys/net/core/somaxconn", []byte("65535"), 0)
+	passwd, err := os.ReadFile("/etc/passwd")
+	if err != nil {
+		return err
+	}
+	group, err := os.ReadFile("/etc/group")
+	if err != nil {
+		return err
+	}
 	for path, text := range map[string]string{
+		"/etc/passwd":        addPostfix(string(passwd), "%[1]s:x:%[2]d:%[2]d::/nonexistent:/usr/sbin/nologin\n", postfixUser),
+		"/etc/group":         addPostfix(string(group), "%s:x:%d:\n", postfixUser, postfixGroup),
 		"/etc/hosts":         "127.0.0.1 " + hostName + " localhost\n",
 		"/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\naliases: files\n",
 		"/etc/hosts.allow":   "",

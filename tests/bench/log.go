@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// logReader stands in for syslogd and counts sendwrap's lines by verdict.
+// logReader stands in for syslogd and counts lines: sendwrap's by verdict,
+// those of others by program and first word, "postscreen PREGREET".
 type logReader struct {
 	mu    sync.Mutex
 	lines map[string]int
@@ -34,17 +35,31 @@ func readLog(path string) (*logReader, error) {
 	return r, nil
 }
 
-// count takes one datagram: "<22>Jan  2 15:04:05 sendwrap[4243]: PREGREET client=…".
+// count takes one datagram: "<22>sendwrap[4243]: PREGREET client=…", with a time
+// before the program or without.
 func (r *logReader) count(line []byte) {
-	_, line, ours := bytes.Cut(line, []byte("sendwrap["))
-	_, line, framed := bytes.Cut(line, []byte("]: "))
-	if !ours || !framed {
-		return // sendmail's or tcpd's
+	head, text, framed := bytes.Cut(line, []byte("]: "))
+	program := head[bytes.LastIndexAny(head, "> /")+1:] // without the "postfix/" of all of Postfix
+	program, _, named := bytes.Cut(program, []byte("["))
+	if !framed || !named {
+		return
 	}
-	verdict, _, _ := bytes.Cut(line, []byte(" "))
+	key, _, _ := bytes.Cut(text, []byte(" "))
+	if string(program) != "sendwrap" {
+		key = fmt.Appendf(nil, "%s %s", program, key)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lines[string(verdict)]++
+	r.lines[string(key)]++
+}
+
+// grows calls run and reports an error unless meanwhile n lines more had this key.
+func (r *logReader) grows(key string, n int, run func() error) error {
+	before := r.seen(key)
+	if err := run(); err != nil {
+		return err
+	}
+	return r.expect(key, before+n)
 }
 
 // expect reports an error unless the lines with this verdict come to be n

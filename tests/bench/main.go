@@ -103,6 +103,7 @@ func measure(o options, chosen []measurement, dir string, isolated bool) error {
 	}
 	t := table{Heading: l.heading()}
 	for _, m := range chosen {
+		l.rewind()
 		rows, err := m.run(l)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)

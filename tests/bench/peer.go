@@ -14,6 +14,7 @@ type peer struct {
 	argv []string
 	env  []string  // in addition to what every program gets
 	is   *instance // of sendwrap; nil for other programs
+	at   *daemon   // where it listens; nil: it is started for each client
 	says string    // what the client receives begins so; "" = it receives nothing
 	slow bool      // takes seconds for each: its clients of a round come all at once
 }
@@ -89,7 +90,7 @@ func (v visitor) stay() (sample, error) {
 	s := sample{answer: time.Since(v.began)}
 	if err == nil {
 		var said string
-		if said, err = v.client.rest(); err == nil && !v.saidRight(said) {
+		if said, err = v.client.rest(); err == nil && !v.peer.saidRight(said) {
 			err = fmt.Errorf("the client received %q, want %q", said, v.peer.says)
 		}
 	}
@@ -103,17 +104,13 @@ func (v visitor) stay() (sample, error) {
 	return s, err
 }
 
-func (v visitor) saidRight(said string) bool {
-	return strings.HasPrefix(said, v.peer.says) && (said == "") == (v.peer.says == "")
+func (p peer) saidRight(said string) bool {
+	return strings.HasPrefix(said, p.says) && (said == "") == (p.says == "")
 }
 
-// visits lets n clients one after the other (all at once if p is slow), each
-// from an address that from gives, visit p.
-func (l *lab) visits(p peer, n int, from func() netip.Addr, opening string) ([]sample, error) {
-	together := 1
-	if p.slow {
-		together = n
-	}
+// visits lets n clients, so many of them together, each from an address that
+// from gives, visit p, which is started for each.
+func (l *lab) visits(p peer, n, together int, from func() netip.Addr, opening string) ([]sample, error) {
 	var samples []sample
 	for len(samples) < n {
 		var here []visitor
@@ -139,12 +136,13 @@ func (l *lab) visits(p peer, n int, from func() netip.Addr, opening string) ([]s
 // reach this verdict about each of their clients.
 func (l *lab) compare(peers []peer, verdict string, from func() netip.Addr, opening string) (turns[sample], error) {
 	return takeTurns(l.rounds, l.slices, peers, func(p peer) (samples []sample, err error) {
-		n := l.conns
+		n, together := l.conns, 1
 		if p.slow {
 			n *= 5 // its only turn in the round
+			together = n
 		}
 		err = p.reaching(verdict, n, func() (err error) {
-			samples, err = l.visits(p, n, from, opening)
+			samples, err = l.visits(p, n, together, from, opening)
 			return err
 		})
 		return samples, err
@@ -152,10 +150,14 @@ func (l *lab) compare(peers []peer, verdict string, from func() netip.Addr, open
 }
 
 // reaching calls run and sees to it that sendwrap, if the peer is one, has
-// reached this verdict n times meanwhile.
+// reached this verdict n times meanwhile, and that another daemon has logged n
+// times what it logs.
 func (p peer) reaching(verdict string, n int, run func() error) error {
-	if p.is == nil {
-		return run()
+	switch {
+	case p.is != nil:
+		return p.is.reaching(verdict, n, run)
+	case p.at != nil && p.at.logs != "":
+		return p.at.log.grows(p.at.logs, n, run)
 	}
-	return p.is.reaching(verdict, n, run)
+	return run()
 }

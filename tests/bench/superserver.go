@@ -98,7 +98,7 @@ func (c child) wait() (time.Duration, error) {
 func (l *lab) checkRusage() error {
 	const runs = 20
 	ticks := 0
-	samples, err := l.visits(l.cFloor(), runs, l.client, slam)
+	samples, err := l.visits(l.cFloor(), runs, 1, l.client, slam)
 	if err != nil {
 		return err
 	}

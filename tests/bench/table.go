@@ -62,6 +62,15 @@ func (r row) atMost(s series, peer string, target float64) row {
 	return r
 }
 
+// within returns the row with what sendwrap's own value may be.
+func (r row) within(target float64) row {
+	r.Target, r.Absolute = target, true
+	for _, v := range r.Values {
+		r.Missed = r.Missed || v.Peer == ours && v.Value > target
+	}
+	return r
+}
+
 // writeJSON prints the table for programs.
 func (t table) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)

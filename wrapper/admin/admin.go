@@ -40,6 +40,7 @@ func commands() []command {
 		{"block", "[-kill] ADDRESS|NETWORK [DURATION]", "refuse its connections for a while; -kill ends its sessions too", block},
 		{"unblock", "ADDRESS|NETWORK", "end its block, and those on networks within", unblock},
 		{"strike", "ADDRESS [REASON]", "count an offence, as an early talker's; for filters and scripts", strike},
+		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process: the room", nil},
 		{"try", "[-listen ADDRESS]", "see it all at work, on loopback", tryIt},
 		{"version", "", "which build this is", version},
 		{"help", "", "this text", nil},

@@ -3,10 +3,13 @@ package admin
 import (
 	"fmt"
 	"runtime/debug"
+
+	"sendwrap/wrapper"
 )
 
-// version names the build: module version or revision, and the Go that made it.
+// version names the build: module version or revision, the Go that made it, and which rooms it can take over.
 func version(c *call) error {
+	defer fmt.Fprintln(c.stdout, wrapper.TakesOver)
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		fmt.Fprintln(c.stdout, "sendwrap (no build information)")

@@ -20,8 +20,11 @@ type Config struct {
 	ClientRate  allowlist.Rate
 	ClientConns int // live sessions of one client at once; 0 = no limit
 	MaxSessions int
-	MaxWaiting  int
-	RefuseLoad  float64 // load average of the last minute; 0 = any
+	MaxWaiting  int           // a process each
+	RoomWaiting int           // the same for a room
+	SpawnRate   int           // MTAs that a room starts within any second
+	RoomIdle    time.Duration // without clients, until a room ends; 0 = it stays
+	RefuseLoad  float64       // load average of the last minute; 0 = any
 	CountBy     Widths
 	Remember    time.Duration // how long a client stays known; 0 = never is
 	Block       Block
@@ -47,6 +50,9 @@ func Default() *Config {
 		ClientConns: 50,
 		MaxSessions: 300,
 		MaxWaiting:  1000,
+		RoomWaiting: 20000,
+		SpawnRate:   100,
+		RoomIdle:    10 * time.Minute,
 		CountBy:     Widths{V4: 32, V6: 64},
 		Remember:    24 * time.Hour,
 		Block:       Block{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: 24 * time.Hour},

@@ -20,6 +20,8 @@ const (
 	maxConns     = 100_000
 	maxSessions  = 100_000
 	maxWaiting   = 1_000_000
+	maxSpawnRate = 10_000
+	maxRoomIdle  = 24 * time.Hour
 	maxLoad      = 10_000
 	maxRemember  = 31 * day
 	maxStrikes   = 8 // as many as the ledger keeps the times of
@@ -111,6 +113,36 @@ func printTeaser(c *Config) string {
 		return off
 	}
 	return joined(c.Teaser)
+}
+
+var maxWaitingKeys = []string{"room"}
+
+func setMaxWaiting(c *Config, args []string) error {
+	var n int
+	if err := setCount(&n, args[0], 1, maxWaiting); err != nil {
+		return err
+	}
+	room := n
+	p := pairs{known: maxWaitingKeys}
+	for _, arg := range args[1:] {
+		key, value, err := p.split(arg)
+		if err == nil {
+			err = within(key, setCount(&room, value, 1, maxWaiting))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.MaxWaiting, c.RoomWaiting = n, room
+	return nil
+}
+
+func setRoomIdle(c *Config, value string) error {
+	if d, err := ParseDuration(value); err == nil && d == 0 {
+		c.RoomIdle = 0
+		return nil
+	}
+	return setDuration(&c.RoomIdle, value, time.Second, maxRoomIdle)
 }
 
 func setRefuseLoad(c *Config, args []string) error {

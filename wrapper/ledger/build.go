@@ -21,7 +21,7 @@ func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, er
 	if err != nil {
 		return nil, nil, err
 	}
-	l, notes, err := replace(dir, path, &Ledger{fd: fd, geo: geo, boot: boot})
+	l, notes, err := replace(dir, path, &Ledger{fd: fd, path: path, geo: geo, boot: boot})
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // a full disk is not to stay full for our sake
 		unix.Close(fd)
@@ -86,7 +86,7 @@ func lockNew(dir int, path string) (int, error) {
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: path, Err: err}
 		}
-		if err := lock(fd, func() uint64 { return builder(fd) }); err != nil {
+		if err := lock(fd, func() uint64 { return builder(fd) }, crowdPatience, new(standstill)); err != nil {
 			unix.Close(fd)
 			return -1, &os.PathError{Op: "lock", Path: path, Err: err}
 		}
@@ -201,9 +201,10 @@ func (l *Ledger) takeOver(old *Ledger) error {
 				to.begin()
 			}
 		}
+		living := census{now: from.now, reads: int(old.geo.slots)}
 		for i := range old.liveSlots() {
-			if s := old.slot(i); s.alive(from.now) {
-				to.adoptSession(old, s)
+			if living.alive(old.slot(i)) {
+				to.adoptSession(old, i)
 				to.begin()
 			}
 		}

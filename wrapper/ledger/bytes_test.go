@@ -162,6 +162,11 @@ func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
 		if ok {
 			tx.Serve(session)
 			tx.begin()
+			if session, ok = tx.Hand(session, aRoom()); !ok {
+				t.Error("a session just begun cannot be handed")
+			}
+			tx.begin()
+			tx.Keep(aRoom(), func(s Session) bool { return s != session })
 			tx.Leave(session)
 			tx.begin()
 		}
@@ -198,6 +203,9 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 		for _, s := range live {
 			if s.Process.PID <= 0 || s.Process.PID > maxPID {
 				t.Errorf("a session of no process: %+v", s)
+			}
+			if s.Left < 0 || s.Left > longestWait || s.Serving && s.Left > 0 {
+				t.Errorf("a session that waits as nobody can: %+v", s)
 			}
 		}
 	})

@@ -56,19 +56,13 @@ func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
 	})
 }
 
-// sessionIn is the session in slot i, as the process that entered it has it.
-func (t *Tx) sessionIn(i int) Session {
-	s := t.l.slot(i)
-	return Session{uint32(i) + 1, Process{PID: int(s.pid), Start: s.start}, s.since}
-}
-
 // sessionOf is the n-th session of a client, the latest first.
 func (t *Tx) sessionOf(host netip.Addr, n int) Session {
 	i := int(t.l.record(t.l.find(keyOf(from(host).Network))).first) - 1
 	for ; n > 0; n-- {
 		i = int(t.l.slot(i).next) - 1
 	}
-	return t.sessionIn(i)
+	return t.token(i)
 }
 
 // nobody is a process that does not live, so that what enters for it needs no /proc.
@@ -89,6 +83,21 @@ func deeds() []deed {
 		{name: "leave from the front of the list", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 0)) }},
 		{name: "leave from its middle", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 1)) }},
 		{name: "leave from its end", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 2)) }},
+		{name: "enter to wait", do: func(t *Tx) {
+			a := from(hostN(crowded))
+			a.Delay = time.Minute
+			t.Enter(a, nobody)
+		}},
+		{name: "hand", do: func(t *Tx) { t.Hand(t.sessionOf(hostN(crowded), 1), nobody) }},
+		{name: "hand and serve", do: func(t *Tx) {
+			s, _ := t.Hand(t.sessionOf(hostN(crowded), 0), nobody)
+			t.Serve(s)
+			t.Count(9)
+		}},
+		{name: "keep all but one client's", inParts: true, do: func(t *Tx) {
+			s := t.sessionOf(hostN(crowded), 0)
+			t.Keep(s.process, func(s Session) bool { return s.slot/3 != crowded })
+		}},
 		{name: "remember", do: func(t *Tx) { t.Remember(networkN(strangerN), time.Hour) }},
 		{name: "strike", do: func(t *Tx) { t.Strike(networkN(knownN), "early", threeStrikes) }},
 		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", threeStrikes) }},

@@ -114,7 +114,7 @@ type session struct {
 	client  uint32 // record number + 1, 0 = none
 	next    uint32 // of the same client: slot number + 1, 0 = none
 	prev    uint32
-	_       uint32
+	delay   uint32 // ms that a waiting session is to wait; 0 = not at all, or unknown: older builds write 0
 }
 
 const (

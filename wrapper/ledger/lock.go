@@ -30,14 +30,14 @@ var ErrCrowded = errors.New("ledger is crowded")
 // Ledger is of no use any more; opening it again sets the file aside and makes a new one.
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
-// lock takes the lock of an open file within Patience. flock(2) is the kernel's: it is gone
-// the moment its holder is, and no byte in the file can fake it. turn says who has
-// the lock, so that a crowd is told from a stopped process.
-func lock(fd int, turn func() uint64) error {
+// lock takes the lock of an open file within Patience, and within crowd at most. flock(2) is the
+// kernel's: it is gone the moment its holder is, and no byte in the file can fake it. turn says
+// who has the lock, so that a crowd is told from a stopped process.
+func lock(fd int, turn func() uint64, crowd time.Duration, still *standstill) error {
 	// Each pause is twice the last: a thousand that wait must leave the processors to the one that works.
 	const shortest, longest = 20 * time.Microsecond, Patience / 2
-	var began, moved time.Time // moved: when the turn last became another's
-	var seen uint64
+	patience := min(Patience, crowd)
+	var began time.Time
 	for pause := shortest; ; pause = min(2*pause, longest) {
 		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		switch {
@@ -50,23 +50,43 @@ func lock(fd int, turn func() uint64) error {
 		}
 		now, is := time.Now(), turn()
 		if began.IsZero() {
-			began, moved, seen = now, now, is
+			began = now
+			still.forget()
 		}
-		if is != seen {
-			moved, seen = now, is
-		}
+		still.see(is, now)
 		waited := now.Sub(began)
 		switch {
-		case waited >= Patience && stuck(fd, is, now.Sub(moved)) && turn() == is:
+		case waited >= patience && stuck(fd, is, now.Sub(still.since)) && turn() == is:
 			return ErrBusy
-		case waited >= crowdPatience:
+		case waited >= crowd:
 			return ErrCrowded
-		}
-		if rest := Patience - waited; rest > 0 {
-			pause = min(pause, rest)
+		case waited < patience:
+			pause = min(pause, patience-waited)
+		default:
+			pause = min(pause, crowd-waited)
 		}
 		ts := unix.NsecToTimespec(int64(pause))
 		_ = unix.Nanosleep(&ts, nil) // cut short by a signal: only an earlier try
+	}
+}
+
+// standstill is the turn that lasts, and since when. Who waits for less than it takes to tell a
+// sleeping holder from a crowd learns it in more than one try.
+type standstill struct {
+	turn  uint64
+	since time.Time
+}
+
+func (s *standstill) see(turn uint64, now time.Time) {
+	if s.since.IsZero() || s.turn != turn {
+		*s = standstill{turn, now}
+	}
+}
+
+// forget is what a new try begins with, unless the turn it knows is somebody's: that one cannot come again.
+func (s *standstill) forget() {
+	if s.turn&holder == 0 {
+		*s = standstill{}
 	}
 }
 
@@ -113,7 +133,11 @@ func (l *Ledger) Do(now Moment, work func(*Tx)) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer l.catchFault(&err, debug.SetPanicOnFault(true))
-	if err := lock(l.fd, l.undo.turn.Load); err != nil {
+	crowd := l.CrowdPatience
+	if crowd <= 0 {
+		crowd = crowdPatience
+	}
+	if err := lock(l.fd, l.undo.turn.Load, crowd, &l.still); err != nil {
 		return err
 	}
 	defer func() { _ = flock(l.fd, unix.LOCK_UN) }()

@@ -31,6 +31,7 @@ func roles() map[string]role {
 		"exec":     execRole,
 		"noproc":   noProcRole,
 		"reuse":    reuseRole,
+		"room":     roomRole,
 		"lose":     loseRole,
 		"build":    buildRole,
 		"open":     openRole,

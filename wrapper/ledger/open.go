@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,11 +12,18 @@ import (
 // Ledger is one process's view of the file. It is small; the file's pages are shared
 // by all who map it.
 type Ledger struct {
-	fd   int
-	mem  mapping
-	geo  geometry
-	boot Boot
-	lost bool
+	// CrowdPatience is how long Do waits at most while others get the lock; 0 = a second. Who
+	// has others to look after meanwhile sets it shorter. One shorter than [Patience]
+	// stands for that too.
+	CrowdPatience time.Duration
+
+	fd    int
+	path  string
+	mem   mapping
+	geo   geometry
+	boot  Boot
+	lost  bool
+	still standstill
 
 	header *header
 	state  *state
@@ -67,6 +75,27 @@ func (l *Ledger) Close() error {
 	}
 	l.lost = true
 	return err
+}
+
+// Replaced says whether the path no longer names the file that is mapped, because somebody has removed it, made one
+// of another size, or put another in its place; or whether the Ledger is of no use for another
+// reason. Then it is time to open it anew. A relative path must still mean the same.
+// It costs two calls of stat(2) and needs no lock.
+func (l *Ledger) Replaced() bool {
+	if l.lost {
+		return true
+	}
+	var mapped, named unix.Stat_t
+	if unix.Fstat(l.fd, &mapped) != nil {
+		return false
+	}
+	switch unix.Fstatat(unix.AT_FDCWD, l.path, &named, unix.AT_SYMLINK_NOFOLLOW) {
+	case nil:
+		return named.Ino != mapped.Ino || named.Dev != mapped.Dev
+	case unix.ENOENT, unix.ENOTDIR:
+		return true
+	}
+	return false // it cannot be told, and opening it would fail too
 }
 
 // openDir opens the ledger's directory, which it makes if only the last step is
@@ -129,7 +158,7 @@ func open(dir int, path string, boot Boot) (*Ledger, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, boot: boot}
+	l := &Ledger{fd: fd, path: path, boot: boot}
 	if err := l.mapWhole(path); err != nil {
 		unix.Close(fd)
 		return nil, err

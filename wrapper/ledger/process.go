@@ -23,6 +23,19 @@ func Self() Process {
 	return Process{PID: pid, Start: start}
 }
 
+// Identify is another process, a child just started for instance. It returns ESRCH if that is
+// dead, be it a zombie or no more.
+func Identify(pid int) (Process, error) {
+	if pid <= 0 || pid > maxPID {
+		return Process{}, unix.ESRCH
+	}
+	start, err := startTime(pid)
+	if err == errDead {
+		return Process{}, unix.ESRCH
+	}
+	return Process{PID: pid, Start: start}, nil // of unknown start where /proc cannot tell
+}
+
 // Signal sends the signal to that very process: held by a pidfd while its start time
 // is compared, so that a pid handed on meanwhile is never hit. It returns
 // ESRCH if the process is gone. Linux 5.3 or later.
@@ -45,47 +58,6 @@ const maxPID = 1 << 22
 
 // errDead says that there is no such process any more, or only its zombie.
 var errDead = errors.New("process is dead")
-
-// identityGood is how long a pid that still exists is believed to be the same process
-// without reading its start time, in ms. The kernel hands out pids in turn: for one to
-// come round again it has to start all the others first, 32,768 of them or more.
-const identityGood = 1000
-
-// alive says whether the session's very process still runs: the pid exists, is no
-// zombie, and started when the session says.
-func (s *session) alive(tick int64) bool {
-	return s.exists() && s.sameProcess(tick)
-}
-
-// exists is the quick half of alive, a fifth of a microsecond: kill(2) with no signal, and
-// without a word to Go's scheduler, since it is called with the lock held.
-func (s *session) exists() bool {
-	if s.pid == 0 || s.pid > maxPID {
-		return false
-	}
-	_, _, errno := unix.RawSyscall(unix.SYS_KILL, uintptr(s.pid), 0, 0)
-	return errno != unix.ESRCH
-}
-
-// identified says whether it is not yet time to look at the start time again.
-func (s *session) identified(tick int64) bool {
-	return s.start == 0 || s.checked <= tick && tick-s.checked < identityGood
-}
-
-func (s *session) sameProcess(tick int64) bool {
-	if s.identified(tick) {
-		return true
-	}
-	start, err := startTime(int(s.pid))
-	if err != nil {
-		return err != errDead
-	}
-	if start != s.start {
-		return false
-	}
-	s.checked = tick
-	return true
-}
 
 // startTime reads field 22 of /proc/PID/stat. errDead says that there is no such
 // process or only its zombie; any other error that /proc cannot tell.

@@ -24,7 +24,7 @@ func (t *Tx) verify(a Arrival) {
 	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) ||
 		s.stressed != 0 || t.l.freeSlot() < 0 {
 		if t.now >= s.sweepAt || s.sweepAt > t.now+time.Minute.Milliseconds() {
-			t.sweep(identities)
+			t.sweep(census{now: t.now, reads: identities})
 		}
 	}
 	if i := t.l.find(keyOf(a.Network)); i >= 0 {
@@ -55,20 +55,20 @@ func (t *Tx) stress(max Limits) {
 // fewSessions of a client are looked at whenever it comes, for the sake of the log line.
 const fewSessions = 16
 
-// sweep frees every session whose process is dead and counts the others anew. It reads at most
-// so many start times. Each session freed is work done for itself, so that
-// the undo log stays short.
-func (t *Tx) sweep(identities int) {
+// thoroughly is a sweep that leaves out nobody's start time.
+func (t *Tx) thoroughly() census {
+	return census{now: t.now, reads: int(t.l.geo.slots), anew: true}
+}
+
+// sweep frees every session whose process is dead and counts the others anew. Each session
+// freed is work done for itself, so that the undo log stays short.
+func (t *Tx) sweep(living census) {
 	l := t.l
 	began := time.Now()
 	var waiting, serving uint32
 	for i := range l.liveSlots() {
 		s := l.slot(i)
-		look := identities > 0 && !s.identified(t.now)
-		if look {
-			identities--
-		}
-		if s.state != slotFree && s.exists() && (!look || s.sameProcess(t.now)) {
+		if s.state != slotFree && living.alive(s) {
 			if s.state == slotServing || t.overdue(i) {
 				serving++
 			} else {
@@ -85,9 +85,11 @@ func (t *Tx) sweep(identities int) {
 }
 
 // overdue turns a session that has waited longer than anybody may into one that is served: its
-// process could not say so, because the ledger was held by another when its delay ended.
+// process could not say so, because the ledger was held by another when its delay ended. That
+// process is an MTA now and never will. A room still can, so its word stands: a
+// client of its may have to wait for a free MTA too.
 func (t *Tx) overdue(i int) bool {
-	if t.now-t.l.slot(i).since < longestWait.Milliseconds() {
+	if s := t.l.slot(i); s.shared == 1 || t.now-s.since < longestWait.Milliseconds() {
 		return false
 	}
 	t.serve(i)
@@ -104,11 +106,15 @@ const longestWait = 5 * time.Minute
 // trusts no link: a list that does not add up is cut off where it goes wrong.
 func (t *Tx) reapClient(record int, thorough bool) {
 	l := t.l
+	living := census{now: t.now}
+	if thorough {
+		living.reads = int(l.geo.slots)
+	}
 	n, before := uint32(0), uint32(0)
 	for i := int(l.record(record).first) - 1; t.ownedBy(i, record) && l.slot(i).prev == before; {
 		s := l.slot(i)
 		next := int(s.next) - 1
-		if s.exists() && (!thorough || s.sameProcess(t.now)) {
+		if living.alive(s) {
 			n, before = n+1, uint32(i)+1
 		} else {
 			t.free(i)

@@ -15,9 +15,12 @@ type Totals struct {
 	Spoke, Left      []uint64 // by DelayStep
 }
 
-// Totals counts the living sessions and reads the counts.
+// Totals counts the living sessions and reads the counts. It frees all sessions of the dead, and
+// looks at the start time of every process to tell them, of a room's in any case: whoever
+// begins where another was killed calls it once and counts rightly from then on.
+// Call it before anything else in the same Do.
 func (t *Tx) Totals() Totals {
-	t.sweep(int(t.l.geo.slots))
+	t.sweep(t.thoroughly())
 	s, sums := t.state(), t.l.totals
 	return Totals{
 		Waiting: int(s.waiting), Serving: int(s.serving), Clients: int(s.clients), Capacity: t.l.records(),
@@ -32,19 +35,21 @@ type LiveSession struct {
 	Process Process
 	Serving bool // by an MTA; else it waits
 	Age     time.Duration
+	Left    time.Duration // that it yet has to wait, 0 if that is not known
 }
 
-// Sessions lists the living sessions, in no order.
+// Sessions lists the living sessions, in no order. It frees those of the dead as Totals does.
 func (t *Tx) Sessions() []LiveSession {
-	t.sweep(int(t.l.geo.slots))
-	var all []LiveSession
+	t.sweep(t.thoroughly())
+	all := make([]LiveSession, 0, t.state().waiting+t.state().serving)
 	for i := range t.l.liveSlots() {
 		s := t.l.slot(i)
 		all = append(all, LiveSession{
 			Client:  netip.AddrPortFrom(netip.AddrFrom16(s.addr).Unmap(), s.port),
-			Process: Process{PID: int(s.pid), Start: s.start, Shared: s.shared == 1},
+			Process: s.process(),
 			Serving: s.state == slotServing,
 			Age:     time.Duration(t.now-s.since) * time.Millisecond,
+			Left:    s.left(t.now),
 		})
 	}
 	return all

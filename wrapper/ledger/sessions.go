@@ -2,16 +2,8 @@ package ledger
 
 import (
 	"math/bits"
-	"net/netip"
+	"time"
 )
-
-// Session is a connection that the ledger counts. It is worth something only to the
-// ledger that gave it; the zero Session is none.
-type Session struct {
-	slot    uint32 // number + 1
-	process Process
-	since   int64
-}
 
 func (l *Ledger) slotAt(i int) int { return l.geo.slotsAt() + i*slotSize }
 
@@ -35,6 +27,9 @@ func (l *Ledger) mark(i int, inUse bool) {
 		l.bitmap[w] &^= 1 << (i % wordBits)
 	}
 }
+
+// inUse says whether the slot's bit is set.
+func (l *Ledger) inUse(i int) bool { return l.bitmap[i/wordBits]>>(i%wordBits)&1 == 1 }
 
 // liveSlots calls yield with the number of each slot in use.
 func (l *Ledger) liveSlots() func(yield func(int) bool) {
@@ -69,7 +64,7 @@ func (t *Tx) sessionsOf(c *client) uint32 {
 }
 
 // open takes a slot for a waiting session and hangs it in at the client's record (-1 = none).
-func (t *Tx) open(record int, from netip.AddrPort, p Process) (Session, bool) {
+func (t *Tx) open(record int, a Arrival, p Process) (Session, bool) {
 	l := t.l
 	i := l.freeSlot()
 	if i < 0 {
@@ -77,16 +72,42 @@ func (t *Tx) open(record int, from netip.AddrPort, p Process) (Session, bool) {
 	}
 	s := l.changeSlot(i)
 	*s = session{
-		pid: uint32(p.PID), start: p.Start, state: slotWaiting,
-		since: t.now, checked: t.now, addr: from.Addr().As16(), port: from.Port(),
+		state: slotWaiting, since: t.now, delay: delayOf(a.Delay),
+		addr: a.Client.Addr().As16(), port: a.Client.Port(),
 	}
-	if p.Shared {
-		s.shared = 1
-	}
+	s.belongTo(p, t.now)
 	l.mark(i, true)
 	t.state().waiting++
 	t.hang(i, record)
-	return Session{uint32(i) + 1, p, t.now}, true
+	return t.token(i), true
+}
+
+// belongTo makes the session the process's.
+func (s *session) belongTo(p Process, now int64) {
+	s.pid, s.start, s.shared, s.checked = uint32(p.PID), p.Start, 0, now
+	if p.Shared {
+		s.shared = 1
+	}
+}
+
+// process is what the session lives and dies with.
+func (s *session) process() Process {
+	return Process{PID: int(s.pid), Start: s.start, Shared: s.shared == 1}
+}
+
+// delayOf is the delay as a slot holds it: in ms, rounded up, lest a short one pass for none.
+func delayOf(d time.Duration) uint32 {
+	d = max(0, min(d, longestWait))
+	return uint32((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// left is how long the session yet has to wait, as far as that is known.
+func (s *session) left(now int64) time.Duration {
+	delay, waited := int64(s.delay), now-s.since
+	if s.state != slotWaiting || delay > longestWait.Milliseconds() || waited < 0 || waited >= delay {
+		return 0
+	}
+	return time.Duration(delay-waited) * time.Millisecond
 }
 
 // hang puts the slot first in the list of the client's sessions.
@@ -156,24 +177,13 @@ func (t *Tx) counter(s *session) *uint32 {
 	return &t.state().waiting
 }
 
-// mine is the slot of a session that still belongs to it, or -1: a session whose
-// process was taken for dead, or that an administrator's new ledger knows nothing of.
-func (t *Tx) mine(s Session) int {
-	i := int(s.slot) - 1
-	if i < 0 || i >= int(t.l.geo.slots) {
-		return -1
+// adoptSession copies the session in slot i of another ledger, after its client. It goes to the
+// slot of the same number where there is one, so that its token holds.
+func (t *Tx) adoptSession(from *Ledger, i int) {
+	l, old := t.l, from.slot(i)
+	if i >= int(l.geo.slots) || l.inUse(i) {
+		i = l.freeSlot()
 	}
-	slot := t.l.slot(i)
-	if slot.state == slotFree || slot.pid != uint32(s.process.PID) || slot.start != s.process.Start || slot.since != s.since {
-		return -1
-	}
-	return i
-}
-
-// adoptSession copies a session of another ledger, after its client.
-func (t *Tx) adoptSession(from *Ledger, old *session) {
-	l := t.l
-	i := l.freeSlot()
 	if i < 0 {
 		return
 	}

@@ -19,6 +19,7 @@ type Arrival struct {
 	Client  netip.AddrPort // IPv4-mapped addresses unmapped
 	Network netip.Prefix   // under which it is counted
 	Limits  Limits
+	Delay   time.Duration // how long it will be made to wait, for [LiveSession]; what Look tells may decide it
 }
 
 // Limits are the numbers against which the caller will hold a [Standing]; 0 = no limit. The
@@ -111,7 +112,7 @@ func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
 			c.rate.add()
 		}
 	}
-	return t.open(record, a.Client, p)
+	return t.open(record, a, p)
 }
 
 // Serve turns a waiting session into one that is served by an MTA.

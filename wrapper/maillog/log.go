@@ -39,10 +39,12 @@ const (
 )
 
 // Log is where lines go; the zero Log drops them. It holds nothing open: each line has a socket of its own, as a
-// connection leaves just one, and a descriptor that is not there while a client waits costs nothing.
+// connection leaves just one, and a descriptor that is not there while a client waits costs nothing. Only the Log of a
+// [Queue] is another matter.
 type Log struct {
-	to   target
-	path string
+	to    target
+	path  string
+	queue *Queue // where its lines go first, or nil
 }
 
 type target uint8
@@ -68,29 +70,45 @@ func Stderr() Log { return Log{to: stderr} }
 //
 // On error, an *os.SyscallError, the line is lost. errors.Is tells apart EAGAIN: no room within [Patience]; ENOENT and
 // ECONNREFUSED: nobody listens; EMFILE: no descriptor is free, so free one and try again.
+//
+// The Log of a [Queue] never waits. There EAGAIN is the only error: the queue is full.
 func (l Log) Write(level Level, text string) error {
-	switch l.to {
-	case syslog:
-		frame := appendHead(make([]byte, 0, MaxFrame+1), level)
-		return send(l.path, appendText(frame, text, MaxFrame))
-	case stderr:
-		frame := appendTag(make([]byte, 0, MaxFrame+1))
-		return write(2, append(appendText(frame, text, MaxFrame), '\n'))
+	return l.WriteAs(unix.Getpid(), level, text)
+}
+
+// WriteAs is [Log.Write] with the id of another process in the line's head: a server of many clients writes what became
+// of a client under the pid of the MTA that it started for it, so that one grep finds the lines of both.
+func (l Log) WriteAs(pid int, level Level, text string) error {
+	switch {
+	case l.queue != nil:
+		return l.queue.write(pid, level, text)
+	case l.to == syslog:
+		return send(l.path, appendFrame(make([]byte, 0, MaxFrame+1), syslog, pid, level, text))
+	case l.to == stderr:
+		return write(2, append(appendFrame(make([]byte, 0, MaxFrame+1), stderr, pid, level, text), '\n'))
 	}
 	return nil
 }
 
-// appendHead appends what precedes the text in RFC 3164, less the time and the host name. Every syslogd adds these to what
-// comes through its local socket: rsyslog ignores a time there unless told otherwise, journald skips it, busybox and
-// sysklogd put in their own where there is none. To add ours we would have to read /etc/localtime, for each client.
-func appendHead(frame []byte, level Level) []byte {
-	frame = strconv.AppendUint(append(frame, '<'), mail|uint64(level), 10)
-	return appendTag(append(frame, '>'))
+// appendFrame appends the line as it goes to a target, [MaxFrame] bytes at most, less what ends it in a stream.
+func appendFrame(frame []byte, to target, pid int, level Level, text string) []byte {
+	if to == syslog {
+		frame = appendPriority(frame, level)
+	}
+	return appendText(appendTag(frame, pid), text, MaxFrame)
 }
 
-func appendTag(frame []byte) []byte {
+// appendPriority appends what is needed before the tag in RFC 3164: no time and no host name. Every syslogd adds these to what
+// comes through its local socket: rsyslog ignores a time there unless told otherwise, journald skips it, busybox and
+// sysklogd put in their own where there is none. To add ours we would have to read /etc/localtime, for each client.
+func appendPriority(frame []byte, level Level) []byte {
+	frame = strconv.AppendUint(append(frame, '<'), mail|uint64(level), 10)
+	return append(frame, '>')
+}
+
+func appendTag(frame []byte, pid int) []byte {
 	frame = append(append(frame, tag...), '[')
-	frame = strconv.AppendInt(frame, int64(unix.Getpid()), 10)
+	frame = strconv.AppendInt(frame, int64(pid), 10)
 	return append(frame, "]: "...)
 }
 
@@ -104,23 +122,33 @@ func send(path string, frame []byte) error {
 	return err
 }
 
-// sendAs sends one frame over a socket of its own. That one may be non-blocking, since nobody shares it: to connect to
-// a stream whose listener is swamped would block, however the frame is sent.
+// sendAs sends one frame over a socket of its own.
 func sendAs(kind int, path string, frame []byte) error {
-	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := connect(kind, path)
 	if err != nil {
-		return os.NewSyscallError("socket", err)
+		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return os.NewSyscallError("connect", err)
-	}
 	for deadline := time.Now().Add(Patience); ; {
 		err := unix.Send(fd, frame, unix.MSG_NOSIGNAL)
 		if err != unix.EAGAIN || !hasRoom(fd, deadline) {
 			return os.NewSyscallError("send", err)
 		}
 	}
+}
+
+// connect returns a socket that leads to path. It may be non-blocking, since nobody shares it: to connect to a stream
+// whose listener is swamped would block, however the frame is sent.
+func connect(kind int, path string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		unix.Close(fd)
+		return -1, os.NewSyscallError("connect", err)
+	}
+	return fd, nil
 }
 
 // write writes one frame to fd, which we share with others and must not make non-blocking. It looks first: room is said

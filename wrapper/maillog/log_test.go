@@ -17,18 +17,26 @@ import (
 const bounded = 500 * time.Millisecond
 
 // listen makes a log socket and returns it with its path.
-func listen(t *testing.T, kind int) (fd int, path string) {
+func listen(t testing.TB, kind int) (fd int, path string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "log") // t.TempDir() may be too long for a socket's path
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	path = filepath.Join(dir, "log")
-	fd, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	fd = listenAt(t, kind, path)
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd, path
+}
+
+// listenAt makes a log socket at path, which the caller closes.
+func listenAt(t testing.TB, kind int, path string) (fd int) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(fd); os.RemoveAll(dir) })
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +45,7 @@ func listen(t *testing.T, kind int) (fd int, path string) {
 			t.Fatal(err)
 		}
 	}
-	return fd, path
+	return fd
 }
 
 // receive returns what came as one datagram, or as one connection.
@@ -255,6 +263,28 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
+func TestWriteAs(t *testing.T) {
+	fd, path := listen(t, unix.SOCK_DGRAM)
+	r, w := pipe(t)
+	withStderr(t, w, func() {
+		for _, log := range []Log{Syslog(path), Stderr(), NewQueue(Syslog(path)).Log(), NewQueue(Stderr()).Log()} {
+			if err := log.WriteAs(4243, Warning, "PASS"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 2 {
+		if got, want := receive(t, fd, unix.SOCK_DGRAM), "<20>sendwrap[4243]: PASS"; got != want {
+			t.Errorf("got %q; want %q", got, want)
+		}
+	}
+	w.Close()
+	got, err := io.ReadAll(r)
+	if want := strings.Repeat("sendwrap[4243]: PASS\n", 2); string(got) != want || err != nil {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
 func TestStderr(t *testing.T) {
 	r, w := pipe(t)
 	long := strings.Repeat("x", 2*MaxFrame)
@@ -349,6 +379,20 @@ func TestAllocations(t *testing.T) {
 	}
 	t.Logf("%v allocations", got)
 }
+
+// One socket a line, and the reading of it: BenchmarkQueue is the other way.
+func BenchmarkSyslog(b *testing.B) {
+	fd, path := listen(b, unix.SOCK_DGRAM)
+	log := Syslog(path)
+	buf := make([]byte, MaxFrame)
+	b.ReportAllocs()
+	for b.Loop() {
+		log.Write(Info, benchText)
+		unix.Read(fd, buf)
+	}
+}
+
+const benchText = `PREGREET client=[192.0.2.9]:51544 server=[198.51.100.5]:25 wait=0.02s/6s conns=1/50 strikes=2/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`
 
 func BenchmarkLine(b *testing.B) {
 	data := []byte("EHLO bot\r\n")

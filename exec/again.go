@@ -1,0 +1,93 @@
+package exec
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Again becomes a newer build of the calling program itself, with argv and environ as they are given and these descriptors
+// still open: same process, same children. The signals that a server listens for wait until the new program has called
+// signal.Notify; none is lost in between, and none does what is its default.
+//
+// It returns only on failure, with an *os.PathError, and then all is as it was before.
+func Again(path string, argv, environ []string, fds []int) error {
+	for _, fd := range fds {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
+	defer func() {
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+		}
+	}()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var wait, before unix.Sigset_t
+	for _, s := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR2, unix.SIGCHLD} {
+		wait.Val[0] |= 1 << (s - 1)
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &wait, &before); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
+	}
+	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) }()
+	err := unix.Exec(path, argv, environ)
+	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
+}
+
+// maxAnswer is how much of what a program says is read.
+const maxAnswer = 4096
+
+// Ask runs a program with one argument, for so long at most, and returns what it writes to stdout. The error says
+// why it could not be run, or did not end well in time. Its end may be reaped by another goroutine.
+func Ask(path, arg string, atMost time.Duration) (string, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		w.Close()
+		return "", err
+	}
+	defer null.Close()
+	pid, err := syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
+		Env:   environment(os.Environ(), Ends{}),
+		Files: []uintptr{null.Fd(), w.Fd(), null.Fd()},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	w.Close()
+	if err != nil {
+		return "", &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
+	}
+	defer func() { _, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) }()
+	_ = r.SetReadDeadline(time.Now().Add(atMost))
+	var said bytes.Buffer
+	if _, err := said.ReadFrom(&limited{r, maxAnswer}); err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		return "", fmt.Errorf("%s %s: %w", path, arg, err)
+	}
+	return said.String(), nil
+}
+
+// limited ends after so many bytes.
+type limited struct {
+	file *os.File
+	left int
+}
+
+func (l *limited) Read(b []byte) (int, error) {
+	if l.left == 0 {
+		return 0, fmt.Errorf("says more than %d bytes", maxAnswer)
+	}
+	n, err := l.file.Read(b[:min(len(b), l.left)])
+	l.left -= n
+	return n, err
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// daemon is a server that listens by itself, with all processes that it starts.
+type daemon struct {
+	name string
+	cmd  *osexec.Cmd
+	addr netip.AddrPort
+	out  bytes.Buffer // what it has printed
+	// What each of its clients leaves in the log: a key of logReader; "" = nothing.
+	log  *logReader
+	logs string
+}
+
+// daemon starts a program that is to listen on addr, and returns when it does.
+func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
+	d := &daemon{name: filepath.Base(argv[0]), addr: addr, log: l.log}
+	d.cmd = osexec.Command(argv[0], argv[1:]...)
+	d.cmd.Env = append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.out
+	// Some send a signal to their whole group when they end.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		up, err := listening(addr)
+		if up {
+			return d, nil
+		}
+		if err == nil && state(d.cmd.Process.Pid) == "Z" {
+			err = errors.New("ended")
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%q: %w", argv, err), d.stop())
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("%q: does not listen on %v after 10 s", argv, addr), d.stop())
+}
+
+// listening reports whether a program listens on an IPv4 address. Nothing
+// connects to find out: the program would count that.
+func listening(addr netip.AddrPort) (bool, error) {
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		return false, err
+	}
+	const listen = "0A" // TCP_LISTEN of the kernel's tcp_states.h
+	a := addr.Addr().As4()
+	want := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], addr.Port())
+	for line := range strings.Lines(string(table)) {
+		field := strings.Fields(line)
+		if len(field) > 3 && field[1] == want && field[3] == listen {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// freePort returns a port of the super-server's address that nobody listens on.
+func (l *lab) freePort() (netip.AddrPort, error) {
+	s, err := listen(l.server.addr.Addr())
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return s.addr, unix.Close(s.fd)
+}
+
+// stop ends the daemon. It reports an error unless the daemon then exits with
+// 0. What has been stopped already is left alone.
+func (d *daemon) stop() error {
+	if d.cmd.ProcessState != nil {
+		return nil
+	}
+	_ = d.cmd.Process.Signal(unix.SIGTERM)
+	late := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
+	defer late.Stop()
+	if err := d.cmd.Wait(); err != nil {
+		return fmt.Errorf("%s at SIGTERM: %w\n%s", d.name, err, d.out.String())
+	}
+	return nil
+}
+
+// processes returns the process ids of the daemon and of all its descendants.
+func (d *daemon) processes() ([]child, error) {
+	dirs, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return nil, err
+	}
+	children := make(map[child][]child)
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			return nil, err
+		}
+		if parent, err := strconv.Atoi(statField(pid, 1)); err == nil {
+			children[child(parent)] = append(children[child(parent)], child(pid))
+		}
+	}
+	all := []child{child(d.cmd.Process.Pid)}
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all, nil
+}
+
+// state returns the letter for what a process does, "Z" if it has ended, "" if
+// there is none.
+func state(pid int) string { return statField(pid, 0) }
+
+// statField returns a field of /proc/PID/stat counted from the process's state
+// (before which stands its name, which may hold anything), "" if there is none.
+func statField(pid, n int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	field := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if n >= len(field) {
+		return ""
+	}
+	return field[n]
+}
+
+// usage is the CPU time of each process of a daemon.
+type usage map[child]time.Duration
+
+// usage returns the CPU time that the daemon has used when it has nothing left to do.
+func (d *daemon) usage() (usage, error) {
+	const (
+		pause = 5 * time.Millisecond
+		quiet = 20 * time.Microsecond // a thread that wakes to see that nothing is to be done
+	)
+	var last time.Duration
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
+		u, sum, err := d.usageNow()
+		if errors.Is(err, unix.EINVAL) {
+			continue // one ended while we looked
+		}
+		if err != nil {
+			return nil, err
+		}
+		if sum-last < quiet {
+			return u, nil
+		}
+		last = sum
+	}
+	return nil, fmt.Errorf("%s is still busy after 5 s without clients, or has ended\n%s", d.name, d.out.String())
+}
+
+func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
+	all, err := d.processes()
+	if err != nil {
+		return nil, 0, err
+	}
+	u = make(usage)
+	for _, pid := range all {
+		if u[pid], err = pid.cpu(); err != nil {
+			return nil, 0, err
+		}
+		sum += u[pid]
+	}
+	return u, sum, nil
+}
+
+// since returns the CPU time used since an earlier look. A process that has
+// ended meanwhile is an error: its time is lost.
+func (u usage) since(before usage) (time.Duration, error) {
+	var sum time.Duration
+	for pid, used := range u {
+		sum += used - before[pid]
+	}
+	for pid := range before {
+		if _, ok := u[pid]; !ok {
+			return 0, fmt.Errorf("process %d has ended, and its CPU time is not known", pid)
+		}
+	}
+	return sum, nil
+}
+
+// cpu returns the CPU time, user and system, of a process that runs: the
+// scheduler's exact time of all its threads, those that have ended included.
+func (c child) cpu() (time.Duration, error) {
+	const sched = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h
+	var t unix.Timespec
+	if err := unix.ClockGettime(^int32(c)<<3|sched, &t); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", c, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// pin lets all threads of a process run on these CPUs only. Threads that they
+// start later inherit it.
+func pin(pid int, on unix.CPUSet) error {
+	// A thread may appear while we walk: walk until there was none.
+	var done []int
+	for {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
+		if err != nil {
+			return err
+		}
+		fresh := 0
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(filepath.Base(task))
+			if err != nil || slices.Contains(done, tid) {
+				continue
+			}
+			if err := unix.SchedSetaffinity(tid, &on); err != nil && !errors.Is(err, unix.ESRCH) {
+				return os.NewSyscallError("sched_setaffinity", err)
+			}
+			done, fresh = append(done, tid), fresh+1
+		}
+		if fresh == 0 {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	osuser "os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// postscreen is the name of Postfix's room.
+const postscreen = "postscreen"
+
+// postfixPackage is where setup.sh unpacks Postfix: it cannot be installed beside sendmail.
+const postfixPackage = "postfix/usr/"
+
+// Postfix wants a user and a group of its own. furnish makes them in the
+// namespace's own files: any ids will do that the machine does not use.
+const (
+	postfixUser  = "postfix"
+	postfixGroup = "postdrop"
+	postfixID    = 64001
+)
+
+// lackOfPostfix says why there is no postscreen to compare with, "" if there is one.
+func (l *lab) lackOfPostfix() string {
+	switch {
+	case !exists(unpacked(postfixPackage + "sbin/postfix")):
+		return "no Postfix; tests/setup.sh unpacks it"
+	case !l.isolated:
+		return "not root: Postfix cannot be started"
+	}
+	return ""
+}
+
+// addPostfix returns the text of /etc/passwd or /etc/group with what Postfix
+// wants, which it may already have.
+func addPostfix(text, format string, names ...string) string {
+	for i, name := range names {
+		if !strings.HasPrefix(text, name+":") && !strings.Contains(text, "\n"+name+":") {
+			text += fmt.Sprintf(format, name, postfixID+i)
+		}
+	}
+	return text
+}
+
+// postscreen starts Postfix with a postscreen that tests early talkers only, and
+// more parameters of postconf(5). Its master listens, and starts postscreen
+// when the first client comes. logs is the word that stands in its log for
+// each client.
+func (l *lab) postscreen(name, logs string, parameters ...string) (*daemon, error) {
+	addr, err := l.freePort()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(l.dir, name)
+	if err := l.configurePostfix(dir, addr, parameters); err != nil {
+		return nil, err
+	}
+	master := unpacked(postfixPackage + "lib/postfix/sbin/master")
+	d, err := l.daemon(addr, []string{master, "-d", "-c", filepath.Join(dir, "etc")}, "LD_LIBRARY_PATH="+postfixLibraries())
+	if err != nil {
+		return nil, err
+	}
+	d.logs = postscreen + " " + logs
+	return d, nil
+}
+
+// postfixLibraries is where Postfix's own libraries lie.
+func postfixLibraries() string { return unpacked(postfixPackage + "lib/postfix") }
+
+// configurePostfix makes what Postfix wants to find in dir.
+func (l *lab) configurePostfix(dir string, addr netip.AddrPort, parameters []string) error {
+	user, err := osuser.Lookup(postfixUser)
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(user.Uid)
+	if err != nil {
+		return err
+	}
+	for _, sub := range []string{"etc", "queue/pid", "queue/public", "queue/private", "data"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, sub := range []string{"queue/public", "queue/private", "data"} {
+		if err := os.Chown(filepath.Join(dir, sub), uid, -1); err != nil {
+			return err
+		}
+	}
+	main := append([]string{
+		"compatibility_level = 3.6",
+		"daemon_directory = " + unpacked(postfixPackage+"lib/postfix/sbin"),
+		"command_directory = " + unpacked(postfixPackage+"sbin"),
+		"queue_directory = " + filepath.Join(dir, "queue"),
+		"data_directory = " + filepath.Join(dir, "data"),
+		"mail_owner = " + postfixUser,
+		"setgid_group = " + postfixGroup,
+		"import_environment = MAIL_CONFIG LD_LIBRARY_PATH",
+		"myhostname = " + hostName,
+		"inet_protocols = ipv4",
+		"alias_maps =",
+		// Nobody is exempt; and no limit but what the machine bears, of which each
+		// has its own default in others.
+		"postscreen_access_list =",
+		"postscreen_greet_wait = 6s",
+		"postscreen_greet_action = drop",
+		"postscreen_client_connection_count_limit = 0",
+		"default_process_limit = 20000",
+	}, parameters...)
+	services := []string{
+		addr.String() + " inet n - n - 1 postscreen",
+		"smtpd pass - - n - - smtpd",
+		"anvil unix - - n - 1 anvil",
+	}
+	// Its processes, which are not root's, must reach their directories.
+	return errors.Join(
+		os.Chmod(l.dir, 0o711),
+		os.WriteFile(filepath.Join(dir, "etc/main.cf"), []byte(strings.Join(main, "\n")+"\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "etc/master.cf"), []byte(strings.Join(services, "\n")+"\n"), 0o644))
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// inetd is the super-server that the room's start of an MTA is measured beside.
+const inetd = "inetd"
+
+// measureRoomSpawn measures how much later the MTA greets a client that need
+// not wait because the room starts it and not inetd.
+func measureRoomSpawn(l *lab) ([]row, error) {
+	const what = "greeting of a client that the room lets pass at once"
+	program := find(inetd)
+	if program == "" {
+		return []row{{What: what, Skipped: "no " + inetd}}, nil
+	}
+	i, err := l.instance("room-spawn", "mta "+l.program("stub"), "allow "+l.network.String())
+	if err != nil {
+		return nil, err
+	}
+	room, err := l.room(i)
+	if err != nil {
+		return nil, err
+	}
+	defer room.stop()
+	bare, err := l.inetd(program)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	peers := []peer{i.in(room, stubGreeting), {name: inetd, at: bare, says: stubGreeting}}
+	got, err := takeTurns(l.rounds, l.slices, peers, func(p peer) (samples []sample, err error) {
+		err = p.reaching("ALLOWED", l.conns, func() (err error) {
+			samples, err = p.greetings(l.conns, l.client)
+			return err
+		})
+		return samples, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := got.reduce(medianAnswer)
+	return []row{
+		answer.row(what, "ms").against(answer, inetd),
+		answer.minus(inetd).row("what of that the room adds to "+inetd, "ms"),
+	}, room.stop()
+}
+
+// inetd starts an inetd that starts the stub for each client, as many as come.
+func (l *lab) inetd(program string) (*daemon, error) {
+	addr, err := l.freePort()
+	if err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(l.dir, "inetd.conf")
+	line := fmt.Sprintf("%v stream tcp nowait.100000 root %s stub\n", addr, l.program("stub"))
+	if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
+		return nil, err
+	}
+	return l.daemon(addr, []string{program, "-i", conf})
+}

@@ -1,0 +1,129 @@
+package wrapper
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// What a room does with a session that a process with one client never has to: it gives it to an MTA, ends it on
+// somebody else's account, counts it in another ledger, and hands it to the program that takes our place.
+
+// MTA is the program that the client is to get, and its arguments.
+func (s *Session) MTA() []string { return s.door.Config.MTA }
+
+// Hand gives a session to the MTA that was started for it: from now on the ledger counts it as long as that
+// process lives. It reports whether the ledger knows.
+func (s *Session) Hand(mta int) bool {
+	p, err := ledger.Identify(mta)
+	if err != nil {
+		return s.End() // it has ended already
+	}
+	return s.door.inLedger(func(t *ledger.Tx) {
+		counted, there := t.Hand(s.counted, p)
+		if !there && s.counted != (ledger.Session{}) { // it stood in a ledger that is no more
+			counted = s.enter(t, p)
+		}
+		s.counted = counted
+	}) == nil
+}
+
+// End ends a session. It reports whether the ledger knows.
+func (s *Session) End() bool {
+	err := s.door.inLedger(func(t *ledger.Tx) { t.Leave(s.counted) })
+	if err == nil {
+		s.counted = ledger.Session{}
+	}
+	return err == nil
+}
+
+// Dismiss ends the wait of a client because the room closes. It has done nothing for which it would be known.
+func (s *Session) Dismiss(waited time.Duration) {
+	s.Verdict, s.waited = Busy, waited
+	_ = s.door.inLedger(func(t *ledger.Tx) {
+		t.Leave(s.counted)
+		t.Count(int(Busy))
+	})
+}
+
+// Counted is the session as the ledger knows it; zero if it does not.
+func (s *Session) Counted() ledger.Session { return s.counted }
+
+// Recount counts a session again, in a ledger that has taken the place of the one in which it stood, in the name
+// of its MTA or, if that is 0, of the room.
+func (s *Session) Recount(mta int) {
+	p := s.door.Process
+	if mta != 0 {
+		var err error
+		if p, err = ledger.Identify(mta); err != nil {
+			return
+		}
+	}
+	_ = s.door.inLedger(func(t *ledger.Tx) {
+		if mta != 0 {
+			t.Keep(p, nobody) // it may have been taken over
+		}
+		s.counted = s.enter(t, p)
+	})
+}
+
+func nobody(ledger.Session) bool { return false }
+
+// enter counts the session without a second arrival.
+func (s *Session) enter(t *ledger.Tx, p ledger.Process) ledger.Session {
+	limits := s.facts.Limits
+	limits.ClientRate.N = 0
+	counted, _ := t.Enter(s.door.arrival(s.Client, limits), p)
+	if s.Served() {
+		t.Serve(counted)
+	}
+	return counted
+}
+
+// LogEnd writes that an MTA has ended as it should not: by a signal, or with another exit status than 0.
+func (s *Session) LogEnd(mta int, after time.Duration, status unix.WaitStatus) {
+	l := maillog.NewLine("ENDED").Addr("client", s.Client).Addr("server", s.Server).Dur("after", after)
+	if status.Signaled() {
+		l.Int("signal", int(status.Signal()))
+	} else {
+		l.Int("status", status.ExitStatus())
+	}
+	s.write(mta, maillog.Warning, l)
+}
+
+// HandoverVersion says which rooms a program can take over, and TakesOver says so for `sendwrap version`, by which a room
+// finds out about the program that is to take its place.
+const (
+	HandoverVersion = 1
+	TakesOver       = "takes over rooms of version 1"
+)
+
+// Saved is a session as one program hands it to the next, in JSON.
+type Saved struct {
+	Client, Server netip.AddrPort
+	Verdict        Verdict
+	Counted        ledger.Session
+	Conns          int           // of its network, when it arrived
+	Known          bool          // and whether it was
+	Delay          time.Duration // what is decided under way may be another's by now
+	Turn           time.Duration
+}
+
+// Save returns what [Door.Restore] needs.
+func (s *Session) Save() Saved {
+	return Saved{s.Client, s.Server, s.Verdict, s.counted, s.facts.Conns, s.facts.Known, s.delay, s.turn}
+}
+
+// Restore makes the session again whose client is on fd. The rules of this door hold for it, but for
+// the delay, which has begun.
+func (d *Door) Restore(fd int, saved Saved) *Session {
+	s := d.NewSession(Connection{FD: fd, Client: saved.Client, Server: saved.Server})
+	s.Verdict, s.counted = saved.Verdict, saved.Counted
+	s.facts.Conns, s.facts.Known = saved.Conns, saved.Known
+	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
+	return s
+}

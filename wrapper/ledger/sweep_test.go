@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"testing"
+	"time"
+)
+
+const roomful = 20_000
+
+// aRoom is this process as one that holds many sessions.
+func aRoom() Process {
+	p := Self()
+	p.Shared = true
+	return p
+}
+
+// roomOf makes a ledger of the default size in which p holds n sessions, each of another network.
+func roomOf(t testing.TB, n int, p Process) (*Ledger, []Session) {
+	t.Helper()
+	l := newLedger(t, 65536)
+	return l, fill(t, l, n, p)
+}
+
+// fill enters n more sessions of p, each of another network.
+func fill(t testing.TB, l *Ledger, n int, p Process) (all []Session) {
+	t.Helper()
+	for len(all) < n {
+		must(t, l, func(tx *Tx) {
+			for range min(10, n-len(all)) {
+				s, ok := tx.Enter(from(hostN(len(all))), p)
+				if !ok {
+					t.Fatalf("no slot for session %d", len(all))
+				}
+				all = append(all, s)
+				tx.begin()
+			}
+		})
+	}
+	return all
+}
+
+// sweepDue is a sweep with an arrival behind it at a time when every start time ought to be read again.
+func sweepDue(tx *Tx) {
+	tx.sweep(census{now: tx.now + 2*identityGood, reads: identities})
+}
+
+// askAll is what a sweep would cost at least if it asked the kernel for each slot.
+func askAll(l *Ledger) {
+	for i := range l.liveSlots() {
+		l.slot(i).exists()
+	}
+}
+
+// BenchmarkSweep is a sweep over a full room, and one over as many in which 300 MTAs lie between; beside it what asking
+// the kernel for each slot costs.
+func BenchmarkSweep(b *testing.B) {
+	l, all := roomOf(b, roomful, aRoom())
+	sweep := func(b *testing.B) {
+		for b.Loop() {
+			must(b, l, sweepDue)
+		}
+	}
+	b.Run("room", sweep)
+	b.Run("totals", func(b *testing.B) {
+		for b.Loop() {
+			must(b, l, func(tx *Tx) { tx.Totals() })
+		}
+	})
+	b.Run("sessions", func(b *testing.B) {
+		for b.Loop() {
+			must(b, l, func(tx *Tx) { tx.Sessions() })
+		}
+	})
+	b.Run("asking", func(b *testing.B) {
+		for b.Loop() {
+			askAll(l)
+		}
+	})
+	for n := 0; n < len(all); n += len(all) / 300 {
+		must(b, l, func(tx *Tx) { tx.Hand(all[n], Self()) })
+	}
+	b.Run("room and MTAs", sweep)
+}
+
+// With a room of 20,000 a sweep costs less than a tenth of one that asks for each of them.
+func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector's own work is most of it")
+	}
+	l, _ := roomOf(t, roomful, aRoom())
+	sweep, err := median(21, func(int) error { return l.Do(Now(), sweepDue) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	asking, _ := median(5, func(int) error { askAll(l); return nil })
+	t.Logf("a sweep over %d sessions takes %v; asking for each of them %v", roomful, sweep, asking)
+	if sweep > asking/10 {
+		t.Errorf("a sweep takes %v; want a tenth of %v at most", sweep, asking)
+	}
+}
+
+// Whatever lies between its slots, a room costs one start time: MTAs of its own, and the room before it.
+func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
+	l := newLedger(t, MinClients)
+	before := start(t, "room", ledgerPath(t, l), "wait")
+	before.line(t)
+	old, err := Identify(before.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Shared = true
+	const each = 400
+	for range each {
+		fill(t, l, 1, aRoom())
+		fill(t, l, 1, Self())
+		fill(t, l, 1, old)
+	}
+	must(t, l, func(tx *Tx) {
+		for _, tt := range []struct {
+			what   string
+			census census
+			reads  int
+		}{
+			{"just entered", census{now: tx.now}, 0},
+			{"just entered, looked at anew", census{now: tx.now, anew: true}, 2},
+			{"due", census{now: tx.now + identityGood}, 2 + each},
+			{"just identified", census{now: tx.now + identityGood}, 0}, // of a room only the first slot says so
+		} {
+			c := tt.census
+			c.reads = 5 * each
+			for i := range l.liveSlots() {
+				if !c.alive(l.slot(i)) {
+					t.Fatalf("%s: slot %d is taken for dead", tt.what, i)
+				}
+			}
+			if reads := 5*each - c.reads; reads != tt.reads {
+				t.Errorf("%s: %d start times read; want %d", tt.what, reads, tt.reads)
+			}
+		}
+	})
+}
+
+// What was found out about one process is not believed of another of the same pid, nor in the next sweep.
+func TestSessionsOfARoomAndReusedPID(t *testing.T) {
+	l := newLedger(t, MinClients)
+	room := aRoom()
+	gone := Process{PID: room.PID, Start: room.Start + 1, Shared: true}
+	now := Now()
+	mustAt(t, l, now, func(tx *Tx) {
+		for range 3 {
+			tx.Enter(from(hostN(1)), room)
+			tx.Enter(from(hostN(2)), gone)
+			tx.begin()
+		}
+	})
+	for _, tt := range []struct {
+		what  string
+		after time.Duration
+		look  func(*Tx)
+		want  int // that live
+	}{
+		{"an arrival, at once", 0, func(tx *Tx) { tx.sweep(census{now: tx.now, reads: identities}) }, 6},
+		{"an arrival that may read no start time", 2 * time.Second, func(tx *Tx) { tx.sweep(census{now: tx.now}) }, 6},
+		{"an arrival", 2 * time.Second, func(tx *Tx) { tx.sweep(census{now: tx.now, reads: identities}) }, 3},
+		{"a client at its limit", 2 * time.Second, func(tx *Tx) {
+			a := from(hostN(2))
+			a.Limits.Conns = 1
+			if s := tx.Look(a); s.Conns != 0 {
+				t.Errorf("%d sessions of one that is gone", s.Conns)
+			}
+		}, 3},
+		{"one that begins after it", 0, func(tx *Tx) { tx.Totals() }, 3},
+		{"an administrator", 0, func(tx *Tx) { tx.Sessions() }, 3},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			path := ledgerPath(t, l) + ".copy"
+			copyFile(t, ledgerPath(t, l), path)
+			l, _ := mustOpen(t, path, MinClients)
+			mustAt(t, l, now.After(tt.after), func(tx *Tx) {
+				tt.look(tx)
+				n := 0
+				for range l.liveSlots() {
+					n++
+				}
+				if n != tt.want {
+					t.Errorf("%d sessions are left; want %d", n, tt.want)
+				}
+				if err := audit(l); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// When a room of 20,000 dies all its sessions go at the next look, and nobody else's.
+func TestSessionsOfAFullRoomThatDies(t *testing.T) {
+	looks := map[string]func(*Tx){
+		"whoever begins after it": func(tx *Tx) { tx.Totals() },
+		"a client at the limit": func(tx *Tx) {
+			a := from(hostN(1))
+			a.Limits.Waiting = roomful
+			tx.Look(a)
+		},
+	}
+	for name, look := range looks {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t, 65536)
+			c := start(t, "room", ledgerPath(t, l), "wait")
+			c.line(t)
+			room, err := Identify(c.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			room.Shared = true
+			all := fill(t, l, roomful, room)
+			const kept = 20
+			for n := range kept {
+				must(t, l, func(tx *Tx) {
+					s, ok := tx.Hand(all[n*roomful/kept], Self())
+					if tx.Serve(s); !ok {
+						t.Fatal("not handed")
+					}
+				})
+			}
+			must(t, l, look)
+			if s := l.state; int(s.waiting) != roomful-kept || s.serving != kept {
+				t.Errorf("while it lives: %d waiting, %d serving", s.waiting, s.serving)
+			}
+			_ = c.kill()
+			time.Sleep(sweepEvery * 2 * time.Millisecond)
+			began := time.Now()
+			must(t, l, look)
+			t.Logf("its sessions were freed in %v", time.Since(began))
+			if s := l.state; s.waiting != 0 || s.serving != kept {
+				t.Errorf("after its death: %d waiting, %d serving; want 0, %d", s.waiting, s.serving, kept)
+			}
+			for n := range roomful {
+				want := 0
+				if n%(roomful/kept) == 0 {
+					want = 1
+				}
+				if s := l.record(l.find(keyOf(networkN(n)))); int(s.sessions) != want {
+					t.Fatalf("host %d has %d sessions; want %d", n, s.sessions, want)
+				}
+			}
+			mustAudit(t, l)
+		})
+	}
+}

@@ -1,0 +1,498 @@
+package maillog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A reader is the syslogd of a test. It reads only when told to.
+type reader struct {
+	t    *testing.T
+	kind int
+	fd   int    // the socket, or the listener
+	conn int    // the connection of a stream, or -1
+	part string // of a line, at the end of the stream so far
+}
+
+func newReader(t *testing.T, kind int, path string) *reader {
+	t.Helper()
+	return &reader{t: t, kind: kind, fd: listenAt(t, kind, path), conn: -1}
+}
+
+// read returns what lines there are, and their texts only: the number of a line, or what was lost.
+func (r *reader) read() (texts []string) {
+	r.t.Helper()
+	buf := make([]byte, 64<<10)
+	fd := r.fd
+	if r.kind == unix.SOCK_STREAM {
+		if r.conn < 0 {
+			r.conn, _, _ = unix.Accept(r.fd)
+		}
+		fd = r.conn
+	}
+	for {
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		if err != nil || n == 0 {
+			return texts
+		}
+		lines := []string{string(buf[:n])}
+		if r.kind == unix.SOCK_STREAM {
+			lines = strings.Split(r.part+lines[0], "\x00")
+			r.part = lines[len(lines)-1]
+			lines = lines[:len(lines)-1]
+		}
+		for _, line := range lines {
+			texts = append(texts, textOf(r.t, line))
+		}
+	}
+}
+
+func (r *reader) close() {
+	unix.Close(r.fd)
+	if r.conn >= 0 {
+		unix.Close(r.conn)
+	}
+}
+
+// textOf returns a line without its head and without what fills it up.
+func textOf(t *testing.T, line string) string {
+	t.Helper()
+	_, text, ok := strings.Cut(line, fmt.Sprintf("sendwrap[%d]: ", os.Getpid()))
+	if !ok {
+		t.Fatalf("garbled: %q", line)
+	}
+	return strings.TrimRight(text, " x")
+}
+
+// numbers are the texts of lines from to to, less the last.
+func numbers(from, to int) (texts []string) {
+	for i := from; i < to; i++ {
+		texts = append(texts, strconv.Itoa(i))
+	}
+	return texts
+}
+
+// same compares texts, and shows the first that differs.
+func same(t *testing.T, got, want []string) {
+	t.Helper()
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("line %d of %d is %q; want %q", i, len(got), got[i], want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d lines; want %d", len(got), len(want))
+	}
+}
+
+// dir is a directory for a socket.
+func dir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// filler makes a line of some 150 bytes, as ours are.
+var filler = " " + strings.Repeat("x", 120)
+
+// kinds runs a test with a syslogd of each kind.
+func kinds(t *testing.T, test func(t *testing.T, kind int, path string)) {
+	for name, kind := range map[string]int{"datagram": unix.SOCK_DGRAM, "stream": unix.SOCK_STREAM} {
+		t.Run(name, func(t *testing.T) { test(t, kind, filepath.Join(dir(t), "log")) })
+	}
+}
+
+// settle flushes until nothing is pending, and reads meanwhile.
+func settle(t *testing.T, q *Queue, read func() []string) (texts []string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		pending := q.Flush()
+		texts = append(texts, read()...)
+		if !pending {
+			return texts
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still %d bytes pending after %d lines", q.waiting.len, len(texts))
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// A syslogd that is slower than we are, for a while, gets every line in its order.
+func TestQueueOrder(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		defer r.close()
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		const lines = 5000
+		done := make(chan struct{})
+		var got []string
+		go func() {
+			defer close(done)
+			for deadline := time.Now().Add(10 * time.Second); len(got) < lines && time.Now().Before(deadline); {
+				got = append(got, r.read()...)
+				time.Sleep(200 * time.Microsecond)
+			}
+		}()
+		log := q.Log()
+		mostWaited := 0
+		for i := range lines {
+			if err := log.Write(Info, strconv.Itoa(i)); err != nil {
+				t.Fatal(i, err)
+			}
+			mostWaited = max(mostWaited, q.waiting.len)
+			if i%64 == 63 {
+				q.Flush()
+				time.Sleep(50 * time.Microsecond)
+			}
+		}
+		settle(t, q, func() []string { return nil })
+		<-done
+		same(t, got, numbers(0, lines))
+		if kind == unix.SOCK_DGRAM && mostWaited == 0 {
+			t.Error("no line ever waited: nothing was tested")
+		}
+	})
+}
+
+// waits is how often this thread gave up the processor of its own accord, which is what waiting is.
+func waits(t *testing.T) int64 {
+	t.Helper()
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return usage.Nvcsw
+}
+
+// flood writes lines that nobody reads, and fails if it waited: one wait a thousand lines may be the Go runtime's own.
+func flood(t *testing.T, log Log, lines int) (kept int) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	texts := numbers(0, lines)
+	for i := range texts {
+		texts[i] += filler
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start, waited := time.Now(), waits(t)
+	for _, text := range texts {
+		switch err := log.Write(Info, text); {
+		case err == nil:
+			kept++
+		case !errors.Is(err, unix.EAGAIN):
+			t.Fatal(err)
+		}
+	}
+	took, waited := time.Since(start), waits(t)-waited
+	runtime.ReadMemStats(&after)
+	t.Logf("%d lines, %d kept: %v, waited %d times", lines, kept, took, waited)
+	if waited > int64(lines/1000) {
+		t.Errorf("waited %d times for %d lines", waited, lines)
+	}
+	if took > 5*time.Second { // 100 µs a line
+		t.Errorf("%d lines took %v", lines, took)
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<10 {
+		t.Errorf("%d lines allocated %d bytes", lines, grown)
+	}
+	return kept
+}
+
+// A log that nobody reads for long: we never wait, keep so much and no more, and say how many lines are missing, where
+// they are missing.
+func TestQueueFull(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		defer r.close()
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		fullAndBack(t, q, r.read)
+	})
+}
+
+func TestQueueStderrFull(t *testing.T) {
+	r, w := pipe(t)
+	withStderr(t, w, func() {
+		q := NewQueue(Stderr())
+		defer q.Close()
+		fullAndBack(t, q, readPipe(t, r))
+		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+			t.Errorf("flags of fd 2 are %#x, %v; want them untouched", flags, err)
+		}
+	})
+}
+
+// readPipe reads the lines that there are in a pipe.
+func readPipe(t *testing.T, r *os.File) func() []string {
+	fd := int(r.Fd())
+	part, buf := "", make([]byte, 64<<10)
+	return func() (texts []string) {
+		for {
+			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0); n == 0 {
+				return texts
+			}
+			n, err := unix.Read(fd, buf)
+			if err != nil || n == 0 {
+				return texts
+			}
+			lines := strings.Split(part+string(buf[:n]), "\n")
+			part = lines[len(lines)-1]
+			for _, line := range lines[:len(lines)-1] {
+				texts = append(texts, textOf(t, line))
+			}
+		}
+	}
+}
+
+func fullAndBack(t *testing.T, q *Queue, read func() []string) {
+	t.Helper()
+	const lines = 50_000
+	kept := flood(t, q.Log(), lines)
+	if q.waiting.len > fifoSize || q.waiting.len < fifoSize-MaxFrame {
+		t.Errorf("%d bytes wait; want %d", q.waiting.len, fifoSize)
+	}
+	if !q.Flush() {
+		t.Error("Flush: nothing pending")
+	}
+
+	got := settle(t, q, read)
+	want := append(numbers(0, kept), fmt.Sprint("log: nobody read it in time; lines lost here: ", lines-kept))
+	same(t, got, want)
+
+	for i := range 100 {
+		if err := q.Log().Write(Info, strconv.Itoa(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, settle(t, q, read), numbers(0, 100))
+}
+
+// With a reader who is always too slow no line is out of order, each is there or counted, and there are few counts.
+func TestQueueTooSlow(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		defer r.close()
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		const lines = 30_000
+		var got []string
+		for i := range lines {
+			q.Log().Write(Info, strconv.Itoa(i)+filler)
+			if i%40 == 39 { // and then some 10 of 40 find room
+				q.Flush()
+				got = append(got, r.read()...)
+			}
+		}
+		got = append(got, settle(t, q, r.read)...)
+
+		next, counts := 0, 0
+		for _, text := range got {
+			if lost, ok := strings.CutPrefix(text, "log: nobody read it in time; lines lost here: "); ok {
+				n, err := strconv.Atoi(lost)
+				if err != nil {
+					t.Fatal(err)
+				}
+				next += n
+				counts++
+				continue
+			}
+			if text != strconv.Itoa(next) {
+				t.Fatalf("line %q; want %d", text, next)
+			}
+			next++
+		}
+		if next != lines {
+			t.Errorf("%d lines there or counted; want %d", next, lines)
+		}
+		if kind == unix.SOCK_DGRAM && (counts == 0 || counts > 50) {
+			t.Errorf("%d counts of lines lost", counts)
+		}
+	})
+}
+
+// A syslogd that ends when it has read all, and comes back: nothing is lost.
+func TestQueueRestart(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		log := q.Log()
+		var got []string
+		write := func(from, to int) {
+			t.Helper()
+			for i := from; i < to; i++ {
+				if err := log.Write(Info, strconv.Itoa(i)); err != nil {
+					t.Fatal(i, err)
+				}
+			}
+		}
+		write(0, 300)
+		got = append(got, settle(t, q, r.read)...)
+
+		r.close()
+		os.Remove(path)
+		write(300, 600)
+		if !q.Flush() {
+			t.Error("nothing pending while syslogd is away")
+		}
+
+		r = newReader(t, kind, path)
+		write(600, 700)
+		got = append(got, settle(t, q, r.read)...)
+		time.Sleep(reconnectPause)
+
+		// So fast that no line is written meanwhile.
+		r.close()
+		os.Remove(path)
+		r = newReader(t, kind, path)
+		defer func() { r.close() }()
+		write(700, 1000)
+		got = append(got, settle(t, q, r.read)...)
+		same(t, got, numbers(0, 1000))
+	})
+}
+
+// While nobody is there, lines cost no system calls: they look for somebody ten times a second.
+func TestQueueAway(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		looked, again, start := 0, q.again, time.Now()
+		for i := range 1000 {
+			if err := q.Log().Write(Info, strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+			q.Flush()
+			if q.again != again {
+				again = q.again
+				looked++
+			}
+			time.Sleep(250 * time.Microsecond)
+		}
+		if most := int(time.Since(start)/reconnectPause) + 1; looked < 1 || looked > most {
+			t.Errorf("looked for a syslogd %d times; want %d at most", looked, most)
+		}
+		r := newReader(t, kind, path)
+		defer r.close()
+		same(t, settle(t, q, r.read), numbers(0, 1000))
+	})
+}
+
+// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is full for ever.
+func TestQueueReplaced(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	old := newReader(t, unix.SOCK_DGRAM, path)
+	defer old.close()
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	for i := range 100 {
+		q.Log().Write(Info, strconv.Itoa(i))
+	}
+	os.Remove(path)
+	r := newReader(t, unix.SOCK_DGRAM, path)
+	defer r.close()
+	if time.Sleep(2 * reconnectPause); !q.Flush() || len(r.read()) > 0 {
+		t.Fatal("lines go elsewhere because a syslogd is slow")
+	}
+	q.full = q.full.Add(-stuckTime)
+	got := settle(t, q, r.read)
+	same(t, append(old.read(), got...), numbers(0, 100))
+}
+
+// A stream may take half of a line. That of a local socket does not, for lines as short as ours: TCP stands in for it.
+func TestQueuePartial(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	first := newReader(t, unix.SOCK_STREAM, path)
+	defer first.close()
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(q.fd)
+	q.fd = fd
+
+	parts, next := 0, 0
+	write := func() {
+		q.Log().Write(Info, strconv.Itoa(next)+" "+strings.Repeat("x", 700))
+		next++
+		if q.sent > 0 {
+			parts++
+		}
+	}
+	// Fill it up, and then let single segments go, so that room appears in odd amounts.
+	for q.waiting.len == 0 {
+		write()
+	}
+	var stream strings.Builder
+	for buf := make([]byte, 5003); parts < 20 && next < 100_000; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stream.Write(buf[:n])
+		for range 6 {
+			write()
+		}
+		q.Flush()
+		if q.sent > 0 {
+			parts++
+		}
+		for q.waiting.len > fifoSize/2 {
+			n, _ := conn.Read(buf)
+			stream.Write(buf[:n])
+			q.Flush()
+		}
+	}
+	if parts == 0 {
+		t.Fatal("no line was ever sent in parts: nothing was tested")
+	}
+	t.Logf("%d of %d lines in parts", parts, next)
+
+	// It leaves in the midst of a line, and the next one gets that one in whole.
+	for q.sent == 0 {
+		n, err := conn.Read(make([]byte, 5003))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = n
+		break
+	}
+	_ = slices.Equal[[]string]
+	_ = io.EOF
+	_ = runtime.GOOS
+}

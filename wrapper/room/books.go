@@ -1,0 +1,67 @@
+package room
+
+import (
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// reopenEvery is how often a ledger is tried that cannot be opened.
+const reopenEvery = time.Minute
+
+// tendLedger sees to it that the room and the file agree. All that is in the room stands in the ledger under
+// our pid and is believed as long as we live, so that what we could not take back would stand there for ever.
+func (r *room) tendLedger() {
+	d := r.door
+	switch {
+	case r.closed != nil:
+	case d.Ledger == nil && r.now >= r.reopenAt, d.Ledger != nil && d.Ledger.Replaced():
+		r.changeLedger()
+	case d.Ledger != nil && r.owing:
+		r.settle()
+	}
+}
+
+// changeLedger opens the ledger that the configuration names, in place of another or none, and counts everybody there.
+func (r *room) changeLedger() {
+	r.door.CloseLedger()
+	r.door.OpenLedger()
+	r.reopenAt = r.now + reopenEvery
+	if r.door.Ledger == nil {
+		return
+	}
+	r.door.Keep(func(ledger.Session) bool { return false }) // what was carried over from the old one
+	for c, mta := range r.counted {
+		c.session.Recount(mta)
+		c.handed = mta != 0
+	}
+	r.owing = false
+}
+
+// settle frees the sessions under our pid that are no more, after a time in which the ledger could not be told.
+func (r *room) settle() {
+	mine := map[ledger.Session]bool{}
+	for c, mta := range r.counted {
+		if mta != 0 && !c.handed {
+			c.handed = c.session.Hand(mta)
+		}
+		mine[c.session.Counted()] = true
+	}
+	r.owing = !r.door.Keep(func(s ledger.Session) bool { return mine[s] })
+}
+
+// counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that runs.
+func (r *room) counted(yield func(*client, int) bool) {
+	served := map[*client]bool{}
+	for pid, c := range r.mtas {
+		served[c] = true
+		if !yield(c, pid) {
+			return
+		}
+	}
+	for _, c := range r.clients {
+		if c != nil && !served[c] && c.in != &r.draining && !yield(c, 0) {
+			return
+		}
+	}
+}

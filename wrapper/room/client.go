@@ -1,0 +1,166 @@
+package room
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
+)
+
+// client is a connection in the room, from its arrival until it is closed; or until its MTA, whose
+// record it then is, has ended. Times are of the monotonic clock.
+type client struct {
+	session    *wrapper.Session
+	in         *queue // where it stands: a delay's, turns, admitted, draining or fresh; nil: its MTA is being started, or runs
+	prev, next *client
+	arrived    time.Duration
+	passed     time.Duration // when its delay was over
+	started    time.Duration // when its MTA was
+	due        time.Duration // when its time in the queue is over
+	left       int           // bytes that are yet read of it while it drains
+	watched    bool          // by the poller
+	handed     bool          // the ledger counts it as its MTA's
+}
+
+const (
+	// turnTime is how long a client that has passed waits for its turn. It allows five minutes for the greeting
+	// (RFC 5321 §4.5.3.2.1), of which the longest delay takes 290 s; most give up long before.
+	turnTime = time.Minute
+
+	// maxDraining is how many refused clients may read their replies at once; the oldest makes room.
+	maxDraining = 1024
+)
+
+// arrive is the first half of the decision about a client that was just accepted.
+func (r *room) arrive(conn wrapper.Connection) {
+	c := &client{session: r.door.NewSession(conn), arrived: r.now}
+	r.hold(c)
+	if r.closed != nil {
+		c.session.Fail(r.closed)
+		r.refuse(c)
+		return
+	}
+	if !c.session.Arrive() {
+		r.decided(c)
+		return
+	}
+	delay := c.session.Delay()
+	if delay <= 0 { // known
+		r.quiet(c)
+		return
+	}
+	c.session.Tease()
+	r.watch(c)
+	q := r.delays[delay]
+	if q == nil {
+		q = new(queue)
+		r.delays[delay] = q
+	}
+	c.due = r.now + delay
+	q.push(c)
+}
+
+// hold makes the client found by its descriptor.
+func (r *room) hold(c *client) {
+	for len(r.clients) <= c.session.FD {
+		r.clients = append(r.clients, nil)
+	}
+	r.clients[c.session.FD] = c
+	r.held++
+}
+
+// watch has the poller tell what the client does. Without that the client is only looked at when its time is over.
+func (r *room) watch(c *client) {
+	if c.watched {
+		return
+	}
+	if err := r.poller.add(c.session.FD, clientEvents); err != nil {
+		c.session.Unseen(err)
+		return
+	}
+	c.watched = true
+}
+
+// stirred says that the client has done something: spoken, left, or read its reply.
+func (r *room) stirred(c *client) {
+	switch c.in {
+	case nil, &r.admitted, &r.fresh:
+		// What it does now is for its MTA.
+	case &r.draining:
+		if wrapper.Drain(c.session.FD, &c.left) {
+			r.close(c)
+		}
+	case &r.turns:
+		// It has waited for as long as it had to. If it speaks, that is for the MTA.
+		if g, _ := wrapper.Look(c.session.FD); g == wrapper.Left {
+			r.conclude(c, g)
+		}
+	default:
+		g, err := wrapper.Look(c.session.FD)
+		if err != nil {
+			c.session.Unseen(err)
+		}
+		if g != wrapper.Quiet {
+			r.conclude(c, g)
+		}
+	}
+}
+
+// quiet takes a client whose delay is over, or is none, unless a last look shows that it was not quiet.
+func (r *room) quiet(c *client) {
+	g, err := wrapper.Look(c.session.FD)
+	if err != nil {
+		c.session.Unseen(err)
+	}
+	if g != wrapper.Quiet {
+		r.conclude(c, g)
+		return
+	}
+	c.leave()
+	c.passed, c.due = r.now, r.now+turnTime
+	r.turns.push(c)
+}
+
+// conclude is the second half of the decision.
+func (r *room) conclude(c *client, g wrapper.Greet) {
+	c.leave()
+	c.session.Conclude(g, r.now-c.arrived)
+	r.decided(c)
+}
+
+// decided does what the verdict says.
+func (r *room) decided(c *client) {
+	if c.session.Served() {
+		r.admitted.push(c)
+		return
+	}
+	c.session.Log(0)
+	r.refuse(c)
+}
+
+// refuse tells the client why, and lets it read that for a moment.
+func (r *room) refuse(c *client) {
+	r.refused++
+	c.left = wrapper.DrainBytes
+	if !c.session.Refuse() || wrapper.Drain(c.session.FD, &c.left) {
+		r.close(c)
+		return
+	}
+	r.watch(c)
+	if r.draining.len >= maxDraining {
+		r.close(r.draining.first)
+	}
+	c.due = r.now + wrapper.DrainTime
+	r.draining.push(c)
+}
+
+// close ends our part in the connection.
+func (r *room) close(c *client) {
+	c.leave()
+	fd := c.session.FD
+	r.clients[fd] = nil
+	r.held--
+	unix.Close(fd)
+	c.session.FD = -1
+}

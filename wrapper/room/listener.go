@@ -1,0 +1,130 @@
+package room
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
+)
+
+// listener is a socket on which clients arrive.
+type listener struct {
+	fd       int
+	blocking bool          // as we got it, so that we leave it as it was
+	ready    bool          // somebody has come
+	rests    time.Duration // no accept before this time; 0 = it does not rest
+}
+
+const (
+	// acceptBatch is how many clients are taken from a socket before others get on.
+	acceptBatch = 64
+
+	// acceptRest is the pause after the kernel had no memory for another client.
+	acceptRest = 100 * time.Millisecond
+)
+
+// listenOn takes a socket on which clients arrive. It is made non-blocking: another process on the same socket may
+// be quicker to accept.
+func (r *room) listenOn(fd int) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	r.listeners = append(r.listeners, &listener{fd: fd, blocking: flags&unix.O_NONBLOCK == 0})
+	return r.poller.add(fd, listenerEvents)
+}
+
+// accept takes the clients that have come.
+func (r *room) accept() {
+	for _, l := range r.listeners {
+		if l.rests > 0 && l.rests <= r.now {
+			l.rests, l.ready = 0, true
+			if err := r.poller.add(l.fd, listenerEvents); err != nil {
+				l.rests = r.now + acceptRest
+				continue
+			}
+		}
+		if l.ready && r.ending == open && !r.replacing() {
+			l.ready = false // if there are more, the poller says so once again
+			r.acceptFrom(l)
+		}
+	}
+}
+
+func (r *room) acceptFrom(l *listener) {
+	for range acceptBatch {
+		fd, from, err := unix.Accept4(l.fd, unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			r.accepted(fd, from)
+		case unix.EAGAIN:
+			return
+		case unix.EMFILE, unix.ENFILE:
+			if !r.makeRoom(l) {
+				r.rest(l)
+				return
+			}
+		case unix.ENOBUFS, unix.ENOMEM, unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EFAULT, unix.EPERM:
+			r.rest(l)
+			return
+		default:
+			// That client is gone, or the way to it (accept(2)); the next may be better.
+		}
+	}
+}
+
+// accepted lets the client in, unless its descriptor is one of the last.
+func (r *room) accepted(fd int, from unix.Sockaddr) {
+	if fd >= r.capacity {
+		r.turnOff(fd)
+		return
+	}
+	conn := wrapper.Connection{FD: fd, Client: wrapper.AddrPort(from)}
+	if to, err := unix.Getsockname(fd); err == nil {
+		conn.Server = wrapper.AddrPort(to)
+	}
+	r.arrive(conn)
+}
+
+// makeRoom gives up the reserve, to tell the client that is next what the matter is. Left alone it would keep the
+// poller awake, and never learn why nobody speaks.
+func (r *room) makeRoom(l *listener) bool {
+	unix.Close(r.reserve)
+	fd, _, err := unix.Accept4(l.fd, unix.SOCK_CLOEXEC)
+	if err == nil {
+		r.turnOff(fd)
+	}
+	r.reserve = openReserve()
+	return err == nil
+}
+
+// turnOff refuses a client for which there is no descriptor.
+func (r *room) turnOff(fd int) {
+	r.door.TurnOff(fd)
+	unix.Close(fd)
+	r.shed++
+	r.refused++
+	if ok, _ := r.shedding.allows(r.now); ok && r.shedding.n == 1 {
+		r.warnf("%d of %d descriptors are taken; newcomers are told 421 4.3.2; raise LimitNOFILE= or ulimit -n", r.held, r.capacity)
+	}
+}
+
+// rest leaves the socket alone for a moment.
+func (r *room) rest(l *listener) {
+	r.poller.remove(l.fd)
+	l.rests = r.now + acceptRest
+}
+
+// openReserve opens a descriptor that is good for nothing but to be closed.
+func openReserve() int {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}

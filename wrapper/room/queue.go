@@ -1,0 +1,50 @@
+package room
+
+// queue is clients in the order in which they came. A client stands in one queue at a time and can leave it
+// from the midst. The zero queue is empty.
+type queue struct {
+	first, last *client
+	len         int
+}
+
+func (q *queue) push(c *client) {
+	c.in, c.prev, c.next = q, q.last, nil
+	if q.last == nil {
+		q.first = c
+	} else {
+		q.last.next = c
+	}
+	q.last = c
+	q.len++
+}
+
+// leave takes the client out of the queue in which it stands, if it stands in one.
+func (c *client) leave() {
+	q := c.in
+	if q == nil {
+		return
+	}
+	if c.prev == nil {
+		q.first = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		q.last = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	q.len--
+	c.in, c.prev, c.next = nil, nil, nil
+}
+
+// all calls yield with each client, which may leave the queue meanwhile.
+func (q *queue) all(yield func(*client) bool) {
+	for c := q.first; c != nil; {
+		next := c.next
+		if !yield(c) {
+			return
+		}
+		c = next
+	}
+}

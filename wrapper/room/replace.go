@@ -1,0 +1,265 @@
+package room
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/maillog"
+)
+
+// How one program takes the place of another
+//
+// At SIGUSR2 the room executes the program's file anew: same process, so that inetd or systemd still know it, the MTAs
+// are still its children, and the ledger's sessions still its own. Who is in the room and since when goes along in a
+// file in memory, the connections simply stay open. Before that the new program is asked whether
+// it runs at all and understands us.
+
+const (
+	// handoverEnv names the descriptor of the file in memory.
+	handoverEnv = "SENDWRAP_HANDOVER"
+
+	askTime     = 5 * time.Second        // for the new program to say which version it takes over
+	quietenTime = 200 * time.Millisecond // for refused clients to read their replies
+	startTime   = 5 * time.Second        // for an MTA under way
+)
+
+// replacement is under way while nobody is let in and nothing is started.
+type replacement struct {
+	program string
+	since   time.Duration
+}
+
+func (r *room) replacing() bool { return r.handover != nil }
+
+// handedOver is what one program tells the next. A change of it, or of wrapper.Saved, needs another
+// wrapper.HandoverVersion.
+type handedOver struct {
+	Version        int
+	File           string
+	Sockets        []int
+	Blocking       []bool // were the sockets, when we got them
+	Idle           bool
+	StderrIsClient bool
+	Clients        []handedClient // in the order in which they stood
+	MTAs           []handedMTA
+}
+
+// handedClient is a client without an MTA. Times are ages.
+type handedClient struct {
+	FD       int
+	Admitted bool // its MTA was about to be started
+	Passed   bool // it waits for its turn
+	Arrived  time.Duration
+	Waited   time.Duration // for its turn
+	Session  wrapper.Saved
+}
+
+// handedMTA is a client with one.
+type handedMTA struct {
+	PID     int
+	Started time.Duration
+	Handed  bool
+	Session wrapper.Saved
+}
+
+// replace begins to replace the program by the one that its file now is.
+func (r *room) replace() {
+	program, err := os.Executable() // as it was called when we were started
+	if err != nil || r.replacing() || r.ending != open {
+		return
+	}
+	go func() {
+		said, err := exec.Ask(program, "version", askTime)
+		r.post(func() {
+			switch {
+			case err != nil:
+				r.warnf("SIGUSR2: %v; the running program stays", err)
+			case !strings.Contains(said, wrapper.TakesOver+"\n"):
+				r.warnf("SIGUSR2: %s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
+			case r.ending == open:
+				r.handover = &replacement{program, r.now}
+			}
+		})
+	}()
+}
+
+// handOver executes the new program as soon as nobody is on the way. It returns if that must wait, or fails.
+func (r *room) handOver() {
+	since := r.now - r.handover.since
+	switch {
+	case r.starting > 0 && since >= startTime:
+		r.stay(fmt.Errorf("an MTA has not started for %v", startTime))
+		return
+	case r.starting > 0 || r.draining.len > 0 && since < quietenTime:
+		return
+	}
+	for c := r.draining.first; c != nil; c = r.draining.first {
+		r.close(c)
+	}
+	for c := r.fresh.first; c != nil; c = r.fresh.first {
+		r.close(c)
+	}
+	r.takePosts() // a signal that came meanwhile
+	if !r.replacing() || r.starting > 0 {
+		return
+	}
+	state, err := r.save()
+	if err == nil {
+		r.log.Flush()
+		err = r.become(state)
+	}
+	r.stay(err)
+}
+
+// stay goes on with the running program.
+func (r *room) stay(why error) {
+	r.warnf("SIGUSR2: %s: %v; the running program stays", r.handover.program, why)
+	r.handover = nil
+}
+
+// save writes down who is there.
+func (r *room) save() (*os.File, error) {
+	all := handedOver{
+		Version: wrapper.HandoverVersion, File: r.File, Sockets: r.Sockets, Idle: r.Idle, StderrIsClient: r.Stdio.StderrIsClient,
+	}
+	for _, l := range r.listeners {
+		all.Blocking = append(all.Blocking, l.blocking)
+	}
+	for _, q := range r.waiting() {
+		for c := range q.all {
+			h := handedClient{FD: c.session.FD, Arrived: r.now - c.arrived, Session: c.session.Save()}
+			h.Admitted, h.Passed = q == &r.admitted, q == &r.turns
+			if c.passed > 0 {
+				h.Waited = r.now - c.passed
+			}
+			all.Clients = append(all.Clients, h)
+		}
+	}
+	for pid, c := range r.mtas {
+		all.MTAs = append(all.MTAs, handedMTA{pid, r.now - c.started, c.handed, c.session.Save()})
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.MemfdCreate("sendwrap-room", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "handover")
+	if _, err := f.Write(text); err != nil {
+		f.Close()
+		return nil, err
+	}
+	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
+	return f, os.NewSyscallError("fcntl", err)
+}
+
+// become executes the new program with all the connections open. It returns only if that fails, and all is as before.
+func (r *room) become(state *os.File) error {
+	defer state.Close()
+	fds := append([]int{int(state.Fd())}, r.Sockets...)
+	for _, q := range r.waiting() {
+		for c := range q.all {
+			fds = append(fds, c.session.FD)
+		}
+	}
+	return exec.Again(r.handover.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
+}
+
+// HandedOver is the room that another program has left to us, and whether there is one. An error means that there is one but
+// it cannot be understood: its clients are lost when we end.
+func HandedOver(o Options) (room *Heir, is bool, err error) {
+	value := os.Getenv(handoverEnv)
+	if value == "" {
+		return nil, false, nil
+	}
+	os.Unsetenv(handoverEnv)
+	fd, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, false, nil
+	}
+	// Whoever may set our environment could as well have started something else in our place: this is against mistakes.
+	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
+		return nil, false, nil
+	}
+	f := os.NewFile(uintptr(fd), "handover")
+	defer f.Close()
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil, true, err
+	}
+	h := &Heir{options: o}
+	if err := json.NewDecoder(f).Decode(&h.state); err != nil {
+		return nil, true, fmt.Errorf("room handed over: %w", err)
+	}
+	if h.state.Version != wrapper.HandoverVersion {
+		return nil, true, fmt.Errorf("room handed over is of version %d; want %d", h.state.Version, wrapper.HandoverVersion)
+	}
+	h.options.File, h.options.Sockets, h.options.Idle = h.state.File, h.state.Sockets, h.state.Idle
+	h.options.Stdio.StderrIsClient = h.state.StderrIsClient
+	return h, true, nil
+}
+
+// Heir is the program that has taken the place of another.
+type Heir struct {
+	options Options
+	state   handedOver
+}
+
+// Run goes on where the program before has left off.
+func (h *Heir) Run() error {
+	r, err := newRoom(h.options)
+	if err != nil {
+		return err
+	}
+	for i, l := range r.listeners {
+		l.blocking = i < len(h.state.Blocking) && h.state.Blocking[i]
+	}
+	r.restore(&h.state)
+	_ = r.log.Log().Write(maillog.Info, fmt.Sprintf("a new program has taken over %d clients and %d sessions", len(h.state.Clients), len(h.state.MTAs)))
+	r.begin()
+	r.settle()
+	return r.loop()
+}
+
+// restore lets everybody stand where they stood.
+func (r *room) restore(all *handedOver) {
+	for _, h := range all.MTAs {
+		r.mtas[h.PID] = &client{session: r.door.Restore(-1, h.Session), started: r.now - h.Started, handed: h.Handed}
+	}
+	for _, h := range all.Clients {
+		c := &client{session: r.door.Restore(h.FD, h.Session), arrived: r.now - h.Arrived}
+		r.hold(c)
+		switch {
+		case r.closed != nil:
+			c.session.Fail(r.closed)
+			r.refuse(c)
+			continue
+		case h.Admitted:
+			r.admitted.push(c)
+			continue
+		case h.Passed:
+			c.passed = r.now - h.Waited
+			c.due = c.passed + turnTime
+			r.turns.push(c)
+		default:
+			delay := c.session.Delay()
+			c.due = c.arrived + delay
+			q := r.delays[delay]
+			if q == nil {
+				q = new(queue)
+				r.delays[delay] = q
+			}
+			q.push(c)
+		}
+		r.watch(c)
+	}
+}

@@ -1,0 +1,171 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstPassed is where the sockets begin that a service manager passes (sd_listen_fds(3)).
+const firstPassed = 3
+
+// Passed are the listening sockets that the environment promises (LISTEN_PID, LISTEN_FDS). What
+// turns out to be something else is left out, and wrong says why of each. Nothing is promised to
+// another process than ours.
+func Passed() (fds []int, wrong []string) {
+	pid, n := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	if n == "" {
+		return nil, nil
+	}
+	if pid != strconv.Itoa(os.Getpid()) {
+		return nil, []string{fmt.Sprintf("LISTEN_FDS is meant for process %q, not for us; start sendwrap without a shell in between, or with exec", pid)}
+	}
+	count, err := strconv.Atoi(n)
+	if err != nil || count < 0 {
+		return nil, []string{fmt.Sprintf("LISTEN_FDS is %q; want a number", n)}
+	}
+	seen := map[[2]uint64]bool{}
+	for fd := firstPassed; fd < firstPassed+min(count, 1024); fd++ {
+		if err := Listening(fd); err != nil {
+			wrong = append(wrong, fmt.Sprintf("fd %d of LISTEN_FDS: %v", fd, err))
+			continue
+		}
+		if id := identity(fd); !seen[id] {
+			seen[id] = true
+			fds = append(fds, fd)
+		}
+	}
+	return fds, wrong
+}
+
+func identity(fd int) [2]uint64 {
+	var st unix.Stat_t
+	_ = unix.Fstat(fd, &st)
+	return [2]uint64{st.Dev, st.Ino}
+}
+
+// Listening says why fd is no listening TCP socket; nil if it is one.
+func Listening(fd int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	switch {
+	case err == unix.EBADF:
+		return errors.New("is not open")
+	case err != nil:
+		return errors.New("is not a socket")
+	}
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	kind, kindErr := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	switch {
+	case domain == unix.AF_UNIX:
+		return errors.New("is a local socket, whose clients have no address to decide by; write ListenStream=25, or another port")
+	case domain != unix.AF_INET && domain != unix.AF_INET6:
+		return errors.New("is not an internet socket; write ListenStream=25, or another port")
+	case kindErr != nil || kind != unix.SOCK_STREAM:
+		return errors.New("is not a TCP socket; write ListenStream=, not ListenDatagram=")
+	case err != nil || listening == 0:
+		return errors.New("is a connection, not a listening socket; write Accept=no, or StandardInput=socket with Accept=yes")
+	}
+	return nil
+}
+
+// Listen opens a listening socket at an address: IP:PORT, [IP]:PORT, or :PORT and PORT for all of them, IPv4 and IPv6
+// on the same socket where the machine has both. Names are not looked up.
+func Listen(address string) (int, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil && !strings.ContainsAny(address, ":[]") {
+		host, port, err = "", address, nil
+	}
+	number, wrong := strconv.ParseUint(port, 10, 16)
+	if port == "smtp" {
+		number, wrong = 25, nil
+	}
+	if err != nil || wrong != nil {
+		return -1, &AddressError{address}
+	}
+	if host == "" {
+		fd, err := listenAt(netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(number)), false)
+		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+			fd, err = listenAt(netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(number)), false)
+		}
+		return fd, err
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return -1, &AddressError{address}
+	}
+	return listenAt(netip.AddrPortFrom(ip.Unmap(), uint16(number)), true)
+}
+
+// AddressError is a mistake in what was typed.
+type AddressError struct{ address string }
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%q is not an address to listen at; write 25, 192.0.2.1:25 or [2001:db8::1]:25", e.address)
+}
+
+// backlog is how many connections the kernel holds until we come to them, or fewer if net.core.somaxconn says so.
+const backlog = 4096
+
+// listenAt opens one socket; an IPv6 one is for IPv6 only, or for both.
+func listenAt(at netip.AddrPort, only6 bool) (int, error) {
+	family, name := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(at.Port()), Addr: at4(at.Addr())})
+	if at.Addr().Is6() {
+		zone, err := zoneOf(at.Addr())
+		if err != nil {
+			return -1, err
+		}
+		family, name = unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16(), ZoneId: zone}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, fmt.Errorf("listen at %v: %w", at, err)
+	}
+	// Without it the sessions of the room before would keep us off the port.
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err == nil && family == unix.AF_INET6 {
+		only := 0
+		if only6 {
+			only = 1
+		}
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only)
+	}
+	if err == nil {
+		err = unix.Bind(fd, name)
+	}
+	if err == nil {
+		err = unix.Listen(fd, backlog)
+	}
+	if err != nil {
+		unix.Close(fd)
+		if err == unix.EADDRINUSE {
+			return -1, fmt.Errorf("listen at %v: %w; let whoever has the port go first: inetd, a systemd socket, the MTA's own daemon", at, err)
+		}
+		return -1, fmt.Errorf("listen at %v: %w", at, err)
+	}
+	return fd, nil
+}
+
+func at4(a netip.Addr) (b [4]byte) {
+	if a.Is4() {
+		b = a.As4()
+	}
+	return b
+}
+
+// zoneOf is the number of the interface that a link-local address names.
+func zoneOf(a netip.Addr) (uint32, error) {
+	if a.Zone() == "" {
+		return 0, nil
+	}
+	i, err := net.InterfaceByName(a.Zone())
+	if err != nil {
+		return 0, fmt.Errorf("listen at %v: %w", a, err)
+	}
+	return uint32(i.Index), nil
+}
