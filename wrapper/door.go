@@ -108,7 +108,7 @@ func (d *Door) Tidy() {
 
 // TurnOff refuses a client whom we cannot even hold while we decide.
 func (d *Door) TurnOff(fd int) {
-	say(fd, reply(Busy, d.Config.OnPregreet, d.Host))
+	sayLast(fd, reply(Busy, d.Config.OnPregreet, d.Host))
 	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Busy)) })
 	left := DrainBytes
 	if endOurs(fd) {
@@ -162,7 +162,7 @@ func (d *Door) warn(text string) {
 // comes back later, and no mail is lost.
 func TurnAway(c Connection, why error, log maillog.Log) error {
 	reply := reply(Failed, config.Reject, HostName())
-	say(c.FD, reply)
+	sayLast(c.FD, reply)
 	err := log.Write(maillog.Err, line(Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
 	if endOurs(c.FD) {
 		linger(c.FD)

@@ -19,16 +19,18 @@ func (s *Session) MTA() []string { return s.door.Config.MTA }
 // Hand gives a session to the MTA that was started for it: from now on the ledger counts it as long as that
 // process lives. It reports whether the ledger knows.
 func (s *Session) Hand(mta int) bool {
+	if !s.Verdict.Served() {
+		return true // it is served only because nothing is enforced, and does not count
+	}
 	p, err := ledger.Identify(mta)
 	if err != nil {
 		return s.End() // it has ended already
 	}
 	return s.door.inLedger(func(t *ledger.Tx) {
-		counted, there := t.Hand(s.counted, p)
-		if !there && s.counted != (ledger.Session{}) { // it stood in a ledger that is no more
-			counted = s.enter(t, p)
+		var there bool
+		if s.counted, there = t.Hand(s.counted, p); !there { // it stood in another ledger, or could not be counted until now
+			s.counted = s.enter(t, p)
 		}
-		s.counted = counted
 	}) == nil
 }
 
@@ -58,6 +60,9 @@ func (s *Session) Counted() ledger.Session { return s.counted }
 func (s *Session) Recount(mta int) {
 	p := s.door.Process
 	if mta != 0 {
+		if !s.Verdict.Served() {
+			return
+		}
 		var err error
 		if p, err = ledger.Identify(mta); err != nil {
 			return

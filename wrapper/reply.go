@@ -18,11 +18,16 @@ const (
 
 // say sends one line to the client without waiting. What a full send buffer does not take,
 // or a client that left does not get, is lost. CRLF is added.
-func say(fd int, line string) {
+func say(fd int, line string) { send(fd, line, 0) }
+
+// sayLast is say for a line after which our side ends: both go into one packet.
+func sayLast(fd int, line string) { send(fd, line, unix.MSG_MORE) }
+
+func send(fd int, line string, more int) {
 	b := make([]byte, 0, 512)
 	b = append(append(b, line...), "\r\n"...)
 	// MSG_NOSIGNAL: a client that is gone must not end us by SIGPIPE.
-	_ = unix.Send(fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+	_ = unix.Send(fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|more)
 }
 
 // endOurs ends our side of the connection, and reports whether there still is another.

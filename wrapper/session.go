@@ -137,7 +137,7 @@ func (s *Session) Conclude(g Greet, waited time.Duration) {
 // Conclude.
 func (s *Session) Admit(turn time.Duration) bool {
 	s.greet, s.waited, s.turn = Quiet, s.delay, turn
-	s.conclude(true)
+	s.conclude(s.door.Config.Mode == config.Enforce)
 	return s.Verdict != Undecided
 }
 
@@ -219,7 +219,7 @@ func (s *Session) FailSilently() {
 // whether the client may still be there: see [Drain].
 func (s *Session) Refuse() (there bool) {
 	if line := s.reply(); line != "" {
-		say(s.FD, line)
+		sayLast(s.FD, line)
 	}
 	return endOurs(s.FD)
 }

@@ -329,6 +329,7 @@ func TestFail(t *testing.T) {
 	}
 	d.line(t)
 	s.Fail(&os.PathError{Op: "exec", Path: "/nowhere", Err: unix.ENOENT})
+	s.Refuse()
 	unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	if got := readAll(t, client); !strings.HasPrefix(got, "421 4.3.0 mx.example ") {
 		t.Errorf("client was told %q", got)

@@ -139,20 +139,27 @@ func (r *room) decided(c *client) {
 	r.refuse(c)
 }
 
-// refuse tells the client why, and lets it read that for a moment.
+// refuse tells the client why, and lets it read that for a moment. One that the poller does not watch yet
+// it need not: what such a client sends is read when that moment is over.
 func (r *room) refuse(c *client) {
 	r.refused++
-	c.left = wrapper.DrainBytes
-	if !c.session.Refuse() || wrapper.Drain(c.session.FD, &c.left) {
+	if !c.session.Refuse() {
 		r.close(c)
 		return
 	}
-	r.watch(c)
+	c.left = wrapper.DrainBytes
 	if r.draining.len >= maxDraining {
-		r.close(r.draining.first)
+		r.dismiss(r.draining.first)
 	}
 	c.due = r.now + wrapper.DrainTime
 	r.draining.push(c)
+}
+
+// dismiss closes the connection of a client that has had the time to read its reply. Bytes left unread would
+// take that away from it.
+func (r *room) dismiss(c *client) {
+	wrapper.Drain(c.session.FD, &c.left)
+	r.close(c)
 }
 
 // close ends our part in the connection.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	multierror "github.com/hashicorp/go-multierror"
@@ -30,6 +31,10 @@ const (
 // closingTime bounds what is left to do when the room closes: replies to be read, an MTA under way.
 const closingTime = 2 * time.Second
 
+// gcPercent is how much garbage, in percent of what is in use, may gather: at 25 a waiting client takes about 0.7 kB instead
+// of up to 1.2 kB at Go's 100, and a refused one no more time that could be measured.
+const gcPercent = 25
+
 // spareDescriptors are left to ourselves: ledger, log, pipes to start an MTA with, a configuration to read.
 const spareDescriptors = 64
 
@@ -38,6 +43,8 @@ func newRoom(o Options) (*room, error) {
 	exec.CloseOnExec()
 	// To start an MTA takes a processor of Go's until the MTA's file is loaded; the loop must not have to wait for it.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
+	// What a waiting client costs is to be its own memory and not as much again for what others have left behind.
+	debug.SetGCPercent(gcPercent)
 	r := &room{
 		Options: o, manager: newSupervisor(), reserve: openReserve(),
 		delays: map[time.Duration]*queue{}, mtas: map[int]*client{}, early: map[int]unix.WaitStatus{},
@@ -114,12 +121,21 @@ func (r *room) signalled(s os.Signal) {
 
 // reload reads the configuration anew, beside the loop: a hundred thousand networks take a second.
 func (r *room) reload() {
+	if r.reading {
+		r.readAgain = true
+		return
+	}
+	r.reading, r.readAgain = true, false
 	r.manager.reloading()
 	go func() {
 		cfg, wrong := config.Load(r.File, allowlist.All())
 		r.post(func() {
+			r.reading = false
 			r.reconfigure(cfg, wrong)
 			r.manager.ready()
+			if r.readAgain {
+				r.reload()
+			}
 		})
 	}()
 }
@@ -243,12 +259,7 @@ func (r *room) shut() {
 	}
 	r.ending, r.endAt, r.handover = closing, r.now+closingTime, nil
 	r.manager.stopping()
-	for _, l := range r.listeners {
-		if l.rests == 0 {
-			r.poller.remove(l.fd)
-		}
-		l.rests = 0
-	}
+	r.pauseListening()
 	for _, q := range r.waiting() {
 		for c := range q.all {
 			c.leave()

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math"
 	"os"
 	"time"
 
@@ -14,7 +15,7 @@ type listener struct {
 	fd       int
 	blocking bool          // as we got it, so that we leave it as it was
 	ready    bool          // somebody has come
-	rests    time.Duration // no accept before this time; 0 = it does not rest
+	rests    time.Duration // the poller does not know it until then; 0 = it does
 }
 
 const (
@@ -39,6 +40,25 @@ func (r *room) listenOn(fd int) error {
 	return r.poller.add(fd, listenerEvents)
 }
 
+// pauseListening leaves those who come to the kernel, for a while or for ever.
+func (r *room) pauseListening() {
+	for _, l := range r.listeners {
+		if l.rests == 0 {
+			r.poller.remove(l.fd)
+		}
+		l.ready, l.rests = false, forEver
+	}
+}
+
+// resumeListening ends the pause at the next accept.
+func (r *room) resumeListening() {
+	for _, l := range r.listeners {
+		l.rests = r.now
+	}
+}
+
+const forEver = time.Duration(math.MaxInt64)
+
 // accept takes the clients that have come.
 func (r *room) accept() {
 	for _, l := range r.listeners {
@@ -49,7 +69,7 @@ func (r *room) accept() {
 				continue
 			}
 		}
-		if l.ready && r.ending == open && !r.replacing() {
+		if l.ready {
 			l.ready = false // if there are more, the poller says so once again
 			r.acceptFrom(l)
 		}

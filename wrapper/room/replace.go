@@ -86,6 +86,7 @@ func (r *room) replace() {
 				r.warnf("SIGUSR2: %s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
 			case r.ending == open:
 				r.handover = &replacement{program, r.now}
+				r.pauseListening()
 			}
 		})
 	}()
@@ -102,7 +103,7 @@ func (r *room) handOver() {
 		return
 	}
 	for c := r.draining.first; c != nil; c = r.draining.first {
-		r.close(c)
+		r.dismiss(c)
 	}
 	for c := r.fresh.first; c != nil; c = r.fresh.first {
 		r.close(c)
@@ -123,6 +124,7 @@ func (r *room) handOver() {
 func (r *room) stay(why error) {
 	r.warnf("SIGUSR2: %s: %v; the running program stays", r.handover.program, why)
 	r.handover = nil
+	r.resumeListening()
 }
 
 // save writes down who is there.

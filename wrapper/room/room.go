@@ -50,6 +50,9 @@ type room struct {
 	mtas     map[int]*client         // by pid
 	early    map[int]unix.WaitStatus // ended before we knew that they had started
 
+	reading   bool // the configuration is being read anew
+	readAgain bool // and has changed since, perhaps
+
 	posts chan func() // what the loop is to do, told by other goroutines
 	wake  int         // an eventfd, for the poller's sake
 
@@ -133,7 +136,7 @@ func (r *room) expire() {
 	}
 	r.overdue()
 	for c := r.draining.first; c != nil && c.due <= r.now; c = r.draining.first {
-		r.close(c)
+		r.dismiss(c)
 	}
 	for c := r.fresh.first; c != nil && c.due <= r.now; c = r.fresh.first {
 		r.close(c)
@@ -160,7 +163,7 @@ func (r *room) pause() time.Duration {
 		sooner(max(r.nextTurn(), r.now))
 	}
 	for _, l := range r.listeners {
-		if l.rests > 0 {
+		if l.rests > 0 && l.rests != forEver {
 			sooner(l.rests)
 		}
 	}

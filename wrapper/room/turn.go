@@ -1,7 +1,7 @@
 package room
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -167,9 +167,6 @@ func (r *room) reap() {
 	}
 }
 
-// errNoWord is what a client is turned away for whose MTA did not even greet it.
-var errNoWord = errors.New("the MTA ended without a word")
-
 // ended is the end of a session.
 func (r *room) ended(pid int, status unix.WaitStatus) {
 	c := r.mtas[pid]
@@ -178,7 +175,7 @@ func (r *room) ended(pid int, status unix.WaitStatus) {
 	if c.in == &r.fresh {
 		c.leave()
 		if silent(c.session.FD) {
-			r.fail(c, errNoWord)
+			r.fail(c, fmt.Errorf("%s ended without a word, with %s", c.session.MTA()[0], inWords(status)))
 			return
 		}
 		r.close(c)
@@ -195,6 +192,13 @@ func (r *room) ended(pid int, status unix.WaitStatus) {
 			c.session.LogEnd(pid, r.now-c.started, status)
 		}
 	}
+}
+
+func inWords(status unix.WaitStatus) string {
+	if status.Signaled() {
+		return fmt.Sprintf("signal %d", status.Signal())
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }
 
 // silent says whether nothing was ever sent to the client on fd, and it is still there.
