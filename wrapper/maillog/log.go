@@ -1,7 +1,8 @@
 // Package maillog writes the one line that a connection leaves in the mail log, and the few about what is wrong with us.
 //
-// Mail comes first: nothing waits longer than [Patience] for a log, a line that finds no room by then is lost, and an
-// error is for those who want to know. A line is always a single line of printable ASCII, whoever had a say in its text,
+// Mail comes first. A process that has one client opens a socket for each line, and waits no longer than [Patience] for
+// room in it; one that serves many has a [Queue], and waits not at all. A line that finds no room is lost, and an error
+// is for those who want to know. A line is always a single line of printable ASCII, whoever had a say in its text,
 // so that no client can forge a second one.
 package maillog
 

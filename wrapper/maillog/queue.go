@@ -75,7 +75,7 @@ func (q *Queue) Log() Log {
 }
 
 // Flush sends what is queued, as far as there is room, and never waits. If lines are still pending, call it again in a
-// millisecond or so. It costs nothing while no line is queued.
+// millisecond or so: a socket may have room for 11 at a time. It costs nothing while no line is queued.
 func (q *Queue) Flush() (pending bool) {
 	for range flushMax {
 		if q.waiting.len == 0 {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,20 +34,22 @@ func newReader(t *testing.T, kind int, path string) *reader {
 func (r *reader) read() (texts []string) {
 	r.t.Helper()
 	buf := make([]byte, 64<<10)
-	fd := r.fd
-	if r.kind == unix.SOCK_STREAM {
-		if r.conn < 0 {
-			r.conn, _, _ = unix.Accept(r.fd)
+	for r.accept() {
+		fd := r.fd
+		if r.kind == unix.SOCK_STREAM {
+			fd = r.conn
 		}
-		fd = r.conn
-	}
-	for {
 		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
-		if err != nil || n == 0 {
-			return texts
+		if err != nil {
+			break
 		}
 		lines := []string{string(buf[:n])}
 		if r.kind == unix.SOCK_STREAM {
+			if n == 0 {
+				unix.Close(r.conn)
+				r.conn = -1
+				continue
+			}
 			lines = strings.Split(r.part+lines[0], "\x00")
 			r.part = lines[len(lines)-1]
 			lines = lines[:len(lines)-1]
@@ -57,6 +58,22 @@ func (r *reader) read() (texts []string) {
 			texts = append(texts, textOf(r.t, line))
 		}
 	}
+	return texts
+}
+
+// accept is whether there is a connection, or none needed.
+func (r *reader) accept() bool {
+	if r.kind == unix.SOCK_DGRAM || r.conn >= 0 {
+		return true
+	}
+	if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}}, 0); n == 0 {
+		return false
+	}
+	var err error
+	if r.conn, _, err = unix.Accept(r.fd); err != nil {
+		r.t.Fatal(err)
+	}
+	return true
 }
 
 func (r *reader) close() {
@@ -329,6 +346,44 @@ func TestQueueTooSlow(t *testing.T) {
 	})
 }
 
+// In a long turn of the loop lines look for room on their own.
+func TestQueueWithoutFlush(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	r := newReader(t, unix.SOCK_DGRAM, path)
+	defer r.close()
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	next := 0
+	for ; q.waiting.len == 0; next++ {
+		q.Log().Write(Info, strconv.Itoa(next))
+	}
+	got := r.read()
+	for range flushEvery {
+		q.Log().Write(Info, strconv.Itoa(next))
+		next++
+	}
+	if got = append(got, r.read()...); len(got) < next-1 {
+		t.Errorf("%d of %d lines have come", len(got), next)
+	}
+}
+
+// However much there is to send, Flush comes back soon.
+func TestQueueFlushIsShort(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	for i := range 1000 {
+		q.Log().Write(Info, strconv.Itoa(i))
+	}
+	r := newReader(t, unix.SOCK_STREAM, path) // which has room for all
+	defer r.close()
+	time.Sleep(reconnectPause)
+	if pending, got := q.Flush(), r.read(); !pending || len(got) != flushMax {
+		t.Errorf("Flush sent %d lines, pending: %v; want %d, true", len(got), pending, flushMax)
+	}
+	same(t, settle(t, q, r.read), numbers(0, 1000)[flushMax:])
+}
+
 // A syslogd that ends when it has read all, and comes back: nothing is lost.
 func TestQueueRestart(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
@@ -377,7 +432,7 @@ func TestQueueAway(t *testing.T) {
 		q := NewQueue(Syslog(path))
 		defer q.Close()
 		looked, again, start := 0, q.again, time.Now()
-		for i := range 1000 {
+		for i := range 300 {
 			if err := q.Log().Write(Info, strconv.Itoa(i)); err != nil {
 				t.Fatal(err)
 			}
@@ -386,14 +441,14 @@ func TestQueueAway(t *testing.T) {
 				again = q.again
 				looked++
 			}
-			time.Sleep(250 * time.Microsecond)
+			time.Sleep(time.Millisecond)
 		}
 		if most := int(time.Since(start)/reconnectPause) + 1; looked < 1 || looked > most {
 			t.Errorf("looked for a syslogd %d times; want %d at most", looked, most)
 		}
 		r := newReader(t, kind, path)
 		defer r.close()
-		same(t, settle(t, q, r.read), numbers(0, 1000))
+		same(t, settle(t, q, r.read), numbers(0, 300))
 	})
 }
 
@@ -421,11 +476,69 @@ func TestQueueReplaced(t *testing.T) {
 // A stream may take half of a line. That of a local socket does not, for lines as short as ours: TCP stands in for it.
 func TestQueuePartial(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
-	first := newReader(t, unix.SOCK_STREAM, path)
-	defer first.close()
+	other := newReader(t, unix.SOCK_STREAM, path)
+	defer other.close()
 	q := NewQueue(Syslog(path))
 	defer q.Close()
+	log := q.Log()
+	conn := overTCP(t, q)
 
+	// Odd amounts of room, so that it ends within lines. Each call leaves a line half sent.
+	var stream strings.Builder
+	buf, next := make([]byte, 5003), 0
+	sendHalf := func() {
+		for tries := 0; q.sent == 0; tries++ {
+			for q.waiting.len < fifoSize/4 {
+				if err := log.Write(Info, strconv.Itoa(next)+" "+strings.Repeat("x", 700)); err != nil {
+					t.Fatal(err)
+				}
+				next++
+			}
+			if q.Flush(); q.sent > 0 {
+				return
+			}
+			if tries == 10_000 {
+				t.Fatal("no line was ever sent in parts: nothing was tested")
+			}
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.Write(buf[:n])
+		}
+	}
+	for range 5 {
+		sendHalf()
+		for at := q.sent; q.sent == at; q.Flush() { // and the other half
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.Write(buf[:n])
+		}
+	}
+	sendHalf()
+
+	// The reader leaves in the midst of a line, and the next one gets that line in whole.
+	all := stream.String() + drain(t, conn)
+	lines := strings.Split(all, "\x00")
+	half := lines[len(lines)-1]
+	if half == "" || len(half) != q.sent {
+		t.Fatalf("%d bytes of a line have come; %d were sent", len(half), q.sent)
+	}
+	var got []string
+	for _, line := range lines[:len(lines)-1] {
+		got = append(got, textOf(t, line))
+	}
+	conn.SetLinger(0) // at once, as with a local socket, and not at the second line
+	conn.Close()
+	got = append(got, settle(t, q, other.read)...)
+	same(t, got, numbers(0, next))
+}
+
+// overTCP leads q to a TCP connection.
+func overTCP(t *testing.T, q *Queue) *net.TCPConn {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -435,64 +548,216 @@ func TestQueuePartial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	to := &unix.SockaddrInet4{Port: listener.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	if err := unix.Connect(fd, to); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	unix.Close(q.fd)
 	q.fd = fd
+	return conn.(*net.TCPConn)
+}
 
-	parts, next := 0, 0
-	write := func() {
-		q.Log().Write(Info, strconv.Itoa(next)+" "+strings.Repeat("x", 700))
-		next++
-		if q.sent > 0 {
-			parts++
-		}
+// drain reads what there is.
+func drain(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
 	}
-	// Fill it up, and then let single segments go, so that room appears in odd amounts.
-	for q.waiting.len == 0 {
-		write()
+	data, err := io.ReadAll(conn)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
 	}
-	var stream strings.Builder
-	for buf := make([]byte, 5003); parts < 20 && next < 100_000; {
-		n, err := conn.Read(buf)
-		if err != nil {
+	return string(data)
+}
+
+// No descriptor is free when syslogd is back: lines wait until there is one.
+func TestQueueNoFreeDescriptor(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		r := newReader(t, kind, path)
+		defer r.close()
+		var lim unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 			t.Fatal(err)
 		}
-		stream.Write(buf[:n])
-		for range 6 {
-			write()
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(reconnectPause)
+		err := q.Log().Write(Info, "0")
+		pending, fd := q.Flush(), q.fd
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil || !pending || fd != -1 {
+			t.Errorf("Write: %v; pending: %v; descriptor %d", err, pending, fd)
+		}
+		same(t, settle(t, q, r.read), numbers(0, 1))
+	})
+}
+
+func TestQueueStderrLeft(t *testing.T) {
+	r, w := pipe(t)
+	r.Close()
+	withStderr(t, w, func() {
+		q := NewQueue(Stderr())
+		defer q.Close()
+		for range 3 {
+			if err := q.Log().Write(Info, "PASS"); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(reconnectPause)
+		}
+		if !q.Flush() {
+			t.Error("nothing pending; want the lines kept for who comes next")
+		}
+	})
+}
+
+func TestQueueNone(t *testing.T) {
+	before := openFiles(t)
+	q := NewQueue(None())
+	if err := q.Log().Write(Err, "PASS"); err != nil {
+		t.Error(err)
+	}
+	if q.Flush() || openFiles(t) != before {
+		t.Error("something is pending, or open")
+	}
+	q.Close()
+}
+
+// Close sends what there is room for, and waits for the rest no longer than its patience.
+func TestQueueClose(t *testing.T) {
+	before := openFiles(t)
+	path := filepath.Join(dir(t), "log")
+	r := newReader(t, unix.SOCK_DGRAM, path)
+	for _, reads := range []bool{true, false} {
+		q := NewQueue(Syslog(path))
+		q.Log().Write(Info, "0") // one more than finds room
+		for i := 1; q.waiting.len == 0; i++ {
+			q.Log().Write(Info, strconv.Itoa(i))
+		}
+		if reads {
+			r.read()
+		}
+		start := time.Now()
+		q.Close()
+		q.Close()
+		if took := time.Since(start); took > bounded {
+			t.Errorf("Close took %v", took)
+		}
+		if got := r.read(); reads && len(got) != 1 {
+			t.Errorf("Close sent %d lines; want 1", len(got))
+		}
+		if q.Flush() {
+			t.Error("something is pending after Close")
+		}
+	}
+	r.close()
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files open; %d before", after, before)
+	}
+}
+
+// A line costs nothing on the heap, wherever it goes: at once, in a stream, to a pipe, by way of those that wait, or lost.
+func TestQueueAllocations(t *testing.T) {
+	count := func(name string, q *Queue, read func()) {
+		log := q.Log()
+		got := testing.AllocsPerRun(10_000, func() {
+			log.Write(Info, benchText)
+			q.Flush()
+			read()
+		})
+		if got > 0 {
+			t.Errorf("%s: %v allocations; want none", name, got)
+		}
+	}
+	buf := make([]byte, MaxFrame)
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		defer r.close()
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		fd := r.fd
+		if kind == unix.SOCK_STREAM {
+			r.read() // accepts
+			fd = r.conn
+		}
+		count("read", q, func() { unix.Read(fd, buf) })
+		count("not read", q, func() {})
+		if q.lost == 0 {
+			t.Error("no line was lost: nothing was tested")
+		}
+	})
+	r, w := pipe(t)
+	withStderr(t, w, func() {
+		q := NewQueue(Stderr())
+		defer q.Close()
+		fd := int(r.Fd())
+		count("stderr", q, func() { unix.Read(fd, buf) })
+		count("stderr, not read", q, func() {})
+	})
+}
+
+func BenchmarkQueue(b *testing.B) {
+	fd, path := listen(b, unix.SOCK_DGRAM)
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	log := q.Log()
+	buf := make([]byte, MaxFrame)
+	b.ReportAllocs()
+	for b.Loop() {
+		log.Write(Info, benchText)
+		unix.Read(fd, buf)
+	}
+}
+
+// A batch of clients, as one turn of a loop brings: more lines than the socket takes at once.
+func BenchmarkQueueBatch(b *testing.B) {
+	fd, path := listen(b, unix.SOCK_DGRAM)
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	go func() {
+		buf := make([]byte, MaxFrame)
+		for {
+			if n, err := unix.Read(fd, buf); err != nil || n == 0 {
+				return
+			}
+		}
+	}()
+	log := q.Log()
+	b.ReportAllocs()
+	lost := 0
+	for b.Loop() {
+		for range 64 {
+			if log.Write(Info, benchText) != nil {
+				lost++
+			}
 		}
 		q.Flush()
-		if q.sent > 0 {
-			parts++
-		}
-		for q.waiting.len > fifoSize/2 {
-			n, _ := conn.Read(buf)
-			stream.Write(buf[:n])
-			q.Flush()
-		}
 	}
-	if parts == 0 {
-		t.Fatal("no line was ever sent in parts: nothing was tested")
-	}
-	t.Logf("%d of %d lines in parts", parts, next)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(64*b.N), "ns/line")
+	b.ReportMetric(float64(lost)/float64(64*b.N), "lost/line")
+	unix.Shutdown(fd, unix.SHUT_RDWR)
+}
 
-	// It leaves in the midst of a line, and the next one gets that one in whole.
-	for q.sent == 0 {
-		n, err := conn.Read(make([]byte, 5003))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = n
-		break
+// Nobody reads: what a line costs that is lost.
+func BenchmarkQueueFull(b *testing.B) {
+	_, path := listen(b, unix.SOCK_DGRAM)
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	log := q.Log()
+	b.ReportAllocs()
+	for b.Loop() {
+		log.Write(Info, benchText)
 	}
-	_ = slices.Equal[[]string]
-	_ = io.EOF
-	_ = runtime.GOOS
 }

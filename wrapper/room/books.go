@@ -26,8 +26,8 @@ func (r *room) tendLedger() {
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
 	r.door.OpenLedger()
-	r.reopenAt = r.now + reopenEvery
 	if r.door.Ledger == nil {
+		r.reopenAt = r.now + reopenEvery
 		return
 	}
 	r.door.Keep(func(ledger.Session) bool { return false }) // what was carried over from the old one

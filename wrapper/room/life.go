@@ -88,6 +88,9 @@ func (r *room) configure(cfg *config.Config, wrong error) {
 	if r.closed == nil {
 		r.complain(wrong)
 		r.door.OpenLedger()
+		if r.door.Ledger == nil {
+			r.reopenAt = r.now + reopenEvery
+		}
 	}
 }
 
@@ -104,6 +107,7 @@ func (r *room) begin() {
 	r.door.Tidy()
 	r.reap() // those that ended while one program took the place of another
 	r.manager.ready()
+	r.tendAt = r.now // the first word to the manager does not wait for somebody to come
 }
 
 func (r *room) signalled(s os.Signal) {

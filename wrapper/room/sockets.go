@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// firstPassed is where the sockets begin that a service manager passes (sd_listen_fds(3)).
-const firstPassed = 3
+// Where the sockets begin that a service manager passes (sd_listen_fds(3)), and how many are looked at.
+const firstPassed, mostPassed = 3, 1024
 
 // Passed are the listening sockets that the environment promises (LISTEN_PID, LISTEN_FDS). What
 // turns out to be something else is left out, and wrong says why of each. Nothing is promised to
@@ -31,9 +31,11 @@ func Passed() (fds []int, wrong []string) {
 		return nil, []string{fmt.Sprintf("LISTEN_FDS is %q; want a number", n)}
 	}
 	seen := map[[2]uint64]bool{}
-	for fd := firstPassed; fd < firstPassed+min(count, 1024); fd++ {
+	for fd := firstPassed; fd < firstPassed+min(count, mostPassed); fd++ {
 		if err := Listening(fd); err != nil {
-			wrong = append(wrong, fmt.Sprintf("fd %d of LISTEN_FDS: %v", fd, err))
+			if len(wrong) < mostComplaints {
+				wrong = append(wrong, fmt.Sprintf("fd %d of LISTEN_FDS: %v", fd, err))
+			}
 			continue
 		}
 		if id := identity(fd); !seen[id] {

@@ -59,7 +59,7 @@ func (r *room) admit() {
 		if c == nil || r.admitted.len > 0 || r.now < r.nextTurn() {
 			return
 		}
-		if !c.session.Admit(r.now - c.passed) {
+		if !c.session.Admit(c.passed-c.arrived, r.now-c.passed) {
 			r.retry = r.now + retryTurn
 			return
 		}
@@ -81,7 +81,7 @@ func (r *room) nextTurn() time.Duration {
 func (r *room) overdue() {
 	for c := r.turns.first; c != nil && c.due <= r.now; c = r.turns.first {
 		c.leave()
-		c.session.Expire(r.now - c.passed)
+		c.session.Expire(c.passed-c.arrived, r.now-c.passed)
 		r.decided(c)
 	}
 }

@@ -1,0 +1,57 @@
+package room
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// Whenever the tries come, no second has more starts than it may, and none is put off longer than it must.
+func TestWindow(t *testing.T) {
+	for _, n := range []int{1, 3, 100} {
+		var w window
+		w.resize(n)
+		r := rand.New(rand.NewPCG(uint64(n), 7))
+		now := time.Hour
+		var starts []time.Duration
+		for range 5000 {
+			now += time.Duration(r.ExpFloat64() * float64(time.Second) / float64(n) / 3)
+			within := 0
+			for i := len(starts) - 1; i >= 0 && now-starts[i] < time.Second; i-- {
+				within++
+			}
+			allowed := now >= w.opens()
+			if allowed != (within < n) {
+				t.Fatalf("n=%d: %d starts in the second before; allowed: %v", n, within, allowed)
+			}
+			if allowed {
+				w.note(now)
+				starts = append(starts, now)
+			}
+		}
+		if len(starts) < 500 {
+			t.Errorf("n=%d: only %d starts", n, len(starts))
+		}
+	}
+}
+
+// Of many like lines in a minute the first few are written; the next minute says how many were not.
+func TestSeldom(t *testing.T) {
+	var s seldom
+	written, told := 0, 0
+	for second := range 120 {
+		for range 10 {
+			ok, skipped := s.allows(time.Hour + time.Duration(second)*time.Second)
+			if ok {
+				written++
+			}
+			if skipped > 0 && second != 60 {
+				t.Errorf("second %d: %d skipped", second, skipped)
+			}
+			told += skipped
+		}
+	}
+	if written != 2*seldomMost || told != 600-seldomMost {
+		t.Errorf("%d written, %d told of; want %d, %d", written, told, 2*seldomMost, 600-seldomMost)
+	}
+}
