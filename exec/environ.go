@@ -7,8 +7,8 @@ import (
 )
 
 // environment is environ with the names that tell a program written for tcpserver who is there (UCSPI, as s6-tcpserver
-// sets them: PROTO is TCP for IPv6 too, and an address has no zone), and without those that are not for it: isOurs. What an end that is not valid would have been called stays unsaid: no name is better
-// than that of another connection.
+// sets them: PROTO is TCP for IPv6 too, and an address has no zone), and without those that are not for it (isOurs). What
+// an end that is not valid would have been called stays unsaid: no name is better than that of another connection.
 func environment(environ []string, ends Ends) []string {
 	env := make([]string, 0, len(environ)+5)
 	for _, entry := range environ {
@@ -21,10 +21,9 @@ func environment(environ []string, ends Ends) []string {
 	return appendEnd(env, "TCPLOCAL", ends.Server)
 }
 
-// isOurs says whether the MTA must not get name as we got it: we say it anew (UCSPI); it promises sockets which the MTA does
-// not get (sd_listen_fds(3)); it lets a process speak to systemd for the service (sd_notify(3), sd_watchdog_enabled(3)), which
-// under systemd with Accept=no is the room, and an MTA that is told of a watchdog may well believe it; or it is how a room
-// hands its clients to its successor.
+// isOurs says whether the MTA must not get name as we got it. We say it anew (UCSPI); or it promises sockets which the MTA
+// does not get (sd_listen_fds(3)); or it lets a process speak to systemd for the service (sd_notify(3),
+// sd_watchdog_enabled(3)), which is the room's to do; or it is how a room hands its clients to its successor.
 func isOurs(name string) bool {
 	switch name {
 	case "PROTO", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT",

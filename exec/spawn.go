@@ -12,20 +12,25 @@ import (
 // the program has been exec'ed. What the program inherits is in the package comment. The caller keeps its client and
 // must not close it before Spawn returns.
 //
-// Before the first Spawn call CloseOnExec, and signal.Notify for each signal that must not do to the caller what is its default:
-// whatever our parent had us ignore the first Spawn sets to the default in our own process, as a child inherits it from there. So
-// nohup(1) shields us from SIGHUP no longer. What Go handles stays handled.
+// Before the first Spawn call CloseOnExec, and signal.Notify for each signal that must not do to the caller what is its
+// default: whatever our parent had us ignore the first Spawn sets to the default in our own process, as a child inherits it
+// from there. So nohup(1) shields us from SIGHUP no longer. What Go handles stays handled. What our parent had us
+// block, and somebody has sent, arrives.
 //
-// It takes the time that the kernel needs to fork us and to load the program. Call it from a goroutine of its own, never
-// from a loop in which others wait, and let fewer run at once than GOMAXPROCS: the Go runtime does not know that
-// the thread sleeps, and neither gives its place to another goroutine nor begins a garbage collection before it is awake.
+// It takes the time that the kernel needs to fork us and to load the program: 0.15 ms, and since a fork copies the table of
+// descriptors and an exec closes them, 0.1 ms more for each 1,000 that are open (measured, /bin/true from the cache).
+//
+// Call it from a goroutine of its own, never from a loop in which others wait, and let fewer run at once than GOMAXPROCS:
+// the Go runtime does not know that the thread sleeps, and neither gives its place to another goroutine nor begins a
+// garbage collection before it is awake.
+//
 // Any number of goroutines may call it, and open descriptors meanwhile, if they do so with O_CLOEXEC or SOCK_CLOEXEC: there
 // is no instant at which a descriptor is open and not marked. One that is closed meanwhile stays open in the child until
 // the program has been loaded.
 //
-// A child that cannot be started is gone when Spawn returns, and so is every descriptor that was needed. Where another goroutine
-// reaps whatever there is to reap, by wait4(-1), it may see the end of that child, exit status 253 and a pid it has never
-// heard of; and of a program that was started and ended at once, before Spawn has returned its pid.
+// A child that cannot be started is gone when Spawn returns, and so is every descriptor that was needed. Where another
+// goroutine reaps whatever there is to reap, by wait4(-1), it may see the end of that child, exit status 253 and a pid it
+// has never heard of; and of a program that was started and ended at once, before Spawn has returned its pid.
 //
 // The error is an *os.PathError that says which program and why, errors.Is finds its errno; or an *os.SyscallError when
 // the kernel refused a preparation. The client can still be told, as with Replace; its socket is in blocking mode then,

@@ -101,9 +101,26 @@ func (d *Door) Keep(mine func(ledger.Session) bool) bool {
 	return d.inLedger(func(t *ledger.Tx) { t.Keep(d.Process, mine) }) == nil
 }
 
-// Tidy frees the sessions whose processes have died, so that the first clients are counted rightly.
-func (d *Door) Tidy() {
-	_ = d.inLedger(func(t *ledger.Tx) { t.Totals() })
+// Tidy frees the sessions whose processes have died, so that the first clients are counted rightly. Those that a room
+// before us was about to hand to an MTA are returned: somebody must look for it, and call Adopt.
+func (d *Door) Tidy() (orphans []ledger.Orphan) {
+	_ = d.inLedger(func(t *ledger.Tx) {
+		orphans = t.Orphans()
+		t.Totals()
+	})
+	return orphans
+}
+
+// Adopt hands an orphan to its MTA, or ends it if that is 0.
+func (d *Door) Adopt(o ledger.Orphan, mta int) {
+	p, err := ledger.Identify(mta)
+	_ = d.inLedger(func(t *ledger.Tx) {
+		if err != nil {
+			t.Leave(o.Session)
+			return
+		}
+		t.Hand(o.Session, p)
+	})
 }
 
 // TurnOff refuses a client whom we cannot even hold while we decide.

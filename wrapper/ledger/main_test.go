@@ -30,6 +30,7 @@ func roles() map[string]role {
 		"crowd":    crowdRole,
 		"exec":     execRole,
 		"noproc":   noProcRole,
+		"renew":    renewRole,
 		"reuse":    reuseRole,
 		"room":     roomRole,
 		"lose":     loseRole,
@@ -41,6 +42,7 @@ func roles() map[string]role {
 		"cost":     costRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
+		"spin":     spinRole,
 		"step":     stepRole,
 		"stop":     stopRole,
 	}

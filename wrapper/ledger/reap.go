@@ -68,7 +68,7 @@ func (t *Tx) sweep(living census) {
 	var waiting, serving uint32
 	for i := range l.liveSlots() {
 		s := l.slot(i)
-		if s.state != slotFree && living.alive(s) {
+		if s.state != slotFree && (living.alive(s) || t.orphan(s)) {
 			if s.state == slotServing || t.overdue(i) {
 				serving++
 			} else {
@@ -114,7 +114,7 @@ func (t *Tx) reapClient(record int, thorough bool) {
 	for i := int(l.record(record).first) - 1; t.ownedBy(i, record) && l.slot(i).prev == before; {
 		s := l.slot(i)
 		next := int(s.next) - 1
-		if living.alive(s) {
+		if living.alive(s) || t.orphan(s) {
 			n, before = n+1, uint32(i)+1
 		} else {
 			t.free(i)

@@ -2,49 +2,54 @@ package ledger
 
 import (
 	"fmt"
-	"io"
-	"os/exec"
+	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Clients of the room in the tests: three sessions each.
+// roomClients are the clients of the room in the tests.
 const roomClients = 4
 
-// roomRole is a room: LEDGER, then "wait" to have no session; "serve" to start an MTA for one session of each
-// client, name them, and wait; or "work" to let clients come and MTAs take them over without end.
+// roomRole is a room: LEDGER, then "wait" to do nothing; "serve" to let each client come three times, to start an MTA
+// for one of its sessions, and to name the MTAs; or "work" to let clients come without end, two of three to an MTA.
 func roomRole(args []string) error {
-	l, _, err := Open(args[0], MinClients, ThisBoot())
-	if args[1] == "wait" { // for a ledger of any size
+	if args[1] == "wait" {
 		fmt.Println("ready")
 		waitForLine()
 		return nil
 	}
+	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
 		return err
 	}
-	var pids []string
-	for n := range roomClients {
-		var sessions []Session
-		for range 3 {
-			if err := l.Do(Now(), func(t *Tx) {
-				s, _ := t.Enter(from(hostN(n)), aRoom())
-				sessions = append(sessions, s)
-			}); err != nil {
-				return err
-			}
+	if args[1] == "work" {
+		fmt.Println("ready")
+	}
+	parent := unix.Getppid()
+	var mtas []string
+	for n := 0; unix.Getppid() == parent && (args[1] == "work" || n < 3*roomClients); n++ {
+		var s Session
+		if err := untilFree(func() error {
+			return l.Do(Now(), func(t *Tx) { s, _ = t.Enter(from(hostN(n%roomClients)), aRoom()) })
+		}); err != nil {
+			return err
 		}
-		pid, err := startMTA(l, sessions[n%3])
+		if args[1] == "work" && n%3 == 0 || args[1] == "serve" && n < 2*roomClients {
+			continue // it waits
+		}
+		pid, err := startMTA(l, s)
 		if err != nil {
 			return err
 		}
-		pids = append(pids, fmt.Sprint(pid))
+		mtas = append(mtas, fmt.Sprint(pid))
 	}
-	fmt.Println(strings.Join(pids, " "))
+	fmt.Println(strings.Join(mtas, " "))
 	waitForLine()
 	return nil
 }
@@ -59,24 +64,59 @@ func startMTA(l *Ledger, s Session) (pid int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return p.PID, l.Do(Now(), func(t *Tx) {
-		if s, ok := t.Hand(s, p); ok {
-			t.Serve(s)
-		}
+	return p.PID, untilFree(func() error {
+		return l.Do(Now(), func(t *Tx) {
+			if s, ok := t.Hand(s, p); ok {
+				t.Serve(s)
+			}
+		})
 	})
 }
 
-// numbers are those in a line.
-func numbers(t *testing.T, line string) (all []int) {
+// startRoom starts a room in a process group of its own, whose orphans become this process's children until the test
+// ends, and are killed then.
+func startRoom(t *testing.T, path, does string) *child {
 	t.Helper()
-	for word := range strings.FieldsSeq(line) {
-		n, err := strconv.Atoi(word)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, n)
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
 	}
-	return all
+	c := startAs(t, thisProgram, &syscall.SysProcAttr{Setpgid: true}, nil, "room", path, does)
+	t.Cleanup(func() { c.endGroup() })
+	return c
+}
+
+// endGroup kills the room and its MTAs.
+func (c *child) endGroup() {
+	if c.reaped && unix.Kill(-c.Process.Pid, 0) == unix.ESRCH {
+		return
+	}
+	_ = unix.Kill(-c.Process.Pid, unix.SIGKILL)
+	_ = c.kill()
+	for {
+		if _, err := unix.Wait4(-c.Process.Pid, nil, 0, nil); err != nil && err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// members are the living processes of the room's group.
+func (c *child) members(t *testing.T) (pids []int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range all {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		var text [512]byte
+		if rest := readStat(pid, text[:]); len(rest) > 0 && rest[0] != 'Z' && field(rest, 5) == uint64(c.Process.Pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // checkRoom holds the sessions of the room's clients against what they should be, as the next client finds them.
@@ -100,13 +140,11 @@ func checkRoom(t *testing.T, l *Ledger, when string, conns [roomClients]int, wai
 // A room that is killed leaves its waiting clients uncounted at once, and those it has handed to MTAs counted until they end.
 func TestSessionsOutliveTheRoom(t *testing.T) {
 	l := newLedger(t, MinClients)
-	room := start(t, "room", ledgerPath(t, l), "serve")
-	mtas := numbers(t, room.line(t))
-	defer func() {
-		for _, pid := range mtas {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-	}()
+	room := startRoom(t, ledgerPath(t, l), "serve")
+	var mtas [roomClients]int
+	if _, err := fmt.Sscan(room.line(t), &mtas[0], &mtas[1], &mtas[2], &mtas[3]); err != nil {
+		t.Fatal(err)
+	}
 	checkRoom(t, l, "while the room lives", [...]int{3, 3, 3, 3}, 8, 4)
 	must(t, l, func(tx *Tx) {
 		for _, s := range tx.Sessions() {
@@ -119,7 +157,7 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	if err := unix.Kill(mtas[0], unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(identityGood * time.Millisecond) // it is the room's zombie now
+	time.Sleep(identityGood * time.Millisecond) // it is the room's zombie
 	checkRoom(t, l, "when an MTA has ended", [...]int{2, 3, 3, 3}, 8, 3)
 
 	if err := room.kill(); err == nil {
@@ -128,49 +166,66 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	checkRoom(t, l, "when the room is gone", [...]int{0, 1, 1, 1}, 0, 3)
 
 	for i, want := range [][roomClients]int{{0, 0, 1, 1}, {0, 0, 0, 1}, {}} {
-		if err := unix.Kill(mtas[i+1], unix.SIGKILL); err != nil {
+		pid := mtas[i+1]
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the MTA is dead", func() bool { _, err := Identify(mtas[i+1]); return err == unix.ESRCH })
-		time.Sleep(identityGood * time.Millisecond) // whether or not somebody asks for the zombie
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * sweepEvery * time.Millisecond)
 		checkRoom(t, l, fmt.Sprintf("when MTA %d has ended", i+1), want, 0, 2-i)
 	}
 }
 
-// shiftRole is a room of "work": its clients come without end, each is handed to an MTA, and it never ends by itself.
-func shiftRole(args []string) error {
-	l, _, err := Open(args[0], MinClients, ThisBoot())
-	if err != nil {
-		return err
+// Rooms killed out of the blue while they hand sessions to MTAs: each MTA is counted once, but for the one whose
+// session the room had no time to hand.
+func TestCrashOfRooms(t *testing.T) {
+	l := newLedger(t, MinClients)
+	rounds := 30
+	if testing.Short() || underRace {
+		rounds = 5
 	}
-	fmt.Println("ready")
-	parent := unix.Getppid()
-	for n := 0; unix.Getppid() == parent; n++ {
-		var s Session
-		if err := untilFree(func() error {
-			return l.Do(Now(), func(t *Tx) { s, _ = t.Enter(from(hostN(n%roomClients)), aRoom()) })
-		}); err != nil {
-			return err
+	handed := 0
+	for range rounds {
+		room := startRoom(t, ledgerPath(t, l), "work")
+		room.line(t)
+		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
+		_ = room.kill()
+		mtas := room.members(t)
+		var live []LiveSession
+		must(t, l, func(tx *Tx) { live = tx.Sessions() })
+		of := map[int]int{}
+		for _, s := range live {
+			if !s.Serving || s.Process.Shared {
+				t.Errorf("it counts though the room is gone: %+v", s)
+			}
+			of[s.Process.PID]++
 		}
-		if n%3 == 0 {
-			continue // it waits until the room is killed
+		uncounted := 0
+		for _, pid := range mtas {
+			if of[pid] == 0 {
+				uncounted++
+			}
+			if of[pid] > 1 {
+				t.Errorf("MTA %d counts %d times", pid, of[pid])
+			}
+			delete(of, pid)
 		}
-		mta := exec.Command("/bin/sleep", "600")
-		if err := mta.Start(); err != nil {
-			return err
+		if uncounted > 1 || len(of) > 0 {
+			t.Errorf("of %d MTAs %d do not count; sessions of others: %v", len(mtas), uncounted, of)
 		}
-		p, err := Identify(mta.Process.Pid)
-		if err != nil {
-			return err
-		}
-		if err := l.Do(Now(), func(t *Tx) {
-			s, _ = t.Hand(s, p)
-			t.Serve(s)
-		}); err != nil {
-			_ = mta.Process.Kill()
-		}
+		mustAudit(t, l)
+		handed += len(live)
+		room.endGroup()
+		must(t, l, func(tx *Tx) {
+			if n := tx.Totals(); n.Waiting+n.Serving != 0 {
+				t.Errorf("when all are gone: %d waiting, %d serving", n.Waiting, n.Serving)
+			}
+		})
 	}
-	return nil
+	t.Logf("%d sessions handed by %d rooms", handed, rounds)
+	if handed < rounds {
+		t.Error("too few to have shown anything")
+	}
 }
-
-var _ = io.EOF

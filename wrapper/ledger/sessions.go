@@ -178,10 +178,11 @@ func (t *Tx) counter(s *session) *uint32 {
 }
 
 // adoptSession copies the session in slot i of another ledger, after its client. It goes to the
-// slot of the same number where there is one, so that its token holds.
+// slot of the same number where there is one, so that its token holds; in the order of their
+// numbers, those come first.
 func (t *Tx) adoptSession(from *Ledger, i int) {
 	l, old := t.l, from.slot(i)
-	if i >= int(l.geo.slots) || l.inUse(i) {
+	if i >= int(l.geo.slots) {
 		i = l.freeSlot()
 	}
 	if i < 0 {

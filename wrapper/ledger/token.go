@@ -26,11 +26,7 @@ func (t *Tx) token(i int) Session {
 // process was taken for dead, or that an administrator's new ledger knows nothing of.
 func (t *Tx) mine(s Session) int {
 	i := int(s.slot) - 1
-	if i < 0 || i >= int(t.l.geo.slots) || !t.l.inUse(i) {
-		return -1
-	}
-	slot := t.l.slot(i)
-	if slot.state == slotFree || slot.pid != uint32(s.process.PID) || slot.start != s.process.Start || slot.since != s.since {
+	if i < 0 || i >= int(t.l.geo.slots) || !t.l.inUse(i) || t.l.slot(i).state == slotFree || t.token(i) != s {
 		return -1
 	}
 	return i

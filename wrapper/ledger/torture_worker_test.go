@@ -101,6 +101,8 @@ func tortureRole(args []string) error {
 			w.breakIn(unix.SIGKILL)
 		case dice < 105:
 			w.breakIn(unix.SIGSTOP)
+		case dice < 600:
+			w.keep()
 		case !w.holds:
 			w.enter()
 		case !w.serving && dice < 6000:
@@ -226,6 +228,16 @@ func (w *worker) end() {
 	w.line.holds.Store(0)
 }
 
+// keep finds nothing to free: the ledger counts what this process holds, and no more.
+func (w *worker) keep() {
+	freed := 0
+	if w.do(func(t *Tx) {
+		freed = t.Keep(Self(), func(s Session) bool { return w.holds && s == w.session })
+	}) && freed > 0 {
+		w.line.broken.Add(uint64(freed))
+	}
+}
+
 // exec becomes another program, which ends soon, or not at all.
 func (w *worker) exec() error {
 	seconds := "0." + strconv.Itoa(rand.IntN(30))
@@ -239,6 +251,7 @@ func (w *worker) exec() error {
 // only when it is done.
 func (w *worker) breakIn(sig unix.Signal) {
 	a, self, at := w.arrival(), Self(), rand.IntN(4)
+	parent, _ := Identify(unix.Getppid()) // it lives on, and so would a session left to it
 	_ = w.l.Do(Now(), func(t *Tx) {
 		t.Look(a)
 		for step := range 4 {
@@ -250,6 +263,7 @@ func (w *worker) breakIn(sig unix.Signal) {
 				t.Spoke(time.Second)
 			case 1:
 				s, _ := t.Enter(a, self)
+				s, _ = t.Hand(s, parent)
 				t.Leave(s)
 			case 2:
 				t.Strike(a.Network, "test", Penalty{})

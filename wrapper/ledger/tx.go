@@ -123,7 +123,11 @@ func (t *Tx) Serve(s Session) {
 }
 
 func (t *Tx) serve(i int) {
-	t.l.changeSlot(i).state = slotServing
+	s := t.l.changeSlot(i)
+	s.state = slotServing
+	if s.shared == 1 {
+		s.checked = t.now // see orphan
+	}
 	st := t.state()
 	if st.waiting > 0 {
 		st.waiting--

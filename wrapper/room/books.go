@@ -3,6 +3,7 @@ package room
 import (
 	"time"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -19,6 +20,17 @@ func (r *room) tendLedger() {
 		r.changeLedger()
 	case d.Ledger != nil && r.owing:
 		r.settle()
+	}
+}
+
+// adopt looks for the MTAs that a room before us had started when it was killed, and could not tell the ledger of.
+func (r *room) adopt(orphans []ledger.Orphan) {
+	if len(orphans) == 0 {
+		return
+	}
+	mtas := exec.Spawned()
+	for _, o := range orphans {
+		r.door.Adopt(o, mtas[o.Client])
 	}
 }
 

@@ -104,7 +104,7 @@ func (r *room) begin() {
 			r.post(func() { r.signalled(s) })
 		}
 	}()
-	r.door.Tidy()
+	r.adopt(r.door.Tidy())
 	r.reap() // those that ended while one program took the place of another
 	r.manager.ready()
 	r.tendAt = r.now // the first word to the manager does not wait for somebody to come
