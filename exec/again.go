@@ -12,8 +12,11 @@ import (
 )
 
 // Again becomes a newer build of the calling program itself, with argv and environ as they are given and these descriptors
-// still open: same process, same children. The signals that a server listens for wait until the new program has called
-// signal.Notify; none is lost in between, and none does what is its default.
+// still open: same process, same children.
+//
+// Go handles a signal from signal.Notify on, and until then the new program does what is the default of it, mostly to end: for
+// some milliseconds. SIGUSR2 waits meanwhile, so that it is not lost. SIGHUP cannot, since a Go program unblocks it when
+// it starts: the caller has it ignored before, and does afterwards what it asks for. SIGTERM may well end the program.
 //
 // It returns only on failure, with an *os.PathError, and then all is as it was before.
 func Again(path string, argv, environ []string, fds []int) error {
@@ -30,9 +33,7 @@ func Again(path string, argv, environ []string, fds []int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var wait, before unix.Sigset_t
-	for _, s := range []syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR2, unix.SIGCHLD} {
-		wait.Val[0] |= 1 << (s - 1)
-	}
+	wait.Val[0] = 1 << (unix.SIGUSR2 - 1)
 	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &wait, &before); err != nil {
 		return os.NewSyscallError("rt_sigprocmask", err)
 	}

@@ -36,6 +36,9 @@ func (s *Session) Hand(mta int) bool {
 
 // End ends a session. It reports whether the ledger knows.
 func (s *Session) End() bool {
+	if !s.Verdict.Served() {
+		return true
+	}
 	err := s.door.inLedger(func(t *ledger.Tx) { t.Leave(s.counted) })
 	if err == nil {
 		s.counted = ledger.Session{}

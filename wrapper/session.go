@@ -135,15 +135,15 @@ func (s *Session) Conclude(g Greet, waited time.Duration) {
 // Admit is Conclude for a client that has been quiet to the end and has since waited for its turn, as it may in a room. It
 // reports false, and nothing is decided, while as many sessions as may are served: ask again, or
 // Conclude.
-func (s *Session) Admit(turn time.Duration) bool {
-	s.greet, s.waited, s.turn = Quiet, s.delay, turn
+func (s *Session) Admit(waited, turn time.Duration) bool {
+	s.greet, s.waited, s.turn = Quiet, waited, turn
 	s.conclude(s.door.Config.Mode == config.Enforce)
 	return s.Verdict != Undecided
 }
 
 // Expire is Admit for the last time: a client for whom there is still no place is BUSY.
-func (s *Session) Expire(turn time.Duration) {
-	s.greet, s.waited, s.turn = Quiet, s.delay, turn
+func (s *Session) Expire(waited, turn time.Duration) {
+	s.greet, s.waited, s.turn = Quiet, waited, turn
 	s.conclude(false)
 }
 
@@ -211,6 +211,7 @@ func (s *Session) FailSilently() {
 	s.Verdict = Failed
 	_ = s.door.inLedger(func(t *ledger.Tx) {
 		t.Leave(s.counted)
+		s.counted = ledger.Session{}
 		t.Count(int(Failed))
 	})
 }

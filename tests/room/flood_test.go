@@ -69,6 +69,10 @@ func TestFlood(t *testing.T) {
 	s.sees("read anew")
 	time.Sleep(lasts / 4)
 	s.signal(syscall.SIGUSR2)
+	for range 500 { // some of them in the very moment in which there is no program that could take them
+		s.signal(syscall.SIGHUP)
+		time.Sleep(time.Millisecond)
+	}
 	s.sees("has taken over")
 	all.Wait()
 

@@ -16,13 +16,15 @@
 //   - Stop: a process stopped with the lock in its hand delays another by [Patience],
 //     50 ms with all that belongs to it; then that one gets [ErrBusy] and carries on
 //     without the ledger. Who waits only because many others have their turn first waits
-//     for up to a second; then it gets [ErrCrowded], and its client is refused.
+//     for up to a second, or as long as it has set itself; then it gets [ErrCrowded], and its
+//     client is refused.
 //   - Exact: a limit is looked at and taken within one lock, so P processes with N
 //     arrivals each are P×N arrivals, and of a thousand that come at once only as
 //     many get in as the limit says.
 //   - Sessions are processes: a session lives as long as its process does, told by
 //     pid and start time. After execve it is the MTA's, which knows nothing of us.
-//     Dead sessions are freed by whoever looks next.
+//     Dead sessions are freed by whoever looks next. A room is a process that holds many;
+//     it hands each to the MTA that it has started for it.
 //   - Bounded: the size is fixed when the file is made and allocated in full (also TestFull).
 //     When it is full, what matters least goes first (see [importance]); a live
 //     session never does.

@@ -48,9 +48,10 @@ func newRoom(o Options) (*room, error) {
 	r := &room{
 		Options: o, manager: newSupervisor(), reserve: openReserve(),
 		delays: map[time.Duration]*queue{}, mtas: map[int]*client{}, early: map[int]unix.WaitStatus{},
-		jobs: make(chan job, maxStarting), posts: make(chan func(), 64), now: monotonic(),
+		jobs: make(chan job, maxStarting), posts: make(chan func(), 64), signals: make(chan os.Signal, 64), now: monotonic(),
 	}
 	r.idleSince = r.now
+	r.listenForSignals()
 	var limit unix.Rlimit
 	// Go has raised the soft limit to the hard one when it started, and gives MTAs the old one back.
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -97,10 +98,8 @@ func (r *room) configure(cfg *config.Config, wrong error) {
 // begin is when all is ready but the loop.
 func (r *room) begin() {
 	go r.spawn()
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR2, unix.SIGCHLD)
 	go func() {
-		for s := range signals {
+		for s := range r.signals {
 			r.post(func() { r.signalled(s) })
 		}
 	}()
@@ -108,6 +107,11 @@ func (r *room) begin() {
 	r.reap() // those that ended while one program took the place of another
 	r.manager.ready()
 	r.tendAt = r.now // the first word to the manager does not wait for somebody to come
+}
+
+// listenForSignals must come before the configuration is read: one who has changed it since says so by a signal.
+func (r *room) listenForSignals() {
+	signal.Notify(r.signals, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGUSR2, unix.SIGCHLD)
 }
 
 func (r *room) signalled(s os.Signal) {

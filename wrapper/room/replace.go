@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"time"
@@ -174,6 +175,10 @@ func (r *room) become(state *os.File) error {
 			fds = append(fds, c.session.FD)
 		}
 	}
+	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
+	signal.Ignore(unix.SIGHUP)
+	defer r.reload()
+	defer r.listenForSignals()
 	return exec.Again(r.handover.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
 }
 

@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -53,8 +54,9 @@ type room struct {
 	reading   bool // the configuration is being read anew
 	readAgain bool // and has changed since, perhaps
 
-	posts chan func() // what the loop is to do, told by other goroutines
-	wake  int         // an eventfd, for the poller's sake
+	signals chan os.Signal
+	posts   chan func() // what the loop is to do, told by other goroutines
+	wake    int         // an eventfd, for the poller's sake
 
 	now       time.Duration // monotonic, since this round of the loop began
 	tendAt    time.Duration

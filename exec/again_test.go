@@ -1,0 +1,70 @@
+package exec
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a program may do that is asked something.
+func TestAsk(t *testing.T) {
+	script := func(text string, mode os.FileMode) string {
+		path := filepath.Join(t.TempDir(), "program")
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("NOTIFY_SOCKET", "/nowhere")
+	for _, tt := range []struct {
+		name, text string
+		mode       os.FileMode
+		said       string
+		err        string
+	}{
+		{"answers", "#!/bin/sh\necho \"$1 $NOTIFY_SOCKET\"\n", 0o755, "version \n", ""},
+		{"says nothing", "#!/bin/sh\nexit 1\n", 0o755, "", ""},
+		{"hangs", "#!/bin/sh\necho half; sleep 60\n", 0o755, "", "i/o timeout"},
+		{"never stops", "#!/bin/sh\nwhile echo more; do :; done\n", 0o755, "", "says more than 4096 bytes"},
+		{"is no program", "hello\n", 0o755, "", "exec format error"},
+		{"is not executable", "#!/bin/sh\n", 0o644, "", "not executable"},
+		{"writes to stderr only", "#!/bin/sh\necho x >&2\n", 0o755, "", ""},
+	} {
+		began := time.Now()
+		said, err := Ask(script(tt.text, tt.mode), "version", 300*time.Millisecond)
+		if said != tt.said || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %q, %v; want %q, %s", tt.name, said, err, tt.said, tt.err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: %v", tt.name, took)
+		}
+	}
+	if _, err := Ask("/nowhere/at/all", "version", time.Second); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// If nothing comes of becoming another program, descriptors and signals are as before.
+func TestAgainFails(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	err = Again("/nowhere/at/all", []string{"x"}, nil, []int{int(r.Fd())})
+	if !errors.Is(err, unix.ENOENT) {
+		t.Errorf("error %v", err)
+	}
+	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the descriptor would be inherited: %d, %v", flags, err)
+	}
+	if err := Again("/nowhere/at/all", []string{"x"}, nil, []int{987654}); !errors.Is(err, unix.EBADF) {
+		t.Errorf("a descriptor that is not open: %v", err)
+	}
+}
