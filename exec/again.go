@@ -59,23 +59,35 @@ func Ask(path, arg string, atMost time.Duration) (string, error) {
 		return "", err
 	}
 	defer null.Close()
-	pid, err := syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
+	// A number would not do: another goroutine may have reaped the child, and the number may be another's by then.
+	child := -1
+	_, err = syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
 		Env:   environment(os.Environ(), Ends{}),
 		Files: []uintptr{null.Fd(), w.Fd(), null.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &child},
 	})
 	w.Close()
 	if err != nil {
 		return "", &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 	}
-	defer func() { _, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil) }()
+	defer end(child)
 	_ = r.SetReadDeadline(time.Now().Add(atMost))
 	var said bytes.Buffer
 	if _, err := said.ReadFrom(&limited{r, maxAnswer}); err != nil {
-		_ = unix.Kill(pid, unix.SIGKILL)
 		return "", fmt.Errorf("%s %s: %w", path, arg, err)
 	}
 	return said.String(), nil
+}
+
+// end kills a child, if it still runs, and reaps it, if nobody has. Before Linux 5.4 there is no descriptor
+// of it, and it is left to itself.
+func end(child int) {
+	if child < 0 {
+		return
+	}
+	defer unix.Close(child)
+	_ = unix.PidfdSendSignal(child, unix.SIGKILL, nil, 0)
+	_ = unix.Waitid(unix.P_PIDFD, child, nil, unix.WEXITED, nil)
 }
 
 // limited ends after so many bytes.
