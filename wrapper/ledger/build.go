@@ -203,7 +203,7 @@ func (l *Ledger) takeOver(old *Ledger) error {
 		}
 		living := census{now: from.now, reads: int(old.geo.slots)}
 		for i := range old.liveSlots() {
-			if living.alive(old.slot(i)) {
+			if s := old.slot(i); living.alive(s) || from.orphan(s) {
 				to.adoptSession(old, i)
 				to.begin()
 			}

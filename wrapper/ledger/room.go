@@ -50,7 +50,7 @@ const orphanTime = 10_000
 
 // orphan says whether the session, whose process is dead, may have an MTA that lives.
 func (t *Tx) orphan(s *session) bool {
-	return s.shared == 1 && s.state == slotServing && s.checked <= t.now && t.now-s.checked < orphanTime
+	return s.shared == 1 && s.state == slotServing && s.pid != 0 && s.pid <= maxPID && s.checked <= t.now && t.now-s.checked < orphanTime
 }
 
 // Orphans lists the orphans, in no order. Who finds an orphan's MTA hands the session to it; who does not, ends it.

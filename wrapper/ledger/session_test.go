@@ -260,3 +260,66 @@ func TestSessionsOfTheDeadMakeRoom(t *testing.T) {
 	})
 	mustAudit(t, l)
 }
+
+// The room dies with a client in its hand that it was about to give to an MTA: for a while nobody frees the session, neither
+// by looking, nor for its client's sake, nor in a file of another size; whoever finds the MTA hands it over, and what nobody
+// claims ends. One that was only waiting is gone at once.
+func TestSessionsOrphaned(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path := ledgerPath(t, l)
+	dead := start(t, "room", path, "wait")
+	dead.line(t)
+	room, err := Identify(dead.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room.Shared = true
+	now := Now()
+	var found, lost Session
+	mustAt(t, l, now, func(tx *Tx) {
+		found, _ = tx.Enter(from(hostN(1)), room)
+		lost, _ = tx.Enter(from(hostN(2)), room)
+		tx.Enter(from(hostN(3)), room)
+	})
+	later := now.After(time.Minute) // what counts is when they were to be served, not when they came
+	mustAt(t, l, later, func(tx *Tx) {
+		tx.Serve(found)
+		tx.Serve(lost)
+	})
+	mustAt(t, l, later, func(tx *Tx) {
+		if o := tx.Orphans(); len(o) != 0 {
+			t.Errorf("while the room lives: %+v", o)
+		}
+	})
+	_ = dead.kill()
+	soon := later.After(orphanTime*time.Millisecond - time.Second)
+	limited := from(hostN(1))
+	limited.Limits.Conns = 1
+	mustAt(t, l, soon, func(tx *Tx) {
+		if s := tx.Look(limited); s.Conns != 1 {
+			t.Errorf("%d sessions of the client", s.Conns)
+		}
+		if n := tx.Totals(); n.Serving != 2 || n.Waiting != 0 {
+			t.Errorf("%d serving, %d waiting", n.Serving, n.Waiting)
+		}
+	})
+	wider, _ := mustOpen(t, path, 2*MinClients)
+	mustAt(t, wider, soon, func(tx *Tx) {
+		orphans := tx.Orphans()
+		if len(orphans) != 2 || orphans[0] != (Orphan{found, from(hostN(1)).Client}) || orphans[1] != (Orphan{lost, from(hostN(2)).Client}) {
+			t.Errorf("orphans %+v", orphans)
+		}
+		if _, ok := tx.Hand(found, Self()); !ok {
+			t.Error("the orphan cannot be handed on")
+		}
+	})
+	mustAt(t, wider, later.After(orphanTime*time.Millisecond), func(tx *Tx) {
+		if n := tx.Totals(); n.Serving != 1 {
+			t.Errorf("%d serving after the time for orphans", n.Serving)
+		}
+		if o := tx.Orphans(); len(o) != 0 {
+			t.Errorf("orphans %+v", o)
+		}
+	})
+	mustAudit(t, wider)
+}
