@@ -42,16 +42,15 @@ func Inspect(fd int) (Connection, error) {
 	if err != nil {
 		return c, os.NewSyscallError("getpeername", err)
 	}
-	c.Client = AddrPort(peer)
+	c.Client = addrPort(peer)
 	// Without our own address there is only less to log.
 	if name, err := unix.Getsockname(fd); err == nil {
-		c.Server = AddrPort(name)
+		c.Server = addrPort(name)
 	}
 	return c, nil
 }
 
-// AddrPort is a socket address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is of another family.
-func AddrPort(sa unix.Sockaddr) netip.AddrPort {
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))

@@ -1,5 +1,5 @@
 // Package admin is what an administrator types: sendwrap check, status, block, unblock,
-// strike. It reads the same configuration and ledger, through the same code, as the
+// strike, try. It reads the same configuration and ledger, through the same code, as the
 // processes at the door, so that what it says is what happens.
 package admin
 
@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 
 	multierror "github.com/hashicorp/go-multierror"
 
@@ -17,6 +18,7 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
 )
 
 // Exit codes, as ucspi-tcp and its like have them.
@@ -41,7 +43,7 @@ func commands() []command {
 		{"unblock", "ADDRESS|NETWORK", "end its block, and those on networks within", unblock},
 		{"strike", "ADDRESS [REASON]", "count an offence, as an early talker's; for filters and scripts", strike},
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process: the room", nil},
-		{"try", "[-listen ADDRESS]", "see it all at work, on loopback", tryIt},
+		{"try", "[-room] [-listen ADDRESS]", "see it all at work, on loopback; -room: one process for all clients", tryIt},
 		{"version", "", "which build this is", version},
 		{"help", "", "this text", nil},
 	}
@@ -52,6 +54,7 @@ type call struct {
 	args           []string // behind the command's name
 	file           string   // -f
 	stdout, stderr io.Writer
+	syslog         string // where it listens
 }
 
 // usageError is a mistake in what was typed.
@@ -80,7 +83,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 			Usage(stdout)
 			return ExitOK
 		}
-		err := cmd.run(&call{args: args[1:], file: config.DefaultPath, stdout: stdout, stderr: stderr})
+		err := cmd.run(&call{args: args[1:], file: config.DefaultPath, stdout: stdout, stderr: stderr, syslog: maillog.DevLog})
 		return exitCode(err, cmd, stderr)
 	}
 	fmt.Fprintf(stderr, "sendwrap: unknown command %q; see sendwrap help\n", args[0])
@@ -154,6 +157,21 @@ func (c *call) openExisting(d *wrapper.Door) error {
 		return nil
 	}
 	return c.openLedger(d)
+}
+
+// openAsRoom is openExisting for a door that is to decide as the one at which clients arrive: as a room's, if one has sessions.
+func (c *call) openAsRoom(d *wrapper.Door) error {
+	if err := c.openExisting(d); err != nil || d.Ledger == nil {
+		return err
+	}
+	// Should it fail, so does what the door asks next.
+	_ = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { d.Process.Shared = anyShared(t.Sessions()) })
+	return nil
+}
+
+// anyShared says whether there is a room, as far as that can be told from who waits: those it serves are their MTAs'.
+func anyShared(live []ledger.LiveSession) bool {
+	return slices.ContainsFunc(live, func(s ledger.LiveSession) bool { return s.Process.Shared })
 }
 
 // openLedger opens the ledger, and makes it where there is none.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +14,7 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
 )
 
 // The shortest prefixes that block takes; a shorter one is more likely a slip than meant.
@@ -50,7 +52,7 @@ func block(c *call) error {
 	}
 	var live []ledger.LiveSession
 	err = door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-		d = t.Block(n, d, "administrator", wrapper.Penalty(door.Config))
+		d = t.Block(n, d, byHand, wrapper.Penalty(door.Config))
 		if *kill {
 			live = t.Sessions()
 		}
@@ -62,18 +64,33 @@ func block(c *call) error {
 		return errors.New("no room: every record that could make place has a live session")
 	}
 	fmt.Fprintf(c.stdout, "%v: blocked for %v\n", n, wrapper.Seconds(d))
+	line := maillog.NewLine("BLOCK").Str("network", n.String()).Dur("for", d)
 	if *kill {
-		return c.end(n, live)
+		var ended int
+		ended, err = c.end(n, live)
+		line.Int("ended", ended)
 	}
-	return nil
+	c.log(door, line.Str("reason", byHand))
+	return err
+}
+
+// byHand is the reason of a block or strike for which none was given.
+const byHand = "administrator"
+
+// log leaves a line in the mail log: what an administrator does is asked for there later, beside what clients have done. On
+// stderr it would only say once more what stdout says.
+func (c *call) log(door *wrapper.Door, line *maillog.Line) {
+	if door.Config.Log != config.Syslog {
+		return
+	}
+	text := line.Str("by", fmt.Sprintf("uid:%d", os.Getuid())).String()
+	_ = maillog.Syslog(c.syslog).Write(maillog.Info, text) // it is done, whether or not it is written down
 }
 
 // end sends SIGTERM to the processes of the network's sessions; sendmail ends a session at
 // once at that. A process that holds other clients too is left alone: it finds
 // the block itself.
-func (c *call) end(n netip.Prefix, live []ledger.LiveSession) error {
-	ended := 0
-	var failed error
+func (c *call) end(n netip.Prefix, live []ledger.LiveSession) (ended int, failed error) {
 	for _, s := range live {
 		if s.Process.Shared || !n.Contains(s.Client.Addr()) {
 			continue
@@ -87,7 +104,7 @@ func (c *call) end(n netip.Prefix, live []ledger.LiveSession) error {
 		}
 	}
 	fmt.Fprintf(c.stdout, "%v: %s ended\n", n, plural(ended, "session"))
-	return failed
+	return ended, failed
 }
 
 // unblock ends blocks.
@@ -105,6 +122,9 @@ func unblock(c *call) error {
 	}
 	for _, f := range freed {
 		fmt.Fprintf(c.stdout, "%v: unblocked\n", f)
+	}
+	if len(freed) > 0 {
+		c.log(door, maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", len(freed)))
 	}
 	_, _, facts, err := door.Explain(n.Addr())
 	switch {
@@ -127,7 +147,7 @@ func strike(c *call) error {
 	if err != nil {
 		return err
 	}
-	reason := "administrator"
+	reason := byHand
 	if len(c.args) == 2 && c.args[1] != "" {
 		reason = c.args[1]
 	}
@@ -145,6 +165,11 @@ func strike(c *call) error {
 	if err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { strikes, d = t.Strike(n, reason, p) }); err != nil {
 		return err
 	}
+	line := maillog.NewLine("STRIKE").Str("client", "["+client.String()+"]").Str("network", n.String()).IntOf("strikes", strikes, p.Strikes)
+	if d > 0 {
+		line.Dur("left", d)
+	}
+	c.log(door, line.Str("reason", asWord(reason)))
 	switch {
 	case d > 0:
 		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n", n, strikes, p.Strikes, wrapper.Seconds(d))
@@ -154,6 +179,20 @@ func strike(c *call) error {
 		fmt.Fprintf(c.stdout, "%v: strike %d of %d\n", n, strikes, p.Strikes)
 	}
 	return nil
+}
+
+// longestReason is how much of a reason the ledger keeps.
+const longestReason = 32
+
+// asWord is the reason as the ledger keeps it, and as the line says it of whoever is blocked for it.
+func asWord(reason string) string {
+	word := []byte(reason[:min(len(reason), longestReason)])
+	for i, b := range word {
+		if b <= ' ' || b >= 0x7f {
+			word[i] = '_'
+		}
+	}
+	return string(word)
 }
 
 // target is the network that the first argument names, and the ledger to write it to.

@@ -26,9 +26,15 @@ func check(c *call) error {
 		fmt.Fprintf(c.stderr, "%s: mta: %v; write mta PROGRAM ARG…, with the path of a program\n", c.file, why)
 		wrong++
 	}
+	if err := examine(cfg.Ledger.Path); errors.Is(err, errUnseen) {
+		fmt.Fprintf(c.stderr, "note: ledger: %v\n", err)
+	} else if err != nil {
+		fmt.Fprintf(c.stderr, "%s: ledger: %v\n", c.file, err)
+		wrong++
+	}
 	if len(c.args) > 0 {
 		d := &wrapper.Door{Config: cfg}
-		if err := c.openExisting(d); err != nil {
+		if err := c.openAsRoom(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
 		}
 		for _, arg := range c.args {

@@ -47,6 +47,9 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 		return wrong("write client NETWORK KEY=VALUE...", "client without a network")
 	}
 	network, err := allowlist.ParseNetwork(w.word)
+	if err != nil && allowlist.MeansAll(w.word) {
+		return wrong("write one line for 0.0.0.0/0 and one for ::/0", "%s is not a network", quoted(w.word))
+	}
 	if err != nil {
 		return err
 	}

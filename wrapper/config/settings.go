@@ -142,11 +142,17 @@ func setRoomIdle(c *Config, value string) error {
 		c.RoomIdle = 0
 		return nil
 	}
+	if meansNone(value) {
+		return wrong("write 0s", "%s is not a time", quoted(value))
+	}
 	return setDuration(&c.RoomIdle, value, time.Second, maxRoomIdle)
 }
 
 func setRefuseLoad(c *Config, args []string) error {
 	v, err := strconv.ParseFloat(args[0], 64)
+	if err != nil && meansNone(args[0]) {
+		return wrong("write 0", "%s is not a plain number", quoted(args[0]))
+	}
 	if err != nil || !(v >= 0 && v <= maxLoad) { // NaN is neither
 		return outOfRange(args[0], "0", strconv.Itoa(maxLoad))
 	}
@@ -175,6 +181,9 @@ func setBlock(c *Config, args []string) error {
 	if len(args) == 1 && args[0] == off {
 		c.Block = Block{}
 		return nil
+	}
+	if len(args) == 1 && (args[0] == "0" || meansNone(args[0])) {
+		return wrong("write off", "%s is not KEY=VALUE", quoted(args[0]))
 	}
 	b := c.Block
 	p := pairs{known: blockKeys}

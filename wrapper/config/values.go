@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 const (
 	day    = 24 * time.Hour
 	maxAny = 10_000 * day // of any time that is written: beyond all ranges, far from overflow
+
+	maxCount = 1 << 31 // of any number, likewise
 )
 
 // ParseDuration reads a time with its unit: ms, s, m, h or d, also several as in 1h30m or
@@ -67,6 +70,9 @@ func FormatDuration(d time.Duration) string {
 // setDuration sets d to the time that a word stands for, from least to most.
 func setDuration(d *time.Duration, word string, least, most time.Duration) error {
 	v, err := ParseDuration(word)
+	if err != nil && least == 0 && meansNone(word) {
+		return wrong("write 0s", "%s is not a time", quoted(word))
+	}
 	if err != nil {
 		return err
 	}
@@ -81,10 +87,46 @@ func setDuration(d *time.Duration, word string, least, most time.Duration) error
 func setCount(n *int, word string, least, most int) error {
 	v, err := strconv.Atoi(word)
 	if err != nil || v < least || v > most {
+		if meant, ok := meantCount(word); ok && meant >= least && meant <= most {
+			return wrong("write "+strconv.Itoa(meant), "%s is not a plain number", quoted(word))
+		}
 		return outOfRange(word, strconv.Itoa(least), strconv.Itoa(most))
 	}
 	*n = v
 	return nil
+}
+
+// meansNone says whether a word is one by which other programs switch a limit off. Here 0 does.
+func meansNone(word string) bool {
+	return slices.Contains([]string{"off", "no", "none", "never", "unlimited", "disabled", "false"}, strings.ToLower(word))
+}
+
+// meantCount is the number that other programs would take the word for: 1k, 20K, 1M, 1_000, 1,000, off.
+func meantCount(word string) (n int, ok bool) {
+	if meansNone(word) {
+		return 0, true
+	}
+	times := 1
+	switch {
+	case strings.HasSuffix(word, "k"), strings.HasSuffix(word, "K"):
+		times = 1000
+	case strings.HasSuffix(word, "M"), strings.HasSuffix(word, "m"):
+		times = 1000 * 1000
+	}
+	if times > 1 {
+		word = word[:len(word)-1]
+	}
+	parts := strings.FieldsFunc(word, func(r rune) bool { return r == ',' || r == '_' || r == '\'' })
+	for i, part := range parts {
+		if i > 0 && len(part) != 3 {
+			return 0, false
+		}
+	}
+	v, err := strconv.ParseUint(strings.Join(parts, ""), 10, 31)
+	if err != nil || v > maxCount/uint64(times) {
+		return 0, false
+	}
+	return int(v) * times, true
 }
 
 func outOfRange(word, least, most string) error {

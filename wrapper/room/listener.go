@@ -2,7 +2,9 @@ package room
 
 import (
 	"math"
+	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +15,7 @@ import (
 // listener is a socket on which clients arrive.
 type listener struct {
 	fd       int
+	addr     netip.AddrPort // unless it listens at all addresses
 	blocking bool          // as we got it, so that we leave it as it was
 	ready    bool          // somebody has come
 	rests    time.Duration // the poller does not know it until then; 0 = it does
@@ -36,7 +39,11 @@ func (r *room) listenOn(fd int) error {
 	if err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}
-	r.listeners = append(r.listeners, &listener{fd: fd, blocking: flags&unix.O_NONBLOCK == 0})
+	l := &listener{fd: fd, blocking: flags&unix.O_NONBLOCK == 0}
+	if addr := addrOf(syscall.Getsockname(fd)); addr.IsValid() && !addr.Addr().IsUnspecified() {
+		l.addr = addr
+	}
+	r.listeners = append(r.listeners, l)
 	return r.poller.add(fd, listenerEvents)
 }
 
@@ -78,10 +85,11 @@ func (r *room) accept() {
 
 func (r *room) acceptFrom(l *listener) {
 	for range acceptBatch {
-		fd, from, err := unix.Accept4(l.fd, unix.SOCK_CLOEXEC)
+		// Not by x/sys, which asks the kernel for the protocol of each address: one more system call for each.
+		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			r.accepted(fd, from)
+			r.accepted(l, fd, from)
 		case unix.EAGAIN:
 			return
 		case unix.EMFILE, unix.ENFILE:
@@ -99,23 +107,34 @@ func (r *room) acceptFrom(l *listener) {
 }
 
 // accepted lets the client in, unless its descriptor is one of the last.
-func (r *room) accepted(fd int, from unix.Sockaddr) {
+func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
 		r.turnOff(fd)
 		return
 	}
-	conn := wrapper.Connection{FD: fd, Client: wrapper.AddrPort(from)}
-	if to, err := unix.Getsockname(fd); err == nil {
-		conn.Server = wrapper.AddrPort(to)
+	conn := wrapper.Connection{FD: fd, Client: addrOf(from, nil), Server: l.addr}
+	if !conn.Server.IsValid() {
+		conn.Server = addrOf(syscall.Getsockname(fd))
 	}
 	r.arrive(conn)
+}
+
+// addrOf is a socket address, IPv4-mapped IPv6 unmapped; the zero AddrPort if there is none.
+func addrOf(sa syscall.Sockaddr, err error) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }
 
 // makeRoom gives up the reserve, to tell the client that is next what the matter is. Left alone it would keep the
 // poller awake, and never learn why nobody speaks.
 func (r *room) makeRoom(l *listener) bool {
 	unix.Close(r.reserve)
-	fd, _, err := unix.Accept4(l.fd, unix.SOCK_CLOEXEC)
+	fd, _, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 	if err == nil {
 		r.turnOff(fd)
 	}

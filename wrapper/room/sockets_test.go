@@ -8,11 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"sendwrap/wrapper"
 )
 
 func TestListen(t *testing.T) {
@@ -24,8 +23,7 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: %v", tt.address, err)
 			continue
 		}
-		name, _ := unix.Getsockname(fd)
-		at := wrapper.AddrPort(name)
+		at := addrOf(syscall.Getsockname(fd))
 		if at.Addr().String() != tt.at {
 			t.Errorf("%s: listens at %v", tt.address, at)
 		}

@@ -20,6 +20,7 @@ const (
 	crowd
 	flooder
 	striker
+	quiet
 )
 
 func addressOf(role byte) netip.Addr { return netip.AddrFrom4([4]byte{127, role, 0, 1}) }
@@ -47,7 +48,7 @@ func floodRate(c *config.Config) allowlist.Rate {
 const beyond = 5
 
 // networks are the lines of sendwrap.conf that make the cast what it is. A limit that is no part of a role does not hold for it.
-func networks(c *config.Config) []string {
+func networks(c *config.Config, inRoom bool) []string {
 	lines := []string{
 		fmt.Sprintf("allow %v", addressOf(trusted)),
 		fmt.Sprintf("deny %v", addressOf(unwanted)),
@@ -57,6 +58,9 @@ func networks(c *config.Config) []string {
 	for _, role := range []byte{patient, slammer, hasty, striker} {
 		lines = append(lines, fmt.Sprintf("client %v client_conns=0 client_rate=0", addressOf(role)))
 	}
+	if inRoom {
+		lines = append(lines, fmt.Sprintf("client %v client_conns=0 client_rate=0 greet_delay=%v", addressOf(quiet), longDelay))
+	}
 	return lines
 }
 
@@ -64,9 +68,14 @@ func networks(c *config.Config) []string {
 type scene struct {
 	who  netip.Addr
 	does string
-	play func(call func() (*client, error)) []sight
+	play func(call call) []sight
 	want expectation
+	note func() string // what else there is to say of it, if it went well; may be nil
+	ends bool          // it is the end of the room: nobody comes
 }
+
+// call makes a client come from an address.
+type call func(from netip.Addr) (*client, error)
 
 // Refusals as sendwrap(8) has them: reply code and enhanced status code. They stand here once more, so that the show
 // notices when the program replies otherwise.
@@ -123,8 +132,12 @@ func scenes(c *config.Config, standIn bool) []scene {
 
 // one is a scene of a single client.
 func one(role byte, does string, behave func(*client) sight, sees outcome, v wrapper.Verdict) scene {
-	play := func(call func() (*client, error)) []sight { return alone(call, behave) }
-	return scene{addressOf(role), does, play, expectation{outcomes: []outcome{sees}, verdicts: counts{v: 1}}}
+	who := addressOf(role)
+	return scene{
+		who: who, does: does,
+		play: func(call call) []sight { return alone(who, call, behave) },
+		want: expectation{outcomes: []outcome{sees}, verdicts: counts{v: 1}},
+	}
 }
 
 // tooSoon is what an early talker sees.
@@ -160,7 +173,7 @@ func atOnce(c *config.Config, waited outcome) scene {
 	return scene{
 		who:  addressOf(crowd),
 		does: fmt.Sprintf("%d at once, client_conns %d", crowdSize, n),
-		play: func(call func() (*client, error)) []sight { return many(crowdSize, 0, call) },
+		play: func(call call) []sight { return many(crowdSize, 0, addressOf(crowd), call) },
 		want: expectation{
 			outcomes: []outcome{waited, {reply: tooMany, clients: crowdSize - n, most: waited.most}},
 			verdicts: counts{wrapper.Pass: n, wrapper.Conns: crowdSize - n},
@@ -176,7 +189,7 @@ func tooOften(c *config.Config, served outcome) scene {
 	return scene{
 		who:  addressOf(flooder),
 		does: fmt.Sprintf("%d in a row, client_rate %v", rate.N+beyond, rate),
-		play: func(call func() (*client, error)) []sight { return many(rate.N+beyond, 20*time.Millisecond, call) },
+		play: func(call call) []sight { return many(rate.N+beyond, 20*time.Millisecond, addressOf(flooder), call) },
 		want: expectation{
 			outcomes:  []outcome{served, {reply: tooMany, clients: beyond, most: served.most}},
 			verdicts:  counts{wrapper.Pass: rate.N, wrapper.Rate: beyond},

@@ -35,7 +35,7 @@ const (
 	closed  = "closed without a word"
 )
 
-// dial comes from an address to the super-server. Whatever the client waits for, it waits no longer than the context holds.
+// dial comes from an address to the server. Whatever the client waits for, it waits no longer than the context holds.
 func dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (*client, error) {
 	came := time.Now()
 	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
@@ -158,8 +158,8 @@ func (c *client) leave(after time.Duration) sight {
 }
 
 // alone makes one client come, which behaves as given.
-func alone(call func() (*client, error), behave func(*client) sight) []sight {
-	c, err := call()
+func alone(from netip.Addr, call call, behave func(*client) sight) []sight {
+	c, err := call(from)
 	if err != nil {
 		return []sight{{reply: nothing, err: err}}
 	}
@@ -169,13 +169,13 @@ func alone(call func() (*client, error), behave func(*client) sight) []sight {
 
 // many makes n clients come, each so long after the one before. Who is greeted stays until all have seen something, so
 // that as many sessions are open at once as can be.
-func many(n int, apart time.Duration, call func() (*client, error)) []sight {
+func many(n int, apart time.Duration, from netip.Addr, call call) []sight {
 	sights := make([]sight, n)
 	var seen, left sync.WaitGroup
 	seen.Add(n)
 	for i := range n {
 		left.Go(func() {
-			c, err := call()
+			c, err := call(from)
 			if err != nil {
 				sights[i] = sight{reply: nothing, err: err}
 				seen.Done()

@@ -24,12 +24,14 @@ const (
 	leastMemory   = time.Minute   // for clients, strikes and blocks, from one scene to the next
 	leastSessions = 2 * crowdSize // beyond any stress
 	leastV4       = 16            // bits by which the cast's addresses differ
-	ledgerClients = 1024          // records
+	leastWaiting  = 2 * silent    // in a room
+	leastSpawn    = 2 * crowdSize
+	ledgerClients = 1024 // records
 )
 
 // adapted is a configuration as the show uses it. What could not be shown as it stands is said in changes, as the directives
 // that hold instead; ledger, log, mode and networks are the show's own in any case.
-func adapted(given *config.Config, ledger string) (c *config.Config, changes []string) {
+func adapted(given *config.Config, ledger string, inRoom bool) (c *config.Config, changes []string) {
 	shown := *given
 	c = &shown
 	c.Networks = nil
@@ -54,11 +56,19 @@ func adapted(given *config.Config, ledger string) (c *config.Config, changes []s
 	atLeast := func(name string, n *int, least int) {
 		if *n < least {
 			*n = least
-			changes = append(changes, fmt.Sprintf("%s %d", name, least))
+			changes = append(changes, fmt.Sprint(name, least))
 		}
 	}
-	atLeast("max_sessions", &c.MaxSessions, leastSessions)
-	atLeast("max_waiting", &c.MaxWaiting, leastSessions)
+	atLeast("max_sessions ", &c.MaxSessions, leastSessions)
+	atLeast("max_waiting ", &c.MaxWaiting, leastSessions)
+	if inRoom {
+		atLeast("max_waiting room=", &c.RoomWaiting, leastWaiting)
+		atLeast("spawn_rate ", &c.SpawnRate, leastSpawn)
+		if c.RoomIdle > 0 { // it ends when it is told to
+			c.RoomIdle = 0
+			changes = append(changes, "room_idle 0")
+		}
+	}
 	if c.CountBy.V4 < leastV4 {
 		c.CountBy.V4 = leastV4
 		changes = append(changes, "count_by "+c.CountBy.String())

@@ -21,9 +21,9 @@ func Address(s string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// Listen keeps the super-server open at an [Address] until SIGINT, SIGTERM or SIGHUP, and says how to try it by
-// hand. Sendwrap's log lines go to Options.Log, and a line follows when a connection has ended. No process or file
-// is left behind.
+// Listen keeps the super-server or the room open at an [Address] until SIGINT, SIGTERM or SIGHUP, and says how to try it
+// by hand. Sendwrap's log lines go to Options.Log, and a line follows when a connection's process has ended. That a room
+// has is an error, as nobody told it to. No process or file is left behind.
 func Listen(o Options, address string) (err error) {
 	ctx, stop := untilTold()
 	defer stop()
@@ -38,7 +38,10 @@ func Listen(o Options, address string) (err error) {
 	p.say(s.hints(o.Program))
 	for p.err == nil {
 		select {
-		case d := <-s.server.ended:
+		case d := <-s.server.departed():
+			if o.Room {
+				return d.unasked()
+			}
 			p.departure(d)
 		case <-ctx.Done():
 			return p.err

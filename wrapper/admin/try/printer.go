@@ -32,13 +32,26 @@ const (
 	verdictWidth = 23
 )
 
-func (p *printer) begin(sc scene) { p.print("%-*v  %-*s  ", whoWidth, sc.who, doesWidth, sc.does) }
+func (p *printer) begin(sc scene) {
+	who := sc.who.String()
+	if sc.ends {
+		who = "the room"
+	}
+	p.print("%-*s  %-*s  ", whoWidth, who, doesWidth, sc.does)
+}
 
 // complaints is how many lines about one scene are enough to see what is wrong.
 const complaints = 6
 
-func (p *printer) end(s seen) {
-	p.print("%-*s  %-*v  %6s\n", sawWidth, cut(summary(s.sights), sawWidth), verdictWidth, s.verdicts, inSeconds(slowest(s.sights)))
+func (p *printer) end(sc scene, s seen) {
+	verdicts := s.verdicts.String()
+	if sc.ends {
+		verdicts = ""
+	}
+	p.print("%-*s  %-*s  %6s\n", sawWidth, cut(summary(s.sights), sawWidth), verdictWidth, verdicts, inSeconds(slowest(s.sights)))
+	if sc.note != nil && len(s.wrong) == 0 {
+		p.print("%-*s  %s\n", whoWidth, "", sc.note())
+	}
 	for i, text := range s.wrong {
 		if i == complaints {
 			p.print("  ! and %d more\n", len(s.wrong)-i)

@@ -1,5 +1,6 @@
-// Package try shows sendwrap at work on loopback: a small super-server starts it for real clients over TCP, each of
-// which behaves in a way of its own, and what they see is held against what sendwrap(8) says.
+// Package try shows sendwrap at work on loopback: a small super-server starts it for real clients over TCP, or starts it
+// once with the listening socket. Each client behaves in a way of its own, and what they see is held against what
+// sendwrap(8) says.
 package try
 
 import (
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"sync/atomic"
 
@@ -18,6 +20,7 @@ type Options struct {
 	Program string         // sendwrap's own path
 	Config  *config.Config // nil = the one built in, with a short greet delay
 	File    string         // from which Config was read
+	Room    bool           // one sendwrap for all clients
 	Out     io.Writer
 	Log     *os.File                // where Listen lets sendwrap log
 	Status  func(file string) error // prints the status of the ledger that a configuration names
@@ -46,15 +49,15 @@ func Run(o Options) (err error) {
 		p.say("               postmaster gets two mails")
 	}
 	p.say("")
-	show, wrong := scenes(s.config, s.standIn), 0
-	for _, sc := range show {
+	scenes, wrong := s.scenes(), 0
+	for _, sc := range scenes {
 		p.begin(sc)
-		seen, err := s.play(ctx, sc)
+		seen, err := sc.perform(ctx, s)
 		if err != nil {
 			p.say("")
 			return err
 		}
-		p.end(seen)
+		p.end(sc, seen)
 		if len(seen.wrong) > 0 {
 			wrong++
 		}
@@ -67,10 +70,10 @@ func Run(o Options) (err error) {
 		return err
 	}
 	if wrong > 0 {
-		p.say(fmt.Sprintf("\n%d of %d scenes did not go as they should", wrong, len(show)))
+		p.say(fmt.Sprintf("\n%d of %d scenes did not go as they should", wrong, len(scenes)))
 		return ErrUnexpected
 	}
-	p.say(fmt.Sprintf("\nall %d scenes went as they should", len(show)))
+	p.say(fmt.Sprintf("\nall %d scenes went as they should", len(scenes)))
 	return p.err
 }
 
@@ -79,6 +82,14 @@ type seen struct {
 	sights   []sight
 	verdicts counts
 	wrong    []string
+}
+
+// perform plays the scene; the last one in a room is its end.
+func (sc scene) perform(ctx context.Context, s *stage) (seen, error) {
+	if sc.ends {
+		return s.server.(*room).end(ctx, s.ending)
+	}
+	return s.play(ctx, sc)
 }
 
 // play plays one scene until its last process has ended, so that the ledger has counted all of it. An error
@@ -91,14 +102,14 @@ func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
 	patience, cancel := context.WithTimeout(ctx, sc.want.longest()+s.patience)
 	defer cancel()
 	var arrived atomic.Int32
-	sights := sc.play(func() (*client, error) {
-		c, err := dial(patience, sc.who, s.server.address())
+	sights := sc.play(func(from netip.Addr) (*client, error) {
+		c, err := dial(patience, from, s.server.address())
 		if err == nil {
 			arrived.Add(1)
 		}
 		return c, err
 	})
-	wrong := s.settle(ctx, int(arrived.Load()))
+	wrong := s.server.settle(ctx, int(arrived.Load()), s.ending)
 	if ctx.Err() != nil {
 		return seen{}, ErrInterrupted
 	}
@@ -108,24 +119,4 @@ func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
 	}
 	verdicts := since(before, after)
 	return seen{sights, verdicts, append(sc.want.judge(sights, verdicts), wrong...)}, nil
-}
-
-// settle waits for the processes of so many clients, and says what was wrong with their ends. One that does not end is
-// killed, so that the next scene is not blamed for it.
-func (s *stage) settle(ctx context.Context, clients int) (wrong []string) {
-	gone := s.server.departures(ctx, clients, s.ending)
-	if left := clients - len(gone); left > 0 && ctx.Err() == nil {
-		wrong = append(wrong, fmt.Sprintf("%d of %d processes did not end", left, clients))
-		s.server.signal(os.Kill)
-		s.server.departures(ctx, left, s.ending)
-	}
-	for _, d := range gone {
-		switch {
-		case d.err != nil:
-			wrong = append(wrong, d.err.Error())
-		case s.standIn && !d.state.Success(): // what a real MTA's code means is its own affair
-			wrong = append(wrong, fmt.Sprintf("process %d: %v", d.pid, d.state))
-		}
-	}
-	return wrong
 }

@@ -30,7 +30,8 @@ func TestShow(t *testing.T) {
 		want       []string
 	}{
 		{"built in", "", []string{
-			"MTA a stand-in; mail goes nowhere\n",
+			"MTA a stand-in; mail goes nowhere\nsuper-server 127.0.0.1:",
+			", starts sendwrap for each client\n\n127.1.0.1 waits, ",
 			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
 			" waits this time, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
 			"\n PREGREET 4\n",
@@ -80,28 +81,34 @@ func TestShow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tmp := t.TempDir()
-			args := []string{"try"}
-			if tt.conf != "" {
-				args = append(args, "-f", write(t, tt.conf))
-			}
-			cmd := exec.Command(program, args...)
-			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Errorf("%v; want exit status 0", err)
-			}
-			for _, want := range tt.want {
-				if !strings.Contains(spaces.ReplaceAllString(string(out), " "), want) {
-					t.Errorf("no %q", want)
-				}
-			}
-			if t.Failed() {
-				t.Logf("%s", out)
-			}
-			nothingLeft(t, tmp)
+			shows(t, program, tt.conf, nil, tt.want)
 		})
 	}
+}
+
+// shows runs the show, which must go well and say what is wanted.
+func shows(t *testing.T, program, conf string, args, want []string) {
+	t.Helper()
+	tmp := t.TempDir()
+	args = append([]string{"try"}, args...)
+	if conf != "" {
+		args = append(args, "-f", write(t, conf))
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v; want exit status 0", err)
+	}
+	for _, want := range want {
+		if !strings.Contains(spaces.ReplaceAllString(string(out), " "), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+	nothingLeft(t, tmp)
 }
 
 // spaces are what the columns of a line are apart.
@@ -165,41 +172,47 @@ func TestShowFindsOut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
-			t.Setenv(asks, tt.is)
-			t.Setenv("TMPDIR", t.TempDir())
-			before := runtime.NumGoroutine()
-			var out bytes.Buffer
-			err := Run(Options{Program: self, Config: given, File: "FILE", Out: &out, Status: func(file string) error {
-				if _, err := os.Stat(file); err != nil {
-					t.Errorf("status of a configuration that is gone: %v", err)
-				}
-				out.WriteString("the status\n")
-				return nil
-			}})
-			if !errors.Is(err, ErrUnexpected) {
-				t.Errorf("error %v; want %v", err, ErrUnexpected)
-			}
-			if want := "\nthe status\n\n" + tt.verdict + "\n"; !strings.HasSuffix(out.String(), want) {
-				t.Errorf("does not end in %q", want)
-			}
-			for _, want := range tt.want {
-				if !strings.Contains(out.String(), want) {
-					t.Errorf("no %q", want)
-				}
-			}
-			if t.Failed() {
-				t.Log(out.String())
-			}
-			nothingLeft(t, os.Getenv("TMPDIR"))
-			for range 100 { // timers and the signal watcher end a moment later
-				if runtime.NumGoroutine() <= before+1 {
-					return
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			t.Errorf("%d goroutines; there were %d", runtime.NumGoroutine(), before)
+			findsOut(t, tt.is, Options{Program: self, Config: given, File: "FILE"}, tt.verdict, tt.want)
 		})
 	}
+}
+
+// findsOut runs the show of a sendwrap that is something else, and wants to be told so.
+func findsOut(t *testing.T, is string, o Options, verdict string, want []string) {
+	t.Helper()
+	t.Setenv(asks, is)
+	t.Setenv("TMPDIR", t.TempDir())
+	before := runtime.NumGoroutine()
+	var out bytes.Buffer
+	o.Out, o.Status = &out, func(file string) error {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("status of a configuration that is gone: %v", err)
+		}
+		out.WriteString("the status\n")
+		return nil
+	}
+	if err := Run(o); !errors.Is(err, ErrUnexpected) {
+		t.Errorf("error %v; want %v", err, ErrUnexpected)
+	}
+	if want := "\nthe status\n\n" + verdict + "\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("does not end in %q", want)
+	}
+	for _, want := range want {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+	nothingLeft(t, os.Getenv("TMPDIR"))
+	for range 100 { // timers and the signal watcher end a moment later
+		if runtime.NumGoroutine() <= before+1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines; there were %d", runtime.NumGoroutine(), before)
 }
 
 // A process that hangs is given up, and killed, so that the show goes on.
@@ -226,7 +239,7 @@ func TestSceneIsGivenUp(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	if n := running(s.server); n != 0 {
+	if n := running(s.server.(*superServer)); n != 0 {
 		t.Errorf("%d processes left", n)
 	}
 }
@@ -234,20 +247,27 @@ func TestSceneIsGivenUp(t *testing.T) {
 // Signals, and nobody who reads on, end the show early; then too nothing is left behind.
 func TestShowIsInterrupted(t *testing.T) {
 	program := built(t)
+	kill := func(sig syscall.Signal) func(*os.Process, io.Closer) error {
+		return func(p *os.Process, _ io.Closer) error { return p.Signal(sig) }
+	}
+	leave := func(_ *os.Process, out io.Closer) error { return out.Close() }
 	tests := []struct {
 		name string
 		end  func(*os.Process, io.Closer) error
+		args []string
 	}{
-		{"SIGINT", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGINT) }},
-		{"SIGTERM", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGTERM) }},
-		{"SIGHUP", func(p *os.Process, _ io.Closer) error { return p.Signal(syscall.SIGHUP) }},
-		{"broken pipe", func(_ *os.Process, out io.Closer) error { return out.Close() }},
+		{"SIGINT", kill(syscall.SIGINT), nil},
+		{"SIGTERM", kill(syscall.SIGTERM), nil},
+		{"SIGHUP", kill(syscall.SIGHUP), nil},
+		{"broken pipe", leave, nil},
+		{"SIGTERM in a room", kill(syscall.SIGTERM), []string{"-room"}},
+		{"broken pipe in a room", leave, []string{"-room"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tmp := t.TempDir()
-			cmd := exec.Command(program, "try")
+			cmd := exec.Command(program, append([]string{"try"}, tt.args...)...)
 			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -283,61 +303,112 @@ func TestShowIsInterrupted(t *testing.T) {
 
 // -listen serves until it is told to end.
 func TestListen(t *testing.T) {
-	program := built(t)
-	tmp := t.TempDir()
-	cmd := exec.Command(program, "try", "-listen", ":0")
-	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
-	var log syncBuffer
-	cmd.Stderr = &log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Process.Kill()
-	in := bufio.NewScanner(out)
-	line := func(beginning string) string {
-		for in.Scan() {
-			if strings.HasPrefix(in.Text(), beginning) {
-				return in.Text()
-			}
-		}
-		t.Fatalf("no line that begins with %q", beginning)
-		return ""
-	}
-	hint := strings.Fields(line("nc 127.0.0.1 "))
-	status := strings.Fields(line(program + " status -f "))
-
-	conn, err := net.Dial("tcp", net.JoinHostPort(hint[1], hint[2]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	io.WriteString(conn, "EHLO early\r\n")
-	if reply, err := io.ReadAll(conn); err != nil || !bytes.HasPrefix(reply, []byte("554 5.5.1 ")) {
-		t.Errorf("reply %q, %v; want 554 5.5.1", reply, err)
-	}
-	if got, want := line(conn.LocalAddr().String()), ": exit status 0"; !strings.HasSuffix(got, want) {
+	s := tryListening(t)
+	conn := s.slam("127.0.0.1")
+	if got, want := s.line(conn.LocalAddr().String()), ": exit status 0"; !strings.HasSuffix(got, want) {
 		t.Errorf("%q; want it to end in %q", got, want)
 	}
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(log.String(), ": PREGREET client=[127.0.0.1]:"); {
+	s.logs(": PREGREET client=[127.0.0.1]:")
+	if text := s.status(); !strings.Contains(text, "PREGREET                1\n") {
+		t.Errorf("status:\n%s", text)
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("%v; want exit status 0", err)
+	}
+	nothingLeft(t, s.tmp)
+}
+
+// listening is a try -listen, and the end of its output.
+type listening struct {
+	*testing.T
+	tmp   string
+	cmd   *exec.Cmd
+	in    *bufio.Scanner
+	log   *syncBuffer
+	where string   // its second line: super-server or room
+	port  string   // at 127.0.0.1
+	asks  []string // for its status
+}
+
+func tryListening(t *testing.T, args ...string) *listening {
+	t.Helper()
+	program := built(t)
+	s := &listening{T: t, tmp: t.TempDir(), log: new(syncBuffer)}
+	s.cmd = exec.Command(program, append([]string{"try", "-listen", ":0"}, args...)...)
+	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp)
+	s.cmd.Stderr = s.log
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.cmd.Process.Kill() })
+	s.in = bufio.NewScanner(out)
+	s.line("MTA ")
+	s.where = s.line("")
+	s.port = strings.Fields(s.line("nc 127.0.0.1 "))[2]
+	s.asks = strings.Fields(s.line(program + " status -f "))
+	return s
+}
+
+// line is the next line with that beginning.
+func (s *listening) line(beginning string) string {
+	s.Helper()
+	for s.in.Scan() {
+		if strings.HasPrefix(s.in.Text(), beginning) {
+			return s.in.Text()
+		}
+	}
+	s.Fatalf("no line that begins with %q; log %q", beginning, s.log)
+	return ""
+}
+
+// dial comes from an address.
+func (s *listening) dial(from string) net.Conn {
+	s.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	conn, err := d.Dial("tcp", net.JoinHostPort("127.0.0.1", s.port))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+// slam comes, speaks before the greeting, and is refused.
+func (s *listening) slam(from string) net.Conn {
+	s.Helper()
+	conn := s.dial(from)
+	io.WriteString(conn, "EHLO early\r\n")
+	if reply, err := io.ReadAll(conn); err != nil || !bytes.HasPrefix(reply, []byte("554 5.5.1 ")) {
+		s.Errorf("reply %q, %v; want 554 5.5.1", reply, err)
+	}
+	return conn
+}
+
+// logs waits for a text in the log.
+func (s *listening) logs(want string) {
+	s.Helper()
+	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(s.log.String(), want); {
 		if time.Now().After(deadline) {
-			t.Fatalf("log %q; want the line of the PREGREET", log.String())
+			s.Fatalf("log %q; want %q", s.log, want)
 		}
 		time.Sleep(time.Millisecond) // os/exec copies it
 	}
-	text, err := exec.Command(status[0], status[1:]...).CombinedOutput()
-	if err != nil || !strings.Contains(string(text), "PREGREET                1\n") {
-		t.Errorf("status: %v\n%s", err, text)
-	}
+}
 
-	cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v; want exit status 0", err)
+// status is what the command says that the hints name.
+func (s *listening) status(args ...string) string {
+	s.Helper()
+	text, err := exec.Command(s.asks[0], append(s.asks[1:], args...)...).CombinedOutput()
+	if err != nil {
+		s.Errorf("status: %v\n%s", err, text)
 	}
-	nothingLeft(t, tmp)
+	return string(text)
 }
 
 // syncBuffer is a bytes.Buffer that may be read while os/exec writes to it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,8 +16,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// stage is where it all takes place: a directory of our own with configuration and ledger, and a super-server. All of it is gone
-// after close.
+// stage is where it all takes place: a directory of our own with configuration and ledger, and who starts sendwrap. All of it is
+// gone after close.
 type stage struct {
 	dir     string
 	file    string         // the configuration, as written
@@ -24,13 +25,28 @@ type stage struct {
 	changes []string       // what is not as it was given
 	standIn bool           // the MTA is ours
 	ledger  *ledger.Ledger
-	server  *superServer
+	server  server
 
 	patience time.Duration // with a client that takes longer than it should
 	ending   time.Duration // for which a process may go on once its client has left
 }
 
-// open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is the client, as under inetd.
+// server is what clients come to.
+type server interface {
+	address() netip.AddrPort
+
+	// settle waits until nothing is left of so many clients, which have all gone, and says what was wrong. What
+	// does not end is killed.
+	settle(ctx context.Context, clients int, within time.Duration) (wrong []string)
+
+	// departed tells of processes that end, unasked, while nobody settles.
+	departed() <-chan departure
+
+	close() // ends all processes
+}
+
+// open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is what fd 0 is, as
+// under inetd.
 func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	s := &stage{patience: slack, ending: 5 * time.Second}
 	tmp, err := filepath.Abs(os.TempDir()) // the processes' working directory is not ours
@@ -50,7 +66,7 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if given == nil {
 		given = builtIn()
 	}
-	s.config, s.changes = adapted(given, filepath.Join(s.dir, "ledger"))
+	s.config, s.changes = adapted(given, filepath.Join(s.dir, "ledger"), o.Room)
 	if log != nil {
 		s.config.Log = config.Stderr
 	}
@@ -59,14 +75,37 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	} else {
 		s.ending = time.Minute
 	}
-	if err := writeConf(s.file, s.config, networks(s.config)); err != nil {
+	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
 		return nil, err
 	}
 	if s.ledger, _, err = ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot()); err != nil {
 		return nil, err
 	}
-	s.server, err = listen(address, []string{o.Program, "sendwrap", "-f", s.file}, log)
-	return s, err
+	program := []string{o.Program, "sendwrap", "-f", s.file}
+	if o.Room {
+		r, err := openRoom(address, program, log, s.ledger)
+		if err != nil {
+			return nil, err
+		}
+		s.server = r
+		return s, nil
+	}
+	inetd, err := listen(address, program, log)
+	if err != nil {
+		return nil, err
+	}
+	inetd.strict = s.standIn // what a real MTA's status means is its own affair
+	s.server = inetd
+	return s, nil
+}
+
+// scenes are those of the show.
+func (s *stage) scenes() []scene {
+	list := scenes(s.config, s.standIn)
+	if r, is := s.server.(*room); is {
+		list = append(list, silence(s.config, r, s.standIn), theEnd())
+	}
+	return list
 }
 
 // close ends all processes and leaves nothing behind.
@@ -100,8 +139,11 @@ func (s *stage) describe(o Options) string {
 			mta += " (" + o.Config.MTA[0] + " cannot be run)"
 		}
 	}
-	return fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\nsuper-server   %v, starts sendwrap for each client",
-		from, s.config.GreetDelay, mta, s.server.address())
+	where := fmt.Sprintf("super-server   %v, starts sendwrap for each client", s.server.address())
+	if r, is := s.server.(*room); is {
+		where = fmt.Sprintf("room           %v, one sendwrap for all clients: process %d", r.address(), r.process.Pid)
+	}
+	return fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\n%s", from, s.config.GreetDelay, mta, where)
 }
 
 // untilTold is a context that ends when we are told to end, by terminal or kill(1). Writing to a pipe that nobody

@@ -3,6 +3,7 @@ package try
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -20,10 +21,11 @@ type superServer struct {
 	listener *net.TCPListener
 	program  []string // path, then argv
 	stderr   *os.File // fd 2 of the program instead of the client; nil = the client
+	strict   bool     // a process must end with status 0
 
 	ended   chan departure // one for each client, when its process has ended
 	closing chan struct{}
-	room    chan struct{} // a place for each child
+	places  chan struct{} // one for each child
 
 	mu      sync.Mutex
 	running map[*os.Process]bool
@@ -41,31 +43,42 @@ type departure struct {
 
 // listen opens a super-server at an address. The program's path stands first, its argv behind it.
 func listen(address string, program []string, stderr *os.File) (*superServer, error) {
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false) // Go's default is not what an inetd does
-	l, err := lc.Listen(context.Background(), "tcp", address)
+	l, err := listenTCP(address)
 	if err != nil {
 		return nil, err
 	}
 	s := &superServer{
-		listener: l.(*net.TCPListener), program: program, stderr: stderr,
-		ended: make(chan departure), closing: make(chan struct{}), room: make(chan struct{}, children),
+		listener: l, program: program, stderr: stderr,
+		ended: make(chan departure), closing: make(chan struct{}), places: make(chan struct{}, children),
 		running: map[*os.Process]bool{},
 	}
 	s.all.Go(s.serve)
 	return s, nil
 }
 
+// listenTCP opens a socket as an inetd does, which Go's default, with multipath, is not.
+func listenTCP(address string) (*net.TCPListener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	l, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
+}
+
 // address is where it listens.
-func (s *superServer) address() netip.AddrPort {
-	a := s.listener.Addr().(*net.TCPAddr).AddrPort()
+func (s *superServer) address() netip.AddrPort { return listensAt(s.listener) }
+
+func listensAt(l *net.TCPListener) netip.AddrPort {
+	a := l.Addr().(*net.TCPAddr).AddrPort()
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 func (s *superServer) serve() {
 	for {
 		select {
-		case s.room <- struct{}{}:
+		case s.places <- struct{}{}:
 		case <-s.closing:
 			return
 		}
@@ -74,13 +87,13 @@ func (s *superServer) serve() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil: // out of descriptors, or the client has already gone
-			<-s.room
+			<-s.places
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
 		s.all.Go(func() {
 			s.attend(conn)
-			<-s.room
+			<-s.places
 		})
 	}
 }
@@ -131,6 +144,29 @@ func (s *superServer) start(conn *net.TCPConn) (*os.Process, error) {
 		s.running[p] = true
 	}
 	return p, err
+}
+
+// departed tells of each client whose process has ended.
+func (s *superServer) departed() <-chan departure { return s.ended }
+
+// settle waits for the processes of so many clients, and says what was wrong with their ends. One that does not end is
+// killed, so that the next scene is not blamed for it.
+func (s *superServer) settle(ctx context.Context, clients int, within time.Duration) (wrong []string) {
+	gone := s.departures(ctx, clients, within)
+	if left := clients - len(gone); left > 0 && ctx.Err() == nil {
+		wrong = append(wrong, fmt.Sprintf("%d of %d processes did not end", left, clients))
+		s.signal(os.Kill)
+		s.departures(ctx, left, within)
+	}
+	for _, d := range gone {
+		switch {
+		case d.err != nil:
+			wrong = append(wrong, d.err.Error())
+		case s.strict && !d.state.Success():
+			wrong = append(wrong, fmt.Sprintf("process %d: %v", d.pid, d.state))
+		}
+	}
+	return wrong
 }
 
 // departures are the ends of the next n connections, or of fewer if the others do not come in time.

@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// place is a configuration with a ledger of its own.
+type place struct {
+	*testing.T
+	conf, ledger string
+}
+
+// inPlace writes a configuration; what it says of mta and ledger is said here.
+func inPlace(t *testing.T, conf string) *place {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := &place{t, filepath.Join(dir, "sendwrap.conf"), filepath.Join(dir, "ledger")}
+	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\n", p.ledger, conf))
+	return p
+}
+
+func (p *place) write(conf string) {
+	p.Helper()
+	if err := os.WriteFile(p.conf, []byte(conf), 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// says runs a command as it is typed: its first word, -f, then the others.
+func (p *place) says(code int, args ...string) (stdout, stderr string) {
+	p.Helper()
+	var out, err bytes.Buffer
+	if got := Run(append([]string{args[0], "-f", p.conf}, args[1:]...), &out, &err); got != code {
+		p.Errorf("%q: exit code %d; want %d\n%s%s", args, got, code, &out, &err)
+	}
+	return out.String(), err.String()
+}
+
+// do works on the ledger.
+func (p *place) do(work func(t *ledger.Tx)) {
+	p.Helper()
+	l, _, err := ledger.Open(p.ledger, 1024, ledger.ThisBoot())
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Do(ledger.Now(), work); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// enter makes clients come that are to wait so long, in the name of this process as a room or as one that has one client.
+func (p *place) enter(network byte, n int, delay time.Duration, shared, serve bool) {
+	p.Helper()
+	self := ledger.Self()
+	self.Shared = shared
+	for i := range n {
+		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, network, byte(i)}), uint16(1024+i))
+		p.do(func(t *ledger.Tx) {
+			s, ok := t.Enter(ledger.Arrival{
+				Client: client, Network: netip.PrefixFrom(client.Addr(), 32), Delay: delay,
+				Limits: ledger.Limits{Serving: 100000, Waiting: 100000},
+			}, self)
+			if !ok {
+				p.Errorf("client %d has found no place", i)
+			}
+			if serve {
+				t.Serve(s)
+			}
+		})
+	}
+}
+
+// lines are those of a text that hold a word.
+func lines(text, word string) (found []string) {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, word) {
+			found = append(found, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return found
+}

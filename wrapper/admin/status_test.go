@@ -1,0 +1,166 @@
+package admin
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The line about those who wait says for how long yet, and by which limit they are counted.
+func TestStatusWaiting(t *testing.T) {
+	const conf = "max_waiting 700 room=900"
+	tests := []struct {
+		name string
+		come func(p *place)
+		want string // a regular expression
+	}{
+		{"nobody", func(p *place) {}, `waiting  0 of 700`},
+		{"one", func(p *place) { p.enter(2, 1, 8*time.Second, false, false) }, `waiting  1 of 700, for (7\.\d|8\.0)s`},
+		{"more than ten seconds", func(p *place) { p.enter(2, 1, 90*time.Second, false, false) }, `waiting  1 of 700, for 1m(29|30)s`},
+		{"several", func(p *place) {
+			p.enter(2, 3, 8*time.Second, false, false)
+			p.enter(3, 2, 4*time.Second, false, false)
+		}, `waiting  5 of 700, the next for (3\.\d|4\.0)s, the last for (7\.\d|8\.0)s`},
+		{"a process that does not tell", func(p *place) { p.enter(2, 1, 0, false, false) }, `waiting  1 of 700`},
+		{"a room", func(p *place) {
+			p.enter(2, 3, 8*time.Second, true, false)
+			p.enter(3, 2, 0, true, false)
+		}, `waiting  5 of 900, the next for (7\.\d|8\.0)s, the last for (7\.\d|8\.0)s, 2 for their turn`},
+		{"a room where all have waited", func(p *place) { p.enter(2, 3, 0, true, false) }, `waiting  3 of 900, 3 for their turn`},
+		{"a room's MTAs", func(p *place) { p.enter(2, 3, 0, false, true) }, `waiting  0 of 700`},
+		{"stress", func(p *place) { p.enter(2, 200, 8*time.Second, false, false) },
+			`waiting  200 of 200, the next for (7\.\d|8\.0)s, the last for (7\.\d|8\.0)s \(stress: the greet delay is shortened\)`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := inPlace(t, conf)
+			if tt.name == "stress" {
+				p = inPlace(t, "max_waiting 200")
+			}
+			tt.come(p)
+			if tt.name == "stress" { // it is noticed by who comes next
+				p.says(0, "check", "198.51.100.1")
+			}
+			text, _ := p.says(0, "status")
+			first, _, _ := strings.Cut(text, "\n")
+			if !regexp.MustCompile("^" + tt.want + "$").MatchString(first) {
+				t.Errorf("got  %s\nwant %s", first, tt.want)
+			}
+		})
+	}
+}
+
+// The list is aligned, tells what there is yet to wait, and is short whatever comes.
+func TestStatusLive(t *testing.T) {
+	p := inPlace(t, "")
+	p.enter(2, 2, 8*time.Second, true, false)
+	p.enter(3, 1, 0, true, false)
+	p.enter(4, 1, 0, false, true)
+	text, _ := p.says(0, "status")
+	_, list, _ := strings.Cut(text, "\nlive")
+	want := `^ +pid +state +for +left
+  192\.0\.4\.0:1024  \d+ +serving  0s
+  192\.0\.2\.[01]:102[45]  \d+ +waiting  0s +(7\.\d|8\.0)s
+  192\.0\.2\.[01]:102[45]  \d+ +waiting  0s +(7\.\d|8\.0)s
+  192\.0\.3\.0:1024  \d+ +waiting  0s +its turn
+$`
+	sorted := regexp.MustCompile(`(?m)^  192\.0\.[23].*\n`)
+	rest := sorted.FindAllString(list, -1)
+	head := sorted.ReplaceAllString(list, "")
+	if len(rest) != 3 {
+		t.Fatalf("%d wait in\n%s", len(rest), list)
+	}
+	// Of those who came within the same millisecond any may be first.
+	for i, line := range rest {
+		if strings.Contains(line, "192.0.3.") {
+			rest = append(append(rest[:i:i], rest[i+1:]...), line)
+			break
+		}
+	}
+	if got := head + strings.Join(rest, ""); !regexp.MustCompile(want).MatchString(got) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	p.enter(5, 250, time.Minute, true, false)
+	text, _ = p.says(0, "status")
+	_, list, _ = strings.Cut(text, "\nlive")
+	if n := strings.Count(list, "\n"); n != mostLive+2 {
+		t.Errorf("%d lines; want %d\n%s", n, mostLive+2, list)
+	}
+	if !strings.HasSuffix(list, "\n  … and 234 more; see status -json\n") || !strings.Contains(list, "192.0.4.0:1024") {
+		t.Errorf("got\n%s", list)
+	}
+	for line := range strings.Lines(text) {
+		if strings.TrimRight(line, " \n")+"\n" != line {
+			t.Errorf("%q ends in blanks", line)
+		}
+	}
+}
+
+// A status without anybody waiting has no column for them.
+func TestStatusLiveServing(t *testing.T) {
+	p := inPlace(t, "")
+	p.enter(4, 1, 0, false, true)
+	text, _ := p.says(0, "status")
+	if got := lines(text, "live"); len(got) != 1 || strings.Contains(got[0], "left") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestStatusJSON(t *testing.T) {
+	type wait struct {
+		Delay, Turn      int
+		Next, Last, Left float64
+		Room             bool
+		Limit            int
+		Each             int `json:"max_waiting"`
+		InRoom           int `json:"room_max_waiting"`
+	}
+	var got struct {
+		Sessions map[string]int
+		Waiting  wait
+		Live     []struct {
+			PID   int
+			State string
+			Left  *float64
+			Room  *bool
+		}
+	}
+	read := func(p *place) {
+		t.Helper()
+		text, _ := p.says(0, "status", "-json")
+		got.Live = nil
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	p := inPlace(t, "max_waiting 700 room=900")
+	read(p)
+	if want := (wait{Limit: 700, Each: 700, InRoom: 900}); got.Waiting != want {
+		t.Errorf("before the first client: got %+v; want %+v", got.Waiting, want)
+	}
+	p.enter(2, 200, 8*time.Second, true, false)
+	p.enter(3, 2, 4*time.Second, false, false)
+	p.enter(4, 3, 0, true, false)
+	p.enter(5, 4, 0, false, true)
+	read(p)
+	w := got.Waiting
+	if !(w.Next > 3 && w.Next <= 4 && w.Last > 7 && w.Last <= 8 && w.Left > 200*7 && w.Left <= 200*8+2*4) {
+		t.Errorf("times %+v", w)
+	}
+	w.Next, w.Last, w.Left = 0, 0, 0
+	if want := (wait{Delay: 202, Turn: 3, Room: true, Limit: 900, Each: 700, InRoom: 900}); w != want {
+		t.Errorf("got %+v; want %+v", w, want)
+	}
+	if len(got.Live) != 209 || got.Sessions["waiting"] != 205 || got.Sessions["serving"] != 4 {
+		t.Errorf("%d live, sessions %v", len(got.Live), got.Sessions)
+	}
+	for _, s := range got.Live {
+		if s.PID != os.Getpid() || s.Left == nil || s.Room == nil || s.State == serving && *s.Left != 0 {
+			t.Errorf("live %+v", s)
+		}
+	}
+}

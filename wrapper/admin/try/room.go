@@ -1,0 +1,263 @@
+package try
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// room is one sendwrap for all clients: it has been given the listening socket as fds 0, 1 and 2, as inetd does for
+// `wait`. Unlike inetd we do not keep the socket: when the room has ended, clients find nobody.
+type room struct {
+	at      netip.AddrPort
+	socket  string // the listening one, as /proc/PID/fd shows it
+	ledger  *ledger.Ledger
+	process *os.Process
+	came    time.Time
+
+	ended chan struct{} // closed when the process has
+	how   departure     // then
+	gone  chan departure
+}
+
+// closingTime is how long a room that was told to end may take, whatever happens to those in it.
+const closingTime = 5 * time.Second
+
+// openRoom opens a room at an address. The program's path stands first, its argv behind it.
+func openRoom(address string, program []string, stderr *os.File, l *ledger.Ledger) (*room, error) {
+	listener, err := listenTCP(address)
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	socket, err := listener.File()
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	if stderr == nil {
+		stderr = socket
+	}
+	r := &room{at: listensAt(listener), ledger: l, came: time.Now(), ended: make(chan struct{}), gone: make(chan departure, 1)}
+	if r.socket, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", socket.Fd())); err != nil {
+		return nil, err
+	}
+	// In a process group of its own ^C does not reach it: we end it. If we cannot any more, the kernel does.
+	r.process, err = os.StartProcess(program[0], program[1:], &os.ProcAttr{
+		Dir: "/", Env: environ(), Files: []*os.File{socket, socket, stderr},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM},
+	})
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		state, err := r.process.Wait()
+		r.how = departure{pid: r.process.Pid, state: state, after: time.Since(r.came), err: err}
+		close(r.ended)
+		r.gone <- r.how
+	}()
+	return r, nil
+}
+
+// environ is ours without what a service manager says to us alone.
+func environ() []string {
+	var list []string
+	for _, pair := range os.Environ() {
+		switch name, _, _ := strings.Cut(pair, "="); name {
+		case "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC":
+		default:
+			list = append(list, pair)
+		}
+	}
+	return list
+}
+
+func (r *room) address() netip.AddrPort { return r.at }
+
+func (r *room) departed() <-chan departure { return r.gone }
+
+// unasked says that a room has ended that should have stayed.
+func (d departure) unasked() error {
+	if d.err != nil {
+		return d.err
+	}
+	return fmt.Errorf("the room has ended by itself after %s: %v", inSeconds(d.after), d.state)
+}
+
+// settle waits until the room is as empty as before the clients came.
+func (r *room) settle(ctx context.Context, _ int, within time.Duration) (wrong []string) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		wrong = r.left()
+		select {
+		case <-r.ended:
+			return []string{r.how.unasked().Error()}
+		case <-ctx.Done():
+			r.killMTAs(r.mtas())
+			return wrong
+		default:
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// left says what there is of clients that have gone.
+func (r *room) left() (wrong []string) {
+	var t ledger.Totals
+	err := r.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() })
+	switch {
+	case err != nil:
+		wrong = append(wrong, err.Error())
+	case t.Waiting+t.Serving > 0:
+		wrong = append(wrong, fmt.Sprintf("the ledger still counts %d waiting, %d serving", t.Waiting, t.Serving))
+	}
+	if n := len(childrenOf(r.process.Pid)); n > 0 {
+		wrong = append(wrong, fmt.Sprintf("processes of the room's that did not end: %d", n))
+	}
+	if n := r.holds(); n > 0 {
+		wrong = append(wrong, fmt.Sprintf("connections that the room still holds: %d", n))
+	}
+	return wrong
+}
+
+// holds is how many sockets the room has open besides the listening one: its clients'.
+func (r *room) holds() int {
+	n := 0
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.process.Pid))
+	for _, name := range names {
+		if to, err := os.Readlink(name); err == nil && strings.HasPrefix(to, "socket:") && to != r.socket {
+			n++
+		}
+	}
+	return n
+}
+
+// memory is what the room has for itself, in bytes; 0 if that cannot be told.
+func (r *room) memory() (bytes int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", r.process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && strings.HasPrefix(f[0], "Private_") {
+			kB, _ := strconv.Atoi(f[1])
+			bytes += kB << 10
+		}
+	}
+	return bytes
+}
+
+// childrenOf are the processes that a process has started and not yet waited for.
+func childrenOf(parent int) (pids []int) {
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		pid, rest, _ := strings.Cut(string(text), " ")
+		f := strings.Fields(rest[strings.LastIndexByte(rest, ')')+1:]) // state, parent
+		if len(f) > 1 && f[1] == strconv.Itoa(parent) {
+			n, _ := strconv.Atoi(pid)
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+// mtas are the processes of those who are served: the room's children, and whoever is left of them when it has ended,
+// as the ledger counts them.
+func (r *room) mtas() (list []ledger.Process) {
+	for _, pid := range childrenOf(r.process.Pid) {
+		if p, err := ledger.Identify(pid); err == nil {
+			list = append(list, p)
+		}
+	}
+	_ = r.ledger.Do(ledger.Now(), func(t *ledger.Tx) {
+		for _, s := range t.Sessions() {
+			if !s.Process.Shared {
+				list = append(list, s.Process)
+			}
+		}
+	})
+	return list
+}
+
+// killMTAs ends the processes: at SIGTERM, or a moment later.
+func (r *room) killMTAs(list []ledger.Process) {
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		for deadline := time.Now().Add(mercy); ; time.Sleep(10 * time.Millisecond) {
+			var alive []ledger.Process
+			for _, p := range list {
+				if p.Signal(sig) == nil {
+					alive = append(alive, p)
+				}
+			}
+			if list = alive; len(list) == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				break
+			}
+		}
+	}
+}
+
+// end is the room's last scene: it is told to end, and must do so with status 0 and without an MTA that has lost its client.
+func (r *room) end(ctx context.Context, within time.Duration) (seen, error) {
+	told := time.Now()
+	select {
+	case <-r.ended:
+		return seen{sights: []sight{{reply: r.how.state.String()}}, wrong: []string{r.how.unasked().Error()}}, nil
+	default:
+	}
+	_ = r.process.Signal(syscall.SIGTERM) // it has not been waited for
+	var s seen
+	select {
+	case <-r.ended:
+		s.sights = []sight{{reply: r.how.state.String(), took: time.Since(told)}}
+		if r.how.err != nil || !r.how.state.Success() {
+			s.wrong = append(s.wrong, fmt.Sprintf("the room ended with %v; want exit status 0", r.how.state))
+		}
+	case <-time.After(within):
+		s.sights = []sight{{reply: nothing, took: time.Since(told)}}
+		s.wrong = append(s.wrong, fmt.Sprintf("the room did not end within %v of SIGTERM", within))
+	case <-ctx.Done():
+		return seen{}, ErrInterrupted
+	}
+	if left := r.mtas(); len(left) > 0 {
+		s.wrong = append(s.wrong, fmt.Sprintf("processes of the room's that did not end: %d", len(left)))
+	}
+	return s, nil
+}
+
+// close ends the room and the MTAs that it has started.
+func (r *room) close() {
+	list := r.mtas()
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := r.process.Signal(sig); errors.Is(err, os.ErrProcessDone) {
+			break
+		}
+		select {
+		case <-r.ended:
+		case <-time.After(closingTime):
+		}
+	}
+	<-r.ended
+	r.killMTAs(append(list, r.mtas()...))
+}
