@@ -47,7 +47,7 @@ install: all
 	install -D -m 644 sendwrap.conf.example $(DESTDIR)$(docdir)/sendwrap.conf.example
 	install -d -m 755 $(DESTDIR)$(docdir)/packaging
 	install -m 644 $(filter-out %.go,$(wildcard packaging/*)) $(DESTDIR)$(docdir)/packaging
-	chmod 755 $(DESTDIR)$(docdir)/packaging/tcpserver.run
+	chmod 755 $(DESTDIR)$(docdir)/packaging/tcpserver.run $(DESTDIR)$(docdir)/packaging/listen.run
 	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || install -D -m 644 sendwrap.conf.example $(DESTDIR)$(sysconfdir)/sendwrap.conf
 	install -d -m 700 $(DESTDIR)$(statedir)
 

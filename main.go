@@ -41,18 +41,30 @@ func run(args []string) int {
 		return serve(config.DefaultPath)
 	case args[0] == "-f" && len(args) == 2:
 		return serve(args[1])
-	case args[0] == "listen":
-		return listen(args[1:])
 	}
 	// What a command prints is for people. A client may be in their place, by a wrong line in inetd.conf; only the
 	// stand-in MTA of try speaks to one.
-	if client, err := wrapper.Inspect(1); err == nil && args[0] != "try" {
+	if client, err := visitor(1); err == nil && args[0] != "try" {
 		_, _ = exec.TakeStdio()
 		turnAway(client, fmt.Errorf("started with %q for a client; write nothing but -f FILE behind the name of the program", args),
 			maillog.Syslog(maillog.DevLog))
 		return admin.ExitUsage
 	}
+	if args[0] == "listen" {
+		return listen(args[1:])
+	}
 	return admin.Run(args, os.Stdout, os.Stderr)
+}
+
+// visitor is the client on fd, or the next one that arrives there: inetd starts us anew for as long as one waits.
+func visitor(fd int) (wrapper.Connection, error) {
+	client, err := wrapper.Inspect(fd)
+	if errors.Is(err, wrapper.ErrListening) {
+		if fd, _, err = unix.Accept4(fd, unix.SOCK_CLOEXEC); err == nil {
+			return wrapper.Inspect(fd)
+		}
+	}
+	return client, err
 }
 
 // serve decides about the client on stdin and becomes the MTA for it. It returns only if the client is not served.

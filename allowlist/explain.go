@@ -20,6 +20,9 @@ func explain(s string) *Error {
 	if strings.ContainsAny(s, ",;") {
 		return wrong("write blanks between networks", "%q is not one network", s)
 	}
+	if MeansAll(s) {
+		return wrong("write 0.0.0.0/0 ::/0", "%q is not a network", s)
+	}
 	if meant := respell(s); meant != "" {
 		return wrong("write "+meant, "%q is neither an address nor CIDR", s)
 	}
@@ -46,6 +49,15 @@ func explain(s string) *Error {
 	default:
 		return wrong("write "+either(meant), "host bits set in %q", s)
 	}
+}
+
+// MeansAll says whether s is a word by which other programs name everyone. Here two networks are.
+func MeansAll(s string) bool {
+	switch strings.ToLower(s) {
+	case "all", "any", "everyone", "everything", "world", "*", "*.*.*.*":
+		return true
+	}
+	return false
 }
 
 func wrong(hint, format string, args ...any) *Error {

@@ -96,6 +96,11 @@ func TestParseNetwork(t *testing.T) {
 		{"in brackets", "[2001:db8::1]", "", `"[2001:db8::1]" is neither an address nor CIDR; write 2001:db8::1`},
 		{"with a port", "192.0.2.9:25", "", `"192.0.2.9:25" is neither an address nor CIDR; write 192.0.2.9`},
 
+		{"all", "all", "", `"all" is not a network; write 0.0.0.0/0 ::/0`},
+		{"all, as in hosts.allow", "ALL", "", `"ALL" is not a network; write 0.0.0.0/0 ::/0`},
+		{"any", "any", "", `"any" is not a network; write 0.0.0.0/0 ::/0`},
+		{"a star", "*", "", `"*" is not a network; write 0.0.0.0/0 ::/0`},
+		{"a name that begins like all", "all.example.org", "", `"all.example.org" is a name; write its address or network`},
 		{"nothing", "", "", `empty network; write a network such as 192.0.2.0/24`},
 		{"comma", "192.0.2.1,192.0.2.2", "", `"192.0.2.1,192.0.2.2" is not one network; write blanks between networks`},
 		{"comma at the end", "192.0.2.1,", "", `"192.0.2.1," is not one network; write blanks between networks`},
@@ -132,7 +137,7 @@ func TestParseNetwork(t *testing.T) {
 func TestHintsHold(t *testing.T) {
 	for _, text := range []string{
 		"192.0.2.1/24", "2001:db8::1/32", "192.0.2.1/0", "::ffff:192.0.2.1/120", "fe80::1%eth0/64", "192.0.2.", "10.",
-		"192.0.2/16", "2001:db8:", "1:2:3:4:5:6:7", "192.0.2.1/255.255.255.0", "192.0.2.1-192.0.2.4", "[::ffff:192.0.2.9]:25",
+		"192.0.2/16", "2001:db8:", "1:2:3:4:5:6:7", "192.0.2.1/255.255.255.0", "192.0.2.1-192.0.2.4", "[::ffff:192.0.2.9]:25", "all",
 	} {
 		_, err := ParseNetwork(text)
 		e, ok := err.(*Error)

@@ -25,10 +25,12 @@ var mayImport = map[string][]string{
 	"wrapper/config":    {"allowlist"},
 	"wrapper":           {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
 	"wrapper/admin/try": {"allowlist", "wrapper", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/room":      {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
 	"wrapper/admin":     {"allowlist", "wrapper", "wrapper/admin/try", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
-	"":                  {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
+	"":                  {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/ledger", "wrapper/maillog", "wrapper/room"},
 	"packaging":         {},
 	"tests":             {},
+	"tests/room":        {},
 	"tests/bench":       {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
 }
 
@@ -36,7 +38,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"golang.org/x/sys":                   nil,
 	"github.com/yl2chen/cidranger":       {"allowlist"},
-	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin", ""},
+	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin", "wrapper/room", ""},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 }
 

@@ -27,6 +27,7 @@ type machine struct {
 	jobs    chan func()
 	mount   string // the name of the mount namespace, by which its processes are known
 	log     *maillog
+	rooms   *rooms
 	daemons []*daemon
 }
 
@@ -52,6 +53,9 @@ func newMachine(maillogFile string) (*machine, error) {
 		}
 		if err == nil {
 			m.log, err = listenMaillog("/dev/log", maillogFile)
+		}
+		if err == nil {
+			m.rooms, err = listenRooms(m)
 		}
 	})
 	if err != nil {
@@ -132,8 +136,9 @@ func (m *machine) daemon(dir string, env, argv []string, logFile string) (*daemo
 	return d, nil
 }
 
-// stop ends the daemon and waits until it is gone.
-func (d *daemon) stop() {
+// stop ends a daemon, waits until it is gone, and does the same with the rooms that it has started.
+func (m *machine) stop(d *daemon) {
+	rooms := m.rooms.of(d.cmd.Process.Pid)
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	_ = d.cmd.Process.Signal(syscall.SIGCONT)
 	select {
@@ -142,26 +147,54 @@ func (d *daemon) stop() {
 		_ = d.cmd.Process.Kill()
 		<-d.gone
 	}
+	for _, room := range rooms {
+		room.stop()
+		for deadline := time.Now().Add(5 * time.Second); runs(room.pid) && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+}
+
+func (r *aRoom) stop() {
+	_ = syscall.Kill(r.pid, syscall.SIGTERM)
+	_ = syscall.Kill(r.pid, syscall.SIGCONT)
 }
 
 // close stops the daemons, waits for the sessions to end by themselves, and returns an error that names those that did not.
 func (m *machine) close() error {
 	for _, d := range m.daemons {
-		d.stop()
+		m.stop(d)
 	}
-	err := m.idle()
+	err := m.quieten(func() []int {
+		for _, room := range m.rooms.living() { // also one that was only just started
+			room.stop()
+		}
+		return nil
+	})
 	for _, pid := range m.processes() {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}
 	close(m.jobs)
+	m.rooms.conn.Close()
 	m.log.close()
 	return err
 }
 
-// idle waits until nothing but daemons runs on the machine. Its error names what still does.
+// idle waits until nothing but daemons and rooms runs on the machine. Its error names what still does.
 func (m *machine) idle() error {
+	return m.quieten(func() (stay []int) {
+		for _, room := range m.rooms.living() {
+			stay = append(stay, ancestors(room.pid)...)
+		}
+		return stay
+	})
+}
+
+// quieten waits until nothing runs on the machine but what may stay.
+func (m *machine) quieten(mayStay func() []int) error {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		pids := m.processes()
+		stay := mayStay()
+		pids := slices.DeleteFunc(m.processes(), func(pid int) bool { return slices.Contains(stay, pid) })
 		if len(pids) == 0 {
 			return nil
 		}

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // A maillog is the syslogd of one machine: it keeps what comes on the log socket, one line each, as `mail.info sendwrap[4243]: PASS …`.
@@ -29,25 +26,30 @@ const logTime = 10 * time.Second
 
 // listenMaillog listens on the unix datagram socket and copies the lines to file, for whoever looks into a failed script.
 func listenMaillog(socket, file string) (*maillog, error) {
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		return nil, err
-	}
-	_ = conn.SetReadBuffer(4 << 20)
 	f, err := os.Create(file)
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	l := &maillog{conn: conn, file: f, grown: make(chan struct{})}
-	go l.receive()
-	return l, os.Chmod(socket, 0o666)
+	l := &maillog{file: f, grown: make(chan struct{})}
+	return l, l.listen(socket)
 }
 
-func (l *maillog) receive() {
+// listen must run on the machine's thread.
+func (l *maillog) listen(socket string) error {
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	l.conn = conn
+	_ = l.conn.SetReadBuffer(4 << 20)
+	go l.receive(l.conn)
+	return os.Chmod(socket, 0o666)
+}
+
+func (l *maillog) receive(conn *net.UnixConn) {
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := l.conn.Read(buf)
+		n, err := conn.Read(buf)
 		if err != nil {
 			return
 		}
@@ -119,65 +121,4 @@ func decodeSyslog(datagram string) string {
 	}
 	severity := [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}[pri&7]
 	return facility + "." + severity + " " + strings.TrimRight(m[2], "\n\x00")
-}
-
-// maillog [-count N] REGEXP
-//
-// A line of the mail log must match; it is waited for. With -count exactly N lines must. `! maillog REGEXP`: no line so far may match.
-func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
-	want := 1
-	exact := false
-	if len(args) == 3 && args[0] == "-count" {
-		n, err := strconv.Atoi(args[1])
-		ts.Check(err)
-		want, exact, args = n, true, args[2:]
-	}
-	if len(args) != 1 {
-		ts.Fatalf("usage: maillog [-count N] REGEXP")
-	}
-	re, err := regexp.Compile(args[0])
-	ts.Check(err)
-	log := machineOf(ts).log
-	if neg {
-		if lines, _ := log.matching(re); len(lines) > 0 {
-			ts.Fatalf("in the mail log: %s", lines[0])
-		}
-		return
-	}
-	lines := log.wait(re, want)
-	switch {
-	case len(lines) < want, exact && len(lines) != want:
-		ts.Fatalf("%d lines of the mail log match %s; want %d", len(lines), re, want)
-	case len(lines) > 0:
-		ts.Logf("%s", lines[len(lines)-1])
-	}
-}
-
-// deafsyslog
-//
-// From here on somebody listens on /dev/log who never reads, and whose queue is full.
-func cmdDeafSyslog(ts *testscript.TestScript, neg bool, args []string) {
-	var deaf, sender *net.UnixConn
-	var err error
-	addr := &net.UnixAddr{Name: "/dev/log", Net: "unixgram"}
-	machineOf(ts).do(func() {
-		if err = os.Remove(addr.Name); err != nil {
-			return
-		}
-		if deaf, err = net.ListenUnixgram("unixgram", addr); err == nil {
-			sender, err = net.DialUnix("unixgram", nil, addr)
-		}
-	})
-	ts.Check(err)
-	ts.Defer(func() { deaf.Close() })
-	defer sender.Close()
-	for {
-		_ = sender.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-		if _, err := sender.Write([]byte("full")); err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				ts.Check(err)
-			}
-			return
-		}
-	}
 }

@@ -19,7 +19,8 @@ import (
 
 // programs are those that the test binary itself plays when it is started under their name.
 var programs = map[string]func(){
-	"sendmail": standinMain, // the MTA behind sendwrap in most scripts
+	"sendmail": standinMain,  // the MTA behind sendwrap in most scripts
+	"holdlock": holdLockMain, // a process that has stopped with the ledger in its hands
 }
 
 func TestMain(m *testing.M) {

@@ -20,6 +20,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"superserver":  cmdSuperserver,
 	"daemon":       cmdDaemon,
 	"stopserver":   cmdStopServer,
+	"serverends":   cmdServerEnds,
+	"rooms":        cmdRooms,
+	"holdlock":     cmdHoldLock,
+	"droplock":     cmdDropLock,
 	"freeze":       cmdFreeze,
 	"thaw":         cmdThaw,
 	"client":       cmdClient,
@@ -31,6 +35,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"eventually":   cmdEventually,
 	"exits":        cmdExits,
 	"deafsyslog":   cmdDeafSyslog,
+	"nosyslog":     cmdNoSyslog,
+	"syslog":       cmdSyslog,
 	"ledgercount":  cmdLedgerCount,
 	"sessions":     cmdSessions,
 	"serve":        cmdServe,
@@ -42,11 +48,13 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 // A script is one running txtar file.
 type script struct {
-	machine  *machine
-	holders  map[string]*holder
-	server   *daemon // started last
-	exitCode int     // of the last program run
-	t        testscript.T
+	machine    *machine
+	holders    map[string]*holder
+	server     *daemon // started last
+	lockHolder *daemon
+	inRoom     bool // it is one about a process for each client, and runs in the room
+	exitCode   int  // of the last program run
+	t          testscript.T
 }
 
 type scriptKey struct{}
@@ -70,20 +78,46 @@ func (s *script) release(name string) error {
 	return <-h.result
 }
 
-// TestScripts runs every script once: inetd, IPv4, unless the script says otherwise.
-func TestScripts(t *testing.T) {
-	runScripts(t, "inetd", 4, scriptFiles(t, "scripts/*.txtar"))
+// A way is how a script runs.
+type way struct {
+	kind   string // of super-server, unless the script says which
+	family int    // 4 or 6
+	inRoom bool   // whatever the super-server, what it starts is a room
 }
 
-// TestDecision runs the scripts in decision/, one for each row of the decision, under every super-server and on IPv4 and IPv6.
+func (w way) String() string { return fmt.Sprintf("%s-v%d", w.kind, w.family) }
+
+// TestScripts runs every script: inetd, IPv4, unless the script says otherwise.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	runScripts(t, way{"inetd", 4, false}, scriptFiles(t, "scripts/*.txtar"))
+}
+
+// TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are about one of both only say so.
+func TestScriptsInRoom(t *testing.T) {
+	t.Parallel()
+	runScripts(t, way{"inetd", 4, true}, scriptFiles(t, "scripts/*.txtar"))
+}
+
+// TestRoom runs the scripts in room/, about what only a room has. Each says by which super-server.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	runScripts(t, way{"inetd-wait", 4, false}, scriptFiles(t, "scripts/room/*.txtar"))
+}
+
+// TestDecision runs the scripts in decision/, one for each row of the decision, under every super-server, with a process for each
+// client and in the room, on IPv4 and IPv6.
 func TestDecision(t *testing.T) {
+	t.Parallel()
 	files := scriptFiles(t, "scripts/decision/*.txtar")
 	for _, kind := range superservers {
 		for _, family := range []int{4, 6} {
-			t.Run(fmt.Sprintf("%s-v%d", kind, family), func(t *testing.T) {
-				t.Parallel()
-				runScripts(t, kind, family, files)
-			})
+			for _, w := range []way{{kind, family, false}, {roomed[kind], family, true}} {
+				t.Run(w.String(), func(t *testing.T) {
+					t.Parallel()
+					runScripts(t, w, files)
+				})
+			}
 		}
 	}
 }
@@ -91,9 +125,11 @@ func TestDecision(t *testing.T) {
 // TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those that measure.
 func TestAlone(t *testing.T) {
 	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			runScripts(t, "inetd", 4, []string{file})
-		})
+		for _, w := range []way{{"inetd", 4, false}, {"inetd-wait", 4, true}} {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+w.kind, func(t *testing.T) {
+				runScripts(t, w, []string{file})
+			})
+		}
 	}
 }
 
@@ -109,7 +145,7 @@ func scriptFiles(t *testing.T, pattern string) []string {
 // scriptsRun counts the scripts, to give each a server address and thereby a port 25 of its own.
 var scriptsRun atomic.Int64
 
-func runScripts(t *testing.T, kind string, family int, files []string) {
+func runScripts(t *testing.T, w way, files []string) {
 	sendmail, err := exec.LookPath("sendmail") // the stand-in, which testscript put first in $PATH
 	if err != nil {
 		t.Fatal(err)
@@ -128,14 +164,15 @@ func runScripts(t *testing.T, kind string, family int, files []string) {
 		Setup: func(env *testscript.Env) error {
 			n := scriptsRun.Add(1)
 			vars := map[string]string{
-				"SUPERSERVER": kind,
+				"SUPERSERVER": w.kind,
 				"SENDWRAP":    os.Getenv("SENDWRAP"),
 				"MTA":         sendmail,
 				"PACKAGING":   packaging,
-				"MX4":         fmt.Sprintf("198.18.%d.25", n),
+				"MX4":         fmt.Sprintf("198.18.%d.%d", n%256, 25+n/256),
 				"MX6":         fmt.Sprintf("2001:db8:25::%x", n),
+				"MX2":         fmt.Sprintf("198.18.%d.%d", n%256, 125+n/256),
 			}
-			if family == 4 {
+			if w.family == 4 {
 				vars["MX"], vars["CLIENT"], vars["NEIGHBOUR"], vars["OTHER"] = vars["MX4"], "192.0.2.9", "192.0.2.10", "203.0.113.7"
 				vars["CLIENTNET"] = "192.0.2.0/24"
 			} else {
@@ -145,7 +182,13 @@ func runScripts(t *testing.T, kind string, family int, files []string) {
 			for _, name := range slices.Sorted(maps.Keys(vars)) {
 				env.Setenv(name, vars[name])
 			}
-			return setUpScript(env, vars)
+			return setUpScript(env, w, vars)
+		},
+		Condition: func(what string) (bool, error) {
+			if what != "room" {
+				return false, fmt.Errorf("unknown condition %q", what)
+			}
+			return w.inRoom, nil
 		},
 	})
 }
@@ -153,7 +196,7 @@ func runScripts(t *testing.T, kind string, family int, files []string) {
 var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
 
 // setUpScript gives the script its machine and puts the values of $NAME into its files.
-func setUpScript(env *testscript.Env, vars map[string]string) error {
+func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 	for _, dir := range []string{filepath.Dir(env.WorkDir), env.WorkDir} {
 		if err := os.Chmod(dir, 0o755); err != nil { // programs that run as another user must get through
 			return err
@@ -187,7 +230,7 @@ func setUpScript(env *testscript.Env, vars map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s := &script{machine: m, holders: map[string]*holder{}, t: env.T()}
+	s := &script{machine: m, holders: map[string]*holder{}, t: env.T(), inRoom: w.inRoom}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
 		for name := range s.holders {

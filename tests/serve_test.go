@@ -6,27 +6,37 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
 
-// serve KIND ARG…
+// serve KIND[,KIND]… ARG…
 //
-// Runs sendwrap with something on stdin that no super-server should put there: pipe, file, terminal, closed, udp, unix or listening.
-// stdout and stderr are pipes.
+// Runs sendwrap with something on stdin that no super-server should put there: pipe, file, terminal, closed, udp, unix, connected,
+// listening or unix-listening. stdout and stderr are pipes. Further KINDs are on fds 3, 4, … and passed by LISTEN_FDS.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
-		ts.Fatalf("usage: serve KIND ARG…")
+		ts.Fatalf("usage: serve KIND[,KIND]… ARG…")
 	}
 	s := scriptOf(ts)
-	var stdin *os.File
-	var done func()
-	var err error
-	s.machine.do(func() { stdin, done, err = strangeStdin(args[0], ts.Getenv("WORK")) })
-	ts.Check(err)
-	defer done()
+	var files []*os.File
+	for _, kind := range strings.Split(args[0], ",") {
+		var file *os.File
+		var done func()
+		var err error
+		s.machine.do(func() { file, done, err = strangeFile(kind, ts.Getenv("WORK")) })
+		ts.Check(err)
+		defer done()
+		files = append(files, file)
+	}
+	program, argv, env := ts.Getenv("SENDWRAP"), append([]string{"sendwrap"}, args[1:]...), s.environ(ts)
+	if passed := len(files) - 1; passed > 0 {
+		argv = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, program}, args[1:]...)
+		program, env = "/bin/sh", append(env, fmt.Sprint("LISTEN_FDS=", passed))
+	}
 
 	out, outW, err := os.Pipe()
 	ts.Check(err)
@@ -35,10 +45,10 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	// Not exec.Cmd: a nil file of os.ProcAttr is a closed descriptor in the child.
 	var proc *os.Process
 	s.machine.do(func() {
-		proc, err = os.StartProcess(ts.Getenv("SENDWRAP"), append([]string{"sendwrap"}, args[1:]...), &os.ProcAttr{
+		proc, err = os.StartProcess(program, argv, &os.ProcAttr{
 			Dir:   ts.MkAbs("."),
-			Env:   s.environ(ts),
-			Files: []*os.File{stdin, outW, errsW},
+			Env:   env,
+			Files: append([]*os.File{files[0], outW, errsW}, files[1:]...),
 		})
 	})
 	outW.Close()
@@ -66,8 +76,8 @@ func drain(pipe *os.File) string {
 	return b.String()
 }
 
-// strangeStdin opens a stdin of some kind; done closes what belongs to it.
-func strangeStdin(kind, work string) (stdin *os.File, done func(), err error) {
+// strangeFile opens a file of some kind; done closes what belongs to it.
+func strangeFile(kind, work string) (file *os.File, done func(), err error) {
 	type filer interface {
 		File() (*os.File, error)
 		Close() error
@@ -96,6 +106,17 @@ func strangeStdin(kind, work string) (stdin *os.File, done func(), err error) {
 	case "listening":
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		return socket(l, err)
+	case "unix-listening":
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: "/run/listening", Net: "unix"})
+		return socket(l, err)
+	case "connected":
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return nil, nil, err
+		}
+		defer l.Close()
+		conn, err := net.DialTCP("tcp", nil, l.Addr().(*net.TCPAddr))
+		return socket(conn, err)
 	case "unix":
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {

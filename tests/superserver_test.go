@@ -6,9 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -16,6 +15,13 @@ import (
 // superservers are the ways in which sendwrap gets a client's socket on fd 0. Each is a real daemon; its own fuses (inetd's 256 starts
 // a minute, xinetd's cps, tcpserver's 40 at a time) are opened wide, since what is tested is sendwrap's limits.
 var superservers = []string{"inetd", "xinetd", "systemd", "tcpserver"}
+
+// roomed is, for each of these, how sendwrap gets a listening socket instead and becomes a room: from the same daemon told to wait for
+// it, or, since tcpserver cannot do that, by opening one itself.
+var roomed = map[string]string{"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait", "tcpserver": "listen"}
+
+// isRoomed says whether a super-server of that kind starts a room.
+func isRoomed(kind string) bool { return kind == "listen" || strings.HasSuffix(kind, "-wait") }
 
 // unpacked is where setup.sh puts the packages that cannot be installed beside the others.
 func unpacked(path string) string {
@@ -38,7 +44,10 @@ func find(name string) string {
 
 // superserverProgram returns the program of a super-server for addr, or "" if the machine has none.
 func superserverProgram(kind string, addr netip.AddrPort) string {
+	kind = strings.TrimSuffix(kind, "-wait")
 	switch {
+	case kind == "listen":
+		return find("env") // the daemon is sendwrap itself
 	case kind == "systemd":
 		return find("systemd-socket-activate")
 	case kind == "tcpserver" && addr.Addr().Is6():
@@ -62,9 +71,15 @@ func superserverArgv(kind, work string, addr netip.AddrPort, program []string) (
 	if addr.Addr().Is6() {
 		inetdHost, family = "["+host+"]", "6"
 	}
+	kind, waits := strings.CutSuffix(kind, "-wait")
+	wait := "no"
+	if waits {
+		wait = "yes"
+	}
 	switch kind {
 	case "inetd":
-		line := fmt.Sprintf("%s:%s stream tcp%s nowait.100000 root %s %s %s\n", inetdHost, port, family,
+		nowait := map[bool]string{true: "wait.100", false: "nowait.100000"}[waits]
+		line := fmt.Sprintf("%s:%s stream tcp%s %s root %s %s %s\n", inetdHost, port, family, nowait,
 			program[0], filepath.Base(program[0]), strings.Join(program[1:], " "))
 		return []string{server, "-i", "-q", "4096", conf}, os.WriteFile(conf, []byte(line), 0o644)
 	case "xinetd":
@@ -76,7 +91,7 @@ func superserverArgv(kind, work string, addr netip.AddrPort, program []string) (
 	flags       = IPv%s
 	socket_type = stream
 	protocol    = tcp
-	wait        = no
+	wait        = %s
 	user        = root
 	server      = %s
 	server_args = %s
@@ -84,31 +99,33 @@ func superserverArgv(kind, work string, addr netip.AddrPort, program []string) (
 	per_source  = UNLIMITED
 	cps         = 100000 1
 }
-`, host, port, family, program[0], strings.Join(program[1:], " "))
+`, host, port, family, wait, program[0], strings.Join(program[1:], " "))
 		return []string{server, "-dontfork", "-pidfile", filepath.Join(work, "xinetd.pid"), "-f", conf}, os.WriteFile(conf, []byte(text), 0o644)
 	case "systemd":
+		if waits {
+			return append([]string{server, "-E", notifyVar, "-l", addr.String()}, program...), nil
+		}
 		return append([]string{server, "--inetd", "-a", "-l", addr.String()}, program...), nil
+	case "listen":
+		return program, nil
 	case "tcpserver":
 		return append([]string{server, "-H", "-R", "-l0", "-c", "5000", "-b", "4096", host, port}, program...), nil
 	}
-	return nil, fmt.Errorf("no super-server %q; there are %s", kind, strings.Join(superservers, ", "))
+	return nil, fmt.Errorf("no super-server %q; there are %s, and %v", kind, strings.Join(superservers, ", "), roomed)
 }
 
 // superserver [KIND [ADDRESS]] [: PROGRAM ARG…]
 //
 // Starts a super-server of that KIND ($SUPERSERVER) on port 25 of ADDRESS ($MX) that starts PROGRAM for each client, which is
-// `sendwrap -f sendwrap.conf` unless told otherwise.
+// `sendwrap -f sendwrap.conf` unless told otherwise. In a script that runs in the room KIND is what stands for it there.
 func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
-	program := []string{ts.Getenv("SENDWRAP"), "-f", ts.MkAbs("sendwrap.conf")}
+	var program []string
 	for i, arg := range args {
 		if arg == ":" {
-			program = args[i+1:]
+			program = slices.Clone(args[i+1:])
 			args = args[:i]
 			break
 		}
-	}
-	if path := find(program[0]); path != "" {
-		program[0] = path
 	}
 	kind, address := ts.Getenv("SUPERSERVER"), ts.Getenv("MX")
 	switch len(args) {
@@ -117,102 +134,29 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	case 1:
 		kind = args[0]
 	}
-	if neg || len(args) > 2 || len(program) == 0 {
+	if neg || len(args) > 2 {
 		ts.Fatalf("usage: superserver [KIND [ADDRESS]] [: PROGRAM ARG…]")
+	}
+	s := scriptOf(ts)
+	if s.inRoom && roomed[kind] != "" {
+		kind = roomed[kind]
 	}
 	addr, err := netip.ParseAddr(address)
 	ts.Check(err)
 	listen := netip.AddrPortFrom(addr, 25)
+	switch conf := ts.MkAbs("sendwrap.conf"); {
+	case len(program) == 0 && kind == "listen":
+		program = []string{ts.Getenv("SENDWRAP"), "listen", "-f", conf, listen.String()}
+	case len(program) == 0:
+		program = []string{ts.Getenv("SENDWRAP"), "-f", conf}
+	}
+	if path := find(program[0]); path != "" {
+		program[0] = path
+	}
 	if superserverProgram(kind, listen) == "" {
-		scriptOf(ts).need(fmt.Sprintf("no %s for %v", kind, listen))
+		s.need(fmt.Sprintf("no %s for %v", kind, listen))
 	}
 	argv, err := superserverArgv(kind, ts.Getenv("WORK"), listen, program)
 	ts.Check(err)
 	startDaemon(ts, argv, listen)
-}
-
-// daemon ADDRESS PROGRAM ARG…
-//
-// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's own command line mostly.
-func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: daemon ADDRESS PROGRAM ARG…")
-	}
-	addr, err := netip.ParseAddr(args[0])
-	ts.Check(err)
-	argv := append([]string(nil), args[1:]...)
-	path := find(argv[0])
-	if path == "" {
-		scriptOf(ts).need("no " + argv[0])
-	}
-	argv[0] = path
-	startDaemon(ts, argv, netip.AddrPortFrom(addr, 25))
-}
-
-func startDaemon(ts *testscript.TestScript, argv []string, listen netip.AddrPort) {
-	s := scriptOf(ts)
-	work := ts.Getenv("WORK")
-	logFile := filepath.Join(work, "superserver.log")
-	server, err := s.machine.daemon(work, s.environ(ts), argv, logFile)
-	ts.Check(err)
-	s.server = server
-	timeout := time.After(10 * time.Second)
-	for !listening(listen) {
-		why := ""
-		select {
-		case <-time.After(5 * time.Millisecond):
-			continue
-		case <-server.gone:
-			why = "is gone"
-		case <-timeout:
-			why = "does not listen on " + listen.String()
-		}
-		said, _ := os.ReadFile(logFile)
-		ts.Fatalf("%q %s\n%s", argv, why, said)
-	}
-}
-
-// listening reports whether somebody listens on addr. It asks the kernel, since a connection would be a client.
-func listening(addr netip.AddrPort) bool {
-	const stateListen = "0A"
-	table, local := "/proc/net/tcp", ""
-	ip := addr.Addr().AsSlice()
-	if addr.Addr().Is6() {
-		table = "/proc/net/tcp6"
-	}
-	for word := 0; word < len(ip); word += 4 { // printed as little-endian words of 32 bits
-		local += fmt.Sprintf("%02X%02X%02X%02X", ip[word+3], ip[word+2], ip[word+1], ip[word])
-	}
-	local += fmt.Sprintf(":%04X", addr.Port())
-	text, err := os.ReadFile(table)
-	if err != nil {
-		return false
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if f := strings.Fields(line); len(f) > 3 && f[1] == local && f[3] == stateListen {
-			return true
-		}
-	}
-	return false
-}
-
-// stopserver ends the super-server; the sessions it started live on.
-func cmdStopServer(ts *testscript.TestScript, neg bool, args []string) { serverOf(ts).stop() }
-
-// freeze stops the super-server with SIGSTOP: clients can connect, speak and leave before sendwrap is started for them.
-func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(serverOf(ts).cmd.Process.Signal(syscall.SIGSTOP))
-}
-
-// thaw lets it go on.
-func cmdThaw(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(serverOf(ts).cmd.Process.Signal(syscall.SIGCONT))
-}
-
-func serverOf(ts *testscript.TestScript) *daemon {
-	s := scriptOf(ts)
-	if s.server == nil {
-		ts.Fatalf("there is no super-server yet")
-	}
-	return s.server
 }

@@ -17,7 +17,7 @@ type Connection struct {
 // What fd 0 may be instead of a client.
 var (
 	ErrNoSocket  = errors.New("stdin is not a TCP socket; sendwrap is started by inetd, xinetd, systemd or tcpserver with the client on it")
-	ErrListening = errors.New("stdin is a listening socket; write nowait in inetd.conf, wait = no for xinetd, or Accept=yes for systemd")
+	ErrListening = errors.New("stdin is a listening socket")
 	ErrGone      = errors.New("the client left before sendwrap started")
 )
 

@@ -15,14 +15,15 @@ import (
 type Session struct {
 	Connection
 	Verdict Verdict
+	greet   Greet
 
 	door    *Door
+	config  *config.Config // from which the facts have their limits
 	facts   Facts
 	counted ledger.Session // zero while the ledger does not count it
 	delay   time.Duration
 	waited  time.Duration // of the greet delay
 	turn    time.Duration // waited for its turn, in a room
-	greet   Greet
 	early   Early
 	strikes int           // of its network, after a PREGREET
 	block   time.Duration // that began with it
@@ -30,7 +31,7 @@ type Session struct {
 
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
-	s := &Session{Connection: c, door: d}
+	s := &Session{Connection: c, door: d, config: d.Config}
 	d.facts(&s.facts, c.Client.Addr())
 	return s
 }
@@ -147,8 +148,18 @@ func (s *Session) Expire(waited, turn time.Duration) {
 	s.conclude(false)
 }
 
+// Withdraw is Conclude for a client that has left while it waited for its turn.
+func (s *Session) Withdraw(waited, turn time.Duration) {
+	s.turn = turn
+	s.Conclude(Left, waited)
+}
+
 // conclude decides; a patient one leaves it undecided whether a client is one too many.
 func (s *Session) conclude(patient bool) {
+	if s.config != s.door.Config { // a room has read it anew meanwhile
+		s.config = s.door.Config
+		s.door.facts(&s.facts, s.Client.Addr())
+	}
 	limits := s.facts.Limits
 	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
 	network := s.door.Network(s.Client.Addr())

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // memoryGroup is a memory cgroup of our own. The kernel charges to it all that
@@ -76,8 +79,18 @@ func tryMemoryGroup(name string) error {
 	return g.within(func() error { return nil })
 }
 
-// remove removes the cgroup. All processes in it must have been waited for.
-func (g *memoryGroup) remove() error { return os.Remove(g.dir) }
+// remove removes the cgroup. All processes in it must have been waited for, or
+// be about to end: those whose parent has are waited for by nobody.
+func (g *memoryGroup) remove() error {
+	deadline := time.Now().Add(time.Second)
+	for {
+		err := os.Remove(g.dir)
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
 
 // within calls run while this program is a member: what run starts remains one.
 func (g *memoryGroup) within(run func() error) error {
@@ -85,6 +98,12 @@ func (g *memoryGroup) within(run func() error) error {
 		return err
 	}
 	return errors.Join(run(), join(g.home))
+}
+
+// enter returns the command line that makes argv a member. This program itself
+// is none then, not even for a moment: what it was charged for meanwhile would go when it goes.
+func (g *memoryGroup) enter(argv []string) []string {
+	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}, argv...)
 }
 
 // join moves this program, all its threads, into the cgroup dir.

@@ -19,10 +19,12 @@ import (
 
 // daemon is a server that listens by itself, with all processes that it starts.
 type daemon struct {
-	name string
-	cmd  *osexec.Cmd
-	addr netip.AddrPort
-	out  bytes.Buffer // what it has printed
+	name  string
+	cmd   *osexec.Cmd
+	addr  netip.AddrPort
+	out   bytes.Buffer // what it has printed
+	ours  bool         // must exit with 0 at SIGTERM
+	asked usage        // when spent was last called
 	// What each of its clients leaves in the log: a key of logReader; "" = nothing.
 	log  *logReader
 	logs string
@@ -31,9 +33,13 @@ type daemon struct {
 // daemon starts a program that is to listen on addr, and returns when it does.
 func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
 	d := &daemon{name: filepath.Base(argv[0]), addr: addr, log: l.log}
+	if l.group != nil {
+		argv = l.group.enter(argv)
+	}
 	d.cmd = osexec.Command(argv[0], argv[1:]...)
 	d.cmd.Env = append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.out
+	d.cmd.WaitDelay = time.Second // what it leaves behind may hold these
 	// Some send a signal to their whole group when they end.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := d.cmd.Start(); err != nil {
@@ -82,8 +88,8 @@ func (l *lab) freePort() (netip.AddrPort, error) {
 	return s.addr, unix.Close(s.fd)
 }
 
-// stop ends the daemon. It reports an error unless the daemon then exits with
-// 0. What has been stopped already is left alone.
+// stop ends the daemon. It reports an error if one of ours does not exit with 0
+// then. What has been stopped already is left alone.
 func (d *daemon) stop() error {
 	if d.cmd.ProcessState != nil {
 		return nil
@@ -91,7 +97,7 @@ func (d *daemon) stop() error {
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
 	late := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
-	if err := d.cmd.Wait(); err != nil {
+	if err := d.cmd.Wait(); err != nil && d.ours {
 		return fmt.Errorf("%s at SIGTERM: %w\n%s", d.name, err, d.out.String())
 	}
 	return nil
@@ -179,18 +185,24 @@ func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
 	return u, sum, nil
 }
 
-// since returns the CPU time used since an earlier look. A process that has
-// ended meanwhile is an error: its time is lost.
-func (u usage) since(before usage) (time.Duration, error) {
-	var sum time.Duration
-	for pid, used := range u {
-		sum += used - before[pid]
+// spent returns the CPU time that the daemon has used since it was last asked.
+// All of it: what it does for a client later, while others have their turn, is
+// part of that client's cost.
+func (d *daemon) spent() (time.Duration, error) {
+	now, err := d.usage()
+	if err != nil {
+		return 0, err
 	}
-	for pid := range before {
-		if _, ok := u[pid]; !ok {
+	var sum time.Duration
+	for pid, used := range now {
+		sum += used - d.asked[pid]
+	}
+	for pid := range d.asked {
+		if _, ok := now[pid]; !ok {
 			return 0, fmt.Errorf("process %d has ended, and its CPU time is not known", pid)
 		}
 	}
+	d.asked = now
 	return sum, nil
 }
 

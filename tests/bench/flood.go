@@ -58,18 +58,16 @@ func (l *lab) flood(p peer, r rush) (burst, error) {
 		return l.floodOfProcesses(p, r)
 	}
 	b := burst{clients: r.clients}
-	before, err := p.at.usage()
-	if err != nil {
-		return b, err
+	if p.at.asked == nil {
+		if _, err := p.at.spent(); err != nil { // its start is no client's
+			return b, err
+		}
 	}
 	began := time.Now()
-	if err := r.visit(p); err != nil {
-		return b, fmt.Errorf("%s: %w", p.name, err)
-	}
+	err := r.visit(p)
 	b.took = time.Since(began)
-	after, err := p.at.usage()
 	if err == nil {
-		b.cpu, err = after.since(before)
+		b.cpu, err = p.at.spent()
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", p.name, err)

@@ -24,6 +24,9 @@ func (l *lab) instance(name string, directives ...string) (*instance, error) {
 	// A directory of its own: sendwrap wants it private.
 	ledger := filepath.Join(l.dir, name, "ledger")
 	lines := append([]string{"ledger " + ledger + " clients=65536"}, directives...)
+	if l.log == nil {
+		lines = append(lines, "log none") // a machine's own log is not to be filled with this
+	}
 	if err := os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}

@@ -69,6 +69,7 @@ type lab struct {
 	isolated bool         // in namespaces of our own: /dev/log is read, names need no DNS
 	log      *logReader   // nil if not isolated
 	server   *superServer // starts the programs
+	group    *memoryGroup // what all daemons are members of; nil: of none
 	rounds   int          // how many values a median is made of
 	slices   int          // how often all programs take turns in a round
 	conns    int          // connections a program gets in one turn

@@ -16,6 +16,7 @@ type peer struct {
 	is   *instance // of sendwrap; nil for other programs
 	at   *daemon   // where it listens; nil: it is started for each client
 	says string    // what the client receives begins so; "" = it receives nothing
+	then string    // what says usually, but not always, goes on with; "" = anything
 	slow bool      // takes seconds for each: its clients of a round come all at once
 }
 
@@ -105,7 +106,8 @@ func (v visitor) stay() (sample, error) {
 }
 
 func (p peer) saidRight(said string) bool {
-	return strings.HasPrefix(said, p.says) && (said == "") == (p.says == "")
+	rest, begins := strings.CutPrefix(said, p.says)
+	return begins && (said == "") == (p.says == "") && (rest == "" || strings.HasPrefix(rest, p.then))
 }
 
 // visits lets n clients, so many of them together, each from an address that

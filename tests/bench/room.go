@@ -10,7 +10,11 @@ func (l *lab) room(i *instance) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.daemon(addr, []string{i.program, "listen", "-f", i.conf, addr.String()})
+	d, err := l.daemon(addr, []string{i.program, "listen", "-f", i.conf, addr.String()})
+	if err == nil {
+		d.ours = true
+	}
+	return d, err
 }
 
 // in returns the peer as it is in a room, with a client that must see says.

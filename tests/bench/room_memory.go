@@ -71,7 +71,7 @@ func measureRoomMemory(l *lab) ([]row, error) {
 // house is a daemon in which clients wait, before it is started.
 type house struct {
 	name  string
-	start func() (*daemon, error)
+	start func(*lab) (*daemon, error)
 	// waiting reports how many clients wait in it, of those since it started.
 	waiting func() (int, error)
 	file    string // mapped by it, and no part of its private memory
@@ -85,7 +85,7 @@ func (l *lab) memoryHouses(round int) []house {
 	var i *instance
 	houses := []house{{
 		name: ours, left: "HANGUP", file: filepath.Join(l.dir, name, "ledger"),
-		start: func() (d *daemon, err error) {
+		start: func(l *lab) (d *daemon, err error) {
 			i, err = l.instance(name, "mta "+l.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
 			if err != nil {
 				return nil, err
@@ -102,7 +102,7 @@ func (l *lab) memoryHouses(round int) []house {
 		before := l.log.seen(came) - l.log.seen(left)
 		houses = append(houses, house{
 			name: postscreen, left: left,
-			start: func() (*daemon, error) {
+			start: func(l *lab) (*daemon, error) {
 				return l.postscreen(fmt.Sprintf("postfix-memory-%d", round), "CONNECT", "postscreen_greet_wait = 290s")
 			},
 			waiting: func() (int, error) { return l.log.seen(came) - l.log.seen(left) - before, nil },
@@ -115,18 +115,14 @@ func (l *lab) memoryHouses(round int) []house {
 // returns what each of them costs then. A few that left before do not count:
 // what a program needs for the first client it needs for nobody else.
 func (l *lab) growing(h house, counts []int, inGroup bool) (grown []memory, err error) {
-	var group *memoryGroup
-	var d *daemon
-	start := func() (err error) {
-		d, err = h.start()
-		return err
+	in := *l
+	if inGroup {
+		if in.group, err = newMemoryGroup(filepath.Base(l.dir)); err != nil {
+			return nil, err
+		}
+		defer in.group.remove()
 	}
-	if !inGroup {
-		err = start()
-	} else if group, err = newMemoryGroup(filepath.Base(l.dir)); err == nil {
-		defer group.remove()
-		err = group.within(start)
-	}
+	d, err := h.start(&in)
 	if err != nil {
 		return nil, err
 	}
@@ -143,14 +139,14 @@ func (l *lab) growing(h house, counts []int, inGroup bool) (grown []memory, err 
 	if err := errors.Join(fill(10), empty()); err != nil {
 		return nil, err
 	}
-	before, err := d.memoryNow(h.file, group)
+	before, err := d.memoryNow(h.file, in.group)
 	for _, n := range counts {
 		if err == nil {
 			err = fill(n)
 		}
 		var m memory
 		if err == nil {
-			m, err = d.memoryNow(h.file, group)
+			m, err = d.memoryNow(h.file, in.group)
 		}
 		grown = append(grown, memory{
 			private: (m.private - before.private) / float64(n),

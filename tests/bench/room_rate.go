@@ -21,25 +21,11 @@ func measureRoomRate(l *lab) ([]row, error) {
 		return []row{{What: what, Skipped: "one CPU only"}}, nil
 	}
 	// An address may come back within the run, a minute later: that must not block it.
-	i, err := l.instance("room-rate", "mta "+l.program("stub"), "block strikes=8 within=1s")
+	peers, stop, err := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
 	if err != nil {
 		return nil, err
 	}
-	room, err := l.room(i)
-	if err != nil {
-		return nil, err
-	}
-	defer room.stop()
-	peers := []peer{i.in(room, earlyReply)}
-	lack := l.lackOfPostfix()
-	if lack == "" {
-		p, err := l.postscreen("postfix-rate", "PREGREET")
-		if err != nil {
-			return nil, err
-		}
-		defer p.stop()
-		peers = append(peers, peer{name: postscreen, at: p, says: postscreenEarly})
-	}
+	defer stop()
 	// After their start: a Go program counts then how many CPUs it has.
 	servers, clients := firstCPUs(all)
 	if err := pin(os.Getpid(), clients); err != nil {
@@ -48,25 +34,7 @@ func measureRoomRate(l *lab) ([]row, error) {
 	defer pin(os.Getpid(), all)
 	few := l.fewer(7)
 	got, err := takeTurns(few.rounds, few.slices, peers, func(p peer) ([]burst, error) {
-		// Each time: postscreen has been started by its first client only.
-		processes, err := p.at.processes()
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range processes {
-			if err := pin(int(c), servers); err != nil {
-				return nil, err
-			}
-		}
-		r := rush{clients: 200 * few.conns, atOnce: flooding, from: l.client, opening: slam}
-		if few.quick {
-			r.clients /= 4
-		}
-		var b burst
-		err = p.reaching("PREGREET", r.clients, func() (err error) {
-			b, err = few.flood(p, r)
-			return err
-		})
+		b, err := few.rateTurn(p, servers)
 		return []burst{b}, err
 	})
 	if err != nil {
@@ -74,13 +42,40 @@ func measureRoomRate(l *lab) ([]row, error) {
 	}
 	rate := got.reduce(func(bursts []burst) float64 { return 1e6 / tookEach(bursts) })
 	busy := got.reduce(func(bursts []burst) float64 { b := sum(bursts); return 100 * b.cpu.Seconds() / b.took.Seconds() })
-	rows := []row{rate.row(what, "1/s"), busy.row("that CPU's use meanwhile: below 100, the clients are too slow", "%")}
-	if lack != "" {
-		rows = append(rows, row{What: "the same with postscreen", Skipped: lack})
+	cpu := got.reduce(cpuEach)
+	rows := []row{rate.row(what, "1/s"), busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%")}
+	if why := l.lackOfPostfix(); why != "" {
+		rows = append(rows, row{What: "the same with postscreen", Skipped: why})
 	} else {
 		rows[0] = rows[0].against(rate, postscreen)
 	}
-	return rows, room.stop()
+	rows = append(rows, cpu.compared("CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart", "µs",
+		roomTarget, limits{{postscreen, postscreenTarget}})...)
+	return rows, stop()
+}
+
+// rateTurn lets clients flood p, all whose processes have those CPUs.
+func (l *lab) rateTurn(p peer, servers unix.CPUSet) (burst, error) {
+	// Each time: postscreen has been started by its first client only.
+	processes, err := p.at.processes()
+	if err != nil {
+		return burst{}, err
+	}
+	for _, c := range processes {
+		if err := pin(int(c), servers); err != nil {
+			return burst{}, err
+		}
+	}
+	r := rush{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
+	if l.quick {
+		r.clients /= 4
+	}
+	var b burst
+	err = p.reaching("PREGREET", r.clients, func() (err error) {
+		b, err = l.flood(p, r)
+		return err
+	})
+	return b, err
 }
 
 // firstCPUs returns the first two CPUs of a set, each alone.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	osuser "os/user"
 	"path/filepath"
 )
 
@@ -55,8 +56,12 @@ func (l *lab) inetd(program string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	user, err := osuser.Current()
+	if err != nil {
+		return nil, err
+	}
 	conf := filepath.Join(l.dir, "inetd.conf")
-	line := fmt.Sprintf("%v stream tcp nowait.100000 root %s stub\n", addr, l.program("stub"))
+	line := fmt.Sprintf("%v stream tcp nowait.100000 %s %s stub\n", addr, user.Username, l.program("stub"))
 	if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
 		return nil, err
 	}

@@ -154,6 +154,8 @@ func (r row) value(peer string) string {
 // figures returns about three significant figures, never in powers of ten.
 func figures(f float64) string {
 	switch {
+	case 0 < f && f < 0.1:
+		return strconv.FormatFloat(f, 'f', 3, 64)
 	case f < 10:
 		return strconv.FormatFloat(f, 'f', 2, 64)
 	case f < 100:

@@ -11,6 +11,7 @@ func TestTable(t *testing.T) {
 		cpu.row("CPU", "ms").atMost(cpu, goFloor, 1.4),
 		cpu.row("time", "ms").atMost(cpu, goFloor, 1.25),
 		{What: "ledger", Unit: "µs", Values: []value{{ours, 55}}, Target: 60, Absolute: true},
+		{What: "room", Ratio: 0.0517, Against: "each", Target: 0.05, Missed: true},
 		{What: "session", Skipped: "no sendmail"},
 	}}
 	const want = `
@@ -20,6 +21,7 @@ what         sendwrap  Go floor  C floor  ratio              target             
 CPU      ms      1.50      1.10     0.25   1.38  x Go floor  <= 1.4    ok       tcpd 120
 time     ms      1.50      1.10     0.25   1.38  x Go floor  <= 1.25   MISSED   tcpd 120
 ledger   µs      55.0                                        <= 60 µs  ok
+room                                      0.052  x each      <= 0.05   MISSED
 session                                                                skipped  no sendmail
 `
 	var got strings.Builder

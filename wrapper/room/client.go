@@ -94,7 +94,9 @@ func (r *room) stirred(c *client) {
 	case &r.turns:
 		// It has waited for as long as it had to. If it speaks, that is for the MTA.
 		if g, _ := wrapper.Look(c.session.FD); g == wrapper.Left {
-			r.conclude(c, g)
+			c.leave()
+			c.session.Withdraw(c.passed-c.arrived, r.now-c.passed)
+			r.decided(c)
 		}
 	default:
 		g, err := wrapper.Look(c.session.FD)

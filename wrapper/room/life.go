@@ -46,7 +46,7 @@ func newRoom(o Options) (*room, error) {
 	// What a waiting client costs is to be its own memory and not as much again for what others have left behind.
 	debug.SetGCPercent(gcPercent)
 	r := &room{
-		Options: o, manager: newSupervisor(), reserve: openReserve(),
+		Options: o, manager: newSupervisor(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{}, mtas: map[int]*client{}, early: map[int]unix.WaitStatus{},
 		jobs: make(chan job, maxStarting), posts: make(chan func(), 64), signals: make(chan os.Signal, 64), now: monotonic(),
 	}
@@ -87,7 +87,7 @@ func (r *room) configure(cfg *config.Config, wrong error) {
 	r.door = wrapper.NewRoomDoor(cfg, r.log.Log())
 	r.starts.resize(cfg.SpawnRate)
 	if r.closed == nil {
-		r.complain(wrong)
+		r.complain(wrong, skipped)
 		r.door.OpenLedger()
 		if r.door.Ledger == nil {
 			r.reopenAt = r.now + reopenEvery
@@ -152,7 +152,7 @@ func (r *room) reload() {
 // with mistakes changes nothing.
 func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	if wrong != nil && r.closed == nil {
-		r.complain(wrong)
+		r.complain(wrong, "")
 		r.warnf("%s: what held before holds on; see sendwrap check, then send SIGHUP again", r.File)
 		return
 	}
@@ -163,7 +163,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	old := r.door.Config
 	if r.closed != nil {
 		r.closed = nil
-		r.complain(wrong)
+		r.complain(wrong, skipped)
 	}
 	if cfg.Log != old.Log {
 		r.log.Flush()
@@ -182,8 +182,11 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 // mostComplaints is how many wrong directives are told; sendwrap check tells them all.
 const mostComplaints = 5
 
-// complain logs what is wrong with a configuration.
-func (r *room) complain(wrong error) {
+// skipped is what becomes of a wrong directive where there is no better configuration to stay with.
+const skipped = " (skipped)"
+
+// complain logs what is wrong with a configuration, and what becomes of that.
+func (r *room) complain(wrong error, fate string) {
 	var all *multierror.Error
 	if !errors.As(wrong, &all) {
 		if wrong != nil {
@@ -196,7 +199,7 @@ func (r *room) complain(wrong error) {
 			r.warnf("%d more wrong directives; run sendwrap check", len(all.Errors)-i)
 			return
 		}
-		r.warnf("%v (skipped)", err)
+		r.warnf("%v%s", err, fate)
 	}
 }
 

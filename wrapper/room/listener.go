@@ -16,9 +16,9 @@ import (
 type listener struct {
 	fd       int
 	addr     netip.AddrPort // unless it listens at all addresses
-	blocking bool          // as we got it, so that we leave it as it was
-	ready    bool          // somebody has come
-	rests    time.Duration // the poller does not know it until then; 0 = it does
+	blocking bool           // as we got it, so that we leave it as it was
+	ready    bool           // somebody has come
+	rests    time.Duration  // the poller does not know it until then; 0 = it does
 }
 
 const (

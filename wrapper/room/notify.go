@@ -15,11 +15,13 @@ type supervisor struct {
 	to       unix.Sockaddr
 	watchdog time.Duration // by which it must have heard from us; 0 = it does not mind
 	status   string        // as last told
+	brief    bool          // told only when we are ready, read the configuration, and end
 }
 
-// newSupervisor takes what the environment says.
-func newSupervisor() *supervisor {
-	s := &supervisor{fd: -1}
+// newSupervisor takes what the environment says. It is brief with a manager who has started not us but the inetd
+// before us, as it does not listen to us and logs each word.
+func newSupervisor(behindInetd bool) *supervisor {
+	s := &supervisor{fd: -1, brief: behindInetd}
 	name := os.Getenv("NOTIFY_SOCKET")
 	if len(name) < 2 || name[0] != '/' && name[0] != '@' {
 		return s
@@ -31,7 +33,7 @@ func newSupervisor() *supervisor {
 	s.fd, s.to = fd, &unix.SockaddrUnix{Name: name} // x/sys makes of a leading @ the abstract namespace
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
 	pid := os.Getenv("WATCHDOG_PID")
-	if err == nil && usec > 0 && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+	if err == nil && usec > 0 && !s.brief && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
 		s.watchdog = time.Duration(usec) * time.Microsecond
 	}
 	return s
@@ -56,7 +58,7 @@ func (s *supervisor) alive() { s.tell("WATCHDOG=1") }
 
 // say tells the status in words, for systemctl status, if it is another than before.
 func (s *supervisor) say(status string) {
-	if status != s.status {
+	if status != s.status && !s.brief {
 		s.status = status
 		s.tell("STATUS=" + status)
 	}

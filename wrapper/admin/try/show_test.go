@@ -338,6 +338,7 @@ func tryListening(t *testing.T, args ...string) *listening {
 	s.cmd = exec.Command(program, append([]string{"try", "-listen", ":0"}, args...)...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp)
 	s.cmd.Stderr = s.log
+	s.cmd.WaitDelay = 5 * time.Second // an MTA that outlives it has our pipe
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -346,6 +347,7 @@ func tryListening(t *testing.T, args ...string) *listening {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() })
+	time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() }) // all it is waited for comes within seconds
 	s.in = bufio.NewScanner(out)
 	s.line("MTA ")
 	s.where = s.line("")
