@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdLockMain, `holdlock FILE`, takes the lock of a ledger and stops.
+// holdLockMain, `lockholder FILE`, takes the lock of a ledger and stops.
 func holdLockMain() {
 	fd, err := unix.Open(os.Args[1], unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -31,7 +31,7 @@ func cmdHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: holdlock FILE")
 	}
 	s := scriptOf(ts)
-	argv := []string{find("holdlock"), ts.MkAbs(args[0])}
+	argv := []string{find("lockholder"), ts.MkAbs(args[0])}
 	d, err := s.machine.daemon(ts.MkAbs("."), s.environ(ts), argv, filepath.Join(ts.Getenv("WORK"), "holdlock.log"))
 	ts.Check(err)
 	s.lockHolder = d

@@ -19,8 +19,8 @@ import (
 
 // programs are those that the test binary itself plays when it is started under their name.
 var programs = map[string]func(){
-	"sendmail": standinMain,  // the MTA behind sendwrap in most scripts
-	"holdlock": holdLockMain, // a process that has stopped with the ledger in its hands
+	"sendmail":   standinMain,  // the MTA behind sendwrap in most scripts
+	"lockholder": holdLockMain, // a process that has stopped with the ledger in its hands
 }
 
 func TestMain(m *testing.M) {

@@ -107,7 +107,7 @@ func strangeFile(kind, work string) (file *os.File, done func(), err error) {
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		return socket(l, err)
 	case "unix-listening":
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: "/run/listening", Net: "unix"})
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("/run/listening-%d", time.Now().UnixNano()), Net: "unix"})
 		return socket(l, err)
 	case "connected":
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -127,9 +127,8 @@ func (d *Door) Adopt(o ledger.Orphan, mta int) {
 func (d *Door) TurnOff(fd int) {
 	sayLast(fd, reply(Busy, d.Config.OnPregreet, d.Host))
 	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Busy)) })
-	left := DrainBytes
 	if endOurs(fd) {
-		Drain(fd, &left)
+		Drain(fd)
 	}
 }
 

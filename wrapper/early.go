@@ -23,9 +23,11 @@ func peekEarly(fd int) Early {
 	if err != nil || n < 0 {
 		n = 0
 	}
-	waiting, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
-	if err != nil || waiting < n {
-		waiting = n
+	waiting := n
+	if n == len(text) { // there may be more
+		if all, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil {
+			waiting = max(n, all)
+		}
 	}
 	return Early{Kind: kindOf(text[:n], waiting), Bytes: waiting, Text: text[:n]}
 }

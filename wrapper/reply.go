@@ -12,8 +12,8 @@ import (
 // unread at close make the kernel send RST, at which some clients throw the reply away
 // unread; but nobody may hold us by sending on, or by not closing.
 const (
-	DrainBytes = 4096
 	DrainTime  = 100 * time.Millisecond
+	drainBytes = 4096
 )
 
 // say sends one line to the client without waiting. What a full send buffer does not take,
@@ -33,31 +33,22 @@ func send(fd int, line string, more int) {
 // endOurs ends our side of the connection, and reports whether there still is another.
 func endOurs(fd int) bool { return unix.Shutdown(fd, unix.SHUT_WR) == nil }
 
-// Drain reads, without waiting, what a refused client has sent, of which it takes [DrainBytes] at
-// most in all; left counts them down. It reports whether the connection can be closed: the
-// client has closed too, or has sent too much.
-func Drain(fd int, left *int) (done bool) {
+// Drain reads, without waiting, what a refused client has sent, before its connection is closed.
+func Drain(fd int) {
 	var b [512]byte
-	for *left > 0 {
-		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return false
-		case err != nil || n == 0:
-			return true
+	for range drainBytes / len(b) {
+		if n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT); err != nil || n < len(b) {
+			return
 		}
-		*left -= n
 	}
-	return true
 }
 
 // linger gives a refused client a moment to read its reply and close.
 func linger(fd int) {
 	deadline := time.Now().Add(DrainTime)
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for bytes := DrainBytes; !Drain(fd, &bytes); {
+	var b [512]byte
+	for drained := 0; drained < drainBytes; {
 		left := time.Until(deadline)
 		if left <= 0 {
 			return
@@ -65,6 +56,11 @@ func linger(fd int) {
 		if _, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond)); err != nil && err != unix.EINTR {
 			return
 		}
+		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
+		if n == 0 && err == nil || err != nil && err != unix.EAGAIN && err != unix.EINTR {
+			return
+		}
+		drained += max(0, n)
 	}
 }
 

@@ -74,9 +74,10 @@ func (q *Queue) Log() Log {
 	return l
 }
 
-// Flush sends what is queued, as far as there is room, and never waits. If lines are still pending, call it again in a
-// millisecond or so: a socket may have room for 11 at a time. It costs nothing while no line is queued.
-func (q *Queue) Flush() (pending bool) {
+// Flush sends what is queued, as far as there is room, and never waits. If lines are still pending it says in how long it is to be
+// called again: in a millisecond where there is somebody, since a socket may have room for no more than 11 at a time. It costs
+// nothing while no line is queued.
+func (q *Queue) Flush() (again time.Duration) {
 	for range flushMax {
 		if q.waiting.len == 0 {
 			break
@@ -88,12 +89,18 @@ func (q *Queue) Flush() (pending bool) {
 		q.waiting.drop(len(frame))
 		q.confess()
 	}
-	return q.waiting.len > 0
+	switch {
+	case q.waiting.len == 0:
+		return 0
+	case q.fd < 0:
+		return reconnectPause
+	}
+	return time.Millisecond
 }
 
 // Close sends what is queued, closes the socket and forgets the rest. It alone waits, up to [Patience].
 func (q *Queue) Close() {
-	for deadline := time.Now().Add(Patience); q.Flush() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(Patience); q.Flush() > 0 && time.Now().Before(deadline); {
 		time.Sleep(Patience / 20)
 	}
 	q.hangUp()

@@ -18,7 +18,6 @@ type client struct {
 	passed     time.Duration // when its delay was over
 	started    time.Duration // when its MTA was
 	due        time.Duration // when its time in the queue is over
-	left       int           // bytes that are yet read of it while it drains
 	watched    bool          // by the poller
 	handed     bool          // the ledger counts it as its MTA's
 }
@@ -51,6 +50,11 @@ func (r *room) arrive(conn wrapper.Connection) {
 		return
 	}
 	c.session.Tease()
+	// Spamware in a hurry has spoken by now, and need not be watched.
+	if g := r.look(c); g != wrapper.Quiet {
+		r.conclude(c, g)
+		return
+	}
 	r.watch(c)
 	q := r.delays[delay]
 	if q == nil {
@@ -82,28 +86,30 @@ func (r *room) watch(c *client) {
 	c.watched = true
 }
 
-// stirred says that the client has done something: spoken, left, or read its reply.
+// look says what the client has done so far.
+func (r *room) look(c *client) wrapper.Greet {
+	g, err := wrapper.Look(c.session.FD)
+	if err != nil {
+		c.session.Unseen(err)
+	}
+	return g
+}
+
+// stirred says that a client that waits has done something for the first time: spoken, or left. If nothing can be seen of it,
+// the last look is when its time is over.
 func (r *room) stirred(c *client) {
 	switch c.in {
-	case nil, &r.admitted, &r.fresh:
-		// What it does now is for its MTA.
-	case &r.draining:
-		if wrapper.Drain(c.session.FD, &c.left) {
-			r.close(c)
-		}
+	case nil, &r.admitted, &r.fresh, &r.draining:
+		// What it does now is for its MTA, or of no matter.
 	case &r.turns:
 		// It has waited for as long as it had to. If it speaks, that is for the MTA.
-		if g, _ := wrapper.Look(c.session.FD); g == wrapper.Left {
+		if r.look(c) == wrapper.Left {
 			c.leave()
 			c.session.Withdraw(c.passed-c.arrived, r.now-c.passed)
 			r.decided(c)
 		}
 	default:
-		g, err := wrapper.Look(c.session.FD)
-		if err != nil {
-			c.session.Unseen(err)
-		}
-		if g != wrapper.Quiet {
+		if g := r.look(c); g != wrapper.Quiet {
 			r.conclude(c, g)
 		}
 	}
@@ -111,11 +117,7 @@ func (r *room) stirred(c *client) {
 
 // quiet takes a client whose delay is over, or is none, unless a last look shows that it was not quiet.
 func (r *room) quiet(c *client) {
-	g, err := wrapper.Look(c.session.FD)
-	if err != nil {
-		c.session.Unseen(err)
-	}
-	if g != wrapper.Quiet {
+	if g := r.look(c); g != wrapper.Quiet {
 		r.conclude(c, g)
 		return
 	}
@@ -141,15 +143,14 @@ func (r *room) decided(c *client) {
 	r.refuse(c)
 }
 
-// refuse tells the client why, and lets it read that for a moment. One that the poller does not watch yet
-// it need not: what such a client sends is read when that moment is over.
+// refuse tells the client why, and lets it read that for a moment. What it does meanwhile nobody watches: to be woken once more
+// for each would cost more than to hold its descriptor for a tenth of a second.
 func (r *room) refuse(c *client) {
 	r.refused++
 	if !c.session.Refuse() {
 		r.close(c)
 		return
 	}
-	c.left = wrapper.DrainBytes
 	if r.draining.len >= maxDraining {
 		r.dismiss(r.draining.first)
 	}
@@ -160,7 +161,7 @@ func (r *room) refuse(c *client) {
 // dismiss closes the connection of a client that has had the time to read its reply. Bytes left unread would
 // take that away from it.
 func (r *room) dismiss(c *client) {
-	wrapper.Drain(c.session.FD, &c.left)
+	wrapper.Drain(c.session.FD)
 	r.close(c)
 }
 

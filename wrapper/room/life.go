@@ -116,6 +116,8 @@ func (r *room) listenForSignals() {
 
 func (r *room) signalled(s os.Signal) {
 	switch s {
+	case nil:
+		r.heardAll = true
 	case unix.SIGCHLD:
 		r.reap()
 	case unix.SIGHUP:
@@ -308,7 +310,7 @@ func (r *room) depart() {
 		_ = unix.SetNonblock(l.fd, !l.blocking)
 	}
 	for range 20 {
-		if !r.log.Flush() {
+		if r.log.Flush() == 0 {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -109,6 +109,9 @@ func (r *room) acceptFrom(l *listener) {
 // accepted lets the client in, unless its descriptor is one of the last.
 func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
+		for c := range r.draining.all { // they have had some time; the next client gets one of theirs
+			r.dismiss(c)
+		}
 		r.turnOff(fd)
 		return
 	}

@@ -21,10 +21,10 @@ func newPoller() (*poller, error) {
 	return &poller{fd: fd}, nil
 }
 
-// What is waited for. A client is told of once for each thing it does (EPOLLET): one that has
-// spoken and is not read, since its bytes are for the MTA, would else keep the loop spinning.
+// What is waited for. Of a client only the first thing that it does is told (EPOLLONESHOT): that decides, and one that
+// has spoken and is not read, since its bytes are for the MTA, would else keep the loop spinning.
 const (
-	clientEvents   = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+	clientEvents   = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
 	listenerEvents = unix.EPOLLIN | unix.EPOLLEXCLUSIVE // of several rooms on one socket only one is woken
 	wakeEvents     = unix.EPOLLIN
 )

@@ -109,8 +109,11 @@ func (r *room) handOver() {
 	for c := r.fresh.first; c != nil; c = r.fresh.first {
 		r.close(c)
 	}
-	r.takePosts() // a signal that came meanwhile
+	// From here on there is nobody who could do what these ask for, so they do what is their default, and end us.
+	signal.Reset(unix.SIGTERM, unix.SIGINT)
+	r.hearAll()
 	if !r.replacing() || r.starting > 0 {
+		r.listenForSignals()
 		return
 	}
 	state, err := r.save()
@@ -118,7 +121,23 @@ func (r *room) handOver() {
 		r.log.Flush()
 		err = r.become(state)
 	}
+	r.listenForSignals()
 	r.stay(err)
+}
+
+// hearAll does what was asked for by signals that have come by now.
+func (r *room) hearAll() {
+	r.heardAll = false
+	last := r.signals
+	for !r.heardAll {
+		select {
+		case last <- nil: // behind the last of them
+			last = nil
+		case do := <-r.posts:
+			do()
+		}
+	}
+	r.takePosts()
 }
 
 // stay goes on with the running program.
@@ -178,7 +197,6 @@ func (r *room) become(state *os.File) error {
 	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
 	signal.Ignore(unix.SIGHUP)
 	defer r.reload()
-	defer r.listenForSignals()
 	return exec.Again(r.handover.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
 }
 

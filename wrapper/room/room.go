@@ -54,9 +54,10 @@ type room struct {
 	reading   bool // the configuration is being read anew
 	readAgain bool // and has changed since, perhaps
 
-	signals chan os.Signal
-	posts   chan func() // what the loop is to do, told by other goroutines
-	wake    int         // an eventfd, for the poller's sake
+	signals  chan os.Signal
+	heardAll bool        // of them, up to a nil
+	posts    chan func() // what the loop is to do, told by other goroutines
+	wake     int         // an eventfd, for the poller's sake
 
 	now       time.Duration // monotonic, since this round of the loop began
 	tendAt    time.Duration
@@ -154,7 +155,9 @@ func (r *room) pause() time.Duration {
 		}
 	}
 	for _, q := range r.delays {
-		sooner(q.first.due)
+		if q.first != nil {
+			sooner(q.first.due)
+		}
 	}
 	for _, q := range []*queue{&r.draining, &r.fresh} {
 		if q.first != nil {
@@ -169,8 +172,8 @@ func (r *room) pause() time.Duration {
 			sooner(l.rests)
 		}
 	}
-	if r.log.Flush() {
-		sooner(r.now + time.Millisecond)
+	if again := r.log.Flush(); again > 0 {
+		sooner(r.now + again)
 	}
 	if r.idleAt() > 0 {
 		sooner(r.idleAt())
