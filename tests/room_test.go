@@ -250,10 +250,11 @@ func cmdRooms(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// runs says whether a process is there and no zombie.
+// runs says whether a process is there and no zombie. One whose first thread is a zombie keeps its files until the others are gone.
 func runs(pid int) bool {
 	fields := procStat(pid)
-	return len(fields) > 0 && fields[0] != "Z"
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return len(fields) > 0 && (fields[0] != "Z" || len(threads) > 1)
 }
 
 // ancestors are the process itself, its parent, and so on.

@@ -20,9 +20,6 @@ var superservers = []string{"inetd", "xinetd", "systemd", "tcpserver"}
 // it, or, since tcpserver cannot do that, by opening one itself.
 var roomed = map[string]string{"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait", "tcpserver": "listen"}
 
-// isRoomed says whether a super-server of that kind starts a room.
-func isRoomed(kind string) bool { return kind == "listen" || strings.HasSuffix(kind, "-wait") }
-
 // unpacked is where setup.sh puts the packages that cannot be installed beside the others.
 func unpacked(path string) string {
 	cache, _ := os.UserCacheDir()

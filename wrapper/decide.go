@@ -82,6 +82,8 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Hangup
 	case g == Spoke:
 		return Pregreet
+	case f.Rule.Access == allowlist.Deny: // since a room has read its configuration anew
+		return Denied
 	case f.Blocked:
 		return Blocked
 	case f.Serving >= f.Limits.MaxSessions:

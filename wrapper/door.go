@@ -2,7 +2,6 @@ package wrapper
 
 import (
 	"net/netip"
-	"time"
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
@@ -17,19 +16,12 @@ type Door struct {
 	Log     maillog.Log
 	Host    string // our name in replies
 
-	rests time.Duration // until then (Moment.Boot) the ledger is left alone
+	pause ledgerPause // zero in a process that holds one session
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
 func NewDoor(c *config.Config, log maillog.Log) *Door {
 	return &Door{Config: c, Log: log, Host: HostName(), Process: ledger.Self()}
-}
-
-// NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
-func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
-	d := NewDoor(c, log)
-	d.Process.Shared = true
-	return d
 }
 
 // OpenLedger opens the ledger that the configuration names. Without one the door still
@@ -49,13 +41,6 @@ func (d *Door) OpenLedger() {
 	d.Ledger = l
 }
 
-// What a room can spare for the ledger: in the time for which it waits none of its clients gets on. While the lock is
-// held by a stopped process it tries again once in a while.
-const (
-	roomPatience = 100 * time.Millisecond
-	ledgerRest   = time.Second
-)
-
 const withoutLedger = "; carrying on without limits and memory"
 
 // inLedger runs work on the ledger. An error means that it was not done; it is logged,
@@ -65,71 +50,22 @@ func (d *Door) inLedger(work func(*ledger.Tx)) error {
 		return ledger.ErrLost
 	}
 	now := ledger.Now()
-	if now.Boot < d.rests {
-		return ledger.ErrBusy
+	if err := d.pause.over(now); err != nil {
+		return err
 	}
 	err := d.Ledger.Do(now, work)
+	if err != nil && d.Process.Shared {
+		d.pause.begin(now, err)
+	}
 	switch err {
 	case nil, ledger.ErrCrowded: // one is refused for that, and the line says so
 		return err
 	case ledger.ErrLost:
 		_ = d.Ledger.Close() // a room opens it again
 		d.Ledger = nil
-	case ledger.ErrBusy:
-		if d.Process.Shared {
-			d.rests = now.Boot + ledgerRest
-		}
 	}
 	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
 	return err
-}
-
-// CloseLedger leaves the ledger, and takes back what stands there in our name.
-func (d *Door) CloseLedger() {
-	if d.Ledger == nil {
-		return
-	}
-	d.Keep(nobody)
-	if d.Ledger != nil {
-		_ = d.Ledger.Close()
-	}
-	d.Ledger, d.rests = nil, 0
-}
-
-// Keep frees the sessions in our name that mine does not claim. It reports whether that could be done.
-func (d *Door) Keep(mine func(ledger.Session) bool) bool {
-	return d.inLedger(func(t *ledger.Tx) { t.Keep(d.Process, mine) }) == nil
-}
-
-// Tidy frees the sessions whose processes have died, so that the first clients are counted rightly. Those that a room
-// before us was about to hand to an MTA are returned: somebody must look for it, and call Adopt.
-func (d *Door) Tidy() (orphans []ledger.Orphan) {
-	_ = d.inLedger(func(t *ledger.Tx) {
-		orphans = t.Orphans()
-		t.Totals()
-	})
-	return orphans
-}
-
-// Adopt hands an orphan to its MTA, or ends it if that is 0.
-func (d *Door) Adopt(o ledger.Orphan, mta int) {
-	p, err := ledger.Identify(mta)
-	_ = d.inLedger(func(t *ledger.Tx) {
-		if err != nil {
-			t.Leave(o.Session)
-			return
-		}
-		t.Hand(o.Session, p)
-	})
-}
-
-// TurnOff refuses a client whom we cannot even hold while we decide.
-func (d *Door) TurnOff(fd int) {
-	sayLast(fd, reply(Busy, d.Config.OnPregreet, d.Host))
-	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Busy)) })
-	if endOurs(fd) {
-		Drain(fd)
-	}
 }
 
 // CountGone counts a client that had left before we started: a HANGUP of nobody.

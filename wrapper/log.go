@@ -6,7 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -37,10 +36,10 @@ func (s *Session) Log(mta int) {
 			l.FloatOf("load", f.Load, f.Limits.RefuseLoad)
 		}
 	}
-	switch counted := s.counted != (ledger.Session{}); {
-	case counted && s.Verdict == Allowed:
+	switch {
+	case s.stood && s.Verdict == Allowed:
 		l.IntOf("conns", f.Conns+1, 0)
-	case counted:
+	case s.stood:
 		l.IntOf("conns", f.Conns+1, f.Limits.ClientConns)
 	case s.Verdict == Conns:
 		l.IntOf("conns", f.Conns, f.Limits.ClientConns)

@@ -15,7 +15,10 @@ import (
 type Session struct {
 	Connection
 	Verdict Verdict
-	greet   Greet
+
+	greet     Greet
+	stood     bool // in the ledger, now or before: for the log
+	dismissed bool // the room closes: not even served because nothing is enforced
 
 	door    *Door
 	config  *config.Config // from which the facts have their limits
@@ -75,16 +78,15 @@ func (s *Session) Arrive() (waits bool) {
 	err := s.door.inLedger(func(t *ledger.Tx) {
 		s.facts.Standing = t.Look(a)
 		s.Verdict = s.facts.Decide()
-		var room bool
 		switch s.Verdict {
 		case Undecided, Known:
 			a.Delay = s.facts.Delay()
-			if s.counted, room = t.Enter(a, s.door.Process); room {
+			if s.counted, s.stood = t.Enter(a, s.door.Process); s.stood {
 				return // counted when it is decided
 			}
 			s.Verdict = Busy // as many sessions as the ledger has slots
 		case Allowed:
-			s.counted, _ = t.Enter(a, s.door.Process)
+			s.counted, s.stood = t.Enter(a, s.door.Process)
 			t.Serve(s.counted)
 		}
 		t.Count(int(s.Verdict))
@@ -142,10 +144,14 @@ func (s *Session) Admit(waited, turn time.Duration) bool {
 	return s.Verdict != Undecided
 }
 
-// Expire is Admit for the last time: a client for whom there is still no place is BUSY.
+// Expire is the verdict about a client whose turn has not come in time. It has waited in vain, and need not wait again.
 func (s *Session) Expire(waited, turn time.Duration) {
-	s.greet, s.waited, s.turn = Quiet, waited, turn
-	s.conclude(false)
+	s.Verdict, s.greet, s.waited, s.turn = Busy, Quiet, waited, turn
+	_ = s.door.inLedger(func(t *ledger.Tx) {
+		s.leave(t)
+		t.Count(int(Busy))
+		t.Remember(s.door.Network(s.Client.Addr()), s.facts.Limits.Remember)
+	})
 }
 
 // Withdraw is Conclude for a client that has left while it waited for its turn.
@@ -184,18 +190,18 @@ func (s *Session) conclude(patient bool) {
 			t.Remember(network, limits.Remember)
 		}
 		if !s.Verdict.Served() {
-			t.Leave(s.counted)
+			s.leave(t)
 			return
 		}
 		if s.counted == (ledger.Session{}) { // the ledger was not to be had when it arrived
-			s.counted, _ = t.Enter(s.door.arrival(s.Client, limits), s.door.Process)
+			s.counted, s.stood = t.Enter(s.door.arrival(s.Client, limits), s.door.Process)
 		}
 		t.Serve(s.counted)
 	})
 	if err != nil {
-		counted := s.counted
+		counted, stood := s.counted, s.stood
 		s.forget()
-		s.counted = counted // it still stands there, as one that waits
+		s.counted, s.stood = counted, stood // it still stands there, as one that waits
 		if s.Verdict = s.facts.Conclude(s.greet); err == ledger.ErrCrowded && s.Verdict.Served() {
 			s.Verdict = Busy
 			if patient {
@@ -207,7 +213,7 @@ func (s *Session) conclude(patient bool) {
 
 // forget is what a failed ledger leaves of what it said.
 func (s *Session) forget() {
-	s.facts.Standing, s.counted = ledger.Standing{}, ledger.Session{}
+	s.facts.Standing, s.counted, s.stood = ledger.Standing{}, ledger.Session{}, false
 	s.strikes, s.block = 0, 0
 }
 
@@ -221,10 +227,15 @@ func (s *Session) Fail(why error) {
 func (s *Session) FailSilently() {
 	s.Verdict = Failed
 	_ = s.door.inLedger(func(t *ledger.Tx) {
-		t.Leave(s.counted)
-		s.counted = ledger.Session{}
+		s.leave(t)
 		t.Count(int(Failed))
 	})
+}
+
+// leave ends the session in the ledger. A token must not be used twice: it may fit another session by then.
+func (s *Session) leave(t *ledger.Tx) {
+	t.Leave(s.counted)
+	s.counted = ledger.Session{}
 }
 
 // Refuse tells the client why and ends our side of the connection, without waiting for either. It reports
@@ -248,5 +259,5 @@ func (s *Session) reply() string {
 // has hung up has no use for it.
 func (s *Session) observed() bool {
 	v := s.Verdict
-	return s.door.Config.Mode == config.Observe && v != Hangup && v != Failed && !v.Served()
+	return s.door.Config.Mode == config.Observe && v != Hangup && v != Failed && !s.dismissed && !v.Served()
 }

@@ -465,7 +465,7 @@ func TestQueueReplaced(t *testing.T) {
 	os.Remove(path)
 	r := newReader(t, unix.SOCK_DGRAM, path)
 	defer r.close()
-	if time.Sleep(2 * reconnectPause); q.Flush() != reconnectPause || len(r.read()) > 0 {
+	if time.Sleep(2 * reconnectPause); q.Flush() != time.Millisecond || len(r.read()) > 0 {
 		t.Fatal("lines go elsewhere because a syslogd is slow")
 	}
 	q.full = q.full.Add(-stuckTime)
@@ -629,7 +629,7 @@ func TestQueueNone(t *testing.T) {
 	if err := q.Log().Write(Err, "PASS"); err != nil {
 		t.Error(err)
 	}
-	if q.Flush() || openFiles(t) != before {
+	if q.Flush() > 0 || openFiles(t) != before {
 		t.Error("something is pending, or open")
 	}
 	q.Close()
@@ -658,7 +658,7 @@ func TestQueueClose(t *testing.T) {
 		if got := r.read(); reads && len(got) != 1 {
 			t.Errorf("Close sent %d lines; want 1", len(got))
 		}
-		if q.Flush() {
+		if q.Flush() > 0 {
 			t.Error("something is pending after Close")
 		}
 	}

@@ -17,26 +17,21 @@ type client struct {
 	arrived    time.Duration
 	passed     time.Duration // when its delay was over
 	started    time.Duration // when its MTA was
+	refused    time.Duration // when it was
 	due        time.Duration // when its time in the queue is over
 	watched    bool          // by the poller
 	handed     bool          // the ledger counts it as its MTA's
 }
 
-const (
-	// turnTime is how long a client that has passed waits for its turn. It allows five minutes for the greeting
-	// (RFC 5321 §4.5.3.2.1), of which the longest delay takes 290 s; most give up long before.
-	turnTime = time.Minute
-
-	// maxDraining is how many refused clients may read their replies at once; the oldest makes room.
-	maxDraining = 1024
-)
+// maxDraining is how many refused clients may read their replies at once; the oldest makes room.
+const maxDraining = 1024
 
 // arrive is the first half of the decision about a client that was just accepted.
 func (r *room) arrive(conn wrapper.Connection) {
 	c := &client{session: r.door.NewSession(conn), arrived: r.now}
 	r.hold(c)
-	if r.closed != nil {
-		c.session.Fail(r.closed)
+	if r.unconfigured != nil {
+		c.session.Fail(r.unconfigured)
 		r.refuse(c)
 		return
 	}
@@ -45,8 +40,16 @@ func (r *room) arrive(conn wrapper.Connection) {
 		return
 	}
 	delay := c.session.Delay()
-	if delay <= 0 { // known
+	if delay <= 0 { // known, or nobody waits
 		r.quiet(c)
+		return
+	}
+	if r.full(conn.FD) {
+		r.shed.note(r)
+		c.session.Dismiss(0, false)
+		c.session.Refuse()
+		r.refused++
+		r.dismiss(c)
 		return
 	}
 	c.session.Tease()
@@ -56,13 +59,18 @@ func (r *room) arrive(conn wrapper.Connection) {
 		return
 	}
 	r.watch(c)
-	q := r.delays[delay]
+	c.due = r.now + delay
+	r.delay(delay).push(c)
+}
+
+// delay is the queue of those who have to wait for so long.
+func (r *room) delay(d time.Duration) *queue {
+	q := r.delays[d]
 	if q == nil {
 		q = new(queue)
-		r.delays[delay] = q
+		r.delays[d] = q
 	}
-	c.due = r.now + delay
-	q.push(c)
+	return q
 }
 
 // hold makes the client found by its descriptor.
@@ -79,11 +87,11 @@ func (r *room) watch(c *client) {
 	if c.watched {
 		return
 	}
-	if err := r.poller.add(c.session.FD, clientEvents); err != nil {
-		c.session.Unseen(err)
-		return
+	err := r.poller.add(c.session.FD, clientEvents)
+	if err != nil && r.unwatched.allows(r.now) {
+		r.warnf("%v: %v; what it does is only seen when its time is over", c.session.Client, err)
 	}
-	c.watched = true
+	c.watched = err == nil
 }
 
 // look says what the client has done so far.
@@ -104,9 +112,7 @@ func (r *room) stirred(c *client) {
 	case &r.turns:
 		// It has waited for as long as it had to. If it speaks, that is for the MTA.
 		if r.look(c) == wrapper.Left {
-			c.leave()
-			c.session.Withdraw(c.passed-c.arrived, r.now-c.passed)
-			r.decided(c)
+			r.withdraw(c)
 		}
 	default:
 		if g := r.look(c); g != wrapper.Quiet {
@@ -154,7 +160,7 @@ func (r *room) refuse(c *client) {
 	if r.draining.len >= maxDraining {
 		r.dismiss(r.draining.first)
 	}
-	c.due = r.now + wrapper.DrainTime
+	c.refused, c.due = r.now, r.now+wrapper.DrainTime
 	r.draining.push(c)
 }
 

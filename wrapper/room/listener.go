@@ -1,9 +1,11 @@
 package room
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,11 +16,11 @@ import (
 
 // listener is a socket on which clients arrive.
 type listener struct {
-	fd       int
-	addr     netip.AddrPort // unless it listens at all addresses
-	blocking bool           // as we got it, so that we leave it as it was
-	ready    bool           // somebody has come
-	rests    time.Duration  // the poller does not know it until then; 0 = it does
+	fd        int
+	addr      netip.AddrPort // unless it listens at all addresses
+	blocking  bool           // as we got it, so that we leave it as it was
+	ready     bool           // somebody has come
+	restsTill time.Duration  // the poller does not know it until then; 0 = it does
 }
 
 const (
@@ -27,6 +29,8 @@ const (
 
 	// acceptRest is the pause after the kernel had no memory for another client.
 	acceptRest = 100 * time.Millisecond
+
+	forEver = time.Duration(math.MaxInt64)
 )
 
 // listenOn takes a socket on which clients arrive. It is made non-blocking: another process on the same socket may
@@ -50,40 +54,46 @@ func (r *room) listenOn(fd int) error {
 // pauseListening leaves those who come to the kernel, for a while or for ever.
 func (r *room) pauseListening() {
 	for _, l := range r.listeners {
-		if l.rests == 0 {
+		if l.restsTill == 0 {
 			r.poller.remove(l.fd)
 		}
-		l.ready, l.rests = false, forEver
+		l.ready, l.restsTill = false, forEver
 	}
 }
 
 // resumeListening ends the pause at the next accept.
 func (r *room) resumeListening() {
 	for _, l := range r.listeners {
-		l.rests = r.now
+		l.restsTill = r.now
 	}
 }
 
-const forEver = time.Duration(math.MaxInt64)
-
-// accept takes the clients that have come.
-func (r *room) accept() {
-	for _, l := range r.listeners {
-		if l.rests > 0 && l.rests <= r.now {
-			l.rests, l.ready = 0, true
+// accept takes the clients that have come. An error says that there is no socket left that could bring any.
+func (r *room) accept() error {
+	for _, l := range slices.Clone(r.listeners) {
+		if l.restsTill > 0 && l.restsTill <= r.now {
+			l.restsTill, l.ready = 0, true
 			if err := r.poller.add(l.fd, listenerEvents); err != nil {
-				l.rests = r.now + acceptRest
+				l.restsTill = r.now + acceptRest
 				continue
 			}
 		}
-		if l.ready {
-			l.ready = false // if there are more, the poller says so once again
-			r.acceptFrom(l)
+		if !l.ready {
+			continue
+		}
+		l.ready = false // if there are more, the poller says so once again
+		r.now = monotonic()
+		if err := r.acceptFrom(l); err != nil {
+			if err := r.lose(l, err); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
-func (r *room) acceptFrom(l *listener) {
+// acceptFrom takes the clients that have come to one socket. Its error says that none will any more.
+func (r *room) acceptFrom(l *listener) error {
 	for range acceptBatch {
 		// Not by x/sys, which asks the kernel for the protocol of each address: one more system call for each.
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
@@ -91,29 +101,47 @@ func (r *room) acceptFrom(l *listener) {
 		case nil:
 			r.accepted(l, fd, from)
 		case unix.EAGAIN:
-			return
+			return nil
 		case unix.EMFILE, unix.ENFILE:
-			if !r.makeRoom(l) {
+			if !r.useReserve(l) {
 				r.rest(l)
-				return
+				return nil
 			}
-		case unix.ENOBUFS, unix.ENOMEM, unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EFAULT, unix.EPERM:
+		case unix.ENOBUFS, unix.ENOMEM, unix.EPERM:
 			r.rest(l)
-			return
+			return nil
+		case unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP, unix.EFAULT:
+			return err
 		default:
 			// That client is gone, or the way to it (accept(2)); the next may be better.
 		}
 	}
+	return nil
 }
 
-// accepted lets the client in, unless its descriptor is one of the last.
+// lose gives up a socket that is broken: shut down by another process that has it too, say.
+func (r *room) lose(l *listener, why error) error {
+	r.poller.remove(l.fd)
+	r.listeners = slices.DeleteFunc(r.listeners, func(other *listener) bool { return other == l })
+	if len(r.listeners) == 0 {
+		return fmt.Errorf("listening socket %d: accept: %w", l.fd, why)
+	}
+	r.warnf("listening socket %d: accept: %v; going on with the others", l.fd, why)
+	return nil
+}
+
+// rest leaves the socket alone for a moment.
+func (r *room) rest(l *listener) {
+	r.poller.remove(l.fd)
+	l.restsTill = r.now + acceptRest
+}
+
+// accepted lets the client in, if there is a descriptor for it.
 func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
-		for c := range r.draining.all { // they have had some time; the next client gets one of theirs
-			r.dismiss(c)
+		if fd = r.lower(fd); fd < 0 {
+			return
 		}
-		r.turnOff(fd)
-		return
 	}
 	conn := wrapper.Connection{FD: fd, Client: addrOf(from, nil), Server: l.addr}
 	if !conn.Server.IsValid() {
@@ -131,42 +159,4 @@ func addrOf(sa syscall.Sockaddr, err error) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}
-}
-
-// makeRoom gives up the reserve, to tell the client that is next what the matter is. Left alone it would keep the
-// poller awake, and never learn why nobody speaks.
-func (r *room) makeRoom(l *listener) bool {
-	unix.Close(r.reserve)
-	fd, _, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
-	if err == nil {
-		r.turnOff(fd)
-	}
-	r.reserve = openReserve()
-	return err == nil
-}
-
-// turnOff refuses a client for which there is no descriptor.
-func (r *room) turnOff(fd int) {
-	r.door.TurnOff(fd)
-	unix.Close(fd)
-	r.shed++
-	r.refused++
-	if ok, _ := r.shedding.allows(r.now); ok && r.shedding.n == 1 {
-		r.warnf("%d of %d descriptors are taken; newcomers are told 421 4.3.2; raise LimitNOFILE= or ulimit -n", r.held, r.capacity)
-	}
-}
-
-// rest leaves the socket alone for a moment.
-func (r *room) rest(l *listener) {
-	r.poller.remove(l.fd)
-	l.rests = r.now + acceptRest
-}
-
-// openReserve opens a descriptor that is good for nothing but to be closed.
-func openReserve() int {
-	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1
-	}
-	return fd
 }

@@ -26,7 +26,6 @@ func newPoller() (*poller, error) {
 const (
 	clientEvents   = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
 	listenerEvents = unix.EPOLLIN | unix.EPOLLEXCLUSIVE // of several rooms on one socket only one is woken
-	wakeEvents     = unix.EPOLLIN
 )
 
 func (p *poller) add(fd int, events uint32) error {

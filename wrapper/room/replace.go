@@ -11,8 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist"
 	"sendwrap/exec"
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -38,7 +40,7 @@ type replacement struct {
 	since   time.Duration
 }
 
-func (r *room) replacing() bool { return r.handover != nil }
+func (r *room) replacing() bool { return r.replacement != nil }
 
 // handedOver is what one program tells the next. A change of it, or of wrapper.Saved, needs another
 // wrapper.HandoverVersion.
@@ -53,13 +55,12 @@ type handedOver struct {
 	MTAs           []handedMTA
 }
 
-// handedClient is a client without an MTA. Times are ages.
+// handedClient is a client without an MTA. Times are of the monotonic clock, which goes on.
 type handedClient struct {
 	FD       int
 	Admitted bool // its MTA was about to be started
-	Passed   bool // it waits for its turn
 	Arrived  time.Duration
-	Waited   time.Duration // for its turn
+	Passed   time.Duration // 0: it has to wait yet
 	Session  wrapper.Saved
 }
 
@@ -71,22 +72,35 @@ type handedMTA struct {
 	Session wrapper.Saved
 }
 
-// replace begins to replace the program by the one that its file now is.
+// replace begins to replace the program by the one that its file now is, if that can run and finds a configuration.
 func (r *room) replace() {
-	program, err := os.Executable() // as it was called when we were started
-	if err != nil || r.replacing() || r.ending != open {
+	if r.asking || r.replacing() || r.stage != open {
 		return
 	}
+	program, err := os.Executable() // as it was called when we were started
+	if err != nil {
+		r.warnf("SIGUSR2: %v; the running program stays", err)
+		return
+	}
+	r.asking = true
 	go func() {
 		said, err := exec.Ask(program, "version", askTime)
-		r.post(func() {
+		if err == nil && !strings.Contains(said, wrapper.TakesOver+"\n") {
+			err = fmt.Errorf("%s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
+		}
+		if err == nil {
+			var cfg *config.Config
+			if cfg, err = config.Load(r.File, allowlist.All()); cfg != nil {
+				err = nil // mistakes in it are for the new program to tell
+			}
+		}
+		r.notices.post(func() {
+			r.asking = false
 			switch {
 			case err != nil:
 				r.warnf("SIGUSR2: %v; the running program stays", err)
-			case !strings.Contains(said, wrapper.TakesOver+"\n"):
-				r.warnf("SIGUSR2: %s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
-			case r.ending == open:
-				r.handover = &replacement{program, r.now}
+			case r.stage == open:
+				r.replacement = &replacement{program, r.now}
 				r.pauseListening()
 			}
 		})
@@ -95,55 +109,40 @@ func (r *room) replace() {
 
 // handOver executes the new program as soon as nobody is on the way. It returns if that must wait, or fails.
 func (r *room) handOver() {
-	since := r.now - r.handover.since
+	since := r.now - r.replacement.since
 	switch {
-	case r.starting > 0 && since >= startTime:
+	case r.mtas.starting > 0 && since >= startTime:
 		r.stay(fmt.Errorf("an MTA has not started for %v", startTime))
 		return
-	case r.starting > 0 || r.draining.len > 0 && since < quietenTime:
+	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime:
 		return
 	}
-	for c := r.draining.first; c != nil; c = r.draining.first {
+	for c := range r.draining.all {
 		r.dismiss(c)
 	}
-	for c := r.fresh.first; c != nil; c = r.fresh.first {
+	for c := range r.fresh.all {
 		r.close(c)
 	}
-	// From here on there is nobody who could do what these ask for, so they do what is their default, and end us.
-	signal.Reset(unix.SIGTERM, unix.SIGINT)
-	r.hearAll()
-	if !r.replacing() || r.starting > 0 {
-		r.listenForSignals()
+	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its default, and ends us.
+	r.notices.lastCall()
+	if !r.replacing() {
+		r.notices.listen()
 		return
 	}
 	state, err := r.save()
 	if err == nil {
-		r.log.Flush()
+		r.flushLog()
 		err = r.become(state)
 	}
-	r.listenForSignals()
+	r.notices.listen()
 	r.stay(err)
-}
-
-// hearAll does what was asked for by signals that have come by now.
-func (r *room) hearAll() {
-	r.heardAll = false
-	last := r.signals
-	for !r.heardAll {
-		select {
-		case last <- nil: // behind the last of them
-			last = nil
-		case do := <-r.posts:
-			do()
-		}
-	}
-	r.takePosts()
+	r.reload() // what a SIGHUP may have asked for that was ignored
 }
 
 // stay goes on with the running program.
 func (r *room) stay(why error) {
-	r.warnf("SIGUSR2: %s: %v; the running program stays", r.handover.program, why)
-	r.handover = nil
+	r.warnf("SIGUSR2: %s: %v; the running program stays", r.replacement.program, why)
+	r.replacement = nil
 	r.resumeListening()
 }
 
@@ -157,16 +156,11 @@ func (r *room) save() (*os.File, error) {
 	}
 	for _, q := range r.waiting() {
 		for c := range q.all {
-			h := handedClient{FD: c.session.FD, Arrived: r.now - c.arrived, Session: c.session.Save()}
-			h.Admitted, h.Passed = q == &r.admitted, q == &r.turns
-			if c.passed > 0 {
-				h.Waited = r.now - c.passed
-			}
-			all.Clients = append(all.Clients, h)
+			all.Clients = append(all.Clients, handedClient{c.session.FD, q == &r.admitted, c.arrived, c.passed, c.session.Save()})
 		}
 	}
-	for pid, c := range r.mtas {
-		all.MTAs = append(all.MTAs, handedMTA{pid, r.now - c.started, c.handed, c.session.Save()})
+	for pid, c := range r.mtas.running {
+		all.MTAs = append(all.MTAs, handedMTA{pid, c.started, c.handed, c.session.Save()})
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
@@ -196,8 +190,7 @@ func (r *room) become(state *os.File) error {
 	}
 	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
 	signal.Ignore(unix.SIGHUP)
-	defer r.reload()
-	return exec.Again(r.handover.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
+	return exec.Again(r.replacement.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
 }
 
 // HandedOver is the room that another program has left to us, and whether there is one. An error means that there is one but
@@ -258,33 +251,25 @@ func (h *Heir) Run() error {
 // restore lets everybody stand where they stood.
 func (r *room) restore(all *handedOver) {
 	for _, h := range all.MTAs {
-		r.mtas[h.PID] = &client{session: r.door.Restore(-1, h.Session), started: r.now - h.Started, handed: h.Handed}
+		r.mtas.running[h.PID] = &client{session: r.door.Restore(-1, h.Session), started: h.Started, handed: h.Handed}
 	}
 	for _, h := range all.Clients {
-		c := &client{session: r.door.Restore(h.FD, h.Session), arrived: r.now - h.Arrived}
+		c := &client{session: r.door.Restore(h.FD, h.Session), arrived: h.Arrived, passed: h.Passed}
 		r.hold(c)
 		switch {
-		case r.closed != nil:
-			c.session.Fail(r.closed)
+		case r.unconfigured != nil:
+			c.session.Fail(r.unconfigured)
 			r.refuse(c)
-			continue
 		case h.Admitted:
 			r.admitted.push(c)
-			continue
-		case h.Passed:
-			c.passed = r.now - h.Waited
+		case h.Passed > 0:
 			c.due = c.passed + turnTime
 			r.turns.push(c)
+			r.watch(c)
 		default:
-			delay := c.session.Delay()
-			c.due = c.arrived + delay
-			q := r.delays[delay]
-			if q == nil {
-				q = new(queue)
-				r.delays[delay] = q
-			}
-			q.push(c)
+			c.due = c.arrived + c.session.Delay()
+			r.delay(c.session.Delay()).push(c)
+			r.watch(c)
 		}
-		r.watch(c)
 	}
 }

@@ -1,11 +1,7 @@
 package room
 
 import (
-	"fmt"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"sendwrap/exec"
 	"sendwrap/wrapper"
@@ -22,21 +18,28 @@ type Options struct {
 	LogTo   func(config.LogTarget) maillog.Log
 }
 
-// room is one process and all that is in it. Its methods run in one goroutine, the loop; what others have
-// found out comes through post.
+// room is one process and all that is in it. Its methods run in one goroutine, the loop, and so does what others
+// have found out: see notices. Times are of the monotonic clock, and 0 is none.
 type room struct {
 	Options
-	door     *wrapper.Door // for those who come from now on
-	closed   error         // why there is no configuration, so that everybody is turned away
-	log      *maillog.Queue
-	poller   *poller
-	manager  *supervisor
-	reserve  int // a descriptor to give up when there are no others
-	capacity int // clients' descriptors are below this number
+	now     time.Duration
+	stage   stage
+	poller  *poller
+	notices *notices
+	manager *supervisor
+	log     *maillog.Queue
+
+	door         *wrapper.Door
+	unconfigured error // why there is no configuration, so that everybody is turned away
+	reading      bool  // the configuration is being read anew
+	readAgain    bool  // and has changed since, perhaps
 
 	listeners []*listener
 	clients   []*client // by descriptor
 	held      int       // of them
+	capacity  int       // their descriptors are below this number
+	reserve   int       // a descriptor to give up when there are no others
+	shed      shed
 
 	delays   map[time.Duration]*queue // in the greet delay, by its length
 	turns    queue                    // have passed, and wait for their turn
@@ -44,37 +47,19 @@ type room struct {
 	draining queue                    // are refused, and read their replies
 	fresh    queue                    // got an MTA less than a moment ago
 
-	jobs     chan job
-	starting int // MTAs
-	starts   window
-	retry    time.Duration           // no turn before this time
-	mtas     map[int]*client         // by pid
-	early    map[int]unix.WaitStatus // ended before we knew that they had started
+	mtas    mtas
+	refused int // clients so far
 
-	reading   bool // the configuration is being read anew
-	readAgain bool // and has changed since, perhaps
-
-	signals  chan os.Signal
-	heardAll bool        // of them, up to a nil
-	posts    chan func() // what the loop is to do, told by other goroutines
-	wake     int         // an eventfd, for the poller's sake
-
-	now       time.Duration // monotonic, since this round of the loop began
-	tendAt    time.Duration
-	idleSince time.Duration
-	owing     bool          // the ledger counts sessions that are no more
+	tickAt    time.Duration
 	reopenAt  time.Duration // before then a ledger that could not be opened is not tried again
-	refused   int           // so far
-	reported  int           // of them, as told last
-	failures  seldom
-	endings   seldom
-	shedding  seldom
-	shed      int // turned away for want of a descriptor, since the log last said so
+	idleSince time.Duration
+	closeBy   time.Duration // the room may not take longer to close
+	reported  int           // of refused, as told the manager last
+	toldAt    time.Duration // when that was
+	unwatched seldom        // clients that the poller did not take
 
-	reportedAt time.Duration
-	ending     stage
-	endAt      time.Duration // it may not take longer than that
-	handover   *replacement  // the program that is to take our place
+	asking      bool         // a program whether it can take our place
+	replacement *replacement // by that program, under way
 }
 
 // Run serves clients until it is told to stop, or has been idle. An error is one of our own: it could not begin, or
@@ -90,7 +75,7 @@ func Run(o Options) error {
 
 // loop is the room's life. Each round takes what has happened, and does what is due.
 func (r *room) loop() error {
-	for r.ending != over {
+	for r.stage != over {
 		events, err := r.poller.wait(r.pause())
 		if err != nil {
 			return err
@@ -99,11 +84,13 @@ func (r *room) loop() error {
 		for _, e := range events {
 			r.happened(int(e.Fd))
 		}
-		r.tend()
-		r.accept()
+		r.tick()
+		if err := r.accept(); err != nil {
+			return err
+		}
 		r.expire()
 		r.admit()
-		r.end()
+		r.advance()
 	}
 	r.depart()
 	return nil
@@ -112,8 +99,8 @@ func (r *room) loop() error {
 // happened is one event. Descriptors that this round has closed are not taken again before its end: accept comes
 // after all events.
 func (r *room) happened(fd int) {
-	if fd == r.wake {
-		r.takePosts()
+	if fd == r.notices.wake {
+		r.notices.take()
 		return
 	}
 	for _, l := range r.listeners {
@@ -129,6 +116,7 @@ func (r *room) happened(fd int) {
 
 // expire goes on with all whose time is over.
 func (r *room) expire() {
+	r.now = monotonic()
 	for delay, q := range r.delays {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
 			r.quiet(c)
@@ -148,9 +136,9 @@ func (r *room) expire() {
 
 // pause is how long nothing will be due; below zero is for ever.
 func (r *room) pause() time.Duration {
-	next := r.tendAt
+	next := r.tickAt
 	sooner := func(t time.Duration) {
-		if next == 0 || t < next {
+		if t > 0 && (next == 0 || t < next) {
 			next = t
 		}
 	}
@@ -159,59 +147,28 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{&r.draining, &r.fresh} {
+	for _, q := range []*queue{&r.draining, &r.fresh, &r.turns} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
 	}
-	if r.turns.first != nil {
+	if r.turns.first != nil && r.mayAdmit() {
 		sooner(max(r.nextTurn(), r.now))
 	}
 	for _, l := range r.listeners {
-		if l.rests > 0 && l.rests != forEver {
-			sooner(l.rests)
+		if l.restsTill != forEver {
+			sooner(l.restsTill)
 		}
 	}
 	if again := r.log.Flush(); again > 0 {
 		sooner(r.now + again)
 	}
-	if r.idleAt() > 0 {
-		sooner(r.idleAt())
-	}
-	if r.ending != open || r.replacing() {
-		sooner(r.now + 10*time.Millisecond)
+	sooner(r.idleAt())
+	if r.stage != open || r.replacing() {
+		sooner(r.now + 5*time.Millisecond)
 	}
 	if next == 0 {
 		return -1
 	}
 	return max(0, next-r.now)
-}
-
-// post has the loop do something. It may be called by any goroutine, and does not wait for it to be done.
-func (r *room) post(do func()) {
-	r.posts <- do
-	r.rouse()
-}
-
-func (r *room) rouse() {
-	var one = [8]byte{1}
-	_, _ = unix.Write(r.wake, one[:]) // it cannot be full before 2^64 of them
-}
-
-func (r *room) takePosts() {
-	var n [8]byte
-	_, _ = unix.Read(r.wake, n[:])
-	for {
-		select {
-		case do := <-r.posts:
-			do()
-		default:
-			return
-		}
-	}
-}
-
-// warnf writes a line about ourselves.
-func (r *room) warnf(format string, args ...any) {
-	_ = r.log.Log().Write(maillog.Warning, fmt.Sprintf(format, args...))
 }

@@ -10,44 +10,47 @@ import (
 // reopenEvery is how often a ledger is tried that cannot be opened.
 const reopenEvery = time.Minute
 
-// tendLedger sees to it that the room and the file agree. All that is in the room stands in the ledger under
+// tickLedger sees to it that the room and the file agree. All that is in the room stands in the ledger under
 // our pid and is believed as long as we live, so that what we could not take back would stand there for ever.
-func (r *room) tendLedger() {
+func (r *room) tickLedger() {
 	d := r.door
 	switch {
-	case r.closed != nil:
+	case r.unconfigured != nil:
 	case d.Ledger == nil && r.now >= r.reopenAt, d.Ledger != nil && d.Ledger.Replaced():
 		r.changeLedger()
-	case d.Ledger != nil && r.owing:
+	case d.Ledger != nil && d.Owing():
 		r.settle()
 	}
 }
 
+func (r *room) openLedger() {
+	r.door.OpenLedger()
+	r.reopenAt = r.now + reopenEvery
+}
+
 // adopt looks for the MTAs that a room before us had started when it was killed, and could not tell the ledger of.
-func (r *room) adopt(orphans []ledger.Orphan) {
+func (r *room) adopt() {
+	orphans := r.door.Orphans()
 	if len(orphans) == 0 {
 		return
 	}
-	mtas := exec.Spawned()
+	found := exec.Spawned()
 	for _, o := range orphans {
-		r.door.Adopt(o, mtas[o.Client])
+		r.door.Adopt(o, found[o.Client])
 	}
 }
 
 // changeLedger opens the ledger that the configuration names, in place of another or none, and counts everybody there.
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
-	r.door.OpenLedger()
+	r.openLedger()
 	if r.door.Ledger == nil {
-		r.reopenAt = r.now + reopenEvery
 		return
 	}
-	r.door.Keep(func(ledger.Session) bool { return false }) // what was carried over from the old one
+	r.door.FreeOthers(func(ledger.Session) bool { return false }) // what was carried over from the old one
 	for c, mta := range r.counted {
-		c.session.Recount(mta)
-		c.handed = mta != 0
+		c.handed = c.session.Recount(mta) && mta != 0
 	}
-	r.owing = false
 }
 
 // settle frees the sessions under our pid that are no more, after a time in which the ledger could not be told.
@@ -55,17 +58,19 @@ func (r *room) settle() {
 	mine := map[ledger.Session]bool{}
 	for c, mta := range r.counted {
 		if mta != 0 && !c.handed {
-			c.handed = c.session.Hand(mta)
+			if c.handed = c.session.Hand(mta); !c.handed {
+				return // the others would have to wait as long, and the loop with them
+			}
 		}
 		mine[c.session.Counted()] = true
 	}
-	r.owing = !r.door.Keep(func(s ledger.Session) bool { return mine[s] })
+	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
 }
 
 // counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that runs.
 func (r *room) counted(yield func(*client, int) bool) {
 	served := map[*client]bool{}
-	for pid, c := range r.mtas {
+	for pid, c := range r.mtas.running {
 		served[c] = true
 		if !yield(c, pid) {
 			return

@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,19 +38,19 @@ func (s *Session) End() bool {
 	if !s.Verdict.Served() {
 		return true
 	}
-	err := s.door.inLedger(func(t *ledger.Tx) { t.Leave(s.counted) })
-	if err == nil {
-		s.counted = ledger.Session{}
-	}
-	return err == nil
+	return s.door.inLedger(s.leave) == nil
 }
 
-// Dismiss ends the wait of a client because the room closes. It has done nothing for which it would be known.
-func (s *Session) Dismiss(waited time.Duration) {
-	s.Verdict, s.waited = Busy, waited
+// Dismiss ends the wait of a client because the room closes, or has no room for it. One that had waited long enough need not
+// wait again.
+func (s *Session) Dismiss(waited time.Duration, longEnough bool) {
+	s.Verdict, s.waited, s.dismissed = Busy, waited, true
 	_ = s.door.inLedger(func(t *ledger.Tx) {
-		t.Leave(s.counted)
+		s.leave(t)
 		t.Count(int(Busy))
+		if longEnough {
+			t.Remember(s.door.Network(s.Client.Addr()), s.facts.Limits.Remember)
+		}
 	})
 }
 
@@ -59,33 +58,32 @@ func (s *Session) Dismiss(waited time.Duration) {
 func (s *Session) Counted() ledger.Session { return s.counted }
 
 // Recount counts a session again, in a ledger that has taken the place of the one in which it stood, in the name
-// of its MTA or, if that is 0, of the room.
-func (s *Session) Recount(mta int) {
+// of its MTA or, if that is 0, of the room. It reports whether the ledger knows.
+func (s *Session) Recount(mta int) bool {
 	p := s.door.Process
 	if mta != 0 {
 		if !s.Verdict.Served() {
-			return
+			return true
 		}
 		var err error
 		if p, err = ledger.Identify(mta); err != nil {
-			return
+			return true // it has ended
 		}
 	}
-	_ = s.door.inLedger(func(t *ledger.Tx) {
+	return s.door.inLedger(func(t *ledger.Tx) {
 		if mta != 0 {
 			t.Keep(p, nobody) // it may have been taken over
 		}
 		s.counted = s.enter(t, p)
-	})
+	}) == nil
 }
-
-func nobody(ledger.Session) bool { return false }
 
 // enter counts the session without a second arrival.
 func (s *Session) enter(t *ledger.Tx, p ledger.Process) ledger.Session {
 	limits := s.facts.Limits
 	limits.ClientRate.N = 0
-	counted, _ := t.Enter(s.door.arrival(s.Client, limits), p)
+	counted, stood := t.Enter(s.door.arrival(s.Client, limits), p)
+	s.stood = s.stood || stood
 	if s.Served() {
 		t.Serve(counted)
 	}
@@ -110,28 +108,7 @@ const (
 	TakesOver       = "takes over rooms of version 1"
 )
 
-// Saved is a session as one program hands it to the next, in JSON.
-type Saved struct {
-	Client, Server netip.AddrPort
-	Verdict        Verdict
-	Counted        ledger.Session
-	Conns          int           // of its network, when it arrived
-	Known          bool          // and whether it was
-	Delay          time.Duration // what is decided under way may be another's by now
-	Turn           time.Duration
-}
-
 // Save returns what [Door.Restore] needs.
 func (s *Session) Save() Saved {
-	return Saved{s.Client, s.Server, s.Verdict, s.counted, s.facts.Conns, s.facts.Known, s.delay, s.turn}
-}
-
-// Restore makes the session again whose client is on fd. The rules of this door hold for it, but for
-// the delay, which has begun.
-func (d *Door) Restore(fd int, saved Saved) *Session {
-	s := d.NewSession(Connection{FD: fd, Client: saved.Client, Server: saved.Server})
-	s.Verdict, s.counted = saved.Verdict, saved.Counted
-	s.facts.Conns, s.facts.Known = saved.Conns, saved.Known
-	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
-	return s
+	return Saved{s.Client, s.Server, s.Verdict, s.counted, s.stood, s.facts.Conns, s.facts.Known, s.delay, s.turn}
 }

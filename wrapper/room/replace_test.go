@@ -1,0 +1,82 @@
+package room
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/maillog"
+)
+
+// testRoom is a room with a listening socket, whose loop the test takes by hand.
+func testRoom(t *testing.T, address string) *room {
+	t.Helper()
+	fd, err := Listen(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRoom(Options{
+		File: "/nowhere", Sockets: []int{fd}, Stdio: new(exec.Stdio),
+		LogTo: func(config.LogTarget) maillog.Log { return maillog.None() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.unconfigured = nil // without a file the defaults hold, and there is no ledger
+	return r
+}
+
+// SIGTERM in the very moment in which another program is about to take the room's place: it closes, and nobody is lost.
+func TestShutWhileReplacing(t *testing.T) {
+	r := testRoom(t, "127.0.0.1:0")
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.arrive(wrapper.Connection{FD: pair[0]})
+	if len(r.waiting()) != 3 {
+		t.Fatalf("%d queues; want one of a delay beside the turns and the admitted", len(r.waiting()))
+	}
+	r.replacement = &replacement{"/nonexistent", r.now}
+	r.notices.stops <- unix.SIGTERM
+	r.advance()
+	if r.stage != closing || r.replacing() {
+		t.Errorf("stage %d, replacing: %v", r.stage, r.replacing())
+	}
+	r.pause()
+	r.advance()
+	b := make([]byte, 100)
+	n, err := unix.Read(pair[1], b)
+	if err != nil || n < 9 || string(b[:9]) != "421 4.3.2" {
+		t.Errorf("the client hears %q, %v", b[:max(0, n)], err)
+	}
+	time.Sleep(wrapper.DrainTime)
+	r.expire()
+	if r.advance(); r.stage != over || r.held != 0 {
+		t.Errorf("stage %d, %d clients held", r.stage, r.held)
+	}
+}
+
+// A program that is not there does not take over, and the room goes on.
+func TestReplaceFails(t *testing.T) {
+	r := testRoom(t, "127.0.0.1:0")
+	r.replacement = &replacement{"/nonexistent", r.now}
+	r.pauseListening()
+	r.advance()
+	if r.replacing() || r.stage != open {
+		t.Errorf("replacing: %v, stage %d", r.replacing(), r.stage)
+	}
+	if l := r.listeners[0]; l.restsTill != r.now {
+		t.Errorf("the socket rests until %v", l.restsTill)
+	}
+	if err := r.accept(); err != nil {
+		t.Error(err)
+	}
+	if l := r.listeners[0]; l.restsTill != 0 {
+		t.Errorf("the socket still rests until %v", l.restsTill)
+	}
+}
