@@ -75,6 +75,9 @@ func serve(file string) int {
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
 		if sockets, idle, wrong := listening(err); len(sockets) > 0 {
+			if stdioErr != nil {
+				wrong = append(wrong, stdioErr.Error())
+			}
 			return serveRoom(room.Options{File: file, Sockets: sockets, Idle: idle, Stdio: stdio}, wrong)
 		} else if len(wrong) > 0 {
 			err = errors.New(strings.Join(wrong, "\n"))

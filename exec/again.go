@@ -20,16 +20,16 @@ import (
 //
 // It returns only on failure, with an *os.PathError, and then all is as it was before.
 func Again(path string, argv, environ []string, fds []int) error {
-	for _, fd := range fds {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return os.NewSyscallError("fcntl", err)
-		}
-	}
 	defer func() {
 		for _, fd := range fds {
 			unix.CloseOnExec(fd)
 		}
 	}()
+	for _, fd := range fds {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var wait, before unix.Sigset_t
@@ -46,7 +46,8 @@ func Again(path string, argv, environ []string, fds []int) error {
 const maxAnswer = 4096
 
 // Ask runs a program with one argument, for so long at most, and returns what it writes to stdout. The error says
-// why it could not be run, or did not end well in time. Its end may be reaped by another goroutine.
+// why it could not be run, or did not close stdout in time; with what status it ends is of no matter. It is killed then, if it
+// has not ended, and another goroutine may be the one to reap it.
 func Ask(path, arg string, atMost time.Duration) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -64,7 +64,10 @@ func TestAgainFails(t *testing.T) {
 	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("the descriptor would be inherited: %d, %v", flags, err)
 	}
-	if err := Again("/nowhere/at/all", []string{"x"}, nil, []int{987654}); !errors.Is(err, unix.EBADF) {
+	if err := Again("/nowhere/at/all", []string{"x"}, nil, []int{int(r.Fd()), 987654}); !errors.Is(err, unix.EBADF) {
 		t.Errorf("a descriptor that is not open: %v", err)
+	}
+	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("the one before it would be inherited: %d, %v", flags, err)
 	}
 }

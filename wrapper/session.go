@@ -148,6 +148,8 @@ func (s *Session) Admit(waited, turn time.Duration) bool {
 func (s *Session) Expire(waited, turn time.Duration) {
 	s.Verdict, s.greet, s.waited, s.turn = Busy, Quiet, waited, turn
 	_ = s.door.inLedger(func(t *ledger.Tx) {
+		now := t.Look(s.door.arrival(s.Client, s.facts.Limits))
+		s.facts.Serving, s.facts.Waiting = now.Serving, now.Waiting // the log says why
 		s.leave(t)
 		t.Count(int(Busy))
 		t.Remember(s.door.Network(s.Client.Addr()), s.facts.Limits.Remember)

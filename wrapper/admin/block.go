@@ -91,8 +91,13 @@ func (c *call) log(door *wrapper.Door, line *maillog.Line) {
 // once at that. A process that holds other clients too is left alone: it finds
 // the block itself.
 func (c *call) end(n netip.Prefix, live []ledger.LiveSession) (ended int, failed error) {
+	waiting := 0
 	for _, s := range live {
-		if s.Process.Shared || !n.Contains(s.Client.Addr()) {
+		if !n.Contains(s.Client.Addr()) {
+			continue
+		}
+		if s.Process.Shared {
+			waiting++
 			continue
 		}
 		switch err := s.Process.Signal(unix.SIGTERM); err {
@@ -104,6 +109,9 @@ func (c *call) end(n netip.Prefix, live []ledger.LiveSession) (ended int, failed
 		}
 	}
 	fmt.Fprintf(c.stdout, "%v: %s ended\n", n, plural(ended, "session"))
+	if waiting > 0 {
+		fmt.Fprintf(c.stdout, "%v: %s in the room will be refused at the end of the delay\n", n, plural(waiting, "client"))
+	}
 	return ended, failed
 }
 

@@ -267,7 +267,10 @@ func TestWriteAs(t *testing.T) {
 	fd, path := listen(t, unix.SOCK_DGRAM)
 	r, w := pipe(t)
 	withStderr(t, w, func() {
-		for _, log := range []Log{Syslog(path), Stderr(), NewQueue(Syslog(path)).Log(), NewQueue(Stderr()).Log()} {
+		socket, stderr := NewQueue(Syslog(path)), NewQueue(Stderr())
+		defer socket.Close()
+		defer stderr.Close()
+		for _, log := range []Log{Syslog(path), Stderr(), socket.Log(), stderr.Log()} {
 			if err := log.WriteAs(4243, Warning, "PASS"); err != nil {
 				t.Error(err)
 			}

@@ -43,6 +43,8 @@ type Queue struct {
 	fd     int  // where frames go; -1 is nowhere
 	stream bool // fd takes bytes, not datagrams
 
+	patience time.Duration // what Flush has said last
+
 	again time.Time // not before then is a syslogd looked for
 	full  time.Time // since when there has been no room; zero if there was
 
@@ -75,9 +77,10 @@ func (q *Queue) Log() Log {
 }
 
 // Flush sends what is queued, as far as there is room, and never waits. If lines are still pending it says in how long it is to be
-// called again: in a millisecond where there is somebody, since a socket may have room for no more than 11 at a time. It costs
-// nothing while no line is queued.
+// called again: in a millisecond where there is somebody who reads, since a socket may have room for no more than 11 at a time;
+// later and later where nobody does, or is. It costs nothing while no line is queued.
 func (q *Queue) Flush() (again time.Duration) {
+	before := q.waiting.len
 	for range flushMax {
 		if q.waiting.len == 0 {
 			break
@@ -91,11 +94,15 @@ func (q *Queue) Flush() (again time.Duration) {
 	}
 	switch {
 	case q.waiting.len == 0:
-		return 0
+		q.patience = 0
 	case q.fd < 0:
-		return reconnectPause
+		q.patience = reconnectPause
+	case q.waiting.len < before || q.patience == 0:
+		q.patience = time.Millisecond
+	default:
+		q.patience = min(2*q.patience, reconnectPause)
 	}
-	return time.Millisecond
+	return q.patience
 }
 
 // Close sends what is queued, closes the socket and forgets the rest. It alone waits, up to [Patience].
@@ -211,7 +218,7 @@ func (q *Queue) connect() bool {
 	}
 	q.again = now.Add(reconnectPause)
 	if q.to.to == stderr {
-		q.fd = 2
+		q.fd = ownStderr()
 		return true
 	}
 	fd, err := connect(unix.SOCK_DGRAM, q.to.path)
@@ -223,9 +230,21 @@ func (q *Queue) connect() bool {
 	return err == nil
 }
 
+// ownStderr is a pipe on fd 2 once more, which does not block: the one that we were given is shared with others, who may fill
+// it between our look and our write, and must not be made so for them. Whatever else is there is used as it is.
+func ownStderr() int {
+	var st unix.Stat_t
+	if unix.Fstat(2, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+		if fd, err := unix.Open("/proc/self/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+			return fd
+		}
+	}
+	return 2
+}
+
 // hangUp closes the socket. The line that was half in it will go to the next one in whole.
 func (q *Queue) hangUp() {
-	if q.fd >= 0 && q.to.to != stderr {
+	if q.fd >= 0 && q.fd != 2 {
 		unix.Close(q.fd)
 	}
 	q.fd, q.sent, q.full = -1, 0, time.Time{}

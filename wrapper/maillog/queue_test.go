@@ -465,7 +465,7 @@ func TestQueueReplaced(t *testing.T) {
 	os.Remove(path)
 	r := newReader(t, unix.SOCK_DGRAM, path)
 	defer r.close()
-	if time.Sleep(2 * reconnectPause); q.Flush() != time.Millisecond || len(r.read()) > 0 {
+	if time.Sleep(2 * reconnectPause); q.Flush() == 0 || q.fd < 0 || len(r.read()) > 0 {
 		t.Fatal("lines go elsewhere because a syslogd is slow")
 	}
 	q.full = q.full.Add(-stuckTime)

@@ -153,7 +153,7 @@ func (r *room) decided(c *client) {
 // for each would cost more than to hold its descriptor for a tenth of a second.
 func (r *room) refuse(c *client) {
 	r.refused++
-	if !c.session.Refuse() {
+	if c.session.Verdict == wrapper.Hangup || !c.session.Refuse() {
 		r.close(c)
 		return
 	}

@@ -25,7 +25,9 @@ func (r *room) tickLedger() {
 
 func (r *room) openLedger() {
 	r.door.OpenLedger()
-	r.reopenAt = r.now + reopenEvery
+	if r.door.Ledger == nil { // one that is lost later on is opened anew at once
+		r.reopenAt = r.now + reopenEvery
+	}
 }
 
 // adopt looks for the MTAs that a room before us had started when it was killed, and could not tell the ledger of.

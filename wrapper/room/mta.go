@@ -15,8 +15,10 @@ const (
 	// wait, so that the next begins without the loop's help.
 	maxStarting = 8
 
-	// freshTime is how long we hold a client's connection beside its MTA, to tell the client if that ends without a word.
+	// freshTime is how long at most we hold a client's connection beside its MTA, to tell the client if that ends without a word;
+	// freshLook is how often we look whether it has said one, as the client would not see the end of the connection while we do.
 	freshTime = time.Second
+	freshLook = 50 * time.Millisecond
 )
 
 // mtas are the processes that the room has started for its clients.
@@ -99,7 +101,7 @@ func (r *room) started(j job, pid int, err error) {
 	m.running[pid] = c
 	c.session.Log(pid)
 	c.handed = c.session.Hand(pid)
-	c.due = r.now + freshTime
+	c.due = r.now + freshLook
 	r.fresh.push(c)
 	if gone {
 		r.exited(pid, ended.status)
@@ -151,6 +153,19 @@ func (r *room) exited(pid int, status unix.WaitStatus) {
 	c.session.End()
 	if (status.Signaled() || status.ExitStatus() != 0) && m.exits.allows(r.now) {
 		c.session.LogEnd(pid, r.now-c.started, status)
+	}
+}
+
+// letGo closes our side of the connections that their MTAs have taken over.
+func (r *room) letGo() {
+	for c := r.fresh.first; c != nil && c.due <= r.now; c = r.fresh.first {
+		if r.now-c.started < freshTime && silent(c.session.FD) {
+			c.leave()
+			c.due = r.now + freshLook
+			r.fresh.push(c)
+			continue
+		}
+		r.close(c)
 	}
 }
 

@@ -14,7 +14,10 @@ import (
 // reload reads the configuration anew at SIGHUP.
 func (r *room) reload() {
 	r.manager.reloading()
-	r.read(r.manager.ready)
+	r.read(func() {
+		r.complain(r.unconfigured, "")
+		r.manager.ready()
+	})
 }
 
 // read reads the configuration beside the loop, since a hundred thousand networks take a second, and then lets it hold.

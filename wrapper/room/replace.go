@@ -200,6 +200,9 @@ func HandedOver(o Options) (room *Heir, is bool, err error) {
 	if value == "" {
 		return nil, false, nil
 	}
+	// First of all: one who is told to stop while it takes over has clients to tell.
+	stops := make(chan os.Signal, 1)
+	signal.Notify(stops, unix.SIGTERM, unix.SIGINT)
 	os.Unsetenv(handoverEnv)
 	fd, err := strconv.Atoi(value)
 	if err != nil {
@@ -214,7 +217,7 @@ func HandedOver(o Options) (room *Heir, is bool, err error) {
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil, true, err
 	}
-	h := &Heir{options: o}
+	h := &Heir{options: o, stops: stops}
 	if err := json.NewDecoder(f).Decode(&h.state); err != nil {
 		return nil, true, fmt.Errorf("room handed over: %w", err)
 	}
@@ -230,6 +233,7 @@ func HandedOver(o Options) (room *Heir, is bool, err error) {
 type Heir struct {
 	options Options
 	state   handedOver
+	stops   chan os.Signal
 }
 
 // Run goes on where the program before has left off.
@@ -245,6 +249,10 @@ func (h *Heir) Run() error {
 	_ = r.log.Log().Write(maillog.Info, fmt.Sprintf("a new program has taken over %d clients and %d sessions", len(h.state.Clients), len(h.state.MTAs)))
 	r.begin()
 	r.settle()
+	signal.Stop(h.stops)
+	if len(h.stops) > 0 {
+		r.shut()
+	}
 	return r.loop()
 }
 

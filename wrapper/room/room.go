@@ -129,9 +129,7 @@ func (r *room) expire() {
 	for c := r.draining.first; c != nil && c.due <= r.now; c = r.draining.first {
 		r.dismiss(c)
 	}
-	for c := r.fresh.first; c != nil && c.due <= r.now; c = r.fresh.first {
-		r.close(c)
-	}
+	r.letGo()
 }
 
 // pause is how long nothing will be due; below zero is for ever.

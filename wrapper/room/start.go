@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,12 +25,32 @@ const (
 	spareDescriptors = 64
 )
 
+// threads is how many threads the room makes for itself when it starts: Go would make one when it needs it, to start an MTA while
+// a file is read, say, and ends the whole process where the limit on processes does not allow that.
+const threads = 16
+
+// makeThreads makes them, all at once; those that are idle Go keeps for ever.
+func makeThreads() {
+	var all, there sync.WaitGroup
+	there.Add(threads)
+	for range threads {
+		all.Go(func() {
+			runtime.LockOSThread() // a thread for each
+			defer runtime.UnlockOSThread()
+			there.Done()
+			there.Wait()
+		})
+	}
+	all.Wait()
+}
+
 // newRoom makes a room that nobody has entered yet.
 func newRoom(o Options) (*room, error) {
 	exec.CloseOnExec()
 	// To start an MTA takes a processor of Go's until the MTA's file is loaded; the loop must not have to wait for it.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	debug.SetGCPercent(gcPercent)
+	makeThreads()
 	r := &room{
 		Options: o, now: monotonic(), manager: newSupervisor(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{}, mtas: newMTAs(), unwatched: seldom{others: "clients could not be watched"},
