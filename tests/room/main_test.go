@@ -40,6 +40,9 @@ func build(m *testing.M) int {
 	sendwrap = filepath.Join(dir, "sendwrap")
 	cmd := exec.Command("go", "build", "-trimpath", "-o", sendwrap, "sendwrap")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if raceDetector {
+		cmd = exec.Command("go", "build", "-race", "-o", sendwrap, "sendwrap")
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: %v\n%s", cmd, err, out)
 		return 1
@@ -81,6 +84,12 @@ func serve(t *testing.T, conf string) *server {
 		t.Fatal(err)
 	}
 	s.log = s.file("log")
+	t.Cleanup(func() {
+		if n := s.logged("DATA RACE"); n > 0 {
+			text, _ := os.ReadFile(s.log)
+			t.Errorf("%d data races in the room:\n%.4000s", n, text[bytes.Index(text, []byte("WARNING: DATA RACE")):])
+		}
+	})
 	s.configure(conf)
 	s.addr = freePort(t)
 	s.start()
