@@ -14,7 +14,6 @@ import (
 	"os"
 	"strings"
 
-	multierror "github.com/hashicorp/go-multierror"
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
@@ -144,9 +143,6 @@ func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
 	return maillog.Syslog(maillog.DevLog)
 }
 
-// mostWarnings is how many wrong directives are told at each connection; sendwrap check tells them all.
-const mostWarnings = 5
-
 // warnings say what is wrong and was got over.
 func warnings(stdioErr error, stdio *exec.Stdio, wrong error) []string {
 	var texts []string
@@ -156,14 +152,5 @@ func warnings(stdioErr error, stdio *exec.Stdio, wrong error) []string {
 	if stdio.StdoutWasLost {
 		texts = append(texts, "fd 1 was not the client's socket; start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
 	}
-	var all *multierror.Error
-	if errors.As(wrong, &all) {
-		for i, err := range all.Errors {
-			if i == mostWarnings {
-				return append(texts, fmt.Sprintf("%d more wrong directives; run sendwrap check", len(all.Errors)-i))
-			}
-			texts = append(texts, err.Error()+" (skipped)")
-		}
-	}
-	return texts
+	return append(texts, config.Told(wrong, config.Skipped)...)
 }

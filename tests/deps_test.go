@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"golang.org/x/sys":                   nil,
 	"github.com/yl2chen/cidranger":       {"allowlist"},
-	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin", "wrapper/room", ""},
+	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 }
 

@@ -55,7 +55,7 @@ func (d *Door) inLedger(work func(*ledger.Tx)) error {
 	}
 	err := d.Ledger.Do(now, work)
 	if err != nil && d.Process.Shared {
-		d.pause.begin(now, err)
+		d.pause.begin(ledger.Now(), err) // not now, which is before the wait for the lock
 	}
 	switch err {
 	case nil, ledger.ErrCrowded: // one is refused for that, and the line says so

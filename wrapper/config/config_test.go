@@ -422,3 +422,21 @@ func TestDefaultIsTheTables(t *testing.T) {
 		t.Errorf("Default is\n%+v, the table says\n%+v", got, parsed)
 	}
 }
+
+// What a log is told of a configuration with mistakes.
+func TestTold(t *testing.T) {
+	if lines := Told(nil, Skipped); lines != nil {
+		t.Errorf("without a mistake: %q", lines)
+	}
+	_, missing := Load("/nowhere/at/all", allowlist.All())
+	if lines := Told(missing, Skipped); len(lines) != 1 || lines[0] != missing.Error() {
+		t.Errorf("without a file: %q", lines)
+	}
+	file := write(t, strings.Repeat("nonsense\n", 8))
+	_, wrong := Load(file, allowlist.All())
+	lines := Told(wrong, Skipped)
+	if len(lines) != mostTold+1 || !strings.HasPrefix(lines[4], file+":5: ") || !strings.HasSuffix(lines[4], " (skipped)") ||
+		lines[5] != "3 more wrong directives; run sendwrap check" {
+		t.Errorf("told %q", lines)
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,6 +37,31 @@ func (e *Error) placed() string {
 	}
 	return e.Msg
 }
+
+// mostTold is how many mistakes are told in a log; sendwrap check tells them all.
+const mostTold = 5
+
+// Told is an error of Load as lines for a log: the first mistakes, each with what becomes of it, and how many more there are.
+func Told(err error, fate string) []string {
+	var all *multierror.Error
+	if !errors.As(err, &all) {
+		if err == nil {
+			return nil
+		}
+		return []string{err.Error()}
+	}
+	var lines []string
+	for i, e := range all.Errors {
+		if i == mostTold {
+			return append(lines, fmt.Sprintf("%d more wrong directives; run sendwrap check", len(all.Errors)-i))
+		}
+		lines = append(lines, e.Error()+fate)
+	}
+	return lines
+}
+
+// Skipped is the fate of a wrong directive where there is no better configuration to stay with.
+const Skipped = " (skipped)"
 
 // within says in which directive, or which key of it, err is, if there is an error.
 func within(name string, err error) error {

@@ -1,10 +1,7 @@
 package room
 
 import (
-	"errors"
 	"fmt"
-
-	multierror "github.com/hashicorp/go-multierror"
 
 	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
@@ -55,7 +52,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	}
 	if r.unconfigured != nil {
 		r.unconfigured = nil
-		r.complain(wrong, skipped)
+		r.complain(wrong, config.Skipped)
 	}
 	old := r.door.Config
 	r.door.Config = cfg
@@ -71,27 +68,10 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	_ = r.log.Log().Write(maillog.Info, r.File+": read anew")
 }
 
-// mostComplaints is how many wrong directives are told; sendwrap check tells them all.
-const mostComplaints = 5
-
-// skipped is what becomes of a wrong directive where there is no better configuration to stay with.
-const skipped = " (skipped)"
-
 // complain logs what is wrong with a configuration, and what becomes of that.
 func (r *room) complain(wrong error, fate string) {
-	var all *multierror.Error
-	if !errors.As(wrong, &all) {
-		if wrong != nil {
-			r.warnf("%v", wrong)
-		}
-		return
-	}
-	for i, err := range all.Errors {
-		if i == mostComplaints {
-			r.warnf("%d more wrong directives; run sendwrap check", len(all.Errors)-i)
-			return
-		}
-		r.warnf("%v%s", err, fate)
+	for _, line := range config.Told(wrong, fate) {
+		r.warnf("%s", line)
 	}
 }
 

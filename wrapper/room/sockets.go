@@ -15,6 +15,9 @@ import (
 // Where the sockets begin that a service manager passes (sd_listen_fds(3)), and how many are looked at.
 const firstPassed, mostPassed = 3, 1024
 
+// mostWrong is how many are told of that are not what they should be.
+const mostWrong = 5
+
 // Passed are the listening sockets that the environment promises (LISTEN_PID, LISTEN_FDS). What
 // turns out to be something else is left out, and wrong says why of each. Nothing is promised to
 // another process than ours.
@@ -33,7 +36,7 @@ func Passed() (fds []int, wrong []string) {
 	seen := map[[2]uint64]bool{}
 	for fd := firstPassed; fd < firstPassed+min(count, mostPassed); fd++ {
 		if err := Listening(fd); err != nil {
-			if len(wrong) < mostComplaints {
+			if len(wrong) < mostWrong {
 				wrong = append(wrong, fmt.Sprintf("fd %d of LISTEN_FDS: %v", fd, err))
 			}
 			continue

@@ -90,7 +90,7 @@ func (r *room) furnish(cfg *config.Config, wrong error) {
 	r.door = wrapper.NewRoomDoor(cfg, r.log.Log())
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
-		r.complain(wrong, skipped)
+		r.complain(wrong, config.Skipped)
 		r.openLedger()
 	}
 }

@@ -1,0 +1,126 @@
+package room
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// next is the descriptor that the next client gets.
+func next(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(fd)
+	return fd
+}
+
+// One newcomer for whom there is no descriptor is one line in the log, and keeps nobody busy; of many the log hears how many.
+func TestShed(t *testing.T) {
+	for n := 1; n <= 40; n += 39 {
+		h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\n")
+		h.capacity = 1
+		for _, c := range h.guests(n) {
+			h.until("it is refused", func() bool { return h.refused > 0 })
+			h.round()
+			expect(t, c, "421 4.3.2 ")
+		}
+		if h.refused != n || h.held != 0 || len(h.said()) != 1 || h.logged("descriptors are taken; newcomers are told 421 4.3.2") != 1 {
+			t.Errorf("%d refused, %d held; log: %q", h.refused, h.held, h.lines)
+		}
+		h.now += time.Minute + time.Second
+		h.tick()
+		h.said()
+		want := 1
+		if n > 1 {
+			want = 2
+			if h.logged(fmt.Sprintf("%d newcomers were told 421 4.3.2 within ", n)) != 1 {
+				t.Errorf("log: %q", h.lines)
+			}
+		}
+		for range 3 {
+			h.now += time.Minute + time.Second
+			h.tick()
+		}
+		if len(h.said()) != want {
+			t.Errorf("log: %q; want %d lines", h.lines, want)
+		}
+		if h.tickAt != 0 {
+			t.Error("it ticks on for ever")
+		}
+	}
+}
+
+// The last descriptors are for those who need not wait.
+func TestFull(t *testing.T) {
+	h := build(t, "greet_delay 30s stress=30s\n")
+	err := h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) { tx.Remember(netip.MustParsePrefix("127.8.0.2/32"), time.Hour) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger := h.guest("127.8.0.1")
+	h.capacity = next(t) + 1
+	h.until("the stranger is refused", func() bool { return h.refused == 1 && h.held == 0 })
+	expect(t, stranger, "421 4.3.2 ")
+	if n := len(h.sessions()); n != 0 || h.logged("descriptors are taken") != 1 {
+		t.Errorf("%d sessions; log: %q", n, h.lines)
+	}
+	known := h.guest("127.8.0.2")
+	h.capacity = next(t) + 1
+	h.until("the known one is about to be served", func() bool { return h.mtas.starting == 1 })
+	known.Close()
+	h.guest("127.8.0.3")
+	h.capacity = next(t) + 200 // some are left
+	h.until("another stranger waits", func() bool { return h.held == 2 })
+}
+
+// Above the limit a newcomer takes the place of one who has had the time to read its reply, and of no other.
+func TestLower(t *testing.T) {
+	for _, rested := range []bool{true, false} {
+		h := build(t, "greet_delay 0s\n")
+		bot, good := h.guest("127.8.0.1"), h.guest("127.8.0.2")
+		bot.Write([]byte("EHLO bot\r\n"))
+		h.accepted(h.listeners[0], accept(t, h), nil)
+		if h.draining.len != 1 {
+			t.Fatal("the early talker is not refused")
+		}
+		place := h.draining.first.session.FD
+		fd := accept(t, h)
+		h.capacity = fd
+		if h.now = h.draining.first.refused; rested {
+			h.now += leastTime
+		}
+		h.accepted(h.listeners[0], fd, nil)
+		expect(t, bot, "554 5.5.1 ")
+		if err := unix.Fstat(fd, new(unix.Stat_t)); err != unix.EBADF {
+			t.Errorf("rested %v: the high descriptor is open still: %v", rested, err)
+		}
+		if rested {
+			if h.turns.len != 1 || h.turns.first.session.FD != place || h.held != 1 {
+				t.Errorf("%d wait for their turn, %d held", h.turns.len, h.held)
+			}
+			continue
+		}
+		expect(t, good, "421 4.3.2 ")
+		if h.turns.len != 0 || h.held != 1 || h.draining.len != 1 {
+			t.Errorf("not rested: %d wait for their turn, %d held", h.turns.len, h.held)
+		}
+	}
+}
+
+// accept takes a client off the room's socket.
+func accept(t *testing.T, h *house) int {
+	t.Helper()
+	fd, _, err := unix.Accept4(h.listeners[0].fd, unix.SOCK_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}

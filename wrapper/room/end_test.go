@@ -1,0 +1,103 @@
+package room
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/maillog"
+)
+
+// A room with thousands who wait closes in steps, and everybody is told.
+func TestShut(t *testing.T) {
+	const clients, most = 2000, 100
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*clients+200 {
+		t.Skipf("RLIMIT_NOFILE of %d, %v: too low for %d clients", limit.Cur, err, clients)
+	}
+	h := build(t, "greet_delay 60s stress=60s\n")
+	ends := h.appear(clients)
+	h.said()
+	if h.held != clients {
+		t.Fatalf("%d wait: %q", h.held, h.lines)
+	}
+	began := time.Now()
+	h.shut()
+	for told := 0; h.stage != over; h.round() {
+		if n := h.refused - told; n > most {
+			t.Fatalf("%d are told at once", n)
+		}
+		told = h.refused
+		if time.Since(began) > 15*time.Second {
+			t.Fatal("never over")
+		}
+	}
+	// 2,000 in steps of 64, one in 5 ms; with what it takes to do it under the race detector.
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("to close took %v", took)
+	}
+	for i, fd := range ends {
+		if got := hears(fd); !strings.HasPrefix(got, "421 4.3.2 ") {
+			t.Fatalf("client %d hears %q", i, got)
+		}
+	}
+	if n := h.logged("BUSY ", "reply=421"); n != clients || h.held > 0 || h.refused != clients {
+		t.Errorf("%d in the log, %d held, %d refused; want %d, 0, %[4]d", n, h.held, h.refused, clients)
+	}
+	if n := len(h.sessions()); n > 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// Where nothing is enforced, one who is sent away as the room closes is not served all the same.
+func TestShutObserving(t *testing.T) {
+	h := build(t, "greet_delay 60s stress=60s\nmode observe\n")
+	c := h.guest("127.8.0.1")
+	h.until("it waits", func() bool { return h.held == 1 })
+	h.shut()
+	h.until("the room is closed", func() bool { return h.stage == over })
+	expect(t, c, "421 4.3.2 ")
+	if h.logged("BUSY ", "mode=observe", "reply=421") != 1 || h.mtas.numbered > 0 {
+		t.Errorf("%d MTAs started; log: %q", h.mtas.numbered, h.lines)
+	}
+}
+
+// Only a socket that goes back to a super-server becomes blocking again, and only if it was.
+func TestDepart(t *testing.T) {
+	for _, tt := range []struct{ idle, blocking, want bool }{
+		{idle: true, blocking: true, want: true},
+		{idle: true, blocking: false, want: false},
+		{idle: false, blocking: true, want: false},
+		{idle: false, blocking: false, want: false},
+	} {
+		fd, err := Listen("127.0.0.1:0")
+		if err == nil {
+			err = unix.SetNonblock(fd, !tt.blocking)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		r, err := newRoom(Options{
+			File: "/nowhere", Sockets: []int{fd}, Idle: tt.idle, Stdio: new(exec.Stdio),
+			LogTo: func(config.LogTarget) maillog.Log { return maillog.None() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := func() bool {
+			flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+			return err == nil && flags&unix.O_NONBLOCK == 0
+		}
+		if blocks() {
+			t.Error("the socket blocks in the room")
+		}
+		if r.depart(); blocks() != tt.want {
+			t.Errorf("idle %v, blocking before %v: blocking %v", tt.idle, tt.blocking, blocks())
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package room
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/ledger"
+)
+
+// guest is a client that connects from an address.
+func (h *house) guest(from string) *net.TCPConn {
+	h.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	c, err := d.Dial("tcp", h.addr)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+// guests are so many, each from an address of its own.
+func (h *house) guests(n int) (all []*net.TCPConn) {
+	h.t.Helper()
+	for i := range n {
+		all = append(all, h.guest(address(i)))
+	}
+	return all
+}
+
+func address(i int) string { return fmt.Sprintf("127.9.%d.%d", i/250, 1+i%250) }
+
+// appear lets clients arrive on local sockets, which are made faster than TCP connections. It returns their ends.
+func (h *house) appear(n int) (ends []int) {
+	h.t.Helper()
+	for i := range n {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.t.Cleanup(func() { unix.Close(pair[1]) })
+		ends = append(ends, pair[1])
+		h.arrive(wrapper.Connection{FD: pair[0], Client: netip.AddrPortFrom(netip.MustParseAddr(address(i)), 1025)})
+	}
+	return ends
+}
+
+// hears is what has come to a client's end, without waiting for more.
+func hears(fd int) string {
+	var b [512]byte
+	n, _, _ := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
+	return string(b[:max(0, n)])
+}
+
+// expect is what a client must hear next.
+func expect(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	var b [512]byte
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := c.Read(b[:]); !strings.HasPrefix(string(b[:n]), want) || n == 0 {
+		t.Errorf("the client hears %q, %v; want %q", b[:n], err, want)
+	}
+}
+
+// sessions are those that the ledger counts.
+func (h *house) sessions() (all []ledger.LiveSession) {
+	h.t.Helper()
+	if err := h.door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { all = t.Sessions() }); err != nil {
+		h.t.Fatal(err)
+	}
+	return all
+}
+
+// child is a process of ours, as an MTA is. It says nothing, and lives until it is killed, or for no time.
+func child(t *testing.T, lives bool) (pid int) {
+	t.Helper()
+	argv := []string{"/bin/sleep", "0"}
+	if lives {
+		argv[1] = "60"
+	}
+	p, err := os.StartProcess(argv[0], argv, new(os.ProcAttr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.Kill()
+		_, _ = p.Wait() // unless the room has seen its end
+	})
+	return p.Pid
+}
+
+// ended waits until a child has ended, and leaves that to whoever asks for it.
+func ended(t *testing.T, pid int) {
+	t.Helper()
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+}

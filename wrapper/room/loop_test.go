@@ -1,0 +1,56 @@
+package room
+
+import (
+	"testing"
+	"time"
+)
+
+// With as many MTAs on their way as may be, or another program on its, the loop sleeps although clients wait for their turn.
+func TestPause(t *testing.T) {
+	const strangers = 5
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1000\nallow 127.8.0.0/16\n")
+	for range maxStarting + 3 {
+		h.guest("127.8.0.1")
+	}
+	h.guests(strangers)
+	h.until("everybody waits for a start", func() bool { return h.turns.len == strangers })
+	if h.mtas.starting != maxStarting || h.admitted.len != 3 {
+		t.Fatalf("%d on their way, %d admitted; want %d, 3", h.mtas.starting, h.admitted.len, maxStarting)
+	}
+	h.tickAt = h.now + time.Minute
+	if p := h.pause(); p < time.Second {
+		t.Errorf("all on their way: the loop sleeps for %v", p)
+	}
+	for h.admitted.first != nil { // as if they had never come
+		h.close(h.admitted.first)
+	}
+	if p := h.pause(); p < time.Second {
+		t.Errorf("all on their way, and none admitted: the loop sleeps for %v", p)
+	}
+
+	h.mtas.starting = 0
+	h.replacement = &replacement{"/nonexistent", h.now}
+	if p := h.pause(); p <= 0 {
+		t.Errorf("replacing: the loop sleeps for %v", p)
+	}
+	if h.admit(); h.mtas.starting > 0 || h.turns.len != strangers {
+		t.Errorf("replacing: %d are started", h.mtas.starting)
+	}
+	h.replacement = nil
+	if p := h.pause(); p != 0 {
+		t.Errorf("the loop sleeps for %v although clients may go on", p)
+	}
+}
+
+// A room in which nobody is sleeps until somebody comes.
+func TestPauseEmpty(t *testing.T) {
+	h := build(t, "greet_delay 0s\n")
+	h.begin()
+	h.round()
+	h.guest("127.8.0.1").Write([]byte("QUIT\r\n")) // PREGREET
+	h.until("it is refused", func() bool { return h.refused == 1 && h.held == 0 })
+	h.until("nothing is due", func() bool { return h.tickAt == 0 })
+	if p := h.pause(); p >= 0 {
+		t.Errorf("the loop sleeps for %v", p)
+	}
+}

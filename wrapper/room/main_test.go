@@ -1,0 +1,217 @@
+package room
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/maillog"
+)
+
+// The test's program is also what a room asks whether it can take its place, and what stops with a lock in its hand.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "version":
+			answer()
+		case "hold":
+			hold(os.Args[2])
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// hold takes the lock of a file and stops.
+func hold(path string) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Flock(fd, unix.LOCK_EX)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
+	select {}
+}
+
+// house is a room with a configuration, a ledger and a log, whose loop the test takes by hand.
+type house struct {
+	*room
+	t      *testing.T
+	dir    string
+	addr   string // where it listens
+	syslog int    // the log's other end
+	lines  []string
+	begun  bool
+}
+
+// build makes a room from lines of sendwrap.conf. Its MTA is what the test writes with [house.script]; until
+// begin is called, none is started, and the test finds the jobs in r.mtas.jobs.
+func build(t *testing.T, conf string) *house {
+	t.Helper()
+	h := &house{t: t, dir: t.TempDir()}
+	logs, err := os.MkdirTemp("", "log") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(logs) })
+	if h.syslog, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err == nil {
+		err = unix.Bind(h.syslog, &unix.SockaddrUnix{Name: logs + "/log"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.script("echo 220 ready; read x")
+	h.configure(conf)
+	fd, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.addr = addrOf(syscall.Getsockname(fd)).String()
+	h.room, err = newRoom(Options{
+		File: h.file("conf"), Sockets: []int{fd}, Stdio: new(exec.Stdio),
+		LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(logs + "/log") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.raze)
+	if h.unconfigured != nil || h.door.Ledger == nil {
+		t.Fatalf("%v; %q", h.unconfigured, h.said())
+	}
+	return h
+}
+
+func (h *house) file(name string) string { return filepath.Join(h.dir, name) }
+
+// script writes what the MTA does, in the shell's words.
+func (h *house) script(does string) {
+	h.t.Helper()
+	if err := os.WriteFile(h.file("mta"), []byte("#!/bin/sh\n"+does+"\n"), 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) configure(conf string) {
+	h.t.Helper()
+	text := fmt.Sprintf("mta %s\nledger %s clients=1024\n%s", h.file("mta"), h.file("state/ledger"), conf)
+	if err := os.WriteFile(h.file("conf"), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) begin() {
+	h.begun = true
+	h.room.begin()
+}
+
+// raze leaves no signal, no MTA and no connection for the next test.
+func (h *house) raze() {
+	n := h.notices
+	signal.Stop(n.stops)
+	for _, c := range n.others {
+		signal.Stop(c)
+	}
+	for h.begun && h.mtas.starting > 0 {
+		_, _ = h.poller.wait(time.Second)
+		n.take()
+	}
+	if h.begun {
+		close(h.mtas.jobs)
+	}
+	for pid := range h.mtas.running {
+		if pid != os.Getpid() {
+			_ = unix.Kill(pid, unix.SIGKILL)
+			_, _ = unix.Wait4(pid, nil, 0, nil)
+		}
+	}
+	for fd, c := range h.clients {
+		if c != nil {
+			unix.Close(fd)
+		}
+	}
+	for _, l := range h.listeners {
+		unix.Close(l.fd)
+	}
+	h.log.Close()
+	unix.Close(h.syslog)
+	if h.door.Ledger != nil {
+		_ = h.door.Ledger.Close()
+	}
+}
+
+// round is one of the loop's, which does not last for long if nothing happens.
+func (h *house) round() {
+	h.t.Helper()
+	const longest = 10 * time.Millisecond
+	pause := h.pause()
+	if pause < 0 || pause > longest {
+		pause = longest
+	}
+	events, err := h.poller.wait(pause)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.now = monotonic()
+	for _, e := range events {
+		h.happened(int(e.Fd))
+	}
+	h.tick()
+	if err := h.accept(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.expire()
+	h.admit()
+	h.advance()
+	h.said()
+}
+
+// until goes on until it is so.
+func (h *house) until(what string, is func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !is(); h.round() {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("never: %s; held %d, turns %d, admitted %d, draining %d, starting %d, running %d; log:\n%s", what,
+				h.held, h.turns.len, h.admitted.len, h.draining.len, h.mtas.starting, len(h.mtas.running), strings.Join(h.lines, "\n"))
+		}
+	}
+}
+
+// said is the log so far.
+func (h *house) said() []string {
+	var b [4096]byte
+	for {
+		again := h.log.Flush()
+		n, err := unix.Read(h.syslog, b[:])
+		if err == nil {
+			_, text, _ := strings.Cut(string(b[:n]), "]: ")
+			h.lines = append(h.lines, text)
+		} else if again == 0 {
+			return h.lines
+		}
+	}
+}
+
+// logged counts the lines of the log in which all of this stands.
+func (h *house) logged(texts ...string) (n int) {
+next:
+	for _, line := range h.said() {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue next
+			}
+		}
+		n++
+	}
+	return n
+}

@@ -1,0 +1,170 @@
+package room
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// about lets clients come whose MTAs are about to be started, one job after the other.
+func (h *house) about(n int) (jobs []job) {
+	h.t.Helper()
+	h.guests(n)
+	h.until("they are about to be served", func() bool { return h.mtas.numbered >= n })
+	for range n {
+		jobs = append(jobs, <-h.mtas.jobs)
+	}
+	return jobs
+}
+
+// A child that is nobody's MTA ends while one is started. When a later MTA gets its pid, it is not taken for dead.
+func TestStaleExit(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	first := h.about(1)[0]
+	stale := child(t, false)
+	ended(t, stale)
+	if h.reap(); len(h.mtas.unclaimed) != 1 {
+		t.Fatalf("%d ends that nobody has claimed; want 1", len(h.mtas.unclaimed))
+	}
+	mta := child(t, true)
+	h.guest("127.8.0.1")
+	h.until("a second one is to be served", func() bool { return h.mtas.numbered == 2 })
+	second := <-h.mtas.jobs
+	h.started(second, stale, nil) // in the order in which they may not come, but for which the end is too old, too
+	if h.mtas.running[stale] != second.client {
+		t.Error("an MTA is taken for dead since another process with its pid is")
+	}
+	h.started(first, mta, nil)
+	if len(h.mtas.unclaimed) != 0 || len(h.mtas.running) != 2 {
+		t.Errorf("%d ends are kept, %d MTAs run", len(h.mtas.unclaimed), len(h.mtas.running))
+	}
+	delete(h.mtas.running, stale)
+}
+
+// The same, with no client on its way in between.
+func TestStaleExitLater(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	jobs := h.about(3)
+	stale := child(t, false)
+	ended(t, stale)
+	h.reap()
+	for _, j := range jobs {
+		h.started(j, child(t, true), nil)
+	}
+	if n := len(h.mtas.unclaimed); n != 0 {
+		t.Errorf("%d ends are kept", n)
+	}
+	h.guest("127.8.0.1")
+	h.until("another is to be served", func() bool { return h.mtas.numbered == 4 })
+	j := <-h.mtas.jobs
+	if h.started(j, stale, nil); h.mtas.running[stale] != j.client {
+		t.Error("an MTA is taken for dead since another process with its pid is")
+	}
+	delete(h.mtas.running, stale)
+}
+
+// An MTA has ended before the room knew that it had started.
+func TestEndedAtOnce(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	c := h.guest("127.8.0.1")
+	h.until("it is to be served", func() bool { return h.mtas.starting == 1 })
+	pid := child(t, false)
+	ended(t, pid)
+	h.reap()
+	h.started(<-h.mtas.jobs, pid, nil)
+	if n := len(h.mtas.running); n != 0 {
+		t.Errorf("%d MTAs run", n)
+	}
+	expect(t, c, "421 4.3.0 ")
+	if n := len(h.sessions()); n != 0 || h.busy() != (h.held > 0) {
+		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// Once the MTA has said something, nothing holds the connection but the MTA.
+func TestLetGo(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	h.begin()
+	c := h.guest("127.8.0.1")
+	h.until("the MTA runs", func() bool { return len(h.mtas.running) == 1 })
+	expect(t, c, "220 ready")
+	began := time.Now()
+	h.until("the connection is let go", func() bool { return h.held == 0 })
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("after %v", took)
+	}
+	c.Write([]byte("QUIT\r\n"))
+	h.until("the MTA has ended", func() bool { return len(h.mtas.running) == 0 })
+}
+
+// An MTA that says nothing has a second.
+func TestLetGoSilent(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	h.script("exec sleep 60")
+	h.begin()
+	h.guest("127.8.0.1")
+	h.until("the MTA runs", func() bool { return len(h.mtas.running) == 1 })
+	c := h.fresh.first
+	c.due = h.now
+	if h.letGo(); h.held != 1 || c.due <= h.now || c.due > h.now+100*time.Millisecond {
+		t.Fatalf("%d held; next look in %v", h.held, c.due-h.now)
+	}
+	c.started -= time.Second
+	c.due = h.now
+	if h.letGo(); h.held != 0 {
+		t.Error("the connection is held for ever")
+	}
+}
+
+// The client of an MTA that ends without a word is told, and the log says how it ended.
+func TestSilentEnd(t *testing.T) {
+	for does, want := range map[string]string{"exit 3": "exit status 3", "kill -9 $$": "signal 9", "exit 0": "exit status 0"} {
+		h := build(t, "allow 127.0.0.0/8\n")
+		h.script(does)
+		h.begin()
+		c := h.guest("127.8.0.1")
+		h.until(does+": the MTA has ended", func() bool { return h.refused == 1 && len(h.mtas.running) == 0 })
+		expect(t, c, "421 4.3.0 ")
+		if h.logged("FAILED ", "ended without a word, with "+want, "reply=421") != 1 {
+			t.Errorf("%s: log: %q", does, h.lines)
+		}
+		if n := len(h.sessions()); n != 0 {
+			t.Errorf("%s: %d sessions are left", does, n)
+		}
+	}
+}
+
+// Where no MTA can be started everybody is told, but the log has better to do.
+func TestManyFail(t *testing.T) {
+	const clients = 200
+	h := build(t, "allow 127.0.0.0/8\n")
+	if err := os.Remove(h.file("mta")); err != nil {
+		t.Fatal(err)
+	}
+	ends := h.appear(clients)
+	h.begin()
+	h.until("all are refused", func() bool { return h.refused == clients && h.held == 0 })
+	for i, fd := range ends {
+		if got := hears(fd); !strings.HasPrefix(got, "421 4.3.0 ") {
+			t.Fatalf("client %d hears %q", i, got)
+		}
+	}
+	if n := h.logged("FAILED "); n != seldomMost || h.logged("more clients") != 0 {
+		t.Errorf("%d lines in the log; want %d", n, seldomMost)
+	}
+	h.now += time.Minute + time.Second
+	if h.tick(); h.logged("195 more clients had to be turned away for want of an MTA") != 1 {
+		t.Errorf("after a minute the log says %q", h.said()[len(h.lines)-1])
+	}
+	if s := h.sessions(); len(s) != 0 {
+		t.Errorf("%d sessions are left", len(s))
+	}
+	for range 3 {
+		h.now += time.Minute + time.Second
+		h.tick()
+	}
+	if h.tickAt != 0 || h.logged("more clients") != 1 {
+		t.Errorf("ticks on: %v, %q", h.tickAt > 0, h.lines[len(h.lines)-1])
+	}
+}

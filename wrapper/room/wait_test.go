@@ -1,0 +1,135 @@
+package room
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// later makes those in a queue a time older.
+func later(q *queue, by time.Duration) {
+	for c := range q.all {
+		c.arrived -= by
+		c.due -= by
+		if c.passed > 0 {
+			c.passed -= by
+		}
+	}
+}
+
+// crowd in turns: of so many who have passed one is on its way to its MTA, and the others wait for their turn.
+func (h *house) inTurns(n int) []*net.TCPConn {
+	h.t.Helper()
+	all := h.guests(n)
+	h.until("all have passed", func() bool { return h.mtas.numbered == 1 && h.turns.len == n-1 })
+	return all
+}
+
+// Those whose turn has not come within a minute are sent away. They are not the ones to come in past spawn_rate, and need
+// not wait again.
+func TestExpire(t *testing.T) {
+	const clients = 40
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\n")
+	all := h.inTurns(clients)
+	later(&h.turns, turnTime)
+	before := h.mtas.numbered
+	if h.round(); h.turns.len > 0 || h.refused < clients-2 || h.mtas.numbered > before+1 {
+		t.Errorf("%d are left, %d refused, %d started", h.turns.len, h.refused, h.mtas.numbered-before)
+	}
+	if n := h.logged("BUSY ", "reply=421", "turn=60."); n != h.refused {
+		t.Errorf("%d in the log; want %d: %q", n, h.refused, h.lines)
+	}
+	told := 0
+	for c := range h.draining.all {
+		for i := range all {
+			if all[i].LocalAddr().String() == c.session.Client.String() {
+				expect(t, all[i], "421 4.3.2 ")
+				told++
+			}
+		}
+	}
+	if told != h.refused {
+		t.Errorf("%d are told; want %d", told, h.refused)
+	}
+	if n := len(h.sessions()); n != h.mtas.numbered {
+		t.Errorf("%d sessions; want %d", n, h.mtas.numbered)
+	}
+	again := h.draining.first.session.Client.Addr()
+	h.guest(again.String())
+	h.until("it is back", func() bool { return h.turns.len == 1 || h.mtas.numbered > before+1 })
+	c := h.turns.first
+	if c == nil {
+		c = (<-h.mtas.jobs).client // of before
+		c = (<-h.mtas.jobs).client
+	}
+	if d := c.session.Delay(); d != 0 {
+		t.Errorf("one that has waited in vain has to wait again, %v", d)
+	}
+}
+
+// Where nothing is enforced nobody is sent away, but comes later.
+func TestExpireObserving(t *testing.T) {
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nmode observe\n")
+	h.inTurns(5)
+	later(&h.turns, turnTime)
+	if h.round(); h.refused > 0 || h.turns.len < 3 {
+		t.Errorf("%d are refused, %d left", h.refused, h.turns.len)
+	}
+	h.now += time.Hour
+	for range 10 {
+		h.overdue()
+		h.now += time.Second
+		h.admit()
+	}
+	if h.mtas.numbered != 5 || h.refused > 0 || h.logged("BUSY") > 0 {
+		t.Errorf("%d started, %d refused", h.mtas.numbered, h.refused)
+	}
+}
+
+// No MTA is started for one that need not wait and has left before its turn.
+func TestLeftInTurns(t *testing.T) {
+	h := build(t, "greet_delay 0s\nclient_conns 0\nspawn_rate 1\n")
+	all := h.guests(6)
+	h.until("all have arrived", func() bool { return h.held == 6 })
+	if h.mtas.numbered != 1 || h.turns.len != 5 {
+		t.Fatalf("%d started, %d wait for their turn", h.mtas.numbered, h.turns.len)
+	}
+	for i, c := range all[1:] {
+		if i%2 == 0 {
+			c.SetLinger(0) // RST
+		}
+		c.Close()
+	}
+	for range 10 {
+		h.now += 2 * time.Second
+		h.admit()
+	}
+	if h.mtas.numbered != 1 || h.turns.len != 0 || h.logged("HANGUP ", "turn=") != 5 {
+		t.Errorf("%d started, %d wait for their turn; log: %q", h.mtas.numbered, h.turns.len, h.lines)
+	}
+	if n := len(h.sessions()); n != 1 || h.held != 1 {
+		t.Errorf("%d sessions, %d held", n, h.held)
+	}
+}
+
+// The same of one whose wait the poller watches: it is seen at once.
+func TestLeftWatched(t *testing.T) {
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\n")
+	all := h.inTurns(3)
+	last := h.turns.last.session.Client.String()
+	for _, c := range all {
+		if c.LocalAddr().String() == last {
+			c.Close()
+		}
+	}
+	h.until("it is seen", func() bool { return h.logged("HANGUP ", "client="+bracketed(last)) == 1 })
+	if h.turns.len+h.mtas.numbered != 2 {
+		t.Errorf("%d wait for their turn, %d started", h.turns.len, h.mtas.numbered)
+	}
+}
+
+// bracketed is an address as the log has it.
+func bracketed(addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	return "[" + host + "]:" + port
+}
