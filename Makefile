@@ -37,6 +37,7 @@ test:
 
 .PHONY: bench
 bench:
+	sh tests/setup.sh
 	$(GO) run ./tests/bench
 
 .PHONY: install

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,17 +88,18 @@ func TestLower(t *testing.T) {
 		h := build(t, "greet_delay 0s\n")
 		bot, good := h.guest("127.8.0.1"), h.guest("127.8.0.2")
 		bot.Write([]byte("EHLO bot\r\n"))
-		h.accepted(h.listeners[0], accept(t, h), nil)
+		fd, from := h.taken()
+		h.accepted(h.listeners[0], fd, from)
 		if h.draining.len != 1 {
 			t.Fatal("the early talker is not refused")
 		}
 		place := h.draining.first.session.FD
-		fd := accept(t, h)
+		fd, from = h.taken()
 		h.capacity = fd
 		if h.now = h.draining.first.refused; rested {
 			h.now += leastTime
 		}
-		h.accepted(h.listeners[0], fd, nil)
+		h.accepted(h.listeners[0], fd, from)
 		expect(t, bot, "554 5.5.1 ")
 		if err := unix.Fstat(fd, new(unix.Stat_t)); err != unix.EBADF {
 			t.Errorf("rested %v: the high descriptor is open still: %v", rested, err)
@@ -115,12 +117,12 @@ func TestLower(t *testing.T) {
 	}
 }
 
-// accept takes a client off the room's socket.
-func accept(t *testing.T, h *house) int {
-	t.Helper()
-	fd, _, err := unix.Accept4(h.listeners[0].fd, unix.SOCK_CLOEXEC)
+// taken is the client that has come next, as the room accepts it.
+func (h *house) taken() (fd int, from syscall.Sockaddr) {
+	h.t.Helper()
+	fd, from, err := syscall.Accept4(h.listeners[0].fd, unix.SOCK_CLOEXEC)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	return fd
+	return fd, from
 }

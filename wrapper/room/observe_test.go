@@ -1,0 +1,63 @@
+package room
+
+import (
+	"maps"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// One that is served only because nothing is enforced does not count. Another that has come in the same millisecond may
+// stand in its place by the very same token, and is neither ended for it nor given to its MTA.
+func TestObservedToken(t *testing.T) {
+	const pairs = 40
+	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\nmode observe\nblock off\n")
+	reused := 0
+	for i := range pairs {
+		bot, _ := h.guest("127.8.0.1"), h.guest("127.8.0.2")
+		bot.Write([]byte("EHLO bot\r\n"))
+		fd, from := h.taken()
+		next, then := h.taken()
+		h.accepted(h.listeners[0], fd, from)
+		early := h.admitted.last
+		if early == nil {
+			t.Fatalf("an early talker is not served: %q", h.said())
+		}
+		h.accepted(h.listeners[0], next, then)
+		h.admit()
+		pid := child(t, false)
+		ended(t, pid)
+		j := <-h.mtas.jobs
+		if j.client != early {
+			t.Fatal("somebody else is served")
+		}
+		before := tokens(h)
+		h.started(j, pid, nil)
+		if after := tokens(h); len(after) != i+1 || !maps.Equal(before, after) {
+			t.Fatalf("after %d pairs: %d sessions; the room's: %v", i+1, len(after), maps.Equal(before, after))
+		}
+		if early.session.Counted() != (ledger.Session{}) {
+			reused++
+		}
+		h.exited(pid, unix.WaitStatus(0))
+		if n := len(tokens(h)); n != i+1 {
+			t.Fatalf("%d sessions; want %d", n, i+1)
+		}
+	}
+	if reused > 0 {
+		t.Errorf("%d keep a token that may be another's by now", reused)
+	}
+}
+
+// tokens are the sessions in the ledger that stand in the room's name, by client.
+func tokens(h *house) map[string]bool {
+	all := map[string]bool{}
+	for _, s := range h.sessions() {
+		if s.Process == h.door.Process {
+			all[s.Client.String()] = true
+		}
+	}
+	return all
+}
