@@ -115,16 +115,20 @@ func (h *house) begin() {
 	h.room.begin()
 }
 
-// raze leaves no signal, no MTA and no connection for the next test.
-func (h *house) raze() {
-	n := h.notices
-	signal.Stop(n.stops)
-	for _, c := range n.others {
+// silence has no signal come to the room any more.
+func (h *house) silence() {
+	signal.Stop(h.notices.stops)
+	for _, c := range h.notices.others {
 		signal.Stop(c)
 	}
+}
+
+// raze leaves no signal, no MTA and no connection for the next test.
+func (h *house) raze() {
+	h.silence()
 	for h.begun && h.mtas.starting > 0 {
 		_, _ = h.poller.wait(time.Second)
-		n.take()
+		h.notices.take()
 	}
 	if h.begun {
 		close(h.mtas.jobs)

@@ -65,12 +65,12 @@ func (n *notices) listen() {
 }
 
 // lastCall stops listening for SIGTERM and SIGINT, which do what is their default from then on, and takes what has been
-// asked for by then; listen begins again.
-func (n *notices) lastCall() {
+// asked for by then; listen begins again. It reports whether there was anything.
+func (n *notices) lastCall() bool {
 	signal.Stop(n.stops) // which waits for what is on its way into the channel
 	n.stops <- nil
 	<-n.synced
-	n.take()
+	return n.take()
 }
 
 // post has the loop do something. It may be called by any goroutine, and does not wait for it to be done.
@@ -84,19 +84,21 @@ func (n *notices) rouse() {
 	_, _ = unix.Write(n.wake, one[:]) // EAGAIN: it is readable anyway
 }
 
-// take does what the loop has been told to.
-func (n *notices) take() {
+// take does what the loop has been told to, and reports whether that was anything.
+func (n *notices) take() (anything bool) {
 	var count [8]byte
 	_, _ = unix.Read(n.wake, count[:])
 	if asked := n.asked.Swap(0); asked != 0 {
 		n.heed(asked)
+		anything = true
 	}
 	for {
 		select {
 		case do := <-n.posts:
 			do()
+			anything = true
 		default:
-			return
+			return anything
 		}
 	}
 }

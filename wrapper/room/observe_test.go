@@ -16,7 +16,8 @@ func TestObservedToken(t *testing.T) {
 	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\nmode observe\nblock off\n")
 	reused := 0
 	for i := range pairs {
-		bot, _ := h.guest("127.8.0.1"), h.guest("127.8.0.2")
+		bot := h.guest("127.8.0.1")
+		h.guest("127.8.0.2")
 		bot.Write([]byte("EHLO bot\r\n"))
 		fd, from := h.taken()
 		next, then := h.taken()

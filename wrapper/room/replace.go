@@ -2,6 +2,7 @@ package room
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -32,6 +33,7 @@ const (
 	askTime     = 5 * time.Second        // for the new program to say which version it takes over
 	quietenTime = 200 * time.Millisecond // for refused clients to read their replies
 	startTime   = 5 * time.Second        // for an MTA under way
+	restTime    = 5 * time.Second        // until nothing happens for a moment
 )
 
 // replacement is under way while nobody is let in and nothing is started.
@@ -123,17 +125,23 @@ func (r *room) handOver() {
 	for c := range r.fresh.all {
 		r.close(c)
 	}
-	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its default, and ends us.
-	r.notices.lastCall()
-	if !r.replacing() {
-		r.notices.listen()
+	state, err := r.save()
+	if err != nil {
+		r.stay(err)
 		return
 	}
-	state, err := r.save()
-	if err == nil {
-		r.flushLog()
-		err = r.become(state)
+	r.flushLog()
+	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its default, and ends us. What has
+	// come meanwhile may have changed what was written down: then once more.
+	if r.notices.lastCall() {
+		r.notices.listen()
+		state.Close()
+		if r.replacing() && since >= restTime {
+			r.stay(errors.New("too much happens here at once"))
+		}
+		return
 	}
+	err = r.become(state)
 	r.notices.listen()
 	r.stay(err)
 	r.reload() // what a SIGHUP may have asked for that was ignored

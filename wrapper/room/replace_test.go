@@ -1,8 +1,6 @@
 package room
 
 import (
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -81,17 +79,4 @@ func TestReplaceFails(t *testing.T) {
 	if l := r.listeners[0]; l.restsTill != 0 {
 		t.Errorf("the socket still rests until %v", l.restsTill)
 	}
-}
-
-// answer is what the test's program says when it is asked for its version. The file notes how often it was.
-func answer() {
-	f, err := os.OpenFile(os.Getenv("SENDWRAP_TEST_ASKED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err == nil {
-		_, err = f.WriteString("?")
-	}
-	if err != nil {
-		os.Exit(1)
-	}
-	fmt.Println(wrapper.TakesOver)
-	os.Exit(0)
 }

@@ -1,0 +1,130 @@
+package room
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stands is what one program must tell the next of a client.
+type stands struct {
+	client                  string
+	arrived, passed, due    time.Duration
+	started                 time.Duration
+	handed, known, observed bool
+}
+
+// everybody is all who are in a room, in the order in which they stand in each queue, and its MTAs.
+func everybody(r *room) (queues map[string][]stands, mtas map[int]stands) {
+	queues, mtas = map[string][]stands{}, map[int]stands{}
+	of := func(c *client) stands {
+		s := c.session
+		return stands{s.Client.String(), c.arrived, c.passed, c.due, c.started, c.handed, s.Delay() == 0, s.Served()}
+	}
+	note := func(name string, q *queue) {
+		for c := range q.all {
+			at := of(c)
+			if name == "admitted" {
+				at.due = 0 // of no matter any more
+			}
+			queues[name] = append(queues[name], at)
+		}
+	}
+	note("turns", &r.turns)
+	note("admitted", &r.admitted)
+	for d, q := range r.delays {
+		note(d.String(), q)
+	}
+	for pid, c := range r.mtas.running {
+		at := of(c)
+		at.arrived, at.passed, at.due = 0, 0, 0
+		mtas[pid] = at
+	}
+	return queues, mtas
+}
+
+// One program finds everybody where the one before has left them.
+func TestRestore(t *testing.T) {
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nallow 127.8.0.0/16\n"+
+		"client 127.9.0.3 greet_delay=20s\nclient 127.9.0.4 greet_delay=20s\nclient 127.9.0.5 greet_delay=30s\nclient 127.9.0.6 greet_delay=30s\n")
+	served := h.guest("127.8.0.1")
+	h.until("one is to be served", func() bool { return h.mtas.starting == 1 })
+	pid := child(t, true)
+	h.started(<-h.mtas.jobs, pid, nil)
+	h.close(h.fresh.first)
+	guests := h.guests(10)
+	h.until("some have passed", func() bool { return h.turns.len == 6 })
+	h.replacement = &replacement{"/nonexistent", h.now}
+	guests = append(guests, h.guest("127.8.0.2"), h.guest("127.8.0.3"))
+	h.now = monotonic()
+	h.listeners[0].ready = true
+	if err := h.accept(); err != nil || h.admitted.len != 2 || h.held != 12 {
+		t.Fatalf("%v, %d admitted, %d held", err, h.admitted.len, h.held)
+	}
+	queues, mtas := everybody(h.room)
+	if len(queues) != 4 || len(queues["turns"]) != 6 || len(queues["20s"]) != 2 || len(mtas) != 1 {
+		t.Fatalf("%+v", queues)
+	}
+
+	f, err := h.save()
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	var all handedOver
+	if err == nil {
+		err = json.NewDecoder(f).Decode(&all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	heir, err := newRoom(h.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heir.restore(&all)
+	h.clients, h.held = nil, 0
+	h.silence()
+	h.room = heir // of which the end of the test disposes
+
+	now, runs := everybody(heir)
+	for name, q := range queues {
+		if !slices.Equal(now[name], q) {
+			t.Errorf("%s: %+v\nwant %+v", name, now[name], q)
+		}
+	}
+	if len(now) != len(queues) || len(runs) != 1 || runs[pid] != mtas[pid] {
+		t.Errorf("%d queues; MTAs %+v; want %+v", len(now), runs, mtas)
+	}
+	heir.settle()
+	if n := len(h.sessions()); n != 13 {
+		t.Errorf("%d sessions; want all 13", n)
+	}
+	if h.held != 12 {
+		t.Errorf("%d held", h.held)
+	}
+
+	// They go on as they would have: those in the delay are watched, those admitted get their MTA, the MTA's end is heeded.
+	guests[3].Write([]byte("EHLO bot\r\n")) // 127.9.0.4, in its 20s
+	h.until("they go on", func() bool { return h.mtas.starting == 3 && h.logged("PREGREET client=[127.9.0.4]") == 1 })
+	for _, from := range []string{"127.8.0.2", "127.8.0.3"} {
+		if j := <-h.mtas.jobs; j.client.session.Client.Addr().String() != from {
+			t.Errorf("%v is served in the place of %s", j.client.session.Client, from)
+		}
+	}
+	served.Close()
+	_ = unix.Kill(pid, unix.SIGTERM)
+	h.until("the MTA's end is heeded", func() bool { return len(h.mtas.running) == 0 })
+	if h.logged("ENDED client=[127.8.0.1]", "after=", "signal=15") != 1 {
+		t.Errorf("log: %q", h.lines)
+	}
+	for _, s := range h.sessions() {
+		if s.Process.PID == pid || s.Client.Addr().String() == "127.8.0.1" {
+			t.Errorf("its session is left: %+v", s)
+		}
+	}
+}
