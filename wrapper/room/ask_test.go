@@ -66,7 +66,7 @@ func TestAskUnconfigured(t *testing.T) {
 	}
 	h.asks()
 	if h.replacing() || h.logged("SIGUSR2: ", "the running program stays") != 1 {
-		t.Errorf("replacing: %v; log: %q", h.replacing(), h.said())
+		t.Fatalf("replacing: %v; log: %q", h.replacing(), h.said())
 	}
 	h.guest("127.8.0.1")
 	h.until("it serves", func() bool { return h.mtas.starting == 1 })

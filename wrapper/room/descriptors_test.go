@@ -36,7 +36,14 @@ func TestShed(t *testing.T) {
 		if h.refused != n || h.held != 0 || len(h.said()) != 1 || h.logged("descriptors are taken; newcomers are told 421 4.3.2") != 1 {
 			t.Errorf("%d refused, %d held; log: %q", h.refused, h.held, h.lines)
 		}
-		h.now += time.Minute + time.Second
+		for range 3 {
+			h.now += 2 * time.Second
+			h.tick()
+		}
+		if h.tickAt == 0 {
+			t.Error("the room sleeps, and will not say how many they were")
+		}
+		h.now += time.Minute
 		h.tick()
 		h.said()
 		want := 1

@@ -28,7 +28,10 @@ func TestPause(t *testing.T) {
 		t.Errorf("all on their way, and none admitted: the loop sleeps for %v", p)
 	}
 
-	h.mtas.starting = 0
+	for h.mtas.starting > 0 {
+		<-h.mtas.jobs
+		h.mtas.starting--
+	}
 	h.replacement = &replacement{"/nonexistent", h.now}
 	if p := h.pause(); p <= 0 {
 		t.Errorf("replacing: the loop sleeps for %v", p)

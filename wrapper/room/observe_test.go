@@ -28,8 +28,7 @@ func TestObservedToken(t *testing.T) {
 		}
 		h.accepted(h.listeners[0], next, then)
 		h.admit()
-		pid := child(t, false)
-		ended(t, pid)
+		pid := child(t, true)
 		j := <-h.mtas.jobs
 		if j.client != early {
 			t.Fatal("somebody else is served")
@@ -38,6 +37,9 @@ func TestObservedToken(t *testing.T) {
 		h.started(j, pid, nil)
 		if after := tokens(h); len(after) != i+1 || !maps.Equal(before, after) {
 			t.Fatalf("after %d pairs: %d sessions; the room's: %v", i+1, len(after), maps.Equal(before, after))
+		}
+		if n := len(h.sessions()); n != i+1 {
+			t.Fatalf("its MTA is counted: %d sessions", n)
 		}
 		if early.session.Counted() != (ledger.Session{}) {
 			reused++

@@ -80,3 +80,27 @@ func TestReplaceFails(t *testing.T) {
 		t.Errorf("the socket still rests until %v", l.restsTill)
 	}
 }
+
+// What happens in the very last moment is not missing in what is written down: the room looks once more.
+func TestReplaceLastMoment(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	h.guest("127.8.0.1")
+	h.until("one is to be served", func() bool { return h.mtas.starting == 1 })
+	pid := child(t, false)
+	h.started(<-h.mtas.jobs, pid, nil)
+	h.close(h.fresh.first)
+	ended(t, pid)
+	h.replacement = &replacement{"/nonexistent", h.now}
+	raise(t, unix.SIGCHLD)
+	for h.notices.asked.Load()&askReap == 0 { // it is on its way from goroutine to goroutine
+		time.Sleep(time.Millisecond)
+	}
+	if h.advance(); len(h.mtas.running) > 0 || !h.replacing() || h.logged("the running program stays") > 0 {
+		t.Errorf("%d MTAs run, replacing: %v; log: %q", len(h.mtas.running), h.replacing(), h.lines)
+	}
+	if h.advance(); h.replacing() || h.logged("/nonexistent", "the running program stays") != 1 {
+		t.Errorf("replacing: %v; log: %q", h.replacing(), h.lines)
+	}
+	raise(t, unix.SIGTERM)
+	h.until("it listens again", func() bool { return h.stage != open })
+}
