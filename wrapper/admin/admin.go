@@ -107,7 +107,7 @@ func exitCode(err error, cmd command, stderr io.Writer) int {
 
 // Usage writes what can be typed.
 func Usage(w io.Writer) {
-	fmt.Fprintf(w, "usage: sendwrap [-f FILE]             serve the client on stdin; started by a super-server\n")
+	fmt.Fprintf(w, "usage: sendwrap [-f FILE]             serve the client, or the listening socket, on stdin; started by a super-server\n")
 	for _, cmd := range commands() {
 		fmt.Fprintf(w, "       sendwrap %s %s\n                %s\n", cmd.name, cmd.args, cmd.help)
 	}

@@ -26,6 +26,8 @@ func testRoom(t *testing.T, address string) *room {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup((&house{room: r}).silence)
+	t.Cleanup(func() { unix.Close(fd) })
 	r.unconfigured = nil // without a file the defaults hold, and there is no ledger
 	return r
 }
