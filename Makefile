@@ -21,7 +21,8 @@ release:
 	for arch in $(arches); do GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; done
 
 # -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: some measure how long
-# others wait, and packages that are tested beside them would be measured too. The path: daemons are not in everybody's,
+# others wait, and packages that are tested beside them would be measured too. The ledger once more without the race
+# detector: what it measures and what takes long is left out or shortened with it. The path: daemons are not in everybody's,
 # and xinetd is where setup.sh has unpacked it.
 unpacked := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sendwrap-tests
 
@@ -34,6 +35,7 @@ test:
 	$(GO) tool staticcheck ./...
 	$(MAKE) release
 	$(GO) test -race -count=1 -p 1 -timeout 15m ./...
+	$(GO) test -count=1 -timeout 10m ./wrapper/ledger
 
 .PHONY: bench
 bench:
