@@ -46,14 +46,6 @@ func (r Rate) String() string {
 	return strconv.Itoa(r.N) + "/" + per
 }
 
-// Limits are the limits of a network's own. A nil one says nothing: that of the next
-// shorter network holds, and at last that of the configuration.
-type Limits struct {
-	GreetDelay  *time.Duration
-	ClientRate  *Rate
-	ClientConns *int // 0 = no limit
-}
-
 // Source is the place where something was said.
 type Source struct {
 	File string

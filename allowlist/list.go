@@ -84,17 +84,52 @@ func (l *List) keeps(network netip.Prefix) bool { return l.all || network.Contai
 // Match says what holds for a client. A list made by [For] knows of its own client only
 // and says nothing about another.
 func (l *List) Match(client netip.Addr) Match {
-	var m Match
 	client = plain(client)
 	if l == nil || !l.all && client != l.client {
-		return m
+		return Match{}
 	}
-	for _, e := range l.holding(client) {
-		e := e.(*entry)
-		if e.access != Unsaid {
-			m.Access, m.Network, m.Source = e.access, e.network, e.accessAt
+	return l.about(netip.PrefixFrom(client, client.BitLen()))
+}
+
+// Allowed says whether a network, as [ParseNetwork] gave it, must not be blocked as a whole:
+// allow holds for it, as [List.Match] says it of a client, or a network within it is allowed,
+// whatever is denied there. The Match names the allowed network, of several within it the
+// first by address; its Limits are those that hold for all of the network asked about.
+//
+// Only a list made by [All] knows the answer.
+func (l *List) Allowed(network netip.Prefix) (Match, bool) {
+	if l == nil || l.ranger == nil || !sound(network) {
+		return Match{}, false
+	}
+	m := l.about(network)
+	if m.Access == Allow {
+		return m, true
+	}
+	// The error can only be that the network is none.
+	within, _ := l.ranger.CoveredNetworks(ipNet(network))
+	for _, e := range within {
+		if e := e.(*entry); e.access == Allow {
+			e.decide(&m)
+			return m, true
 		}
-		m.Limits = m.Limits.under(e.limits)
+	}
+	return Match{}, false
+}
+
+// about is what was said about the networks that hold all of one.
+func (l *List) about(network netip.Prefix) Match {
+	var m Match
+	for _, e := range l.holding(network.Addr()) {
+		e := e.(*entry)
+		if e.network.Bits() > network.Bits() {
+			break // it holds only a part
+		}
+		if e.access != Unsaid {
+			e.decide(&m)
+		}
+		if e.limits != nil {
+			m.Limits = m.Limits.under(e.limits.Limits)
+		}
 	}
 	return m
 }

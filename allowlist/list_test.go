@@ -4,13 +4,26 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 )
 
-func ptr[T any](v T) *T { return &v }
+// say makes limits of keys and values in turn.
+func say(said ...any) Limits {
+	var l Limits
+	for i := 0; i < len(said); i += 2 {
+		switch k := said[i].(Key); v := said[i+1].(type) {
+		case int:
+			l.SetCount(k, v)
+		case time.Duration:
+			l.SetTime(k, v)
+		case Rate:
+			l.SetRate(k, v)
+		}
+	}
+	return l
+}
 
 func at(line int) Source { return Source{"/etc/sendwrap.conf", line} }
 
@@ -23,13 +36,13 @@ func TestMatch(t *testing.T) {
 			access  Access
 			limits  Limits
 		}{
-			{"0.0.0.0/0", Unsaid, Limits{ClientConns: ptr(1), ClientRate: &Rate{100, time.Hour}}},
+			{"0.0.0.0/0", Unsaid, say(ClientConns, 1, ClientRate, Rate{100, time.Hour}, BadRcpts, 5)},
 			{"10.0.0.0/8", Deny, Limits{}},
-			{"10.1.0.0/16", Unsaid, Limits{GreetDelay: ptr(time.Second), ClientConns: ptr(2)}},
-			{"10.1.2.0/24", Allow, Limits{ClientConns: ptr(0)}},
+			{"10.1.0.0/16", Unsaid, say(GreetDelay, time.Second, ClientConns, 2)},
+			{"10.1.2.0/24", Allow, say(ClientConns, 0, BadRcpts, 0)},
 			{"10.1.2.3/32", Deny, Limits{}},
 			{"2001:db8::/32", Allow, Limits{}},
-			{"2001:db8:1::/48", Deny, Limits{GreetDelay: ptr(time.Duration(0))}},
+			{"2001:db8:1::/48", Deny, say(GreetDelay, time.Duration(0), BadRcptsTotal, Rate{})},
 			{"fe80::/10", Allow, Limits{}},
 		} {
 			network := netip.MustParsePrefix(s.network)
@@ -41,7 +54,7 @@ func TestMatch(t *testing.T) {
 			}
 		}
 	}
-	everyone := Limits{ClientConns: ptr(1), ClientRate: &Rate{100, time.Hour}}
+	everyone := say(ClientConns, 1, ClientRate, Rate{100, time.Hour}, BadRcpts, 5)
 	tests := []struct {
 		name, client string
 		want         Match
@@ -49,15 +62,15 @@ func TestMatch(t *testing.T) {
 		{"only the shortest", "192.0.2.1", Match{Limits: everyone}},
 		{"shorter decides", "10.9.9.9", Match{Deny, netip.MustParsePrefix("10.0.0.0/8"), at(1), everyone}},
 		{"a longer network that sets limits leaves the access", "10.1.9.9", Match{Deny, netip.MustParsePrefix("10.0.0.0/8"), at(1),
-			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(2)}}},
+			say(GreetDelay, time.Second, ClientRate, Rate{100, time.Hour}, ClientConns, 2, BadRcpts, 5)}},
 		{"longer decides, limits key by key, 0 is a value", "10.1.2.9", Match{Allow, netip.MustParsePrefix("10.1.2.0/24"), at(3),
-			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+			say(GreetDelay, time.Second, ClientRate, Rate{100, time.Hour}, ClientConns, 0, BadRcpts, 0)}},
 		{"longest decides", "10.1.2.3", Match{Deny, netip.MustParsePrefix("10.1.2.3/32"), at(4),
-			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+			say(GreetDelay, time.Second, ClientRate, Rate{100, time.Hour}, ClientConns, 0, BadRcpts, 0)}},
 		{"mapped client is IPv4", "::ffff:10.1.2.3", Match{Deny, netip.MustParsePrefix("10.1.2.3/32"), at(4),
-			Limits{ptr(time.Second), &Rate{100, time.Hour}, ptr(0)}}},
+			say(GreetDelay, time.Second, ClientRate, Rate{100, time.Hour}, ClientConns, 0, BadRcpts, 0)}},
 		{"IPv6", "2001:db8:2::1", Match{Access: Allow, Network: netip.MustParsePrefix("2001:db8::/32"), Source: at(5)}},
-		{"IPv6, longer", "2001:db8:1::1", Match{Deny, netip.MustParsePrefix("2001:db8:1::/48"), at(6), Limits{GreetDelay: ptr(time.Duration(0))}}},
+		{"IPv6, longer", "2001:db8:1::1", Match{Deny, netip.MustParsePrefix("2001:db8:1::/48"), at(6), say(GreetDelay, time.Duration(0), BadRcptsTotal, Rate{})}},
 		{"zone of a link-local client", "fe80::1%eth0", Match{Access: Allow, Network: netip.MustParsePrefix("fe80::/10"), Source: at(7)}},
 		{"nothing said", "2001:db9::1", Match{}},
 	}
@@ -68,7 +81,7 @@ func TestMatch(t *testing.T) {
 			one := For(addr(tt.client))
 			says(one)
 			for name, l := range map[string]*List{"For": one, "All": all} {
-				if got := l.Match(addr(tt.client)); !reflect.DeepEqual(got, tt.want) {
+				if got := l.Match(addr(tt.client)); got != tt.want {
 					t.Errorf("%s: Match(%s) = %s\nwant %s", name, tt.client, show(got), show(tt.want))
 				}
 			}
@@ -81,14 +94,10 @@ func TestMatch(t *testing.T) {
 
 func show(m Match) string {
 	s := fmt.Sprintf("%s %s at %s", m.Access, m.Network, m.Source)
-	if m.Limits.GreetDelay != nil {
-		s += fmt.Sprint(" greet_delay=", *m.Limits.GreetDelay)
-	}
-	if m.Limits.ClientRate != nil {
-		s += fmt.Sprint(" client_rate=", *m.Limits.ClientRate)
-	}
-	if m.Limits.ClientConns != nil {
-		s += fmt.Sprint(" client_conns=", *m.Limits.ClientConns)
+	for k := range keys {
+		if m.Limits.Says(k) {
+			s += fmt.Sprintf(" %s=%d/%v", k, m.Limits.values[k].N, m.Limits.values[k].Per)
+		}
 	}
 	return s
 }
@@ -110,7 +119,7 @@ func TestMatchOfNothing(t *testing.T) {
 		"list for no address":    For(netip.Addr{}).Match(netip.Addr{}),
 		"list of another client": other.Match(addr("192.0.2.2")),
 	} {
-		if !reflect.DeepEqual(m, Match{}) {
+		if m != (Match{}) {
 			t.Errorf("%s: %s", name, show(m))
 		}
 	}
@@ -127,7 +136,6 @@ func TestContradictions(t *testing.T) {
 	limits := func(limits Limits, line int) func(*List) error {
 		return func(l *List) error { return l.SetLimits(network, limits, at(line)) }
 	}
-	second, rate := ptr(time.Second), &Rate{10, time.Minute}
 	tests := []struct {
 		name          string
 		first, second func(*List) error
@@ -141,17 +149,24 @@ func TestContradictions(t *testing.T) {
 			`allow of 192.0.2.0/24 contradicts deny at /etc/sendwrap.conf:3; keep one of the two`,
 			Match{Access: Deny, Network: network, Source: at(3)}},
 		{"deny twice", access(Deny, 3), access(Deny, 7), "", Match{Access: Deny, Network: network, Source: at(3)}},
-		{"greet_delay", limits(Limits{GreetDelay: second}, 3), limits(Limits{GreetDelay: ptr(time.Minute), ClientConns: ptr(4)}, 7),
-			`greet_delay of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Limits: Limits{GreetDelay: second}}},
-		{"client_rate", limits(Limits{ClientRate: rate}, 3), limits(Limits{GreetDelay: second, ClientRate: &Rate{10, time.Hour}}, 7),
-			`client_rate of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Limits: Limits{ClientRate: rate}}},
-		{"client_conns", limits(Limits{ClientConns: ptr(5)}, 3), limits(Limits{ClientConns: ptr(0)}, 7),
+		{"of several the first key is named, and none is taken", limits(say(MaxResets, 3, BadRcpts, 4), 3),
+			limits(say(GreetDelay, time.Second, BadRcpts, 5, MaxResets, 5), 7),
+			`bad_rcpts of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
+			Match{Limits: say(MaxResets, 3, BadRcpts, 4)}},
+		{"0 is another value", limits(say(ClientConns, 5), 3), limits(say(ClientConns, 0), 7),
 			`client_conns of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Limits: Limits{ClientConns: ptr(5)}}},
-		{"same value, and one more", limits(Limits{GreetDelay: second}, 3), limits(Limits{GreetDelay: ptr(time.Second), ClientRate: rate}, 7), "",
-			Match{Limits: Limits{GreetDelay: second, ClientRate: rate}}},
+			Match{Limits: say(ClientConns, 5)}},
+		{"same value, and one more", limits(say(GreetDelay, time.Second), 3),
+			limits(say(GreetDelay, time.Second, ClientRate, Rate{10, time.Minute}), 7), "",
+			Match{Limits: say(GreetDelay, time.Second, ClientRate, Rate{10, time.Minute})}},
+	}
+	for k := range keys { // each by itself
+		tests = append(tests, tests[0])
+		tt := &tests[len(tests)-1]
+		first, other := say(k, Rate{10, time.Minute}), say(k, Rate{10, time.Hour})
+		tt.name, tt.match = k.String(), Match{Limits: first}
+		tt.first, tt.second = limits(first, 3), limits(other, 7)
+		tt.want = k.String() + ` of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,7 +182,7 @@ func TestContradictions(t *testing.T) {
 				if got != tt.want {
 					t.Errorf("%s: error %s\nwant %s", name, got, tt.want)
 				}
-				if m := l.Match(client); !reflect.DeepEqual(m, tt.match) {
+				if m := l.Match(client); m != tt.match {
 					t.Errorf("%s: %s\nwant %s", name, show(m), show(tt.match))
 				}
 			}
@@ -182,29 +197,17 @@ func TestFirstSourceHolds(t *testing.T) {
 		if err := l.SetAccess(network, Allow, at(line)); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.SetLimits(network, Limits{ClientConns: ptr(5)}, at(line)); err != nil {
+		if err := l.SetLimits(network, say(ClientConns, 5), at(line)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := l.Match(addr("192.0.2.1")).Source; got != at(3) {
 		t.Errorf("said at %s; want %s", got, at(3))
 	}
-	for _, err := range []error{l.SetAccess(network, Deny, at(9)), l.SetLimits(network, Limits{ClientConns: ptr(6)}, at(9))} {
+	for _, err := range []error{l.SetAccess(network, Deny, at(9)), l.SetLimits(network, say(ClientConns, 6), at(9))} {
 		if err == nil || !strings.Contains(err.Error(), "at "+at(3).String()+";") {
 			t.Errorf("%v; want the place %s in it", err, at(3))
 		}
-	}
-}
-
-// TestLimitsAreCopied: what the caller does with its values later changes nothing.
-func TestLimitsAreCopied(t *testing.T) {
-	l, conns := All(), 5
-	if err := l.SetLimits(netip.MustParsePrefix("192.0.2.0/24"), Limits{ClientConns: &conns}, at(1)); err != nil {
-		t.Fatal(err)
-	}
-	conns = 6
-	if got := *l.Match(addr("192.0.2.1")).Limits.ClientConns; got != 5 {
-		t.Errorf("client_conns %d; want 5", got)
 	}
 }
 
@@ -229,9 +232,9 @@ func TestOracle(t *testing.T) {
 			client := o.near(random)
 			one := For(client)
 			o.fill(t, one)
-			want := o.match(client)
+			want := o.match(netip.PrefixFrom(client, client.BitLen()))
 			for name, l := range map[string]*List{"For": one, "All": all} {
-				if got := l.Match(client); !reflect.DeepEqual(got, want) {
+				if got := l.Match(client); got != want {
 					t.Fatalf("round %d, %s: Match(%s) = %s\nwant %s\nof %v", round, name, client, show(got), show(want), o.networks)
 				}
 			}
@@ -256,15 +259,11 @@ func newOracle(random *rand.Rand) *oracle {
 			continue // said twice: TestContradictions
 		}
 		known[network] = true
-		limits := Limits{}
-		if random.IntN(3) == 0 {
-			limits.GreetDelay = ptr(time.Duration(random.IntN(100)))
-		}
-		if random.IntN(3) == 0 {
-			limits.ClientRate = &Rate{random.IntN(100), time.Minute}
-		}
-		if random.IntN(3) == 0 {
-			limits.ClientConns = ptr(random.IntN(100))
+		var limits Limits
+		for k := range keys {
+			if random.IntN(3) == 0 {
+				limits.SetRate(k, Rate{random.IntN(100), time.Duration(random.IntN(2))})
+			}
 		}
 		o.networks = append(o.networks, network)
 		o.access = append(o.access, Access(random.IntN(3)))
@@ -305,24 +304,22 @@ func (o *oracle) fill(t *testing.T, l *List) {
 	}
 }
 
-func (o *oracle) match(client netip.Addr) Match {
+// match is what holds for all of a network.
+func (o *oracle) match(n netip.Prefix) Match {
 	var m Match
-	delayBits, rateBits, connsBits := -1, -1, -1
+	var bits [keys]int // of the network that said it, and one; 0: nobody yet
 	for i, network := range o.networks {
-		if !network.Contains(client) {
+		if network.Bits() > n.Bits() || !network.Contains(n.Addr()) {
 			continue
 		}
 		if o.access[i] != Unsaid && (!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
 			m.Access, m.Network, m.Source = o.access[i], network, at(i)
 		}
-		if v := o.limits[i].GreetDelay; v != nil && network.Bits() > delayBits {
-			m.Limits.GreetDelay, delayBits = v, network.Bits()
-		}
-		if v := o.limits[i].ClientRate; v != nil && network.Bits() > rateBits {
-			m.Limits.ClientRate, rateBits = v, network.Bits()
-		}
-		if v := o.limits[i].ClientConns; v != nil && network.Bits() > connsBits {
-			m.Limits.ClientConns, connsBits = v, network.Bits()
+		for k := range keys {
+			if o.limits[i].Says(k) && network.Bits() >= bits[k] {
+				m.Limits.SetRate(k, o.limits[i].values[k])
+				bits[k] = network.Bits() + 1
+			}
 		}
 	}
 	return m
@@ -337,11 +334,14 @@ func TestOthersCostNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		delay, rate, conns := time.Second, Rate{1, time.Minute}, 5
+		var limits Limits
+		for k := range keys {
+			limits.SetRate(k, Rate{1, time.Minute})
+		}
 		if err := l.SetAccess(network, Allow, at(1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.SetLimits(network, Limits{&delay, &rate, &conns}, at(1)); err != nil {
+		if err := l.SetLimits(network, limits, at(1)); err != nil {
 			t.Fatal(err)
 		}
 		l.Match(addr("192.0.2.1"))
@@ -351,28 +351,6 @@ func TestOthersCostNothing(t *testing.T) {
 	}
 	if l.ranger != nil {
 		t.Error("there is a trie")
-	}
-}
-
-func TestRateString(t *testing.T) {
-	for _, tt := range []struct {
-		rate Rate
-		want string
-	}{
-		{Rate{}, "0"},
-		{Rate{10, time.Minute}, "10/1m"},
-		{Rate{65535, 24 * time.Hour}, "65535/24h"},
-		{Rate{1, time.Second}, "1/1s"},
-		{Rate{5, 90 * time.Second}, "5/1m30s"},
-		{Rate{5, 90 * time.Minute}, "5/1h30m"},
-		{Rate{5, time.Hour + 10*time.Second}, "5/1h0m10s"},
-		{Rate{5, 1500 * time.Millisecond}, "5/1.5s"},
-		{Rate{5, 10 * time.Minute}, "5/10m"},
-		{Rate{5, 20 * time.Hour}, "5/20h"},
-	} {
-		if got := tt.rate.String(); got != tt.want {
-			t.Errorf("%#v.String() = %s; want %s", tt.rate, got, tt.want)
-		}
 	}
 }
 

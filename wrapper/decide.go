@@ -26,6 +26,8 @@ type Limits struct {
 	GreetDelay  time.Duration
 	StressDelay time.Duration
 	Remember    time.Duration // 0 = nobody is known
+
+	BadRcptsTotal allowlist.Rate // the guard's; nothing is decided by it here
 }
 
 // limitsFor are the configured numbers, with what the client lines that hold
@@ -33,20 +35,13 @@ type Limits struct {
 func limitsFor(c *config.Config, inRoom bool, said allowlist.Limits) Limits {
 	l := Limits{
 		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,
-		ClientConns: c.ClientConns, ClientRate: c.ClientRate,
-		GreetDelay: c.GreetDelay, StressDelay: c.StressDelay, Remember: c.Remember,
+		ClientConns: said.CountOr(allowlist.ClientConns, c.ClientConns),
+		ClientRate:  said.RateOr(allowlist.ClientRate, c.ClientRate),
+		GreetDelay:  said.TimeOr(allowlist.GreetDelay, c.GreetDelay),
+		StressDelay: c.StressDelay, Remember: c.Remember,
 	}
 	if inRoom {
 		l.MaxWaiting = c.RoomWaiting
-	}
-	if said.ClientConns != nil {
-		l.ClientConns = *said.ClientConns
-	}
-	if said.ClientRate != nil {
-		l.ClientRate = *said.ClientRate
-	}
-	if said.GreetDelay != nil {
-		l.GreetDelay = *said.GreetDelay
 	}
 	return l
 }

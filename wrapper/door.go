@@ -84,13 +84,7 @@ func (d *Door) facts(f *Facts, client netip.Addr) {
 }
 
 // Network is the one under which the client is counted.
-func (d *Door) Network(client netip.Addr) netip.Prefix {
-	bits := d.Config.CountBy.V6
-	if client.Is4() {
-		bits = d.Config.CountBy.V4
-	}
-	return netip.PrefixFrom(client, bits).Masked()
-}
+func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Config.CountBy.Network(client) }
 
 // arrival is the client as the ledger is asked about it.
 func (d *Door) arrival(client netip.AddrPort, l Limits) ledger.Arrival {

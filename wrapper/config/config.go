@@ -28,10 +28,22 @@ type Config struct {
 	CountBy     Widths
 	Remember    time.Duration // how long a client stays known; 0 = never is
 	Block       Block
+	OnBlock     []string // the program that is told of blocks, an absolute path, and its first arguments; nil = none
 	Mode        Mode
 	Ledger      Ledger
 	Log         LogTarget
 	Networks    *allowlist.List // what allow, deny and client say; nil in Default
+
+	// What the guard watches:
+	BadRcpts        int            // rejected recipients a session; 0 = no limit
+	BadRcptsPercent int            // least share of bad ones among all for the limits on them to act; 0 = any
+	BadRcptsTotal   allowlist.Rate // rejected recipients of a client over all its sessions; zero = no limit
+	MaxRcpts        int            // accepted recipients a message; 0 = no limit
+	MaxResets       int            // abandoned transactions a session; 0 = no limit
+	BadRcptDelay    time.Duration  // before each answer after the first bad recipient; 0 = none
+	GuardAuth       bool           // clients that have authenticated are watched, too
+	GuardListen     Listen
+	Transcript      Transcript
 }
 
 // Ledger is the file of the shared memory and the number of clients it has room for.
@@ -55,8 +67,15 @@ func Default() *Config {
 		RoomIdle:    10 * time.Minute,
 		CountBy:     Widths{V4: 32, V6: 64},
 		Remember:    24 * time.Hour,
-		Block:       Block{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: 24 * time.Hour},
-		Ledger:      Ledger{Path: "/var/lib/sendwrap/ledger", Clients: 65536},
+		Block: Block{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: 24 * time.Hour,
+			Kill: true, Grace: 2 * time.Second, MaxEntries: 10000},
+		Ledger: Ledger{Path: "/var/lib/sendwrap/ledger", Clients: 65536},
+
+		BadRcpts:      3,
+		BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour},
+		MaxResets:     20,
+		BadRcptDelay:  time.Second,
+		GuardListen:   Listen{Network: "unix", Address: "/run/sendwrap/guard.sock"},
 	}
 }
 

@@ -10,11 +10,14 @@ import (
 	"sendwrap/allowlist"
 )
 
+// setting is a configuration that is right.
+type setting struct {
+	name, text string
+	want       func(c *Config) // makes it of the default
+}
+
 func TestSettings(t *testing.T) {
-	tests := []struct {
-		name, text string
-		want       func(c *Config) // makes it of the default
-	}{
+	settings(t, []setting{
 		{"nothing", "", func(c *Config) {}},
 		{"blanks and comments", " \t\n# mta x\n\t # y\n#mta\n", func(c *Config) {}},
 		{"mta", "mta /usr/sbin/exim -bs", func(c *Config) { c.MTA = []string{"/usr/sbin/exim", "-bs"} }},
@@ -48,15 +51,14 @@ func TestSettings(t *testing.T) {
 		{"count_by", "count_by 24 48", func(c *Config) { c.CountBy = Widths{24, 48} }},
 		{"remember days", "remember 7d", func(c *Config) { c.Remember = 7 * 24 * time.Hour }},
 		{"remember never", "remember 0", func(c *Config) { c.Remember = 0 }},
-		{"block off", "block off", func(c *Config) { c.Block = Block{} }},
-		{"block, some keys", "block max=2d strikes=1", func(c *Config) { c.Block.Strikes, c.Block.Max = 1, 48*time.Hour }},
-		{"block, all keys", "block strikes=8 within=1h30m for=1d12h max=31d",
-			func(c *Config) { c.Block = Block{8, 90 * time.Minute, 36 * time.Hour, 31 * 24 * time.Hour} }},
 		{"ledger", "ledger /run/l", func(c *Config) { c.Ledger.Path = "/run/l" }},
 		{"ledger and clients", "ledger /run/l clients=4096", func(c *Config) { c.Ledger = Ledger{"/run/l", 4096} }},
 		{"log", "log stderr", func(c *Config) { c.Log = Stderr }},
 		{"log none", "log none", func(c *Config) { c.Log = None }},
-	}
+	})
+}
+
+func settings(t *testing.T, tests []setting) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, errs := load(t, tt.text)
@@ -93,7 +95,7 @@ func readsBack(t *testing.T, c *Config) {
 
 // TestErrors: each wrong line is skipped as a whole, and named with the words that follow.
 func TestErrors(t *testing.T) {
-	tests := []struct{ text, want string }{
+	mistakes(t, []mistake{
 		{"greet_dealy 5s", `unknown directive "greet_dealy"; did you mean greet_delay?`},
 		{"Greet-Delay 5s", `unknown directive "Greet-Delay"; did you mean greet_delay?`},
 		{"\ufeffmta /x", `unknown directive "\ufeffmta"; remove it, or see sendwrap.conf(5)`},
@@ -173,16 +175,6 @@ func TestErrors(t *testing.T) {
 		{"count_by 24", `count_by: one prefix length; write both, such as 32 64`},
 		{"count_by 7 64", `count_by: V4BITS: "7" is out of range; write 8 to 32`},
 		{"count_by 32 129", `count_by: V6BITS: "129" is out of range; write 16 to 128`},
-		{"block on", `block: "on" is not KEY=VALUE; write strikes=, within=, for= or max=`},
-		{"block none", `block: "none" is not KEY=VALUE; write off`},
-		{"block 0", `block: "0" is not KEY=VALUE; write off`},
-		{"block within=off", `block: within: "off" is not a time; write a number with ms, s, m, h or d, such as 90s or 1h30m`},
-		{"block off strikes=3", `block: "off" is not KEY=VALUE; write strikes=, within=, for= or max=`},
-		{"block strikes=0", `block: strikes: "0" is out of range; write 1 to 8`},
-		{"block strikes=3 strikes=4", `block: strikes is given twice; keep one`},
-		{"block time=1h", `block: unknown key "time"; write strikes=, within=, for= or max=`},
-		{"block for=2d", `block: for=2d is longer than max=24h; write max=2d or a shorter for`},
-		{"block within=25h", `block: within: "25h" is out of range; write 1s to 24h`},
 		{"mode observing", `mode: "observing" is unknown; write enforce or observe`},
 		{"ledger ledger", `ledger: "ledger" is not an absolute path; write its full path, from /`},
 		{"ledger /l clients=1", `ledger: clients: "1" is out of range; write 1024 to 16777216`},
@@ -198,8 +190,8 @@ func TestErrors(t *testing.T) {
 		{"allow 192.0.2.0/24\ndeny 192.0.2.0/24", `F:2: deny of 192.0.2.0/24 contradicts allow at F:1; keep one of the two`},
 		{"client", `client without a network; write client NETWORK KEY=VALUE...`},
 		{"client client_rate=1/1s", `"client_rate=1/1s" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
-		{"client 192.0.2.1", `nothing said about 192.0.2.1/32; write greet_delay=, client_rate= or client_conns=`},
-		{"client 192.0.2.1 max_sessions=5", `unknown key "max_sessions"; write greet_delay=, client_rate= or client_conns=`},
+		{"client 192.0.2.1", `nothing said about 192.0.2.1/32; write greet_delay=, client_rate=, client_conns=, bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets= or bad_rcpt_delay=`},
+		{"client 192.0.2.1 max_sessions=5", `unknown key "max_sessions"; write greet_delay=, client_rate=, client_conns=, bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets= or bad_rcpt_delay=`},
 		{"client 192.0.2.1 client_con=5", `unknown key "client_con"; did you mean client_conns?`},
 		{"client 192.0.2.1 client_conns=5 client_conns=5", `client_conns is given twice; keep one`},
 		{"client 192.0.2.1 client_conns=5 greet_delay=5", `greet_delay: no unit in "5"; write 5s`},
@@ -215,7 +207,13 @@ func TestErrors(t *testing.T) {
 
 		{strings.Repeat("#", maxLine+1), `line of 65537 bytes; write several lines`},
 		{strings.Repeat("x", maxLine), `unknown directive "` + strings.Repeat("x", 100) + `"...; remove it, or see sendwrap.conf(5)`},
-	}
+	})
+}
+
+// mistake is a configuration whose last line is wrong, and the error without its place.
+type mistake struct{ text, want string }
+
+func mistakes(t *testing.T, tests []mistake) {
 	for _, tt := range tests {
 		name, _, _ := strings.Cut(tt.text, "\n")
 		t.Run(fmt.Sprintf("%.40s", name), func(t *testing.T) {
@@ -244,7 +242,7 @@ func TestErrors(t *testing.T) {
 
 // TestBounds takes each bound, and refuses what lies just beyond it.
 func TestBounds(t *testing.T) {
-	tests := []struct{ format, least, most, below, above string }{
+	bounds(t, []bound{
 		{"greet_delay %s", "0s", "290s", "-1ms", "290001ms"},
 		{"greet_delay 100s stress=%s", "0s", "100s", "-1ms", "100001ms"},
 		{"client 192.0.2.1 greet_delay=%s", "0", "290s", "-1ms", "290001ms"},
@@ -262,12 +260,14 @@ func TestBounds(t *testing.T) {
 		{"count_by %s 64", "8", "32", "7", "33"},
 		{"count_by 32 %s", "16", "128", "15", "129"},
 		{"remember %s", "0s", "31d", "-1ms", "31d1ms"},
-		{"block strikes=%s", "1", "8", "0", "9"},
-		{"block within=%s", "1s", "24h", "999ms", "24h0.001s"},
-		{"block max=31d for=%s", "1s", "31d", "999ms", "31d1ms"},
-		{"block for=1s max=%s", "1s", "31d", "999ms", "31d1ms"},
 		{"ledger /l clients=%s", "1024", "16777216", "1023", "16777217"},
-	}
+	})
+}
+
+// bound is what a line may hold in place of %s, and what is just too little and too much.
+type bound struct{ format, least, most, below, above string }
+
+func bounds(t *testing.T, tests []bound) {
 	for _, tt := range tests {
 		for _, right := range []string{tt.least, tt.most} {
 			text := fmt.Sprintf(tt.format, right)
@@ -305,8 +305,12 @@ client 192.0.2.1 client_conns=0 client_rate=7/1h
 	if m.Access != allowlist.Deny || m.Network.String() != "192.0.2.0/28" || m.Source.Line != 3 || !strings.HasPrefix(m.Source.File, "/") {
 		t.Errorf("match %+v; want the deny of line 3", m)
 	}
-	if *m.Limits.ClientConns != 0 || *m.Limits.GreetDelay != 9*time.Second || *m.Limits.ClientRate != (allowlist.Rate{N: 7, Per: time.Hour}) {
-		t.Errorf("limits %v %v %v", *m.Limits.ClientConns, *m.Limits.GreetDelay, *m.Limits.ClientRate)
+	var limits allowlist.Limits
+	limits.SetCount(allowlist.ClientConns, 0)
+	limits.SetTime(allowlist.GreetDelay, 9*time.Second)
+	limits.SetRate(allowlist.ClientRate, allowlist.Rate{N: 7, Per: time.Hour})
+	if m.Limits != limits {
+		t.Errorf("limits %+v", m.Limits)
 	}
 	if n := c.Networks.Len(); n != 6 {
 		t.Errorf("%d networks; want 6", n)
@@ -355,6 +359,7 @@ func TestErrorListIsBounded(t *testing.T) {
 func TestOtherLinesCostNothing(t *testing.T) {
 	for _, format := range []string{
 		"allow %s\n", "deny %s # spam\n", "\n", "# comment\n", "client %s greet_delay=1m30s client_rate=10/1m client_conns=5\n",
+		"client %s bad_rcpts=5 bad_rcpts_percent=50 bad_rcpts_total=10/1h max_rcpts=9 max_resets=0 bad_rcpt_delay=1s\n",
 	} {
 		allocs := func(n int) float64 {
 			path := write(t, manyLines(n, format))

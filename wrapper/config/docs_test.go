@@ -131,8 +131,8 @@ func TestManualExamples(t *testing.T) {
 	_, examples, _ := strings.Cut(text, ".Sh EXAMPLES")
 	examples, errs, _ := strings.Cut(examples, ".Sh DIAGNOSTICS")
 	shown := literals(examples)
-	if len(shown) != 3 {
-		t.Errorf("%d examples; want 3", len(shown))
+	if len(shown) != 4 {
+		t.Errorf("%d examples; want 4", len(shown))
 	}
 	for _, example := range shown {
 		path := write(t, example)
@@ -230,7 +230,7 @@ func plain(source string) string {
 			} else {
 				line = line[1:]
 			}
-			line = macros.ReplaceAllString(line, "")
+			line = macros.ReplaceAllString(delimiters.Replace(line), "")
 		}
 		text.WriteString(strings.TrimRight(line, "\n") + end)
 	}
@@ -238,6 +238,8 @@ func plain(source string) string {
 }
 
 var macros = regexp.MustCompile(`\b(?:Ic|Ar|Cm|Ql|Xr|Pp) `)
+
+var delimiters = strings.NewReplacer("Oo ", "[", " Oc", "]", " : Ns ", ":")
 
 // literals are the displays of mdoc source.
 func literals(source string) []string {

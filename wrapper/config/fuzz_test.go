@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -25,6 +26,11 @@ func FuzzLoad(f *testing.F) {
 		"client_rate 1/1.5s", "block for=1s max=1s strikes=1 within=1s", "ledger \"/a b\" clients=1024", "include sendwrap.conf",
 		"include \"\"", "include /dev/zero", "include ../x", "client ::/0 greet_delay=0 client_rate=0 client_conns=0", "\"", "\\", "\x00",
 		"allow ::ffff:0:0/96 1-2 [ ]", "remember 10000d", "count_by 8 16",
+		"block off kill=off grace=1ms max_entries=1", "on_block /a \"\" \"#\" off", "bad_rcpts_percent 50%\nbad_rcpts_total 255/24h",
+		"guard_listen \"unix:/a b\" owner=\"x\"", "guard_listen \"unix:/a b\" \"owner=x y\"", "guard_listen \"[fe80::1%a \\\" b]:1\"",
+		"guard_listen inet:8891@[::1]", "guard_listen local:/x", "guard_listen ]:[", "guard_listen :", "guard_listen @", "guard_listen ::1:1",
+		"transcript /a/../b max=1023M", "transcript /. max=64k", "guard_auth on\nbad_rcpt_delay 5s\nmax_resets 0\nmax_rcpts 1",
+		"client 10.0.0.0/8 bad_rcpts=0 bad_rcpts_percent=100 bad_rcpts_total=0 max_rcpts=1 max_resets=1 bad_rcpt_delay=0",
 	} {
 		f.Add(seed)
 	}
@@ -54,6 +60,14 @@ func FuzzLoad(f *testing.F) {
 		if first.StressDelay > first.GreetDelay || first.GreetDelay > MaxGreetDelay || first.Block.For > first.Block.Max ||
 			len(first.MTA) == 0 || !filepath.IsAbs(first.MTA[0]) || !filepath.IsAbs(first.Ledger.Path) ||
 			first.MaxSessions < 1 || first.MaxWaiting < 1 || strings.ContainsAny(first.Teaser, "\r\n") {
+			t.Fatalf("unfit: %+v", first)
+		}
+		if l := first.GuardListen; l.Network == "unix" && (!filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath) ||
+			l.Network == "tcp" && (!netip.MustParseAddrPort(l.Address).IsValid() || l.Owner != "") || l.Network != "unix" && l.Network != "tcp" {
+			t.Fatalf("unfit: %+v", l)
+		}
+		if d := first.Transcript.Dir; d != "" && (!filepath.IsAbs(d) || d != filepath.Clean(d) || d == "/" || first.Transcript.Max < minTranscript) ||
+			len(first.OnBlock) > 0 && !filepath.IsAbs(first.OnBlock[0]) || first.Block.MaxEntries < 1 || first.Block.For < time.Second {
 			t.Fatalf("unfit: %+v", first)
 		}
 		var printed strings.Builder

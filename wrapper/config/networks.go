@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"sendwrap/allowlist"
@@ -30,7 +31,56 @@ func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
 	}
 }
 
-var clientKeys = []string{"greet_delay", "client_rate", "client_conns"}
+// clientKeys are the names of clientLimits.
+var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcpts", "bad_rcpts_percent", "bad_rcpts_total",
+	"max_rcpts", "max_resets", "bad_rcpt_delay"}
+
+// clientLimits are what a client line can say, within the bounds of the directives of the
+// same names.
+var clientLimits = [...]clientLimit{
+	{key: allowlist.GreetDelay, longest: MaxGreetDelay},
+	{key: allowlist.ClientRate, mostPer: maxRate},
+	{key: allowlist.ClientConns, most: maxConns},
+	{key: allowlist.BadRcpts, most: maxBadRcpts},
+	{key: allowlist.BadRcptsPercent, percent: true},
+	{key: allowlist.BadRcptsTotal, mostPer: maxBadRcptsTotal},
+	{key: allowlist.MaxRcpts, most: maxRcpts},
+	{key: allowlist.MaxResets, most: maxResets},
+	{key: allowlist.BadRcptDelay, longest: maxBadRcptDelay},
+}
+
+// clientLimit is a limit by the one bound that it has.
+type clientLimit struct {
+	key     allowlist.Key
+	most    int           // of a count
+	percent bool          // a count of its own kind
+	mostPer int           // of a rate
+	longest time.Duration // of a time
+}
+
+// say reads a value. It says it directly, since through a function in the table l would
+// go to the heap, for each line.
+func (c *clientLimit) say(l *allowlist.Limits, value string) error {
+	var n int
+	var r allowlist.Rate
+	var d time.Duration
+	var err error
+	switch {
+	case c.longest > 0:
+		err = setDuration(&d, value, 0, c.longest)
+		l.SetTime(c.key, d)
+	case c.mostPer > 0:
+		err = setRate(&r, value, c.mostPer)
+		l.SetRate(c.key, r)
+	case c.percent:
+		err = setPercent(&n, value)
+		l.SetCount(c.key, n)
+	default:
+		err = setCount(&n, value, 0, c.most)
+		l.SetCount(c.key, n)
+	}
+	return err
+}
 
 // client takes a network's own limits, all that the line names or none.
 func (l *loader) client(w words, at allowlist.Source) {
@@ -53,9 +103,6 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 	if err != nil {
 		return err
 	}
-	var delay time.Duration
-	var rate allowlist.Rate
-	var conns int
 	var limits allowlist.Limits
 	p := pairs{known: clientKeys}
 	for w.next() {
@@ -63,18 +110,7 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 		if err != nil {
 			return err
 		}
-		switch key {
-		case "greet_delay":
-			limits.GreetDelay = &delay
-			err = setDuration(&delay, value, 0, MaxGreetDelay)
-		case "client_rate":
-			limits.ClientRate = &rate
-			err = setRate(&rate, value)
-		case "client_conns":
-			limits.ClientConns = &conns
-			err = setCount(&conns, value, 0, maxConns)
-		}
-		if err != nil {
+		if err := clientLimits[slices.Index(clientKeys, key)].say(&limits, value); err != nil {
 			return within(key, err)
 		}
 	}

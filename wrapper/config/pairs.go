@@ -10,10 +10,11 @@ type pairs struct {
 
 // split takes a word apart. The key is one of those known.
 func (p *pairs) split(word string) (key, value string, err error) {
-	key, value, found := strings.Cut(word, "=")
-	if !found {
+	equals := strings.IndexByte(word, '=')
+	if equals < 0 {
 		return "", "", wrong("write "+p.list(), "%s is not KEY=VALUE", quoted(word))
 	}
+	key, value = word[:equals], word[equals+1:]
 	for i, known := range p.known {
 		if key != known {
 			continue

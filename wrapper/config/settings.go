@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,9 +25,6 @@ const (
 	maxRoomIdle  = 24 * time.Hour
 	maxLoad      = 10_000
 	maxRemember  = 31 * day
-	maxStrikes   = 8 // as many as the ledger keeps the times of
-	maxWithin    = 24 * time.Hour
-	maxBlock     = 31 * day
 	minRecords   = 1024
 	maxRecords   = 1 << 24
 	minV4, maxV4 = 8, 32
@@ -39,25 +37,16 @@ type Widths struct{ V4, V6 int }
 // String is the spelling of sendwrap.conf: "32 64".
 func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
 
-// Block says when strikes make a block, and how long it lasts: For the first time, then
-// twice as long each time, up to Max. Strikes 0 is never.
-type Block struct {
-	Strikes int
-	Within  time.Duration
-	For     time.Duration
-	Max     time.Duration
-}
-
-// String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h max=24h" or "off".
-func (b Block) String() string {
-	if b.Strikes == 0 {
-		return off
+// Network is the network under which the client is counted.
+func (w Widths) Network(client netip.Addr) netip.Prefix {
+	bits := w.V6
+	if client.Is4() {
+		bits = w.V4
 	}
-	return "strikes=" + strconv.Itoa(b.Strikes) + " within=" + FormatDuration(b.Within) +
-		" for=" + FormatDuration(b.For) + " max=" + FormatDuration(b.Max)
+	return netip.PrefixFrom(client, bits).Masked()
 }
 
-// off is how teaser and block are switched off.
+// off is how what has no number is switched off.
 const off = "off"
 
 func setMTA(c *Config, args []string) error {
@@ -172,45 +161,6 @@ func setCountBy(c *Config, args []string) error {
 		return within("V6BITS", err)
 	}
 	c.CountBy = w
-	return nil
-}
-
-var blockKeys = []string{"strikes", "within", "for", "max"}
-
-func setBlock(c *Config, args []string) error {
-	if len(args) == 1 && args[0] == off {
-		c.Block = Block{}
-		return nil
-	}
-	if len(args) == 1 && (args[0] == "0" || meansNone(args[0])) {
-		return wrong("write off", "%s is not KEY=VALUE", quoted(args[0]))
-	}
-	b := c.Block
-	p := pairs{known: blockKeys}
-	for _, arg := range args {
-		key, value, err := p.split(arg)
-		if err != nil {
-			return err
-		}
-		switch key {
-		case "strikes":
-			err = setCount(&b.Strikes, value, 1, maxStrikes)
-		case "within":
-			err = setDuration(&b.Within, value, time.Second, maxWithin)
-		case "for":
-			err = setDuration(&b.For, value, time.Second, maxBlock)
-		case "max":
-			err = setDuration(&b.Max, value, time.Second, maxBlock)
-		}
-		if err != nil {
-			return within(key, err)
-		}
-	}
-	if b.For > b.Max {
-		first, most := FormatDuration(b.For), FormatDuration(b.Max)
-		return wrong("write max="+first+" or a shorter for", "for=%s is longer than max=%s", first, most)
-	}
-	c.Block = b
 	return nil
 }
 

@@ -129,12 +129,69 @@ func meantCount(word string) (n int, ok bool) {
 	return int(v) * times, true
 }
 
+// setSize sets n to the number of bytes that a word stands for, from least to most: a whole
+// number with k, M or G, the powers of 1024.
+func setSize(n *int64, word string, least, most int64) error {
+	number, shift := word, 0
+	for i, unit := range sizeUnits {
+		if rest, found := strings.CutSuffix(word, unit); found {
+			number, shift = rest, 10*(i+1)
+		}
+	}
+	v, err := strconv.ParseUint(number, 10, 32)
+	switch {
+	case err != nil:
+		return wrong("write a whole number with k, M or G, such as 10M", "%s is not a size", quoted(word))
+	case shift == 0:
+		return wrong("write a k, M or G after it, such as 10M", "no unit in %s", quoted(word))
+	case v<<shift < uint64(least) || v<<shift > uint64(most):
+		return outOfRange(word, formatSize(least), formatSize(most))
+	}
+	*n = int64(v << shift)
+	return nil
+}
+
+var sizeUnits = []string{"k", "M", "G"}
+
+// formatSize is the shortest spelling that setSize reads back.
+func formatSize(n int64) string {
+	unit := 0
+	for n >>= 10; n%1024 == 0 && n > 0 && unit < len(sizeUnits)-1; n >>= 10 {
+		unit++
+	}
+	return strconv.FormatInt(n, 10) + sizeUnits[unit]
+}
+
+// setSwitch sets b by on or off.
+func setSwitch(b *bool, word string) error {
+	switch meant := strings.ToLower(word); {
+	case word == "on":
+		*b = true
+	case word == off:
+		*b = false
+	case meansNone(word), word == "0":
+		return wrong("write off", "%s is unknown", quoted(word))
+	case meant == "on", meant == "yes", meant == "true", meant == "1", meant == "enabled":
+		return wrong("write on", "%s is unknown", quoted(word))
+	default:
+		return wrong("write on or off", "%s is unknown", quoted(word))
+	}
+	return nil
+}
+
+func onOff(b bool) string {
+	if b {
+		return "on"
+	}
+	return off
+}
+
 func outOfRange(word, least, most string) error {
 	return wrong("write "+least+" to "+most, "%s is out of range", quoted(word))
 }
 
-// setRate sets r to the rate that N/DUR stands for; 0 is no limit.
-func setRate(r *allowlist.Rate, word string) error {
+// setRate sets r to the rate that N/DUR stands for, N at most most; 0 is no limit.
+func setRate(r *allowlist.Rate, word string, most int) error {
 	if word == "0" {
 		*r = allowlist.Rate{}
 		return nil
@@ -144,7 +201,7 @@ func setRate(r *allowlist.Rate, word string) error {
 		return wrong("write N/DUR such as 10/1m, or 0 for no limit", "%s is not a rate", quoted(word))
 	}
 	var v allowlist.Rate
-	if err := setCount(&v.N, n, 1, maxRate); err != nil {
+	if err := setCount(&v.N, n, 1, most); err != nil {
 		return err
 	}
 	if err := setDuration(&v.Per, per, time.Second, maxRatePer); err != nil {
