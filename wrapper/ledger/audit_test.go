@@ -94,6 +94,7 @@ func audit(l *Ledger) error {
 		}
 	}
 	seen := map[key]int{}
+	running := uint64(0)
 	for r := range l.records() {
 		c := l.record(r)
 		if c.used != 1 {
@@ -108,12 +109,18 @@ func audit(l *Ledger) error {
 		if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
 			complain("record %d of %v lies in neither of its buckets %v", r, k.network(), b)
 		}
+		if c.blockLeft(l.state.lastTick) > 0 {
+			running++
+		}
 		if c.epoch == l.header.epoch {
 			auditList(l, r, hung, complain)
 		}
 	}
 	for i, r := range hung {
 		complain("slot %d is in use and in no list; it says record %d", i, r)
+	}
+	if bound := l.ring.bound(); running > bound {
+		complain("%d blocks run; the ring says %d at most", running, bound)
 	}
 	if s := l.state; s.waiting != waiting || s.serving != serving || s.clients != clients {
 		complain("the state says %d waiting, %d serving, %d clients; there are %d, %d, %d",

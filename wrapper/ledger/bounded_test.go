@@ -176,6 +176,7 @@ func TestBoundedOrder(t *testing.T) {
 		{"an old block, which makes the next longer", start.After(20 * 24 * time.Hour), func(tx *Tx, a Arrival) {
 			tx.Block(a.Network, time.Hour, "test", Penalty{})
 		}},
+		{"a bad recipient two hours ago", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.BadRcpt(a.Network, 24*time.Hour) }},
 		{"a strike an hour ago", now.After(-time.Hour), func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", threeStrikes) }},
 		{"an arrival just now", now, func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
 		{"known for a minute", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 2*time.Hour+time.Minute) }},
@@ -234,6 +235,9 @@ func checkAllLive(t *testing.T, l *Ledger, now Moment, host netip.Addr) {
 		}
 		if n, d := tx.Strike(from(host).Network, "test", threeStrikes); n != 1 || d != 0 {
 			t.Errorf("%d strikes, block of %v, in the place of a live session", n, d)
+		}
+		if n := tx.BadRcpt(from(host).Network, time.Hour); n != 1 {
+			t.Errorf("%d bad recipients in the place of a live session", n)
 		}
 		tx.Remember(from(host).Network, time.Hour)
 		s, ok := tx.Enter(from(host), Self())

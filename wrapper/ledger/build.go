@@ -11,17 +11,17 @@ import (
 )
 
 // build puts a ledger of the wanted size where there is none, a bad one, or one of
-// another size. Only one process builds at a time: it holds the lock of the file
+// another size or an older version. Only one process builds at a time: it holds the lock of the file
 // PATH.new, fills it, and renames it into place, so that nobody ever maps half a
 // ledger and a process killed meanwhile leaves nothing but a PATH.new for the next.
-func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, error) {
+func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (*Ledger, []string, error) {
 	runtime.LockOSThread() // the thread that signs is the one that works
 	defer runtime.UnlockOSThread()
 	fd, err := lockNew(dir, path+".new")
 	if err != nil {
 		return nil, nil, err
 	}
-	l, notes, err := replace(dir, path, &Ledger{fd: fd, path: path, geo: geo, boot: boot})
+	l, notes, err := replace(dir, path, &Ledger{fd: fd, path: path, version: version, geo: geo, boot: boot}, clock)
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // a full disk is not to stay full for our sake
 		unix.Close(fd)
@@ -38,10 +38,10 @@ func build(dir int, path string, geo geometry, boot Boot) (*Ledger, []string, er
 
 // replace fills the new ledger and puts it at path, unless another process has done so while
 // we waited for the builder's lock: then it returns that one's.
-func replace(dir int, path string, l *Ledger) (*Ledger, []string, error) {
+func replace(dir int, path string, l *Ledger, clock func() Moment) (*Ledger, []string, error) {
 	name := filepath.Base(path)
 	old, err := open(dir, path, l.boot)
-	if err == nil && old.geo == l.geo {
+	if err == nil && old.fits(l.geo) {
 		return old, nil, nil
 	}
 	if err != nil && !repairable(err) {
@@ -64,8 +64,8 @@ func replace(dir int, path string, l *Ledger) (*Ledger, []string, error) {
 		return nil, nil, err
 	}
 	if old != nil {
-		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", path, l.records()))
-		if err := l.takeOver(old); err != nil {
+		notes = append(notes, l.differences(old)...)
+		if err := l.takeOver(old, clock()); err != nil {
 			_ = l.mem.unmap()
 			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -75,6 +75,17 @@ func replace(dir int, path string, l *Ledger) (*Ledger, []string, error) {
 		return nil, nil, &os.PathError{Op: "rename", Path: path + ".new", Err: err}
 	}
 	return l, notes, nil
+}
+
+// differences is what is to be said about the ledger that takes the other's place.
+func (l *Ledger) differences(old *Ledger) (notes []string) {
+	if old.version != l.version {
+		notes = append(notes, fmt.Sprintf("%s: carried over from version %d", l.path, old.version))
+	}
+	if old.geo != l.geo {
+		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", l.path, l.records()))
+	}
+	return notes
 }
 
 // lockNew opens and locks the builder's file. The name may have been renamed away by
@@ -152,6 +163,18 @@ func (l *Ledger) fill(path string) error {
 	h.checksum = checksum(&h)
 	*l.header = h // its bootSum does not fit yet, so the first Do begins a boot
 	l.header.bootSum = ^l.bootSum()
+	return l.ring.fill()
+}
+
+// fill gives the ring of a new file its first number: one by which Begun tells this ledger from any other.
+func (r *ring) fill() error {
+	var first uint64
+	if _, err := unix.Getrandom(bytesOf(&first), 0); err != nil {
+		return os.NewSyscallError("getrandom", err)
+	}
+	first = first>>1 | 1
+	r.begun.Store(first)
+	r.countedAt = first
 	return nil
 }
 
@@ -184,8 +207,7 @@ func writeZeros(fd int, size int64) error {
 // takeOver copies what the old ledger remembers of clients, and its living sessions,
 // into the new one. Nobody else sees the new one yet; the old one is locked meanwhile,
 // and what its processes still write there afterwards is lost.
-func (l *Ledger) takeOver(old *Ledger) error {
-	now := Now()
+func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 	return old.Do(now, func(from *Tx) {
 		*l.totals = *old.totals
 		l.header.seed = old.header.seed
@@ -200,6 +222,11 @@ func (l *Ledger) takeOver(old *Ledger) error {
 				to.adopt(c)
 				to.begin()
 			}
+		}
+		if old.version == version {
+			copy(bytesOf(l.ring), bytesOf(old.ring))
+		} else {
+			l.ring.counted = uint64(l.state.clients) // all of them, for what we know
 		}
 		living := census{now: from.now, reads: int(old.geo.slots)}
 		for i := range old.liveSlots() {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -46,7 +47,7 @@ func buildRole(args []string) error {
 
 // beginnings are what Open may find where a new file has to be made.
 func beginnings(t *testing.T) map[string]func(path string) {
-	image := template(t)
+	image, old := template(t), version1(t)
 	return map[string]func(path string){
 		"missing": func(string) {},
 		"bad": func(path string) {
@@ -56,6 +57,11 @@ func beginnings(t *testing.T) map[string]func(path string) {
 		},
 		"of another size": func(path string) {
 			if err := os.WriteFile(path, image, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"of version 1": func(path string) {
+			if err := os.WriteFile(path, old, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -107,7 +113,7 @@ func TestHonestBuildersAtOnce(t *testing.T) {
 			if files[st.Ino] != builders {
 				t.Errorf("%d builders use the files %v; all were to use %d", builders, files, st.Ino)
 			}
-			if want := map[bool]int{true: 1}[name != "missing"]; notes != want {
+			if want := map[string]int{"missing": 0, "bad": 1, "of another size": 1, "of version 1": 2}[name]; notes != want {
 				t.Errorf("%d notes; want %d", notes, want)
 			}
 			if n := l.totals.verdicts[1]; n < builders {
@@ -137,6 +143,9 @@ func TestHonestBuilderKilled(t *testing.T) {
 					if s := look(t, l, from(hostN(blockedN))); !s.Blocked {
 						t.Errorf("killed at call %d: the block is lost", calls)
 					}
+				}
+				if name == "of version 1" && (l.totals.verdicts[Verdicts-1] != Verdicts || l.find(keyOf(netip.MustParsePrefix("2001:db8:1:2::/64"))) < 0) {
+					t.Errorf("killed at call %d: what version 1 knew is lost", calls)
 				}
 				must(t, l, func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
 				shut(l)

@@ -68,7 +68,8 @@ func placesOf(image []byte) []struct {
 	}{
 		{64, []int{headerFixed}},
 		{80, []int{stateAt}},
-		{8, []int{undoAt}},
+		{8, []int{undoAt}}, {ringHead, []int{ringAt}},
+		{memberSize, []int{ringAt + ringHead, ringAt + ringHead + memberSize, ringAt + ringHead + 5*memberSize}},
 		{16, []int{undoAt + undoHead, undoAt + undoHead + 16, undoAt + undoHead + 32}},
 		{8, []int{totalsAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
 		{slotSize, slots}, {slotSize, slots}, {recordSize, records}, {recordSize, records},
@@ -175,13 +176,27 @@ func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
 				t.Errorf("%v: %d strikes, blocked for %v", host, n, d)
 			}
 			tx.begin()
-			if d := tx.Block(a.Network, 0, "x", p); d < 0 || d > MaxBlock {
-				t.Errorf("%v: blocked for %v", host, d)
+			before, _ := tx.BlockOf(host, a.Network)
+			if d := tx.Block(a.Network, 0, "x", p); d < 0 || d > MaxBlock || before.Network == a.Network && d < before.Left {
+				t.Errorf("%v: blocked for %v; before for %v", host, d, before.Left)
 			}
 			tx.begin()
+			if b, ok := tx.BlockOf(host, a.Network); ok != (b.Left > 0) || b.Left > MaxBlock || b.Age < 0 || ok && !b.Network.Contains(host) {
+				t.Errorf("%v is blocked as nobody can be: %+v, %v", host, b, ok)
+			}
 		}
 		tx.Remember(a.Network, time.Hour)
 		tx.begin()
+		for _, per := range []time.Duration{math.MinInt64, 0, 1, time.Second, time.Hour, 24 * time.Hour, math.MaxInt64} {
+			if n := tx.BadRcpt(a.Network, per); n < 1 || n > (steps+1)*math.MaxUint8 {
+				t.Errorf("%v: %d bad recipients within %v", host, n, per)
+			}
+			a.Limits.BadPer = max(per, 1)
+			if s := tx.Look(a); s.BadRcpts < 1 {
+				t.Errorf("%v: %d bad recipients within %v, just after one", host, s.BadRcpts, per)
+			}
+			tx.begin()
+		}
 	}
 	tx.Count(3)
 	tx.Spoke(time.Second)
@@ -218,6 +233,18 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 			t.Errorf("a block that cannot be: %+v", b)
 		}
 	}
+	checkBegun(t, l)
+	for _, most := range []int{math.MinInt, 0, math.MaxInt, 5} {
+		dropped, err := l.Trim(now, most)
+		if err != nil || most != 5 && len(dropped) > 0 {
+			t.Errorf("trimmed to %d blocks: %d dropped, %v", most, len(dropped), err)
+		}
+		for _, b := range dropped {
+			if !b.Network.IsValid() || b.Left <= 0 || b.Left > MaxBlock || b.Age < 0 {
+				t.Errorf("a block that cannot be was dropped: %+v", b)
+			}
+		}
+	}
 	for _, all := range []string{"0.0.0.0/0", "::/0"} {
 		if _, err := l.Unblock(now, netip.MustParsePrefix(all)); err != nil {
 			t.Fatal(err)
@@ -225,6 +252,26 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 	}
 	if blocks, err := l.Blocks(now); err != nil || len(blocks) > 0 {
 		t.Errorf("after all were unblocked: %v, %+v", err, blocks)
+	}
+}
+
+// checkBegun asks for the blocks that have begun since numbers right, wrong and impossible.
+func checkBegun(t *testing.T, l *Ledger) {
+	t.Helper()
+	networks, now, all := l.Begun(0)
+	if len(networks) > 0 || all {
+		t.Errorf("since 0 have begun %v, %v", networks, all)
+	}
+	for _, since := range []uint64{1, now, now - 1, now - ringSize, now - ringSize - 1, now + 1, now + 1<<63, math.MaxUint64} {
+		networks, again, all := l.Begun(since)
+		if since != 0 && again != now || len(networks) > 0 && (all || now-since != uint64(len(networks))) || since != 0 && !all && now-since > ringSize {
+			t.Errorf("since %d, with the last %d, have begun %d networks, %v; now %d", since, now, len(networks), all, again)
+		}
+		for _, n := range networks {
+			if !n.IsValid() || n != n.Masked() {
+				t.Errorf("a block on a network that cannot be: %v", n)
+			}
+		}
 	}
 }
 
@@ -254,18 +301,29 @@ func TestHonestBody(t *testing.T) {
 	if underRace || testing.Short() {
 		trials = 150
 	}
-	for seed := range trials {
-		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
-		data := make([]byte, 2+rnd.IntN(40)*patchSize)
-		for i := range data {
-			data[i] = byte(rnd.Uint32())
-			if (i-1)%patchSize == 3 {
-				data[i] %= 45 // mostly mischief
-			}
+	trials1 := trials / 10 // of version 1, which is carried over with whatever is in it
+	image1 := version1(t)
+	for seed := range trials + trials1 {
+		data := damage(seed)
+		if seed >= trials {
+			image = image1
 		}
-		data[0] = byte(seed % 16)
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { trial(t, image, data) }) {
 			t.Fatalf("with %x", data)
 		}
 	}
+}
+
+// damage is bytes for corrupt, others with each seed.
+func damage(seed int) []byte {
+	rnd := rand.New(rand.NewPCG(uint64(seed), 1))
+	data := make([]byte, 2+rnd.IntN(40)*patchSize)
+	for i := range data {
+		data[i] = byte(rnd.Uint32())
+		if (i-1)%patchSize == 3 {
+			data[i] %= 45 // mostly mischief
+		}
+	}
+	data[0] = byte(seed % 16)
+	return data
 }

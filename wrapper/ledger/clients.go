@@ -8,7 +8,7 @@ import (
 // MaxBlock is the longest block the ledger believes in; a record that says more is garbage.
 const MaxBlock = 31 * 24 * time.Hour
 
-// strikeMemory is how long a strike can matter to any configuration (block within=).
+// strikeMemory is how long a strike can matter to any configuration (block within=), or a bad recipient.
 const strikeMemory = 24 * time.Hour
 
 // key is a network as records name it: the IPv6 form of its address, and its bits.
@@ -135,7 +135,7 @@ type importance struct {
 const (
 	empty   = iota
 	expired // nothing in it can matter any more
-	history // strikes, arrivals, blocks gone by
+	history // strikes, bad recipients, arrivals, blocks gone by
 	known
 	blocked // the one that ends soonest goes first
 	live    // never goes
@@ -191,6 +191,18 @@ func (c *client) strikesWithin(now int64, d time.Duration) int {
 		}
 	}
 	return n
+}
+
+// badWithin is how many bad recipients there were within the time.
+func (c *client) badWithin(now int64, per time.Duration) int {
+	w := c.bad
+	w.advance(now, badPer(per))
+	return w.count()
+}
+
+// badPer keeps the time of a window to what the ledger can count.
+func badPer(per time.Duration) time.Duration {
+	return max(time.Millisecond, min(per, strikeMemory))
 }
 
 // why is the reason of the last strike or block.

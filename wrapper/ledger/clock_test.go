@@ -79,7 +79,7 @@ func TestTimeOfBlocks(t *testing.T) {
 			t.Errorf("block %d is %v long; want %v", i+1, d, want)
 		}
 		blocks, err := l.Blocks(now)
-		if err != nil || len(blocks) != 1 || blocks[0] != (BlockedNetwork{network, want, "test", i + 1}) {
+		if err != nil || len(blocks) != 1 || blocks[0] != (BlockedNetwork{Network: network, Left: want, Reason: "test", Times: i + 1}) {
 			t.Errorf("block %d: %+v, %v", i+1, blocks, err)
 		}
 		now = now.After(want + p.Max - time.Millisecond) // not quite long enough to be forgotten

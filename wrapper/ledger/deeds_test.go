@@ -21,6 +21,8 @@ const (
 	knownN    = 21
 	offenderN = 22 // two strikes
 	strangerN = 23 // not in the ledger
+	guesserN  = 24 // five bad recipients
+	trimmedN  = 25 // blocked for ten minutes too
 )
 
 var threeStrikes = Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
@@ -49,9 +51,13 @@ func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
 	}
 	mustAt(t, l, now, func(tx *Tx) {
 		tx.Block(networkN(blockedN), 10*time.Minute, "test", Penalty{})
+		tx.Block(networkN(trimmedN), 10*time.Minute, "test", Penalty{})
 		tx.Remember(networkN(knownN), time.Hour)
 		tx.Strike(networkN(offenderN), "test", threeStrikes)
 		tx.Strike(networkN(offenderN), "test", threeStrikes)
+		for range 5 {
+			tx.BadRcpt(networkN(guesserN), time.Hour)
+		}
 		tx.Count(1)
 	})
 }
@@ -72,6 +78,16 @@ var nobody = Process{PID: maxPID - 2, Start: 7}
 func deeds() []deed {
 	return []deed{
 		{name: "nothing", do: func(*Tx) {}},
+		{name: "beginning of a trim", do: func(t *Tx) {
+			if due, _ := t.trimDue(1); !due {
+				panic("there may be two blocks")
+			}
+		}},
+		{name: "block ended by a trim", do: func(t *Tx) {
+			i := t.l.find(keyOf(networkN(trimmedN)))
+			t.drop(begunBlock{t.l.record(i).blockedAt, i})
+		}},
+		{name: "end of a trim", do: func(t *Tx) { t.trimmed(7, t.l.ring.begun.Load()) }},
 		{name: "look", do: func(t *Tx) { t.Look(from(hostN(blockedN))) }},
 		{name: "enter as a stranger", do: func(t *Tx) { t.Enter(from(hostN(strangerN)), nobody) }},
 		{name: "enter again", do: func(t *Tx) {
@@ -103,6 +119,16 @@ func deeds() []deed {
 		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", threeStrikes) }},
 		{name: "block of a wide network", do: func(t *Tx) {
 			t.Block(netip.MustParsePrefix("10.0.0.0/9"), time.Hour, "admin", Penalty{})
+		}},
+		{name: "block anew of no certain length", do: func(t *Tx) { t.Block(networkN(blockedN), 0, "guard", threeStrikes) }},
+		{name: "bad recipient", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), time.Hour) }},
+		{name: "bad recipient of another time", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), 24*time.Hour) }},
+		{name: "bad recipient of a stranger", do: func(t *Tx) { t.BadRcpt(networkN(strangerN), time.Hour) }},
+		{name: "bad recipient too many", do: func(t *Tx) {
+			if t.BadRcpt(networkN(guesserN), time.Hour) > 5 {
+				t.Block(networkN(guesserN), 0, "guard", threeStrikes)
+			}
+			t.Count(12)
 		}},
 		{name: "counts", do: func(t *Tx) {
 			t.Count(3)

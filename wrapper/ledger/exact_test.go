@@ -197,7 +197,7 @@ func TestExactWindow(t *testing.T) {
 // checkWindow plays random arrivals against one window and holds each answer against the list of all that got in.
 func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 	t.Helper()
-	var w window
+	var w window[uint16]
 	var in []int64 // times of those that got in
 	ms := per.Milliseconds()
 	now := int64(1_700_000_000_000) + rnd.Int64N(ms)
@@ -235,7 +235,7 @@ func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 
 // A count that would overflow its cell stays at the top.
 func TestExactWindowOverflow(t *testing.T) {
-	var w window
+	var w window[uint16]
 	w.advance(1e12, time.Minute)
 	for range 70000 {
 		w.add()
@@ -247,7 +247,7 @@ func TestExactWindowOverflow(t *testing.T) {
 
 // Clients of one network with limits of different length cannot clear each other's count.
 func TestExactWindowOfTwoLengths(t *testing.T) {
-	var w window
+	var w window[uint16]
 	let := 0
 	for now := int64(1_000_000); now < 1_000_000+600_000; now += 10_000 { // ten minutes
 		per := time.Hour

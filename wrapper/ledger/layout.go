@@ -4,10 +4,12 @@ import "sync/atomic"
 
 const (
 	magic   = "sendwrap"
-	version = 1
+	version = 2
+	oldest  = 1 // of which the layout is the same, but for bytes that were zero
 
 	page        = 4096
 	stateAt     = page / 2
+	ringAt      = stateAt + 256
 	undoHead    = 64
 	undoAt      = page
 	undoSize    = 2 * page
@@ -22,6 +24,9 @@ const (
 	wordBits    = 64
 	reasonSize  = 32
 	strikesKept = 8
+	ringSize    = 64
+	ringHead    = 32 // of the ring, what stands before its members
+	memberSize  = 24
 )
 
 // Bounds of the geometry that Open accepts, in client records.
@@ -31,7 +36,8 @@ const (
 )
 
 // header begins the file. What stands above checksum never changes once the file
-// is made; bootSum covers what a new boot rewrites.
+// is made; bootSum covers what a new boot rewrites. Magic and version stand where they are in
+// every version to come, so that each program can tell what it must leave alone.
 type header struct {
 	magic    [8]byte
 	version  uint32
@@ -58,6 +64,23 @@ type state struct {
 	serving  uint32
 	clients  uint32 // records in use
 	stressed uint32 // 1 while the greet delay is shortened
+}
+
+// ring tells on which networks blocks have begun lately, and how many there can be at most. It stands
+// apart from the state, since it changes only when a block begins or a Trim looks.
+type ring struct {
+	begun     atomic.Uint64        // running number of the last block that has begun; the first of a file is random
+	counted   uint64               // so many blocks ran at most
+	countedAt uint64               // when this was the last to have begun
+	trimAt    int64                // ledger time from which the next Trim may look, ms
+	networks  [ringSize]ringMember // that of number n in place n modulo ringSize
+}
+
+// ringMember is a network as key has it.
+type ringMember struct {
+	addr [16]byte
+	bits uint8
+	_    [7]byte
 }
 
 // undo is the head of the undo log; entries follow it.
@@ -96,9 +119,10 @@ type client struct {
 	blocks    uint32 // blocks so far, each of which doubles the next
 	_         uint32
 	strikes   [strikesKept]int64 // newest first
-	rate      window
-	reason    [reasonSize]byte // of the last strike or block
-	_         [40]byte
+	rate      window[uint16]     // arrivals
+	reason    [reasonSize]byte   // of the last strike or block
+	bad       window[uint8]      // bad recipients; versions before 2 write 0
+	_         [8]byte
 }
 
 // session is one slot: a connection that counts.

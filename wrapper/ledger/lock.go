@@ -125,7 +125,12 @@ func flock(fd, how int) error {
 //
 // Do returns ErrBusy, ErrCrowded, ErrLost or an error of flock(2); work has then not been run,
 // or its effect is undone. A Ledger may be used by one goroutine at a time.
-func (l *Ledger) Do(now Moment, work func(*Tx)) (err error) {
+func (l *Ledger) Do(now Moment, work func(*Tx)) error {
+	return l.locked(&now, work)
+}
+
+// locked is Do, or without a moment the same for work that only reads what has nothing to do with time.
+func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if l.lost {
 		return ErrLost
 	}
@@ -143,8 +148,11 @@ func (l *Ledger) Do(now Moment, work func(*Tx)) (err error) {
 	defer func() { _ = flock(l.fd, unix.LOCK_UN) }()
 	l.undo.begins()
 	l.rollback()
-	tx := Tx{l: l, now: l.tick(now)}
-	tx.begin()
+	tx := Tx{l: l}
+	if now != nil {
+		tx.now = l.tick(*now)
+		tx.begin()
+	}
 	work(&tx)
 	l.undo.used.Store(0)
 	l.undo.ends()

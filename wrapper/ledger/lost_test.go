@@ -22,6 +22,16 @@ func allWork(l *Ledger) []func() error {
 		func() error { return l.Do(Now(), func(tx *Tx) { tx.Sessions() }) },
 		func() error { _, err := l.Blocks(Now()); return err },
 		func() error { _, err := l.Unblock(Now(), netip.MustParsePrefix("10.0.0.0/8")); return err },
+		func() error { _, err := l.Trim(Now(), 1); return err },
+		func() error {
+			if networks, now, all := l.Begun(1); networks != nil || all && now == 1 {
+				return fmt.Errorf("%v, %d, %v have begun in a ledger without a file", networks, now, all)
+			}
+			if l.lost {
+				return ErrLost
+			}
+			return nil
+		},
 	)
 }
 

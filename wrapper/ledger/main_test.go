@@ -25,6 +25,8 @@ type role func(args []string) error
 func roles() map[string]role {
 	return map[string]role{
 		"attack":   attackRole,
+		"bad":      badRcptsRole,
+		"begin":    beginRole,
 		"arrive":   arriveRole,
 		"crash":    crashRole,
 		"crowd":    crowdRole,
@@ -39,6 +41,9 @@ func roles() map[string]role {
 		"diskfull": diskFullRole,
 		"sizelim":  sizeLimitRole,
 		"torture":  tortureRole,
+		"trim":     trimRole,
+		"turn":     turnRole,
+		"turns":    turnsRole,
 		"cost":     costRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,

@@ -17,16 +17,18 @@ type Ledger struct {
 	// stands for that too.
 	CrowdPatience time.Duration
 
-	fd    int
-	path  string
-	mem   mapping
-	geo   geometry
-	boot  Boot
-	lost  bool
-	still standstill
+	fd      int
+	path    string
+	version uint32 // of the file; older ones are only taken over
+	mem     mapping
+	geo     geometry
+	boot    Boot
+	lost    bool
+	still   standstill
 
 	header *header
 	state  *state
+	ring   *ring
 	undo   *undo
 	totals *totals
 	bitmap []uint64
@@ -37,13 +39,18 @@ type Ledger struct {
 // its disk space allocated, since a hole on a full disk would be a SIGBUS later. A missing
 // last directory is made too, mode 0700.
 //
-// A file that is not a ledger of this version is renamed to PATH.bad and a new one
-// made, if the directory is the ledger's own (mode 0700); one with another number of records is replaced by one of the size wanted, which
-// takes over what it held. Open says so in notes, for the log. It refuses a
-// file or directory that others may write, and a symbolic link.
+// A file that is no ledger is renamed to PATH.bad and a new one
+// made, if the directory is the ledger's own (mode 0700); one of an older version, or with another number of records,
+// is replaced by one as wanted, which takes over what it held. Open says so in notes, for the log. It refuses a
+// file or directory that others may write, a symbolic link, and a ledger of a newer version, which it leaves as it is.
 //
 // An error means that there is no ledger to work with: carry on without one.
 func Open(path string, clients int, boot Boot) (l *Ledger, notes []string, err error) {
+	return openBy(path, clients, boot, Now)
+}
+
+// openBy is Open by another clock, which is read if a file has to be taken over.
+func openBy(path string, clients int, boot Boot, clock func() Moment) (l *Ledger, notes []string, err error) {
 	if clients < MinClients || clients > MaxClients {
 		return nil, nil, fmt.Errorf("ledger of %d clients; want %d to %d", clients, MinClients, MaxClients)
 	}
@@ -54,17 +61,20 @@ func Open(path string, clients int, boot Boot) (l *Ledger, notes []string, err e
 	defer unix.Close(dir)
 	geo := geometryFor(clients)
 	l, err = open(dir, path, boot)
-	if err == nil && l.geo == geo {
+	if err == nil && l.fits(geo) {
 		return l, nil, nil
 	}
 	if err != nil && !repairable(err) {
 		return nil, nil, err
 	}
 	if l != nil {
-		_ = l.Close() // of another size: opened once more with the builder's lock held
+		_ = l.Close() // of another size or version: opened once more with the builder's lock held
 	}
-	return build(dir, path, geo, boot)
+	return build(dir, path, geo, boot, clock)
 }
+
+// fits says whether the file can be used as it is where one of this geometry is wanted.
+func (l *Ledger) fits(geo geometry) bool { return l.geo == geo && l.version == version }
 
 // Close gives the mapping back. The lock is not held between calls of Do, so a
 // process may as well end without it.
@@ -152,7 +162,7 @@ func repairable(err error) bool {
 	return os.IsNotExist(err)
 }
 
-// open maps the file as it is, whatever its size.
+// open maps the file as it is, whatever its size, and whatever version before this one it has.
 func open(dir int, path string, boot Boot) (*Ledger, error) {
 	fd, err := unix.Openat(dir, filepath.Base(path), unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -182,12 +192,17 @@ func (l *Ledger) mapWhole(path string) error {
 	if err != nil {
 		return &os.PathError{Op: "read", Path: path, Err: err}
 	}
-	l.geo = geometry{h.buckets, h.slots}
+	l.geo, l.version = geometry{h.buckets, h.slots}, h.version
 	switch {
 	case n < len(bytesOf(&h)) || string(h.magic[:]) != magic:
 		return &badFile{path, "is not a ledger"}
-	case h.version != version || h.record != recordSize:
-		return &badFile{path, fmt.Sprintf("is a ledger of version %d; this program writes %d", h.version, version)}
+	case h.version > version: // whatever else it says; who made it may come back
+		return fmt.Errorf("%s: is a ledger of version %d; this program writes %d; install the newer sendwrap again, or move the file away and begin anew",
+			path, h.version, version)
+	case h.version < oldest:
+		return &badFile{path, fmt.Sprintf("is a ledger of version %d; this program reads %d and %d", h.version, oldest, version)}
+	case h.record != recordSize:
+		return &badFile{path, fmt.Sprintf("has records of %d bytes; want %d", h.record, recordSize)}
 	case h.checksum != checksum(&h) || !l.geo.sane():
 		return &badFile{path, "has a damaged header"}
 	case st.Size != int64(l.geo.size()):
@@ -205,6 +220,7 @@ func (l *Ledger) mapOpened(path string) error {
 	l.mem = mem
 	l.header = view[header](mem, 0)
 	l.state = view[state](mem, stateAt)
+	l.ring = view[ring](mem, ringAt)
 	l.undo = view[undo](mem, undoAt)
 	l.totals = view[totals](mem, totalsAt)
 	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)

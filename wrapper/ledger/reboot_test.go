@@ -48,7 +48,7 @@ func (m *machine) pass(d time.Duration) { m.now = m.now.After(d) }
 func (m *machine) look(host int) (s Standing) {
 	m.t.Helper()
 	a := from(hostN(host))
-	a.Limits = Limits{Rate: 10, Per: 2 * time.Hour}
+	a.Limits = Limits{Rate: 10, Per: 2 * time.Hour, BadPer: 2 * time.Hour}
 	m.do(func(tx *Tx) { s = tx.Look(a) })
 	return s
 }
@@ -59,6 +59,8 @@ func (m *machine) remembered() {
 		tx.Block(networkN(1), 5*time.Hour, "test", Penalty{})
 		tx.Remember(networkN(2), 5*time.Hour)
 		tx.Strike(networkN(3), "test", threeStrikes)
+		tx.BadRcpt(networkN(3), 2*time.Hour)
+		tx.BadRcpt(networkN(3), 2*time.Hour)
 		a := from(hostN(4))
 		a.Limits = Limits{Rate: 10, Per: 2 * time.Hour}
 		s, _ := tx.Enter(a, Self())
@@ -105,6 +107,9 @@ func TestRemembersThroughReboots(t *testing.T) {
 			}
 			if s := m.look(3); s.Strikes != map[bool]int{true: 1}[passed < strikeMemory] {
 				t.Errorf("%d strikes after %v", s.Strikes, passed)
+			}
+			if s := m.look(3); s.BadRcpts != map[bool]int{true: 2}[passed <= 2*time.Hour] {
+				t.Errorf("%d bad recipients after %v", s.BadRcpts, passed)
 			}
 			if s := m.look(4); s.Conns != 0 || s.Serving != 0 || s.Waiting != 0 || s.Arrivals != map[bool]int{true: 2}[passed <= 2*time.Hour] {
 				t.Errorf("after %v the client of two sessions: %+v", passed, s)

@@ -43,74 +43,7 @@ func (t *Tx) Sessions() []LiveSession {
 	t.sweep(t.thoroughly())
 	all := make([]LiveSession, 0, t.state().waiting+t.state().serving)
 	for i := range t.l.liveSlots() {
-		s := t.l.slot(i)
-		all = append(all, LiveSession{
-			Client:  netip.AddrPortFrom(netip.AddrFrom16(s.addr).Unmap(), s.port),
-			Process: s.process(),
-			Serving: s.state == slotServing,
-			Age:     time.Duration(t.now-s.since) * time.Millisecond,
-			Left:    s.left(t.now),
-		})
+		all = append(all, t.l.slot(i).live(t.now))
 	}
 	return all
-}
-
-// BlockedNetwork is a block that runs.
-type BlockedNetwork struct {
-	Network netip.Prefix
-	Left    time.Duration
-	Reason  string
-	Times   int // how often it has been blocked, this one included
-}
-
-// Blocks lists the blocks that run, in no order. It looks at every record, a few
-// buckets at a time, so that nobody waits for it; it is not one moment's picture.
-func (l *Ledger) Blocks(now Moment) ([]BlockedNetwork, error) {
-	var all []BlockedNetwork
-	err := l.eachRecord(now, func(t *Tx, i int) {
-		c := t.l.record(i)
-		if left := c.blockLeft(t.now); left > 0 {
-			all = append(all, BlockedNetwork{
-				Network: key{c.addr, c.bits}.network(), Left: time.Duration(left) * time.Millisecond,
-				Reason: c.why(), Times: int(c.blocks),
-			})
-		}
-	})
-	return all, err
-}
-
-// Unblock ends the block on the network and on all networks within it, and returns
-// those. Their strikes are forgotten too, else the next would block them again.
-func (l *Ledger) Unblock(now Moment, network netip.Prefix) ([]netip.Prefix, error) {
-	var freed []netip.Prefix
-	err := l.eachRecord(now, func(t *Tx, i int) {
-		c := t.l.record(i)
-		n := key{c.addr, c.bits}.network()
-		if c.blockLeft(t.now) > 0 && n.Bits() >= network.Bits() && network.Contains(n.Addr()) {
-			c = t.l.change(i)
-			c.blockedAt, c.blockTill, c.blocks = 0, 0, 0
-			c.strikes = [strikesKept]int64{}
-			t.begin()
-			freed = append(freed, n)
-		}
-	})
-	return freed, err
-}
-
-// eachRecord runs work on each record in use, holding the lock for 64 buckets at a time.
-func (l *Ledger) eachRecord(now Moment, work func(t *Tx, i int)) error {
-	const atOnce = 64 * ways
-	for from := 0; from < l.records(); from += atOnce {
-		err := l.Do(now, func(t *Tx) {
-			for i := from; i < min(from+atOnce, l.records()); i++ {
-				if l.record(i).inUse() {
-					work(t, i)
-				}
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

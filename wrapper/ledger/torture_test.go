@@ -190,4 +190,8 @@ func TestTorture(t *testing.T) {
 	x.end()
 	time.Sleep(identityGood * time.Millisecond)
 	x.check(l)
+	trim(t, l, Now().After(2*time.Second), tortureBlocks)
+	if n := len(inForce(t, l, Now())); n > tortureBlocks || n == 0 {
+		t.Errorf("%d blocks run; want %d at most, and some", n, tortureBlocks)
+	}
 }

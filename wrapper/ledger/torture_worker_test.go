@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +19,7 @@ const (
 	tortureConns    = 4
 	tortureServing  = 8
 	tortureWaiting  = 6
+	tortureBlocks   = 20
 
 	servingTokens = tortureNetworks // after those of the networks
 	waitingTokens = tortureNetworks + 1
@@ -103,6 +105,8 @@ func tortureRole(args []string) error {
 			w.breakIn(unix.SIGSTOP)
 		case dice < 600:
 			w.keep()
+		case dice < 800:
+			w.punish()
 		case !w.holds:
 			w.enter()
 		case !w.serving && dice < 6000:
@@ -238,6 +242,28 @@ func (w *worker) keep() {
 	}
 }
 
+// punish begins a block, of which whoever watches is told, and sees to it that there are not too many.
+func (w *worker) punish() {
+	n := networkN(1000 + rand.IntN(200))
+	_, since, _ := w.l.Begun(0)
+	if !w.do(func(t *Tx) {
+		t.BadRcpt(n, time.Hour)
+		t.Block(n, 0, "test", threeStrikes)
+	}) {
+		return
+	}
+	if networks, now, all := w.l.Begun(since); since != 0 && now != since && !all && !slices.Contains(networks, n) {
+		w.line.broken.Add(1)
+	}
+	switch _, err := w.l.Trim(Now(), tortureBlocks); err {
+	case nil:
+	case ErrBusy, ErrCrowded:
+		w.line.busy.Add(1)
+	default:
+		w.line.broken.Add(1000)
+	}
+}
+
 // exec becomes another program, which ends soon, or not at all.
 func (w *worker) exec() error {
 	seconds := "0." + strconv.Itoa(rand.IntN(30))
@@ -267,6 +293,8 @@ func (w *worker) breakIn(sig unix.Signal) {
 				t.Leave(s)
 			case 2:
 				t.Strike(a.Network, "test", Penalty{})
+				t.BadRcpt(a.Network, time.Hour)
+				t.Block(networkN(1000+rand.IntN(200)), 0, "test", threeStrikes)
 				t.Left(time.Second)
 			}
 		}

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"math/bits"
 	"net/netip"
 	"time"
 )
@@ -31,6 +30,7 @@ type Limits struct {
 	Conns   int           // live sessions of the network
 	Rate    int           // arrivals of the network in any
 	Per     time.Duration // so long
+	BadPer  time.Duration // the time in which bad recipients of the network are counted; 0 = they are not asked for
 }
 
 // Standing is what the ledger knows of a client that has arrived.
@@ -41,6 +41,7 @@ type Standing struct {
 	Arrivals         int  // of its network within Limits.Per, this one not counted
 	Known            bool // it waited quietly not long ago
 	Strikes          int  // of its network in the last 24 hours
+	BadRcpts         int  // of its network within Limits.BadPer; see [Tx.BadRcpt]
 	Blocked          bool
 	BlockLeft        time.Duration
 	Reason           string       // of the block
@@ -56,6 +57,7 @@ func (t *Tx) Look(a Arrival) Standing {
 	t.stress(a.Limits)
 	s := Standing{Serving: int(st.serving), Waiting: int(st.waiting), Stressed: st.stressed != 0}
 	k := keyOf(a.Network)
+	var longest longestBlock
 	if i := t.l.find(k); i >= 0 {
 		c := t.l.record(i)
 		s.Conns = int(t.sessionsOf(c))
@@ -66,38 +68,17 @@ func (t *Tx) Look(a Arrival) Standing {
 			w.advance(t.now, a.Limits.Per)
 			s.Arrivals = w.count()
 		}
-		t.lookBlock(&s, i)
-	}
-	t.lookWiderBlocks(&s, keyOf(netip.PrefixFrom(a.Client.Addr(), a.Client.Addr().BitLen())), k)
-	return s
-}
-
-// lookBlock notes the block of the record, if it runs longer than what is noted already.
-func (t *Tx) lookBlock(s *Standing, i int) {
-	c := t.l.record(i)
-	if left := time.Duration(c.blockLeft(t.now)) * time.Millisecond; left > s.BlockLeft {
-		s.Blocked, s.BlockLeft = true, left
-		s.Reason, s.Network = c.why(), key{c.addr, c.bits}.network()
-	}
-}
-
-// lookWiderBlocks looks for blocks on networks of another length than clients are
-// counted under. Only an administrator sets these, so that the lengths in use are few.
-func (t *Tx) lookWiderBlocks(s *Standing, client, counted key) {
-	for w, word := range t.state().lengths {
-		for ; word != 0; word &= word - 1 {
-			length := w*wordBits + bits.TrailingZeros64(word)
-			if length == int(counted.bits) || length > 128 {
-				continue
-			}
-			if length < 96 && client.is4() { // else ::/64, under which ::1 is counted, would be all of IPv4
-				continue
-			}
-			if i := t.l.find(client.widened(length)); i >= 0 {
-				t.lookBlock(s, i)
-			}
+		if a.Limits.BadPer > 0 {
+			s.BadRcpts = c.badWithin(t.now, a.Limits.BadPer)
 		}
+		t.lookBlock(&longest, i)
 	}
+	t.lookWiderBlocks(&longest, a.Client.Addr(), k)
+	if longest.left > 0 {
+		is := t.l.record(longest.record).block(t.now)
+		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, is.Left, is.Reason, is.Network
+	}
+	return s
 }
 
 // Enter counts the client's arrival and a waiting session of process p. It reports
@@ -152,6 +133,24 @@ func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
 	}
 }
 
+// BadRcpt counts one recipient of the network that the MTA has rejected, and returns how many there were in any time so
+// long that ends now, this one included; per is 1 ms to 24 h. It is counted as arrivals are: one that
+// is older by up to a sixteenth may count yet, none is left out. From 255 on the number may be too low, but never below 255.
+//
+// Where the network has no record and gets none, since all that could make place have live sessions, it is the first
+// each time.
+func (t *Tx) BadRcpt(network netip.Prefix, per time.Duration) (total int) {
+	i := t.place(keyOf(network))
+	if i < 0 {
+		return 1
+	}
+	c := t.l.change(i)
+	c.seen = t.now
+	c.bad.advance(t.now, badPer(per))
+	c.bad.add()
+	return c.bad.count()
+}
+
 // Penalty is when strikes make a block and how long it lasts.
 type Penalty struct {
 	Strikes  int // 0 = never; at most 8
@@ -175,46 +174,8 @@ func (t *Tx) Strike(network netip.Prefix, reason string, p Penalty) (strikes int
 	c.setReason(reason)
 	strikes = c.strikesWithin(t.now, p.Within)
 	if p.Strikes > 0 && strikes >= p.Strikes {
-		left := time.Duration(c.blockLeft(t.now)) * time.Millisecond // of an administrator's, say
-		block = t.block(k, c, max(left, t.escalated(c, p)), p)
+		block = t.beginBlock(k, c, t.escalated(c, p), p)
 		c.strikes = [strikesKept]int64{}
 	}
 	return strikes, block
-}
-
-// escalated is the length of the network's next block: doubled for each that went
-// before, up to the maximum; forgotten when none has run for as long as that.
-func (t *Tx) escalated(c *client, p Penalty) time.Duration {
-	d, longest := p.For, min(p.Max, MaxBlock)
-	for n := min(c.escalation(t.now, p.Max), 64); n > 0 && d < longest; n-- {
-		d *= 2
-	}
-	return min(d, longest)
-}
-
-// Block blocks the network for d (at most [MaxBlock]); with d = 0 for as long as the
-// next strike too many would. It returns how long, and 0 if there is no room: every
-// record that could make place has a live session.
-func (t *Tx) Block(network netip.Prefix, d time.Duration, reason string, p Penalty) time.Duration {
-	k := keyOf(network)
-	i := t.place(k)
-	if i < 0 {
-		return 0
-	}
-	c := t.l.change(i)
-	c.seen, c.knownTill = t.now, 0
-	c.setReason(reason)
-	if d == 0 {
-		d = t.escalated(c, p)
-	}
-	return t.block(k, c, d, p)
-}
-
-// block begins a block on a record that may be written to.
-func (t *Tx) block(k key, c *client, d time.Duration, p Penalty) time.Duration {
-	d = min(d, MaxBlock)
-	c.blocks = c.escalation(t.now, p.Max) + 1
-	c.blockedAt, c.blockTill = t.now, t.now+d.Milliseconds()
-	t.state().lengths[k.bits/64] |= 1 << (k.bits % 64)
-	return d
 }

@@ -7,43 +7,43 @@ import "time"
 const steps = 16
 
 // window counts events so that count never leaves out one of the last "per", wherever
-// they fall: an event is forgotten a sixteenth too late at most, never too early.
-type window struct {
+// they fall: an event is forgotten a sixteenth too late at most, never too early. A cell
+// that is full stays full, so its type must hold the highest limit that a count is held against.
+type window[cell uint8 | uint16] struct {
 	newest int64  // number of the newest step: ledger time / step
 	per    uint32 // ms
-	cells  [steps + 1]uint16
-	_      uint16
+	cells  [steps + 1]cell
 }
 
 // advance forgets what is older than per at ledger time now. A window that has counted for
 // another time, since the network's clients have different limits, goes by the longer of the
 // two as long as it is not empty: nobody gets more for that.
-func (w *window) advance(now int64, per time.Duration) {
+func (w *window[cell]) advance(now int64, per time.Duration) {
 	ms := uint32(per.Milliseconds())
 	w.forget(now)
 	if w.per != ms {
 		switch n := w.count(); {
 		case n == 0:
-			*w = window{per: ms}
+			*w = window[cell]{per: ms}
 		case w.per < ms:
-			*w = window{per: ms}
+			*w = window[cell]{per: ms}
 			w.forget(now)
-			w.cells[w.newest%(steps+1)] = uint16(min(n, 1<<16-1))
+			w.cells[w.newest%(steps+1)] = cell(min(n, int(^cell(0))))
 		}
 	}
 	w.forget(now)
 }
 
 // forget clears the cells that the window has passed.
-func (w *window) forget(now int64) {
+func (w *window[cell]) forget(now int64) {
 	step := (int64(w.per) + steps - 1) / steps
 	if step == 0 {
-		w.cells = [steps + 1]uint16{}
+		w.cells = [steps + 1]cell{}
 		return
 	}
 	at := now / step
 	if passed := at - w.newest; passed < 0 || passed > steps {
-		w.cells = [steps + 1]uint16{}
+		w.cells = [steps + 1]cell{}
 	} else {
 		for i := w.newest + 1; i <= at; i++ {
 			w.cells[i%(steps+1)] = 0
@@ -53,7 +53,7 @@ func (w *window) forget(now int64) {
 }
 
 // count is the number of events since then. Call advance first.
-func (w *window) count() int {
+func (w *window[cell]) count() int {
 	n := 0
 	for _, c := range w.cells {
 		n += int(c)
@@ -62,8 +62,8 @@ func (w *window) count() int {
 }
 
 // add counts one event. Call advance first.
-func (w *window) add() {
-	if cell := &w.cells[w.newest%(steps+1)]; *cell < ^uint16(0) {
-		*cell++
+func (w *window[cell]) add() {
+	if c := &w.cells[w.newest%(steps+1)]; *c < ^cell(0) {
+		*c++
 	}
 }

@@ -1,0 +1,260 @@
+package ledger
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// inForce are the networks on which blocks run, the latest first.
+func inForce(t testing.TB, l *Ledger, now Moment) (networks []netip.Prefix) {
+	t.Helper()
+	blocks, err := l.Blocks(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(blocks, func(a, b BlockedNetwork) int { return int(a.Age - b.Age) })
+	for _, b := range blocks {
+		networks = append(networks, b.Network)
+	}
+	return networks
+}
+
+// trim trims as wanted and fails the test on an error.
+func trim(t testing.TB, l *Ledger, now Moment, most int) []BlockedNetwork {
+	t.Helper()
+	dropped, err := l.Trim(now, most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dropped
+}
+
+// Of blocks of all ages and lengths the oldest end, and no others; those that have expired, were ended or have begun anew
+// count as what they are.
+func TestTrimOldestFirst(t *testing.T) {
+	const blocks, most = 400, 120
+	l := newLedger(t, 2*MinClients)
+	now := Now()
+	var want []netip.Prefix // the latest first
+	for i, n := range rand.Perm(blocks) {
+		now = now.After(time.Minute)
+		mustAt(t, l, now, func(tx *Tx) {
+			tx.Block(networkN(n), []time.Duration{24 * time.Hour, 9 * time.Hour, time.Minute, MaxBlock}[i%4], fmt.Sprint("n", n), Penalty{})
+		})
+		if i%4 != 2 { // those are over when the next begins
+			want = slices.Insert(want, 0, networkN(n))
+		}
+	}
+	ended, anew := want[30], want[250]
+	if _, err := l.Unblock(now, ended); err != nil {
+		t.Fatal(err)
+	}
+	now = now.After(time.Minute)
+	mustAt(t, l, now, func(tx *Tx) { tx.Block(anew, time.Hour, "again", Penalty{}) })
+	want = slices.Insert(slices.DeleteFunc(want, func(n netip.Prefix) bool { return n == ended || n == anew }), 0, anew)
+
+	dropped := trim(t, l, now, most)
+	if got := inForce(t, l, now); !slices.Equal(got, want[:most]) {
+		t.Errorf("after it run\n%v; want\n%v", got, want[:most])
+	}
+	var gone []netip.Prefix
+	for _, b := range slices.Backward(dropped) {
+		gone = append(gone, b.Network)
+		if b.Reason != fmt.Sprint("n", int(b.Network.Addr().As4()[2])<<8|int(b.Network.Addr().As4()[3])) || b.Left <= 0 || b.Age < time.Minute || b.Times != 1 {
+			t.Errorf("dropped: %+v", b)
+		}
+	}
+	if !slices.Equal(gone, want[most:]) {
+		t.Errorf("it ended\n%v; want\n%v", gone, want[most:])
+	}
+	mustAt(t, l, now, func(tx *Tx) {
+		if s := tx.Look(Arrival{Client: netip.AddrPortFrom(gone[0].Addr(), 25), Network: gone[0]}); s.Blocked {
+			t.Errorf("one that was ended is blocked: %+v", s)
+		}
+	})
+	if n := l.ring.bound(); n != most {
+		t.Errorf("after it the bound is %d; want %d", n, most)
+	}
+	mustAudit(t, l)
+}
+
+// Who was trimmed is not forgiven: its next block is twice as long.
+func TestTrimForgivesNobody(t *testing.T) {
+	l := newLedger(t, MinClients)
+	now := Now()
+	for n := range 2 {
+		mustAt(t, l, now.After(time.Duration(n)*time.Second), func(tx *Tx) { tx.Block(networkN(n), 0, "test", threeStrikes) })
+	}
+	now = now.After(time.Minute)
+	if dropped := trim(t, l, now, 1); len(dropped) != 1 || dropped[0].Network != networkN(0) {
+		t.Fatalf("dropped: %+v", dropped)
+	}
+	mustAt(t, l, now, func(tx *Tx) {
+		if d := tx.Block(networkN(0), 0, "test", threeStrikes); d != 2*threeStrikes.For {
+			t.Errorf("the next block is %v long; want %v", d, 2*threeStrikes.For)
+		}
+	})
+}
+
+// It looks only when there may be too many, at most once a second whoever asks, and then it knows how many there are.
+func TestTrimLooksSeldom(t *testing.T) {
+	l := newLedger(t, MinClients)
+	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
+	now := Now()
+	blocks := func(from, n int, d time.Duration) {
+		for i := range n {
+			mustAt(t, l, now, func(tx *Tx) { tx.Block(networkN(from+i), d, "test", Penalty{}) })
+		}
+	}
+	looked := func() bool { return l.ring.trimAt == l.state.lastTick+trimEvery }
+	blocks(0, 100, time.Minute)
+	for _, most := range []int{100, 0, -5} {
+		if dropped := trim(t, l, now, most); dropped != nil || looked() {
+			t.Errorf("100 blocks, %d at most: %d dropped", most, len(dropped))
+		}
+	}
+	now = now.After(time.Minute) // they are over, but nobody has seen it
+	blocks(100, 20, time.Hour)
+	if dropped := trim(t, l, now, 50); dropped != nil || !looked() || l.ring.bound() != 20 {
+		t.Errorf("20 blocks, 50 at most: %d dropped; the bound is %d", len(dropped), l.ring.bound())
+	}
+	blocks(200, 40, time.Hour)
+	for range 3 {
+		if dropped := trim(t, other, now.After(trimEvery*time.Millisecond-time.Millisecond), 50); dropped != nil {
+			t.Errorf("%d dropped within a second", len(dropped))
+		}
+	}
+	now = now.After(trimEvery * time.Millisecond)
+	if dropped := trim(t, other, now, 50); len(dropped) != 10 {
+		t.Errorf("%d dropped after a second; want 10", len(dropped))
+	}
+	// A time that no Trim has set is no reason to wait.
+	l.ring.trimAt = 1 << 60
+	if dropped := trim(t, l, now, 45); len(dropped) != 5 {
+		t.Errorf("%d dropped; want 5", len(dropped))
+	}
+	// Nor is a number of blocks that there cannot be one to trust.
+	for _, counted := range []uint64{math.MaxUint64, math.MaxUint64 - 40, 1 << 62, 46} {
+		l.ring.counted, l.ring.countedAt = counted, l.ring.begun.Load()-50
+		if trim(t, l, now.After(time.Second), 45); l.ring.bound() != 45 {
+			t.Errorf("of %d blocks counted: the bound is %d; want 45", counted, l.ring.bound())
+		}
+		now = now.After(2 * time.Second)
+	}
+}
+
+// While there is nothing to trim it costs what one piece of work does, however large the ledger.
+func TestTrimCosts(t *testing.T) {
+	l := newLedger(t, 65536)
+	begin(t, l, numbers(0, 300)...)
+	now := Now()
+	nothing, err := median(101, func(int) error { _, err := l.Trim(now, 1000); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	looking, err := median(5, func(n int) error {
+		_, err := l.Trim(now.After(time.Duration(n+1)*time.Second), 250)
+		begin(t, l, 1000+n)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("nothing to trim: %v; looking at all: %v", nothing, looking)
+	if nothing > looking/10 {
+		t.Errorf("with nothing to trim it takes %v; want less than a tenth of %v", nothing, looking)
+	}
+}
+
+const trimMost = 100
+
+// trimRole begins blocks and trims after each, so many times or without end: PATH, FIRST, NUMBER.
+func trimRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	first, _ := strconv.Atoi(args[1])
+	number, _ := strconv.Atoi(args[2])
+	fmt.Println("ready")
+	parent := unix.Getppid()
+	for n := 0; n != number && unix.Getppid() == parent; n++ {
+		err := untilFree(func() error {
+			return l.Do(Now(), func(t *Tx) { t.Block(networkN(first+n%500), time.Hour, "test", Penalty{}) })
+		})
+		if err != nil {
+			return err
+		}
+		err = untilFree(func() error {
+			if n%16 == 0 { // there is always one that looks
+				if err := l.Do(Now(), func(t *Tx) { t.l.ring.trimAt = 0 }); err != nil {
+					return err
+				}
+			}
+			_, err := l.Trim(Now(), trimMost)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTrimmed waits until it is time again, trims, and holds what is left against all that ran before.
+func checkTrimmed(t *testing.T, l *Ledger) {
+	t.Helper()
+	mustAudit(t, l)
+	now := Now().After(2 * time.Second)
+	before := inForce(t, l, now)
+	dropped := trim(t, l, now, trimMost)
+	after := inForce(t, l, now)
+	if len(after) != min(trimMost, len(before)) || len(dropped) != len(before)-len(after) {
+		t.Errorf("of %d blocks %d were ended, %d are left; want %d", len(before), len(dropped), len(after), trimMost)
+	}
+	if n := l.ring.bound(); n < uint64(len(after)) || len(before) > trimMost && n != trimMost {
+		t.Errorf("after it the bound is %d, of %d", n, len(after))
+	}
+	mustAudit(t, l)
+}
+
+// Many that begin blocks and trim at once never end more than they should, whoever of them looks.
+func TestTrimByMany(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path, program := ledgerPath(t, l), plainProgram(t)
+	var all []*child
+	for n := range 4 {
+		all = append(all, startAs(t, program, nil, nil, "trim", path, fmt.Sprint(n<<16), "1500"))
+	}
+	for _, c := range all {
+		if err := c.end(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(inForce(t, l, Now())); n < trimMost {
+		t.Errorf("%d blocks are left; want %d", n, trimMost)
+	}
+	checkTrimmed(t, l)
+}
+
+// One killed while it trims leaves a bound that is never too low, and work that the next can finish.
+func TestTrimKilled(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path, program := ledgerPath(t, l), plainProgram(t)
+	for round := range 40 {
+		c := startAs(t, program, nil, nil, "trim", path, fmt.Sprint(round%3<<16), "-1")
+		c.line(t)
+		time.Sleep(time.Duration(rand.IntN(8000)) * time.Microsecond)
+		_ = c.kill()
+		mustAudit(t, l)
+	}
+	checkTrimmed(t, l)
+}
