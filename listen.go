@@ -19,7 +19,7 @@ import (
 // wait for, and those that the environment promises. Whoever put it on stdin takes it back when the room is idle. stdin
 // says what is wrong with stdin as a client.
 func listening(stdin error) (sockets []int, idle bool, wrong []string) {
-	sockets, wrong = room.Passed()
+	sockets, wrong = exec.Passed(room.Listening)
 	if len(sockets) > 0 {
 		return sockets, false, wrong // if stdin is a socket, it is one of these
 	}

@@ -41,6 +41,7 @@ type spoiled struct {
 	Argv     []string // the MTA; cat if empty
 	Failures int      // try a program that is missing first, as often
 	Panic    bool     // panic once the MTA could not be started
+	LetGo    bool     // go on without the client
 
 	// For a room alone.
 	Room     bool
@@ -108,6 +109,11 @@ func (s *spoiled) wrap() {
 	must(poll(0))
 	stdio, err := TakeStdio()
 	must(err)
+	if s.LetGo {
+		must(stdio.LetGo())
+		time.Sleep(20 * time.Second) // until the test has looked at us
+		return
+	}
 	before := threadStatus()
 	for range s.Failures {
 		if err := stdio.Replace([]string{"/nonexistent/mta"}, os.Environ(), Ends{}); err == nil {

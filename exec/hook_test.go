@@ -1,0 +1,400 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// hooks are those of a process in which nobody else reaps.
+func hooks(t *testing.T) *Hooks {
+	t.Helper()
+	h, err := NewHooks(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// hookScript is a program in the shell's words. What they leave is in the directory it is in, $0's.
+func hookScript(t *testing.T, does string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+does+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func content(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// What a hook inherits: nothing but what the package comment says.
+func TestHookInherits(t *testing.T) {
+	fd, err := unix.Dup(0) // not marked close-on-exec, as a parent may have left it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	const someSignal = 40
+	ignore(someSignal)
+	h := hooks(t)
+	path := hookScript(t, `d=${0%/*}
+ls -l /proc/self/fd >$d/fds; pwd >$d/cwd; cat /proc/self/environ >$d/environ; cat /proc/self/status >$d/status
+ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv; head -c 10 >$d/stdin; ulimit -n >$d/nofile; sed 1q /proc/self/cmdline | tr '\0' ' '
+(readlink /proc/$$/fd/1 /proc/$$/fd/2 >$d/outputs); exit 0`)
+	environ := []string{"PATH=/usr/bin:/bin", "SENDWRAP_REASON=bad recipients"}
+	if err := h.Run([]string{path, "one", "two words", ""}, environ, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	in := func(name string) string { return content(t, filepath.Join(filepath.Dir(path), name)) }
+	links := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\d+) -> (\S+)`).FindAllStringSubmatch(in("fds"), -1) {
+		links[m[1]] = m[2]
+	}
+	if links["0"] != "/dev/null" || !strings.HasPrefix(links["2"], "pipe:") || len(links) != 4 { // 3 is ls's own
+		t.Errorf("descriptors %v; want /dev/null, the file, a pipe, and ls's own", links)
+	}
+	if out := strings.Fields(in("outputs")); len(out) != 2 || out[0] != out[1] || !strings.HasPrefix(out[0], "pipe:") {
+		t.Errorf("fds 1 and 2 are %q; want the same pipe", out)
+	}
+	if got := in("cwd"); got != "/" {
+		t.Errorf("working directory %s", got)
+	}
+	env := strings.Split(strings.TrimSuffix(in("environ"), "\x00"), "\x00")
+	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "PWD=") }) // the shell's own
+	if !slices.Equal(env, environ) {
+		t.Errorf("environment %q; want %q", env, environ)
+	}
+	if got, want := in("argv"), path+"|one|two words||"; got != want {
+		t.Errorf("arguments %q; want %q", got, want)
+	}
+	if got := in("stdin"); got != "" {
+		t.Errorf("stdin %q; want its end", got)
+	}
+	ids := strings.Fields(in("ids"))
+	if len(ids) != 3 || ids[0] != ids[1] || ids[0] != ids[2] {
+		t.Errorf("pid, process group and session %q; want all the same", ids)
+	}
+	for _, name := range []string{"SigBlk", "SigIgn"} {
+		if !regexp.MustCompile(name + `:\s*0{16}\n`).MatchString(in("status") + "\n") {
+			t.Errorf("signals are ignored or blocked:\n%s", in("status"))
+		}
+	}
+}
+
+// How each ends that does not end well, in one line.
+func TestHookEnds(t *testing.T) {
+	h := hooks(t)
+	script := func(does string, mode os.FileMode) string {
+		path := hookScript(t, does)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	others := script("exit 0", 0o755)
+	if err := os.Chown(others, 4242, 4242); err != nil {
+		t.Fatal(err)
+	}
+	noInterpreter := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(noInterpreter, []byte("#!/nowhere/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ path, want string }{
+		{script("echo all is well; exit 0", 0o755), ""},
+		{script("exit 3", 0o755), "exit status 3"},
+		{script("echo; echo '  no such table  ' >&2; echo more; exit 1", 0o755), "exit status 1: no such table"},
+		{script("printf 'no line end'; exit 2", 0o755), "exit status 2: no line end"},
+		{script("head -c 600 /dev/zero | tr '\\0' x; exit 1", 0o755), "exit status 1: " + strings.Repeat("x", 512)},
+		{script("yes | head -c 10000000; exit 4", 0o755), "exit status 4: y"},
+		{script("kill -9 $$", 0o755), "signal 9"},
+		{script("echo last words; kill -SEGV $$", 0o755), "signal 11: last words"},
+		{script("exec >&- 2>&-; sleep 0.3; exit 5", 0o755), "exit status 5"},
+		{script("sleep 30 & exit 0", 0o755), ""},
+		{script("sleep 30 & exit 6", 0o755), "exit status 6"},
+		{"/nowhere/at/all", "exec /nowhere/at/all: no such file or directory"},
+		{"/", "exec /: is a directory"},
+		{script("exit 0", 0o644), "exec .*: permission denied: the file is not executable"},
+		{script("exit 0", 0o757), "mode 0757 lets others write it; chmod go-w it"},
+		{script("exit 0", 0o775), "mode 0775 lets others write it; chmod go-w it"},
+		{others, "belongs to uid 4242, who could have us run anything; chown it to root"},
+		{noInterpreter, "exec .*: the file is there, but the interpreter or loader that it names is not: .*"},
+		{"", `exec "": no such file or directory`},
+	} {
+		began := time.Now()
+		err := h.Run([]string{tt.path}, nil, 20*time.Second)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s: %v", tt.want, took)
+		}
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("error %v", err)
+		case tt.want != "" && err == nil:
+			t.Errorf("no error; want %s", tt.want)
+		case tt.want != "" && !regexp.MustCompile("^("+regexp.QuoteMeta(tt.path)+": )?"+tt.want+"$").MatchString(err.Error()):
+			t.Errorf("error\n  %v\nwant\n  %s", err, tt.want)
+		}
+	}
+	if err := h.Run([]string{"/nowhere/at/all"}, nil, time.Second); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// exists says whether a process is there, a zombie not.
+func exists(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// One that hangs is killed when its time is over, and what it has started too: also if it ignores every signal that can be.
+func TestHookHangs(t *testing.T) {
+	for name, does := range map[string]string{
+		"hangs":           `sleep 61 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 62`,
+		"ignores SIGTERM": `trap '' TERM HUP INT; sleep 61 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 62`,
+		"never stops":     `echo so far so good; yes & echo $! $$ >${0%/*}/pids; while :; do echo more; done`,
+		"is stopped":      `sleep 61 & echo $! $$ >${0%/*}/pids; echo so far so good; kill -STOP $$`,
+	} {
+		path := hookScript(t, does)
+		began := time.Now()
+		err := hooks(t).Run([]string{path}, []string{"PATH=/usr/bin:/bin"}, 700*time.Millisecond)
+		if want := path + ": killed after 700ms, with all that it had started: so far so good"; err == nil || err.Error() != want {
+			t.Errorf("%s: error\n  %v\nwant\n  %s", name, err, want)
+		}
+		if took := time.Since(began); took < 700*time.Millisecond || took > 5*time.Second {
+			t.Errorf("%s: after %v", name, took)
+		}
+		for _, word := range strings.Fields(content(t, filepath.Join(filepath.Dir(path), "pids"))) {
+			pid, _ := strconv.Atoi(word)
+			for deadline := time.Now().Add(5 * time.Second); exists(pid); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Errorf("%s: process %d is left", name, pid)
+					break
+				}
+			}
+		}
+	}
+}
+
+// Where the kernel has no pidfd the hook is looked at now and then.
+func TestHookWithoutPidfd(t *testing.T) {
+	h := hooks(t)
+	path := hookScript(t, "echo a; sleep 0.2; exit 7")
+	c, err := h.start(path, []string{"hook"}, []string{"PATH=/usr/bin:/bin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if c.fd < 0 {
+		t.Fatal("there is no pidfd: the other tests prove nothing")
+	}
+	unix.Close(c.fd)
+	c.fd = -1
+	if status, ended := c.wait(50 * time.Millisecond); ended {
+		t.Errorf("it has ended at once, with %v", status)
+	}
+	status, ended := c.wait(10 * time.Second)
+	if !ended || status.ExitStatus() != 7 || string(c.said) != "a\n" {
+		t.Errorf("ended %v, status %v, said %q", ended, status, c.said)
+	}
+}
+
+// No descriptor and no child is left, whatever becomes of a hook.
+func TestHookLeavesNothing(t *testing.T) {
+	h := hooks(t)
+	count := func() int {
+		names, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	good, bad := hookScript(t, "exit 0"), hookScript(t, "exit 1")
+	broken := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(broken, []byte("no program\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := count()
+	for range 20 {
+		for _, path := range []string{good, bad, broken, "/nowhere"} {
+			_ = h.Run([]string{path}, nil, 10*time.Second)
+		}
+	}
+	if after := count(); after != before {
+		t.Errorf("%d descriptors; before there were %d", after, before)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("a child is left: %d, %v", pid, err)
+	}
+}
+
+// Where another goroutine reaps all there is, each hook's status finds its way to who waits for it, and everybody else's to
+// the reaper.
+func TestHooksAmongOthers(t *testing.T) {
+	const each, rounds = 6, 25
+	again := make(chan struct{}, 1)
+	h, err := NewHooks(func() {
+		select {
+		case again <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	others := map[int]int{} // exit statuses of who is no hook
+	done, idle := make(chan struct{}), make(chan struct{})
+	reap := func() {
+		h.Reap(func(pid int, status unix.WaitStatus) {
+			mu.Lock()
+			defer mu.Unlock()
+			others[pid] = status.ExitStatus()
+		})
+	}
+	go func() { // as a room does, but far more often
+		defer close(idle)
+		for {
+			select {
+			case <-done:
+				return
+			case <-again:
+			default:
+			}
+			reap()
+		}
+	}()
+	dir := t.TempDir()
+	paths := make([]string, each)
+	for i := range paths {
+		paths[i] = filepath.Join(dir, fmt.Sprint("hook", i))
+		if err := os.WriteFile(paths[i], fmt.Appendf(nil, "#!/bin/sh\nexit %d\n", i), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	var wrong atomic.Int32
+	started := map[int]int{}
+	for i := range each {
+		all.Go(func() {
+			for range rounds {
+				err := h.Run([]string{paths[i]}, nil, 20*time.Second)
+				if i == 0 && err != nil || i > 0 && (err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf(": exit status %d", i))) {
+					wrong.Add(1)
+					t.Errorf("hook %d: %v", i, err)
+				}
+			}
+		})
+		all.Go(func() { // somebody else's child, as an MTA
+			for range rounds {
+				h.Fork(func() {
+					p, err := os.StartProcess(paths[i], []string{paths[i]}, &os.ProcAttr{})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					started[p.Pid] = i
+					mu.Unlock()
+				})
+			}
+		})
+	}
+	all.Wait()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		mu.Lock()
+		n, want := len(others), len(started)
+		mu.Unlock()
+		if n >= want {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d ends were seen", n, want)
+		}
+	}
+	close(done)
+	<-idle
+	for pid, status := range started {
+		if others[pid] != status {
+			t.Errorf("process %d has ended with %d; the reaper saw %d", pid, status, others[pid])
+		}
+	}
+	if len(others) != len(started) || len(h.ended) != 0 {
+		t.Errorf("the reaper saw %d ends of %d, and %d hooks are waited for", len(others), len(started), len(h.ended))
+	}
+}
+
+// A reaper is not held up by a hook that is being started, and is told when it can go on.
+func TestReapIsPutOff(t *testing.T) {
+	told := make(chan struct{}, 10)
+	h, err := NewHooks(func() { told <- struct{}{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for exists(p.Pid) {
+		time.Sleep(time.Millisecond)
+	}
+	seen := 0
+	h.mu.Lock() // as while a hook is started
+	began := time.Now()
+	h.Reap(func(int, unix.WaitStatus) { seen++ })
+	if took := time.Since(began); seen != 0 || took > time.Second {
+		t.Errorf("reaped %d, after %v", seen, took)
+	}
+	h.unlock()
+	select {
+	case <-told:
+	case <-time.After(5 * time.Second):
+		t.Error("nobody is told that it can be done now")
+	}
+	h.Reap(func(pid int, _ unix.WaitStatus) {
+		if pid == p.Pid {
+			seen++
+		}
+	})
+	if seen != 1 {
+		t.Errorf("reaped %d; want 1", seen)
+	}
+}
+
+// A reaper that is killed by nobody but does not come round holds a hook's caller up for no longer than its time.
+func TestHookUnreaped(t *testing.T) {
+	h, err := NewHooks(func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := hookScript(t, "sleep 60")
+	began := time.Now()
+	go func() { // it comes late
+		time.Sleep(time.Second)
+		h.Reap(func(pid int, _ unix.WaitStatus) { t.Errorf("process %d is nobody's", pid) })
+	}()
+	err = h.Run([]string{path}, []string{"PATH=/usr/bin:/bin"}, 300*time.Millisecond)
+	if err == nil || !strings.HasSuffix(err.Error(), ": killed after 300ms, with all that it had started") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took < time.Second || took > 5*time.Second {
+		t.Errorf("after %v", took)
+	}
+}

@@ -1,0 +1,42 @@
+package exec
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+// The client sees the end of its connection, although the process goes on and there is another descriptor of it: ours.
+func TestLetGo(t *testing.T) {
+	logFile := openFile(t, t.TempDir()+"/log")
+	for name, tt := range map[string]struct {
+		fds    fds
+		stderr string
+	}{
+		"inetd":     {fds{}, "/dev/null"},
+		"tcpserver": {fds{stderr: logFile}, logFile.Name()},
+		"another":   {fds{stderr: otherClient(t)}, "/dev/null"},
+	} {
+		s := start(t, spoiled{LetGo: true}, tt.fds)
+		s.send("go on\n")
+		began := time.Now()
+		if rest, err := io.ReadAll(s.lines); err != nil || len(rest) > 0 {
+			t.Errorf("%s: the client reads %q, %v; want the end", name, rest, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: the client had to wait for %v", name, took)
+		}
+		deadline := time.Now().Add(5 * time.Second)
+		for s.link("fd/0") != "/dev/null" || s.link("fd/1") != "/dev/null" || s.link("fd/2") != tt.stderr {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: fds 0 to 2 are %s, %s, %s; want /dev/null twice and %s", name, s.link("fd/0"), s.link("fd/1"), s.link("fd/2"), tt.stderr)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		for _, fd := range s.fds() {
+			if target := s.link("fd/" + fd); len(target) > 7 && target[:7] == "socket:" {
+				t.Errorf("%s: fd %s is %s", name, fd, target)
+			}
+		}
+	}
+}
