@@ -23,10 +23,11 @@ type Step struct {
 // the one that waits.
 func (d *Door) Explain(client netip.Addr) (steps []Step, verdict Verdict, f Facts, err error) {
 	d.facts(&f, client)
+	f.Limits.BadRcptsTotal = f.Rule.Limits.RateOr(allowlist.BadRcptsTotal, d.Config.BadRcptsTotal)
 	if d.Ledger != nil {
-		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-			f.Standing = t.Look(d.arrival(netip.AddrPortFrom(client, 0), f.Limits))
-		})
+		a := d.arrival(netip.AddrPortFrom(client, 0), f.Limits)
+		a.Limits.BadPer = f.Limits.BadRcptsTotal.Per
+		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { f.Standing = t.Look(a) })
 	}
 	if verdict = f.Decide(); verdict == Undecided {
 		verdict = f.Conclude(Quiet)
@@ -47,7 +48,11 @@ var explanations = []struct {
 	{Allowed, "allow network", func(f *Facts) string { return said(f, allowlist.Allow) }},
 	{Blocked, "block", func(f *Facts) string {
 		if !f.Blocked {
-			return fmt.Sprintf("none; strikes in the last day: %d", f.Strikes)
+			text := fmt.Sprintf("none; strikes in the last day: %d", f.Strikes)
+			if total := f.Limits.BadRcptsTotal; total.N > 0 {
+				text += fmt.Sprintf("; unknown recipients in %s: %s", config.FormatDuration(total.Per), of(f.BadRcpts, total.N))
+			}
+			return text
 		}
 		return fmt.Sprintf("%v for another %v, because of %s", f.Network, Seconds(f.BlockLeft), f.Reason)
 	}},

@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
@@ -39,6 +41,36 @@ func (s *Session) End() bool {
 		return true
 	}
 	return s.door.inLedger(s.leave) == nil
+}
+
+// Bar is the verdict about a client that waits, for its delay to be over, for its turn, or for its MTA to be started, when a block has
+// begun. It reports false, and the client waits on as if nobody had asked, if none runs on its network, if it is allowed by
+// now, or if live sessions do not end for a block.
+func (s *Session) Bar(waited, turn time.Duration) bool {
+	s.renew()
+	if s.facts.Rule.Access == allowlist.Allow || s.config.Mode == config.Observe || !s.config.Block.Kill {
+		return false
+	}
+	var block ledger.BlockedNetwork
+	var runs bool
+	counted := s.counted
+	err := s.door.inLedger(func(t *ledger.Tx) {
+		client := s.Client.Addr()
+		if block, runs = t.BlockOf(client, s.door.Network(client)); runs {
+			t.Count(int(Blocked))
+			s.leave(t)
+		}
+	})
+	if err != nil {
+		s.counted = counted
+		return false // it is asked again when its time is over
+	}
+	if runs {
+		f := &s.facts
+		f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
+		s.Verdict, s.greet, s.waited, s.turn = Blocked, Quiet, waited, turn
+	}
+	return runs
 }
 
 // Dismiss ends the wait of a client because the room closes, or has no room for it. One that had waited long enough need not

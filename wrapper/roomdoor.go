@@ -81,6 +81,15 @@ func (d *Door) CloseLedger() {
 
 func nobody(ledger.Session) bool { return false }
 
+// Begun is [ledger.Ledger.Begun], for who holds clients that wait; without a ledger nothing has begun. While there is no news it
+// costs nothing.
+func (d *Door) Begun(since uint64) (networks []netip.Prefix, now uint64, all bool) {
+	if d.Ledger == nil || d.pause.why != nil && d.pause.over(ledger.Now()) != nil {
+		return nil, since, false
+	}
+	return d.Ledger.Begun(since)
+}
+
 // Orphans are the sessions that a room before us was about to give to an MTA when it was killed: somebody must look
 // for that, and call Adopt.
 func (d *Door) Orphans() (all []ledger.Orphan) {

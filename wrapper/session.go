@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"net/netip"
 	"time"
 
 	"sendwrap/wrapper/config"
@@ -32,6 +33,9 @@ type Session struct {
 	block   time.Duration // that began with it
 }
 
+// reasonPregreet is what the ledger keeps as the reason of a strike, and of the block that it makes.
+const reasonPregreet = "pregreet"
+
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
 	s := &Session{Connection: c, door: d, config: d.Config}
@@ -62,6 +66,12 @@ func (s *Session) HangUp() {
 	if s.Refuse() {
 		linger(s.FD)
 	}
+}
+
+// Block is the block that has begun with this client's offence: its network, how long it lasts and why. For 0 none has. That
+// is for whoever carries blocks out.
+func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string) {
+	return s.door.Network(s.Client.Addr()), s.block, reasonPregreet
 }
 
 // Served says whether the client gets the MTA.
@@ -162,12 +172,17 @@ func (s *Session) Withdraw(waited, turn time.Duration) {
 	s.Conclude(Left, waited)
 }
 
-// conclude decides; a patient one leaves it undecided whether a client is one too many.
-func (s *Session) conclude(patient bool) {
-	if s.config != s.door.Config { // a room has read it anew meanwhile
+// renew takes the facts from the configuration that a room has read anew meanwhile.
+func (s *Session) renew() {
+	if s.config != s.door.Config {
 		s.config = s.door.Config
 		s.door.facts(&s.facts, s.Client.Addr())
 	}
+}
+
+// conclude decides; a patient one leaves it undecided whether a client is one too many.
+func (s *Session) conclude(patient bool) {
+	s.renew()
 	limits := s.facts.Limits
 	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
 	network := s.door.Network(s.Client.Addr())
@@ -187,7 +202,7 @@ func (s *Session) conclude(patient bool) {
 			t.Left(s.waited)
 		case Pregreet:
 			t.Spoke(s.waited)
-			s.strikes, s.block = t.Strike(network, "pregreet", Penalty(s.door.Config))
+			s.strikes, s.block = t.Strike(network, reasonPregreet, Penalty(s.door.Config))
 		case Pass, Busy: // one that waited in vain need not wait again
 			t.Remember(network, limits.Remember)
 		}

@@ -18,6 +18,11 @@ const (
 	Pregreet          // spoke during the greet delay
 	Pass              // quiet to the end
 	Failed            // turned away for a fault of our own
+
+	// Of the guard, about a client that has its MTA.
+	BadRcpts // too many recipients that the MTA rejects
+	Resets   // too many transactions that came to nothing
+	MaxRcpts // too many recipients of one message
 )
 
 // verdicts is what each one is called in the log, and what the client is told: reply code,
@@ -40,6 +45,9 @@ var verdicts = [...]struct {
 	Pregreet:  {"PREGREET", "554", "5.5.1", "you spoke before the greeting; wait for it, as RFC 5321 section 4.3.1 asks"},
 	Pass:      {word: "PASS"},
 	Failed:    {"FAILED", "421", "4.3.0", "service not available for a local reason; try again later"},
+	BadRcpts:  {"BADRCPTS", "421", "4.7.0", "too many unknown recipients; check your list of addresses and try again later"},
+	Resets:    {"RESETS", "421", "4.7.0", "too many transactions without a message; try again later"},
+	MaxRcpts:  {"MAXRCPTS", "452", "4.5.3", "too many recipients; send to the others in another message"},
 }
 
 // String is the verdict's word in the log.

@@ -1,0 +1,222 @@
+package enforce
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+)
+
+// The sessions of a network end after the grace, and no other process has a signal from us.
+func TestSessionsEnd(t *testing.T) {
+	const grace = 600 * time.Millisecond
+	p := inPlace(t, "block grace=600ms\nallow 192.0.2.77")
+	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("192.0.2.10")}
+	waiting := p.process()
+	waiting.enter("192.0.2.9", func(*ledger.Process) {}, false)
+	mine = append(mine, waiting)
+
+	reused := p.process() // its pid was another's when that began to serve
+	reused.enter("192.0.2.9", func(s *ledger.Process) { s.Start-- }, true)
+	room := p.process()
+	room.enter("192.0.2.9", func(s *ledger.Process) { s.Shared = true }, false)
+	others := map[string]*session{
+		"a stranger's": p.serve("203.0.113.7"), "an IPv6 client's": p.serve("2001:db8::c000:209"),
+		"an allowed client's": p.serve("192.0.2.77"), "with a pid that was handed on": reused, "a room's": room,
+	}
+	p.enter("192.0.2.9", ledger.Self(), true)
+	p.enter("192.0.2.9", ledger.Process{PID: 1 << 21, Start: 42}, true) // long gone
+
+	began := time.Now()
+	d := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
+	for _, s := range mine {
+		if at := s.ends(grace + time.Second); !at.IsZero() && at.Sub(began) < grace {
+			t.Errorf("a session was ended after %v, within the grace", at.Sub(began))
+		}
+	}
+	for name, s := range others {
+		if !s.runs() {
+			t.Errorf("%s session was ended", name)
+		}
+	}
+	if d.Ended != 4 || d.Allowed != 1 || d.InRoom != 1 || len(d.Failed) != 0 || d.Spared != (Spared{OnBlock: "on_block is off"}) {
+		t.Errorf("deeds %+v", d)
+	}
+	if got := p.said(); len(got) != 1 || got[0] != "END network=192.0.2.0/24 ended=4 allowed=1 reason=a_test" {
+		t.Errorf("log %q", got)
+	}
+}
+
+func TestSessionsEndV6(t *testing.T) {
+	p := inPlace(t, "block grace=0s")
+	s, other := p.serve("2001:db8:0:1::9"), p.serve("2001:db8:0:2::9")
+	p.enforcer().CarryOut(p.block("2001:db8:0:1::/64", time.Hour))
+	s.ends(time.Second)
+	if !other.runs() {
+		t.Error("a neighbour's session was ended")
+	}
+}
+
+// With nobody to be ended nobody is waited for.
+func TestNobodyThere(t *testing.T) {
+	p := inPlace(t, "block grace=60s\nallow 192.0.2.77")
+	p.serve("203.0.113.7")
+	p.serve("192.0.2.77")
+	began := time.Now()
+	d := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
+	if took := time.Since(began); took > 5*time.Second || d.Ended != 0 || len(d.Failed) != 0 {
+		t.Errorf("%+v, after %v", d, took)
+	}
+	if got := p.said(); len(got) != 0 {
+		t.Errorf("log %q", got)
+	}
+}
+
+// A block that is lifted within the grace ends nobody's session.
+func TestLifted(t *testing.T) {
+	p := inPlace(t, "block grace=1s")
+	s := p.serve("192.0.2.9")
+	b := p.block("192.0.2.9/32", time.Hour)
+	done := make(chan Deeds)
+	go func() { done <- p.enforcer().CarryOut(b) }()
+	time.Sleep(200 * time.Millisecond)
+	p.unblock("192.0.2.9/32")
+	if d := <-done; d.Ended != 0 || !s.runs() {
+		t.Errorf("deeds %+v", d)
+	}
+}
+
+// What the configuration can say against it.
+func TestSessionsSpared(t *testing.T) {
+	for _, tt := range []struct {
+		conf, network, want string
+		now                 bool
+		ended               int
+	}{
+		{"block grace=0s", "192.0.2.9/32", "", false, 1},
+		{"block grace=0s kill=off", "192.0.2.9/32", "block has kill=off", false, 0},
+		{"block grace=60s kill=off", "192.0.2.9/32", "", true, 1},
+		{"block grace=0s\nmode observe", "192.0.2.9/32", "mode observe enforces nothing", false, 0},
+		{"block grace=0s\nmode observe", "192.0.2.9/32", "", true, 1},
+		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", "192.0.2.0/24 is allowed at CONF:4", false, 0},
+		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", "192.0.2.0/24 is allowed at CONF:4", true, 0},
+		{"block grace=0s\nallow 192.0.2.0/24\ndeny 192.0.2.8/29", "192.0.2.9/32", "", false, 1},
+	} {
+		p := inPlace(t, tt.conf)
+		s := p.serve("192.0.2.9")
+		e := p.enforcer()
+		e.Now = tt.now
+		d := e.CarryOut(p.block(tt.network, time.Hour))
+		if want := strings.ReplaceAll(tt.want, "CONF", p.file("conf")); d.Sessions != want || d.Ended != tt.ended {
+			t.Errorf("%q, now %v: %d ended, spared since %q; want %d, %q", tt.conf, tt.now, d.Ended, d.Sessions, tt.ended, want)
+		}
+		if tt.ended > 0 {
+			s.ends(time.Second)
+		} else if time.Sleep(50 * time.Millisecond); !s.runs() {
+			t.Errorf("%q, now %v: the session was ended", tt.conf, tt.now)
+		}
+	}
+}
+
+// A session that a room is about to hand to its MTA when the time has come ends nevertheless.
+func TestSessionOnItsWay(t *testing.T) {
+	for _, queued := range []bool{false, true} {
+		p := inPlace(t, "block grace=100ms")
+		mta := p.process()
+		token := p.enter("192.0.2.9", ledger.Process{PID: os.Getpid(), Start: ledger.Self().Start, Shared: true}, true)
+		b := p.block("192.0.2.9/32", time.Hour)
+		if queued {
+			p.queue().Add(b)
+		} else {
+			go p.enforcer().CarryOut(b)
+		}
+		time.Sleep(300 * time.Millisecond)
+		process, err := ledger.Identify(mta.cmd.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.do(func(tx *ledger.Tx) {
+			if _, there := tx.Hand(token, process); !there {
+				t.Error("the session is gone")
+			}
+		})
+		mta.ends(5 * time.Second)
+	}
+}
+
+// A process that cannot be signalled, and a ledger that cannot be had, are told of.
+func TestCannotEnd(t *testing.T) {
+	p := inPlace(t, "block grace=0s")
+	b := p.block("192.0.2.9/32", time.Hour)
+	if err := os.Chmod(p.file("state"), 0o777); err != nil { // where others could put one of theirs
+		t.Fatal(err)
+	}
+	d := p.enforcer().CarryOut(b)
+	if len(d.Failed) != 1 || p.logged("mode 0777 lets others in", "a block is not carried out") != 1 {
+		t.Errorf("failed %v, log %q", d.Failed, p.said())
+	}
+}
+
+// The oldest blocks go when there are too many, and the log says so.
+func TestOldestGo(t *testing.T) {
+	p := inPlace(t, "block max_entries=2 grace=0s")
+	for _, n := range []string{"192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
+		p.block(n, time.Hour)
+		time.Sleep(5 * time.Millisecond)
+	}
+	d := p.enforcer().CarryOut(p.block("192.0.2.4/32", time.Hour))
+	if len(d.Dropped) != 2 || d.Dropped[0].Network != netip.MustParsePrefix("192.0.2.1/32") {
+		t.Errorf("dropped %v", d.Dropped)
+	}
+	if p.logged("DROP blocks=2 max_entries=2") != 1 {
+		t.Errorf("log %q", p.said())
+	}
+	blocks, err := p.open().Blocks(ledger.Now())
+	if err != nil || len(blocks) != 2 {
+		t.Errorf("%v, %v", blocks, err)
+	}
+}
+
+func TestWord(t *testing.T) {
+	for reason, want := range map[string]string{
+		"pregreet": "pregreet", "bad recipients": "bad_recipients", "a\nb\x00\xff\"": "a_b__\"", "": "",
+		strings.Repeat("x", 40): strings.Repeat("x", 32),
+	} {
+		if got := Word(reason); got != want {
+			t.Errorf("%q: %q; want %q", reason, got, want)
+		}
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	var n Networks
+	if n.Hold(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("none of them holds an address")
+	}
+	for _, text := range []string{"192.0.2.9/32", "198.51.100.0/24", "10.0.0.0/8", "2001:db8::/64", "2001:db8:1::/48", "::/96"} {
+		n.Add(netip.MustParsePrefix(text))
+	}
+	for text, want := range map[string]bool{
+		"192.0.2.9": true, "192.0.2.8": false, "198.51.100.255": true, "198.51.101.0": false, "10.255.0.1": true, "11.0.0.0": false,
+		"2001:db8::ffff": true, "2001:db8:0:1::": false, "2001:db8:1:ffff::": true, "2001:db8:2::": false, "::1.2.3.4": true, "1.2.3.4": false,
+	} {
+		if got := n.Hold(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v; want %v", text, got, want)
+		}
+	}
+}
+
+func BenchmarkNetworks(b *testing.B) {
+	var n Networks
+	for i := range 1000 {
+		n.Add(config.Widths{V4: 32, V6: 64}.Network(netip.AddrFrom4([4]byte{10, 0, byte(i / 256), byte(i)})))
+	}
+	addr := netip.MustParseAddr("192.0.2.9")
+	for b.Loop() {
+		n.Hold(addr)
+	}
+}

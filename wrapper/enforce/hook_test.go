@@ -1,0 +1,271 @@
+package enforce
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	osexec "os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What on_block is told.
+func TestTold(t *testing.T) {
+	p := inPlace(t, "")
+	p.hook(`printf '%s|' "$@" >>${0%/*}/told; env | grep SENDWRAP_ | sort | tr '\n' '|' >>${0%/*}/told; echo >>${0%/*}/told`)
+	e := p.enforcer()
+	e.CarryOut(p.block("198.51.100.0/24", 90*time.Minute))
+	e.CarryOut(p.block("2001:db8:9:9::/64", time.Second))
+	if err := e.Tell(Block{Network: netip.MustParsePrefix("198.51.100.0/24"), Reason: "unblock"}); err != nil {
+		t.Error(err)
+	}
+	lines := strings.Split(strings.TrimSpace(p.content("told")), "\n")
+	for i, want := range []struct{ network, family, seconds, reason string }{
+		{"198.51.100.0/24", "ipv4", "5400", "a_test"}, {"2001:db8:9:9::/64", "ipv6", "1", "a_test"}, {"198.51.100.0/24", "ipv4", "0", "unblock"},
+	} {
+		text := fmt.Sprintf("first|%s|%s|%s|%s|SENDWRAP_FAMILY=%s|SENDWRAP_NETWORK=%s|SENDWRAP_REASON=%s|SENDWRAP_SECONDS=%s|",
+			want.network, want.family, want.seconds, want.reason, want.family, want.network, want.reason, want.seconds)
+		if i >= len(lines) || lines[i] != text {
+			t.Fatalf("told\n%s\nwant line %d\n%s", p.content("told"), i, text)
+		}
+	}
+	if got := p.said(); len(got) != 0 || len(lines) != 3 {
+		t.Errorf("log %q, told %q", got, lines)
+	}
+}
+
+// on_block does not wait for the grace, nor the grace for on_block.
+func TestToldAtOnce(t *testing.T) {
+	const grace = 700 * time.Millisecond
+	p := inPlace(t, "block grace=700ms")
+	p.hook(`date +%s%N >${0%/*}/told; sleep 2`)
+	s := p.serve("203.0.113.9")
+	began := time.Now()
+	p.enforcer().CarryOut(p.block("203.0.113.9/32", time.Hour))
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("CarryOut is back after %v, before on_block", took)
+	}
+	if at := s.ends(0).Sub(began); at > grace+time.Second {
+		t.Errorf("the session was ended after %v", at)
+	}
+	if ns, _ := strconv.ParseInt(strings.TrimSpace(p.content("told")), 10, 64); time.Unix(0, ns).Sub(began) > grace {
+		t.Errorf("on_block was run after %v", time.Unix(0, ns).Sub(began))
+	}
+}
+
+// What on_block is not told of, and why. It is about our addresses, so a network namespace of its own is where it runs.
+func TestNotTold(t *testing.T) {
+	const inside = "SENDWRAP_ENFORCE_INSIDE"
+	if os.Getenv(inside) == "" {
+		cmd := osexec.Command("/proc/self/exe", "-test.run=^TestNotTold$", "-test.v")
+		cmd.Env = append(os.Environ(), inside+"=yes")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestNotTold") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	for _, args := range []string{"link set lo up", "addr add 198.51.100.25/24 dev lo", "addr add 2001:db8:25::25/64 dev lo nodad"} {
+		if out, err := osexec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v\n%s", args, err, out)
+		}
+	}
+	testNotTold(t)
+}
+
+func testNotTold(t *testing.T) {
+	const allow = "allow 192.0.2.77 203.0.113.0/25 2001:db8:7::1\ndeny 203.0.113.8/29\n"
+	tests := []struct{ conf, network, want string }{
+		{"", "192.0.2.9/32", ""},
+		{"", "2001:db8:9:9::/64", ""},
+		{"", "127.0.0.1/32", "it is loopback"},
+		{"", "127.0.0.0/8", "it is loopback"},
+		{"", "126.0.0.0/7", "it is loopback"},
+		{"", "::/64", "it is loopback"},
+		{"", "::1/128", "it is loopback"},
+		{"", "198.51.100.0/24", "it holds 198.51.100.25, an address of this machine"},
+		{"", "198.51.100.25/32", "it holds 198.51.100.25, an address of this machine"},
+		{"", "198.51.100.24/32", ""},
+		{"", "2001:db8:25::/48", "it holds 2001:db8:25::25, an address of this machine"},
+		{"", "2001:db8:25:1::/64", ""},
+		{allow, "192.0.2.0/24", "it holds 192.0.2.77/32, which is allowed at CONF:3"},
+		{allow, "192.0.2.76/32", ""},
+		{allow, "203.0.113.0/24", "it holds 203.0.113.0/25, which is allowed at CONF:3"},
+		{allow, "203.0.113.0/25", "203.0.113.0/25 is allowed at CONF:3"},
+		{allow, "203.0.113.0/26", "203.0.113.0/25 is allowed at CONF:3"},
+		{allow, "203.0.113.9/32", ""}, // denied, within what is allowed
+		{allow, "2001:db8:7::/64", "it holds 2001:db8:7::1/128, which is allowed at CONF:3"},
+		{"mode observe", "192.0.2.9/32", "mode observe enforces nothing"},
+		{"off", "192.0.2.9/32", "on_block is off"},
+	}
+	for _, tt := range tests {
+		p := inPlace(t, strings.TrimPrefix(tt.conf, "off"))
+		if p.hook(`echo "$@" >${0%/*}/told`); tt.conf == "off" {
+			p.config.OnBlock = nil
+		}
+		d := p.enforcer().CarryOut(p.block(tt.network, time.Hour))
+		if want := strings.ReplaceAll(tt.want, "CONF", p.file("conf")); d.OnBlock != want {
+			t.Errorf("%q, %s: %q; want %q", tt.conf, tt.network, d.OnBlock, want)
+		}
+		if told := p.content("told") != ""; told != (tt.want == "") {
+			t.Errorf("%q, %s: on_block was told: %v", tt.conf, tt.network, told)
+		}
+		// Its end is told nevertheless: it may have been put somewhere under another configuration.
+		_ = os.Remove(p.file("told"))
+		if err := p.enforcer().Tell(Block{Network: netip.MustParsePrefix(tt.network)}); err != nil {
+			t.Error(err)
+		}
+		if told := p.content("told") != ""; told != (tt.conf != "off") {
+			t.Errorf("%q, %s: on_block was told of the end: %v", tt.conf, tt.network, told)
+		}
+	}
+}
+
+// What goes wrong with on_block is in the log, in one line, and nobody's session lives longer for it.
+func TestToldBadly(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		hook func(p *place)
+		want string
+	}{
+		{"fails", func(p *place) { p.hook("echo 'no such \"table\"' >&2; echo more; exit 3") }, `/hook: exit status 3: no such \\"table\\"`},
+		{"is missing", func(p *place) { p.config.OnBlock = []string{"/nowhere/at/all"} }, `/nowhere/at/all: no such file or directory`},
+		{"may be written by others", func(p *place) { p.hook("exit 0"); os.Chmod(p.file("hook"), 0o757) }, `/hook: mode 0757 lets others write it; chmod go-w it`},
+		{"dies", func(p *place) { p.hook("kill -9 $$") }, `/hook: signal 9`},
+		{"floods", func(p *place) { p.hook("yes | head -c 3000000; exit 1") }, `/hook: exit status 1: y`},
+	} {
+		p := inPlace(t, "block grace=0s")
+		tt.hook(p)
+		s := p.serve("203.0.113.9")
+		d := p.enforcer().CarryOut(p.block("203.0.113.9/32", time.Hour))
+		s.ends(time.Second)
+		want := regexp.MustCompile(`^ONBLOCK network=203\.0\.113\.9/32 after=\d+(\.\d\d)?s error=".*` + tt.want + `"$`)
+		if got := p.said(); len(got) != 2 || !slices.ContainsFunc(got, want.MatchString) || len(d.Failed) != 1 {
+			t.Errorf("%s: log %q, failed %v; want a line %v", tt.name, got, d.Failed, want)
+		}
+	}
+}
+
+// counting is a hook that says how many of it run at this moment.
+const counting = `d=${0%/*}/running; mkdir -p $d; touch $d/$$; ls $d | wc -l >>${0%/*}/counts; sleep 0.3; rm $d/$$`
+
+// No more than four run at a time, whoever runs them.
+func TestFourAtATime(t *testing.T) {
+	const processes = 10
+	p := inPlace(t, "")
+	p.hook(counting)
+	p.configure("on_block " + p.file("hook"))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range processes {
+		arg, err := json.Marshal(p.block(fmt.Sprintf("203.0.113.%d/32", 100+i), time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			cmd := osexec.Command(self)
+			cmd.Env = append(os.Environ(), confName+"="+p.file("conf"), blockName+"="+string(arg))
+			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	q := p.queue()
+	for i := range processes {
+		q.Add(p.block(fmt.Sprintf("203.0.113.%d/32", 200+i), time.Hour))
+	}
+	all.Wait()
+	p.eventually("all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
+	most := 0
+	for _, word := range strings.Fields(p.content("counts")) {
+		n, _ := strconv.Atoi(word)
+		most = max(most, n)
+	}
+	if most != maxHooks {
+		t.Errorf("%d ran at a time; want %d", most, maxHooks)
+	}
+}
+
+// holdTurns takes all turns.
+func (p *place) holdTurns() (release func()) {
+	p.Helper()
+	l := p.open()
+	var all []func()
+	for range maxHooks {
+		one, err := l.Turn(maxHooks, 0)
+		if err != nil {
+			p.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	return func() {
+		for _, one := range all {
+			one()
+		}
+	}
+}
+
+// Who gets no turn does not wait for ever.
+func TestNoTurn(t *testing.T) {
+	p := inPlace(t, "")
+	p.hook(`touch ${0%/*}/told`)
+	defer p.holdTurns()()
+	e := p.enforcer()
+	e.patience = 200 * time.Millisecond
+	began := time.Now()
+	d := e.CarryOut(p.block("203.0.113.9/32", time.Hour))
+	if took := time.Since(began); len(d.Failed) != 1 || took < e.patience || took > 5*time.Second {
+		t.Errorf("failed %v, after %v", d.Failed, took)
+	}
+	if p.logged("ONBLOCK network=203.0.113.9/32", "was not run: 4 of them ran for more than 200ms") != 1 {
+		t.Errorf("log %q", p.said())
+	}
+}
+
+// A block that is over when its turn comes is not told: the end of it may have been told already.
+func TestOverBeforeItsTurn(t *testing.T) {
+	p := inPlace(t, "")
+	p.hook(`echo "$2" "$4" >>${0%/*}/told`)
+	release := p.holdTurns()
+	q := p.queue()
+	q.Add(p.block("203.0.113.1/32", time.Hour))
+	q.Add(p.block("203.0.113.2/32", time.Hour))
+	q.Add(p.block("203.0.113.3/32", 500*time.Millisecond))
+	q.Add(p.block("203.0.113.4/32", 20*time.Second))
+	p.unblock("203.0.113.2/32")
+	time.Sleep(1200 * time.Millisecond)
+	release()
+	p.eventually("all is done", q.Hurry)
+	told := strings.Split(strings.TrimSpace(p.content("told")), "\n")
+	slices.Sort(told)
+	if want := regexp.MustCompile(`^203\.0\.113\.1/32 359\d,203\.0\.113\.4/32 1\d$`); !want.MatchString(strings.Join(told, ",")) {
+		t.Errorf("told %q; want %v: what is left of the times", told, want)
+	}
+}
+
+// The ledger may be somebody else's for good: on_block is not run then, and the log says why.
+func TestTurnUnknown(t *testing.T) {
+	p := inPlace(t, "")
+	p.hook(`touch ${0%/*}/told`)
+	b := p.block("203.0.113.9/32", time.Hour)
+	p.config.Ledger.Path = "/nowhere/at/all/ledger"
+	if err := p.enforcer().Tell(b); !errors.Is(err, unix.ENOENT) || p.content("told") != "" {
+		t.Errorf("error %v", err)
+	}
+	if p.logged("ONBLOCK", "/nowhere/at/all") != 1 {
+		t.Errorf("log %q", p.said())
+	}
+}

@@ -1,0 +1,291 @@
+package enforce
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// The test's program is also a process of its own that carries a block out: of several, so that turns are seen to be everybody's.
+const (
+	confName  = "SENDWRAP_ENFORCE_CONF"
+	blockName = "SENDWRAP_ENFORCE_BLOCK"
+)
+
+func TestMain(m *testing.M) {
+	file := os.Getenv(confName)
+	if file == "" {
+		os.Exit(m.Run())
+	}
+	var b Block
+	if err := json.Unmarshal([]byte(os.Getenv(blockName)), &b); err != nil {
+		panic(err)
+	}
+	cfg, err := config.Load(file, allowlist.All())
+	if err != nil {
+		panic(err)
+	}
+	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 30 * time.Second}
+	if d := e.CarryOut(b); len(d.Failed) > 0 {
+		panic(d.Failed)
+	}
+}
+
+// place is a configuration with a ledger and a log of its own, and processes that are clients' sessions.
+type place struct {
+	*testing.T
+	dir    string
+	config *config.Config
+	log    maillog.Log
+	syslog int
+	lines  []string
+}
+
+// inPlace makes one from lines of sendwrap.conf.
+func inPlace(t *testing.T, conf string) *place {
+	t.Helper()
+	p := &place{T: t, dir: t.TempDir()}
+	logs, err := os.MkdirTemp("", "log") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(logs) })
+	if p.syslog, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err == nil {
+		err = unix.Bind(p.syslog, &unix.SockaddrUnix{Name: logs + "/log"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(p.syslog) })
+	p.log = maillog.Syslog(logs + "/log")
+	p.configure(conf)
+	return p
+}
+
+func (p *place) file(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *place) write(name, text string, mode os.FileMode) string {
+	p.Helper()
+	path := p.file(name)
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		p.Fatal(err)
+	}
+	return path
+}
+
+func (p *place) configure(conf string) {
+	p.Helper()
+	file := p.write("conf", fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\n", p.file("state/ledger"), conf), 0o600)
+	cfg, err := config.Load(file, allowlist.All())
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.config = cfg
+}
+
+// hook has a shell script be on_block.
+func (p *place) hook(does string) {
+	p.Helper()
+	p.config.OnBlock = []string{p.write("hook", "#!/bin/sh\n"+does+"\n", 0o755), "first"}
+}
+
+func (p *place) enforcer() *Enforcer { return &Enforcer{Config: p.config, Log: p.log} }
+
+// queue is one that ends with the test.
+func (p *place) queue() *Queue {
+	q := NewQueue(p.config, p.log)
+	p.Cleanup(q.Close)
+	return q
+}
+
+// open is the ledger.
+func (p *place) open() *ledger.Ledger {
+	p.Helper()
+	l, _, err := ledger.Open(p.config.Ledger.Path, p.config.Ledger.Clients, ledger.ThisBoot())
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// do works on the ledger.
+func (p *place) do(work func(t *ledger.Tx)) {
+	p.Helper()
+	if err := p.open().Do(ledger.Now(), work); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// block begins a block in the ledger.
+func (p *place) block(network string, d time.Duration) Block {
+	p.Helper()
+	n := netip.MustParsePrefix(network)
+	p.do(func(t *ledger.Tx) {
+		if t.Block(n, d, "test", ledger.Penalty{For: time.Hour, Max: time.Hour}) == 0 {
+			p.Errorf("no room for a block of %v", n)
+		}
+	})
+	return Block{n, d, "a test"}
+}
+
+func (p *place) unblock(network string) {
+	p.Helper()
+	if freed, err := p.open().Unblock(ledger.Now(), netip.MustParsePrefix(network)); err != nil || len(freed) != 1 {
+		p.Fatalf("unblock %s: %v, %v", network, freed, err)
+	}
+}
+
+// session is a process that serves a client.
+type session struct {
+	*place
+	cmd   *osexec.Cmd
+	mu    sync.Mutex
+	ended time.Time // when it was
+	how   syscall.WaitStatus
+	over  chan struct{}
+}
+
+// process starts one that does nothing, and dies of any signal.
+func (p *place) process() *session {
+	p.Helper()
+	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "60"), over: make(chan struct{})}
+	if err := s.cmd.Start(); err != nil {
+		p.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		s.mu.Lock()
+		s.ended, s.how = time.Now(), s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		s.mu.Unlock()
+		close(s.over)
+	}()
+	p.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.over
+	})
+	return s
+}
+
+// serve is a session of a client with a process of its own, in the ledger.
+func (p *place) serve(client string) *session {
+	p.Helper()
+	s := p.process()
+	s.enter(client, func(*ledger.Process) {}, true)
+	return s
+}
+
+// enter puts a session of the process, which spoil may have changed, into the ledger.
+func (s *session) enter(client string, spoil func(*ledger.Process), serving bool) ledger.Session {
+	s.Helper()
+	process, err := ledger.Identify(s.cmd.Process.Pid)
+	if err != nil {
+		s.Fatal(err)
+	}
+	spoil(&process)
+	return s.place.enter(client, process, serving)
+}
+
+func (p *place) enter(client string, process ledger.Process, serving bool) (token ledger.Session) {
+	p.Helper()
+	at := netip.AddrPortFrom(netip.MustParseAddr(client), 4242)
+	p.do(func(t *ledger.Tx) {
+		var ok bool
+		token, ok = t.Enter(ledger.Arrival{
+			Client: at, Network: p.config.CountBy.Network(at.Addr()), Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
+		}, process)
+		if !ok {
+			p.Error("no room for a session")
+		}
+		if serving {
+			t.Serve(token)
+		}
+	})
+	return token
+}
+
+// ends says when the process was ended by SIGTERM, within so long.
+func (s *session) ends(within time.Duration) time.Time {
+	s.Helper()
+	late := time.After(max(within, time.Millisecond))
+	select {
+	case <-s.over:
+	case <-late:
+		s.Errorf("process %d still runs after %v", s.cmd.Process.Pid, within)
+		return time.Time{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.how.Signaled() || s.how.Signal() != unix.SIGTERM {
+		s.Errorf("process %d has ended with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
+	}
+	return s.ended
+}
+
+// runs says whether the process does.
+func (s *session) runs() bool {
+	select {
+	case <-s.over:
+		return false
+	default:
+		return true
+	}
+}
+
+// said is the log so far.
+func (p *place) said() []string {
+	var b [4096]byte
+	for {
+		n, err := unix.Read(p.syslog, b[:])
+		if err != nil {
+			return p.lines
+		}
+		_, text, _ := strings.Cut(string(b[:n]), "]: ")
+		p.lines = append(p.lines, text)
+	}
+}
+
+// logged counts the lines in which all of this stands.
+func (p *place) logged(texts ...string) (n int) {
+next:
+	for _, line := range p.said() {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue next
+			}
+		}
+		n++
+	}
+	return n
+}
+
+// eventually waits until it is so.
+func (p *place) eventually(what string, is func() bool) {
+	p.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.Fatalf("never: %s; log:\n%s", what, strings.Join(p.said(), "\n"))
+		}
+	}
+}
+
+// content is what a file says, nothing if there is none.
+func (p *place) content(name string) string {
+	text, _ := os.ReadFile(p.file(name))
+	return string(text)
+}

@@ -1,0 +1,243 @@
+package enforce
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/maillog"
+)
+
+const (
+	// maxPending is how many blocks may wait in a queue to be carried out. In a flood of more than that, and of on_block that takes
+	// its time, the door still refuses them all.
+	maxPending = 1000
+
+	queuePatience = 30 * time.Second       // for a turn to run on_block
+	visitPause    = 100 * time.Millisecond // between two looks at the sessions, however many blocks begin
+	closeTime     = 2 * time.Second        // for what is under way when the queue is closed
+)
+
+// Queue carries out blocks beside a process that must not wait: a room, a guard. Each has one. Its methods may be called by any
+// goroutine, and return at once, but for Close.
+type Queue struct {
+	hooks *exec.Hooks
+	wrong error // why there are none
+
+	mu      sync.Mutex
+	config  *config.Config
+	log     maillog.Log
+	pending map[netip.Prefix]*order
+	toEnd   []*order // in the order in which they are due, but for changes of the grace
+	toTell  chan *order
+	missed  int  // blocks that found no place
+	hurry   bool // sessions do not wait for the grace
+	closed  bool
+	begun   bool          // there are workers
+	wake    chan struct{} // the one who ends sessions
+}
+
+// NewQueue is a queue for a process that has no children but those of the queue. The log must not be one of a [maillog.Queue].
+func NewQueue(c *config.Config, log maillog.Log) *Queue {
+	hooks, err := exec.NewHooks(nil)
+	q := NewQueueAmong(c, log, hooks)
+	q.wrong = err
+	return q
+}
+
+// NewQueueAmong is a queue for a process that has other children, and reaps them by hooks.
+func NewQueueAmong(c *config.Config, log maillog.Log, hooks *exec.Hooks) *Queue {
+	return &Queue{
+		config: c, log: log, hooks: hooks, pending: map[netip.Prefix]*order{},
+		toTell: make(chan *order, maxPending), wake: make(chan struct{}, 1),
+	}
+}
+
+// Configure has another configuration hold from now on, also for blocks that are pending.
+func (q *Queue) Configure(c *config.Config, log maillog.Log) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.config, q.log = c, log
+}
+
+// Add has a block carried out that has begun: on_block at once, the end of its sessions after the grace. The same network
+// again while it is pending is no more than once.
+func (q *Queue) Add(b Block) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed || q.pending[b.Network] != nil:
+		return
+	case len(q.pending) >= maxPending:
+		q.missed++
+		q.rouse()
+		return
+	}
+	now := time.Now()
+	o := &order{Block: b, begun: now, due: now.Add(q.config.Block.Grace), todo: 2}
+	q.pending[b.Network] = o
+	q.toEnd = append(q.toEnd, o)
+	q.toTell <- o // there is room for all that are pending
+	if !q.begun {
+		q.begun = true
+		go q.endSessions()
+		for range maxHooks {
+			go q.tell()
+		}
+	}
+	q.rouse()
+}
+
+// Hurry ends the sessions of pending blocks without waiting for the grace, once. It reports whether nothing is pending: who is
+// about to end, or to become another program, calls it until that is so, or it has taken too long.
+func (q *Queue) Hurry() (idle bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.hurry = len(q.pending) > 0
+	q.rouse()
+	return !q.hurry
+}
+
+// Close takes nothing more, and gives what is pending a moment, two seconds at most, without waiting for the grace. What runs of
+// on_block then is left to itself.
+func (q *Queue) Close() {
+	for deadline := time.Now().Add(closeTime); !q.Hurry() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.closed = true
+		close(q.toTell)
+		q.rouse()
+	}
+}
+
+func (q *Queue) rouse() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// enforcer is for one piece of work.
+func (q *Queue) enforcer() *Enforcer {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return &Enforcer{Config: q.config, Log: q.log, hooks: q.hooks, patience: queuePatience}
+}
+
+// done says that one of the things to be done about a block has been.
+func (q *Queue) done(o *order) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if o.todo--; o.todo == 0 {
+		delete(q.pending, o.Network)
+	}
+}
+
+// tell runs on_block for one block after the other.
+func (q *Queue) tell() {
+	for o := range q.toTell {
+		e := q.enforcer()
+		left := o.For - time.Since(o.begun)
+		switch {
+		case e.Config.OnBlock == nil || left <= 0:
+		case q.hooks == nil:
+			e.warn(fmt.Sprintf("on_block: %v", q.wrong))
+		default:
+			_ = e.Tell(Block{o.Network, left, o.Reason}) // logged
+		}
+		q.done(o)
+	}
+}
+
+// endSessions ends the sessions of blocks that are due.
+func (q *Queue) endSessions() {
+	for {
+		due, missed, wait := q.takeDue(time.Now())
+		if wait < 0 {
+			return
+		}
+		e := q.enforcer()
+		if missed > 0 {
+			e.warn(fmt.Sprintf("%d blocks have begun while %d were yet to be carried out: for them on_block was not run, and sessions were not ended", missed, maxPending))
+		}
+		if len(due) > 0 {
+			q.carryOut(e, due)
+			time.Sleep(visitPause)
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-q.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// takeDue returns the blocks that are due, how many were missed since, and if none is due for how long: below zero is for ever.
+func (q *Queue) takeDue(now time.Time) (due []*order, missed int, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	missed, q.missed = q.missed, 0
+	wait = time.Hour
+	rest := q.toEnd[:0]
+	for _, o := range q.toEnd {
+		left := o.due.Sub(now)
+		if left <= 0 || q.hurry {
+			due = append(due, o)
+			continue
+		}
+		wait = min(wait, left)
+		rest = append(rest, o)
+	}
+	clear(q.toEnd[len(rest):])
+	q.toEnd = rest
+	q.hurry = false
+	if q.closed && len(due) == 0 {
+		wait = -1
+	}
+	return due, missed, wait
+}
+
+// carryOut ends the sessions of these blocks, all in one look.
+func (q *Queue) carryOut(e *Enforcer, due []*order) {
+	var visit []*order
+	for _, o := range due {
+		o.deeds.Spared, o.handing, o.unseen = Spare(e.Config, o.Network), false, nil
+		if o.deeds.Sessions == "" {
+			visit = append(visit, o)
+		}
+	}
+	if l, err := e.open(); err == nil {
+		e.trim(l)
+		if len(visit) > 0 {
+			e.visit(l, visit, end)
+		}
+		_ = l.Close()
+	}
+	for _, o := range due {
+		if o.again() && q.later(o) {
+			continue
+		}
+		e.report(o)
+		q.done(o)
+	}
+}
+
+// later has a block looked at once more, soon.
+func (q *Queue) later(o *order) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
+	}
+	o.due = time.Now().Add(visitAgain)
+	q.toEnd = append(q.toEnd, o)
+	return true
+}

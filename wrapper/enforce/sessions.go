@@ -1,0 +1,107 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/ledger"
+)
+
+const (
+	// A session that a room is about to give to an MTA cannot be ended yet, and the room no longer looks at it: so it is
+	// looked for again.
+	visitAgain = 200 * time.Millisecond
+	maxVisits  = 5
+)
+
+// order is a block that is being carried out.
+type order struct {
+	Block
+	begun   time.Time
+	due     time.Time // when its sessions end
+	deeds   Deeds
+	visits  int
+	handing bool                        // there is a session on its way from a room to an MTA
+	unseen  error                       // why the sessions could not be looked at
+	ended   map[ledger.Process]struct{} // have been told already
+	todo    int                         // what is left to be done of it, in a queue
+}
+
+// visit finds, for each order, the sessions of its network that are blocked, and has do done with each that is to end.
+//
+// Whether a client is blocked the ledger says, at this moment: one whose block has been lifted goes on.
+func (e *Enforcer) visit(l *ledger.Ledger, orders []*order, do func(*order, ledger.LiveSession)) {
+	var networks Networks
+	for _, o := range orders {
+		networks.Add(o.Network)
+		o.visits++
+		o.handing, o.unseen, o.deeds.Allowed, o.deeds.InRoom = false, nil, 0, 0
+	}
+	var blocked []ledger.LiveSession
+	err := l.Do(ledger.Now(), func(t *ledger.Tx) {
+		for _, s := range t.SessionsOf(networks.Hold) {
+			client := s.Client.Addr()
+			if _, runs := t.BlockOf(client, e.Config.CountBy.Network(client)); runs {
+				blocked = append(blocked, s)
+			}
+		}
+	})
+	if err != nil {
+		for _, o := range orders {
+			o.unseen = fmt.Errorf("%s: %w; sessions of %v go on", e.Config.Ledger.Path, err, o.Network)
+		}
+		return
+	}
+	for _, s := range blocked {
+		for _, o := range orders {
+			if o.Network.Contains(s.Client.Addr()) {
+				e.meet(o, s, do)
+				break
+			}
+		}
+	}
+}
+
+// again says whether the order's sessions must be looked at once more.
+func (o *order) again() bool { return (o.handing || o.unseen != nil) && o.visits < maxVisits }
+
+// meet has do done with a session of the order's network, unless it is spared.
+func (e *Enforcer) meet(o *order, s ledger.LiveSession, do func(*order, ledger.LiveSession)) {
+	switch {
+	case e.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Allow:
+		o.deeds.Allowed++
+	case s.Process.Shared: // a process that holds others, too
+		o.deeds.InRoom++
+		o.handing = o.handing || s.Serving
+	case s.Process.PID == os.Getpid():
+	default:
+		do(o, s)
+	}
+}
+
+// count is what there would be to do.
+func count(o *order, _ ledger.LiveSession) { o.deeds.Ended++ }
+
+// end sends SIGTERM to the session's process, at which sendmail ends the session at once. A process that is another by now,
+// with the same pid, is not hit.
+func end(o *order, s ledger.LiveSession) {
+	if _, told := o.ended[s.Process]; told {
+		return
+	}
+	if o.ended == nil {
+		o.ended = map[ledger.Process]struct{}{}
+	}
+	o.ended[s.Process] = struct{}{}
+	switch err := s.Process.Signal(unix.SIGTERM); {
+	case err == nil:
+		o.deeds.Ended++
+	case errors.Is(err, unix.ESRCH): // it ended between our look and our signal
+	default:
+		o.deeds.Failed = append(o.deeds.Failed, fmt.Errorf("process %d of %v cannot be ended: %w", s.Process.PID, s.Client, err))
+	}
+}
