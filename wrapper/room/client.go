@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/enforce"
 )
 
 // client is a connection in the room, from its arrival until it is closed; or until its MTA, whose
@@ -136,6 +137,9 @@ func (r *room) quiet(c *client) {
 func (r *room) conclude(c *client, g wrapper.Greet) {
 	c.leave()
 	c.session.Conclude(g, r.now-c.arrived)
+	if network, d, reason := c.session.Block(); d > 0 {
+		r.enforce.Add(enforce.Block{Network: network, For: d, Reason: reason})
+	}
 	r.decided(c)
 }
 

@@ -82,7 +82,25 @@ func (r *room) depart() {
 			_ = unix.SetNonblock(l.fd, !l.blocking)
 		}
 	}
+	r.closeQueue()
 	r.flushLog()
+}
+
+// closeQueue gives the blocks that are yet to be carried out a moment for it.
+func (r *room) closeQueue() {
+	closed := make(chan struct{})
+	go func() {
+		r.enforce.Close()
+		close(closed)
+	}()
+	for {
+		r.reap() // what the queue may be waiting for
+		select {
+		case <-closed:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 // flushLog gives the log a moment to take what is left.

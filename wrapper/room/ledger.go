@@ -46,6 +46,7 @@ func (r *room) adopt() {
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
 	r.openLedger()
+	r.barring.begun = 0 // another counts otherwise
 	if r.door.Ledger == nil {
 		return
 	}

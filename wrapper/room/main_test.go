@@ -147,6 +147,7 @@ func (h *house) raze() {
 	for _, l := range h.listeners {
 		unix.Close(l.fd)
 	}
+	h.closeQueue()
 	h.log.Close()
 	unix.Close(h.syslog)
 	if h.door.Ledger != nil {
@@ -174,6 +175,7 @@ func (h *house) round() {
 	if err := h.accept(); err != nil {
 		h.t.Fatal(err)
 	}
+	h.bar()
 	h.expire()
 	h.admit()
 	h.advance()

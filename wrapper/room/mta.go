@@ -77,7 +77,9 @@ func (r *room) start(c *client) {
 func (r *room) spawn() {
 	environ := os.Environ()
 	for j := range r.mtas.jobs {
-		pid, err := r.Stdio.Spawn(j.argv, environ, j.fd, j.ends)
+		var pid int
+		var err error
+		r.hooks.Fork(func() { pid, err = r.Stdio.Spawn(j.argv, environ, j.fd, j.ends) })
 		r.notices.post(func() { r.started(j, pid, err) })
 	}
 }
@@ -119,20 +121,15 @@ func (r *room) fail(c *client, why error) {
 }
 
 // reap asks for the children that have ended.
-func (r *room) reap() {
-	m := &r.mtas
-	for {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil || pid <= 0:
-			return
-		case m.running[pid] != nil:
-			r.exited(pid, status)
-		case m.starting > 0:
-			m.unclaimed[pid] = exit{status, m.numbered}
-		}
+func (r *room) reap() { r.hooks.Reap(r.reaped) }
+
+// reaped is the end of a child that is no hook.
+func (r *room) reaped(pid int, status unix.WaitStatus) {
+	switch m := &r.mtas; {
+	case m.running[pid] != nil:
+		r.exited(pid, status)
+	case m.starting > 0:
+		m.unclaimed[pid] = exit{status, m.numbered}
 	}
 }
 

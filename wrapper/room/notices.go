@@ -50,8 +50,7 @@ func (n *notices) on(what uint32) chan os.Signal {
 				n.synced <- struct{}{}
 				continue
 			}
-			n.asked.Or(what)
-			n.rouse()
+			n.ask(what)
 		}
 	}()
 	return c
@@ -76,6 +75,12 @@ func (n *notices) lastCall() bool {
 // post has the loop do something. It may be called by any goroutine, and does not wait for it to be done.
 func (n *notices) post(do func()) {
 	n.posts <- do
+	n.rouse()
+}
+
+// ask has the loop do what a signal would ask for.
+func (n *notices) ask(what uint32) {
+	n.asked.Or(what)
 	n.rouse()
 }
 

@@ -61,6 +61,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 		r.log = maillog.NewQueue(r.LogTo(cfg.Log))
 		r.door.Log = r.log.Log()
 	}
+	r.enforce.Configure(cfg, r.LogTo(cfg.Log))
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if cfg.Ledger != old.Ledger || r.door.Ledger == nil {
 		r.changeLedger()

@@ -32,6 +32,7 @@ const (
 
 	askTime     = 5 * time.Second        // for the new program to say which version it takes over
 	quietenTime = 200 * time.Millisecond // for refused clients to read their replies
+	hurryTime   = 2 * time.Second        // for blocks that are yet to be carried out, of which the new program will not know
 	startTime   = 5 * time.Second        // for an MTA under way
 	restTime    = 5 * time.Second        // until nothing happens for a moment
 )
@@ -116,7 +117,7 @@ func (r *room) handOver() {
 	case r.mtas.starting > 0 && since >= startTime:
 		r.stay(fmt.Errorf("an MTA has not started for %v", startTime))
 		return
-	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime:
+	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime || !r.enforce.Hurry() && since < hurryTime:
 		return
 	}
 	for c := range r.draining.all {

@@ -6,6 +6,7 @@ import (
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -48,7 +49,10 @@ type room struct {
 	fresh    queue                    // got an MTA less than a moment ago
 
 	mtas    mtas
-	refused int // clients so far
+	hooks   *exec.Hooks    // by which children are reaped, MTAs too
+	enforce *enforce.Queue // what is to be done about blocks
+	barring barring        // those who wait, of networks on which a block has begun
+	refused int            // clients so far
 
 	tickAt    time.Duration
 	reopenAt  time.Duration // before then a ledger that could not be opened is not tried again
@@ -88,6 +92,7 @@ func (r *room) loop() error {
 		if err := r.accept(); err != nil {
 			return err
 		}
+		r.bar()
 		r.expire()
 		r.admit()
 		r.advance()
@@ -161,6 +166,7 @@ func (r *room) pause() time.Duration {
 	if again := r.log.Flush(); again > 0 {
 		sooner(r.now + again)
 	}
+	sooner(r.barAt())
 	sooner(r.idleAt())
 	if r.stage != open || r.replacing() {
 		sooner(r.now + 5*time.Millisecond)

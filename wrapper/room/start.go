@@ -13,6 +13,7 @@ import (
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -57,6 +58,9 @@ func newRoom(o Options) (*room, error) {
 	}
 	r.idleSince = r.now
 	var err error
+	if r.hooks, err = exec.NewHooks(func() { r.notices.ask(askReap) }); err != nil {
+		return nil, err
+	}
 	if r.notices, err = newNotices(r.heed); err != nil {
 		return nil, err
 	}
@@ -88,6 +92,7 @@ func (r *room) furnish(cfg *config.Config, wrong error) {
 	}
 	r.log = maillog.NewQueue(r.LogTo(cfg.Log))
 	r.door = wrapper.NewRoomDoor(cfg, r.log.Log())
+	r.enforce = enforce.NewQueueAmong(cfg, r.LogTo(cfg.Log), r.hooks)
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
 		r.complain(wrong, config.Skipped)
