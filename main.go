@@ -21,6 +21,7 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/admin"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/room"
 )
@@ -49,8 +50,11 @@ func run(args []string) int {
 			maillog.Syslog(maillog.DevLog))
 		return admin.ExitUsage
 	}
-	if args[0] == "listen" {
+	switch args[0] {
+	case "listen":
 		return listen(args[1:])
+	case "guard":
+		return guardSessions(args[1:])
 	}
 	return admin.Run(args, os.Stdout, os.Stderr)
 }
@@ -103,11 +107,31 @@ func serve(file string) int {
 	}
 	session := door.NewSession(conn)
 	if !session.Run() {
+		if network, d, reason := session.Block(); d > 0 {
+			carryOut(enforce.Block{Network: network, For: d, Reason: reason}, cfg, file, stdio, log)
+		}
 		return admin.ExitOK
 	}
 	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), exec.Ends{Client: conn.Client, Server: conn.Server}))
 	session.HangUp()
 	return admin.ExitTemporary
+}
+
+// carryOut does what is to be done about a block that the client has earned, when it has its reply and nothing keeps it any more.
+func carryOut(b enforce.Block, cfg *config.Config, file string, stdio *exec.Stdio, log maillog.Log) {
+	if err := stdio.LetGo(); err != nil {
+		_ = log.Write(maillog.Warning, err.Error())
+	}
+	e := enforce.Enforcer{Config: cfg, Log: log}
+	if !b.Network.IsSingleIP() { // then there may be others in it than the client that cfg was loaded for
+		if e.Settled(b) {
+			return
+		}
+		if e.Config, _ = config.Load(file, allowlist.All()); e.Config == nil { // what is wrong with it has been told
+			return
+		}
+	}
+	e.CarryOut(b)
 }
 
 // complain tells an administrator that stdin is no client: on stderr if a person may be there, and never to a client.

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper/admin"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/guard"
+	"sendwrap/wrapper/maillog"
+)
+
+// guardSessions watches sessions for MTAs, as a milter, until it is told to stop.
+func guardSessions(args []string) int {
+	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	file := flags.String("f", config.DefaultPath, "")
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("%q is one argument too many", flags.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "sendwrap guard: %v\nusage: sendwrap guard [-f FILE]\n", err)
+		return admin.ExitUsage
+	}
+	stdio, _ := exec.TakeStdio() // there is no client, so nothing can be wrong with what it gets
+	err = guard.Run(guard.Options{
+		File:  *file,
+		LogTo: func(to config.LogTarget) maillog.Log { return chooseLog(to, stdio) },
+	})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "sendwrap guard: %v\n", err)
+	}
+	return told(err)
+}

@@ -1,0 +1,154 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/ledger"
+)
+
+// block has another process block a network.
+func (p *post) block(network string, d time.Duration) {
+	p.inOther(func(tx *ledger.Tx) { tx.Block(netip.MustParsePrefix(network), d, "admin", ledger.Penalty{}) })
+}
+
+func (p *post) unblock(network string) {
+	p.t.Helper()
+	c := p.config.Load().Ledger
+	l, _, err := ledger.Open(c.Path, c.Clients, ledger.ThisBoot())
+	if err == nil {
+		defer l.Close()
+		_, err = l.Unblock(ledger.Now(), netip.MustParsePrefix(network))
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// session is the one of that client.
+func (p *post) session(addr string) *session {
+	p.t.Helper()
+	for _, s := range p.watched() {
+		if s.client.Addr() == netip.MustParseAddr(addr) {
+			return s
+		}
+	}
+	p.t.Fatalf("no session of %s", addr)
+	return nil
+}
+
+// What another process blocks is known within half a second, to the sessions of that network and no others.
+func TestBlockedMeanwhile(t *testing.T) {
+	p := stand(t, rules+"block strikes=3 grace=60s\n") // nobody is cut off within the test
+	in := []string{"192.0.2.1", "192.0.2.200"}
+	out := []string{"192.0.3.1", "2001:db8:1::1"}
+	all := map[string]*mta{}
+	for _, addr := range append(in, out...) {
+		all[addr] = p.client(addr)
+		all[addr].play("mail good", "c c")
+	}
+	p.block("192.0.2.0/24", time.Hour)
+	began := time.Now()
+	eventually(t, "both are blocked", func() bool { return p.session(in[0]).blocked.Load() && p.session(in[1]).blocked.Load() })
+	if d := time.Since(began); d > 500*time.Millisecond {
+		t.Errorf("found after %v", d)
+	}
+	for _, addr := range in {
+		all[addr].play("good end mail rset mail", "421 421 421 421")
+		line := p.book.await(t, "BLOCKED", "["+addr+"]")
+		if want := " network=" + addr + "/32 left=59m59s reason=admin reply=421 queue=QUEUE1"; !strings.Contains(line, want) {
+			t.Errorf("%s; want %s", line, want)
+		}
+	}
+	for _, addr := range out {
+		all[addr].play("good end mail rset mail", "c c c c")
+	}
+	if n := p.count(int(wrapper.Blocked)); n != 2 {
+		t.Errorf("%d are counted", n)
+	}
+
+	// A message that is under way when the block begins may be the last.
+	p.block("2001:db8:1::/48", time.Hour)
+	eventually(t, "the third is blocked", func() bool { return p.session(out[1]).blocked.Load() })
+	all[out[1]].play("end mail good", "c 421 421")
+
+	// Who comes while a block runs hears of it at once.
+	m := p.mta()
+	m.want("y421 4.7.1 ", m.connect("192.0.2.77", 1))
+	m.play("mail good", "421 421")
+}
+
+// Many blocks at once, more than the ledger names; and blocks that ran before the guard did.
+func TestManyBlocks(t *testing.T) {
+	p := build(t, rules+"block strikes=3 grace=60s\n")
+	p.block("192.0.2.0/24", time.Hour)
+	p.begin()
+	a, b := p.client("192.0.3.1"), p.client("192.0.4.1")
+	for n := range 200 {
+		p.block(fmt.Sprintf("10.0.%d.0/24", n), time.Hour)
+		if n == 20 {
+			p.block("192.0.3.0/24", time.Hour)
+		}
+	}
+	eventually(t, "the client is blocked", func() bool { return p.session("192.0.3.1").blocked.Load() })
+	a.play("mail", "421")
+	b.play("mail good", "c c")
+}
+
+// A block that has been lifted before it was looked for is none; neither is one for who comes later.
+func TestLifted(t *testing.T) {
+	p := build(t, rules+"block strikes=3 grace=60s\n")
+	go p.accept(p.listen())
+	m := p.client("192.0.2.1")
+	seen := p.look(0)
+	p.block("192.0.2.0/24", time.Hour)
+	p.unblock("192.0.2.0/24")
+	if now := p.look(seen); now == seen {
+		t.Error("no block has begun")
+	}
+	m.play("mail good", "c c")
+	p.block("192.0.2.0/24", time.Hour)
+	p.look(seen)
+	m.play("mail good", "421 421")
+	p.unblock("192.0.2.0/24")
+	p.client("192.0.2.1").play("mail good", "c c")
+}
+
+// In observe mode a block is told of, and nobody hears of it.
+func TestBlockObserved(t *testing.T) {
+	p := stand(t, rules+"mode observe\n")
+	m := p.client("192.0.2.1")
+	p.block("192.0.2.0/24", time.Hour)
+	eventually(t, "it is blocked", func() bool { return p.session("192.0.2.1").blocked.Load() })
+	m.play("mail good end mail bad bad bad bad", "c c c c c c c c")
+	line := p.book.await(t, "BLOCKED")
+	if !strings.Contains(line, " mode=observe ") || strings.Contains(line, "reply=") {
+		t.Error(line)
+	}
+	p.client("192.0.2.2").play("mail good", "c c")
+}
+
+// What one session has earned, all of its network hear, at once and not at the next look.
+func TestTogether(t *testing.T) {
+	p := stand(t, rules+"block strikes=3 grace=60s\ncount_by 24 64\n")
+	first := p.client("192.0.2.1")
+	var others []*mta
+	for n := range 20 {
+		m := p.client(fmt.Sprintf("192.0.2.%d", n+10))
+		m.play("mail", "c")
+		others = append(others, m)
+	}
+	stranger := p.client("192.0.3.1")
+	first.play("mail bad bad bad", "c c c 421")
+	for _, m := range others {
+		m.play("good", "421")
+	}
+	stranger.play("mail good", "c c")
+	if n := len(p.book.lines("BLOCKED", "network=192.0.2.0/24 left=59m59s reason=bad_rcpts")); n != 20 {
+		t.Errorf("%d lines; %q", n, p.book.lines())
+	}
+}

@@ -1,0 +1,79 @@
+package guard
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// The macros from which a session is known. Their names are those of sendmail, which Postfix uses too.
+const (
+	macroAddress = "{client_addr}"
+	macroRelay   = "_" // name [address]
+	macroPort    = "{client_port}"
+	macroAuth    = "{auth_authen}"
+	macroQueue   = "i"
+	macroMailer  = "{rcpt_mailer}"
+	macroStatus  = "{rcpt_host}"
+	macroReason  = "{rcpt_addr}"
+)
+
+// clientOf is the client as the MTA tells of it; false for one that has no internet address. addr is nil where
+// go-milter could not read it: sendmail writes IPv6:2001:db8:0:0:0:0:0:1, in which nothing is left out.
+func clientOf(family string, port uint16, addr net.IP, macros map[string]string) (netip.AddrPort, bool) {
+	if family != "tcp4" && family != "tcp6" {
+		return netip.AddrPort{}, false
+	}
+	ip, ok := netip.AddrFromSlice(addr)
+	if !ok {
+		ip, ok = address(macros[macroAddress])
+	}
+	if !ok {
+		_, bracketed, _ := strings.Cut(macros[macroRelay], "[")
+		text, _, _ := strings.Cut(bracketed, "]")
+		ip, ok = address(text)
+	}
+	return netip.AddrPortFrom(ip.Unmap(), port), ok
+}
+
+// address reads an address as MTAs write it in macros.
+func address(text string) (netip.Addr, bool) {
+	if len(text) > len("IPv6:") && strings.EqualFold(text[:len("IPv6:")], "IPv6:") {
+		text = text[len("IPv6:"):]
+	}
+	ip, err := netip.ParseAddr(text)
+	return ip.WithZone(""), err == nil
+}
+
+// rejected says whether the macros of a recipient tell that the MTA has rejected it for good, and how: why is "" only for one
+// that it takes. A mailer "error" is a rejection in both MTAs; what is put off (a database that does not answer, greylisting)
+// is nobody's guess, and what nothing is said about is held against nobody.
+//
+// Both give the status in one macro and the text in the other. But sendmail, for user+detail, leaves an empty status and the
+// user's own name, which may begin with any digit.
+func rejected(macros map[string]string) (why string, is bool) {
+	if macros[macroMailer] != "error" {
+		return "", false
+	}
+	status, reason := macros[macroStatus], macros[macroReason]
+	why = strings.TrimSpace(status + " " + reason)
+	if why == "" {
+		return "no reason given", false
+	}
+	return why, !temporary(status) && !temporary(reason)
+}
+
+// temporary says whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of class 4.
+func temporary(text string) bool {
+	code, _, _ := strings.Cut(text, " ")
+	digits := strings.ReplaceAll(code, ".", "")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	switch strings.Count(code, ".") {
+	case 0:
+		return err == nil && n/100 == 4
+	case 2:
+		return err == nil && strings.HasPrefix(code, "4.")
+	}
+	return false
+}

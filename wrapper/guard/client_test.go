@@ -1,0 +1,115 @@
+package guard
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestClientOf(t *testing.T) {
+	const port = 40000
+	type m = map[string]string
+	for _, c := range []struct {
+		name, family string
+		addr         string // in the connect packet
+		macros       m
+		want         string // "" is none
+	}{
+		{"IPv4", "tcp4", "192.0.2.9", nil, "192.0.2.9"},
+		{"IPv6 as Postfix writes it", "tcp6", "2001:db8::9", nil, "2001:db8::9"},
+		{"IPv6 as sendmail writes it, and its macro", "tcp6", "IPv6:2001:db8:0:0:0:0:0:9", m{"{client_addr}": "IPv6:2001:db8:0:0:0:0:0:9"}, "2001:db8::9"},
+		{"and without that macro", "tcp6", "IPv6:0:0:0:0:0:0:0:1", m{"_": "localhost [IPv6:0:0:0:0:0:0:0:1]"}, "::1"},
+		{"compressed", "tcp6", "IPv6:::1", m{"{client_addr}": "IPv6:::1"}, "::1"},
+		{"lower case", "tcp6", "", m{"{client_addr}": "ipv6:::1"}, "::1"},
+		{"may be forged", "tcp4", "", m{"_": "mail.example [192.0.2.9] (may be forged)"}, "192.0.2.9"},
+		{"ident and no name", "tcp4", "", m{"_": "user@[192.0.2.9]"}, "192.0.2.9"},
+		{"a macro that is garbage, and another", "tcp4", "", m{"{client_addr}": "unknown", "_": "[192.0.2.9]"}, "192.0.2.9"},
+		{"the packet is believed first", "tcp4", "192.0.2.9", m{"{client_addr}": "192.0.2.10"}, "192.0.2.9"},
+		{"IPv4-mapped", "tcp6", "::ffff:192.0.2.9", nil, "192.0.2.9"},
+		{"IPv4-mapped as sendmail writes it", "tcp6", "", m{"{client_addr}": "IPv6:::ffff:192.0.2.9"}, "192.0.2.9"},
+		{"a zone", "tcp6", "", m{"{client_addr}": "fe80::1%eth0"}, "fe80::1"},
+		{"a zone behind the prefix", "tcp6", "", m{"{client_addr}": "IPv6:fe80::1%2"}, "fe80::1"},
+
+		{"a local client", "unix", "/run/x", m{"{client_addr}": "192.0.2.9"}, ""},
+		{"sendmail -bs at a terminal", "unknown", "", m{"_": "root@localhost", "{client_addr}": "127.0.0.1"}, ""},
+		{"a family that there is not", "", "192.0.2.9", nil, ""},
+		{"nothing", "tcp4", "", nil, ""},
+		{"empty macros", "tcp4", "", m{"{client_addr}": "", "_": ""}, ""},
+		{"no address", "tcp6", "IPv6:", m{"{client_addr}": "IPv6:", "_": "[IPv6:]"}, ""},
+		{"a bracket that is not closed", "tcp4", "", m{"_": "x [192.0.2.9"}, "192.0.2.9"},
+		{"brackets the wrong way", "tcp4", "", m{"_": "]192.0.2.9["}, ""},
+		{"prefix twice", "tcp6", "", m{"{client_addr}": "IPv6:IPv6:::1"}, ""},
+		{"a blank", "tcp4", "", m{"{client_addr}": " 192.0.2.9"}, ""},
+		{"a network", "tcp4", "", m{"{client_addr}": "192.0.2.0/24"}, ""},
+		{"a number", "tcp4", "", m{"{client_addr}": "3221225993"}, ""},
+		{"octal", "tcp4", "", m{"{client_addr}": "192.0.2.010"}, ""},
+		{"NUL", "tcp4", "", m{"{client_addr}": "192.0.2.9\x00"}, ""},
+	} {
+		got, ok := clientOf(c.family, port, net.ParseIP(c.addr), c.macros)
+		if ok != (c.want != "") || ok && got != netip.AddrPortFrom(netip.MustParseAddr(c.want), port) {
+			t.Errorf("%s: %v %v; want %q", c.name, got, ok, c.want)
+		}
+	}
+}
+
+func TestRejected(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		mailer, host, reason string
+		why                  string
+		is                   bool
+	}{
+		{"taken by sendmail", "local", "", "root", "", false},
+		{"taken for another host", "esmtp", "mx.example.org", "root@example.org", "", false},
+		{"taken by Postfix", "smtp", "5.1.1", "550 5.1.1 looks like a rejection", "", false},
+		{"no macros", "", "", "", "", false},
+		{"a mailer of another name", "errors", "5.1.1", "", "", false},
+
+		{"sendmail", "error", "5.1.1", "550 5.1.1 User unknown", "5.1.1 550 5.1.1 User unknown", true},
+		{"Postfix", "error", "5.1.1", "<x@mx.test>: Recipient address rejected: User unknown", "5.1.1 <x@mx.test>: Recipient address rejected: User unknown", true},
+		{"a status alone", "error", "5.7.1", "", "5.7.1", true},
+		{"a text alone", "error", "", "550 User unknown", "550 User unknown", true},
+		{"a status of many digits", "error", "5.123.456", "", "5.123.456", true},
+
+		// What sendmail 8.17 says of an unknown user+detail: his own name.
+		{"user+detail", "error", "", "nobody+x", "nobody+x", true},
+		{"user+detail that begins with a 4", "error", "", "4nobody+x", "4nobody+x", true},
+		{"user+detail that begins with a code", "error", "", "450+x", "450+x", true},
+		{"a host that begins with a 4", "error", "4.example.org", "bob", "4.example.org bob", true},
+
+		{"put off by sendmail", "error", "4.3.0", "451 4.3.0 Temporary failure", "4.3.0 451 4.3.0 Temporary failure", false},
+		{"put off by Postfix", "error", "4.2.0", "<x@mx.test>: Recipient address rejected: Greylisted", "4.2.0 <x@mx.test>: Recipient address rejected: Greylisted", false},
+		{"a text of class 4 alone", "error", "", "450 later", "450 later", false},
+		{"a code alone", "error", "", "452", "452", false},
+		{"a status of class 4 in the text", "error", "", "4.2.2 full", "4.2.2 full", false},
+		{"a status of class 5 with a code of class 4", "error", "5.1.1", "450 later", "5.1.1 450 later", false},
+		{"a status of class 4 with a code of class 5", "error", "4.2.1", "550 no", "4.2.1 550 no", false},
+
+		// An MTA that says nothing has not said that it is for good.
+		{"no reason", "error", "", "", "no reason given", false},
+		{"blanks", "error", " ", "  ", "no reason given", false},
+	} {
+		why, is := rejected(map[string]string{macroMailer: c.mailer, macroStatus: c.host, macroReason: c.reason})
+		if why != c.why || is != c.is {
+			t.Errorf("%s: %q %v; want %q %v", c.name, why, is, c.why, c.is)
+		}
+	}
+}
+
+// Whatever MTAs write: no panic, and an address without a zone, unmapped, or none.
+func FuzzClientOf(f *testing.F) {
+	for _, s := range []string{"IPv6:0:0:0:0:0:0:0:1", "IPv6:::1", "[1.2.3.4]", "fe80::1%eth0", "::ffff:1.2.3.4", "x [IPv6:::1] (may be forged)", "ipv6:", "]["} {
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, addr, relay string) {
+		got, ok := clientOf("tcp6", 1, nil, map[string]string{macroAddress: addr, macroRelay: relay})
+		if ip := got.Addr(); ok && (!ip.IsValid() || ip.Zone() != "" || ip.Is4In6()) {
+			t.Errorf("%q, %q: %v", addr, relay, got)
+		}
+		why, is := rejected(map[string]string{macroMailer: "error", macroStatus: addr, macroReason: relay})
+		if why == "" || is && strings.TrimSpace(addr+relay) == "" {
+			t.Errorf("%q, %q: %q %v", addr, relay, why, is)
+		}
+	})
+}

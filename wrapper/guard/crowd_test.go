@@ -1,0 +1,182 @@
+package guard
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/ledger"
+)
+
+func descriptors(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// goroutines are those that sessions have.
+func goroutines() int {
+	stacks := make([]byte, 16<<20)
+	text := string(stacks[:runtime.Stack(stacks, true)])
+	return strings.Count(text, "\ncreated by github.com/emersion/go-milter.") + strings.Count(text, "\ncreated by sendwrap/wrapper/guard.(*guard).accept")
+}
+
+// A thousand sessions at once, each of a client of its own, whose work is mixed: each is counted by itself, and
+// when they have left nothing is left of them.
+func TestThousand(t *testing.T) {
+	const sessions = 1000
+	p := stand(t, rules)
+	descriptors(t) // which makes the runtime's own
+	fds := descriptors(t)
+	remote, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go p.accept(remote)
+	ends := func(n int) int { return n % 3 } // after how many bad ones the n-th leaves it at that; 0 = never
+	all := make([]*mta, sessions)
+	for n := range all {
+		// Whose session ends comes over TCP, or else the guard would look through the thousands of descriptors of the
+		// test's process, each time, for the client's.
+		if all[n] = p.dial(); ends(n) == 0 {
+			all[n].Close()
+			all[n] = dial(t, "tcp", remote.Addr().String())
+		}
+		all[n].negotiate().connect(fmt.Sprintf("10.0.%d.%d", n/250, n%250), 40000)
+	}
+	if n := len(p.watched()); n != sessions {
+		t.Fatalf("%d sessions are watched", n)
+	}
+	if n := goroutines(); n != sessions {
+		t.Errorf("%d goroutines for %d sessions", n, sessions)
+	}
+	var wait sync.WaitGroup
+	var ended atomic.Int64
+	for part := range 8 {
+		wait.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(part), 2))
+			var mine []int
+			for n := part; n < sessions; n += 8 {
+				mine = append(mine, n)
+			}
+			bad := map[int]int{}
+			for step := range 6 {
+				r.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+				for _, n := range mine {
+					m := all[n]
+					switch want := "c"; {
+					case step == 0:
+						m.want("c", m.mail())
+					case step%2 == 1 && (ends(n) == 0 || bad[n] < ends(n)):
+						if bad[n]++; bad[n] >= 3 {
+							want = "y421 4.7.0"
+							ended.Add(1)
+						}
+						m.want(want, m.bad("x"))
+					case bad[n] >= 3:
+						m.want("y421", m.good("x"))
+					default:
+						m.want("c", m.good("x"))
+					}
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if got, want := p.count(int(wrapper.BadRcpts)), int(ended.Load()); got != want || want != (sessions+2)/3 {
+		t.Errorf("%d BADRCPTS counted; want %d", got, want)
+	}
+	for n, m := range all {
+		if n%2 == 0 {
+			m.send("Q")
+		}
+		m.Close()
+	}
+	remote.Close()
+	eventually(t, "all of it ends", func() bool { return goroutines() == 0 && descriptors(t) <= fds })
+	if n := len(p.watched()); n != 0 {
+		t.Errorf("%d sessions are watched still", n)
+	}
+}
+
+// Bad recipients of one network, from 50 sessions at once: the tenth begins the block, whoever's it is, and none is lost.
+func TestTotalIsExact(t *testing.T) {
+	const sessions, limit = 50, 10
+	for round := range 10 {
+		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 10/1h\nblock strikes=3 kill=off\n")
+		var all []*mta
+		for range sessions {
+			m := p.client("2001:db8::9")
+			m.want("c", m.mail())
+			all = append(all, m)
+		}
+		start := make(chan struct{})
+		answers := make(chan string, sessions)
+		for _, m := range all {
+			go func() {
+				<-start
+				answers <- m.bad("x")
+			}()
+		}
+		close(start)
+		var goOn, over int
+		for range sessions {
+			switch a := <-answers; {
+			case a == "c":
+				goOn++
+			case strings.HasPrefix(a, "y421 4.7."):
+				over++
+			default:
+				t.Errorf("%q", a)
+			}
+		}
+		if goOn != limit-1 || over != sessions-limit+1 {
+			t.Errorf("round %d: %d went on, %d are over; want %d", round, goOn, over, limit-1)
+		}
+		if bad, blocked := p.count(int(wrapper.BadRcpts)), p.count(int(wrapper.Blocked)); bad != 1 || blocked != sessions-limit {
+			t.Errorf("round %d: counted %d BADRCPTS, %d BLOCKED; want 1, %d", round, bad, blocked, sessions-limit)
+		}
+		p.inOther(func(tx *ledger.Tx) {
+			b, is := tx.BlockOf(p.watched()[0].client.Addr(), p.watched()[0].network)
+			if !is || b.Reason != reasonBadRcpts || b.Times != 1 {
+				t.Errorf("round %d: the block is %+v", round, b)
+			}
+			if n := tx.BadRcpt(p.watched()[0].network, time.Hour); n != sessions+1 {
+				t.Errorf("round %d: %d bad recipients counted; want %d", round, n-1, sessions)
+			}
+		})
+		for _, m := range all { // the others hear of it at whatever they say next
+			m.want("y421 4.7.", m.good("x"))
+			m.Close()
+		}
+	}
+}
+
+// A window slides: bad recipients are forgotten when it has passed, whatever the number of sessions.
+func TestTotalSlides(t *testing.T) {
+	p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 3/1s\n")
+	bad := func(want string) {
+		t.Helper()
+		m := p.client("192.0.2.1")
+		m.want("c", m.mail())
+		m.want(want, m.bad("x"))
+		m.Close()
+	}
+	bad("c")
+	bad("c")
+	time.Sleep(1300 * time.Millisecond)
+	bad("c")
+	bad("c")
+	bad("y421 4.7.0")
+}

@@ -1,0 +1,90 @@
+package guard
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// answerTime is what an MTA has to tell its client that the session is over, and to close. sendmail needs 1 ms.
+const answerTime = 100 * time.Millisecond
+
+// cutAfter ends the client's connection after a while, if the MTA has not done so by then.
+func (s *session) cutAfter(d time.Duration) {
+	time.AfterFunc(d, s.cut)
+}
+
+// cut ends the client's connection over the head of its MTA, whose process may be another client's next: no signal then,
+// but shutdown(2) on the one socket that leads to this client. What was written to it still arrives. Where that
+// cannot be done (a milter over TCP, no CAP_SYS_PTRACE, Linux before 5.6) the session goes on, and hears nothing but 421.
+func (s *session) cut() {
+	if s.mta == 0 || s.gone.Load() || s.authed.Load() && !s.config.GuardAuth {
+		return
+	}
+	s.guard.cutting.Lock()
+	defer s.guard.cutting.Unlock()
+	pidfd, err := unix.PidfdOpen(s.mta, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(pidfd)
+	if s.gone.Load() { // so the process may have been another one by then
+		return
+	}
+	entries, err := os.ReadDir("/proc/" + strconv.Itoa(s.mta) + "/fd")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && shut(pidfd, fd, s.client) {
+			return
+		}
+	}
+}
+
+// shut ends the connection if the process's descriptor is the one with the client.
+func shut(pidfd, fd int, client netip.AddrPort) bool {
+	ours, err := unix.PidfdGetfd(pidfd, fd, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(ours)
+	if peer, err := unix.Getpeername(ours); err != nil || addrPort(peer) != client {
+		return false
+	}
+	return unix.Shutdown(ours, unix.SHUT_RDWR) == nil
+}
+
+// addrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the internet.
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// processOf is the process at the other end of a unix socket: the one that has the client. 0 if there is none to be known.
+func processOf(c net.Conn) int {
+	local, ok := c.(*net.UnixConn)
+	if !ok {
+		return 0
+	}
+	raw, err := local.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	pid := 0
+	_ = raw.Control(func(fd uintptr) {
+		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(peer.Pid)
+		}
+	})
+	return pid
+}

@@ -1,0 +1,166 @@
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	"sendwrap/wrapper/config"
+)
+
+// listeners are the sockets that a service manager has passed, or else the one that guard_listen names.
+func (g *guard) listeners() ([]net.Listener, error) {
+	fds, wrong := exec.Passed(unfit)
+	for _, text := range wrong {
+		g.warn(text)
+	}
+	if len(fds) == 0 {
+		l, err := listen(g.config.Load().GuardListen)
+		return []net.Listener{l}, err
+	}
+	var all []net.Listener
+	for _, fd := range fds {
+		f := os.NewFile(uintptr(fd), "LISTEN_FDS")
+		l, err := net.FileListener(f)
+		f.Close() // of which the listener has a copy
+		if err != nil {
+			return nil, err
+		}
+		if local, ok := l.(*net.UnixListener); ok {
+			local.SetUnlinkOnClose(false) // it is the service manager's
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+// unfit says why fd is no socket on which MTAs arrive; nil if it is one.
+func unfit(fd int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return errors.New("is not a socket")
+	}
+	kind, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	listening, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	switch {
+	case domain != unix.AF_UNIX && domain != unix.AF_INET && domain != unix.AF_INET6 || kind != unix.SOCK_STREAM:
+		return errors.New("is not a stream socket; write ListenStream=/run/sendwrap/guard.sock")
+	case listening == 0:
+		return errors.New("is a connection, not a listening socket; write Accept=no")
+	}
+	return nil
+}
+
+// listen opens the socket on which MTAs arrive. A local one is its owner's alone: who can connect can have anybody blocked.
+func listen(at config.Listen) (net.Listener, error) {
+	if at.Network != "unix" {
+		return net.Listen(at.Network, at.Address)
+	}
+	uid := -1
+	if at.Owner != "" {
+		var err error
+		if uid, err = lookup(at.Owner); err != nil {
+			return nil, fmt.Errorf("guard_listen owner=%s: %w", at.Owner, err)
+		}
+	}
+	if err := clearWay(at.Address); err != nil {
+		return nil, err
+	}
+	defer syscall.Umask(syscall.Umask(0o177)) // from its first moment on
+	l, err := net.Listen("unix", at.Address)
+	if err == nil && uid >= 0 {
+		if err = os.Lchown(at.Address, uid, -1); err != nil {
+			l.Close()
+		}
+	}
+	return l, err
+}
+
+// clearWay makes the socket's directory if only the last step is missing, and removes a socket that a guard has left there
+// when it was killed. Anything else in its place stays.
+func clearWay(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if m := st.Mode(); m&0o022 != 0 && m&fs.ModeSticky == 0 {
+		return fmt.Errorf("%s: mode %#o lets others put a socket of theirs in our place; chmod 0755 it", dir, m.Perm())
+	}
+	there, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case there.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s: is not a socket; name another place in guard_listen", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("%s: another guard listens there; stop that one first", path)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// lookup is the number of a user that /etc/passwd knows, or that is a number already.
+func lookup(name string) (int, error) {
+	if uid, err := strconv.ParseUint(name, 10, 31); err == nil { // -1 would leave the owner as it is
+		return int(uid), nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(u.Uid)
+}
+
+// acceptRest is the pause after the kernel had no descriptor or memory for another connection.
+const acceptRest = 100 * time.Millisecond
+
+// accept takes MTAs as they come, until the listener is closed.
+func (g *guard) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		switch {
+		case err == nil && g.admit():
+			go g.serve(c)
+		case err == nil:
+			_ = c.Close() // the MTA goes on without us
+			g.remarks.note("more sessions than there are descriptors for; raise LimitNOFILE")
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			g.remarks.note(err.Error())
+			g.sleep(acceptRest)
+		}
+	}
+}
+
+// admit takes a place for a session, if there is one.
+func (g *guard) admit() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.room == 0 {
+		return false
+	}
+	g.room--
+	return true
+}

@@ -1,0 +1,332 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// The test's program is also a guard of its own, an MTA's process, and one that stops with a lock in its hand.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 { // a role, and what it is about
+		switch os.Args[1] {
+		case "guard":
+			guardRole(os.Args[2], os.Args[3])
+		case "relay":
+			relayRole(os.Args[2])
+		case "hold":
+			holdRole(os.Args[2])
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// guardRole is a guard with the configuration in a file and its log at a socket.
+func guardRole(file, logs string) {
+	if os.Getenv("LISTEN_FDS") != "" {
+		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid())) // as a service manager does between fork and exec
+	}
+	err := Run(Options{File: file, LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(logs) }})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// relayRole is a process that has a guard's connection, between stdin and the socket at path.
+func relayRole(path string) {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		_, _ = io.Copy(c, os.Stdin)
+		c.Close() // to exit takes a second under the race detector
+		os.Exit(0)
+	}()
+	_, _ = io.Copy(os.Stdout, c)
+	select {}
+}
+
+// holdRole takes the lock of the file at path and stops.
+func holdRole(path string) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Flock(fd, unix.LOCK_EX)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
+	select {}
+}
+
+// book is what has been logged: a syslogd of the test's own.
+type book struct {
+	path string
+	mu   sync.Mutex
+	text []string
+}
+
+func openBook(t testing.TB, path string) *book {
+	t.Helper()
+	b := &book{path: path}
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		var line [2048]byte
+		for {
+			n, err := c.Read(line[:])
+			if err != nil {
+				return
+			}
+			b.mu.Lock()
+			b.text = append(b.text, string(line[:n]))
+			b.mu.Unlock()
+		}
+	}()
+	return b
+}
+
+// lines are those in which all of this stands.
+func (b *book) lines(parts ...string) (found []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, line := range b.text {
+		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// await is the first line in which all of this stands.
+func (b *book) await(t testing.TB, parts ...string) string {
+	t.Helper()
+	eventually(t, fmt.Sprintf("a log line with %q", parts), func() bool { return len(b.lines(parts...)) > 0 })
+	return b.lines(parts...)[0]
+}
+
+// eventually waits until it is so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// post is a guard with a configuration, a ledger and a log, in the test's own process.
+type post struct {
+	*guard
+	t      testing.TB
+	dir    string
+	socket string
+	book   *book
+	stop   context.CancelFunc
+	milter milterSaid
+}
+
+// milterSaid is what go-milter has had to say: also what it recovered from.
+type milterSaid struct {
+	sync.Mutex
+	text strings.Builder
+	to   io.Writer
+}
+
+func (m *milterSaid) Write(b []byte) (int, error) {
+	m.Lock()
+	defer m.Unlock()
+	m.text.Write(b)
+	return m.to.Write(b)
+}
+
+func (m *milterSaid) String() string {
+	m.Lock()
+	defer m.Unlock()
+	return m.text.String()
+}
+
+// build makes a guard from lines of sendwrap.conf, at which nobody arrives yet.
+func build(t testing.TB, conf string) *post {
+	t.Helper()
+	p := &post{t: t, dir: t.TempDir(), socket: shortDir(t) + "/guard.sock"}
+	p.book = openBook(t, shortDir(t)+"/log")
+	p.write("conf", p.conf(conf))
+	cfg, err := config.Load(p.file("conf"), allowlist.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop context.Context
+	stop, p.stop = context.WithCancel(context.Background())
+	p.guard, err = newGuard(stop, Options{
+		File: p.file("conf"), LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(p.book.path) },
+	}, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.milter.to = p.remarks
+	log.SetOutput(&p.milter)
+	t.Cleanup(func() {
+		p.stop()
+		if said := p.milter.String(); strings.Contains(said, "panic") {
+			t.Error(said)
+		}
+	})
+	return p
+}
+
+// conf are lines of sendwrap.conf, and those that every test needs.
+func (p *post) conf(lines string) string {
+	if !strings.Contains("\n"+lines, "\nledger ") {
+		lines += "\nledger " + p.file("state/ledger") + " clients=1024"
+	}
+	return lines + "\nguard_listen unix:" + p.socket + "\n"
+}
+
+// stand is build, and then the guard does its work until the test ends; nothing of any session may be left by then.
+func stand(t testing.TB, conf string) *post {
+	t.Helper()
+	p := build(t, conf)
+	p.begin()
+	return p
+}
+
+func (p *post) begin() {
+	p.t.Helper()
+	l := p.listen()
+	room := p.room
+	ended := make(chan struct{}, 2)
+	go func() { p.accept(l); ended <- struct{}{} }()
+	go func() { p.watch(nil); ended <- struct{}{} }()
+	p.t.Cleanup(func() {
+		p.stop()
+		_ = l.Close()
+		<-ended
+		<-ended
+		p.dismiss()
+		eventually(p.t, "all sessions have left", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.sessions) == 0 && p.guard.room == room
+		})
+	})
+}
+
+// listen opens the guard's socket.
+func (p *post) listen() net.Listener {
+	p.t.Helper()
+	l, err := listen(p.config.Load().GuardListen)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// rules are the configuration for which a test needs no others: nobody waits, and sessions are counted by themselves.
+const rules = "bad_rcpt_delay 0s\nbad_rcpts 3\nbad_rcpts_total 0\n"
+
+func (p *post) file(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *post) write(name, text string) {
+	p.t.Helper()
+	if err := os.WriteFile(p.file(name), []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// inOther does work on the same ledger as another process would.
+func (p *post) inOther(work func(*ledger.Tx)) {
+	p.t.Helper()
+	c := p.config.Load().Ledger
+	l, _, err := ledger.Open(c.Path, c.Clients, ledger.ThisBoot())
+	if err == nil {
+		defer l.Close()
+		err = l.Do(ledger.Now(), work)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// count is how often the ledger has counted a verdict.
+func (p *post) count(verdict int) (n int) {
+	p.inOther(func(t *ledger.Tx) { n = int(t.Totals().Verdicts[verdict]) })
+	return n
+}
+
+// ourselves is the test's program in one of its other roles.
+func ourselves(role ...string) *exec.Cmd { return exec.Command(os.Args[0], role...) }
+
+// shortDir is a directory with a path short enough for that of a socket.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "guard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// child starts the test's program, or another, with those arguments; it is gone when the test ends.
+func child(t testing.TB, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
+	}
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // else a second, each
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// socketPair is one end of a pair of sockets, and the file of the other.
+func socketPair(t testing.TB) (net.Conn, *os.File) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
+	defer ours.Close()
+	c, err := net.FileConn(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); theirs.Close() })
+	return c, theirs
+}

@@ -1,0 +1,228 @@
+package guard
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"sendwrap/wrapper"
+)
+
+// Commands in an order in which no MTA gives them. Before it is known whose session it is, nobody is counted; and go-milter
+// would have told of a panic.
+func TestOutOfOrder(t *testing.T) {
+	p := stand(t, rules+"block off\n")
+	error3 := macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}", "550 5.1.1 User unknown")
+	authed := macrosOf('M', "{auth_authen}", "somebody", "i", "QUEUE1")
+	rcpt, mail := "R<x>\x00", "M<a>\x00"
+	for _, c := range []struct {
+		name    string
+		packets []string
+		answers string // the first byte of each; - is the end of the session
+	}{
+		{"RCPT first", []string{error3, rcpt, error3, rcpt, error3, rcpt, error3, rcpt}, "cccc"},
+		{"MAIL first", []string{mail, error3, rcpt, error3, rcpt, error3, rcpt}, "cccc"},
+		{"MAIL by one who has authenticated first", []string{authed, mail, error3, rcpt}, "cc"},
+		{"all else first", []string{"A", "E", "N", "Bx", "Lx\x00y\x00", "T"}, "ccccc"},
+		{"ABORT many times", strings.Split(strings.Repeat("A,", 50)+mail, ","), "c"},
+		{"negotiation twice", []string{offered, connecting("192.0.2.1", 1), offered, mail}, "OcOc"},
+		{"RCPT without MAIL", []string{connecting("192.0.2.1", 1), error3, rcpt, rcpt, error3, rcpt, error3, rcpt}, "ccccy"}, // the macros of the first are not those of the second
+		{"CONNECT last", []string{error3, rcpt, error3, rcpt, connecting("192.0.2.1", 1), error3, rcpt, error3, rcpt}, "ccccc"},
+		{"CONNECT twice", []string{connecting("192.0.2.1", 1), connecting("192.0.2.2", 1)}, "c-"},
+		{"CONNECT of a local client, then another", []string{"Clocal\x00L\x00\x00/run/x\x00", connecting("192.0.2.2", 1)}, "ac"},
+		{"QUIT", []string{"Q"}, "-"},
+		{"QUIT before a new connection, of which no MTA makes use", []string{connecting("192.0.2.1", 1), "K"}, "c-"},
+		{"an unknown command", []string{"Uxyz\x00"}, "-"},
+		{"NUL", []string{"\x00"}, "-"},
+		{"0xff", []string{"\xff\xff\xff"}, "-"},
+		{"CONNECT without an address", []string{"C"}, "-"},
+		{"CONNECT with a name alone", []string{"Cx\x00"}, "-"},
+		{"CONNECT with a family alone", []string{"Cx\x004"}, "t"},
+		{"CONNECT with a port alone", []string{"Cx\x004\x00\x19"}, "a"},
+		{"CONNECT with garbage", []string{"C\x00\xff\xff\xff\xff"}, "a"},
+		{"CONNECT without NULs", []string{"Cclient.example"}, "-"},
+		{"an empty RCPT", []string{connecting("192.0.2.1", 1), mail, "R", error3, "R"}, "cccc"},
+		{"empty macros", []string{"D"}, "-"},
+		{"macros of nothing", []string{"DR", rcpt}, "c"},
+		{"a macro without a value", []string{"DR{rcpt_mailer}", rcpt, "DR{rcpt_mailer}\x00", rcpt, "DR\x00\x00\x00", rcpt}, "ccc"},
+		{"an odd number of macros", []string{connecting("192.0.2.1", 1), mail, "DRi\x00Q1\x00{rcpt_mailer}", rcpt}, "ccc"},
+		{"macros of another stage", []string{connecting("192.0.2.1", 1), mail, "DX{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00", rcpt}, "ccc"},
+		{"thousands of macros", []string{manyMacros(), rcpt, "DR" + strings.Repeat("\x00", maxPacket-2), rcpt, "DR" + strings.Repeat("x", maxPacket-2), rcpt}, "ccc"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := p.mta()
+			m.t = t
+			var got strings.Builder
+			for _, packet := range c.packets {
+				if m.send(packet); !answered(packet) {
+					continue
+				}
+				answer := m.answer()
+				got.WriteString((answer + "-")[:1])
+				if answer == "" {
+					break
+				}
+			}
+			if got.String() != c.answers {
+				t.Errorf("answers %q; want %q", got.String(), c.answers)
+			}
+		})
+	}
+}
+
+// answered says whether an MTA waits for an answer to a packet.
+func answered(packet string) bool {
+	return packet == "" || packet == "D" || !strings.Contains("ADH", packet[:1])
+}
+
+func manyMacros() string {
+	var b strings.Builder
+	b.WriteString("DR")
+	for n := 0; b.Len() < maxPacket-10; n++ {
+		fmt.Fprintf(&b, "%d\x00\x00", n)
+	}
+	return b.String()
+}
+
+// After the limit nothing that a client can have its MTA ask for is answered with anything but 421, and no message goes
+// through: at random, some hundred sessions.
+func TestNeverAgain(t *testing.T) {
+	const sessions = 400
+	p := stand(t, rules+"max_resets 3\nmax_rcpts 2\n")
+	for n := range sessions {
+		seed := uint64(n)
+		r := rand.New(rand.NewPCG(seed, 1))
+		m := p.mta()
+		addr := fmt.Sprintf("192.0.%d.%d", n/250, n%250)
+		m.want("c", m.connect(addr, 40000))
+		for over, i := false, 0; i < 30; i++ {
+			answers := m.random(r)
+			for _, a := range answers {
+				ends := strings.HasPrefix(a, "y421 ")
+				if over && !ends {
+					t.Fatalf("seed %d, step %d: %q after the limit", seed, i, a)
+				}
+				over = over || ends
+			}
+		}
+		m.Close()
+	}
+	if n := p.count(int(wrapper.BadRcpts)) + p.count(int(wrapper.Resets)); n < sessions/2 {
+		t.Errorf("only %d of %d sessions came to the limit", n, sessions)
+	}
+}
+
+// random does something that a client may have its MTA do.
+func (m *mta) random(r *rand.Rand) []string {
+	switch r.IntN(10) {
+	case 0:
+		return []string{m.mail()}
+	case 1:
+		return []string{m.mail("{auth_authen}", "")}
+	case 2:
+		m.rset()
+		return nil
+	case 3:
+		m.send("Hagain\x00")
+		return nil
+	case 4:
+		return []string{m.good("alice"), m.end()}
+	case 5, 6:
+		return []string{m.good("bob")}
+	case 7:
+		return []string{m.busy("carol")}
+	case 8:
+		return []string{m.ask("R<no macros>\x00")}
+	}
+	return []string{m.bad("nobody")}
+}
+
+// HELO too is refused once the session is over, to an MTA that waits for an answer.
+func TestHeloIsOver(t *testing.T) {
+	p := stand(t, rules)
+	m := p.dial()
+	m.want("O", m.ask("O"+string(length(2))+string(length(0x3f))+string(length(0x7f|uint32(needed)))))
+	m.want("c", m.connect("192.0.2.1", 1))
+	m.want("c", m.ask("Hx\x00"))
+	m.want("c", m.mail())
+	m.want("c", m.good("alice"))
+	for range 2 {
+		m.want("c", m.bad("x"))
+	}
+	m.want("y421 4.7.0 ", m.bad("x"))
+	m.want("y421 4.7.0 ", m.ask("Hx\x00"))
+	m.want("y421 4.7.0 ", m.end())
+	m.want("y421 4.7.0 ", m.mail("{auth_authen}", "somebody")) // too late
+	m.want("y421 4.7.0 ", m.good("alice"))
+}
+
+// Whatever an MTA sends after the negotiation: no panic, no session that stays, and no memory that grows.
+func FuzzProtocol(f *testing.F) {
+	p := stand(f, rules+"transcript "+f.TempDir()+"\n")
+	for _, packets := range [][]string{
+		{connecting("192.0.2.1", 1), "Hx\x00", "M<a>\x00", macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1"), "R<x>\x00", "A", "E", "Q"},
+		{macrosOf('C', "_", "x [IPv6:::1]"), connecting("IPv6:::1", 1), "T", "K"},
+		{"R", "M", "E", "A", "D", "DX", "C", "Cx\x004", "O", "L", "Lx\x00y\x00z\x00", "B", "N", "U"},
+		{connecting("192.0.2.1", 1), connecting("192.0.2.2", 1)},
+		{manyMacros(), "R"},
+	} {
+		f.Add(true, []byte(strings.Join(packets, between)))
+		f.Add(false, framed(packets))
+	}
+	f.Add(false, length(1<<31))
+	f.Add(false, []byte("\x00\x00\x00"))
+	n, used := 0, uint64(0)
+	f.Fuzz(func(t *testing.T, packets bool, bytes []byte) {
+		if packets {
+			bytes = framed(strings.Split(string(bytes), between))
+		}
+		m := dial(t, "unix", p.socket).negotiate()
+		go func() {
+			m.raw(bytes)
+			m.raw(frame("Q"))
+			m.closeWrite()
+		}()
+		for m.answer() != "" {
+		}
+		m.Close()
+		if said := p.milter.String(); strings.Contains(said, "panic") {
+			t.Fatal(said)
+		}
+		if n++; n%1000 == 0 {
+			eventually(t, "all goroutines end", func() bool { return goroutines() == 0 })
+			if n == 1000 {
+				used = inUse()
+			}
+			if now := inUse(); now > used+16<<20 {
+				t.Errorf("%d bytes in use, %d after the first thousand sessions", now, used)
+			}
+		}
+	})
+}
+
+// between stands between packets in what is fuzzed, since lengths are seldom right by chance.
+const between = "\xff\xfe"
+
+func framed(packets []string) (all []byte) {
+	for _, packet := range packets {
+		all = append(all, frame(packet)...)
+	}
+	return all
+}
+
+// inUse is the memory of all that still matters.
+func inUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// closeWrite is the end of what an MTA says.
+func (m *mta) closeWrite() {
+	if c, ok := m.Conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
+}

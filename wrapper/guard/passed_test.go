@@ -1,0 +1,198 @@
+package guard
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardProcess is a guard with p's configuration and log in a process of its own, with those sockets as a service manager
+// passes them, which it has started with so few descriptors; 0 is what we have.
+func (p *post) guardProcess(descriptors string, sockets ...*os.File) *exec.Cmd {
+	p.t.Helper()
+	cmd := ourselves("guard", p.file("conf"), p.book.path)
+	if descriptors != "" {
+		cmd = exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, descriptors}, cmd.Args...)...)
+	}
+	if cmd.ExtraFiles = sockets; len(sockets) > 0 {
+		cmd.Env = append(os.Environ(), "LISTEN_FDS="+string(rune('0'+len(sockets))))
+	}
+	return child(p.t, cmd)
+}
+
+// speaks says whether a guard answers there.
+func speaks(network, address string) bool {
+	c, err := net.Dial(network, address)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Write(frame(offered)); err != nil {
+		return false
+	}
+	n, _ := c.Read(make([]byte, 100))
+	return n > 0
+}
+
+// Sockets that a service manager passes are served instead of the one that is configured, whatever they are, and stay
+// when the guard ends.
+func TestPassed(t *testing.T) {
+	p := build(t, rules)
+	path := shortDir(t) + "/passed.sock"
+	local, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	mustDo(t, err)
+	local.SetUnlinkOnClose(false)
+	remote, err := net.Listen("tcp", "127.0.0.1:0")
+	mustDo(t, err)
+	defer remote.Close()
+	files := make([]*os.File, 2)
+	files[0], err = local.File()
+	mustDo(t, err, local.Close())
+	files[1], err = remote.(*net.TCPListener).File()
+	mustDo(t, err)
+
+	g := p.guardProcess("", files...)
+	for _, a := range []net.Addr{local.Addr(), remote.Addr()} {
+		eventually(t, "the guard answers at "+a.String(), func() bool { return speaks(a.Network(), a.String()) })
+		m := dial(t, a.Network(), a.String()).negotiate()
+		m.connect("192.0.2."+map[string]string{"unix": "1", "tcp": "2"}[a.Network()], 1)
+		m.play("mail bad bad bad good", "c c c 421 421")
+	}
+	if _, err := os.Lstat(p.socket); err == nil {
+		t.Error("guard_listen is served, too")
+	}
+	mustDo(t, g.Process.Signal(unix.SIGTERM), g.Wait())
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the service manager's socket: %v", err)
+	}
+	if lines := p.book.lines("<20>"); len(lines) > 0 {
+		t.Errorf("%q", lines)
+	}
+}
+
+// What is passed and is no socket on which MTAs arrive is told of, and guard_listen serves.
+func TestPassedUnfit(t *testing.T) {
+	p := build(t, rules)
+	_, pair := socketPair(t)
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
+	mustDo(t, err)
+	defer datagrams.Close()
+	udp, err := datagrams.(*net.UDPConn).File()
+	mustDo(t, err)
+	null, err := os.Open(os.DevNull)
+	mustDo(t, err)
+	p.guardProcess("", pair, udp, null)
+	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	for _, want := range []string{"fd 3 of LISTEN_FDS: is a connection", "fd 4 of LISTEN_FDS: is not a stream socket", "fd 5 of LISTEN_FDS: is not a socket"} {
+		p.book.await(t, want)
+	}
+}
+
+// More sessions than there are descriptors for are ended at once, so that their MTAs go on without us; one line says so.
+func TestSessionLimit(t *testing.T) {
+	const room = 36 // of 100, less those that are spared
+	p := build(t, rules)
+	p.guardProcess("100")
+	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	var all []*mta
+	eventually(t, "all places are free", func() bool {
+		for _, m := range all {
+			m.Close()
+		}
+		all = nil
+		for range room {
+			m := p.dial()
+			m.send(offered)
+			if all = append(all, m); m.answer() == "" {
+				return false
+			}
+		}
+		return true
+	})
+	for _, m := range all {
+		m.want("c", m.connect("192.0.2.1", 1))
+	}
+	for range 20 {
+		began := time.Now()
+		m := p.dial()
+		m.send(offered)
+		m.gone(0, soon)
+		if d := time.Since(began); d > soon {
+			t.Errorf("ended after %v", d)
+		}
+	}
+	all[0].play("mail bad bad bad good", "c c c 421 421") // with ledger, log and cutting off
+	p.book.await(t, "reason=bad_rcpts")
+	p.book.await(t, "more sessions than there are descriptors for")
+	if n := len(p.book.lines("<20>")); n > 3 {
+		t.Errorf("%d lines: %q", n, p.book.lines("<20>"))
+	}
+	for _, m := range all {
+		m.Close()
+	}
+	eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+}
+
+// With hardly a descriptor a guard serves whom it can, and the others when these have left; it does not spin, and does not
+// end.
+func TestNoDescriptors(t *testing.T) {
+	p := build(t, rules)
+	g := p.guardProcess("20")
+	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	var all []*mta
+	for range 30 {
+		m := p.dial()
+		m.send(offered)
+		all = append(all, m)
+	}
+	before := cpu(t, g.Process.Pid)
+	time.Sleep(500 * time.Millisecond)
+	if d := cpu(t, g.Process.Pid) - before; d > 100*time.Millisecond {
+		t.Errorf("the guard spins: %v", d)
+	}
+	for _, m := range all {
+		m.Close()
+	}
+	p.book.await(t, "<20>", "too many open files") // there was none for the log, either
+	eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+	mustDo(t, g.Process.Signal(unix.SIGTERM), g.Wait())
+}
+
+// cpu is the processor time that a process has taken.
+func cpu(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	var clock unix.Timespec
+	mustDo(t, unix.ClockGettime(int32(^pid<<3|2), &clock)) // the clock of that process (clock_getcpuclockid(3))
+	return time.Duration(clock.Nano())
+}
+
+// A guard that cannot begin says why, and leaves all as it was.
+func TestCannotBegin(t *testing.T) {
+	for _, c := range []struct{ name, conf, wrong string }{
+		{"no configuration", "", "no such file"},
+		{"another guard", "mode enforce\n", "another guard listens there"},
+		{"no such user", "owner", "unknown user"},
+	} {
+		p := build(t, "mode enforce\n")
+		switch c.name {
+		case "no configuration":
+			mustDo(t, os.Remove(p.file("conf")))
+		case "another guard":
+			go p.accept(p.listen())
+		case "no such user":
+			p.write("conf", "guard_listen unix:"+p.socket+" owner=no-such-user\nledger "+p.file("state/ledger")+" clients=1024\n")
+		}
+		cmd := ourselves("guard", p.file("conf"), p.book.path)
+		out, err := cmd.CombinedOutput()
+		if exit, is := errors.AsType[*exec.ExitError](err); !is || exit.ExitCode() != 1 || !strings.Contains(string(out), c.wrong) {
+			t.Errorf("%s: %v, %s", c.name, err, out)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package guard
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// perSession is what a session may take, heap, stack and all, in bytes.
+const perSession = 8 << 10
+
+// program is sendwrap as it is installed, without the race detector, whose memory is most of all otherwise.
+func program(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sendwrap")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "sendwrap")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// private is the memory in bytes that a process shares with no other.
+func private(t testing.TB, pid int) (sum int) {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	mustDo(t, err)
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		if strings.HasPrefix(words[0], "Private_") {
+			n, err := strconv.Atoi(words[1])
+			mustDo(t, err)
+			sum += n << 10
+		}
+	}
+	return sum
+}
+
+// The program as it is installed: what a session is, byte by byte, what is logged, and what memory a thousand take that have begun a
+// message and say nothing more.
+func TestProgram(t *testing.T) {
+	p := build(t, "log stderr\nmode enforce\n")
+	cmd := exec.Command(program(t), "guard", "-f", p.file("conf"))
+	said, err := os.Create(p.file("stderr"))
+	mustDo(t, err)
+	defer said.Close()
+	cmd.Stderr = said
+	child(t, cmd)
+	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+
+	for _, bytes := range [][]byte{length(0), length(1 << 31), length(maxPacket + 1), frame("U"), frame("\x00"), frame("D"), frame("C")} {
+		m := p.mta()
+		m.raw(bytes)
+		m.gone(0, soon)
+	}
+	p.client("192.0.2.1").play("mail good bad", "c c c")
+	m := p.client("192.0.2.1")
+	m.takes(0, time.Second, "mail bad", "c c")
+	m.takes(time.Second, 10*time.Second, "good bad bad good", "c c 421 421")
+
+	open := func(n int) {
+		m := p.client(fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&0xff, n&0xff))
+		m.play("mail good", "c c")
+	}
+	const once, sessions = 100, 1000
+	for n := range once { // what is taken only once
+		open(n)
+	}
+	before := private(t, cmd.Process.Pid)
+	for n := range sessions {
+		open(once + n)
+	}
+	each := (private(t, cmd.Process.Pid) - before) / sessions
+	t.Logf("%d bytes a session", each)
+	if each > perSession {
+		t.Errorf("a session takes %d bytes; want %d", each, perSession)
+	}
+
+	mustDo(t, cmd.Process.Signal(unix.SIGTERM), cmd.Wait())
+	text, err := os.ReadFile(said.Name())
+	mustDo(t, err)
+	if !regexp.MustCompile(`(?m)^sendwrap\[\d+\]: BADRCPTS client=\[192\.0\.2\.1\]:40000 network=192\.0\.2\.1/32 bad=3/3 total=4/10 `).Match(text) || strings.Contains(string(text), "panic") {
+		t.Errorf("the log is\n%s", text)
+	}
+}

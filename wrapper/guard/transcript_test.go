@@ -1,0 +1,277 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/config"
+)
+
+// transcripts are the names of those in dir.
+func transcripts(t testing.TB, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(dir + "/*" + transcriptSuffix)
+	mustDo(t, err)
+	return names
+}
+
+// only waits for the one transcript in dir and reads it.
+func only(t testing.TB, dir string) string {
+	t.Helper()
+	eventually(t, "a transcript", func() bool { return len(transcripts(t, dir)) == 1 })
+	name := transcripts(t, dir)[0]
+	st, err := os.Stat(name)
+	mustDo(t, err)
+	if st.Mode() != 0o600 {
+		t.Errorf("%s: mode %v", name, st.Mode())
+	}
+	text, err := os.ReadFile(name)
+	mustDo(t, err)
+	return string(text)
+}
+
+// What is kept is all that the client said before it earned its block and after, with times, and no word of its message.
+func TestTranscript(t *testing.T) {
+	dir := t.TempDir() + "/kept" // made by the guard
+	p := stand(t, rules+"transcript "+dir+"\n")
+	m := p.client("2001:db8::1")
+	m.play("mail good bad busy rset mail", "c c c c c")
+	time.Sleep(100 * time.Millisecond)
+	m.play("bad bad good mail", "c 421 421 421")
+	p.client("192.0.2.1").play("mail bad bad good end", "c c c c c") // has earned nothing
+	if names := transcripts(t, dir); len(names) > 0 {
+		t.Errorf("%q while the session lasts", names)
+	}
+	m.send("Q")
+	text := only(t, dir)
+	want := regexp.MustCompile(`^client  \[2001:db8::1\]:40000
+began   20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ
+mta     ` + fmt.Sprint(os.Getpid()) + `
+seconds, then what the client said, and the MTA's answer unless it was yes:
+    0\.0\d\d  HELO  "client\.example"
+    0\.0\d\d  MAIL  "sender@example\.org"
+    0\.0\d\d  RCPT  "good1"
+    0\.0\d\d  RCPT  "bad2"  "5\.1\.1 550 5\.1\.1 User unknown"
+    0\.0\d\d  RCPT  "busy3"  "4\.3\.0 451 4\.3\.0 try again"
+    0\.0\d\d  RSET
+    0\.0\d\d  MAIL  "sender@example\.org"
+    0\.[1-9]\d\d  RCPT  "bad0"  "5\.1\.1 550 5\.1\.1 User unknown"
+    0\.[1-9]\d\d  RCPT  "bad1"  "5\.1\.1 550 5\.1\.1 User unknown"
+    0\.[1-9]\d\d  BADRCPTS
+    0\.[1-9]\d\d  RCPT  "good2"
+    0\.[1-9]\d\d  MAIL  "sender@example\.org"
+$`)
+	if !want.MatchString(text) {
+		t.Errorf("%s\nwant %s", text, want)
+	}
+	name := regexp.MustCompile(`/20\d{6}T\d{6}\.\d{3}Z-2001:db8::1-40000\.transcript$`)
+	if got := transcripts(t, dir)[0]; !name.MatchString(got) {
+		t.Error(got)
+	}
+	st, err := os.Stat(dir)
+	mustDo(t, err)
+	if st.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v", st.Mode())
+	}
+}
+
+// Only a session that earns a block is kept: not one that hears of another's, nor without blocks at all.
+func TestNoTranscript(t *testing.T) {
+	dir := t.TempDir()
+	p := stand(t, rules+"count_by 24 64\ntranscript "+dir+"\n")
+	m, other := p.client("192.0.2.1"), p.client("192.0.2.2")
+	m.play("mail bad bad bad", "c c c 421")
+	other.play("mail bad bad bad", "421 421 421 421")
+	for _, m := range []*mta{m, other} {
+		m.Close()
+	}
+	eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	if !strings.Contains(only(t, dir), "192.0.2.1") {
+		t.Error(only(t, dir))
+	}
+
+	dir = t.TempDir()
+	p = stand(t, rules+"max_resets 1\nblock off\ntranscript "+dir+"\n")
+	for _, commands := range []string{"mail bad bad bad", "mail rset mail rset mail"} {
+		m := p.client("192.0.2.1")
+		m.play(commands, strings.Repeat("c ", 3-strings.Count(commands, "rset")/2)+"421")
+		m.Close()
+	}
+	eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	if names := transcripts(t, dir); len(names) != 0 {
+		t.Error(names)
+	}
+}
+
+// What a client says can forge no line, hide none and steer no terminal; it is cut where it is long.
+func TestHostileTranscript(t *testing.T) {
+	dir := t.TempDir()
+	p := stand(t, rules+"transcript "+dir+"\n")
+	m := p.mta()
+	m.connect("192.0.2.1", 1)
+	hostile := "x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028" + `\"`
+	m.send("H" + hostile + "\x00")
+	m.want("c", m.ask("M"+hostile+strings.Repeat("y", 10000)+"\x00"))
+	for range 3 {
+		m.send(macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}", hostile+strings.Repeat("z", 10000)))
+		m.ask("R" + hostile + "\x00")
+	}
+	m.Close()
+	text := only(t, dir)
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) != 4+1+1+3+1 {
+		t.Errorf("%d lines:\n%s", len(lines), text)
+	}
+	for _, line := range lines {
+		if len(line) > 4*2*longestText+100 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+		for _, b := range []byte(line) {
+			if b < ' ' || b > '~' {
+				t.Fatalf("byte %#x in %q", b, line)
+			}
+		}
+	}
+	if !strings.Contains(lines[4], `"x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028\\\""`) {
+		t.Error(lines[4])
+	}
+}
+
+// A session takes no more room than it may, however long it goes on.
+func TestLongTranscript(t *testing.T) {
+	dir := t.TempDir()
+	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 5\ntranscript "+dir+"\n")
+	m := p.client("192.0.2.1")
+	m.play("mail", "c")
+	for range 5000 {
+		m.good(strings.Repeat("x", 100))
+	}
+	m.play("bad bad bad bad bad", "c c c c 421")
+	kept := p.session("192.0.2.1").transcript
+	m.Close()
+	text := only(t, dir)
+	if len(text) > 64<<10 || len(text) < longestTranscript || cap(kept.text) > 2*longestTranscript || !strings.HasSuffix(text, "(and so on)\n") {
+		t.Errorf("%d bytes, %d in memory; ends %q", len(text), cap(kept.text), text[len(text)-100:])
+	}
+}
+
+// All together take no more than max; the oldest go first, and what is not ours is neither counted nor touched.
+func TestTranscriptsBounded(t *testing.T) {
+	const most = 64 << 10
+	dir := t.TempDir()
+	p := stand(t, rules+"transcript "+dir+" max=64k\n")
+	others := []string{
+		"notes", "0old.transcript", "20010101.transcript", "notes.transcript", ".transcript", "20010101T000000.000Z-x.transcript.gz",
+		"20010101T000000.000Z-192.0.2.1-1.transcripts", "19991231T235959.999-192.0.2.1-1.transcript",
+	}
+	for _, name := range others {
+		mustDo(t, os.WriteFile(dir+"/"+name, make([]byte, most), 0o600))
+	}
+	mustDo(t, os.Mkdir(dir+"/20010101T000000.000Z-dir.transcript", 0o700), os.Symlink("/etc/passwd", dir+"/20010101T000000.000Z-link.transcript"))
+	mustDo(t, os.WriteFile(dir+"/20010101T000000.000Z-192.0.2.1-1.transcript", nil, 0o600)) // ours, and the oldest
+	for n := range 12 {
+		m := p.client(fmt.Sprintf("192.0.2.%d", n))
+		m.play("mail", "c")
+		for range 80 { // 10 kB
+			m.good(strings.Repeat("x", 100))
+		}
+		m.play("bad bad bad", "c c 421")
+		m.Close()
+		eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
+	}
+	var sum int64
+	var ours []string
+	for _, name := range transcripts(t, dir) {
+		if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() && isTranscript(filepath.Base(name)) {
+			sum += st.Size()
+			ours = append(ours, name)
+		}
+	}
+	if sum > most || sum < most*3/4 {
+		t.Errorf("%d bytes in %d files", sum, len(ours))
+	}
+	for i, name := range ours { // Glob sorts
+		if !strings.Contains(name, fmt.Sprintf("-192.0.2.%d-", 12-len(ours)+i)) {
+			t.Errorf("the %d. of %d is %s", i, len(ours), name)
+		}
+	}
+	for _, name := range append(others, "20010101T000000.000Z-dir.transcript", "20010101T000000.000Z-link.transcript") {
+		if _, err := os.Lstat(dir + "/" + name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Sixteen that end at once, which is just what there is room for.
+func TestTranscriptsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	p := stand(t, rules+"transcript "+dir+" max=64k\n")
+	var all []*mta
+	for n := range 16 {
+		m := p.client(fmt.Sprintf("192.0.2.%d", n))
+		m.play("mail bad bad bad", "c c c 421")
+		all = append(all, m)
+	}
+	for _, m := range all {
+		go m.Close()
+	}
+	eventually(t, "16 transcripts", func() bool { return len(transcripts(t, dir)) == 16 })
+	p.client("192.0.2.21").play("mail good", "c c")
+}
+
+// Where others could read or put something, nothing is written, and a line says why; mail flows.
+func TestTranscriptDirectory(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(dir string) error
+		line string
+	}{
+		{"a symbolic link", func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "/kept: "},
+		{"a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "not a directory"},
+		{"others may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o702) }, "others may write there"},
+		{"its group may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o720) }, "others may write there"},
+		{"as /tmp", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, os.ModeSticky|0o777) }, "others may write there"},
+		{"another's", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chown(dir, 12345, 12345) }, "others may write there"},
+		{"two steps missing", func(dir string) error { return nil }, "no such file or directory"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir() + "/kept"
+			mustDo(t, c.make(dir))
+			if c.name == "two steps missing" {
+				dir += "/deep"
+			}
+			p := stand(t, rules+"transcript "+dir+"\n")
+			m := p.client("192.0.2.1")
+			m.play("mail bad bad bad", "c c c 421")
+			m.Close()
+			p.book.await(t, "<20>", "transcript: ", c.line)
+			if names := transcripts(t, dir); len(names) > 0 {
+				t.Errorf("%q", names)
+			}
+		})
+	}
+}
+
+// Small transcripts count as what they take on a disk, lest there be so many that they hold up those who leave.
+func TestManyTranscripts(t *testing.T) {
+	dir := t.TempDir()
+	mustDo(t, os.Chmod(dir, 0o700))
+	const files = 3000 // of 1.2 MB
+	for n := range files {
+		began := time.Unix(int64(n), 0).UTC().Format(transcriptTime)
+		mustDo(t, os.WriteFile(dir+"/"+began+"-192.0.2.1-1"+transcriptSuffix, make([]byte, 400), 0o600))
+	}
+	g := build(t, rules)
+	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{}, client: netip.MustParseAddrPort("192.0.2.1:1")}
+	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: 10 << 20}, clerk: &g.clerk}
+	mustDo(t, k.write())
+	if n := len(transcripts(t, dir)); n != 10<<20/4096 {
+		t.Errorf("%d files are left of %d", n, files)
+	}
+}

@@ -1,0 +1,162 @@
+package guard
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+const (
+	lookEvery   = 250 * time.Millisecond // for blocks that others have begun
+	tickEvery   = time.Second            // for what is wrong with the ledger
+	reopenEvery = time.Minute            // a ledger that could not be opened
+	partingTime = time.Second            // for the sessions to end when the guard does
+
+	// killTime is how much later than the grace a session is cut off whose process enforce has already ended, if it could.
+	killTime = 200 * time.Millisecond
+)
+
+// watch looks after all sessions until the guard is to end.
+func (g *guard) watch(hup <-chan os.Signal) {
+	look, tick := time.NewTicker(lookEvery), time.NewTicker(tickEvery)
+	defer look.Stop()
+	defer tick.Stop()
+	var seen uint64                         // blocks begun, as the ledger numbers them
+	reopenAt := time.Now().Add(reopenEvery) // it has been tried
+	for {
+		select {
+		case <-g.stop.Done():
+			return
+		case <-hup:
+			g.reload()
+		case <-look.C:
+			seen = g.look(seen)
+		case now := <-tick.C:
+			reopenAt = g.tend(now, reopenAt)
+			g.remarks.report()
+		}
+	}
+}
+
+// look finds the blocks that have begun since.
+func (g *guard) look(seen uint64) uint64 {
+	g.mu.Lock()
+	if g.door.Ledger == nil {
+		g.mu.Unlock()
+		return 0
+	}
+	networks, now, all := g.door.Ledger.Begun(seen)
+	g.mu.Unlock()
+	if all || seen == 0 && now != 0 { // too many to name, or a ledger that we have not seen before
+		for _, s := range g.watched() {
+			if !s.blocked.Load() && g.blockOf(s).left > 0 {
+				s.bar()
+			}
+		}
+		return now
+	}
+	g.bar(networks)
+	return now
+}
+
+// bar ends the sessions of networks on which a block has begun.
+func (g *guard) bar(networks []netip.Prefix) {
+	if len(networks) == 0 {
+		return
+	}
+	for _, s := range g.watched() {
+		held := slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(s.client.Addr()) })
+		if held && !s.blocked.Load() && !g.lifted(s) {
+			s.bar()
+		}
+	}
+}
+
+// lifted says whether no block runs on the client's network any more. Without the ledger nobody has lifted it.
+func (g *guard) lifted(s *session) bool {
+	runs := true
+	_ = g.inLedger(func(t *ledger.Tx) { _, runs = t.BlockOf(s.client.Addr(), s.network) })
+	return !runs
+}
+
+// bar lets the session hear nothing but 421 from now on, and ends it after the grace. Whose process has only this client has
+// been ended by then.
+func (s *session) bar() {
+	if s.blocked.Swap(true) || s.config.Mode == config.Observe || !s.config.Block.Kill {
+		return
+	}
+	s.cutAfter(s.config.Block.Grace + killTime)
+}
+
+// watched are the sessions.
+func (g *guard) watched() []*session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make([]*session, 0, len(g.sessions))
+	for s := range g.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// tend opens the ledger anew where there is none, or another one now.
+func (g *guard) tend(now, reopenAt time.Time) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.door.Ledger
+	if l == nil && now.Before(reopenAt) || l != nil && !l.Replaced() {
+		return reopenAt
+	}
+	g.door.CloseLedger()
+	g.door.OpenLedger()
+	return now.Add(reopenEvery)
+}
+
+// reload reads the configuration anew. One with mistakes changes nothing. It holds for sessions that begin from now on.
+func (g *guard) reload() {
+	cfg, wrong := config.Load(g.File, allowlist.All())
+	if wrong != nil {
+		g.complain(wrong, "")
+		g.warn(g.File + ": what held before holds on; see sendwrap check, then send SIGHUP again")
+		return
+	}
+	g.mu.Lock()
+	old := g.door.Config
+	g.door.Config = cfg
+	if cfg.Log != old.Log {
+		g.door.Log = g.LogTo(cfg.Log)
+	}
+	if cfg.Ledger != old.Ledger {
+		g.door.CloseLedger()
+		g.door.OpenLedger()
+	}
+	to := g.door.Log
+	g.mu.Unlock()
+	g.remarks.redirect(to)
+	g.config.Store(cfg)
+	g.enforce.Configure(cfg, to)
+	_ = to.Write(maillog.Info, g.File+": read anew")
+	if cfg.GuardListen != old.GuardListen {
+		g.warn(g.File + ": guard_listen is another now; restart the guard for that")
+	}
+}
+
+// dismiss ends the sessions that are left. Their MTAs go on without us.
+func (g *guard) dismiss() {
+	for _, s := range g.watched() {
+		_ = s.wire.Conn.Close() // go-milter notices, and ends the session
+	}
+	for deadline := time.Now().Add(partingTime); len(g.watched()) > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	g.enforce.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.door.CloseLedger()
+}
