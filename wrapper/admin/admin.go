@@ -1,4 +1,4 @@
-// Package admin is what an administrator types: sendwrap check, status, block, unblock,
+// Package admin is what an administrator types: sendwrap check, status, blocks, block, unblock,
 // strike, try. It reads the same configuration and ledger, through the same code, as the
 // processes at the door, so that what it says is what happens.
 package admin
@@ -39,10 +39,12 @@ func commands() []command {
 	return []command{
 		{"check", "[ADDRESS…]", "is the configuration right; what would happen to ADDRESS, and why", check},
 		{"status", "[-json]", "live sessions, blocks, verdicts so far, and when early talkers spoke", status},
-		{"block", "[-kill] ADDRESS|NETWORK [DURATION]", "refuse its connections for a while; -kill ends its sessions too", block},
+		{"blocks", "[-nft | -json]", "the blocks in force; -nft: for a firewall's sets, at boot", blocks},
+		{"block", "[-kill] ADDRESS|NETWORK [DURATION [REASON]]", "refuse its connections for a while, and end its sessions; -kill: at once", block},
 		{"unblock", "ADDRESS|NETWORK", "end its block, and those on networks within", unblock},
 		{"strike", "ADDRESS [REASON]", "count an offence, as an early talker's; for filters and scripts", strike},
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process: the room", nil},
+		{"guard", "", "watch the recipients of every session, as a milter for sendmail or Postfix", nil},
 		{"try", "[-room] [-listen ADDRESS]", "see it all at work, on loopback; -room: one process for all clients", tryIt},
 		{"version", "", "which build this is", version},
 		{"help", "", "this text", nil},
@@ -84,16 +86,19 @@ func Run(args []string, stdout, stderr io.Writer) int {
 			return ExitOK
 		}
 		err := cmd.run(&call{args: args[1:], file: config.DefaultPath, stdout: stdout, stderr: stderr, syslog: maillog.DevLog})
-		return exitCode(err, cmd, stderr)
+		return exitCode(err, cmd, stdout, stderr)
 	}
 	fmt.Fprintf(stderr, "sendwrap: unknown command %q; see sendwrap help\n", args[0])
 	return ExitUsage
 }
 
-func exitCode(err error, cmd command, stderr io.Writer) int {
+func exitCode(err error, cmd command, stdout, stderr io.Writer) int {
 	var usage usageError
 	switch {
 	case err == nil:
+		return ExitOK
+	case err == flag.ErrHelp:
+		fmt.Fprintf(stdout, "usage: sendwrap %s [-f FILE] %s\n       %s\n", cmd.name, cmd.args, cmd.help)
 		return ExitOK
 	case err == errSaid:
 		return ExitUsage
@@ -118,7 +123,9 @@ func Usage(w io.Writer) {
 func (c *call) parse(flags *flag.FlagSet, least, most int) error {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.file, "f", c.file, "")
-	if err := flags.Parse(c.args); err != nil {
+	if err := flags.Parse(c.args); err == flag.ErrHelp {
+		return err
+	} else if err != nil {
 		return usageError(err.Error())
 	}
 	c.args = flags.Args()

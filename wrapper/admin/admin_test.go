@@ -38,6 +38,16 @@ func (p *place) write(conf string) {
 	}
 }
 
+// read is the configuration as it stands.
+func (p *place) read() string {
+	p.Helper()
+	text, err := os.ReadFile(p.conf)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return string(text)
+}
+
 // says runs a command as it is typed: its first word, -f, then the others.
 func (p *place) says(code int, args ...string) (stdout, stderr string) {
 	p.Helper()

@@ -19,7 +19,7 @@ func tryIt(c *call) error {
 		return err
 	}
 	if *standIn {
-		try.StandIn()
+		try.StandIn(c.file)
 		return nil
 	}
 	program, err := os.Executable()

@@ -1,0 +1,186 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// blocked begins blocks in the ledger.
+func (p *place) blocked(network string, d time.Duration, reason string) {
+	p.Helper()
+	p.do(func(t *ledger.Tx) {
+		if t.Block(netip.MustParsePrefix(network), d, reason, ledger.Penalty{For: time.Hour, Max: 24 * time.Hour}) == 0 {
+			p.Errorf("no room for %s", network)
+		}
+	})
+}
+
+func TestBlocks(t *testing.T) {
+	p := inPlace(t, "")
+	for _, tt := range []struct{ args, want string }{{"", "no blocks\n"}, {"-json", "[]\n"}} {
+		if text, _ := p.says(0, strings.Fields("blocks "+tt.args)...); text != tt.want {
+			t.Errorf("before the first client blocks %s says %q; want %q", tt.args, text, tt.want)
+		}
+	}
+	p.blocked("203.0.113.0/24", 90*time.Minute, "administrator")
+	p.blocked("192.0.2.9/32", time.Hour, "pregreet")
+	p.blocked("192.0.2.9/32", 2*time.Hour, "bad_rcpts")
+	p.blocked("2001:db8:9:9::/64", 25*time.Hour, "x")
+	text, _ := p.says(0, "blocks")
+	const since = ` +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
+	want := `^network            since                left +times  reason
+192\.0\.2\.9/32      ` + since + `  (2h|1h59m59s) +2      bad_rcpts
+203\.0\.113\.0/24    ` + since + `  1h(30m|29m59s) +1      administrator
+2001:db8:9:9::/64 ` + since + `  (25h|24h59m59s) +1      x
+$`
+	if !regexp.MustCompile(want).MatchString(text) {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	text, _ = p.says(0, "blocks", "-json")
+	var got []struct {
+		Network string
+		Seconds int
+		Since   time.Time
+		Times   int
+		Reason  string
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Seconds < 7190 || got[0].Seconds > 7200 || got[0].Times != 2 || got[0].Reason != "bad_rcpts" ||
+		time.Since(got[0].Since) > time.Minute || time.Since(got[0].Since) < 0 {
+		t.Errorf("got %+v", got)
+	}
+	p.says(100, "blocks", "-json", "-nft")
+	p.says(100, "blocks", "x")
+}
+
+// What a firewall is told, and what it is not.
+func TestBlocksNFT(t *testing.T) {
+	p := inPlace(t, "allow 198.51.100.7 192.0.2.128/25")
+	for _, n := range []string{"203.0.113.9/32", "198.51.100.0/24", "192.0.2.200/32", "127.0.0.1/32", "::/64", "2001:db8:9:9::/64"} {
+		p.blocked(n, time.Hour, "x")
+	}
+	// One that lasts longer within one, one that does not, and one in both.
+	p.blocked("10.0.0.0/24", time.Hour, "x")
+	p.blocked("10.0.0.0/26", 30*time.Minute, "x")
+	p.blocked("10.0.0.128/25", 2*time.Hour, "x")
+	p.blocked("10.0.0.200/32", 90*time.Minute, "x")
+	text, _ := p.says(0, "blocks", "-nft")
+	head, rest, _ := strings.Cut(text, "\n")
+	if !strings.HasPrefix(head, "# The blocks of "+p.ledger+" at 20") {
+		t.Errorf("the head is %s", head)
+	}
+	want := `flush set inet sendwrap blocked4
+flush set inet sendwrap blocked6
+# 127.0.0.1/32 is left out: it is loopback
+# 192.0.2.200/32 is left out: 192.0.2.128/25 is allowed at CONF:3
+# 198.51.100.0/24 is left out: it holds 198.51.100.7/32, which is allowed at CONF:3
+# ::/64 is left out: it is loopback
+add element inet sendwrap blocked4 { 10.0.0.0/25 timeout 3600s comment "10.0.0.0/24" }
+add element inet sendwrap blocked4 { 10.0.0.128/25 timeout 7200s }
+add element inet sendwrap blocked4 { 203.0.113.9/32 timeout 3600s }
+add element inet sendwrap blocked6 { 2001:db8:9:9::/64 timeout 3600s }
+`
+	if want = strings.ReplaceAll(want, "CONF", p.conf); rest != want {
+		t.Errorf("got\n%s\nwant\n%s", rest, want)
+	}
+	// Where nothing is enforced a firewall does not, either.
+	p.write(p.read() + "mode observe\n")
+	text, _ = p.says(0, "blocks", "-nft")
+	if strings.Contains(text, "add element") || strings.Count(text, "is left out: mode observe") < 6 || strings.Count(text, "\nflush set") != 2 {
+		t.Errorf("with mode observe\n%s", text)
+	}
+}
+
+// However blocks lie within one another, each address is in one element at most, for as long as the longest block of it lasts.
+func TestCover(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 6))
+	element := regexp.MustCompile(`^add element inet sendwrap blocked4 \{ (\S+) timeout (\d+)s(?: comment "(\S+)")? \}$`)
+	for range 150 {
+		var all []ledger.BlockedNetwork
+		seen := map[netip.Prefix]bool{}
+		for range 1 + r.IntN(8) {
+			n := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(256))}), 23+r.IntN(10)).Masked()
+			if !seen[n] {
+				seen[n] = true
+				all = append(all, ledger.BlockedNetwork{Network: n, Left: time.Duration(1+r.IntN(5)) * time.Hour})
+			}
+		}
+		p := inPlace(t, "")
+		for _, b := range all {
+			p.blocked(b.Network.String(), b.Left, "x")
+		}
+		text, _ := p.says(0, "blocks", "-nft")
+		covered := map[netip.Addr]time.Duration{}
+		for line := range strings.Lines(text) {
+			if !strings.HasPrefix(line, "add") {
+				continue
+			}
+			m := element.FindStringSubmatch(strings.TrimSpace(line))
+			if m == nil {
+				t.Fatalf("line %q", line)
+			}
+			n, seconds := netip.MustParsePrefix(m[1]), 0
+			seconds, _ = strconv.Atoi(m[2])
+			if owner := m[3]; owner == "" && !seen[n] || owner != "" && !seen[netip.MustParsePrefix(owner)] {
+				t.Errorf("%s is nobody's", line)
+			}
+			for a := n.Addr(); n.Contains(a); a = a.Next() {
+				if _, twice := covered[a]; twice {
+					t.Fatalf("%v is covered twice\n%s", a, text)
+				}
+				covered[a] = time.Duration(seconds) * time.Second
+			}
+		}
+		for a := netip.MustParseAddr("10.0.0.0"); a.Less(netip.MustParseAddr("10.0.2.0")); a = a.Next() {
+			var want time.Duration
+			for _, b := range all {
+				if b.Network.Contains(a) {
+					want = max(want, b.Left)
+				}
+			}
+			if got := covered[a]; got > want || want-got > 10*time.Second {
+				t.Fatalf("%v: %v; want %v of %v\n%s", a, got, want, all, text)
+			}
+		}
+	}
+}
+
+// Ten thousand of them take no time that a boot would notice.
+func TestBlocksMany(t *testing.T) {
+	p := inPlace(t, "")
+	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=65536\n", p.ledger))
+	l, _, err := ledger.Open(p.ledger, 65536, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const many = 10000
+	for i := range many {
+		if err := l.Do(ledger.Now(), func(t *ledger.Tx) {
+			t.Block(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 7, byte(i / 256), byte(i)}), 32), time.Hour, "x", ledger.Penalty{Max: time.Hour})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	text, _ := p.says(0, "blocks", "-nft")
+	if n := strings.Count(text, "\nadd element"); n != many {
+		t.Errorf("%d elements", n)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("after %v", took)
+	} else {
+		t.Logf("%v", took)
+	}
+}
