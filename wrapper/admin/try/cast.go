@@ -21,6 +21,9 @@ const (
 	flooder
 	striker
 	quiet
+	mistaken
+	guesser
+	spreader
 )
 
 func addressOf(role byte) netip.Addr { return netip.AddrFrom4([4]byte{127, role, 0, 1}) }
@@ -61,7 +64,7 @@ func networks(c *config.Config, inRoom bool) []string {
 	if inRoom {
 		lines = append(lines, fmt.Sprintf("client %v client_conns=0 client_rate=0 greet_delay=%v", addressOf(quiet), longDelay))
 	}
-	return lines
+	return append(lines, guessers(c)...)
 }
 
 // scene is one entrance: who comes, what it does, and what must be seen.
@@ -71,7 +74,9 @@ type scene struct {
 	play func(call call) []sight
 	want expectation
 	note func() string // what else there is to say of it, if it went well; may be nil
-	ends bool          // it is the end of the room: nobody comes
+
+	guarded bool // the MTA asks the guard
+	ends    bool // it is the end of the room: nobody comes
 }
 
 // call makes a client come from an address.
@@ -124,10 +129,11 @@ func scenes(c *config.Config, standIn bool) []scene {
 		}
 		show = append(show, one(striker, does, (*client).slam, refused(tooSoon(c)), wrapper.Pregreet))
 	}
+	last := one(striker, "waits this time, but is blocked", (*client).wait, refused(blocked), wrapper.Blocked)
 	if strikes == 0 {
-		return append(show, one(striker, "waits this time", (*client).wait, waited, wrapper.Pass))
+		last = one(striker, "waits this time", (*client).wait, waited, wrapper.Pass)
 	}
-	return append(show, one(striker, "waits this time, but is blocked", (*client).wait, refused(blocked), wrapper.Blocked))
+	return append(append(show, last), dictionary(c)...)
 }
 
 // one is a scene of a single client.

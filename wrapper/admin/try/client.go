@@ -116,21 +116,26 @@ func (c *client) quit(s *sight) {
 	}
 }
 
-// deliver waits for the greeting and delivers a mail. It has no sender, so that nobody ever gets a bounce.
-func (c *client) deliver() sight {
+// deliver waits for the greeting and delivers a mail.
+func (c *client) deliver() sight { return c.send(step{"RCPT TO:<postmaster>", "250"}) }
+
+// step is a command and the code of its reply.
+type step struct{ command, code string }
+
+// send waits for the greeting and sends a mail to these recipients. It has no sender, so that nobody ever gets a bounce.
+func (c *client) send(to ...step) sight {
 	s := c.greeting()
 	if code(s.reply) != greeted {
 		return s
 	}
-	for _, step := range []struct{ command, code string }{
-		{"EHLO try.example", "250"},
-		{"MAIL FROM:<>", "250"},
-		{"RCPT TO:<postmaster>", "250"},
-		{"DATA", "354"},
-		{"Subject: sendwrap try\r\n\r\nA client that waits gets through.\r\n.", "250"},
-		{"QUIT", "221"},
-	} {
-		if s.err = c.ask(step.command, step.code); s.err != nil {
+	steps := append([]step{{"EHLO try.example", "250"}, {"MAIL FROM:<>", "250"}}, to...)
+	steps = append(steps,
+		step{"DATA", "354"},
+		step{"Subject: sendwrap try\r\n\r\nA client that waits gets through.\r\n.", "250"},
+		step{"QUIT", "221"},
+	)
+	for _, st := range steps {
+		if s.err = c.ask(st.command, st.code); s.err != nil {
 			break
 		}
 	}

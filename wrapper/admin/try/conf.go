@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,16 +28,19 @@ const (
 	leastWaiting  = 2 * silent    // in a room
 	leastSpawn    = 2 * crowdSize
 	ledgerClients = 1024 // records
+
+	guardSocket = "guard.sock"
 )
 
 // adapted is a configuration as the show uses it. What could not be shown as it stands is said in changes, as the directives
-// that hold instead; ledger, log, mode and networks are the show's own in any case.
-func adapted(given *config.Config, ledger string, inRoom bool) (c *config.Config, changes []string) {
+// that hold instead; ledger, log, mode, guard_listen and networks are the show's own in any case, and its files are in dir.
+func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, changes []string) {
 	shown := *given
 	c = &shown
 	c.Networks = nil
-	c.Ledger = config.Ledger{Path: ledger, Clients: ledgerClients}
+	c.Ledger = config.Ledger{Path: filepath.Join(dir, "ledger"), Clients: ledgerClients}
 	c.Log, c.Mode = config.None, config.Enforce
+	c.GuardListen = config.Listen{Network: "unix", Address: filepath.Join(dir, guardSocket)}
 
 	raise := func(name string, d *time.Duration, least time.Duration) {
 		if *d < least {
@@ -76,6 +80,14 @@ func adapted(given *config.Config, ledger string, inRoom bool) (c *config.Config
 	if c.RefuseLoad > 0 { // the show is not to depend on what else the machine does
 		c.RefuseLoad = 0
 		changes = append(changes, "refuse_load 0")
+	}
+	if c.OnBlock != nil { // nothing outside is to hear of it
+		c.OnBlock = nil
+		changes = append(changes, "on_block off")
+	}
+	if c.Transcript.Dir != "" {
+		c.Transcript = config.Transcript{}
+		changes = append(changes, "transcript off")
 	}
 	return c, changes
 }

@@ -23,7 +23,7 @@ func Address(s string) (string, error) {
 
 // Listen keeps the super-server or the room open at an [Address] until SIGINT, SIGTERM or SIGHUP, and says how to try it
 // by hand. Sendwrap's log lines go to Options.Log, and a line follows when a connection's process has ended. That a room
-// has is an error, as nobody told it to. No process or file is left behind.
+// or the guard has is an error, as nobody told it to. No process or file is left behind.
 func Listen(o Options, address string) (err error) {
 	ctx, stop := untilTold()
 	defer stop()
@@ -33,6 +33,14 @@ func Listen(o Options, address string) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
+	var gone chan struct{}
+	if s.standIn {
+		s.asker = "the stand-in"
+		if err := s.watch(o, o.Log); err != nil {
+			return err
+		}
+		gone = s.guard.ended
+	}
 	p := &printer{out: o.Out}
 	p.say(s.describe(o) + "\n")
 	p.say(s.hints(o.Program))
@@ -40,9 +48,11 @@ func Listen(o Options, address string) (err error) {
 		select {
 		case d := <-s.server.departed():
 			if o.Room {
-				return d.unasked()
+				return d.unasked("room")
 			}
 			p.departure(d)
+		case <-gone:
+			return s.guard.unasked()
 		case <-ctx.Done():
 			return p.err
 		}

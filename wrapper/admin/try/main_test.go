@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,11 +19,14 @@ const asks = "SENDWRAP_TRY_TEST_IS"
 
 // TestMain is also each program that a test puts in the place of sendwrap.
 func TestMain(m *testing.M) {
+	if is := os.Getenv(asks); strings.HasPrefix(is, "a guard ") {
+		playGuard(is)
+	}
 	switch os.Getenv(asks) {
 	case "":
 		os.Exit(run(m))
 	case "a sendwrap that lets everyone through":
-		StandIn()
+		StandIn("")
 	case "a sendwrap that denies everyone":
 		fmt.Print("554 5.7.1 no\r\n")
 	case "a sendwrap that crashes":
@@ -67,6 +71,17 @@ func run(m *testing.M) int {
 		return program, nil
 	})
 	return m.Run()
+}
+
+// tempDir is a directory in whose name there is room for that of a socket.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "try-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // sendwrap builds the program from the sources beside these, once.

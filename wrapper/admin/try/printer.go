@@ -26,10 +26,10 @@ func (p *printer) say(line string) { p.print("%s\n", line) }
 
 // The widths of the columns: what is longer is cut, or moves the rest of its line.
 const (
-	whoWidth     = 9
+	whoWidth     = 10
 	doesWidth    = 31
 	sawWidth     = 34
-	verdictWidth = 23
+	verdictWidth = 27
 )
 
 func (p *printer) begin(sc scene) {

@@ -2,7 +2,6 @@ package try
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -16,19 +15,12 @@ import (
 // room is one sendwrap for all clients: it has been given the listening socket as fds 0, 1 and 2, as inetd does for
 // `wait`. Unlike inetd we do not keep the socket: when the room has ended, clients find nobody.
 type room struct {
-	at      netip.AddrPort
-	socket  string // the listening one, as /proc/PID/fd shows it
-	ledger  *ledger.Ledger
-	process *os.Process
-	came    time.Time
-
-	ended chan struct{} // closed when the process has
-	how   departure     // then
-	gone  chan departure
+	*daemon
+	at     netip.AddrPort
+	socket string // the listening one, as /proc/PID/fd shows it
+	ledger *ledger.Ledger
+	gone   chan departure
 }
-
-// closingTime is how long a room that was told to end may take, whatever happens to those in it.
-const closingTime = 5 * time.Second
 
 // openRoom opens a room at an address. The program's path stands first, its argv behind it.
 func openRoom(address string, program []string, stderr *os.File, l *ledger.Ledger) (*room, error) {
@@ -45,22 +37,15 @@ func openRoom(address string, program []string, stderr *os.File, l *ledger.Ledge
 	if stderr == nil {
 		stderr = socket
 	}
-	r := &room{at: listensAt(listener), ledger: l, came: time.Now(), ended: make(chan struct{}), gone: make(chan departure, 1)}
+	r := &room{at: listensAt(listener), ledger: l, gone: make(chan departure, 1)}
 	if r.socket, err = os.Readlink(fmt.Sprintf("/proc/self/fd/%d", socket.Fd())); err != nil {
 		return nil, err
 	}
-	// In a process group of its own ^C does not reach it: we end it. If we cannot any more, the kernel does.
-	r.process, err = os.StartProcess(program[0], program[1:], &os.ProcAttr{
-		Dir: "/", Env: environ(), Files: []*os.File{socket, socket, stderr},
-		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM},
-	})
-	if err != nil {
+	if r.daemon, err = startDaemon(program, [3]*os.File{socket, socket, stderr}); err != nil {
 		return nil, err
 	}
 	go func() {
-		state, err := r.process.Wait()
-		r.how = departure{pid: r.process.Pid, state: state, after: time.Since(r.came), err: err}
-		close(r.ended)
+		<-r.ended
 		r.gone <- r.how
 	}()
 	return r, nil
@@ -83,14 +68,6 @@ func (r *room) address() netip.AddrPort { return r.at }
 
 func (r *room) departed() <-chan departure { return r.gone }
 
-// unasked says that a room has ended that should have stayed.
-func (d departure) unasked() error {
-	if d.err != nil {
-		return d.err
-	}
-	return fmt.Errorf("the room has ended by itself after %s: %v", inSeconds(d.after), d.state)
-}
-
 // settle waits until the room is as empty as before the clients came.
 func (r *room) settle(ctx context.Context, _ int, within time.Duration) (wrong []string) {
 	ctx, cancel := context.WithTimeout(ctx, within)
@@ -99,7 +76,7 @@ func (r *room) settle(ctx context.Context, _ int, within time.Duration) (wrong [
 		wrong = r.left()
 		select {
 		case <-r.ended:
-			return []string{r.how.unasked().Error()}
+			return []string{r.how.unasked("room").Error()}
 		case <-ctx.Done():
 			r.killMTAs(r.mtas())
 			return wrong
@@ -136,7 +113,7 @@ func (r *room) end(ctx context.Context, within time.Duration) (seen, error) {
 	told := time.Now()
 	select {
 	case <-r.ended:
-		return seen{sights: []sight{{reply: r.how.state.String()}}, wrong: []string{r.how.unasked().Error()}}, nil
+		return seen{sights: []sight{{reply: r.how.state.String()}}, wrong: []string{r.how.unasked("room").Error()}}, nil
 	default:
 	}
 	_ = r.process.Signal(syscall.SIGTERM) // it has not been waited for
@@ -162,15 +139,6 @@ func (r *room) end(ctx context.Context, within time.Duration) (seen, error) {
 // close ends the room and the MTAs that it has started.
 func (r *room) close() {
 	list := r.mtas()
-	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if err := r.process.Signal(sig); errors.Is(err, os.ErrProcessDone) {
-			break
-		}
-		select {
-		case <-r.ended:
-		case <-time.After(closingTime):
-		}
-	}
-	<-r.ended
+	r.stop()
 	r.killMTAs(append(list, r.mtas()...))
 }

@@ -41,7 +41,7 @@ func fakeRoom(is string) {
 			switch is {
 			case "a room that lets everyone through":
 				go func() {
-					converse(conn, wrapper.HostName())
+					converse(conn, wrapper.HostName(), nil)
 					conn.Close()
 				}()
 			case "a room that denies everyone":
@@ -49,12 +49,12 @@ func fakeRoom(is string) {
 				conn.Close()
 			case "a room that keeps connections":
 				kept = append(kept, conn)
-				converse(conn, wrapper.HostName())
+				converse(conn, wrapper.HostName(), nil)
 			case "a room that keeps its MTAs":
 				if err := exec.Command("sleep", "1000").Start(); err != nil {
 					io.WriteString(conn, err.Error()+"\r\n")
 				}
-				converse(conn, wrapper.HostName())
+				converse(conn, wrapper.HostName(), nil)
 				conn.Close()
 			case "a room's report":
 				report(conn)
@@ -82,7 +82,7 @@ func opened(t *testing.T, is string) (*stage, *room) {
 		t.Fatal(err)
 	}
 	t.Setenv(asks, is)
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", tempDir(t))
 	s, err := open(Options{Program: self, Room: true}, "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -107,12 +107,15 @@ func TestShowInRoom(t *testing.T) {
 			", one sendwrap for all clients: process ",
 			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
 			" waits this time, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
+			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" comes back, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
+			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… 1 BADRCPTS, 1 PASS, 9 KNOWN ",
 			" 500 wait, a known client comes 1× 220, 500× nothing 500 HANGUP, 1 KNOWN ",
 			"\n it was greeted after ",
 			"; the process has grown by ",
 			" kB for each of the 500\n",
 			"\nthe room is told to end, by SIGTERM exit status 0 ",
-			"\nall 14 scenes went as they should\n",
+			"\nall 19 scenes went as they should\n",
 		}},
 		{"what cannot be shown", `
 			greet_delay 0s
@@ -128,7 +131,7 @@ func TestShowInRoom(t *testing.T) {
 			`, []string{
 			", max_sessions 40, max_waiting 40, max_waiting room=1000, spawn_rate 40, room_idle 0\n",
 			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
-			"\nall 13 scenes went as they should\n",
+			"\nall 18 scenes went as they should\n",
 		}},
 		{"what is off, and an MTA that is there", `
 			greet_delay 1s
@@ -138,11 +141,11 @@ func TestShowInRoom(t *testing.T) {
 			block off
 			mta ` + program + ` try -mta
 			`, []string{
-			"; the show's own are ledger, log, mode, networks, room_idle 0\n",
+			"; the show's own are ledger, log, mode, networks, guard_listen, room_idle 0\n",
 			"\n postmaster gets two mails\n",
 			" speaks before the greeting closed without a word PREGREET ",
 			" 500 wait, an allowed one comes 1× 220, 500× nothing 500 HANGUP, 1 ALLOWED ",
-			"\nall 12 scenes went as they should\n",
+			"\nall 17 scenes went as they should\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -167,17 +170,17 @@ func TestShowFindsOutRoom(t *testing.T) {
 		is, verdict string
 		want        []string
 	}{
-		{"a room that lets everyone through", "13 of 14 scenes did not go as they should", []string{
+		{"a room that lets everyone through", "18 of 19 scenes did not go as they should", []string{
 			"\n  ! 220 came after 0.", "; want no less than 9.00s\n",
 			"; want 554 5.7.1\n",
 			"\n  ! 20 saw 220; want 5\n",
 			"\n  ! 501 saw 220; want 1\n",
 			"\n  ! the ledger counts none; want ",
 		}},
-		{"a room that denies everyone", "13 of 14 scenes did not go as they should", []string{
+		{"a room that denies everyone", "18 of 19 scenes did not go as they should", []string{
 			"\n  ! saw \"554 5.7.1 no\"; want 220\n",
 		}},
-		{"a sendwrap that crashes", "14 of 14 scenes did not go as they should", []string{
+		{"a sendwrap that crashes", "19 of 19 scenes did not go as they should", []string{
 			"connection refused\n", "\n  ! the room has ended by itself after 0.", ": exit status 3\n",
 		}},
 	}

@@ -1,6 +1,6 @@
 // Package try shows sendwrap at work on loopback: a small super-server starts it for real clients over TCP, or starts it
 // once with the listening socket. Each client behaves in a way of its own, and what they see is held against what
-// sendwrap(8) says.
+// sendwrap(8) says. Those that guess names come to an MTA that asks a guard: a real sendmail where that can be.
 package try
 
 import (
@@ -42,6 +42,12 @@ func Run(o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.openGuarded(ctx, o); err != nil {
+		return err
+	}
+	if err := s.watch(o, nil); err != nil {
+		return err
+	}
 
 	p := &printer{out: o.Out}
 	p.say(s.describe(o))
@@ -99,17 +105,29 @@ func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
 	if err != nil {
 		return seen{}, err
 	}
+	server := s.server
+	var unguarded error
+	if sc.guarded {
+		server = s.guarded
+		unguarded = s.guard.ready(ctx, s.patience)
+	}
 	patience, cancel := context.WithTimeout(ctx, sc.want.longest()+s.patience)
 	defer cancel()
 	var arrived atomic.Int32
 	sights := sc.play(func(from netip.Addr) (*client, error) {
-		c, err := dial(patience, from, s.server.address())
+		c, err := dial(patience, from, server.address())
 		if err == nil {
 			arrived.Add(1)
 		}
 		return c, err
 	})
-	wrong := s.server.settle(ctx, int(arrived.Load()), s.ending)
+	wrong := server.settle(ctx, int(arrived.Load()), s.ending)
+	if sc.guarded && unguarded == nil {
+		unguarded = s.guard.unasked()
+	}
+	if unguarded != nil {
+		wrong = append(wrong, unguarded.Error())
+	}
 	if ctx.Err() != nil {
 		return seen{}, ErrInterrupted
 	}

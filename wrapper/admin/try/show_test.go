@@ -31,11 +31,16 @@ func TestShow(t *testing.T) {
 	}{
 		{"built in", "", []string{
 			"MTA a stand-in; mail goes nowhere\nsuper-server 127.0.0.1:",
-			", starts sendwrap for each client\n\n127.1.0.1 waits, ",
+			", starts sendwrap for each client\nguard process ",
+			"\n\n127.1.0.1 waits, ",
 			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
 			" waits this time, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
+			" mistypes a name, delivers 220 ",
+			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" comes back, but is blocked 421 4.7.1 your network is blocked… BLOCKED ",
+			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… 1 BADRCPTS, 1 PASS, 9 KNOWN ",
 			"\n PREGREET 4\n",
-			"\nall 12 scenes went as they should\n",
+			"\nall 17 scenes went as they should\n",
 		}},
 		{"what cannot be shown", `
 			greet_delay 0s
@@ -48,19 +53,30 @@ func TestShow(t *testing.T) {
 			count_by 8 64
 			remember 2s
 			block strikes=2 within=1s for=1s max=1s
+			bad_rcpts 2
+			bad_rcpts_percent 100
+			bad_rcpts_total 5/1m
+			bad_rcpt_delay 5s
+			max_rcpts 1
+			max_resets 1
+			guard_listen 127.0.0.1:1
+			on_block /bin/false
+			transcript /nonexistent/transcripts
 			mode observe
 			log stderr
 			ledger /nonexistent/directory/ledger clients=2000
 			deny 127.0.0.0/8
 			mta /nonexistent/sendmail -bs
 			`, []string{
-			"; the show's own are ledger, log, mode, networks, greet_delay 1s, remember 1m, block within 1m, block for 1m, max_sessions 40, max_waiting 40, count_by 16 64, refuse_load 0\n",
+			"; the show's own are ledger, log, mode, networks, guard_listen, greet_delay 1s, remember 1m, block within 1m, block for 1m, max_sessions 40, max_waiting 40, count_by 16 64, refuse_load 0, on_block off, transcript off\n",
 			"a stand-in; mail goes nowhere (/nonexistent/sendmail cannot be run)\n",
 			" speaks before the greeting 421 4.5.1 ",
 			" 20 at once, client_conns 2 2× 220, 18× 421 4.7.0 ",
 			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
 			" speaks too soon, strike 2 of 2 421 4.5.1 ",
-			"\nall 11 scenes went as they should\n",
+			" guesses names, bad_rcpts 2 ended at guess 2, learned nothing ",
+			" 1 each, bad_rcpts_total 5/1m 4× 550 5.1.1, 1× ended at guess 1… ",
+			"\nall 16 scenes went as they should\n",
 		}},
 		{"what is off, and an MTA that is there", `
 			greet_delay 1s
@@ -68,6 +84,8 @@ func TestShow(t *testing.T) {
 			on_pregreet drop
 			remember 0
 			block off
+			bad_rcpts 0
+			bad_rcpts_total 0
 			mta ` + program + ` try -mta
 			`, []string{
 			"\nMTA " + program + " try -mta\n",
@@ -75,7 +93,10 @@ func TestShow(t *testing.T) {
 			" comes back (remember is 0) 220 ESMTP stand-in PASS ",
 			" speaks before the greeting closed without a word PREGREET ",
 			" 15 in a row, client_rate 10/1m 10× 220, 5× 421 4.7.0 10 PASS, 5 RATE ",
-			"\nall 10 scenes went as they should\n",
+			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" comes back, block is off 220 ",
+			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… 1 BADRCPTS, 10 PASS ",
+			"\nall 15 scenes went as they should\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -89,13 +110,18 @@ func TestShow(t *testing.T) {
 // shows runs the show, which must go well and say what is wanted.
 func shows(t *testing.T, program, conf string, args, want []string) {
 	t.Helper()
-	tmp := t.TempDir()
 	args = append([]string{"try"}, args...)
 	if conf != "" {
 		args = append(args, "-f", write(t, conf))
 	}
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	showsAs(t, exec.Command(program, args...), want)
+}
+
+// showsAs is the same for a command that is the show in the end.
+func showsAs(t *testing.T, cmd *exec.Cmd, want []string) {
+	t.Helper()
+	tmp := tempDir(t)
+	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v; want exit status 0", err)
@@ -156,7 +182,7 @@ func TestShowFindsOut(t *testing.T) {
 		is, verdict string
 		want        []string
 	}{
-		{"a sendwrap that lets everyone through", "12 of 12 scenes did not go as they should", []string{
+		{"a sendwrap that lets everyone through", "17 of 17 scenes did not go as they should", []string{
 			// In the order of the scenes, then of all.
 			"\n  ! 220 came after 0.", "; want no less than 9.00s\n",
 			"; want 554 5.5.1\n",
@@ -167,8 +193,8 @@ func TestShowFindsOut(t *testing.T) {
 			"; want 421 4.7.1\n",
 			"\n  ! the ledger counts none; want ",
 		}},
-		{"a sendwrap that denies everyone", "12 of 12 scenes did not go as they should", []string{"\n  ! saw \"554 5.7.1 no\"; want 220\n"}},
-		{"a sendwrap that crashes", "12 of 12 scenes did not go as they should", []string{": exit status 3\n", "\n  ! saw \"closed without a word\"; want 220\n", "\n  ! and "}},
+		{"a sendwrap that denies everyone", "17 of 17 scenes did not go as they should", []string{"\n  ! saw \"554 5.7.1 no\"; want 220\n"}},
+		{"a sendwrap that crashes", "17 of 17 scenes did not go as they should", []string{": exit status 3\n", "\n  ! saw \"closed without a word\"; want 220\n", "\n  ! and "}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
@@ -181,7 +207,7 @@ func TestShowFindsOut(t *testing.T) {
 func findsOut(t *testing.T, is string, o Options, verdict string, want []string) {
 	t.Helper()
 	t.Setenv(asks, is)
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("TMPDIR", tempDir(t))
 	before := runtime.NumGoroutine()
 	var out bytes.Buffer
 	o.Out, o.Status = &out, func(file string) error {
@@ -266,7 +292,7 @@ func TestShowIsInterrupted(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			tmp := t.TempDir()
+			tmp := tempDir(t)
 			cmd := exec.Command(program, append([]string{"try"}, tt.args...)...)
 			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 			out, err := cmd.StdoutPipe()
@@ -327,6 +353,7 @@ type listening struct {
 	in    *bufio.Scanner
 	log   *syncBuffer
 	where string   // its second line: super-server or room
+	guard string   // the line about it
 	port  string   // at 127.0.0.1
 	asks  []string // for its status
 }
@@ -334,7 +361,7 @@ type listening struct {
 func tryListening(t *testing.T, args ...string) *listening {
 	t.Helper()
 	program := built(t)
-	s := &listening{T: t, tmp: t.TempDir(), log: new(syncBuffer)}
+	s := &listening{T: t, tmp: tempDir(t), log: new(syncBuffer)}
 	s.cmd = exec.Command(program, append([]string{"try", "-listen", ":0"}, args...)...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp)
 	s.cmd.Stderr = s.log
@@ -351,6 +378,7 @@ func tryListening(t *testing.T, args ...string) *listening {
 	s.in = bufio.NewScanner(out)
 	s.line("MTA ")
 	s.where = s.line("")
+	s.guard = strings.Join(strings.Fields(s.line("guard ")), " ")
 	s.port = strings.Fields(s.line("nc 127.0.0.1 "))[2]
 	s.asks = strings.Fields(s.line(program + " status -f "))
 	return s

@@ -27,6 +27,10 @@ type stage struct {
 	ledger  *ledger.Ledger
 	server  server
 
+	guard   *guard
+	guarded server // as server, with an MTA that asks the guard
+	asker   string // what that MTA is
+
 	patience time.Duration // with a client that takes longer than it should
 	ending   time.Duration // for which a process may go on once its client has left
 }
@@ -49,11 +53,7 @@ type server interface {
 // under inetd.
 func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	s := &stage{patience: slack, ending: 5 * time.Second}
-	tmp, err := filepath.Abs(os.TempDir()) // the processes' working directory is not ours
-	if err != nil {
-		return nil, err
-	}
-	if s.dir, err = os.MkdirTemp(tmp, "sendwrap-try-"); err != nil {
+	if s.dir, err = makeDir(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -66,12 +66,12 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if given == nil {
 		given = builtIn()
 	}
-	s.config, s.changes = adapted(given, filepath.Join(s.dir, "ledger"), o.Room)
+	s.config, s.changes = adapted(given, s.dir, o.Room)
 	if log != nil {
 		s.config.Log = config.Stderr
 	}
 	if s.standIn = o.Config == nil || !runnable(s.config.MTA[0]); s.standIn {
-		s.config.MTA = []string{o.Program, "try", "-mta"}
+		s.config.MTA = s.standInFor(o)
 	} else {
 		s.ending = time.Minute
 	}
@@ -81,22 +81,46 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if s.ledger, _, err = ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot()); err != nil {
 		return nil, err
 	}
-	program := []string{o.Program, "sendwrap", "-f", s.file}
+	if s.server, err = s.serve(o, address, s.file, log, s.standIn); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// makeDir makes the directory of the show. A socket is to be in it, for which there must be room (107 bytes, unix(7)).
+func makeDir() (string, error) {
+	tmp, err := filepath.Abs(os.TempDir()) // the processes' working directory is not ours
+	if err != nil {
+		return "", err
+	}
+	if len(tmp)+len("/sendwrap-try-1234567890/"+guardSocket) > 107 {
+		tmp = "/tmp"
+	}
+	return os.MkdirTemp(tmp, "sendwrap-try-")
+}
+
+// standInFor is the command that is the stand-in. It asks the guard of the show.
+func (s *stage) standInFor(o Options) []string {
+	return []string{o.Program, "try", "-f", s.file, "-mta"}
+}
+
+// serve opens what clients come to, with the configuration in file. What the status of a real MTA means is its own affair; ours
+// must be 0.
+func (s *stage) serve(o Options, address, file string, log *os.File, ours bool) (server, error) {
+	program := []string{o.Program, "sendwrap", "-f", file}
 	if o.Room {
 		r, err := openRoom(address, program, log, s.ledger)
 		if err != nil {
 			return nil, err
 		}
-		s.server = r
-		return s, nil
+		return r, nil
 	}
 	inetd, err := listen(address, program, log)
 	if err != nil {
 		return nil, err
 	}
-	inetd.strict = s.standIn // what a real MTA's status means is its own affair
-	s.server = inetd
-	return s, nil
+	inetd.strict = ours
+	return inetd, nil
 }
 
 // scenes are those of the show.
@@ -110,8 +134,14 @@ func (s *stage) scenes() []scene {
 
 // close ends all processes and leaves nothing behind.
 func (s *stage) close() error {
+	if s.guarded != nil && s.guarded != s.server {
+		s.guarded.close()
+	}
 	if s.server != nil {
 		s.server.close()
+	}
+	if s.guard != nil {
+		s.guard.close()
 	}
 	var err error
 	if s.ledger != nil {
@@ -133,7 +163,7 @@ func (s *stage) describe(o Options) string {
 		mta = "a stand-in; mail goes nowhere"
 	}
 	if o.Config != nil {
-		own := append([]string{"ledger, log, mode, networks"}, s.changes...)
+		own := append([]string{"ledger, log, mode, networks, guard_listen"}, s.changes...)
 		from = o.File + "; the show's own are " + strings.Join(own, ", ")
 		if s.standIn {
 			mta += " (" + o.Config.MTA[0] + " cannot be run)"
@@ -143,7 +173,11 @@ func (s *stage) describe(o Options) string {
 	if r, is := s.server.(*room); is {
 		where = fmt.Sprintf("room           %v, one sendwrap for all clients: process %d", r.address(), r.process.Pid)
 	}
-	return fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\n%s", from, s.config.GreetDelay, mta, where)
+	text := fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\n%s", from, s.config.GreetDelay, mta, where)
+	if s.guard != nil {
+		text += fmt.Sprintf("\nguard          process %d, asked by %s", s.guard.process.Pid, s.asker)
+	}
+	return text
 }
 
 // untilTold is a context that ends when we are told to end, by terminal or kill(1). Writing to a pipe that nobody

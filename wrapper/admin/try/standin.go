@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"sendwrap/allowlist"
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
 )
 
 // Bounds of the stand-in, in octets and as RFC 5321 names them where it does.
@@ -33,13 +33,34 @@ var mailboxes = []string{"postmaster", "abuse", "hostmaster", "info"}
 // StandIn is the MTA where there is none: it speaks SMTP (RFC 5321) on fds 0 and 1, knows a few mailboxes
 // (postmaster, abuse, hostmaster, info) and takes mail for them into nowhere. It returns when the client
 // quits or leaves, makes 20 mistakes, is idle for 5 minutes, or has been there for 15.
-func StandIn() {
-	converse(stdio{in: 0, out: 1, until: time.Now().Add(sessionTime)}, wrapper.HostName())
+//
+// It asks the guard that listens where the configuration in file says, about what sendmail would ask, and obeys as sendmail
+// does. Without a guard, and if file is "", it carries on alone.
+func StandIn(file string) {
+	guard := guardOf(file)
+	defer guard.close()
+	converse(stdio{in: 0, out: 1, until: time.Now().Add(sessionTime)}, wrapper.HostName(), guard)
+}
+
+// guardOf opens a session with the guard of a configuration, about the client on fd 0; nil if there is none of them.
+func guardOf(file string) *filter {
+	if file == "" {
+		return nil
+	}
+	who, err := wrapper.Inspect(0)
+	c, _ := config.Load(file, allowlist.All())
+	if err != nil || c == nil {
+		return nil
+	}
+	return askGuard(c.GuardListen, who.Client)
 }
 
 // converse is one session of the stand-in.
-func converse(client io.ReadWriter, host string) {
-	s := &standIn{host: host, in: bufio.NewReaderSize(client, textLine), out: client}
+func converse(client io.ReadWriter, host string, guard *filter) {
+	s := &standIn{host: host, in: bufio.NewReaderSize(client, textLine), out: client, guard: guard}
+	if s.ruled(guard.connect()) {
+		return
+	}
 	s.say("220 " + host + " ESMTP stand-in")
 	for s.command() {
 	}
@@ -50,7 +71,8 @@ type standIn struct {
 	in    *bufio.Reader
 	out   io.Writer
 	wrong int   // mistakes so far
-	gone  error // the client was lost while it was told something
+	gone  error // the client was lost while it was told something, or is to go
+	guard *filter
 
 	hello bool // EHLO or HELO was said
 	mail  bool // MAIL was
@@ -64,6 +86,26 @@ func (s *standIn) say(lines ...string) {
 	}
 	if _, err := io.WriteString(s.out, strings.Join(lines, "\r\n")+"\r\n"); err != nil {
 		s.gone = err
+	}
+}
+
+// errEnded says that the guard has ended the session.
+var errEnded = errors.New("ended by the guard")
+
+// ruled gives the client what the guard has to say, if anything. After a 421 the session is over.
+func (s *standIn) ruled(reply string) bool {
+	if reply == "" {
+		return false
+	}
+	s.say(reply)
+	s.heed(reply)
+	return true
+}
+
+// heed ends the session if that is what the guard says.
+func (s *standIn) heed(reply string) {
+	if strings.HasPrefix(reply, "421") {
+		s.gone = errEnded
 	}
 }
 
@@ -86,7 +128,7 @@ func (s *standIn) command() bool {
 		}
 		s.answer(verb, strings.TrimSpace(arg))
 	}
-	if s.wrong >= mistakes {
+	if s.wrong >= mistakes && s.gone == nil {
 		s.say("421 4.7.0 " + s.host + " too many errors")
 		return false
 	}
@@ -116,15 +158,23 @@ func (s *standIn) answer(verb, arg string) {
 }
 
 // forget drops the mail under way.
-func (s *standIn) forget() { s.mail, s.rcpts = false, 0 }
+func (s *standIn) forget() {
+	if s.mail {
+		s.guard.abort()
+	}
+	s.mail, s.rcpts = false, 0
+}
 
 func (s *standIn) greet(verb, arg string) {
 	if arg == "" {
 		s.say("501 5.5.4 name yourself: " + verb + " HOST")
 		return
 	}
-	s.hello = true
 	s.forget()
+	if s.ruled(s.guard.helo(arg)) {
+		return
+	}
+	s.hello = true
 	if verb == "HELO" {
 		s.say("250 " + s.host)
 		return
@@ -133,7 +183,7 @@ func (s *standIn) greet(verb, arg string) {
 }
 
 func (s *standIn) from(arg string) {
-	_, parameters, ok := path(arg, "FROM:")
+	sender, parameters, ok := path(arg, "FROM:")
 	switch {
 	case !s.hello:
 		s.say("503 5.5.1 say EHLO first")
@@ -144,6 +194,9 @@ func (s *standIn) from(arg string) {
 	case !announced(parameters):
 		s.say("555 5.5.4 unknown parameter")
 	default:
+		if s.ruled(s.guard.mail(sender)) {
+			return
+		}
 		s.mail = true
 		s.say("250 2.1.0 sender ok")
 	}
@@ -160,10 +213,16 @@ func (s *standIn) to(arg string) {
 	case parameters != "":
 		s.say("555 5.5.4 unknown parameter")
 	case !slices.Contains(mailboxes, strings.ToLower(mailbox)):
-		s.say("550 5.1.1 no such mailbox")
+		const unknown = "550 5.1.1 user unknown"
+		ruling := s.guard.rcpt(address, unknown)
+		s.say(unknown) // whatever the guard says: so does sendmail
+		s.heed(ruling)
 	case s.rcpts == recipients:
 		s.say("452 4.5.3 too many recipients")
 	default:
+		if s.ruled(s.guard.rcpt(address, "")) {
+			return
+		}
 		s.rcpts++
 		s.say("250 2.1.5 recipient ok")
 	}
@@ -221,9 +280,14 @@ func (s *standIn) data(arg string) {
 		size = min(size+len(line), messageSize+1)
 		begins = whole
 	}
-	s.forget()
 	if size > messageSize {
+		s.forget()
 		s.say(fmt.Sprintf("552 5.3.4 more than %d bytes", messageSize))
+		return
+	}
+	ruling := s.guard.end()
+	s.mail, s.rcpts = false, 0
+	if s.ruled(ruling) {
 		return
 	}
 	s.say(fmt.Sprintf("250 2.0.0 %d bytes taken into nowhere", size))
@@ -248,50 +312,4 @@ func (s *standIn) skip() bool {
 		}
 	}
 	return false
-}
-
-// stdio is two descriptors, whatever they are, with a bound on each wait and on all of them.
-type stdio struct {
-	in, out int
-	until   time.Time
-}
-
-func (s stdio) Read(p []byte) (int, error) {
-	until := time.Now().Add(idleTime)
-	if s.until.Before(until) {
-		until = s.until
-	}
-	if err := await(s.in, unix.POLLIN, until); err != nil {
-		return 0, err
-	}
-	n, err := unix.Read(s.in, p)
-	if n == 0 && err == nil {
-		return 0, io.EOF
-	}
-	return max(0, n), err
-}
-
-// Write sends all of p without a wait of its own: POLLOUT means room for more than any of our replies (a third of a socket's
-// buffer, a page of a pipe's).
-func (s stdio) Write(p []byte) (int, error) {
-	if err := await(s.out, unix.POLLOUT, time.Now().Add(unreadTime)); err != nil {
-		return 0, err
-	}
-	n, err := unix.Write(s.out, p)
-	return max(0, n), err
-}
-
-// await waits until the descriptor is ready, or says os.ErrDeadlineExceeded.
-func await(fd int, events int16, until time.Time) error {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	for {
-		left := time.Until(until)
-		if left <= 0 {
-			return os.ErrDeadlineExceeded
-		}
-		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
-		if n > 0 || err != nil && err != unix.EINTR {
-			return err
-		}
-	}
 }

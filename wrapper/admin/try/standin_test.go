@@ -13,6 +13,12 @@ import (
 // talk is what the stand-in replies to a client that sends all at once and then ends its side.
 func talk(t *testing.T, said string) []string {
 	t.Helper()
+	return talkWith(t, nil, said)
+}
+
+// talkWith is the same where the stand-in asks a guard.
+func talkWith(t *testing.T, guard *filter, said string) []string {
+	t.Helper()
 	var out bytes.Buffer
 	done := make(chan struct{})
 	go func() {
@@ -20,7 +26,7 @@ func talk(t *testing.T, said string) []string {
 		converse(struct {
 			io.Reader
 			io.Writer
-		}{strings.NewReader(said), &out}, "mx.example")
+		}{strings.NewReader(said), &out}, "mx.example", guard)
 	}()
 	select {
 	case <-done:
@@ -123,7 +129,7 @@ func TestStandInLosesPatience(t *testing.T) {
 	}
 	defer theirs.close()
 	defer ours.close()
-	go converse(stdio{int(ours.in.Fd()), int(ours.out.Fd()), time.Now().Add(100 * time.Millisecond)}, "mx.example")
+	go converse(stdio{int(ours.in.Fd()), int(ours.out.Fd()), time.Now().Add(100 * time.Millisecond)}, "mx.example", nil)
 	theirs.in.SetReadDeadline(time.Now().Add(10 * time.Second))
 	const want = "220 mx.example ESMTP stand-in\r\n421 4.4.2 mx.example waited long enough\r\n"
 	got := make([]byte, len(want))
