@@ -21,7 +21,7 @@ const sendwrap = "/usr/local/sbin/sendwrap"
 
 func TestSystemdUnits(t *testing.T) {
 	analyze := need(t, "systemd-analyze")
-	units := []string{"sendwrap.socket", "sendwrap@.service", "sendwrap-room.socket", "sendwrap.service"}
+	units := []string{"sendwrap.socket", "sendwrap@.service", "sendwrap-room.socket", "sendwrap.service", "sendwrap-guard.socket", "sendwrap-guard.service"}
 	verify := func(spoil func(name, text string) string) string {
 		t.Helper()
 		dir, program := t.TempDir(), standIn(t)

@@ -19,10 +19,11 @@ cc                                 gcc
 /usr/include/stdio.h               libc6-dev
 mandoc                             mandoc
 ip                                 iproute2
+/usr/lib/*/sasl2/libplain.so       libsasl2-modules
 '
 
 # Packages that conflict with those: xinetd with openbsd-inetd, the tcpserver that knows IPv6 with the one that does not, Postfix
-# with sendmail (make bench measures beside it). And the libraries they are linked with.
+# with sendmail (tests/guard and make bench run it). And the libraries they are linked with.
 beside='
 xinetd/usr/sbin/xinetd                    xinetd
 ucspi-tcp-ipv6/usr/bin/tcpserver          ucspi-tcp-ipv6
@@ -40,7 +41,10 @@ libssl.so.3      libssl3
 
 present() {
 	case $1 in
-	/*) test -e "$1" ;;
+	/*)
+		set -- $1 # which may be a pattern
+		test -e "$1"
+		;;
 	*) command -v "$1" >/dev/null ;;
 	esac
 }
