@@ -24,14 +24,18 @@ var mayImport = map[string][]string{
 	"wrapper/maillog":   {},
 	"wrapper/config":    {"allowlist"},
 	"wrapper":           {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/enforce":   {"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
 	"wrapper/admin/try": {"allowlist", "wrapper", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
-	"wrapper/room":      {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
-	"wrapper/admin":     {"allowlist", "wrapper", "wrapper/admin/try", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
-	"":                  {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/ledger", "wrapper/maillog", "wrapper/room"},
-	"packaging":         {},
-	"tests":             {},
-	"tests/room":        {},
-	"tests/bench":       {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/room":      {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/guard":     {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/admin":     {"allowlist", "wrapper", "wrapper/admin/try", "wrapper/config", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+	"": {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce", "wrapper/guard", "wrapper/ledger", "wrapper/maillog",
+		"wrapper/room"},
+	"packaging":   {},
+	"tests":       {},
+	"tests/room":  {},
+	"tests/guard": {},
+	"tests/bench": {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
 }
 
 // onlyIn names the packages that may import something of others; nil is all.
@@ -40,12 +44,13 @@ var onlyIn = map[string][]string{
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
+	"github.com/emersion/go-milter":      {"wrapper/guard", "wrapper/admin/try", "tests", "tests/guard", "tests/bench"},
 }
 
 // perConnection are the packages that every connection's process starts with, and tooHeavy what has no place in them: attack
 // surface and memory for each of a thousand clients that wait.
 var (
-	perConnection = []string{"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/ledger", "wrapper/maillog"}
+	perConnection = []string{"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"}
 	tooHeavy      = []string{"regexp", "log", "log/slog", "os/exec", "os/signal", "text/template", "net/http", "crypto/tls", "encoding/json"}
 )
 

@@ -1,0 +1,279 @@
+package guard
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// endTime is how soon a session has ended that is to hear nothing more: answerTime of wrapper/guard/cut.go, and what a busy machine takes.
+const endTime = time.Second
+
+// Words that a client who has done nothing wrong must not have in the log.
+const trouble = "BADRCPTS|RESETS|MAXRCPTS|BLOCKED"
+
+// 20 unknown users in one envelope: three names are learned, and nothing more ever.
+func TestOneEnvelope(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		pid := mtaOf(t, c)
+		c.wants("250", mailFrom)
+		answers := c.guesses(names("bad", 20)...)
+		learned(t, answers, 2, 3)
+		c.ends(endTime)
+		ended(t, s, c, pid, "3/3")
+	})
+}
+
+// The same in one write, with valid names behind it.
+func TestPipelined(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		pid := mtaOf(t, c)
+		lines := []string{mailFrom}
+		for _, name := range append(names("bad", 20), names("good", 20)...) {
+			lines = append(lines, rcpt(name))
+		}
+		c.sends(lines...)
+		answers := c.ends(3 * time.Second)
+		if len(answers) > 0 { // of MAIL
+			answers = answers[1:]
+		}
+		learned(t, answers, 0, 3) // what is still unread or unsent when the connection ends is lost
+		ended(t, s, c, pid, "3/3")
+	})
+}
+
+// Two guesses, RSET, two guesses: what the MTA's own limits forget.
+func TestResetBetween(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		pid := mtaOf(t, c)
+		var answers []string
+		bad := names("bad", 20)
+		for len(bad) > 0 {
+			if c.says(mailFrom) == "" {
+				break
+			}
+			heard := c.guesses(bad[:2]...)
+			answers = append(answers, heard...)
+			if len(heard) < 2 || c.says("RSET") == "" {
+				break
+			}
+			bad = bad[2:]
+		}
+		learned(t, answers, 2, 3)
+		c.ends(endTime)
+		ended(t, s, c, pid, "3/3")
+	})
+}
+
+// One guess a connection: caught as one connection with all of them is.
+func TestOneEachConnection(t *testing.T) {
+	everywhere(t, options{conf: "bad_rcpts_total 10/1h"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		var tenth *client
+		heard := 0
+		for i, name := range names("bad", 20) {
+			c, greeting := s.knocks(t, w, from)
+			if strings.HasPrefix(greeting, "421 ") {
+				c.ends(endTime)
+				continue
+			}
+			if i >= 10 {
+				t.Fatalf("connection %d is greeted with %q", i+1, greeting)
+			}
+			c.introduces(w)
+			c.wants("250", mailFrom)
+			if tenth = c; i < 9 {
+				c.wants("550 5.1.1 ", rcpt(name))
+				c.wants("221", "QUIT")
+				c.ends(endTime)
+			} else {
+				s.ends(c, w, "550 5.1.1 ", rcpt(name))
+			}
+			heard++
+		}
+		if heard != 10 {
+			t.Fatalf("%d names were told from others; want 10", heard)
+		}
+		l := logged(t, "BADRCPTS", tenth.addr)
+		if l.fields["bad"] != "1/3" || l.fields["total"] != "10/10" || l.fields["per"] != "1h" {
+			t.Errorf("want bad=1/3 total=10/10 per=1h: %s", l.text)
+		}
+		if n := len(logLines(t, "BLOCKED", netip.AddrPortFrom(from, 0), 10)); n != 10 {
+			t.Errorf("%d lines BLOCKED; want 10", n)
+		}
+	})
+}
+
+// 20 sessions at once of which one earns the block: all of them end, whatever they are at.
+func TestManyAtOnce(t *testing.T) {
+	const grace = time.Second
+	everywhere(t, options{conf: "block grace=1s"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		others := make([]*client, 19)
+		for i := range others {
+			c, greeting := s.knocks(t, w, from)
+			if others[i] = c; !strings.HasPrefix(greeting, "220 ") {
+				t.Fatalf("greeted with %q", greeting)
+			}
+			until := i % 5 // the rest is what it does not say any more
+			if until > 0 {
+				c.introduces(w)
+			}
+			for _, line := range []string{mailFrom, rcpt("good001"), "DATA"}[:max(until-1, 0)] {
+				c.wants(map[bool]string{true: "354", false: "250"}[line == "DATA"], line)
+			}
+		}
+		c := s.comes(t, w, from)
+		pids := map[int]bool{mtaOf(t, c): true}
+		for _, o := range others {
+			pids[mtaOf(t, o)] = true
+		}
+		c.wants("250", mailFrom)
+		learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3)
+		began := time.Now()
+		ends := make(chan time.Duration)
+		for _, o := range append(others, c) {
+			go func() {
+				for {
+					if answer, err := o.listen(grace + 5*time.Second); answer == "" || err != nil {
+						break
+					}
+				}
+				ends <- time.Since(began)
+			}()
+		}
+		var first, last time.Duration
+		for i := range 20 {
+			at := <-ends
+			if i == 1 { // the one that earned it does not wait
+				first = at
+			}
+			last = at
+		}
+		t.Logf("the first ended after %v, the last after %v", first, last)
+		if last > grace+time.Second {
+			t.Errorf("the last session ended after %v; want grace + 1s = %v", last, grace+time.Second)
+		}
+		if first < grace-200*time.Millisecond {
+			t.Errorf("a session ended after %v; the grace is %v", first, grace)
+		}
+		if s.kind.name == inetd.name { // here the ledger knows the processes
+			s.guardLog("END network=" + networkOf(from).String() + " ended=(19|20) ")
+		}
+		if s.kind.name != postfix.name { // whose processes go on with others
+			eventually(t, "all MTA processes end", func() bool {
+				for pid := range pids {
+					if runs(pid) {
+						return false
+					}
+				}
+				return true
+			})
+		}
+	})
+}
+
+// learned fails unless the answers are what a client may hear who names unknown users first: so many rejections, of which the last may be
+// the guard's word, and then nothing that tells one name from another.
+func learned(t *testing.T, answers []string, least, most int) {
+	t.Helper()
+	for i, a := range answers {
+		switch {
+		case i < most && strings.HasPrefix(a, "550 5.1.1 "):
+		case i >= most-1 && strings.HasPrefix(a, "421 4.7.0 "):
+		default:
+			t.Errorf("recipient %d of %d is answered %q", i+1, len(answers), a)
+		}
+	}
+	if len(answers) < least {
+		t.Errorf("%d answers: %q; want %d", len(answers), answers, least)
+	}
+}
+
+// ended looks at what a session leaves behind that has been ended for its bad recipients: its line, with the MTA's pid, the block, and
+// what the client hears when it comes back.
+func ended(t *testing.T, s *site, c *client, pid int, bad string) {
+	t.Helper()
+	l := logged(t, "BADRCPTS", c.addr)
+	network := networkOf(c.addr.Addr())
+	want := map[string]string{"network": network.String(), "bad": bad, "reason": "bad_rcpts", "reply": "421", "helo": `"client.test"`}
+	for key, value := range want {
+		if l.fields[key] != value {
+			t.Errorf("%s=%s in the log; want %s: %s", key, l.fields[key], value, l.text)
+		}
+	}
+	if !strings.HasSuffix(l.text, `helo="client.test"`) {
+		t.Errorf("the client's own text is not at the end: %s", l.text)
+	}
+	if left, err := time.ParseDuration(l.fields["left"]); err != nil || left < 59*time.Minute || left > time.Hour {
+		t.Errorf("left=%s; want 1h: %s", l.fields["left"], l.text)
+	}
+	if l.pid != pid {
+		t.Errorf("the line's pid is %d; want the MTA's, %d: %s", l.pid, pid, l.text)
+	}
+	if reason := s.blocked()[network]; reason != "bad_rcpts" {
+		t.Errorf("the block on %v has the reason %q", network, reason)
+	}
+	turnedAway(t, s, c.addr.Addr())
+}
+
+// turnedAway fails unless a client is refused before it can say anything: at the door, where there is one, else by the guard.
+func turnedAway(t *testing.T, s *site, from netip.Addr) {
+	t.Helper()
+	c, greeting := s.knocks(t, way{v6: from.Is6()}, from)
+	want := "421 4.7.1 "
+	if s.kind.name != inetd.name {
+		want = "421 " // and words of the MTA's own: none lets a milter say more here
+	}
+	if !strings.HasPrefix(greeting, want) {
+		t.Errorf("a client that is blocked is greeted with %q", greeting)
+	}
+	c.ends(endTime)
+	l := logged(t, "BLOCKED", c.addr)
+	if door := l.fields["server"] != ""; door != (s.kind.name == inetd.name) {
+		t.Errorf("from the door: %t: %s", door, l.text)
+	}
+	if l.fields["network"] == "" && l.fields["server"] == "" || l.fields["left"] == "" {
+		t.Errorf("BLOCKED without network or left: %s", l.text)
+	}
+	if port := strconv.Itoa(int(c.addr.Port())); !strings.HasSuffix(l.fields["client"], ":"+port) {
+		t.Errorf("client=%s; want port %s", l.fields["client"], port)
+	}
+}
+
+// By TCP the guard does not know the MTA's process: the session's line has its own pid, and no session is cut off. sendmail ends it by
+// itself; Postfix does so only when it would have accepted somebody.
+func TestOverTCP(t *testing.T) {
+	everySite(t, options{tcp: true}, kinds, func(t *testing.T, s *site) {
+		eachWay(t, s, func(t *testing.T, s *site, w way) {
+			c := s.comes(t, w, w.stranger())
+			c.wants("250", mailFrom)
+			learned(t, c.guesses("bad001", "bad002", "bad003", "good001", "good002"), 2, 3)
+			c.ends(endTime)
+			ended(t, s, c, s.guard.Process.Pid, "3/3")
+		})
+	})
+}
+
+// A virtual domain of sendmail's is guarded where its unknown names lead to a local user that there is not.
+func TestVirtualDomain(t *testing.T) {
+	everySite(t, options{}, []kind{inetd, daemon}, func(t *testing.T, s *site) {
+		c := s.comes(t, way{}, way{}.stranger())
+		pid := mtaOf(t, c)
+		c.wants("250", mailFrom)
+		c.wants("250", "RCPT TO:<known@virtual.test>")
+		for _, name := range []string{"bad001", "bad002", "bad003"} {
+			c.wants("550 5.1.1", "RCPT TO:<"+name+"@virtual.test>")
+		}
+		c.ends(endTime)
+		ended(t, s, c, pid, "3/3")
+	})
+}

@@ -1,0 +1,132 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hook writes what it is told to the site's file `blocked`: arguments, and the same from the environment.
+const hook = `#!/bin/sh
+echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" >>"${0%/*}/blocked"
+`
+
+// hooked is what on_block has been told so far.
+func (s *site) hooked() []string {
+	text, _ := os.ReadFile(s.file("blocked"))
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// withHook writes the program.
+func withHook(s *site) {
+	if err := os.WriteFile(s.file("hook"), []byte(hook), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// What has earned a block is handed on, with all that a firewall wants to know; but never our own addresses.
+func TestOnBlock(t *testing.T) {
+	conf := `on_block SITE/hook one "two words"`
+	everySite(t, options{conf: conf, before: withHook}, kinds, func(t *testing.T, s *site) {
+		for _, from := range []netip.Addr{addr("127.0.0.1"), addr("127.0.0.5"), addr("::1"), server4, server6} {
+			c := s.comes(t, way{}, from)
+			c.wants("250", mailFrom)
+			learned(t, c.guesses(names("bad", 20)...), 2, 3)
+			c.ends(endTime)
+			logged(t, "BADRCPTS", c.addr)
+		}
+		t.Run("abroad", func(t *testing.T) {
+			eachWay(t, s, func(t *testing.T, s *site, w way) {
+				from := w.stranger()
+				c := s.comes(t, w, from)
+				c.wants("250", mailFrom)
+				learned(t, c.guesses(names("bad", 20)...), 2, 3)
+				c.ends(endTime)
+				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from), map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
+				want := "one two words " + about + " | " + about
+				eventually(t, "on_block is told "+want, func() bool { return slices.Contains(s.hooked(), want) })
+			})
+		})
+		if told := s.hooked(); len(told) != len(ways) {
+			t.Errorf("on_block was told %q; want %d, and none about our own addresses", told, len(ways))
+		}
+	})
+}
+
+// blocks begins a block from outside, by a command that may take as long as the grace.
+func (s *site) blocks(t *testing.T, client netip.Addr) {
+	t.Helper()
+	cmd := exec.Command(sendwrap, "block", "-f", s.file("sendwrap.conf"), client.String())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // in a test that has failed
+		_ = cmd.Wait()
+	})
+}
+
+// A block from outside ends the live sessions of its network, and no others.
+func TestBlockFromOutside(t *testing.T) {
+	const grace = time.Second
+	everywhere(t, options{conf: "block grace=1s"}, func(t *testing.T, s *site, w way) {
+		elsewhere := way{v6: !w.v6, tls: w.tls} // the same client may have an address in another network
+		from, neighbour := w.stranger(), elsewhere.stranger()
+		idle, busy, other := s.comes(t, w, from), s.comes(t, w, from), s.comes(t, elsewhere, neighbour)
+		for _, c := range []*client{busy, other} {
+			c.wants("250", mailFrom)
+			c.wants("250", rcpt("good001"))
+		}
+		pid := mtaOf(t, busy)
+		began := time.Now()
+		s.blocks(t, from)
+		if said := idle.ends(grace + time.Second); len(said) > 1 {
+			t.Errorf("the idle one heard %q", said)
+		}
+		busy.ends(time.Until(began.Add(grace + time.Second)))
+		if took := time.Since(began); took < grace-200*time.Millisecond {
+			t.Errorf("the sessions ended after %v; the grace is %v", took, grace)
+		}
+		if s.kind.name != postfix.name {
+			eventually(t, "the MTA process ends", func() bool { return !runs(pid) })
+		}
+		s.arrives(t, other.tells(1))
+		s.arrives(t, other.delivers("good002"))
+		other.wants("221", "QUIT")
+		turnedAway(t, s, from)
+		unlogged(t, trouble, neighbour)
+	})
+}
+
+// Who is blocked in the midst of a session hears nothing but 421 from then on, also within the grace.
+func TestBlockedInGrace(t *testing.T) {
+	everywhere(t, options{conf: "block grace=20s"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		c.wants("250", mailFrom)
+		s.blocks(t, from)
+		eventually(t, "the network is blocked", func() bool { return s.blocked()[networkOf(from)] != "" })
+		time.Sleep(500 * time.Millisecond) // the guard looks several times a second
+		s.ends(c, w, "421 4.7.1 ", rcpt("good001"))
+		logged(t, "BLOCKED", c.addr)
+	})
+}
+
+// kill=off: what lives goes on, but hears nothing but 421.
+func TestKillOff(t *testing.T) {
+	everySite(t, options{conf: "block kill=off grace=0s"}, kinds, func(t *testing.T, s *site) {
+		eachWay(t, s, func(t *testing.T, s *site, w way) {
+			from := w.stranger()
+			c := s.comes(t, w, from)
+			s.command("block", from.String())
+			time.Sleep(1500 * time.Millisecond)
+			c.wants("250", "NOOP")
+			s.ends(c, w, "421 4.7.1 ", mailFrom)
+		})
+	})
+}

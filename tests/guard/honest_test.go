@@ -1,0 +1,256 @@
+package guard
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A newsletter to 200 is nobody's attack.
+func TestNewsletter(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		m := c.delivers(names("good", 200)...)
+		c.wants("221", "QUIT")
+		s.arrives(t, m)
+		unlogged(t, trouble, from)
+	})
+}
+
+// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that are not.
+func deadMembers() (all []string) {
+	for i, name := range names("good", 60) {
+		if i%20 == 9 {
+			name = strings.Replace(name, "good", "dead", 1)
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+// A mailing list with three dead members passes where bad_rcpts_percent looks at their share.
+func TestMailingList(t *testing.T) {
+	everywhere(t, options{conf: "bad_rcpts_percent 50"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		c.wants("250", mailFrom)
+		for _, name := range deadMembers() {
+			c.wants(map[bool]string{false: "250", true: "550 5.1.1"}[strings.HasPrefix(name, "dead")], rcpt(name))
+		}
+		m := c.tells(57)
+		c.wants("221", "QUIT")
+		s.arrives(t, m)
+		unlogged(t, trouble, from)
+		guessesOnly(t, s, w)
+	})
+}
+
+// guessesOnly is a client that bad_rcpts_percent does not protect.
+func guessesOnly(t *testing.T, s *site, w way) {
+	t.Helper()
+	c := s.comes(t, w, w.stranger())
+	c.wants("250", mailFrom)
+	c.wants("250", rcpt("good000"))
+	learned(t, c.guesses(names("bad", 20)...), 2, 3)
+	c.ends(endTime)
+	logged(t, "BADRCPTS", c.addr)
+}
+
+// It does not pass where nobody has said so.
+func TestMailingListEnded(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		c := s.comes(t, w, w.stranger())
+		c.wants("250", mailFrom)
+		heard := c.guesses(deadMembers()...)
+		if len(heard) > 50 { // the third dead one is the 50th
+			t.Errorf("%d recipients are answered", len(heard))
+		}
+		c.ends(endTime)
+		if l := logged(t, "BADRCPTS", c.addr); l.fields["good"] != "47" {
+			t.Errorf("want good=47: %s", l.text)
+		}
+	})
+}
+
+// What is put off is nobody's guess.
+func TestPutOff(t *testing.T) {
+	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		c.wants("250", mailFrom)
+		for range 12 {
+			c.wants("45", rcpt("later.1"))
+		}
+		c.wants("250", rcpt("good001"))
+		m := c.tells(1)
+		s.arrives(t, m)
+		c.wants("250", mailFrom)
+		learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3) // while these are
+		c.ends(endTime)
+		if l := logged(t, "BADRCPTS", c.addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
+			t.Errorf("want bad=3/3 good=1: %s", l.text)
+		}
+	})
+}
+
+// Networks of which sendwrap.conf says something.
+var (
+	allowed4, allowed6 = netip.MustParsePrefix("198.19.255.0/24"), netip.MustParsePrefix("2001:db8:cfff::/48")
+	lenient4, lenient6 = netip.MustParsePrefix("198.19.254.0/24"), netip.MustParsePrefix("2001:db8:cffe::/48")
+)
+
+// in is an address of the network that fits the way.
+func (w way) in(v4, v6 netip.Prefix) netip.Addr {
+	if w.v6 {
+		return v6.Addr().Next()
+	}
+	return v4.Addr().Next()
+}
+
+// Networks under allow, and those that have limits of their own.
+func TestNetworks(t *testing.T) {
+	conf := "max_rcpts 4\nmax_resets 2\nallow 198.19.255.0/24 2001:db8:cfff::/48\nclient 198.19.254.0/24 bad_rcpts=6\nclient 2001:db8:cffe::/48 bad_rcpts=6"
+	everywhere(t, options{conf: conf}, func(t *testing.T, s *site, w way) {
+		from := w.in(allowed4, allowed6)
+		if w.tls {
+			from = from.Next()
+		}
+		s.isSpared(t, s.comes(t, w, from))
+		unlogged(t, trouble, from)
+
+		from = w.in(lenient4, lenient6)
+		if w.tls { // a network of its own, /32 or /64
+			from = map[bool]netip.Addr{false: from.Next(), true: addr("2001:db8:cffe:1::1")}[w.v6]
+		}
+		c := s.comes(t, w, from)
+		c.wants("250", mailFrom)
+		learned(t, c.guesses(names("bad", 20)...), 5, 6)
+		c.ends(endTime)
+		if l := logged(t, "BADRCPTS", c.addr); l.fields["bad"] != "6/6" {
+			t.Errorf("want bad=6/6: %s", l.text)
+		}
+	})
+}
+
+// isSpared fails unless a client may do whatever it likes.
+func (s *site) isSpared(t *testing.T, c *client) {
+	t.Helper()
+	for range 5 {
+		c.wants("250", mailFrom)
+		c.wants("250", "RSET")
+	}
+	c.wants("250", mailFrom)
+	for _, name := range names("bad", 12) {
+		c.wants("550 5.1.1", rcpt(name))
+	}
+	for _, name := range names("good", 6) {
+		c.wants("250", rcpt(name))
+	}
+	m := c.tells(6)
+	c.wants("221", "QUIT")
+	s.arrives(t, m)
+}
+
+// Who has said who it is can be asked; unless guard_auth is on.
+func TestAuthenticated(t *testing.T) {
+	needSASL(t)
+	everywhere(t, options{conf: "max_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		c.authenticates()
+		s.isSpared(t, c)
+		unlogged(t, trouble, from)
+	})
+}
+
+func TestGuardAuth(t *testing.T) {
+	needSASL(t)
+	everywhere(t, options{conf: "guard_auth on"}, func(t *testing.T, s *site, w way) {
+		c := s.comes(t, w, w.stranger())
+		pid := mtaOf(t, c)
+		c.authenticates()
+		c.wants("250", mailFrom)
+		learned(t, c.guesses(names("bad", 20)...), 2, 3)
+		c.ends(endTime)
+		ended(t, s, c, pid, "3/3")
+	})
+}
+
+func (c *client) authenticates() {
+	c.t.Helper()
+	c.wants("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
+}
+
+// Mode observe: everything is logged, and nobody hindered.
+func TestObserve(t *testing.T) {
+	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		c := s.comes(t, w, from)
+		pid := mtaOf(t, c)
+		s.arrives(t, c.delivers(names("good", 6)...))
+		l := logged(t, "MAXRCPTS", c.addr)
+		observed(t, l, pid)
+		s.isSpared(t, c)
+		for _, word := range []string{"RESETS", "BADRCPTS"} {
+			observed(t, logged(t, word, c.addr), pid)
+		}
+		again := s.comes(t, w, from)
+		s.arrives(t, again.delivers("good001"))
+	})
+}
+
+func observed(t *testing.T, l line, pid int) {
+	t.Helper()
+	if _, replied := l.fields["reply"]; l.fields["mode"] != "observe" || l.pid != pid || replied {
+		t.Errorf("want mode=observe, no reply=, pid %d: %s", pid, l.text)
+	}
+}
+
+// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to guard against.
+func TestPipe(t *testing.T) {
+	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
+		cmd := exec.Command(realSendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		c := &client{t: t, conn: pipe{in.(*os.File), out.(*os.File)}, in: bufio.NewReader(out)}
+		if greeting := c.hears(); !strings.HasPrefix(greeting, "220 ") {
+			t.Fatalf("greeted with %q", greeting)
+		}
+		c.wants("250", "EHLO client.test")
+		s.isSpared(t, c)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// pipe is two of them, one each way.
+type pipe struct{ to, from *os.File }
+
+func (p pipe) Read(b []byte) (int, error)  { return p.from.Read(b) }
+func (p pipe) Write(b []byte) (int, error) { return p.to.Write(b) }
+func (p pipe) Close() error                { return errors.Join(p.to.Close(), p.from.Close()) }
+func (p pipe) LocalAddr() net.Addr         { return nil }
+func (p pipe) RemoteAddr() net.Addr        { return nil }
+func (p pipe) SetDeadline(t time.Time) error {
+	return errors.Join(p.to.SetDeadline(t), p.from.SetDeadline(t))
+}
+func (p pipe) SetReadDeadline(t time.Time) error  { return p.from.SetDeadline(t) }
+func (p pipe) SetWriteDeadline(t time.Time) error { return p.to.SetDeadline(t) }

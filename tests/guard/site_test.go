@@ -1,0 +1,329 @@
+package guard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// site is a mail server with a guard of its own, for one test.
+type site struct {
+	options
+	t    *testing.T
+	kind kind
+	dir  string
+	port uint16
+
+	guard *exec.Cmd
+	gone  chan struct{} // closed when that guard has ended
+}
+
+// kind is one of the MTAs that are tested.
+type kind struct {
+	name  string
+	start func(*site)
+}
+
+var (
+	// inetd starts sendwrap for each client, which becomes sendmail -bs.
+	inetd = kind{"inetd", startInetd}
+	// daemon is sendmail -bD, which forks for each client.
+	daemon = kind{"daemon", startSendmail}
+	// postfix has processes that take one client after the other.
+	postfix = kind{"postfix", startPostfix}
+
+	kinds = []kind{inetd, daemon, postfix}
+)
+
+// options are what a test wants otherwise.
+type options struct {
+	conf    string        // lines of sendwrap.conf; SITE is the site's directory
+	before  func(*site)   // runs before anything is started
+	patient time.Duration // how long the MTA waits for the guard; 0 is 10s
+	tcp     bool          // the guard is to be reached by TCP
+}
+
+// everywhere runs a test with each of the MTAs, and there in each of the ways, all at once.
+func everywhere(t *testing.T, o options, test func(t *testing.T, s *site, w way)) {
+	t.Helper()
+	everySite(t, o, kinds, func(t *testing.T, s *site) { eachWay(t, s, test) })
+}
+
+// everySite runs a test with each of these MTAs.
+func everySite(t *testing.T, o options, kinds []kind, test func(t *testing.T, s *site)) {
+	t.Helper()
+	t.Parallel()
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newSite(t, k, o))
+		})
+	}
+}
+
+// eachWay runs a test in each of the ways.
+func eachWay(t *testing.T, s *site, test func(t *testing.T, s *site, w way)) {
+	for _, w := range ways {
+		t.Run(w.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, s, w)
+		})
+	}
+}
+
+// ports are those that no site has yet.
+var ports atomic.Uint32
+
+func newSite(t *testing.T, k kind, o options) *site {
+	t.Helper()
+	if _, err := abroad(); err != nil {
+		need(t, err.Error())
+	}
+	if _, err := maillog(); err != nil {
+		need(t, err.Error())
+	}
+	dir, err := os.MkdirTemp(workDir, k.name)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // Postfix's and sendmail's processes are not all root's
+	}
+	for _, sub := range []string{"run", "state"} {
+		if err == nil {
+			err = os.Mkdir(filepath.Join(dir, sub), 0o755)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.patient == 0 {
+		o.patient = 10 * time.Second
+	}
+	s := &site{options: o, t: t, kind: k, dir: dir, port: uint16(2500 + ports.Add(1))}
+	s.configure(o.conf)
+	if o.before != nil {
+		o.before(s)
+	}
+	s.startGuard()
+	k.start(s)
+	for _, at := range s.addrs() {
+		eventually(t, "the MTA listens on "+at.String(), func() bool {
+			c, err := net.Dial("tcp", at.String())
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
+	}
+	return s
+}
+
+func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
+
+// addrs are where the MTA listens.
+func (s *site) addrs() (all []netip.AddrPort) {
+	for _, a := range []netip.Addr{server4, server6, addr("127.0.0.1"), addr("::1")} {
+		all = append(all, netip.AddrPortFrom(a, s.port))
+	}
+	return all
+}
+
+// addr is where the MTA listens for a client from there.
+func (s *site) addr(from netip.Addr) netip.AddrPort {
+	all := s.addrs()
+	if from.IsLoopback() {
+		all = all[2:]
+	}
+	if from.Is6() {
+		return all[1]
+	}
+	return all[0]
+}
+
+// configure writes sendwrap.conf.
+func (s *site) configure(lines string) {
+	s.t.Helper()
+	listen := "unix:" + s.socket()
+	switch {
+	case s.tcp:
+		listen = s.guardPort().String()
+	case s.kind.name == postfix.name:
+		listen += " owner=" + postfixUser
+	}
+	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
+		realSendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
+	// What a test does not speak of is so that it does not wait.
+	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms"} {
+		name, _, _ := strings.Cut(d, " ")
+		if !regexp.MustCompile(`(?m)^` + name + ` `).MatchString(lines) {
+			text += d + "\n"
+		}
+	}
+	text += strings.ReplaceAll(lines, "SITE", s.dir) + "\n"
+	if err := os.WriteFile(s.file("sendwrap.conf"), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) socket() string { return s.file("run/guard.sock") }
+
+// guardPort is where the guard is to be reached by TCP.
+func (s *site) guardPort() netip.AddrPort { return netip.AddrPortFrom(addr("127.0.0.1"), s.port+5000) }
+
+// dialGuard connects to the guard as an MTA does.
+func (s *site) dialGuard() (net.Conn, error) {
+	if s.tcp {
+		return net.Dial("tcp", s.guardPort().String())
+	}
+	return net.Dial("unix", s.socket())
+}
+
+// startGuard starts the guard and waits until it takes MTAs.
+func (s *site) startGuard() {
+	t := s.t
+	t.Helper()
+	var cmd *exec.Cmd
+	cmd, s.gone = s.run("guard.out", nil, guard, "guard", "-f", s.file("sendwrap.conf"))
+	s.guard = cmd
+	eventually(t, "the guard listens", func() bool {
+		select {
+		case <-s.gone:
+			text, _ := os.ReadFile(s.file("guard.out"))
+			t.Fatalf("the guard has ended: %v: %s", cmd.ProcessState, text)
+		default:
+		}
+		c, err := s.dialGuard()
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// run starts a program that runs until the test ends, and then is ended with all that it has started; out takes what it says.
+func (s *site) run(out string, env []string, argv ...string) (*exec.Cmd, chan struct{}) {
+	t := s.t
+	t.Helper()
+	f, err := os.OpenFile(s.file(out), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = f, f
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	gone := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // its status says how we ended it
+		close(gone)
+	}()
+	t.Cleanup(func() {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		<-gone
+		if text, _ := os.ReadFile(s.file(out)); t.Failed() && len(text) > 0 || strings.Contains(string(text), "DATA RACE") {
+			t.Errorf("%s: %.4000s", out, text)
+		}
+	})
+	return cmd, gone
+}
+
+// signal sends the guard a signal.
+func (s *site) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.guard.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// killGuard ends the guard as nobody should.
+func (s *site) killGuard() {
+	s.t.Helper()
+	s.signal(syscall.SIGKILL)
+	<-s.gone
+}
+
+// guardLog waits for a line of this guard's that matches.
+func (s *site) guardLog(text string) []string {
+	s.t.Helper()
+	l, err := maillog()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := l.wait(regexp.MustCompile(`^sendwrap\[`+strconv.Itoa(s.guard.Process.Pid)+`\]: .*`+text), 1)
+	if len(lines) == 0 {
+		s.t.Errorf("the guard has not logged %s", text)
+	}
+	return lines
+}
+
+// command runs one of sendwrap's.
+func (s *site) command(args ...string) string {
+	s.t.Helper()
+	args = append([]string{args[0], "-f", s.file("sendwrap.conf")}, args[1:]...)
+	out, err := exec.Command(sendwrap, args...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			out = append(out, exit.Stderr...)
+		}
+		s.t.Fatalf("sendwrap %q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// blocked are the blocks that run, network and reason.
+func (s *site) blocked() map[netip.Prefix]string {
+	s.t.Helper()
+	var status struct {
+		Blocks []struct {
+			Network netip.Prefix
+			Reason  string
+		}
+	}
+	if err := json.Unmarshal([]byte(s.command("status", "-json")), &status); err != nil {
+		s.t.Fatal(err)
+	}
+	all := map[netip.Prefix]string{}
+	for _, b := range status.Blocks {
+		all[b.Network] = b.Reason
+	}
+	return all
+}
+
+// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for all its recipients, Postfix throws it
+// away, for each.
+func (s *site) arrives(t *testing.T, m message) {
+	t.Helper()
+	if s.kind.name != postfix.name {
+		re := regexp.MustCompile(`(?m)^Subject: ` + m.subject + `$`)
+		eventually(t, m.subject+" arrives", func() bool {
+			text, err := os.ReadFile(filepath.Join(workDir, "sendmail/box"))
+			return err == nil && re.Match(text)
+		})
+		return
+	}
+	l, err := maillog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	re := regexp.MustCompile(`^postfix/discard\[\d+\]: ` + m.queue + `: to=.* status=sent`)
+	if lines := l.wait(re, m.recipients); len(lines) != m.recipients {
+		t.Errorf("%s went to %d of %d recipients", m.subject, len(lines), m.recipients)
+	}
+}

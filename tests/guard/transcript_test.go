@@ -1,0 +1,98 @@
+package guard
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// transcripts are the files about a client.
+func (s *site) transcripts(t *testing.T, client string) []string {
+	t.Helper()
+	all, err := filepath.Glob(s.file("transcripts/*-" + client + "-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A session that has earned a block is written down: what the client said and what came of it, and nothing of its mail.
+func TestTranscript(t *testing.T) {
+	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
+		from := w.stranger()
+		honest := s.comes(t, w, from)
+		s.arrives(t, honest.delivers("good001"))
+		honest.wants("221", "QUIT")
+
+		c := s.comes(t, w, from)
+		m := c.delivers("good001")
+		c.wants("250", mailFrom)
+		c.wants("550", rcpt("bad000"))
+		c.wants("250", "RSET")
+		c.wants("250", mailFrom)
+		c.guesses(names("bad", 20)...)
+		c.ends(endTime)
+		s.arrives(t, m)
+		var files []string
+		eventually(t, "a transcript is written", func() bool {
+			files = s.transcripts(t, from.String())
+			return len(files) > 0
+		})
+		text, err := os.ReadFile(files[0])
+		if err != nil || len(files) != 1 {
+			t.Fatalf("%v: %q", err, files)
+		}
+		if st, err := os.Stat(files[0]); err != nil || st.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", st.Mode(), err)
+		}
+		told := regexp.MustCompile(`(?s)HELO +"client.test".*MAIL +"<?sender@client.test>?"` +
+			`.*RCPT +"<?good001@mx.test>?"\n.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RSET.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RCPT +"<?bad001@mx.test>?" +"5\.1\.1`)
+		if !told.Match(text) {
+			t.Errorf("the transcript does not tell %v:\n%s", told, text)
+		}
+		for _, secret := range []string{messageText, m.subject} {
+			if strings.Contains(string(text), secret) {
+				t.Errorf("%q is in the transcript:\n%s", secret, text)
+			}
+		}
+	})
+}
+
+// All files together never take more than they may, however much clients say; the oldest go.
+func TestTranscriptsAreBounded(t *testing.T) {
+	const most = 64 << 10
+	conf := "transcript SITE/transcripts max=64k\nbad_rcpts 260\nbad_rcpts_total 0\nbad_rcpt_delay 0s"
+	everySite(t, options{conf: conf}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
+		var newest string
+		for _, guesses := range []int{40, 259, 40, 1} { // 12, 78 and so on kB in sendmail's words; more in Postfix's
+			from := way{}.stranger()
+			c := s.comes(t, way{}, from)
+			c.wants("250", mailFrom)
+			for _, name := range names(strings.Repeat("bad", 66), guesses) {
+				c.wants("550", rcpt(name))
+			}
+			c.guesses(names("bad", 260)...)
+			c.ends(endTime)
+			newest = from.String()
+			eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
+			var sum int64
+			files := s.transcripts(t, "*")
+			for _, f := range files {
+				st, err := os.Stat(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum += st.Size()
+			}
+			t.Logf("%d files, %d bytes", len(files), sum)
+			if sum > most {
+				t.Errorf("%d bytes in %d transcripts; want %d at most", sum, len(files), most)
+			}
+		}
+		if len(s.transcripts(t, "*")) < 2 {
+			t.Error("only one transcript is kept")
+		}
+	})
+}

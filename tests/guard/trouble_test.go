@@ -1,0 +1,184 @@
+package guard
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The guard is killed in the midst of sessions: they go on, new ones too, and the next guard watches those that come to it.
+func TestGuardKilled(t *testing.T) {
+	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
+		sessions := map[way]*client{}
+		for _, w := range ways {
+			c := s.comes(t, w, w.stranger())
+			c.wants("250", mailFrom)
+			c.wants("250", rcpt("good001"))
+			c.wants("550 5.1.1", rcpt("bad000"))
+			sessions[w] = c
+		}
+		s.killGuard()
+		for _, w := range ways {
+			s.goesOn(t, sessions[w], 2)
+			from := w.stranger()
+			c := s.comes(t, w, from)
+			c.wants("250", mailFrom)
+			s.goesOn(t, c, 1)
+			unlogged(t, trouble, from)
+		}
+		told := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
+		if l, err := maillog(); err != nil || len(l.wait(told, 1)) == 0 {
+			t.Errorf("the MTA has not logged that the guard is gone (%v)", err)
+		}
+		s.startGuard() // its socket was left behind by the one before
+		for _, w := range ways {
+			s.arrives(t, sessions[w].delivers("good003")) // its MTA may or may not ask again
+			c := s.comes(t, w, w.stranger())
+			pid := mtaOf(t, c)
+			c.wants("250", mailFrom)
+			learned(t, c.guesses(names("bad", 20)...), 2, 3)
+			c.ends(endTime)
+			ended(t, s, c, pid, "3/3")
+		}
+	})
+}
+
+// goesOn is the rest of a transaction that nobody watches, and in which that many recipients are accepted in all.
+func (s *site) goesOn(t *testing.T, c *client, recipients int) {
+	t.Helper()
+	for _, name := range names("bad", 5) {
+		c.wants("550 5.1.1", rcpt(name))
+	}
+	c.wants("250", rcpt("good002"))
+	s.arrives(t, c.tells(recipients))
+}
+
+// A guard that does not answer holds up mail as long as the MTA is told to wait for it, and no longer.
+func TestGuardStopped(t *testing.T) {
+	const patient = 2 * time.Second
+	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
+		midst := s.comes(t, way{}, way{}.stranger())
+		midst.wants("250", mailFrom)
+		s.signal(syscall.SIGSTOP)
+		began := time.Now()
+		s.goesOn(t, midst, 1)
+		if took := time.Since(began); took < patient/2 || took > 3*patient {
+			t.Errorf("a message in the midst took %v; the MTA waits %v", took, patient)
+		}
+		began = time.Now()
+		c := s.comes(t, way{v6: true, tls: true}, way{v6: true}.stranger())
+		s.arrives(t, c.delivers("good001"))
+		if took := time.Since(began); took > 3*patient {
+			t.Errorf("another message took %v; the MTA waits %v", took, patient)
+		}
+		s.signal(syscall.SIGCONT)
+		for _, w := range ways {
+			c := s.comes(t, w, w.stranger())
+			c.wants("250", mailFrom)
+			learned(t, c.guesses(names("bad", 20)...), 2, 3)
+			c.ends(endTime)
+			logged(t, "BADRCPTS", c.addr)
+		}
+	})
+}
+
+// Without a ledger each session is counted by itself.
+func TestLedgerUnusable(t *testing.T) {
+	everySite(t, options{conf: "bad_rcpts_total 4/1h", before: spoilLedger}, kinds, func(t *testing.T, s *site) {
+		began := time.Now()
+		t.Run("sessions", func(t *testing.T) {
+			eachWay(t, s, func(t *testing.T, s *site, w way) {
+				from := w.stranger()
+				for range 3 {
+					c := s.comes(t, w, from)
+					pid := mtaOf(t, c)
+					s.arrives(t, c.delivers("good001"))
+					c.wants("250", mailFrom)
+					learned(t, c.guesses(names("bad", 20)...), 2, 3)
+					c.ends(endTime)
+					if l := logged(t, "BADRCPTS", c.addr); l.fields["bad"] != "3/3" || l.fields["left"] != "" || l.pid != pid {
+						t.Errorf("want bad=3/3, no left=, pid %d: %s", pid, l.text)
+					}
+				}
+			})
+		})
+		// It is tried once a minute.
+		if lines := s.guardLog("ledger"); len(lines) > 1+int(time.Since(began)/time.Minute) {
+			t.Errorf("%d lines about the ledger after %v: %q", len(lines), time.Since(began), lines)
+		}
+	})
+}
+
+// spoilLedger puts something in the ledger's place.
+func spoilLedger(s *site) {
+	if err := os.Mkdir(s.file("state/ledger"), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// A ledger that is put aside while the guard runs is made anew, and counted in.
+func TestLedgerReplaced(t *testing.T) {
+	everySite(t, options{}, []kind{daemon}, func(t *testing.T, s *site) {
+		s.arrives(t, s.comes(t, way{}, way{}.stranger()).delivers("good001"))
+		if err := os.Rename(s.file("state/ledger"), s.file("state/old")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the guard makes another ledger", func() bool {
+			_, err := os.Stat(s.file("state/ledger"))
+			return err == nil
+		})
+		c := s.comes(t, way{}, way{}.stranger())
+		pid := mtaOf(t, c)
+		c.wants("250", mailFrom)
+		learned(t, c.guesses(names("bad", 20)...), 2, 3)
+		c.ends(endTime)
+		ended(t, s, c, pid, "3/3")
+	})
+}
+
+// SIGHUP: what is configured now holds for those who come from now on; a mistake changes nothing.
+func TestReload(t *testing.T) {
+	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
+		w := way{}
+		before := s.comes(t, w, w.stranger())
+		before.wants("250", mailFrom)
+		s.configure("bad_rcpts 5")
+		s.signal(syscall.SIGHUP)
+		s.guardLog("read anew")
+		learned(t, before.guesses(names("bad", 20)...), 2, 3)
+		s.configure("bad_rcpts many")
+		s.signal(syscall.SIGHUP)
+		s.guardLog("sendwrap.conf:[0-9]+: ")
+		after := s.comes(t, w, w.stranger())
+		after.wants("250", mailFrom)
+		learned(t, after.guesses(names("bad", 20)...), 4, 5)
+		after.ends(endTime)
+	})
+}
+
+// SIGTERM: the guard ends, its socket is gone, and sessions go on without it.
+func TestGuardEnds(t *testing.T) {
+	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
+		c := s.comes(t, way{}, way{}.stranger())
+		c.wants("250", mailFrom)
+		s.signal(syscall.SIGTERM)
+		select {
+		case <-s.gone:
+		case <-time.After(5 * time.Second):
+			t.Fatal("the guard does not end")
+		}
+		if code := s.guard.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		if text, _ := os.ReadFile(s.file("guard.out")); strings.TrimSpace(string(text)) != "" {
+			t.Errorf("it says %q", text)
+		}
+		if _, err := os.Lstat(s.socket()); err == nil {
+			t.Error("its socket is still there")
+		}
+		s.goesOn(t, c, 1)
+	})
+}
