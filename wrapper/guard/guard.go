@@ -47,7 +47,8 @@ type guard struct {
 	mu       sync.Mutex // of all that follows
 	door     *wrapper.Door
 	sessions map[*session]struct{}
-	room     int // how many more sessions there may be
+	came     uint64 // sessions, so far
+	room     int    // how many more there may be
 }
 
 // spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to read.
@@ -141,6 +142,7 @@ func (g *guard) join(s *session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sessions[s] = struct{}{}
+	g.came++
 }
 
 // leave is the end of a session.

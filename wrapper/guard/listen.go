@@ -36,9 +36,6 @@ func (g *guard) listeners() ([]net.Listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		if local, ok := l.(*net.UnixListener); ok {
-			local.SetUnlinkOnClose(false) // it is the service manager's
-		}
 		all = append(all, l)
 	}
 	return all, nil

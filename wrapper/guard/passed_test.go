@@ -160,7 +160,7 @@ func TestNoDescriptors(t *testing.T) {
 	for _, m := range all {
 		m.Close()
 	}
-	p.book.await(t, "<20>", "too many open files") // there was none for the log, either
+	p.book.await(t, "<20>", "too many open files") // now that there is one for the log
 	eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
 	mustDo(t, g.Process.Signal(unix.SIGTERM), g.Wait())
 }

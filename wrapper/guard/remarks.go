@@ -1,12 +1,9 @@
 package guard
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/maillog"
 )
@@ -60,7 +57,5 @@ func (r *remarks) report() {
 	if others > 0 {
 		text += fmt.Sprintf(" (and %d more like it)", others)
 	}
-	if err := to.Write(maillog.Warning, text); errors.Is(err, unix.EMFILE) {
-		r.note(text) // that there is no descriptor is worth telling when there is one
-	}
+	_ = to.Write(maillog.Warning, text)
 }

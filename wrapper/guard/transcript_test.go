@@ -208,20 +208,27 @@ func TestTranscriptsBounded(t *testing.T) {
 	}
 }
 
-// Sixteen that end at once, which is just what there is room for.
+// Sixteen that end at once, twice as many as there is room for.
 func TestTranscriptsAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"transcript "+dir+" max=64k\n")
 	var all []*mta
 	for n := range 16 {
 		m := p.client(fmt.Sprintf("192.0.2.%d", n))
-		m.play("mail bad bad bad", "c c c 421")
+		m.play("mail", "c")
+		for range 40 { // so that two are more than a page, and all are more than there is room for
+			m.good(strings.Repeat("x", 100))
+		}
+		m.play("bad bad bad", "c c 421")
 		all = append(all, m)
 	}
 	for _, m := range all {
 		go m.Close()
 	}
-	eventually(t, "16 transcripts", func() bool { return len(transcripts(t, dir)) == 16 })
+	eventually(t, "all have left", func() bool { return goroutines() == 0 })
+	if n := len(transcripts(t, dir)); n != 8 {
+		t.Errorf("%d transcripts of two pages each", n)
+	}
 	p.client("192.0.2.21").play("mail good", "c c")
 }
 
@@ -262,16 +269,16 @@ func TestTranscriptDirectory(t *testing.T) {
 func TestManyTranscripts(t *testing.T) {
 	dir := t.TempDir()
 	mustDo(t, os.Chmod(dir, 0o700))
-	const files = 3000 // of 1.2 MB
+	const files, most = 500, 64 << 10 // of 200 kB
 	for n := range files {
 		began := time.Unix(int64(n), 0).UTC().Format(transcriptTime)
 		mustDo(t, os.WriteFile(dir+"/"+began+"-192.0.2.1-1"+transcriptSuffix, make([]byte, 400), 0o600))
 	}
 	g := build(t, rules)
 	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{}, client: netip.MustParseAddrPort("192.0.2.1:1")}
-	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: 10 << 20}, clerk: &g.clerk}
+	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most}, clerk: &g.clerk}
 	mustDo(t, k.write())
-	if n := len(transcripts(t, dir)); n != 10<<20/4096 {
+	if n := len(transcripts(t, dir)); n != most/4096 {
 		t.Errorf("%d files are left of %d", n, files)
 	}
 }

@@ -3,6 +3,7 @@ package guard
 import (
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	tickEvery   = time.Second            // for what is wrong with the ledger
 	reopenEvery = time.Minute            // a ledger that could not be opened
 	partingTime = time.Second            // for the sessions to end when the guard does
+	sweepEvery  = 5 * time.Second        // at most
 
 	// killTime is how much later than the grace a session is cut off whose process enforce has already ended, if it could.
 	killTime = 200 * time.Millisecond
@@ -27,7 +29,8 @@ func (g *guard) watch(hup <-chan os.Signal) {
 	look, tick := time.NewTicker(lookEvery), time.NewTicker(tickEvery)
 	defer look.Stop()
 	defer tick.Stop()
-	var seen uint64                         // blocks begun, as the ledger numbers them
+	var seen uint64 // blocks begun, as the ledger numbers them
+	var swept sweep
 	reopenAt := time.Now().Add(reopenEvery) // it has been tried
 	for {
 		select {
@@ -40,6 +43,7 @@ func (g *guard) watch(hup <-chan os.Signal) {
 		case now := <-tick.C:
 			reopenAt = g.tend(now, reopenAt)
 			g.remarks.report()
+			g.sweep(&swept, now)
 		}
 	}
 }
@@ -103,6 +107,25 @@ func (g *guard) watched() []*session {
 		all = append(all, s)
 	}
 	return all
+}
+
+// sweep is when memory was given back last.
+type sweep struct {
+	at         time.Time
+	came, done uint64 // sessions so far: as of the last look, and of the last sweep
+}
+
+// sweep gives back what a rush of sessions has left behind, once no more have come for a moment. Go would do so only in minutes,
+// and keeps until then what go-milter makes for each answer, 4 kB, and what stacks have grown by.
+func (g *guard) sweep(last *sweep, now time.Time) {
+	g.mu.Lock()
+	came := g.came
+	g.mu.Unlock()
+	if came == last.came && came != last.done && now.Sub(last.at) >= sweepEvery {
+		debug.FreeOSMemory()
+		last.done, last.at = came, now
+	}
+	last.came = came
 }
 
 // tend opens the ledger anew where there is none, or another one now.

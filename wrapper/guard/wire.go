@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -47,94 +46,93 @@ type wire struct {
 	net.Conn
 	packetTime, idleTime time.Duration
 
-	ahead  []byte // read already
+	buffer [256]byte // most packets whole, and what comes with them: to read is most of what a packet costs
+	ahead  []byte    // of the buffer, what go-milter has not had yet
 	length [4]byte
-	have   int // bytes of length
-	left   int // bytes of the packet
+	have   int  // bytes of length
+	left   int  // bytes of the packet
+	timed  bool // the packet has to end in time
 	closed func()
 }
 
 var errNoMilter = errors.New("is not the milter protocol")
 
-// offer reads the packet with which an MTA begins, and what it offers. The packet will be read once more.
+// offer reads the packet with which an MTA begins, and what it offers. go-milter will read the packet once more.
 func (w *wire) offer() (milter.OptAction, milter.OptProtocol, error) {
-	var packet [64]byte
+	const least, most = 4 + 1 + 3*4, 64
 	_ = w.Conn.SetReadDeadline(time.Now().Add(w.packetTime))
-	n, err := io.ReadAtLeast(w.Conn, packet[:], 4)
+	n, err := io.ReadAtLeast(w.Conn, w.buffer[:most], 4)
 	if err != nil {
 		return 0, 0, err
 	}
-	length := int(binary.BigEndian.Uint32(packet[:]))
-	const least = 1 + 3*4
-	if length < least || 4+length > len(packet) {
+	size := 4 + int(binary.BigEndian.Uint32(w.buffer[:]))
+	if size < least || size > most {
 		return 0, 0, errNoMilter
 	}
-	if n < 4+length {
-		m, err := io.ReadFull(w.Conn, packet[n:4+length])
+	if n < size {
+		m, err := io.ReadFull(w.Conn, w.buffer[n:size])
 		if err != nil {
 			return 0, 0, err
 		}
 		n += m
 	}
-	if packet[4] != byte(milter.CodeOptNeg) {
+	if w.buffer[4] != byte(milter.CodeOptNeg) {
 		return 0, 0, errNoMilter
 	}
-	w.ahead = bytes.Clone(packet[:n])
-	return milter.OptAction(binary.BigEndian.Uint32(packet[9:])), milter.OptProtocol(binary.BigEndian.Uint32(packet[13:])), nil
+	w.ahead = w.buffer[:n]
+	return milter.OptAction(binary.BigEndian.Uint32(w.buffer[9:])), milter.OptProtocol(binary.BigEndian.Uint32(w.buffer[13:])), nil
 }
 
 // Read gives go-milter what has come, never beyond the end of a packet's length or of the packet.
 func (w *wire) Read(b []byte) (int, error) {
-	most := w.left
-	if w.left == 0 {
-		most = len(w.length) - w.have
+	if len(w.ahead) == 0 {
+		if err := w.fill(); err != nil {
+			return 0, err
+		}
 	}
-	if err := w.wait(); err != nil {
-		return 0, err
-	}
-	n, err := w.read(b[:min(len(b), most)])
 	if w.left > 0 {
-		w.left -= n
-		return n, err
+		n := copy(b[:min(len(b), w.left)], w.ahead)
+		w.ahead = w.ahead[n:]
+		if w.left -= n; w.left == 0 {
+			w.timed = false
+		}
+		return n, nil
 	}
-	copy(w.length[w.have:], b[:n])
+	n := copy(b[:min(len(b), len(w.length)-w.have)], w.ahead)
+	copy(w.length[w.have:], w.ahead[:n])
+	w.ahead = w.ahead[n:]
 	if w.have += n; w.have == len(w.length) {
 		w.have, w.left = 0, int(binary.BigEndian.Uint32(w.length[:]))
 		if w.left == 0 || w.left > maxPacket {
 			return 0, fmt.Errorf("packet of %d bytes; want 1 to %d", w.left, maxPacket)
 		}
 	}
-	return n, err
+	return n, nil
 }
 
-// wait sets how long the next read may take. The time of a packet begins with its first byte.
-func (w *wire) wait() error {
-	switch {
-	case len(w.ahead) > 0:
+// fill waits for more to come: in the midst of a packet until its time is over, which began with its first byte, as far as we
+// have seen.
+func (w *wire) fill() error {
+	var err error
+	switch within := w.left > 0 || w.have > 0; {
+	case !within:
+		err = w.SetReadDeadline(time.Now().Add(w.idleTime))
+	case !w.timed:
+		w.timed = true
+		err = w.SetReadDeadline(time.Now().Add(w.packetTime))
+	}
+	if err != nil {
+		return err
+	}
+	n, err := w.Conn.Read(w.buffer[:])
+	w.ahead = w.buffer[:n]
+	if n > 0 {
 		return nil
-	case w.left == 0 && w.have == 0:
-		return w.SetReadDeadline(time.Now().Add(w.idleTime))
 	}
-	return nil
-}
-
-func (w *wire) read(b []byte) (n int, err error) {
-	if len(w.ahead) > 0 {
-		n = copy(b, w.ahead)
-		w.ahead = w.ahead[n:]
-		return n, nil
-	}
-	begins := w.left == 0 && w.have == 0
-	n, err = w.Conn.Read(b)
 	if parted(err) {
-		return n, io.EOF
+		return io.EOF
 	}
-	if begins && n > 0 {
-		if err := w.SetReadDeadline(time.Now().Add(w.packetTime)); err != nil {
-			return n, err
-		}
-	}
-	return n, err
+	return err
 }
 
 // Write sends an answer, to an MTA that reads it in time.

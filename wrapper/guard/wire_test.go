@@ -12,7 +12,7 @@ import (
 // hasty is a guard that waits for no MTA for long.
 func hasty(t *testing.T) *post {
 	p := build(t, rules)
-	p.packetTime, p.idleTime = 200*time.Millisecond, 500*time.Millisecond
+	p.packetTime, p.idleTime = 200*time.Millisecond, 2*time.Second
 	p.begin()
 	return p
 }
@@ -135,7 +135,8 @@ func TestNegotiation(t *testing.T) {
 // Lengths that lie, and packets that stop in the middle.
 func TestLyingLengths(t *testing.T) {
 	p := hasty(t)
-	const packet, idle = 150 * time.Millisecond, 450 * time.Millisecond
+	const packet, idle = 150 * time.Millisecond, 1900 * time.Millisecond
+	const longest = 16384 // bytes
 	for _, c := range []struct {
 		name  string
 		sends []byte
@@ -149,7 +150,7 @@ func TestLyingLengths(t *testing.T) {
 		{"length 0", length(0), atOnce},
 		{"length 1<<31", length(1 << 31), atOnce},
 		{"length -1", length(1<<32 - 1), atOnce},
-		{"a byte too many", length(maxPacket + 1), atOnce},
+		{"a byte too many", length(longest + 1), atOnce},
 		{"go-milter's own limit", length(1 << 20), atOnce},
 		{"a mebibyte that comes", frame("M" + strings.Repeat("x", 1<<20-1)), atOnce},
 	} {
@@ -159,23 +160,27 @@ func TestLyingLengths(t *testing.T) {
 			m.t = t
 			m.want("c", m.connect("192.0.2.1", 1))
 			m.raw(c.sends)
-			m.gone(c.least, soon)
+			most := idle // less than if only the time between two packets were bounded
+			if c.least == idle {
+				most *= 2
+			}
+			m.gone(c.least, most)
 		})
 	}
-	p.remarked(t, fmt.Sprintf("packet of %d bytes", maxPacket+1), func() {
+	p.remarked(t, fmt.Sprintf("packet of %d bytes", longest+1), func() {
 		m := p.client("192.0.2.1")
-		m.raw(length(maxPacket + 1))
+		m.raw(length(longest + 1))
 		m.gone(atOnce, soon)
 	})
 	m := p.client("192.0.2.1")
-	m.want("c", m.ask("M"+strings.Repeat("x", maxPacket-1))) // just as long as may be
+	m.want("c", m.ask("M"+strings.Repeat("x", longest-1))) // just as long as may be
 }
 
 // The time of a packet begins with its first byte, and bytes that dribble in do not lengthen it.
 func TestSlowWriter(t *testing.T) {
 	p := hasty(t)
 	m := p.client("192.0.2.1")
-	time.Sleep(300 * time.Millisecond) // more than a packet's time, less than that between two
+	time.Sleep(300 * time.Millisecond) // more than a packet may take, less than there may be between two
 	m.want("c", m.ask("M<a>\x00"))
 	began := time.Now()
 	for _, b := range frame("M" + strings.Repeat("x", 1000)) {
@@ -184,10 +189,23 @@ func TestSlowWriter(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	if d := time.Since(began); d < 150*time.Millisecond || d > soon {
+	if d := time.Since(began); d < 150*time.Millisecond || d > 1500*time.Millisecond {
 		t.Errorf("a packet that dribbles in ends after %v", d)
 	}
 	m.gone(atOnce, soon)
+}
+
+// Packets that come in halves, the second with the first of the next: each has all of its time.
+func TestHalves(t *testing.T) {
+	p := hasty(t)
+	m := p.client("192.0.2.1")
+	packet := frame("M<a>\x00")
+	m.raw(packet[:5])
+	for range 5 {
+		time.Sleep(120 * time.Millisecond) // two of these are more than a packet's time
+		m.raw(append(packet[5:len(packet):len(packet)], packet[:5]...))
+		m.want("c", m.answer())
+	}
 }
 
 // An MTA that does not read its answers is left.
@@ -218,16 +236,23 @@ func TestLeaves(t *testing.T) {
 		m.raw([]byte(sends))
 		m.Close()
 	}
-	for range 20 { // the answer meets a closed socket
+	eventually(t, "they are gone", func() bool { return goroutines() == 0 })
+	p.remarks.report()
+	p.book.await(t, "EOF") // of who has not even negotiated
+	for n := range 20 {    // the answer meets a closed socket, or lies in it unread
 		m := p.client("192.0.2.1")
 		m.send("M<a>\x00")
+		if n%2 == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
 		m.Close()
 	}
 	m := p.client("192.0.2.1")
 	m.send("Q")
 	m.gone(atOnce, soon)
-	eventually(t, "they are gone", func() bool { return len(p.watched()) == 0 })
+	eventually(t, "they are gone, too", func() bool { return goroutines() == 0 })
 	p.remarks.report()
+	time.Sleep(50 * time.Millisecond)
 	if lines := p.book.lines(); len(lines) > 1 {
 		t.Errorf("%q", lines)
 	}
