@@ -45,12 +45,14 @@ bench:
 .PHONY: install
 install: all
 	install -D -m 755 sendwrap $(DESTDIR)$(sbindir)/sendwrap
+	install -D -m 755 packaging/sendwrap-nft $(DESTDIR)$(sbindir)/sendwrap-nft
 	install -D -m 644 docs/sendwrap.8 $(DESTDIR)$(mandir)/man8/sendwrap.8
 	install -D -m 644 docs/sendwrap.conf.5 $(DESTDIR)$(mandir)/man5/sendwrap.conf.5
 	install -D -m 644 sendwrap.conf.example $(DESTDIR)$(docdir)/sendwrap.conf.example
-	install -d -m 755 $(DESTDIR)$(docdir)/packaging
-	install -m 644 $(filter-out %.go,$(wildcard packaging/*)) $(DESTDIR)$(docdir)/packaging
-	chmod 755 $(DESTDIR)$(docdir)/packaging/tcpserver.run $(DESTDIR)$(docdir)/packaging/listen.run
+	for file in $$(find packaging -type f ! -name '*.go'); do \
+		if test -x $$file; then mode=755; else mode=644; fi; \
+		install -D -m $$mode $$file $(DESTDIR)$(docdir)/$$file || exit; \
+	done
 	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || install -D -m 644 sendwrap.conf.example $(DESTDIR)$(sysconfdir)/sendwrap.conf
 	install -d -m 700 $(DESTDIR)$(statedir)
 

@@ -4,22 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A blocked client cannot connect, and can again when the time is up; one that is connected still reads what it is told.
@@ -50,7 +44,7 @@ func TestFirewall(t *testing.T) {
 			if err := echo(conn); err != nil || time.Since(before) > 3*time.Second {
 				t.Errorf("a connection that is older than the block: %v after %v", err, time.Since(before))
 			}
-			if _, err := client.dial(tt.neighbour, patience); err != nil {
+			if err := client.reach(tt.neighbour); err != nil {
 				t.Errorf("a neighbour: %v", err)
 			}
 			if free := client.freeAgain(t, tt.client); free.Before(before.Add(3*time.Second)) || free.After(began.Add(3*time.Second+slack)) {
@@ -88,8 +82,8 @@ func TestFirewallRenew(t *testing.T) {
 				t.Error("not blocked again")
 			}
 			server.mustHook(t, tt.network, tt.family, "0", "ended")
-			if client.blocked(t, tt.client) {
-				t.Error("0 seconds: still blocked")
+			if err := client.reach(tt.client); err != nil {
+				t.Errorf("0 seconds: %v", err)
 			}
 			// What is not there cannot be taken out, and need not.
 			server.mustHook(t, tt.network, tt.family, "0", "ended")
@@ -297,41 +291,73 @@ func TestFirewallWithoutSets(t *testing.T) {
 	}
 }
 
-const (
-	patience   = 5 * time.Second        // for what must come
-	impatience = 400 * time.Millisecond // for what must not
-	slack      = 1500 * time.Millisecond
-)
-
-// machine is a network namespace. A thread of ours is in it and does what is sent to it.
-type machine struct {
-	tid  int
-	work chan func()
-}
-
-// newMachine makes a namespace that is gone at the end of the test.
-func newMachine(t *testing.T) *machine {
-	t.Helper()
-	need(t, "nft")
-	need(t, "ip")
-	m := &machine{work: make(chan func())}
-	made := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		m.tid = unix.Gettid()
-		made <- err
-		for do := range m.work {
-			do()
-		}
-	}()
-	if err := <-made; err != nil {
-		close(m.work)
-		skip(t, "no network namespace (are you root?): "+err.Error())
+// What sendwrap itself makes of it: on_block, and what is loaded at boot.
+func TestFirewallSendwrap(t *testing.T) {
+	t.Parallel()
+	server, client := twoMachines(t)
+	program, conf := door(t, "on_block "+absolute(t, "sendwrap-nft"))
+	sendwrap := func(command string, args ...string) string {
+		t.Helper()
+		return server.must(t, append([]string{program, command, "-f", conf}, args...)...)
 	}
-	t.Cleanup(func() { close(m.work) })
-	m.must(t, "ip", "link", "set", "lo", "up")
-	return m
+	for _, tt := range []struct{ network, family, client string }{
+		{"198.51.100.9", "ipv4", "198.51.100.9"}, {"2001:db8:1:2::9", "ipv6", "2001:db8:1:2::8"},
+	} {
+		sendwrap("block", tt.network, "1h")
+		if !client.blocked(t, tt.client) {
+			t.Errorf("%s: on_block has not reached the firewall", tt.client)
+		}
+		sendwrap("unblock", tt.network)
+		if left := server.elements(t, tt.family); len(left) > 0 {
+			t.Errorf("%s: the end of the block has not reached the firewall: %v", tt.client, left)
+		}
+		if err := client.reach(tt.client); err != nil {
+			t.Errorf("%s, block ended: %v", tt.client, err)
+		}
+	}
+
+	before := time.Now()
+	for _, args := range [][]string{
+		{"203.0.113.0/24", "4s"}, {"203.0.113.9", "1h"}, {"203.0.113.128/25", "2s"}, {"198.51.100.0/24", "2h"}, {"198.51.100.8", "1m"},
+		{"2001:db8:1::/48", "1h"}, {"2001:db8:1:1::", "2h"}, {"2001:db8:2::", "4s"},
+	} {
+		sendwrap("block", args...)
+	}
+	began := time.Now()
+	var held [2]map[netip.Prefix]time.Time
+	for i, family := range []string{"ipv4", "ipv6"} {
+		held[i] = server.elements(t, family)
+	}
+	server.must(t, "nft", "flush", "set", "inet", "sendwrap", "blocked4")
+	server.must(t, "nft", "flush", "set", "inet", "sendwrap", "blocked6")
+	if err := client.reach("203.0.113.8"); err != nil {
+		t.Errorf("blocked by empty sets: %v; this test proves nothing", err)
+	}
+	script := filepath.Join(t.TempDir(), "blocks.nft")
+	for range 2 {
+		write(t, script, sendwrap("blocks", "-nft"), 0o644)
+		server.must(t, "nft", "-f", script)
+	}
+	for i, family := range []string{"ipv4", "ipv6"} {
+		got := server.elements(t, family)
+		for _, addr := range []string{
+			"203.0.113.0", "203.0.113.9", "203.0.113.200", "198.51.100.1", "198.51.100.8", "192.0.2.99",
+			"2001:db8:1::1", "2001:db8:1:1::1", "2001:db8:2::1", "2001:db8:2:1::1",
+		} {
+			_, want := longest(held[i], netip.MustParseAddr(addr))
+			if _, till := longest(got, netip.MustParseAddr(addr)); till.Sub(want).Abs() > 3*time.Second {
+				t.Errorf("loaded, %s is blocked until %v; on_block had said %v", addr, till, want)
+			}
+		}
+	}
+	if !client.blocked(t, "203.0.113.9") || !client.blocked(t, "2001:db8:1:1::1") {
+		t.Error("loaded, but not blocked")
+	}
+	for _, who := range []string{"203.0.113.8", "2001:db8:2::1"} {
+		if free := client.freeAgain(t, who); free.Before(before.Add(4*time.Second)) || free.After(began.Add(4*time.Second+slack)) {
+			t.Errorf("loaded again, %s is free after %v; want 4s", who, free.Sub(began))
+		}
+	}
 }
 
 // firewall is a machine with our sets.
@@ -340,75 +366,6 @@ func firewall(t *testing.T) *machine {
 	m := newMachine(t)
 	m.must(t, "nft", "-f", "nftables.conf")
 	return m
-}
-
-// twoMachines are a server that echoes on port 25, behind our sets, and one that may be any client of 198.51.100.0/24, 203.0.113.0/24,
-// 2001:db8:1::/48 and 2001:db8:2::/48.
-func twoMachines(t *testing.T) (server, client *machine) {
-	t.Helper()
-	server, client = firewall(t), newMachine(t)
-	server.must(t, "ip", "link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", strconv.Itoa(client.tid))
-	for m, last := range map[*machine]string{server: "25", client: "1"} {
-		m.must(t, "ip", "addr", "add", "192.0.2."+last+"/24", "dev", "wire")
-		m.must(t, "ip", "addr", "add", "2001:db8:0:25::"+last+"/64", "dev", "wire", "nodad")
-		m.must(t, "ip", "link", "set", "wire", "up")
-	}
-	server.must(t, "ip", "route", "add", "default", "via", "192.0.2.1")
-	server.must(t, "ip", "-6", "route", "add", "default", "via", "2001:db8:0:25::1")
-	for _, network := range []string{"198.51.100.0/24", "203.0.113.0/24", "2001:db8:1::/48", "2001:db8:2::/48"} {
-		client.must(t, "ip", "route", "add", "local", network, "dev", "lo")
-	}
-	var l net.Listener
-	var err error
-	server.do(func() { l, err = net.Listen("tcp", ":25") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
-	return server, client
-}
-
-// do does it there.
-func (m *machine) do(what func()) {
-	done := make(chan bool)
-	m.work <- func() {
-		defer close(done)
-		what()
-	}
-	<-done
-}
-
-// run runs a program there, with next to no environment, and returns what it said.
-func (m *machine) run(argv ...string) (out string, err error) {
-	m.do(func() {
-		cmd := osexec.Command(argv[0], argv[1:]...)
-		cmd.Env = []string{"SENDWRAP_REASON=x"}
-		var said []byte
-		said, err = cmd.CombinedOutput()
-		out = string(said)
-	})
-	return out, err
-}
-
-func (m *machine) must(t *testing.T, argv ...string) string {
-	t.Helper()
-	out, err := m.run(argv...)
-	if err != nil {
-		t.Fatalf("%q: %v\n%s", argv, err, out)
-	}
-	return out
 }
 
 // hook runs sendwrap-nft, beside others.
@@ -433,69 +390,6 @@ func (m *machine) mustHook(t *testing.T, args ...string) {
 	if out, err := m.hook(args...); err != nil || out != "" {
 		t.Fatalf("sendwrap-nft %q: %v\n%s", args, err, out)
 	}
-}
-
-// dial connects to the server as this client, which gets what it says back.
-func (m *machine) dial(from string, patience time.Duration) (conn net.Conn, err error) {
-	to := "192.0.2.25:25"
-	if strings.Contains(from, ":") {
-		to = "[2001:db8:0:25::25]:25"
-	}
-	m.do(func() {
-		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Control: anyAddress}
-		conn, err = d.Dial("tcp", to)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return conn, echo(conn)
-}
-
-// anyAddress lets a socket have an address that no interface has, but a route says to be ours.
-func anyAddress(_, _ string, c syscall.RawConn) (err error) {
-	failed := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_FREEBIND, 1) })
-	return errors.Join(failed, err)
-}
-
-// blocked says whether a client waits for an answer in vain: packets are dropped.
-func (m *machine) blocked(t *testing.T, client string) bool {
-	t.Helper()
-	conn, err := m.dial(client, impatience)
-	if err == nil {
-		conn.Close()
-		return false
-	}
-	if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() {
-		t.Errorf("%s: %v; want a timeout, since packets are dropped", client, err)
-	}
-	return true
-}
-
-// echo says something and waits for it to come back.
-func echo(conn net.Conn) error {
-	buf := []byte("421 4.7.0\r\n")
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	if _, err := conn.Write(buf); err != nil {
-		return err
-	}
-	_, err := io.ReadFull(conn, buf)
-	return err
-}
-
-// freeAgain waits until a client can connect, and returns when that was.
-func (m *machine) freeAgain(t *testing.T, client string) time.Time {
-	t.Helper()
-	for deadline := time.Now().Add(2 * patience); time.Now().Before(deadline); {
-		conn, err := m.dial(client, impatience/4)
-		if err == nil {
-			conn.Close()
-			return time.Now()
-		}
-	}
-	t.Errorf("%s is still blocked", client)
-	return time.Now()
 }
 
 // elements are the networks in a set, and until when they are; those that are there for good are left out.

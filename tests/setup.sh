@@ -20,14 +20,20 @@ cc                                 gcc
 mandoc                             mandoc
 ip                                 iproute2
 /usr/lib/*/sasl2/libplain.so       libsasl2-modules
+nft                                nftables
+fail2ban-regex                     fail2ban
+/usr/lib/python3/dist-packages/systemd/journal.py    python3-systemd
+perl                               perl-base
 '
 
 # Packages that conflict with those: xinetd with openbsd-inetd, the tcpserver that knows IPv6 with the one that does not, Postfix
-# with sendmail (tests/guard and make bench run it). And the libraries they are linked with.
+# with sendmail (tests/guard and make bench run it). systemd-journal-remote would bring a service along. And the libraries they
+# are linked with.
 beside='
 xinetd/usr/sbin/xinetd                    xinetd
 ucspi-tcp-ipv6/usr/bin/tcpserver          ucspi-tcp-ipv6
 postfix/usr/sbin/postfix                  postfix
+systemd-journal-remote/lib/systemd/systemd-journal-remote    systemd-journal-remote
 '
 libraries='
 libwrap.so.0     libwrap0
@@ -37,6 +43,7 @@ libicuuc.so.72   libicu72
 libnsl.so.2      libnsl2
 libsasl2.so.2    libsasl2-2
 libssl.so.3      libssl3
+libmicrohttpd.so.12    libmicrohttpd12
 '
 
 present() {
