@@ -15,8 +15,8 @@ const (
 )
 
 // Block says when strikes make a block, and how long any block lasts: For the first time,
-// then twice as long each time, up to Max. Strikes 0 is never; the rest holds all the same, for
-// blocks that the guard or an administrator begins.
+// then twice as long each time, up to Max. Strikes 0 is never, for what the guard sees neither; the
+// rest holds all the same, for blocks that an administrator begins.
 type Block struct {
 	Strikes    int
 	Within     time.Duration

@@ -148,6 +148,41 @@ func TestSessionOnItsWay(t *testing.T) {
 	}
 }
 
+// When a process that knows one client's networks need not know more.
+func TestSettled(t *testing.T) {
+	for _, tt := range []struct {
+		name, conf string
+		there      func(p *place)
+		want       bool
+	}{
+		{"nobody is there", "", func(p *place) { p.serve("203.0.113.7") }, true},
+		{"somebody is", "", func(p *place) { p.serve("192.0.2.9") }, false},
+		{"in a room, which finds out itself", "", func(p *place) {
+			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, false)
+		}, true},
+		{"on the way from a room to an MTA", "", func(p *place) {
+			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, true)
+		}, false},
+		{"somebody is, but sessions go on", "block kill=off", func(p *place) { p.serve("192.0.2.9") }, true},
+		{"somebody is, but nothing is enforced", "mode observe\non_block /bin/true", func(p *place) { p.serve("192.0.2.9") }, true},
+		{"on_block is to be told", "block kill=off\non_block /bin/true", func(*place) {}, false},
+	} {
+		p := inPlace(t, tt.conf)
+		tt.there(p)
+		b := p.block("192.0.2.0/24", time.Hour)
+		if got := p.enforcer().Settled(b); got != tt.want {
+			t.Errorf("%s: %v; want %v", tt.name, got, tt.want)
+		}
+	}
+	p := inPlace(t, "block max_entries=1")
+	p.block("192.0.2.1/32", time.Hour)
+	time.Sleep(5 * time.Millisecond)
+	p.enforcer().Settled(p.block("192.0.2.2/32", time.Hour))
+	if p.logged("DROP blocks=1 max_entries=1") != 1 {
+		t.Errorf("the oldest block stays; log %q", p.said())
+	}
+}
+
 // A process that cannot be signalled, and a ledger that cannot be had, are told of.
 func TestCannotEnd(t *testing.T) {
 	p := inPlace(t, "block grace=0s")

@@ -76,6 +76,8 @@ func TestRejected(t *testing.T) {
 		{"user+detail", "error", "", "nobody+x", "nobody+x", true},
 		{"user+detail that begins with a 4", "error", "", "4nobody+x", "4nobody+x", true},
 		{"user+detail that begins with a code", "error", "", "450+x", "450+x", true},
+		{"numbers that are no codes", "error", "45", "4500", "45 4500", true},
+		{"numbers that are no status", "error", "4.x.y", "4.2", "4.x.y 4.2", true},
 		{"a host that begins with a 4", "error", "4.example.org", "bob", "4.example.org bob", true},
 
 		{"put off by sendmail", "error", "4.3.0", "451 4.3.0 Temporary failure", "4.3.0 451 4.3.0 Temporary failure", false},

@@ -190,13 +190,19 @@ func TestCutMany(t *testing.T) {
 	p, _, a := cutting(t, "block off\n")
 	s := p.session("127.0.0.1")
 	before := descriptors(t)
-	done := make(chan struct{})
+	done := make(chan struct{}, 1001)
 	p.cutting.Lock()
 	for range 1000 {
 		other := &session{guard: p.guard, mta: s.mta, client: netip.AddrPortFrom(a.from.Addr(), a.from.Port()^1), config: s.config}
 		go func() { other.cut(); done <- struct{}{} }()
 	}
 	time.Sleep(100 * time.Millisecond)
+	select {
+	case <-done:
+		t.Error("one does not wait until another has been cut off")
+		done <- struct{}{}
+	default:
+	}
 	if n := descriptors(t) - before; n > 0 {
 		t.Errorf("%d descriptors at once", n)
 	}

@@ -260,18 +260,21 @@ func (p *post) write(name, text string) {
 	}
 }
 
-// inOther does work on the same ledger as another process would.
-func (p *post) inOther(work func(*ledger.Tx)) {
+// ledger is the guard's, as another process opens it.
+func (p *post) ledger() *ledger.Ledger {
 	p.t.Helper()
 	c := p.config.Load().Ledger
 	l, _, err := ledger.Open(c.Path, c.Clients, ledger.ThisBoot())
-	if err == nil {
-		defer l.Close()
-		err = l.Do(ledger.Now(), work)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	mustDo(p.t, err)
+	return l
+}
+
+// inOther does work on it as another process would.
+func (p *post) inOther(work func(*ledger.Tx)) {
+	p.t.Helper()
+	l := p.ledger()
+	defer l.Close()
+	mustDo(p.t, l.Do(ledger.Now(), work))
 }
 
 // count is how often the ledger has counted a verdict.

@@ -158,6 +158,25 @@ func TestHeloIsOver(t *testing.T) {
 	m.want("y421 4.7.0 ", m.good("alice"))
 }
 
+// Of what a client says no more is kept than the log shows.
+func TestLongHelo(t *testing.T) {
+	const sessions, long = 300, 15 << 10
+	p := stand(t, rules)
+	before := inUse()
+	for range sessions {
+		m := p.mta()
+		m.connect("192.0.2.1", 1)
+		m.send("H" + strings.Repeat("x", long) + "\x00")
+		m.send(macrosOf('M', "i", "QUEUE1", "x", strings.Repeat("x", long)))
+		m.want("c", m.ask("M"+strings.Repeat("x", long)))
+		m.send(macrosOf('R', "{rcpt_mailer}", "local", "x", strings.Repeat("x", long)))
+		m.want("c", m.ask("R"+strings.Repeat("x", long)))
+	}
+	if each := (inUse() - before) / sessions; each > long {
+		t.Errorf("%d bytes a session", each)
+	}
+}
+
 // Whatever an MTA sends after the negotiation: no panic, no session that stays, and no memory that grows.
 func FuzzProtocol(f *testing.F) {
 	p := stand(f, rules+"transcript "+f.TempDir()+"\n")

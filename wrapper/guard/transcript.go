@@ -60,8 +60,19 @@ func (t *transcript) add(word, text, result string) {
 		t.text = append(t.text, "(and so on)\n"...)
 		return
 	}
+	t.line(word, text, result)
+}
+
+// verdict notes what was decided, however long the transcript has become: there is one of each kind at most.
+func (t *transcript) verdict(word string) {
+	if t != nil {
+		t.line(word)
+	}
+}
+
+func (t *transcript) line(word string, parts ...string) {
 	t.text = fmt.Appendf(t.text, "%9.3f  %s", time.Since(t.session.began).Seconds(), word)
-	for _, part := range []string{text, result} {
+	for _, part := range parts {
 		if part != "" {
 			t.text = append(t.text, "  "...)
 			t.text = strconv.AppendQuoteToASCII(t.text, part[:min(len(part), longestText)])

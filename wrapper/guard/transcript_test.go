@@ -115,7 +115,7 @@ func TestHostileTranscript(t *testing.T) {
 	p := stand(t, rules+"transcript "+dir+"\n")
 	m := p.mta()
 	m.connect("192.0.2.1", 1)
-	hostile := "x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028" + `\"`
+	hostile := "x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028\u00e9" + `\"`
 	m.send("H" + hostile + "\x00")
 	m.want("c", m.ask("M"+hostile+strings.Repeat("y", 10000)+"\x00"))
 	for range 3 {
@@ -138,7 +138,7 @@ func TestHostileTranscript(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(lines[4], `"x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028\\\""`) {
+	if !strings.Contains(lines[4], `"x\"\n    0.000  QUIT\r\n\x1b[2J\x7f\xff\u2028\u00e9\\\""`) {
 		t.Error(lines[4])
 	}
 }
@@ -222,9 +222,15 @@ func TestTranscriptsAtOnce(t *testing.T) {
 		m.play("bad bad bad", "c c 421")
 		all = append(all, m)
 	}
+	p.clerk.Lock()
 	for _, m := range all {
-		go m.Close()
+		m.Close()
 	}
+	time.Sleep(50 * time.Millisecond)
+	if n := len(transcripts(t, dir)); n > 0 {
+		t.Errorf("%d transcripts while one is written", n)
+	}
+	p.clerk.Unlock()
 	eventually(t, "all have left", func() bool { return goroutines() == 0 })
 	if n := len(transcripts(t, dir)); n != 8 {
 		t.Errorf("%d transcripts of two pages each", n)

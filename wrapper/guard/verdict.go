@@ -90,7 +90,7 @@ func (s *session) tell(v wrapper.Verdict, block sentence) {
 	}
 	s.told[v] = true
 	_ = s.guard.inLedger(func(t *ledger.Tx) { t.Count(int(v)) })
-	s.transcript.add(v.String(), "", "")
+	s.transcript.verdict(v.String())
 
 	f := &s.facts
 	l := maillog.NewLine(v.String()).Addr("client", s.client)

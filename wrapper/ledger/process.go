@@ -138,7 +138,7 @@ func flockedBy(fd int) int {
 	}
 	inode := []byte(":" + strconv.FormatUint(st.Ino, 10))
 	text := make([]byte, 1<<16) // of a longer list the beginning
-	for line := range bytes.Lines(text[:readFile("/proc/locks", text)]) {
+	for line := range bytes.Lines(text[:readLong("/proc/locks", text)]) {
 		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:131077 0 EOF; those who wait have an arrow behind the number
 		f := bytes.Fields(line)
 		if len(f) > 5 && string(f[1]) == "FLOCK" && bytes.HasSuffix(f[5], inode) {
@@ -159,6 +159,23 @@ func readStat(pid int, text []byte) []byte {
 	path = append(path, "/stat"...)
 	n := readFile(string(path), text)
 	return text[min(n, bytes.LastIndexByte(text[:n], ')')+len(") ")):n]
+}
+
+// readLong is readFile for a file of which the kernel gives no more than a page at a time.
+func readLong(path string, b []byte) (n int) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	for n < len(b) {
+		some, err := unix.Read(fd, b[n:])
+		if some <= 0 || err != nil {
+			break
+		}
+		n += some
+	}
+	return n
 }
 
 // readFile reads the beginning of a small file into b and says how much: nothing where

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -208,6 +210,30 @@ func TestStopIsNotSleep(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// Who has the lock is found among however many other locks there are on the machine.
+func TestStopAmongManyLocks(t *testing.T) {
+	l := newLedger(t, MinClients)
+	path := ledgerPath(t, l)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer pinTogether(unix.Gettid())() // the kernel keeps a list for each processor
+	must(t, l, func(*Tx) {
+		for range 300 {
+			f, err := os.Open(filepath.Dir(path))
+			if err == nil {
+				err = unix.Flock(int(f.Fd()), unix.LOCK_SH)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+		}
+		if pid := flockedBy(l.fd); pid != unix.Getpid() {
+			t.Errorf("the lock is process %d's; want ours, %d", pid, unix.Getpid())
+		}
+	})
 }
 
 // A process killed while it is stopped gives the lock back, and what it did is undone.

@@ -231,6 +231,23 @@ func TestTurnsAndTheLock(t *testing.T) {
 	}
 }
 
+// A turn given back twice takes nothing from whoever has its descriptor by then.
+func TestTurnsReleasedTwice(t *testing.T) {
+	l := newLedger(t, MinClients)
+	release, err := l.Turn(1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	another, err := l.Turn(1, 0) // with the lowest descriptor that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer another()
+	release()
+	checkNoTurn(t, l, 1, 0)
+}
+
 // What is not the ledger's file gives no turns, and is left as it is.
 func TestTurnsWithoutAFile(t *testing.T) {
 	for name, do := range map[string]func(path string) error{

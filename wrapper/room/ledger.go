@@ -46,7 +46,6 @@ func (r *room) adopt() {
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
 	r.openLedger()
-	r.barring.begun = 0 // another counts otherwise
 	if r.door.Ledger == nil {
 		return
 	}

@@ -17,7 +17,7 @@ func TestPause(t *testing.T) {
 	if h.mtas.starting != maxStarting || h.admitted.len != 3 {
 		t.Fatalf("%d on their way, %d admitted; want %d, 3", h.mtas.starting, h.admitted.len, maxStarting)
 	}
-	h.tickAt = h.now + time.Minute
+	h.tickAt, h.barring.lookAt = h.now+time.Minute, h.now+time.Minute
 	if p := h.pause(); p < time.Second {
 		t.Errorf("all on their way: the loop sleeps for %v", p)
 	}
@@ -42,6 +42,18 @@ func TestPause(t *testing.T) {
 	h.replacement = nil
 	if p := h.pause(); p != 0 {
 		t.Errorf("the loop sleeps for %v although clients may go on", p)
+	}
+}
+
+// While anybody waits the loop wakes to look for blocks that others have begun, and not more often than need be.
+func TestPauseForBlocks(t *testing.T) {
+	h := build(t, "greet_delay 60s stress=60s\n")
+	h.guest("127.8.0.1")
+	h.until("it waits", func() bool { return h.held == 1 })
+	h.bar()
+	h.tickAt = h.now + time.Minute
+	if p := h.pause(); p <= barEvery/2 || p > barEvery {
+		t.Errorf("the loop sleeps for %v; want %v", p, barEvery)
 	}
 }
 

@@ -58,10 +58,11 @@ func newRoom(o Options) (*room, error) {
 	}
 	r.idleSince = r.now
 	var err error
-	if r.hooks, err = exec.NewHooks(func() { r.notices.ask(askReap) }); err != nil {
+	if r.notices, err = newNotices(r.heed); err != nil {
 		return nil, err
 	}
-	if r.notices, err = newNotices(r.heed); err != nil {
+	// Not before: the program whose place we have taken has left SIGHUP ignored, and the default of it is to end.
+	if r.hooks, err = exec.NewHooks(func() { r.notices.ask(askReap) }); err != nil {
 		return nil, err
 	}
 	if r.poller, err = newPoller(); err != nil {
