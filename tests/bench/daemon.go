@@ -32,7 +32,17 @@ type daemon struct {
 
 // daemon starts a program that is to listen on addr, and returns when it does.
 func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
-	d := &daemon{name: filepath.Base(argv[0]), addr: addr, log: l.log}
+	d, err := l.launch(func() (bool, error) { return listening(addr) }, argv, env...)
+	if err != nil {
+		return nil, fmt.Errorf("to listen on %v: %w", addr, err)
+	}
+	d.addr = addr
+	return d, nil
+}
+
+// launch starts a program that takes clients once it is up.
+func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*daemon, error) {
+	d := &daemon{name: filepath.Base(argv[0]), log: l.log}
 	if l.group != nil {
 		argv = l.group.enter(argv)
 	}
@@ -46,18 +56,19 @@ func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon
 		return nil, err
 	}
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		up, err := listening(addr)
-		if up {
+		ready, err := up()
+		if ready {
 			return d, nil
 		}
 		if err == nil && state(d.cmd.Process.Pid) == "Z" {
 			err = errors.New("ended")
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%q: %w", argv, err), d.stop())
+			stopped := d.stop() // then its output is complete
+			return nil, errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped)
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("%q: does not listen on %v after 10 s", argv, addr), d.stop())
+	return nil, errors.Join(fmt.Errorf("%q: does not listen after 10 s", argv), d.stop())
 }
 
 // listening reports whether a program listens on an IPv4 address. Nothing

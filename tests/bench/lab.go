@@ -35,6 +35,9 @@ func measurements() []measurement {
 		{"room-memory", measureRoomMemory},
 		{"room-known", measureRoomKnown},
 		{"room-spawn", measureRoomSpawn},
+		{"dictionary", measureDictionary},
+		{"guard-message", measureGuardMessage},
+		{"guard-memory", measureGuardMemory},
 	}
 }
 

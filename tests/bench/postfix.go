@@ -57,11 +57,23 @@ func (l *lab) postscreen(name, logs string, parameters ...string) (*daemon, erro
 		return nil, err
 	}
 	dir := filepath.Join(l.dir, name)
-	if err := l.configurePostfix(dir, addr, parameters); err != nil {
+	parameters = append([]string{
+		// Nobody is exempt; and no limit but what the machine bears, of which each
+		// has its own default in others.
+		"postscreen_access_list =",
+		"postscreen_greet_wait = 6s",
+		"postscreen_greet_action = drop",
+		"postscreen_client_connection_count_limit = 0",
+	}, parameters...)
+	services := []string{
+		addr.String() + " inet n - n - 1 postscreen",
+		"smtpd pass - - n - - smtpd",
+		"anvil unix - - n - 1 anvil",
+	}
+	if err := l.configurePostfix(dir, parameters, services); err != nil {
 		return nil, err
 	}
-	master := unpacked(postfixPackage + "lib/postfix/sbin/master")
-	d, err := l.daemon(addr, []string{master, "-d", "-c", filepath.Join(dir, "etc")}, "LD_LIBRARY_PATH="+postfixLibraries())
+	d, err := l.postfixMaster(dir, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -69,11 +81,18 @@ func (l *lab) postscreen(name, logs string, parameters ...string) (*daemon, erro
 	return d, nil
 }
 
+// postfixMaster starts the Postfix of dir, which listens on addr.
+func (l *lab) postfixMaster(dir string, addr netip.AddrPort) (*daemon, error) {
+	master := unpacked(postfixPackage + "lib/postfix/sbin/master")
+	return l.daemon(addr, []string{master, "-d", "-c", filepath.Join(dir, "etc")}, "LD_LIBRARY_PATH="+postfixLibraries())
+}
+
 // postfixLibraries is where Postfix's own libraries lie.
 func postfixLibraries() string { return unpacked(postfixPackage + "lib/postfix") }
 
-// configurePostfix makes what Postfix wants to find in dir.
-func (l *lab) configurePostfix(dir string, addr netip.AddrPort, parameters []string) error {
+// configurePostfix makes what Postfix wants to find in dir, with more parameters
+// of postconf(5) and the services of master(5).
+func (l *lab) configurePostfix(dir string, parameters, services []string) error {
 	user, err := osuser.Lookup(postfixUser)
 	if err != nil {
 		return err
@@ -82,12 +101,16 @@ func (l *lab) configurePostfix(dir string, addr netip.AddrPort, parameters []str
 	if err != nil {
 		return err
 	}
-	for _, sub := range []string{"etc", "queue/pid", "queue/public", "queue/private", "data"} {
+	its := []string{"data"}
+	for _, queue := range []string{"public", "private", "incoming", "active", "deferred", "defer", "bounce", "hold", "corrupt", "flush", "trace"} {
+		its = append(its, filepath.Join("queue", queue))
+	}
+	for _, sub := range append([]string{"etc", "queue/pid"}, its...) {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err
 		}
 	}
-	for _, sub := range []string{"queue/public", "queue/private", "data"} {
+	for _, sub := range its {
 		if err := os.Chown(filepath.Join(dir, sub), uid, -1); err != nil {
 			return err
 		}
@@ -104,19 +127,8 @@ func (l *lab) configurePostfix(dir string, addr netip.AddrPort, parameters []str
 		"myhostname = " + hostName,
 		"inet_protocols = ipv4",
 		"alias_maps =",
-		// Nobody is exempt; and no limit but what the machine bears, of which each
-		// has its own default in others.
-		"postscreen_access_list =",
-		"postscreen_greet_wait = 6s",
-		"postscreen_greet_action = drop",
-		"postscreen_client_connection_count_limit = 0",
 		"default_process_limit = 20000",
 	}, parameters...)
-	services := []string{
-		addr.String() + " inet n - n - 1 postscreen",
-		"smtpd pass - - n - - smtpd",
-		"anvil unix - - n - 1 anvil",
-	}
 	// Its processes, which are not root's, must reach their directories.
 	return errors.Join(
 		os.Chmod(l.dir, 0o711),

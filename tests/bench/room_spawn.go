@@ -5,6 +5,7 @@ import (
 	"os"
 	osuser "os/user"
 	"path/filepath"
+	"strings"
 )
 
 // inetd is the super-server that the room's start of an MTA is measured beside.
@@ -14,8 +15,7 @@ const inetd = "inetd"
 // not wait because the room starts it and not inetd.
 func measureRoomSpawn(l *lab) ([]row, error) {
 	const what = "greeting of a client that the room lets pass at once"
-	program := find(inetd)
-	if program == "" {
+	if find(inetd) == "" {
 		return []row{{What: what, Skipped: "no " + inetd}}, nil
 	}
 	i, err := l.instance("room-spawn", "mta "+l.program("stub"), "allow "+l.network.String())
@@ -27,7 +27,7 @@ func measureRoomSpawn(l *lab) ([]row, error) {
 		return nil, err
 	}
 	defer room.stop()
-	bare, err := l.inetd(program)
+	bare, err := l.inetd(l.program("stub"))
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func measureRoomSpawn(l *lab) ([]row, error) {
 	}, room.stop()
 }
 
-// inetd starts an inetd that starts the stub for each client, as many as come.
-func (l *lab) inetd(program string) (*daemon, error) {
+// inetd starts an inetd that starts a program for each client, as many as come.
+func (l *lab) inetd(argv ...string) (*daemon, error) {
 	addr, err := l.freePort()
 	if err != nil {
 		return nil, err
@@ -60,10 +60,11 @@ func (l *lab) inetd(program string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := filepath.Join(l.dir, "inetd.conf")
-	line := fmt.Sprintf("%v stream tcp nowait.100000 %s %s stub\n", addr, user.Username, l.program("stub"))
+	conf := filepath.Join(l.dir, fmt.Sprintf("inetd-%d.conf", addr.Port()))
+	line := fmt.Sprintf("%v stream tcp4 nowait.100000 %s %s %s\n", addr, user.Username, argv[0],
+		strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
 	if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
 		return nil, err
 	}
-	return l.daemon(addr, []string{program, "-i", conf})
+	return l.daemon(addr, []string{find(inetd), "-i", conf})
 }

@@ -98,8 +98,8 @@ func (l *lab) session(p peer) (time.Duration, error) {
 }
 
 // writeSendmailCF makes a sendmail.cf in dir that uses no file of the system's
-// sendmail: queue and statistics are in dir, aliases nowhere.
-func writeSendmailCF(dir string) (string, error) {
+// sendmail: queue and statistics are in dir, aliases nowhere unless more lines say so.
+func writeSendmailCF(dir string, more ...string) (string, error) {
 	queue := filepath.Join(dir, "queue")
 	if err := os.MkdirAll(queue, 0o700); err != nil {
 		return "", err
@@ -114,6 +114,7 @@ func writeSendmailCF(dir string) (string, error) {
 		"undefine(`ALIAS_FILE')dnl\n" +
 		"FEATURE(`nocanonify')dnl\n" +
 		"FEATURE(`accept_unresolvable_domains')dnl\n" +
+		strings.Join(append(more, ""), "dnl\n") +
 		"MAILER(`local')dnl\n" +
 		"MAILER(`smtp')dnl\n"
 	source := filepath.Join(dir, "sendmail.mc")

@@ -27,6 +27,9 @@ const (
 	// A transcript is named after the time when the session began, then comes its client.
 	transcriptTime   = "20060102T150405.000Z"
 	transcriptSuffix = ".transcript"
+
+	// unfinished is its name until it is complete; one that a killed guard has left is written over.
+	unfinished = ".unfinished"
 )
 
 // transcript is what the guard sees of one session. It is written only if the session earns a block.
@@ -115,16 +118,19 @@ func (t *transcript) write() error {
 		return err
 	}
 	name := fmt.Sprintf("%s-%v-%d%s", s.began.UTC().Format(transcriptTime), s.client.Addr(), s.client.Port(), transcriptSuffix)
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(int(dir.Fd()), unfinished, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: filepath.Join(t.to.Dir, name), Err: err}
+		return &os.PathError{Op: "open", Path: filepath.Join(t.to.Dir, unfinished), Err: err}
 	}
-	f := os.NewFile(uintptr(fd), name)
+	f := os.NewFile(uintptr(fd), unfinished)
 	_, err = f.Write(text)
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("rename", unix.Renameat(int(dir.Fd()), unfinished, int(dir.Fd()), name))
 }
 
 // openPrivate opens a directory for transcripts, which it makes if only the last step is missing, and refuses one in
