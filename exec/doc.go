@@ -1,6 +1,8 @@
 // Package exec becomes the MTA, or starts one: [Stdio.Replace] puts another program into our process, [Stdio.Spawn] into a
 // child, in such a way that the program cannot tell that anything stood in front of it.
 //
+// [Hooks] is for other programs, which have no client; what they inherit is said there.
+//
 // The program inherits
 //
 //   - fds 0, 1 and 2, and no other. A descriptor of ours would live as long as the session, in the MTA and in the mailers

@@ -29,7 +29,8 @@ type Hooks struct {
 }
 
 // NewHooks prepares a process for hooks. Whatever its parent had it ignore is set to the default, in the process itself, as a
-// child inherits it from there: call it before signal.Notify, or at least not at the same moment.
+// child inherits it from there: call signal.Notify before, and not at the same moment, for each signal that must not do what is its
+// default.
 //
 // A process that reaps whatever there is to reap does so by [Hooks.Reap], and is called back by later, from any goroutine,
 // when that had to be put off. All others pass nil, and leave wait4(-1) alone.

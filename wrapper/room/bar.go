@@ -13,7 +13,7 @@ const (
 
 	// Of 20,000 that wait so many are looked at in one round of the loop, asked about in the ledger, and told: a millisecond's work or two.
 	// The others have to be served, too.
-	barScan  = 4096
+	barScan  = 2048
 	barAsked = 512
 	barBatch = 64
 )

@@ -234,9 +234,8 @@ func TestBarCrowd(t *testing.T) {
 	}
 	h.rounds(barEvery)
 	again := func() {
-		h.barring.lookAt = 0
 		h.now = monotonic()
-		h.bar()
+		h.lookForBlocks()
 	}
 
 	h.blockIn("192.0.2.0/24")
