@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -19,6 +20,10 @@ func guardSessions(args []string) int {
 	flags.SetOutput(io.Discard)
 	file := flags.String("f", config.DefaultPath, "")
 	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Println("usage: sendwrap guard [-f FILE]\n       watch the recipients of every session, as a milter for sendmail or Postfix; see sendwrap(8)")
+		return admin.ExitOK
+	}
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("%q is one argument too many", flags.Arg(0))
 	}

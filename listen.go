@@ -35,6 +35,10 @@ func listen(args []string) int {
 	flags.SetOutput(io.Discard)
 	file := flags.String("f", config.DefaultPath, "")
 	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Println("usage: sendwrap listen [-f FILE] ADDRESS…\n       serve on sockets of its own, all clients in one process; see sendwrap(8)")
+		return admin.ExitOK
+	}
 	if err == nil && flags.NArg() == 0 {
 		err = errors.New("an address is missing")
 	}

@@ -32,6 +32,10 @@ func check(c *call) error {
 		fmt.Fprintf(c.stderr, "%s: ledger: %v\n", c.file, err)
 		wrong++
 	}
+	for _, why := range unusable(cfg) {
+		fmt.Fprintf(c.stderr, "%s: %v\n", c.file, why)
+		wrong++
+	}
 	if len(c.args) > 0 {
 		d := &wrapper.Door{Config: cfg}
 		if err := c.openAsRoom(d); err != nil {

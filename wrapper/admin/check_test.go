@@ -158,3 +158,39 @@ func tree(t *testing.T, top string) string {
 	}
 	return text
 }
+
+// check says what on_block, transcript and guard_listen name that could not be used, each in a line, and nothing of what could.
+func TestCheckExaminesGuard(t *testing.T) {
+	dir := t.TempDir()
+	program, open, notes := filepath.Join(dir, "program"), filepath.Join(dir, "open"), filepath.Join(dir, "notes")
+	if err := errors.Join(
+		os.WriteFile(program, nil, 0o755), os.WriteFile(notes, nil, 0o644),
+		os.Mkdir(open, 0o700), os.Chmod(open, 0o777), os.WriteFile(filepath.Join(dir, "shared"), nil, 0o755), os.Chmod(filepath.Join(dir, "shared"), 0o777),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ line, want string }{
+		{"on_block " + program, ""},
+		{"on_block /no/such/program", `on_block: no such file "/no/such/program"; write on_block PROGRAM ARG...`},
+		{"on_block " + notes, `on_block: "` + notes + `" is not a program`},
+		{"on_block " + dir, `on_block: "` + dir + `" is not a program`},
+		{"on_block " + dir + "/shared", "on_block: " + dir + "/shared: mode 0777 lets others in; chmod go-w it"},
+		{"transcript " + dir + "/transcripts", ""},
+		{"transcript " + notes, "transcript: " + notes + " is not a directory"},
+		{"transcript /no/such/dir/x", "transcript: there is no directory /no/such/dir; mkdir -p"},
+		{"transcript " + open, "transcript: " + open + ": mode 0777 lets others in; name a directory of the guard's own"},
+		{"guard_listen unix:/run/sendwrap/guard.sock owner=nosuch", "guard_listen: owner=nosuch: no such user"},
+		{"guard_listen unix:/run/sendwrap/guard.sock owner=root", ""},
+		{"guard_listen unix:/run/sendwrap/guard.sock owner=1234", ""},
+	} {
+		p := inPlace(t, tt.line)
+		code := 0
+		if tt.want != "" {
+			code = ExitUsage
+		}
+		_, said := p.says(code, "check")
+		if tt.want == "" && said != "" || !strings.Contains(said, tt.want) {
+			t.Errorf("%s: %q; want %q", tt.line, said, tt.want)
+		}
+	}
+}

@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/config"
 )
 
 // errUnseen says that we may not look at the place of the ledger, so that nothing can be said about it.
@@ -47,6 +51,44 @@ func examine(path string) error {
 		return err
 	}
 	return writable(path)
+}
+
+// unusable says what of that which the configuration names outside itself could not be used, ledger and MTA apart.
+func unusable(c *config.Config) (all []error) {
+	if c.OnBlock != nil {
+		err := runnable(c.OnBlock[0])
+		if err == nil {
+			info, _ := os.Stat(c.OnBlock[0]) // it was there a moment ago
+			err = private(c.OnBlock[0], info, 0o022, "chmod go-w it")
+		}
+		if err != nil {
+			all = append(all, fmt.Errorf("on_block: %w; write on_block PROGRAM ARG..., with the path of a program of root's", err))
+		}
+	}
+	if dir := c.Transcript.Dir; dir != "" {
+		info, err := os.Lstat(dir)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			err = makeable(dir)
+		case err == nil && !info.IsDir():
+			err = fmt.Errorf("%s is not a directory; name one for transcripts alone", dir)
+		case err == nil:
+			err = private(dir, info, 0o022, "name a directory of the guard's own, mode 0700")
+		}
+		if err != nil && !errors.Is(err, errUnseen) {
+			all = append(all, fmt.Errorf("transcript: %w", err))
+		}
+	}
+	if name := c.GuardListen.Owner; name != "" {
+		_, err := strconv.Atoi(name)
+		if err != nil {
+			_, err = user.Lookup(name)
+		}
+		if err != nil {
+			all = append(all, fmt.Errorf("guard_listen: owner=%s: no such user; name one of /etc/passwd", name))
+		}
+	}
+	return all
 }
 
 // makeable says why the ledger's directory could not be made: only the last one may be missing.

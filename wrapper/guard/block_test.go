@@ -160,3 +160,20 @@ func TestTogether(t *testing.T) {
 		t.Errorf("%d lines; %q", n, p.book.lines())
 	}
 }
+
+// In observe mode nobody waits either, and the session that has earned the block is not told of it a second time.
+func TestObservedIsNotHeldBack(t *testing.T) {
+	p := stand(t, "bad_rcpt_delay 5s\nmode observe\n")
+	m := p.client("192.0.2.1")
+	began := time.Now()
+	m.play("mail bad bad bad bad good end mail good", "c c c c c c c c c")
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	m.Close()
+	eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
+	p.book.await(t, "BADRCPTS", "mode=observe")
+	if lines := p.book.lines("BLOCKED"); len(lines) > 0 {
+		t.Errorf("%q", lines)
+	}
+}

@@ -110,7 +110,7 @@ func FuzzClientOf(f *testing.F) {
 			t.Errorf("%q, %q: %v", addr, relay, got)
 		}
 		why, is := rejected(map[string]string{macroMailer: "error", macroStatus: addr, macroReason: relay})
-		if why == "" || is && strings.TrimSpace(addr+relay) == "" {
+		if why == "" || is && strings.TrimSpace(addr)+strings.TrimSpace(relay) == "" {
 			t.Errorf("%q, %q: %q %v", addr, relay, why, is)
 		}
 	})

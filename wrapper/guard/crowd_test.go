@@ -113,7 +113,7 @@ func TestThousand(t *testing.T) {
 // Bad recipients of one network, from 50 sessions at once: the tenth begins the block, whoever's it is, and none is lost.
 func TestTotalIsExact(t *testing.T) {
 	const sessions, limit = 50, 10
-	for round := range 10 {
+	for round := range 5 {
 		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 10/1h\nblock strikes=3 kill=off\n")
 		var all []*mta
 		for range sessions {

@@ -47,8 +47,9 @@ type guard struct {
 	mu       sync.Mutex // of all that follows
 	door     *wrapper.Door
 	sessions map[*session]struct{}
-	came     uint64 // sessions, so far
-	room     int    // how many more there may be
+	came     uint64        // sessions, so far
+	room     int           // how many more there may be
+	at       config.Listen // where it has opened a socket of its own
 }
 
 // spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to read.
@@ -83,11 +84,15 @@ func Run(o Options) error {
 	for _, l := range listeners {
 		go g.accept(l)
 	}
+	for _, l := range listeners {
+		g.note("guard: listening at " + l.Addr().String())
+	}
 	g.watch(hup)
 	for _, l := range listeners {
 		_ = l.Close()
 	}
 	g.dismiss()
+	g.note("guard: ended")
 	return nil
 }
 
@@ -120,7 +125,7 @@ func (g *guard) serve(c net.Conn) {
 	s.wire = &wire{Conn: c, packetTime: g.packetTime, idleTime: g.idleTime, closed: func() { g.leave(s) }}
 	actions, protocol, err := s.wire.offer()
 	if err != nil {
-		g.remarks.note(fmt.Sprintf("%v: %v", c.RemoteAddr(), err))
+		g.remarks.note(fmt.Sprintf("guard: process %d at %v: %v", s.mta, c.LocalAddr(), err))
 		_ = s.wire.Close()
 		return
 	}
@@ -206,5 +211,7 @@ func (g *guard) complain(wrong error, fate string) {
 		g.warn(line)
 	}
 }
+
+func (g *guard) note(text string) { _ = g.log().Write(maillog.Info, text) }
 
 func (g *guard) warn(text string) { _ = g.log().Write(maillog.Warning, text) }

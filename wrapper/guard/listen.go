@@ -25,8 +25,12 @@ func (g *guard) listeners() ([]net.Listener, error) {
 		g.warn(text)
 	}
 	if len(fds) == 0 {
-		l, err := listen(g.config.Load().GuardListen)
-		return []net.Listener{l}, err
+		g.at = g.config.Load().GuardListen
+		l, err := listen(g.at)
+		if err != nil {
+			return nil, fmt.Errorf("guard_listen %v: %w", g.at, err)
+		}
+		return []net.Listener{l}, nil
 	}
 	var all []net.Listener
 	for _, fd := range fds {
@@ -67,7 +71,7 @@ func listen(at config.Listen) (net.Listener, error) {
 	if at.Owner != "" {
 		var err error
 		if uid, err = lookup(at.Owner); err != nil {
-			return nil, fmt.Errorf("guard_listen owner=%s: %w", at.Owner, err)
+			return nil, fmt.Errorf("owner=%s: %w; name one of /etc/passwd", at.Owner, err)
 		}
 	}
 	if err := clearWay(at.Address); err != nil {
@@ -88,7 +92,7 @@ func listen(at config.Listen) (net.Listener, error) {
 func clearWay(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return fmt.Errorf("%w; make %s first", err, filepath.Dir(dir))
 	}
 	st, err := os.Stat(dir)
 	if err != nil {

@@ -148,6 +148,7 @@ type post struct {
 	socket string
 	book   *book
 	stop   context.CancelFunc
+	begun  bool
 	milter milterSaid
 }
 
@@ -192,7 +193,9 @@ func build(t testing.TB, conf string) *post {
 	p.milter.to = p.remarks
 	log.SetOutput(&p.milter)
 	t.Cleanup(func() {
-		p.stop()
+		if p.stop(); !p.begun {
+			p.dismiss()
+		}
 		if said := p.milter.String(); strings.Contains(said, "panic") {
 			t.Error(said)
 		}
@@ -218,6 +221,7 @@ func stand(t testing.TB, conf string) *post {
 
 func (p *post) begin() {
 	p.t.Helper()
+	p.begun = true
 	l := p.listen()
 	room := p.room
 	ended := make(chan struct{}, 2)

@@ -89,7 +89,7 @@ func manyMacros() string {
 // After the limit nothing that a client can have its MTA ask for is answered with anything but 421, and no message goes
 // through: at random, some hundred sessions.
 func TestNeverAgain(t *testing.T) {
-	const sessions = 400
+	const sessions = 250
 	p := stand(t, rules+"max_resets 3\nmax_rcpts 2\n")
 	for n := range sessions {
 		seed := uint64(n)

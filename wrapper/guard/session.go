@@ -157,6 +157,9 @@ func (s *session) spared() bool {
 
 // wait holds back the answer to a client that has guessed before.
 func (s *session) wait() {
+	if s.config.Mode == config.Observe {
+		return
+	}
 	d := min(s.facts.Limits.BadRcptDelay, s.guard.longestDelay-s.delayed)
 	s.delayed += d
 	s.guard.sleep(d)

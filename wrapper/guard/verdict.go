@@ -40,7 +40,7 @@ func (s *session) answer(bad bool) milter.Response {
 		block = s.guess()
 	}
 	v := f.Decide()
-	if v == wrapper.Undecided {
+	if v == wrapper.Undecided || v == wrapper.Blocked && s.told[wrapper.BadRcpts] { // observed: it is its own block
 		return goOn
 	}
 	if v == wrapper.Blocked && block.left == 0 {
@@ -105,7 +105,7 @@ func (s *session) tell(v wrapper.Verdict, block sentence) {
 		}
 		l.Int("good", f.Good)
 	case wrapper.Resets:
-		l.IntOf("resets", f.Resets, f.Limits.MaxResets).Int("bad", f.Bad).Int("good", f.Good)
+		l.Str("network", s.network.String()).IntOf("resets", f.Resets, f.Limits.MaxResets).Int("bad", f.Bad).Int("good", f.Good)
 	case wrapper.MaxRcpts:
 		l.IntOf("rcpts", f.Rcpts, f.Limits.MaxRcpts)
 	case wrapper.Blocked:
@@ -124,7 +124,10 @@ func (s *session) tell(v wrapper.Verdict, block sentence) {
 	if pid == 0 {
 		pid = unix.Getpid()
 	}
-	_ = s.guard.log().WriteAs(pid, maillog.Info, l.Quote("helo", s.helo).String())
+	if s.helo != "" {
+		l.Quote("helo", s.helo)
+	}
+	_ = s.guard.log().WriteAs(pid, maillog.Info, l.String())
 }
 
 // reply is an answer of ours, for the client. A % in it the MTA would take for the beginning of something else.

@@ -165,7 +165,7 @@ func (g *guard) reload() {
 	g.config.Store(cfg)
 	g.enforce.Configure(cfg, to)
 	_ = to.Write(maillog.Info, g.File+": read anew")
-	if cfg.GuardListen != old.GuardListen {
+	if g.at != (config.Listen{}) && cfg.GuardListen != g.at {
 		g.warn(g.File + ": guard_listen is another now; restart the guard for that")
 	}
 }

@@ -241,7 +241,7 @@ func TestLeaves(t *testing.T) {
 	p.book.await(t, "EOF") // of who has not even negotiated, in one line or, if the watch came in between, in two
 	time.Sleep(50 * time.Millisecond)
 	before := len(p.book.lines())
-	for n := range 20 {    // the answer meets a closed socket, or lies in it unread
+	for n := range 20 { // the answer meets a closed socket, or lies in it unread
 		m := p.client("192.0.2.1")
 		m.send("M<a>\x00")
 		if n%2 == 0 {
