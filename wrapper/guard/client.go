@@ -11,7 +11,6 @@ import (
 const (
 	macroAddress = "{client_addr}"
 	macroRelay   = "_" // name [address]
-	macroPort    = "{client_port}"
 	macroAuth    = "{auth_authen}"
 	macroQueue   = "i"
 	macroMailer  = "{rcpt_mailer}"

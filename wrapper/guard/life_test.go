@@ -132,3 +132,29 @@ func TestRemarks(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// Memory is given back once no more sessions come for a moment, and not twice for the same, nor all the time.
+func TestSweep(t *testing.T) {
+	p := build(t, rules)
+	go p.accept(p.listen())
+	began := time.Now()
+	var s sweep
+	at := func(second int, want uint64) {
+		t.Helper()
+		if p.sweep(&s, began.Add(time.Duration(second)*time.Second)); s.done != want {
+			t.Errorf("second %d: swept after %d sessions; want %d", second, s.done, want)
+		}
+	}
+	at(0, 0)
+	p.client("192.0.2.1")
+	at(1, 0)
+	at(2, 1)
+	p.client("192.0.2.1")
+	at(3, 1)
+	at(4, 1)
+	at(6, 1)
+	at(7, 2)
+	if at(60, 2); !s.at.Equal(began.Add(7 * time.Second)) {
+		t.Errorf("swept at %v, %v after the first look", s.at, s.at.Sub(began))
+	}
+}

@@ -168,8 +168,8 @@ func TestListenOwner(t *testing.T) {
 		{"", uint32(os.Getuid()), ""},
 		{"nobody", 65534, ""},
 		{"12345", 12345, ""},
-		{"no-such-user", 0, "guard_listen owner=no-such-user: "},
-		{"-1", 0, "guard_listen owner=-1: "},
+		{"no-such-user", 0, "owner=no-such-user: "},
+		{"-1", 0, "owner=-1: "},
 	} {
 		path := shortDir(t) + "/guard.sock"
 		where := at(path)

@@ -38,8 +38,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// endWith ends the process with its parent, which may be a test that has been stopped.
+func endWith(parent int) {
+	for os.Getppid() == parent {
+		time.Sleep(100 * time.Millisecond)
+	}
+	os.Exit(1)
+}
+
 // guardRole is a guard with the configuration in a file and its log at a socket.
 func guardRole(file, logs string) {
+	go endWith(os.Getppid())
 	if os.Getenv("LISTEN_FDS") != "" {
 		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid())) // as a service manager does between fork and exec
 	}
@@ -53,6 +62,7 @@ func guardRole(file, logs string) {
 
 // relayRole is a process that has a guard's connection, between stdin and the socket at path.
 func relayRole(path string) {
+	go endWith(os.Getppid())
 	c, err := net.Dial("unix", path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -134,7 +134,7 @@ func TestVerdictLines(t *testing.T) {
 		{"in observe mode", "bad_rcpts_total 0\nmode observe", "mail bad bad bad bad", "c c c c c", wrapper.BadRcpts,
 			`BADRCPTS client=[192.0.2.1]:40000 mode=observe network=192.0.2.1/32 bad=3/3 good=0 left=1h reason=bad_rcpts queue=QUEUE1 helo="client.example"`},
 		{"resets", "max_resets 1", "mail bad rset mail good rset mail mail", "c c c c 421 421", wrapper.Resets,
-			`RESETS client=[192.0.2.1]:40000 resets=2/1 bad=1 good=1 reply=421 queue=QUEUE1 helo="client.example"`},
+			`RESETS client=[192.0.2.1]:40000 network=192.0.2.1/32 resets=2/1 bad=1 good=1 reply=421 queue=QUEUE1 helo="client.example"`},
 		{"recipients", "max_rcpts 1", "mail good good good", "c c 452 452", wrapper.MaxRcpts,
 			`MAXRCPTS client=[192.0.2.1]:40000 rcpts=2/1 reply=452 queue=QUEUE1 helo="client.example"`},
 	} {

@@ -34,7 +34,7 @@ const needed = milter.OptRcptRej
 // macros are asked for by name, so that no MTA has to be configured for us.
 func macros() map[milter.Stage][]string {
 	return map[milter.Stage][]string{
-		milter.StageConnect:  {macroRelay, macroAddress, macroPort},
+		milter.StageConnect:  {macroRelay, macroAddress},
 		milter.StageMailFrom: {macroQueue, macroAuth},
 		milter.StageRcptTo:   {macroQueue, macroMailer, macroStatus, macroReason},
 	}
