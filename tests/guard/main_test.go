@@ -2,7 +2,7 @@
 // sendwrap, a real sendmail that is a daemon, a real Postfix. Clients come from another network namespace over a wire, so
 // that none has an address of the machine.
 //
-// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and without (way_test.go), as far as it makes a
+// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and without (client_test.go), as far as it makes a
 // difference. It needs root, for namespaces of its own (namespace_test.go); what cannot run is skipped by name, and with CI=true a
 // skip is a failure.
 package guard

@@ -64,12 +64,15 @@ func (q *Queue) Configure(c *config.Config, log maillog.Log) {
 }
 
 // Add has a block carried out that has begun: on_block at once, the end of its sessions after the grace. The same network
-// again while it is pending is no more than once.
+// again, while it is pending, has on_block told of its new time, and its sessions end once.
 func (q *Queue) Add(b Block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	switch {
-	case q.closed || q.pending[b.Network] != nil:
+	switch o := q.pending[b.Network]; {
+	case q.closed:
+		return
+	case o != nil:
+		q.again(o, b)
 		return
 	case len(q.pending) >= maxPending:
 		q.missed++
@@ -77,7 +80,7 @@ func (q *Queue) Add(b Block) {
 		return
 	}
 	now := time.Now()
-	o := &order{Block: b, begun: now, due: now.Add(q.config.Block.Grace), todo: 2}
+	o := &order{Block: b, begun: now, latest: b, latestAt: now, due: now.Add(q.config.Block.Grace), todo: 2}
 	q.pending[b.Network] = o
 	q.toEnd = append(q.toEnd, o)
 	q.toTell <- o // there is room for all that are pending
@@ -89,6 +92,21 @@ func (q *Queue) Add(b Block) {
 		}
 	}
 	q.rouse()
+}
+
+// again has on_block told of a block that has begun anew and ends at another time: one of the same network may have been ended in
+// between.
+func (q *Queue) again(o *order, b Block) {
+	now := time.Now()
+	if differ := now.Add(b.For).Sub(o.latestAt.Add(o.latest.For)); differ.Abs() < time.Second {
+		return
+	}
+	o.latest, o.latestAt = b, now
+	if o.told {
+		o.told = false
+		o.todo++
+		q.toTell <- o // there is room: it is not in there
+	}
 }
 
 // Hurry ends the sessions of pending blocks without waiting for the grace, once. It reports whether nothing is pending: who is
@@ -143,16 +161,25 @@ func (q *Queue) done(o *order) {
 func (q *Queue) tell() {
 	for o := range q.toTell {
 		e := q.enforcer()
-		left := o.For - time.Since(o.begun)
+		b, begun := q.taken(o)
+		left := b.For - time.Since(begun)
 		switch {
 		case e.Config.OnBlock == nil || left <= 0:
 		case q.hooks == nil:
 			e.warn(fmt.Sprintf("on_block: %v", q.wrong))
 		default:
-			_ = e.Tell(Block{o.Network, left, o.Reason}) // logged
+			_ = e.Tell(Block{b.Network, left, b.Reason}) // logged
 		}
 		q.done(o)
 	}
+}
+
+// taken is what on_block is to be told of an order; what Add has for it from now on it is told afterwards.
+func (q *Queue) taken(o *order) (b Block, begun time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o.told = true
+	return o.latest, o.latestAt
 }
 
 // endSessions ends the sessions of blocks that are due.

@@ -55,6 +55,25 @@ func TestQueue(t *testing.T) {
 	s.ends(5 * time.Second)
 }
 
+// A block that an administrator ends, and that begins again while the sessions of the first are yet to end, is told of anew: else
+// the firewall would know nothing of it.
+func TestQueueAgain(t *testing.T) {
+	p := inPlace(t, "block grace=60s")
+	p.hook(`echo "$4" >>${0%/*}/told`)
+	q := p.queue()
+	told := func(want string) {
+		t.Helper()
+		p.eventually("on_block is told "+want, func() bool { return p.content("told") == want })
+	}
+	q.Add(p.block("192.0.2.9/32", time.Minute))
+	told("60\n")
+	q.Add(p.block("192.0.2.9/32", time.Hour))
+	q.Add(p.block("192.0.2.9/32", time.Hour))
+	told("60\n3600\n")
+	time.Sleep(100 * time.Millisecond)
+	told("60\n3600\n")
+}
+
 // A flood of blocks costs who adds them nothing, and the log one line.
 func TestQueueFlood(t *testing.T) {
 	p := inPlace(t, "block grace=30s")

@@ -30,6 +30,10 @@ type order struct {
 	unseen  error                       // why the sessions could not be looked at
 	ended   map[ledger.Process]struct{} // have been told already
 	todo    int                         // what is left to be done of it, in a queue
+
+	latest   Block // of its network, for on_block, and when it began
+	latestAt time.Time
+	told     bool // on_block, of that
 }
 
 // visit finds, for each order, the sessions of its network that are blocked, and has do done with each that is to end.

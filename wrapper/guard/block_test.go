@@ -126,6 +126,27 @@ func TestLifted(t *testing.T) {
 	p.client("192.0.2.1").play("mail good", "c c")
 }
 
+// A session that has been told of a block goes on when that has been lifted, or is over, before its client hears of it; it is not
+// cut off, either.
+func TestLiftedInTime(t *testing.T) {
+	p := build(t, rules+"block strikes=3 grace=0s\n")
+	go p.accept(p.listen())
+	m := p.client("192.0.2.1")
+	seen := p.look(0)
+	p.block("192.0.2.0/24", time.Hour)
+	seen = p.look(seen)
+	p.unblock("192.0.2.0/24")
+	if !p.session("192.0.2.1").blocked.Load() {
+		t.Fatal("the session has not been told: this test proves nothing")
+	}
+	m.play("mail good", "c c")
+	p.block("192.0.2.0/24", 200*time.Millisecond)
+	p.look(seen)
+	time.Sleep(250 * time.Millisecond)
+	m.play("good bad bad bad", "c c c 421")
+	p.book.await(t, "BADRCPTS", "left=")
+}
+
 // In observe mode a block is told of, and nobody hears of it.
 func TestBlockObserved(t *testing.T) {
 	p := stand(t, rules+"mode observe\n")

@@ -29,9 +29,11 @@ func clientOf(family string, port uint16, addr net.IP, macros map[string]string)
 		ip, ok = address(macros[macroAddress])
 	}
 	if !ok {
-		_, bracketed, _ := strings.Cut(macros[macroRelay], "[")
-		text, _, _ := strings.Cut(bracketed, "]")
-		ip, ok = address(text)
+		relay := macros[macroRelay]
+		if last := strings.LastIndexByte(relay, '['); last >= 0 { // what stands before may be the client's own word (ident)
+			text, _, _ := strings.Cut(relay[last+1:], "]")
+			ip, ok = address(text)
+		}
 	}
 	return netip.AddrPortFrom(ip.Unmap(), port), ok
 }
@@ -60,7 +62,7 @@ func rejected(macros map[string]string) (why string, is bool) {
 	if why == "" {
 		return "no reason given", false
 	}
-	return why, !temporary(status) && !temporary(reason)
+	return why, !temporary(status) && !(strings.Contains(reason, " ") && temporary(reason))
 }
 
 // temporary says whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of class 4.

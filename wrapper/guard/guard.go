@@ -35,6 +35,7 @@ type guard struct {
 	Options
 	config  atomic.Pointer[config.Config]
 	host    string
+	at      config.Listen // where it has opened a socket of its own
 	enforce *enforce.Queue
 	remarks *remarks
 	macros  map[milter.Stage][]string // that are asked for; the same for all sessions
@@ -47,9 +48,8 @@ type guard struct {
 	mu       sync.Mutex // of all that follows
 	door     *wrapper.Door
 	sessions map[*session]struct{}
-	came     uint64        // sessions, so far
-	room     int           // how many more there may be
-	at       config.Listen // where it has opened a socket of its own
+	came     uint64 // sessions, so far
+	places   int    // for how many more
 }
 
 // spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to read.
@@ -106,8 +106,8 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 	g := &guard{
 		Options: o, stop: stop, sessions: map[*session]struct{}{},
 		packetTime: packetTime, idleTime: idleTime, longestDelay: longestDelay,
-		room: max(int(min(limit.Cur, 1<<30))-spareDescriptors, 16),
-		door: wrapper.NewRoomDoor(cfg, to),
+		places: max(int(min(limit.Cur, 1<<30))-spareDescriptors, 16),
+		door:   wrapper.NewRoomDoor(cfg, to),
 	}
 	g.host, g.macros = g.door.Host, macros()
 	g.config.Store(cfg)
@@ -157,10 +157,11 @@ func (g *guard) leave(s *session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sessions, s)
-	g.room++
+	g.places++
 }
 
-// inLedger runs work on the ledger. An error means that it was not done, and has been logged. It is done by another goroutine:
+// inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless only too many others wanted the
+// ledger at once. It is done by another goroutine:
 // the stack of a session that had once been as deep as that would stay twice as large, 4 kB, for as long as it lasts.
 func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	done := make(chan error, 1)
@@ -172,14 +173,14 @@ func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	return <-done
 }
 
-// blockOf is the block that runs on the client's network.
-func (g *guard) blockOf(s *session) (block sentence) {
-	_ = g.inLedger(func(t *ledger.Tx) {
+// blockOf is the block that runs on the client's network. An error means that it cannot be told.
+func (g *guard) blockOf(s *session) (block sentence, err error) {
+	err = g.inLedger(func(t *ledger.Tx) {
 		if b, runs := t.BlockOf(s.client.Addr(), s.network); runs {
 			block = sentence{left: b.Left, reason: b.Reason}
 		}
 	})
-	return block
+	return block, err
 }
 
 // blockBegan carries out a block that a session has earned.

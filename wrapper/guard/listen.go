@@ -159,9 +159,9 @@ func (g *guard) accept(l net.Listener) {
 func (g *guard) admit() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.room == 0 {
+	if g.places == 0 {
 		return false
 	}
-	g.room--
+	g.places--
 	return true
 }

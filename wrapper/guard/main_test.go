@@ -233,7 +233,7 @@ func (p *post) begin() {
 	p.t.Helper()
 	p.begun = true
 	l := p.listen()
-	room := p.room
+	places := p.places
 	ended := make(chan struct{}, 2)
 	go func() { p.accept(l); ended <- struct{}{} }()
 	go func() { p.watch(nil); ended <- struct{}{} }()
@@ -246,7 +246,7 @@ func (p *post) begin() {
 		eventually(p.t, "all sessions have left", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			return len(p.sessions) == 0 && p.guard.room == room
+			return len(p.sessions) == 0 && p.guard.places == places
 		})
 	})
 }

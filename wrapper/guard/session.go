@@ -70,7 +70,7 @@ func (s *session) Connect(_, family string, port uint16, addr net.IP, m *milter.
 	s.network = s.config.CountBy.Network(client.Addr())
 	s.transcript = newTranscript(s)
 	g.join(s)
-	if g.blockOf(s).left > 0 {
+	if block, _ := g.blockOf(s); block.left > 0 {
 		s.blocked.Store(true)
 	}
 	return s.answer(false), nil

@@ -34,17 +34,15 @@ func (s *session) answer(bad bool) milter.Response {
 		return s.over
 	}
 	f := &s.facts
-	f.Blocked = s.blocked.Load()
-	var block sentence
+	block := s.standing()
 	if bad {
-		block = s.guess()
+		if b := s.guess(); b.left > 0 {
+			block = b
+		}
 	}
 	v := f.Decide()
 	if v == wrapper.Undecided || v == wrapper.Blocked && s.told[wrapper.BadRcpts] { // observed: it is its own block
 		return goOn
-	}
-	if v == wrapper.Blocked && block.left == 0 {
-		block = s.guard.blockOf(s)
 	}
 	s.tell(v, block)
 	if block.began {
@@ -62,6 +60,20 @@ func (s *session) answer(bad bool) milter.Response {
 	s.over = s.reply(v)
 	s.cutAfter(answerTime)
 	return s.over
+}
+
+// standing is the block of which the session has been told by the watch, if it still runs, or if the ledger cannot tell.
+func (s *session) standing() (block sentence) {
+	s.facts.Blocked = s.blocked.Load()
+	if !s.facts.Blocked {
+		return block
+	}
+	block, err := s.guard.blockOf(s)
+	if err == nil && block.left == 0 {
+		s.facts.Blocked = false
+		s.blocked.Store(false)
+	}
+	return block
 }
 
 // guess counts a bad recipient in the ledger. One that is too many begins a block, unless one runs.

@@ -9,7 +9,6 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -55,11 +54,15 @@ func (g *guard) look(seen uint64) uint64 {
 		g.mu.Unlock()
 		return 0
 	}
-	networks, now, all := g.door.Ledger.Begun(seen)
+	networks, now, all := g.door.Begun(seen)
 	g.mu.Unlock()
 	if all || seen == 0 && now != 0 { // too many to name, or a ledger that we have not seen before
 		for _, s := range g.watched() {
-			if !s.blocked.Load() && g.blockOf(s).left > 0 {
+			block, err := g.blockOf(s)
+			if err != nil {
+				return seen // once more, then
+			}
+			if block.left > 0 {
 				s.bar()
 			}
 		}
@@ -84,9 +87,8 @@ func (g *guard) bar(networks []netip.Prefix) {
 
 // lifted says whether no block runs on the client's network any more. Without the ledger nobody has lifted it.
 func (g *guard) lifted(s *session) bool {
-	runs := true
-	_ = g.inLedger(func(t *ledger.Tx) { _, runs = t.BlockOf(s.client.Addr(), s.network) })
-	return !runs
+	block, err := g.blockOf(s)
+	return err == nil && block.left == 0
 }
 
 // bar lets the session hear nothing but 421 from now on, and ends it after the grace. Whose process has only this client has
@@ -95,7 +97,11 @@ func (s *session) bar() {
 	if s.blocked.Swap(true) || s.config.Mode == config.Observe || !s.config.Block.Kill {
 		return
 	}
-	s.cutAfter(s.config.Block.Grace + killTime)
+	time.AfterFunc(s.config.Block.Grace+killTime, func() {
+		if !s.guard.lifted(s) {
+			s.cut()
+		}
+	})
 }
 
 // watched are the sessions.
