@@ -21,8 +21,12 @@ func TestNothingToLearn(t *testing.T) {
 		for about, lines := range questions {
 			for _, pipelined := range []bool{false, true} {
 				how := fmt.Sprintf("%s, pipelined=%t", about, pipelined)
-				a := s.asks(t, w, known, lines, pipelined)
-				b := s.asks(t, w, unknown, lines, pipelined)
+				var a, b string
+				for range 3 { // when the end comes, before or after a command, is the machine's; what tells names does so each time
+					if a, b = s.asks(t, w, known, lines, pipelined), s.asks(t, w, unknown, lines, pipelined); a == b {
+						break
+					}
+				}
 				if a != b {
 					t.Errorf("%s: a valid name is answered\n%q\nand another one\n%q", how, a, b)
 				}

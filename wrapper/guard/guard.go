@@ -186,7 +186,7 @@ func (g *guard) blockOf(s *session) (block sentence, err error) {
 // blockBegan carries out a block that a session has earned.
 func (g *guard) blockBegan(b enforce.Block) {
 	g.enforce.Add(b)
-	g.bar([]netip.Prefix{b.Network})
+	g.bar([]netip.Prefix{b.Network}, true)
 }
 
 // sleep is for a session that has to wait; a guard that ends lets it go on.

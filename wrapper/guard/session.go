@@ -35,6 +35,7 @@ type session struct {
 	exempt  bool           // under allow, without an internet address, or not known yet
 	authed  atomic.Bool    // the client has said who it is
 	blocked atomic.Bool    // a block has begun since it came
+	busy    atomic.Bool    // a message has recipients, and is perhaps on its way
 	gone    atomic.Bool
 
 	helo       string
@@ -98,6 +99,7 @@ func (s *session) MailFrom(from string, m *milter.Modifier) (milter.Response, er
 		return goOn, nil
 	}
 	s.open, s.facts.Rcpts = true, 0
+	s.busy.Store(false)
 	return s.answer(false), nil
 }
 
@@ -119,6 +121,7 @@ func (s *session) RcptTo(rcpt string, m *milter.Modifier) (milter.Response, erro
 	case why == "":
 		s.facts.Good++
 		s.facts.Rcpts++
+		s.busy.Store(true)
 	}
 	r := s.answer(bad)
 	if guessed && s.over == nil {
@@ -135,6 +138,7 @@ func (s *session) Abort(*milter.Modifier) error {
 	if s.open {
 		s.transcript.add("RSET", "", "")
 		s.open = false
+		s.busy.Store(false)
 		s.facts.Resets++
 	}
 	return nil
@@ -144,6 +148,7 @@ func (s *session) Abort(*milter.Modifier) error {
 // client hears is the 421.
 func (s *session) Body(*milter.Modifier) (milter.Response, error) {
 	s.open = false
+	s.busy.Store(false)
 	if s.over != nil {
 		return s.answer(false), nil
 	}

@@ -63,24 +63,24 @@ func (g *guard) look(seen uint64) uint64 {
 				return seen // once more, then
 			}
 			if block.left > 0 {
-				s.bar()
+				s.bar(false)
 			}
 		}
 		return now
 	}
-	g.bar(networks)
+	g.bar(networks, false)
 	return now
 }
 
-// bar ends the sessions of networks on which a block has begun.
-func (g *guard) bar(networks []netip.Prefix) {
+// bar ends the sessions of networks on which a block has begun, for guessing or for another reason.
+func (g *guard) bar(networks []netip.Prefix, guessing bool) {
 	if len(networks) == 0 {
 		return
 	}
 	for _, s := range g.watched() {
 		held := slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(s.client.Addr()) })
 		if held && !s.blocked.Load() && !g.lifted(s) {
-			s.bar()
+			s.bar(guessing)
 		}
 	}
 }
@@ -92,12 +92,17 @@ func (g *guard) lifted(s *session) bool {
 }
 
 // bar lets the session hear nothing but 421 from now on, and ends it after the grace. Whose process has only this client has
-// been ended by then.
-func (s *session) bar() {
+// been ended by then. If they are guessing, one without a message on its way does not last so long: it has nothing to read, and
+// could try one more name, which sendmail turns down before it asks us.
+func (s *session) bar(guessing bool) {
 	if s.blocked.Swap(true) || s.config.Mode == config.Observe || !s.config.Block.Kill {
 		return
 	}
-	time.AfterFunc(s.config.Block.Grace+killTime, func() {
+	wait := s.config.Block.Grace + killTime
+	if guessing && !s.busy.Load() {
+		wait = 0
+	}
+	time.AfterFunc(wait, func() {
 		if !s.guard.lifted(s) {
 			s.cut()
 		}
