@@ -18,6 +18,7 @@ const (
 
 	queuePatience = 30 * time.Second       // for a turn to run on_block
 	visitPause    = 100 * time.Millisecond // between two looks at the sessions, however many blocks begin
+	missedEvery   = time.Second            // there is a line about blocks that found no place
 	closeTime     = 2 * time.Second        // for what is under way when the queue is closed
 )
 
@@ -27,17 +28,18 @@ type Queue struct {
 	hooks *exec.Hooks
 	wrong error // why there are none
 
-	mu      sync.Mutex
-	config  *config.Config
-	log     maillog.Log
-	pending map[netip.Prefix]*order
-	toEnd   []*order // in the order in which they are due, but for changes of the grace
-	toTell  chan *order
-	missed  int  // blocks that found no place
-	hurry   bool // sessions do not wait for the grace
-	closed  bool
-	begun   bool          // there are workers
-	wake    chan struct{} // the one who ends sessions
+	mu       sync.Mutex
+	config   *config.Config
+	log      maillog.Log
+	pending  map[netip.Prefix]*order
+	toEnd    []*order // in the order in which they are due, but for changes of the grace
+	toTell   chan *order
+	missed   int       // blocks that found no place
+	missedAt time.Time // when the log was last told of some
+	hurry    bool      // sessions do not wait for the grace
+	closed   bool
+	begun    bool          // there are workers
+	wake     chan struct{} // the one who ends sessions
 }
 
 // NewQueue is a queue for a process that has no children but those of the queue. The log must not be one of a [maillog.Queue].
@@ -211,8 +213,12 @@ func (q *Queue) endSessions() {
 func (q *Queue) takeDue(now time.Time) (due []*order, missed int, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	missed, q.missed = q.missed, 0
 	wait = time.Hour
+	if left := q.missedAt.Add(missedEvery).Sub(now); q.missed > 0 && left > 0 && !q.closed {
+		wait = left
+	} else if q.missed > 0 {
+		missed, q.missed, q.missedAt = q.missed, 0, now
+	}
 	rest := q.toEnd[:0]
 	for _, o := range q.toEnd {
 		left := o.due.Sub(now)
