@@ -47,6 +47,7 @@ func (s *session) answer(bad bool) milter.Response {
 	s.tell(v, block)
 	if block.began {
 		s.transcript.keep()
+		s.blocked.Store(true) // it is told below, and has the time to hear of it
 		s.guard.blockBegan(enforce.Block{Network: s.network, For: block.left, Reason: reasonBadRcpts})
 	}
 	switch {
