@@ -44,7 +44,6 @@ func roles() map[string]role {
 		"trim":     trimRole,
 		"turn":     turnRole,
 		"turns":    turnsRole,
-		"cost":     costRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
 		"spin":     spinRole,
@@ -188,14 +187,23 @@ func needRoot(t testing.TB) {
 	t.Skip("root needed")
 }
 
-// eventually waits up to five seconds for something that takes the kernel a moment.
+// longEnough is how long a test waits for what must happen, since a machine may be slow and busy.
+const longEnough = time.Minute
+
+// eventually waits for something that must happen.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(longEnough); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 5 s: %s", what)
+			t.Fatalf("not within %v: %s", longEnough, what)
 		}
 	}
+}
+
+// ends is for work that could block or loop forever. It ends the whole test program if it does.
+func ends(what string, work func()) {
+	defer time.AfterFunc(longEnough, func() { panic(what + " does not end") }).Stop()
+	work()
 }
 
 // ownDir is a directory as the ledger's is: nobody else may look into it.

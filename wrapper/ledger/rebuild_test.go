@@ -60,8 +60,13 @@ func TestHonestRebuild(t *testing.T) {
 		tx.Left(750 * time.Millisecond)
 	})
 	now = now.After(time.Second)
+	clock := func() Moment { return now }
 	for _, clients := range []int{16384, 100_000, 2000, MinClients} {
-		l, notes := mustOpen(t, path, clients)
+		l, notes, err := openBy(path, clients, ThisBoot(), clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { shut(l) })
 		want := fmt.Sprintf("%s: rebuilt for clients=%d", path, l.records())
 		if len(notes) != 1 || notes[0] != want {
 			t.Errorf("notes: %q; want %q", notes, want)
