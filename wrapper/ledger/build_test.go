@@ -15,7 +15,6 @@ import (
 // buildRole opens a ledger when the gate opens, or when told to if there is none, and says which file that is and what
 // there is to note: LEDGER, GATE or "", CLIENTS.
 func buildRole(args []string) error {
-	runtime.LockOSThread()
 	fmt.Println(unix.Gettid())
 	if args[1] == "" {
 		waitForLine()

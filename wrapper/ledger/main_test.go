@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +53,14 @@ func roles() map[string]role {
 	}
 }
 
+// A role that ptrace(2) follows is played by the first thread of its process: the end of any other one, while it is
+// traced, would have to be waited for by the very thread that traces it.
+func init() {
+	if name := os.Getenv(roleVar); name == "build" || name == "step" {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if name := os.Getenv(roleVar); name != "" {
 		if err := roles()[name](os.Args[1:]); err != nil {
@@ -60,7 +69,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(plainDir)
+	os.Exit(code)
 }
 
 // child is a process that plays a role.
