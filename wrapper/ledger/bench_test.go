@@ -196,7 +196,7 @@ func BenchmarkCosts(b *testing.B) {
 	}
 }
 
-// BenchmarkBegun is asking whether a block has begun when none has; beside it what the bare lock costs.
+// BenchmarkBegun is asking whether a block has begun when none has; beside it the bare lock.
 func BenchmarkBegun(b *testing.B) {
 	l := newLedger(b, MinClients)
 	_, since, _ := l.Begun(0)

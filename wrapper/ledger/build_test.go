@@ -37,7 +37,8 @@ func buildRole(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := untilFree(func() error { return l.Do(Now(), func(t *Tx) { t.Count(1) }) }); err != nil {
+	err = untilFree(func() error { return l.Do(Now(), func(t *Tx) { t.Count(1) }) })
+	if err != nil {
 		return err
 	}
 	var st unix.Stat_t

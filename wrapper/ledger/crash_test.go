@@ -286,7 +286,8 @@ func TestCrashUnderFire(t *testing.T) {
 			return l.Do(Now(), func(tx *Tx) {
 				v := l.totals
 				if v.verdicts[1] != v.verdicts[2] || v.verdicts[1] != v.spoke[0] {
-					t.Errorf("counts that change together: %d, %d, %d", v.verdicts[1], v.verdicts[2], v.spoke[0])
+					t.Errorf("counts that change together: %d, %d, %d",
+						v.verdicts[1], v.verdicts[2], v.spoke[0])
 				}
 				if n := l.ring.begun.Load() - first; n != v.verdicts[5] {
 					t.Errorf("%d blocks have begun, and %d were counted", n, v.verdicts[5])

@@ -128,7 +128,8 @@ func TestPanicInWork(t *testing.T) {
 	}
 }
 
-// loseRole uses a ledger that others cut off all the time, and opens it again when it is lost, so many times: LEDGER, TIMES.
+// loseRole uses a ledger that others cut off all the time, and opens it again when it is lost, so
+// many times: LEDGER, TIMES.
 func loseRole(args []string) error {
 	times, _ := strconv.Atoi(args[1])
 	self, done := Self(), 0

@@ -53,8 +53,8 @@ func roles() map[string]role {
 	}
 }
 
-// A role that ptrace(2) follows is played by the first thread of its process: the end of any other one, while it is
-// traced, would have to be waited for by the very thread that traces it.
+// A role that ptrace(2) follows is played by the first thread of its process. The end of any other
+// thread would have to be waited for by the very thread that traces it.
 func init() {
 	if name := os.Getenv(roleVar); name == "build" || name == "step" {
 		runtime.LockOSThread()

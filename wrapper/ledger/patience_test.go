@@ -28,45 +28,62 @@ func timed(work func()) time.Duration {
 // lateness is how much too long a sleep of Patience takes here and now.
 func lateness() time.Duration { return timed(func() { time.Sleep(Patience) }) - Patience }
 
-// inTime holds what measure measures against a promise and against controls of the same moment, which say how late
-// everything is just then. A machine that had other things to do is asked again.
-func inTime(t *testing.T, what string, most time.Duration, measure func() (took, late []time.Duration)) {
+// waits are measured waits, and controls of the same moment: how late the machine is just then.
+type waits struct {
+	took, late []time.Duration
+}
+
+func (w *waits) add(took time.Duration) {
+	w.took, w.late = append(w.took, took), append(w.late, lateness())
+}
+
+// keep says whether the waits keep a promise, but for what the controls explain.
+func (w *waits) keep(most time.Duration) bool {
+	slices.Sort(w.took)
+	slices.Sort(w.late)
+	worst, middle := len(w.took)-1, len(w.took)/2
+	return w.took[0] <= most+w.late[0] && w.took[middle] <= most+2*w.late[middle] &&
+		w.took[worst] <= 2*most+4*w.late[worst]
+}
+
+// inTime holds measured waits against a promise. A machine that had other things to do is
+// asked again.
+func inTime(t *testing.T, what string, most time.Duration, measure func(*waits)) {
 	t.Helper()
 	for deadline := time.Now().Add(longEnough); ; {
-		took, late := measure()
-		slices.Sort(took)
-		slices.Sort(late)
-		worst, middle := len(took)-1, len(took)/2
-		t.Logf("%s: %v (median), %v (worst); sleeps were late by %v, %v", what, took[middle], took[worst], late[middle], late[worst])
-		switch {
-		case took[middle] <= most+2*late[middle] && took[worst] <= 2*most+4*late[worst]:
+		var w waits
+		measure(&w)
+		if w.keep(most) {
+			t.Logf("%s: %v; sleeps were late by %v", what, w.took, w.late)
 			return
-		case time.Now().After(deadline):
-			t.Fatalf("%s took %v; want %v at most, but for what sleeps were late: %v", what, took, most, late)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v; want %v at most; sleeps were late by %v", what, w.took, most, w.late)
 		}
 	}
 }
 
-// checkWaits tries a few times, holds each error against the one wanted, and the time it took against these bounds.
+// checkWaits tries a few times, and holds each error against the one wanted and the time that
+// it took against these bounds.
 func checkWaits(t *testing.T, what string, least, most time.Duration, try func() error, want error) {
 	t.Helper()
-	inTime(t, what, most, func() (took, late []time.Duration) {
+	inTime(t, what, most, func(w *waits) {
 		for range 7 {
 			var err error
-			d := timed(func() { err = try() })
-			if !errors.Is(err, want) || d < least {
-				t.Fatalf("%s: %v after %v; want %v after %v at least", what, err, d, want, least)
+			took := timed(func() { err = try() })
+			if !errors.Is(err, want) || took < least {
+				t.Fatalf("%s: %v after %v; want %v after %v at least", what, err, took, want, least)
 			}
-			took, late = append(took, d), append(late, lateness())
+			w.add(took)
 		}
-		return took, late
 	})
 }
 
-// checkPatience holds how long it takes one with a patience to get an error against that patience.
+// checkPatience holds how long it takes to get an error against a patience.
 func checkPatience(t *testing.T, l *Ledger, want error, patience time.Duration) {
 	t.Helper()
-	checkWaits(t, fmt.Sprintf("with a patience of %v", l.CrowdPatience), patience, patience+10*time.Millisecond, func() error {
+	what := fmt.Sprintf("with a patience of %v", l.CrowdPatience)
+	checkWaits(t, what, patience, patience+10*time.Millisecond, func() error {
 		return l.Do(Now(), func(*Tx) { t.Error("worked without the lock") })
 	}, want)
 }
@@ -93,13 +110,12 @@ func TestStopPatienceInACrowd(t *testing.T) {
 		checkPatience(t, impatient(t, l, patience), ErrCrowded, patience)
 	}
 	other := impatient(t, l, 0)
-	inTime(t, "with no patience of its own", crowdPatience+10*time.Millisecond, func() (took, late []time.Duration) {
-		d := timed(func() {
+	inTime(t, "with no patience of its own", crowdPatience+10*time.Millisecond, func(w *waits) {
+		w.add(timed(func() {
 			if err := other.Do(Now(), func(*Tx) {}); err != ErrCrowded {
 				t.Errorf("with no patience of its own: %v", err)
 			}
-		})
-		return []time.Duration{d}, []time.Duration{lateness()}
+		}))
 	})
 	_ = c.kill()
 	for _, patience := range []time.Duration{1, 0, -time.Second} { // one that is free is had with no patience at all
@@ -144,7 +160,9 @@ func TestStopPatienceWithOneAsleep(t *testing.T) {
 	l := newLedger(t, MinClients)
 	wake := asleepIn(t, l)
 	other := impatient(t, l, patience)
-	try := func() (err error) { return other.Do(Now(), func(*Tx) { t.Error("worked without the lock") }) }
+	try := func() error {
+		return other.Do(Now(), func(*Tx) { t.Error("worked without the lock") })
+	}
 	var err error
 	tries := 0
 	took := timed(func() {
@@ -152,7 +170,7 @@ func TestStopPatienceWithOneAsleep(t *testing.T) {
 			err = try()
 		}
 	})
-	// Each try lasts as long as the patience, so that the last must have seen it sleep for long enough.
+	// Each try lasts as long as the patience, so the last one has seen it sleep for long enough.
 	if err != ErrBusy || took < 2*Patience || tries > int(2*Patience/patience) {
 		t.Errorf("after %v and %d tries: %v; want ErrBusy after %v", took, tries, err, 2*Patience)
 	}

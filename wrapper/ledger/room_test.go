@@ -190,8 +190,8 @@ func TestCrashOfRooms(t *testing.T) {
 		room := startRoom(t, ledgerPath(t, l), "work")
 		room.line(t)
 		eventually(t, "an MTA is handed its session", func() (is bool) {
-			err := untilFree(func() error { return l.Do(Now(), func(tx *Tx) { is = tx.state().serving > 0 }) })
-			return is && err == nil
+			look := func(tx *Tx) { is = tx.state().serving > 0 }
+			return untilFree(func() error { return l.Do(Now(), look) }) == nil && is
 		})
 		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
 		_ = room.kill()

@@ -123,7 +123,8 @@ var buildPlain = sync.OnceValues(func() (program string, err error) {
 		return "", err
 	}
 	program = filepath.Join(plainDir, "ledger.test")
-	if out, err := exec.Command("go", "test", "-race=false", "-c", "-o", program, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "test", "-race=false", "-c", "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go test -c: %w\n%s", err, out)
 	}
 	return program, nil

@@ -84,8 +84,9 @@ func TestStopInTheMidstOfWork(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// rivalRole works without a pause until it has found the ledger held three times, and prints how long that took at
-// worst and how late a sleep of Patience was at worst; then it waits for the parent's word to go on: LEDGER.
+// rivalRole works without a pause until it has found the ledger held three times, and prints how
+// long that took at worst and how late a sleep of Patience was at worst; then it waits for the
+// parent's word to go on: LEDGER.
 func rivalRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -118,24 +119,23 @@ func TestStopInACrowd(t *testing.T) {
 	for range 6 {
 		rivals = append(rivals, startAs(t, program, nil, nil, "rival", path))
 	}
-	inTime(t, "rivals", promised, func() (took, late []time.Duration) {
+	inTime(t, "rivals", promised, func(w *waits) {
 		for _, c := range rivals {
 			c.line(t)
 		}
 		stopped := start(t, "stop", "work", path)
 		stopped.untilStopped(t)
 		for _, c := range rivals {
-			var d, control time.Duration
-			if _, err := fmt.Sscan(c.line(t), (*int64)(&d), (*int64)(&control)); err != nil {
+			var took, late time.Duration
+			if _, err := fmt.Sscan(c.line(t), (*int64)(&took), (*int64)(&late)); err != nil {
 				t.Fatal(err)
 			}
-			took, late = append(took, d), append(late, control)
+			w.took, w.late = append(w.took, took), append(w.late, late)
 		}
 		_ = stopped.kill()
 		for _, c := range rivals {
 			c.tell(t, "go on")
 		}
-		return took, late
 	})
 }
 
@@ -145,14 +145,17 @@ func TestStopIsNotSleep(t *testing.T) {
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
 	wake := asleepIn(t, l)
 	turn := l.undo.turn.Load()
-	for still, want := range map[time.Duration]bool{0: false, 2*Patience - 1: false, 2 * Patience: true} {
+	for still, want := range map[time.Duration]bool{
+		0: false, 2*Patience - 1: false, 2 * Patience: true,
+	} {
 		if is := stuck(other.fd, turn, still); is != want {
 			t.Errorf("asleep for %v: stuck is %v; want %v", still, is, want)
 		}
 	}
 	var err error
-	if took := timed(func() { err = other.Do(Now(), func(*Tx) {}) }); err != ErrBusy || took < 2*Patience {
-		t.Errorf("with one that does not wake up: %v after %v; want ErrBusy after %v", err, took, 2*Patience)
+	took := timed(func() { err = other.Do(Now(), func(*Tx) {}) })
+	if err != ErrBusy || took < 2*Patience {
+		t.Errorf("one does not wake up: %v after %v; want ErrBusy after %v", err, took, 2*Patience)
 	}
 	wake()
 	eventually(t, "one that wakes up in time is waited for", func() bool {

@@ -83,8 +83,8 @@ func BenchmarkSweep(b *testing.B) {
 	b.Run("room and MTAs", sweep)
 }
 
-// With a room of 20,000 a sweep costs far less than one that asks for each of them. Whatever else the machine does makes
-// either only slower, so that their shortest times are compared.
+// With a room of 20,000 a sweep costs far less than one that asks for each of them. What else the
+// machine does only makes either slower, so their shortest times are compared.
 func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
 	if underRace {
 		t.Skip("the race detector's own work is most of it")
@@ -198,19 +198,21 @@ func TestSessionsOfARoomAndReusedPID(t *testing.T) {
 	}
 }
 
-// Counts are believed for a while after a sweep, longer after a long one, but never for more than a second.
+// Counts are believed for a while after a sweep, longer after a long one, but for a second at most.
 func TestSessionsAreBelievedForAWhile(t *testing.T) {
 	for took, want := range map[time.Duration]int64{
-		0: sweepEvery, time.Millisecond: sweepEvery, 3 * time.Millisecond: 60, 40 * time.Millisecond: 800,
-		2 * time.Second: sweepLongest, time.Hour: sweepLongest,
+		0: sweepEvery, time.Millisecond: sweepEvery, 3 * time.Millisecond: 60,
+		40 * time.Millisecond: 800, 2 * time.Second: sweepLongest, time.Hour: sweepLongest,
 	} {
 		if is := believed(took); is != want {
-			t.Errorf("after a sweep of %v the counts are believed for %d ms; want %d", took, is, want)
+			t.Errorf("after a sweep of %v: believed for %d ms; want %d", took, is, want)
 		}
 	}
 	a := from(hostN(2))
 	a.Limits.Waiting = 1
-	for ahead, want := range map[int64]int{0: 0, 1: 1, sweepLongest: 1, sweepLongest + 1: 0, math.MaxInt64 / 2: 0, math.MinInt64 / 2: 0} {
+	for ahead, want := range map[int64]int{
+		0: 0, 1: 1, sweepLongest: 1, sweepLongest + 1: 0, math.MaxInt64 / 2: 0, math.MinInt64 / 2: 0,
+	} {
 		l := newLedger(t, MinClients)
 		must(t, l, func(tx *Tx) {
 			tx.Enter(from(hostN(1)), nobody)
@@ -222,7 +224,7 @@ func TestSessionsAreBelievedForAWhile(t *testing.T) {
 	}
 }
 
-// When a room of 20,000 dies all its sessions go as soon as somebody looks at all, and nobody else's.
+// When a room of 20,000 dies all its sessions go with the next sweep, and nobody else's.
 func TestSessionsOfAFullRoomThatDies(t *testing.T) {
 	looks := map[string]func(*Tx){
 		"whoever begins after it": func(tx *Tx) { tx.Totals() },

@@ -60,7 +60,8 @@ func (x *torturer) signal(n int, sig unix.Signal) {
 	}
 }
 
-// torment kills, stops and continues workers at random so many times, and until there have been so many arrivals.
+// torment kills, stops and continues workers at random, so many times and until there have been so
+// many arrivals.
 func (x *torturer) torment(times int, arrivals uint64) {
 	for ; times > 0 || x.arrivals() < arrivals; times-- {
 		time.Sleep(2 * time.Millisecond)
@@ -147,8 +148,9 @@ func (x *torturer) check(l *Ledger) {
 	mustAudit(x.t, l)
 }
 
-// Many processes enter, are served, leave, become other programs, are killed and stopped at any moment, their own and
-// the test's choice. No limit is ever exceeded, nobody waits forever, and in the end every count is right.
+// Many processes enter, are served, leave, become other programs, are killed and stopped at any
+// moment, their own and the test's choice. No limit is ever exceeded, nobody waits forever, and in
+// the end every count is right.
 func TestTorture(t *testing.T) {
 	const workers = 64
 	times := 6000
@@ -182,13 +184,13 @@ func TestTorture(t *testing.T) {
 	x.mu.Lock()
 	endings := x.endings
 	x.mu.Unlock()
-	t.Logf("%d arrivals, %d killed and %d stopped by the test, %d ended; %d times the ledger was held",
+	t.Logf("%d arrivals, %d killed, %d stopped, %d ended; %d times the ledger was held",
 		x.arrivals(), x.kills, x.stops, endings, busy)
 	if broken > 0 {
 		t.Errorf("%d times a limit was exceeded", broken)
 	}
 	if n := l.totals.verdicts[1]; n < x.arrivals() || n > begun {
-		t.Errorf("the ledger counts %d arrivals; between %d and %d have been", n, x.arrivals(), begun)
+		t.Errorf("the ledger counts %d arrivals; want %d to %d", n, x.arrivals(), begun)
 	}
 	x.end()
 	x.check(l)

@@ -35,7 +35,8 @@ type tortureLine struct {
 	_      [11]uint64
 }
 
-// What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest, so that it keeps that.
+// What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest
+// and keeps that.
 const (
 	holdsNetwork = 0xff
 	holdsServing = 1 << 8

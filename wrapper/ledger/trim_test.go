@@ -151,7 +151,8 @@ func TestTrimLooksSeldom(t *testing.T) {
 	}
 }
 
-// While there is nothing to trim it is one piece of work, however large the ledger; and it never is a long one.
+// While there is nothing to trim it is one piece of work, however large the ledger; else it is many
+// short ones.
 func TestTrimIsShortWork(t *testing.T) {
 	l := newLedger(t, 65536)
 	begin(t, l, numbers(0, 300)...)
