@@ -19,14 +19,14 @@ func aRoom() Process {
 func roomOf(t testing.TB, n int, p Process) (*Ledger, []Session) {
 	t.Helper()
 	l := newLedger(t, 65536)
-	return l, fill(t, l, n, p)
+	return l, fill(t, l, Now(), n, p)
 }
 
 // fill enters n more sessions of p, each of another network.
-func fill(t testing.TB, l *Ledger, n int, p Process) (all []Session) {
+func fill(t testing.TB, l *Ledger, now Moment, n int, p Process) (all []Session) {
 	t.Helper()
 	for len(all) < n {
-		must(t, l, func(tx *Tx) {
+		mustAt(t, l, now, func(tx *Tx) {
 			for range min(10, n-len(all)) {
 				s, ok := tx.Enter(from(hostN(len(all))), p)
 				if !ok {
@@ -244,22 +244,24 @@ func TestSessionsOfAFullRoomThatDies(t *testing.T) {
 				t.Fatal(err)
 			}
 			room.Shared = true
-			all := fill(t, l, roomful, room)
+			now := Now() // all the time, so that only the kernel knows of the death
+			all := fill(t, l, now, roomful, room)
 			const kept = 20
 			for n := range kept {
-				must(t, l, func(tx *Tx) {
+				mustAt(t, l, now, func(tx *Tx) {
 					s, ok := tx.Hand(all[n*roomful/kept], Self())
 					if tx.Serve(s); !ok {
 						t.Fatal("not handed")
 					}
 				})
 			}
-			must(t, l, look)
+			mustAt(t, l, now, look)
 			if s := l.state; int(s.waiting) != roomful-kept || s.serving != kept {
 				t.Errorf("while it lives: %d waiting, %d serving", s.waiting, s.serving)
 			}
 			_ = c.kill()
-			mustAt(t, l, Now().After(sweepLongest*time.Millisecond), look)
+			l.state.sweepAt = 0 // however long the last sweep took
+			mustAt(t, l, now, look)
 			if s := l.state; s.waiting != 0 || s.serving != kept {
 				t.Errorf("after its death: %d waiting, %d serving; want 0, %d", s.waiting, s.serving, kept)
 			}
