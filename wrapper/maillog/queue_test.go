@@ -3,7 +3,6 @@ package maillog
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -138,7 +137,7 @@ func kinds(t *testing.T, test func(t *testing.T, kind int, path string)) {
 // settle flushes until nothing is pending, and reads meanwhile.
 func settle(t *testing.T, q *Queue, read func() []string) (texts []string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(ample); ; {
 		pending := q.Flush() > 0
 		texts = append(texts, read()...)
 		if !pending {
@@ -158,23 +157,28 @@ func TestQueueOrder(t *testing.T) {
 		defer r.close()
 		q := NewQueue(Syslog(path))
 		defer q.Close()
-		const lines = 5000
-		done := make(chan struct{})
+		const lines = 2000 // half of them wait until somebody reads
+		begin, done := make(chan struct{}), make(chan struct{})
 		var got []string
 		go func() {
 			defer close(done)
-			for deadline := time.Now().Add(10 * time.Second); len(got) < lines && time.Now().Before(deadline); {
+			<-begin
+			for deadline := time.Now().Add(ample); len(got) < lines && time.Now().Before(deadline); {
 				got = append(got, r.read()...)
 				time.Sleep(200 * time.Microsecond)
 			}
 		}()
 		log := q.Log()
-		mostWaited := 0
 		for i := range lines {
 			if err := log.Write(Info, strconv.Itoa(i)); err != nil {
 				t.Fatal(i, err)
 			}
-			mostWaited = max(mostWaited, q.waiting.len)
+			if i == lines/2 {
+				if kind == unix.SOCK_DGRAM && q.waiting.len == 0 {
+					t.Error("no line waits for the reader: nothing is tested")
+				}
+				close(begin)
+			}
 			if i%64 == 63 {
 				q.Flush()
 				time.Sleep(50 * time.Microsecond)
@@ -183,9 +187,6 @@ func TestQueueOrder(t *testing.T) {
 		settle(t, q, func() []string { return nil })
 		<-done
 		same(t, got, numbers(0, lines))
-		if kind == unix.SOCK_DGRAM && mostWaited == 0 {
-			t.Error("no line ever waited: nothing was tested")
-		}
 	})
 }
 
@@ -210,7 +211,7 @@ func flood(t *testing.T, log Log, lines int) (kept int) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start, waited := time.Now(), waits(t)
+	waited := waits(t)
 	for _, text := range texts {
 		switch err := log.Write(Info, text); {
 		case err == nil:
@@ -219,14 +220,11 @@ func flood(t *testing.T, log Log, lines int) (kept int) {
 			t.Fatal(err)
 		}
 	}
-	took, waited := time.Since(start), waits(t)-waited
+	waited = waits(t) - waited
 	runtime.ReadMemStats(&after)
-	t.Logf("%d lines, %d kept: %v, waited %d times", lines, kept, took, waited)
+	t.Logf("%d lines, %d kept, waited %d times", lines, kept, waited)
 	if waited > int64(lines/1000) {
 		t.Errorf("waited %d times for %d lines", waited, lines)
-	}
-	if took > 5*time.Second { // 100 µs a line
-		t.Errorf("%d lines took %v", lines, took)
 	}
 	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<10 {
 		t.Errorf("%d lines allocated %d bytes", lines, grown)
@@ -312,9 +310,10 @@ func TestQueueTooSlow(t *testing.T) {
 		defer q.Close()
 		const lines = 30_000
 		var got []string
+		batch := 4 * socketHolds(t)
 		for i := range lines {
 			q.Log().Write(Info, strconv.Itoa(i)+filler)
-			if i%40 == 39 { // and then some 10 of 40 find room
+			if i%batch == batch-1 { // and then a quarter of them finds room
 				q.Flush()
 				got = append(got, r.read()...)
 			}
@@ -344,6 +343,20 @@ func TestQueueTooSlow(t *testing.T) {
 			t.Errorf("%d counts of lines lost", counts)
 		}
 	})
+}
+
+// socketHolds is how many datagrams a socket takes that nobody reads.
+func socketHolds(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/sys/net/unix/max_dgram_qlen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n + 1
 }
 
 // In a long turn of the loop lines look for room on their own.
@@ -452,25 +465,43 @@ func TestQueueAway(t *testing.T) {
 	})
 }
 
-// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is full for ever.
+// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is full
+// for ever. One that is only slow is not left.
 func TestQueueReplaced(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
+	for deadline := time.Now().Add(ample); !queueReplaced(t, path); os.Remove(path) {
+		if time.Now().After(deadline) {
+			t.Fatal("this machine is too slow to look at a socket before it counts as stuck")
+		}
+	}
+}
+
+// queueReplaced reports whether it was in time to see that a slow syslogd is not left.
+func queueReplaced(t *testing.T, path string) bool {
 	old := newReader(t, unix.SOCK_DGRAM, path)
 	defer old.close()
 	q := NewQueue(Syslog(path))
 	defer q.Close()
-	for i := range 100 {
+	lines := 2 * socketHolds(t)
+	began := time.Now()
+	for i := range lines {
 		q.Log().Write(Info, strconv.Itoa(i))
 	}
 	os.Remove(path)
 	r := newReader(t, unix.SOCK_DGRAM, path)
 	defer r.close()
-	if time.Sleep(2 * reconnectPause); q.Flush() == 0 || q.fd < 0 || len(r.read()) > 0 {
+	time.Sleep(2 * reconnectPause)
+	pending, fd, got := q.Flush() > 0, q.fd, r.read()
+	if time.Since(began) > stuckTime {
+		return false
+	}
+	if !pending || fd < 0 || len(got) > 0 {
 		t.Fatal("lines go elsewhere because a syslogd is slow")
 	}
 	q.full = q.full.Add(-stuckTime)
-	got := settle(t, q, r.read)
-	same(t, append(old.read(), got...), numbers(0, 100))
+	got = settle(t, q, r.read)
+	same(t, append(old.read(), got...), numbers(0, lines))
+	return true
 }
 
 // A stream may take half of a line. That of a local socket does not, for lines as short as ours: TCP stands in for it.
@@ -520,7 +551,7 @@ func TestQueuePartial(t *testing.T) {
 	sendHalf()
 
 	// The reader leaves in the midst of a line, and the next one gets that line in whole.
-	all := stream.String() + drain(t, conn)
+	all := stream.String() + drain(t, q.fd, conn)
 	lines := strings.Split(all, "\x00")
 	half := lines[len(lines)-1]
 	if half == "" || len(half) != q.sent {
@@ -557,7 +588,7 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(ample)); err != nil {
 		t.Fatal(err)
 	}
 	unix.Close(q.fd)
@@ -565,17 +596,43 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// drain reads what there is.
-func drain(t *testing.T, conn net.Conn) string {
+// drain reads all that fd has sent to conn. The kernel sends on what fd has taken as conn makes room for it,
+// when it likes: there is no more once nothing of it lacks an acknowledgement and nothing is left to read.
+func drain(t *testing.T, fd int, conn *net.TCPConn) string {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+	raw, err := conn.SyscallConn()
+	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := io.ReadAll(conn)
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal(err)
+	count := func(fd int, request uint) int {
+		n, err := unix.IoctlGetInt(fd, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
-	return string(data)
+	var all []byte
+	buf := make([]byte, 64<<10)
+	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
+		onTheWay, unread := count(fd, unix.TIOCOUTQ), 0
+		if err := raw.Control(func(fd uintptr) { unread = count(int(fd), unix.TIOCINQ) }); err != nil {
+			t.Fatal(err)
+		}
+		if unread > 0 {
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, buf[:n]...)
+			continue
+		}
+		if onTheWay == 0 {
+			return string(all)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are still on the way", onTheWay)
+		}
+	}
 }
 
 // No descriptor is free when syslogd is back: lines wait until there is one.
@@ -641,26 +698,23 @@ func TestQueueClose(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	r := newReader(t, unix.SOCK_DGRAM, path)
 	for _, reads := range []bool{true, false} {
-		q := NewQueue(Syslog(path))
-		q.Log().Write(Info, "0") // one more than finds room
-		for i := 1; q.waiting.len == 0; i++ {
-			q.Log().Write(Info, strconv.Itoa(i))
-		}
-		if reads {
-			r.read()
-		}
-		start := time.Now()
-		q.Close()
-		q.Close()
-		if took := time.Since(start); took > bounded {
-			t.Errorf("Close took %v", took)
-		}
-		if got := r.read(); reads && len(got) != 1 {
-			t.Errorf("Close sent %d lines; want 1", len(got))
-		}
-		if q.Flush() > 0 {
-			t.Error("something is pending after Close")
-		}
+		inTime(t, func() {
+			q := NewQueue(Syslog(path))
+			for i := 0; q.waiting.len == 0; i++ { // one more than finds room
+				q.Log().Write(Info, strconv.Itoa(i))
+			}
+			if reads {
+				r.read()
+			}
+			q.Close()
+			q.Close()
+			if got := r.read(); reads && len(got) != 1 {
+				t.Errorf("Close sent %d lines; want 1", len(got))
+			}
+			if q.Flush() > 0 {
+				t.Error("something is pending after Close")
+			}
+		})
 	}
 	r.close()
 	if after := openFiles(t); after != before {
