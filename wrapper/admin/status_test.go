@@ -130,6 +130,10 @@ func TestStatusJSON(t *testing.T) {
 	var got struct {
 		Sessions map[string]int
 		Waiting  wait
+		Blocks   []struct {
+			Network, Reason string
+			Seconds, Times  int
+		}
 		Live     []struct {
 			PID   int
 			State string
@@ -140,7 +144,7 @@ func TestStatusJSON(t *testing.T) {
 	read := func(p *place) {
 		t.Helper()
 		text, _ := p.says(0, "status", "-json")
-		got.Live = nil
+		got.Live, got.Blocks = nil, nil
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -155,6 +159,7 @@ func TestStatusJSON(t *testing.T) {
 	p.enter(3, 2, 100*time.Second, false, false)
 	p.enter(4, 3, 0, true, false)
 	p.enter(5, 4, 0, false, true)
+	p.blocked("203.0.113.0/24", time.Hour, "x")
 	read(p)
 	w, past := got.Waiting, time.Since(began).Seconds()
 	for _, left := range []struct{ got, of, each float64 }{
@@ -167,6 +172,10 @@ func TestStatusJSON(t *testing.T) {
 	w.Next, w.Last, w.Left = 0, 0, 0
 	if want := (wait{Delay: 202, Turn: 3, Room: true, Limit: 900, Each: 700, InRoom: 900}); w != want {
 		t.Errorf("got %+v; want %+v", w, want)
+	}
+	if len(got.Blocks) != 1 || got.Blocks[0].Network != "203.0.113.0/24" || got.Blocks[0].Reason != "x" || got.Blocks[0].Times != 1 ||
+		got.Blocks[0].Seconds > 3600 || got.Blocks[0].Seconds < 3599-int(past) {
+		t.Errorf("after %.2fs: blocks %+v", past, got.Blocks)
 	}
 	if len(got.Live) != 209 || got.Sessions["waiting"] != 205 || got.Sessions["serving"] != 4 {
 		t.Errorf("%d live, sessions %v", len(got.Live), got.Sessions)
