@@ -134,7 +134,7 @@ func TestStatusJSON(t *testing.T) {
 			Network, Reason string
 			Seconds, Times  int
 		}
-		Live     []struct {
+		Live []struct {
 			PID   int
 			State string
 			Left  *float64
