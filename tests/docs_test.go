@@ -10,7 +10,7 @@ import (
 // mandoc's lint knows what a man page of this kind should look like. Which other pages are installed here is not its business.
 func TestManPages(t *testing.T) {
 	if find("mandoc") == "" {
-		need(t, "no mandoc")
+		need(t, "mandoc is not there: install mandoc")
 	}
 	pages, err := filepath.Glob("../docs/*.[58]")
 	if err != nil || len(pages) < 2 {
