@@ -40,11 +40,16 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 30 * time.Second}
+	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 5 * time.Minute}
 	if d := e.CarryOut(b); len(d.Failed) > 0 {
-		panic(d.Failed)
+		os.Exit(1) // the log says why
 	}
 }
+
+const (
+	patience = time.Minute // for what happens, on a machine however slow
+	never    = time.Hour   // for what must not happen meanwhile
+)
 
 // place is a configuration with a ledger and a log of its own, and processes that are clients' sessions.
 type place struct {
@@ -162,9 +167,14 @@ type session struct {
 }
 
 // process starts one that does nothing, and dies of any signal.
-func (p *place) process() *session {
+func (p *place) process() *session { return p.processAs(os.Getuid()) }
+
+func (p *place) processAs(uid int) *session {
 	p.Helper()
-	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "60"), over: make(chan struct{})}
+	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "3600"), over: make(chan struct{})}
+	if uid != os.Getuid() {
+		s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+	}
 	if err := s.cmd.Start(); err != nil {
 		p.Fatal(err)
 	}
@@ -219,15 +229,13 @@ func (p *place) enter(client string, process ledger.Process, serving bool) (toke
 	return token
 }
 
-// ends says when the process was ended by SIGTERM, within so long.
-func (s *session) ends(within time.Duration) time.Time {
+// ends says when the process was ended by SIGTERM.
+func (s *session) ends() time.Time {
 	s.Helper()
-	late := time.After(max(within, time.Millisecond))
 	select {
 	case <-s.over:
-	case <-late:
-		s.Errorf("process %d still runs after %v", s.cmd.Process.Pid, within)
-		return time.Time{}
+	case <-time.After(patience):
+		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, patience)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -245,6 +253,33 @@ func (s *session) runs() bool {
 	default:
 		return true
 	}
+}
+
+// spared says whether nobody has sent the process a signal, and ends it. Of signals that end a process the first
+// decides how it ends, even one that it has not yet taken: so nothing has to be waited for.
+func (s *session) spared() bool {
+	_ = s.cmd.Process.Kill()
+	<-s.over
+	return s.how.Signaled() && s.how.Signal() == unix.SIGKILL
+}
+
+// endsAfter fails unless the process was ended after the grace, and not twice as late. Where the machine is so slow
+// that a session without a grace takes its time, too, it may be ten times that late.
+func (s *session) endsAfter(began time.Time, grace, usual time.Duration) {
+	s.Helper()
+	if late := s.ends().Sub(began) - grace; late < 0 || late > grace && late > 10*usual {
+		s.Errorf("a session was ended after %v; want %v; without a grace it takes %v", late+grace, grace, usual)
+	}
+}
+
+// usual is how long it takes without a grace until a session has ended.
+func usual(t *testing.T) time.Duration {
+	t.Helper()
+	p := inPlace(t, "block grace=0s")
+	s, b := p.serve("192.0.2.9"), p.block("192.0.2.9/32", time.Hour)
+	began := time.Now()
+	p.enforcer().CarryOut(b)
+	return s.ends().Sub(began)
 }
 
 // said is the log so far.
@@ -277,11 +312,30 @@ next:
 // eventually waits until it is so.
 func (p *place) eventually(what string, is func() bool) {
 	p.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.Fatalf("never: %s; log:\n%s", what, strings.Join(p.said(), "\n"))
 		}
 	}
+}
+
+// elsewhere is a process of its own that carries the block out.
+func (p *place) elsewhere(b Block) *osexec.Cmd {
+	p.Helper()
+	arg, err := json.Marshal(b)
+	if err != nil {
+		p.Fatal(err)
+	}
+	cmd := osexec.Command("/proc/self/exe") // which another user, too, can execute
+	cmd.Env = append(os.Environ(), confName+"="+p.file("conf"), blockName+"="+string(arg))
+	return cmd
+}
+
+// idle says whether nothing is pending.
+func (q *Queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending) == 0
 }
 
 // content is what a file says, nothing if there is none.
