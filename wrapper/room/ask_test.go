@@ -44,8 +44,9 @@ func (h *house) asks() (times int) {
 
 // asking says whether some goroutine asks a program.
 func asking() bool {
-	var stacks [1 << 20]byte
-	return strings.Contains(string(stacks[:runtime.Stack(stacks[:], true)]), "sendwrap/wrapper/room.(*room).replace.func")
+	stacks := make([]byte, 1<<20)
+	text := string(stacks[:runtime.Stack(stacks, true)])
+	return strings.Contains(text, "sendwrap/wrapper/room.(*room).replace.func")
 }
 
 // However often it is asked for, one program at a time is asked whether it can take the room's place.

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Nothing in a room goes by a clock that somebody may set: time.Now is not called, by no name. (The machine's clock
-// cannot be set in a test; the ledger's own tests set theirs.)
+// Nothing in a room goes by a clock that somebody may set: time.Now is not called, by no name. (The
+// machine's clock cannot be set in a test; the ledger's own tests set theirs.)
 func TestNoWallClock(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

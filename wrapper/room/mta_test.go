@@ -82,7 +82,8 @@ func TestEndedAtOnce(t *testing.T) {
 	}
 }
 
-// Once the MTA has said something, nothing holds the connection but the MTA: the next look lets it go.
+// Once the MTA has said something, nothing holds the connection but the MTA: the next look lets it
+// go.
 func TestLetGo(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	h.script("read x; echo 220 ready; read x")
@@ -100,7 +101,8 @@ func TestLetGo(t *testing.T) {
 	h.until("the MTA has ended", func() bool { return len(h.mtas.running) == 0 })
 }
 
-// keepFresh has all MTAs been started just now, so that the time that they have to say something is not over.
+// keepFresh has all MTAs been started just now, so that the time that they have to say something is
+// not over.
 func (h *house) keepFresh() {
 	for c := range h.fresh.all {
 		c.started = h.now

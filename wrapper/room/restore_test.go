@@ -68,7 +68,8 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("%v, %d admitted, %d held", err, h.admitted.len, h.held)
 	}
 	queues, mtas := everybody(h.room)
-	if len(queues) != 4 || len(queues["turns"]) != 6 || len(queues["4m40s"]) != 2 || len(mtas) != 1 {
+	if len(queues) != 4 || len(queues["turns"]) != 6 || len(queues["4m40s"]) != 2 ||
+		len(mtas) != 1 {
 		t.Fatalf("%+v", queues)
 	}
 
@@ -112,7 +113,9 @@ func TestRestore(t *testing.T) {
 
 	// They go on as they would have: those in the delay are watched, those admitted get their MTA, the MTA's end is heeded.
 	guests[3].Write([]byte("EHLO bot\r\n")) // 127.9.0.4, in its 280s
-	h.until("they go on", func() bool { return h.mtas.starting >= 3 && h.logged("PREGREET client=[127.9.0.4]") == 1 })
+	h.until("they go on", func() bool {
+		return h.mtas.starting >= 3 && h.logged("PREGREET client=[127.9.0.4]") == 1
+	})
 	for _, from := range []string{"127.8.0.2", "127.8.0.3"} {
 		if j := <-h.mtas.jobs; j.client.session.Client.Addr().String() != from {
 			t.Errorf("%v is served in the place of %s", j.client.session.Client, from)

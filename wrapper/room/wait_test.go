@@ -17,7 +17,8 @@ func later(q *queue, by time.Duration) {
 	}
 }
 
-// noTurns has nobody's turn come any more, however many seconds pass; nextTurns has them come again, one a second.
+// noTurns has nobody's turn come any more, however many seconds pass; nextTurns has them come
+// again, one a second.
 func (h *house) noTurns() { h.mtas.retry = h.now + time.Hour }
 
 func (h *house) nextTurns() {
@@ -25,8 +26,8 @@ func (h *house) nextTurns() {
 	h.mtas.starts.resize(1)
 }
 
-// inTurns are so many who have passed, of whom one is on its way to its MTA, and the others wait for their turn, which
-// does not come.
+// inTurns are so many who have passed, of whom one is on its way to its MTA, and the others wait
+// for their turn, which does not come.
 func (h *house) inTurns(n int) []*net.TCPConn {
 	h.t.Helper()
 	all := []*net.TCPConn{h.guest(address(0))}
