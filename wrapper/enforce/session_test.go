@@ -81,7 +81,8 @@ func (p *place) enter(client string, process ledger.Process, serving bool) (toke
 	p.do(func(t *ledger.Tx) {
 		var ok bool
 		token, ok = t.Enter(ledger.Arrival{
-			Client: at, Network: p.config.CountBy.Network(at.Addr()), Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
+			Client: at, Network: p.config.CountBy.Network(at.Addr()),
+			Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
 		}, process)
 		if !ok {
 			p.Error("no room for a session")
@@ -104,7 +105,7 @@ func (s *session) ends() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.how.Signaled() || s.how.Signal() != unix.SIGTERM {
-		s.Errorf("process %d has ended with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
+		s.Errorf("process %d ends with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
 	}
 	return s.ended
 }
@@ -133,8 +134,9 @@ func (s *session) spared() bool {
 // late.
 func (s *session) endsAfter(began time.Time, grace, usual time.Duration) {
 	s.Helper()
-	if late := s.ends().Sub(began) - grace; late < 0 || late > grace && late > 10*usual {
-		s.Errorf("a session was ended after %v; want %v, and %v more without a grace", late+grace, grace, usual)
+	late := s.ends().Sub(began) - grace
+	if late < 0 || late > grace && late > 10*usual {
+		s.Errorf("ended %v after a grace of %v; without one it takes %v", late, grace, usual)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestLedgerHeld(t *testing.T) {
 				usual = took
 			}
 			if most := 1500*time.Millisecond + 3*usual; took > most {
-				t.Errorf("took %v; want %v at most, as it took %v without others", took, most, usual)
+				t.Errorf("took %v; want %v at most, as it took %v alone", took, most, usual)
 			}
 			if n := waiting(); n != map[bool]int{true: arrivals}[tt.waiting] {
 				t.Errorf("%d of %d are let in; want all: %v", n, arrivals, tt.waiting)
