@@ -168,9 +168,9 @@ func TestLyingLengths(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
+			began := time.Now()
 			m := c.by.hastyMTA()
 			m.t = t
-			began := time.Now()
 			if c.by != idle {
 				m.want("c", m.connect("192.0.2.1", 1))
 				began = time.Now()
@@ -285,9 +285,13 @@ func TestLeaves(t *testing.T) {
 		m.raw([]byte(sends))
 		m.Close()
 	}
+	eventually(t, "two have not even negotiated", func() bool {
+		p.remarks.mu.Lock()
+		defer p.remarks.mu.Unlock()
+		return p.remarks.others >= 1
+	})
 	eventually(t, "they are gone", func() bool { return goroutines() == 0 })
 	p.remarks.report()
-	// Of those that have not even negotiated.
 	if lines := p.book.lines(); len(lines) != 1 || !strings.Contains(lines[0], "EOF") {
 		t.Errorf("%q", lines)
 	}
