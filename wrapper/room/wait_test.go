@@ -26,8 +26,8 @@ func (h *house) nextTurns() {
 	h.mtas.starts.resize(1)
 }
 
-// inTurns are so many who have passed, of whom one is on its way to its MTA, and the others wait
-// for their turn, which does not come.
+// inTurns are n clients that have passed: one gets its MTA, the others wait for their turn, which does
+// not come.
 func (h *house) inTurns(n int) []*net.TCPConn {
 	h.t.Helper()
 	all := []*net.TCPConn{h.guest(address(0))}
