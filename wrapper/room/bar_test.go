@@ -207,13 +207,13 @@ func TestBarAll(t *testing.T) {
 
 // Thousands that wait do not hold up the loop, whether they are concerned or not, and all who are, are told.
 func TestBarCrowd(t *testing.T) {
-	const clients = 4000 // whose descriptors are below 8,000
+	const clients = 2000 // whose descriptors are below 5,000
 	h := build(t, slow+"client_conns 0\nmax_waiting 100000\ncount_by 16 64\n")
 	h.appear(clients)
 	// rounds goes on until it is so, and says how many were told and looked at in one round at
 	// most.
 	rounds := func(until func() bool) (told, looked int) {
-		for deadline := time.Now().Add(patience); !until(); {
+		for deadline := time.Now().Add(5 * patience); !until(); {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d are refused, %d yet to be looked at", h.refused, h.barring.left)
 			}
