@@ -65,7 +65,7 @@ func (m *mta) send(packet string) { m.raw(frame(packet)) }
 
 // raw sends bytes; if the guard has left, the next answer says so.
 func (m *mta) raw(b []byte) {
-	_ = m.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	_ = m.SetWriteDeadline(time.Now().Add(patience))
 	if _, err := m.Write(b); err != nil && isTimeout(err) {
 		m.t.Errorf("the guard does not read: %v", err)
 	}
@@ -74,7 +74,7 @@ func (m *mta) raw(b []byte) {
 // answer is the guard's next packet, without the NUL at its end; "" if it has ended the session.
 func (m *mta) answer() string {
 	m.t.Helper()
-	_ = m.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = m.SetReadDeadline(time.Now().Add(patience))
 	var length [4]byte
 	_, err := io.ReadFull(m, length[:])
 	var packet []byte
