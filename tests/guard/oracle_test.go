@@ -5,17 +5,18 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // After the limit nothing tells a valid name from another: whatever the client says then, and however, it hears the same bytes for both.
 func TestNothingToLearn(t *testing.T) {
 	const known, unknown = "good007", "nobo007" // of one length: TLS hides no more than that
 	questions := map[string][]string{
-		"rcpt":  {"RCPT TO:<NAME@" + hostName + ">"},
-		"again": {"RSET", mailFrom, "RCPT TO:<NAME@" + hostName + ">", "DATA"},
+		"rcpt":  {"RCPT TO:<NAME@" + lab.HostName + ">"},
+		"again": {"RSET", mailFrom, "RCPT TO:<NAME@" + lab.HostName + ">", "DATA"},
 		"ehlo":  {"EHLO client.test", mailFrom, "RCPT TO:<NAME>"},
-		"vrfy":  {"VRFY NAME@" + hostName, "EXPN NAME@" + hostName},
+		"vrfy":  {"VRFY NAME@" + lab.HostName, "EXPN NAME@" + lab.HostName},
 	}
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		for about, lines := range questions {
@@ -51,7 +52,7 @@ func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined 
 	asked := strings.Split(strings.ReplaceAll(strings.Join(lines, "\n"), "NAME", name), "\n")
 	if guesses := []string{rcpt("bad000"), rcpt("bad001"), rcpt("bad002")}; pipelined {
 		c.sends(append(guesses, asked...)...)
-		after = c.ends(3 * time.Second)
+		after = c.ends()
 		after = after[min(3, len(after)):]
 	} else {
 		learned(t, c.guesses("bad000", "bad001", "bad002"), 2, 3)
@@ -62,7 +63,7 @@ func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined 
 			}
 			after = append(after, answer)
 		}
-		after = append(after, c.ends(endTime)...)
+		after = append(after, c.ends()...)
 	}
 	return strings.ReplaceAll(strings.Join(after, "\n"), name, "NAME")
 }
