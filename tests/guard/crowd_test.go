@@ -33,13 +33,18 @@ func earnsBlock(t *testing.T, c *client) {
 // One session of 20 earns the block. Those without a message on its way do not wait for the grace, which is
 // long here: the others have not ended yet when these have, and can still deliver their messages.
 func TestIdleEndAtOnce(t *testing.T) {
+	const grace = time.Minute
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
 		others, c := s.crowd(t, w, w.stranger())
+		began := time.Now()
 		earnsBlock(t, c)
 		for i, o := range others {
 			if !isBusy(i) {
 				o.ends()
 			}
+		}
+		if took := time.Since(began); took >= grace {
+			t.Errorf("those without a message ended within %v; the grace is %v", took, grace)
 		}
 		for i, o := range others {
 			switch i % 5 {
