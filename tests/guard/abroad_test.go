@@ -16,7 +16,8 @@ var (
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// layWire connects the clients' network with ours. There every address is a client's that is not ours.
+// layWire connects the clients' network with ours. There every address is a client's that is not
+// ours.
 func layWire() error {
 	err := lab.IP(
 		fmt.Sprintf("link add ours type veth peer name theirs netns %d", abroad.ID),
@@ -50,7 +51,8 @@ var (
 	strangers atomic.Uint32 // addresses that no client had before
 )
 
-// stranger is a client that nobody has seen before, in a network (/32, /64) in which nobody else is.
+// stranger is a client that nobody has seen before, in a network (/32, /64) in which nobody else
+// is.
 func (w way) stranger() netip.Addr {
 	n := strangers.Add(1)
 	if !w.v6 {

@@ -54,7 +54,8 @@ func TestMessageBehind(t *testing.T) {
 		c := s.comes(t, w, w.stranger())
 		pid := mtaOf(t, c)
 		m := message{subject: newSubject(), recipients: 1}
-		c.sends(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"), "DATA", "Subject: "+m.subject, "", messageText, ".")
+		c.sends(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"),
+			"DATA", "Subject: "+m.subject, "", messageText, ".")
 		for _, answer := range c.ends() {
 			if queuedAs.MatchString(answer) {
 				t.Errorf("the message is answered %q", answer)
@@ -70,8 +71,9 @@ func TestMessageBehind(t *testing.T) {
 	})
 }
 
-// isDone says whether an MTA has nothing more to do about a message whose client is gone: sendmail's process
-// has ended; Postfix has a file for the message from its first recipient on, until it has logged the last.
+// isDone says whether an MTA has nothing more to do about a message whose client is gone:
+// sendmail's process has ended; Postfix has a file for the message from its first recipient on,
+// until it has logged the last.
 func (s *site) isDone(t *testing.T, pid int, m message) bool {
 	t.Helper()
 	if s.kind.name != postfix.name {
@@ -144,8 +146,9 @@ func TestOneEachConnection(t *testing.T) {
 	})
 }
 
-// learned fails unless the answers are what a client may hear who names unknown users first: so many rejections, of which the last may be
-// the guard's word, and then nothing that tells one name from another.
+// learned fails unless the answers are what a client may hear who names unknown users first: so
+// many rejections, of which the last may be the guard's word, and then nothing that tells one name
+// from another.
 func learned(t *testing.T, answers []string, least, most int) {
 	t.Helper()
 	for i, a := range answers {
@@ -161,8 +164,8 @@ func learned(t *testing.T, answers []string, least, most int) {
 	}
 }
 
-// ended looks at what a session leaves behind that has been ended for its bad recipients: its line, with the MTA's pid, the block, and
-// what the client hears when it comes back.
+// ended looks at what a session leaves behind that has been ended for its bad recipients: its line,
+// with the MTA's pid, the block, and what the client hears when it comes back.
 func ended(t *testing.T, s *site, c *client, pid int, bad string) {
 	t.Helper()
 	l := logged(t, "BADRCPTS", c.Addr)
@@ -188,7 +191,8 @@ func ended(t *testing.T, s *site, c *client, pid int, bad string) {
 	turnedAway(t, s, c.Addr.Addr())
 }
 
-// turnedAway fails unless a client is refused before it can say anything: at the door, where there is one, else by the guard.
+// turnedAway fails unless a client is refused before it can say anything: at the door, where there
+// is one, else by the guard.
 func turnedAway(t *testing.T, s *site, from netip.Addr) {
 	t.Helper()
 	c, greeting := s.knocks(t, from)
@@ -212,8 +216,9 @@ func turnedAway(t *testing.T, s *site, from netip.Addr) {
 	}
 }
 
-// By TCP the guard does not know the MTA's process: the session's line has its own pid, and no session is cut off. sendmail ends it by
-// itself; Postfix does so only when it would have accepted somebody.
+// By TCP the guard does not know the MTA's process: the session's line has its own pid, and no
+// session is cut off. sendmail ends it by itself; Postfix does so only when it would have accepted
+// somebody.
 func TestOverTCP(t *testing.T) {
 	everySite(t, options{tcp: true}, kinds, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
@@ -226,7 +231,8 @@ func TestOverTCP(t *testing.T) {
 	})
 }
 
-// A virtual domain of sendmail's is guarded where its unknown names lead to a local user that there is not.
+// A virtual domain of sendmail's is guarded where its unknown names lead to a local user that there
+// is not.
 func TestVirtualDomain(t *testing.T) {
 	everySite(t, options{}, []kind{inetd, daemon}, func(t *testing.T, s *site) {
 		c := s.comes(t, way{}, way{}.stranger())

@@ -14,7 +14,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// hook writes what it is told to the site's file `blocked`: arguments, and the same from the environment.
+// hook writes what it is told to the site's file `blocked`: arguments, and the same from the
+// environment.
 const hook = `#!/bin/sh
 echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" >>"${0%/*}/blocked"
 `
@@ -32,7 +33,8 @@ func withHook(s *site) {
 	}
 }
 
-// What has earned a block is handed on, with all that a firewall wants to know; but never our own addresses.
+// What has earned a block is handed on, with all that a firewall wants to know; but never our own
+// addresses.
 func TestOnBlock(t *testing.T) {
 	conf := `on_block SITE/hook one "two words"`
 	everySite(t, options{conf: conf, before: withHook}, kinds, func(t *testing.T, s *site) {
@@ -52,7 +54,9 @@ func TestOnBlock(t *testing.T) {
 				c.ends()
 				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from), map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
 				want := "one two words " + about + " | " + about
-				lab.Eventually(t, "on_block is told "+want, func() bool { return slices.Contains(s.hooked(), want) })
+				lab.Eventually(t, "on_block is told "+want, func() bool {
+					return slices.Contains(s.hooked(), want)
+				})
 			})
 		})
 		if told := s.hooked(); len(told) != len(ways) {
@@ -107,7 +111,8 @@ func TestBlockFromOutside(t *testing.T) {
 	})
 }
 
-// Who is blocked in the midst of a session hears nothing but 421 from then on, also within the grace.
+// Who is blocked in the midst of a session hears nothing but 421 from then on, also within the
+// grace.
 func TestBlockedInGrace(t *testing.T) {
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -119,8 +124,8 @@ func TestBlockedInGrace(t *testing.T) {
 	})
 }
 
-// isRefused has a client say a line, once the guard has looked for blocks, which it does several times a
-// second: what was answered with 250 before is answered with 421, and the session ends.
+// isRefused has a client say a line, once the guard has looked for blocks, which it does several
+// times a second: what was answered with 250 before is answered with 421, and the session ends.
 func (s *site) isRefused(t *testing.T, c *client, w way, line string) {
 	t.Helper()
 	answer := ""
@@ -134,8 +139,8 @@ func (s *site) isRefused(t *testing.T, c *client, w way, line string) {
 	c.ends()
 }
 
-// kill=off: what lives goes on, but hears nothing but 421. A session that came after the guard had read
-// kill=on shows when a session would have been ended.
+// kill=off: what lives goes on, but hears nothing but 421. A session that came after the guard had
+// read kill=on shows when a session would have been ended.
 func TestKillOff(t *testing.T) {
 	everySite(t, options{conf: "block kill=off grace=0s"}, kinds, func(t *testing.T, s *site) {
 		type pair struct{ spared, ended *client }

@@ -24,8 +24,8 @@ func (w way) String() string {
 	return text
 }
 
-// client is one connection with a mail server. What it hears is the whole answer, lines joined by \n; ""
-// is that the server has ended the connection.
+// client is one connection with a mail server. What it hears is the whole answer, lines joined by
+// \n; "" is that the server has ended the connection.
 type client struct {
 	*lab.Client
 	t *testing.T
@@ -49,8 +49,8 @@ func (s *site) enters(t *testing.T, from netip.Addr) *client {
 	return c
 }
 
-// knocks connects a client and returns what it is greeted with. It comes again while too many others
-// want the ledger at the door: that is how busy this machine is.
+// knocks connects a client and returns what it is greeted with. It comes again while too many
+// others want the ledger at the door: that is how busy this machine is.
 func (s *site) knocks(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
 	lab.Eventually(t, "the door has time for the client", func() bool {
@@ -179,7 +179,8 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// guesses tries names until the server has ended the connection, and returns an answer for each that got one.
+// guesses tries names until the server has ended the connection, and returns an answer for each
+// that got one.
 func (c *client) guesses(names ...string) (answers []string) {
 	c.t.Helper()
 	for _, name := range names {
@@ -208,7 +209,8 @@ func (c *client) ends() (last []string) {
 	}
 }
 
-// losesLast says whether that was a last answer which is lost: sendmail -bs ends TLS before it has sent it.
+// losesLast says whether that was a last answer which is lost: sendmail -bs ends TLS before it has
+// sent it.
 func (s *site) losesLast(answer string, w way) bool {
 	return answer == "" && w.tls && s.kind.name == inetd.name
 }

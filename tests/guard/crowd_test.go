@@ -30,8 +30,9 @@ func earnsBlock(t *testing.T, c *client) {
 	c.ends()
 }
 
-// One session of 20 earns the block. Those without a message on its way do not wait for the grace, which is
-// long here: the others have not ended yet when these have, and can still deliver their messages.
+// One session of 20 earns the block. Those without a message on its way do not wait for the grace,
+// which is long here: the others have not ended yet when these have, and can still deliver their
+// messages.
 func TestIdleEndAtOnce(t *testing.T) {
 	const grace = time.Minute
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
@@ -69,20 +70,24 @@ func TestManyAtOnce(t *testing.T) {
 		began := time.Now()
 		earnsBlock(t, c)
 		for i, o := range others {
-			if o.ends(); isBusy(i) && time.Since(began) < grace {
-				t.Errorf("a session with a message ended after %v; the grace is %v", time.Since(began), grace)
+			o.ends()
+			if took := time.Since(began); isBusy(i) && took < grace {
+				t.Errorf("a session with a message ended after %v; the grace is %v", took, grace)
 			}
 		}
 		if s.kind.name != postfix.name { // whose processes go on with others
-			lab.Eventually(t, "all MTA processes end", func() bool { return !slices.ContainsFunc(pids, lab.Running) })
+			lab.Eventually(t, "all MTA processes end", func() bool {
+				return !slices.ContainsFunc(pids, lab.Running)
+			})
 		}
 	})
 }
 
-// Where the ledger knows the processes, all of them are ended, also if the guard cannot cut off any (which it
-// cannot over TCP). The process of the session that has earned it may have ended before.
+// Where the ledger knows the processes, all of them are ended, also if the guard cannot cut off any
+// (which it cannot over TCP). The process of the session that has earned it may have ended before.
 func TestProcessesEnd(t *testing.T) {
-	everySite(t, options{conf: "block grace=1s", tcp: true}, []kind{inetd}, func(t *testing.T, s *site) {
+	o := options{conf: "block grace=1s", tcp: true}
+	everySite(t, o, []kind{inetd}, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
 			from := w.stranger()
 			others, c := s.crowd(t, w, from)
@@ -95,8 +100,8 @@ func TestProcessesEnd(t *testing.T) {
 	})
 }
 
-// 20 sessions that guess at once are caught as one is: bad_rcpts_total many names, and in each of the other
-// sessions the one that it has just said. One of them begins the block, and has the line.
+// 20 sessions that guess at once are caught as one is: bad_rcpts_total many names, and in each of
+// the other sessions the one that it has just said. One of them begins the block, and has the line.
 func TestGuessingAtOnce(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -123,8 +128,8 @@ func TestGuessingAtOnce(t *testing.T) {
 	})
 }
 
-// rejected says how many of these names the server says are unknown. It is for goroutines that are not the
-// test's.
+// rejected says how many of these names the server says are unknown. It is for goroutines that are
+// not the test's.
 func (c *client) rejected(names []string) (n int) {
 	for _, name := range names {
 		answer, err := c.Say(rcpt(name))
@@ -141,7 +146,8 @@ func (c *client) rejected(names []string) (n int) {
 	return n
 }
 
-// midst is a client in the midst of a session: it has only been greeted, or has said EHLO, MAIL, RCPT, DATA.
+// midst is a client in the midst of a session: it has only been greeted, or has said EHLO, MAIL,
+// RCPT, DATA.
 func (s *site) midst(t *testing.T, w way, from netip.Addr, said int) *client {
 	t.Helper()
 	c := s.enters(t, from)

@@ -26,7 +26,8 @@ func TestNewsletter(t *testing.T) {
 	})
 }
 
-// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that are not.
+// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that
+// are not.
 func deadMembers() (all []string) {
 	for i, name := range names("good", 60) {
 		if i%20 == 9 {
@@ -215,7 +216,8 @@ func observed(t *testing.T, l line, pid int) {
 	}
 }
 
-// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to guard against.
+// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to
+// guard against.
 func TestPipe(t *testing.T) {
 	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
 		cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")

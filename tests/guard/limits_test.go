@@ -7,7 +7,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A message may have so many recipients; those beyond are put off, and the message goes to the others.
+// A message may have so many recipients; those beyond are put off, and the message goes to the
+// others.
 func TestMaxRcpts(t *testing.T) {
 	everywhere(t, options{conf: "max_rcpts 5"}, func(t *testing.T, s *site, w way) {
 		c := s.comes(t, w, w.stranger())
@@ -54,12 +55,13 @@ func TestMaxResets(t *testing.T) {
 	})
 }
 
-// From the first guess on, each answer takes its time. (sendmail gives its own 550 before it asks the guard,
-// so that the client waits for the next one instead.)
+// From the first guess on, each answer takes its time. (sendmail gives its own 550 before it asks
+// the guard, so that the client waits for the next one instead.)
 func TestDelay(t *testing.T) {
 	const delay = time.Second
 	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 1s"}, func(t *testing.T, s *site, w way) {
-		// A busy machine makes it longer, not each time, and never shorter than one delay more would.
+		// A busy machine makes it longer, not each time, and never shorter than one delay more
+		// would.
 		lab.Eventually(t, "no answer takes a delay too much", func() bool {
 			c := s.comes(t, w, w.stranger())
 			c.wants("250", mailFrom)

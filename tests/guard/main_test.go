@@ -1,10 +1,11 @@
 // Package guard holds `sendwrap guard` to its promises with the MTAs for which it was made: a real
-// sendmail behind a real inetd and sendwrap, a real sendmail that is a daemon, a real Postfix. Clients
-// come from another network namespace over a wire, so that none has an address of the machine.
+// sendmail behind a real inetd and sendwrap, a real sendmail that is a daemon, a real Postfix.
+// Clients come from another network namespace over a wire, so that none has an address of the
+// machine.
 //
-// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and without
-// (client_test.go), as far as it makes a difference. It needs root, for namespaces of its own
-// (tests/lab); what cannot run is skipped by name, and with CI=true a skip is a failure.
+// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and
+// without (client_test.go), as far as it makes a difference. It needs root, for namespaces of its
+// own (tests/lab); what cannot run is skipped by name, and with CI=true a skip is a failure.
 package guard
 
 import (

@@ -6,7 +6,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// startPostfix starts a Postfix that throws away what it takes. Its users are good000 to good199 and owner.
+// startPostfix starts a Postfix that throws away what it takes. Its users are good000 to good199
+// and owner.
 func startPostfix(s *site) {
 	t := s.t
 	lab.Need(t, lab.NoPostfix())

@@ -28,7 +28,8 @@ const (
 // saslConf has an MTA ask saslauthd.
 const saslConf = "pwcheck_method: saslauthd\nmech_list: PLAIN\n"
 
-// configureSASL writes it where libsasl looks for sendmail's. (Postfix has it look beside its main.cf.)
+// configureSASL writes it where libsasl looks for sendmail's. (Postfix has it look beside its
+// main.cf.)
 func configureSASL() error {
 	if _, err := os.Stat(saslDir); errors.Is(err, os.ErrNotExist) {
 		return nil // needSASL tells
@@ -49,8 +50,8 @@ func needSASL(t *testing.T) {
 	}
 }
 
-// saslauthd stands in for the daemon of that name: it takes user, password, service and realm, each with its length before it,
-// and answers OK or NO.
+// saslauthd stands in for the daemon of that name: it takes user, password, service and realm, each
+// with its length before it, and answers OK or NO.
 var saslauthd = sync.OnceValue(func() error {
 	if err := os.MkdirAll(filepath.Dir(saslauthdSocket), 0o755); err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// sendmailExtras is what the sendmail of the tests has beside what lab gives it: the guard, certificates,
-// users who say who they are, a virtual domain, and recipients that are put off. SITE is the site's
-// directory, SHARED that of all.
+// sendmailExtras is what the sendmail of the tests has beside what lab gives it: the guard,
+// certificates, users who say who they are, a virtual domain, and recipients that are put off. SITE
+// is the site's directory, SHARED that of all.
 const sendmailExtras = `
 INPUT_MAIL_FILTER(` + "`guard', `S=MILTER, F=, T=C:PATIENT;S:PATIENT;R:PATIENT;E:PATIENT'" + `)dnl
 define(` + "`confDELIVERY_MODE', `interactive'" + `)dnl
@@ -30,8 +30,8 @@ SLocal_check_rcpt
 R$* later $*		$#error $@ 4.2.0 $: "451 try again later"
 `
 
-// virtusers is the virtual domain: a name that is not here is a local user that there is not. (sendmail
-// does not tell a milter of those that virtusertable itself rejects, with error:nouser.)
+// virtusers is the virtual domain: a name that is not here is a local user that there is not.
+// (sendmail does not tell a milter of those that virtusertable itself rejects, with error:nouser.)
 const virtusers = "known@virtual.test good001@mx.test\n@virtual.test nobody-of-that-name@mx.test\n"
 
 // makeSendmail makes the site's sendmail. Its users are good000 to good199 and owner.
@@ -71,7 +71,8 @@ func startSendmail(s *site) {
 
 func startInetd(s *site) {
 	makeSendmail(s)
-	argv, missing, err := lab.SuperServer("inetd", s.dir, s.addrs(), sendwrap, "-f", s.file("sendwrap.conf"))
+	argv, missing, err := lab.SuperServer("inetd", s.dir, s.addrs(),
+		sendwrap, "-f", s.file("sendwrap.conf"))
 	lab.Need(s.t, missing)
 	if err != nil {
 		s.t.Fatal(err)

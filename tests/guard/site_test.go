@@ -163,8 +163,8 @@ func (s *site) configure(lines string) {
 	}
 }
 
-// run starts a program that runs until the test ends, and then is ended with all that it has started; out
-// takes what it says.
+// run starts a program that runs until the test ends, and then is ended with all that it has
+// started; out takes what it says.
 func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	t := s.t
 	t.Helper()
@@ -183,8 +183,8 @@ func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	return d
 }
 
-// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for all its
-// recipients; Postfix throws it away, for each.
+// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for
+// all its recipients; Postfix throws it away, for each.
 func (s *site) arrives(t *testing.T, m message) {
 	t.Helper()
 	if s.kind.name != postfix.name {

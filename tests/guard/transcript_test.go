@@ -24,7 +24,8 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 	})
 }
 
-// A session that has earned a block is written down: what the client said and what came of it, and nothing of its mail.
+// A session that has earned a block is written down: what the client said and what came of it, and
+// nothing of its mail.
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()

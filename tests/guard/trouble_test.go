@@ -11,7 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The guard is killed in the midst of sessions: they go on, new ones too, and the next guard watches those that come to it.
+// The guard is killed in the midst of sessions: they go on, new ones too, and the next guard
+// watches those that come to it.
 func TestGuardKilled(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		sessions := map[way]*client{}
@@ -48,7 +49,8 @@ func TestGuardKilled(t *testing.T) {
 	})
 }
 
-// goesOn is the rest of a transaction that nobody watches, and in which that many recipients are accepted in all.
+// goesOn is the rest of a transaction that nobody watches, and in which that many recipients are
+// accepted in all.
 func (s *site) goesOn(t *testing.T, c *client, recipients int) {
 	t.Helper()
 	for _, name := range names("bad", 5) {
@@ -58,10 +60,10 @@ func (s *site) goesOn(t *testing.T, c *client, recipients int) {
 	s.arrives(t, c.tells(recipients))
 }
 
-// A guard that does not answer holds up mail as long as the MTA is told to wait for it: it goes on while the
-// guard is still stopped.
+// A guard that does not answer holds up mail as long as the MTA is told to wait for it: it goes on
+// while the guard is still stopped.
 func TestGuardStopped(t *testing.T) {
-	const patient = 10 * time.Second // and no guard that runs takes so long, however busy the machine is
+	const patient = 10 * time.Second // a guard that runs never takes so long
 	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
 		midst := s.comes(t, way{}, way{}.stranger())
 		midst.wants("250", mailFrom)

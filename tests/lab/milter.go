@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Milter is the MTA's end of a session with a milter. What goes over the wire is a packet: a letter
-// that says what it is (libmilter's mfdef.h), and data.
+// A Milter is the MTA's end of a session with a milter. What goes over the wire is a packet: a
+// letter that says what it is (libmilter's mfdef.h), and data.
 type Milter struct {
 	net.Conn
 
@@ -20,13 +20,14 @@ type Milter struct {
 	Asked    map[byte][]string // macros, by command; without an agreement all are sent
 }
 
-// MilterOffer is the packet with which sendmail 8.17 begins: version 6, all actions, all of the protocol.
+// MilterOffer is the packet with which sendmail 8.17 begins: version 6, all actions, all of the
+// protocol.
 const MilterOffer = "O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff"
 
 const milterNoHeloReply = 0x2000 // SMFIP_NR_HELO
 
-// milterStages are the commands whose macros a milter may ask for, by the number that the protocol has for
-// them.
+// milterStages are the commands whose macros a milter may ask for, by the number that the protocol
+// has for them.
 var milterStages = map[uint32]byte{0: 'C', 1: 'H', 2: 'M', 3: 'R', 5: 'E'}
 
 // DialMilter connects to a milter and says nothing.
@@ -96,8 +97,8 @@ func MilterMacros(command byte, pairs ...string) string {
 	return string([]byte{'D', command}) + strings.Join(pairs, "\x00") + "\x00"
 }
 
-// Say sends a command, and before it in the same write, as sendmail does, the macros that were asked for.
-// It returns the answer without the NUL at its end; "" to HELO if the milter gives none.
+// Say sends a command, and before it in the same write, as sendmail does, the macros that were
+// asked for. It returns the answer without the NUL at its end; "" to HELO if the milter gives none.
 func (m *Milter) Say(command string, macros ...string) (string, error) {
 	var pairs []string
 	for pair := range slices.Chunk(macros, 2) {
@@ -109,7 +110,8 @@ func (m *Milter) Say(command string, macros ...string) (string, error) {
 	if len(pairs) > 0 {
 		packets = append(Frame(MilterMacros(command[0], pairs...)), packets...)
 	}
-	if _, err := m.Write(packets); err != nil && !Ended(err) { // what was said before may still be read
+	// What the milter said before it ended the session may still be read.
+	if _, err := m.Write(packets); err != nil && !Ended(err) {
 		return "", err
 	}
 	if command[0] == 'H' && m.Protocol&milterNoHeloReply != 0 {

@@ -19,8 +19,8 @@ func idling(t *testing.T) (p *post, m *mta, a arrival) {
 	return p, m, a
 }
 
-// The watch may find a guesser's block before the session that has begun it carries it out. Others without a
-// message on its way end at once nevertheless, and not after the grace.
+// The watch may find a guesser's block before the session that has begun it carries it out. Others
+// without a message on its way end at once nevertheless, and not after the grace.
 func TestGuessersBlockIsSeen(t *testing.T) {
 	const grace = 60 * time.Second
 	p, _, a := idling(t)

@@ -135,6 +135,7 @@ func (m *mta) rcpt(name, mailer, host, addr string) string {
 	return m.heard(m.milter().Rcpt(name, mailer, host, addr))
 }
 
-// rset ends a transaction that has come to nothing, which is not answered; end is the end of a message.
+// rset ends a transaction that has come to nothing, which is not answered; end is the end of a
+// message.
 func (m *mta) rset()       { m.send("A") }
 func (m *mta) end() string { m.t.Helper(); return m.heard(m.milter().End()) }
