@@ -3,16 +3,18 @@ package packaging
 import (
 	"io/fs"
 	"os"
-	osexec "os/exec"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sendwrap/tests/lab"
 )
 
 // What is installed is what lies here, and what can be run there can be run; a configuration that is there already is its owner's.
 func TestInstall(t *testing.T) {
 	t.Parallel()
-	mk := need(t, "make")
+	mk := lab.NeedProgram(t, "make")
 	dir := t.TempDir()
 	for _, name := range []string{"docs", "packaging"} {
 		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("..", name))); err != nil {
@@ -25,7 +27,7 @@ func TestInstall(t *testing.T) {
 	write(t, filepath.Join(dir, "sendwrap"), greeter, 0o755) // as if built
 	install := func(destdir string) {
 		t.Helper()
-		cmd := osexec.Command(mk, "-o", "all", "install", "DESTDIR="+destdir)
+		cmd := exec.Command(mk, "-o", "all", "install", "DESTDIR="+destdir)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make install: %v\n%s", err, out)
