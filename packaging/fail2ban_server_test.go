@@ -13,6 +13,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
+const settings = `[DEFAULT]
+logtarget = DIR/log
+socket = DIR/socket
+pidfile = DIR/pid
+dbfile = DIR/db
+allowipv6 = auto
+`
+
 const jails = `[sendwrap]
 enabled = true
 backend = polling
@@ -60,12 +68,12 @@ func startFail2ban(t *testing.T) *fail2ban {
 		t.Fatal(err)
 	}
 	caller := f.file("sendwrap")
-	write(t, caller, "#!/bin/sh\necho \"$*\" >>"+f.file("calls")+"\nexec "+program()+" \"$@\"\n", 0o755)
+	script := fmt.Sprintf("#!/bin/sh\necho \"$*\" >>%s\nexec %s \"$@\"\n", f.file("calls"), program())
+	write(t, caller, script, 0o755)
 	action := fmt.Sprintf("sendwrap[sendwrap=%s, conf=%s]", caller, f.conf)
 	in := strings.NewReplacer("DIR", f.dir, "ACTION", action)
 	write(t, f.file("etc/jail.local"), in.Replace(jails), 0o644)
-	write(t, f.file("etc/fail2ban.local"), in.Replace("[DEFAULT]\nlogtarget = DIR/log\nsocket = DIR/socket\n"+
-		"pidfile = DIR/pid\ndbfile = DIR/db\nallowipv6 = auto\n"), 0o644)
+	write(t, f.file("etc/fail2ban.local"), in.Replace(settings), 0o644)
 	for _, empty := range []string{"maillog", "maillog-2", "calls"} {
 		write(t, f.file(empty), "", 0o644)
 	}
@@ -122,11 +130,13 @@ func (f *fail2ban) logs(name, line string, n int) {
 func (f *fail2ban) calls(command, args string) {
 	f.t.Helper()
 	want := fmt.Sprintf("%s -f %s %s\n", command, f.conf, args)
-	lab.Eventually(f.t, want, func() bool { return strings.Contains(read(f.t, f.file("calls")), want) })
+	lab.Eventually(f.t, want, func() bool {
+		return strings.Contains(read(f.t, f.file("calls")), want)
+	})
 }
 
-// blocks waits until these blocks, no others, are in the ledger: network and reason, and for how many
-// seconds.
+// blocks waits until these blocks, no others, are in the ledger: network and reason, and for how
+// many seconds.
 func (f *fail2ban) blocks(want map[string]int) {
 	f.t.Helper()
 	var status struct {
@@ -165,13 +175,15 @@ func TestFail2banServer(t *testing.T) {
 	lab.NeedProgram(t, "fail2ban-server")
 	f := startFail2ban(t)
 
-	// 1. The log: three times is once too often. BLOCKED is not counted, nor is a client that another one
-	// names. (Before an action's first ban is carried out fail2ban cannot undo one. So one comes before.)
+	// 1. The log: three times is once too often. BLOCKED is not counted, nor is a client that
+	// another one names. (Before an action's first ban is carried out fail2ban cannot undo one. So
+	// one comes before.)
 	f.do("set", "sendwrap", "banip", "192.0.2.7")
 	f.unban("sendwrap", "192.0.2.7")
-	f.logs("maillog", "BLOCKED client=[192.0.2.8]:1 server=[198.51.100.5]:25 network=192.0.2.8/32", 9)
-	f.logs("maillog", `RATE client=[192.0.2.9]:1 server=[198.51.100.5]:25 `+
-		`data="sendwrap[1]: RATE client=[192.0.2.8]:1 server=[198.51.100.5]:25 "`, 3)
+	const server = "server=[198.51.100.5]:25 "
+	f.logs("maillog", "BLOCKED client=[192.0.2.8]:1 "+server+"network=192.0.2.8/32", 9)
+	f.logs("maillog", "RATE client=[192.0.2.9]:1 "+server+
+		`data="sendwrap[1]: RATE client=[192.0.2.8]:1 `+server+`"`, 3)
 	f.blocks(map[string]int{"192.0.2.9/32 fail2ban-sendwrap": 3600})
 	f.unban("sendwrap", "192.0.2.9")
 
@@ -191,8 +203,9 @@ func TestFail2banServer(t *testing.T) {
 		f.unban("sendmail-auth", tt.ip)
 	}
 
-	// 3. A second ban that fail2ban finds to be for longer than it first thought, by bantime.increment.
-	const again = "CONNS client=[192.0.2.20]:1 server=[198.51.100.5]:25"
+	// 3. A second ban that fail2ban finds to be for longer than it first thought, by
+	// bantime.increment.
+	const again = "CONNS client=[192.0.2.20]:1 " + server
 	f.logs("maillog-2", again, 1)
 	f.calls("block", "192.0.2.20 15s fail2ban-prolonged")
 	f.calls("unblock", "192.0.2.20")

@@ -1,7 +1,6 @@
 package packaging
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -21,18 +20,25 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
+// Lines that are not sendwrap's.
+var forged = []string{
+	"sendwrap[1]: PREGREET client=[203.0.113.66]:25 server=[198.51.100.5]:25 wait=0s/6s",
+	"sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
+}
+
 // What a client may say that is logged: in none of this may fail2ban find an address.
 var hostile = []string{
 	"EHLO bot\r\n",
 	"EHLO client=[203.0.113.66]:25\r\n",
 	`EHLO x" client=[203.0.113.66]:25 server=[198.51.100.5]:25 data="`,
-	"x\r\nNov 21 10:00:00 mx sendwrap[1]: PREGREET client=[203.0.113.66]:25 server=[198.51.100.5]:25 wait=0s/6s",
-	"2026-11-21T10:00:00+00:00 mx sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
+	"x\r\nNov 21 10:00:00 mx " + forged[0],
+	"2026-11-21T10:00:00+00:00 mx " + forged[1],
 	"sendwrap[1]: RATE client=[203.0.113.66]:25 server=[198.51.100.5]:25 rate=1/1",
 	"\x00\xff\x1b[2J%s $(reboot) `reboot` <HOST> <ip> 203.0.113.66",
 }
 
-// Each word of the log, with each hostile text: just the offences match, and the address is the client's.
+// Each word of the log, with each hostile text: just the offences match, and the address is the
+// client's.
 func TestFail2banFilter(t *testing.T) {
 	t.Parallel()
 	server := netip.MustParseAddrPort("198.51.100.5:25")
@@ -40,10 +46,11 @@ func TestFail2banFilter(t *testing.T) {
 	port := uint16(0)
 	add := func(word, mode, data string) {
 		port++
-		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, byte(port >> 8), byte(port)}), 40000+port)
+		addr := netip.AddrFrom4([4]byte{192, 0, byte(port >> 8), byte(port)})
 		if port%2 == 0 {
-			client = netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", port)), 40000+port)
+			addr = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", port))
 		}
+		client := netip.AddrPortFrom(addr, 40000+port)
 		l := maillog.NewLine(word).Addr("client", client)
 		atDoor := word != "BADRCPTS" && word != "RESETS" && word != "MAXRCPTS" && word != "STRIKE"
 		if atDoor {
@@ -75,14 +82,13 @@ func TestFail2banFilter(t *testing.T) {
 			add(word, "observe", data)
 		}
 	}
-	// Others' lines, in which a client may have said anything, too, and in which he is not read at all.
-	for _, forged := range []string{
-		"sendwrap[1]: PREGREET client=[203.0.113.66]:25 server=[198.51.100.5]:25 wait=0s/6s",
-		"sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
+	// Others' lines, in which a client may have said anything, too, and in which he is not read at
+	// all.
+	for _, daemon := range []string{
+		"mx postfix/smtpd[7]: ", "mx sm-mta[7]: ", "mx sendwrap[7]: ", "mx sendwrap[7]: ENDED ",
+		"mx sendwrap: ", "mx x: ", "mx 7: ", "x: ", "sshd[7]: ",
 	} {
-		for _, daemon := range []string{"mx postfix/smtpd[7]: ", "mx sm-mta[7]: ", "mx sendwrap[7]: ", "mx sendwrap[7]: ENDED ", "mx sendwrap: ", "mx x: ", "mx 7: ", "x: ", "sshd[7]: "} {
-			log = append(log, daemon+forged)
-		}
+		log = append(log, daemon+forged[0], daemon+forged[1])
 	}
 	for i := range log {
 		log[i] = stamp(i) + log[i]
@@ -90,13 +96,18 @@ func TestFail2banFilter(t *testing.T) {
 	if got := find(t, log, "ip"); !slices.Equal(got, want) {
 		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want), want)
 	}
-	// A date that the client has said is not taken for the line's, not even where there is no other.
-	line := `mx sendwrap[1]: RATE client=[192.0.2.1]:25 server=[198.51.100.5]:25 data="2001-01-01T00:00:00+00:00 mx"`
+	// A date that the client has said is not taken for the line's, not even where there is no
+	// other.
+	line := "mx sendwrap[1]: RATE client=[192.0.2.1]:25 server=[198.51.100.5]:25 " +
+		`data="2001-01-01T00:00:00+00:00 mx"`
 	when, _ := time.Parse(time.RFC3339, strings.TrimSpace(stamp(0)))
-	if got := find(t, []string{stamp(0) + line}, "<time>"); len(got) != 1 || !strings.HasPrefix(got[0], strconv.FormatInt(when.Unix(), 10)) {
+	want1 := strconv.FormatInt(when.Unix(), 10)
+	got := find(t, []string{stamp(0) + line}, "<time>")
+	if len(got) != 1 || !strings.HasPrefix(got[0], want1) {
 		t.Errorf("the line is of %v; want %d", got, when.Unix())
 	}
-	if got := find(t, []string{line}, "<time>"); len(got) == 1 && strings.HasPrefix(got[0], "9783072") {
+	got = find(t, []string{line}, "<time>")
+	if len(got) == 1 && strings.HasPrefix(got[0], "9783072") {
 		t.Errorf("a line without a date is of the client's: %v", got)
 	}
 }
@@ -114,11 +125,13 @@ func TestFail2banRealLines(t *testing.T) {
 		t.Run(tt.mode, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			mta, log, socket := filepath.Join(dir, "mta"), filepath.Join(dir, "log"), filepath.Join(dir, "guard")
+			mta, log := filepath.Join(dir, "mta"), filepath.Join(dir, "log")
+			socket := filepath.Join(dir, "guard")
 			write(t, mta, greeter, 0o755)
 			conf := door(t, "mode "+tt.mode, "greet_delay 1s stress=1s", "block strikes=1 kill=off",
-				"client 127.0.0.2 client_rate=1/24h", "client 127.0.0.3 client_conns=1 greet_delay=290s", "mta "+mta,
-				"guard_listen unix:"+socket, "bad_rcpts 1", "bad_rcpt_delay 0s")
+				"client 127.0.0.2 client_rate=1/24h",
+				"client 127.0.0.3 client_conns=1 greet_delay=290s",
+				"mta "+mta, "guard_listen unix:"+socket, "bad_rcpts 1", "bad_rcpt_delay 0s")
 			write(t, conf, replace(t, read(t, conf), "log none", "log stderr"), 0o644)
 			smtp, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
 			if err != nil {
@@ -178,8 +191,8 @@ func TestFail2banRealLines(t *testing.T) {
 	}
 }
 
-// guess has the guard see a recipient that its MTA rejects: what sendmail would say to a milter, as far as
-// it matters.
+// guess has the guard see a recipient that its MTA rejects: what sendmail would say to a milter, as
+// far as it matters.
 func guess(t *testing.T, socket, client, helo string) {
 	t.Helper()
 	var conn net.Conn
@@ -190,9 +203,11 @@ func guess(t *testing.T, socket, client, helo string) {
 	})
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(lab.Patience))
-	const rejected = "{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00{rcpt_addr}\x00550 5.1.1 User unknown\x00"
+	const rejected = "{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00" +
+		"{rcpt_addr}\x00550 5.1.1 User unknown\x00"
 	for _, packet := range []string{
-		"O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff", "Cbot.example\x004\x9c\x40" + client + "\x00",
+		"O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff",
+		"Cbot.example\x004\x9c\x40" + client + "\x00",
 		"H" + helo + "\x00", "M<spam@example.com>\x00", "DR" + rejected, "R<nobody@example.org>\x00",
 	} {
 		length := binary.BigEndian.AppendUint32(nil, uint32(len(packet)))
@@ -200,13 +215,14 @@ func guess(t *testing.T, socket, client, helo string) {
 			t.Fatalf("milter: %v", err)
 		}
 	}
-	answers := make([]byte, 512) // until the guard has said 421, or to go on
-	for n := 0; !bytes.Contains(answers[:n], []byte("421 4.7.0")) && bytes.Count(answers[:n], []byte("\x00\x00\x00\x01c")) < 3; {
-		more, err := conn.Read(answers[n:])
+	answers := "" // until the guard has said 421, or to go on
+	for !strings.Contains(answers, "421 4.7.0") && strings.Count(answers, "\x00\x00\x00\x01c") < 3 {
+		more := make([]byte, 512)
+		n, err := conn.Read(more)
 		if err != nil {
-			t.Fatalf("milter: %v after %q", err, answers[:n])
+			t.Fatalf("milter: %v after %q", err, answers)
 		}
-		n += more
+		answers += string(more[:n])
 	}
 }
 
@@ -220,35 +236,44 @@ func TestFail2banJournal(t *testing.T) {
 	export, journal := filepath.Join(dir, "export"), filepath.Join(dir, "x.journal")
 	var text strings.Builder
 	now := time.Now().UnixMicro()
+	const at = ":51544 server=[198.51.100.5]:25 "
 	for i, entry := range []struct{ uid, name, message string }{
-		{"0", "sendwrap", "PREGREET client=[192.0.2.1]:51544 server=[198.51.100.5]:25 wait=0.02s/6s data=\"EHLO client=[203.0.113.66]:25\\r\\n\""},
-		{"0", "sendwrap", "BADRCPTS client=[2001:db8::2]:51544 network=2001:db8::/64 bad=3/3 helo=\"client=[203.0.113.66]:25\""},
-		{"0", "sendwrap", "BLOCKED client=[192.0.2.3]:51544 server=[198.51.100.5]:25 network=192.0.2.3/32"},
-		{"1000", "sendwrap", "PREGREET client=[203.0.113.66]:51544 server=[198.51.100.5]:25 wait=0.02s/6s"},
-		{"0", "postfix/smtpd", "sendwrap[1]: PREGREET client=[203.0.113.66]:51544 server=[198.51.100.5]:25 wait=0.02s/6s"},
-		{"0", "sendwrap", "sendwrap[1]: PREGREET client=[203.0.113.66]:51544 server=[198.51.100.5]:25 wait=0.02s/6s"},
+		{"0", "sendwrap", "PREGREET client=[192.0.2.1]" + at + `data="client=[203.0.113.66]:25 "`},
+		{"0", "sendwrap", `BADRCPTS client=[2001:db8::2]:51544 network=2001:db8::/64 bad=3/3 ` +
+			`helo="client=[203.0.113.66]:25"`},
+		{"0", "sendwrap", "BLOCKED client=[192.0.2.3]" + at + "network=192.0.2.3/32"},
+		{"1000", "sendwrap", "PREGREET client=[203.0.113.66]" + at + "wait=0.02s/6s"},
+		{"0", "postfix/smtpd", forged[0]},
+		{"0", "sendwrap", forged[0]},
 	} {
-		fmt.Fprintf(&text, "__REALTIME_TIMESTAMP=%d\n_HOSTNAME=mx\n_UID=%s\n_PID=77\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=4243\nMESSAGE=%s\n\n", now+int64(i), entry.uid, entry.name, entry.message)
+		fmt.Fprintf(&text, "__REALTIME_TIMESTAMP=%d\n_HOSTNAME=mx\n_UID=%s\n_PID=77\n"+
+			"SYSLOG_IDENTIFIER=%s\nSYSLOG_PID=4243\nMESSAGE=%s\n\n",
+			now+int64(i), entry.uid, entry.name, entry.message)
 	}
 	write(t, export, text.String(), 0o644)
 	must(t, remote, "-o", journal, export)
-	out := must(t, regex, "-o", "ip", "systemd-journal[journalfiles="+journal+"]", absolute(t, "fail2ban/filter.d/sendwrap.conf"))
-	if got, want := strings.Fields(out), []string{"192.0.2.1", "2001:db8::2"}; !slices.Equal(got, want) {
+	out := must(t, regex, "-o", "ip", "systemd-journal[journalfiles="+journal+"]", filter(t))
+	got, want := strings.Fields(out), []string{"192.0.2.1", "2001:db8::2"}
+	if !slices.Equal(got, want) {
 		t.Errorf("fail2ban-regex: %v; want %v", got, want)
 	}
 }
 
 // stamp is how line i of a log begins.
 func stamp(i int) string {
-	return time.Now().Add(-time.Hour).Add(time.Duration(i)*time.Second).UTC().Truncate(time.Second).Format(time.RFC3339) + " "
+	at := time.Now().Add(-time.Hour).Add(time.Duration(i) * time.Second)
+	return at.UTC().Truncate(time.Second).Format(time.RFC3339) + " "
 }
 
-// find gives lines to the real fail2ban-regex, and returns what it found out about those that match.
+func filter(t *testing.T) string { return absolute(t, "fail2ban/filter.d/sendwrap.conf") }
+
+// find gives lines to the real fail2ban-regex, and returns what it found out about those that
+// match.
 func find(t *testing.T, log []string, what string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
 	write(t, path, strings.Join(log, "\n")+"\n", 0o644)
-	cmd := exec.Command(lab.NeedProgram(t, "fail2ban-regex"), "-o", what, path, absolute(t, "fail2ban/filter.d/sendwrap.conf"))
+	cmd := exec.Command(lab.NeedProgram(t, "fail2ban-regex"), "-o", what, path, filter(t))
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	out, err := cmd.Output()
 	if err != nil && len(out) > 0 {

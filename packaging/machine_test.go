@@ -59,20 +59,19 @@ const (
 	spared6 = "2001:db8:0:25::1"
 )
 
-// twoMachines are a server that echoes on port 25, behind our sets, and one that may be any client of
-// 198.51.100.0/24, 203.0.113.0/24, 2001:db8:1::/48 and 2001:db8:2::/48.
+// twoMachines are a server that echoes on port 25, behind our sets, and one that may be any client
+// of 198.51.100.0/24, 203.0.113.0/24, 2001:db8:1::/48 and 2001:db8:2::/48.
 func twoMachines(t *testing.T) (server, client machine) {
 	t.Helper()
 	server, client = firewall(t), newMachine(t)
 	server.ip("link add wire type veth peer name wire netns " + strconv.Itoa(client.ID))
 	for m, last := range map[machine]string{server: "25", client: "1"} {
-		m.ip("addr add 192.0.2."+last+"/24 dev wire", "addr add 2001:db8:0:25::"+last+"/64 dev wire nodad",
-			"link set wire up")
+		m.ip("addr add 192.0.2."+last+"/24 dev wire",
+			"addr add 2001:db8:0:25::"+last+"/64 dev wire nodad", "link set wire up")
 	}
 	server.ip("route add default via "+spared4, "-6 route add default via "+spared6)
-	for _, network := range []string{"198.51.100.0/24", "203.0.113.0/24", "2001:db8:1::/48", "2001:db8:2::/48"} {
-		client.ip("route add local " + network + " dev lo")
-	}
+	client.ip("route add local 198.51.100.0/24 dev lo", "route add local 203.0.113.0/24 dev lo",
+		"-6 route add local 2001:db8:1::/48 dev lo", "-6 route add local 2001:db8:2::/48 dev lo")
 	var l net.Listener
 	var err error
 	server.Do(func() { l, err = net.Listen("tcp", ":25") })
@@ -228,7 +227,8 @@ func (m machine) reaches(client, when string) {
 	}
 }
 
-// blocked insists that a client's packets are dropped: another one that comes later is answered before it.
+// blocked insists that a client's packets are dropped: another one that comes later is answered
+// before it.
 func (m machine) blocked(client, when string) {
 	m.t.Helper()
 	fd := m.connect(client)

@@ -1,5 +1,5 @@
-// Package packaging holds what super-servers, firewalls and filters need to work with sendwrap. These tests
-// give the files, as they are, to the programs that they are written for.
+// Package packaging holds what super-servers, firewalls and filters need to work with sendwrap.
+// These tests give the files, as they are, to the programs that they are written for.
 package packaging
 
 import (
@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 
 func program() string { return filepath.Join(lab.Dir(), "sendwrap") }
 
-// installed is where the files expect sendwrap, and greeting the configuration that it has there: it lets
-// everybody through at once, to an MTA that greets and ends.
+// installed is where the files expect sendwrap, and greeting the configuration that it has there:
+// it lets everybody through at once, to an MTA that greets and ends.
 const installed = "/usr/local/sbin/sendwrap"
 
 func greeting() string { return filepath.Join(lab.Dir(), "greeting.conf") }
@@ -37,10 +37,10 @@ func install() error {
 		return err
 	}
 	mta := filepath.Join(lab.Dir(), "greeter")
-	conf := fmt.Sprintf("mta %s\nallow 127.0.0.0/8 ::1\nspawn_rate 10000\nledger %s clients=1024\nlog none\n",
-		mta, filepath.Join(lab.Dir(), "greeting", "ledger"))
-	script := fmt.Sprintf("#!/bin/sh\ncommand=$1\ntest $# = 0 || shift\nexec %s $command -f %s \"$@\"\n",
-		program(), greeting())
+	conf := "mta " + mta + "\nallow 127.0.0.0/8 ::1\nspawn_rate 10000\nlog none\n" +
+		"ledger " + filepath.Join(lab.Dir(), "greeting", "ledger") + " clients=1024\n"
+	script := fmt.Sprintf("#!/bin/sh\ncommand=$1\ntest $# = 0 || shift\n"+
+		"exec %s $command -f %s \"$@\"\n", program(), greeting())
 	for name, text := range map[string]string{mta: greeter, greeting(): conf, installed: script} {
 		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
 			return err
@@ -57,7 +57,7 @@ func door(t *testing.T, lines ...string) (conf string) {
 	t.Helper()
 	dir := t.TempDir()
 	conf = filepath.Join(dir, "sendwrap.conf")
-	lines = append([]string{"ledger " + filepath.Join(dir, "state", "ledger") + " clients=1024", "log none"}, lines...)
+	lines = append(lines, "ledger "+filepath.Join(dir, "state", "ledger")+" clients=1024", "log none")
 	write(t, conf, strings.Join(lines, "\n")+"\n", 0o644)
 	return conf
 }

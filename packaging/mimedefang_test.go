@@ -80,12 +80,13 @@ func TestMimedefangHostile(t *testing.T) {
 	dir := t.TempDir()
 	told := filepath.Join(dir, "told")
 	program := filepath.Join(dir, "program")
-	write(t, program, "#!/bin/sh\nfor a; do printf '<%s>' \"$a\"; done >>"+told+"\necho >>"+told+"\n", 0o755)
+	write(t, program, "#!/bin/sh\n{ printf '<%s>' \"$@\"; echo; } >>"+told+"\n", 0o755)
 	hack := "; touch " + dir + "/hacked; "
 	var calls []string
 	for _, ip := range []string{
-		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack, "$(touch " + dir + "/hacked)", "`touch " + dir + "/hacked`", "|touch " + dir + "/hacked",
-		"192.0.2.1\n", "192.0.2.1 192.0.2.2", "[192.0.2.1]", "localhost", "192.0.2.1\x00", "unix:/run/x",
+		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack, "$(touch " + dir + "/hacked)",
+		"`touch " + dir + "/hacked`", "|touch " + dir + "/hacked", "192.0.2.1\n", "192.0.2.1 192.0.2.2",
+		"[192.0.2.1]", "localhost", "192.0.2.1\x00", "unix:/run/x",
 	} {
 		calls = append(calls, call(ip, "error", "5.1.1", "550 5.1.1 User unknown"))
 	}
@@ -100,13 +101,15 @@ func TestMimedefangHostile(t *testing.T) {
 	}
 }
 
-// Mail does not wait for the command, however long that takes, and whether or not it is there at all.
+// Mail does not wait for the command, however long that takes, and whether or not it is there at
+// all.
 func TestMimedefangNoWait(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	program, runs, end := filepath.Join(dir, "program"), filepath.Join(dir, "runs"), filepath.Join(dir, "end")
-	// What it says must not reach MIMEDefang, which reads answers where we have standard output. It ends
-	// when there is a file.
+	program, runs := filepath.Join(dir, "program"), filepath.Join(dir, "runs")
+	end := filepath.Join(dir, "end")
+	// What it says must not reach MIMEDefang, which reads answers where we have standard output. It
+	// ends when there is a file.
 	write(t, program, "#!/bin/sh\necho noise\necho noise >&2\nread nothing\necho >>"+runs+
 		"\nuntil test -e "+end+"; do sleep 0.1; done\n", 0o755)
 	defer write(t, end, "", 0o644)
@@ -127,7 +130,8 @@ func TestMimedefangNoWait(t *testing.T) {
 // call is filter_recipient, as MIMEDefang calls it.
 func call(ip, mailer, host, addr string) string {
 	var args []string
-	for _, arg := range []string{"<nobody@example.org>", "<s@example.com>", ip, "unknown", "<nobody@example.org>", "bot", mailer, host, addr} {
+	const rcpt, from = "<nobody@example.org>", "<s@example.com>"
+	for _, arg := range []string{rcpt, from, ip, "unknown", rcpt, "bot", mailer, host, addr} {
 		if arg == "undef" {
 			args = append(args, arg)
 			continue
@@ -137,15 +141,17 @@ func call(ip, mailer, host, addr string) string {
 	return "filter_recipient(" + strings.Join(args, ", ") + ")"
 }
 
-// commands are what a filter has started. They have inherited a pipe, which ends when all of them have.
+// commands are what a filter has started. They have inherited a pipe, which ends when all of them
+// have.
 type commands struct {
 	t    *testing.T
 	pipe *os.File
 	end  string // the file in which each process that comes to the end of the calls leaves an x
 }
 
-// runPerl has perl load the filter and make calls, each of which must say that the MTA is to go on, and do
-// nothing that is seen from outside. It returns when perl has ended, which must not wait for the commands.
+// runPerl has perl load the filter and make calls, each of which must say that the MTA is to go on,
+// and do nothing that is seen from outside. It returns when perl has ended, which must not wait for
+// the commands.
 func runPerl(t *testing.T, command, calls []string) commands {
 	t.Helper()
 	dir := t.TempDir()
@@ -162,7 +168,8 @@ func runPerl(t *testing.T, command, calls []string) commands {
 	t.Cleanup(func() { pipe.Close() })
 	impatient, cancel := context.WithTimeout(t.Context(), lab.Patience)
 	defer cancel()
-	cmd := exec.CommandContext(impatient, lab.NeedProgram(t, "perl"), append([]string{script}, command...)...)
+	args := append([]string{script}, command...)
+	cmd := exec.CommandContext(impatient, lab.NeedProgram(t, "perl"), args...)
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.WaitDelay = lab.Patience // for a command that has kept our output
 	out, err := cmd.CombinedOutput()

@@ -5,7 +5,8 @@ import (
 	"net/netip"
 )
 
-// FreePort returns a port of an address on which nobody listens, in the network of the calling thread.
+// FreePort returns a port of an address on which nobody listens, in the network of the calling
+// thread.
 func FreePort(at netip.Addr) (netip.AddrPort, error) {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Thousands slam, as fast as they can, and every patient client gets through, while the configuration is
-// read again and another program takes the room's place. At the end each refusal that was heard is in the
-// log and in the ledger, once.
+// Thousands slam, as fast as they can, and every patient client gets through, while the
+// configuration is read again and another program takes the room's place. At the end each refusal
+// that was heard is in the log and in the ledger, once.
 func TestFlood(t *testing.T) {
 	const (
 		least   = 10_000 // slammers; more come as long as the room has to heed signals

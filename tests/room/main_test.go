@@ -1,6 +1,6 @@
-// Package room holds a real sendwrap that serves many clients in one process to its promises under load:
-// thousands that wait, floods, signals in the midst of them. Clients come from all over 127/8, so that
-// the tests do not need root.
+// Package room holds a real sendwrap that serves many clients in one process to its promises under
+// load: thousands that wait, floods, signals in the midst of them. Clients come from all over
+// 127/8, so that the tests do not need root.
 package room
 
 import (
@@ -47,7 +47,7 @@ type server struct {
 func serve(t *testing.T, conf string) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir()}
-	text := fmt.Sprintf("mta %s\nledger %s clients=65536\nlog stderr\n%s", s.file("mta"), s.file("state/ledger"), conf)
+	conf += fmt.Sprintf("mta %s\nledger %s clients=65536\nlog stderr\n", s.file("mta"), s.file("state/ledger"))
 	program, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(program, s.file("mta"))
@@ -56,7 +56,7 @@ func serve(t *testing.T, conf string) *server {
 		err = os.Mkdir(s.file("state"), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(s.file("conf"), []byte(text), 0o600)
+		err = os.WriteFile(s.file("conf"), []byte(conf), 0o600)
 	}
 	if err == nil {
 		s.addr, err = lab.FreePort(addr("127.0.0.1"))
@@ -65,9 +65,8 @@ func serve(t *testing.T, conf string) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if n := s.logged("DATA RACE"); n > 0 {
-			text := s.log()
-			t.Errorf("%d data races in the room:\n%.4000s", n, text[bytes.Index(text, []byte("WARNING: DATA RACE")):])
+		if _, race, found := bytes.Cut(s.log(), []byte("WARNING: DATA RACE")); found {
+			t.Errorf("data race in the room:%.4000s", race)
 		}
 	})
 	s.start()
@@ -78,7 +77,8 @@ func (s *server) file(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *server) start() {
 	s.t.Helper()
-	d, err := lab.Start(exec.Command(sendwrap(), "listen", "-f", s.file("conf"), s.addr.String()), s.file("log"))
+	cmd := exec.Command(sendwrap(), "listen", "-f", s.file("conf"), s.addr.String())
+	d, err := lab.Start(cmd, s.file("log"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -105,8 +105,8 @@ func (s *server) ends() {
 	}
 }
 
-// takeOver has a new program take the place of the room's, and does something again and again meanwhile.
-// A room in which too much happens says so, and is asked again.
+// takeOver has a new program take the place of the room's, and does something again and again
+// meanwhile. A room in which too much happens says so, and is asked again.
 func (s *server) takeOver(meanwhile func()) {
 	s.t.Helper()
 	stays := 0
@@ -134,13 +134,25 @@ func (s *server) logged(text string) int { return bytes.Count(s.log(), []byte(te
 
 func (s *server) sees(text string, n int) {
 	s.t.Helper()
-	lab.Eventually(s.t, fmt.Sprintf("the log says %q %d times", text, n), func() bool { return s.logged(text) == n })
+	if !lab.Await(func() bool { return s.logged(text) == n }) {
+		s.t.Fatalf("the log says %q %d times; want %d", text, s.logged(text), n)
+	}
 }
 
 // status is what `sendwrap status -json` says.
 type status struct {
-	Sessions struct{ Waiting, Serving int }
+	Sessions sessions
 	Verdicts map[string]int
+}
+
+type sessions struct{ Waiting, Serving int }
+
+// counts waits until the ledger counts these.
+func (s *server) counts(want sessions) {
+	s.t.Helper()
+	if !lab.Await(func() bool { return s.status().Sessions == want }) {
+		s.t.Fatalf("the ledger counts %+v; want %+v", s.status(), want)
+	}
 }
 
 func (s *server) status() (st status) {
