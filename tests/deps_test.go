@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 		"wrapper/room"},
 	"packaging":   {},
 	"tests":       {},
+	"tests/lab":   {},
 	"tests/room":  {},
 	"tests/guard": {},
 	"tests/bench": {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
