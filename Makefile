@@ -40,7 +40,7 @@ test:
 .PHONY: bench
 bench:
 	sh tests/setup.sh
-	$(GO) run ./tests/bench
+	$(GO) run ./tests/bench -markdown docs/BENCHMARKS.md
 
 .PHONY: install
 install: all

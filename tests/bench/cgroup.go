@@ -24,6 +24,9 @@ type memoryGroup struct {
 	keys, files []string
 }
 
+// groupName is the name of the memory cgroup of a run whose programs are in dir.
+func groupName(dir string) string { return filepath.Base(dir) }
+
 // newMemoryGroup makes a memory cgroup of this name.
 func newMemoryGroup(name string) (*memoryGroup, error) {
 	g, err := findMemoryGroup(name)

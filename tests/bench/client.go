@@ -7,12 +7,32 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds every read of a client, in seconds: tcpd takes five to refuse.
-const patience = 20
+// patience bounds every wait for what must happen. It costs nothing when it happens at once; tcpd takes
+// five seconds to refuse.
+const patience = time.Minute
+
+// await waits until ok holds, and reports what did not happen if it does not within patience.
+func await(what string, ok func() (bool, error)) error {
+	pause := time.Millisecond
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
+		if is, err := ok(); is || err != nil {
+			return err
+		}
+		pause = min(2*pause, 20*time.Millisecond)
+	}
+	return fmt.Errorf("not within %v: %s", patience, what)
+}
+
+// bound has no read or accept on a socket wait for longer than patience.
+func bound(fd int) error {
+	timeout := unix.NsecToTimeval(int64(patience))
+	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout))
+}
 
 // client is one connection to the super-server.
 type client struct {
@@ -28,7 +48,7 @@ func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	c := &client{fd: fd}
-	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: patience})
+	err = bound(fd)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
 	}
@@ -60,7 +80,7 @@ func (c *client) receive() (ended bool, err error) {
 		case errors.Is(err, unix.ECONNRESET):
 			return true, nil
 		case errors.Is(err, unix.EAGAIN):
-			return false, fmt.Errorf("no answer in %d s", patience)
+			return false, fmt.Errorf("no answer in %v", patience)
 		case err != nil:
 			return false, os.NewSyscallError("read", err)
 		}
@@ -96,6 +116,28 @@ func (c *client) reply() (string, error) {
 			return "", fmt.Errorf("closed after %q, want a reply", c.buf)
 		}
 	}
+}
+
+// turn is what a client says, "" for nothing, and how the reply must begin.
+type turn struct{ say, hear string }
+
+// converse takes these turns with the server.
+func (c *client) converse(turns ...turn) error {
+	for _, t := range turns {
+		if t.say != "" {
+			if err := c.write(t.say + "\r\n"); err != nil {
+				return err
+			}
+		}
+		reply, err := c.reply()
+		if err == nil && !strings.HasPrefix(reply, t.hear) {
+			err = fmt.Errorf("reply %q, want %q", reply, t.hear)
+		}
+		if err != nil {
+			return fmt.Errorf("after %q: %w", t.say, err)
+		}
+	}
+	return nil
 }
 
 // replyEnd returns the length of the whole reply that b begins with, 0 if it is

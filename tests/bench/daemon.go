@@ -55,20 +55,19 @@ func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*da
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	l.daemons = append(l.daemons, d)
+	err := await("it listens", func() (bool, error) {
 		ready, err := up()
-		if ready {
-			return d, nil
-		}
-		if err == nil && state(d.cmd.Process.Pid) == "Z" {
+		if err == nil && !ready && statField(d.cmd.Process.Pid, 0) == "Z" {
 			err = errors.New("ended")
 		}
-		if err != nil {
-			stopped := d.stop() // then its output is complete
-			return nil, errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped)
-		}
+		return ready, err
+	})
+	if err != nil {
+		stopped := d.stop() // then its output is complete
+		return nil, errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped)
 	}
-	return nil, errors.Join(fmt.Errorf("%q: does not listen after 10 s", argv), d.stop())
+	return d, nil
 }
 
 // listening reports whether a program listens on an IPv4 address. Nothing
@@ -106,7 +105,7 @@ func (d *daemon) stop() error {
 		return nil
 	}
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
-	late := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
+	late := time.AfterFunc(patience, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := d.cmd.Wait(); err != nil && d.ours {
 		return fmt.Errorf("%s at SIGTERM: %w\n%s", d.name, err, d.out.String())
@@ -137,10 +136,6 @@ func (d *daemon) processes() ([]child, error) {
 	return all, nil
 }
 
-// state returns the letter for what a process does, "Z" if it has ended, "" if
-// there is none.
-func state(pid int) string { return statField(pid, 0) }
-
 // statField returns a field of /proc/PID/stat counted from the process's state
 // (before which stands its name, which may hold anything), "" if there is none.
 func statField(pid, n int) string {
@@ -159,26 +154,28 @@ func statField(pid, n int) string {
 type usage map[child]time.Duration
 
 // usage returns the CPU time that the daemon has used when it has nothing left to do.
-func (d *daemon) usage() (usage, error) {
+func (d *daemon) usage() (u usage, err error) {
 	const (
 		pause = 5 * time.Millisecond
 		quiet = 20 * time.Microsecond // a thread that wakes to see that nothing is to be done
 	)
-	var last time.Duration
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
-		u, sum, err := d.usageNow()
-		if errors.Is(err, unix.EINVAL) {
-			continue // one ended while we looked
+	last := -time.Hour
+	err = await(d.name+" has nothing left to do", func() (bool, error) {
+		var sum time.Duration
+		var err error
+		if u, sum, err = d.usageNow(); errors.Is(err, unix.EINVAL) {
+			return false, nil // one ended while we looked
 		}
-		if err != nil {
-			return nil, err
+		idle := sum-last < quiet
+		if last = sum; !idle {
+			time.Sleep(pause)
 		}
-		if sum-last < quiet {
-			return u, nil
-		}
-		last = sum
+		return idle, err
+	})
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, d.out.String())
 	}
-	return nil, fmt.Errorf("%s is still busy after 5 s without clients, or has ended\n%s", d.name, d.out.String())
+	return u, err
 }
 
 func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
@@ -226,6 +223,16 @@ func (c child) cpu() (time.Duration, error) {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", c, err)
 	}
 	return time.Duration(t.Nano()), nil
+}
+
+// pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first client
+// comes: those are to be pinned, too.
+func (d *daemon) pin(on unix.CPUSet) error {
+	all, err := d.processes()
+	for _, c := range all {
+		err = errors.Join(err, pin(int(c), on))
+	}
+	return err
 }
 
 // pin lets all threads of a process run on these CPUs only. Threads that they

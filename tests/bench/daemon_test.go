@@ -56,7 +56,7 @@ func TestSpent(t *testing.T) {
 		t.Errorf("spent %v, %v since; want nearly nothing", second, err)
 	}
 	unix.Kill(int(all[len(all)-1]), unix.SIGKILL)
-	for state(int(all[len(all)-1])) != "" {
+	for statField(int(all[len(all)-1]), 0) != "" {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := d.spent(); err == nil {

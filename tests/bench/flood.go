@@ -41,9 +41,6 @@ func sum(bursts []burst) (all burst) {
 	return all
 }
 
-// us returns a duration in microseconds.
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
 // rush is who visits a peer in one turn.
 type rush struct {
 	clients int
@@ -69,10 +66,17 @@ func (l *lab) flood(p peer, r rush) (burst, error) {
 	if err == nil {
 		b.cpu, err = p.at.spent()
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", p.name, err)
-	}
 	return b, err
+}
+
+// floodReaching is flood, and sees to it that each client gets the verdict.
+func (l *lab) floodReaching(verdict string, p peer, r rush) ([]burst, error) {
+	var b burst
+	err := p.reaching(verdict, r.clients, func() (err error) {
+		b, err = l.flood(p, r)
+		return err
+	})
+	return []burst{b}, err
 }
 
 // visit lets all clients visit p, which must say the right thing to each and

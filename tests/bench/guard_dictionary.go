@@ -27,37 +27,45 @@ type mailServer struct {
 //
 // Each server defends itself as the name says and by its defaults. sendwrap has no greet delay here, by which an attacker
 // would be held up once.
-func measureDictionary(l *lab) ([]row, error) {
-	if why := l.lackOfSendmail(); why != "" {
-		return []row{{What: "dictionary attacks", Skipped: why}}, nil
+func measureDictionary(l *lab) error {
+	if why := lackOfSendmail(); why != "" {
+		return l.put(row{What: "dictionary attacks", Skipped: why})
 	}
-	servers, stop, err := l.mailServers()
+	servers, err := l.mailServers()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer stop()
 	rounds, names, limit := min(l.rounds, 3), guesses, attackLimit
 	if l.quick {
 		rounds, names, limit = 1, quickGuesses, quickAttackLimit
 	}
-	var rows []row
 	for _, a := range attacks(names) {
 		got := make(turns[loot])
 		for round := range rounds {
 			for turn := range servers {
 				s := servers[(round+turn)%len(servers)]
-				var brought loot
-				if before := got[s.name]; len(before) > 0 && before[0][0].late {
-					brought = before[0][0] // it would take as long again, and bring the same
-				} else if brought, err = l.attacked(s, a, limit); err != nil {
-					return nil, fmt.Errorf("%s: %s: %w", s.name, a.name, err)
+				brought := got[s.name]
+				switch {
+				case l.late() != nil && round > 0:
+					l.cut = fmt.Sprintf("%v: %d of %d rounds", l.late(), round, rounds)
+				case l.late() != nil:
+					return l.late()
+				case round > 0 && brought[0][0].late: // it would take as long again, and bring the same
+					got[s.name] = append(brought, brought[0])
+				default:
+					one, err := l.attacked(s, a, limit)
+					if err != nil {
+						return fmt.Errorf("%s: %s: %w", s.name, a.name, err)
+					}
+					got[s.name] = append(brought, []loot{one})
 				}
-				got[s.name] = append(got[s.name], []loot{brought})
 			}
 		}
-		rows = append(rows, dictionaryRows(a, got)...)
+		if err := l.put(dictionaryRows(a, got)...); err != nil {
+			return err
+		}
 	}
-	return rows, stop()
+	return nil
 }
 
 // dictionaryRows are what one attack has brought and cost, as medians of the rounds.
@@ -149,13 +157,11 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 	return nil
 }
 
-// mailServers returns what is attacked. stop ends what runs all the time; more than once does no harm.
-func (l *lab) mailServers() (servers []mailServer, stop func() error, err error) {
-	running := new(retinue)
-	defer running.unless(&err)
+// mailServers returns what is attacked.
+func (l *lab) mailServers() (servers []mailServer, err error) {
 	bare, err := l.sendmailCF("dictionary-bare", "")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	under := func(argv ...string) func() (*daemon, error) {
 		return func() (*daemon, error) { return l.inetd(argv...) }
@@ -170,29 +176,24 @@ func (l *lab) mailServers() (servers []mailServer, stop func() error, err error)
 	const name = "dictionary"
 	cf, err := l.sendmailCF(name+"-guarded", l.socket(name))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	g, err := l.guarded(name, "", "mta "+sendmail+" -bs -C"+cf, "greet_delay 0s")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	*running = append(*running, g.guard)
 	servers = append(servers, mailServer{name: ours, by: g, start: under(g.program, "-f", g.conf)})
-	if l.lackOfPostfix() != "" {
-		return servers, running.stop, nil
+	if lackOfPostfix() != "" {
+		return servers, nil
 	}
-	p, err := running.add(l.smtpd("postfix-dictionary"))
+	p, err := l.smtpd("postfix-dictionary")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	pg, err := l.guarded("dictionary-postfix", postfixUser)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	*running = append(*running, pg.guard)
-	guarding, err := running.add(l.smtpd("postfix-dictionary-guarded", pg.milters()...))
-	if err != nil {
-		return nil, nil, err
-	}
-	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding}), running.stop, nil
+	guarding, err := l.smtpd("postfix-dictionary-guarded", pg.milters()...)
+	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding}), err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -32,36 +31,35 @@ type station struct {
 
 // measureGuardMessage measures what the guard adds to a message of an honest client that need not wait: time, and its
 // own CPU.
-func measureGuardMessage(l *lab) ([]row, error) {
-	var rows []row
+func measureGuardMessage(l *lab) error {
 	for _, mta := range []struct {
 		what, lack string
-		start      func() (map[string]station, func() error, error)
+		start      func() (map[string]station, error)
 	}{
-		{"message to sendmail -bs under inetd and sendwrap", l.lackOfSendmail(), l.sendmailStations},
-		{"message to Postfix", l.lackOfPostfix(), l.postfixStations},
+		{"message to sendmail -bs under inetd and sendwrap", lackOfSendmail(), l.sendmailStations},
+		{"message to Postfix", lackOfPostfix(), l.postfixStations},
 	} {
 		if mta.lack != "" {
-			rows = append(rows, row{What: mta.what, Skipped: mta.lack})
+			if err := l.put(row{What: mta.what, Skipped: mta.lack}); err != nil {
+				return err
+			}
 			continue
 		}
-		stations, stop, err := mta.start()
+		stations, err := mta.start()
+		if err == nil {
+			err = l.messages(mta.what, stations)
+		}
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("%s: %w", mta.what, err)
 		}
-		more, err := l.messageRows(mta.what, stations)
-		if err = errors.Join(err, stop()); err != nil {
-			return nil, fmt.Errorf("%s: %w", mta.what, err)
-		}
-		rows = append(rows, more...)
 	}
-	return rows, nil
+	return nil
 }
 
-// messageRows lets messages come to both stations in turns.
-func (l *lab) messageRows(what string, stations map[string]station) ([]row, error) {
+// messages lets messages come to both stations in turns.
+func (l *lab) messages(what string, stations map[string]station) error {
 	const together = 4
-	got, err := takeTurns(l.rounds, l.slices, []peer{{name: ours}, {name: unwatched}}, func(p peer) ([]watchedMessage, error) {
+	got, err := takeTurns(l, []peer{{name: ours}, {name: unwatched}}, func(p peer) ([]watchedMessage, error) {
 		s := stations[p.name]
 		if s.guard != nil && s.guard.asked == nil {
 			if _, err := s.guard.spent(); err != nil { // its start is no message's
@@ -72,7 +70,7 @@ func (l *lab) messageRows(what string, stations map[string]station) ([]row, erro
 		for range together {
 			took, err := message(l.client(), s.at.addr)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", p.name, err)
+				return nil, err
 			}
 			samples = append(samples, watchedMessage{took: took})
 		}
@@ -86,7 +84,7 @@ func (l *lab) messageRows(what string, stations map[string]station) ([]row, erro
 		return samples, err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	took := got.reduce(func(all []watchedMessage) float64 {
 		var each []float64
@@ -103,11 +101,10 @@ func (l *lab) messageRows(what string, stations map[string]station) ([]row, erro
 		return us(sum) / float64(len(all))
 	})
 	delete(cpu, unwatched)
-	return []row{
+	return l.put(
 		took.row(what+", watched by the guard", "ms").against(took, unwatched),
 		took.minus(unwatched).row("what of that the guard adds", "ms").within(guardTarget),
-		cpu.row("CPU of the guard for such a message", "µs"),
-	}, nil
+		cpu.row("CPU of the guard for such a message", "µs"))
 }
 
 // message lets a client send one as mail servers do, and returns how long that took.
@@ -118,30 +115,18 @@ func message(from netip.Addr, to netip.AddrPort) (time.Duration, error) {
 		return 0, err
 	}
 	defer c.close()
-	for _, turn := range []struct{ say, hear string }{
-		{"", "220 "},
-		{"EHLO client.example\r\n", "250-"},
-		{"MAIL FROM:<sender@client.example>\r\n", "250 "},
-		{"RCPT TO:<" + anyValid() + "@" + hostName + ">\r\n", "250 "},
-		{"DATA\r\n", "354 "},
-		{"Subject: a message\r\n\r\nIts text.\r\n.\r\n", "250 "},
-		{"QUIT\r\n", "221 "},
-	} {
-		if turn.say != "" {
-			if err := c.write(turn.say); err != nil {
-				return 0, err
-			}
-		}
-		reply, err := c.reply()
-		if err != nil {
-			return 0, fmt.Errorf("after %q: %w", turn.say, err)
-		}
-		if !strings.HasPrefix(reply, turn.hear) {
-			return 0, fmt.Errorf("after %q: reply %q, want %q", turn.say, reply, turn.hear)
-		}
-	}
+	err = c.converse(
+		turn{"", "220 "},
+		turn{"EHLO client.example", "250-"},
+		turn{"MAIL FROM:<sender@client.example>", "250 "},
+		turn{"RCPT TO:<" + anyValid() + "@" + hostName + ">", "250 "},
+		turn{"DATA", "354 "},
+		turn{"Subject: a message\r\n\r\nIts text.\r\n.", "250 "},
+		turn{"QUIT", "221 "})
 	took := time.Since(began)
-	_, err = c.rest()
+	if err == nil {
+		_, err = c.rest()
+	}
 	return took, err
 }
 
@@ -156,67 +141,58 @@ func (l *lab) inMemory(dir string) error {
 	return os.NewSyscallError("mount", unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755"))
 }
 
-// sendmailStations are two sendmails -bs under inetd and sendwrap. stop ends them.
-func (l *lab) sendmailStations() (all map[string]station, stop func() error, err error) {
-	running := new(retinue)
-	defer running.unless(&err)
-	all = make(map[string]station)
+// sendmailStations are two sendmails -bs under inetd and sendwrap.
+func (l *lab) sendmailStations() (map[string]station, error) {
+	all := make(map[string]station)
 	for name, socket := range map[string]string{"message-watched": l.socket("message-watched"), "message-unwatched": ""} {
 		if err := l.inMemory(filepath.Join(l.dir, name+"-sendmail", "queue")); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		cf, err := l.sendmailCF(name+"-sendmail", socket)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		directives := []string{"mta " + sendmail + " -bs -C" + cf, "greet_delay 0s"}
+		var g guarded
+		who := ours
 		if socket == "" {
-			i, err := l.instance(name, directives...)
-			if err != nil {
-				return nil, nil, err
-			}
-			d, err := running.add(l.inetd(i.program, "-f", i.conf))
-			if err != nil {
-				return nil, nil, err
-			}
-			all[unwatched] = station{at: d}
-			continue
+			who = unwatched
+			g.instance, err = l.instance(name, directives...)
+		} else {
+			g, err = l.guarded(name, "", directives...)
 		}
-		g, err := l.guarded(name, "", directives...)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		*running = append(*running, g.guard)
-		d, err := running.add(l.inetd(g.program, "-f", g.conf))
+		d, err := l.inetd(g.program, "-f", g.conf)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		all[ours] = station{at: d, guard: g.guard}
+		all[who] = station{at: d, guard: g.guard}
 	}
-	return all, running.stop, nil
+	return all, nil
 }
 
-// postfixStations are two Postfixes. stop ends them.
-func (l *lab) postfixStations() (all map[string]station, stop func() error, err error) {
-	running := new(retinue)
-	defer running.unless(&err)
-	for _, name := range []string{"postfix-watched", "postfix-unwatched"} {
-		if err := l.inMemory(filepath.Join(l.dir, name, "queue")); err != nil {
-			return nil, nil, err
-		}
-	}
+// postfixStations are two Postfixes.
+func (l *lab) postfixStations() (map[string]station, error) {
+	all := make(map[string]station)
 	g, err := l.guarded("message-postfix", postfixUser)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	*running = append(*running, g.guard)
-	watched, err := running.add(l.smtpd("postfix-watched", g.milters()...))
-	if err != nil {
-		return nil, nil, err
+	for name, s := range map[string]struct {
+		guard   *daemon
+		milters []string
+	}{ours: {g.guard, g.milters()}, unwatched: {}} {
+		dir := "postfix-" + strings.ReplaceAll(name, " ", "-")
+		if err := l.inMemory(filepath.Join(l.dir, dir, "queue")); err != nil {
+			return nil, err
+		}
+		d, err := l.smtpd(dir, s.milters...)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = station{at: d, guard: s.guard}
 	}
-	bare, err := running.add(l.smtpd("postfix-unwatched"))
-	if err != nil {
-		return nil, nil, err
-	}
-	return map[string]station{ours: {at: watched, guard: g.guard}, unwatched: {at: bare}}, running.stop, nil
+	return all, nil
 }

@@ -60,21 +60,6 @@ func (l *lab) sendmailCF(name, socket string) (string, error) {
 	return cf, nil
 }
 
-// lackOfSendmail says why there is no sendmail under inetd, "" if there is one.
-func (l *lab) lackOfSendmail() string {
-	switch {
-	case !exists(sendmail):
-		return "no " + sendmail
-	case !exists(sendmailCF):
-		return "no " + sendmailCF
-	case find(inetd) == "":
-		return "no " + inetd
-	case !l.isolated:
-		return "not root: names would need DNS"
-	}
-	return ""
-}
-
 // guarded is sendwrap with a guard that runs.
 type guarded struct {
 	*instance
@@ -109,33 +94,6 @@ func (g guarded) milters() []string {
 	return []string{"smtpd_milters = unix:" + g.socket, "milter_default_action = accept", "milter_command_timeout = 10s"}
 }
 
-// retinue are daemons that run while something is measured.
-type retinue []*daemon
-
-// add takes a daemon that has been started, if it could be.
-func (r *retinue) add(d *daemon, err error) (*daemon, error) {
-	if err == nil {
-		*r = append(*r, d)
-	}
-	return d, err
-}
-
-// stop ends them all, the last one first; more than once does no harm.
-func (r *retinue) stop() error {
-	var errs []error
-	for _, d := range slices.Backward(*r) {
-		errs = append(errs, d.stop())
-	}
-	return errors.Join(errs...)
-}
-
-// unless ends them if there was an error.
-func (r *retinue) unless(err *error) {
-	if *err != nil {
-		_ = r.stop()
-	}
-}
-
 // listeningAt reports whether a program listens on a unix socket. Nothing connects to find out: that would be a session.
 func listeningAt(path string) (bool, error) {
 	table, err := os.ReadFile("/proc/net/unix")
@@ -154,17 +112,10 @@ func listeningAt(path string) (bool, error) {
 
 // alone waits until all the processes that the daemon has started have ended, and it knows.
 func (d *daemon) alone() error {
-	var all []child
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		var err error
-		if all, err = d.processes(); err != nil {
-			return err
-		}
-		if len(all) == 1 {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s: %d processes are left 10 s after the last client", d.name, len(all)-1)
+	return await(d.name+" has no processes left", func() (bool, error) {
+		all, err := d.processes()
+		return len(all) == 1, err
+	})
 }
 
 // lifetime ends the daemon and returns the CPU time that it has used, with all processes it has started and waited for.

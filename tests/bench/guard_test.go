@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	osexec "os/exec"
 	"testing"
 	"time"
@@ -73,30 +72,5 @@ func TestLifetime(t *testing.T) {
 	more, err := busy.lifetime()
 	if err != nil || more < spent+20*time.Millisecond {
 		t.Errorf("%v, %v with a busy child, %v without", more, err, spent)
-	}
-}
-
-func TestRetinue(t *testing.T) {
-	r := new(retinue)
-	sleeper := func() (*daemon, error) {
-		d := &daemon{name: "sleep", cmd: osexec.Command("sleep", "60")}
-		return d, d.cmd.Start()
-	}
-	first, err := r.add(sleeper())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.add(nil, errors.New("no")); err == nil || len(*r) != 1 {
-		t.Errorf("%d daemons, %v; want the one that was started, and the error", len(*r), err)
-	}
-	func() {
-		err := errors.New("of something else")
-		defer r.unless(&err)
-	}()
-	if first.cmd.ProcessState == nil {
-		t.Error("it has not been ended")
-	}
-	if err := r.stop(); err != nil {
-		t.Errorf("ended once more: %v", err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 type instance struct {
 	program string
 	conf    string
-	log     *logReader // nil: nobody reads the log
+	ledger  string
+	log     *logReader
 }
 
 // instance writes a configuration with these directives, and no others but
@@ -22,11 +23,8 @@ type instance struct {
 func (l *lab) instance(name string, directives ...string) (*instance, error) {
 	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
 	// A directory of its own: sendwrap wants it private.
-	ledger := filepath.Join(l.dir, name, "ledger")
-	lines := append([]string{"ledger " + ledger + " clients=65536"}, directives...)
-	if l.log == nil {
-		lines = append(lines, "log none") // a machine's own log is not to be filled with this
-	}
+	i.ledger = filepath.Join(l.dir, name, "ledger")
+	lines := append([]string{"ledger " + i.ledger + " clients=65536"}, directives...)
 	if err := os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
@@ -70,17 +68,22 @@ func (i *instance) status() (status, error) {
 	return s, err
 }
 
-// reaching calls run and reports an error unless meanwhile sendwrap reached
-// this verdict n times and no other: in its counts and, if that can be read, in
-// its log.
-func (i *instance) reaching(verdict string, n int, run func() error) error {
+// waiting returns how many clients wait.
+func (i *instance) waiting() (int, error) {
+	s, err := i.status()
+	return s.Sessions.Waiting, err
+}
+
+// reaching calls run and reports an error unless meanwhile sendwrap reached each of these verdicts so
+// many times and no other: in its counts and in its log.
+func (i *instance) reaching(want map[string]int, run func() error) error {
 	before, err := i.status()
 	if err != nil {
 		return err
 	}
-	var logged int
-	if i.log != nil {
-		logged = i.log.seen(verdict)
+	logged := make(map[string]int)
+	for verdict := range want {
+		logged[verdict] = i.log.seen(verdict)
 	}
 	if err := run(); err != nil {
 		return err
@@ -89,12 +92,16 @@ func (i *instance) reaching(verdict string, n int, run func() error) error {
 	if err != nil {
 		return err
 	}
-	before.Verdicts[verdict] += n
+	for verdict, n := range want {
+		before.Verdicts[verdict] += n
+	}
 	if !maps.Equal(before.Verdicts, after.Verdicts) {
-		return fmt.Errorf("sendwrap counts %v, want %v: %d more of %s", after.Verdicts, before.Verdicts, n, verdict)
+		return fmt.Errorf("sendwrap counts %v, want %v: more by %v", after.Verdicts, before.Verdicts, want)
 	}
-	if i.log == nil {
-		return nil
+	for verdict, n := range want {
+		if err := i.log.expect(verdict, logged[verdict]+n); err != nil {
+			return err
+		}
 	}
-	return i.log.expect(verdict, logged+n)
+	return nil
 }

@@ -1,22 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	osexec "os/exec"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// isolatedDir is the environment variable that tells the program that it runs
-// in namespaces of its own, and where the built programs are.
-const isolatedDir = "SENDWRAP_BENCH_DIR"
 
 // hostName is the machine's name inside: fully qualified, since sendmail sleeps
 // for a minute at start if it is not.
@@ -24,40 +15,6 @@ const hostName = "mx.test"
 
 // hostsDeny is where tcpd reads whom to refuse.
 const hostsDeny = "/etc/hosts.deny"
-
-// errToldInside says that the program inside has ended with an error message.
-var errToldInside = errors.New("failed inside the namespaces")
-
-// isolate runs this program again in new mount, network, process and host name
-// namespaces, and returns when it is done. Whatever it leaves running dies with
-// the process namespace.
-func isolate(dir string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	// Pdeathsig fires when the thread that forked ends, not the process.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	cmd := osexec.Command(self, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), isolatedDir+"="+dir)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS,
-		Pdeathsig:  unix.SIGKILL,
-	}
-	// A keyboard's interrupt reaches and ends the program inside; we go on, to
-	// clean up.
-	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
-	err = cmd.Run()
-	if g, err := findMemoryGroup(filepath.Base(dir)); err == nil {
-		_ = g.remove() // what an interrupt has left
-	}
-	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == 1 {
-		return errToldInside
-	}
-	return err
-}
 
 // furnish makes the new namespaces fit to work in. It must only be called in
 // those that isolate made: it mounts over /dev, /proc and files of /etc.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,30 +18,38 @@ import (
 
 // measurement is what -only names: one experiment, which gives one or more rows.
 type measurement struct {
-	name string
-	run  func(*lab) ([]row, error)
+	name   string
+	budget time.Duration // many times what it takes: machines differ
+	run    func(*lab) error
 }
 
 // measurements returns all of them, in the order of the table.
 func measurements() []measurement {
 	return []measurement{
-		{"refused", measureRefused},
-		{"denied", measureDenied},
-		{"blocked", measureBlocked},
-		{"start", measureStart},
-		{"memory", measureMemory},
-		{"networks", measureNetworks},
-		{"session", measureSession},
-		{"ledger", measureLedger},
-		{"room-refused", measureRoomRefused},
-		{"room-rate", measureRoomRate},
-		{"room-memory", measureRoomMemory},
-		{"room-known", measureRoomKnown},
-		{"room-spawn", measureRoomSpawn},
-		{"dictionary", measureDictionary},
-		{"guard-message", measureGuardMessage},
-		{"guard-memory", measureGuardMemory},
+		{"counts", 10 * time.Minute, measureCounts},
+		{"refused", 10 * time.Minute, measureRefused},
+		{"start", 5 * time.Minute, measureStart},
+		{"memory", 10 * time.Minute, measureMemory},
+		{"networks", 10 * time.Minute, measureNetworks},
+		{"session", 5 * time.Minute, measureSession},
+		{"ledger", 5 * time.Minute, measureLedger},
+		{"room-refused", 10 * time.Minute, measureRoomRefused},
+		{"room-rate", 10 * time.Minute, measureRoomRate},
+		{"room-flood", 5 * time.Minute, measureRoomFlood},
+		{"room-memory", 10 * time.Minute, measureRoomMemory},
+		{"room-known", 10 * time.Minute, measureRoomKnown},
+		{"room-spawn", 5 * time.Minute, measureRoomSpawn},
+		{"dictionary", 20 * time.Minute, measureDictionary},
+		{"guard-message", 10 * time.Minute, measureGuardMessage},
+		{"guard-memory", 10 * time.Minute, measureGuardMemory},
 	}
+}
+
+func (m measurement) budgetOf(o options) time.Duration {
+	if o.budget > 0 {
+		return o.budget
+	}
+	return m.budget
 }
 
 func names() []string {
@@ -68,17 +79,48 @@ func choose(only string) ([]measurement, error) {
 
 // lab is what every measurement works with.
 type lab struct {
-	dir      string       // private; holds the programs of build and all configurations
-	isolated bool         // in namespaces of our own: /dev/log is read, names need no DNS
-	log      *logReader   // nil if not isolated
-	server   *superServer // starts the programs
-	group    *memoryGroup // what all daemons are members of; nil: of none
-	rounds   int          // how many values a median is made of
-	slices   int          // how often all programs take turns in a round
-	conns    int          // connections a program gets in one turn
-	quick    bool
-	network  netip.Prefix // of all clients and the super-server
-	next     *netip.Addr  // the next client's address
+	*state
+	dir     string // private; holds the programs of build and all configurations
+	log     *logReader
+	server  *superServer // starts the programs
+	group   *memoryGroup // what all daemons are members of; nil: of none
+	rounds  int          // how many values a median is made of
+	slices  int          // how often all programs take turns in a round
+	conns   int          // connections a program gets in one turn
+	quick   bool
+	network netip.Prefix // of all clients and the super-server
+}
+
+// state is what changes while something is measured.
+type state struct {
+	out     *json.Encoder // takes the rows
+	due     time.Time     // then the budget is used up
+	budget  time.Duration
+	cut     string     // why the rows that come now are not made of all rounds; "" = they are
+	next    netip.Addr // the next client's
+	daemons []*daemon  // all that have been started
+}
+
+// errLate says that there is no time left for what has not been measured yet.
+var errLate = errors.New("over its budget")
+
+// late returns an error when the budget is used up.
+func (l *lab) late() error {
+	if time.Now().Before(l.due) {
+		return nil
+	}
+	return fmt.Errorf("%w of %v", errLate, l.budget)
+}
+
+// put hands rows out that are done.
+func (l *lab) put(rows ...row) error {
+	for _, r := range rows {
+		r.Late = l.cut
+		if err := l.out.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fewer is the lab with that many times fewer connections, for what takes longer.
@@ -88,52 +130,49 @@ func (l *lab) fewer(times int) *lab {
 	return &few
 }
 
-func newLab(o options, dir string, isolated bool) (*lab, error) {
-	l := &lab{dir: dir, isolated: isolated, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick}
+// stop ends all daemons, the last one first.
+func (l *lab) stop() error {
+	var errs []error
+	for _, d := range slices.Backward(l.daemons) {
+		errs = append(errs, d.stop())
+	}
+	return errors.Join(errs...)
+}
+
+func newLab(o options, dir string, budget time.Duration, out *json.Encoder) (*lab, error) {
+	l := &lab{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick, network: benchmarkClients}
+	l.state = &state{out: out, budget: budget, due: time.Now().Add(budget)}
 	if o.quick {
 		l.rounds, l.slices = min(o.rounds, 2), 4
 	}
-	// Every connection comes from an address of its own, as a botnet's do: else
-	// the ledger would block the second slammer for what the first did.
-	l.network = loopbackClients
-	if isolated {
-		l.network = benchmarkClients
-		var err error
-		if l.log, err = readLog("/dev/log"); err != nil {
-			return nil, err
-		}
-	}
 	var err error
+	if l.log, err = readLog("/dev/log"); err != nil {
+		return nil, err
+	}
 	if l.server, err = listen(l.network.Addr().Next()); err != nil {
 		return nil, err
 	}
-	l.next = new(netip.Addr)
 	l.rewind()
 	return l, l.checkRusage()
 }
 
-// loopbackClients are client addresses that every Linux machine has.
-var loopbackClients = netip.MustParsePrefix("127.64.0.0/10")
-
-// benchmarkClients are set aside for benchmarks (RFC 2544 appendix C.2.2). In
-// our own network namespace they are preferred to 127/8, which the Perl sendwrap
-// and many a configuration let pass.
+// benchmarkClients are set aside for benchmarks (RFC 2544 appendix C.2.2). They are preferred to 127/8,
+// which the Perl sendwrap and many a configuration let pass.
 var benchmarkClients = netip.MustParsePrefix("198.18.0.0/15")
 
-// client returns an address that no client of the measurement had before. In
-// networks of ours there are 131,000: the next one begins again with the first,
-// as it has a ledger of its own, and so does one that needs more, whose ledger
-// must bear that.
+// client returns an address that no client of the measurement had before, as a botnet's: else the ledger
+// would block the second slammer for what the first did. In the course of a measurement that needs more
+// than there are, an address comes back, and its ledger must bear that.
 func (l *lab) client() netip.Addr {
-	a := *l.next
-	if *l.next = a.Next(); !l.network.Contains(l.next.Next()) {
+	a := l.next
+	if l.next = a.Next(); !l.network.Contains(l.next.Next()) {
 		l.rewind()
 	}
 	return a
 }
 
 // rewind lets client begin with the first address again.
-func (l *lab) rewind() { *l.next = l.server.addr.Addr().Next() }
+func (l *lab) rewind() { l.next = l.server.addr.Addr().Next() }
 
 // program returns the path of a program made by build.
 func (l *lab) program(name string) string { return filepath.Join(l.dir, name) }
@@ -142,25 +181,37 @@ func (l *lab) program(name string) string { return filepath.Join(l.dir, name) }
 func (l *lab) goFloor() peer { return peer{name: goFloor, argv: []string{l.program("floor-go")}} }
 func (l *lab) cFloor() peer  { return peer{name: cFloor, argv: []string{l.program("floor-c")}} }
 
-// heading says on which machine and how the table was measured.
-func (l *lab) heading() string {
+// heading says what is measured, on which machine and how.
+func heading(o options) string {
 	var u unix.Utsname
 	unix.Uname(&u)
-	where := "not root: sendwrap's log lines go nowhere"
-	if l.isolated {
-		where = "own namespaces, /dev/log is read"
+	rounds := o.rounds
+	if o.quick {
+		rounds = min(rounds, 2)
 	}
-	return fmt.Sprintf("%s; Linux %s %s, %d CPUs%s; %s; medians of %d rounds; %s",
-		time.Now().Format(time.DateOnly), unix.ByteSliceToString(u.Release[:]), runtime.GOARCH,
-		runtime.NumCPU(), cpuModel(), runtime.Version(), l.rounds, where)
+	return fmt.Sprintf("%s; %s; Linux %s %s, %d CPUs%s; %s; medians of %d rounds", time.Now().Format(time.DateOnly),
+		commit(o), unix.ByteSliceToString(u.Release[:]), runtime.GOARCH, runtime.NumCPU(), cpuModel(), runtime.Version(), rounds)
+}
+
+// commit says which sendwrap is measured.
+func commit(o options) string {
+	if o.sendwrap != "" {
+		return o.sendwrap
+	}
+	id, err := osexec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "no commit"
+	}
+	changed, err := osexec.Command("git", "status", "--porcelain").Output()
+	if err != nil || len(changed) > 0 {
+		return "commit " + strings.TrimSpace(string(id)) + " with changes"
+	}
+	return "commit " + strings.TrimSpace(string(id))
 }
 
 // cpuModel returns the processor's name in parentheses, or "" where the kernel does not tell.
 func cpuModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
+	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
 		if name, ok := strings.CutPrefix(line, "model name"); ok {
 			return " (" + strings.Trim(name, " \t:\n") + ")"

@@ -16,18 +16,33 @@ const (
 )
 
 // measureLedger measures the ledger alone, within this program.
-func measureLedger(l *lab) ([]row, error) {
+func measureLedger(l *lab) error {
 	counts := []int{10, 60_000}
-	arrivals, err := l.ledgerTurns("arrival", counts, (*register).arrival)
-	if err != nil {
-		return nil, err
+	for _, kind := range []struct {
+		what, name string
+		target     float64
+		work       func(*register) (time.Duration, error)
+	}{
+		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*register).arrival},
+		{"ledger, one operation on an open one", "operation", operationTarget, (*register).operations},
+	} {
+		took, err := l.ledgerTurns(kind.name, counts, kind.work)
+		if err != nil {
+			return err
+		}
+		first := fmt.Sprint(counts[0])
+		for _, n := range counts {
+			name := fmt.Sprint(n)
+			r := oursAlone(fmt.Sprintf("%s: %d clients in it", kind.what, n), "µs", took.median(name)).within(kind.target)
+			if name != first {
+				r.Ratio, r.Against = took.ratio(name, first), first+" clients"
+			}
+			if err := l.put(r); err != nil {
+				return err
+			}
+		}
 	}
-	operations, err := l.ledgerTurns("operation", counts, (*register).operations)
-	if err != nil {
-		return nil, err
-	}
-	rows := ledgerRows(arrivals, counts, "ledger, all of an arrival with opening", arrivalTarget)
-	return append(rows, ledgerRows(operations, counts, "ledger, one operation on an open one", operationTarget)...), nil
+	return nil
 }
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
@@ -44,36 +59,17 @@ func (l *lab) ledgerTurns(name string, counts []int, work func(*register) (time.
 		defer r.open.Close()
 		peers, registers[p.name] = append(peers, p), r
 	}
-	got, err := takeTurns(l.rounds, l.slices, peers, func(p peer) (us []float64, err error) {
+	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
 			took, err := work(registers[p.name])
 			if err != nil {
 				return nil, err
 			}
-			us = append(us, float64(took)/float64(time.Microsecond))
+			all = append(all, us(took))
 		}
-		return us, nil
+		return all, nil
 	})
 	return got.reduce(median), err
-}
-
-func ledgerRows(s series, counts []int, what string, target float64) []row {
-	first := fmt.Sprint(counts[0])
-	var rows []row
-	for _, n := range counts {
-		name := fmt.Sprint(n)
-		us := s.median(name)
-		r := row{
-			What: fmt.Sprintf("%s: %d clients in it", what, n), Unit: "µs",
-			Values: []value{{ours, us}},
-			Target: target, Absolute: true, Missed: us > target,
-		}
-		if name != first {
-			r.Ratio, r.Against = s.ratio(name, first), first+" clients"
-		}
-		rows = append(rows, r)
-	}
-	return rows
 }
 
 // register is a ledger with clients in it.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,47 +14,47 @@ const memoryTarget = 1.25
 
 // measureMemory measures what a client costs that waits out the greet delay,
 // when it is alone and when many others do.
-func measureMemory(l *lab) ([]row, error) {
+func measureMemory(l *lab) error {
 	i, err := l.instance("memory", "mta "+l.program("stub"),
 		"greet_delay 290s stress=290s", "max_waiting 2000", "client_conns 0")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	unusable := tryMemoryGroup(filepath.Base(l.dir))
-	inGroup := unusable == nil
+	unusable := tryMemoryGroup(groupName(l.dir))
 	counts := []int{1, 100, 1000}
 	if l.quick {
 		counts = counts[:2]
 	}
-	rounds := min(l.rounds, 3) // these hardly vary
-	var rows []row
+	once := l.fewer(l.slices)
+	us := i.peer("")
+	peers := []peer{us, us.oneCPU(), l.goFloor(), l.cFloor()}
 	for _, n := range counts {
-		us := i.peer("")
-		peers := []peer{us, us.oneCPU(), l.goFloor(), l.cFloor()}
-		got, err := takeTurns(rounds, 1, peers, func(p peer) (m []memory, err error) {
+		got, err := takeTurns(once, peers, func(p peer) (m []memory, err error) {
 			err = p.reaching("HANGUP", n, func() (err error) {
-				m, err = l.crowd(p, n, inGroup)
+				m, err = l.crowd(p, n, unusable == nil)
 				return err
 			})
 			return m, err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		what := fmt.Sprintf("of a waiting client: %d at once", n)
 		private := got.reduce(func(m []memory) float64 { return m[0].private })
 		share := got.reduce(func(m []memory) float64 { return m[0].share })
 		charged := got.reduce(func(m []memory) float64 { return m[0].charged })
-		rows = append(rows,
+		kernel := charged.row("memory with the kernel's "+what, "kB").atMost(charged, goFloor, memoryTarget)
+		if unusable != nil {
+			kernel = row{What: kernel.What, Unit: kernel.Unit, Skipped: unusable.Error()}
+		}
+		err = l.put(
 			private.row("private memory "+what, "kB").atMost(private, goFloor, memoryTarget),
-			share.row("PSS "+what, "kB").against(share, goFloor))
-		if inGroup {
-			rows = append(rows, charged.row("memory with the kernel's "+what, "kB").atMost(charged, goFloor, memoryTarget))
-		} else {
-			rows = append(rows, row{What: "memory with the kernel's " + what, Unit: "kB", Skipped: unusable.Error()})
+			share.row("PSS "+what, "kB").against(share, goFloor), kernel)
+		if err != nil {
+			return err
 		}
 	}
-	return rows, nil
+	return nil
 }
 
 // memory is what a waiting process costs, in kB.
@@ -62,15 +62,6 @@ type memory struct {
 	private float64 // dirty and its own: freed when it ends
 	share   float64 // proportional share of all that it maps
 	charged float64 // to a memory cgroup: its own and the kernel's for it; 0 if unknown
-}
-
-// waiting reports an error unless the ledger knows of n waiting clients.
-func (i *instance) waiting(n int) error {
-	s, err := i.status()
-	if err == nil && (s.Sessions.Waiting != n || s.Sessions.Serving != 0) {
-		err = fmt.Errorf("%d waiting, %d serving; want %d and 0", s.Sessions.Waiting, s.Sessions.Serving, n)
-	}
-	return err
 }
 
 // crowd lets n silent clients wait at p at once and returns what the processes
@@ -95,7 +86,7 @@ func (l *lab) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 	var group *memoryGroup
 	if !inGroup {
 		err = startAll()
-	} else if group, err = newMemoryGroup(filepath.Base(l.dir)); err == nil {
+	} else if group, err = newMemoryGroup(groupName(l.dir)); err == nil {
 		defer group.remove()
 		err = group.within(startAll)
 	}
@@ -115,8 +106,10 @@ func (l *lab) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 		m.charged = float64(bytes) / 1024 / float64(n)
 	}
 	if p.is != nil {
-		if err := p.is.waiting(n); err != nil {
+		if waiting, err := p.is.waiting(); err != nil {
 			return nil, err
+		} else if waiting != n {
+			return nil, fmt.Errorf("%d clients wait, want %d", waiting, n)
 		}
 	}
 	// One after the other: a thousand log lines at once might not all find room.
@@ -149,21 +142,21 @@ func (l *lab) connectAll(n int) (clients []*client, conns []int, err error) {
 // the sums of their private dirty memory and of their proportional shares, in kB.
 func settled(children []child) (private, share int, err error) {
 	last := -1
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	err = await("the memory of waiting processes settles", func() (bool, error) {
+		time.Sleep(100 * time.Millisecond)
 		private, share = 0, 0
 		for _, c := range children {
 			p, s, err := c.memory()
 			if err != nil {
-				return 0, 0, err
+				return false, err
 			}
 			private, share = private+p, share+s
 		}
-		if private == last {
-			return private, share, nil
-		}
+		same := private == last
 		last = private
-	}
-	return 0, 0, fmt.Errorf("the memory of %d waiting processes still changes after 30 s", len(children))
+		return same, nil
+	})
+	return private, share, err
 }
 
 // memory returns the private dirty memory and the proportional share of a process, in kB.
@@ -192,4 +185,68 @@ func (c child) memory() (private, share int, err error) {
 		return 0, 0, fmt.Errorf("%s: no memory at all", file)
 	}
 	return private, share, nil
+}
+
+// statAge is how old the numbers of a cgroup's memory.stat may be that the
+// kernel did not find worth adding up: FLUSH_TIME in its memcontrol.c, and some.
+const statAge = 2200 * time.Millisecond
+
+// memoryNow returns the memory of all processes of the daemon in kB, when
+// it does not change any more, without what is mapped of a file. What the cgroup is charged
+// is 0 without one.
+func (d *daemon) memoryNow(file string, group *memoryGroup) (memory, error) {
+	if _, err := d.usage(); err != nil { // until it has nothing left to do
+		return memory{}, err
+	}
+	if group != nil {
+		time.Sleep(statAge)
+	}
+	var m memory
+	all, err := d.processes()
+	if err != nil {
+		return m, err
+	}
+	for _, pid := range all {
+		kB, err := pid.private(file)
+		if err != nil {
+			return m, err
+		}
+		m.private += float64(kB)
+	}
+	if group != nil {
+		charged, err := group.charged()
+		if err != nil {
+			return m, err
+		}
+		m.charged = float64(charged) / 1024
+	}
+	return m, nil
+}
+
+// private returns the memory in kB that no other process maps, without what is
+// mapped of a file: the ledger has its full size from the start, however many pages of it have been seen.
+func (c child) private(except string) (kB int, err error) {
+	file := fmt.Sprintf("/proc/%d/smaps", c)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	excepted := false
+	for line := range bytes.Lines(text) {
+		field := strings.Fields(string(line))
+		switch {
+		case len(field) >= 5 && strings.Contains(field[0], "-"): // the head of a mapping
+			excepted = except != "" && len(field) > 5 && field[5] == except
+		case len(field) == 3 && !excepted && (field[0] == "Private_Dirty:" || field[0] == "Private_Clean:"):
+			n, err := strconv.Atoi(field[1])
+			if err != nil {
+				return 0, fmt.Errorf("%s: %w", file, err)
+			}
+			kB += n
+		}
+	}
+	if kB == 0 {
+		return 0, fmt.Errorf("%s: no private memory at all", file)
+	}
+	return kB, nil
 }

@@ -9,15 +9,16 @@ import (
 
 // peer is a program that is measured, and what its client must see.
 type peer struct {
-	name string
-	file string // what to run, if that is not argv[0]
-	argv []string
-	env  []string  // in addition to what every program gets
-	is   *instance // of sendwrap; nil for other programs
-	at   *daemon   // where it listens; nil: it is started for each client
-	says string    // what the client receives begins so; "" = it receives nothing
-	then string    // what says usually, but not always, goes on with; "" = anything
-	slow bool      // takes seconds for each: its clients of a round come all at once
+	name   string
+	file   string // what to run, if that is not argv[0]
+	argv   []string
+	env    []string  // in addition to what every program gets
+	is     *instance // of sendwrap; nil for other programs
+	at     *daemon   // where it listens; nil: it is started for each client
+	says   string    // what the client receives begins so; "" = it receives nothing
+	then   string    // what says usually, but not always, goes on with; "" = anything
+	traced bool      // stops when it has been started, for a tracer
+	slow   bool      // takes seconds for each: its clients of a round come all at once
 }
 
 // oneCPU is the peer with one of the Go runtime's settings: no more than one
@@ -119,7 +120,7 @@ func (l *lab) visits(p peer, n, together int, from func() netip.Addr, opening st
 		for range together {
 			v, err := l.arrive(p, from(), opening)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", p.name, err)
+				return nil, err
 			}
 			here = append(here, v)
 		}
@@ -137,7 +138,7 @@ func (l *lab) visits(p peer, n, together int, from func() netip.Addr, opening st
 // compare lets clients visit all peers in turns. Those that are sendwrap must
 // reach this verdict about each of their clients.
 func (l *lab) compare(peers []peer, verdict string, from func() netip.Addr, opening string) (turns[sample], error) {
-	return takeTurns(l.rounds, l.slices, peers, func(p peer) (samples []sample, err error) {
+	return takeTurns(l, peers, func(p peer) (samples []sample, err error) {
 		n, together := l.conns, 1
 		if p.slow {
 			n *= 5 // its only turn in the round
@@ -157,7 +158,7 @@ func (l *lab) compare(peers []peer, verdict string, from func() netip.Addr, open
 func (p peer) reaching(verdict string, n int, run func() error) error {
 	switch {
 	case p.is != nil:
-		return p.is.reaching(verdict, n, run)
+		return p.is.reaching(map[string]int{verdict: n}, run)
 	case p.at != nil && p.at.logs != "":
 		return p.at.log.grows(p.at.logs, n, run)
 	}

@@ -1,5 +1,10 @@
 package main
 
+import (
+	"fmt"
+	"net/netip"
+)
+
 // eachItsOwn is the name under which the table shows sendwrap beside its room
 // when a process of it is started for each client.
 const eachItsOwn = "a process each"
@@ -16,6 +21,9 @@ func (l *lab) room(i *instance) (*daemon, error) {
 	}
 	return d, err
 }
+
+// stubGreeting is what the stub says.
+const stubGreeting = "220 stub "
 
 // in returns the peer as it is in a room, with a client that must see says.
 func (i *instance) in(room *daemon, says string) peer {
@@ -49,4 +57,131 @@ func (s series) compared(what, unit string, target float64, others limits) []row
 		}
 	}
 	return rows
+}
+
+// What a client may cost that the room refuses.
+const (
+	roomTarget       = 60   // µs of CPU
+	postscreenTarget = 0.7  // times postscreen
+	eachTarget       = 0.05 // times sendwrap as a process each
+	xinetdTarget     = 2    // times xinetd, which says nothing and keeps no ledger
+)
+
+// atOnce is how many connect at a time: one, and a flood.
+var atOnce = []int{1, 50}
+
+// measureRoomRefused measures clients that the room refuses: early talkers, each with an address of its
+// own, and one client that the ledger blocks.
+func measureRoomRefused(l *lab) error {
+	peers, err := l.roomAndPostscreen("room-refused")
+	if err != nil {
+		return err
+	}
+	peers = append(peers, peers[0].is.peer(earlyReply).called(eachItsOwn))
+	if err := l.roomRefusals("spoke early", "PREGREET", peers, l.client, nil); err != nil {
+		return err
+	}
+	return l.roomBlocked()
+}
+
+// roomAndPostscreen starts a room and, where there is one, a postscreen, and
+// returns them as peers for early talkers.
+func (l *lab) roomAndPostscreen(name string, directives ...string) (peers []peer, err error) {
+	i, err := l.instance(name, append(directives, "mta "+l.program("stub"))...)
+	if err != nil {
+		return nil, err
+	}
+	room, err := l.room(i)
+	if err != nil {
+		return nil, err
+	}
+	peers = []peer{i.in(room, earlyReply)}
+	if lackOfPostfix() != "" {
+		return peers, nil
+	}
+	p, err := l.postscreen("postfix-"+name, "PREGREET")
+	return append(peers, earlyAt(p)), err
+}
+
+// earlyAt returns a postscreen as a peer for early talkers. It sends a first
+// line of the greeting before the greeting is due, and its reply then, which is lost when it
+// closes before that line is acknowledged: Nagle's algorithm holds the reply back.
+func earlyAt(d *daemon) peer {
+	return peer{name: postscreen, at: d, says: "220-" + hostName + " ESMTP Postfix\r\n", then: "521 5.5.1 "}
+}
+
+// roomBlocked measures one client that the ledger blocks, beside postscreen with
+// a list that names it, and an xinetd that has another connection of it.
+func (l *lab) roomBlocked() error {
+	i, err := l.instance("room-blocked", "mta "+l.program("stub"))
+	if err != nil {
+		return err
+	}
+	bad := l.client()
+	if _, err := i.command("block", bad.String(), "1h"); err != nil {
+		return err
+	}
+	room, err := l.room(i)
+	if err != nil {
+		return err
+	}
+	peers := []peer{i.in(room, blockedReply), i.peer(blockedReply).called(eachItsOwn)}
+	if lackOfPostfix() == "" {
+		p, err := l.postscreen("postfix-denylist", "DENYLISTED",
+			"postscreen_access_list = static:reject", "postscreen_denylist_action = drop")
+		if err != nil {
+			return err
+		}
+		peers = append(peers, peer{name: postscreen, at: p, says: "521 5.3.2 "})
+	}
+	// What xinetd logs by default is nothing.
+	for _, x := range []struct{ name, log, logs string }{
+		{xinetd, "", ""},
+		{xinetdLogging, "HOST", "xinetd FAIL:"},
+	} {
+		if find(xinetd) == "" {
+			continue
+		}
+		d, held, err := l.fullXinetd(fmt.Sprintf("xinetd-log-%s", x.log), x.log, x.logs, bad)
+		if err != nil {
+			return err
+		}
+		defer held.close()
+		peers = append(peers, peer{name: x.name, at: d})
+	}
+	err = l.roomRefusals("blocked", "BLOCKED", peers, func() netip.Addr { return bad }, limits{{xinetd, xinetdTarget}})
+	if err == nil && find(xinetd) == "" {
+		err = l.put(row{What: "the same with xinetd: blocked", Skipped: "no xinetd; tests/setup.sh unpacks it"})
+	}
+	return err
+}
+
+// roomRefusals lets clients who all get this verdict visit the peers in turns.
+func (l *lab) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) error {
+	few := l.fewer(2)
+	for _, together := range atOnce {
+		got, err := takeTurns(few, peers, func(p peer) ([]burst, error) {
+			r := rush{clients: 10 * max(few.conns, together), atOnce: together, from: from, opening: slam}
+			if p.at == nil {
+				r.clients = max(few.conns, together) // takes twenty times as long
+			}
+			return few.floodReaching(verdict, p, r)
+		})
+		if err != nil {
+			return err
+		}
+		cpu, took := got.reduce(cpuEach), got.reduce(tookEach)
+		kind := fmt.Sprintf("a client the room refuses: %s, %d at a time", what, together)
+		rows := append(cpu.compared("CPU of "+kind, "µs", roomTarget, append(limits{
+			{postscreen, postscreenTarget},
+			{eachItsOwn, eachTarget},
+		}, more...)), took.row("time of "+kind, "µs"))
+		if err := l.put(rows...); err != nil {
+			return err
+		}
+	}
+	if why := lackOfPostfix(); why != "" {
+		return l.put(row{What: "the same with postscreen: " + what, Skipped: why})
+	}
+	return nil
 }

@@ -20,81 +20,96 @@ const (
 	sendmailCF = "/usr/share/sendmail/cf/"
 )
 
-// measureSession measures a session with a real sendmail, through sendwrap
-// without a greet delay and without sendwrap, under the same super-server.
-func measureSession(l *lab) ([]row, error) {
-	const what = "session with sendmail -bs: EHLO, MAIL, QUIT"
+// lackOfSendmail says why there is no sendmail under inetd, "" if there is one.
+func lackOfSendmail() string {
 	switch {
 	case !exists(sendmail):
-		return []row{{What: what, Skipped: "no " + sendmail}}, nil
+		return "no " + sendmail
 	case !exists(sendmailCF):
-		return []row{{What: what, Skipped: "no " + sendmailCF}}, nil
-	case !l.isolated:
-		return []row{{What: what, Skipped: "not root: names would need DNS"}}, nil
+		return "no " + sendmailCF
+	case find(inetd) == "":
+		return "no " + inetd
+	}
+	return ""
+}
+
+// measureSession measures a session with a real sendmail, through sendwrap without a greet delay and
+// without sendwrap, under the same super-server.
+func measureSession(l *lab) error {
+	if why := lackOfSendmail(); why != "" {
+		return l.put(row{What: "session with sendmail -bs", Skipped: why})
 	}
 	cf, err := writeSendmailCF(filepath.Join(l.dir, "sendmail"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	bare := peer{name: "bare sendmail", argv: []string{sendmail, "-bs", "-C" + cf}}
+	bare := peer{name: bareSendmail, argv: []string{sendmail, "-bs", "-C" + cf}}
 	i, err := l.instance("session", "mta "+strings.Join(bare.argv, " "), "greet_delay 0s")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	few := l.fewer(5)
-	got, err := takeTurns(few.rounds, few.slices, []peer{i.peer(""), bare}, func(p peer) (took []float64, err error) {
+	got, err := takeTurns(few, []peer{i.peer(""), bare}, func(p peer) (took []sessionTimes, err error) {
 		err = p.reaching("PASS", few.conns, func() error {
 			for range few.conns {
 				t, err := l.session(p)
 				if err != nil {
-					return fmt.Errorf("%s: %w", p.name, err)
+					return err
 				}
-				took = append(took, ms(t))
+				took = append(took, t)
 			}
 			return nil
 		})
 		return took, err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	times := got.reduce(median)
-	return []row{times.row(what, "ms").atMost(times, bare.name, sessionTarget)}, nil
+	part := func(of func(sessionTimes) time.Duration) series {
+		return got.reduce(func(all []sessionTimes) float64 {
+			var each []float64
+			for _, t := range all {
+				each = append(each, ms(of(t)))
+			}
+			return median(each)
+		})
+	}
+	greeting := part(func(t sessionTimes) time.Duration { return t.greeting })
+	ehlo := part(func(t sessionTimes) time.Duration { return t.ehlo })
+	whole := part(func(t sessionTimes) time.Duration { return t.whole })
+	return l.put(
+		greeting.row("session with sendmail -bs: connect to greeting", "ms").against(greeting, bareSendmail),
+		ehlo.row("session with sendmail -bs: EHLO to its answer", "ms").against(ehlo, bareSendmail),
+		whole.row("session with sendmail -bs: EHLO, MAIL, QUIT", "ms").atMost(whole, bareSendmail, sessionTarget))
 }
 
-// session lets a client speak with p as mail servers do and returns how long
-// that took, from its connect to the end of the connection.
-func (l *lab) session(p peer) (time.Duration, error) {
+// sessionTimes are how long the parts of a session took.
+type sessionTimes struct{ greeting, ehlo, whole time.Duration }
+
+// session lets a client speak with p as mail servers do, until the end of the connection.
+func (l *lab) session(p peer) (t sessionTimes, err error) {
 	v, err := l.arrive(p, l.client(), "")
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	defer v.client.close()
-	for _, turn := range []struct{ say, hear string }{
-		{"", "220 " + hostName + " ESMTP Sendmail"},
-		{"EHLO client.example\r\n", "250-" + hostName},
-		{"MAIL FROM:<sender@client.example>\r\n", "250 2.1.0 "},
-		{"QUIT\r\n", "221 2.0.0 "},
-	} {
-		if turn.say != "" {
-			if err := v.client.write(turn.say); err != nil {
-				return 0, err
-			}
-		}
-		reply, err := v.client.reply()
-		if err != nil {
-			return 0, fmt.Errorf("after %q: %w", turn.say, err)
-		}
-		if !strings.HasPrefix(reply, turn.hear) {
-			return 0, fmt.Errorf("after %q: reply %q, want %q", turn.say, reply, turn.hear)
-		}
+	if err := v.client.converse(turn{"", "220 " + hostName + " ESMTP Sendmail"}); err != nil {
+		return t, err
 	}
-	if _, err := v.client.rest(); err != nil {
-		return 0, err
+	t.greeting = time.Since(v.began)
+	if err := v.client.converse(turn{"EHLO client.example", "250-" + hostName}); err != nil {
+		return t, err
 	}
-	took := time.Since(v.began)
-	_, err = v.child.wait()
-	return took, err
+	t.ehlo = time.Since(v.began) - t.greeting
+	err = v.client.converse(turn{"MAIL FROM:<sender@client.example>", "250 2.1.0 "}, turn{"QUIT", "221 2.0.0 "})
+	if err == nil {
+		_, err = v.client.rest()
+	}
+	t.whole = time.Since(v.began)
+	if err == nil {
+		_, err = v.child.wait()
+	}
+	return t, err
 }
 
 // writeSendmailCF makes a sendmail.cf in dir that uses no file of the system's

@@ -27,6 +27,9 @@ func listen(addr netip.Addr) (*superServer, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
+	if err := bound(fd); err != nil {
+		return nil, err
+	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: addr.As4()}); err != nil {
 		return nil, os.NewSyscallError("bind", err)
 	}
@@ -59,6 +62,7 @@ func start(conn int, p peer) (child, error) {
 	pid, err := syscall.ForkExec(file, p.argv, &syscall.ProcAttr{
 		Env:   append(p.env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"),
 		Files: []uintptr{in, in, in},
+		Sys:   &syscall.SysProcAttr{Ptrace: p.traced},
 	})
 	unix.Close(conn)
 	if err != nil {
@@ -78,6 +82,8 @@ type child int
 func (c child) wait() (time.Duration, error) {
 	var status unix.WaitStatus
 	var usage unix.Rusage
+	late := time.AfterFunc(patience, func() { _ = unix.Kill(int(c), unix.SIGKILL) })
+	defer late.Stop()
 	for {
 		_, err := unix.Wait4(int(c), &status, 0, &usage)
 		if err == nil {

@@ -10,7 +10,7 @@ func TestTable(t *testing.T) {
 	table := table{Heading: "machine", Rows: []row{
 		cpu.row("CPU", "ms").atMost(cpu, goFloor, 1.4),
 		cpu.row("time", "ms").atMost(cpu, goFloor, 1.25),
-		{What: "ledger", Unit: "µs", Values: []value{{ours, 55}}, Target: 60, Absolute: true},
+		{What: "ledger", Unit: "µs", Values: []value{{Peer: ours, Value: 55}}, Target: 60, Absolute: true},
 		{What: "room", Ratio: 0.0517, Against: "each", Target: 0.05, Missed: true},
 		{What: "session", Skipped: "no sendmail"},
 	}}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -13,31 +14,56 @@ type turns[S any] map[string][][]S
 // A round is cut into as many turns as slices says, and each turn begins with
 // another peer: noise that lasts longer than a turn hits all of them alike. A slow peer
 // has one turn a round. A round before the first, not counted, warms caches.
-func takeTurns[S any](rounds, slices int, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
+//
+// When the budget is used up, it returns the rounds that are whole, or else what there is of the first.
+func takeTurns[S any](l *lab, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
 	t := make(turns[S])
-	for round := range rounds + 1 {
+	var warm map[string][]S
+	for round := range l.rounds + 1 {
 		got := make(map[string][]S)
-		for slice := range slices {
+		if round == 0 {
+			warm = got
+		}
+		for slice := range l.slices {
 			for turn := range peers {
 				p := peers[(slice+turn)%len(peers)]
 				if p.slow && slice > 0 {
 					continue
 				}
-				samples, err := run(p)
-				if err != nil {
-					return nil, err
+				var samples []S
+				err := l.late()
+				if err == nil {
+					samples, err = run(p)
 				}
-				got[p.name] = append(got[p.name], samples...)
+				switch late := l.late(); {
+				case err == nil:
+					got[p.name] = append(got[p.name], samples...)
+				case late == nil:
+					return nil, fmt.Errorf("%s: %w", p.name, err)
+				case round > 1:
+					l.cut = fmt.Sprintf("%v: %d of %d rounds", late, round-1, l.rounds)
+					return t, nil
+				case len(warm) == len(peers):
+					l.cut = fmt.Sprintf("%v: less than a round", late)
+					t.add(warm)
+					return t, nil
+				default:
+					return nil, late
+				}
 			}
 		}
-		if round == 0 {
-			continue
-		}
-		for name, samples := range got {
-			t[name] = append(t[name], samples)
+		if round > 0 {
+			t.add(got)
 		}
 	}
 	return t, nil
+}
+
+// add adds a round.
+func (t turns[S]) add(round map[string][]S) {
+	for name, samples := range round {
+		t[name] = append(t[name], samples)
+	}
 }
 
 // series holds one value a round for each peer, by its name.
@@ -92,5 +118,6 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ms returns a duration in milliseconds.
+// ms returns a duration in milliseconds, us in microseconds.
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

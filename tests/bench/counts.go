@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// measureCounts counts what programs do for a client that they refuse since it speaks early. Each
+// program is bound to one CPU: how many threads Go's runtime makes depends on how many there are.
+func measureCounts(l *lab) error {
+	each := 50
+	if l.quick {
+		each = 10
+	}
+	i, err := l.instance("counts", "mta "+l.program("stub"))
+	if err != nil {
+		return err
+	}
+	once := l.fewer(l.slices)
+	got, err := takeTurns(once, []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}, func(p peer) (all []perClient, err error) {
+		err = p.reaching("PREGREET", each, func() error {
+			for range each {
+				c, err := l.countProcess(p, slam)
+				if err != nil {
+					return err
+				}
+				all = append(all, c.by(1))
+			}
+			return nil
+		})
+		return all, err
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.putCounts("a process each", got); err != nil {
+		return err
+	}
+	peers, err := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
+	if err != nil {
+		return err
+	}
+	for _, together := range atOnce {
+		got, err := takeTurns(once, peers, func(p peer) ([]perClient, error) { return l.countFlood(p, together) })
+		if err != nil {
+			return err
+		}
+		if err := l.putCounts(fmt.Sprintf("the room, %d at a time", together), got); err != nil {
+			return err
+		}
+	}
+	if why := lackOfPostfix(); why != "" {
+		return l.put(row{What: "the same with postscreen", Skipped: why})
+	}
+	return nil
+}
+
+// perClient is what was counted, for each client.
+type perClient struct{ calls, threads, faults, made float64 }
+
+func (c counted) minus(d counted) counted {
+	return counted{c.calls - d.calls, c.threads - d.threads, c.faults - d.faults, c.made - d.made}
+}
+
+func (c counted) by(clients int) perClient {
+	n := float64(clients)
+	return perClient{float64(c.calls) / n, float64(c.threads) / n, float64(c.faults) / n, float64(c.made) / n}
+}
+
+// countFlood counts what a daemon does for a flood of clients, until it has closed the last connection,
+// less what it does in the same time without clients.
+func (l *lab) countFlood(p peer, together int) ([]perClient, error) {
+	r := rush{clients: 1000, atOnce: together, from: l.client, opening: slam}
+	if l.quick {
+		r.clients /= 5
+	}
+	// The room closes a connection a tenth of a second after its reply.
+	const linger = 500 * time.Millisecond
+	if _, err := l.flood(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}); err != nil {
+		return nil, err
+	}
+	who, err := p.at.worker(p.name)
+	if err != nil {
+		return nil, err
+	}
+	all, err := cpus()
+	if err != nil {
+		return nil, err
+	}
+	if err := pin(int(who), all[0]); err != nil {
+		return nil, err
+	}
+	time.Sleep(linger)
+	var c, idle counted
+	var took time.Duration
+	err = p.reaching("PREGREET", r.clients, func() (err error) {
+		c, err = countDaemon(who, func() error {
+			began := time.Now()
+			if err := r.visit(p); err != nil {
+				return err
+			}
+			time.Sleep(linger)
+			took = time.Since(began)
+			return nil
+		})
+		return err
+	})
+	if err == nil {
+		idle, err = countDaemon(who, func() error { time.Sleep(took); return nil })
+	}
+	return []perClient{c.minus(idle).by(r.clients)}, err
+}
+
+// worker returns the daemon's process of that name, or the daemon itself.
+func (d *daemon) worker(name string) (child, error) {
+	all, err := d.processes()
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range all {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c))
+		if strings.TrimSpace(string(comm)) == name {
+			return c, nil
+		}
+	}
+	return 0, fmt.Errorf("%s has no process %s", d.name, name)
+}
+
+// putCounts hands out the rows of what was counted: medians, and from where to where they range.
+func (l *lab) putCounts(who string, got turns[perClient]) error {
+	for _, kind := range []struct {
+		what string
+		of   func(perClient) float64
+	}{
+		{"system calls of a refused client", func(c perClient) float64 { return c.calls }},
+		{"… of threads that sleep and wake", func(c perClient) float64 { return c.threads }},
+		{"minor page faults of a refused client", func(c perClient) float64 { return c.faults }},
+		{"threads made for a refused client", func(c perClient) float64 { return c.made }},
+	} {
+		every := make(series)
+		for name, rounds := range got {
+			for _, round := range rounds {
+				for _, c := range round {
+					every[name] = append(every[name], kind.of(c))
+				}
+			}
+		}
+		r := every.row(fmt.Sprintf("%s: %s", kind.what, who), "")
+		for i, v := range r.Values {
+			r.Values[i].Low, r.Values[i].High = slices.Min(every[v.Peer]), slices.Max(every[v.Peer])
+		}
+		for _, peer := range []string{goFloor, postscreen} {
+			if every.median(peer) > 0 {
+				r.Against, r.Ratio = peer, every.median(ours)/every.median(peer)
+			}
+		}
+		if err := l.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

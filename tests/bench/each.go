@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The programs of others that refuse, measured where they are installed.
+const (
+	tcpd = "/usr/sbin/tcpd"
+	perl = "/usr/bin/perl"
+)
+
+// cpuTarget is what a refusal may cost: so many times the smallest Go program,
+// with configuration, ledger, reply and log line.
+const cpuTarget = 1.25
+
+// The replies by which sendwrap refuses.
+const (
+	earlyReply   = "554 5.5.1 "
+	deniedReply  = "554 5.7.1 "
+	blockedReply = "421 4.7.1 "
+)
+
+// measureRefused measures clients that a process each refuses: that speak before the greeting, whose
+// network the configuration denies, that the ledger blocks.
+func measureRefused(l *lab) error {
+	bad := l.client()
+	early := []peer{{name: "GOMAXPROCS=1"}}
+	if file := os.Getenv("PERL_SENDWRAP"); file != "" {
+		early = append(early, peer{name: "Perl", argv: []string{perl, file}})
+	}
+	var denied []peer
+	if exists(tcpd) && exists(hostsDeny) {
+		denied = append(denied, peer{name: "tcpd", file: tcpd, argv: []string{l.program("stub")}, slow: true})
+	}
+	for _, kind := range []struct {
+		what, verdict, reply, directive string
+		from                            func() netip.Addr
+		others                          []peer
+	}{
+		{"spoke early", "PREGREET", earlyReply, "", l.client, early},
+		{"network denied", "DENIED", deniedReply, "deny " + l.network.String(), l.client, denied},
+		{"blocked", "BLOCKED", blockedReply, "", func() netip.Addr { return bad }, nil},
+	} {
+		i, err := l.instance(strings.ToLower(kind.verdict), "mta "+l.program("stub"), kind.directive)
+		if err != nil {
+			return err
+		}
+		if _, err := i.command("block", bad.String(), "1h"); err != nil {
+			return err
+		}
+		peers := append([]peer{i.peer(kind.reply), l.goFloor(), l.cFloor()}, kind.others...)
+		for n, p := range peers {
+			if p.argv == nil {
+				peers[n] = peers[0].oneCPU()
+			}
+		}
+		got, err := l.compare(peers, kind.verdict, kind.from, slam)
+		if err != nil {
+			return err
+		}
+		cpu, answer := got.reduce(meanCPU), got.reduce(medianAnswer)
+		err = l.put(
+			cpu.row("CPU of a refused client: "+kind.what, "ms").atMost(cpu, goFloor, cpuTarget),
+			answer.row("time to refusal: "+kind.what, "ms").against(answer, goFloor))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureStart measures how much later the MTA greets because of the program in
+// front of it: without any greet delay, for a client that is not known yet.
+func measureStart(l *lab) error {
+	i, err := l.instance("start", "mta "+l.program("stub"), "greet_delay 0s")
+	if err != nil {
+		return err
+	}
+	direct := peer{name: "none", argv: []string{l.program("stub")}, says: stubGreeting}
+	peers := []peer{
+		i.peer(stubGreeting),
+		{name: goFloor, argv: []string{l.program("floor-go-mta")}, says: stubGreeting},
+		{name: cFloor, argv: []string{l.program("floor-c-mta")}, says: stubGreeting},
+		direct,
+	}
+	got, err := l.compare(peers, "PASS", l.client, "")
+	if err != nil {
+		return err
+	}
+	added := got.reduce(medianAnswer).minus(direct.name)
+	return l.put(added.row("start to exec, added to the greeting", "ms").against(added, goFloor))
+}
+
+// networksTarget is what a configuration of 10,000 networks may cost: so many
+// times one of 10.
+const networksTarget = 3.5
+
+// measureNetworks measures what it costs that the configuration names many
+// networks, none of which holds the client.
+func measureNetworks(l *lab) error {
+	counts := []int{10, 1_000, 10_000, 100_000}
+	if l.quick {
+		counts = counts[:3]
+	}
+	var peers []peer
+	for _, n := range counts {
+		name := fmt.Sprintf("networks-%d", n)
+		allow := filepath.Join(l.dir, name+".allow")
+		if err := os.WriteFile(allow, []byte(allowLines(n)), 0o600); err != nil {
+			return err
+		}
+		i, err := l.instance(name, "mta "+l.program("stub"), "include "+allow)
+		if err != nil {
+			return err
+		}
+		peers = append(peers, i.peer(earlyReply).called(name))
+	}
+	got, err := l.fewer(4).compare(peers, "PREGREET", l.client, slam)
+	if err != nil {
+		return err
+	}
+	cpu := got.reduce(meanCPU)
+	for i, p := range peers {
+		r := oursAlone(fmt.Sprintf("CPU of a refused client: %d networks configured", counts[i]), "ms", cpu.median(p.name))
+		if i > 0 {
+			r.Ratio, r.Against = cpu.ratio(p.name, peers[0].name), "10 networks"
+		}
+		if counts[i] == 10_000 {
+			r.Target, r.Missed = networksTarget, r.Ratio > networksTarget
+		}
+		if err := l.put(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowLines returns n allow directives with networks of the kinds that
+// administrators list, none of which holds any client of ours.
+func allowLines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+		switch i % 4 {
+		case 1:
+			network = netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(11 + i>>16), byte(i >> 8), byte(i), 0}), 24)
+		case 3:
+			network = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(i >> 16), byte(i >> 8), byte(i)}), 56)
+		}
+		fmt.Fprintf(&b, "allow %v\n", network)
+	}
+	return b.String()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+)
+
+// What a client may cost.
+const (
+	roomMemoryTarget  = 1    // kB of the room,
+	chargedTarget     = 1    // and times postscreen, with the kernel's:
+	roomTargetsFrom   = 1000 // when so many wait
+	guardMemoryTarget = 8    // kB of the guard, for a session
+)
+
+// house is a daemon with many clients.
+type house struct {
+	at    *daemon
+	file  string // mapped by it, and no part of its private memory
+	fill  func(n int) error
+	empty func() error
+}
+
+// opener starts a house in the lab, whose name is not taken yet.
+type opener func(in *lab, name string) (*house, error)
+
+// growths are what a client costs in each house, by how many there are.
+type growths []struct{ private, charged series }
+
+// growing measures how houses grow with the number of their clients. Each is in a process of its own, so
+// that nothing needs warming up; two rounds, since they hardly vary. charged is empty without a memory cgroup.
+func (l *lab) growing(name string, counts []int, houses map[string]opener, inGroup bool) (growths, error) {
+	all := make(growths, len(counts))
+	for n := range all {
+		all[n].private, all[n].charged = make(series), make(series)
+	}
+	for round := range min(l.rounds, 2) {
+		for _, who := range slices.Sorted(maps.Keys(houses)) {
+			l.rewind()
+			grown, err := l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, inGroup)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", who, err)
+			}
+			for n := range counts {
+				all[n].private[who] = append(all[n].private[who], grown[n].private)
+				all[n].charged[who] = append(all[n].charged[who], grown[n].charged)
+			}
+		}
+	}
+	return all, nil
+}
+
+// grown opens a house, lets as many clients in as counts says, and returns what each of them costs then.
+// A few that left before do not count: what a program needs for the first client it needs for no other.
+func (l *lab) grown(name string, open opener, counts []int, inGroup bool) (grown []memory, err error) {
+	in := *l
+	if inGroup {
+		if in.group, err = newMemoryGroup(groupName(l.dir)); err != nil {
+			return nil, err
+		}
+		defer in.group.remove()
+	}
+	h, err := open(&in, name)
+	if err != nil {
+		return nil, err
+	}
+	defer h.at.stop()
+	if err := h.fill(10); err != nil {
+		return nil, err
+	}
+	if err := h.empty(); err != nil {
+		return nil, err
+	}
+	before, err := h.at.memoryNow(h.file, in.group)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range counts {
+		if err := h.fill(n); err != nil {
+			return nil, err
+		}
+		m, err := h.at.memoryNow(h.file, in.group)
+		if err != nil {
+			return nil, err
+		}
+		grown = append(grown, memory{
+			private: (m.private - before.private) / float64(n),
+			charged: (m.charged - before.charged) / float64(n),
+		})
+	}
+	if err := h.empty(); err != nil {
+		return nil, err
+	}
+	return grown, h.at.stop()
+}
+
+// putGrowth hands out the rows of all counts. what says what is measured, and targets hold from that count on.
+func (l *lab) putGrowth(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
+	unusable := tryMemoryGroup(groupName(l.dir))
+	all, err := l.growing(name, counts, houses, unusable == nil)
+	if err != nil {
+		return err
+	}
+	for n, count := range counts {
+		private := all[n].private.row(fmt.Sprintf("private memory of %s: %d at once", what, count), "kB")
+		charged := all[n].charged.row(fmt.Sprintf("memory with the kernel's of %s: %d at once", what, count), "kB")
+		_, beside := all[n].charged[postscreen]
+		if count >= from {
+			private = private.within(target)
+		}
+		switch {
+		case beside && count >= from:
+			charged = charged.atMost(all[n].charged, postscreen, chargedTarget)
+		case beside:
+			charged = charged.against(all[n].charged, postscreen)
+		}
+		if unusable != nil {
+			charged = row{What: charged.What, Unit: charged.Unit, Skipped: unusable.Error()}
+		}
+		if err := l.put(private, charged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureRoomMemory measures what a client costs that waits in the room, by how
+// many do: longer than measuring takes.
+func measureRoomMemory(l *lab) error {
+	counts := []int{100, 1000, 10_000}
+	if l.quick {
+		counts = counts[:2]
+	}
+	houses := map[string]opener{ours: func(in *lab, name string) (*house, error) {
+		i, err := in.instance(name, "mta "+in.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
+		if err != nil {
+			return nil, err
+		}
+		d, err := in.room(i)
+		c := &crowd{lab: in, at: d, waiting: i.waiting}
+		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}, err
+	}}
+	if lackOfPostfix() == "" {
+		houses[postscreen] = func(in *lab, name string) (*house, error) {
+			const came, left = "postscreen CONNECT", "postscreen HANGUP"
+			before := in.log.seen(came) - in.log.seen(left)
+			d, err := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
+			c := &crowd{lab: in, at: d, waiting: func() (int, error) {
+				return in.log.seen(came) - in.log.seen(left) - before, nil
+			}}
+			return &house{at: d, fill: c.fill, empty: c.empty}, err
+		}
+	}
+	if err := l.putGrowth("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom); err != nil {
+		return err
+	}
+	if why := lackOfPostfix(); why != "" {
+		return l.put(row{What: "the same with postscreen", Skipped: why})
+	}
+	return nil
+}
+
+// crowd are silent clients of a daemon, which wait.
+type crowd struct {
+	lab     *lab
+	at      *daemon
+	waiting func() (int, error) // how many the daemon says there are
+	here    []*client
+}
+
+// fill adds clients until n wait.
+func (c *crowd) fill(n int) error {
+	for len(c.here) < n {
+		if err := c.lab.late(); err != nil {
+			return err
+		}
+		one, err := dial(c.lab.client(), c.at.addr)
+		if err != nil {
+			return err
+		}
+		c.here = append(c.here, one)
+	}
+	return c.expect(n)
+}
+
+// empty lets the clients leave, not so many at once that log lines find no room.
+func (c *crowd) empty() error {
+	const together = 100
+	for len(c.here) > 0 {
+		n := min(together, len(c.here))
+		for _, one := range c.here[:n] {
+			one.close()
+		}
+		c.here = c.here[n:]
+		if err := c.expect(len(c.here)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect reports an error unless n clients come to wait.
+func (c *crowd) expect(n int) error {
+	return await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
+		got, err := c.waiting()
+		return got == n, err
+	})
+}
+
+// measureGuardMemory measures what a session costs in the guard whose client has sent a message and stays. The sessions
+// are those of an MTA with a thousand processes, as far as the guard can see.
+func measureGuardMemory(l *lab) error {
+	counts := []int{100, 1000}
+	if l.quick {
+		counts = counts[:1]
+	}
+	houses := map[string]opener{ours: func(in *lab, name string) (*house, error) {
+		g, err := in.guarded(name, "")
+		if err != nil {
+			return nil, err
+		}
+		var here []net.Conn
+		h := &house{at: g.guard, file: g.ledger}
+		h.fill = func(n int) error {
+			for len(here) < n {
+				c, err := milterSession(g.socket, in.client())
+				if err != nil {
+					return fmt.Errorf("after %d sessions: %w", len(here), err)
+				}
+				here = append(here, c)
+			}
+			return in.late()
+		}
+		h.empty = func() error {
+			for _, c := range here {
+				c.Close()
+			}
+			here = nil
+			return g.nobodyCaught()
+		}
+		return h, nil
+	}}
+	return l.putGrowth("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
+}
+
+// nobodyCaught reports an error if the guard has reached a verdict about anybody.
+func (g guarded) nobodyCaught() error {
+	s, err := g.status()
+	if err != nil {
+		return err
+	}
+	for _, verdict := range []string{caught, "RESETS", "MAXRCPTS", "BLOCKED"} {
+		if n := s.Verdicts[verdict]; n != 0 {
+			return fmt.Errorf("the guard has reached %s about %d honest sessions", verdict, n)
+		}
+	}
+	return nil
+}

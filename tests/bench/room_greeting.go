@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	osuser "os/user"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// knownTarget is how long a known client may wait for its greeting, in ms, the
+// MTA's start included.
+const knownTarget = 50
+
+// inetd is the super-server that the room's start of an MTA is measured beside.
+const inetd = "inetd"
+
+// measureRoomKnown measures how soon a client is greeted that has waited before, while others wait, and
+// what these cost while nothing happens.
+func measureRoomKnown(l *lab) error {
+	counts := []int{0, 100, 1000, 10_000}
+	if l.quick {
+		counts = counts[:3]
+	}
+	known := l.client()
+	i, err := l.instance("room-known", "mta "+l.program("stub"), "max_waiting 20000",
+		"greet_delay 290s stress=290s", "client "+known.String()+" greet_delay=100ms")
+	if err != nil {
+		return err
+	}
+	d, err := l.room(i)
+	if err != nil {
+		return err
+	}
+	p := i.in(d, stubGreeting)
+	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	if err := p.reaching("PASS", 1, func() error { return r.visit(p) }); err != nil {
+		return fmt.Errorf("the first time: %w", err)
+	}
+	h := &crowd{lab: l, at: d, waiting: i.waiting}
+	for _, n := range counts {
+		if err := h.fill(n); err != nil {
+			return err
+		}
+		visits := max(50, 20*l.rounds)
+		var answers []sample
+		err := p.reaching("KNOWN", visits, func() (err error) {
+			answers, err = p.greetings(visits, r.from)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("greeting of a known client, while %d others wait in the room", n)
+		if err := l.put(oursAlone(what, "ms", medianAnswer(answers)).within(knownTarget)); err != nil {
+			return err
+		}
+	}
+	const while = 2 * time.Second
+	_, before, err := d.usageNow()
+	if err != nil {
+		return err
+	}
+	time.Sleep(while)
+	_, after, err := d.usageNow()
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("CPU of the room in %v, while %d wait and nothing happens", while, len(h.here))
+	return l.put(oursAlone(what, "ms", ms(after-before)))
+}
+
+// measureRoomSpawn measures how much later the MTA greets a client that need
+// not wait because the room starts it and not inetd.
+func measureRoomSpawn(l *lab) error {
+	const what = "greeting of a client that the room lets pass at once"
+	if find(inetd) == "" {
+		return l.put(row{What: what, Skipped: "no " + inetd})
+	}
+	i, err := l.instance("room-spawn", "mta "+l.program("stub"), "allow "+l.network.String())
+	if err != nil {
+		return err
+	}
+	room, err := l.room(i)
+	if err != nil {
+		return err
+	}
+	bare, err := l.inetd(l.program("stub"))
+	if err != nil {
+		return err
+	}
+	peers := []peer{i.in(room, stubGreeting), {name: inetd, at: bare, says: stubGreeting}}
+	got, err := takeTurns(l, peers, func(p peer) (samples []sample, err error) {
+		err = p.reaching("ALLOWED", l.conns, func() (err error) {
+			samples, err = p.greetings(l.conns, l.client)
+			return err
+		})
+		return samples, err
+	})
+	if err != nil {
+		return err
+	}
+	answer := got.reduce(medianAnswer)
+	return l.put(
+		answer.row(what, "ms").against(answer, inetd),
+		answer.minus(inetd).row("what of that the room adds to "+inetd, "ms"))
+}
+
+// inetd starts an inetd that starts a program for each client, as many as come.
+func (l *lab) inetd(argv ...string) (*daemon, error) {
+	addr, err := l.freePort()
+	if err != nil {
+		return nil, err
+	}
+	user, err := osuser.Current()
+	if err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(l.dir, fmt.Sprintf("inetd-%d.conf", addr.Port()))
+	line := fmt.Sprintf("%v stream tcp4 nowait.100000 %s %s %s\n", addr, user.Username, argv[0],
+		strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
+	if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
+		return nil, err
+	}
+	return l.daemon(addr, []string{find(inetd), "-i", conf})
+}
