@@ -1,5 +1,6 @@
-# `make` builds sendwrap, `make test` tests it (and gets what the tests want first), `make bench` measures it,
-# `make install` installs it, `make release` builds for every machine it is released for.
+# `make` builds sendwrap, `make test` tests it (and gets what the tests want first), `make fuzz` looks for
+# inputs that break it, `make bench` measures it, `make install` installs it, `make release` builds for
+# every machine it is released for.
 
 GO     ?= go
 build  := CGO_ENABLED=0 $(GO) build -trimpath
@@ -20,26 +21,39 @@ all:
 release:
 	for arch in $(arches); do GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; done
 
-# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: some measure how long
-# others wait, and packages that are tested beside them would be measured too. The ledger once more without the race
-# detector: what it measures and what takes long is left out or shortened with it. The path: daemons are not in everybody's,
-# and xinetd is where setup.sh has unpacked it.
+# The path: daemons are not in everybody's, and xinetd is where setup.sh has unpacked it.
 unpacked := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sendwrap-tests
+check    := PATH="$$PATH:/usr/sbin:/sbin:$(unpacked)/xinetd/usr/sbin" tests/run.sh
+scripts  := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run
 
-.PHONY: test
-test: export PATH := $(PATH):/usr/sbin:/sbin:$(unpacked)/xinetd/usr/sbin
-test:
+.PHONY: setup
+setup:
 	sh tests/setup.sh
+
+.PHONY: lint
+lint: setup
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
-	$(MAKE) release
-	$(GO) test -race -count=1 -p 1 -timeout 15m ./...
-	$(GO) test -count=1 -timeout 10m ./wrapper/ledger
+	shellcheck $(scripts)
+	mandoc -T lint -W warning docs/sendwrap.8 docs/sendwrap.conf.5
+	codespell --quiet-level 2 --ignore-words tests/codespell.txt --skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
+
+# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: packages
+# that are tested side by side would wait for each other's daemons. The ledger once more without the race
+# detector, with which some of its tests are left out or shortened. The time limits are for what hangs.
+.PHONY: test
+test: lint release
+	$(check) $(GO) test -race -count=1 -p 1 -timeout 60m ./...
+	$(check) $(GO) test -count=1 -timeout 60m ./wrapper/ledger
+	$(check) tests/fuzz.sh 5s
+
+.PHONY: fuzz
+fuzz:
+	$(check) tests/fuzz.sh 60s
 
 .PHONY: bench
-bench:
-	sh tests/setup.sh
+bench: setup
 	$(GO) run ./tests/bench -markdown docs/BENCHMARKS.md
 
 .PHONY: install

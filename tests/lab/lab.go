@@ -1,0 +1,73 @@
+// Package lab is what the tests and the benchmark share: a machine of their own in namespaces, its
+// syslogd, programs that run for a while, SMTP clients, super-servers and mail servers.
+//
+// No file of the machine is touched, and nothing is left behind: not by a test that fails, and not by
+// one that is killed.
+package lab
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+// Patience bounds the wait for what must happen. It is far longer than a slow and busy machine needs,
+// and costs nothing when it happens at once.
+const Patience = 2 * time.Minute
+
+// Skipper is a test, or a script that is one.
+type Skipper interface {
+	Skip(...any)
+	Fatal(...any)
+}
+
+// Need skips the test if the machine lacks something: missing says what; "" is nothing. With CI=true
+// that is a failure, since there everything must be tested.
+func Need(t Skipper, missing string) {
+	if missing == "" {
+		return
+	}
+	if h, ok := t.(interface{ Helper() }); ok {
+		h.Helper()
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+}
+
+// NeedRoot skips the test unless root runs it.
+func NeedRoot(t Skipper) {
+	if os.Geteuid() != 0 {
+		Need(t, "needs root; run the tests as root")
+	}
+}
+
+// NeedProgram returns the path of a program, and skips the test if the machine has none.
+func NeedProgram(t Skipper, name string) string {
+	path := Find(name)
+	if path == "" {
+		Need(t, Missing(name))
+	}
+	return path
+}
+
+// Await waits until ok holds, and reports whether it did within Patience.
+func Await(ok func() bool) bool {
+	pause := time.Millisecond
+	for deadline := time.Now().Add(Patience); !ok(); time.Sleep(pause) {
+		if time.Now().After(deadline) {
+			return false
+		}
+		pause = min(2*pause, 20*time.Millisecond)
+	}
+	return true
+}
+
+// Eventually ends the test unless ok comes to hold; what says what that would have been.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	if !Await(ok) {
+		t.Fatalf("not within %v: %s", Patience, what)
+	}
+}

@@ -1,0 +1,211 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// HostName is the machine's name in the namespaces. It is a full one: sendmail sleeps for a minute
+// when it starts with a short one.
+const HostName = "mx.test"
+
+// A program starts itself twice more. The first child is process 1 of new network, mount, pid and host
+// name namespaces and prepares them; its only child does the work. When process 1 ends, the kernel ends
+// whatever process is left, and with the processes all mounts and addresses go.
+const (
+	stageName   = "SENDWRAP_LAB_STAGE"
+	stageFirst  = "process 1"
+	stageInside = "inside"
+
+	dirName     = "SENDWRAP_LAB_DIR"
+	missingName = "SENDWRAP_LAB_MISSING"
+)
+
+// Setup is what is to be run in namespaces.
+type Setup struct {
+	// Build runs outside, where the network is: it makes what Run needs in dir. May be nil.
+	Build func(dir string) error
+	// Prepare runs in the namespaces once they are a mail server's machine, and adds to it. May be nil.
+	Prepare func() error
+	// Args are put before the arguments of the command line.
+	Args []string
+	// Run does the work, and returns the exit status.
+	Run func() int
+}
+
+// Dir is the directory that Build was given: everybody may search it, and it is gone at the end.
+func Dir() string { return os.Getenv(dirName) }
+
+// NoNamespaces says why Run has no namespaces of its own, mostly that it is not root's; "" if it has.
+func NoNamespaces() string { return os.Getenv(missingName) }
+
+// Isolate builds, and runs s.Run in new namespaces, or without them where there is no right to make
+// any. It returns the exit status, with which the caller ends the program.
+func Isolate(s Setup) int {
+	switch os.Getenv(stageName) {
+	case stageFirst:
+		return processOne(s)
+	case stageInside:
+		return s.Run()
+	}
+	status, err := outside(s)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return status
+}
+
+// outside builds in a new directory and starts process 1. The directory goes whatever ends the run: a
+// signal here, or what ends this very process with the next run.
+func outside(s Setup) (status int, err error) {
+	// Before anything that a signal must not leave behind. A child gets the terminal's signals, too.
+	stop := make(chan os.Signal, 4)
+	signal.Notify(stop, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+
+	dir, err := makeDir()
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv(dirName, dir)
+	if s.Build != nil {
+		if err := s.Build(dir); err != nil {
+			return 0, err
+		}
+	}
+	os.Setenv("TMPDIR", dir) // what a test that is killed leaves there goes with the directory
+	os.Setenv(stageName, stageFirst)
+
+	// Pdeathsig ends process 1 with the thread that has started it, not with this process.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := again(s, unix.CLONE_NEWNET|unix.CLONE_NEWNS|unix.CLONE_NEWPID|unix.CLONE_NEWUTS)
+	if err := cmd.Start(); err != nil {
+		os.Setenv(stageName, stageInside)
+		os.Setenv(missingName, "no namespaces (run it as root): "+err.Error())
+		cmd = again(s, 0)
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	parent := os.Getppid()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			if os.Getppid() != parent { // `go test` was killed, and cannot end us
+				stop <- unix.SIGKILL
+			}
+		case sig := <-stop:
+			if sig == unix.SIGQUIT {
+				_ = cmd.Process.Signal(sig) // go test wants to see where it hangs
+				continue
+			}
+			_ = cmd.Process.Kill()
+			<-done
+			return 1, nil
+		case err := <-done:
+			if cmd.ProcessState.ExitCode() < 0 {
+				return 0, err
+			}
+			return cmd.ProcessState.ExitCode(), nil
+		}
+	}
+}
+
+// dirPrefix is followed by the pid of the owner and when that was started, so that the directory of one
+// that was killed can be told from that of another run beside.
+const dirPrefix = "sendwrap-lab-"
+
+// makeDir makes this run's directory, and removes those of runs that were killed.
+func makeDir() (string, error) {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*-*"))
+	for _, dir := range old {
+		owner := strings.TrimPrefix(filepath.Base(dir), dirPrefix)
+		pid, started, _ := strings.Cut(owner, "-")
+		if n, err := strconv.Atoi(pid); err == nil && startTime(n) != started {
+			_ = os.RemoveAll(dir)
+		}
+	}
+	pid := os.Getpid()
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-%s", dirPrefix, pid, startTime(pid)))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) // whatever the umask is: daemons run as other users, too
+}
+
+// startTime is when a process was started, in clock ticks since boot (field 22 of proc_pid_stat(5));
+// "" if there is none.
+func startTime(pid int) string {
+	fields := ProcStat(pid)
+	if len(fields) < 20 {
+		return ""
+	}
+	return fields[19]
+}
+
+// again is this very command, to be started in new namespaces.
+func again(s Setup, namespaces uintptr) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", append(append([]string{}, s.Args...), os.Args[1:]...)...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: unix.SIGKILL}
+	return cmd
+}
+
+// processOne prepares the namespaces, starts the work and reaps orphans until it is done.
+func processOne(s Setup) int {
+	os.Setenv(stageName, stageInside)
+	err := prepare()
+	if err == nil && s.Prepare != nil {
+		err = s.Prepare()
+	}
+	if err != nil {
+		os.Setenv(missingName, "the namespaces cannot be set up: "+err.Error())
+	}
+	worker, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
+		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, unix.SIGQUIT)
+	go func() {
+		for sig := range quit {
+			_ = worker.Signal(sig)
+		}
+	}()
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			fmt.Fprintln(os.Stderr, os.NewSyscallError("wait4", err))
+			return 1
+		case pid == worker.Pid && status.Signaled():
+			fmt.Fprintln(os.Stderr, "ended by signal", status.Signal())
+			return 1
+		case pid == worker.Pid && status.Exited():
+			return status.ExitStatus()
+		}
+	}
+}

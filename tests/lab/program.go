@@ -1,0 +1,75 @@
+package lab
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// packages is the table from which tests/setup.sh installs.
+//
+//go:embed packages.txt
+var packages string
+
+// Find returns the path of a program: from $PATH, from a directory of root's, or from a package that
+// tests/setup.sh has unpacked; "" if the machine has none.
+func Find(name string) string {
+	for _, path := range []string{
+		name, "/usr/sbin/" + name, "/sbin/" + name, Unpacked(name + "/usr/sbin/" + name),
+	} {
+		if path, err := exec.LookPath(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// Unpacked returns where tests/setup.sh has unpacked a file of a package that conflicts with another:
+// PACKAGE/PATH.
+func Unpacked(file string) string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "sendwrap-tests", file)
+}
+
+// Missing says that the machine has no such program or file, and which package has it.
+func Missing(what string) string {
+	for line := range strings.Lines(packages) {
+		field := strings.Fields(line)
+		if len(field) < 2 || field[0] == "#" || filepath.Base(field[0]) != filepath.Base(what) {
+			continue
+		}
+		return fmt.Sprintf("no %s: install %s (tests/setup.sh does)", what, field[1])
+	}
+	return "no " + what
+}
+
+// Lack returns what Missing says of the first of these files that is not there; "" if all are. A name
+// may be a pattern.
+func Lack(files ...string) string {
+	for _, file := range files {
+		if found, _ := filepath.Glob(file); len(found) == 0 {
+			return Missing(file)
+		}
+	}
+	return ""
+}
+
+// Build makes sendwrap as `make` does, or with the race detector.
+func Build(path string, race bool) error {
+	args, cgo := []string{"build", "-trimpath", "-o", path}, "CGO_ENABLED=0"
+	if race {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", append(args, "sendwrap")...)
+	cmd.Env = append(os.Environ(), cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+	}
+	return nil
+}
