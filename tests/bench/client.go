@@ -7,30 +7,24 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// patience bounds every wait for what must happen. It costs nothing when it happens at once; tcpd takes
-// five seconds to refuse.
-const patience = time.Minute
-
-// await waits until ok holds, and reports what did not happen if it does not within patience.
-func await(what string, ok func() (bool, error)) error {
-	pause := time.Millisecond
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
-		if is, err := ok(); is || err != nil {
-			return err
-		}
-		pause = min(2*pause, 20*time.Millisecond)
+// await waits until ok holds, and reports what did not happen if it does not.
+func await(what string, ok func() (bool, error)) (err error) {
+	var is bool
+	if !lab.Await(func() bool { is, err = ok(); return is || err != nil }) {
+		return fmt.Errorf("not within %v: %s", lab.Patience, what)
 	}
-	return fmt.Errorf("not within %v: %s", patience, what)
+	return err
 }
 
-// bound has no read or accept on a socket wait for longer than patience.
+// bound has no read or accept on a socket wait for longer than lab.Patience.
 func bound(fd int) error {
-	timeout := unix.NsecToTimeval(int64(patience))
+	timeout := unix.NsecToTimeval(int64(lab.Patience))
 	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout))
 }
 
@@ -80,7 +74,7 @@ func (c *client) receive() (ended bool, err error) {
 		case errors.Is(err, unix.ECONNRESET):
 			return true, nil
 		case errors.Is(err, unix.EAGAIN):
-			return false, fmt.Errorf("no answer in %v", patience)
+			return false, fmt.Errorf("no answer in %v", lab.Patience)
 		case err != nil:
 			return false, os.NewSyscallError("read", err)
 		}

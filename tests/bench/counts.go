@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // measureCounts counts what programs do for a client that they refuse since it speaks early. Each
 // program is bound to one CPU: how many threads Go's runtime makes depends on how many there are.
-func measureCounts(l *lab) error {
+func measureCounts(l *bench) error {
 	each := 50
 	if l.quick {
 		each = 10
@@ -52,7 +54,7 @@ func measureCounts(l *lab) error {
 			return err
 		}
 	}
-	if why := lackOfPostfix(); why != "" {
+	if why := lab.NoPostfix(); why != "" {
 		return l.put(row{What: "the same with postscreen", Skipped: why})
 	}
 	return nil
@@ -72,7 +74,7 @@ func (c counted) by(clients int) perClient {
 
 // countFlood counts what a daemon does for a flood of clients, until it has closed the last connection,
 // less what it does in the same time without clients.
-func (l *lab) countFlood(p peer, together int) ([]perClient, error) {
+func (l *bench) countFlood(p peer, together int) ([]perClient, error) {
 	r := rush{clients: 1000, atOnce: together, from: l.client, opening: slam}
 	if l.quick {
 		r.clients /= 5
@@ -130,7 +132,7 @@ func (d *daemon) worker(name string) (child, error) {
 }
 
 // putCounts hands out the rows of what was counted: medians, and from where to where they range.
-func (l *lab) putCounts(who string, got turns[perClient]) error {
+func (l *bench) putCounts(who string, got turns[perClient]) error {
 	for _, kind := range []struct {
 		what string
 		of   func(perClient) float64

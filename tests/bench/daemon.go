@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // daemon is a server that listens by itself, with all processes that it starts.
@@ -31,8 +32,8 @@ type daemon struct {
 }
 
 // daemon starts a program that is to listen on addr, and returns when it does.
-func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
-	d, err := l.launch(func() (bool, error) { return listening(addr) }, argv, env...)
+func (l *bench) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
+	d, err := l.launch(func() bool { return lab.Listening(addr) }, argv, env...)
 	if err != nil {
 		return nil, fmt.Errorf("to listen on %v: %w", addr, err)
 	}
@@ -41,7 +42,7 @@ func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon
 }
 
 // launch starts a program that takes clients once it is up.
-func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*daemon, error) {
+func (l *bench) launch(up func() bool, argv []string, env ...string) (*daemon, error) {
 	d := &daemon{name: filepath.Base(argv[0]), log: l.log}
 	if l.group != nil {
 		argv = l.group.enter(argv)
@@ -57,11 +58,10 @@ func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*da
 	}
 	l.daemons = append(l.daemons, d)
 	err := await("it listens", func() (bool, error) {
-		ready, err := up()
-		if err == nil && !ready && statField(d.cmd.Process.Pid, 0) == "Z" {
-			err = errors.New("ended")
+		if lab.State(d.cmd.Process.Pid) == "Z" {
+			return false, errors.New("ended")
 		}
-		return ready, err
+		return up(), nil
 	})
 	if err != nil {
 		stopped := d.stop() // then its output is complete
@@ -70,27 +70,8 @@ func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*da
 	return d, nil
 }
 
-// listening reports whether a program listens on an IPv4 address. Nothing
-// connects to find out: the program would count that.
-func listening(addr netip.AddrPort) (bool, error) {
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		return false, err
-	}
-	const listen = "0A" // TCP_LISTEN of the kernel's tcp_states.h
-	a := addr.Addr().As4()
-	want := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], addr.Port())
-	for line := range strings.Lines(string(table)) {
-		field := strings.Fields(line)
-		if len(field) > 3 && field[1] == want && field[3] == listen {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // freePort returns a port of the super-server's address that nobody listens on.
-func (l *lab) freePort() (netip.AddrPort, error) {
+func (l *bench) freePort() (netip.AddrPort, error) {
 	s, err := listen(l.server.addr.Addr())
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -105,7 +86,7 @@ func (d *daemon) stop() error {
 		return nil
 	}
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
-	late := time.AfterFunc(patience, func() { _ = d.cmd.Process.Kill() })
+	late := time.AfterFunc(lab.Patience, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := d.cmd.Wait(); err != nil && d.ours {
 		return fmt.Errorf("%s at SIGTERM: %w\n%s", d.name, err, d.out.String())
@@ -115,17 +96,10 @@ func (d *daemon) stop() error {
 
 // processes returns the process ids of the daemon and of all its descendants.
 func (d *daemon) processes() ([]child, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return nil, err
-	}
 	children := make(map[child][]child)
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			return nil, err
-		}
-		if parent, err := strconv.Atoi(statField(pid, 1)); err == nil {
+	for _, pid := range lab.Processes(func(int) bool { return true }) {
+		if field := lab.ProcStat(pid); len(field) > 1 {
+			parent, _ := strconv.Atoi(field[1])
 			children[child(parent)] = append(children[child(parent)], child(pid))
 		}
 	}
@@ -134,20 +108,6 @@ func (d *daemon) processes() ([]child, error) {
 		all = append(all, children[all[i]]...)
 	}
 	return all, nil
-}
-
-// statField returns a field of /proc/PID/stat counted from the process's state
-// (before which stands its name, which may hold anything), "" if there is none.
-func statField(pid, n int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	field := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if n >= len(field) {
-		return ""
-	}
-	return field[n]
 }
 
 // usage is the CPU time of each process of a daemon.

@@ -1,30 +1,15 @@
 package main
 
 import (
-	"net/netip"
 	osexec "os/exec"
 	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-func TestListening(t *testing.T) {
-	s, err := listen(netip.MustParseAddr("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	up, err := listening(s.addr)
-	if !up || err != nil {
-		t.Errorf("%v listens: %v, %v; want true", s.addr, up, err)
-	}
-	unix.Close(s.fd)
-	up, err = listening(s.addr)
-	if up || err != nil {
-		t.Errorf("%v listens after it was closed: %v, %v; want false", s.addr, up, err)
-	}
-}
+	"sendwrap/tests/lab"
+)
 
 // What a daemon costs is what its child works, to the last microsecond or so,
 // and it is not counted twice.
@@ -56,7 +41,7 @@ func TestSpent(t *testing.T) {
 		t.Errorf("spent %v, %v since; want nearly nothing", second, err)
 	}
 	unix.Kill(int(all[len(all)-1]), unix.SIGKILL)
-	for statField(int(all[len(all)-1]), 0) != "" {
+	for lab.State(int(all[len(all)-1])) != "" {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := d.spent(); err == nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"sendwrap/tests/lab"
 )
 
 // The programs of others that refuse, measured where they are installed.
@@ -27,14 +29,14 @@ const (
 
 // measureRefused measures clients that a process each refuses: that speak before the greeting, whose
 // network the configuration denies, that the ledger blocks.
-func measureRefused(l *lab) error {
+func measureRefused(l *bench) error {
 	bad := l.client()
 	early := []peer{{name: "GOMAXPROCS=1"}}
 	if file := os.Getenv("PERL_SENDWRAP"); file != "" {
 		early = append(early, peer{name: "Perl", argv: []string{perl, file}})
 	}
 	var denied []peer
-	if exists(tcpd) && exists(hostsDeny) {
+	if lab.Lack(tcpd, hostsDeny) == "" {
 		denied = append(denied, peer{name: "tcpd", file: tcpd, argv: []string{l.program("stub")}, slow: true})
 	}
 	for _, kind := range []struct {
@@ -76,7 +78,7 @@ func measureRefused(l *lab) error {
 
 // measureStart measures how much later the MTA greets because of the program in
 // front of it: without any greet delay, for a client that is not known yet.
-func measureStart(l *lab) error {
+func measureStart(l *bench) error {
 	i, err := l.instance("start", "mta "+l.program("stub"), "greet_delay 0s")
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ const networksTarget = 3.5
 
 // measureNetworks measures what it costs that the configuration names many
 // networks, none of which holds the client.
-func measureNetworks(l *lab) error {
+func measureNetworks(l *bench) error {
 	counts := []int{10, 1_000, 10_000, 100_000}
 	if l.quick {
 		counts = counts[:3]
@@ -155,9 +157,4 @@ func allowLines(n int) string {
 		fmt.Fprintf(&b, "allow %v\n", network)
 	}
 	return b.String()
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

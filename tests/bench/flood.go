@@ -50,7 +50,7 @@ type rush struct {
 }
 
 // flood lets a rush of clients visit p and returns what it cost.
-func (l *lab) flood(p peer, r rush) (burst, error) {
+func (l *bench) flood(p peer, r rush) (burst, error) {
 	if p.at == nil {
 		return l.floodOfProcesses(p, r)
 	}
@@ -70,7 +70,7 @@ func (l *lab) flood(p peer, r rush) (burst, error) {
 }
 
 // floodReaching is flood, and sees to it that each client gets the verdict.
-func (l *lab) floodReaching(verdict string, p peer, r rush) ([]burst, error) {
+func (l *bench) floodReaching(verdict string, p peer, r rush) ([]burst, error) {
 	var b burst
 	err := p.reaching(verdict, r.clients, func() (err error) {
 		b, err = l.flood(p, r)
@@ -117,7 +117,7 @@ func cut(err error) bool {
 }
 
 // floodOfProcesses is flood for a program that is started for each client.
-func (l *lab) floodOfProcesses(p peer, r rush) (burst, error) {
+func (l *bench) floodOfProcesses(p peer, r rush) (burst, error) {
 	b := burst{clients: r.clients}
 	began := time.Now()
 	samples, err := l.visits(p, r.clients, r.atOnce, r.from, r.opening)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // The names under which the table shows the programs.
@@ -54,10 +56,10 @@ func build(dir, ready string) error {
 		cc("floor-c-mta", `-DMTA="`+in("stub")+`"`, in("floor.c")),
 		cc("stub", in("stub.c")),
 	}
-	if ready == "" {
-		steps = append(steps, goBuild("sendwrap", "sendwrap"))
-	} else {
+	if ready != "" {
 		steps = append(steps, []string{"cp", ready, in("sendwrap")})
+	} else if err := lab.Build(in("sendwrap"), false); err != nil {
+		return err
 	}
 	for _, argv := range steps {
 		cmd := osexec.Command(argv[0], argv[1:]...)

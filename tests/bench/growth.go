@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net"
 	"slices"
+
+	"sendwrap/tests/lab"
 )
 
 // What a client may cost.
@@ -24,14 +26,14 @@ type house struct {
 }
 
 // opener starts a house in the lab, whose name is not taken yet.
-type opener func(in *lab, name string) (*house, error)
+type opener func(in *bench, name string) (*house, error)
 
 // growths are what a client costs in each house, by how many there are.
 type growths []struct{ private, charged series }
 
 // growing measures how houses grow with the number of their clients. Each is in a process of its own, so
 // that nothing needs warming up; two rounds, since they hardly vary. charged is empty without a memory cgroup.
-func (l *lab) growing(name string, counts []int, houses map[string]opener, inGroup bool) (growths, error) {
+func (l *bench) growing(name string, counts []int, houses map[string]opener, inGroup bool) (growths, error) {
 	all := make(growths, len(counts))
 	for n := range all {
 		all[n].private, all[n].charged = make(series), make(series)
@@ -54,7 +56,7 @@ func (l *lab) growing(name string, counts []int, houses map[string]opener, inGro
 
 // grown opens a house, lets as many clients in as counts says, and returns what each of them costs then.
 // A few that left before do not count: what a program needs for the first client it needs for no other.
-func (l *lab) grown(name string, open opener, counts []int, inGroup bool) (grown []memory, err error) {
+func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory, err error) {
 	in := *l
 	if inGroup {
 		if in.group, err = newMemoryGroup(groupName(l.dir)); err != nil {
@@ -97,7 +99,7 @@ func (l *lab) grown(name string, open opener, counts []int, inGroup bool) (grown
 }
 
 // putGrowth hands out the rows of all counts. what says what is measured, and targets hold from that count on.
-func (l *lab) putGrowth(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
+func (l *bench) putGrowth(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
 	unusable := tryMemoryGroup(groupName(l.dir))
 	all, err := l.growing(name, counts, houses, unusable == nil)
 	if err != nil {
@@ -128,26 +130,26 @@ func (l *lab) putGrowth(name, what string, counts []int, houses map[string]opene
 
 // measureRoomMemory measures what a client costs that waits in the room, by how
 // many do: longer than measuring takes.
-func measureRoomMemory(l *lab) error {
+func measureRoomMemory(l *bench) error {
 	counts := []int{100, 1000, 10_000}
 	if l.quick {
 		counts = counts[:2]
 	}
-	houses := map[string]opener{ours: func(in *lab, name string) (*house, error) {
+	houses := map[string]opener{ours: func(in *bench, name string) (*house, error) {
 		i, err := in.instance(name, "mta "+in.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
 		if err != nil {
 			return nil, err
 		}
 		d, err := in.room(i)
-		c := &crowd{lab: in, at: d, waiting: i.waiting}
+		c := &crowd{bench: in, at: d, waiting: i.waiting}
 		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}, err
 	}}
-	if lackOfPostfix() == "" {
-		houses[postscreen] = func(in *lab, name string) (*house, error) {
+	if lab.NoPostfix() == "" {
+		houses[postscreen] = func(in *bench, name string) (*house, error) {
 			const came, left = "postscreen CONNECT", "postscreen HANGUP"
 			before := in.log.seen(came) - in.log.seen(left)
 			d, err := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
-			c := &crowd{lab: in, at: d, waiting: func() (int, error) {
+			c := &crowd{bench: in, at: d, waiting: func() (int, error) {
 				return in.log.seen(came) - in.log.seen(left) - before, nil
 			}}
 			return &house{at: d, fill: c.fill, empty: c.empty}, err
@@ -156,7 +158,7 @@ func measureRoomMemory(l *lab) error {
 	if err := l.putGrowth("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom); err != nil {
 		return err
 	}
-	if why := lackOfPostfix(); why != "" {
+	if why := lab.NoPostfix(); why != "" {
 		return l.put(row{What: "the same with postscreen", Skipped: why})
 	}
 	return nil
@@ -164,7 +166,7 @@ func measureRoomMemory(l *lab) error {
 
 // crowd are silent clients of a daemon, which wait.
 type crowd struct {
-	lab     *lab
+	bench   *bench
 	at      *daemon
 	waiting func() (int, error) // how many the daemon says there are
 	here    []*client
@@ -173,10 +175,10 @@ type crowd struct {
 // fill adds clients until n wait.
 func (c *crowd) fill(n int) error {
 	for len(c.here) < n {
-		if err := c.lab.late(); err != nil {
+		if err := c.bench.late(); err != nil {
 			return err
 		}
-		one, err := dial(c.lab.client(), c.at.addr)
+		one, err := dial(c.bench.client(), c.at.addr)
 		if err != nil {
 			return err
 		}
@@ -211,12 +213,12 @@ func (c *crowd) expect(n int) error {
 
 // measureGuardMemory measures what a session costs in the guard whose client has sent a message and stays. The sessions
 // are those of an MTA with a thousand processes, as far as the guard can see.
-func measureGuardMemory(l *lab) error {
+func measureGuardMemory(l *bench) error {
 	counts := []int{100, 1000}
 	if l.quick {
 		counts = counts[:1]
 	}
-	houses := map[string]opener{ours: func(in *lab, name string) (*house, error) {
+	houses := map[string]opener{ours: func(in *bench, name string) (*house, error) {
 		g, err := in.guarded(name, "")
 		if err != nil {
 			return nil, err

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 const (
@@ -39,6 +41,16 @@ type dictionary struct {
 func guessable(n int) (all []guess) {
 	for i := range n {
 		all = append(all, guess{nameOf(i), i%validOne == firstValid})
+	}
+	return all
+}
+
+// validNames are those that a mail server must know.
+func validNames() (all []string) {
+	for _, g := range guessable(guesses) {
+		if g.valid {
+			all = append(all, g.name)
+		}
 	}
 	return all
 }
@@ -202,7 +214,7 @@ func (a *attacker) fill(c *client) (on bool, err error) {
 		if !ok {
 			break
 		}
-		reply := say(c, "RCPT TO:<"+g.name+"@"+hostName+">")
+		reply := say(c, "RCPT TO:<"+g.name+"@"+lab.HostName+">")
 		if err := a.words.tried(g, reply); err != nil {
 			return false, err
 		}

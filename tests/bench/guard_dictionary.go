@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // An attack that the server slows down is ended, since others wait.
@@ -27,7 +30,7 @@ type mailServer struct {
 //
 // Each server defends itself as the name says and by its defaults. sendwrap has no greet delay here, by which an attacker
 // would be held up once.
-func measureDictionary(l *lab) error {
+func measureDictionary(l *bench) error {
 	if why := lackOfSendmail(); why != "" {
 		return l.put(row{What: "dictionary attacks", Skipped: why})
 	}
@@ -89,7 +92,7 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 }
 
 // attacked lets an attack come, from an address that nobody had before.
-func (l *lab) attacked(s mailServer, a attack, limit time.Duration) (loot, error) {
+func (l *bench) attacked(s mailServer, a attack, limit time.Duration) (loot, error) {
 	d := s.at
 	if s.start != nil {
 		var err error
@@ -158,8 +161,8 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 }
 
 // mailServers returns what is attacked.
-func (l *lab) mailServers() (servers []mailServer, err error) {
-	bare, err := l.sendmailCF("dictionary-bare", "")
+func (l *bench) mailServers() (servers []mailServer, err error) {
+	bare, err := l.sendmailSite("dictionary-bare", "")
 	if err != nil {
 		return nil, err
 	}
@@ -168,29 +171,29 @@ func (l *lab) mailServers() (servers []mailServer, err error) {
 	}
 	const limited = "-OMaxRecipientsPerMessage=10"
 	servers = []mailServer{
-		{name: bareSendmail, start: under(sendmail, "-bs", "-C"+bare)},
-		{name: throttled, start: under(sendmail, "-bs", "-C"+bare, "-O"+throttled, limited)},
-		{name: shutting, start: under(sendmail, "-bs", "-C"+bare, "-O"+shutting, limited)},
+		{name: bareSendmail, start: under(bs(bare)...)},
+		{name: throttled, start: under(append(bs(bare), "-O"+throttled, limited)...)},
+		{name: shutting, start: under(append(bs(bare), "-O"+shutting, limited)...)},
 	}
 	// The configuration of sendmail names the guard's socket, and that of sendwrap the configuration of sendmail.
 	const name = "dictionary"
-	cf, err := l.sendmailCF(name+"-guarded", l.socket(name))
+	site, err := l.sendmailSite(name+"-guarded", l.socket(name))
 	if err != nil {
 		return nil, err
 	}
-	g, err := l.guarded(name, "", "mta "+sendmail+" -bs -C"+cf, "greet_delay 0s")
+	g, err := l.guarded(name, "", "mta "+strings.Join(bs(site), " "), "greet_delay 0s")
 	if err != nil {
 		return nil, err
 	}
 	servers = append(servers, mailServer{name: ours, by: g, start: under(g.program, "-f", g.conf)})
-	if lackOfPostfix() != "" {
+	if lab.NoPostfix() != "" {
 		return servers, nil
 	}
 	p, err := l.smtpd("postfix-dictionary")
 	if err != nil {
 		return nil, err
 	}
-	pg, err := l.guarded("dictionary-postfix", postfixUser)
+	pg, err := l.guarded("dictionary-postfix", lab.PostfixUser)
 	if err != nil {
 		return nil, err
 	}

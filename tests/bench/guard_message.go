@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // guardTarget is what the guard may add to an honest message, in ms.
@@ -31,13 +33,13 @@ type station struct {
 
 // measureGuardMessage measures what the guard adds to a message of an honest client that need not wait: time, and its
 // own CPU.
-func measureGuardMessage(l *lab) error {
+func measureGuardMessage(l *bench) error {
 	for _, mta := range []struct {
 		what, lack string
 		start      func() (map[string]station, error)
 	}{
 		{"message to sendmail -bs under inetd and sendwrap", lackOfSendmail(), l.sendmailStations},
-		{"message to Postfix", lackOfPostfix(), l.postfixStations},
+		{"message to Postfix", lab.NoPostfix(), l.postfixStations},
 	} {
 		if mta.lack != "" {
 			if err := l.put(row{What: mta.what, Skipped: mta.lack}); err != nil {
@@ -57,7 +59,7 @@ func measureGuardMessage(l *lab) error {
 }
 
 // messages lets messages come to both stations in turns.
-func (l *lab) messages(what string, stations map[string]station) error {
+func (l *bench) messages(what string, stations map[string]station) error {
 	const together = 4
 	got, err := takeTurns(l, []peer{{name: ours}, {name: unwatched}}, func(p peer) ([]watchedMessage, error) {
 		s := stations[p.name]
@@ -119,7 +121,7 @@ func message(from netip.Addr, to netip.AddrPort) (time.Duration, error) {
 		turn{"", "220 "},
 		turn{"EHLO client.example", "250-"},
 		turn{"MAIL FROM:<sender@client.example>", "250 "},
-		turn{"RCPT TO:<" + anyValid() + "@" + hostName + ">", "250 "},
+		turn{"RCPT TO:<" + nameOf(firstValid) + "@" + lab.HostName + ">", "250 "},
 		turn{"DATA", "354 "},
 		turn{"Subject: a message\r\n\r\nIts text.\r\n.", "250 "},
 		turn{"QUIT", "221 "})
@@ -130,11 +132,8 @@ func message(from netip.Addr, to netip.AddrPort) (time.Duration, error) {
 	return took, err
 }
 
-// anyValid is a name that is valid.
-func anyValid() string { return nameOf(firstValid) }
-
 // inMemory lets dir be a directory in memory, so that no disk's time is measured.
-func (l *lab) inMemory(dir string) error {
+func (l *bench) inMemory(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -142,17 +141,17 @@ func (l *lab) inMemory(dir string) error {
 }
 
 // sendmailStations are two sendmails -bs under inetd and sendwrap.
-func (l *lab) sendmailStations() (map[string]station, error) {
+func (l *bench) sendmailStations() (map[string]station, error) {
 	all := make(map[string]station)
 	for name, socket := range map[string]string{"message-watched": l.socket("message-watched"), "message-unwatched": ""} {
-		if err := l.inMemory(filepath.Join(l.dir, name+"-sendmail", "queue")); err != nil {
+		if err := l.inMemory(filepath.Join(l.dir, name+"-sendmail", "mqueue")); err != nil {
 			return nil, err
 		}
-		cf, err := l.sendmailCF(name+"-sendmail", socket)
+		site, err := l.sendmailSite(name+"-sendmail", socket)
 		if err != nil {
 			return nil, err
 		}
-		directives := []string{"mta " + sendmail + " -bs -C" + cf, "greet_delay 0s"}
+		directives := []string{"mta " + strings.Join(bs(site), " "), "greet_delay 0s"}
 		var g guarded
 		who := ours
 		if socket == "" {
@@ -174,9 +173,9 @@ func (l *lab) sendmailStations() (map[string]station, error) {
 }
 
 // postfixStations are two Postfixes.
-func (l *lab) postfixStations() (map[string]station, error) {
+func (l *bench) postfixStations() (map[string]station, error) {
 	all := make(map[string]station)
-	g, err := l.guarded("message-postfix", postfixUser)
+	g, err := l.guarded("message-postfix", lab.PostfixUser)
 	if err != nil {
 		return nil, err
 	}

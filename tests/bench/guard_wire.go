@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // packet is one of the milter protocol (libmilter's mfdef.h): its length in 4 bytes, a letter, and strings.
@@ -40,7 +42,7 @@ func milterSession(socket string, from netip.Addr) (net.Conn, error) {
 		{packet('H', "client.example"), 0},
 		{append(packet('D', "Mi", "5ALBHHZS000165"), packet('M', "<sender@client.example>")...), continues},
 		{append(packet('D', "R{rcpt_mailer}", "local", "{rcpt_host}", "", "{rcpt_addr}", "root"),
-			packet('R', "<root@"+hostName+">")...), continues},
+			packet('R', "<root@"+lab.HostName+">")...), continues},
 		{packet('E'), continues},
 	} {
 		if _, err = conn.Write(step.send); err == nil && step.want != 0 {
@@ -56,7 +58,7 @@ func milterSession(socket string, from netip.Addr) (net.Conn, error) {
 
 // answered reads a packet of the milter's, which must have this letter.
 func answered(conn net.Conn, want byte) error {
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(lab.Patience)); err != nil {
 		return err
 	}
 	var length [4]byte

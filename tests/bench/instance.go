@@ -20,7 +20,7 @@ type instance struct {
 
 // instance writes a configuration with these directives, and no others but
 // where the ledger is, and lets `sendwrap check` confirm it.
-func (l *lab) instance(name string, directives ...string) (*instance, error) {
+func (l *bench) instance(name string, directives ...string) (*instance, error) {
 	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
 	// A directory of its own: sendwrap wants it private.
 	i.ledger = filepath.Join(l.dir, name, "ledger")

@@ -16,7 +16,7 @@ const (
 )
 
 // measureLedger measures the ledger alone, within this program.
-func measureLedger(l *lab) error {
+func measureLedger(l *bench) error {
 	counts := []int{10, 60_000}
 	for _, kind := range []struct {
 		what, name string
@@ -46,7 +46,7 @@ func measureLedger(l *lab) error {
 }
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
-func (l *lab) ledgerTurns(name string, counts []int, work func(*register) (time.Duration, error)) (series, error) {
+func (l *bench) ledgerTurns(name string, counts []int, work func(*register) (time.Duration, error)) (series, error) {
 	registers := make(map[string]*register)
 	var peers []peer
 	for _, n := range counts {

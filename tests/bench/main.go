@@ -48,6 +48,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // options are the command line.
@@ -72,7 +74,7 @@ func main() {
 	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
 	if name := os.Getenv(insideName); name != "" {
-		os.Exit(inside(o, name))
+		os.Exit(lab.Isolate(lab.Setup{Prepare: prepare, Run: func() int { return inside(o, name) }}))
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -14,7 +14,7 @@ const memoryTarget = 1.25
 
 // measureMemory measures what a client costs that waits out the greet delay,
 // when it is alone and when many others do.
-func measureMemory(l *lab) error {
+func measureMemory(l *bench) error {
 	i, err := l.instance("memory", "mta "+l.program("stub"),
 		"greet_delay 290s stress=290s", "max_waiting 2000", "client_conns 0")
 	if err != nil {
@@ -67,7 +67,7 @@ type memory struct {
 // crowd lets n silent clients wait at p at once and returns what the processes
 // cost, each, as the only sample. Only inGroup, a memory cgroup of their own, can
 // they be charged.
-func (l *lab) crowd(p peer, n int, inGroup bool) ([]memory, error) {
+func (l *bench) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 	clients, conns, err := l.connectAll(n)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (l *lab) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 }
 
 // connectAll returns n clients and the super-server's ends of their connections.
-func (l *lab) connectAll(n int) (clients []*client, conns []int, err error) {
+func (l *bench) connectAll(n int) (clients []*client, conns []int, err error) {
 	for range n {
 		c, err := dial(l.client(), l.server.addr)
 		if err != nil {

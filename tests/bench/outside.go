@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // What a process that makes a measurement is told: which one, and where the built programs are.
@@ -21,8 +23,8 @@ const (
 )
 
 // grace is how long a measurement may go on that is over its budget: until the end of a turn, in which
-// nothing waits for longer than patience.
-const grace = patience + 30*time.Second
+// nothing waits for longer than lab.Patience.
+const grace = lab.Patience + 30*time.Second
 
 // isolated has a measurement made by a process of its own in new namespaces, and hands each row to add
 // when it is there. Whatever the measurement leaves running dies with the process namespace.
@@ -37,10 +39,8 @@ func isolated(ctx context.Context, o options, dir string, m measurement, add fun
 		cmd := osexec.CommandContext(late, "/proc/self/exe", os.Args[1:]...)
 		cmd.Env = append(os.Environ(), insideName+"="+m.name, insideDir+"="+dir)
 		cmd.Stderr = os.Stderr
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWUTS,
-			Pdeathsig:  unix.SIGKILL,
-		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) } // lab.Isolate cleans up
 		rows, err := cmd.StdoutPipe()
 		if err != nil {
 			return err
@@ -69,6 +69,14 @@ func isolated(ctx context.Context, o options, dir string, m measurement, add fun
 	}
 }
 
+// hostsDeny is where tcpd reads whom to refuse.
+const hostsDeny = "/etc/hosts.deny"
+
+// prepare makes the machine of the namespaces one for tcpd, too, to which clients come.
+func prepare() error {
+	return errors.Join(lab.ClientsHere(), lab.Cover("/etc/hosts.allow", ""), lab.Cover(hostsDeny, "stub: ALL\n"))
+}
+
 // inside makes one measurement, in the namespaces, and prints its rows as JSON. It returns the exit code.
 func inside(o options, name string) int {
 	out := json.NewEncoder(os.Stdout)
@@ -77,11 +85,10 @@ func inside(o options, name string) int {
 		if err != nil {
 			return err
 		}
-		dir := os.Getenv(insideDir)
-		if err := furnish(dir); err != nil {
-			return err
+		if why := lab.NoNamespaces(); why != "" {
+			return errors.New(why)
 		}
-		l, err := newLab(o, dir, chosen[0].budgetOf(o), out)
+		l, err := newBench(o, os.Getenv(insideDir), chosen[0].budgetOf(o), out)
 		if err != nil {
 			return err
 		}

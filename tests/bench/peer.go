@@ -67,7 +67,7 @@ type visitor struct {
 }
 
 // arrive lets a client connect and say opening, and starts the program for it.
-func (l *lab) arrive(p peer, from netip.Addr, opening string) (visitor, error) {
+func (l *bench) arrive(p peer, from netip.Addr, opening string) (visitor, error) {
 	v := visitor{peer: p, began: time.Now()}
 	var err error
 	if v.client, err = dial(from, l.server.addr); err != nil {
@@ -113,7 +113,7 @@ func (p peer) saidRight(said string) bool {
 
 // visits lets n clients, so many of them together, each from an address that
 // from gives, visit p, which is started for each.
-func (l *lab) visits(p peer, n, together int, from func() netip.Addr, opening string) ([]sample, error) {
+func (l *bench) visits(p peer, n, together int, from func() netip.Addr, opening string) ([]sample, error) {
 	var samples []sample
 	for len(samples) < n {
 		var here []visitor
@@ -137,7 +137,7 @@ func (l *lab) visits(p peer, n, together int, from func() netip.Addr, opening st
 
 // compare lets clients visit all peers in turns. Those that are sendwrap must
 // reach this verdict about each of their clients.
-func (l *lab) compare(peers []peer, verdict string, from func() netip.Addr, opening string) (turns[sample], error) {
+func (l *bench) compare(peers []peer, verdict string, from func() netip.Addr, opening string) (turns[sample], error) {
 	return takeTurns(l, peers, func(p peer) (samples []sample, err error) {
 		n, together := l.conns, 1
 		if p.slow {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/netip"
+
+	"sendwrap/tests/lab"
 )
 
 // eachItsOwn is the name under which the table shows sendwrap beside its room
@@ -10,7 +12,7 @@ import (
 const eachItsOwn = "a process each"
 
 // room starts the instance as one process in which all clients wait.
-func (l *lab) room(i *instance) (*daemon, error) {
+func (l *bench) room(i *instance) (*daemon, error) {
 	addr, err := l.freePort()
 	if err != nil {
 		return nil, err
@@ -72,7 +74,7 @@ var atOnce = []int{1, 50}
 
 // measureRoomRefused measures clients that the room refuses: early talkers, each with an address of its
 // own, and one client that the ledger blocks.
-func measureRoomRefused(l *lab) error {
+func measureRoomRefused(l *bench) error {
 	peers, err := l.roomAndPostscreen("room-refused")
 	if err != nil {
 		return err
@@ -86,7 +88,7 @@ func measureRoomRefused(l *lab) error {
 
 // roomAndPostscreen starts a room and, where there is one, a postscreen, and
 // returns them as peers for early talkers.
-func (l *lab) roomAndPostscreen(name string, directives ...string) (peers []peer, err error) {
+func (l *bench) roomAndPostscreen(name string, directives ...string) (peers []peer, err error) {
 	i, err := l.instance(name, append(directives, "mta "+l.program("stub"))...)
 	if err != nil {
 		return nil, err
@@ -96,7 +98,7 @@ func (l *lab) roomAndPostscreen(name string, directives ...string) (peers []peer
 		return nil, err
 	}
 	peers = []peer{i.in(room, earlyReply)}
-	if lackOfPostfix() != "" {
+	if lab.NoPostfix() != "" {
 		return peers, nil
 	}
 	p, err := l.postscreen("postfix-"+name, "PREGREET")
@@ -107,12 +109,12 @@ func (l *lab) roomAndPostscreen(name string, directives ...string) (peers []peer
 // line of the greeting before the greeting is due, and its reply then, which is lost when it
 // closes before that line is acknowledged: Nagle's algorithm holds the reply back.
 func earlyAt(d *daemon) peer {
-	return peer{name: postscreen, at: d, says: "220-" + hostName + " ESMTP Postfix\r\n", then: "521 5.5.1 "}
+	return peer{name: postscreen, at: d, says: "220-" + lab.HostName + " ESMTP Postfix\r\n", then: "521 5.5.1 "}
 }
 
 // roomBlocked measures one client that the ledger blocks, beside postscreen with
 // a list that names it, and an xinetd that has another connection of it.
-func (l *lab) roomBlocked() error {
+func (l *bench) roomBlocked() error {
 	i, err := l.instance("room-blocked", "mta "+l.program("stub"))
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (l *lab) roomBlocked() error {
 		return err
 	}
 	peers := []peer{i.in(room, blockedReply), i.peer(blockedReply).called(eachItsOwn)}
-	if lackOfPostfix() == "" {
+	if lab.NoPostfix() == "" {
 		p, err := l.postscreen("postfix-denylist", "DENYLISTED",
 			"postscreen_access_list = static:reject", "postscreen_denylist_action = drop")
 		if err != nil {
@@ -139,7 +141,7 @@ func (l *lab) roomBlocked() error {
 		{xinetd, "", ""},
 		{xinetdLogging, "HOST", "xinetd FAIL:"},
 	} {
-		if find(xinetd) == "" {
+		if lab.Find(xinetd) == "" {
 			continue
 		}
 		d, held, err := l.fullXinetd(fmt.Sprintf("xinetd-log-%s", x.log), x.log, x.logs, bad)
@@ -150,14 +152,14 @@ func (l *lab) roomBlocked() error {
 		peers = append(peers, peer{name: x.name, at: d})
 	}
 	err = l.roomRefusals("blocked", "BLOCKED", peers, func() netip.Addr { return bad }, limits{{xinetd, xinetdTarget}})
-	if err == nil && find(xinetd) == "" {
-		err = l.put(row{What: "the same with xinetd: blocked", Skipped: "no xinetd; tests/setup.sh unpacks it"})
+	if err == nil && lab.Find(xinetd) == "" {
+		err = l.put(row{What: "the same with xinetd: blocked", Skipped: lab.Missing(xinetd)})
 	}
 	return err
 }
 
 // roomRefusals lets clients who all get this verdict visit the peers in turns.
-func (l *lab) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) error {
+func (l *bench) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) error {
 	few := l.fewer(2)
 	for _, together := range atOnce {
 		got, err := takeTurns(few, peers, func(p peer) ([]burst, error) {
@@ -180,7 +182,7 @@ func (l *lab) roomRefusals(what, verdict string, peers []peer, from func() netip
 			return err
 		}
 	}
-	if why := lackOfPostfix(); why != "" {
+	if why := lab.NoPostfix(); why != "" {
 		return l.put(row{What: "the same with postscreen: " + what, Skipped: why})
 	}
 	return nil

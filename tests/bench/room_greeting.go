@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	osuser "os/user"
-	"path/filepath"
-	"strings"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // knownTarget is how long a known client may wait for its greeting, in ms, the
@@ -19,7 +18,7 @@ const inetd = "inetd"
 
 // measureRoomKnown measures how soon a client is greeted that has waited before, while others wait, and
 // what these cost while nothing happens.
-func measureRoomKnown(l *lab) error {
+func measureRoomKnown(l *bench) error {
 	counts := []int{0, 100, 1000, 10_000}
 	if l.quick {
 		counts = counts[:3]
@@ -39,7 +38,7 @@ func measureRoomKnown(l *lab) error {
 	if err := p.reaching("PASS", 1, func() error { return r.visit(p) }); err != nil {
 		return fmt.Errorf("the first time: %w", err)
 	}
-	h := &crowd{lab: l, at: d, waiting: i.waiting}
+	h := &crowd{bench: l, at: d, waiting: i.waiting}
 	for _, n := range counts {
 		if err := h.fill(n); err != nil {
 			return err
@@ -74,10 +73,10 @@ func measureRoomKnown(l *lab) error {
 
 // measureRoomSpawn measures how much later the MTA greets a client that need
 // not wait because the room starts it and not inetd.
-func measureRoomSpawn(l *lab) error {
+func measureRoomSpawn(l *bench) error {
 	const what = "greeting of a client that the room lets pass at once"
-	if find(inetd) == "" {
-		return l.put(row{What: what, Skipped: "no " + inetd})
+	if lab.Find(inetd) == "" {
+		return l.put(row{What: what, Skipped: lab.Missing(inetd)})
 	}
 	i, err := l.instance("room-spawn", "mta "+l.program("stub"), "allow "+l.network.String())
 	if err != nil {
@@ -109,20 +108,18 @@ func measureRoomSpawn(l *lab) error {
 }
 
 // inetd starts an inetd that starts a program for each client, as many as come.
-func (l *lab) inetd(argv ...string) (*daemon, error) {
+func (l *bench) inetd(argv ...string) (*daemon, error) {
 	addr, err := l.freePort()
 	if err != nil {
 		return nil, err
 	}
-	user, err := osuser.Current()
+	dir, err := os.MkdirTemp(l.dir, inetd)
 	if err != nil {
 		return nil, err
 	}
-	conf := filepath.Join(l.dir, fmt.Sprintf("inetd-%d.conf", addr.Port()))
-	line := fmt.Sprintf("%v stream tcp4 nowait.100000 %s %s %s\n", addr, user.Username, argv[0],
-		strings.Join(append([]string{filepath.Base(argv[0])}, argv[1:]...), " "))
-	if err := os.WriteFile(conf, []byte(line), 0o644); err != nil {
+	argv, _, err = lab.SuperServer(inetd, dir, []netip.AddrPort{addr}, argv...)
+	if err != nil {
 		return nil, err
 	}
-	return l.daemon(addr, []string{find(inetd), "-i", conf})
+	return l.daemon(addr, argv)
 }

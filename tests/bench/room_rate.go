@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // flooding is how many clients the load generator keeps connected.
@@ -14,7 +16,7 @@ const flooding = 100
 
 // measureRoomRate measures how many clients a second one CPU refuses. The
 // clients, and who reads the log, have another one.
-func measureRoomRate(l *lab) error {
+func measureRoomRate(l *bench) error {
 	const what = "clients refused a second by one CPU: spoke early, 100 at a time"
 	all, err := cpus()
 	if err != nil {
@@ -50,7 +52,7 @@ func measureRoomRate(l *lab) error {
 	busy := got.reduce(func(bursts []burst) float64 { b := sum(bursts); return 100 * b.cpu.Seconds() / b.took.Seconds() })
 	cpu := got.reduce(cpuEach)
 	rows := []row{rate.row(what, "1/s"), busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%")}
-	if why := lackOfPostfix(); why != "" {
+	if why := lab.NoPostfix(); why != "" {
 		rows = append(rows, row{What: "the same with postscreen", Skipped: why})
 	} else {
 		rows[0] = rows[0].against(rate, postscreen)
@@ -61,7 +63,7 @@ func measureRoomRate(l *lab) error {
 
 // measureRoomFlood measures how many slammers a second the room refuses while patient clients come, and
 // how much later than they must wait these are greeted. Each of them must be.
-func measureRoomFlood(l *lab) error {
+func measureRoomFlood(l *bench) error {
 	const patients, delay = 100, time.Second
 	slammers := 100_000
 	if l.quick {

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	osexec "os/exec"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // sessionTarget is what a whole session through sendwrap may take: so many times
@@ -14,36 +12,17 @@ import (
 // acknowledgement, since it writes its answer to EHLO in pieces.
 const sessionTarget = 0.4
 
-// Where Debian and its kin have sendmail and the sources of its configuration.
-const (
-	sendmail   = "/usr/sbin/sendmail"
-	sendmailCF = "/usr/share/sendmail/cf/"
-)
-
-// lackOfSendmail says why there is no sendmail under inetd, "" if there is one.
-func lackOfSendmail() string {
-	switch {
-	case !exists(sendmail):
-		return "no " + sendmail
-	case !exists(sendmailCF):
-		return "no " + sendmailCF
-	case find(inetd) == "":
-		return "no " + inetd
-	}
-	return ""
-}
-
 // measureSession measures a session with a real sendmail, through sendwrap without a greet delay and
 // without sendwrap, under the same super-server.
-func measureSession(l *lab) error {
+func measureSession(l *bench) error {
 	if why := lackOfSendmail(); why != "" {
 		return l.put(row{What: "session with sendmail -bs", Skipped: why})
 	}
-	cf, err := writeSendmailCF(filepath.Join(l.dir, "sendmail"))
+	site, err := l.sendmailSite("sendmail", "")
 	if err != nil {
 		return err
 	}
-	bare := peer{name: bareSendmail, argv: []string{sendmail, "-bs", "-C" + cf}}
+	bare := peer{name: bareSendmail, argv: bs(site)}
 	i, err := l.instance("session", "mta "+strings.Join(bare.argv, " "), "greet_delay 0s")
 	if err != nil {
 		return err
@@ -87,17 +66,17 @@ func measureSession(l *lab) error {
 type sessionTimes struct{ greeting, ehlo, whole time.Duration }
 
 // session lets a client speak with p as mail servers do, until the end of the connection.
-func (l *lab) session(p peer) (t sessionTimes, err error) {
+func (l *bench) session(p peer) (t sessionTimes, err error) {
 	v, err := l.arrive(p, l.client(), "")
 	if err != nil {
 		return t, err
 	}
 	defer v.client.close()
-	if err := v.client.converse(turn{"", "220 " + hostName + " ESMTP Sendmail"}); err != nil {
+	if err := v.client.converse(turn{"", "220 " + lab.HostName + " ESMTP Sendmail"}); err != nil {
 		return t, err
 	}
 	t.greeting = time.Since(v.began)
-	if err := v.client.converse(turn{"EHLO client.example", "250-" + hostName}); err != nil {
+	if err := v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName}); err != nil {
 		return t, err
 	}
 	t.ehlo = time.Since(v.began) - t.greeting
@@ -110,37 +89,4 @@ func (l *lab) session(p peer) (t sessionTimes, err error) {
 		_, err = v.child.wait()
 	}
 	return t, err
-}
-
-// writeSendmailCF makes a sendmail.cf in dir that uses no file of the system's
-// sendmail: queue and statistics are in dir, aliases nowhere unless more lines say so.
-func writeSendmailCF(dir string, more ...string) (string, error) {
-	queue := filepath.Join(dir, "queue")
-	if err := os.MkdirAll(queue, 0o700); err != nil {
-		return "", err
-	}
-	mc := "OSTYPE(`linux')dnl\n" +
-		"define(`QUEUE_DIR', `" + queue + "')dnl\n" +
-		"define(`STATUS_FILE', `" + filepath.Join(dir, "statistics") + "')dnl\n" +
-		"define(`confPID_FILE', `" + filepath.Join(dir, "pid") + "')dnl\n" +
-		"define(`confDELIVERY_MODE', `queueonly')dnl\n" +
-		"define(`confREFUSE_LA', `1000')dnl\n" + // ours is not the only load here
-		"define(`confQUEUE_LA', `1000')dnl\n" +
-		"undefine(`ALIAS_FILE')dnl\n" +
-		"FEATURE(`nocanonify')dnl\n" +
-		"FEATURE(`accept_unresolvable_domains')dnl\n" +
-		strings.Join(append(more, ""), "dnl\n") +
-		"MAILER(`local')dnl\n" +
-		"MAILER(`smtp')dnl\n"
-	source := filepath.Join(dir, "sendmail.mc")
-	if err := os.WriteFile(source, []byte(mc), 0o600); err != nil {
-		return "", err
-	}
-	m4 := osexec.Command("m4", "-D_CF_DIR_="+sendmailCF, sendmailCF+"m4/cf.m4", source)
-	text, err := m4.Output()
-	if err != nil {
-		return "", fmt.Errorf("%q: %w", m4.Args, err)
-	}
-	cf := filepath.Join(dir, "sendmail.cf")
-	return cf, os.WriteFile(cf, text, 0o600)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // superServer starts a program for each connection, as tcpserver does: the
@@ -82,7 +84,7 @@ type child int
 func (c child) wait() (time.Duration, error) {
 	var status unix.WaitStatus
 	var usage unix.Rusage
-	late := time.AfterFunc(patience, func() { _ = unix.Kill(int(c), unix.SIGKILL) })
+	late := time.AfterFunc(lab.Patience, func() { _ = unix.Kill(int(c), unix.SIGKILL) })
 	defer late.Stop()
 	for {
 		_, err := unix.Wait4(int(c), &status, 0, &usage)
@@ -101,7 +103,7 @@ func (c child) wait() (time.Duration, error) {
 
 // checkRusage reports an error if the kernel measures the CPU time of a process
 // by sampling it at clock ticks: then most programs here would take no time at all.
-func (l *lab) checkRusage() error {
+func (l *bench) checkRusage() error {
 	const runs = 20
 	ticks := 0
 	samples, err := l.visits(l.cFloor(), runs, 1, l.client, slam)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // counted is what a program did. None of it takes longer on a slower machine.
@@ -41,7 +43,7 @@ type tracer struct {
 
 // countProcess counts what a program does for a client that says something at once: from the execve
 // by which it starts to its end, on one CPU.
-func (l *lab) countProcess(p peer, opening string) (counted, error) {
+func (l *bench) countProcess(p peer, opening string) (counted, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.traced = true
@@ -230,6 +232,10 @@ func (t *tracer) call(tid int) {
 
 // faults returns how many minor page faults a process has had, all threads together.
 func (c child) faults() int {
-	n, _ := strconv.Atoi(statField(int(c), 7))
+	field := lab.ProcStat(int(c))
+	if len(field) < 8 {
+		return 0
+	}
+	n, _ := strconv.Atoi(field[7])
 	return n
 }

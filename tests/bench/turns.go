@@ -16,7 +16,7 @@ type turns[S any] map[string][][]S
 // has one turn a round. A round before the first, not counted, warms caches.
 //
 // When the budget is used up, it returns the rounds that are whole, or else what there is of the first.
-func takeTurns[S any](l *lab, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
+func takeTurns[S any](l *bench, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
 	t := make(turns[S])
 	var warm map[string][]S
 	for round := range l.rounds + 1 {

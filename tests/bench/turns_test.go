@@ -13,7 +13,7 @@ func TestTakeTurns(t *testing.T) {
 	var order []string
 	calls := 0
 	peers := []peer{{name: "a"}, {name: "b"}, {name: "tcpd", slow: true}}
-	l := &lab{state: &state{due: time.Now().Add(time.Hour)}, rounds: 2, slices: 2}
+	l := &bench{state: &state{due: time.Now().Add(time.Hour)}, rounds: 2, slices: 2}
 	got, err := takeTurns(l, peers, func(p peer) ([]int, error) {
 		order = append(order, p.name)
 		calls++
@@ -47,7 +47,7 @@ func TestTakeTurnsLate(t *testing.T) {
 		{8, "map[a:[[5 8]] b:[[6 7]]]", "over its budget of 1m0s: 1 of 2 rounds"},
 		{12, "map[a:[[5 8] [9 12]] b:[[6 7] [10 11]]]", ""},
 	} {
-		l := &lab{state: &state{due: time.Now().Add(time.Hour), budget: time.Minute}, rounds: 2, slices: 2}
+		l := &bench{state: &state{due: time.Now().Add(time.Hour), budget: time.Minute}, rounds: 2, slices: 2}
 		calls := 0
 		end := func() {
 			if calls == tt.turns {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"sendwrap/tests/lab"
 )
 
 // xinetd is a super-server that can refuse a client by itself: the first
@@ -36,7 +38,7 @@ const xinetdService = `service room
 
 // fullXinetd starts xinetd and has it hold a connection of client, which the
 // caller must close.
-func (l *lab) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*daemon, *client, error) {
+func (l *bench) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*daemon, *client, error) {
 	addr, err := l.freePort()
 	if err != nil {
 		return nil, nil, err
@@ -47,7 +49,7 @@ func (l *lab) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*dae
 		return nil, nil, err
 	}
 	pidFile := filepath.Join(l.dir, name+".pid")
-	d, err := l.daemon(addr, []string{find(xinetd), "-dontfork", "-pidfile", pidFile, "-f", conf})
+	d, err := l.daemon(addr, []string{lab.Find(xinetd), "-dontfork", "-pidfile", pidFile, "-f", conf})
 	if err != nil {
 		return nil, nil, err
 	}

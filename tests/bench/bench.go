@@ -20,7 +20,7 @@ import (
 type measurement struct {
 	name   string
 	budget time.Duration // many times what it takes: machines differ
-	run    func(*lab) error
+	run    func(*bench) error
 }
 
 // measurements returns all of them, in the order of the table.
@@ -77,8 +77,8 @@ func choose(only string) ([]measurement, error) {
 	return chosen, nil
 }
 
-// lab is what every measurement works with.
-type lab struct {
+// bench is what every measurement works with.
+type bench struct {
 	*state
 	dir     string // private; holds the programs of build and all configurations
 	log     *logReader
@@ -105,7 +105,7 @@ type state struct {
 var errLate = errors.New("over its budget")
 
 // late returns an error when the budget is used up.
-func (l *lab) late() error {
+func (l *bench) late() error {
 	if time.Now().Before(l.due) {
 		return nil
 	}
@@ -113,7 +113,7 @@ func (l *lab) late() error {
 }
 
 // put hands rows out that are done.
-func (l *lab) put(rows ...row) error {
+func (l *bench) put(rows ...row) error {
 	for _, r := range rows {
 		r.Late = l.cut
 		if err := l.out.Encode(r); err != nil {
@@ -124,14 +124,14 @@ func (l *lab) put(rows ...row) error {
 }
 
 // fewer is the lab with that many times fewer connections, for what takes longer.
-func (l *lab) fewer(times int) *lab {
+func (l *bench) fewer(times int) *bench {
 	few := *l
 	few.slices = max(l.slices/times, 1)
 	return &few
 }
 
 // stop ends all daemons, the last one first.
-func (l *lab) stop() error {
+func (l *bench) stop() error {
 	var errs []error
 	for _, d := range slices.Backward(l.daemons) {
 		errs = append(errs, d.stop())
@@ -139,8 +139,8 @@ func (l *lab) stop() error {
 	return errors.Join(errs...)
 }
 
-func newLab(o options, dir string, budget time.Duration, out *json.Encoder) (*lab, error) {
-	l := &lab{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick, network: benchmarkClients}
+func newBench(o options, dir string, budget time.Duration, out *json.Encoder) (*bench, error) {
+	l := &bench{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick, network: benchmarkClients}
 	l.state = &state{out: out, budget: budget, due: time.Now().Add(budget)}
 	if o.quick {
 		l.rounds, l.slices = min(o.rounds, 2), 4
@@ -163,7 +163,7 @@ var benchmarkClients = netip.MustParsePrefix("198.18.0.0/15")
 // client returns an address that no client of the measurement had before, as a botnet's: else the ledger
 // would block the second slammer for what the first did. In the course of a measurement that needs more
 // than there are, an address comes back, and its ledger must bear that.
-func (l *lab) client() netip.Addr {
+func (l *bench) client() netip.Addr {
 	a := l.next
 	if l.next = a.Next(); !l.network.Contains(l.next.Next()) {
 		l.rewind()
@@ -172,14 +172,14 @@ func (l *lab) client() netip.Addr {
 }
 
 // rewind lets client begin with the first address again.
-func (l *lab) rewind() { l.next = l.server.addr.Addr().Next() }
+func (l *bench) rewind() { l.next = l.server.addr.Addr().Next() }
 
 // program returns the path of a program made by build.
-func (l *lab) program(name string) string { return filepath.Join(l.dir, name) }
+func (l *bench) program(name string) string { return filepath.Join(l.dir, name) }
 
 // goFloor and cFloor are the smallest programs that poll fd 0 and exit.
-func (l *lab) goFloor() peer { return peer{name: goFloor, argv: []string{l.program("floor-go")}} }
-func (l *lab) cFloor() peer  { return peer{name: cFloor, argv: []string{l.program("floor-c")}} }
+func (l *bench) goFloor() peer { return peer{name: goFloor, argv: []string{l.program("floor-go")}} }
+func (l *bench) cFloor() peer  { return peer{name: cFloor, argv: []string{l.program("floor-c")}} }
 
 // heading says what is measured, on which machine and how.
 func heading(o options) string {
