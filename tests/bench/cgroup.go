@@ -12,15 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryGroup is a memory cgroup of our own. The kernel charges to it all that
-// its processes cost, page tables, kernel stacks and task structures included,
-// which no file of /proc/PID shows.
+// memoryGroup is a memory cgroup of our own. The kernel charges to it all that its processes cost,
+// page tables, kernel stacks and task structures included, which no file of /proc/PID shows.
 type memoryGroup struct {
 	dir  string
 	home string // the cgroup that this program is in
-	// What is summed: keys of memory.stat, and files that hold one number.
-	// Both are exact, where memory.usage_in_bytes and memory.current count in
-	// batches of 64 pages a CPU. Page cache is left out: it is nobody's in particular.
+	// What is summed: keys of memory.stat, and files that hold one number. Both are exact, where
+	// memory.usage_in_bytes and memory.current count in batches of 64 pages a CPU. Page cache is
+	// left out: it is nobody's in particular.
 	keys, files []string
 }
 
@@ -43,8 +42,8 @@ func newMemoryGroup(name string) (*memoryGroup, error) {
 	return g, nil
 }
 
-// findMemoryGroup says where a memory cgroup of this name is or would be: of
-// version 1 or 2, where these are usually mounted.
+// findMemoryGroup says where a memory cgroup of this name is or would be: of version 1 or 2, where
+// these are usually mounted.
 func findMemoryGroup(name string) (*memoryGroup, error) {
 	membership, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -82,8 +81,8 @@ func tryMemoryGroup(name string) error {
 	return g.within(func() error { return nil })
 }
 
-// remove removes the cgroup. All processes in it must have been waited for, or
-// be about to end: those whose parent has are waited for by nobody.
+// remove removes the cgroup. All processes in it must have been waited for, or be about to end:
+// those whose parent has are waited for by nobody.
 func (g *memoryGroup) remove() error {
 	deadline := time.Now().Add(time.Second)
 	for {
@@ -103,8 +102,8 @@ func (g *memoryGroup) within(run func() error) error {
 	return errors.Join(run(), join(g.home))
 }
 
-// enter returns the command line that makes argv a member. This program itself
-// is none then, not even for a moment: what it was charged for meanwhile would go when it goes.
+// enter returns the command line that makes argv a member. This program itself is none then, not
+// even for a moment: what it was charged for meanwhile would go when it goes.
 func (g *memoryGroup) enter(argv []string) []string {
 	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}, argv...)
 }

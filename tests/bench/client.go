@@ -34,8 +34,8 @@ type client struct {
 	buf []byte // received, not yet returned
 }
 
-// dial connects from an address to the super-server. The kernel completes the
-// handshake; accept may come later.
+// dial connects from an address to the super-server. The kernel completes the handshake; accept may
+// come later.
 func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -93,8 +93,7 @@ func (c *client) rest() (string, error) {
 	}
 }
 
-// reply returns the next SMTP reply (RFC 5321 §4.2), all its lines without the
-// last CRLF.
+// reply returns the next SMTP reply (RFC 5321 §4.2), all its lines without the last CRLF.
 func (c *client) reply() (string, error) {
 	for {
 		if n := replyEnd(c.buf); n > 0 {
@@ -134,8 +133,8 @@ func (c *client) converse(turns ...turn) error {
 	return nil
 }
 
-// replyEnd returns the length of the whole reply that b begins with, 0 if it is
-// not whole yet. Its last line has no "-" after the code.
+// replyEnd returns the length of the whole reply that b begins with, 0 if it is not whole yet. Its
+// last line has no "-" after the code.
 func replyEnd(b []byte) int {
 	for at := 0; ; {
 		n := bytes.IndexByte(b[at:], '\n')

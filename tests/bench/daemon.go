@@ -79,8 +79,8 @@ func (l *bench) freePort() (netip.AddrPort, error) {
 	return s.addr, unix.Close(s.fd)
 }
 
-// stop ends the daemon. It reports an error if one of ours does not exit with 0
-// then. What has been stopped already is left alone.
+// stop ends the daemon. It reports an error if one of ours does not exit with 0 then. What has been
+// stopped already is left alone.
 func (d *daemon) stop() error {
 	if d.cmd.ProcessState != nil {
 		return nil
@@ -153,9 +153,8 @@ func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
 	return u, sum, nil
 }
 
-// spent returns the CPU time that the daemon has used since it was last asked.
-// All of it: what it does for a client later, while others have their turn, is
-// part of that client's cost.
+// spent returns the CPU time that the daemon has used since it was last asked. All of it: what it
+// does for a client later, while others have their turn, is part of that client's cost.
 func (d *daemon) spent() (time.Duration, error) {
 	now, err := d.usage()
 	if err != nil {
@@ -174,8 +173,8 @@ func (d *daemon) spent() (time.Duration, error) {
 	return sum, nil
 }
 
-// cpu returns the CPU time, user and system, of a process that runs: the
-// scheduler's exact time of all its threads, those that have ended included.
+// cpu returns the CPU time, user and system, of a process that runs: the scheduler's exact time of
+// all its threads, those that have ended included.
 func (c child) cpu() (time.Duration, error) {
 	const sched = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h
 	var t unix.Timespec
@@ -185,8 +184,8 @@ func (c child) cpu() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first client
-// comes: those are to be pinned, too.
+// pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first
+// client comes: those are to be pinned, too.
 func (d *daemon) pin(on unix.CPUSet) error {
 	all, err := d.processes()
 	for _, c := range all {
@@ -195,8 +194,8 @@ func (d *daemon) pin(on unix.CPUSet) error {
 	return err
 }
 
-// pin lets all threads of a process run on these CPUs only. Threads that they
-// start later inherit it.
+// pin lets all threads of a process run on these CPUs only. Threads that they start later inherit
+// it.
 func pin(pid int, on unix.CPUSet) error {
 	// A thread may appear while we walk: walk until there was none.
 	var done []int

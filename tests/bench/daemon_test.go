@@ -11,8 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a daemon costs is what its child works, to the last microsecond or so,
-// and it is not counted twice.
+// What a daemon costs is what its child works, to the last microsecond or so, and it is not counted
+// twice.
 func TestSpent(t *testing.T) {
 	d := &daemon{name: "sh", cmd: osexec.Command("sh", "-c", `head -c 100000000 /dev/zero >/dev/null; (sleep 60; :); :`)}
 	if err := d.cmd.Start(); err != nil {

@@ -68,8 +68,8 @@ func build(dir, ready string) error {
 			return fmt.Errorf("%q: %w\n%s", argv, err, out)
 		}
 	}
-	// Until they are on the disk, the pages of a new program count as dirty
-	// memory of whoever maps them.
+	// Until they are on the disk, the pages of a new program count as dirty memory of whoever maps
+	// them.
 	unix.Sync()
 	return nil
 }

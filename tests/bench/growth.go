@@ -28,34 +28,55 @@ type house struct {
 // opener starts a house in the lab, whose name is not taken yet.
 type opener func(in *bench, name string) (*house, error)
 
-// growths are what a client costs in each house, by how many there are.
-type growths []struct{ private, charged series }
-
-// growing measures how houses grow with the number of their clients. Each is in a process of its own, so
-// that nothing needs warming up; two rounds, since they hardly vary. charged is empty without a memory cgroup.
-func (l *bench) growing(name string, counts []int, houses map[string]opener, inGroup bool) (growths, error) {
-	all := make(growths, len(counts))
-	for n := range all {
-		all[n].private, all[n].charged = make(series), make(series)
+// growing measures how houses grow with the number of their clients, and hands out the rows. what
+// says whose memory it is, and targets hold from that count on. Each house is in a process of its
+// own, so that nothing needs warming up; two rounds, since they hardly vary.
+func (l *bench) growing(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
+	unusable := tryMemoryGroup(groupName(l.dir))
+	private, charged := make([]series, len(counts)), make([]series, len(counts))
+	for n := range counts {
+		private[n], charged[n] = make(series), make(series)
 	}
 	for round := range min(l.rounds, 2) {
 		for _, who := range slices.Sorted(maps.Keys(houses)) {
 			l.rewind()
-			grown, err := l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, inGroup)
+			grown, err := l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, unusable == nil)
+			if late := l.late(); err != nil && late != nil && round > 0 {
+				l.cut = fmt.Sprintf("%v: %d of 2 rounds", late, round)
+				break
+			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", who, err)
+				return fmt.Errorf("%s: %w", who, err)
 			}
 			for n := range counts {
-				all[n].private[who] = append(all[n].private[who], grown[n].private)
-				all[n].charged[who] = append(all[n].charged[who], grown[n].charged)
+				private[n][who] = append(private[n][who], grown[n].private)
+				charged[n][who] = append(charged[n][who], grown[n].charged)
 			}
 		}
 	}
-	return all, nil
+	for n, count := range counts {
+		of := fmt.Sprintf(" of %s: %d at once", what, count)
+		p, c := private[n].row("private memory"+of, "kB"), charged[n].row("memory with the kernel's"+of, "kB")
+		if count >= from {
+			p = p.within(target)
+		}
+		_, beside := charged[n][postscreen]
+		switch {
+		case unusable != nil:
+			c = row{What: c.What, Unit: c.Unit, Skipped: unusable.Error()}
+		case beside && count >= from:
+			c = c.atMost(charged[n], postscreen, chargedTarget)
+		case beside:
+			c = c.against(charged[n], postscreen)
+		}
+		l.put(p, c)
+	}
+	return nil
 }
 
-// grown opens a house, lets as many clients in as counts says, and returns what each of them costs then.
-// A few that left before do not count: what a program needs for the first client it needs for no other.
+// grown opens a house, lets as many clients in as counts says, and returns what each of them costs
+// then. A few that left before do not count: what a program needs for the first client it needs for
+// no other.
 func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory, err error) {
 	in := *l
 	if inGroup {
@@ -98,38 +119,8 @@ func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (gro
 	return grown, h.at.stop()
 }
 
-// putGrowth hands out the rows of all counts. what says what is measured, and targets hold from that count on.
-func (l *bench) putGrowth(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
-	unusable := tryMemoryGroup(groupName(l.dir))
-	all, err := l.growing(name, counts, houses, unusable == nil)
-	if err != nil {
-		return err
-	}
-	for n, count := range counts {
-		private := all[n].private.row(fmt.Sprintf("private memory of %s: %d at once", what, count), "kB")
-		charged := all[n].charged.row(fmt.Sprintf("memory with the kernel's of %s: %d at once", what, count), "kB")
-		_, beside := all[n].charged[postscreen]
-		if count >= from {
-			private = private.within(target)
-		}
-		switch {
-		case beside && count >= from:
-			charged = charged.atMost(all[n].charged, postscreen, chargedTarget)
-		case beside:
-			charged = charged.against(all[n].charged, postscreen)
-		}
-		if unusable != nil {
-			charged = row{What: charged.What, Unit: charged.Unit, Skipped: unusable.Error()}
-		}
-		if err := l.put(private, charged); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// measureRoomMemory measures what a client costs that waits in the room, by how
-// many do: longer than measuring takes.
+// measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
+// than measuring takes.
 func measureRoomMemory(l *bench) error {
 	counts := []int{100, 1000, 10_000}
 	if l.quick {
@@ -155,13 +146,7 @@ func measureRoomMemory(l *bench) error {
 			return &house{at: d, fill: c.fill, empty: c.empty}, err
 		}
 	}
-	if err := l.putGrowth("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom); err != nil {
-		return err
-	}
-	if why := lab.NoPostfix(); why != "" {
-		return l.put(row{What: "the same with postscreen", Skipped: why})
-	}
-	return nil
+	return l.growing("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom)
 }
 
 // crowd are silent clients of a daemon, which wait.
@@ -211,8 +196,8 @@ func (c *crowd) expect(n int) error {
 	})
 }
 
-// measureGuardMemory measures what a session costs in the guard whose client has sent a message and stays. The sessions
-// are those of an MTA with a thousand processes, as far as the guard can see.
+// measureGuardMemory measures what a session costs in the guard whose client has sent a message and
+// stays. The sessions are those of an MTA with a thousand processes, as far as the guard can see.
 func measureGuardMemory(l *bench) error {
 	counts := []int{100, 1000}
 	if l.quick {
@@ -244,7 +229,7 @@ func measureGuardMemory(l *bench) error {
 		}
 		return h, nil
 	}}
-	return l.putGrowth("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
+	return l.growing("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
 }
 
 // nobodyCaught reports an error if the guard has reached a verdict about anybody.

@@ -11,12 +11,14 @@ import (
 )
 
 const (
-	// guesses is how many names the dictionary has, and of so many as validOne says one is valid. quickGuesses is for a trial.
+	// guesses is how many names the dictionary has, and of so many as validOne says one is valid.
+	// quickGuesses is for a trial.
 	guesses      = 200
 	quickGuesses = 40
 	validOne     = 20
 
-	// firstValid is which one is valid for the first time: not so late that a short attack has nothing to find.
+	// firstValid is which one is valid for the first time: not so late that a short attack has
+	// nothing to find.
 	firstValid = 5
 
 	// refusals in a row end a session of the attack: nobody will let it in for long.
@@ -29,7 +31,8 @@ type guess struct {
 	valid bool // which the attacker does not know
 }
 
-// dictionary is what the sessions of an attack share: names still to be tried, and what has been learned.
+// dictionary is what the sessions of an attack share: names still to be tried, and what has been
+// learned.
 type dictionary struct {
 	mu      sync.Mutex
 	left    []guess
@@ -71,8 +74,9 @@ func (d *dictionary) next() (guess, bool) {
 	return g, true
 }
 
-// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not, all others nothing, so that it
-// must be tried again. An error is a reply that lies: then this is not the attack that it is meant to be.
+// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not, all others
+// nothing, so that it must be tried again. An error is a reply that lies: then this is not the
+// attack that it is meant to be.
 func (d *dictionary) tried(g guess, reply string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,8 +138,9 @@ type attacker struct {
 	err  error // the first
 }
 
-// run goes through the dictionary, all from one address. When a connection ends the next one goes on with it, until
-// there are no names left, the time is up, or each session was refused several times in a row.
+// run goes through the dictionary, all from one address. When a connection ends the next one goes
+// on with it, until there are no names left, the time is up, or each session was refused several
+// times in a row.
 func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (loot, error) {
 	began := time.Now()
 	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit), words: newDictionary(a.names)}

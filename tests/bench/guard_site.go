@@ -19,8 +19,8 @@ const (
 	guardsPostfix = "Postfix with the guard"
 )
 
-// sendmailSite makes a sendmail that knows the valid names of the dictionary, queues their mail, and asks
-// the guard at socket unless that is "".
+// sendmailSite makes a sendmail that knows the valid names of the dictionary, queues their mail,
+// and asks the guard at socket unless that is "".
 func (l *bench) sendmailSite(name, socket string) (s lab.SendmailSite, err error) {
 	s = lab.SendmailSite{
 		Dir:    filepath.Join(l.dir, name),
@@ -54,8 +54,8 @@ type guarded struct {
 	guard  *daemon
 }
 
-// guarded starts the guard of a configuration with these directives, and no others but where ledger and guard are.
-// owner may open the guard's socket, "" for root.
+// guarded starts the guard of a configuration with these directives, and no others but where ledger
+// and guard are. owner may open the guard's socket, "" for root.
 func (l *bench) guarded(name, owner string, directives ...string) (g guarded, err error) {
 	g.socket = l.socket(name)
 	at := "guard_listen unix:" + g.socket
@@ -81,7 +81,8 @@ func (g guarded) milters() []string {
 	return []string{"smtpd_milters = unix:" + g.socket, "milter_default_action = accept", "milter_command_timeout = 10s"}
 }
 
-// listeningAt reports whether a program listens on a unix socket. Nothing connects to find out: that would be a session.
+// listeningAt reports whether a program listens on a unix socket. Nothing connects to find out:
+// that would be a session.
 func listeningAt(path string) bool {
 	const accepts = "00010000" // __SO_ACCEPTCON of the kernel's net.h
 	table, _ := os.ReadFile("/proc/net/unix")
@@ -101,7 +102,8 @@ func (d *daemon) alone() error {
 	})
 }
 
-// lifetime ends the daemon and returns the CPU time that it has used, with all processes it has started and waited for.
+// lifetime ends the daemon and returns the CPU time that it has used, with all processes it has
+// started and waited for.
 func (d *daemon) lifetime() (time.Duration, error) {
 	if err := errors.Join(d.alone(), d.stop()); err != nil {
 		return 0, err

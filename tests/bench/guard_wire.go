@@ -11,7 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// packet is one of the milter protocol (libmilter's mfdef.h): its length in 4 bytes, a letter, and strings.
+// packet is one of the milter protocol (libmilter's mfdef.h): its length in 4 bytes, a letter, and
+// strings.
 func packet(letter byte, strings ...string) []byte {
 	data := []byte{letter}
 	for _, s := range strings {
@@ -23,8 +24,9 @@ func packet(letter byte, strings ...string) []byte {
 // What sendmail offers: version 6 of the protocol, all actions, all steps.
 const milterOffer = "\x00\x00\x00\x0dO\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff"
 
-// milterSession opens a session with a milter as sendmail does for a client, and tells it of a message, up to its end. The
-// milter must ask for what the guard asks for: no answer to HELO, nothing of the text.
+// milterSession opens a session with a milter as sendmail does for a client, and tells it of a
+// message, up to its end. The milter must ask for what the guard asks for: no answer to HELO,
+// nothing of the text.
 func milterSession(socket string, from netip.Addr) (net.Conn, error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {

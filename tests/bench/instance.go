@@ -18,8 +18,8 @@ type instance struct {
 	log     *logReader
 }
 
-// instance writes a configuration with these directives, and no others but
-// where the ledger is, and lets `sendwrap check` confirm it.
+// instance writes a configuration with these directives, and no others but where the ledger is, and
+// lets `sendwrap check` confirm it.
 func (l *bench) instance(name string, directives ...string) (*instance, error) {
 	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
 	// A directory of its own: sendwrap wants it private.
@@ -74,8 +74,8 @@ func (i *instance) waiting() (int, error) {
 	return s.Sessions.Waiting, err
 }
 
-// reaching calls run and reports an error unless meanwhile sendwrap reached each of these verdicts so
-// many times and no other: in its counts and in its log.
+// reaching calls run and reports an error unless meanwhile sendwrap reached each of these verdicts
+// so many times and no other: in its counts and in its log.
 func (i *instance) reaching(want map[string]int, run func() error) error {
 	before, err := i.status()
 	if err != nil {

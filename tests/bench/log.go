@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// logReader stands in for syslogd and counts lines: sendwrap's by verdict,
-// those of others by program and first word, "postscreen PREGREET".
+// logReader stands in for syslogd and counts lines: sendwrap's by verdict, those of others by
+// program and first word, "postscreen PREGREET".
 type logReader struct {
 	mu    sync.Mutex
 	lines map[string]int
@@ -34,8 +34,8 @@ func readLog(path string) (*logReader, error) {
 	return r, nil
 }
 
-// count takes one datagram: "<22>sendwrap[4243]: PREGREET client=…", with a time
-// before the program or without.
+// count takes one datagram: "<22>sendwrap[4243]: PREGREET client=…", with a time before the program
+// or without.
 func (r *logReader) count(line []byte) {
 	head, text, framed := bytes.Cut(line, []byte("]: "))
 	program := head[bytes.LastIndexAny(head, "> /")+1:] // without the "postfix/" of all of Postfix
@@ -61,8 +61,8 @@ func (r *logReader) grows(key string, n int, run func() error) error {
 	return r.expect(key, before+n)
 }
 
-// expect reports an error unless the lines with this verdict come to be n. A line is in the socket before
-// its writer ends, so waiting is for our own goroutine alone.
+// expect reports an error unless the lines with this verdict come to be n. A line is in the socket
+// before its writer ends, so waiting is for our own goroutine alone.
 func (r *logReader) expect(verdict string, n int) error {
 	err := await(fmt.Sprintf("%d log lines %s", n, verdict), func() (bool, error) {
 		got := r.seen(verdict)

@@ -3,37 +3,34 @@
 //	go run ./tests/bench [-quick] [-rounds N] [-only NAME,...] [-json] [-sendwrap FILE]
 //	                     [-budget DURATION] [-markdown FILE]
 //
-// Each row is printed when it is done, and all of them as a table at the end. A
-// measurement is a process of its own, in mount, network, process and host name
-// namespaces of its own: sendwrap finds a /dev/log that is really read, host names
-// need no DNS, and what the measurement has started is gone when it ends. It has a
-// budget of time. When that is used up, it ends with the next turn, and its rows say
-// so; one that hangs is killed a little later. The next measurement follows, whatever
-// became of the one before. The exit code is 1 if one has failed.
+// Each row is printed when it is done, and all of them as a table at the end. A measurement is a
+// process of its own, in mount, network, process and host name namespaces of its own: sendwrap
+// finds a /dev/log that is really read, host names need no DNS, and what the measurement has
+// started is gone when it ends. It has a budget of time. When that is used up, it ends with the
+// next turn, and its rows say so; one that hangs is killed a little later. The next measurement
+// follows, whatever became of the one before. The exit code is 1 if one has failed.
 //
-// The first rows count: system calls, page faults, threads. They are nearly the same
-// on every machine. All others are times, or memory.
+// The first rows count: system calls, page faults, threads. They are nearly the same on every
+// machine. All others are times, or memory.
 //
-// The least are two programs built on the spot: the smallest Go program and the
-// smallest static C program that poll fd 0 and exit (testdata). The machine may be
-// noisy: all programs take turns in every round, a value is the median of the rounds,
-// a ratio the median of the rounds' own ratios. tcpd and sendmail are measured where
-// they are installed, the Perl sendwrap of 2004 where the environment variable
-// PERL_SENDWRAP names its file.
+// The least are two programs built on the spot: the smallest Go program and the smallest static C
+// program that poll fd 0 and exit (testdata). The machine may be noisy: all programs take turns in
+// every round, a value is the median of the rounds, a ratio the median of the rounds' own ratios.
+// tcpd and sendmail are measured where they are installed.
 //
-// The room, sendwrap as one process for all clients, is measured beside Postfix's
-// postscreen and beside xinetd where tests/setup.sh has unpacked them, and beside
-// sendwrap as a process for each client. Their CPU time is the scheduler's own sum for
-// each of their processes, threads that have ended included.
+// The room, sendwrap as one process for all clients, is measured beside Postfix's postscreen and
+// beside xinetd where tests/setup.sh has unpacked them, and beside sendwrap as a process for each
+// client. Their CPU time is the scheduler's own sum for each of their processes, threads that have
+// ended included.
 //
-// The guard is measured in front of a real sendmail, and of Postfix: what dictionary
-// attacks learn and cost with it and without, by the MTA's own means too; what it adds
-// to an honest message; what a session takes of its memory.
+// The guard is measured in front of a real sendmail, and of Postfix: what dictionary attacks learn
+// and cost with it and without, by the MTA's own means too; what it adds to an honest message; what
+// a session takes of its memory.
 //
-// A number is only printed if the run was what it claims to be: every reply is
-// compared, and sendwrap's own counts (`sendwrap status -json`) and log lines must
-// have grown by just the verdicts meant. Anything else is a row that has failed. A
-// missed target is none: it is marked in the table.
+// A number is only printed if the run was what it claims to be: every reply is compared, and
+// sendwrap's own counts (`sendwrap status -json`) and log lines must have grown by just the
+// verdicts meant. Anything else is a row that has failed. A missed target is none: it is marked in
+// the table.
 package main
 
 import (

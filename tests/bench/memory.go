@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -12,8 +11,8 @@ import (
 // memoryTarget is what a waiting client may cost: so many times the smallest Go program.
 const memoryTarget = 1.25
 
-// measureMemory measures what a client costs that waits out the greet delay,
-// when it is alone and when many others do.
+// measureMemory measures what a client costs that waits out the greet delay, when it is alone and
+// when many others do.
 func measureMemory(l *bench) error {
 	i, err := l.instance("memory", "mta "+l.program("stub"),
 		"greet_delay 290s stress=290s", "max_waiting 2000", "client_conns 0")
@@ -29,12 +28,8 @@ func measureMemory(l *bench) error {
 	us := i.peer("")
 	peers := []peer{us, us.oneCPU(), l.goFloor(), l.cFloor()}
 	for _, n := range counts {
-		got, err := takeTurns(once, peers, func(p peer) (m []memory, err error) {
-			err = p.reaching("HANGUP", n, func() (err error) {
-				m, err = l.crowd(p, n, unusable == nil)
-				return err
-			})
-			return m, err
+		got, err := takeTurns(once, peers, func(p peer) ([]memory, error) {
+			return reaching(p, "HANGUP", n, func() ([]memory, error) { return l.crowd(p, n, unusable == nil) })
 		})
 		if err != nil {
 			return err
@@ -47,12 +42,8 @@ func measureMemory(l *bench) error {
 		if unusable != nil {
 			kernel = row{What: kernel.What, Unit: kernel.Unit, Skipped: unusable.Error()}
 		}
-		err = l.put(
-			private.row("private memory "+what, "kB").atMost(private, goFloor, memoryTarget),
+		l.put(private.row("private memory "+what, "kB").atMost(private, goFloor, memoryTarget),
 			share.row("PSS "+what, "kB").against(share, goFloor), kernel)
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -64,9 +55,8 @@ type memory struct {
 	charged float64 // to a memory cgroup: its own and the kernel's for it; 0 if unknown
 }
 
-// crowd lets n silent clients wait at p at once and returns what the processes
-// cost, each, as the only sample. Only inGroup, a memory cgroup of their own, can
-// they be charged.
+// crowd lets n silent clients wait at p at once and returns what the processes cost, each, as the
+// only sample. Only inGroup, a memory cgroup of their own, can they be charged.
 func (l *bench) crowd(p peer, n int, inGroup bool) ([]memory, error) {
 	clients, conns, err := l.connectAll(n)
 	if err != nil {
@@ -138,19 +128,19 @@ func (l *bench) connectAll(n int) (clients []*client, conns []int, err error) {
 	return clients, conns, nil
 }
 
-// settled waits until the memory of the processes no longer changes and returns
-// the sums of their private dirty memory and of their proportional shares, in kB.
+// settled waits until the memory of the processes no longer changes and returns the sums of their
+// private dirty memory and of their proportional shares, in kB.
 func settled(children []child) (private, share int, err error) {
 	last := -1
 	err = await("the memory of waiting processes settles", func() (bool, error) {
 		time.Sleep(100 * time.Millisecond)
 		private, share = 0, 0
 		for _, c := range children {
-			p, s, err := c.memory()
+			sums, err := c.mapped("")
 			if err != nil {
 				return false, err
 			}
-			private, share = private+p, share+s
+			private, share = private+sums["Private_Dirty:"], share+sums["Pss:"]
 		}
 		same := private == last
 		last = private
@@ -159,41 +149,12 @@ func settled(children []child) (private, share int, err error) {
 	return private, share, err
 }
 
-// memory returns the private dirty memory and the proportional share of a process, in kB.
-func (c child) memory() (private, share int, err error) {
-	file := fmt.Sprintf("/proc/%d/smaps_rollup", c)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0, 0, err
-	}
-	for line := range bytes.Lines(text) {
-		field := bytes.Fields(line)
-		if len(field) != 3 {
-			continue
-		}
-		switch string(field[0]) {
-		case "Private_Dirty:":
-			private, err = strconv.Atoi(string(field[1]))
-		case "Pss:":
-			share, err = strconv.Atoi(string(field[1]))
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-	}
-	if private == 0 || share == 0 {
-		return 0, 0, fmt.Errorf("%s: no memory at all", file)
-	}
-	return private, share, nil
-}
-
-// statAge is how old the numbers of a cgroup's memory.stat may be that the
-// kernel did not find worth adding up: FLUSH_TIME in its memcontrol.c, and some.
+// statAge is how old the numbers of a cgroup's memory.stat may be that the kernel did not find
+// worth adding up: FLUSH_TIME in its memcontrol.c, and some.
 const statAge = 2200 * time.Millisecond
 
-// memoryNow returns the memory of all processes of the daemon in kB, when
-// it does not change any more, without what is mapped of a file. What the cgroup is charged
-// is 0 without one.
+// memoryNow returns the memory of all processes of the daemon in kB, when it does not change any
+// more, without what is mapped of a file. What the cgroup is charged is 0 without one.
 func (d *daemon) memoryNow(file string, group *memoryGroup) (memory, error) {
 	if _, err := d.usage(); err != nil { // until it has nothing left to do
 		return memory{}, err
@@ -207,11 +168,11 @@ func (d *daemon) memoryNow(file string, group *memoryGroup) (memory, error) {
 		return m, err
 	}
 	for _, pid := range all {
-		kB, err := pid.private(file)
+		sums, err := pid.mapped(file)
 		if err != nil {
 			return m, err
 		}
-		m.private += float64(kB)
+		m.private += float64(sums["Private_Dirty:"] + sums["Private_Clean:"])
 	}
 	if group != nil {
 		charged, err := group.charged()
@@ -223,30 +184,31 @@ func (d *daemon) memoryNow(file string, group *memoryGroup) (memory, error) {
 	return m, nil
 }
 
-// private returns the memory in kB that no other process maps, without what is
-// mapped of a file: the ledger has its full size from the start, however many pages of it have been seen.
-func (c child) private(except string) (kB int, err error) {
-	file := fmt.Sprintf("/proc/%d/smaps", c)
-	text, err := os.ReadFile(file)
+// mapped returns sums of /proc/PID/smaps in kB, by the words that stand there: "Private_Dirty:",
+// "Pss:". What is mapped of the file except is left out: the ledger has its full size from the
+// start, however many pages of it have been seen.
+func (c child) mapped(except string) (map[string]int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", c))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	sums := make(map[string]int)
 	excepted := false
-	for line := range bytes.Lines(text) {
-		field := strings.Fields(string(line))
+	for line := range strings.Lines(string(text)) {
+		field := strings.Fields(line)
 		switch {
 		case len(field) >= 5 && strings.Contains(field[0], "-"): // the head of a mapping
 			excepted = except != "" && len(field) > 5 && field[5] == except
-		case len(field) == 3 && !excepted && (field[0] == "Private_Dirty:" || field[0] == "Private_Clean:"):
-			n, err := strconv.Atoi(field[1])
+		case len(field) == 3 && !excepted:
+			kB, err := strconv.Atoi(field[1])
 			if err != nil {
-				return 0, fmt.Errorf("%s: %w", file, err)
+				return nil, err
 			}
-			kB += n
+			sums[field[0]] += kB
 		}
 	}
-	if kB == 0 {
-		return 0, fmt.Errorf("%s: no private memory at all", file)
+	if sums["Private_Dirty:"] == 0 {
+		return nil, fmt.Errorf("process %d has no memory at all", c)
 	}
-	return kB, nil
+	return sums, nil
 }

@@ -22,12 +22,12 @@ const (
 	insideDir  = "SENDWRAP_BENCH_DIR"
 )
 
-// grace is how long a measurement may go on that is over its budget: until the end of a turn, in which
-// nothing waits for longer than lab.Patience.
+// grace is how long a measurement may go on that is over its budget: until the end of a turn, in
+// which nothing waits for longer than lab.Patience.
 const grace = lab.Patience + 30*time.Second
 
-// isolated has a measurement made by a process of its own in new namespaces, and hands each row to add
-// when it is there. Whatever the measurement leaves running dies with the process namespace.
+// isolated has a measurement made by a process of its own in new namespaces, and hands each row to
+// add when it is there. Whatever the measurement leaves running dies with the process namespace.
 func isolated(ctx context.Context, o options, dir string, m measurement, add func(row)) {
 	budget := m.budgetOf(o)
 	late, cancel := context.WithTimeout(ctx, budget+grace)
@@ -77,7 +77,8 @@ func prepare() error {
 	return errors.Join(lab.ClientsHere(), lab.Cover("/etc/hosts.allow", ""), lab.Cover(hostsDeny, "stub: ALL\n"))
 }
 
-// inside makes one measurement, in the namespaces, and prints its rows as JSON. It returns the exit code.
+// inside makes one measurement, in the namespaces, and prints its rows as JSON. It returns the exit
+// code.
 func inside(o options, name string) int {
 	out := json.NewEncoder(os.Stdout)
 	err := func() error {

@@ -11,10 +11,9 @@ import (
 // postscreen is the name of Postfix's room.
 const postscreen = "postscreen"
 
-// postscreen starts Postfix with a postscreen that tests early talkers only, and
-// more parameters of postconf(5). Its master listens, and starts postscreen
-// when the first client comes. logs is the word that stands in its log for
-// each client.
+// postscreen starts Postfix with a postscreen that tests early talkers only, and more parameters of
+// postconf(5). Its master listens, and starts postscreen when the first client comes. logs is the
+// word that stands in its log for each client.
 func (l *bench) postscreen(name, logs string, parameters ...string) (*daemon, error) {
 	addr, err := l.freePort()
 	if err != nil {
@@ -23,8 +22,8 @@ func (l *bench) postscreen(name, logs string, parameters ...string) (*daemon, er
 	d, err := l.postfix(addr, lab.PostfixSite{
 		Dir: filepath.Join(l.dir, name),
 		Main: append([]string{
-			// Nobody is exempt; and no limit but what the machine bears, of which each
-			// has its own default in others.
+			// Nobody is exempt; and no limit but what the machine bears, of which each has its own
+			// default in others.
 			"postscreen_access_list =",
 			"postscreen_greet_wait = 6s",
 			"postscreen_greet_action = drop",

@@ -9,15 +9,15 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// knownTarget is how long a known client may wait for its greeting, in ms, the
-// MTA's start included.
+// knownTarget is how long a known client may wait for its greeting, in ms, the MTA's start
+// included.
 const knownTarget = 50
 
 // inetd is the super-server that the room's start of an MTA is measured beside.
 const inetd = "inetd"
 
-// measureRoomKnown measures how soon a client is greeted that has waited before, while others wait, and
-// what these cost while nothing happens.
+// measureRoomKnown measures how soon a client is greeted that has waited before, while others wait,
+// and what these cost while nothing happens.
 func measureRoomKnown(l *bench) error {
 	counts := []int{0, 100, 1000, 10_000}
 	if l.quick {
@@ -35,7 +35,7 @@ func measureRoomKnown(l *bench) error {
 	}
 	p := i.in(d, stubGreeting)
 	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
-	if err := p.reaching("PASS", 1, func() error { return r.visit(p) }); err != nil {
+	if _, err := l.flood("PASS", p, r); err != nil {
 		return fmt.Errorf("the first time: %w", err)
 	}
 	h := &crowd{bench: l, at: d, waiting: i.waiting}
@@ -43,19 +43,13 @@ func measureRoomKnown(l *bench) error {
 		if err := h.fill(n); err != nil {
 			return err
 		}
-		visits := max(50, 20*l.rounds)
-		var answers []sample
-		err := p.reaching("KNOWN", visits, func() (err error) {
-			answers, err = p.greetings(visits, r.from)
-			return err
-		})
+		r.clients = max(50, 20*l.rounds)
+		answers, err := reaching(p, "KNOWN", r.clients, func() ([]sample, error) { return l.visits(p, r) })
 		if err != nil {
 			return err
 		}
 		what := fmt.Sprintf("greeting of a known client, while %d others wait in the room", n)
-		if err := l.put(oursAlone(what, "ms", medianAnswer(answers)).within(knownTarget)); err != nil {
-			return err
-		}
+		l.put(oursAlone(what, "ms", medianAnswer(answers)).within(knownTarget))
 	}
 	const while = 2 * time.Second
 	_, before, err := d.usageNow()
@@ -68,15 +62,17 @@ func measureRoomKnown(l *bench) error {
 		return err
 	}
 	what := fmt.Sprintf("CPU of the room in %v, while %d wait and nothing happens", while, len(h.here))
-	return l.put(oursAlone(what, "ms", ms(after-before)))
+	l.put(oursAlone(what, "ms", ms(after-before)))
+	return nil
 }
 
-// measureRoomSpawn measures how much later the MTA greets a client that need
-// not wait because the room starts it and not inetd.
+// measureRoomSpawn measures how much later the MTA greets a client that need not wait because the
+// room starts it and not inetd.
 func measureRoomSpawn(l *bench) error {
 	const what = "greeting of a client that the room lets pass at once"
 	if lab.Find(inetd) == "" {
-		return l.put(row{What: what, Skipped: lab.Missing(inetd)})
+		l.put(row{What: what, Skipped: lab.Missing(inetd)})
+		return nil
 	}
 	i, err := l.instance("room-spawn", "mta "+l.program("stub"), "allow "+l.network.String())
 	if err != nil {
@@ -91,20 +87,14 @@ func measureRoomSpawn(l *bench) error {
 		return err
 	}
 	peers := []peer{i.in(room, stubGreeting), {name: inetd, at: bare, says: stubGreeting}}
-	got, err := takeTurns(l, peers, func(p peer) (samples []sample, err error) {
-		err = p.reaching("ALLOWED", l.conns, func() (err error) {
-			samples, err = p.greetings(l.conns, l.client)
-			return err
-		})
-		return samples, err
-	})
+	got, err := l.compare(peers, "ALLOWED", l.client, "")
 	if err != nil {
 		return err
 	}
 	answer := got.reduce(medianAnswer)
-	return l.put(
-		answer.row(what, "ms").against(answer, inetd),
+	l.put(answer.row(what, "ms").against(answer, inetd),
 		answer.minus(inetd).row("what of that the room adds to "+inetd, "ms"))
+	return nil
 }
 
 // inetd starts an inetd that starts a program for each client, as many as come.

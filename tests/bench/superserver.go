@@ -13,11 +13,11 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// superServer starts a program for each connection, as tcpserver does: the
-// connection is its fds 0, 1 and 2, and it has no other.
+// superServer starts a program for each connection, as tcpserver does: the connection is its fds 0,
+// 1 and 2, and it has no other.
 //
-// It does nothing by itself: client and super-server take turns in one thread,
-// so that on a small machine nobody competes with the program measured.
+// It does nothing by itself: client and super-server take turns in one thread, so that on a small
+// machine nobody competes with the program measured.
 type superServer struct {
 	fd   int
 	addr netip.AddrPort
@@ -53,8 +53,8 @@ func (s *superServer) accept() (fd int, err error) {
 	return fd, os.NewSyscallError("accept", err)
 }
 
-// start starts a program on a connection and closes the super-server's own copy
-// of it. It returns when the program has been exec'ed.
+// start starts a program on a connection and closes the super-server's own copy of it. It returns
+// when the program has been exec'ed.
 func start(conn int, p peer) (child, error) {
 	in := uintptr(conn)
 	file := p.file
@@ -78,9 +78,9 @@ type child int
 
 // wait returns the CPU time, user and system, that the program has used.
 //
-// The sum comes from the scheduler's exact run time, whatever way the kernel
-// splits it into user and system (cputime_adjust in kernel/sched/cputime.c):
-// checkRusage sees to it. What the super-server spends on fork(2) is not in it.
+// The sum comes from the scheduler's exact run time, whatever way the kernel splits it into user
+// and system (cputime_adjust in kernel/sched/cputime.c): checkRusage sees to it. What the
+// super-server spends on fork(2) is not in it.
 func (c child) wait() (time.Duration, error) {
 	var status unix.WaitStatus
 	var usage unix.Rusage
@@ -101,12 +101,12 @@ func (c child) wait() (time.Duration, error) {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }
 
-// checkRusage reports an error if the kernel measures the CPU time of a process
-// by sampling it at clock ticks: then most programs here would take no time at all.
+// checkRusage reports an error if the kernel measures the CPU time of a process by sampling it at
+// clock ticks: then most programs here would take no time at all.
 func (l *bench) checkRusage() error {
 	const runs = 20
 	ticks := 0
-	samples, err := l.visits(l.cFloor(), runs, 1, l.client, slam)
+	samples, err := l.visits(l.cFloor(), rush{clients: runs, atOnce: 1, from: l.client, opening: slam})
 	if err != nil {
 		return err
 	}

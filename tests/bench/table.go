@@ -34,7 +34,8 @@ type row struct {
 	Error    string `json:"error,omitempty"`   // why it could not be measured
 }
 
-// value is what was measured of one program. What is counted may differ from run to run: from Low to High.
+// value is what was measured of one program. What is counted may differ from run to run: from Low
+// to High.
 type value struct {
 	Peer  string  `json:"peer"`
 	Value float64 `json:"value"`
@@ -154,8 +155,8 @@ func (r row) target() (target, result string) {
 	return target, result
 }
 
-// others says what was measured of programs that have no column, how far values differed, and what is
-// missing.
+// others says what was measured of programs that have no column, how far values differed, and what
+// is missing.
 func (r row) others(columns []string) (all []string) {
 	for _, v := range r.Values {
 		text := v.Peer

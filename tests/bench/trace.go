@@ -53,24 +53,19 @@ func (l *bench) countProcess(p peer, opening string) (counted, error) {
 	}
 	defer v.client.close()
 	pid := int(v.child)
-	if _, err := unix.Wait4(pid, nil, unix.WALL, nil); err != nil {
-		return counted{}, os.NewSyscallError("wait4", err)
-	}
-	if err := unix.PtraceSetOptions(pid, traceOptions); err != nil {
-		return counted{}, os.NewSyscallError("ptrace", err)
-	}
 	all, err := cpus()
-	if err != nil {
-		return counted{}, err
+	if err == nil {
+		_, err = unix.Wait4(pid, nil, unix.WALL, nil)
 	}
-	if err := pin(pid, all[0]); err != nil {
-		return counted{}, err
+	if err == nil {
+		err = errors.Join(unix.PtraceSetOptions(pid, traceOptions), pin(pid, all[0]))
+	}
+	if err != nil {
+		return counted{}, os.NewSyscallError("ptrace", err)
 	}
 	before := v.child.faults()
 	t := tracer{inCall: map[int]bool{pid: true}} // it is at the end of execve
-	if err := unix.PtraceSyscall(pid, 0); err != nil {
-		return counted{}, os.NewSyscallError("ptrace", err)
-	}
+	_ = unix.PtraceSyscall(pid, 0)
 	usage, err := t.follow(pid)
 	if err != nil {
 		return counted{}, err
@@ -125,47 +120,35 @@ func (t *tracer) attend(c child, end *os.File, ready chan<- error) error {
 	return t.release()
 }
 
-// seize begins to trace all threads of a process.
+// seize begins to trace all threads of a process. One that is interrupted in a system call comes to
+// the end of that, or begins it again.
 func (t *tracer) seize(pid int) error {
 	t.inCall = make(map[int]bool)
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
 	for _, task := range tasks {
 		tid, _ := strconv.Atoi(filepath.Base(task))
-		if err = unix.PtraceSeize(tid); err == nil {
-			err = unix.PtraceInterrupt(tid)
-		}
-		if err == nil {
-			_, err = unix.Wait4(tid, nil, unix.WALL, nil)
-		}
-		if err == nil {
-			err = unix.PtraceSetOptions(tid, traceOptions&^unix.PTRACE_O_EXITKILL)
-		}
-		if err == nil {
-			// Interrupted in a system call it comes to the end of that, or begins it again.
-			t.inCall[tid] = false
-			err = unix.PtraceSyscall(tid, 0)
-		}
-		if err != nil {
-			return fmt.Errorf("tracing thread %d: %w", tid, err)
-		}
+		t.inCall[tid] = false
+		err = errors.Join(err, unix.PtraceSeize(tid), interrupt(tid),
+			unix.PtraceSetOptions(tid, traceOptions&^unix.PTRACE_O_EXITKILL), unix.PtraceSyscall(tid, 0))
 	}
-	return err
+	return os.NewSyscallError("ptrace", err)
 }
 
 // release ends the tracing of all threads.
-func (t *tracer) release() error {
+func (t *tracer) release() (err error) {
 	for tid := range t.inCall {
-		if err := unix.PtraceInterrupt(tid); err != nil {
-			return os.NewSyscallError("ptrace", err)
-		}
-		if _, err := unix.Wait4(tid, nil, unix.WALL, nil); err != nil {
-			return os.NewSyscallError("wait4", err)
-		}
-		if err := unix.PtraceDetach(tid); err != nil {
-			return os.NewSyscallError("ptrace", err)
-		}
+		err = errors.Join(err, interrupt(tid), unix.PtraceDetach(tid))
 	}
-	return nil
+	return os.NewSyscallError("ptrace", err)
+}
+
+// interrupt stops a thread that is traced.
+func interrupt(tid int) error {
+	err := unix.PtraceInterrupt(tid)
+	if err == nil {
+		_, err = unix.Wait4(tid, nil, unix.WALL, nil)
+	}
+	return err
 }
 
 // follow counts until the process last, a child of this thread's, ends.

@@ -11,11 +11,12 @@ type turns[S any] map[string][][]S
 
 // takeTurns lets every peer run in every round and returns all samples.
 //
-// A round is cut into as many turns as slices says, and each turn begins with
-// another peer: noise that lasts longer than a turn hits all of them alike. A slow peer
-// has one turn a round. A round before the first, not counted, warms caches.
+// A round is cut into as many turns as slices says, and each turn begins with another peer: noise
+// that lasts longer than a turn hits all of them alike. A slow peer has one turn a round. A round
+// before the first, not counted, warms caches.
 //
-// When the budget is used up, it returns the rounds that are whole, or else what there is of the first.
+// When the budget is used up, it returns the rounds that are whole, or else what there is of the
+// first.
 func takeTurns[S any](l *bench, peers []peer, run func(peer) ([]S, error)) (turns[S], error) {
 	t := make(turns[S])
 	var warm map[string][]S
@@ -80,8 +81,7 @@ func (t turns[S]) reduce(value func([]S) float64) series {
 	return s
 }
 
-// minus returns the series less what one of its peers has in the same round,
-// and without that peer.
+// minus returns the series less what one of its peers has in the same round, and without that peer.
 func (s series) minus(peer string) series {
 	less := make(series)
 	for name, values := range s {
@@ -107,8 +107,7 @@ func (s series) ratio(a, b string) float64 {
 	return median(r)
 }
 
-// median returns the middle value, the mean of both middle ones for an even
-// number, 0 for none.
+// median returns the middle value, the mean of both middle ones for an even number, 0 for none.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)

@@ -9,16 +9,15 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// xinetd is a super-server that can refuse a client by itself: the first
-// connection of a client is held, then its per_source limit is used up, and each
-// further one is accepted and closed.
+// xinetd is a super-server that can refuse a client by itself: the first connection of a client is
+// held, then its per_source limit is used up, and each further one is accepted and closed.
 const (
 	xinetd        = "xinetd"
 	xinetdLogging = "xinetd that logs it"
 )
 
-// xinetdService is a service with room for one connection of each client, who
-// is held until it speaks. It logs whom it refuses if told to.
+// xinetdService is a service with room for one connection of each client, who is held until it
+// speaks. It logs whom it refuses if told to.
 const xinetdService = `service room
 {
 	type           = UNLISTED
@@ -36,8 +35,7 @@ const xinetdService = `service room
 }
 `
 
-// fullXinetd starts xinetd and has it hold a connection of client, which the
-// caller must close.
+// fullXinetd starts xinetd and has it hold a connection of client, which the caller must close.
 func (l *bench) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*daemon, *client, error) {
 	addr, err := l.freePort()
 	if err != nil {
