@@ -10,17 +10,14 @@ import (
 
 // measureCounts counts what programs do for a client that they refuse since it speaks early. Each
 // program is bound to one CPU: how many threads Go's runtime makes depends on how many there are.
-func measureCounts(l *bench) error {
+func measureCounts(l *bench) {
 	each := 50
 	if l.quick {
 		each = 10
 	}
-	i, err := l.instance("counts", "mta "+l.program("stub"))
-	if err != nil {
-		return err
-	}
+	i := l.instance("counts", "mta "+l.program("stub"))
 	once := l.fewer(l.slices)
-	got, err := takeTurns(once, []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}, func(p peer) ([]perClient, error) {
+	got := must(takeTurns(once, []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}, func(p peer) ([]perClient, error) {
 		return reaching(p, "PREGREET", each, func() (all []perClient, err error) {
 			for n := 0; n < each && err == nil; n++ {
 				var c counted
@@ -29,23 +26,13 @@ func measureCounts(l *bench) error {
 			}
 			return all, err
 		})
-	})
-	if err != nil {
-		return err
-	}
+	}))
 	l.putCounts("a process each", got)
-	peers, err := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
-	if err != nil {
-		return err
-	}
+	peers := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
 	for _, together := range atOnce {
-		got, err := takeTurns(once, peers, func(p peer) ([]perClient, error) { return l.countFlood(p, together) })
-		if err != nil {
-			return err
-		}
+		got := must(takeTurns(once, peers, func(p peer) ([]perClient, error) { return l.countFlood(p, together), nil }))
 		l.putCounts(fmt.Sprintf("the room, %d at a time", together), got)
 	}
-	return nil
 }
 
 // perClient is what was counted, for each client.
@@ -62,57 +49,39 @@ func (c counted) by(clients int) perClient {
 
 // countFlood counts what a daemon does for a flood of clients, until it has closed the last
 // connection, less what it does in the same time without clients.
-func (l *bench) countFlood(p peer, together int) ([]perClient, error) {
+func (l *bench) countFlood(p peer, together int) []perClient {
 	r := rush{clients: 1000, atOnce: together, from: l.client, opening: slam}
 	if l.quick {
 		r.clients /= 5
 	}
 	// The room closes a connection a tenth of a second after its reply.
 	const linger = 500 * time.Millisecond
-	if _, err := l.visits(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}); err != nil {
-		return nil, err
-	}
-	who, err := p.at.worker(p.name)
-	if err != nil {
-		return nil, err
-	}
-	all, err := cpus()
-	if err != nil {
-		return nil, err
-	}
-	if err := pin(int(who), all[0]); err != nil {
-		return nil, err
-	}
+	must(l.visits(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}))
+	who := p.at.worker(p.name)
+	check(pin(int(who), must(cpus())[0]))
 	time.Sleep(linger)
 	began := time.Now()
-	c, err := reaching(p, "PREGREET", r.clients, func() (counted, error) {
+	c := must(reaching(p, "PREGREET", r.clients, func() (counted, error) {
 		return countDaemon(who, func() error {
 			defer time.Sleep(linger)
 			_, err := l.visits(p, r)
 			return err
 		})
-	})
-	if err != nil {
-		return nil, err
-	}
+	}))
 	took := time.Since(began)
-	idle, err := countDaemon(who, func() error { time.Sleep(took); return nil })
-	return []perClient{c.minus(idle).by(r.clients)}, err
+	idle := must(countDaemon(who, func() error { time.Sleep(took); return nil }))
+	return []perClient{c.minus(idle).by(r.clients)}
 }
 
-// worker returns the daemon's process of that name, or the daemon itself.
-func (d *daemon) worker(name string) (child, error) {
-	all, err := d.processes()
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range all {
+// worker returns the daemon's process of that name.
+func (d *daemon) worker(name string) child {
+	for _, c := range d.processes() {
 		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c))
 		if strings.TrimSpace(string(comm)) == name {
-			return c, nil
+			return c
 		}
 	}
-	return 0, fmt.Errorf("%s has no process %s", d.name, name)
+	panic(failure{fmt.Errorf("%s has no process %s", d.name, name)})
 }
 
 // putCounts hands out the rows of what was counted: medians, and from where to where they range.

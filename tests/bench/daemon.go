@@ -32,17 +32,14 @@ type daemon struct {
 }
 
 // daemon starts a program that is to listen on addr, and returns when it does.
-func (l *bench) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
-	d, err := l.launch(func() bool { return lab.Listening(addr) }, argv, env...)
-	if err != nil {
-		return nil, fmt.Errorf("to listen on %v: %w", addr, err)
-	}
+func (l *bench) daemon(addr netip.AddrPort, argv []string, env ...string) *daemon {
+	d := l.launch(func() bool { return lab.Listening(addr) }, argv, env...)
 	d.addr = addr
-	return d, nil
+	return d
 }
 
 // launch starts a program that takes clients once it is up.
-func (l *bench) launch(up func() bool, argv []string, env ...string) (*daemon, error) {
+func (l *bench) launch(up func() bool, argv []string, env ...string) *daemon {
 	d := &daemon{name: filepath.Base(argv[0]), log: l.log}
 	if l.group != nil {
 		argv = l.group.enter(argv)
@@ -53,9 +50,7 @@ func (l *bench) launch(up func() bool, argv []string, env ...string) (*daemon, e
 	d.cmd.WaitDelay = time.Second // what it leaves behind may hold these
 	// Some send a signal to their whole group when they end.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
-	}
+	check(d.cmd.Start())
 	l.daemons = append(l.daemons, d)
 	err := await("it listens", func() (bool, error) {
 		if lab.State(d.cmd.Process.Pid) == "Z" {
@@ -65,18 +60,16 @@ func (l *bench) launch(up func() bool, argv []string, env ...string) (*daemon, e
 	})
 	if err != nil {
 		stopped := d.stop() // then its output is complete
-		return nil, errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped)
+		check(errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped))
 	}
-	return d, nil
+	return d
 }
 
 // freePort returns a port of the super-server's address that nobody listens on.
-func (l *bench) freePort() (netip.AddrPort, error) {
-	s, err := listen(l.server.addr.Addr())
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return s.addr, unix.Close(s.fd)
+func (l *bench) freePort() netip.AddrPort {
+	s := must(listen(l.server.addr.Addr()))
+	check(unix.Close(s.fd))
+	return s.addr
 }
 
 // stop ends the daemon. It reports an error if one of ours does not exit with 0 then. What has been
@@ -95,7 +88,7 @@ func (d *daemon) stop() error {
 }
 
 // processes returns the process ids of the daemon and of all its descendants.
-func (d *daemon) processes() ([]child, error) {
+func (d *daemon) processes() []child {
 	children := make(map[child][]child)
 	for _, pid := range lab.Processes(func(int) bool { return true }) {
 		if field := lab.ProcStat(pid); len(field) > 1 {
@@ -107,7 +100,7 @@ func (d *daemon) processes() ([]child, error) {
 	for i := 0; i < len(all); i++ {
 		all = append(all, children[all[i]]...)
 	}
-	return all, nil
+	return all
 }
 
 // usage is the CPU time of each process of a daemon.
@@ -122,15 +115,12 @@ func (d *daemon) usage() (u usage, err error) {
 	last := -time.Hour
 	err = await(d.name+" has nothing left to do", func() (bool, error) {
 		var sum time.Duration
-		var err error
-		if u, sum, err = d.usageNow(); errors.Is(err, unix.EINVAL) {
-			return false, nil // one ended while we looked
-		}
+		u, sum = d.usageNow()
 		idle := sum-last < quiet
 		if last = sum; !idle {
 			time.Sleep(pause)
 		}
-		return idle, err
+		return idle, nil
 	})
 	if err != nil {
 		err = fmt.Errorf("%w\n%s", err, d.out.String())
@@ -138,19 +128,16 @@ func (d *daemon) usage() (u usage, err error) {
 	return u, err
 }
 
-func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
-	all, err := d.processes()
-	if err != nil {
-		return nil, 0, err
-	}
+// usageNow returns the CPU time of each process up to now, and the sum. One that ends meanwhile counts with 0.
+func (d *daemon) usageNow() (u usage, sum time.Duration) {
 	u = make(usage)
-	for _, pid := range all {
-		if u[pid], err = pid.cpu(); err != nil {
-			return nil, 0, err
+	for _, pid := range d.processes() {
+		if t, err := pid.cpu(); err == nil {
+			u[pid] = t
+			sum += t
 		}
-		sum += u[pid]
 	}
-	return u, sum, nil
+	return u, sum
 }
 
 // spent returns the CPU time that the daemon has used since it was last asked. All of it: what it
@@ -187,11 +174,11 @@ func (c child) cpu() (time.Duration, error) {
 // pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first
 // client comes: those are to be pinned, too.
 func (d *daemon) pin(on unix.CPUSet) error {
-	all, err := d.processes()
-	for _, c := range all {
-		err = errors.Join(err, pin(int(c), on))
+	var errs []error
+	for _, c := range d.processes() {
+		errs = append(errs, pin(int(c), on))
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // pin lets all threads of a process run on these CPUs only. Threads that they start later inherit

@@ -26,7 +26,7 @@ const (
 
 // measureRefused measures clients that a process each refuses: that speak before the greeting,
 // whose network the configuration denies, that the ledger blocks.
-func measureRefused(l *bench) error {
+func measureRefused(l *bench) {
 	bad := l.client()
 	for _, kind := range []struct {
 		what, verdict, reply, directive string
@@ -36,13 +36,8 @@ func measureRefused(l *bench) error {
 		{"network denied", "DENIED", deniedReply, "deny " + l.network.String(), l.client},
 		{"blocked", "BLOCKED", blockedReply, "", func() netip.Addr { return bad }},
 	} {
-		i, err := l.instance(strings.ToLower(kind.verdict), "mta "+l.program("stub"), kind.directive)
-		if err != nil {
-			return err
-		}
-		if _, err := i.command("block", bad.String(), "1h"); err != nil {
-			return err
-		}
+		i := l.instance(strings.ToLower(kind.verdict), "mta "+l.program("stub"), kind.directive)
+		must(i.command("block", bad.String(), "1h"))
 		us := i.peer(kind.reply)
 		peers := []peer{us, l.goFloor(), l.cFloor()}
 		switch {
@@ -51,24 +46,17 @@ func measureRefused(l *bench) error {
 		case kind.reply == deniedReply && lab.Lack(tcpd, hostsDeny) == "":
 			peers = append(peers, peer{name: "tcpd", file: tcpd, argv: []string{l.program("stub")}, slow: true})
 		}
-		got, err := l.compare(peers, kind.verdict, kind.from, slam)
-		if err != nil {
-			return err
-		}
+		got := must(l.compare(peers, kind.verdict, kind.from, slam))
 		cpu, answer := got.reduce(meanCPU), got.reduce(medianAnswer)
 		l.put(cpu.row("CPU of a refused client: "+kind.what, "ms").atMost(cpu, goFloor, cpuTarget),
 			answer.row("time to refusal: "+kind.what, "ms").against(answer, goFloor))
 	}
-	return nil
 }
 
 // measureStart measures how much later the MTA greets because of the program in front of it:
 // without any greet delay, for a client that is not known yet.
-func measureStart(l *bench) error {
-	i, err := l.instance("start", "mta "+l.program("stub"), "greet_delay 0s")
-	if err != nil {
-		return err
-	}
+func measureStart(l *bench) {
+	i := l.instance("start", "mta "+l.program("stub"), "greet_delay 0s")
 	direct := peer{name: "none", argv: []string{l.program("stub")}, says: stubGreeting}
 	peers := []peer{
 		i.peer(stubGreeting),
@@ -76,13 +64,9 @@ func measureStart(l *bench) error {
 		{name: cFloor, argv: []string{l.program("floor-c-mta")}, says: stubGreeting},
 		direct,
 	}
-	got, err := l.compare(peers, "PASS", l.client, "")
-	if err != nil {
-		return err
-	}
+	got := must(l.compare(peers, "PASS", l.client, ""))
 	added := got.reduce(medianAnswer).minus(direct.name)
 	l.put(added.row("start to exec, added to the greeting", "ms").against(added, goFloor))
-	return nil
 }
 
 // networksTarget is what a configuration of 10,000 networks may cost: so many times one of 10.
@@ -90,7 +74,7 @@ const networksTarget = 3.5
 
 // measureNetworks measures what it costs that the configuration names many networks, none of which
 // holds the client.
-func measureNetworks(l *bench) error {
+func measureNetworks(l *bench) {
 	counts := []int{10, 1_000, 10_000, 100_000}
 	if l.quick {
 		counts = counts[:3]
@@ -99,19 +83,11 @@ func measureNetworks(l *bench) error {
 	for _, n := range counts {
 		name := fmt.Sprintf("networks-%d", n)
 		allow := filepath.Join(l.dir, name+".allow")
-		if err := os.WriteFile(allow, []byte(allowLines(n)), 0o600); err != nil {
-			return err
-		}
-		i, err := l.instance(name, "mta "+l.program("stub"), "include "+allow)
-		if err != nil {
-			return err
-		}
+		check(os.WriteFile(allow, []byte(allowLines(n)), 0o600))
+		i := l.instance(name, "mta "+l.program("stub"), "include "+allow)
 		peers = append(peers, i.peer(earlyReply).called(name))
 	}
-	got, err := l.fewer(4).compare(peers, "PREGREET", l.client, slam)
-	if err != nil {
-		return err
-	}
+	got := must(l.fewer(4).compare(peers, "PREGREET", l.client, slam))
 	cpu := got.reduce(meanCPU)
 	for i, p := range peers {
 		r := oursAlone(fmt.Sprintf("CPU of a refused client: %d networks configured", counts[i]), "ms", cpu.median(p.name))
@@ -123,7 +99,6 @@ func measureNetworks(l *bench) error {
 		}
 		l.put(r)
 	}
-	return nil
 }
 
 // allowLines returns n allow directives with networks of the kinds that administrators list, none

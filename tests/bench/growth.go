@@ -21,17 +21,17 @@ const (
 type house struct {
 	at    *daemon
 	file  string // mapped by it, and no part of its private memory
-	fill  func(n int) error
-	empty func() error
+	fill  func(n int)
+	empty func()
 }
 
 // opener starts a house in the lab, whose name is not taken yet.
-type opener func(in *bench, name string) (*house, error)
+type opener func(in *bench, name string) *house
 
 // growing measures how houses grow with the number of their clients, and hands out the rows. what
 // says whose memory it is, and targets hold from that count on. Each house is in a process of its
 // own, so that nothing needs warming up; two rounds, since they hardly vary.
-func (l *bench) growing(name, what string, counts []int, houses map[string]opener, target float64, from int) error {
+func (l *bench) growing(name, what string, counts []int, houses map[string]opener, target float64, from int) {
 	unusable := tryMemoryGroup(groupName(l.dir))
 	private, charged := make([]series, len(counts)), make([]series, len(counts))
 	for n := range counts {
@@ -40,14 +40,14 @@ func (l *bench) growing(name, what string, counts []int, houses map[string]opene
 	for round := range min(l.rounds, 2) {
 		for _, who := range slices.Sorted(maps.Keys(houses)) {
 			l.rewind()
-			grown, err := l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, unusable == nil)
+			grown, err := try(func() ([]memory, error) {
+				return l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, unusable == nil), nil
+			})
 			if late := l.late(); err != nil && late != nil && round > 0 {
 				l.cut = fmt.Sprintf("%v: %d of 2 rounds", late, round)
 				break
 			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", who, err)
-			}
+			check(err)
 			for n := range counts {
 				private[n][who] = append(private[n][who], grown[n].private)
 				charged[n][who] = append(charged[n][who], grown[n].charged)
@@ -71,82 +71,59 @@ func (l *bench) growing(name, what string, counts []int, houses map[string]opene
 		}
 		l.put(p, c)
 	}
-	return nil
 }
 
 // grown opens a house, lets as many clients in as counts says, and returns what each of them costs
 // then. A few that left before do not count: what a program needs for the first client it needs for
 // no other.
-func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory, err error) {
+func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {
-		if in.group, err = newMemoryGroup(groupName(l.dir)); err != nil {
-			return nil, err
-		}
+		in.group = must(newMemoryGroup(groupName(l.dir)))
 		defer in.group.remove()
 	}
-	h, err := open(&in, name)
-	if err != nil {
-		return nil, err
-	}
-	defer h.at.stop()
-	if err := h.fill(10); err != nil {
-		return nil, err
-	}
-	if err := h.empty(); err != nil {
-		return nil, err
-	}
-	before, err := h.at.memoryNow(h.file, in.group)
-	if err != nil {
-		return nil, err
-	}
+	h := open(&in, name)
+	h.fill(10)
+	h.empty()
+	before := h.at.memoryNow(h.file, in.group)
 	for _, n := range counts {
-		if err := h.fill(n); err != nil {
-			return nil, err
-		}
-		m, err := h.at.memoryNow(h.file, in.group)
-		if err != nil {
-			return nil, err
-		}
+		h.fill(n)
+		m := h.at.memoryNow(h.file, in.group)
 		grown = append(grown, memory{
 			private: (m.private - before.private) / float64(n),
 			charged: (m.charged - before.charged) / float64(n),
 		})
 	}
-	if err := h.empty(); err != nil {
-		return nil, err
-	}
-	return grown, h.at.stop()
+	h.empty()
+	check(h.at.stop())
+	return grown
 }
 
 // measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
 // than measuring takes.
-func measureRoomMemory(l *bench) error {
+func measureRoomMemory(l *bench) {
 	counts := []int{100, 1000, 10_000}
 	if l.quick {
 		counts = counts[:2]
 	}
-	houses := map[string]opener{ours: func(in *bench, name string) (*house, error) {
-		i, err := in.instance(name, "mta "+in.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
-		if err != nil {
-			return nil, err
-		}
-		d, err := in.room(i)
+	houses := map[string]opener{ours: func(in *bench, name string) *house {
+		i := in.instance(name, "mta "+in.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
+		d := in.room(i)
 		c := &crowd{bench: in, at: d, waiting: i.waiting}
-		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}, err
+		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
 	}}
 	if lab.NoPostfix() == "" {
-		houses[postscreen] = func(in *bench, name string) (*house, error) {
+		houses[postscreen] = func(in *bench, name string) *house {
 			const came, left = "postscreen CONNECT", "postscreen HANGUP"
 			before := in.log.seen(came) - in.log.seen(left)
-			d, err := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
+			d := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
 			c := &crowd{bench: in, at: d, waiting: func() (int, error) {
 				return in.log.seen(came) - in.log.seen(left) - before, nil
 			}}
-			return &house{at: d, fill: c.fill, empty: c.empty}, err
+			return &house{at: d, fill: c.fill, empty: c.empty}
 		}
 	}
-	return l.growing("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom)
+	l.growing("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom)
 }
 
 // crowd are silent clients of a daemon, which wait.
@@ -158,22 +135,16 @@ type crowd struct {
 }
 
 // fill adds clients until n wait.
-func (c *crowd) fill(n int) error {
+func (c *crowd) fill(n int) {
 	for len(c.here) < n {
-		if err := c.bench.late(); err != nil {
-			return err
-		}
-		one, err := dial(c.bench.client(), c.at.addr)
-		if err != nil {
-			return err
-		}
-		c.here = append(c.here, one)
+		check(c.bench.late())
+		c.here = append(c.here, must(dial(c.bench.client(), c.at.addr)))
 	}
-	return c.expect(n)
+	c.expect(n)
 }
 
 // empty lets the clients leave, not so many at once that log lines find no room.
-func (c *crowd) empty() error {
+func (c *crowd) empty() {
 	const together = 100
 	for len(c.here) > 0 {
 		n := min(together, len(c.here))
@@ -181,67 +152,50 @@ func (c *crowd) empty() error {
 			one.close()
 		}
 		c.here = c.here[n:]
-		if err := c.expect(len(c.here)); err != nil {
-			return err
-		}
+		c.expect(len(c.here))
 	}
-	return nil
 }
 
-// expect reports an error unless n clients come to wait.
-func (c *crowd) expect(n int) error {
-	return await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
-		got, err := c.waiting()
-		return got == n, err
-	})
+// expect waits until n clients wait.
+func (c *crowd) expect(n int) {
+	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) { return must(c.waiting()) == n, nil }))
 }
 
 // measureGuardMemory measures what a session costs in the guard whose client has sent a message and
 // stays. The sessions are those of an MTA with a thousand processes, as far as the guard can see.
-func measureGuardMemory(l *bench) error {
+func measureGuardMemory(l *bench) {
 	counts := []int{100, 1000}
 	if l.quick {
 		counts = counts[:1]
 	}
-	houses := map[string]opener{ours: func(in *bench, name string) (*house, error) {
-		g, err := in.guarded(name, "")
-		if err != nil {
-			return nil, err
-		}
+	houses := map[string]opener{ours: func(in *bench, name string) *house {
+		g := in.guarded(name, "")
 		var here []net.Conn
 		h := &house{at: g.guard, file: g.ledger}
-		h.fill = func(n int) error {
+		h.fill = func(n int) {
 			for len(here) < n {
-				c, err := milterSession(g.socket, in.client())
-				if err != nil {
-					return fmt.Errorf("after %d sessions: %w", len(here), err)
-				}
-				here = append(here, c)
+				check(in.late())
+				here = append(here, must(milterSession(g.socket, in.client())))
 			}
-			return in.late()
 		}
-		h.empty = func() error {
+		h.empty = func() {
 			for _, c := range here {
 				c.Close()
 			}
 			here = nil
-			return g.nobodyCaught()
+			g.nobodyCaught()
 		}
-		return h, nil
+		return h
 	}}
-	return l.growing("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
+	l.growing("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
 }
 
-// nobodyCaught reports an error if the guard has reached a verdict about anybody.
-func (g guarded) nobodyCaught() error {
-	s, err := g.status()
-	if err != nil {
-		return err
-	}
+// nobodyCaught sees to it that the guard has reached no verdict about anybody.
+func (g guarded) nobodyCaught() {
+	s := must(g.status())
 	for _, verdict := range []string{caught, "RESETS", "MAXRCPTS", "BLOCKED"} {
 		if n := s.Verdicts[verdict]; n != 0 {
-			return fmt.Errorf("the guard has reached %s about %d honest sessions", verdict, n)
+			check(fmt.Errorf("the guard has reached %s about %d honest sessions", verdict, n))
 		}
 	}
-	return nil
 }

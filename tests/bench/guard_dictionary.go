@@ -20,9 +20,9 @@ const caught = "BADRCPTS"
 // mailServer is what is attacked.
 type mailServer struct {
 	name  string
-	start func() (*daemon, error) // anew for each attack; nil: at
-	at    *daemon                 // runs all the time
-	by    guarded                 // sendwrap, if it has a part in it
+	start func() *daemon // anew for each attack; nil: at
+	at    *daemon        // runs all the time
+	by    guarded        // sendwrap, if it has a part in it
 }
 
 // measureDictionary measures what dictionary attacks learn from mail servers, and what that costs
@@ -31,15 +31,12 @@ type mailServer struct {
 //
 // Each server defends itself as the name says and by its defaults. sendwrap has no greet delay
 // here, by which an attacker would be held up once.
-func measureDictionary(l *bench) error {
+func measureDictionary(l *bench) {
 	if why := lackOfSendmail(); why != "" {
 		l.put(row{What: "dictionary attacks", Skipped: why})
-		return nil
+		return
 	}
-	servers, err := l.mailServers()
-	if err != nil {
-		return err
-	}
+	servers := l.mailServers()
 	rounds, names, limit := min(l.rounds, 3), guesses, attackLimit
 	if l.quick {
 		rounds, names, limit = 1, quickGuesses, quickAttackLimit
@@ -54,21 +51,16 @@ func measureDictionary(l *bench) error {
 				case l.late() != nil && round > 0:
 					l.cut = fmt.Sprintf("%v: %d of %d rounds", l.late(), round, rounds)
 				case l.late() != nil:
-					return l.late()
+					check(l.late())
 				case round > 0 && brought[0][0].late: // it would take as long again, and bring the same
 					got[s.name] = append(brought, brought[0])
 				default:
-					one, err := l.attacked(s, a, limit)
-					if err != nil {
-						return fmt.Errorf("%s: %s: %w", s.name, a.name, err)
-					}
-					got[s.name] = append(brought, []loot{one})
+					got[s.name] = append(brought, []loot{l.attacked(s, a, limit)})
 				}
 			}
 		}
 		l.put(dictionaryRows(a, got)...)
 	}
-	return nil
 }
 
 // dictionaryRows are what one attack has brought and cost, as medians of the rounds.
@@ -92,50 +84,34 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 }
 
 // attacked lets an attack come, from an address that nobody had before.
-func (l *bench) attacked(s mailServer, a attack, limit time.Duration) (loot, error) {
+func (l *bench) attacked(s mailServer, a attack, limit time.Duration) loot {
 	d := s.at
 	if s.start != nil {
-		var err error
-		if d, err = s.start(); err != nil {
-			return loot{}, err
-		}
+		d = s.start()
 		defer d.stop()
 	}
 	var before status
 	if s.by.instance != nil {
-		var err error
-		if before, err = s.by.status(); err != nil {
-			return loot{}, err
-		}
+		before = must(s.by.status())
 	}
-	for _, d := range []*daemon{s.at, s.by.guard} {
-		if d == nil {
-			continue
+	spent := func() (sum time.Duration) {
+		for _, d := range []*daemon{s.at, s.by.guard} {
+			if d != nil {
+				sum += must(d.spent())
+			}
 		}
-		if _, err := d.spent(); err != nil { // what it did before is not this attack's
-			return loot{}, err
-		}
+		return sum
 	}
-	got, err := a.run(l.client(), d.addr, limit)
-	if err != nil {
-		return got, err
-	}
+	spent() // what they did before is not this attack's
+	got := must(a.run(l.client(), d.addr, limit))
 	if s.start != nil {
-		if got.cpu, err = d.lifetime(); err != nil {
-			return got, err
-		}
+		got.cpu = d.lifetime()
 	}
-	for _, d := range []*daemon{s.at, s.by.guard} {
-		if d == nil {
-			continue
-		}
-		cpu, err := d.spent()
-		if err != nil {
-			return got, err
-		}
-		got.cpu += cpu
+	got.cpu += spent()
+	if err := s.believe(a, got, before); err != nil {
+		check(fmt.Errorf("%s: %s: %w", s.name, a.name, err))
 	}
-	return got, s.believe(a, got, before)
+	return got
 }
 
 // believe reports an error unless the attack was what it is meant to be: a server without a defence
@@ -147,10 +123,7 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 	if s.by.instance == nil || got.late {
 		return nil
 	}
-	after, err := s.by.status()
-	if err != nil {
-		return err
-	}
+	after := must(s.by.status())
 	if n := after.Verdicts[caught] - before.Verdicts[caught]; n < 1 {
 		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned", n, caught, got.learned)
 	}
@@ -161,13 +134,10 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 }
 
 // mailServers returns what is attacked.
-func (l *bench) mailServers() (servers []mailServer, err error) {
-	bare, err := l.sendmailSite("dictionary-bare", "")
-	if err != nil {
-		return nil, err
-	}
-	under := func(argv ...string) func() (*daemon, error) {
-		return func() (*daemon, error) { return l.inetd(argv...) }
+func (l *bench) mailServers() (servers []mailServer) {
+	bare := l.sendmailSite("dictionary-bare", "")
+	under := func(argv ...string) func() *daemon {
+		return func() *daemon { return l.inetd(argv...) }
 	}
 	const limited = "-OMaxRecipientsPerMessage=10"
 	servers = []mailServer{
@@ -178,26 +148,14 @@ func (l *bench) mailServers() (servers []mailServer, err error) {
 	// The configuration of sendmail names the guard's socket, and that of sendwrap the
 	// configuration of sendmail.
 	const name = "dictionary"
-	site, err := l.sendmailSite(name+"-guarded", l.socket(name))
-	if err != nil {
-		return nil, err
-	}
-	g, err := l.guarded(name, "", "mta "+strings.Join(bs(site), " "), "greet_delay 0s")
-	if err != nil {
-		return nil, err
-	}
+	site := l.sendmailSite(name+"-guarded", l.socket(name))
+	g := l.guarded(name, "", "mta "+strings.Join(bs(site), " "), "greet_delay 0s")
 	servers = append(servers, mailServer{name: ours, by: g, start: under(g.program, "-f", g.conf)})
 	if lab.NoPostfix() != "" {
-		return servers, nil
+		return servers
 	}
-	p, err := l.smtpd("postfix-dictionary")
-	if err != nil {
-		return nil, err
-	}
-	pg, err := l.guarded("dictionary-postfix", lab.PostfixUser)
-	if err != nil {
-		return nil, err
-	}
-	guarding, err := l.smtpd("postfix-dictionary-guarded", pg.milters()...)
-	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding}), err
+	p := l.smtpd("postfix-dictionary")
+	pg := l.guarded("dictionary-postfix", lab.PostfixUser)
+	guarding := l.smtpd("postfix-dictionary-guarded", pg.milters()...)
+	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding})
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +20,8 @@ const (
 
 // sendmailSite makes a sendmail that knows the valid names of the dictionary, queues their mail,
 // and asks the guard at socket unless that is "".
-func (l *bench) sendmailSite(name, socket string) (s lab.SendmailSite, err error) {
-	s = lab.SendmailSite{
+func (l *bench) sendmailSite(name, socket string) lab.SendmailSite {
+	s := lab.SendmailSite{
 		Dir:    filepath.Join(l.dir, name),
 		Extras: "define(`confDELIVERY_MODE', `queueonly')dnl\n",
 		Boxes:  map[string][]string{"box": validNames()},
@@ -30,7 +29,9 @@ func (l *bench) sendmailSite(name, socket string) (s lab.SendmailSite, err error
 	if socket != "" {
 		s.Extras += "INPUT_MAIL_FILTER(`sendwrap', `S=local:" + socket + ", F=, T=C:5s;S:5s;R:10s;E:10s')dnl\n"
 	}
-	return s, errors.Join(os.MkdirAll(s.Dir, 0o755), s.Make())
+	check(os.MkdirAll(s.Dir, 0o755))
+	check(s.Make())
+	return s
 }
 
 // bs is the command line of the site's sendmail for one client.
@@ -56,21 +57,17 @@ type guarded struct {
 
 // guarded starts the guard of a configuration with these directives, and no others but where ledger
 // and guard are. owner may open the guard's socket, "" for root.
-func (l *bench) guarded(name, owner string, directives ...string) (g guarded, err error) {
+func (l *bench) guarded(name, owner string, directives ...string) (g guarded) {
 	g.socket = l.socket(name)
 	at := "guard_listen unix:" + g.socket
 	if owner != "" {
 		at += " owner=" + owner
 	}
-	if g.instance, err = l.instance(name, append(directives, at)...); err != nil {
-		return g, err
-	}
+	g.instance = l.instance(name, append(directives, at)...)
 	up := func() bool { return listeningAt(g.socket) }
-	g.guard, err = l.launch(up, []string{g.program, "guard", "-f", g.conf})
-	if err == nil {
-		g.guard.ours = true
-	}
-	return g, err
+	g.guard = l.launch(up, []string{g.program, "guard", "-f", g.conf})
+	g.guard.ours = true
+	return g
 }
 
 // socket is where the guard of that name listens.
@@ -94,20 +91,11 @@ func listeningAt(path string) bool {
 	return false
 }
 
-// alone waits until all the processes that the daemon has started have ended, and it knows.
-func (d *daemon) alone() error {
-	return await(d.name+" has no processes left", func() (bool, error) {
-		all, err := d.processes()
-		return len(all) == 1, err
-	})
-}
-
-// lifetime ends the daemon and returns the CPU time that it has used, with all processes it has
-// started and waited for.
-func (d *daemon) lifetime() (time.Duration, error) {
-	if err := errors.Join(d.alone(), d.stop()); err != nil {
-		return 0, err
-	}
+// lifetime ends the daemon and returns the CPU time that it has used, with all processes that it has
+// started, which have ended and been waited for.
+func (d *daemon) lifetime() time.Duration {
+	check(await(d.name+" has no processes left", func() (bool, error) { return len(d.processes()) == 1, nil }))
+	check(d.stop())
 	s := d.cmd.ProcessState
-	return s.UserTime() + s.SystemTime(), nil
+	return s.UserTime() + s.SystemTime()
 }

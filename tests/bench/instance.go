@@ -20,16 +20,14 @@ type instance struct {
 
 // instance writes a configuration with these directives, and no others but where the ledger is, and
 // lets `sendwrap check` confirm it.
-func (l *bench) instance(name string, directives ...string) (*instance, error) {
+func (l *bench) instance(name string, directives ...string) *instance {
 	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
 	// A directory of its own: sendwrap wants it private.
 	i.ledger = filepath.Join(l.dir, name, "ledger")
 	lines := append([]string{"ledger " + i.ledger + " clients=65536"}, directives...)
-	if err := os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return nil, err
-	}
-	_, err := i.command("check")
-	return i, err
+	check(os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	must(i.command("check"))
+	return i
 }
 
 // peer returns the instance as a program whose client must see says.

@@ -16,7 +16,7 @@ const (
 )
 
 // measureLedger measures the ledger alone, within this program.
-func measureLedger(l *bench) error {
+func measureLedger(l *bench) {
 	counts := []int{10, 60_000}
 	for _, kind := range []struct {
 		what, name string
@@ -26,10 +26,7 @@ func measureLedger(l *bench) error {
 		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*register).arrival},
 		{"ledger, one operation on an open one", "operation", operationTarget, (*register).operations},
 	} {
-		took, err := l.ledgerTurns(kind.name, counts, kind.work)
-		if err != nil {
-			return err
-		}
+		took := must(l.ledgerTurns(kind.name, counts, kind.work))
 		first := fmt.Sprint(counts[0])
 		for _, n := range counts {
 			name := fmt.Sprint(n)
@@ -40,7 +37,6 @@ func measureLedger(l *bench) error {
 			l.put(r)
 		}
 	}
-	return nil
 }
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
@@ -50,19 +46,13 @@ func (l *bench) ledgerTurns(name string, counts []int, work func(*register) (tim
 	for _, n := range counts {
 		p := peer{name: fmt.Sprint(n)}
 		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r, err := newRegister(path, n)
-		if err != nil {
-			return nil, err
-		}
+		r := must(newRegister(path, n))
 		defer r.open.Close()
 		peers, registers[p.name] = append(peers, p), r
 	}
 	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
-			took, err := work(registers[p.name])
-			if err != nil {
-				return nil, err
-			}
+			took := must(work(registers[p.name]))
 			all = append(all, us(took))
 		}
 		return all, nil
@@ -90,9 +80,7 @@ func newRegister(path string, clients int) (*register, error) {
 	}
 	for range clients {
 		a := r.client()
-		if err := r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }); err != nil {
-			return nil, err
-		}
+		check(r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }))
 	}
 	return r, nil
 }

@@ -81,20 +81,21 @@ func prepare() error {
 // code.
 func inside(o options, name string) int {
 	out := json.NewEncoder(os.Stdout)
-	err := func() error {
+	_, err := try(func() (any, error) {
 		chosen, err := choose(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if why := lab.NoNamespaces(); why != "" {
-			return errors.New(why)
+			return nil, errors.New(why)
 		}
 		l, err := newBench(o, os.Getenv(insideDir), chosen[0].budgetOf(o), out)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return errors.Join(chosen[0].run(l), l.stop())
-	}()
+		chosen[0].run(l)
+		return nil, l.stop()
+	})
 	switch {
 	case errors.Is(err, errLate):
 		_ = out.Encode(row{What: name, Late: err.Error()})

@@ -14,12 +14,9 @@ const postscreen = "postscreen"
 // postscreen starts Postfix with a postscreen that tests early talkers only, and more parameters of
 // postconf(5). Its master listens, and starts postscreen when the first client comes. logs is the
 // word that stands in its log for each client.
-func (l *bench) postscreen(name, logs string, parameters ...string) (*daemon, error) {
-	addr, err := l.freePort()
-	if err != nil {
-		return nil, err
-	}
-	d, err := l.postfix(addr, lab.PostfixSite{
+func (l *bench) postscreen(name, logs string, parameters ...string) *daemon {
+	addr := l.freePort()
+	d := l.postfix(addr, lab.PostfixSite{
 		Dir: filepath.Join(l.dir, name),
 		Main: append([]string{
 			// Nobody is exempt; and no limit but what the machine bears, of which each has its own
@@ -35,29 +32,21 @@ func (l *bench) postscreen(name, logs string, parameters ...string) (*daemon, er
 			"anvil unix - - n - 1 anvil",
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
 	d.logs = postscreen + " " + logs
-	return d, nil
+	return d
 }
 
 // postfix starts the Postfix of a site, which listens on addr.
-func (l *bench) postfix(addr netip.AddrPort, site lab.PostfixSite) (*daemon, error) {
+func (l *bench) postfix(addr netip.AddrPort, site lab.PostfixSite) *daemon {
 	site.Main = append([]string{"inet_protocols = ipv4", "default_process_limit = 20000"}, site.Main...)
-	if err := site.Make(); err != nil {
-		return nil, err
-	}
+	check(site.Make())
 	cmd := site.Command()
 	return l.daemon(addr, cmd.Args, cmd.Env...)
 }
 
 // smtpd starts a Postfix that takes mail for the valid names, with more parameters of postconf(5).
-func (l *bench) smtpd(name string, parameters ...string) (*daemon, error) {
-	addr, err := l.freePort()
-	if err != nil {
-		return nil, err
-	}
+func (l *bench) smtpd(name string, parameters ...string) *daemon {
+	addr := l.freePort()
 	var valid []string
 	for _, name := range validNames() {
 		valid = append(valid, "{"+name+"=x}")

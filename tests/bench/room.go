@@ -12,16 +12,11 @@ import (
 const eachItsOwn = "a process each"
 
 // room starts the instance as one process in which all clients wait.
-func (l *bench) room(i *instance) (*daemon, error) {
-	addr, err := l.freePort()
-	if err != nil {
-		return nil, err
-	}
-	d, err := l.daemon(addr, []string{i.program, "listen", "-f", i.conf, addr.String()})
-	if err == nil {
-		d.ours = true
-	}
-	return d, err
+func (l *bench) room(i *instance) *daemon {
+	addr := l.freePort()
+	d := l.daemon(addr, []string{i.program, "listen", "-f", i.conf, addr.String()})
+	d.ours = true
+	return d
 }
 
 // stubGreeting is what the stub says.
@@ -73,36 +68,24 @@ var atOnce = []int{1, 50}
 
 // measureRoomRefused measures clients that the room refuses: early talkers, each with an address of
 // its own, and one client that the ledger blocks.
-func measureRoomRefused(l *bench) error {
-	peers, err := l.roomAndPostscreen("room-refused")
-	if err != nil {
-		return err
-	}
+func measureRoomRefused(l *bench) {
+	peers := l.roomAndPostscreen("room-refused")
 	peers = append(peers, peers[0].is.peer(earlyReply).called(eachItsOwn))
-	if err := l.roomRefusals("spoke early", "PREGREET", peers, l.client, nil); err != nil {
-		return err
-	}
-	return l.roomBlocked()
+	l.roomRefusals("spoke early", "PREGREET", peers, l.client, nil)
+	l.roomBlocked()
 }
 
 // roomAndPostscreen starts a room and, where there is one, a postscreen, and returns them as peers
 // for early talkers.
-func (l *bench) roomAndPostscreen(name string, directives ...string) (peers []peer, err error) {
-	i, err := l.instance(name, append(directives, "mta "+l.program("stub"))...)
-	if err != nil {
-		return nil, err
-	}
-	room, err := l.room(i)
-	if err != nil {
-		return nil, err
-	}
+func (l *bench) roomAndPostscreen(name string, directives ...string) (peers []peer) {
+	i := l.instance(name, append(directives, "mta "+l.program("stub"))...)
+	room := l.room(i)
 	peers = []peer{i.in(room, earlyReply)}
 	if why := lab.NoPostfix(); why != "" {
 		l.put(row{What: name + " with postscreen", Skipped: why})
-		return peers, nil
+		return peers
 	}
-	p, err := l.postscreen("postfix-"+name, "PREGREET")
-	return append(peers, earlyAt(p)), err
+	return append(peers, earlyAt(l.postscreen("postfix-"+name, "PREGREET")))
 }
 
 // earlyAt returns a postscreen as a peer for early talkers. It sends a first line of the greeting
@@ -114,26 +97,15 @@ func earlyAt(d *daemon) peer {
 
 // roomBlocked measures one client that the ledger blocks, beside postscreen with a list that names
 // it, and an xinetd that has another connection of it.
-func (l *bench) roomBlocked() error {
-	i, err := l.instance("room-blocked", "mta "+l.program("stub"))
-	if err != nil {
-		return err
-	}
+func (l *bench) roomBlocked() {
+	i := l.instance("room-blocked", "mta "+l.program("stub"))
 	bad := l.client()
-	if _, err := i.command("block", bad.String(), "1h"); err != nil {
-		return err
-	}
-	room, err := l.room(i)
-	if err != nil {
-		return err
-	}
+	must(i.command("block", bad.String(), "1h"))
+	room := l.room(i)
 	peers := []peer{i.in(room, blockedReply), i.peer(blockedReply).called(eachItsOwn)}
 	if lab.NoPostfix() == "" {
-		p, err := l.postscreen("postfix-denylist", "DENYLISTED",
+		p := l.postscreen("postfix-denylist", "DENYLISTED",
 			"postscreen_access_list = static:reject", "postscreen_denylist_action = drop")
-		if err != nil {
-			return err
-		}
 		peers = append(peers, peer{name: postscreen, at: p, says: "521 5.3.2 "})
 	}
 	// What xinetd logs by default is nothing.
@@ -144,33 +116,27 @@ func (l *bench) roomBlocked() error {
 		if lab.Find(xinetd) == "" {
 			continue
 		}
-		d, held, err := l.fullXinetd(fmt.Sprintf("xinetd-log-%s", x.log), x.log, x.logs, bad)
-		if err != nil {
-			return err
-		}
+		d, held := l.fullXinetd(fmt.Sprintf("xinetd-log-%s", x.log), x.log, x.logs, bad)
 		defer held.close()
 		peers = append(peers, peer{name: x.name, at: d})
 	}
 	if lab.Find(xinetd) == "" {
 		l.put(row{What: "the same with xinetd: blocked", Skipped: lab.Missing(xinetd)})
 	}
-	return l.roomRefusals("blocked", "BLOCKED", peers, func() netip.Addr { return bad }, limits{{xinetd, xinetdTarget}})
+	l.roomRefusals("blocked", "BLOCKED", peers, func() netip.Addr { return bad }, limits{{xinetd, xinetdTarget}})
 }
 
 // roomRefusals lets clients who all get this verdict visit the peers in turns.
-func (l *bench) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) error {
+func (l *bench) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) {
 	few := l.fewer(2)
 	for _, together := range atOnce {
-		got, err := takeTurns(few, peers, func(p peer) ([]burst, error) {
+		got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
 			r := rush{clients: 10 * max(few.conns, together), atOnce: together, from: from, opening: slam}
 			if p.at == nil {
 				r.clients = max(few.conns, together) // takes twenty times as long
 			}
 			return few.flood(verdict, p, r)
-		})
-		if err != nil {
-			return err
-		}
+		}))
 		cpu, took := got.reduce(cpuEach), got.reduce(tookEach)
 		kind := fmt.Sprintf("a client the room refuses: %s, %d at a time", what, together)
 		rows := append(cpu.compared("CPU of "+kind, "µs", roomTarget, append(limits{
@@ -179,5 +145,4 @@ func (l *bench) roomRefusals(what, verdict string, peers []peer, from func() net
 		}, more...)), took.row("time of "+kind, "µs"))
 		l.put(rows...)
 	}
-	return nil
 }

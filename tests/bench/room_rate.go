@@ -14,39 +14,26 @@ const flooding = 100
 
 // measureRoomRate measures how many clients a second one CPU refuses. The clients, and who reads
 // the log, have another one.
-func measureRoomRate(l *bench) error {
+func measureRoomRate(l *bench) {
 	const what = "clients refused a second by one CPU: spoke early, 100 at a time"
-	all, err := cpus()
-	if err != nil {
-		return err
-	}
+	all := must(cpus())
 	if len(all) < 2 {
 		l.put(row{What: what, Skipped: "one CPU only"})
-		return nil
+		return
 	}
 	// An address may come back within the run, a minute later: that must not block it.
-	peers, err := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
-	if err != nil {
-		return err
-	}
+	peers := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
 	// After their start: a Go program counts then how many CPUs it has.
-	if err := pin(os.Getpid(), all[1]); err != nil {
-		return err
-	}
+	check(pin(os.Getpid(), all[1]))
 	few := l.fewer(7)
-	got, err := takeTurns(few, peers, func(p peer) ([]burst, error) {
-		if err := p.at.pin(all[0]); err != nil {
-			return nil, err
-		}
+	got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
+		check(p.at.pin(all[0]))
 		r := rush{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
 		if l.quick {
 			r.clients /= 4
 		}
 		return few.flood("PREGREET", p, r)
-	})
-	if err != nil {
-		return err
-	}
+	}))
 	rate := got.reduce(func(bursts []burst) float64 { return 1e6 / tookEach(bursts) })
 	busy := got.reduce(func(bursts []burst) float64 { b := sum(bursts); return 100 * b.cpu.Seconds() / b.took.Seconds() })
 	cpu := got.reduce(cpuEach)
@@ -57,26 +44,19 @@ func measureRoomRate(l *bench) error {
 	l.put(first, busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%"))
 	l.put(cpu.compared("CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart", "µs",
 		roomTarget, limits{{postscreen, postscreenTarget}})...)
-	return nil
 }
 
 // measureRoomFlood measures how many slammers a second the room refuses while patient clients come,
 // and how much later than they must wait these are greeted. Each of them must be.
-func measureRoomFlood(l *bench) error {
+func measureRoomFlood(l *bench) {
 	const patients, delay = 100, time.Second
 	slammers := 100_000
 	if l.quick {
 		slammers /= 10
 	}
-	i, err := l.instance("room-flood", "mta "+l.program("stub"), fmt.Sprintf("greet_delay %v stress=%[1]v", delay),
+	i := l.instance("room-flood", "mta "+l.program("stub"), fmt.Sprintf("greet_delay %v stress=%[1]v", delay),
 		"block strikes=8 within=1s")
-	if err != nil {
-		return err
-	}
-	d, err := l.room(i)
-	if err != nil {
-		return err
-	}
+	d := l.room(i)
 	greeted := make(chan error, patients)
 	late := make(chan float64, patients)
 	patient := func(from netip.Addr) {
@@ -97,7 +77,7 @@ func measureRoomFlood(l *bench) error {
 		return l.client()
 	}}
 	var took time.Duration
-	err = i.reaching(map[string]int{"PREGREET": slammers, "PASS": patients}, func() error {
+	check(i.reaching(map[string]int{"PREGREET": slammers, "PASS": patients}, func() error {
 		began := time.Now()
 		_, err := l.visits(i.in(d, earlyReply), r)
 		took = time.Since(began)
@@ -105,10 +85,7 @@ func measureRoomFlood(l *bench) error {
 			err = <-greeted
 		}
 		return err
-	})
-	if err != nil {
-		return err
-	}
+	}))
 	var lateness []float64
 	for range patients {
 		lateness = append(lateness, <-late)
@@ -116,7 +93,6 @@ func measureRoomFlood(l *bench) error {
 	l.put(oursAlone("clients the room refuses a second, while patient ones come", "1/s", float64(slammers)/took.Seconds()),
 		oursAlone(fmt.Sprintf("patient clients served of %d that came meanwhile", patients), "", patients),
 		oursAlone(fmt.Sprintf("greeting of those, later than their %v: median", delay), "ms", median(lateness)))
-	return nil
 }
 
 // cpus returns the CPUs that this process may use, each alone.

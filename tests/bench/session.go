@@ -14,22 +14,16 @@ const sessionTarget = 0.4
 
 // measureSession measures a session with a real sendmail, through sendwrap without a greet delay
 // and without sendwrap, under the same super-server.
-func measureSession(l *bench) error {
+func measureSession(l *bench) {
 	if why := lackOfSendmail(); why != "" {
 		l.put(row{What: "session with sendmail -bs", Skipped: why})
-		return nil
+		return
 	}
-	site, err := l.sendmailSite("sendmail", "")
-	if err != nil {
-		return err
-	}
+	site := l.sendmailSite("sendmail", "")
 	bare := peer{name: bareSendmail, argv: bs(site)}
-	i, err := l.instance("session", "mta "+strings.Join(bare.argv, " "), "greet_delay 0s")
-	if err != nil {
-		return err
-	}
+	i := l.instance("session", "mta "+strings.Join(bare.argv, " "), "greet_delay 0s")
 	few := l.fewer(5)
-	got, err := takeTurns(few, []peer{i.peer(""), bare}, func(p peer) ([]sessionTimes, error) {
+	got := must(takeTurns(few, []peer{i.peer(""), bare}, func(p peer) ([]sessionTimes, error) {
 		return reaching(p, "PASS", few.conns, func() (took []sessionTimes, err error) {
 			for n := 0; n < few.conns && err == nil; n++ {
 				var t sessionTimes
@@ -38,10 +32,7 @@ func measureSession(l *bench) error {
 			}
 			return took, err
 		})
-	})
-	if err != nil {
-		return err
-	}
+	}))
 	part := func(of func(sessionTimes) time.Duration) series {
 		return got.reduce(func(all []sessionTimes) float64 {
 			var each []float64
@@ -57,7 +48,6 @@ func measureSession(l *bench) error {
 	l.put(greeting.row("session with sendmail -bs: connect to greeting", "ms").against(greeting, bareSendmail),
 		ehlo.row("session with sendmail -bs: EHLO to its answer", "ms").against(ehlo, bareSendmail),
 		whole.row("session with sendmail -bs: EHLO, MAIL, QUIT", "ms").atMost(whole, bareSendmail, sessionTarget))
-	return nil
 }
 
 // sessionTimes are how long the parts of a session took.
@@ -65,18 +55,11 @@ type sessionTimes struct{ greeting, ehlo, whole time.Duration }
 
 // session lets a client speak with p as mail servers do, until the end of the connection.
 func (l *bench) session(p peer) (t sessionTimes, err error) {
-	v, err := l.arrive(p, l.client(), "")
-	if err != nil {
-		return t, err
-	}
+	v := must(l.arrive(p, l.client(), ""))
 	defer v.client.close()
-	if err := v.client.converse(turn{"", "220 " + lab.HostName + " ESMTP Sendmail"}); err != nil {
-		return t, err
-	}
+	check(v.client.converse(turn{"", "220 " + lab.HostName + " ESMTP Sendmail"}))
 	t.greeting = time.Since(v.began)
-	if err := v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName}); err != nil {
-		return t, err
-	}
+	check(v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName}))
 	t.ehlo = time.Since(v.began) - t.greeting
 	err = v.client.converse(turn{"MAIL FROM:<sender@client.example>", "250 2.1.0 "}, turn{"QUIT", "221 2.0.0 "})
 	if err == nil {

@@ -34,7 +34,7 @@ func takeTurns[S any](l *bench, peers []peer, run func(peer) ([]S, error)) (turn
 				var samples []S
 				err := l.late()
 				if err == nil {
-					samples, err = run(p)
+					samples, err = try(func() ([]S, error) { return run(p) })
 				}
 				switch late := l.late(); {
 				case err == nil:

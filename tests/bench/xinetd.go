@@ -36,26 +36,13 @@ const xinetdService = `service room
 `
 
 // fullXinetd starts xinetd and has it hold a connection of client, which the caller must close.
-func (l *bench) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*daemon, *client, error) {
-	addr, err := l.freePort()
-	if err != nil {
-		return nil, nil, err
-	}
+func (l *bench) fullXinetd(name, logOnFailure, logs string, from netip.Addr) (*daemon, *client) {
+	addr := l.freePort()
 	conf := filepath.Join(l.dir, name+".conf")
 	text := fmt.Sprintf(xinetdService, addr.Addr(), addr.Port(), l.program("floor-c"), logOnFailure)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		return nil, nil, err
-	}
+	check(os.WriteFile(conf, []byte(text), 0o644))
 	pidFile := filepath.Join(l.dir, name+".pid")
-	d, err := l.daemon(addr, []string{lab.Find(xinetd), "-dontfork", "-pidfile", pidFile, "-f", conf})
-	if err != nil {
-		return nil, nil, err
-	}
+	d := l.daemon(addr, []string{lab.Find(xinetd), "-dontfork", "-pidfile", pidFile, "-f", conf})
 	d.logs = logs
-	held, err := dial(from, addr)
-	if err != nil {
-		d.stop()
-		return nil, nil, err
-	}
-	return d, held, nil
+	return d, must(dial(from, addr))
 }
