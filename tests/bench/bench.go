@@ -70,7 +70,8 @@ func choose(only string) ([]measurement, error) {
 	for _, name := range strings.Split(only, ",") {
 		i := slices.Index(names(), name)
 		if i < 0 {
-			return nil, fmt.Errorf("-only %q: no such measurement; write any of %s", name, strings.Join(names(), ","))
+			return nil, fmt.Errorf("-only %q: no such measurement; write any of %s",
+				name, strings.Join(names(), ","))
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -137,7 +138,8 @@ func (l *bench) stop() error {
 }
 
 func newBench(o options, dir string, budget time.Duration, out *json.Encoder) (*bench, error) {
-	l := &bench{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick, network: benchmarkClients}
+	l := &bench{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick}
+	l.network = benchmarkClients
 	l.state = &state{out: out, budget: budget, due: time.Now().Add(budget)}
 	if o.quick {
 		l.rounds, l.slices = min(o.rounds, 2), 4
@@ -186,8 +188,14 @@ func heading(o options) string {
 	if o.quick {
 		rounds = min(rounds, 2)
 	}
-	return fmt.Sprintf("%s; %s; Linux %s %s, %d CPUs%s; %s; medians of %d rounds", time.Now().Format(time.DateOnly),
-		commit(o), unix.ByteSliceToString(u.Release[:]), runtime.GOARCH, runtime.NumCPU(), cpuModel(), runtime.Version(), rounds)
+	return strings.Join([]string{
+		time.Now().Format(time.DateOnly),
+		commit(o),
+		fmt.Sprintf("Linux %s %s", unix.ByteSliceToString(u.Release[:]), runtime.GOARCH),
+		fmt.Sprintf("%d CPUs%s", runtime.NumCPU(), cpuModel()),
+		runtime.Version(),
+		fmt.Sprintf("medians of %d rounds", rounds),
+	}, "; ")
 }
 
 // commit says which sendwrap is measured.

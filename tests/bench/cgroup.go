@@ -105,7 +105,8 @@ func (g *memoryGroup) within(run func() error) error {
 // enter returns the command line that makes argv a member. This program itself is none then, not
 // even for a moment: what it was charged for meanwhile would go when it goes.
 func (g *memoryGroup) enter(argv []string) []string {
-	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}, argv...)
+	procs := filepath.Join(g.dir, "cgroup.procs")
+	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, procs}, argv...)
 }
 
 // join moves this program, all its threads, into the cgroup dir.

@@ -25,7 +25,8 @@ func await(what string, ok func() (bool, error)) (err error) {
 // bound has no read or accept on a socket wait for longer than lab.Patience.
 func bound(fd int) error {
 	timeout := unix.NsecToTimeval(int64(lab.Patience))
-	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout))
+	err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
+	return os.NewSyscallError("setsockopt", err)
 }
 
 // client is one connection to the super-server.

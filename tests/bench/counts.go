@@ -17,7 +17,8 @@ func measureCounts(l *bench) {
 	}
 	i := l.instance("counts", "mta "+l.program("stub"))
 	once := l.fewer(l.slices)
-	got := must(takeTurns(once, []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}, func(p peer) ([]perClient, error) {
+	processes := []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}
+	got := must(takeTurns(once, processes, func(p peer) ([]perClient, error) {
 		return reaching(p, "PREGREET", each, func() (all []perClient, err error) {
 			for n := 0; n < each && err == nil; n++ {
 				var c counted
@@ -30,7 +31,9 @@ func measureCounts(l *bench) {
 	l.putCounts("a process each", got)
 	peers := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
 	for _, together := range atOnce {
-		got := must(takeTurns(once, peers, func(p peer) ([]perClient, error) { return l.countFlood(p, together), nil }))
+		got := must(takeTurns(once, peers, func(p peer) ([]perClient, error) {
+			return l.countFlood(p, together), nil
+		}))
 		l.putCounts(fmt.Sprintf("the room, %d at a time", together), got)
 	}
 }
@@ -43,8 +46,8 @@ func (c counted) minus(d counted) counted {
 }
 
 func (c counted) by(clients int) perClient {
-	n := float64(clients)
-	return perClient{float64(c.calls) / n, float64(c.threads) / n, float64(c.faults) / n, float64(c.made) / n}
+	each := func(n int) float64 { return float64(n) / float64(clients) }
+	return perClient{each(c.calls), each(c.threads), each(c.faults), each(c.made)}
 }
 
 // countFlood counts what a daemon does for a flood of clients, until it has closed the last

@@ -128,7 +128,8 @@ func (d *daemon) usage() (u usage, err error) {
 	return u, err
 }
 
-// usageNow returns the CPU time of each process up to now, and the sum. One that ends meanwhile counts with 0.
+// usageNow returns the CPU time of each process up to now, and the sum. One that ends meanwhile
+// counts with 0.
 func (d *daemon) usageNow() (u usage, sum time.Duration) {
 	u = make(usage)
 	for _, pid := range d.processes() {
@@ -163,7 +164,8 @@ func (d *daemon) spent() (time.Duration, error) {
 // cpu returns the CPU time, user and system, of a process that runs: the scheduler's exact time of
 // all its threads, those that have ended included.
 func (c child) cpu() (time.Duration, error) {
-	const sched = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h
+	// CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h.
+	const sched = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(^int32(c)<<3|sched, &t); err != nil {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", c, err)

@@ -1,7 +1,7 @@
 package main
 
-// failure is what a measurement that cannot go on panics with. A measurement is a process of its own:
-// there is nothing else to be done then, and nothing to be cleaned up.
+// failure is what a measurement that cannot go on panics with. A measurement is a process of its
+// own: there is nothing else to be done then, and nothing to be cleaned up.
 type failure struct{ error }
 
 // check ends the measurement if there is an error.

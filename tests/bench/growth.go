@@ -31,7 +31,9 @@ type opener func(in *bench, name string) *house
 // growing measures how houses grow with the number of their clients, and hands out the rows. what
 // says whose memory it is, and targets hold from that count on. Each house is in a process of its
 // own, so that nothing needs warming up; two rounds, since they hardly vary.
-func (l *bench) growing(name, what string, counts []int, houses map[string]opener, target float64, from int) {
+func (l *bench) growing(
+	name, what string, counts []int, houses map[string]opener, target float64, from int,
+) {
 	unusable := tryMemoryGroup(groupName(l.dir))
 	private, charged := make([]series, len(counts)), make([]series, len(counts))
 	for n := range counts {
@@ -41,7 +43,8 @@ func (l *bench) growing(name, what string, counts []int, houses map[string]opene
 		for _, who := range slices.Sorted(maps.Keys(houses)) {
 			l.rewind()
 			grown, err := try(func() ([]memory, error) {
-				return l.grown(fmt.Sprintf("%s-%d", name, round), houses[who], counts, unusable == nil), nil
+				name := fmt.Sprintf("%s-%d", name, round)
+				return l.grown(name, houses[who], counts, unusable == nil), nil
 			})
 			if late := l.late(); err != nil && late != nil && round > 0 {
 				l.cut = fmt.Sprintf("%v: %d of 2 rounds", late, round)
@@ -56,7 +59,8 @@ func (l *bench) growing(name, what string, counts []int, houses map[string]opene
 	}
 	for n, count := range counts {
 		of := fmt.Sprintf(" of %s: %d at once", what, count)
-		p, c := private[n].row("private memory"+of, "kB"), charged[n].row("memory with the kernel's"+of, "kB")
+		p := private[n].row("private memory"+of, "kB")
+		c := charged[n].row("memory with the kernel's"+of, "kB")
 		if count >= from {
 			p = p.within(target)
 		}
@@ -107,7 +111,8 @@ func measureRoomMemory(l *bench) {
 		counts = counts[:2]
 	}
 	houses := map[string]opener{ours: func(in *bench, name string) *house {
-		i := in.instance(name, "mta "+in.program("stub"), "greet_delay 290s stress=290s", "max_waiting 20000")
+		i := in.instance(name, "mta "+in.program("stub"),
+			"greet_delay 290s stress=290s", "max_waiting 20000")
 		d := in.room(i)
 		c := &crowd{bench: in, at: d, waiting: i.waiting}
 		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
@@ -123,7 +128,8 @@ func measureRoomMemory(l *bench) {
 			return &house{at: d, fill: c.fill, empty: c.empty}
 		}
 	}
-	l.growing("room-memory", "a client waiting in the room", counts, houses, roomMemoryTarget, roomTargetsFrom)
+	l.growing("room-memory", "a client waiting in the room", counts, houses,
+		roomMemoryTarget, roomTargetsFrom)
 }
 
 // crowd are silent clients of a daemon, which wait.
@@ -158,7 +164,9 @@ func (c *crowd) empty() {
 
 // expect waits until n clients wait.
 func (c *crowd) expect(n int) {
-	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) { return must(c.waiting()) == n, nil }))
+	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
+		return must(c.waiting()) == n, nil
+	}))
 }
 
 // measureGuardMemory measures what a session costs in the guard whose client has sent a message and

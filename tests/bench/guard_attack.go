@@ -121,7 +121,7 @@ type loot struct {
 	refused        int           // of them, without a greeting
 	late           bool          // ended by the time limit, with names left
 	took           time.Duration // from the first connect to the last close
-	held           time.Duration // the sum over all connections: for so long had each a process of the server
+	held           time.Duration // by all connections together: each had a process of the server
 	cpu            time.Duration // of the server's processes, the guard included
 }
 
@@ -143,7 +143,8 @@ type attacker struct {
 // times in a row.
 func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (loot, error) {
 	began := time.Now()
-	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit), words: newDictionary(a.names)}
+	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit)}
+	on.words = newDictionary(a.names)
 	var all sync.WaitGroup
 	for range a.sessions {
 		all.Go(on.session)

@@ -52,7 +52,8 @@ func measureDictionary(l *bench) {
 					l.cut = fmt.Sprintf("%v: %d of %d rounds", l.late(), round, rounds)
 				case l.late() != nil:
 					check(l.late())
-				case round > 0 && brought[0][0].late: // it would take as long again, and bring the same
+				case round > 0 && brought[0][0].late:
+					// It would take as long again, and bring the same.
 					got[s.name] = append(brought, brought[0])
 				default:
 					got[s.name] = append(brought, []loot{l.attacked(s, a, limit)})
@@ -70,8 +71,10 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 		what, unit string
 		value      func(loot) float64
 	}{
-		{fmt.Sprintf("names learned of %d", a.names), "", func(l loot) float64 { return float64(l.learned) }},
-		{fmt.Sprintf("valid names learned of %d", a.names/validOne), "", func(l loot) float64 { return float64(l.valid) }},
+		{fmt.Sprintf("names learned of %d", a.names), "",
+			func(l loot) float64 { return float64(l.learned) }},
+		{fmt.Sprintf("valid names learned of %d", a.names/validOne), "",
+			func(l loot) float64 { return float64(l.valid) }},
 		{"MTA time", "s", func(l loot) float64 { return l.held.Seconds() }},
 		{"CPU time of the MTA", "ms", func(l loot) float64 { return ms(l.cpu) }},
 		{"time of the attacker", "s", func(l loot) float64 { return l.took.Seconds() }},
@@ -125,10 +128,12 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 	}
 	after := must(s.by.status())
 	if n := after.Verdicts[caught] - before.Verdicts[caught]; n < 1 {
-		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned", n, caught, got.learned)
+		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned",
+			n, caught, got.learned)
 	}
 	if all := refusals * a.sessions; got.refused < all {
-		return fmt.Errorf("the client is blocked, and was refused %d times only, want %d; %d names learned", got.refused, all, got.learned)
+		return fmt.Errorf("the client is blocked, and was refused %d times only, want %d; "+
+			"%d names learned", got.refused, all, got.learned)
 	}
 	return nil
 }
@@ -157,5 +162,6 @@ func (l *bench) mailServers() (servers []mailServer) {
 	p := l.smtpd("postfix-dictionary")
 	pg := l.guarded("dictionary-postfix", lab.PostfixUser)
 	guarding := l.smtpd("postfix-dictionary-guarded", pg.milters()...)
-	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding})
+	return append(servers, mailServer{name: barePostfix, at: p},
+		mailServer{name: guardsPostfix, by: pg, at: guarding})
 }

@@ -46,7 +46,8 @@ func measureGuardMessage(l *bench) {
 // messages lets messages come to both stations in turns.
 func (l *bench) messages(what string, stations map[string]station) {
 	const together = 4
-	got := must(takeTurns(l, []peer{{name: ours}, {name: unwatched}}, func(p peer) (samples []sample, err error) {
+	both := []peer{{name: ours}, {name: unwatched}}
+	got := must(takeTurns(l, both, func(p peer) (samples []sample, err error) {
 		s := stations[p.name]
 		if s.guard != nil && s.guard.asked == nil {
 			must(s.guard.spent()) // its start is no message's
@@ -87,13 +88,16 @@ func message(from netip.Addr, to netip.AddrPort) time.Duration {
 // inMemory lets dir be a directory in memory, so that no disk's time is measured.
 func (l *bench) inMemory(dir string) {
 	check(os.MkdirAll(dir, 0o755))
-	check(os.NewSyscallError("mount", unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755")))
+	err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755")
+	check(os.NewSyscallError("mount", err))
 }
 
 // sendmailStations are two sendmails -bs under inetd and sendwrap.
 func (l *bench) sendmailStations() map[string]station {
 	all := make(map[string]station)
-	for name, socket := range map[string]string{"message-watched": l.socket("message-watched"), "message-unwatched": ""} {
+	const watched = "message-watched"
+	sockets := map[string]string{watched: l.socket(watched), "message-unwatched": ""}
+	for name, socket := range sockets {
 		l.inMemory(filepath.Join(l.dir, name+"-sendmail", "mqueue"))
 		site := l.sendmailSite(name+"-sendmail", socket)
 		directives := []string{"mta " + strings.Join(bs(site), " "), "greet_delay 0s"}

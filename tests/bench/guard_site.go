@@ -27,7 +27,8 @@ func (l *bench) sendmailSite(name, socket string) lab.SendmailSite {
 		Boxes:  map[string][]string{"box": validNames()},
 	}
 	if socket != "" {
-		s.Extras += "INPUT_MAIL_FILTER(`sendwrap', `S=local:" + socket + ", F=, T=C:5s;S:5s;R:10s;E:10s')dnl\n"
+		s.Extras += "INPUT_MAIL_FILTER(`sendwrap', `S=local:" + socket +
+			", F=, T=C:5s;S:5s;R:10s;E:10s')dnl\n"
 	}
 	check(os.MkdirAll(s.Dir, 0o755))
 	check(s.Make())
@@ -75,7 +76,10 @@ func (l *bench) socket(name string) string { return filepath.Join(l.dir, name+".
 
 // milters are the parameters of postconf(5) that let Postfix ask the guard.
 func (g guarded) milters() []string {
-	return []string{"smtpd_milters = unix:" + g.socket, "milter_default_action = accept", "milter_command_timeout = 10s"}
+	return []string{
+		"smtpd_milters = unix:" + g.socket, "milter_default_action = accept",
+		"milter_command_timeout = 10s",
+	}
 }
 
 // listeningAt reports whether a program listens on a unix socket. Nothing connects to find out:
@@ -84,17 +88,20 @@ func listeningAt(path string) bool {
 	const accepts = "00010000" // __SO_ACCEPTCON of the kernel's net.h
 	table, _ := os.ReadFile("/proc/net/unix")
 	for line := range strings.Lines(string(table)) {
-		if field := strings.Fields(line); len(field) == 8 && field[3] == accepts && field[7] == path {
+		field := strings.Fields(line)
+		if len(field) == 8 && field[3] == accepts && field[7] == path {
 			return true
 		}
 	}
 	return false
 }
 
-// lifetime ends the daemon and returns the CPU time that it has used, with all processes that it has
-// started, which have ended and been waited for.
+// lifetime ends the daemon and returns the CPU time that it has used, with all processes that it
+// has started, which have ended and been waited for.
 func (d *daemon) lifetime() time.Duration {
-	check(await(d.name+" has no processes left", func() (bool, error) { return len(d.processes()) == 1, nil }))
+	check(await(d.name+" has no processes left", func() (bool, error) {
+		return len(d.processes()) == 1, nil
+	}))
 	check(d.stop())
 	s := d.cmd.ProcessState
 	return s.UserTime() + s.SystemTime()

@@ -21,7 +21,8 @@ type instance struct {
 // instance writes a configuration with these directives, and no others but where the ledger is, and
 // lets `sendwrap check` confirm it.
 func (l *bench) instance(name string, directives ...string) *instance {
-	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
+	i := &instance{program: l.program("sendwrap"), log: l.log}
+	i.conf = filepath.Join(l.dir, name+".conf")
 	// A directory of its own: sendwrap wants it private.
 	i.ledger = filepath.Join(l.dir, name, "ledger")
 	lines := append([]string{"ledger " + i.ledger + " clients=65536"}, directives...)
@@ -43,7 +44,7 @@ func (i *instance) command(name string, args ...string) ([]byte, error) {
 	cmd.Stderr = &message
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("sendwrap %s: %w\n%s%s", strings.Join(argv, " "), err, out, message.String())
+		return nil, fmt.Errorf("sendwrap %q: %w\n%s%s", argv, err, out, message.String())
 	}
 	return out, nil
 }
@@ -94,7 +95,7 @@ func (i *instance) reaching(want map[string]int, run func() error) error {
 		before.Verdicts[verdict] += n
 	}
 	if !maps.Equal(before.Verdicts, after.Verdicts) {
-		return fmt.Errorf("sendwrap counts %v, want %v: more by %v", after.Verdicts, before.Verdicts, want)
+		return fmt.Errorf("sendwrap counts %v, want %v", after.Verdicts, before.Verdicts)
 	}
 	for verdict, n := range want {
 		if err := i.log.expect(verdict, logged[verdict]+n); err != nil {

@@ -24,13 +24,15 @@ func measureLedger(l *bench) {
 		work       func(*register) (time.Duration, error)
 	}{
 		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*register).arrival},
-		{"ledger, one operation on an open one", "operation", operationTarget, (*register).operations},
+		{"ledger, one operation on an open one", "operation", operationTarget,
+			(*register).operations},
 	} {
 		took := must(l.ledgerTurns(kind.name, counts, kind.work))
 		first := fmt.Sprint(counts[0])
 		for _, n := range counts {
 			name := fmt.Sprint(n)
-			r := oursAlone(fmt.Sprintf("%s: %d clients in it", kind.what, n), "µs", took.median(name)).within(kind.target)
+			what := fmt.Sprintf("%s: %d clients in it", kind.what, n)
+			r := oursAlone(what, "µs", took.median(name)).within(kind.target)
 			if name != first {
 				r.Ratio, r.Against = took.ratio(name, first), first+" clients"
 			}
@@ -40,7 +42,9 @@ func measureLedger(l *bench) {
 }
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
-func (l *bench) ledgerTurns(name string, counts []int, work func(*register) (time.Duration, error)) (series, error) {
+func (l *bench) ledgerTurns(
+	name string, counts []int, work func(*register) (time.Duration, error),
+) (series, error) {
 	registers := make(map[string]*register)
 	var peers []peer
 	for _, n := range counts {
@@ -125,7 +129,9 @@ func (r *register) operations() (time.Duration, error) {
 
 // operate lets a client enter and leave the ledger and returns how long each took. It reports an
 // error unless the session counts in between.
-func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (enter, leave time.Duration, err error) {
+func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (
+	enter, leave time.Duration, err error,
+) {
 	var s ledger.Session
 	var before, after ledger.Standing
 	began := time.Now()
@@ -145,7 +151,7 @@ func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (enter, le
 	})
 	left := time.Now()
 	if err == nil && (before.Conns != 0 || after.Conns != 1) {
-		err = fmt.Errorf("%v: the ledger says %+v before, %+v after it entered", a.Client, before, after)
+		err = fmt.Errorf("%v: the ledger says %+v before, %+v after", a.Client, before, after)
 	}
 	return entered.Sub(began), left.Sub(entered), err
 }

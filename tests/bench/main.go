@@ -63,15 +63,17 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "how many rounds a median is made of")
-	flag.BoolVar(&o.quick, "quick", false, "fewer rounds, connections and clients: a trial, not to be quoted")
+	flag.BoolVar(&o.quick, "quick", false, "fewer rounds and clients: a trial, not to be quoted")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
-	flag.StringVar(&o.only, "only", "", "measure only these, comma-separated: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.only, "only", "",
+		"measure only these, comma-separated: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.sendwrap, "sendwrap", "", "measure this program instead of building sendwrap")
-	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take, instead of its own budget")
+	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take; 0: its own budget")
 	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
 	if name := os.Getenv(insideName); name != "" {
-		os.Exit(lab.Isolate(lab.Setup{Prepare: prepare, Run: func() int { return inside(o, name) }}))
+		work := func() int { return inside(o, name) }
+		os.Exit(lab.Isolate(lab.Setup{Prepare: prepare, Run: work}))
 	}
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -34,7 +34,8 @@ func measureMemory(l *bench) {
 		private := got.reduce(func(m []memory) float64 { return m[0].private })
 		share := got.reduce(func(m []memory) float64 { return m[0].share })
 		charged := got.reduce(func(m []memory) float64 { return m[0].charged })
-		kernel := charged.row("memory with the kernel's "+what, "kB").atMost(charged, goFloor, memoryTarget)
+		kernel := charged.row("memory with the kernel's "+what, "kB")
+		kernel = kernel.atMost(charged, goFloor, memoryTarget)
 		if unusable != nil {
 			kernel = row{What: kernel.What, Unit: kernel.Unit, Skipped: unusable.Error()}
 		}

@@ -40,7 +40,8 @@ func isolated(ctx context.Context, o options, dir string, m measurement, add fun
 		cmd.Env = append(os.Environ(), insideName+"="+m.name, insideDir+"="+dir)
 		cmd.Stderr = os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) } // lab.Isolate cleans up
+		// lab.Isolate cleans up then.
+		cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 		rows, err := cmd.StdoutPipe()
 		if err != nil {
 			return err
@@ -74,7 +75,8 @@ const hostsDeny = "/etc/hosts.deny"
 
 // prepare makes the machine of the namespaces one for tcpd, too, to which clients come.
 func prepare() error {
-	return errors.Join(lab.ClientsHere(), lab.Cover("/etc/hosts.allow", ""), lab.Cover(hostsDeny, "stub: ALL\n"))
+	return errors.Join(lab.ClientsHere(),
+		lab.Cover("/etc/hosts.allow", ""), lab.Cover(hostsDeny, "stub: ALL\n"))
 }
 
 // inside makes one measurement, in the namespaces, and prints its rows as JSON. It returns the exit

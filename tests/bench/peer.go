@@ -59,20 +59,25 @@ const slam = "EHLO bot.example\r\n"
 
 func (p peer) saidRight(said string) bool {
 	rest, begins := strings.CutPrefix(said, p.says)
-	return begins && (said == "") == (p.says == "") && (rest == "" || strings.HasPrefix(rest, p.then))
+	if p.says == "" {
+		return said == ""
+	}
+	return begins && (rest == "" || strings.HasPrefix(rest, p.then))
 }
 
 // compare lets clients visit all peers in turns. Those that are sendwrap must reach this verdict
 // about each of their clients.
-func (l *bench) compare(peers []peer, verdict string, from func() netip.Addr, opening string) (turns[sample], error) {
-	return takeTurns(l, peers, func(p peer) ([]sample, error) {
+func (l *bench) compare(
+	peers []peer, verdict string, from func() netip.Addr, opening string,
+) turns[sample] {
+	return must(takeTurns(l, peers, func(p peer) ([]sample, error) {
 		r := rush{clients: l.conns, atOnce: 1, from: from, opening: opening}
 		if p.slow {
 			r.clients *= 5 // its only turn in the round
 			r.atOnce = r.clients
 		}
 		return reaching(p, verdict, r.clients, func() ([]sample, error) { return l.visits(p, r) })
-	})
+	}))
 }
 
 // reaching calls run and sees to it that sendwrap, if the peer is one, has reached this verdict n

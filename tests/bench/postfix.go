@@ -38,7 +38,8 @@ func (l *bench) postscreen(name, logs string, parameters ...string) *daemon {
 
 // postfix starts the Postfix of a site, which listens on addr.
 func (l *bench) postfix(addr netip.AddrPort, site lab.PostfixSite) *daemon {
-	site.Main = append([]string{"inet_protocols = ipv4", "default_process_limit = 20000"}, site.Main...)
+	all := []string{"inet_protocols = ipv4", "default_process_limit = 20000"}
+	site.Main = append(all, site.Main...)
 	check(site.Make())
 	cmd := site.Command()
 	return l.daemon(addr, cmd.Args, cmd.Env...)

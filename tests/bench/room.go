@@ -92,7 +92,8 @@ func (l *bench) roomAndPostscreen(name string, directives ...string) (peers []pe
 // before the greeting is due, and its reply then, which is lost when it closes before that line is
 // acknowledged: Nagle's algorithm holds the reply back.
 func earlyAt(d *daemon) peer {
-	return peer{name: postscreen, at: d, says: "220-" + lab.HostName + " ESMTP Postfix\r\n", then: "521 5.5.1 "}
+	teaser := "220-" + lab.HostName + " ESMTP Postfix\r\n"
+	return peer{name: postscreen, at: d, says: teaser, then: "521 5.5.1 "}
 }
 
 // roomBlocked measures one client that the ledger blocks, beside postscreen with a list that names
@@ -123,15 +124,19 @@ func (l *bench) roomBlocked() {
 	if lab.Find(xinetd) == "" {
 		l.put(row{What: "the same with xinetd: blocked", Skipped: lab.Missing(xinetd)})
 	}
-	l.roomRefusals("blocked", "BLOCKED", peers, func() netip.Addr { return bad }, limits{{xinetd, xinetdTarget}})
+	from := func() netip.Addr { return bad }
+	l.roomRefusals("blocked", "BLOCKED", peers, from, limits{{xinetd, xinetdTarget}})
 }
 
 // roomRefusals lets clients who all get this verdict visit the peers in turns.
-func (l *bench) roomRefusals(what, verdict string, peers []peer, from func() netip.Addr, more limits) {
+func (l *bench) roomRefusals(
+	what, verdict string, peers []peer, from func() netip.Addr, more limits,
+) {
 	few := l.fewer(2)
 	for _, together := range atOnce {
 		got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
-			r := rush{clients: 10 * max(few.conns, together), atOnce: together, from: from, opening: slam}
+			r := rush{atOnce: together, from: from, opening: slam}
+			r.clients = 10 * max(few.conns, together)
 			if p.at == nil {
 				r.clients = max(few.conns, together) // takes twenty times as long
 			}

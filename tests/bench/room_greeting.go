@@ -34,7 +34,9 @@ func measureRoomKnown(l *bench) {
 	for _, n := range counts {
 		h.fill(n)
 		r.clients = max(50, 20*l.rounds)
-		answers := must(reaching(p, "KNOWN", r.clients, func() ([]sample, error) { return l.visits(p, r) }))
+		answers := must(reaching(p, "KNOWN", r.clients, func() ([]sample, error) {
+			return l.visits(p, r)
+		}))
 		what := fmt.Sprintf("greeting of a known client, while %d others wait in the room", n)
 		l.put(oursAlone(what, "ms", medianAnswer(answers)).within(knownTarget))
 	}
@@ -42,7 +44,8 @@ func measureRoomKnown(l *bench) {
 	_, before := d.usageNow()
 	time.Sleep(while)
 	_, after := d.usageNow()
-	what := fmt.Sprintf("CPU of the room in %v, while %d wait and nothing happens", while, len(h.here))
+	what := fmt.Sprintf("CPU of the room in %v, while %d wait and nothing happens",
+		while, len(h.here))
 	l.put(oursAlone(what, "ms", ms(after-before)))
 }
 
@@ -58,7 +61,7 @@ func measureRoomSpawn(l *bench) {
 	room := l.room(i)
 	bare := l.inetd(l.program("stub"))
 	peers := []peer{i.in(room, stubGreeting), {name: inetd, at: bare, says: stubGreeting}}
-	got := must(l.compare(peers, "ALLOWED", l.client, ""))
+	got := l.compare(peers, "ALLOWED", l.client, "")
 	answer := got.reduce(medianAnswer)
 	l.put(answer.row(what, "ms").against(answer, inetd),
 		answer.minus(inetd).row("what of that the room adds to "+inetd, "ms"))

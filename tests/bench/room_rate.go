@@ -15,7 +15,7 @@ const flooding = 100
 // measureRoomRate measures how many clients a second one CPU refuses. The clients, and who reads
 // the log, have another one.
 func measureRoomRate(l *bench) {
-	const what = "clients refused a second by one CPU: spoke early, 100 at a time"
+	what := "clients refused a second by one CPU: spoke early, 100 at a time"
 	all := must(cpus())
 	if len(all) < 2 {
 		l.put(row{What: what, Skipped: "one CPU only"})
@@ -35,15 +35,18 @@ func measureRoomRate(l *bench) {
 		return few.flood("PREGREET", p, r)
 	}))
 	rate := got.reduce(func(bursts []burst) float64 { return 1e6 / tookEach(bursts) })
-	busy := got.reduce(func(bursts []burst) float64 { b := sum(bursts); return 100 * b.cpu.Seconds() / b.took.Seconds() })
+	busy := got.reduce(func(bursts []burst) float64 {
+		b := sum(bursts)
+		return 100 * b.cpu.Seconds() / b.took.Seconds()
+	})
 	cpu := got.reduce(cpuEach)
 	first := rate.row(what, "1/s")
 	if len(peers) > 1 {
 		first = first.against(rate, postscreen)
 	}
 	l.put(first, busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%"))
-	l.put(cpu.compared("CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart", "µs",
-		roomTarget, limits{{postscreen, postscreenTarget}})...)
+	what = "CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart"
+	l.put(cpu.compared(what, "µs", roomTarget, limits{{postscreen, postscreenTarget}})...)
 }
 
 // measureRoomFlood measures how many slammers a second the room refuses while patient clients come,
@@ -54,8 +57,8 @@ func measureRoomFlood(l *bench) {
 	if l.quick {
 		slammers /= 10
 	}
-	i := l.instance("room-flood", "mta "+l.program("stub"), fmt.Sprintf("greet_delay %v stress=%[1]v", delay),
-		"block strikes=8 within=1s")
+	i := l.instance("room-flood", "mta "+l.program("stub"),
+		fmt.Sprintf("greet_delay %v stress=%[1]v", delay), "block strikes=8 within=1s")
 	d := l.room(i)
 	greeted := make(chan error, patients)
 	late := make(chan float64, patients)
@@ -90,9 +93,13 @@ func measureRoomFlood(l *bench) {
 	for range patients {
 		lateness = append(lateness, <-late)
 	}
-	l.put(oursAlone("clients the room refuses a second, while patient ones come", "1/s", float64(slammers)/took.Seconds()),
-		oursAlone(fmt.Sprintf("patient clients served of %d that came meanwhile", patients), "", patients),
-		oursAlone(fmt.Sprintf("greeting of those, later than their %v: median", delay), "ms", median(lateness)))
+	l.put(
+		oursAlone("clients the room refuses a second, while patient ones come",
+			"1/s", float64(slammers)/took.Seconds()),
+		oursAlone(fmt.Sprintf("patient clients served of %d that came meanwhile", patients),
+			"", patients),
+		oursAlone(fmt.Sprintf("greeting of those, later than their %v: median", delay),
+			"ms", median(lateness)))
 }
 
 // cpus returns the CPUs that this process may use, each alone.

@@ -45,9 +45,10 @@ func measureSession(l *bench) {
 	greeting := part(func(t sessionTimes) time.Duration { return t.greeting })
 	ehlo := part(func(t sessionTimes) time.Duration { return t.ehlo })
 	whole := part(func(t sessionTimes) time.Duration { return t.whole })
-	l.put(greeting.row("session with sendmail -bs: connect to greeting", "ms").against(greeting, bareSendmail),
-		ehlo.row("session with sendmail -bs: EHLO to its answer", "ms").against(ehlo, bareSendmail),
-		whole.row("session with sendmail -bs: EHLO, MAIL, QUIT", "ms").atMost(whole, bareSendmail, sessionTarget))
+	const what = "session with sendmail -bs: "
+	l.put(greeting.row(what+"connect to greeting", "ms").against(greeting, bareSendmail),
+		ehlo.row(what+"EHLO to its answer", "ms").against(ehlo, bareSendmail),
+		whole.row(what+"EHLO, MAIL, QUIT", "ms").atMost(whole, bareSendmail, sessionTarget))
 }
 
 // sessionTimes are how long the parts of a session took.
@@ -61,7 +62,8 @@ func (l *bench) session(p peer) (t sessionTimes, err error) {
 	t.greeting = time.Since(v.began)
 	check(v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName}))
 	t.ehlo = time.Since(v.began) - t.greeting
-	err = v.client.converse(turn{"MAIL FROM:<sender@client.example>", "250 2.1.0 "}, turn{"QUIT", "221 2.0.0 "})
+	err = v.client.converse(
+		turn{"MAIL FROM:<sender@client.example>", "250 2.1.0 "}, turn{"QUIT", "221 2.0.0 "})
 	if err == nil {
 		_, err = v.client.rest()
 	}

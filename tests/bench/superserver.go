@@ -106,7 +106,8 @@ func (c child) wait() (time.Duration, error) {
 func (l *bench) checkRusage() error {
 	const runs = 20
 	ticks := 0
-	samples, err := l.visits(l.cFloor(), rush{clients: runs, atOnce: 1, from: l.client, opening: slam})
+	r := rush{clients: runs, atOnce: 1, from: l.client, opening: slam}
+	samples, err := l.visits(l.cFloor(), r)
 	if err != nil {
 		return err
 	}
@@ -116,7 +117,8 @@ func (l *bench) checkRusage() error {
 		}
 	}
 	if ticks > runs/2 {
-		return errors.New("this kernel counts the CPU time of processes in ticks only; nothing here would be exact")
+		return errors.New("this kernel counts the CPU time of processes in ticks only; " +
+			"nothing here would be exact")
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (t table) writeJSON(w io.Writer) error {
 
 // write prints the table for people: the first column flush left, the last one too.
 func (t table) write(w io.Writer) error {
-	lines := [][]string{{"what", "", "sendwrap", "Go floor", "C floor", "ratio", "", "target", "", "others"}}
+	lines := [][]string{strings.Split("what,,sendwrap,Go floor,C floor,ratio,,target,,others", ",")}
 	for _, r := range t.Rows {
 		lines = append(lines, r.cells())
 	}
@@ -160,17 +160,15 @@ func (r row) target() (target, result string) {
 func (r row) others(columns []string) (all []string) {
 	for _, v := range r.Values {
 		text := v.Peer
-		switch {
-		case v.High > v.Low && slices.Contains(columns, v.Peer):
-		case v.High > v.Low || !slices.Contains(columns, v.Peer):
+		if !slices.Contains(columns, v.Peer) {
 			text += " " + figures(v.Value)
-		default:
-			continue
 		}
-		if v.High > v.Low {
-			text += fmt.Sprintf(" (%s to %s)", figures(v.Low), figures(v.High))
+		if low, high := figures(v.Low), figures(v.High); low != high {
+			text += fmt.Sprintf(" (%s to %s)", low, high)
 		}
-		all = append(all, text)
+		if text != v.Peer {
+			all = append(all, text)
+		}
 	}
 	if r.Late != "" {
 		all = append(all, r.Late)
@@ -191,7 +189,8 @@ func (t table) failed() (n int) {
 // line is the row as it is printed when it is done.
 func (r row) line() string {
 	what, value, more := r.spoken()
-	return strings.TrimRight(fmt.Sprintf("%-76s %12s  %s", what, value, strings.Join(more, "; ")), " ")
+	line := fmt.Sprintf("%-76s %12s  %s", what, value, strings.Join(more, "; "))
+	return strings.TrimRight(line, " ")
 }
 
 // spoken returns the row in parts: what, sendwrap's value, and everything else.
@@ -220,13 +219,25 @@ func (r row) spoken() (what, value string, more []string) {
 	return r.What, value, append(more, r.others([]string{ours})...)
 }
 
+const markdownHead = `# Benchmarks
+
+Written by ` + "`make bench`" + `; tests/bench/main.go says how it measures. On the right is
+sendwrap's figure; below it are its ratio to another program's, its target, and the others' figures.
+
+The first rows hold on every machine. They count what a program does for one client that it refuses
+since it speaks early: a process each from the return of execve to its end, without what client and
+super-server do; the room and postscreen (its process alone, not Postfix's master) while 1,000
+clients come, less what they do in the same time without clients. Every program is bound to one
+CPU. "… of threads that sleep and wake" are futex(2) and its kin: how many there are depends on
+which thread is quicker. In parentheses are the least and the most of all runs.
+
+` + "```\n"
+
 // writeMarkdown writes the rows to a file of the documentation, in lines of at most 100 columns.
 func (t table) writeMarkdown(file string) error {
 	const width = 100
 	var b strings.Builder
-	b.WriteString("# Benchmarks\n\nWritten by `make bench`; tests/bench/main.go says how it measures. Under each\n" +
-		"figure of sendwrap's stand its ratio to another program's, its target, and what the\n" +
-		"others have.\n\n```\n")
+	b.WriteString(markdownHead)
 	for _, part := range strings.Split(t.Heading, "; ") {
 		fmt.Fprintln(&b, part)
 	}
@@ -262,6 +273,8 @@ func (r row) value(peer string) string {
 // figures returns about three significant figures, never in powers of ten.
 func figures(f float64) string {
 	switch {
+	case -0.005 < f && f < 0:
+		return "0.00"
 	case 0 < f && f < 0.1:
 		return strconv.FormatFloat(f, 'f', 3, 64)
 	case f < 10:

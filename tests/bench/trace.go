@@ -31,8 +31,7 @@ var forThreads = map[int]bool{
 }
 
 // traceOptions mark stops at system calls, and have new threads traced, too.
-const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE | unix.PTRACE_O_TRACEEXEC |
-	unix.PTRACE_O_EXITKILL
+const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE
 
 // tracer counts what the threads of one process do. All of ptrace(2) belongs to one thread: whoever
 // uses a tracer has it locked.
@@ -129,7 +128,7 @@ func (t *tracer) seize(pid int) error {
 		tid, _ := strconv.Atoi(filepath.Base(task))
 		t.inCall[tid] = false
 		err = errors.Join(err, unix.PtraceSeize(tid), interrupt(tid),
-			unix.PtraceSetOptions(tid, traceOptions&^unix.PTRACE_O_EXITKILL), unix.PtraceSyscall(tid, 0))
+			unix.PtraceSetOptions(tid, traceOptions), unix.PtraceSyscall(tid, 0))
 	}
 	return os.NewSyscallError("ptrace", err)
 }
@@ -172,7 +171,8 @@ func (t *tracer) follow(last int) (unix.Rusage, error) {
 			}
 			return usage, err
 		}
-		if err := unix.PtraceSyscall(tid, t.stopped(tid, status)); err != nil && !errors.Is(err, unix.ESRCH) {
+		err = unix.PtraceSyscall(tid, t.stopped(tid, status))
+		if err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile
 			return usage, os.NewSyscallError("ptrace", err)
 		}
 	}

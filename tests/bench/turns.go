@@ -88,8 +88,8 @@ func (s series) minus(peer string) series {
 		if name == peer {
 			continue
 		}
-		for i, v := range values {
-			less[name] = append(less[name], v-s[peer][i])
+		for i := range min(len(values), len(s[peer])) {
+			less[name] = append(less[name], values[i]-s[peer][i])
 		}
 	}
 	return less
@@ -101,8 +101,8 @@ func (s series) median(name string) float64 { return median(s[name]) }
 // ratio returns the median of what each round says of a compared with b.
 func (s series) ratio(a, b string) float64 {
 	var r []float64
-	for i, v := range s[a] {
-		r = append(r, v/s[b][i])
+	for i := range min(len(s[a]), len(s[b])) { // the budget may have ended a round
+		r = append(r, s[a][i]/s[b][i])
 	}
 	return median(r)
 }
