@@ -115,6 +115,9 @@ func run(o options) error {
 			t.Rows = append(t.Rows, r)
 			fmt.Fprintln(progress, r.line())
 		})
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	if o.json {
 		err = t.writeJSON(os.Stdout)

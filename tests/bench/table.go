@@ -243,7 +243,10 @@ func (t table) writeMarkdown(file string) error {
 	}
 	for _, r := range t.Rows {
 		what, value, more := r.spoken()
-		fmt.Fprintf(&b, "\n%s%*s\n", what, width-utf8.RuneCountInString(what), value)
+		if value != "" {
+			what += fmt.Sprintf("%*s", width-utf8.RuneCountInString(what), value)
+		}
+		fmt.Fprintf(&b, "\n%s\n", what)
 		line := "   "
 		for _, word := range strings.Fields(strings.Join(more, "; ")) {
 			if utf8.RuneCountInString(line+" "+word) > width {

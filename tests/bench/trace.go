@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +63,8 @@ func (l *bench) countProcess(p peer, opening string) (counted, error) {
 	if err != nil {
 		return counted{}, os.NewSyscallError("ptrace", err)
 	}
+	late := time.AfterFunc(lab.Patience, func() { _ = unix.Kill(pid, unix.SIGKILL) })
+	defer late.Stop()
 	before := v.child.faults()
 	t := tracer{inCall: map[int]bool{pid: true}} // it is at the end of execve
 	_ = unix.PtraceSyscall(pid, 0)
