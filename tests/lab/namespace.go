@@ -138,7 +138,7 @@ func makeDir() (string, error) {
 	for _, dir := range old {
 		owner := strings.TrimPrefix(filepath.Base(dir), dirPrefix)
 		pid, started, _ := strings.Cut(owner, "-")
-		if n, err := strconv.Atoi(pid); err == nil && startTime(n) != started {
+		if n, err := strconv.Atoi(pid); err == nil && (!Running(n) || startTime(n) != started) {
 			_ = os.RemoveAll(dir)
 		}
 	}
