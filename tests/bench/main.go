@@ -108,7 +108,9 @@ func run(o options) error {
 		progress = os.Stderr
 	}
 	fmt.Fprintf(progress, "%s\n\n", t.Heading)
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	// SIGPIPE: nobody reads the rows any more.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	defer stop()
 	for _, m := range chosen {
 		isolated(ctx, o, dir, m, func(r row) {
