@@ -79,6 +79,9 @@ func (l *bench) visits(p peer, r rush) ([]sample, error) {
 	samples := make([]sample, 0, r.clients)
 	here := make([]visitor, 0, r.clients)
 	for len(samples) < r.clients {
+		if err := l.late(); err != nil {
+			return nil, err
+		}
 		if n := len(here); n < r.clients && n-len(samples) < r.atOnce {
 			v, err := l.arrive(p, r.from(), r.opening)
 			if err != nil {

@@ -200,7 +200,7 @@ func (r row) spoken() (what, value string, more []string) {
 	}
 	switch {
 	case r.Error != "":
-		more = append(more, "FAILED: "+r.Error)
+		more = append(more, "FAILED: "+strings.Join(strings.Fields(r.Error), " "))
 	case r.Skipped != "":
 		more = append(more, "skipped: "+r.Skipped)
 	}
