@@ -51,9 +51,12 @@ test: lint release
 fuzz:
 	$(check) tests/fuzz.sh 60s
 
+# All of it; or what BENCH says, as in `make bench BENCH='-only memory -quick'`.
+BENCH ?= -markdown docs/BENCHMARKS.md
+
 .PHONY: bench
 bench: setup
-	$(GO) run ./tests/bench
+	$(GO) run ./tests/bench $(BENCH)
 
 .PHONY: install
 install: all

@@ -12,17 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryGroup is a memory cgroup of our own. The kernel charges to it all that
-// its processes cost, page tables, kernel stacks and task structures included,
-// which no file of /proc/PID shows.
+// memoryGroup is a memory cgroup of our own. The kernel charges to it all that its processes cost,
+// page tables, kernel stacks and task structures included, which no file of /proc/PID shows.
 type memoryGroup struct {
 	dir  string
 	home string // the cgroup that this program is in
-	// What is summed: keys of memory.stat, and files that hold one number.
-	// Both are exact, where memory.usage_in_bytes and memory.current count in
-	// batches of 64 pages a CPU. Page cache is left out: it is nobody's in particular.
+	// What is summed: keys of memory.stat, and files that hold one number. Both are exact, where
+	// memory.usage_in_bytes and memory.current count in batches of 64 pages a CPU. Page cache is
+	// left out: it is nobody's in particular.
 	keys, files []string
 }
+
+// groupName is the name of the memory cgroup of a run whose programs are in dir.
+func groupName(dir string) string { return filepath.Base(dir) }
 
 // newMemoryGroup makes a memory cgroup of this name.
 func newMemoryGroup(name string) (*memoryGroup, error) {
@@ -40,8 +42,8 @@ func newMemoryGroup(name string) (*memoryGroup, error) {
 	return g, nil
 }
 
-// findMemoryGroup says where a memory cgroup of this name is or would be: of
-// version 1 or 2, where these are usually mounted.
+// findMemoryGroup says where a memory cgroup of this name is or would be: of version 1 or 2, where
+// these are usually mounted.
 func findMemoryGroup(name string) (*memoryGroup, error) {
 	membership, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -79,8 +81,8 @@ func tryMemoryGroup(name string) error {
 	return g.within(func() error { return nil })
 }
 
-// remove removes the cgroup. All processes in it must have been waited for, or
-// be about to end: those whose parent has are waited for by nobody.
+// remove removes the cgroup. All processes in it must have been waited for, or be about to end:
+// those whose parent has are waited for by nobody.
 func (g *memoryGroup) remove() error {
 	deadline := time.Now().Add(time.Second)
 	for {
@@ -100,10 +102,11 @@ func (g *memoryGroup) within(run func() error) error {
 	return errors.Join(run(), join(g.home))
 }
 
-// enter returns the command line that makes argv a member. This program itself
-// is none then, not even for a moment: what it was charged for meanwhile would go when it goes.
+// enter returns the command line that makes argv a member. This program itself is none then, not
+// even for a moment: what it was charged for meanwhile would go when it goes.
 func (g *memoryGroup) enter(argv []string) []string {
-	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}, argv...)
+	procs := filepath.Join(g.dir, "cgroup.procs")
+	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, procs}, argv...)
 }
 
 // join moves this program, all its threads, into the cgroup dir.

@@ -9,10 +9,25 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// patience bounds every read of a client, in seconds: tcpd takes five to refuse.
-const patience = 20
+// await waits until ok holds, and reports what did not happen if it does not.
+func await(what string, ok func() (bool, error)) (err error) {
+	var is bool
+	if !lab.Await(func() bool { is, err = ok(); return is || err != nil }) {
+		return fmt.Errorf("not within %v: %s", lab.Patience, what)
+	}
+	return err
+}
+
+// bound has no read or accept on a socket wait for longer than lab.Patience.
+func bound(fd int) error {
+	timeout := unix.NsecToTimeval(int64(lab.Patience))
+	err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
+	return os.NewSyscallError("setsockopt", err)
+}
 
 // client is one connection to the super-server.
 type client struct {
@@ -20,15 +35,15 @@ type client struct {
 	buf []byte // received, not yet returned
 }
 
-// dial connects from an address to the super-server. The kernel completes the
-// handshake; accept may come later.
+// dial connects from an address to the super-server. The kernel completes the handshake; accept may
+// come later.
 func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	c := &client{fd: fd}
-	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: patience})
+	err = bound(fd)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
 	}
@@ -60,7 +75,7 @@ func (c *client) receive() (ended bool, err error) {
 		case errors.Is(err, unix.ECONNRESET):
 			return true, nil
 		case errors.Is(err, unix.EAGAIN):
-			return false, fmt.Errorf("no answer in %d s", patience)
+			return false, fmt.Errorf("no answer in %v", lab.Patience)
 		case err != nil:
 			return false, os.NewSyscallError("read", err)
 		}
@@ -79,8 +94,7 @@ func (c *client) rest() (string, error) {
 	}
 }
 
-// reply returns the next SMTP reply (RFC 5321 §4.2), all its lines without the
-// last CRLF.
+// reply returns the next SMTP reply (RFC 5321 §4.2), all its lines without the last CRLF.
 func (c *client) reply() (string, error) {
 	for {
 		if n := replyEnd(c.buf); n > 0 {
@@ -98,8 +112,30 @@ func (c *client) reply() (string, error) {
 	}
 }
 
-// replyEnd returns the length of the whole reply that b begins with, 0 if it is
-// not whole yet. Its last line has no "-" after the code.
+// turn is what a client says, "" for nothing, and how the reply must begin.
+type turn struct{ say, hear string }
+
+// converse takes these turns with the server.
+func (c *client) converse(turns ...turn) error {
+	for _, t := range turns {
+		if t.say != "" {
+			if err := c.write(t.say + "\r\n"); err != nil {
+				return err
+			}
+		}
+		reply, err := c.reply()
+		if err == nil && !strings.HasPrefix(reply, t.hear) {
+			err = fmt.Errorf("reply %q, want %q", reply, t.hear)
+		}
+		if err != nil {
+			return fmt.Errorf("after %q: %w", t.say, err)
+		}
+	}
+	return nil
+}
+
+// replyEnd returns the length of the whole reply that b begins with, 0 if it is not whole yet. Its
+// last line has no "-" after the code.
 func replyEnd(b []byte) int {
 	for at := 0; ; {
 		n := bytes.IndexByte(b[at:], '\n')

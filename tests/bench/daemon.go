@@ -10,11 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // daemon is a server that listens by itself, with all processes that it starts.
@@ -31,17 +32,14 @@ type daemon struct {
 }
 
 // daemon starts a program that is to listen on addr, and returns when it does.
-func (l *lab) daemon(addr netip.AddrPort, argv []string, env ...string) (*daemon, error) {
-	d, err := l.launch(func() (bool, error) { return listening(addr) }, argv, env...)
-	if err != nil {
-		return nil, fmt.Errorf("to listen on %v: %w", addr, err)
-	}
+func (l *bench) daemon(addr netip.AddrPort, argv []string, env ...string) *daemon {
+	d := l.launch(func() bool { return lab.Listening(addr) }, argv, env...)
 	d.addr = addr
-	return d, nil
+	return d
 }
 
 // launch starts a program that takes clients once it is up.
-func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*daemon, error) {
+func (l *bench) launch(up func() bool, argv []string, env ...string) *daemon {
 	d := &daemon{name: filepath.Base(argv[0]), log: l.log}
 	if l.group != nil {
 		argv = l.group.enter(argv)
@@ -52,61 +50,36 @@ func (l *lab) launch(up func() (bool, error), argv []string, env ...string) (*da
 	d.cmd.WaitDelay = time.Second // what it leaves behind may hold these
 	// Some send a signal to their whole group when they end.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
-	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		ready, err := up()
-		if ready {
-			return d, nil
+	check(d.cmd.Start())
+	l.daemons = append(l.daemons, d)
+	err := await("it listens", func() (bool, error) {
+		if lab.State(d.cmd.Process.Pid) == "Z" {
+			return false, errors.New("ended")
 		}
-		if err == nil && state(d.cmd.Process.Pid) == "Z" {
-			err = errors.New("ended")
-		}
-		if err != nil {
-			stopped := d.stop() // then its output is complete
-			return nil, errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped)
-		}
-	}
-	return nil, errors.Join(fmt.Errorf("%q: does not listen after 10 s", argv), d.stop())
-}
-
-// listening reports whether a program listens on an IPv4 address. Nothing
-// connects to find out: the program would count that.
-func listening(addr netip.AddrPort) (bool, error) {
-	table, err := os.ReadFile("/proc/net/tcp")
+		return up(), nil
+	})
 	if err != nil {
-		return false, err
+		stopped := d.stop() // then its output is complete
+		check(errors.Join(fmt.Errorf("%q: %w\n%s", argv, err, d.out.String()), stopped))
 	}
-	const listen = "0A" // TCP_LISTEN of the kernel's tcp_states.h
-	a := addr.Addr().As4()
-	want := fmt.Sprintf("%02X%02X%02X%02X:%04X", a[3], a[2], a[1], a[0], addr.Port())
-	for line := range strings.Lines(string(table)) {
-		field := strings.Fields(line)
-		if len(field) > 3 && field[1] == want && field[3] == listen {
-			return true, nil
-		}
-	}
-	return false, nil
+	return d
 }
 
 // freePort returns a port of the super-server's address that nobody listens on.
-func (l *lab) freePort() (netip.AddrPort, error) {
-	s, err := listen(l.server.addr.Addr())
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return s.addr, unix.Close(s.fd)
+func (l *bench) freePort() netip.AddrPort {
+	s := must(listen(l.server.addr.Addr()))
+	check(unix.Close(s.fd))
+	return s.addr
 }
 
-// stop ends the daemon. It reports an error if one of ours does not exit with 0
-// then. What has been stopped already is left alone.
+// stop ends the daemon. It reports an error if one of ours does not exit with 0 then. What has been
+// stopped already is left alone.
 func (d *daemon) stop() error {
 	if d.cmd.ProcessState != nil {
 		return nil
 	}
 	_ = d.cmd.Process.Signal(unix.SIGTERM)
-	late := time.AfterFunc(10*time.Second, func() { _ = d.cmd.Process.Kill() })
+	late := time.AfterFunc(lab.Patience, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := d.cmd.Wait(); err != nil && d.ours {
 		return fmt.Errorf("%s at SIGTERM: %w\n%s", d.name, err, d.out.String())
@@ -115,18 +88,11 @@ func (d *daemon) stop() error {
 }
 
 // processes returns the process ids of the daemon and of all its descendants.
-func (d *daemon) processes() ([]child, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return nil, err
-	}
+func (d *daemon) processes() []child {
 	children := make(map[child][]child)
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil {
-			return nil, err
-		}
-		if parent, err := strconv.Atoi(statField(pid, 1)); err == nil {
+	for _, pid := range lab.Processes(func(int) bool { return true }) {
+		if field := lab.ProcStat(pid); len(field) > 1 {
+			parent, _ := strconv.Atoi(field[1])
 			children[child(parent)] = append(children[child(parent)], child(pid))
 		}
 	}
@@ -134,71 +100,49 @@ func (d *daemon) processes() ([]child, error) {
 	for i := 0; i < len(all); i++ {
 		all = append(all, children[all[i]]...)
 	}
-	return all, nil
-}
-
-// state returns the letter for what a process does, "Z" if it has ended, "" if
-// there is none.
-func state(pid int) string { return statField(pid, 0) }
-
-// statField returns a field of /proc/PID/stat counted from the process's state
-// (before which stands its name, which may hold anything), "" if there is none.
-func statField(pid, n int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	field := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if n >= len(field) {
-		return ""
-	}
-	return field[n]
+	return all
 }
 
 // usage is the CPU time of each process of a daemon.
 type usage map[child]time.Duration
 
 // usage returns the CPU time that the daemon has used when it has nothing left to do.
-func (d *daemon) usage() (usage, error) {
+func (d *daemon) usage() (u usage, err error) {
 	const (
 		pause = 5 * time.Millisecond
 		quiet = 20 * time.Microsecond // a thread that wakes to see that nothing is to be done
 	)
-	var last time.Duration
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(pause) {
-		u, sum, err := d.usageNow()
-		if errors.Is(err, unix.EINVAL) {
-			continue // one ended while we looked
+	last := -time.Hour
+	err = await(d.name+" has nothing left to do", func() (bool, error) {
+		var sum time.Duration
+		u, sum = d.usageNow()
+		idle := sum-last < quiet
+		if last = sum; !idle {
+			time.Sleep(pause)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if sum-last < quiet {
-			return u, nil
-		}
-		last = sum
-	}
-	return nil, fmt.Errorf("%s is still busy after 5 s without clients, or has ended\n%s", d.name, d.out.String())
-}
-
-func (d *daemon) usageNow() (u usage, sum time.Duration, err error) {
-	all, err := d.processes()
+		return idle, nil
+	})
 	if err != nil {
-		return nil, 0, err
+		err = fmt.Errorf("%w\n%s", err, d.out.String())
 	}
-	u = make(usage)
-	for _, pid := range all {
-		if u[pid], err = pid.cpu(); err != nil {
-			return nil, 0, err
-		}
-		sum += u[pid]
-	}
-	return u, sum, nil
+	return u, err
 }
 
-// spent returns the CPU time that the daemon has used since it was last asked.
-// All of it: what it does for a client later, while others have their turn, is
-// part of that client's cost.
+// usageNow returns the CPU time of each process up to now, and the sum. One that ends meanwhile
+// counts with 0.
+func (d *daemon) usageNow() (u usage, sum time.Duration) {
+	u = make(usage)
+	for _, pid := range d.processes() {
+		if t, err := pid.cpu(); err == nil {
+			u[pid] = t
+			sum += t
+		}
+	}
+	return u, sum
+}
+
+// spent returns the CPU time that the daemon has used since it was last asked. All of it: what it
+// does for a client later, while others have their turn, is part of that client's cost.
 func (d *daemon) spent() (time.Duration, error) {
 	now, err := d.usage()
 	if err != nil {
@@ -217,10 +161,11 @@ func (d *daemon) spent() (time.Duration, error) {
 	return sum, nil
 }
 
-// cpu returns the CPU time, user and system, of a process that runs: the
-// scheduler's exact time of all its threads, those that have ended included.
+// cpu returns the CPU time, user and system, of a process that runs: the scheduler's exact time of
+// all its threads, those that have ended included.
 func (c child) cpu() (time.Duration, error) {
-	const sched = 2 // CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h
+	// CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h.
+	const sched = 2
 	var t unix.Timespec
 	if err := unix.ClockGettime(^int32(c)<<3|sched, &t); err != nil {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", c, err)
@@ -228,8 +173,18 @@ func (c child) cpu() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// pin lets all threads of a process run on these CPUs only. Threads that they
-// start later inherit it.
+// pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first
+// client comes: those are to be pinned, too.
+func (d *daemon) pin(on unix.CPUSet) error {
+	var errs []error
+	for _, c := range d.processes() {
+		errs = append(errs, pin(int(c), on))
+	}
+	return errors.Join(errs...)
+}
+
+// pin lets all threads of a process run on these CPUs only. Threads that they start later inherit
+// it.
 func pin(pid int, on unix.CPUSet) error {
 	// A thread may appear while we walk: walk until there was none.
 	var done []int

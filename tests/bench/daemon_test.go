@@ -1,33 +1,18 @@
 package main
 
 import (
-	"net/netip"
 	osexec "os/exec"
 	"slices"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-func TestListening(t *testing.T) {
-	s, err := listen(netip.MustParseAddr("127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	up, err := listening(s.addr)
-	if !up || err != nil {
-		t.Errorf("%v listens: %v, %v; want true", s.addr, up, err)
-	}
-	unix.Close(s.fd)
-	up, err = listening(s.addr)
-	if up || err != nil {
-		t.Errorf("%v listens after it was closed: %v, %v; want false", s.addr, up, err)
-	}
-}
-
-// What a daemon costs is what its child works, to the last microsecond or so,
-// and it is not counted twice.
+// What a daemon costs is what its child works, to the last microsecond or so, and it is not counted
+// twice.
 func TestSpent(t *testing.T) {
 	d := &daemon{name: "sh", cmd: osexec.Command("sh", "-c", `head -c 100000000 /dev/zero >/dev/null; (sleep 60; :); :`)}
 	if err := d.cmd.Start(); err != nil {
@@ -36,10 +21,7 @@ func TestSpent(t *testing.T) {
 	var all []child
 	for len(all) < 3 { // until both sh and the sleep are there
 		time.Sleep(10 * time.Millisecond)
-		var err error
-		if all, err = d.processes(); err != nil {
-			t.Fatal(err)
-		}
+		all = d.processes()
 	}
 	defer func() {
 		for _, pid := range slices.Backward(all) {
@@ -56,7 +38,7 @@ func TestSpent(t *testing.T) {
 		t.Errorf("spent %v, %v since; want nearly nothing", second, err)
 	}
 	unix.Kill(int(all[len(all)-1]), unix.SIGKILL)
-	for state(int(all[len(all)-1])) != "" {
+	for lab.State(int(all[len(all)-1])) != "" {
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := d.spent(); err == nil {

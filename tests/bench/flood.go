@@ -9,11 +9,124 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// rush is who visits a peer in one turn.
+type rush struct {
+	clients int
+	atOnce  int // how many of them are connected at a time
+	from    func() netip.Addr
+	opening string // what each says at once; "" = it waits
+}
+
+// visitor is a client, and the program that runs for it.
+type visitor struct {
+	peer   peer
+	client *client
+	child  child // 0: the peer is a daemon
+	began  time.Time
+}
+
+// arrive lets a client connect and say opening. If p is no daemon, it is started for it.
+func (l *bench) arrive(p peer, from netip.Addr, opening string) (v visitor, err error) {
+	v = visitor{peer: p, began: time.Now()}
+	to := l.server.addr
+	if p.at != nil {
+		to = p.at.addr
+	}
+	if v.client, err = dial(from, to); err != nil {
+		return v, err
+	}
+	if opening != "" {
+		if err := v.client.write(opening); err != nil && !cut(err) {
+			return v, err
+		}
+	}
+	if p.at != nil {
+		return v, nil
+	}
+	conn, err := l.server.accept()
+	if err == nil {
+		v.child, err = start(conn, p)
+	}
+	return v, err
+}
+
+// cut reports whether err says that the server has closed already: some do before the client has
+// said anything, and what they said can still be read.
+func cut(err error) bool {
+	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+}
+
+// stay waits until the server closes, having said the right thing, and the program ends.
+func (v visitor) stay() (s sample, err error) {
+	_, err = v.client.receive()
+	s.answer = time.Since(v.began)
+	if err == nil {
+		var said string
+		if said, err = v.client.rest(); err == nil && !v.peer.saidRight(said) {
+			err = fmt.Errorf("the client received %q, want %q", said, v.peer.says)
+		}
+	}
+	v.client.close()
+	if err == nil && v.child != 0 {
+		s.cpu, err = v.child.wait()
+	}
+	return s, err
+}
+
+// visits lets a rush of clients visit p. The one that has been there longest is waited for, then
+// the next comes: as simple as can be, since it shares the machine with p.
+func (l *bench) visits(p peer, r rush) ([]sample, error) {
+	samples := make([]sample, 0, r.clients)
+	here := make([]visitor, 0, r.clients)
+	for len(samples) < r.clients {
+		if err := l.late(); err != nil {
+			return nil, err
+		}
+		if n := len(here); n < r.clients && n-len(samples) < r.atOnce {
+			v, err := l.arrive(p, r.from(), r.opening)
+			if err != nil {
+				return nil, err
+			}
+			here = append(here, v)
+			continue
+		}
+		s, err := here[len(samples)].stay()
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, s)
+	}
+	return samples, nil
+}
+
 // burst is what several clients cost together.
 type burst struct {
 	clients int
 	cpu     time.Duration // of all processes of the peer: user and system
 	took    time.Duration // from the first connect to the last close
+}
+
+// flood lets a rush of clients visit p, which must reach this verdict about each, and returns what
+// it cost.
+func (l *bench) flood(verdict string, p peer, r rush) ([]burst, error) {
+	if p.at != nil && p.at.asked == nil {
+		if _, err := p.at.spent(); err != nil { // its start is no client's
+			return nil, err
+		}
+	}
+	return reaching(p, verdict, r.clients, func() ([]burst, error) {
+		b := burst{clients: r.clients}
+		began := time.Now()
+		samples, err := l.visits(p, r)
+		b.took = time.Since(began)
+		for _, s := range samples {
+			b.cpu += s.cpu
+		}
+		if err == nil && p.at != nil {
+			b.cpu, err = p.at.spent()
+		}
+		return []burst{b}, err
+	})
 }
 
 // cpuEach returns the CPU time of a client of these bursts in µs, the mean.
@@ -22,8 +135,8 @@ func cpuEach(bursts []burst) float64 {
 	return us(b.cpu) / float64(b.clients)
 }
 
-// tookEach returns the time that a client of these bursts took in µs. The
-// median of the bursts: a wait for a CPU that others use is no part of it.
+// tookEach returns the time that a client of these bursts took in µs. The median of the bursts: a
+// wait for a CPU that others use is no part of it.
 func tookEach(bursts []burst) float64 {
 	var each []float64
 	for _, b := range bursts {
@@ -39,114 +152,4 @@ func sum(bursts []burst) (all burst) {
 		all.took += b.took
 	}
 	return all
-}
-
-// us returns a duration in microseconds.
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// rush is who visits a peer in one turn.
-type rush struct {
-	clients int
-	atOnce  int // how many of them are connected at a time
-	from    func() netip.Addr
-	opening string // what each says at once
-}
-
-// flood lets a rush of clients visit p and returns what it cost.
-func (l *lab) flood(p peer, r rush) (burst, error) {
-	if p.at == nil {
-		return l.floodOfProcesses(p, r)
-	}
-	b := burst{clients: r.clients}
-	if p.at.asked == nil {
-		if _, err := p.at.spent(); err != nil { // its start is no client's
-			return b, err
-		}
-	}
-	began := time.Now()
-	err := r.visit(p)
-	b.took = time.Since(began)
-	if err == nil {
-		b.cpu, err = p.at.spent()
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", p.name, err)
-	}
-	return b, err
-}
-
-// visit lets all clients visit p, which must say the right thing to each and
-// close. The one that has been there longest is waited for, then the next
-// comes: as simple as can be, since it shares the machine with p.
-func (r rush) visit(p peer) error {
-	here := make([]*client, 0, r.clients)
-	for gone := 0; gone < r.clients; {
-		if n := len(here); n < r.clients && n-gone < r.atOnce {
-			client, err := dial(r.from(), p.at.addr)
-			if err != nil {
-				return err
-			}
-			here = append(here, client)
-			if err := client.write(r.opening); err != nil && !cut(err) {
-				return err
-			}
-			continue
-		}
-		client := here[gone]
-		gone++
-		said, err := client.rest()
-		client.close()
-		if err != nil {
-			return err
-		}
-		if !p.saidRight(said) {
-			return fmt.Errorf("the client received %q, want %q", said, p.says)
-		}
-	}
-	return nil
-}
-
-// cut reports whether err says that the server has closed already: some do
-// before the client has said anything, and what they said can still be read.
-func cut(err error) bool {
-	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
-}
-
-// floodOfProcesses is flood for a program that is started for each client.
-func (l *lab) floodOfProcesses(p peer, r rush) (burst, error) {
-	b := burst{clients: r.clients}
-	began := time.Now()
-	samples, err := l.visits(p, r.clients, r.atOnce, r.from, r.opening)
-	b.took = time.Since(began)
-	for _, s := range samples {
-		b.cpu += s.cpu
-	}
-	return b, err
-}
-
-// greetings lets n silent clients visit p one after the other and returns when
-// each had the greeting.
-func (p peer) greetings(n int, from func() netip.Addr) ([]sample, error) {
-	var samples []sample
-	for range n {
-		began := time.Now()
-		c, err := dial(from(), p.at.addr)
-		if err != nil {
-			return nil, err
-		}
-		said, err := c.reply()
-		s := sample{answer: time.Since(began)}
-		if err == nil && !p.saidRight(said) {
-			err = fmt.Errorf("the client received %q, want %q", said, p.says)
-		}
-		if err == nil {
-			_, err = c.rest()
-		}
-		c.close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
-		}
-		samples = append(samples, s)
-	}
-	return samples, nil
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // The names under which the table shows the programs.
@@ -28,14 +30,15 @@ var stubC string
 
 // build puts into dir:
 //
-//	sendwrap               a copy of ready, or if that is "" built from the module at the working directory
+//	sendwrap               a copy of ready, or if that is "" built from the working directory
 //	floor-go, floor-c      the smallest programs that poll fd 0 and exit
 //	floor-go-mta, -c-mta   the same that look at fd 0 once and become the stub
 //	stub                   an MTA that greets and goes
 //
 // Go programs are built as `make build` does; C needs gcc and its static library.
 func build(dir, ready string) error {
-	for name, text := range map[string]string{"floor.go": floorGo, "floor.c": floorC, "stub.c": stubC} {
+	sources := map[string]string{"floor.go": floorGo, "floor.c": floorC, "stub.c": stubC}
+	for name, text := range sources {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -45,7 +48,8 @@ func build(dir, ready string) error {
 		return append([]string{"go", "build", "-trimpath", "-o", in(name)}, args...)
 	}
 	cc := func(name string, args ...string) []string {
-		return append([]string{"gcc", "-static", "-O2", "-Wall", "-Werror", "-o", in(name)}, args...)
+		gcc := []string{"gcc", "-static", "-O2", "-Wall", "-Werror", "-o", in(name)}
+		return append(gcc, args...)
 	}
 	steps := [][]string{
 		goBuild("floor-go", in("floor.go")),
@@ -54,10 +58,10 @@ func build(dir, ready string) error {
 		cc("floor-c-mta", `-DMTA="`+in("stub")+`"`, in("floor.c")),
 		cc("stub", in("stub.c")),
 	}
-	if ready == "" {
-		steps = append(steps, goBuild("sendwrap", "sendwrap"))
-	} else {
+	if ready != "" {
 		steps = append(steps, []string{"cp", ready, in("sendwrap")})
+	} else if err := lab.Build(in("sendwrap"), false); err != nil {
+		return err
 	}
 	for _, argv := range steps {
 		cmd := osexec.Command(argv[0], argv[1:]...)
@@ -66,8 +70,8 @@ func build(dir, ready string) error {
 			return fmt.Errorf("%q: %w\n%s", argv, err, out)
 		}
 	}
-	// Until they are on the disk, the pages of a new program count as dirty
-	// memory of whoever maps them.
+	// Until they are on the disk, the pages of a new program count as dirty memory of whoever maps
+	// them.
 	unix.Sync()
 	return nil
 }

@@ -6,15 +6,19 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 const (
-	// guesses is how many names the dictionary has, and of so many as validOne says one is valid. quickGuesses is for a trial.
+	// guesses is how many names the dictionary has, and of so many as validOne says one is valid.
+	// quickGuesses is for a trial.
 	guesses      = 200
 	quickGuesses = 40
 	validOne     = 20
 
-	// firstValid is which one is valid for the first time: not so late that a short attack has nothing to find.
+	// firstValid is which one is valid for the first time: not so late that a short attack has
+	// nothing to find.
 	firstValid = 5
 
 	// refusals in a row end a session of the attack: nobody will let it in for long.
@@ -27,7 +31,8 @@ type guess struct {
 	valid bool // which the attacker does not know
 }
 
-// dictionary is what the sessions of an attack share: names still to be tried, and what has been learned.
+// dictionary is what the sessions of an attack share: names still to be tried, and what has been
+// learned.
 type dictionary struct {
 	mu      sync.Mutex
 	left    []guess
@@ -39,6 +44,16 @@ type dictionary struct {
 func guessable(n int) (all []guess) {
 	for i := range n {
 		all = append(all, guess{nameOf(i), i%validOne == firstValid})
+	}
+	return all
+}
+
+// validNames are those that a mail server must know.
+func validNames() (all []string) {
+	for _, g := range guessable(guesses) {
+		if g.valid {
+			all = append(all, g.name)
+		}
 	}
 	return all
 }
@@ -59,8 +74,9 @@ func (d *dictionary) next() (guess, bool) {
 	return g, true
 }
 
-// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not, all others nothing, so that it
-// must be tried again. An error is a reply that lies: then this is not the attack that it is meant to be.
+// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not, all others
+// nothing, so that it must be tried again. An error is a reply that lies: then this is not the
+// attack that it is meant to be.
 func (d *dictionary) tried(g guess, reply string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,7 +121,7 @@ type loot struct {
 	refused        int           // of them, without a greeting
 	late           bool          // ended by the time limit, with names left
 	took           time.Duration // from the first connect to the last close
-	held           time.Duration // the sum over all connections: for so long had each a process of the server
+	held           time.Duration // by all connections together: each had a process of the server
 	cpu            time.Duration // of the server's processes, the guard included
 }
 
@@ -122,11 +138,13 @@ type attacker struct {
 	err  error // the first
 }
 
-// run goes through the dictionary, all from one address. When a connection ends the next one goes on with it, until
-// there are no names left, the time is up, or each session was refused several times in a row.
+// run goes through the dictionary, all from one address. When a connection ends the next one goes
+// on with it, until there are no names left, the time is up, or each session was refused several
+// times in a row.
 func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (loot, error) {
 	began := time.Now()
-	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit), words: newDictionary(a.names)}
+	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit)}
+	on.words = newDictionary(a.names)
 	var all sync.WaitGroup
 	for range a.sessions {
 		all.Go(on.session)
@@ -202,7 +220,7 @@ func (a *attacker) fill(c *client) (on bool, err error) {
 		if !ok {
 			break
 		}
-		reply := say(c, "RCPT TO:<"+g.name+"@"+hostName+">")
+		reply := say(c, "RCPT TO:<"+g.name+"@"+lab.HostName+">")
 		if err := a.words.tried(g, reply); err != nil {
 			return false, err
 		}

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// What a name's reply tells, and what it does not: then the name must be tried again, and before all others.
+// What a name's reply tells, and what it does not: then the name must be tried again, and before
+// all others.
 func TestDictionary(t *testing.T) {
 	d := newDictionary(40)
 	for i, reply := range []string{"550 5.1.1 no", "550 5.1.1 no", "452 4.5.3 too many", "421 4.7.0 go", "", "550 5.1.1 no", "550 5.1.1 no", "550 5.1.1 no", "250 2.1.5 yes"} {

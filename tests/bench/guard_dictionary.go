@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // An attack that the server slows down is ended, since others wait.
@@ -17,47 +20,48 @@ const caught = "BADRCPTS"
 // mailServer is what is attacked.
 type mailServer struct {
 	name  string
-	start func() (*daemon, error) // anew for each attack; nil: at
-	at    *daemon                 // runs all the time
-	by    guarded                 // sendwrap, if it has a part in it
+	start func() *daemon // anew for each attack; nil: at
+	at    *daemon        // runs all the time
+	by    guarded        // sendwrap, if it has a part in it
 }
 
-// measureDictionary measures what dictionary attacks learn from mail servers, and what that costs these: MTA time is how
-// long each connection had a process of theirs, all connections together, so that 20 that wait a second are 20 s.
+// measureDictionary measures what dictionary attacks learn from mail servers, and what that costs
+// these: MTA time is how long each connection had a process of theirs, all connections together, so
+// that 20 that wait a second are 20 s.
 //
-// Each server defends itself as the name says and by its defaults. sendwrap has no greet delay here, by which an attacker
-// would be held up once.
-func measureDictionary(l *lab) ([]row, error) {
-	if why := l.lackOfSendmail(); why != "" {
-		return []row{{What: "dictionary attacks", Skipped: why}}, nil
+// Each server defends itself as the name says and by its defaults. sendwrap has no greet delay
+// here, by which an attacker would be held up once.
+func measureDictionary(l *bench) {
+	if why := lackOfSendmail(); why != "" {
+		l.put(row{What: "dictionary attacks", Skipped: why})
+		return
 	}
-	servers, stop, err := l.mailServers()
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
+	servers := l.mailServers()
 	rounds, names, limit := min(l.rounds, 3), guesses, attackLimit
 	if l.quick {
 		rounds, names, limit = 1, quickGuesses, quickAttackLimit
 	}
-	var rows []row
 	for _, a := range attacks(names) {
 		got := make(turns[loot])
 		for round := range rounds {
 			for turn := range servers {
 				s := servers[(round+turn)%len(servers)]
-				var brought loot
-				if before := got[s.name]; len(before) > 0 && before[0][0].late {
-					brought = before[0][0] // it would take as long again, and bring the same
-				} else if brought, err = l.attacked(s, a, limit); err != nil {
-					return nil, fmt.Errorf("%s: %s: %w", s.name, a.name, err)
+				brought := got[s.name]
+				switch {
+				case l.late() != nil && round > 0:
+					l.cut = fmt.Sprintf("%v: %d of %d rounds", l.late(), round, rounds)
+				case l.late() != nil:
+					check(l.late())
+				case round > 0 && brought[0][0].late:
+					// It would take as long again, and bring the same.
+					got[s.name] = append(brought, brought[0])
+				default:
+					got[s.name] = append(brought, []loot{l.attacked(s, a, limit)})
 				}
-				got[s.name] = append(got[s.name], []loot{brought})
 			}
 		}
-		rows = append(rows, dictionaryRows(a, got)...)
+		l.put(dictionaryRows(a, got)...)
 	}
-	return rows, stop()
 }
 
 // dictionaryRows are what one attack has brought and cost, as medians of the rounds.
@@ -67,8 +71,10 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 		what, unit string
 		value      func(loot) float64
 	}{
-		{fmt.Sprintf("names learned of %d", a.names), "", func(l loot) float64 { return float64(l.learned) }},
-		{fmt.Sprintf("valid names learned of %d", a.names/validOne), "", func(l loot) float64 { return float64(l.valid) }},
+		{fmt.Sprintf("names learned of %d", a.names), "",
+			func(l loot) float64 { return float64(l.learned) }},
+		{fmt.Sprintf("valid names learned of %d", a.names/validOne), "",
+			func(l loot) float64 { return float64(l.valid) }},
 		{"MTA time", "s", func(l loot) float64 { return l.held.Seconds() }},
 		{"CPU time of the MTA", "ms", func(l loot) float64 { return ms(l.cpu) }},
 		{"time of the attacker", "s", func(l loot) float64 { return l.took.Seconds() }},
@@ -81,54 +87,38 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 }
 
 // attacked lets an attack come, from an address that nobody had before.
-func (l *lab) attacked(s mailServer, a attack, limit time.Duration) (loot, error) {
+func (l *bench) attacked(s mailServer, a attack, limit time.Duration) loot {
 	d := s.at
 	if s.start != nil {
-		var err error
-		if d, err = s.start(); err != nil {
-			return loot{}, err
-		}
+		d = s.start()
 		defer d.stop()
 	}
 	var before status
 	if s.by.instance != nil {
-		var err error
-		if before, err = s.by.status(); err != nil {
-			return loot{}, err
-		}
+		before = must(s.by.status())
 	}
-	for _, d := range []*daemon{s.at, s.by.guard} {
-		if d == nil {
-			continue
+	spent := func() (sum time.Duration) {
+		for _, d := range []*daemon{s.at, s.by.guard} {
+			if d != nil {
+				sum += must(d.spent())
+			}
 		}
-		if _, err := d.spent(); err != nil { // what it did before is not this attack's
-			return loot{}, err
-		}
+		return sum
 	}
-	got, err := a.run(l.client(), d.addr, limit)
-	if err != nil {
-		return got, err
-	}
+	spent() // what they did before is not this attack's
+	got := must(a.run(l.client(), d.addr, limit))
 	if s.start != nil {
-		if got.cpu, err = d.lifetime(); err != nil {
-			return got, err
-		}
+		got.cpu = d.lifetime()
 	}
-	for _, d := range []*daemon{s.at, s.by.guard} {
-		if d == nil {
-			continue
-		}
-		cpu, err := d.spent()
-		if err != nil {
-			return got, err
-		}
-		got.cpu += cpu
+	got.cpu += spent()
+	if err := s.believe(a, got, before); err != nil {
+		check(fmt.Errorf("%s: %s: %w", s.name, a.name, err))
 	}
-	return got, s.believe(a, got, before)
+	return got
 }
 
-// believe reports an error unless the attack was what it is meant to be: a server without a defence tells all, and sendwrap has seen
-// what it should have.
+// believe reports an error unless the attack was what it is meant to be: a server without a defence
+// tells all, and sendwrap has seen what it should have.
 func (s mailServer) believe(a attack, got loot, before status) error {
 	if s.name == bareSendmail && got.learned != a.names && !got.late {
 		return fmt.Errorf("%d of %d names learned, and nothing defends it", got.learned, a.names)
@@ -136,63 +126,42 @@ func (s mailServer) believe(a attack, got loot, before status) error {
 	if s.by.instance == nil || got.late {
 		return nil
 	}
-	after, err := s.by.status()
-	if err != nil {
-		return err
-	}
+	after := must(s.by.status())
 	if n := after.Verdicts[caught] - before.Verdicts[caught]; n < 1 {
-		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned", n, caught, got.learned)
+		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned",
+			n, caught, got.learned)
 	}
 	if all := refusals * a.sessions; got.refused < all {
-		return fmt.Errorf("the client is blocked, and was refused %d times only, want %d; %d names learned", got.refused, all, got.learned)
+		return fmt.Errorf("the client is blocked, and was refused %d times only, want %d; "+
+			"%d names learned", got.refused, all, got.learned)
 	}
 	return nil
 }
 
-// mailServers returns what is attacked. stop ends what runs all the time; more than once does no harm.
-func (l *lab) mailServers() (servers []mailServer, stop func() error, err error) {
-	running := new(retinue)
-	defer running.unless(&err)
-	bare, err := l.sendmailCF("dictionary-bare", "")
-	if err != nil {
-		return nil, nil, err
-	}
-	under := func(argv ...string) func() (*daemon, error) {
-		return func() (*daemon, error) { return l.inetd(argv...) }
+// mailServers returns what is attacked.
+func (l *bench) mailServers() (servers []mailServer) {
+	bare := l.sendmailSite("dictionary-bare", "")
+	under := func(argv ...string) func() *daemon {
+		return func() *daemon { return l.inetd(argv...) }
 	}
 	const limited = "-OMaxRecipientsPerMessage=10"
 	servers = []mailServer{
-		{name: bareSendmail, start: under(sendmail, "-bs", "-C"+bare)},
-		{name: throttled, start: under(sendmail, "-bs", "-C"+bare, "-O"+throttled, limited)},
-		{name: shutting, start: under(sendmail, "-bs", "-C"+bare, "-O"+shutting, limited)},
+		{name: bareSendmail, start: under(bs(bare)...)},
+		{name: throttled, start: under(append(bs(bare), "-O"+throttled, limited)...)},
+		{name: shutting, start: under(append(bs(bare), "-O"+shutting, limited)...)},
 	}
-	// The configuration of sendmail names the guard's socket, and that of sendwrap the configuration of sendmail.
+	// The configuration of sendmail names the guard's socket, and that of sendwrap the
+	// configuration of sendmail.
 	const name = "dictionary"
-	cf, err := l.sendmailCF(name+"-guarded", l.socket(name))
-	if err != nil {
-		return nil, nil, err
-	}
-	g, err := l.guarded(name, "", "mta "+sendmail+" -bs -C"+cf, "greet_delay 0s")
-	if err != nil {
-		return nil, nil, err
-	}
-	*running = append(*running, g.guard)
+	site := l.sendmailSite(name+"-guarded", l.socket(name))
+	g := l.guarded(name, "", "mta "+strings.Join(bs(site), " "), "greet_delay 0s")
 	servers = append(servers, mailServer{name: ours, by: g, start: under(g.program, "-f", g.conf)})
-	if l.lackOfPostfix() != "" {
-		return servers, running.stop, nil
+	if lab.NoPostfix() != "" {
+		return servers
 	}
-	p, err := running.add(l.smtpd("postfix-dictionary"))
-	if err != nil {
-		return nil, nil, err
-	}
-	pg, err := l.guarded("dictionary-postfix", postfixUser)
-	if err != nil {
-		return nil, nil, err
-	}
-	*running = append(*running, pg.guard)
-	guarding, err := running.add(l.smtpd("postfix-dictionary-guarded", pg.milters()...))
-	if err != nil {
-		return nil, nil, err
-	}
-	return append(servers, mailServer{name: barePostfix, at: p}, mailServer{name: guardsPostfix, by: pg, at: guarding}), running.stop, nil
+	p := l.smtpd("postfix-dictionary")
+	pg := l.guarded("dictionary-postfix", lab.PostfixUser)
+	guarding := l.smtpd("postfix-dictionary-guarded", pg.milters()...)
+	return append(servers, mailServer{name: barePostfix, at: p},
+		mailServer{name: guardsPostfix, by: pg, at: guarding})
 }

@@ -14,24 +14,21 @@ import (
 type instance struct {
 	program string
 	conf    string
-	log     *logReader // nil: nobody reads the log
+	ledger  string
+	log     *logReader
 }
 
-// instance writes a configuration with these directives, and no others but
-// where the ledger is, and lets `sendwrap check` confirm it.
-func (l *lab) instance(name string, directives ...string) (*instance, error) {
-	i := &instance{program: l.program("sendwrap"), conf: filepath.Join(l.dir, name+".conf"), log: l.log}
+// instance writes a configuration with these directives, and no others but where the ledger is, and
+// lets `sendwrap check` confirm it.
+func (l *bench) instance(name string, directives ...string) *instance {
+	i := &instance{program: l.program("sendwrap"), log: l.log}
+	i.conf = filepath.Join(l.dir, name+".conf")
 	// A directory of its own: sendwrap wants it private.
-	ledger := filepath.Join(l.dir, name, "ledger")
-	lines := append([]string{"ledger " + ledger + " clients=65536"}, directives...)
-	if l.log == nil {
-		lines = append(lines, "log none") // a machine's own log is not to be filled with this
-	}
-	if err := os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return nil, err
-	}
-	_, err := i.command("check")
-	return i, err
+	i.ledger = filepath.Join(l.dir, name, "ledger")
+	lines := append([]string{"ledger " + i.ledger + " clients=65536"}, directives...)
+	check(os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	must(i.command("check"))
+	return i
 }
 
 // peer returns the instance as a program whose client must see says.
@@ -47,7 +44,7 @@ func (i *instance) command(name string, args ...string) ([]byte, error) {
 	cmd.Stderr = &message
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("sendwrap %s: %w\n%s%s", strings.Join(argv, " "), err, out, message.String())
+		return nil, fmt.Errorf("sendwrap %q: %w\n%s%s", argv, err, out, message.String())
 	}
 	return out, nil
 }
@@ -70,17 +67,22 @@ func (i *instance) status() (status, error) {
 	return s, err
 }
 
-// reaching calls run and reports an error unless meanwhile sendwrap reached
-// this verdict n times and no other: in its counts and, if that can be read, in
-// its log.
-func (i *instance) reaching(verdict string, n int, run func() error) error {
+// waiting returns how many clients wait.
+func (i *instance) waiting() (int, error) {
+	s, err := i.status()
+	return s.Sessions.Waiting, err
+}
+
+// reaching calls run and reports an error unless meanwhile sendwrap reached each of these verdicts
+// so many times and no other: in its counts and in its log.
+func (i *instance) reaching(want map[string]int, run func() error) error {
 	before, err := i.status()
 	if err != nil {
 		return err
 	}
-	var logged int
-	if i.log != nil {
-		logged = i.log.seen(verdict)
+	logged := make(map[string]int)
+	for verdict := range want {
+		logged[verdict] = i.log.seen(verdict)
 	}
 	if err := run(); err != nil {
 		return err
@@ -89,12 +91,16 @@ func (i *instance) reaching(verdict string, n int, run func() error) error {
 	if err != nil {
 		return err
 	}
-	before.Verdicts[verdict] += n
+	for verdict, n := range want {
+		before.Verdicts[verdict] += n
+	}
 	if !maps.Equal(before.Verdicts, after.Verdicts) {
-		return fmt.Errorf("sendwrap counts %v, want %v: %d more of %s", after.Verdicts, before.Verdicts, n, verdict)
+		return fmt.Errorf("sendwrap counts %v, want %v", after.Verdicts, before.Verdicts)
 	}
-	if i.log == nil {
-		return nil
+	for verdict, n := range want {
+		if err := i.log.expect(verdict, logged[verdict]+n); err != nil {
+			return err
+		}
 	}
-	return i.log.expect(verdict, logged+n)
+	return nil
 }

@@ -16,64 +16,52 @@ const (
 )
 
 // measureLedger measures the ledger alone, within this program.
-func measureLedger(l *lab) ([]row, error) {
+func measureLedger(l *bench) {
 	counts := []int{10, 60_000}
-	arrivals, err := l.ledgerTurns("arrival", counts, (*register).arrival)
-	if err != nil {
-		return nil, err
+	for _, kind := range []struct {
+		what, name string
+		target     float64
+		work       func(*register) (time.Duration, error)
+	}{
+		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*register).arrival},
+		{"ledger, one operation on an open one", "operation", operationTarget,
+			(*register).operations},
+	} {
+		took := must(l.ledgerTurns(kind.name, counts, kind.work))
+		first := fmt.Sprint(counts[0])
+		for _, n := range counts {
+			name := fmt.Sprint(n)
+			what := fmt.Sprintf("%s: %d clients in it", kind.what, n)
+			r := oursAlone(what, "µs", took.median(name)).within(kind.target)
+			if name != first {
+				r.Ratio, r.Against = took.ratio(name, first), first+" clients"
+			}
+			l.put(r)
+		}
 	}
-	operations, err := l.ledgerTurns("operation", counts, (*register).operations)
-	if err != nil {
-		return nil, err
-	}
-	rows := ledgerRows(arrivals, counts, "ledger, all of an arrival with opening", arrivalTarget)
-	return append(rows, ledgerRows(operations, counts, "ledger, one operation on an open one", operationTarget)...), nil
 }
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
-func (l *lab) ledgerTurns(name string, counts []int, work func(*register) (time.Duration, error)) (series, error) {
+func (l *bench) ledgerTurns(
+	name string, counts []int, work func(*register) (time.Duration, error),
+) (series, error) {
 	registers := make(map[string]*register)
 	var peers []peer
 	for _, n := range counts {
 		p := peer{name: fmt.Sprint(n)}
 		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r, err := newRegister(path, n)
-		if err != nil {
-			return nil, err
-		}
+		r := must(newRegister(path, n))
 		defer r.open.Close()
 		peers, registers[p.name] = append(peers, p), r
 	}
-	got, err := takeTurns(l.rounds, l.slices, peers, func(p peer) (us []float64, err error) {
+	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
-			took, err := work(registers[p.name])
-			if err != nil {
-				return nil, err
-			}
-			us = append(us, float64(took)/float64(time.Microsecond))
+			took := must(work(registers[p.name]))
+			all = append(all, us(took))
 		}
-		return us, nil
+		return all, nil
 	})
 	return got.reduce(median), err
-}
-
-func ledgerRows(s series, counts []int, what string, target float64) []row {
-	first := fmt.Sprint(counts[0])
-	var rows []row
-	for _, n := range counts {
-		name := fmt.Sprint(n)
-		us := s.median(name)
-		r := row{
-			What: fmt.Sprintf("%s: %d clients in it", what, n), Unit: "µs",
-			Values: []value{{ours, us}},
-			Target: target, Absolute: true, Missed: us > target,
-		}
-		if name != first {
-			r.Ratio, r.Against = s.ratio(name, first), first+" clients"
-		}
-		rows = append(rows, r)
-	}
-	return rows
 }
 
 // register is a ledger with clients in it.
@@ -96,9 +84,7 @@ func newRegister(path string, clients int) (*register, error) {
 	}
 	for range clients {
 		a := r.client()
-		if err := r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }); err != nil {
-			return nil, err
-		}
+		check(r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }))
 	}
 	return r, nil
 }
@@ -115,8 +101,8 @@ func (r *register) client() ledger.Arrival {
 	}
 }
 
-// arrival returns how long everything takes that a process does with the ledger
-// for a client that hangs up.
+// arrival returns how long everything takes that a process does with the ledger for a client that
+// hangs up.
 func (r *register) arrival() (time.Duration, error) {
 	a := r.client()
 	began := time.Now()
@@ -135,16 +121,17 @@ func (r *register) arrival() (time.Duration, error) {
 	return took, err
 }
 
-// operations returns how long the slower one takes of the two operations of a
-// client that hangs up.
+// operations returns how long the slower one takes of the two operations of a client that hangs up.
 func (r *register) operations() (time.Duration, error) {
 	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
 	return max(enter, leave), err
 }
 
-// operate lets a client enter and leave the ledger and returns how long each
-// took. It reports an error unless the session counts in between.
-func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (enter, leave time.Duration, err error) {
+// operate lets a client enter and leave the ledger and returns how long each took. It reports an
+// error unless the session counts in between.
+func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (
+	enter, leave time.Duration, err error,
+) {
 	var s ledger.Session
 	var before, after ledger.Standing
 	began := time.Now()
@@ -164,7 +151,7 @@ func operate(l *ledger.Ledger, a ledger.Arrival, self ledger.Process) (enter, le
 	})
 	left := time.Now()
 	if err == nil && (before.Conns != 0 || after.Conns != 1) {
-		err = fmt.Errorf("%v: the ledger says %+v before, %+v after it entered", a.Client, before, after)
+		err = fmt.Errorf("%v: the ledger says %+v before, %+v after", a.Client, before, after)
 	}
 	return entered.Sub(began), left.Sub(entered), err
 }

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 )
 
-// logReader stands in for syslogd and counts lines: sendwrap's by verdict,
-// those of others by program and first word, "postscreen PREGREET".
+// logReader stands in for syslogd and counts lines: sendwrap's by verdict, those of others by
+// program and first word, "postscreen PREGREET".
 type logReader struct {
 	mu    sync.Mutex
 	lines map[string]int
@@ -35,8 +34,8 @@ func readLog(path string) (*logReader, error) {
 	return r, nil
 }
 
-// count takes one datagram: "<22>sendwrap[4243]: PREGREET client=…", with a time
-// before the program or without.
+// count takes one datagram: "<22>sendwrap[4243]: PREGREET client=…", with a time before the program
+// or without.
 func (r *logReader) count(line []byte) {
 	head, text, framed := bytes.Cut(line, []byte("]: "))
 	program := head[bytes.LastIndexAny(head, "> /")+1:] // without the "postfix/" of all of Postfix
@@ -62,20 +61,20 @@ func (r *logReader) grows(key string, n int, run func() error) error {
 	return r.expect(key, before+n)
 }
 
-// expect reports an error unless the lines with this verdict come to be n
-// within a second. A line is in the socket before its writer ends, so waiting is
-// for our own goroutine alone.
+// expect reports an error unless the lines with this verdict come to be n. A line is in the socket
+// before its writer ends, so waiting is for our own goroutine alone.
 func (r *logReader) expect(verdict string, n int) error {
-	var got int
-	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		r.mu.Lock()
-		got = r.lines[verdict]
-		r.mu.Unlock()
-		if got == n {
-			return nil
+	err := await(fmt.Sprintf("%d log lines %s", n, verdict), func() (bool, error) {
+		got := r.seen(verdict)
+		if got > n {
+			return false, fmt.Errorf("%d log lines %s, want %d", got, verdict, n)
 		}
+		return got == n, nil
+	})
+	if err != nil {
+		err = fmt.Errorf("%w; there are %d", err, r.seen(verdict))
 	}
-	return fmt.Errorf("%d log lines %s, want %d", got, verdict, n)
+	return err
 }
 
 // seen returns how many lines had this verdict up to now.

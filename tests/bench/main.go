@@ -1,125 +1,137 @@
-// Bench measures what sendwrap costs beside the least that any wrapper can
-// cost, and prints one table.
+// Bench measures what sendwrap costs beside the least that any wrapper can cost.
 //
 //	go run ./tests/bench [-quick] [-rounds N] [-only NAME,...] [-json] [-sendwrap FILE]
+//	                     [-budget DURATION] [-markdown FILE]
 //
-// The least are two programs built on the spot: the smallest Go program and the
-// smallest static C program that poll fd 0 and exit (testdata). The machine may
-// be noisy: all programs take turns in every round, a value is the median of the
-// rounds, a ratio the median of the rounds' own ratios. tcpd and sendmail are
-// measured where they are installed, the Perl sendwrap of 2004 where the
-// environment variable PERL_SENDWRAP names its file.
+// Each row is printed when it is done, and all of them as a table at the end. A measurement is a
+// process of its own, in mount, network, process and host name namespaces of its own: sendwrap
+// finds a /dev/log that is really read, host names need no DNS, and what the measurement has
+// started is gone when it ends. It has a budget of time. When that is used up, it ends with the
+// next turn, and its rows say so; one that hangs is killed a little later. The next measurement
+// follows, whatever became of the one before. The exit code is 1 if one has failed.
 //
-// The room, sendwrap as one process for all clients, is measured beside Postfix's
-// postscreen and beside xinetd where tests/setup.sh has unpacked them, and beside
-// sendwrap as a process for each client. Their CPU time is the scheduler's own
-// sum for each of their processes, threads that have ended included.
+// The first rows count: system calls, page faults, threads. They are nearly the same on every
+// machine. All others are times, or memory.
 //
-// The guard is measured in front of a real sendmail, and of Postfix: what dictionary attacks learn and cost with it and
-// without, by the MTA's own means too; what it adds to an honest message; what a session takes of its memory.
+// The least are two programs built on the spot: the smallest Go program and the smallest static C
+// program that poll fd 0 and exit (testdata). The machine may be noisy: all programs take turns in
+// every round, a value is the median of the rounds, a ratio the median of the rounds' own ratios.
+// tcpd and sendmail are measured where they are installed.
 //
-// As root everything runs in private mount, network, process and host name
-// namespaces (isolate.go): sendwrap finds a /dev/log that is really read, host
-// names need no DNS, nothing is seen from outside and nothing is left behind.
-// Without root the log lines go nowhere, which the table's heading says.
+// The room, sendwrap as one process for all clients, is measured beside Postfix's postscreen and
+// beside xinetd where tests/setup.sh has unpacked them, and beside sendwrap as a process for each
+// client. Their CPU time is the scheduler's own sum for each of their processes, threads that have
+// ended included.
 //
-// A number is only printed if the run was what it claims to be: every reply is
-// compared, and sendwrap's own counts (`sendwrap status -json`) and log lines
-// must have grown by just the verdicts meant. Anything else ends the program
-// with exit code 1. A missed target does not: it is marked in the table.
+// The guard is measured in front of a real sendmail, and of Postfix: what dictionary attacks learn
+// and cost with it and without, by the MTA's own means too; what it adds to an honest message; what
+// a session takes of its memory.
+//
+// A number is only printed if the run was what it claims to be: every reply is compared, and
+// sendwrap's own counts (`sendwrap status -json`) and log lines must have grown by just the
+// verdicts meant. Anything else is a row that has failed. A missed target is none: it is marked in
+// the table.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
-)
 
-// limit ends a run that hangs; a whole run takes about half of it.
-const limit = 10 * time.Minute
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
 
 // options are the command line.
 type options struct {
-	rounds   int    // how many rounds a median is made of
-	quick    bool   // small numbers: to try the program, not to quote
-	json     bool   // JSON instead of a table
-	only     string // comma-separated names of measurements; "" = all
-	sendwrap string // measure this program instead of building one
+	rounds   int           // how many rounds a median is made of
+	quick    bool          // small numbers: to try the program, not to quote
+	json     bool          // JSON instead of a table
+	only     string        // comma-separated names of measurements; "" = all
+	sendwrap string        // measure this program instead of building one
+	budget   time.Duration // of each measurement; 0: its own
+	markdown string        // the file for the rows of a whole run
 }
 
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "how many rounds a median is made of")
-	flag.BoolVar(&o.quick, "quick", false, "fewer rounds, connections and clients: a trial, not to be quoted")
+	flag.BoolVar(&o.quick, "quick", false, "fewer rounds and clients: a trial, not to be quoted")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
-	flag.StringVar(&o.only, "only", "", "measure only these, comma-separated: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.only, "only", "",
+		"measure only these, comma-separated: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.sendwrap, "sendwrap", "", "measure this program instead of building sendwrap")
+	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take; 0: its own budget")
+	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
-	err := run(o)
-	if err == nil {
-		return
+	if name := os.Getenv(insideName); name != "" {
+		work := func() int { return inside(o, name) }
+		os.Exit(lab.Isolate(lab.Setup{Prepare: prepare, Run: work}))
 	}
-	if err != errToldInside {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
-	os.Exit(1)
 }
 
-// run builds the programs and measures them, in namespaces of its own if it can.
+// run builds the programs, has each measurement made, and prints the table.
 func run(o options) error {
 	chosen, err := choose(o.only)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if o.rounds < 1 {
+	case o.rounds < 1:
 		return fmt.Errorf("-rounds %d: at least 1", o.rounds)
+	case o.markdown != "" && (o.only != "" || o.quick || o.sendwrap != ""):
+		return errors.New("-markdown is for a whole run: leave out -only, -quick and -sendwrap")
+	case os.Geteuid() != 0:
+		return errors.New("run it as root: it measures in namespaces of its own")
 	}
-	if dir := os.Getenv(isolatedDir); dir != "" {
-		return measure(o, chosen, dir, true)
-	}
+	t := table{Heading: heading(o)} // before anything here changes the tree
 	dir, err := os.MkdirTemp("", "sendwrap-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := build(dir, o.sendwrap); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o711), build(dir, o.sendwrap)); err != nil {
 		return err
 	}
-	if os.Geteuid() == 0 {
-		return isolate(dir)
+	progress := io.Writer(os.Stdout)
+	if o.json {
+		progress = os.Stderr
 	}
-	return measure(o, chosen, dir, false)
-}
-
-// measure runs the chosen measurements with the programs in dir and prints the table.
-func measure(o options, chosen []measurement, dir string, isolated bool) error {
-	overdue := time.AfterFunc(limit, func() {
-		fmt.Fprintf(os.Stderr, "bench: not done after %v; try -quick or -only\n", limit)
-		os.Exit(1)
-	})
-	defer overdue.Stop()
-	if isolated {
-		if err := furnish(dir); err != nil {
-			return err
-		}
-	}
-	l, err := newLab(o, dir, isolated)
-	if err != nil {
-		return err
-	}
-	t := table{Heading: l.heading()}
+	fmt.Fprintf(progress, "%s\n\n", t.Heading)
+	// SIGPIPE: nobody reads the rows any more.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
+	defer stop()
 	for _, m := range chosen {
-		l.rewind()
-		rows, err := m.run(l)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		isolated(ctx, o, dir, m, func(r row) {
+			t.Rows = append(t.Rows, r)
+			fmt.Fprintln(progress, r.line())
+		})
+		if ctx.Err() != nil {
+			break
 		}
-		t.Rows = append(t.Rows, rows...)
 	}
 	if o.json {
-		return t.writeJSON(os.Stdout)
+		err = t.writeJSON(os.Stdout)
+	} else {
+		fmt.Println()
+		err = t.write(os.Stdout)
 	}
-	return t.write(os.Stdout)
+	if failed := t.failed(); failed > 0 {
+		return errors.Join(err, fmt.Errorf("%d measurements have failed", failed))
+	}
+	if o.markdown != "" {
+		err = errors.Join(err, t.writeMarkdown(o.markdown))
+	}
+	return err
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -9,85 +12,108 @@ import (
 // flooding is how many clients the load generator keeps connected.
 const flooding = 100
 
-// measureRoomRate measures how many clients a second one CPU refuses. The
-// clients, and who reads the log, have another one.
-func measureRoomRate(l *lab) ([]row, error) {
-	const what = "clients refused a second by one CPU: spoke early, 100 at a time"
+// measureRoomRate measures how many clients a second one CPU refuses. The clients, and who reads
+// the log, have another one.
+func measureRoomRate(l *bench) {
+	what := "clients refused a second by one CPU: spoke early, 100 at a time"
+	all := must(cpus())
+	if len(all) < 2 {
+		l.put(row{What: what, Skipped: "one CPU only"})
+		return
+	}
+	// An address may come back within the run, a minute later: that must not block it.
+	peers := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
+	// After their start: a Go program counts then how many CPUs it has.
+	check(pin(os.Getpid(), all[1]))
+	few := l.fewer(7)
+	got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
+		check(p.at.pin(all[0]))
+		r := rush{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
+		if l.quick {
+			r.clients /= 4
+		}
+		return few.flood("PREGREET", p, r)
+	}))
+	rate := got.reduce(func(bursts []burst) float64 { return 1e6 / tookEach(bursts) })
+	busy := got.reduce(func(bursts []burst) float64 {
+		b := sum(bursts)
+		return 100 * b.cpu.Seconds() / b.took.Seconds()
+	})
+	cpu := got.reduce(cpuEach)
+	first := rate.row(what, "1/s")
+	if len(peers) > 1 {
+		first = first.against(rate, postscreen)
+	}
+	l.put(first, busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%"))
+	what = "CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart"
+	l.put(cpu.compared(what, "µs", roomTarget, limits{{postscreen, postscreenTarget}})...)
+}
+
+// measureRoomFlood measures how many slammers a second the room refuses while patient clients come,
+// and how much later than they must wait these are greeted. Each of them must be.
+func measureRoomFlood(l *bench) {
+	const patients, delay = 100, time.Second
+	slammers := 100_000
+	if l.quick {
+		slammers /= 10
+	}
+	i := l.instance("room-flood", "mta "+l.program("stub"),
+		fmt.Sprintf("greet_delay %v stress=%[1]v", delay), "block strikes=8 within=1s")
+	d := l.room(i)
+	greeted := make(chan error, patients)
+	late := make(chan float64, patients)
+	patient := func(from netip.Addr) {
+		began := time.Now()
+		c, err := dial(from, d.addr)
+		if err == nil {
+			defer c.close()
+			err = c.converse(turn{"", stubGreeting})
+		}
+		late <- ms(time.Since(began) - delay)
+		greeted <- err
+	}
+	came := 0
+	r := rush{clients: slammers, atOnce: flooding, opening: slam, from: func() netip.Addr {
+		if came++; came%(slammers/patients) == 0 {
+			go patient(l.client())
+		}
+		return l.client()
+	}}
+	var took time.Duration
+	check(i.reaching(map[string]int{"PREGREET": slammers, "PASS": patients}, func() error {
+		began := time.Now()
+		_, err := l.visits(i.in(d, earlyReply), r)
+		took = time.Since(began)
+		for n := 0; n < patients && err == nil; n++ {
+			err = <-greeted
+		}
+		return err
+	}))
+	var lateness []float64
+	for range patients {
+		lateness = append(lateness, <-late)
+	}
+	l.put(
+		oursAlone("clients the room refuses a second, while patient ones come",
+			"1/s", float64(slammers)/took.Seconds()),
+		oursAlone(fmt.Sprintf("patient clients served of %d that came meanwhile", patients),
+			"", patients),
+		oursAlone(fmt.Sprintf("greeting of those, later than their %v: median", delay),
+			"ms", median(lateness)))
+}
+
+// cpus returns the CPUs that this process may use, each alone.
+func cpus() (each []unix.CPUSet, err error) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		return nil, os.NewSyscallError("sched_getaffinity", err)
 	}
-	if all.Count() < 2 {
-		return []row{{What: what, Skipped: "one CPU only"}}, nil
-	}
-	// An address may come back within the run, a minute later: that must not block it.
-	peers, stop, err := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
-	if err != nil {
-		return nil, err
-	}
-	defer stop()
-	// After their start: a Go program counts then how many CPUs it has.
-	servers, clients := firstCPUs(all)
-	if err := pin(os.Getpid(), clients); err != nil {
-		return nil, err
-	}
-	defer pin(os.Getpid(), all)
-	few := l.fewer(7)
-	got, err := takeTurns(few.rounds, few.slices, peers, func(p peer) ([]burst, error) {
-		b, err := few.rateTurn(p, servers)
-		return []burst{b}, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	rate := got.reduce(func(bursts []burst) float64 { return 1e6 / tookEach(bursts) })
-	busy := got.reduce(func(bursts []burst) float64 { b := sum(bursts); return 100 * b.cpu.Seconds() / b.took.Seconds() })
-	cpu := got.reduce(cpuEach)
-	rows := []row{rate.row(what, "1/s"), busy.row("use of that CPU meanwhile: below 100, the clients are the limit", "%")}
-	if why := l.lackOfPostfix(); why != "" {
-		rows = append(rows, row{What: "the same with postscreen", Skipped: why})
-	} else {
-		rows[0] = rows[0].against(rate, postscreen)
-	}
-	rows = append(rows, cpu.compared("CPU of a client the room refuses: spoke early, 100 at a time, CPUs apart", "µs",
-		roomTarget, limits{{postscreen, postscreenTarget}})...)
-	return rows, stop()
-}
-
-// rateTurn lets clients flood p, all whose processes have those CPUs.
-func (l *lab) rateTurn(p peer, servers unix.CPUSet) (burst, error) {
-	// Each time: postscreen has been started by its first client only.
-	processes, err := p.at.processes()
-	if err != nil {
-		return burst{}, err
-	}
-	for _, c := range processes {
-		if err := pin(int(c), servers); err != nil {
-			return burst{}, err
+	for cpu := 0; len(each) < all.Count(); cpu++ {
+		if all.IsSet(cpu) {
+			var one unix.CPUSet
+			one.Set(cpu)
+			each = append(each, one)
 		}
 	}
-	r := rush{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
-	if l.quick {
-		r.clients /= 4
-	}
-	var b burst
-	err = p.reaching("PREGREET", r.clients, func() (err error) {
-		b, err = l.flood(p, r)
-		return err
-	})
-	return b, err
-}
-
-// firstCPUs returns the first two CPUs of a set, each alone.
-func firstCPUs(all unix.CPUSet) (first, second unix.CPUSet) {
-	for cpu := 0; second.Count() == 0; cpu++ {
-		switch {
-		case !all.IsSet(cpu):
-		case first.Count() == 0:
-			first.Set(cpu)
-		default:
-			second.Set(cpu)
-		}
-	}
-	return first, second
+	return each, nil
 }

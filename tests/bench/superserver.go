@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// superServer starts a program for each connection, as tcpserver does: the
-// connection is its fds 0, 1 and 2, and it has no other.
+// superServer starts a program for each connection, as tcpserver does: the connection is its fds 0,
+// 1 and 2, and it has no other.
 //
-// It does nothing by itself: client and super-server take turns in one thread,
-// so that on a small machine nobody competes with the program measured.
+// It does nothing by itself: client and super-server take turns in one thread, so that on a small
+// machine nobody competes with the program measured.
 type superServer struct {
 	fd   int
 	addr netip.AddrPort
@@ -26,6 +28,9 @@ func listen(addr netip.Addr) (*superServer, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := bound(fd); err != nil {
+		return nil, err
 	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: addr.As4()}); err != nil {
 		return nil, os.NewSyscallError("bind", err)
@@ -48,8 +53,8 @@ func (s *superServer) accept() (fd int, err error) {
 	return fd, os.NewSyscallError("accept", err)
 }
 
-// start starts a program on a connection and closes the super-server's own copy
-// of it. It returns when the program has been exec'ed.
+// start starts a program on a connection and closes the super-server's own copy of it. It returns
+// when the program has been exec'ed.
 func start(conn int, p peer) (child, error) {
 	in := uintptr(conn)
 	file := p.file
@@ -59,6 +64,7 @@ func start(conn int, p peer) (child, error) {
 	pid, err := syscall.ForkExec(file, p.argv, &syscall.ProcAttr{
 		Env:   append(p.env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin"),
 		Files: []uintptr{in, in, in},
+		Sys:   &syscall.SysProcAttr{Ptrace: p.traced},
 	})
 	unix.Close(conn)
 	if err != nil {
@@ -72,12 +78,14 @@ type child int
 
 // wait returns the CPU time, user and system, that the program has used.
 //
-// The sum comes from the scheduler's exact run time, whatever way the kernel
-// splits it into user and system (cputime_adjust in kernel/sched/cputime.c):
-// checkRusage sees to it. What the super-server spends on fork(2) is not in it.
+// The sum comes from the scheduler's exact run time, whatever way the kernel splits it into user
+// and system (cputime_adjust in kernel/sched/cputime.c): checkRusage sees to it. What the
+// super-server spends on fork(2) is not in it.
 func (c child) wait() (time.Duration, error) {
 	var status unix.WaitStatus
 	var usage unix.Rusage
+	late := time.AfterFunc(lab.Patience, func() { _ = unix.Kill(int(c), unix.SIGKILL) })
+	defer late.Stop()
 	for {
 		_, err := unix.Wait4(int(c), &status, 0, &usage)
 		if err == nil {
@@ -93,12 +101,13 @@ func (c child) wait() (time.Duration, error) {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }
 
-// checkRusage reports an error if the kernel measures the CPU time of a process
-// by sampling it at clock ticks: then most programs here would take no time at all.
-func (l *lab) checkRusage() error {
+// checkRusage reports an error if the kernel measures the CPU time of a process by sampling it at
+// clock ticks: then most programs here would take no time at all.
+func (l *bench) checkRusage() error {
 	const runs = 20
 	ticks := 0
-	samples, err := l.visits(l.cFloor(), runs, 1, l.client, slam)
+	r := rush{clients: runs, atOnce: 1, from: l.client, opening: slam}
+	samples, err := l.visits(l.cFloor(), r)
 	if err != nil {
 		return err
 	}
@@ -108,7 +117,8 @@ func (l *lab) checkRusage() error {
 		}
 	}
 	if ticks > runs/2 {
-		return errors.New("this kernel counts the CPU time of processes in ticks only; nothing here would be exact")
+		return errors.New("this kernel counts the CPU time of processes in ticks only; " +
+			"nothing here would be exact")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,12 +30,17 @@ type row struct {
 	Absolute bool   `json:"absolute,omitempty"`
 	Missed   bool   `json:"missed,omitempty"`
 	Skipped  string `json:"skipped,omitempty"` // why it was not measured
+	Late     string `json:"late,omitempty"`    // why it is not made of all rounds
+	Error    string `json:"error,omitempty"`   // why it could not be measured
 }
 
-// value is what was measured of one program.
+// value is what was measured of one program. What is counted may differ from run to run: from Low
+// to High.
 type value struct {
 	Peer  string  `json:"peer"`
 	Value float64 `json:"value"`
+	Low   float64 `json:"low,omitempty"`
+	High  float64 `json:"high,omitempty"`
 }
 
 // columns are the peers with a column of their own; others share the last one.
@@ -44,9 +50,14 @@ var columns = []string{ours, goFloor, cFloor}
 func (s series) row(what, unit string) row {
 	r := row{What: what, Unit: unit}
 	for _, name := range slices.Sorted(maps.Keys(s)) {
-		r.Values = append(r.Values, value{name, s.median(name)})
+		r.Values = append(r.Values, value{Peer: name, Value: s.median(name)})
 	}
 	return r
+}
+
+// oursAlone returns a row with one value, sendwrap's.
+func oursAlone(what, unit string, v float64) row {
+	return row{What: what, Unit: unit, Values: []value{{Peer: ours, Value: v}}}
 }
 
 // against returns the row with sendwrap's ratio to another peer.
@@ -81,7 +92,7 @@ func (t table) writeJSON(w io.Writer) error {
 
 // write prints the table for people: the first column flush left, the last one too.
 func (t table) write(w io.Writer) error {
-	lines := [][]string{{"what", "", "sendwrap", "Go floor", "C floor", "ratio", "", "target", "", "others"}}
+	lines := [][]string{strings.Split("what,,sendwrap,Go floor,C floor,ratio,,target,,others", ",")}
 	for _, r := range t.Rows {
 		lines = append(lines, r.cells())
 	}
@@ -116,29 +127,140 @@ func (r row) cells() []string {
 	for _, name := range columns {
 		cells = append(cells, r.value(name))
 	}
-	if r.Skipped != "" {
-		return append(cells, "", "", "", "skipped", r.Skipped)
+	for _, none := range []struct{ what, why string }{{"skipped", r.Skipped}, {"FAILED", r.Error}} {
+		if none.why != "" {
+			return append(cells, "", "", "", none.what, strings.Join(strings.Fields(none.why), " "))
+		}
 	}
-	var ratio, against, target, result string
+	var ratio, against string
 	if r.Against != "" {
 		ratio, against = figures(r.Ratio), "x "+r.Against
 	}
-	if r.Target != 0 {
-		target, result = "<= "+strconv.FormatFloat(r.Target, 'f', -1, 64), "ok"
-		if r.Absolute {
-			target += " " + r.Unit
-		}
-		if r.Missed {
-			result = "MISSED"
-		}
+	target, result := r.target()
+	return append(cells, ratio, against, target, result, strings.Join(r.others(columns), ", "))
+}
+
+// target says what the row's value may be, and whether it is.
+func (r row) target() (target, result string) {
+	if r.Target == 0 {
+		return "", ""
 	}
-	var others []string
+	target, result = "<= "+strconv.FormatFloat(r.Target, 'f', -1, 64), "ok"
+	if r.Absolute {
+		target += " " + r.Unit
+	}
+	if r.Missed {
+		result = "MISSED"
+	}
+	return target, result
+}
+
+// others says what was measured of programs that have no column, how far values differed, and what
+// is missing.
+func (r row) others(columns []string) (all []string) {
 	for _, v := range r.Values {
+		text := v.Peer
 		if !slices.Contains(columns, v.Peer) {
-			others = append(others, v.Peer+" "+figures(v.Value))
+			text += " " + figures(v.Value)
+		}
+		if low, high := figures(v.Low), figures(v.High); low != high {
+			text += fmt.Sprintf(" (%s to %s)", low, high)
+		}
+		if text != v.Peer {
+			all = append(all, text)
 		}
 	}
-	return append(cells, ratio, against, target, result, strings.Join(others, ", "))
+	if r.Late != "" {
+		all = append(all, r.Late)
+	}
+	return all
+}
+
+// failed returns how many rows say that something could not be measured.
+func (t table) failed() (n int) {
+	for _, r := range t.Rows {
+		if r.Error != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// line is the row as it is printed when it is done.
+func (r row) line() string {
+	what, value, more := r.spoken()
+	line := fmt.Sprintf("%-76s %12s  %s", what, value, strings.Join(more, "; "))
+	return strings.TrimRight(line, " ")
+}
+
+// spoken returns the row in parts: what, sendwrap's value, and everything else.
+func (r row) spoken() (what, value string, more []string) {
+	if v := r.value(ours); v != "" {
+		value = strings.TrimSpace(v + " " + r.Unit)
+	}
+	switch {
+	case r.Error != "":
+		more = append(more, "FAILED: "+strings.Join(strings.Fields(r.Error), " "))
+	case r.Skipped != "":
+		more = append(more, "skipped: "+r.Skipped)
+	}
+	target, result := r.target()
+	if r.Against != "" {
+		if value == "" {
+			value = figures(r.Ratio)
+			more = append(more, "x "+r.Against)
+		} else {
+			more = append(more, figures(r.Ratio)+" x "+r.Against)
+		}
+	}
+	if target != "" {
+		more = append(more, target+": "+result)
+	}
+	return r.What, value, append(more, r.others([]string{ours})...)
+}
+
+const markdownHead = `# Benchmarks
+
+Written by ` + "`make bench`" + `; tests/bench/main.go says how it measures. On the right is
+sendwrap's figure; below it are its ratio to another program's, its target, and the others' figures.
+
+The first rows hold on every machine. They count what a program does for one client that it refuses
+since it speaks early: a process each from the return of execve to its end, without what client and
+super-server do; the room and postscreen (its process alone, not Postfix's master) while 1,000
+clients come, less what they do in the same time without clients. Every program is bound to one
+CPU. "… of threads that sleep and wake" are futex(2) and its kin: how many there are depends on
+which thread is quicker. In parentheses are the least and the most of all runs.
+
+` + "```\n"
+
+// writeMarkdown writes the rows to a file of the documentation, in lines of at most 100 columns.
+func (t table) writeMarkdown(file string) error {
+	const width = 100
+	var b strings.Builder
+	b.WriteString(markdownHead)
+	for _, part := range strings.Split(t.Heading, "; ") {
+		fmt.Fprintln(&b, part)
+	}
+	for _, r := range t.Rows {
+		what, value, more := r.spoken()
+		if value != "" {
+			what += fmt.Sprintf("%*s", width-utf8.RuneCountInString(what), value)
+		}
+		fmt.Fprintf(&b, "\n%s\n", what)
+		line := "   "
+		for _, word := range strings.Fields(strings.Join(more, "; ")) {
+			if utf8.RuneCountInString(line+" "+word) > width {
+				fmt.Fprintln(&b, line)
+				line = "   "
+			}
+			line += " " + word
+		}
+		if len(more) > 0 {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	b.WriteString("```\n")
+	return os.WriteFile(file, []byte(b.String()), 0o644)
 }
 
 // value returns what was measured of a peer, "" if it was not.
@@ -154,6 +276,8 @@ func (r row) value(peer string) string {
 // figures returns about three significant figures, never in powers of ten.
 func figures(f float64) string {
 	switch {
+	case -0.005 < f && f < 0:
+		return "0.00"
 	case 0 < f && f < 0.1:
 		return strconv.FormatFloat(f, 'f', 3, 64)
 	case f < 10:

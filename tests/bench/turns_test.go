@@ -1,17 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTakeTurns(t *testing.T) {
 	var order []string
 	calls := 0
 	peers := []peer{{name: "a"}, {name: "b"}, {name: "tcpd", slow: true}}
-	got, err := takeTurns(2, 2, peers, func(p peer) ([]int, error) {
+	l := &bench{state: &state{due: time.Now().Add(time.Hour)}, rounds: 2, slices: 2}
+	got, err := takeTurns(l, peers, func(p peer) ([]int, error) {
 		order = append(order, p.name)
 		calls++
 		return []int{calls}, nil
@@ -26,6 +29,43 @@ func TestTakeTurns(t *testing.T) {
 	for name, want := range map[string]string{"a": "[[6 10] [11 15]]", "b": "[[7 9] [12 14]]", "tcpd": "[[8] [13]]"} {
 		if fmt.Sprint(got[name]) != want {
 			t.Errorf("%s got %v; want %s: all but the first round", name, got[name], want)
+		}
+	}
+}
+
+// What was measured before the budget was used up is not lost.
+func TestTakeTurnsLate(t *testing.T) {
+	for _, tt := range []struct {
+		turns     int // before there is no time left
+		want, cut string
+	}{
+		{0, "", ""},
+		{1, "", ""},
+		{3, "map[a:[[1]] b:[[2 3]]]", "over its budget of 1m0s: less than a round"},
+		{4, "map[a:[[1 4]] b:[[2 3]]]", "over its budget of 1m0s: less than a round"},
+		{7, "map[a:[[1 4]] b:[[2 3]]]", "over its budget of 1m0s: less than a round"},
+		{8, "map[a:[[5 8]] b:[[6 7]]]", "over its budget of 1m0s: 1 of 2 rounds"},
+		{12, "map[a:[[5 8] [9 12]] b:[[6 7] [10 11]]]", ""},
+	} {
+		l := &bench{state: &state{due: time.Now().Add(time.Hour), budget: time.Minute}, rounds: 2, slices: 2}
+		calls := 0
+		end := func() {
+			if calls == tt.turns {
+				l.due = time.Now()
+			}
+		}
+		end()
+		got, err := takeTurns(l, []peer{{name: "a"}, {name: "b"}}, func(peer) ([]int, error) {
+			calls++
+			end()
+			return []int{calls}, nil
+		})
+		if tt.want == "" {
+			if !errors.Is(err, errLate) {
+				t.Errorf("%d turns: %v, %v; want that it is late", tt.turns, got, err)
+			}
+		} else if err != nil || fmt.Sprint(got) != tt.want || l.cut != tt.cut {
+			t.Errorf("%d turns: %v, %v, %q; want %s and %q", tt.turns, got, err, l.cut, tt.want, tt.cut)
 		}
 	}
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// measureCounts counts what programs do for a client that they refuse since it speaks early. Each
+// program is bound to one CPU: how many threads Go's runtime makes depends on how many there are.
+func measureCounts(l *bench) {
+	each := 50
+	if l.quick {
+		each = 10
+	}
+	i := l.instance("counts", "mta "+l.program("stub"))
+	once := l.fewer(l.slices)
+	processes := []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}
+	got := must(takeTurns(once, processes, func(p peer) ([]perClient, error) {
+		return reaching(p, "PREGREET", each, func() (all []perClient, err error) {
+			for n := 0; n < each && err == nil; n++ {
+				var c counted
+				c, err = l.countProcess(p, slam)
+				all = append(all, c.by(1))
+			}
+			return all, err
+		})
+	}))
+	l.putCounts("a process each", got)
+	peers := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
+	for _, together := range atOnce {
+		got := must(takeTurns(once, peers, func(p peer) ([]perClient, error) {
+			return l.countFlood(p, together), nil
+		}))
+		l.putCounts(fmt.Sprintf("the room, %d at a time", together), got)
+	}
+}
+
+// perClient is what was counted, for each client.
+type perClient struct{ calls, threads, faults, made float64 }
+
+func (c counted) minus(d counted) counted {
+	return counted{c.calls - d.calls, c.threads - d.threads, c.faults - d.faults, c.made - d.made}
+}
+
+func (c counted) by(clients int) perClient {
+	each := func(n int) float64 { return float64(n) / float64(clients) }
+	return perClient{each(c.calls), each(c.threads), each(c.faults), each(c.made)}
+}
+
+// countFlood counts what a daemon does for a flood of clients, until it has closed the last
+// connection, less what it does in the same time without clients.
+func (l *bench) countFlood(p peer, together int) []perClient {
+	r := rush{clients: 1000, atOnce: together, from: l.client, opening: slam}
+	if l.quick {
+		r.clients /= 5
+	}
+	// The room closes a connection a tenth of a second after its reply.
+	const linger = 500 * time.Millisecond
+	must(l.visits(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}))
+	who := p.at.worker(p.name)
+	check(pin(int(who), must(cpus())[0]))
+	time.Sleep(linger)
+	began := time.Now()
+	c := must(reaching(p, "PREGREET", r.clients, func() (counted, error) {
+		return countDaemon(who, func() error {
+			defer time.Sleep(linger)
+			_, err := l.visits(p, r)
+			return err
+		})
+	}))
+	took := time.Since(began)
+	idle := must(countDaemon(who, func() error { time.Sleep(took); return nil }))
+	return []perClient{c.minus(idle).by(r.clients)}
+}
+
+// worker returns the daemon's process of that name.
+func (d *daemon) worker(name string) child {
+	for _, c := range d.processes() {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", c))
+		if strings.TrimSpace(string(comm)) == name {
+			return c
+		}
+	}
+	panic(failure{fmt.Errorf("%s has no process %s", d.name, name)})
+}
+
+// putCounts hands out the rows of what was counted: medians, and from where to where they range.
+func (l *bench) putCounts(who string, got turns[perClient]) {
+	for _, kind := range []struct {
+		what string
+		of   func(perClient) float64
+	}{
+		{"system calls of a refused client", func(c perClient) float64 { return c.calls }},
+		{"… of threads that sleep and wake", func(c perClient) float64 { return c.threads }},
+		{"minor page faults of a refused client", func(c perClient) float64 { return c.faults }},
+		{"threads made for a refused client", func(c perClient) float64 { return c.made }},
+	} {
+		every := make(series)
+		for name, rounds := range got {
+			for _, round := range rounds {
+				for _, c := range round {
+					every[name] = append(every[name], kind.of(c))
+				}
+			}
+		}
+		r := every.row(fmt.Sprintf("%s: %s", kind.what, who), "")
+		for i, v := range r.Values {
+			r.Values[i].Low, r.Values[i].High = slices.Min(every[v.Peer]), slices.Max(every[v.Peer])
+		}
+		for _, peer := range []string{goFloor, postscreen} {
+			if every.median(peer) > 0 {
+				r.Against, r.Ratio = peer, every.median(ours)/every.median(peer)
+			}
+		}
+		l.put(r)
+	}
+}

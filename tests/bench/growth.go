@@ -1,0 +1,214 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"sendwrap/tests/lab"
+)
+
+// What a client may cost.
+const (
+	roomMemoryTarget  = 1    // kB of the room,
+	chargedTarget     = 1    // and times postscreen, with the kernel's:
+	roomTargetsFrom   = 1000 // when so many wait
+	guardMemoryTarget = 8    // kB of the guard, for a session
+)
+
+// house is a daemon with many clients.
+type house struct {
+	at    *daemon
+	file  string // mapped by it, and no part of its private memory
+	fill  func(n int)
+	empty func()
+}
+
+// opener starts a house whose name is not taken yet.
+type opener func(in *bench, name string) *house
+
+// growing measures how houses grow with the number of their clients, and hands out the rows. what
+// says whose memory it is, and targets hold from that count on. Each house is in a process of its
+// own, so that nothing needs warming up; two rounds, since they hardly vary.
+func (l *bench) growing(
+	name, what string, counts []int, houses map[string]opener, target float64, from int,
+) {
+	unusable := tryMemoryGroup(groupName(l.dir))
+	private, charged := make([]series, len(counts)), make([]series, len(counts))
+	for n := range counts {
+		private[n], charged[n] = make(series), make(series)
+	}
+	for round := range min(l.rounds, 2) {
+		for _, who := range []string{ours, postscreen} {
+			open, ok := houses[who]
+			if !ok || l.late() != nil {
+				continue
+			}
+			l.rewind()
+			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), open, counts, unusable == nil) {
+				private[n][who] = append(private[n][who], m.private)
+				charged[n][who] = append(charged[n][who], m.charged)
+			}
+		}
+	}
+	if late := l.late(); late != nil {
+		l.cut = late.Error()
+	}
+	for n, count := range counts {
+		if len(private[n][ours]) == 0 {
+			check(l.late())
+		}
+		of := fmt.Sprintf(" of %s: %d at once", what, count)
+		p := private[n].row("private memory"+of, "kB")
+		c := charged[n].row("memory with the kernel's"+of, "kB")
+		if count >= from {
+			p = p.within(target)
+		}
+		_, beside := charged[n][postscreen]
+		switch {
+		case unusable != nil:
+			c = row{What: c.What, Unit: c.Unit, Skipped: unusable.Error()}
+		case beside && count >= from:
+			c = c.atMost(charged[n], postscreen, chargedTarget)
+		case beside:
+			c = c.against(charged[n], postscreen)
+		}
+		l.put(p, c)
+	}
+}
+
+// grown opens a house, lets as many clients in as counts says, and returns what each of them costs
+// then. A few that left before do not count: what a program needs for the first client it needs for
+// no other.
+func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory) {
+	in := *l
+	if inGroup {
+		in.group = must(newMemoryGroup(groupName(l.dir)))
+		defer in.group.remove()
+	}
+	h := open(&in, name)
+	h.fill(10)
+	h.empty()
+	before := h.at.memoryNow(h.file, in.group)
+	for _, n := range counts {
+		m, err := try(func() (memory, error) {
+			h.fill(n)
+			return h.at.memoryNow(h.file, in.group), nil
+		})
+		if err != nil && l.late() != nil {
+			break // what has been measured is not lost
+		}
+		check(err)
+		grown = append(grown, memory{
+			private: (m.private - before.private) / float64(n),
+			charged: (m.charged - before.charged) / float64(n),
+		})
+	}
+	h.empty()
+	check(h.at.stop())
+	return grown
+}
+
+// measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
+// than measuring takes.
+func measureRoomMemory(l *bench) {
+	counts := []int{100, 1000, 10_000}
+	if l.quick {
+		counts = counts[:2]
+	}
+	houses := map[string]opener{ours: func(in *bench, name string) *house {
+		i := in.instance(name, "mta "+in.program("stub"),
+			"greet_delay 290s stress=290s", "max_waiting 20000")
+		d := in.room(i)
+		c := &crowd{bench: in, at: d, waiting: i.waiting}
+		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
+	}}
+	if lab.NoPostfix() == "" {
+		houses[postscreen] = func(in *bench, name string) *house {
+			const came, left = "postscreen CONNECT", "postscreen HANGUP"
+			before := in.log.seen(came) - in.log.seen(left)
+			d := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
+			c := &crowd{bench: in, at: d, waiting: func() (int, error) {
+				return in.log.seen(came) - in.log.seen(left) - before, nil
+			}}
+			return &house{at: d, fill: c.fill, empty: c.empty}
+		}
+	}
+	l.growing("room-memory", "a client waiting in the room", counts, houses,
+		roomMemoryTarget, roomTargetsFrom)
+}
+
+// crowd are silent clients of a daemon, which wait.
+type crowd struct {
+	bench   *bench
+	at      *daemon
+	waiting func() (int, error) // how many the daemon says there are
+	here    []*client
+}
+
+// fill adds clients until n wait.
+func (c *crowd) fill(n int) {
+	for len(c.here) < n {
+		check(c.bench.late())
+		c.here = append(c.here, must(dial(c.bench.client(), c.at.addr)))
+	}
+	c.expect(n)
+}
+
+// empty lets the clients leave, not so many at once that log lines find no room.
+func (c *crowd) empty() {
+	const together = 100
+	for len(c.here) > 0 {
+		n := min(together, len(c.here))
+		for _, one := range c.here[:n] {
+			one.close()
+		}
+		c.here = c.here[n:]
+		c.expect(len(c.here))
+	}
+}
+
+// expect waits until n clients wait.
+func (c *crowd) expect(n int) {
+	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
+		return must(c.waiting()) == n, nil
+	}))
+}
+
+// measureGuardMemory measures what a session costs in the guard whose client has sent a message and
+// stays. The sessions are those of an MTA with a thousand processes, as far as the guard can see.
+func measureGuardMemory(l *bench) {
+	counts := []int{100, 1000}
+	if l.quick {
+		counts = counts[:1]
+	}
+	houses := map[string]opener{ours: func(in *bench, name string) *house {
+		g := in.guarded(name, "")
+		var here []net.Conn
+		h := &house{at: g.guard, file: g.ledger}
+		h.fill = func(n int) {
+			for len(here) < n {
+				check(in.late())
+				here = append(here, must(milterSession(g.socket, in.client())))
+			}
+		}
+		h.empty = func() {
+			for _, c := range here {
+				c.Close()
+			}
+			here = nil
+			g.nobodyCaught()
+		}
+		return h
+	}}
+	l.growing("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
+}
+
+// nobodyCaught sees to it that the guard has reached no verdict about anybody.
+func (g guarded) nobodyCaught() {
+	s := must(g.status())
+	for _, verdict := range []string{caught, "RESETS", "MAXRCPTS", "BLOCKED"} {
+		if n := s.Verdicts[verdict]; n != 0 {
+			check(fmt.Errorf("the guard has reached %s about %d honest sessions", verdict, n))
+		}
+	}
+}
