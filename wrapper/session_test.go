@@ -77,8 +77,8 @@ func (d *doorway) line(t *testing.T) string {
 	return text
 }
 
-// meet lets a client come that has done something before it is looked at, or is quiet, and returns what
-// becomes of it.
+// meet lets a client come that has done something before it is looked at, or is quiet, and returns
+// what becomes of it.
 func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, client *net.TCPConn, served bool) {
 	t.Helper()
 	s, client = d.enter(t)
@@ -111,8 +111,8 @@ func (d *doorway) totals(t *testing.T) (sum ledger.Totals) {
 func speak(c *net.TCPConn) { c.Write([]byte("EHLO bot\r\n")) }
 func leave(c *net.TCPConn) { c.Close() }
 
-// Each verdict with its reply, its log line and its count. In the log line WAIT is how long the client has been
-// waited for, and LEFT is what is left of a block: both are checked by themselves.
+// Each verdict with its reply, its log line and its count. In the log line WAIT is how long the
+// client has been waited for, and LEFT is what is left of a block: both are checked by themselves.
 func TestSession(t *testing.T) {
 	const quick = "greet_delay 100ms stress=100ms\n"
 	const long = "greet_delay 290s stress=290s\n" // which ends when the client speaks or leaves
