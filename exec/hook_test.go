@@ -119,8 +119,8 @@ func TestHookEnds(t *testing.T) {
 	if err := os.Chown(others, 4242, 4242); err != nil {
 		t.Fatal(err)
 	}
-	// What a hook has left running is nobody's to wait for. It has the hook's process group, of which the test
-	// has the number.
+	// What a hook has left running is nobody's to wait for. It has the hook's process group, of
+	// which the test has the number.
 	const stays = "sleep 600 & echo $$ >${0%/*}/group; "
 	noInterpreter := filepath.Join(t.TempDir(), "hook")
 	if err := os.WriteFile(noInterpreter, []byte("#!/nowhere/sh\n"), 0o755); err != nil {
@@ -181,8 +181,9 @@ func exists(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-// One that hangs is killed when its time is over, and what it has started too: also if it ignores every signal
-// that can be. On a slow machine the time may be over before it hangs: then it gets more.
+// One that hangs is killed when its time is over, and what it has started too: also if it ignores
+// every signal that can be. On a slow machine the time may be over before it hangs: then it gets
+// more.
 func TestHookHangs(t *testing.T) {
 	for name, does := range map[string]string{
 		"hangs":           `sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 602`,

@@ -213,8 +213,8 @@ func (r *aRoom) spawn() *session {
 	return &mta
 }
 
-// need skips the test for what the machine lacks, and says what. Where CI promises to have everything, that is
-// a failure.
+// need skips the test for what the machine lacks, and says what. Where CI promises to have
+// everything, that is a failure.
 func need(t *testing.T, missing string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {

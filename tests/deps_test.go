@@ -162,7 +162,8 @@ func TestUnsafeInOneFile(t *testing.T) {
 	}
 }
 
-// uses are the places where a file names something of a package, under whatever name the file imports it.
+// uses are the places where a file names something of a package, under whatever name the file
+// imports it.
 func uses(file *ast.File, of string) (found []*ast.SelectorExpr) {
 	names := map[string]bool{}
 	for _, spec := range file.Imports {
@@ -235,7 +236,8 @@ func TestRoomHasNoWallClock(t *testing.T) {
 	}
 }
 
-// A package of tests alone says in one of them what it is for; any other says it where its users look.
+// A package of tests alone says in one of them what it is for; any other says it where its users
+// look.
 func TestPackageComments(t *testing.T) {
 	type files struct{ ours, tests, documented, documentedInTests int }
 	found := map[string]*files{}

@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// The program that starts for each connection is the whole binary, so whatever is linked into it is attack surface
-// and memory for each of a thousand clients that wait. These two lists together are what our packages and those of
-// others in it import. What Go's own packages import in turn follows from that, and changes with Go.
+// The program that starts for each connection is the whole binary, so whatever is linked into it
+// is attack surface and memory for each of a thousand clients that wait. These two lists together
+// are what our packages and those of others in it import. What Go's own packages import in turn
+// follows from that, and changes with Go.
 
 // light is what one connection needs.
 var light = []string{

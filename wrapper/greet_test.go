@@ -141,8 +141,8 @@ func TestWaitLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// Signals that arrive all the time neither end the delay nor make it begin again: then Wait would not return
-// before they end, which they do not do before it returns.
+// Signals that arrive all the time neither end the delay nor make it begin again: then Wait would
+// not return before they end, which they do not do before it returns.
 func TestWaitUnderSignals(t *testing.T) {
 	const delay = 400 * time.Millisecond
 	_, fd := pair(t)

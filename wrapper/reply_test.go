@@ -99,8 +99,9 @@ func TestLingerReadsLittle(t *testing.T) {
 	}
 }
 
-// Whatever the client does, hanging up takes no longer than its bound. A machine that is busy with other
-// things makes it longer, but not always: one try of many is enough. What waits without a bound never ends.
+// Whatever the client does, hanging up takes no longer than its bound. A machine that is busy with
+// other things makes it longer, but not always: one try of many is enough. What waits without a
+// bound never ends.
 func TestHangUpIsBounded(t *testing.T) {
 	const bound = 200 * time.Millisecond // twice what is promised
 	for name, prepare := range map[string]func(t *testing.T, client *net.TCPConn, fd int){

@@ -126,8 +126,8 @@ func (p *place) serves(client string) servingProcess {
 	return s
 }
 
-// wasEnded says whether somebody has ended the process by SIGTERM. If nobody has it ends now, by another signal: a
-// process ends with the first of those that end it.
+// wasEnded says whether somebody has ended the process by SIGTERM. If nobody has it ends now, by
+// another signal: a process ends with the first of those that end it.
 func (s servingProcess) wasEnded(t *testing.T) bool {
 	t.Helper()
 	_ = s.cmd.Process.Signal(unix.SIGINT)

@@ -104,7 +104,8 @@ add element inet sendwrap blocked6 { 2001:db8:9:9::/64 timeout 3600s }
 	}
 }
 
-// ledgerStep is more than the ledger's clock and that of a test differ by, since that one counts milliseconds.
+// ledgerStep is more than the ledger's clock and that of a test differ by, since that one counts
+// milliseconds.
 const ledgerStep = 5 * time.Millisecond
 
 var timeout = regexp.MustCompile(`timeout (\d+)s`)

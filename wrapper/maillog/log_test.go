@@ -16,9 +16,9 @@ import (
 // ample is what nothing here takes, however slow and busy the machine is.
 const ample = 60 * time.Second
 
-// inTime wants do to take no more than ten times the 10 ms that are promised. A machine that is busy with
-// other things makes it longer, but not always: one try of many is enough. What waits without a bound,
-// or with a longer one, is never in time.
+// inTime wants do to take no more than ten times the 10 ms that are promised. A machine that is
+// busy with other things makes it longer, but not always: one try of many is enough. What waits
+// without a bound, or with a longer one, is never in time.
 func inTime(t *testing.T, do func()) {
 	t.Helper()
 	const bound = 100 * time.Millisecond

@@ -93,8 +93,8 @@ const (
 )
 
 const (
-	// slack is how much longer than it should something may take on a machine that has other things to do, and
-	// soon how long what should take no time.
+	// slack is how much longer than it should something may take on a machine that has other
+	// things to do, and soon how long what should take no time.
 	slack = 10 * time.Second
 	soon  = 2 * time.Second
 	// mtaTime is what an MTA may take to greet, if it is not ours: it may ask a DNS that does not answer. A
@@ -102,7 +102,8 @@ const (
 	mtaTime = 5 * time.Minute
 )
 
-// unhurried is set when a test links sendwrap. What a test finds must not depend on how fast the machine is.
+// unhurried is set when a test links sendwrap. What a test finds must not depend on how fast the
+// machine is.
 var unhurried string
 
 // patience is how long the show waits before it says that something is wrong, where so long is enough for people.
