@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // Where it does not matter what the parent of an MTA is like, the test itself plays the room: spawn. Where it does, the test
@@ -213,23 +215,13 @@ func (r *aRoom) spawn() *session {
 	return &mta
 }
 
-// need skips the test for what the machine lacks, and says what. Where CI promises to have
-// everything, that is a failure.
-func need(t *testing.T, missing string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-}
-
 func TestSpawnDescriptors(t *testing.T) {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 		t.Fatal(err)
 	}
 	if lim.Cur < 1100 {
-		need(t, fmt.Sprintf("RLIMIT_NOFILE is %d: raise it to 1100 or more, as by ulimit -n", lim.Cur))
+		lab.Need(t, fmt.Sprintf("RLIMIT_NOFILE is %d: raise it to 1100 or more, as by ulimit -n", lim.Cur))
 	}
 	for range 1000 {
 		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -54,15 +53,22 @@ func decodeSyslog(datagram string) string {
 	return facility + "." + severities[pri&7] + " " + strings.TrimRight(m[2], "\n\x00")
 }
 
+// mark is what Settle sends, and markLine how it arrives.
+const (
+	mark     = "\x00settle"
+	markLine = `not a syslog line: "\x00settle"`
+)
+
 // A Log keeps the lines of a syslogd.
 type Log struct {
-	file    *os.File // a copy, for whoever looks into a failed test; may be nil
-	settled atomic.Uint32
+	file *os.File // a copy, for whoever looks into a failed test; may be nil
 
-	mu    sync.Mutex
-	conn  *net.UnixConn
-	lines []string
-	grown chan struct{} // closed and replaced at each line
+	mu      sync.Mutex
+	conn    *net.UnixConn
+	lines   []string
+	grown   chan struct{} // closed and replaced at each line
+	sent    int           // marks of Settle
+	settled int           // those of them that were read
 }
 
 // NewLog makes a log that copies its lines to a file; "" is none.
@@ -83,19 +89,27 @@ func (l *Log) Listen(path string) error {
 	return err
 }
 
-// Settle returns when all that was logged before is among the lines: those who log are ahead of the
-// reader, so that a line is missing only after Settle.
+// Settle returns when all that was logged before is among the lines: those that log are ahead of the
+// reader, so that a line is missing only after Settle. It does so by a datagram that is no line.
 func (l *Log) Settle() error {
 	to, err := net.Dial("unixgram", l.conn.LocalAddr().String())
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	mark := fmt.Sprintf("settled %d", l.settled.Add(1))
-	if _, err := fmt.Fprint(to, "<22>"+mark); err != nil {
+	l.mu.Lock()
+	l.sent++
+	mine := l.sent
+	l.mu.Unlock()
+	if _, err := to.Write([]byte(mark)); err != nil {
 		return err
 	}
-	if len(l.Wait(regexp.MustCompile("^mail.info "+mark+"$"), 1)) == 0 {
+	settled := func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.settled >= mine
+	}
+	if !Await(settled) {
 		return fmt.Errorf("the log has not settled within %v", Patience)
 	}
 	return nil
@@ -109,13 +123,17 @@ func (l *Log) Close() {
 	l.Deafen()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.file.Close()
+	_ = l.file.Close() // if there is one
 	l.file = nil
 }
 
 func (l *Log) add(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if line == markLine {
+		l.settled++
+		return
+	}
 	if l.file != nil {
 		fmt.Fprintln(l.file, line)
 	}

@@ -104,16 +104,6 @@ func lines(text, word string) (found []string) {
 	return found
 }
 
-// need skips the test for what the machine lacks, and says what. Where CI promises to have everything, that is
-// a failure.
-func need(t *testing.T, missing string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-}
-
 var placeholder = regexp.MustCompile(`<(\w+)>`)
 
 // shows holds a text to a regular expression in which <8s> stands for what is left of 8s that began when the

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -33,7 +34,7 @@ func TestCheckAsRoom(t *testing.T) {
 // check says where there can be no ledger, and why, and makes nothing. What it says is what opening it comes to.
 func TestCheckExaminesLedger(t *testing.T) {
 	if os.Geteuid() != 0 {
-		need(t, "another's files are refused: run this test as root")
+		lab.Need(t, "another's files are refused: run this test as root")
 	}
 	sub := t // the test case at hand
 	mkdir := func(name string, mode os.FileMode) string {
@@ -58,7 +59,7 @@ func TestCheckExaminesLedger(t *testing.T) {
 	readOnly := func(name string) string {
 		mkdir(name, 0o700)
 		if err := unix.Mount("none", name, "tmpfs", unix.MS_RDONLY, "mode=700"); err != nil {
-			need(sub, "mount(2) is needed, so CAP_SYS_ADMIN: "+err.Error())
+			lab.Need(sub, "mount(2) is needed, so CAP_SYS_ADMIN: "+err.Error())
 		}
 		sub.Cleanup(func() { unix.Unmount(name, 0) })
 		return name

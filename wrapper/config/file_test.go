@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
+	"sendwrap/tests/lab"
 )
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -64,7 +65,7 @@ func TestUnfitFiles(t *testing.T) {
 		tests = append(tests, struct{ file, want string }{
 			"foreign", "belongs to uid 4242, neither root nor ours (0); chown root"})
 	} else {
-		t.Run("foreign", func(t *testing.T) { need(t, "nobody else can make another's file: run this test as root") })
+		t.Run("foreign", func(t *testing.T) { lab.Need(t, "nobody else can make another's file: run this test as root") })
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%.20s", filepath.Base(tt.file)), func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/ledger"
 )
@@ -48,7 +49,7 @@ func TestBlockedMeanwhile(t *testing.T) {
 		all[addr].play("mail good", "c c")
 	}
 	p.block("192.0.2.0/24", time.Hour)
-	eventually(t, "both are blocked", func() bool { return p.session(in[0]).blocked.Load() && p.session(in[1]).blocked.Load() })
+	lab.Eventually(t, "both are blocked", func() bool { return p.session(in[0]).blocked.Load() && p.session(in[1]).blocked.Load() })
 	for _, addr := range in {
 		all[addr].play("good end mail rset mail", "421 421 421 421")
 		line := p.book.await(t, "BLOCKED", "["+addr+"]")
@@ -67,7 +68,7 @@ func TestBlockedMeanwhile(t *testing.T) {
 
 	// A message that is under way when the block begins may be the last.
 	p.block("2001:db8:1::/48", time.Hour)
-	eventually(t, "the third is blocked", func() bool { return p.session(out[1]).blocked.Load() })
+	lab.Eventually(t, "the third is blocked", func() bool { return p.session(out[1]).blocked.Load() })
 	all[out[1]].play("end mail good", "c 421 421")
 
 	// Who comes while a block runs hears of it at once.
@@ -154,7 +155,7 @@ func TestBlockObserved(t *testing.T) {
 	p := stand(t, rules+"mode observe\n")
 	m := p.client("192.0.2.1")
 	p.block("192.0.2.0/24", time.Hour)
-	eventually(t, "it is blocked", func() bool { return p.session("192.0.2.1").blocked.Load() })
+	lab.Eventually(t, "it is blocked", func() bool { return p.session("192.0.2.1").blocked.Load() })
 	m.play("mail good end mail bad bad bad bad", "c c c c c c c c")
 	line := p.book.await(t, "BLOCKED")
 	if !strings.Contains(line, " mode=observe ") || strings.Contains(line, "reply=") {
@@ -194,7 +195,7 @@ func TestObservedIsNotHeldBack(t *testing.T) {
 		t.Errorf("it waited for %v", d)
 	}
 	m.Close()
-	eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
 	p.book.await(t, "BADRCPTS", "mode=observe")
 	if lines := p.book.lines("BLOCKED"); len(lines) > 0 {
 		t.Errorf("%q", lines)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/ledger"
 )
@@ -58,7 +59,7 @@ func TestThousand(t *testing.T) {
 	if n := len(p.watched()); n != sessions {
 		t.Fatalf("%d sessions are watched", n)
 	}
-	eventually(t, "each has one goroutine", func() bool { return goroutines() == sessions })
+	lab.Eventually(t, "each has one goroutine", func() bool { return goroutines() == sessions })
 	var wait sync.WaitGroup
 	var ended atomic.Int64
 	for part := range 8 {
@@ -102,7 +103,7 @@ func TestThousand(t *testing.T) {
 		m.Close()
 	}
 	remote.Close()
-	eventually(t, "all of it ends", func() bool { return goroutines() == 0 && descriptors(t) <= fds })
+	lab.Eventually(t, "all of it ends", func() bool { return goroutines() == 0 && descriptors(t) <= fds })
 	if n := len(p.watched()); n != 0 {
 		t.Errorf("%d sessions are watched still", n)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // arrival is a client's connection, both of whose ends we have: the MTA's is for a child.
@@ -104,7 +106,7 @@ func TestCut(t *testing.T) {
 			if d := time.Since(began); d < 90*time.Millisecond {
 				t.Errorf("the MTA had %v", d)
 			}
-			eventually(t, "that is all", func() bool { return inside("(*session).cut") == 0 })
+			lab.Eventually(t, "that is all", func() bool { return inside("(*session).cut") == 0 })
 			for _, other := range []arrival{before, after} {
 				if !other.open() {
 					t.Error("another client is cut off")
@@ -194,7 +196,7 @@ func TestNotCut(t *testing.T) {
 			answered := strings.Fields(strings.ReplaceAll(tt.before, "rset", ""))
 			c.play(tt.before, strings.Repeat("c ", len(answered)))
 			c.block("127.0.0.0/24", time.Hour)
-			eventually(t, "it is blocked", c.session.blocked.Load)
+			lab.Eventually(t, "it is blocked", c.session.blocked.Load)
 			if !c.outlasts(t, 2*killTime) {
 				t.Error("the client is cut off")
 			}
@@ -207,9 +209,9 @@ func TestCutGone(t *testing.T) {
 	c := cutting(t, "block off\n")
 	c.cutting.Lock() // until the session has left, whose process stays
 	c.play("bad bad bad", "c c 421")
-	eventually(t, "it is to be cut off", func() bool { return inside("(*session).cut") == 1 })
+	lab.Eventually(t, "it is to be cut off", func() bool { return inside("(*session).cut") == 1 })
 	_ = c.session.wire.Conn.Close()
-	eventually(t, "it has left", c.session.gone.Load)
+	lab.Eventually(t, "it has left", c.session.gone.Load)
 	c.cutting.Unlock()
 	if !c.outlasts(t, 0) {
 		t.Error("the client is cut off when its session has left")
@@ -249,7 +251,7 @@ func TestCutMany(t *testing.T) {
 	for range sessions {
 		all.Go(c.another(c.nobody()).cut)
 	}
-	eventually(t, "all wait", func() bool { return inside("(*session).cut") == sessions })
+	lab.Eventually(t, "all wait", func() bool { return inside("(*session).cut") == sessions })
 	if n := descriptors(t) - before; n > 0 {
 		t.Errorf("%d descriptors at once", n)
 	}

@@ -3,6 +3,8 @@ package guard
 import (
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // waits plays a session's commands, and fails unless the guard holds back so many answers, each for
@@ -49,7 +51,7 @@ func TestLongestDelay(t *testing.T) {
 	p.waits(m, 1, rest, "bad", "c")
 	p.waits(m, 0, delay, "bad good bad good bad good rset mail bad", "c c c c c c c c")
 	m.Close()
-	eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
 	p.waits(p.client("192.0.2.1"), 1, delay, "mail bad bad", "c c c") // another session has its own
 }
 
@@ -62,7 +64,7 @@ func TestDelayOfClient(t *testing.T) {
 // asleep waits until a session waits.
 func asleep(t *testing.T) {
 	t.Helper()
-	eventually(t, "a session waits", func() bool { return inside("(*guard).sleep") == 1 })
+	lab.Eventually(t, "a session waits", func() bool { return inside("(*guard).sleep") == 1 })
 }
 
 // A block that begins while a session waits is heard of with the answer for which it waited.

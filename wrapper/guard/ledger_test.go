@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -93,7 +94,7 @@ func TestLedgerReplaced(t *testing.T) {
 	path := p.config.Load().Ledger.Path
 	mustDo(t, os.Rename(path, path+".old"))
 	p.block("192.0.2.2/32", time.Hour)
-	eventually(t, "the block is found", func() bool { return p.session("192.0.2.2").blocked.Load() })
+	lab.Eventually(t, "the block is found", func() bool { return p.session("192.0.2.2").blocked.Load() })
 	b.play("good", "421")
 	a.play("bad bad", "c 421") // the first is forgotten
 	if lines := p.book.lines("without limits"); len(lines) != 0 {
@@ -123,7 +124,7 @@ func TestLedgerHeld(t *testing.T) {
 		t.Errorf("%d lines in %d seconds; %q", n, seconds, p.book.lines())
 	}
 	mustDo(t, holder.Kill())
-	eventually(t, "the ledger counts again", func() bool {
+	lab.Eventually(t, "the ledger counts again", func() bool {
 		p.client("192.0.2.3").play("mail bad bad bad", "c c c 421")
 		return len(p.book.lines("BADRCPTS", "[192.0.2.3]", "reason=bad_rcpts")) > 0
 	})

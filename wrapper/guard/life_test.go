@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
@@ -18,27 +19,27 @@ import (
 func TestHangup(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("")
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 	old := p.client("192.0.2.1")
 	p.write("conf", p.conf("bad_rcpt_delay 0s\nbad_rcpts 1\nblock off\n"))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "<22>", "conf: read anew")
+	p.book.await(t, "mail.info", "conf: read anew")
 	p.client("192.0.2.2").play("mail bad good", "c 421 421")
 	old.play("mail bad bad bad good", "c c c 421 421")
 
 	p.write("conf", p.conf("bad_rcpt_delay 0s\nbad_rcpts 2\nbad_rcpts 3\n"))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "<20>", "/conf:3: bad_rcpts: already set at")
-	p.book.await(t, "<20>", "what held before holds on")
+	p.book.await(t, "mail.warning", "/conf:3: bad_rcpts: already set at")
+	p.book.await(t, "mail.warning", "what held before holds on")
 	p.client("192.0.2.3").play("mail bad good", "c 421 421")
 
 	mustDo(t, os.Remove(p.file("conf")), g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "<20>", "no such file")
+	p.book.await(t, "mail.warning", "no such file")
 	p.client("192.0.2.3").play("mail bad good", "c 421 421")
 
 	p.write("conf", strings.Replace(p.conf("allow 192.0.2.0/24\n"), p.socket, p.socket+".other", 1))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "<20>", "guard_listen is another now; restart the guard")
+	p.book.await(t, "mail.warning", "guard_listen is another now; restart the guard")
 	m := p.mta()
 	m.want("a", m.connect("192.0.2.4", 1))
 }
@@ -78,7 +79,7 @@ func TestTerminate(t *testing.T) {
 		dir := t.TempDir()
 		p := build(t, rules+"transcript "+dir+"\n")
 		g := p.guardProcess("")
-		eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+		lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 		idle, earned, half := p.client("192.0.2.1"), p.client("192.0.2.2"), p.dial()
 		idle.play("mail good", "c c")
 		earned.play("mail bad bad bad", "c c c 421")
@@ -92,7 +93,7 @@ func TestTerminate(t *testing.T) {
 		if _, err := os.Lstat(p.socket); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the socket stays: %v", err)
 		}
-		if lines := p.book.lines("<20>"); len(lines) > 0 {
+		if lines := p.book.lines("mail.warning"); len(lines) > 0 {
 			t.Errorf("%q", lines)
 		}
 	}
@@ -102,14 +103,14 @@ func TestTerminate(t *testing.T) {
 func TestKilled(t *testing.T) {
 	p := build(t, "bad_rcpt_delay 0s\nbad_rcpts 0\nbad_rcpts_total 4/1h\n")
 	g := p.guardProcess("")
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 	m := p.client("192.0.2.1")
 	m.play("mail bad bad bad", "c c c c")
 	mustDo(t, g.Process.Kill())
 	m.gone()
 	_ = g.Wait()
 	p.guardProcess("")
-	eventually(t, "another guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "another guard answers", func() bool { return speaks("unix", p.socket) })
 	p.client("192.0.2.1").play("mail good bad good", "c c 421 421")
 }
 

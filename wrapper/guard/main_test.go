@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		case "relay":
 			relayRole(os.Args[2])
 		case "hold":
-			holdRole(os.Args[2])
+			lab.HoldLock(os.Args[2])
 		}
 	}
 	os.Exit(m.Run())
@@ -78,20 +78,6 @@ func relayRole(path string) {
 	select {}
 }
 
-// holdRole takes the lock of the file at path and stops.
-func holdRole(path string) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
-	select {}
-}
-
 // patience is how long something may take that happens, on a machine however slow; never is for
 // what must not happen meanwhile.
 const (
@@ -99,80 +85,38 @@ const (
 	never    = time.Hour
 )
 
-// book is what has been logged: a syslogd of the test's own.
+// book is what has been logged.
 type book struct {
+	*lab.Log
 	path string
-	read chan struct{} // up to a mark
-	mu   sync.Mutex
-	text []string
 }
-
-// mark is a datagram that is no line.
-const mark = "\x00"
 
 func openBook(t testing.TB, path string) *book {
 	t.Helper()
-	b := &book{path: path, read: make(chan struct{})}
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	log, err := lab.NewLog("")
+	if err == nil {
+		err = log.Listen(path)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	go func() {
-		var line [2048]byte
-		for {
-			n, err := c.Read(line[:])
-			if err != nil {
-				return
-			}
-			if string(line[:n]) == mark {
-				b.read <- struct{}{}
-				continue
-			}
-			b.mu.Lock()
-			b.text = append(b.text, string(line[:n]))
-			b.mu.Unlock()
-		}
-	}()
-	return b
+	t.Cleanup(log.Close)
+	return &book{log, path}
 }
 
 // lines are those in which all of this stands, of all that have been written by now.
-func (b *book) lines(parts ...string) (found []string) {
-	c, err := net.Dial("unixgram", b.path)
-	if err == nil {
-		_, err = c.Write([]byte(mark))
-		c.Close()
-	}
-	if err != nil {
+func (b *book) lines(parts ...string) []string {
+	if err := b.Settle(); err != nil {
 		panic(err)
 	}
-	<-b.read
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, line := range b.text {
-		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
-			found = append(found, line)
-		}
-	}
-	return found
+	return b.Containing(parts...)
 }
 
 // await is the first line in which all of this stands.
 func (b *book) await(t testing.TB, parts ...string) string {
 	t.Helper()
-	eventually(t, fmt.Sprintf("a log line with %q", parts), func() bool { return len(b.lines(parts...)) > 0 })
+	lab.Eventually(t, fmt.Sprintf("a log line with %q", parts), func() bool { return len(b.lines(parts...)) > 0 })
 	return b.lines(parts...)[0]
-}
-
-// eventually waits until it is so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 // post is a guard with a configuration, a ledger and a log, in the test's own process.
@@ -268,7 +212,7 @@ func (p *post) begin() {
 		<-ended
 		<-ended
 		p.dismiss()
-		eventually(p.t, "all sessions have left", func() bool {
+		lab.Eventually(p.t, "all sessions have left", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return len(p.sessions) == 0 && p.guard.places == places

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 )
 
@@ -199,7 +200,7 @@ func FuzzProtocol(f *testing.F) {
 			t.Fatal(said)
 		}
 		if n++; n%1000 == 0 {
-			eventually(t, "all goroutines end", func() bool { return goroutines() == 0 })
+			lab.Eventually(t, "all goroutines end", func() bool { return goroutines() == 0 })
 			if n == 1000 {
 				used = inUse()
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // guardProcess is a guard with p's configuration and log in a process of its own, with those sockets as a service manager
@@ -60,7 +62,7 @@ func TestPassed(t *testing.T) {
 
 	g := p.guardProcess("", files...)
 	for _, a := range []net.Addr{local.Addr(), remote.Addr()} {
-		eventually(t, "the guard answers at "+a.String(), func() bool { return speaks(a.Network(), a.String()) })
+		lab.Eventually(t, "the guard answers at "+a.String(), func() bool { return speaks(a.Network(), a.String()) })
 		m := dial(t, a.Network(), a.String()).negotiate()
 		m.connect("192.0.2."+map[string]string{"unix": "1", "tcp": "2"}[a.Network()], 1)
 		m.play("mail bad bad bad good", "c c c 421 421")
@@ -72,7 +74,7 @@ func TestPassed(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the service manager's socket: %v", err)
 	}
-	if lines := p.book.lines("<20>"); len(lines) > 0 {
+	if lines := p.book.lines("mail.warning"); len(lines) > 0 {
 		t.Errorf("%q", lines)
 	}
 }
@@ -89,7 +91,7 @@ func TestPassedUnfit(t *testing.T) {
 	null, err := os.Open(os.DevNull)
 	mustDo(t, err)
 	p.guardProcess("", pair, udp, null)
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 	for _, want := range []string{"fd 3 of LISTEN_FDS: is a connection", "fd 4 of LISTEN_FDS: is not a stream socket", "fd 5 of LISTEN_FDS: is not a socket"} {
 		p.book.await(t, want)
 	}
@@ -100,9 +102,9 @@ func TestSessionLimit(t *testing.T) {
 	const room = 36 // of 100, less those that are spared
 	p := build(t, rules)
 	p.guardProcess("100")
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 	var all []*mta
-	eventually(t, "all places are free", func() bool {
+	lab.Eventually(t, "all places are free", func() bool {
 		for _, m := range all {
 			m.Close()
 		}
@@ -128,13 +130,13 @@ func TestSessionLimit(t *testing.T) {
 	all[0].play("mail bad bad bad good", "c c c 421 421") // with ledger, log and cutting off
 	p.book.await(t, "reason=bad_rcpts")
 	p.book.await(t, "more sessions than there are descriptors for")
-	if n, seconds := len(p.book.lines("<20>")), int(time.Since(began).Seconds()); n > 3+seconds {
-		t.Errorf("%d lines in %d seconds: %q", n, seconds, p.book.lines("<20>"))
+	if n, seconds := len(p.book.lines("mail.warning")), int(time.Since(began).Seconds()); n > 3+seconds {
+		t.Errorf("%d lines in %d seconds: %q", n, seconds, p.book.lines("mail.warning"))
 	}
 	for _, m := range all {
 		m.Close()
 	}
-	eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
 }
 
 // With hardly a descriptor a guard serves whom it can, and the others when these have left; it does not spin, and does not
@@ -142,7 +144,7 @@ func TestSessionLimit(t *testing.T) {
 func TestNoDescriptors(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("20")
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 	var all []*mta
 	for range 30 {
 		m := p.dial()
@@ -150,7 +152,7 @@ func TestNoDescriptors(t *testing.T) {
 		all = append(all, m)
 	}
 	// One that spins takes its share of a processor, also of one that others want.
-	eventually(t, "the guard rests", func() bool {
+	lab.Eventually(t, "the guard rests", func() bool {
 		before, began := cpu(t, g.Process.Pid), time.Now()
 		time.Sleep(2 * time.Second)
 		return cpu(t, g.Process.Pid)-before < time.Since(began)/50
@@ -158,8 +160,8 @@ func TestNoDescriptors(t *testing.T) {
 	for _, m := range all {
 		m.Close()
 	}
-	p.book.await(t, "<20>", "too many open files") // now that there is one for the log
-	eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+	p.book.await(t, "mail.warning", "too many open files") // now that there is one for the log
+	lab.Eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
 	mustDo(t, g.Process.Signal(unix.SIGTERM), g.Wait())
 }
 

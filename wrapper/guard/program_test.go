@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // perSession is what a session may take, heap, stack and all, in bytes.
@@ -57,7 +59,7 @@ func TestProgram(t *testing.T) {
 	defer said.Close()
 	cmd.Stderr = said
 	child(t, cmd)
-	eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 
 	for _, bytes := range [][]byte{length(0), length(1 << 31), length(maxPacket + 1), frame("U"), frame("\x00"), frame("D"), frame("C")} {
 		m := p.mta()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 )
 
@@ -26,7 +27,7 @@ func transcripts(t testing.TB, dir string) []string {
 // only waits for the one transcript in dir and reads it.
 func only(t testing.TB, dir string) string {
 	t.Helper()
-	eventually(t, "a transcript", func() bool { return len(transcripts(t, dir)) == 1 })
+	lab.Eventually(t, "a transcript", func() bool { return len(transcripts(t, dir)) == 1 })
 	name := transcripts(t, dir)[0]
 	st, err := os.Stat(name)
 	mustDo(t, err)
@@ -101,7 +102,7 @@ func TestNoTranscript(t *testing.T) {
 	for _, m := range []*mta{m, other} {
 		m.Close()
 	}
-	eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
 	if !strings.Contains(only(t, dir), "192.0.2.1") {
 		t.Error(only(t, dir))
 	}
@@ -113,7 +114,7 @@ func TestNoTranscript(t *testing.T) {
 		m.play(commands, strings.Repeat("c ", 3-strings.Count(commands, "rset")/2)+"421")
 		m.Close()
 	}
-	eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
 	if names := transcripts(t, dir); len(names) != 0 {
 		t.Error(names)
 	}
@@ -193,7 +194,7 @@ func TestTranscriptsBounded(t *testing.T) {
 		}
 		m.play("bad bad bad", "c c 421")
 		m.Close()
-		eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
+		lab.Eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
 	}
 	var sum int64
 	var ours []string
@@ -236,12 +237,12 @@ func TestTranscriptsAtOnce(t *testing.T) {
 	for _, m := range all {
 		m.Close()
 	}
-	eventually(t, "all wait", func() bool { return inside("(*transcript).close") == len(all) })
+	lab.Eventually(t, "all wait", func() bool { return inside("(*transcript).close") == len(all) })
 	if n := len(transcripts(t, dir)); n > 0 {
 		t.Errorf("%d transcripts while one is written", n)
 	}
 	p.clerk.Unlock()
-	eventually(t, "all have left", func() bool { return goroutines() == 0 })
+	lab.Eventually(t, "all have left", func() bool { return goroutines() == 0 })
 	if n := len(transcripts(t, dir)); n != 8 {
 		t.Errorf("%d transcripts of two pages each", n)
 	}
@@ -273,7 +274,7 @@ func TestTranscriptDirectory(t *testing.T) {
 			m := p.client("192.0.2.1")
 			m.play("mail bad bad bad", "c c c 421")
 			m.Close()
-			p.book.await(t, "<20>", "transcript: ", c.line)
+			p.book.await(t, "mail.warning", "transcript: ", c.line)
 			if names := transcripts(t, dir); len(names) > 0 {
 				t.Errorf("%q", names)
 			}

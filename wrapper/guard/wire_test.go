@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // waiting is a guard that waits for so long for the rest of a packet, and for the next.
@@ -27,7 +29,7 @@ func patient(t *testing.T) *post { return waiting(t, never, never) }
 // one try.
 func (p *post) hastyMTA() (m *mta) {
 	p.t.Helper()
-	eventually(p.t, "the guard has the time to negotiate", func() bool {
+	lab.Eventually(p.t, "the guard has the time to negotiate", func() bool {
 		m = p.dial()
 		return m.ask(offered) != ""
 	})
@@ -91,7 +93,7 @@ func (p *post) remarked(t *testing.T, text string, happens func()) {
 	t.Helper()
 	p.remarks.report()
 	happens()
-	p.book.await(t, "<20>", text)
+	p.book.await(t, "mail.warning", text)
 }
 
 // The agreement is what we want of what is offered, and never more. Whatever comes in one piece or in many.
@@ -274,7 +276,7 @@ func TestSlowReader(t *testing.T) {
 			t.Fatal("ten million answers are nowhere")
 		}
 	}
-	eventually(t, "the session ends", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "the session ends", func() bool { return len(p.watched()) == 0 })
 }
 
 // A session whose MTA leaves without a word, wherever it is, ends, and nobody logs that.
@@ -286,12 +288,12 @@ func TestLeaves(t *testing.T) {
 		m.raw([]byte(sends))
 		m.Close()
 	}
-	eventually(t, "two have not even negotiated", func() bool {
+	lab.Eventually(t, "two have not even negotiated", func() bool {
 		p.remarks.mu.Lock()
 		defer p.remarks.mu.Unlock()
 		return p.remarks.others >= 1
 	})
-	eventually(t, "they are gone", func() bool { return goroutines() == 0 })
+	lab.Eventually(t, "they are gone", func() bool { return goroutines() == 0 })
 	p.remarks.report()
 	if lines := p.book.lines(); len(lines) != 1 || !strings.Contains(lines[0], "EOF") {
 		t.Errorf("%q", lines)
@@ -307,7 +309,7 @@ func TestLeaves(t *testing.T) {
 	m := p.client("192.0.2.1")
 	m.send("Q")
 	m.gone()
-	eventually(t, "they are gone, too", func() bool { return goroutines() == 0 })
+	lab.Eventually(t, "they are gone, too", func() bool { return goroutines() == 0 })
 	p.remarks.report()
 	if lines := p.book.lines(); len(lines) != 1 {
 		t.Errorf("%q", lines)
@@ -335,5 +337,5 @@ func TestTCP(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	m.Close()
-	eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // buildRole opens a ledger when the gate opens, or when told to if there is none, and says which file that is and what
@@ -175,7 +177,7 @@ func killAtCall(t *testing.T, c *child, n int) (ended bool) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.PtraceAttach(tid); err != nil {
-		t.Skipf("ptrace: %v", err)
+		lab.Need(t, "ptrace is needed: "+err.Error())
 	}
 	waitStep(t, tid)
 	c.tell(t, "go")

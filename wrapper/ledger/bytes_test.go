@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // A file that is a ledger by its header may hold anything behind it. corrupt makes such a file of a furnished one and any
@@ -301,7 +303,7 @@ func FuzzHonestBody(f *testing.F) {
 func TestHonestBody(t *testing.T) {
 	image := template(t)
 	trials := 1500
-	if underRace || testing.Short() {
+	if lab.Race || testing.Short() {
 		trials = 150
 	}
 	trials1 := trials / 10 // of version 1, which is carried over with whatever is in it

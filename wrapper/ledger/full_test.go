@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // diskFullRole is alone in a mount namespace with a disk of its own: DIRECTORY to mount it on.
@@ -105,7 +107,7 @@ func holeOnFullDisk(path string) error {
 
 // On a full disk there is no ledger and a clear reason; when there is room again there is one.
 func TestFullDisk(t *testing.T) {
-	needRoot(t)
+	lab.NeedRoot(t)
 	dir := ownDir(t)
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
 	if err := startAs(t, thisProgram, attr, nil, "diskfull", dir).end(); err != nil {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // A session that is handed stays what it is, where it is; only its process and its token are others.
@@ -121,7 +123,7 @@ func TestSessionsOfIdentified(t *testing.T) {
 		t.Errorf("this process: %+v, %v", p, err)
 	}
 	_ = c.Process.Kill()
-	eventually(t, "the zombie is none", func() bool { p, err = Identify(c.Process.Pid); return err == unix.ESRCH })
+	lab.Eventually(t, "the zombie is none", func() bool { p, err = Identify(c.Process.Pid); return err == unix.ESRCH })
 	if p != (Process{}) {
 		t.Errorf("a zombie: %+v", p)
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // allWork is every way to use a ledger, none of which may crash on one that has lost its file.
@@ -43,7 +45,7 @@ func TestLostWhileMapped(t *testing.T) {
 	for _, length := range interesting() {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
 			for n := range allWork(nil) {
-				if underRace && (n+length)%5 > 0 {
+				if lab.Race && (n+length)%5 > 0 {
 					continue // it takes long enough
 				}
 				path := filepath.Join(ownDir(t), "ledger")

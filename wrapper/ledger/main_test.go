@@ -186,30 +186,8 @@ func waitForLine() {
 	}
 }
 
-// needRoot ends a test that only root can run: as a failure where CI is set, since there it must be possible.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal("root needed")
-	}
-	t.Skip("root needed")
-}
-
 // longEnough is how long a test waits for what must happen, since a machine may be slow and busy.
 const longEnough = time.Minute
-
-// eventually waits for something that must happen.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(longEnough); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", longEnough, what)
-		}
-	}
-}
 
 // ends is for work that could block or loop forever. It ends the whole test program if it does.
 func ends(what string, work func()) {

@@ -79,11 +79,14 @@ func (l *Ledger) fits(geo geometry) bool { return l.geo == geo && l.version == v
 // Close gives the mapping back. The lock is not held between calls of Do, so a
 // process may as well end without it.
 func (l *Ledger) Close() error {
+	if l.fd < 0 {
+		return nil // what was mapped there may be somebody else's memory by now
+	}
 	err := l.mem.unmap()
 	if cerr := unix.Close(l.fd); err == nil {
 		err = cerr
 	}
-	l.lost = true
+	l.fd, l.lost = -1, true
 	return err
 }
 

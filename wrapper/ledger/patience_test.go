@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // impatient opens the ledger for one that has no time.
@@ -145,7 +147,7 @@ func asleepIn(t *testing.T, l *Ledger) (wake func()) {
 		})
 	}()
 	tid := <-held
-	eventually(t, "the thread sleeps", func() bool { return threadState(tid) == asleep })
+	lab.Eventually(t, "the thread sleeps", func() bool { return threadState(tid) == asleep })
 	return func() {
 		close(until)
 		if err := <-done; err != nil {
@@ -178,7 +180,7 @@ func TestStopPatienceWithOneAsleep(t *testing.T) {
 	wake()
 
 	// What is known of one that slept is not held against the next.
-	eventually(t, "at the first try with another that sleeps it is crowded", func() bool {
+	lab.Eventually(t, "at the first try with another that sleeps it is crowded", func() bool {
 		defer asleepIn(t, l)()
 		took := timed(func() { err = try() })
 		if err != ErrCrowded && (err != ErrBusy || took < 2*Patience) {

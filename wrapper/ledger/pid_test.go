@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // privateMounts makes this process, alone in a new mount namespace, independent of the system's mounts.
@@ -92,7 +94,7 @@ func withPID(pid int) (*exec.Cmd, error) {
 
 // A pid that has been handed on is not the session's process, and gets no signal for it.
 func TestSessionsAndReusedPID(t *testing.T) {
-	needRoot(t)
+	lab.NeedRoot(t)
 	path := filepath.Join(ownDir(t), "ledger")
 	attr := &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
 	if err := startAs(t, thisProgram, attr, nil, "reuse", path).end(); err != nil {
@@ -129,7 +131,7 @@ func noProcRole(args []string) error {
 
 // Without /proc sessions are told by pid alone, the living from the dead, and the boot is taken for the same.
 func TestSessionsWithoutProc(t *testing.T) {
-	needRoot(t)
+	lab.NeedRoot(t)
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		tx.Enter(from(hostN(1)), Self())

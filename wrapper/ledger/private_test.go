@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // Files are ours alone whatever the umask says.
@@ -111,7 +113,7 @@ func TestPrivateRefusals(t *testing.T) {
 	for _, tt := range refusals() {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.root {
-				needRoot(t)
+				lab.NeedRoot(t)
 			}
 			dir := filepath.Join(ownDir(t), "var", "sendwrap")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -205,7 +207,7 @@ func openRole(args []string) error {
 
 // Somebody who is not root may use a ledger of his own, and not root's.
 func TestPrivateForOtherUsers(t *testing.T) {
-	needRoot(t)
+	lab.NeedRoot(t)
 	dir, err := os.MkdirTemp("/tmp", "ledger") // where others may look
 	if err == nil {
 		err = os.Chmod(dir, 0o711)

@@ -98,3 +98,20 @@ func TestHonestReplacedUnderARoom(t *testing.T) {
 	})
 	mustAudit(t, l)
 }
+
+// A ledger may be closed twice: the second time nothing happens to what has since come in its place.
+func TestLostTwice(t *testing.T) {
+	path := filepath.Join(ownDir(t), "ledger")
+	l, _ := mustOpen(t, path, MinClients)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := mustOpen(t, path, MinClients) // gets the descriptor, and mostly the memory
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	mustAudit(t, other)
+	if err := l.Do(Now(), func(*Tx) {}); err != ErrLost || !l.Replaced() {
+		t.Errorf("a closed ledger: %v, replaced %v; want %v, true", err, l.Replaced(), ErrLost)
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // begin begins a block on each of these hosts, each work of its own.
@@ -224,7 +226,7 @@ func TestBegunByMany(t *testing.T) {
 			}
 		}
 		last := first + uint64(writers*each*(round+1))
-		eventually(t, "all have been told of a round", func() bool {
+		lab.Eventually(t, "all have been told of a round", func() bool {
 			return !slices.ContainsFunc(watchers, func(w *watcher) bool { return w.seen.Load() != last })
 		})
 	}

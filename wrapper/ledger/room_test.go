@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // roomClients are the clients of the room in the tests.
@@ -182,14 +184,14 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 func TestCrashOfRooms(t *testing.T) {
 	l := newLedger(t, MinClients)
 	rounds := 30
-	if testing.Short() || underRace {
+	if testing.Short() || lab.Race {
 		rounds = 5
 	}
 	handed := 0
 	for range rounds {
 		room := startRoom(t, ledgerPath(t, l), "work")
 		room.line(t)
-		eventually(t, "an MTA is handed its session", func() (is bool) {
+		lab.Eventually(t, "an MTA is handed its session", func() (is bool) {
 			look := func(tx *Tx) { is = tx.state().serving > 0 }
 			return untilFree(func() error { return l.Do(Now(), look) }) == nil && is
 		})

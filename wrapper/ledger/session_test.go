@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // execRole enters, says so, and when told to becomes another program, or dies: LEDGER, "exec" or "die".
@@ -45,7 +47,7 @@ func TestSessionsOutliveExec(t *testing.T) {
 	c := start(t, "exec", ledgerPath(t, l), "exec")
 	c.line(t)
 	c.tell(t, "go")
-	eventually(t, "the child is sleep(1)", func() bool {
+	lab.Eventually(t, "the child is sleep(1)", func() bool {
 		var name [64]byte
 		n := readFile(fmt.Sprintf("/proc/%d/comm", c.Process.Pid), name[:])
 		return n > 0 && string(name[:n]) == "sleep\n"
@@ -93,7 +95,7 @@ func TestSessionsOfZombies(t *testing.T) {
 	}
 	for _, c := range zombies {
 		c.tell(t, "die")
-		eventually(t, "the child is a zombie", func() bool {
+		lab.Eventually(t, "the child is a zombie", func() bool {
 			_, err := startTime(c.Process.Pid)
 			return err == errDead
 		})

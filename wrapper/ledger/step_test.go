@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // Killed at any instruction is meant literally here: a child does one deed while ptrace(2) lets it go one machine
@@ -106,7 +108,7 @@ func newStepper(t *testing.T, program, path, name string, boot int, now Moment, 
 // plainProgram is this test program without the race detector, whose own instructions are most of all otherwise.
 func plainProgram(t *testing.T) string {
 	t.Helper()
-	if !underRace {
+	if !lab.Race {
 		return thisProgram
 	}
 	program, err := buildPlain()
@@ -148,7 +150,7 @@ func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, sta
 	defer runtime.UnlockOSThread()
 	defer pinTogether(tid)()
 	if err := unix.PtraceAttach(tid); err != nil {
-		t.Skipf("ptrace: %v", err)
+		lab.Need(t, "ptrace is needed: "+err.Error())
 	}
 	waitStep(t, tid)
 	c.tell(t, "go")

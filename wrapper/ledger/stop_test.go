@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // promised is what another process may be delayed by one that stands still (promise 2).
@@ -159,7 +161,7 @@ func TestStopIsNotSleep(t *testing.T) {
 		t.Errorf("one does not wake up: %v after %v; want ErrBusy after %v", err, took, 2*Patience)
 	}
 	wake()
-	eventually(t, "one that wakes up in time is waited for", func() bool {
+	lab.Eventually(t, "one that wakes up in time is waited for", func() bool {
 		wake, awake := asleepIn(t, l), make(chan bool)
 		time.AfterFunc(Patience*3/2, func() { wake(); close(awake) })
 		took := timed(func() { err = other.Do(Now(), func(*Tx) {}) })

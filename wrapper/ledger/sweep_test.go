@@ -83,24 +83,6 @@ func BenchmarkSweep(b *testing.B) {
 	b.Run("room and MTAs", sweep)
 }
 
-// With a room of 20,000 a sweep costs far less than one that asks for each of them. What else the
-// machine does only makes either slower, so their shortest times are compared.
-func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
-	if underRace {
-		t.Skip("the race detector's own work is most of it")
-	}
-	l, _ := roomOf(t, roomful, aRoom())
-	sweep, asking := time.Hour, time.Hour
-	for range 30 {
-		sweep = min(sweep, timed(func() { must(t, l, sweepDue) }))
-		asking = min(asking, timed(func() { askAll(l) }))
-	}
-	t.Logf("a sweep over %d sessions takes %v; asking for each of them %v", roomful, sweep, asking)
-	if sweep > asking/3 {
-		t.Errorf("a sweep takes %v; want a third of %v at most", sweep, asking)
-	}
-}
-
 // Whatever lies between its slots, a room costs one start time: MTAs of its own, and the room before it.
 func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
 	l := newLedger(t, MinClients)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // torturer keeps many workers at work and lets none of them work in peace.
@@ -93,7 +95,7 @@ func (x *torturer) arrivals() (n uint64) {
 // rest lets all workers come to rest, with whatever session they have.
 func (x *torturer) rest() {
 	x.lines[0].finish().Store(1)
-	eventually(x.t, "all workers are at rest", func() bool {
+	lab.Eventually(x.t, "all workers are at rest", func() bool {
 		resting := true
 		for n := 1; n < len(x.lines); n++ {
 			x.signal(n, unix.SIGCONT)

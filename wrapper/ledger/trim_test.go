@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // inForce are the networks on which blocks run, the latest first.
@@ -247,7 +249,7 @@ func TestTrimKilled(t *testing.T) {
 	for round := range 40 {
 		c := startAs(t, program, nil, nil, "trim", path, fmt.Sprint(round%3<<16), "-1")
 		first := l.ring.begun.Load()
-		eventually(t, "it works", func() bool { return l.ring.begun.Load()-first > 20 })
+		lab.Eventually(t, "it works", func() bool { return l.ring.begun.Load()-first > 20 })
 		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
 		_ = c.kill()
 		mustAudit(t, l)
