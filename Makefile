@@ -36,7 +36,6 @@ lint: setup
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	shellcheck $(scripts)
-	mandoc -T lint -W warning docs/sendwrap.8 docs/sendwrap.conf.5
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt --skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
 
 # -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: packages

@@ -19,14 +19,10 @@ func TestLetGo(t *testing.T) {
 	} {
 		s := start(t, spoiled{LetGo: true}, tt.fds)
 		s.send("go on\n")
-		began := time.Now()
-		if rest, err := io.ReadAll(s.lines); err != nil || len(rest) > 0 {
+		if rest, err := io.ReadAll(s.lines); err != nil || len(rest) > 0 { // it has a deadline
 			t.Errorf("%s: the client reads %q, %v; want the end", name, rest, err)
 		}
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: the client had to wait for %v", name, took)
-		}
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(ample)
 		for s.link("fd/0") != "/dev/null" || s.link("fd/1") != "/dev/null" || s.link("fd/2") != tt.stderr {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: fds 0 to 2 are %s, %s, %s; want /dev/null twice and %s", name, s.link("fd/0"), s.link("fd/1"), s.link("fd/2"), tt.stderr)

@@ -49,6 +49,9 @@ type spoiled struct {
 	Notify   bool // the signals of a room, before anything else
 }
 
+// ample is what nothing here takes, however slow and busy the machine is.
+const ample = 2 * time.Minute
+
 func TestMain(m *testing.M) {
 	var s spoiled
 	role, arg, _ := strings.Cut(os.Getenv(roleName), " ")
@@ -111,7 +114,7 @@ func (s *spoiled) wrap() {
 	must(err)
 	if s.LetGo {
 		must(stdio.LetGo())
-		time.Sleep(20 * time.Second) // until the test has looked at us
+		time.Sleep(ample) // until the test has looked at us
 		return
 	}
 	before := threadStatus()
@@ -195,7 +198,7 @@ func say(text string) {
 
 func poll(fd int) error {
 	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20_000)
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(ample/time.Millisecond))
 		if err != unix.EINTR {
 			return err
 		}
@@ -268,7 +271,7 @@ func startOn(t *testing.T, s spoiled, f fds, client net.Conn, server int) *sessi
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	client.SetDeadline(time.Now().Add(10 * time.Second))
+	client.SetDeadline(time.Now().Add(ample))
 	ses := &session{t: t, pid: cmd.Process.Pid, client: client, lines: bufio.NewReader(client), server: server, cmd: cmd}
 	t.Cleanup(func() {
 		client.Close()

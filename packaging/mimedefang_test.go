@@ -1,20 +1,24 @@
 package packaging
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
-	osexec "os/exec"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // It is part of somebody's filter, which may be strict or not.
 func TestMimedefangSyntax(t *testing.T) {
-	perl := need(t, "perl")
+	perl := lab.NeedProgram(t, "perl")
 	for _, args := range [][]string{{"-c"}, {"-Mstrict", "-Mwarnings=FATAL,all", "-c"}} {
-		out, err := osexec.Command(perl, append(args, "mimedefang-filter")...).CombinedOutput()
+		out, err := exec.Command(perl, append(args, "mimedefang-filter")...).CombinedOutput()
 		if err != nil || string(out) != "mimedefang-filter syntax OK\n" {
 			t.Errorf("perl %q: %v\n%s", args, err, out)
 		}
@@ -24,7 +28,7 @@ func TestMimedefangSyntax(t *testing.T) {
 // What sendmail says of a recipient decides whether it is a strike: in a real ledger.
 func TestMimedefangStrikes(t *testing.T) {
 	t.Parallel()
-	program, conf := door(t, "block strikes=8 within=1h")
+	conf := door(t, "block strikes=8 within=24h")
 	tests := []struct {
 		ip                 string
 		mailer, host, addr string // "undef" is none
@@ -49,14 +53,23 @@ func TestMimedefangStrikes(t *testing.T) {
 	for _, tt := range tests {
 		calls = append(calls, call(tt.ip, tt.mailer, tt.host, tt.addr))
 	}
-	calls = append(calls, call("192.0.2.14", "error", "5.1.1", "550"), call("192.0.2.14", "error", "5.1.1", "550"), call("192.0.2.14", "error", "5.1.1", "550"))
-	runPerl(t, []string{program, "strike", "-f", conf}, calls)
+	for range 3 {
+		calls = append(calls, call("192.0.2.14", "error", "5.1.1", "550"))
+	}
+	runPerl(t, []string{program(), "strike", "-f", conf}, calls).wait()
+	strikes := func(client string) (n int) {
+		out := must(t, program(), "check", "-f", conf, client)
+		if _, after, found := strings.Cut(out, "strikes in the last day: "); found {
+			fmt.Sscanf(after, "%d", &n)
+		}
+		return n
+	}
 	for _, tt := range tests {
-		if n := strikesOf(t, program, conf, tt.ip, tt.strikes); n != tt.strikes {
+		if n := strikes(tt.ip); n != tt.strikes {
 			t.Errorf("%q %q %q: %d strikes; want %d", tt.mailer, tt.host, tt.addr, n, tt.strikes)
 		}
 	}
-	if n := strikesOf(t, program, conf, "192.0.2.14", 3); n != 3 {
+	if n := strikes("192.0.2.14"); n != 3 {
 		t.Errorf("three rejected recipients of one client: %d strikes", n)
 	}
 }
@@ -67,26 +80,20 @@ func TestMimedefangHostile(t *testing.T) {
 	dir := t.TempDir()
 	told := filepath.Join(dir, "told")
 	program := filepath.Join(dir, "program")
-	write(t, program, "#!/bin/sh\nfor a; do printf '<%s>' \"$a\"; done >>"+told+"\necho >>"+told+"\n", 0o755)
+	write(t, program, "#!/bin/sh\n{ printf '<%s>' \"$@\"; echo; } >>"+told+"\n", 0o755)
 	hack := "; touch " + dir + "/hacked; "
 	var calls []string
 	for _, ip := range []string{
-		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack, "$(touch " + dir + "/hacked)", "`touch " + dir + "/hacked`", "|touch " + dir + "/hacked",
-		"192.0.2.1\n", "192.0.2.1 192.0.2.2", "[192.0.2.1]", "localhost", "192.0.2.1\x00", "unix:/run/x",
+		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack, "$(touch " + dir + "/hacked)",
+		"`touch " + dir + "/hacked`", "|touch " + dir + "/hacked", "192.0.2.1\n", "192.0.2.1 192.0.2.2",
+		"[192.0.2.1]", "localhost", "192.0.2.1\x00", "unix:/run/x",
 	} {
 		calls = append(calls, call(ip, "error", "5.1.1", "550 5.1.1 User unknown"))
 	}
 	// All else of a call is never told.
 	calls = append(calls, call("192.0.2.99", "error", "5.1.1"+hack, "550 $(touch "+dir+"/hacked)"))
-	runPerl(t, []string{program, "a b", "*"}, calls)
-	want := "<a b><*><192.0.2.99><bad_recipient>\n"
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got, _ := os.ReadFile(told); string(got) == want {
-			break
-		}
-	}
-	time.Sleep(200 * time.Millisecond) // for one that is too many
-	if got := read(t, told); got != want {
+	runPerl(t, []string{program, "a b", "*"}, calls).wait()
+	if got, want := read(t, told), "<a b><*><192.0.2.99><bad_recipient>\n"; got != want {
 		t.Errorf("called with %q; want %q", got, want)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hacked")); err == nil {
@@ -94,25 +101,37 @@ func TestMimedefangHostile(t *testing.T) {
 	}
 }
 
-// Mail does not wait for it, however long it takes, and whether or not it is there at all.
+// Mail does not wait for the command, however long that takes, and whether or not it is there at
+// all.
 func TestMimedefangNoWait(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "program")
-	// What it says must not reach MIMEDefang, who reads answers where we have standard output.
-	write(t, program, "#!/bin/sh\necho noise\necho noise >&2\nread nothing\nexec sleep 3\n", 0o755)
-	for _, command := range []string{program, "/nonexistent/program", filepath.Dir(program)} {
-		began := time.Now()
-		runPerl(t, []string{command}, []string{call("192.0.2.1", "error", "5.1.1", "550"), call("192.0.2.1", "error", "5.1.1", "550")})
-		if d := time.Since(began); d > 2*time.Second {
-			t.Errorf("%s: it took %v", command, d)
+	dir := t.TempDir()
+	program, runs := filepath.Join(dir, "program"), filepath.Join(dir, "runs")
+	end := filepath.Join(dir, "end")
+	// What it says must not reach MIMEDefang, which reads answers where we have standard output. It
+	// ends when there is a file.
+	write(t, program, "#!/bin/sh\necho noise\necho noise >&2\nread nothing\necho >>"+runs+
+		"\nuntil test -e "+end+"; do sleep 0.1; done\n", 0o755)
+	defer write(t, end, "", 0o644)
+	for _, command := range []string{program, "/nonexistent/program", dir} {
+		one := call("192.0.2.1", "error", "5.1.1", "550")
+		commands := runPerl(t, []string{command}, []string{one, one})
+		if command == program {
+			lab.Eventually(t, "both run", func() bool {
+				text, _ := os.ReadFile(runs)
+				return string(text) == "\n\n"
+			})
+			write(t, end, "", 0o644)
 		}
+		commands.wait()
 	}
 }
 
 // call is filter_recipient, as MIMEDefang calls it.
 func call(ip, mailer, host, addr string) string {
 	var args []string
-	for _, arg := range []string{"<nobody@example.org>", "<s@example.com>", ip, "unknown", "<nobody@example.org>", "bot", mailer, host, addr} {
+	const rcpt, from = "<nobody@example.org>", "<s@example.com>"
+	for _, arg := range []string{rcpt, from, ip, "unknown", rcpt, "bot", mailer, host, addr} {
 		if arg == "undef" {
 			args = append(args, arg)
 			continue
@@ -122,51 +141,53 @@ func call(ip, mailer, host, addr string) string {
 	return "filter_recipient(" + strings.Join(args, ", ") + ")"
 }
 
-// runPerl has perl load the filter and make calls, each of which must say that the MTA is to go on, and do nothing that is seen from
-// outside.
-func runPerl(t *testing.T, command, calls []string) {
+// commands are what a filter has started. They have inherited a pipe, which ends when all of them
+// have.
+type commands struct {
+	t    *testing.T
+	pipe *os.File
+	end  string // the file in which each process that comes to the end of the calls leaves an x
+}
+
+// runPerl has perl load the filter and make calls, each of which must say that the MTA is to go on,
+// and do nothing that is seen from outside. It returns when perl has ended, which must not wait for
+// the commands.
+func runPerl(t *testing.T, command, calls []string) commands {
 	t.Helper()
-	script, end := filepath.Join(t.TempDir(), "calls.pl"), filepath.Join(t.TempDir(), "end")
+	dir := t.TempDir()
+	script, end := filepath.Join(dir, "calls.pl"), filepath.Join(dir, "end")
 	text := "require './mimedefang-filter';\nour @sendwrap_strike = splice @ARGV;\n$? = 7;\n"
 	for _, call := range calls {
 		text += "print join('|', " + call + "), \" $?\\n\";\n"
 	}
 	write(t, script, text+"END { open(my $end, '>>', '"+end+"') or die; print $end 'x' }\n", 0o644)
-	cmd := osexec.Command(need(t, "perl"), append([]string{script}, command...)...)
+	pipe, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipe.Close() })
+	impatient, cancel := context.WithTimeout(t.Context(), lab.Patience)
+	defer cancel()
+	args := append([]string{script}, command...)
+	cmd := exec.CommandContext(impatient, lab.NeedProgram(t, "perl"), args...)
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.WaitDelay = lab.Patience // for a command that has kept our output
 	out, err := cmd.CombinedOutput()
+	theirs.Close()
 	if want := strings.Repeat("CONTINUE|ok 7\n", len(calls)); err != nil || string(out) != want {
 		t.Fatalf("perl: %v\n%s\nwant\n%s", err, out, want)
 	}
-	time.Sleep(100 * time.Millisecond)
-	if n := len(read(t, end)); n != 1 {
-		t.Errorf("%d processes have come to the end of the calls; want the one that began them", n)
-	}
+	return commands{t, pipe, end}
 }
 
-// strikesOf is how many strikes a client has in the ledger, as soon as it has as many as are wanted.
-func strikesOf(t *testing.T, program, conf, client string, want int) (n int) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		out, err := osexec.Command(program, "check", "-f", conf, client).CombinedOutput()
-		if err != nil {
-			t.Fatalf("sendwrap check %s: %v\n%s", client, err, out)
-		}
-		n = 0
-		if _, after, found := strings.Cut(string(out), "strikes in the last day: "); found {
-			fmt.Sscanf(after, "%d", &n)
-		}
-		if n >= want || time.Now().After(deadline) {
-			return n
-		}
+// wait returns when all commands have ended, and all forks of perl.
+func (c commands) wait() {
+	c.t.Helper()
+	_ = c.pipe.SetReadDeadline(time.Now().Add(lab.Patience))
+	if _, err := c.pipe.Read(make([]byte, 1)); err != io.EOF {
+		c.t.Fatalf("the commands do not end: %v", err)
 	}
-}
-
-// door builds sendwrap, and writes a configuration with a ledger of its own.
-func door(t *testing.T, lines ...string) (program, conf string) {
-	t.Helper()
-	dir := t.TempDir()
-	conf = filepath.Join(dir, "sendwrap.conf")
-	lines = append(lines, "ledger "+filepath.Join(dir, "state", "ledger")+" clients=1024", "log none")
-	write(t, conf, strings.Join(lines, "\n")+"\n", 0o644)
-	return build(t), conf
+	if n := len(read(c.t, c.end)); n != 1 {
+		c.t.Errorf("%d processes have come to the end of the calls; want the one that began them", n)
+	}
 }

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sendwrap/tests/lab"
 )
 
 // run runs a program on the script's machine, for `stdout`, `stderr` and `exits` to look at.
@@ -23,7 +26,8 @@ func (s *script) run(ts *testscript.TestScript, neg bool, argv []string) {
 	}
 }
 
-// sendwrap ARG… runs sendwrap with these arguments and nothing on stdin; it must exit with 0, or `! sendwrap` with something else.
+// sendwrap ARG… runs sendwrap with these arguments and nothing on stdin; it must exit with 0, or
+// `! sendwrap` with something else.
 func cmdSendwrap(ts *testscript.TestScript, neg bool, args []string) {
 	scriptOf(ts).run(ts, neg, append([]string{ts.Getenv("SENDWRAP")}, args...))
 }
@@ -33,11 +37,8 @@ func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: inside PROGRAM ARG…")
 	}
-	path := find(args[0])
-	if path == "" {
-		scriptOf(ts).need("no " + args[0])
-	}
-	scriptOf(ts).run(ts, neg, append([]string{path}, args[1:]...))
+	s := scriptOf(ts)
+	s.run(ts, neg, append([]string{s.find(args[0])}, args[1:]...))
 }
 
 // eventually PROGRAM ARG… is `inside`, again and again until it succeeds.
@@ -46,15 +47,15 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: eventually PROGRAM ARG…")
 	}
 	s := scriptOf(ts)
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		code, stdout, stderr, err := s.machine.run(ts.MkAbs("."), s.environ(ts), args)
+	var code int
+	var stdout, stderr string
+	if !lab.Await(func() (done bool) {
+		var err error
+		code, stdout, stderr, err = s.machine.run(ts.MkAbs("."), s.environ(ts), args)
 		ts.Check(err)
-		if code == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
-		}
+		return code == 0
+	}) {
+		ts.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
@@ -91,25 +92,24 @@ func readStatus(ts *testscript.TestScript) status {
 	return st
 }
 
-// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in their own time.
+// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in their
+// own time.
 func waitCount(ts *testscript.TestScript, args []string, count func(status, string) (int, bool)) {
 	if len(args) != 2 {
-		ts.Fatalf("usage: ledgercount VERDICT N, sessions waiting|serving N")
+		ts.Fatalf("usage: ledgercount VERDICT N, sessions waiting|serving|clients|blocked N")
 	}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		st := readStatus(ts)
+	var st status
+	if !lab.Await(func() bool {
+		st = readStatus(ts)
 		got, ok := count(st, args[0])
 		if !ok {
 			ts.Fatalf("the ledger has no count %q: %+v", args[0], st)
 		}
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s is %d; want %d: %+v", args[0], got, want, st)
-		}
+		return got == want
+	}) {
+		ts.Fatalf("want %s to be %d: %+v", args[0], want, st)
 	}
 }
 
@@ -140,25 +140,35 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(machineOf(ts).idle())
 }
 
-// waitload X makes the 1-minute load average at least X, a small number. The kernel works it out every 5 s.
+// sendmailsite
+//
+// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice.
+func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
+	lab.Need(scriptOf(ts).t, lab.NoSendmail())
+	site := lab.SendmailSite{
+		Dir: filepath.Join(ts.Getenv("WORK"), "site"), Boxes: map[string][]string{"alice": {"alice"}},
+	}
+	ts.Check(os.Mkdir(site.Dir, 0o755))
+	ts.Check(site.Make())
+}
+
+// waitload X makes the 1-minute load average at least X, a small number. The kernel works it out every
+// 5 s.
 func cmdWaitLoad(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitload X")
 	}
 	want, err := strconv.ParseFloat(args[0], 64)
 	ts.Check(err)
-	for deadline := time.Now().Add(60 * time.Second); ; {
+	if !lab.Await(func() bool {
+		for busy := time.Now().Add(20 * time.Millisecond); time.Now().Before(busy); {
+		}
 		text, err := os.ReadFile("/proc/loadavg")
 		ts.Check(err)
 		load, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
 		ts.Check(err)
-		if load >= want {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("the load average stays at %v", load)
-		}
-		for busy := time.Now().Add(time.Second); time.Now().Before(busy); {
-		}
+		return load >= want
+	}) {
+		ts.Fatalf("the load average stays below %v", want)
 	}
 }

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -17,9 +18,9 @@ var reply = regexp.MustCompile(`^(\d{3})[ -](?:(\d\.\d+\.\d+) )?`)
 
 // clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]
 //
-// Plays the dialogue N times at once; from a NETWORK each client has its own address; of several servers they take one after the other.
-// At `hold` each waits for all others, or, with a NAME, until that is released. Prints a tally of the first line that each saw: `5 220`,
-// `195 421 4.7.0`.
+// Plays the dialogue N times at once; from a NETWORK each client has its own address; of several servers
+// they take one after the other. At `hold` each waits for all others, or, with a NAME, until that is
+// released. Prints a tally of the first line that each saw: `5 220`, `195 421 4.7.0`, `3 nothing`.
 func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]")
@@ -39,7 +40,7 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	start.Add(1)
 	there.Add(n)
 	talks, errs := make([]*talk, n), make([]error, n)
-	h := &holder{release: make(chan struct{}), result: make(chan error, 1)}
+	h := &holder{release: make(chan struct{}), result: make(chan error, 1), crowd: talks}
 	for i := range n {
 		done.Go(func() {
 			arrive := sync.OnceFunc(there.Done)
@@ -93,7 +94,7 @@ func tally(talks []*talk) (lines []string) {
 			count["not connected"]++
 			continue
 		}
-		kind := t.first
+		kind := cmp.Or(t.first, "nothing")
 		if m := reply.FindStringSubmatch(t.first); m != nil {
 			kind = m[1]
 			if m[2] != "" {

@@ -5,28 +5,66 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
-	"time"
+	"slices"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
+
+// superserver [KIND [ADDRESS]] [: PROGRAM ARG…]
+//
+// Starts a super-server of that KIND ($SUPERSERVER) on port 25 of ADDRESS ($MX) that starts PROGRAM for
+// each client, `sendwrap -f sendwrap.conf` mostly. In a script that runs in the room KIND is what stands
+// for it there.
+func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
+	var program []string
+	if i := slices.Index(args, ":"); i >= 0 {
+		args, program = args[:i], slices.Clone(args[i+1:])
+	}
+	kind, address := ts.Getenv("SUPERSERVER"), ts.Getenv("MX")
+	if len(args) > 0 {
+		kind = args[0]
+	}
+	if len(args) > 1 {
+		address = args[1]
+	}
+	if neg || len(args) > 2 {
+		ts.Fatalf("usage: superserver [KIND [ADDRESS]] [: PROGRAM ARG…]")
+	}
+	s := scriptOf(ts)
+	if s.inRoom && lab.Waiting[kind] != "" {
+		kind = lab.Waiting[kind]
+	}
+	addr, err := netip.ParseAddr(address)
+	ts.Check(err)
+	listen := netip.AddrPortFrom(addr, 25)
+	switch conf := ts.MkAbs("sendwrap.conf"); {
+	case len(program) == 0 && kind == "listen":
+		program = []string{ts.Getenv("SENDWRAP"), "listen", "-f", conf, listen.String()}
+	case len(program) == 0:
+		program = []string{ts.Getenv("SENDWRAP"), "-f", conf}
+	default:
+		program[0] = s.find(program[0])
+	}
+	argv, missing, err := lab.SuperServer(kind, ts.Getenv("WORK"), []netip.AddrPort{listen}, program...)
+	ts.Check(err)
+	lab.Need(s.t, missing)
+	startDaemon(ts, argv, listen)
+}
 
 // daemon ADDRESS PROGRAM ARG…
 //
-// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's own command line mostly.
+// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's own
+// command line mostly.
 func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: daemon ADDRESS PROGRAM ARG…")
 	}
 	addr, err := netip.ParseAddr(args[0])
 	ts.Check(err)
-	argv := append([]string(nil), args[1:]...)
-	path := find(argv[0])
-	if path == "" {
-		scriptOf(ts).need("no " + argv[0])
-	}
-	argv[0] = path
+	argv := append([]string{scriptOf(ts).find(args[1])}, args[2:]...)
 	startDaemon(ts, argv, netip.AddrPortFrom(addr, 25))
 }
 
@@ -34,49 +72,17 @@ func startDaemon(ts *testscript.TestScript, argv []string, listen netip.AddrPort
 	s := scriptOf(ts)
 	s.machine.rooms.look(s.confs(ts)) // what is read from here on may be what there is now
 	work := ts.Getenv("WORK")
-	logFile := filepath.Join(work, "superserver.log")
-	server, err := s.machine.daemon(work, append(s.environ(ts), notifyVar+"="+notifySocket), argv, logFile)
+	output := filepath.Join(work, "superserver.log")
+	env := append(s.environ(ts), notifyVar+"="+notifySocket)
+	server, err := s.machine.daemon(work, env, argv, output)
 	ts.Check(err)
 	s.server = server
-	ts.Setenv("SERVER", fmt.Sprint(server.cmd.Process.Pid))
-	timeout := time.After(10 * time.Second)
-	for !listening(listen) {
-		why := ""
-		select {
-		case <-time.After(5 * time.Millisecond):
-			continue
-		case <-server.gone:
-			why = "is gone"
-		case <-timeout:
-			why = "does not listen on " + listen.String()
-		}
-		said, _ := os.ReadFile(logFile)
-		ts.Fatalf("%q %s\n%s", argv, why, said)
+	ts.Setenv("SERVER", fmt.Sprint(server.PID()))
+	lab.Await(func() bool { return lab.Listening(listen) || server.Ended() })
+	if !lab.Listening(listen) {
+		said, _ := os.ReadFile(output)
+		ts.Fatalf("%q does not listen on %v; ended: %v\n%s", argv, listen, server.Ended(), said)
 	}
-}
-
-// listening reports whether somebody listens on addr. It asks the kernel, since a connection would be a client.
-func listening(addr netip.AddrPort) bool {
-	const stateListen = "0A"
-	table, local := "/proc/net/tcp", ""
-	ip := addr.Addr().AsSlice()
-	if addr.Addr().Is6() {
-		table = "/proc/net/tcp6"
-	}
-	for word := 0; word < len(ip); word += 4 { // printed as little-endian words of 32 bits
-		local += fmt.Sprintf("%02X%02X%02X%02X", ip[word+3], ip[word+2], ip[word+1], ip[word])
-	}
-	local += fmt.Sprintf(":%04X", addr.Port())
-	text, err := os.ReadFile(table)
-	if err != nil {
-		return false
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		if f := strings.Fields(line); len(f) > 3 && f[1] == local && f[3] == stateListen {
-			return true
-		}
-	}
-	return false
 }
 
 // stopserver ends the super-server and the room that it has started; the sessions they started live on.
@@ -90,39 +96,54 @@ func cmdServerEnds(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: serverends CODE")
 	}
 	d := serverOf(ts)
-	select {
-	case <-d.gone:
-	case <-time.After(10 * time.Second):
-		ts.Fatalf("%q still runs", d.cmd.Args)
+	if !d.Ends() {
+		ts.Fatalf("%q still runs", d.Args)
 	}
-	if got := d.cmd.ProcessState; fmt.Sprint(got.ExitCode()) != args[0] {
-		ts.Fatalf("%q: %v; want exit code %s", d.cmd.Args, got, args[0])
+	if got := d.ProcessState; fmt.Sprint(got.ExitCode()) != args[0] {
+		ts.Fatalf("%q: %v; want exit code %s", d.Args, got, args[0])
 	}
 }
 
-// freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can connect, speak and leave before sendwrap
-// looks at them.
-func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) {
-	signalServer(ts, syscall.SIGSTOP)
-}
+// freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can connect,
+// speak and leave before sendwrap looks at them.
+func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGSTOP) }
 
 // thaw lets it go on.
-func cmdThaw(ts *testscript.TestScript, neg bool, args []string) {
-	signalServer(ts, syscall.SIGCONT)
-}
+func cmdThaw(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGCONT) }
 
-func signalServer(ts *testscript.TestScript, signal syscall.Signal) {
-	pid := serverOf(ts).cmd.Process.Pid
-	ts.Check(syscall.Kill(pid, signal))
-	for _, room := range machineOf(ts).rooms.of(pid) {
-		ts.Check(syscall.Kill(room.pid, signal))
+func signalServer(ts *testscript.TestScript, signal unix.Signal) {
+	pid := serverOf(ts).PID()
+	rooms := machineOf(ts).rooms.of(pid)
+	ts.Check(unix.Kill(pid, signal))
+	for _, room := range rooms {
+		ts.Check(unix.Kill(room.pid, signal))
 	}
 }
 
-func serverOf(ts *testscript.TestScript) *daemon {
+func serverOf(ts *testscript.TestScript) *lab.Daemon {
 	s := scriptOf(ts)
 	if s.server == nil {
 		ts.Fatalf("there is no super-server yet")
 	}
 	return s.server
+}
+
+// holdlock FILE: a process takes the lock of the ledger FILE and stops.
+func cmdHoldLock(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holdlock FILE")
+	}
+	s := scriptOf(ts)
+	argv := []string{s.find("lockholder"), ts.MkAbs(args[0])}
+	d, err := s.machine.daemon(ts.MkAbs("."), s.environ(ts), argv, ts.MkAbs("holdlock.log"))
+	ts.Check(err)
+	s.lockHolder = d
+	if !lab.Await(func() bool { return lab.State(d.PID()) == "T" || d.Ended() }) || d.Ended() {
+		ts.Fatalf("%q has not stopped", argv)
+	}
+}
+
+// droplock ends it, and thereby the lock.
+func cmdDropLock(ts *testscript.TestScript, neg bool, args []string) {
+	scriptOf(ts).lockHolder.KillAll()
 }

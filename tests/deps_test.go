@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,6 +34,7 @@ var mayImport = map[string][]string{
 		"wrapper/room"},
 	"packaging":   {},
 	"tests":       {},
+	"tests/lab":   {},
 	"tests/room":  {},
 	"tests/guard": {},
 	"tests/bench": {"allowlist", "wrapper/config", "wrapper/ledger", "wrapper/maillog"},
@@ -47,18 +49,10 @@ var onlyIn = map[string][]string{
 	"github.com/emersion/go-milter":      {"wrapper/guard", "wrapper/admin/try", "tests", "tests/guard", "tests/bench"},
 }
 
-// perConnection are the packages that every connection's process starts with, and tooHeavy what has no place in them: attack
-// surface and memory for each of a thousand clients that wait.
-var (
-	perConnection = []string{"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"}
-	tooHeavy      = []string{"regexp", "log", "log/slog", "os/exec", "os/signal", "text/template", "net/http", "crypto/tls", "encoding/json"}
-)
-
 // aPackage is what `go list -json` says of one.
 type aPackage struct {
 	ImportPath string
-	Name       string
-	Dir        string
+	Standard   bool
 	Imports    []string
 }
 
@@ -67,15 +61,18 @@ func (p aPackage) short() string {
 	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 }
 
-func ourPackages(t *testing.T) []aPackage {
+func ourPackages(t *testing.T) []aPackage { return goList(t, "./...") }
+
+// goList is what go list says with these arguments, for the sendwrap that is installed: without cgo.
+func goList(t *testing.T, args ...string) (list []aPackage) {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Dir,Imports", "./...")
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...)
 	cmd.Dir = ".."
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %v", cmd, err)
 	}
-	var list []aPackage
 	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
 		var p aPackage
 		if err := dec.Decode(&p); err != nil {
@@ -84,7 +81,7 @@ func ourPackages(t *testing.T) []aPackage {
 		list = append(list, p)
 	}
 	if len(list) < 2 {
-		t.Fatalf("go list names %d packages", len(list))
+		t.Fatalf("%v names %d packages", cmd, len(list))
 	}
 	return list
 }
@@ -96,12 +93,12 @@ func TestImportsRunDown(t *testing.T) {
 			t.Errorf("package %s has no place in the layout; give it one in mayImport", p.ImportPath)
 			continue
 		}
-		for _, path := range p.Imports {
-			if path != module && !strings.HasPrefix(path, module+"/") {
+		for _, imported := range p.Imports {
+			if imported != module && !strings.HasPrefix(imported, module+"/") {
 				continue
 			}
-			if name := strings.TrimPrefix(path, module+"/"); !slices.Contains(allowed, name) {
-				t.Errorf("%s imports %s", p.ImportPath, path)
+			if name := strings.TrimPrefix(imported, module+"/"); !slices.Contains(allowed, name) {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 		}
 	}
@@ -124,19 +121,6 @@ func TestImportsOfOthers(t *testing.T) {
 			}
 			if !named {
 				t.Errorf("%s imports %s, a dependency that nobody has given a reason for", p.ImportPath, path)
-			}
-		}
-	}
-}
-
-func TestPerConnectionPackagesAreLight(t *testing.T) {
-	for _, p := range ourPackages(t) {
-		if !slices.Contains(perConnection, p.short()) {
-			continue
-		}
-		for _, path := range p.Imports {
-			if slices.Contains(tooHeavy, path) {
-				t.Errorf("%s imports %s", p.ImportPath, path)
 			}
 		}
 	}
@@ -178,36 +162,103 @@ func TestUnsafeInOneFile(t *testing.T) {
 	}
 }
 
+// uses are the places where a file names something of a package, under whatever name the file imports it.
+func uses(file *ast.File, of string) (found []*ast.SelectorExpr) {
+	names := map[string]bool{}
+	for _, spec := range file.Imports {
+		if imported, _ := strconv.Unquote(spec.Path.Value); imported == of {
+			name := path.Base(of)
+			if spec.Name != nil {
+				name = spec.Name.Name
+			}
+			names[name] = true
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if pkg, ok := sel.X.(*ast.Ident); ok && names[pkg.Name] {
+				found = append(found, sel)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// What is imported with a dot would be hidden from the tests here.
+func TestNoDotImport(t *testing.T) {
+	sources(t, func(_ string, file *ast.File, fset *token.FileSet) {
+		for _, spec := range file.Imports {
+			if spec.Name != nil && spec.Name.Name == "." {
+				t.Errorf("%v: import with a dot; use the name", fset.Position(spec.Pos()))
+			}
+		}
+	})
+}
+
 func TestNoInitAndOneExit(t *testing.T) {
 	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
 		if strings.HasPrefix(path, "tests/") || strings.HasSuffix(path, "_test.go") {
 			return
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.FuncDecl:
-				if n.Recv == nil && n.Name.Name == "init" {
-					t.Errorf("%v: init(); do it where it is seen", fset.Position(n.Pos()))
-				}
-			case *ast.SelectorExpr:
-				if pkg, ok := n.X.(*ast.Ident); ok && pkg.Name == "os" && n.Sel.Name == "Exit" && path != "main.go" {
-					t.Errorf("%v: os.Exit; return to main.go", fset.Position(n.Pos()))
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%v: init(); do it where it is seen", fset.Position(f.Pos()))
+			}
+		}
+		for _, exits := range []string{"os", "syscall", "golang.org/x/sys/unix"} {
+			for _, use := range uses(file, exits) {
+				if use.Sel.Name == "Exit" && path != "main.go" {
+					t.Errorf("%v: %s.Exit; return to main.go", fset.Position(use.Pos()), exits)
 				}
 			}
-			return true
-		})
+		}
 	})
 }
 
+// The room tells the time by the ledger's clock, which no jump of the wall clock moves.
+func TestRoomHasNoWallClock(t *testing.T) {
+	looked := 0
+	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
+		if !strings.HasPrefix(path, "wrapper/room/") || strings.HasSuffix(path, "_test.go") {
+			return
+		}
+		looked++
+		for _, use := range uses(file, "time") {
+			if slices.Contains([]string{"Now", "Since", "Until"}, use.Sel.Name) {
+				t.Errorf("%v: time.%s; ask the room's clock", fset.Position(use.Pos()), use.Sel.Name)
+			}
+		}
+	})
+	if looked < 5 {
+		t.Errorf("only %d files", looked)
+	}
+}
+
+// A package of tests alone says in one of them what it is for; any other says it where its users look.
 func TestPackageComments(t *testing.T) {
-	documented := map[string]bool{}
+	type files struct{ ours, tests, documented, documentedInTests int }
+	found := map[string]*files{}
 	sources(t, func(path string, file *ast.File, _ *token.FileSet) {
 		dir := filepath.Dir(path)
-		documented[dir] = documented[dir] || file.Doc.Text() != ""
+		if found[dir] == nil {
+			found[dir] = &files{}
+		}
+		count, documented := &found[dir].ours, &found[dir].documented
+		if strings.HasSuffix(path, "_test.go") {
+			count, documented = &found[dir].tests, &found[dir].documentedInTests
+		}
+		*count++
+		if file.Doc.Text() != "" {
+			*documented++
+		}
 	})
-	for dir, ok := range documented {
-		if !ok {
+	for dir, f := range found {
+		if f.ours > 0 && f.documented == 0 || f.ours == 0 && f.documentedInTests == 0 {
 			t.Errorf("no file in %s says what the package is for", dir)
+		}
+		if f.ours > 0 && f.documentedInTests > 0 {
+			t.Errorf("a test in %s says what the package is for", dir)
 		}
 	}
 }

@@ -1,17 +1,21 @@
 package tests
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // A dialogue is what a client does and sees, a step a line. README.md in scripts/ lists the steps.
@@ -46,9 +50,9 @@ func parseDialogue(name, text string) (*dialogue, error) {
 			var raw string
 			raw, err = strconv.Unquote(arg)
 			s.data = []byte(raw)
-		case "<", "<?", "<...":
+		case "<", "<?", "<...", "seen":
 			s.re, err = regexp.Compile(arg)
-		case "sleep", "quiet", "within":
+		case "sleep", "quiet":
 			s.d, err = time.ParseDuration(arg)
 		case "flood":
 			s.n, err = strconv.Atoi(arg)
@@ -69,33 +73,36 @@ func parseDialogue(name, text string) (*dialogue, error) {
 
 // A talk is one connection on which a dialogue is played.
 type talk struct {
+	*lab.Client
 	*dialogue
-	conn    *net.TCPConn
-	r       *bufio.Reader
-	start   time.Time
-	last    time.Time     // when something was last sent or seen
-	patient time.Duration // how long an expectation may take
-	first   string        // the first line seen, or how the connection ended before one
-	hold    func()        // what the step `hold` waits for
+	start time.Time
+	last  time.Time // when something was last sent, or when it began to connect
+	first string    // the first line seen, or how the connection ended before one; "" is nothing yet
+	hold  func()    // what the step `hold` waits for
 }
-
-// replyTime is the time that an expectation has unless `within` says otherwise.
-const replyTime = 20 * time.Second
 
 // dial connects from one address to another and returns a talk that is ready to play.
 func dial(d *dialogue, from, to string) (*talk, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: replyTime}
+	client, err := netip.ParseAddr(from)
+	if err != nil {
+		return nil, err
+	}
+	server, err := netip.ParseAddr(to)
+	if err != nil {
+		return nil, err
+	}
 	start := time.Now()
-	conn, err := dialer.Dial("tcp", net.JoinHostPort(to, "25"))
+	conn, err := lab.Dial(client, netip.AddrPortFrom(server, 25))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
-	return &talk{dialogue: d, conn: conn.(*net.TCPConn), r: bufio.NewReader(conn), start: start, last: start, patient: replyTime, hold: func() {}}, nil
+	return &talk{Client: conn, dialogue: d, start: start, last: start, hold: func() {}}, nil
 }
 
-// play goes through the steps, then closes the connection. Its error says which step failed and what was seen instead.
+// play goes through the steps, then closes the connection. Its error says which step failed and what was
+// seen instead.
 func (t *talk) play() error {
-	defer t.conn.Close()
+	defer t.Close()
 	for _, s := range t.steps {
 		if err := t.step(s); err != nil {
 			return fmt.Errorf("%s:%d: (+%v) %w", t.name, s.line, time.Since(t.start).Round(time.Millisecond), err)
@@ -107,7 +114,9 @@ func (t *talk) play() error {
 func (t *talk) step(s step) error {
 	switch s.verb {
 	case ">", ">>":
-		return t.send(s.data)
+		if err := t.send(s.data); !lab.Ended(err) { // what the server had to say may still be read
+			return err
+		}
 	case "<":
 		line, err := t.read()
 		if err != nil {
@@ -130,43 +139,71 @@ func (t *talk) step(s step) error {
 				return nil
 			}
 		}
+	case "seen":
+		if !t.waiting() {
+			return nil
+		}
+		return t.step(step{verb: "<", re: s.re})
 	case "eof", "gone":
 		line, err := t.read()
 		if err == nil {
 			return fmt.Errorf("got %q; want the end of the connection", line)
 		}
-		if !errors.Is(err, io.EOF) && !(s.verb == "gone" && errors.Is(err, syscall.ECONNRESET)) {
+		reset := s.verb == "gone" && errors.Is(err, syscall.ECONNRESET)
+		if line != "" || !errors.Is(err, io.EOF) && !reset {
 			return fmt.Errorf("%w; want the end of the connection", err)
 		}
 	case "quiet":
-		_ = t.conn.SetReadDeadline(t.last.Add(s.d))
-		seen, err := t.r.Peek(1)
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("got %q, %v; want silence for %v", seen, err, s.d)
-		}
+		return t.quiet(s.d)
 	case "flood":
 		return t.flood(s.n)
 	case "sleep":
 		time.Sleep(s.d)
-	case "within":
-		t.patient = s.d
 	case "hold":
 		t.hold()
 	case "close-write":
-		return t.conn.CloseWrite()
+		return t.Conn.(*net.TCPConn).CloseWrite()
 	case "reset":
-		_ = t.conn.SetLinger(0) // close then sends RST
-		return t.conn.Close()
+		return t.Abort()
 	case "close":
-		return t.conn.Close()
+		return t.Close()
 	}
 	return nil
 }
 
+// quiet fails if anything comes within d of what was last sent. What is found later than that may have
+// come later.
+func (t *talk) quiet(d time.Duration) error {
+	deadline := t.last.Add(d)
+	_ = t.SetReadDeadline(deadline)
+	seen, err := t.In.Peek(1)
+	if !errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) {
+		return fmt.Errorf("got %q, %v; want silence for %v", seen, err, d)
+	}
+	return nil
+}
+
+// waiting reports whether anything has come that is not read yet, be it the end of the connection.
+func (t *talk) waiting() bool {
+	if t.In.Buffered() > 0 {
+		return true
+	}
+	raw, err := t.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true // reading will say why
+	}
+	readable := true
+	_ = raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		readable = n != 0 || err != nil
+	})
+	return readable
+}
+
 func (t *talk) send(data []byte) error {
 	t.last = time.Now()
-	_ = t.conn.SetWriteDeadline(t.last.Add(t.patient))
-	_, err := t.conn.Write(data)
+	_ = t.SetWriteDeadline(t.last.Add(lab.Patience))
+	_, err := t.Write(data)
 	return err
 }
 
@@ -176,7 +213,7 @@ func (t *talk) flood(n int) error {
 	for n > 0 {
 		block = block[:min(n, len(block))]
 		err := t.send(block)
-		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		if lab.Ended(err) {
 			return nil
 		}
 		if err != nil {
@@ -187,22 +224,12 @@ func (t *talk) flood(n int) error {
 	return nil
 }
 
-// read returns the next line without its line end. An end of the connection is an error that names what came before it.
+// read returns the next line. An end of the connection is an error that names what came before it.
 func (t *talk) read() (string, error) {
-	_ = t.conn.SetReadDeadline(time.Now().Add(t.patient))
-	line, err := t.r.ReadString('\n')
-	t.last = time.Now()
-	switch {
-	case err == nil && !strings.HasSuffix(line, "\r\n"):
-		err = fmt.Errorf("got %q, a line without CRLF", line)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("got nothing in %v", t.patient)
-	case err != nil && line != "":
-		err = fmt.Errorf("got %q and the end of the connection", line)
-	case err != nil:
-		err = fmt.Errorf("got the end of the connection: %w", err)
+	line, err := t.Line()
+	if err != nil {
+		err = fmt.Errorf("got %q and then %w", line, err)
 	}
-	line = strings.TrimRight(line, "\r\n")
 	if t.first == "" {
 		if t.first = line; err != nil {
 			t.first = err.Error()

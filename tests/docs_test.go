@@ -5,13 +5,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sendwrap/tests/lab"
 )
 
 // mandoc's lint knows what a man page of this kind should look like. Which other pages are installed here is not its business.
 func TestManPages(t *testing.T) {
-	if find("mandoc") == "" {
-		need(t, "no mandoc")
-	}
+	lab.NeedProgram(t, "mandoc")
 	pages, err := filepath.Glob("../docs/*.[58]")
 	if err != nil || len(pages) < 2 {
 		t.Fatalf("man pages: %q, %v", pages, err)

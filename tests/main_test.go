@@ -1,64 +1,54 @@
-// Package tests runs sendwrap end to end: the real program, started by real super-servers, spoken to by real TCP clients.
+// Package tests runs sendwrap end to end: the real program, started by real super-servers, spoken to
+// by real TCP clients.
 //
-// What is tested stands in scripts/*.txtar, written for a mail administrator: the super-server, the client's dialogue, what the
-// client and the mail log must show. The commands of these scripts are listed in scripts/README.md.
+// What is tested stands in scripts/*.txtar, written for a mail administrator: the super-server, the
+// client's dialogue, what the client and the mail log must show. scripts/README.md lists the commands.
 //
-// Everything runs in namespaces of its own (see namespace_test.go), so that port 25, any client address and the mail log are the
-// tests' own and nothing outside is touched. That needs root; what cannot run is skipped by name, and with CI=true a skip is a failure.
+// Everything runs on a machine of its own (package lab), so that port 25, any client address and the
+// mail log are the tests' own. That needs root; what cannot run is skipped by name, and with CI=true a
+// skip is a failure.
 package tests
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sendwrap/tests/lab"
 )
 
 // programs are those that the test binary itself plays when it is started under their name.
 var programs = map[string]func(){
-	"sendmail":   standinMain,  // the MTA behind sendwrap in most scripts
-	"lockholder": holdLockMain, // a process that has stopped with the ledger in its hands
+	"sendmail":   lab.StandIn,
+	"lockholder": func() { lab.HoldLock(os.Args[1]) },
 }
 
 func TestMain(m *testing.M) {
-	if programs[filepath.Base(os.Args[0])] == nil {
-		switch os.Getenv(stageVar) {
-		case "":
-			os.Exit(enter(build))
-		case stageInit:
-			os.Exit(initMain())
-		}
+	if programs[filepath.Base(os.Args[0])] != nil {
+		testscript.Main(m, programs)
 	}
-	testscript.Main(m, programs)
+	os.Exit(lab.Isolate(lab.Setup{
+		Build:   build,
+		Prepare: lab.ClientsHere,
+		Args:    []string{"-test.parallel=8"}, // scripts mostly wait
+		Run: func() int {
+			testscript.Main(m, programs)
+			return 0 // it has ended the program
+		},
+	}))
 }
 
-// build makes the sendwrap that is tested, as `make` does, in dir. An administrator's own is taken from $SENDWRAP.
+// build makes the sendwrap that is tested, in dir. An administrator's own is taken from $SENDWRAP.
 func build(dir string) error {
+	if slices.Contains(os.Args, "-testwork") {
+		os.Setenv("GOTMPDIR", os.TempDir()) // what is to be kept must not be in dir, which goes
+	}
 	if os.Getenv("SENDWRAP") != "" {
 		return nil
 	}
-	sendwrap := filepath.Join(dir, "sendwrap")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", sendwrap, "sendwrap")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
-	}
-	return os.Setenv("SENDWRAP", sendwrap)
-}
-
-// need skips the test if the machine lacks something, and says what. Where CI promises to have everything, that is a failure.
-func need(t interface {
-	Skip(...any)
-	Fatal(...any)
-}, missing string) {
-	if missing == "" {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
+	os.Setenv("SENDWRAP", filepath.Join(dir, "sendwrap"))
+	return lab.Build(os.Getenv("SENDWRAP"), false)
 }

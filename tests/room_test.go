@@ -10,16 +10,16 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// Where rooms say how they are, as to systemd (sd_notify(3)): so we learn which processes are rooms, and when one has read its
-// configuration, whatever it logs and where.
+// Where rooms say how they are, as to systemd (sd_notify(3)): so we learn which processes are rooms, and
+// when one has read its configuration, whatever it logs and where.
 const (
 	notifyVar    = "NOTIFY_SOCKET"
 	notifySocket = "/run/notify"
@@ -29,12 +29,12 @@ const (
 type rooms struct {
 	machine *machine
 	conn    *net.UnixConn
-	visited bool // by a client
+	self    *net.UnixConn // leads to conn
+	caught  chan struct{} // what came on self has been read
 
-	mu    sync.Mutex
-	list  []*aRoom          // in their order
-	seen  map[string]string // the state of each configuration, when it was last looked at
-	heard chan struct{}     // closed and replaced when a room has spoken
+	mu   sync.Mutex
+	list []*aRoom          // in their order
+	seen map[string]string // the state of each configuration, when it was last looked at
 }
 
 // aRoom is one of them.
@@ -47,21 +47,25 @@ type aRoom struct {
 
 // listenRooms must run on the machine's thread.
 func listenRooms(m *machine) (*rooms, error) {
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notifySocket, Net: "unixgram"})
+	addr := &net.UnixAddr{Name: notifySocket, Net: "unixgram"}
+	conn, err := net.ListenUnixgram("unixgram", addr)
 	if err != nil {
 		return nil, err
 	}
+	r := &rooms{machine: m, conn: conn, caught: make(chan struct{}), seen: map[string]string{}}
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		err = errors.Join(raw.Control(func(fd uintptr) {
 			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 		}), err, os.Chmod(notifySocket, 0o666))
 	}
+	if err == nil {
+		r.self, err = net.DialUnix("unixgram", nil, addr)
+	}
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	r := &rooms{machine: m, conn: conn, seen: map[string]string{}, heard: make(chan struct{})}
 	go r.receive()
 	return r, nil
 }
@@ -74,12 +78,24 @@ func (r *rooms) receive() {
 			return
 		}
 		messages, err := unix.ParseSocketControlMessage(control[:c])
-		if err != nil || len(messages) == 0 || string(text[:n]) != "READY=1" {
+		if err != nil || len(messages) == 0 {
 			continue
 		}
-		if who, err := unix.ParseUnixCredentials(&messages[0]); err == nil {
-			r.isReady(int(who.Pid))
+		from, err := unix.ParseUnixCredentials(&messages[0])
+		switch {
+		case err != nil:
+		case int(from.Pid) == os.Getpid():
+			r.caught <- struct{}{}
+		case string(text[:n]) == "READY=1":
+			r.isReady(int(from.Pid))
 		}
+	}
+}
+
+// catchUp returns when all that rooms have said so far is known.
+func (r *rooms) catchUp() {
+	if _, err := r.self.Write([]byte("so far")); err == nil {
+		<-r.caught
 	}
 }
 
@@ -91,33 +107,52 @@ func (r *rooms) isReady(pid int) {
 	if i < 0 {
 		i = len(r.list)
 		conf := "/etc/sendwrap.conf"
-		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if argv := strings.Split(string(cmdline), "\x00"); slices.Contains(argv, "-f") {
+		if argv := lab.Cmdline(pid); slices.Contains(argv, "-f") {
 			conf = argv[slices.Index(argv, "-f")+1]
 		}
 		r.list = append(r.list, &aRoom{pid: pid, conf: conf, read: r.seen[conf]})
 	}
 	r.list[i].ready++
-	close(r.heard)
-	r.heard = make(chan struct{})
 }
 
 // living are the rooms that have not ended.
 func (r *rooms) living() []*aRoom {
+	r.catchUp()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list = slices.DeleteFunc(r.list, func(room *aRoom) bool { return !runs(room.pid) })
+	r.list = slices.DeleteFunc(r.list, func(room *aRoom) bool { return !lab.Running(room.pid) })
 	return slices.Clone(r.list)
 }
 
 // of are the living rooms that a process has started, or has become.
 func (r *rooms) of(ancestor int) (list []*aRoom) {
 	for _, room := range r.living() {
-		if slices.Contains(ancestors(room.pid), ancestor) {
+		if slices.Contains(lab.Ancestors(room.pid), ancestor) {
 			list = append(list, room)
 		}
 	}
 	return list
+}
+
+// settle waits until every process that a super-server has started is a room that has read its
+// configuration, belongs to one, or is gone.
+func (r *rooms) settle() error {
+	var left []int
+	if lab.Await(func() bool {
+		living := r.living()
+		left = slices.DeleteFunc(r.machine.processes(), func(pid int) bool {
+			line := lab.Ancestors(pid)
+			return !slices.ContainsFunc(r.machine.daemons, func(d *lab.Daemon) bool {
+				return slices.Contains(line, d.PID())
+			}) || slices.ContainsFunc(living, func(room *aRoom) bool {
+				return slices.Contains(line, room.pid) || slices.Contains(lab.Ancestors(room.pid), pid)
+			})
+		})
+		return len(left) == 0
+	}) {
+		return nil
+	}
+	return fmt.Errorf("process %d, %q, does not become a room", left[0], lab.Cmdline(left[0]))
 }
 
 // look notes the state of these configurations. Rooms that say so from here on have read that.
@@ -130,7 +165,7 @@ func (r *rooms) look(confs []string) {
 
 func (r *rooms) states(confs []string) map[string]string {
 	states := map[string]string{}
-	r.machine.do(func() {
+	r.machine.Do(func() {
 		for _, conf := range confs {
 			states[conf] = state(conf, 16)
 		}
@@ -138,61 +173,42 @@ func (r *rooms) states(confs []string) map[string]string {
 	return states
 }
 
-// refresh has each room read its configuration anew, if that has changed since it did, and waits until it has.
+// refresh has each room read its configuration again, if that has changed since it did, and waits until
+// it has.
 func (r *rooms) refresh(confs []string) error {
 	states := r.states(confs)
 	r.mu.Lock()
-	changed, heard := !maps.Equal(states, r.seen), r.heard
+	changed := !maps.Equal(states, r.seen)
 	r.mu.Unlock()
-	if changed && r.visited && len(r.living()) == 0 {
-		select { // the client before may have had one started that has not said so yet, and has read what there was
-		case <-heard:
-		case <-time.After(500 * time.Millisecond):
+	if changed { // a room that has yet to say so has read what there was
+		if err := r.settle(); err != nil {
+			return err
 		}
 	}
-	r.visited = true
 	r.look(confs)
 	for _, room := range r.living() {
 		r.mu.Lock()
-		fresh := room.read == r.seen[room.conf]
+		before, fresh := room.ready, room.read == r.seen[room.conf]
+		room.read = r.seen[room.conf]
 		r.mu.Unlock()
-		if fresh {
+		if fresh || unix.Kill(room.pid, unix.SIGHUP) != nil { // it has just ended
 			continue
 		}
-		if err := r.reload(room); err != nil {
-			return err
+		if !lab.Await(func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return room.ready > before || !lab.Running(room.pid)
+		}) {
+			return fmt.Errorf("room %d has not read %s", room.pid, room.conf)
 		}
 	}
 	return nil
 }
 
-func (r *rooms) reload(room *aRoom) error {
-	r.mu.Lock()
-	before := room.ready
-	room.read = r.seen[room.conf]
-	r.mu.Unlock()
-	if unix.Kill(room.pid, unix.SIGHUP) != nil {
-		return nil // it has just ended
-	}
-	for deadline := time.After(10 * time.Second); ; {
-		r.mu.Lock()
-		done, heard := room.ready > before || !runs(room.pid), r.heard
-		r.mu.Unlock()
-		if done {
-			return nil
-		}
-		select {
-		case <-heard:
-		case <-time.After(100 * time.Millisecond):
-		case <-deadline:
-			return fmt.Errorf("room %d has not read %s in 10 s", room.pid, room.conf)
-		}
-	}
-}
-
 var includeLine = regexp.MustCompile(`(?m)^\s*include\s+(\S+)`)
 
-// state tells one state of a file, and of what it includes, from another. Nothing is read that is not a file of reasonable size.
+// state tells one state of a file, and of what it includes, from another. Nothing is read that is not a
+// file of reasonable size.
 func state(name string, depth int) string {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil || depth == 0 {
@@ -217,8 +233,8 @@ func (s *script) confs(ts *testscript.TestScript) []string {
 	return []string{ts.MkAbs("sendwrap.conf"), "/etc/sendwrap.conf"}
 }
 
-// fresh is called before a client comes. A process for each client reads the configuration as it is then. For a script to mean the
-// same in the room, the room has to have done so.
+// fresh is called before a client comes. A process for each client reads the configuration as it is
+// then. For a script to mean the same in the room, the room has to have done so.
 func (s *script) fresh(ts *testscript.TestScript) {
 	if s.inRoom {
 		ts.Check(s.machine.rooms.refresh(s.confs(ts)))
@@ -236,42 +252,15 @@ func cmdRooms(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		living := machineOf(ts).rooms.living()
-		if len(living) == want {
-			if want > 0 {
-				ts.Setenv("ROOM", strconv.Itoa(living[want-1].pid))
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%d rooms; want %d", len(living), want)
-		}
+	var living []*aRoom
+	lab.Await(func() bool {
+		living = machineOf(ts).rooms.living()
+		return len(living) == want
+	})
+	if len(living) != want {
+		ts.Fatalf("%d rooms; want %d", len(living), want)
 	}
-}
-
-// runs says whether a process is there and no zombie. One whose first thread is a zombie keeps its files until the others are gone.
-func runs(pid int) bool {
-	fields := procStat(pid)
-	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	return len(fields) > 0 && (fields[0] != "Z" || len(threads) > 1)
-}
-
-// ancestors are the process itself, its parent, and so on.
-func ancestors(pid int) (pids []int) {
-	for pid > 1 {
-		pids = append(pids, pid)
-		fields := procStat(pid)
-		if len(fields) < 2 {
-			break
-		}
-		pid, _ = strconv.Atoi(fields[1])
+	if want > 0 {
+		ts.Setenv("ROOM", strconv.Itoa(living[want-1].pid))
 	}
-	return pids
-}
-
-// procStat are the fields of /proc/PID/stat behind the name: state, parent, …
-func procStat(pid int) []string {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return strings.Fields(string(text)[strings.LastIndexByte(string(text), ')')+1:])
 }

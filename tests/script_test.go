@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sendwrap/tests/lab"
 )
 
 // commands of the scripts; scripts/README.md says what each does.
@@ -43,15 +44,14 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"waitload":     cmdWaitLoad,
 	"idle":         cmdIdle,
 	"sendmailsite": cmdSendmailSite,
-	"faster":       cmdFaster,
 }
 
 // A script is one running txtar file.
 type script struct {
 	machine    *machine
 	holders    map[string]*holder
-	server     *daemon // started last
-	lockHolder *daemon
+	server     *lab.Daemon // started last
+	lockHolder *lab.Daemon
 	inRoom     bool // it is one about a process for each client, and runs in the room
 	exitCode   int  // of the last program run
 	t          testscript.T
@@ -62,20 +62,12 @@ type scriptKey struct{}
 func scriptOf(ts *testscript.TestScript) *script   { return ts.Value(scriptKey{}).(*script) }
 func machineOf(ts *testscript.TestScript) *machine { return scriptOf(ts).machine }
 
-// need skips the script if the machine lacks something.
-func (s *script) need(missing string) { need(s.t, missing) }
+// find returns the path of a program, and skips the script if the machine has none.
+func (s *script) find(program string) string { return lab.NeedProgram(s.t, program) }
 
 // environ is what programs of the script get. Programs that the test binary plays do not know its stages.
 func (s *script) environ(ts *testscript.TestScript) []string {
 	return []string{"PATH=" + ts.Getenv("PATH"), "HOME=/", "LANG=C"}
-}
-
-// release lets a held client go on and returns what its dialogue comes to.
-func (s *script) release(name string) error {
-	h := s.holders[name]
-	delete(s.holders, name)
-	close(h.release)
-	return <-h.result
 }
 
 // A way is how a script runs.
@@ -110,9 +102,9 @@ func TestRoom(t *testing.T) {
 func TestDecision(t *testing.T) {
 	t.Parallel()
 	files := scriptFiles(t, "scripts/decision/*.txtar")
-	for _, kind := range superservers {
+	for _, kind := range lab.SuperServers {
 		for _, family := range []int{4, 6} {
-			for _, w := range []way{{kind, family, false}, {roomed[kind], family, true}} {
+			for _, w := range []way{{kind, family, false}, {lab.Waiting[kind], family, true}} {
 				t.Run(w.String(), func(t *testing.T) {
 					t.Parallel()
 					runScripts(t, w, files)
@@ -134,7 +126,7 @@ func TestAlone(t *testing.T) {
 }
 
 func scriptFiles(t *testing.T, pattern string) []string {
-	need(t, os.Getenv(missingVar))
+	lab.Need(t, lab.NoNamespaces())
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts %s: %v", pattern, err)
@@ -146,11 +138,9 @@ func scriptFiles(t *testing.T, pattern string) []string {
 var scriptsRun atomic.Int64
 
 func runScripts(t *testing.T, w way, files []string) {
-	sendmail, err := exec.LookPath("sendmail") // the stand-in, which testscript put first in $PATH
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Dir(filepath.Dir(sendmail)), 0o755); err != nil { // a super-server may start it as another user
+	sendmail := lab.Find("sendmail") // the stand-in, which testscript put first in $PATH
+	// A super-server may start it as another user.
+	if err := os.Chmod(filepath.Dir(filepath.Dir(sendmail)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	packaging, err := filepath.Abs("../packaging")
@@ -233,12 +223,14 @@ func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 	s := &script{machine: m, holders: map[string]*holder{}, t: env.T(), inRoom: w.inRoom}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
-		for name := range s.holders {
-			_ = s.release(name) // the script did not ask what its dialogue comes to
+		for len(s.holders) > 0 {
+			for name := range s.holders {
+				_ = s.release(name) // the script did not ask what its dialogue comes to
+			}
 		}
 		err := m.close()
 		if t, ok := env.T().(interface{ Failed() bool }); ok && t.Failed() {
-			env.T().Log("the mail log:\n" + m.log.tail(40))
+			env.T().Log("the mail log:\n" + m.log.Tail(40))
 		}
 		if err != nil {
 			env.T().Fatal(err)

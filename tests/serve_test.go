@@ -11,6 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // serve KIND[,KIND]… ARG…
@@ -27,7 +29,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 		var file *os.File
 		var done func()
 		var err error
-		s.machine.do(func() { file, done, err = strangeFile(kind, ts.Getenv("WORK")) })
+		s.machine.Do(func() { file, done, err = strangeFile(kind, ts.Getenv("WORK")) })
 		ts.Check(err)
 		defer done()
 		files = append(files, file)
@@ -44,7 +46,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	// Not exec.Cmd: a nil file of os.ProcAttr is a closed descriptor in the child.
 	var proc *os.Process
-	s.machine.do(func() {
+	s.machine.Do(func() {
 		proc, err = os.StartProcess(program, argv, &os.ProcAttr{
 			Dir:   ts.MkAbs("."),
 			Env:   env,
@@ -54,14 +56,14 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	outW.Close()
 	errsW.Close()
 	ts.Check(err)
-	late := time.AfterFunc(commandTime, func() { _ = proc.Kill() })
+	late := time.AfterFunc(lab.Patience, func() { _ = proc.Kill() })
 	defer late.Stop()
 	state, err := proc.Wait()
 	ts.Check(err)
 	fmt.Fprint(ts.Stdout(), drain(out))
 	fmt.Fprint(ts.Stderr(), drain(errs))
 	if !state.Exited() {
-		ts.Fatalf("%v, perhaps since it still ran after %v", state, commandTime)
+		ts.Fatalf("%v, perhaps since it still ran after %v", state, lab.Patience)
 	}
 	s.exitCode = state.ExitCode()
 	if (s.exitCode != 0) != neg {

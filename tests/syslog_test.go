@@ -2,21 +2,20 @@ package tests
 
 import (
 	"errors"
-	"net"
 	"os"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // maillog [-count N] REGEXP
 //
-// A line of the mail log must match; it is waited for. With -count exactly N lines must. `! maillog REGEXP`: no line so far may match.
+// A line of the mail log must match; it is waited for. With -count exactly N lines must.
+// `! maillog REGEXP`: no line so far may match.
 func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
-	want := 1
-	exact := false
+	want, exact := 1, false
 	if len(args) == 3 && args[0] == "-count" {
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)
@@ -29,12 +28,12 @@ func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	log := machineOf(ts).log
 	if neg {
-		if lines, _ := log.matching(re); len(lines) > 0 {
+		if lines := log.Matching(re); len(lines) > 0 {
 			ts.Fatalf("in the mail log: %s", lines[0])
 		}
 		return
 	}
-	lines := log.wait(re, want)
+	lines := log.Wait(re, want)
 	switch {
 	case len(lines) < want, exact && len(lines) != want:
 		ts.Fatalf("%d lines of the mail log match %s; want %d", len(lines), re, want)
@@ -43,41 +42,12 @@ func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// deafsyslog
-//
-// From here on somebody listens on /dev/log who never reads, and whose queue is full.
-func cmdDeafSyslog(ts *testscript.TestScript, neg bool, args []string) {
-	var deaf, sender *net.UnixConn
-	var err error
-	addr := &net.UnixAddr{Name: "/dev/log", Net: "unixgram"}
-	machineOf(ts).do(func() {
-		if err = os.Remove(addr.Name); err != nil {
-			return
-		}
-		if deaf, err = net.ListenUnixgram("unixgram", addr); err == nil {
-			sender, err = net.DialUnix("unixgram", nil, addr)
-		}
-	})
-	ts.Check(err)
-	ts.Defer(func() { deaf.Close() })
-	defer sender.Close()
-	for {
-		_ = sender.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
-		if _, err := sender.Write([]byte("full")); err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
-				ts.Check(err)
-			}
-			return
-		}
-	}
-}
-
-// nosyslog ends syslogd: its socket is gone, for those too who are connected to it.
+// nosyslog ends syslogd: its socket is gone, for those too that are connected to it.
 func cmdNoSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	m := machineOf(ts)
-	m.log.conn.Close()
+	m.log.Deafen()
 	var err error
-	m.do(func() { err = os.Remove("/dev/log") })
+	m.Do(func() { err = os.Remove(devLog) })
 	ts.Check(err)
 }
 
@@ -85,6 +55,35 @@ func cmdNoSyslog(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	m := machineOf(ts)
 	var err error
-	m.do(func() { err = m.log.listen("/dev/log") })
+	m.Do(func() { err = m.log.Listen(devLog) })
 	ts.Check(err)
+}
+
+// deafsyslog
+//
+// From here on there is a syslogd on /dev/log that never reads, and its queue is full.
+func cmdDeafSyslog(ts *testscript.TestScript, neg bool, args []string) {
+	cmdNoSyslog(ts, neg, args)
+	var deaf, sender int
+	var err error
+	addr := &unix.SockaddrUnix{Name: devLog}
+	machineOf(ts).Do(func() {
+		if deaf, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return
+		}
+		if err = unix.Bind(deaf, addr); err != nil {
+			return
+		}
+		if sender, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return
+		}
+		for err == nil {
+			err = unix.Sendto(sender, []byte("full"), unix.MSG_DONTWAIT, addr)
+		}
+		unix.Close(sender)
+	})
+	ts.Defer(func() { unix.Close(deaf) })
+	if !errors.Is(err, unix.EAGAIN) {
+		ts.Fatalf("%s is not full: %v", devLog, err)
+	}
 }

@@ -1,6 +1,8 @@
 package wrapper
 
 import (
+	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -38,11 +40,40 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
+// kindRules say the same as kindOf in another way: the first form that fits decides. A form is of all that
+// waits, of which a part may be out of sight.
+var kindRules = []struct{ kind, form string }{
+	{"tls", `^\x16\x03.`},
+	{"proxy", `^\r\n\r\n\x00\r\nQUIT\n`},
+	{"proxy", `(?i:^PROXY)( |\r*\n|\r*$)`},
+	{"http", `^[^\n]* HTTP/`},
+	{"http", `(?i:^CONNECT)( [^\n]*|\r*)\n`},
+	{"pipelined", `^[^\n]*\n.`},
+	{"ehlo", `(?i:^(EHLO|HELO))( |\r*\n|\r*$)`},
+	{"other", ``},
+}
+
 func FuzzKindOf(f *testing.F) {
 	f.Add([]byte("EHLO x\r\n"), 0)
+	var forms []*regexp.Regexp
+	for _, rule := range kindRules {
+		forms = append(forms, regexp.MustCompile(`(?s)`+rule.form))
+	}
 	f.Fuzz(func(t *testing.T, text []byte, more int) {
-		if kind := kindOf(text, more); kind == "" {
-			t.Error("no kind")
+		text, more = text[:min(len(text), earlyText)], max(0, more)
+		seen := text
+		if more > 0 && bytes.Contains(text, []byte("\n")) {
+			seen = append(bytes.Clone(text), 'x') // out of sight, behind the first line
+		}
+		var want string
+		for i, rule := range kindRules {
+			if forms[i].Match(seen) {
+				want = rule.kind
+				break
+			}
+		}
+		if kind := kindOf(text, len(text)+more); kind != want {
+			t.Errorf("kindOf(%q, +%d) = %q; want %q", text, more, kind, want)
 		}
 	})
 }

@@ -3,16 +3,42 @@ package wrapper
 import (
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
+	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// never is a greet delay that does not end while a test runs.
+const never = 4 * time.Minute
+
+// waitFor is Wait, and fails if it has not returned within a minute.
+func waitFor(t *testing.T, fd int, delay time.Duration) (g Greet, waited, took time.Duration) {
+	t.Helper()
+	done := make(chan error, 1)
+	started := time.Now()
+	go func() {
+		var err error
+		g, waited, err = Wait(fd, delay)
+		took = time.Since(started)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("Wait: %v", err)
+		}
+	case <-time.After(ample):
+		t.Fatalf("Wait(%v) goes on after %v", delay, ample)
+	}
+	if waited > took || waited < 0 {
+		t.Errorf("says it waited %v, took %v", waited, took)
+	}
+	return g, waited, took
+}
+
 func TestWait(t *testing.T) {
-	const delay = 300 * time.Millisecond
 	send := func(text string) func(*testing.T, *net.TCPConn) {
 		return func(t *testing.T, c *net.TCPConn) {
 			if _, err := c.Write([]byte(text)); err != nil {
@@ -24,48 +50,54 @@ func TestWait(t *testing.T) {
 		name   string
 		client func(*testing.T, *net.TCPConn)
 		want   Greet
-		early  bool // the delay ends before its time
 	}{
-		{"quiet", func(*testing.T, *net.TCPConn) {}, Quiet, false},
-		{"speaks", send("EHLO bot\r\n"), Spoke, true},
-		{"one byte without a line end", send("E"), Spoke, true},
-		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, Left, true},
-		{"resets", reset, Left, true},
-		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() }, Left, true},
-		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.CloseWrite() }, Spoke, true},
-		{"speaks and closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.Close() }, Spoke, true},
+		{"speaks", send("EHLO bot\r\n"), Spoke},
+		{"one byte without a line end", send("E"), Spoke},
+		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, Left},
+		{"resets", reset, Left},
+		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() }, Left},
+		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.CloseWrite() }, Spoke},
+		{"speaks and closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.Close() }, Spoke},
 	}
 	for _, tt := range tests {
-		for _, when := range []string{"before", "during"} {
-			t.Run(tt.name+"/"+when, func(t *testing.T) {
-				t.Parallel()
+		t.Run(tt.name+"/before", func(t *testing.T) {
+			t.Parallel()
+			client, fd := pair(t)
+			tt.client(t, client)
+			arrived(t, fd)
+			if got, _, _ := waitFor(t, fd, never); got != tt.want {
+				t.Errorf("Wait = %v; want %v", got, tt.want)
+			}
+		})
+		t.Run(tt.name+"/during", func(t *testing.T) {
+			t.Parallel()
+			const pause = 100 * time.Millisecond
+			for deadline := time.Now().Add(ample); ; {
 				client, fd := pair(t)
-				if when == "before" {
+				go func() {
+					time.Sleep(pause)
 					tt.client(t, client)
-					time.Sleep(20 * time.Millisecond)
-				} else {
-					go func() {
-						time.Sleep(delay / 3)
-						tt.client(t, client)
-					}()
+				}()
+				got, waited, _ := waitFor(t, fd, never)
+				if got != tt.want {
+					t.Fatalf("Wait = %v; want %v", got, tt.want)
 				}
-				started := time.Now()
-				got, waited, err := Wait(fd, delay)
-				took := time.Since(started)
-				if got != tt.want || err != nil {
-					t.Errorf("Wait = %v, %v; want %v", got, err, tt.want)
+				if waited > pause/2 { // else it had not begun to wait when the client did that
+					return
 				}
-				if !tt.early && took < delay {
-					t.Errorf("greeted after %v, %v too early", took, delay-took)
+				if time.Now().After(deadline) {
+					t.Fatalf("says it waited %v, for a client that does something after %v", waited, pause)
 				}
-				if tt.early && took > delay*9/10 {
-					t.Errorf("took %v to notice", took)
-				}
-				if waited > took || took-waited > 50*time.Millisecond {
-					t.Errorf("says it waited %v, took %v", waited, took)
-				}
-			})
-		}
+			}
+		})
+	}
+}
+
+func TestWaitIsOver(t *testing.T) {
+	const delay = 300 * time.Millisecond
+	_, fd := pair(t)
+	if got, waited, took := waitFor(t, fd, delay); got != Quiet || waited < delay || took < delay {
+		t.Errorf("Wait = %v after %v, says %v; want Quiet after %v", got, took, waited, delay)
 	}
 }
 
@@ -76,7 +108,7 @@ func TestWaitLooksOnce(t *testing.T) {
 		t.Errorf("quiet: Wait = %v, %v", got, err)
 	}
 	client.Write([]byte("x"))
-	time.Sleep(20 * time.Millisecond)
+	arrived(t, fd)
 	if got, _, err := Wait(fd, 0); got != Spoke || err != nil {
 		t.Errorf("spoke: Wait = %v, %v", got, err)
 	}
@@ -91,8 +123,8 @@ func TestWaitLeavesNoTrace(t *testing.T) {
 	}
 	const text = "EHLO bot\r\nMAIL FROM:<x@y>\r\n"
 	client.Write([]byte(text))
-	time.Sleep(20 * time.Millisecond)
-	if got, _, _ := Wait(fd, time.Second); got != Spoke {
+	arrived(t, fd)
+	if got, _, _ := waitFor(t, fd, never); got != Spoke {
 		t.Fatalf("Wait = %v", got)
 	}
 	early := peekEarly(fd)
@@ -109,28 +141,43 @@ func TestWaitLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// Signals that arrive all the time neither lengthen the delay nor end it.
+// Signals that arrive all the time neither end the delay nor make it begin again: then Wait would not return
+// before they end, which they do not do before it returns.
 func TestWaitUnderSignals(t *testing.T) {
-	signals := make(chan os.Signal, 100)
-	signal.Notify(signals, syscall.SIGUSR1)
-	defer signal.Stop(signals)
-	stop := make(chan struct{})
-	defer close(stop)
+	const delay = 400 * time.Millisecond
+	_, fd := pair(t)
+	thread := make(chan int)
+	type result struct {
+		g    Greet
+		took time.Duration
+		err  error
+	}
+	done := make(chan result)
 	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			case <-time.After(5 * time.Millisecond):
-				syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+		runtime.LockOSThread() // and never unlocked: the thread ends here
+		thread <- unix.Gettid()
+		started := time.Now()
+		g, _, err := Wait(fd, delay)
+		done <- result{g, time.Since(started), err}
+	}()
+	tid := <-thread
+	var r result
+	for waits, deadline := true, time.Now().Add(ample); waits; {
+		// Go's runtime takes no notice of this one, with which it preempts itself.
+		if err := unix.Tgkill(os.Getpid(), tid, unix.SIGURG); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case r = <-done:
+			waits = false
+		case <-time.After(5 * time.Millisecond):
+			if time.Now().After(deadline) {
+				t.Fatalf("Wait(%v) goes on after %v", delay, ample)
 			}
 		}
-	}()
-	_, fd := pair(t)
-	started := time.Now()
-	got, _, err := Wait(fd, 400*time.Millisecond)
-	if took := time.Since(started); got != Quiet || err != nil || took < 400*time.Millisecond || took > 600*time.Millisecond {
-		t.Errorf("Wait = %v, %v after %v", got, err, took)
+	}
+	if r.g != Quiet || r.err != nil || r.took < delay {
+		t.Errorf("Wait = %v, %v after %v; want Quiet after %v", r.g, r.err, r.took, delay)
 	}
 }
 

@@ -5,7 +5,12 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// ample is what nothing here takes, however slow and busy the machine is.
+const ample = time.Minute
 
 // pair is a TCP connection over loopback: the client's end as a test speaks through it, and the
 // descriptor of ours, in blocking mode as a super-server hands it over.
@@ -45,7 +50,7 @@ func reset(t *testing.T, c *net.TCPConn) {
 // readAll is all that the client gets until our end is closed.
 func readAll(t *testing.T, c *net.TCPConn) string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(ample)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := io.ReadAll(c)
@@ -53,4 +58,19 @@ func readAll(t *testing.T, c *net.TCPConn) string {
 		t.Fatalf("client read %q, then: %v", b, err)
 	}
 	return string(b)
+}
+
+// arrived waits until something of the client's has come: bytes, or its end.
+func arrived(t *testing.T, fd int) {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	for deadline := time.Now().Add(ample); ; {
+		n, err := unix.Poll(fds, 1000)
+		if n > 0 {
+			return
+		}
+		if err != nil && err != unix.EINTR || time.Now().After(deadline) {
+			t.Fatalf("nothing comes from the client: %v", err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"bytes"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,75 +37,110 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// A client whose bytes are still unread when we hang up gets its reply all the same, not an RST.
-func TestReplyIsNotLost(t *testing.T) {
-	client, fd := pair(t)
-	client.Write(bytes.Repeat([]byte("EHLO bot\r\n"), 300))
-	time.Sleep(20 * time.Millisecond)
-	go func() {
-		say(fd, "554 5.5.1 mx.example no")
-		if endOurs(fd) {
-			linger(fd)
+// speakAll makes the client say something, and waits until all of it has come.
+func speakAll(t *testing.T, client *net.TCPConn, fd int, text []byte) {
+	t.Helper()
+	if _, err := client.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(ample); unread(t, fd) < len(text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d bytes have come", unread(t, fd), len(text))
 		}
-		unix.Close(fd)
-	}()
-	if got := readAll(t, client); got != "554 5.5.1 mx.example no\r\n" {
-		t.Errorf("client got %q", got)
 	}
 }
 
-// Whatever the client does, hanging up takes no longer than its bound.
-func TestHangUpIsBounded(t *testing.T) {
-	bound := DrainTime + 100*time.Millisecond
-	timed := func(t *testing.T, fd int) {
-		t.Helper()
-		started := time.Now()
-		say(fd, "421 4.7.0 mx.example no")
-		if endOurs(fd) {
-			linger(fd)
-		}
-		if took := time.Since(started); took > bound {
-			t.Errorf("took %v", took)
-		}
+func unread(t *testing.T, fd int) int {
+	t.Helper()
+	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Run("client neither reads nor closes", func(t *testing.T) {
-		_, fd := pair(t)
-		timed(t, fd)
-	})
-	t.Run("client sends without end", func(t *testing.T) {
-		client, fd := pair(t)
-		stop := make(chan struct{})
-		defer close(stop)
-		go func() {
-			flood := bytes.Repeat([]byte("x"), 1<<16)
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					client.SetWriteDeadline(time.Now().Add(time.Second))
-					if _, err := client.Write(flood); err != nil {
+	return n
+}
+
+// A client whose bytes are still unread when we hang up gets its reply all the same, and no RST.
+func TestReplyIsNotLost(t *testing.T) {
+	client, fd := pair(t)
+	speakAll(t, client, fd, bytes.Repeat([]byte("EHLO bot\r\n"), 300))
+	say(fd, "554 5.5.1 mx.example no")
+	if endOurs(fd) {
+		linger(fd)
+	}
+	if err := unix.Dup3(0, fd, unix.O_CLOEXEC); err != nil { // closes it, and pair may close the number
+		t.Fatal(err)
+	}
+	if got := readAll(t, client); got != "554 5.5.1 mx.example no\r\n" {
+		t.Errorf("client got %q", got)
+	}
+	raw, err := client.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info *unix.TCPInfo
+	if cerr := raw.Control(func(fd uintptr) {
+		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	if info.State != unix.BPF_TCP_CLOSE_WAIT {
+		t.Errorf("the client's socket is in state %d; want %d, as with no RST", info.State, unix.BPF_TCP_CLOSE_WAIT)
+	}
+}
+
+// Of what a refused client sends, only so much is read.
+func TestLingerReadsLittle(t *testing.T) {
+	client, fd := pair(t)
+	text := make([]byte, 4*drainBytes)
+	speakAll(t, client, fd, text)
+	linger(fd)
+	if n := len(text) - unread(t, fd); n != drainBytes {
+		t.Errorf("%d bytes were read; want %d", n, drainBytes)
+	}
+}
+
+// Whatever the client does, hanging up takes no longer than its bound. A machine that is busy with other
+// things makes it longer, but not always: one try of many is enough. What waits without a bound never ends.
+func TestHangUpIsBounded(t *testing.T) {
+	const bound = 200 * time.Millisecond // twice what is promised
+	for name, prepare := range map[string]func(t *testing.T, client *net.TCPConn, fd int){
+		"client neither reads nor closes": func(*testing.T, *net.TCPConn, int) {},
+		"client sends without end": func(t *testing.T, client *net.TCPConn, fd int) {
+			go func() {
+				flood := bytes.Repeat([]byte("x"), 1<<16)
+				for {
+					if _, err := client.Write(flood); err != nil { // pair closes it
 						return
 					}
 				}
+			}()
+			arrived(t, fd)
+		},
+		"client has reset": func(t *testing.T, client *net.TCPConn, fd int) {
+			reset(t, client)
+			arrived(t, fd)
+		},
+		"send buffer is full": func(t *testing.T, _ *net.TCPConn, fd int) {
+			for unix.Send(fd, make([]byte, 4096), unix.MSG_DONTWAIT) == nil {
 			}
-		}()
-		time.Sleep(20 * time.Millisecond)
-		timed(t, fd)
-	})
-	t.Run("client has reset", func(t *testing.T) {
-		client, fd := pair(t)
-		reset(t, client)
-		time.Sleep(20 * time.Millisecond)
-		timed(t, fd)
-	})
-	t.Run("send buffer is full", func(t *testing.T) {
-		_, fd := pair(t)
-		for {
-			if err := unix.Send(fd, make([]byte, 4096), unix.MSG_DONTWAIT); err != nil {
-				break
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			best := time.Hour
+			for deadline := time.Now().Add(ample); best > bound && time.Now().Before(deadline); {
+				client, fd := pair(t)
+				prepare(t, client, fd)
+				began := time.Now()
+				say(fd, "421 4.7.0 mx.example no")
+				if endOurs(fd) {
+					linger(fd)
+				}
+				best = min(best, time.Since(began))
+				client.Close()
 			}
-		}
-		timed(t, fd)
-	})
+			if best > bound {
+				t.Errorf("takes %v at best; want %v at most", best, bound)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -66,7 +67,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 // line is the next line of the log, less its head.
 func (d *doorway) line(t *testing.T) string {
 	t.Helper()
-	d.log.SetReadDeadline(time.Now().Add(2 * time.Second))
+	d.log.SetReadDeadline(time.Now().Add(ample))
 	b := make([]byte, 2048)
 	n, _, err := d.log.ReadFrom(b)
 	if err != nil {
@@ -76,21 +77,27 @@ func (d *doorway) line(t *testing.T) string {
 	return text
 }
 
-// meet lets a client come that behaves as said, and returns what became of it.
-func (d *doorway) meet(t *testing.T, behave func(*net.TCPConn)) (s *Session, served bool) {
+// meet lets a client come that has done something before it is looked at, or is quiet, and returns what
+// becomes of it.
+func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, client *net.TCPConn, served bool) {
+	t.Helper()
+	s, client = d.enter(t)
+	if does != nil {
+		does(client)
+		arrived(t, s.FD)
+	}
+	return s, client, s.Run()
+}
+
+// enter lets a client come.
+func (d *doorway) enter(t *testing.T) (s *Session, client *net.TCPConn) {
 	t.Helper()
 	client, fd := pair(t)
 	conn, err := Inspect(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if behave != nil {
-		behave(client)
-		time.Sleep(20 * time.Millisecond)
-	}
-	s = d.NewSession(conn)
-	served = s.Run()
-	return s, served
+	return d.NewSession(conn), client
 }
 
 func (d *doorway) totals(t *testing.T) (sum ledger.Totals) {
@@ -104,9 +111,11 @@ func (d *doorway) totals(t *testing.T) (sum ledger.Totals) {
 func speak(c *net.TCPConn) { c.Write([]byte("EHLO bot\r\n")) }
 func leave(c *net.TCPConn) { c.Close() }
 
-// Each verdict with its reply, its log line and its count.
+// Each verdict with its reply, its log line and its count. In the log line WAIT is how long the client has been
+// waited for, and LEFT is what is left of a block: both are checked by themselves.
 func TestSession(t *testing.T) {
 	const quick = "greet_delay 100ms stress=100ms\n"
+	const long = "greet_delay 290s stress=290s\n" // which ends when the client speaks or leaves
 	tests := []struct {
 		name, conf string
 		before     func(*doorway) // what has happened already
@@ -119,29 +128,29 @@ func TestSession(t *testing.T) {
 		{"deny", quick + "deny 127.0.0.0/8", nil, nil, Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
 		{"allow", quick + "allow 127.0.0.1", nil, nil, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
 		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
-		{"block", quick, blockLoopback("127.0.0.1/32"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=59m59s reason=test reply=421"},
-		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=59m59s reason=test reply=421"},
-		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
+		{"block", quick, blockLoopback("127.0.0.1/32"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=LEFT reason=test reply=421"},
+		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
+		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
 		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
 		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
 		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"), known), nil, Known, true, "", "conns=1/50"},
 		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Pass, true, "", "wait=0.10s/0.10s conns=1/2"},
+		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Pass, true, "", "wait=WAIT/0.10s conns=1/2"},
 		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"rate", quick + "client_rate 1/1m", waiting("127.0.0.1"), nil, Rate, false, "421 4.7.0 ", "rate=1/1 per=1m reply=421"},
+		{"rate", quick + "client_rate 1/1h", waiting("127.0.0.1"), nil, Rate, false, "421 4.7.0 ", "rate=1/1 per=1h reply=421"},
 		{"known", quick, known, nil, Known, true, "", "conns=1/50"},
-		{"known and talks early", quick, known, speak, Pregreet, false, "554 5.5.1 ", `wait=0.00s/0s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"known and gone", quick, known, leave, Hangup, false, "", "wait=0.00s/0s conns=1/50"},
-		{"nobody is known", quick + "remember 0", known, nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
-		{"hangup", quick, nil, leave, Hangup, false, "", "wait=0.00s/0.10s conns=1/50"},
-		{"pregreet", quick, nil, speak, Pregreet, false, "554 5.5.1 ", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, tempfail", quick + "on_pregreet tempfail", nil, speak, Pregreet, false, "421 4.5.1 ", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, drop", quick + "on_pregreet drop", nil, speak, Pregreet, false, "", `wait=0.00s/0.10s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pass", quick, nil, nil, Pass, true, "", "wait=0.10s/0.10s conns=1/50"},
+		{"known and talks early", quick, known, speak, Pregreet, false, "554 5.5.1 ", `wait=WAIT/0s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"known and gone", quick, known, leave, Hangup, false, "", "wait=WAIT/0s conns=1/50"},
+		{"nobody is known", quick + "remember 0", known, nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
+		{"hangup", long, nil, leave, Hangup, false, "", "wait=WAIT/4m50s conns=1/50"},
+		{"pregreet", long, nil, speak, Pregreet, false, "554 5.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, tempfail", long + "on_pregreet tempfail", nil, speak, Pregreet, false, "421 4.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, drop", long + "on_pregreet drop", nil, speak, Pregreet, false, "", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pass", quick, nil, nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
 		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0", nil, nil, Pass, true, "", "conns=1/-"},
-		{"observed", quick + "mode observe", nil, speak, Pregreet, true, "", `mode=observe wait=0.00s/0.10s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"observed", long + "mode observe", nil, speak, Pregreet, true, "", `mode=observe wait=WAIT/4m50s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
 		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, Denied, true, "", "mode=observe rule=CONF:3 network=127.0.0.1/32"},
-		{"observed hangup", quick + "mode observe", nil, leave, Hangup, false, "", "mode=observe wait=0.00s/0.10s conns=1/50"},
+		{"observed hangup", long + "mode observe", nil, leave, Hangup, false, "", "mode=observe wait=WAIT/4m50s conns=1/50"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,13 +160,7 @@ func TestSession(t *testing.T) {
 				tt.before(d)
 			}
 			before := d.totals(t)
-			var client *net.TCPConn
-			s, served := d.meet(t, func(c *net.TCPConn) {
-				client = c
-				if tt.behave != nil {
-					tt.behave(c)
-				}
-			})
+			s, client, served := d.meet(t, tt.behave)
 			if s.Verdict != tt.want || served != tt.served {
 				t.Errorf("%v, served %v; want %v, %v", s.Verdict, served, tt.want, tt.served)
 			}
@@ -168,7 +171,13 @@ func TestSession(t *testing.T) {
 				}
 			}
 			want := strings.ReplaceAll(tt.log, "CONF", filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
-			want = s.line().String() + " " + want
+			want = s.line().String() + " " + strings.NewReplacer("WAIT", shown(s.waited), "LEFT", shown(s.facts.BlockLeft)).Replace(want)
+			if tt.behave == nil && s.waited < s.delay || s.waited > ample {
+				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
+			}
+			if left := s.facts.BlockLeft; tt.want == Blocked && (left < time.Hour-ample || left > time.Hour) {
+				t.Errorf("%v of the block are left; it began just now, for an hour", left)
+			}
 			if got := d.line(t); got != want {
 				t.Errorf("log line\n     %s\nwant %s", got, want)
 			}
@@ -184,6 +193,12 @@ func TestSession(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shown is a duration as the log has it.
+func shown(d time.Duration) string {
+	_, text, _ := strings.Cut(maillog.NewLine("").Dur("d", d).String(), "=")
+	return text
 }
 
 func blockLoopback(network string) func(*doorway) {
@@ -228,7 +243,7 @@ func TestCareer(t *testing.T) {
 		{speak, Pregreet}, {nil, Pass}, {speak, Pregreet}, {speak, Pregreet}, {nil, Blocked}, {speak, Blocked},
 	}
 	for i, w := range want {
-		if s, _ := d.meet(t, w.behave); s.Verdict != w.v {
+		if s, _, _ := d.meet(t, w.behave); s.Verdict != w.v {
 			t.Errorf("visit %d: %v, want %v", i, s.Verdict, w.v)
 		}
 		d.line(t)
@@ -247,15 +262,16 @@ func TestMeanwhile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			d := open(t, dir, "greet_delay 300ms stress=300ms\nmax_sessions 1")
+			d := open(t, dir, "greet_delay 50ms stress=50ms\nmax_sessions 1")
 			other := open(t, dir, "max_sessions 1")
-			go func() {
-				time.Sleep(100 * time.Millisecond)
-				tt.happened(other)
-			}()
-			s, served := d.meet(t, nil)
-			if s.Verdict != tt.want || served {
-				t.Errorf("%v, served %v", s.Verdict, served)
+			s, _ := d.enter(t)
+			if !s.Arrive() {
+				t.Fatalf("%v at once", s.Verdict)
+			}
+			tt.happened(other)
+			s.Conclude(s.wait())
+			if s.Verdict != tt.want || s.Served() {
+				t.Errorf("%v, served %v", s.Verdict, s.Served())
 			}
 			if tot := d.totals(t); tot.Waiting != 0 {
 				t.Errorf("%d still waiting", tot.Waiting)
@@ -279,10 +295,10 @@ func TestConnsAreExact(t *testing.T) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
 	for range clients {
-		d := open(t, dir, "greet_delay 500ms stress=500ms\nclient_conns 5")
+		d := open(t, dir, "greet_delay 500ms stress=500ms\nclient_conns 5\nremember 0")
 		wg.Go(func() {
 			<-start
-			s, served := d.meet(t, nil)
+			s, _, served := d.meet(t, nil)
 			switch {
 			case served && s.Verdict == Pass:
 				in.Add(1)
@@ -307,11 +323,11 @@ func TestWithoutLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []Verdict{Pass, Pass} {
-		if s, served := d.meet(t, nil); s.Verdict != want || !served {
+		if s, _, served := d.meet(t, nil); s.Verdict != want || !served {
 			t.Errorf("%v, served %v", s.Verdict, served)
 		}
 	}
-	if s, _ := d.meet(t, speak); s.Verdict != Pregreet {
+	if s, _, _ := d.meet(t, speak); s.Verdict != Pregreet {
 		t.Errorf("early talker: %v", s.Verdict)
 	}
 	if got := d.line(t); !strings.Contains(got, "truncated") || !strings.Contains(got, withoutLedger) {
@@ -322,8 +338,7 @@ func TestWithoutLedger(t *testing.T) {
 // A client that we cannot serve after all is told to come back, and is not counted any more.
 func TestFail(t *testing.T) {
 	d := open(t, "", "greet_delay 0s stress=0s")
-	var client *net.TCPConn
-	s, served := d.meet(t, func(c *net.TCPConn) { client = c })
+	s, client, served := d.meet(t, nil)
 	if !served {
 		t.Fatal(s.Verdict)
 	}
@@ -342,20 +357,27 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// The teaser comes while the client waits, and once.
 func TestTeaser(t *testing.T) {
-	d := open(t, "", "greet_delay 300ms stress=300ms\nteaser \"mx.example please wait\"")
-	came := make(chan *net.TCPConn, 1)
+	d := open(t, "", "greet_delay 290s stress=290s\nteaser \"mx.example please wait\"")
+	s, client := d.enter(t)
+	done := make(chan bool)
 	go func() {
-		client := <-came
-		time.Sleep(150 * time.Millisecond)
-		b := make([]byte, 100)
-		client.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if n, err := client.Read(b); string(b[:n]) != "220-mx.example please wait\r\n" {
-			t.Errorf("after half of the delay the client has read %q, %v", b[:n], err)
-		}
+		done <- s.Run()
+		unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	}()
-	if s, _ := d.meet(t, func(c *net.TCPConn) { came <- c }); s.Verdict != Pass {
-		t.Error(s.Verdict)
+	const want = "220-mx.example please wait\r\n"
+	client.SetDeadline(time.Now().Add(ample))
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(client, got); string(got) != want {
+		t.Errorf("during the greet delay the client has read %q, %v; want %q", got, err, want)
+	}
+	client.CloseWrite()
+	if served := <-done; served || s.Verdict != Hangup {
+		t.Errorf("%v, served %v", s.Verdict, served)
+	}
+	if rest := readAll(t, client); rest != "" {
+		t.Errorf("and then %q", rest)
 	}
 }
 
@@ -366,7 +388,7 @@ func TestExplainAgrees(t *testing.T) {
 		before func(*doorway)
 	}{
 		{"deny 127.0.0.1", nil}, {"allow 127.0.0.1", nil}, {"", blockLoopback("127.0.0.0/24")}, {"max_sessions 1", serving("127.0.0.9")},
-		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1m", waiting("127.0.0.1")}, {"", known}, {"", nil},
+		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1h", waiting("127.0.0.1")}, {"", known}, {"", nil},
 	} {
 		d := open(t, "", "greet_delay 50ms stress=50ms\n"+tt.conf)
 		if tt.before != nil {
@@ -376,7 +398,7 @@ func TestExplainAgrees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, _ := d.meet(t, nil)
+		s, _, _ := d.meet(t, nil)
 		if said != s.Verdict {
 			t.Errorf("%q: explained as %v, was %v", tt.conf, said, s.Verdict)
 		}
@@ -428,7 +450,7 @@ func TestInspect(t *testing.T) {
 	}
 	client, gone := pair(t)
 	reset(t, client)
-	time.Sleep(20 * time.Millisecond)
+	arrived(t, gone)
 	for _, tt := range []struct {
 		name string
 		fd   int

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // makeCertificate writes the certificate and the key of all the mail servers.
@@ -21,7 +23,7 @@ func makeCertificate(dir string) error {
 		return err
 	}
 	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: hostName}, DNSNames: []string{hostName},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: lab.HostName}, DNSNames: []string{lab.HostName},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
@@ -42,11 +44,11 @@ func makeCertificate(dir string) error {
 
 // tlsConfig takes that certificate and no other.
 func tlsConfig() (*tls.Config, error) {
-	cert, err := os.ReadFile(filepath.Join(workDir, "cert.pem"))
+	cert, err := os.ReadFile(inLab("cert.pem"))
 	if err != nil {
 		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(cert)
-	return &tls.Config{ServerName: hostName, RootCAs: roots}, nil
+	return &tls.Config{ServerName: lab.HostName, RootCAs: roots}, nil
 }

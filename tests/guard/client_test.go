@@ -1,20 +1,14 @@
 package guard
 
 import (
-	"bufio"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/netip"
-	"os"
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // way is how a client comes.
@@ -30,53 +24,46 @@ func (w way) String() string {
 	return text
 }
 
-// answerTime bounds the wait for an answer.
-const answerTime = 15 * time.Second
-
-// client is one connection with a mail server. What it hears is the whole answer, lines joined by \n; "" is that the
-// server has ended the connection.
+// client is one connection with a mail server. What it hears is the whole answer, lines joined by
+// \n; "" is that the server has ended the connection.
 type client struct {
-	t    *testing.T
-	conn net.Conn
-	in   *bufio.Reader
-	addr netip.AddrPort
+	*lab.Client
+	t *testing.T
 }
 
 // comes connects a client and brings it to where it says MAIL.
 func (s *site) comes(t *testing.T, w way, from netip.Addr) *client {
 	t.Helper()
-	c := s.enters(t, w, from)
+	c := s.enters(t, from)
 	c.introduces(w)
 	return c
 }
 
-// enters connects a client and brings it to where it is greeted. The door may be too busy for it at first, where this machine is.
-func (s *site) enters(t *testing.T, w way, from netip.Addr) *client {
+// enters connects a client and brings it to where it is greeted.
+func (s *site) enters(t *testing.T, from netip.Addr) *client {
 	t.Helper()
-	for range 20 {
-		c, greeting := s.knocks(t, w, from)
-		switch {
-		case strings.HasPrefix(greeting, "220 "):
-			return c
-		case !strings.HasPrefix(greeting, "421 4.3.2 "):
-			t.Fatalf("greeted with %q", greeting)
-		}
-		time.Sleep(100 * time.Millisecond)
+	c, greeting := s.knocks(t, from)
+	if !strings.HasPrefix(greeting, "220 ") {
+		t.Fatalf("greeted with %q", greeting)
 	}
-	t.Fatal("the door stays too busy")
-	return nil
+	return c
 }
 
-// knocks connects a client and returns what it is greeted with.
-func (s *site) knocks(t *testing.T, w way, from netip.Addr) (*client, string) {
+// knocks connects a client and returns what it is greeted with. It comes again while too many
+// others want the ledger at the door: that is how busy this machine is.
+func (s *site) knocks(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
-	conn, err := connect(from, s.addr(from))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	c := &client{t: t, conn: conn, in: bufio.NewReader(conn), addr: conn.LocalAddr().(*net.TCPAddr).AddrPort()}
-	return c, c.hears()
+	lab.Eventually(t, "the door has time for the client", func() bool {
+		conn, err := connect(from, s.addr(from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		c = &client{conn, t}
+		greeting = c.hears()
+		return !strings.HasPrefix(greeting, "421 4.3.2 ")
+	})
+	return c, greeting
 }
 
 // introduces says EHLO, and as this way wants it STARTTLS and EHLO once more.
@@ -88,69 +75,31 @@ func (c *client) introduces(w way) {
 	}
 	c.wants("220", "STARTTLS")
 	cfg, err := tlsConfig()
-	if err != nil {
-		c.t.Fatal(err)
+	if err == nil {
+		err = c.StartTLS(cfg)
 	}
-	secure := tls.Client(c.conn, cfg)
-	_ = secure.SetDeadline(time.Now().Add(answerTime))
-	if err := secure.Handshake(); err != nil {
+	if err != nil {
 		c.t.Fatalf("STARTTLS: %v", err)
 	}
-	c.conn, c.in = secure, bufio.NewReader(secure)
 	c.wants("250", "EHLO client.test")
 }
 
 // sends writes lines at once.
 func (c *client) sends(lines ...string) {
 	c.t.Helper()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(answerTime))
-	_, err := c.conn.Write([]byte(strings.Join(lines, "\r\n") + "\r\n"))
-	if err != nil && !gone(err) {
-		c.t.Fatalf("%q: %v", lines, err)
+	if err := c.Send(lines...); err != nil {
+		c.t.Fatalf("%v: %q: %v", c.Addr, lines, err)
 	}
 }
 
-// gone says whether an error means that the server has ended the connection.
-func gone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// hears is the next answer.
+// hears is the next answer. One that the end cuts off is none.
 func (c *client) hears() string {
 	c.t.Helper()
-	return c.hearsWithin(answerTime)
-}
-
-func (c *client) hearsWithin(d time.Duration) string {
-	c.t.Helper()
-	answer, err := c.listen(d)
-	if err != nil {
-		c.t.Fatalf("%v: waiting for an answer: %v", c.addr, err)
+	answer, err := c.Reply()
+	if err != nil && !lab.Ended(err) {
+		c.t.Fatalf("%v: waiting for an answer: %v", c.Addr, err)
 	}
 	return answer
-}
-
-// listen is hearsWithin for goroutines that are not the test's.
-func (c *client) listen(d time.Duration) (string, error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(d))
-	var lines []string
-	for {
-		text, err := c.in.ReadString('\n')
-		if err != nil && gone(err) && len(text) == 0 && len(lines) == 0 {
-			return "", nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("after %q: %w", append(lines, text), err)
-		}
-		text, crlf := strings.CutSuffix(text, "\r\n")
-		if !crlf {
-			return "", fmt.Errorf("not a line: %q", text)
-		}
-		lines = append(lines, text)
-		if len(text) < 4 || text[3] != '-' {
-			return strings.Join(lines, "\n"), nil
-		}
-	}
 }
 
 // says says a line and hears the answer.
@@ -165,7 +114,7 @@ func (c *client) wants(code, line string) string {
 	c.t.Helper()
 	answer := c.says(line)
 	if !strings.HasPrefix(answer, code) {
-		c.t.Fatalf("%v: %q is answered %q; want %s", c.addr, line, answer, code)
+		c.t.Fatalf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
 	return answer
 }
@@ -173,7 +122,7 @@ func (c *client) wants(code, line string) string {
 const mailFrom = "MAIL FROM:<sender@client.test>"
 
 // rcpt names a recipient of the mail server's.
-func rcpt(name string) string { return "RCPT TO:<" + name + "@" + hostName + ">" }
+func rcpt(name string) string { return "RCPT TO:<" + name + "@" + lab.HostName + ">" }
 
 // message is one that a mail server has taken.
 type message struct {
@@ -192,12 +141,18 @@ var queuedAs = regexp.MustCompile(`^250 2\.0\.0 (?:Ok: queued as )?(\w+)`)
 // tells delivers the text of a message to the recipients named so far.
 func (c *client) tells(recipients int) message {
 	c.t.Helper()
-	m := message{subject: newSubject(), recipients: recipients}
 	c.wants("354", "DATA")
+	return c.sendsText(recipients)
+}
+
+// sendsText is the rest of that, after DATA.
+func (c *client) sendsText(recipients int) message {
+	c.t.Helper()
+	m := message{subject: newSubject(), recipients: recipients}
 	answer := c.wants("250", "Subject: "+m.subject+"\r\n\r\n"+messageText+"\r\n.")
 	queued := queuedAs.FindStringSubmatch(answer)
 	if queued == nil {
-		c.t.Fatalf("%v: the message is answered %q", c.addr, answer)
+		c.t.Fatalf("%v: the message is answered %q", c.Addr, answer)
 	}
 	m.queue = queued[1]
 	return m
@@ -224,7 +179,8 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// guesses tries names until the server has ended the connection, and returns an answer for each that got one.
+// guesses tries names until the server has ended the connection, and returns an answer for each
+// that got one.
 func (c *client) guesses(names ...string) (answers []string) {
 	c.t.Helper()
 	for _, name := range names {
@@ -237,29 +193,34 @@ func (c *client) guesses(names ...string) (answers []string) {
 	return answers
 }
 
-// ends fails unless the server ends the connection within that time, whatever it still says.
-func (c *client) ends(within time.Duration) (last []string) {
+// ends waits until the server has ended the connection, and returns what it still says.
+func (c *client) ends() (last []string) {
 	c.t.Helper()
-	for deadline := time.Now().Add(within); ; {
-		answer, err := c.listen(time.Until(deadline))
+	for {
+		answer, err := c.Reply()
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			c.t.Fatalf("%v: the session has not ended after %v; heard %q", c.addr, within, last)
-		case err != nil || answer == "": // also in the midst of a line
+		case err == nil && answer != "":
+			last = append(last, answer)
+		case err == nil || lab.Ended(err): // also in the midst of a line
 			return last
+		default:
+			c.t.Fatalf("%v: the session does not end: %v; heard %q", c.Addr, err, last)
 		}
-		last = append(last, answer)
 	}
 }
 
-// ends has the client say a line with whose answer the session must end. sendmail -bs ends TLS before it has sent its last answer,
-// which is lost then.
+// losesLast says whether that was a last answer which is lost: sendmail -bs ends TLS before it has
+// sent it.
+func (s *site) losesLast(answer string, w way) bool {
+	return answer == "" && w.tls && s.kind.name == inetd.name
+}
+
+// ends has the client say a line with whose answer the session must end.
 func (s *site) ends(c *client, w way, code, line string) {
 	c.t.Helper()
 	answer := c.says(line)
-	lost := answer == "" && w.tls && s.kind.name == inetd.name
-	if !lost && !strings.HasPrefix(answer, code) {
-		c.t.Errorf("%v: %q is answered %q; want %s", c.addr, line, answer, code)
+	if !strings.HasPrefix(answer, code) && !s.losesLast(answer, w) {
+		c.t.Errorf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
-	c.ends(endTime)
+	c.ends()
 }

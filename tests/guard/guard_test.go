@@ -3,13 +3,15 @@ package guard
 import (
 	"encoding/json"
 	"errors"
-	"net"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"syscall"
+	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // The guard of a site, and sendwrap's commands.
@@ -19,33 +21,18 @@ func (s *site) socket() string { return s.file("run/guard.sock") }
 // guardPort is where the guard is to be reached by TCP.
 func (s *site) guardPort() netip.AddrPort { return netip.AddrPortFrom(addr("127.0.0.1"), s.port+5000) }
 
-// dialGuard connects to the guard as an MTA does.
-func (s *site) dialGuard() (net.Conn, error) {
-	if s.tcp {
-		return net.Dial("tcp", s.guardPort().String())
-	}
-	return net.Dial("unix", s.socket())
-}
-
 // startGuard starts the guard and waits until it takes MTAs.
 func (s *site) startGuard() {
 	t := s.t
 	t.Helper()
-	var cmd *exec.Cmd
-	cmd, s.gone = s.run("guard.out", nil, guard, "guard", "-f", s.file("sendwrap.conf"))
-	s.guard = cmd
-	eventually(t, "the guard listens", func() bool {
-		select {
-		case <-s.gone:
+	s.began = time.Now()
+	s.guard = s.run("guard.out", exec.Command(guard, "guard", "-f", s.file("sendwrap.conf")))
+	lab.Eventually(t, "the guard listens", func() bool {
+		if s.guard.Ended() {
 			text, _ := os.ReadFile(s.file("guard.out"))
-			t.Fatalf("the guard has ended: %v: %s", cmd.ProcessState, text)
-		default:
+			t.Fatalf("the guard has ended: %v: %s", s.guard.ProcessState, text)
 		}
-		c, err := s.dialGuard()
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
+		return len(maillog.Matching(s.guardLine("guard: listening"))) > 0
 	})
 }
 
@@ -57,21 +44,15 @@ func (s *site) signal(sig syscall.Signal) {
 	}
 }
 
-// killGuard ends the guard as nobody should.
-func (s *site) killGuard() {
-	s.t.Helper()
-	s.signal(syscall.SIGKILL)
-	<-s.gone
+// guardLine finds lines of this guard's that match.
+func (s *site) guardLine(text string) *regexp.Regexp {
+	return regexp.MustCompile(fmt.Sprintf(`^mail\.\w+ sendwrap\[%d\]: .*%s`, s.guard.PID(), text))
 }
 
-// guardLog waits for a line of this guard's that matches.
+// guardLog waits for such a line.
 func (s *site) guardLog(text string) []string {
 	s.t.Helper()
-	l, err := maillog()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := l.wait(regexp.MustCompile(`^sendwrap\[`+strconv.Itoa(s.guard.Process.Pid)+`\]: .*`+text), 1)
+	lines := maillog.Wait(s.guardLine(text), 1)
 	if len(lines) == 0 {
 		s.t.Errorf("the guard has not logged %s", text)
 	}

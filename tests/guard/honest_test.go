@@ -3,7 +3,6 @@ package guard
 import (
 	"bufio"
 	"encoding/base64"
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // A newsletter to 200 is nobody's attack.
@@ -25,7 +26,8 @@ func TestNewsletter(t *testing.T) {
 	})
 }
 
-// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that are not.
+// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that
+// are not.
 func deadMembers() (all []string) {
 	for i, name := range names("good", 60) {
 		if i%20 == 9 {
@@ -60,8 +62,8 @@ func guessesOnly(t *testing.T, s *site, w way) {
 	c.wants("250", mailFrom)
 	c.wants("250", rcpt("good000"))
 	learned(t, c.guesses(names("bad", 20)...), 2, 3)
-	c.ends(endTime)
-	logged(t, "BADRCPTS", c.addr)
+	c.ends()
+	logged(t, "BADRCPTS", c.Addr)
 }
 
 // It does not pass where nobody has said so.
@@ -73,8 +75,8 @@ func TestMailingListEnded(t *testing.T) {
 		if len(heard) > 50 { // the third dead one is the 50th
 			t.Errorf("%d recipients are answered", len(heard))
 		}
-		c.ends(endTime)
-		if l := logged(t, "BADRCPTS", c.addr); l.fields["good"] != "47" {
+		c.ends()
+		if l := logged(t, "BADRCPTS", c.Addr); l.fields["good"] != "47" {
 			t.Errorf("want good=47: %s", l.text)
 		}
 	})
@@ -94,8 +96,8 @@ func TestPutOff(t *testing.T) {
 		s.arrives(t, m)
 		c.wants("250", mailFrom)
 		learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3) // while these are
-		c.ends(endTime)
-		if l := logged(t, "BADRCPTS", c.addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
+		c.ends()
+		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
 			t.Errorf("want bad=3/3 good=1: %s", l.text)
 		}
 	})
@@ -133,8 +135,8 @@ func TestNetworks(t *testing.T) {
 		c := s.comes(t, w, from)
 		c.wants("250", mailFrom)
 		learned(t, c.guesses(names("bad", 20)...), 5, 6)
-		c.ends(endTime)
-		if l := logged(t, "BADRCPTS", c.addr); l.fields["bad"] != "6/6" {
+		c.ends()
+		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "6/6" {
 			t.Errorf("want bad=6/6: %s", l.text)
 		}
 	})
@@ -179,7 +181,7 @@ func TestGuardAuth(t *testing.T) {
 		c.authenticates()
 		c.wants("250", mailFrom)
 		learned(t, c.guesses(names("bad", 20)...), 2, 3)
-		c.ends(endTime)
+		c.ends()
 		ended(t, s, c, pid, "3/3")
 	})
 }
@@ -196,11 +198,11 @@ func TestObserve(t *testing.T) {
 		c := s.comes(t, w, from)
 		pid := mtaOf(t, c)
 		s.arrives(t, c.delivers(names("good", 6)...))
-		l := logged(t, "MAXRCPTS", c.addr)
+		l := logged(t, "MAXRCPTS", c.Addr)
 		observed(t, l, pid)
 		s.isSpared(t, c)
 		for _, word := range []string{"RESETS", "BADRCPTS"} {
-			observed(t, logged(t, word, c.addr), pid)
+			observed(t, logged(t, word, c.Addr), pid)
 		}
 		again := s.comes(t, w, from)
 		s.arrives(t, again.delivers("good001"))
@@ -214,10 +216,11 @@ func observed(t *testing.T, l line, pid int) {
 	}
 }
 
-// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to guard against.
+// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to
+// guard against.
 func TestPipe(t *testing.T) {
 	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
-		cmd := exec.Command(realSendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
+		cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -229,7 +232,8 @@ func TestPipe(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		c := &client{t: t, conn: pipe{in.(*os.File), out.(*os.File)}, in: bufio.NewReader(out)}
+		conn := pipe{in: in.(*os.File), out: out.(*os.File)}
+		c := &client{&lab.Client{Conn: conn, In: bufio.NewReader(out)}, t}
 		if greeting := c.hears(); !strings.HasPrefix(greeting, "220 ") {
 			t.Fatalf("greeted with %q", greeting)
 		}
@@ -242,15 +246,12 @@ func TestPipe(t *testing.T) {
 }
 
 // pipe is two of them, one each way.
-type pipe struct{ to, from *os.File }
-
-func (p pipe) Read(b []byte) (int, error)  { return p.from.Read(b) }
-func (p pipe) Write(b []byte) (int, error) { return p.to.Write(b) }
-func (p pipe) Close() error                { return errors.Join(p.to.Close(), p.from.Close()) }
-func (p pipe) LocalAddr() net.Addr         { return nil }
-func (p pipe) RemoteAddr() net.Addr        { return nil }
-func (p pipe) SetDeadline(t time.Time) error {
-	return errors.Join(p.to.SetDeadline(t), p.from.SetDeadline(t))
+type pipe struct {
+	net.Conn // none: it would do what pipes cannot
+	in, out  *os.File
 }
-func (p pipe) SetReadDeadline(t time.Time) error  { return p.from.SetDeadline(t) }
-func (p pipe) SetWriteDeadline(t time.Time) error { return p.to.SetDeadline(t) }
+
+func (p pipe) Read(b []byte) (int, error)         { return p.out.Read(b) }
+func (p pipe) Write(b []byte) (int, error)        { return p.in.Write(b) }
+func (p pipe) SetReadDeadline(t time.Time) error  { return p.out.SetDeadline(t) }
+func (p pipe) SetWriteDeadline(t time.Time) error { return p.in.SetDeadline(t) }

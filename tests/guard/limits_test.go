@@ -3,9 +3,12 @@ package guard
 import (
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
-// A message may have so many recipients; those beyond are put off, and the message goes to the others.
+// A message may have so many recipients; those beyond are put off, and the message goes to the
+// others.
 func TestMaxRcpts(t *testing.T) {
 	everywhere(t, options{conf: "max_rcpts 5"}, func(t *testing.T, s *site, w way) {
 		c := s.comes(t, w, w.stranger())
@@ -19,10 +22,10 @@ func TestMaxRcpts(t *testing.T) {
 			}
 			s.arrives(t, c.tells(5))
 		}
-		if l := logged(t, "MAXRCPTS", c.addr); l.fields["rcpts"] != "6/5" || l.fields["reply"] != "452" {
+		if l := logged(t, "MAXRCPTS", c.Addr); l.fields["rcpts"] != "6/5" || l.fields["reply"] != "452" {
 			t.Errorf("want rcpts=6/5 reply=452: %s", l.text)
 		}
-		if block := s.blocked(); block[networkOf(c.addr.Addr())] != "" {
+		if block := s.blocked(); block[networkOf(c.Addr.Addr())] != "" {
 			t.Errorf("blocks %v", block)
 		}
 		c.wants("221", "QUIT")
@@ -44,7 +47,7 @@ func TestMaxResets(t *testing.T) {
 		c.wants("250", mailFrom)
 		c.wants("250", "RSET")
 		s.ends(c, w, "421 4.7.0 ", mailFrom)
-		if l := logged(t, "RESETS", c.addr); l.fields["resets"] != "5/4" || l.fields["reply"] != "421" {
+		if l := logged(t, "RESETS", c.Addr); l.fields["resets"] != "5/4" || l.fields["reply"] != "421" {
 			t.Errorf("want resets=5/4 reply=421: %s", l.text)
 		}
 		again := s.comes(t, w, from) // this is no offence
@@ -52,52 +55,58 @@ func TestMaxResets(t *testing.T) {
 	})
 }
 
-// From the first guess on, each answer takes its time. (sendmail gives its own 550 before it asks the guard, so that the client waits for
-// the next one instead.)
+// From the first guess on, each answer takes its time. (sendmail gives its own 550 before it asks
+// the guard, so that the client waits for the next one instead.)
 func TestDelay(t *testing.T) {
 	const delay = time.Second
 	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 1s"}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
-		c.wants("250", mailFrom)
-		before := c.takes(rcpt("good001")) + c.takes(rcpt("bad001")) + c.takes(rcpt("good002"))
-		if before < delay || before >= 2*delay { // for good002
-			t.Errorf("the first three were answered after %v; want %v", before, delay)
-		}
-		after := c.takes(rcpt("bad002")) + c.takes(rcpt("bad003")) + c.takes("NOOP")
-		if after < 2*delay || after > 2*delay+busy {
-			t.Errorf("two guesses more took %v; want %v", after, 2*delay)
-		}
-		s.arrives(t, c.tells(2))
+		// A busy machine makes it longer, not each time, and never shorter than one delay more
+		// would.
+		lab.Eventually(t, "no answer takes a delay too much", func() bool {
+			c := s.comes(t, w, w.stranger())
+			c.wants("250", mailFrom)
+			before := c.takes(rcpt("good001")) + c.takes(rcpt("bad001")) + c.takes(rcpt("good002"))
+			if before < delay { // for good002
+				t.Errorf("the first three were answered after %v; want %v", before, delay)
+			}
+			after := c.takes(rcpt("bad002")) + c.takes(rcpt("bad003")) + c.takes("NOOP")
+			if after < 2*delay {
+				t.Errorf("two guesses more took %v; want %v", after, 2*delay)
+			}
+			s.arrives(t, c.tells(2))
+			t.Logf("%v for the first, %v for two more", before, after)
+			return before < 2*delay && after < 3*delay
+		})
 	})
 }
-
-// busy is what a machine takes longer that has much to do.
-const busy = time.Second
 
 // takes says a line, and how long the answer takes.
 func (c *client) takes(line string) time.Duration {
 	c.t.Helper()
 	began := time.Now()
 	if c.says(line) == "" {
-		c.t.Fatalf("%v: %q is not answered", c.addr, line)
+		c.t.Fatalf("%v: %q is not answered", c.Addr, line)
 	}
 	return time.Since(began)
 }
 
-// But never more than 30 s in all, whatever bad_rcpt_delay.
+// But never more than 30 s in all, whatever bad_rcpt_delay: six answers take 5 s, and not twelve.
 func TestDelayEnds(t *testing.T) {
-	everySite(t, options{conf: "bad_rcpts 0\nbad_rcpts_total 0\nbad_rcpt_delay 5s"}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
+	const delay, delays = 5 * time.Second, 6
+	conf := "bad_rcpts 0\nbad_rcpts_total 0\nbad_rcpt_delay 5s"
+	everySite(t, options{conf: conf}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
 		c := s.comes(t, way{}, way{}.stranger())
 		c.wants("250", mailFrom)
 		var all time.Duration
-		for i, name := range names("bad", 10) {
+		slow := 0
+		for _, name := range names("bad", 3*delays) {
 			took := c.takes(rcpt(name))
-			if all += took; i > 7 && took > busy {
-				t.Errorf("recipient %d is answered after %v, %v in all", i+1, took, all)
+			if all += took; took > delay/2 { // sendmail's clients hear the answer first, and then wait
+				slow++
 			}
 		}
-		if all < 30*time.Second || all > 30*time.Second+10*busy {
-			t.Errorf("the client has waited %v in all; want 30s", all)
+		if all < delays*delay || slow >= 2*delays {
+			t.Errorf("the client has waited %v in all, at %d answers; want 30s, at 6", all, slow)
 		}
 	})
 }

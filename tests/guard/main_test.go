@@ -1,81 +1,80 @@
-// Package guard holds `sendwrap guard` to its promises with the MTAs for which it was made: a real sendmail behind a real inetd and
-// sendwrap, a real sendmail that is a daemon, a real Postfix. Clients come from another network namespace over a wire, so
-// that none has an address of the machine.
+// Package guard holds `sendwrap guard` to its promises with the MTAs for which it was made: a real
+// sendmail behind a real inetd and sendwrap, a real sendmail that is a daemon, a real Postfix.
+// Clients come from another network namespace over a wire, so that none has an address of the
+// machine.
 //
-// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and without (client_test.go), as far as it makes a
-// difference. It needs root, for namespaces of its own (namespace_test.go); what cannot run is skipped by name, and with CI=true a
-// skip is a failure.
+// Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and
+// without (client_test.go), as far as it makes a difference. It needs root, for namespaces of its
+// own (tests/lab); what cannot run is skipped by name, and with CI=true a skip is a failure.
 package guard
 
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// The programs that are tested, and where they and all sites are.
+// The programs that are tested, in the directory of the certificate and of all sites.
 var (
-	sendwrap string // behind inetd, and for commands
-	guard    string // the same; with the race detector where the tests have it
-	workDir  string
+	sendwrap = inLab("sendwrap") // behind inetd, and for commands
+	guard    = inLab("guard")    // the same; with the race detector where the tests have it
 )
 
-// workVar tells the tests inside the namespaces where build has put things.
-const workVar = "SENDWRAP_GUARD_TESTS"
+func inLab(name string) string { return filepath.Join(lab.Dir(), name) }
 
-// The main thread is kept for the main goroutine: the thread that lives in the clients' network must be another one.
-func init() { runtime.LockOSThread() }
+// What all tests share: the mail log of the machine, and the network in which clients live.
+var (
+	maillog *lab.Log
+	abroad  *lab.Thread
+)
+
+// maillogVar names a file for the mail log, for whoever looks into a failed test.
+const maillogVar = "SENDWRAP_GUARD_MAILLOG"
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(stageVar) {
-	case "":
-		os.Exit(enter(build))
-	case stageInit:
-		os.Exit(initMain())
-	}
-	workDir = os.Getenv(workVar)
-	sendwrap, guard = filepath.Join(workDir, "sendwrap"), filepath.Join(workDir, "guard")
-	os.Exit(m.Run())
+	os.Exit(lab.Isolate(lab.Setup{
+		Build:   build,
+		Prepare: configureSASL,
+		Args:    []string{"-test.parallel=8"}, // they mostly wait
+		Run: func() int {
+			if err := open(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+			return m.Run()
+		},
+	}))
 }
 
 // build makes the programs in dir, and what all sites share.
 func build(dir string) error {
-	if err := goBuild(filepath.Join(dir, "sendwrap"), "CGO_ENABLED=0"); err != nil {
+	if err := lab.Build(filepath.Join(dir, "sendwrap"), false); err != nil {
 		return err
 	}
-	if !raceDetector {
-		if err := os.Link(filepath.Join(dir, "sendwrap"), filepath.Join(dir, "guard")); err != nil {
-			return err
-		}
-	} else if err := goBuild(filepath.Join(dir, "guard"), "CGO_ENABLED=1", "-race"); err != nil {
+	if err := lab.Build(filepath.Join(dir, "guard"), lab.Race); err != nil {
 		return err
 	}
-	if err := makeCertificate(dir); err != nil {
-		return err
-	}
-	return os.Setenv(workVar, dir)
+	return makeCertificate(dir)
 }
 
-func goBuild(program, env string, flags ...string) error {
-	cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", program}, append(flags, "sendwrap")...)...)
-	cmd.Env = append(os.Environ(), env)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+// open begins the mail log and lays the wire to the clients.
+func open() (err error) {
+	if lab.NoNamespaces() != "" {
+		return nil // every site will say it
 	}
-	return nil
-}
-
-// need skips the test if the machine lacks something, and says what. Where CI promises to have everything, that is a failure.
-func need(t *testing.T, missing string) {
-	t.Helper()
-	switch {
-	case missing == "":
-	case os.Getenv("CI") == "true":
-		t.Fatal(missing)
-	default:
-		t.Skip(missing)
+	if maillog, err = lab.NewLog(os.Getenv(maillogVar)); err != nil {
+		return err
 	}
+	if err := maillog.Listen("/dev/log"); err != nil {
+		return err
+	}
+	if abroad, err = lab.NewThread(unix.CLONE_NEWNET); err != nil {
+		return err
+	}
+	return layWire()
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // password is everybody's.
@@ -26,7 +28,8 @@ const (
 // saslConf has an MTA ask saslauthd.
 const saslConf = "pwcheck_method: saslauthd\nmech_list: PLAIN\n"
 
-// configureSASL writes it where libsasl looks for sendmail's. (Postfix has it look beside its main.cf.)
+// configureSASL writes it where libsasl looks for sendmail's. (Postfix has it look beside its
+// main.cf.)
 func configureSASL() error {
 	if _, err := os.Stat(saslDir); errors.Is(err, os.ErrNotExist) {
 		return nil // needSASL tells
@@ -40,19 +43,15 @@ func configureSASL() error {
 // needSASL starts saslauthd.
 func needSASL(t *testing.T) {
 	t.Helper()
-	if found, _ := filepath.Glob(saslPlain); len(found) == 0 {
-		need(t, "no "+saslPlain+"; tests/setup.sh installs libsasl2-modules")
-	}
-	if os.Getenv(missingVar) != "" {
-		return // every site will say it
-	}
+	lab.Need(t, lab.Lack(saslPlain))
+	lab.Need(t, lab.NoNamespaces())
 	if err := saslauthd(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// saslauthd stands in for the daemon of that name: it takes user, password, service and realm, each with its length before it,
-// and answers OK or NO.
+// saslauthd stands in for the daemon of that name: it takes user, password, service and realm, each
+// with its length before it, and answers OK or NO.
 var saslauthd = sync.OnceValue(func() error {
 	if err := os.MkdirAll(filepath.Dir(saslauthdSocket), 0o755); err != nil {
 		return err

@@ -1,8 +1,8 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -10,11 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"sendwrap/tests/lab"
 )
 
 // site is a mail server with a guard of its own, for one test.
@@ -25,8 +24,8 @@ type site struct {
 	dir  string
 	port uint16
 
-	guard *exec.Cmd
-	gone  chan struct{} // closed when that guard has ended
+	guard *lab.Daemon
+	began time.Time // when that was started
 }
 
 // kind is one of the MTAs that are tested.
@@ -50,7 +49,7 @@ var (
 type options struct {
 	conf    string        // lines of sendwrap.conf; SITE is the site's directory
 	before  func(*site)   // runs before anything is started
-	patient time.Duration // how long the MTA waits for the guard; 0 is 10s
+	patient time.Duration // how long the MTA waits for the guard; 0 is lab.Patience
 	tcp     bool          // the guard is to be reached by TCP
 }
 
@@ -87,13 +86,8 @@ var ports atomic.Uint32
 
 func newSite(t *testing.T, k kind, o options) *site {
 	t.Helper()
-	if _, err := abroad(); err != nil {
-		need(t, err.Error())
-	}
-	if _, err := maillog(); err != nil {
-		need(t, err.Error())
-	}
-	dir, err := os.MkdirTemp(workDir, k.name)
+	lab.Need(t, lab.NoNamespaces())
+	dir, err := os.MkdirTemp(lab.Dir(), k.name)
 	if err == nil {
 		err = os.Chmod(dir, 0o755) // Postfix's and sendmail's processes are not all root's
 	}
@@ -105,9 +99,7 @@ func newSite(t *testing.T, k kind, o options) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.patient == 0 {
-		o.patient = 10 * time.Second
-	}
+	o.patient = cmp.Or(o.patient, lab.Patience)
 	s := &site{options: o, t: t, kind: k, dir: dir, port: uint16(2500 + ports.Add(1))}
 	s.configure(o.conf)
 	if o.before != nil {
@@ -116,16 +108,13 @@ func newSite(t *testing.T, k kind, o options) *site {
 	s.startGuard()
 	k.start(s)
 	for _, at := range s.addrs() {
-		eventually(t, "the MTA listens on "+at.String(), func() bool {
-			c, err := net.Dial("tcp", at.String())
-			if err == nil {
-				c.Close()
-			}
-			return err == nil
-		})
+		lab.Eventually(t, "the MTA listens on "+at.String(), func() bool { return lab.Listening(at) })
 	}
 	return s
 }
+
+// patience is how long the MTA waits for the guard, in its configuration.
+func (s *site) patience() string { return fmt.Sprintf("%.0fs", s.patient.Seconds()) }
 
 func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
 
@@ -157,10 +146,10 @@ func (s *site) configure(lines string) {
 	case s.tcp:
 		listen = s.guardPort().String()
 	case s.kind.name == postfix.name:
-		listen += " owner=" + postfixUser
+		listen += " owner=" + lab.PostfixUser
 	}
 	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
-		realSendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
+		lab.Sendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
 	// What a test does not speak of is so that it does not wait.
 	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms"} {
 		name, _, _ := strings.Cut(d, " ")
@@ -174,51 +163,34 @@ func (s *site) configure(lines string) {
 	}
 }
 
-// run starts a program that runs until the test ends, and then is ended with all that it has started; out takes what it says.
-func (s *site) run(out string, env []string, argv ...string) (*exec.Cmd, chan struct{}) {
+// run starts a program that runs until the test ends, and then is ended with all that it has
+// started; out takes what it says.
+func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	t := s.t
 	t.Helper()
-	f, err := os.OpenFile(s.file(out), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	cmd.Dir = s.dir
+	d, err := lab.Start(cmd, s.file(out))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = f, f
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan struct{})
-	go func() {
-		_ = cmd.Wait() // its status says how we ended it
-		close(gone)
-	}()
 	t.Cleanup(func() {
-		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
-		<-gone
-		if text, _ := os.ReadFile(s.file(out)); t.Failed() && len(text) > 0 || strings.Contains(string(text), "DATA RACE") {
+		d.KillAll()
+		text, _ := os.ReadFile(s.file(out))
+		if t.Failed() && len(text) > 0 || strings.Contains(string(text), "DATA RACE") {
 			t.Errorf("%s: %.4000s", out, text)
 		}
 	})
-	return cmd, gone
+	return d
 }
 
-// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for all its recipients; Postfix throws it
-// away, for each.
+// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for
+// all its recipients; Postfix throws it away, for each.
 func (s *site) arrives(t *testing.T, m message) {
 	t.Helper()
 	if s.kind.name != postfix.name {
-		eventually(t, m.subject+" arrives", func() bool { return s.has(t, m) })
-		return
-	}
-	l, err := maillog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lines := l.wait(discarded(m), m.recipients); len(lines) != m.recipients {
-		t.Errorf("%s went to %d of %d recipients", m.subject, len(lines), m.recipients)
+		lab.Eventually(t, m.subject+" arrives", func() bool { return s.has(t, m) })
+	} else if n := len(maillog.Wait(discarded(m), m.recipients)); n != m.recipients {
+		t.Errorf("%s went to %d of %d recipients", m.subject, n, m.recipients)
 	}
 }
 
@@ -226,10 +198,9 @@ func (s *site) arrives(t *testing.T, m message) {
 func (s *site) has(t *testing.T, m message) bool {
 	t.Helper()
 	if s.kind.name == postfix.name {
-		l, err := maillog()
-		return err == nil && len(l.matching(discarded(m))) > 0
+		return len(maillog.Matching(discarded(m))) > 0
 	}
-	text, err := os.ReadFile(filepath.Join(workDir, "sendmail/box"))
+	text, err := os.ReadFile(s.file("box"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,5 +209,5 @@ func (s *site) has(t *testing.T, m message) bool {
 
 // discarded is what Postfix logs for each recipient of a message.
 func discarded(m message) *regexp.Regexp {
-	return regexp.MustCompile(`^postfix/discard\[\d+\]: ` + m.queue + `: to=.* status=sent`)
+	return regexp.MustCompile(`^mail.info postfix/discard\[\d+\]: ` + m.queue + `: to=.* status=sent`)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sendwrap/tests/lab"
 )
 
 // transcripts are the files about a client that have been written.
@@ -22,7 +24,8 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 	})
 }
 
-// A session that has earned a block is written down: what the client said and what came of it, and nothing of its mail.
+// A session that has earned a block is written down: what the client said and what came of it, and
+// nothing of its mail.
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -37,10 +40,10 @@ func TestTranscript(t *testing.T) {
 		c.wants("250", "RSET")
 		c.wants("250", mailFrom)
 		c.guesses(names("bad", 20)...)
-		c.ends(endTime)
+		c.ends()
 		s.arrives(t, m)
 		var files []string
-		eventually(t, "a transcript is written", func() bool {
+		lab.Eventually(t, "a transcript is written", func() bool {
 			files = s.transcripts(t, from.String())
 			return len(files) > 0
 		})
@@ -78,9 +81,9 @@ func TestTranscriptsAreBounded(t *testing.T) {
 				c.wants("550", rcpt(name))
 			}
 			c.guesses(names("bad", 260)...)
-			c.ends(endTime)
+			c.ends()
 			newest = from.String()
-			eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
+			lab.Eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
 			var sum int64
 			files := s.transcripts(t, "*")
 			for _, f := range files {

@@ -3,6 +3,8 @@ package lab
 import (
 	"os"
 	"os/exec"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,6 +16,10 @@ type Daemon struct {
 	*exec.Cmd
 	Gone chan struct{} // closed when it has ended, and ProcessState is set
 }
+
+// starters are the ids of the threads that have started daemons. None of them may become a Thread, which
+// ends before the process does.
+var starters sync.Map
 
 // Start starts cmd, with its output appended to a file (mode 0600; "" leaves the output as it is). The
 // program leads a process group of its own, since some send signals to their whole group; it ends with
@@ -28,7 +34,11 @@ func Start(cmd *exec.Cmd, output string) (*Daemon, error) {
 		cmd.Stdout, cmd.Stderr = out, out
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	runtime.LockOSThread()
+	starters.Store(unix.Gettid(), true)
+	err := cmd.Start()
+	runtime.UnlockOSThread()
+	if err != nil {
 		return nil, err
 	}
 	d := &Daemon{Cmd: cmd, Gone: make(chan struct{})}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,7 +56,8 @@ func decodeSyslog(datagram string) string {
 
 // A Log keeps the lines of a syslogd.
 type Log struct {
-	file *os.File // a copy, for whoever looks into a failed test; may be nil
+	file    *os.File // a copy, for whoever looks into a failed test; may be nil
+	settled atomic.Uint32
 
 	mu    sync.Mutex
 	conn  *net.UnixConn
@@ -79,6 +81,24 @@ func (l *Log) Listen(path string) error {
 	conn, err := ListenSyslog(path, l.add)
 	l.conn = conn
 	return err
+}
+
+// Settle returns when all that was logged before is among the lines: those who log are ahead of the
+// reader, so that a line is missing only after Settle.
+func (l *Log) Settle() error {
+	to, err := net.Dial("unixgram", l.conn.LocalAddr().String())
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	mark := fmt.Sprintf("settled %d", l.settled.Add(1))
+	if _, err := fmt.Fprint(to, "<22>"+mark); err != nil {
+		return err
+	}
+	if len(l.Wait(regexp.MustCompile("^mail.info "+mark+"$"), 1)) == 0 {
+		return fmt.Errorf("the log has not settled within %v", Patience)
+	}
+	return nil
 }
 
 // Deafen closes the socket. Listen may be called again.

@@ -31,7 +31,7 @@ func NewThread(namespaces int) (*Thread, error) {
 func (t *Thread) serve(namespaces int, ready chan<- error) {
 	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine
 	t.ID = unix.Gettid()
-	if t.ID == os.Getpid() {
+	if _, starter := starters.Load(t.ID); starter || t.ID == os.Getpid() {
 		// The main thread's namespaces are those that /proc shows of this process.
 		go t.serve(namespaces, ready)
 		select {}

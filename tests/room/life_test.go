@@ -3,143 +3,165 @@ package room
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
+
+// Rooms are killed again and again while clients wait, get their MTAs and are refused. No session
+// dies of it, and the next room counts those that live, and no other: also those whose room was
+// killed between the fork of an MTA and the ledger's knowing of it.
+//
+// Each room is killed when it has started some of its MTAs, until enough clients have been cut off
+// by that, and enough have not.
+func TestKilled(t *testing.T) {
+	const each, rounds, most = 20, 12, 300
+	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nspawn_rate 1000\n")
+	var inSession []*lab.Client
+	for round, cut := 0, 0; round < rounds || len(inSession) < each || cut < each; round++ {
+		if round == most {
+			t.Fatalf("%d clients got an MTA, and %d did not: this test proves nothing", len(inSession), cut)
+		}
+		waiting := s.gather(each)
+		children := rand.N(each)
+		for deadline := time.Now().Add(lab.Patience); s.children() < children; {
+			if time.Now().After(deadline) {
+				t.Fatalf("the room does not start %d MTAs", children)
+			}
+		}
+		s.signal(unix.SIGKILL)
+		<-s.Gone
+		for _, c := range waiting {
+			switch got := hears(c); {
+			case strings.HasPrefix(got, "220 "):
+				inSession = append(inSession, c)
+			case got == "":
+				cut++
+			default:
+				t.Errorf("a client of a killed room hears %q", got)
+			}
+		}
+		s.start()
+	}
+	living := len(lab.Processes(func(pid int) bool { return lab.Cmdline(pid)[0] == "mta" }))
+	t.Logf("%d clients are in session, %d MTAs live", len(inSession), living)
+	if living != len(inSession) {
+		t.Errorf("%d MTAs live for %d clients", living, len(inSession))
+	}
+	s.counts(sessions{Serving: living})
+	for _, c := range inSession {
+		quits(t, c)
+	}
+	s.counts(sessions{})
+}
+
+// children counts the processes that the room has started.
+func (s *server) children() int {
+	room := strconv.Itoa(s.PID())
+	return len(lab.Processes(func(pid int) bool {
+		stat := lab.ProcStat(pid)
+		return len(stat) > 1 && stat[1] == room
+	}))
+}
 
 // What a service manager hears of a room, in a socket of the file system or an abstract one.
 func TestNotify(t *testing.T) {
+	const watchdog = 400 * time.Millisecond
 	for _, abstract := range []bool{false, true} {
 		t.Run(fmt.Sprintf("abstract=%v", abstract), func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "n")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer os.RemoveAll(dir)
-			name := filepath.Join(dir, "s")
+			name := filepath.Join(t.TempDir(), "s")
 			if abstract {
 				name = fmt.Sprintf("@sendwrap-test-%d", os.Getpid())
 			}
-			manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer manager.Close()
+			manager := listenAt(t, name)
 			t.Setenv("NOTIFY_SOCKET", name)
-			t.Setenv("WATCHDOG_USEC", "400000")
-			told := func(want string) {
-				t.Helper()
-				manager.SetReadDeadline(time.Now().Add(5 * time.Second))
-				b := make([]byte, 1024)
-				for {
-					n, err := manager.Read(b)
-					if err != nil {
-						t.Fatalf("the manager was never told %q: %v", want, err)
-					}
-					if strings.Contains(string(b[:n]), want) {
-						return
-					}
-				}
-			}
-			s := serve(t, "greet_delay 60s stress=60s\nmax_sessions 10\nclient 127.2.2.2 greet_delay=0s\n")
-			told("READY=1")
+			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
+			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nclient 127.2.2.2 greet_delay=0s\n")
+			manager.hears("READY=1")
 			s.gather(3)
-			c, err := s.dial(addr("127.2.2.2"))
+			c, err := lab.Dial(addr("127.2.2.2"), s.addr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			told("STATUS=3 waiting, 1 serving, 0 refused/s")
-			told("WATCHDOG=1")
-			s.signal(syscall.SIGHUP)
-			told("RELOADING=1\nMONOTONIC_USEC=")
-			told("READY=1")
-			s.signal(syscall.SIGUSR2)
-			told("READY=1")
-			told("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.hears("WATCHDOG=1")
+			s.signal(unix.SIGHUP)
+			manager.hears("RELOADING=1\nMONOTONIC_USEC=")
+			manager.hears("READY=1")
+			s.takeOver(func() {})
+			manager.hears("READY=1")
+			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
 
-			// A loop that does not go on is not well: the manager is told nothing more.
-			s.signal(syscall.SIGSTOP)
-			time.Sleep(100 * time.Millisecond)
-			manager.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
-			for b := make([]byte, 1024); err == nil; _, err = manager.Read(b) {
+			// A room whose loop does not go on is not well, whatever its other threads do.
+			goOn := s.stopLoop()
+			manager.mark("stopped")
+			manager.hears("stopped") // and what came before
+			time.Sleep(5 * watchdog)
+			manager.mark("silence")
+			if got := manager.next(); got != "silence" {
+				t.Errorf("a room whose loop has stopped says %q", got)
 			}
-			manager.SetReadDeadline(time.Now().Add(700 * time.Millisecond))
-			if n, err := manager.Read(make([]byte, 1024)); err == nil {
-				t.Errorf("a stopped room says %d bytes", n)
-			}
-			s.signal(syscall.SIGCONT)
-			told("WATCHDOG=1")
-			s.signal(syscall.SIGTERM)
-			told("STOPPING=1")
+			goOn()
+			manager.hears("WATCHDOG=1")
+			s.signal(unix.SIGTERM)
+			manager.hears("STOPPING=1")
 			s.ends()
 		})
 	}
 }
 
-// Rooms are killed again and again while clients wait, get their MTAs and are refused. No session dies of it, and the
-// next room counts those that live, and none else: also those that were killed between the fork of an MTA and the
-// ledger's knowing of it.
-func TestKilled(t *testing.T) {
-	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 1000\nclient_conns 0\nspawn_rate 1000\n")
-	const rounds = 12
-	var inSession []net.Conn
-	for range rounds {
-		var waiting []net.Conn
-		for range 20 {
-			c, err := s.dial(stranger())
-			if err != nil {
-				t.Fatal(err)
-			}
-			waiting = append(waiting, c)
+// stopLoop stops the thread that runs the room's loop, and no other, as a debugger does.
+func (s *server) stopLoop() (goOn func()) {
+	s.t.Helper()
+	debugger, err := lab.NewThread(0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	debugger.Do(func() {
+		thread := s.loopThread()
+		if err = unix.PtraceSeize(thread); err != nil {
+			return
 		}
-		time.Sleep(300*time.Millisecond + rand.N(20*time.Millisecond))
-		s.signal(syscall.SIGKILL)
-		<-s.done
-		for _, c := range waiting {
-			if got := hears(c, time.Second); strings.HasPrefix(got, "220 ") {
-				inSession = append(inSession, c)
-			} else if got != "" {
-				t.Errorf("a client of a killed room hears %q", got)
-			} else {
-				c.Close()
-			}
+		if err = unix.PtraceInterrupt(thread); err == nil {
+			_, err = unix.Wait4(thread, nil, unix.WALL, nil)
 		}
-		s.start()
+	})
+	if err != nil {
+		s.t.Fatalf("the loop's thread cannot be stopped: %v", err)
 	}
-	living := s.mtas()
-	t.Logf("%d clients are in session, %d MTAs live", len(inSession), living)
-	if len(inSession) < 20 || len(inSession) > 20*rounds-5 {
-		t.Errorf("%d clients are in session: the rooms were killed too late or too soon for this test to mean anything", len(inSession))
-	}
-	if living != len(inSession) {
-		t.Errorf("%d MTAs live for %d clients", living, len(inSession))
-	}
-	eventually(t, "as many sessions count as live", func() bool { return s.status().Sessions.Serving == living })
-	eventually(t, "nobody counts as waiting", func() bool { return s.status().Sessions.Waiting == 0 })
-	for _, c := range inSession {
-		c.Write([]byte("QUIT\r\n"))
-		if got := hears(c, 5*time.Second); !strings.HasPrefix(got, "221 ") {
-			t.Errorf("in a session that outlived its room the client hears %q", got)
-		}
-		c.Close()
-	}
-	eventually(t, "no session is left", func() bool { return s.status().Sessions.Serving == 0 })
+	return debugger.Close // without its debugger the thread goes on
 }
 
-// mtas counts the MTAs that live.
-func (s *server) mtas() (n int) {
-	names, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, name := range names {
-		text, _ := os.ReadFile(name)
-		if strings.HasPrefix(string(text), "mta\x00") {
-			n++
+// loopThread is the thread that waits at the room's poller: that of two which knows more
+// descriptors. The Go runtime has the other.
+func (s *server) loopThread() (thread int) {
+	proc := fmt.Sprintf("/proc/%d/", s.PID())
+	poller, most := "", 0
+	files, _ := filepath.Glob(proc + "fdinfo/*")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if n := strings.Count(string(text), "tfd:"); n > most {
+			poller, most = filepath.Base(file), n
 		}
 	}
-	return n
+	fd, _ := strconv.Atoi(poller)
+	lab.Eventually(s.t, "a thread waits at the poller", func() bool {
+		calls, _ := filepath.Glob(proc + "task/*/syscall")
+		for _, call := range calls {
+			text, _ := os.ReadFile(call)
+			if f := strings.Fields(string(text)); len(f) > 1 && f[1] == fmt.Sprintf("%#x", fd) {
+				thread, _ = strconv.Atoi(filepath.Base(filepath.Dir(call)))
+			}
+		}
+		return thread > 0
+	})
+	return thread
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -101,4 +102,41 @@ func lines(text, word string) (found []string) {
 		}
 	}
 	return found
+}
+
+// need skips the test for what the machine lacks, and says what. Where CI promises to have everything, that is
+// a failure.
+func need(t *testing.T, missing string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+}
+
+var placeholder = regexp.MustCompile(`<(\w+)>`)
+
+// shows holds a text to a regular expression in which <8s> stands for what is left of 8s that began when the
+// test did, and <age> for a time since then.
+func shows(t *testing.T, got, want string, began time.Time) {
+	t.Helper()
+	elapsed := time.Since(began)
+	found := regexp.MustCompile("^" + placeholder.ReplaceAllString(want, `(\S+)`) + "$").FindStringSubmatch(got)
+	if found == nil {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+		return
+	}
+	for i, stands := range placeholder.FindAllStringSubmatch(want, -1) {
+		least, most := time.Duration(0), elapsed
+		if stands[1] != "age" {
+			var err error
+			if most, err = time.ParseDuration(stands[1]); err != nil {
+				t.Fatal(err)
+			}
+			least = most - elapsed - time.Second // what is shown is cut off
+		}
+		if d, err := time.ParseDuration(found[i+1]); err != nil || d < least || d > most {
+			t.Errorf("%q, %v: want %v to %v for %s in\n%s", found[i+1], err, least, most, stands[0], got)
+		}
+	}
 }

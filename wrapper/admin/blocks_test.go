@@ -31,20 +31,18 @@ func TestBlocks(t *testing.T) {
 			t.Errorf("before the first client blocks %s says %q; want %q", tt.args, text, tt.want)
 		}
 	}
+	began := time.Now()
 	p.blocked("203.0.113.0/24", 90*time.Minute, "administrator")
 	p.blocked("192.0.2.9/32", time.Hour, "pregreet")
 	p.blocked("192.0.2.9/32", 2*time.Hour, "bad_rcpts")
 	p.blocked("2001:db8:9:9::/64", 25*time.Hour, "x")
 	text, _ := p.says(0, "blocks")
 	const since = ` +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
-	want := `^network            since                left +times  reason
-192\.0\.2\.9/32      ` + since + `  (2h|1h59m59s) +2      bad_rcpts
-203\.0\.113\.0/24    ` + since + `  1h(30m|29m59s) +1      administrator
-2001:db8:9:9::/64 ` + since + `  (25h|24h59m59s) +1      x
-$`
-	if !regexp.MustCompile(want).MatchString(text) {
-		t.Errorf("got\n%s\nwant\n%s", text, want)
-	}
+	shows(t, text, `network            since                left +times  reason
+192\.0\.2\.9/32      `+since+`  <2h> +2      bad_rcpts
+203\.0\.113\.0/24    `+since+`  <90m> +1      administrator
+2001:db8:9:9::/64 `+since+`  <25h> +1      x
+`, began)
 	text, _ = p.says(0, "blocks", "-json")
 	var got []struct {
 		Network string
@@ -56,9 +54,11 @@ $`
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Seconds < 7190 || got[0].Seconds > 7200 || got[0].Times != 2 || got[0].Reason != "bad_rcpts" ||
-		time.Since(got[0].Since) > time.Minute || time.Since(got[0].Since) < 0 {
-		t.Errorf("got %+v", got)
+	past := time.Since(began)
+	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Times != 2 || got[0].Reason != "bad_rcpts" ||
+		got[0].Seconds > 7200 || got[0].Seconds < 7199-int(past.Seconds()) || // cut off
+		time.Since(got[0].Since) > past+time.Second || time.Since(got[0].Since) < 0 {
+		t.Errorf("after %v: got %+v", past, got)
 	}
 	p.says(100, "blocks", "-json", "-nft")
 	p.says(100, "blocks", "x")
@@ -67,6 +67,7 @@ $`
 // What a firewall is told, and what it is not.
 func TestBlocksNFT(t *testing.T) {
 	p := inPlace(t, "allow 198.51.100.7 192.0.2.128/25")
+	began := time.Now()
 	for _, n := range []string{"203.0.113.9/32", "198.51.100.0/24", "192.0.2.200/32", "127.0.0.1/32", "::/64", "2001:db8:9:9::/64"} {
 		p.blocked(n, time.Hour, "x")
 	}
@@ -77,6 +78,7 @@ func TestBlocksNFT(t *testing.T) {
 	p.blocked("10.0.0.200/32", 90*time.Minute, "x")
 	text, _ := p.says(0, "blocks", "-nft")
 	head, rest, _ := strings.Cut(text, "\n")
+	rest = wholeTimeouts(rest, time.Since(began))
 	if !strings.HasPrefix(head, "# The blocks of "+p.ledger+" at 20") {
 		t.Errorf("the head is %s", head)
 	}
@@ -102,6 +104,23 @@ add element inet sendwrap blocked6 { 2001:db8:9:9::/64 timeout 3600s }
 	}
 }
 
+// ledgerStep is more than the ledger's clock and that of a test differ by, since that one counts milliseconds.
+const ledgerStep = 5 * time.Millisecond
+
+var timeout = regexp.MustCompile(`timeout (\d+)s`)
+
+// wholeTimeouts adds to each timeout of half hours what may have passed of it. A timeout is rounded up.
+func wholeTimeouts(text string, past time.Duration) string {
+	return timeout.ReplaceAllStringFunc(text, func(found string) string {
+		const step = 1800
+		seconds, _ := strconv.Atoi(timeout.FindStringSubmatch(found)[1])
+		if whole := (seconds + step - 1) / step * step; whole-seconds <= int((past + ledgerStep).Seconds()) {
+			seconds = whole
+		}
+		return fmt.Sprintf("timeout %ds", seconds)
+	})
+}
+
 // However blocks lie within one another, each address is in one element at most, for as long as the longest block of it lasts.
 func TestCover(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 6))
@@ -117,10 +136,12 @@ func TestCover(t *testing.T) {
 			}
 		}
 		p := inPlace(t, "")
+		began := time.Now()
 		for _, b := range all {
 			p.blocked(b.Network.String(), b.Left, "x")
 		}
 		text, _ := p.says(0, "blocks", "-nft")
+		past := time.Since(began)
 		covered := map[netip.Addr]time.Duration{}
 		for line := range strings.Lines(text) {
 			if !strings.HasPrefix(line, "add") {
@@ -149,14 +170,14 @@ func TestCover(t *testing.T) {
 					want = max(want, b.Left)
 				}
 			}
-			if got := covered[a]; got > want || want-got > 10*time.Second {
+			if got := covered[a]; got > want || want-got > past+ledgerStep {
 				t.Fatalf("%v: %v; want %v of %v\n%s", a, got, want, all, text)
 			}
 		}
 	}
 }
 
-// Ten thousand of them take no time that a boot would notice.
+// As many as there may be are all told.
 func TestBlocksMany(t *testing.T) {
 	p := inPlace(t, "")
 	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=65536\n", p.ledger))
@@ -173,14 +194,8 @@ func TestBlocksMany(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	began := time.Now()
 	text, _ := p.says(0, "blocks", "-nft")
 	if n := strings.Count(text, "\nadd element"); n != many {
 		t.Errorf("%d elements", n)
-	}
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("after %v", took)
-	} else {
-		t.Logf("%v", took)
 	}
 }

@@ -326,7 +326,7 @@ client 192.0.2.1 client_conns=0 client_rate=7/1h
 	}
 }
 
-// TestErrorListIsBounded: megabytes of nonsense end soon, in at most 1,001 lines of no great length.
+// TestErrorListIsBounded: megabytes of nonsense end in at most 1,001 lines of no great length.
 func TestErrorListIsBounded(t *testing.T) {
 	for name, text := range map[string]string{
 		"short lines": strings.Repeat("x\n", maxFile/2),
@@ -334,9 +334,7 @@ func TestErrorListIsBounded(t *testing.T) {
 		"long lists":  strings.Repeat("allow"+strings.Repeat(" x", 30_000)+"\n", 40),
 	} {
 		t.Run(name, func(t *testing.T) {
-			begin := time.Now()
 			_, errs := load(t, text)
-			took := time.Since(begin)
 			size := 0
 			for _, line := range errs {
 				size += len(line)
@@ -346,9 +344,6 @@ func TestErrorListIsBounded(t *testing.T) {
 			}
 			if len(errs) > maxErrors && !strings.HasSuffix(errs[maxErrors], " more errors; correct these first") {
 				t.Errorf("the last is %q", errs[maxErrors])
-			}
-			if took > 30*time.Second {
-				t.Errorf("took %s", took)
 			}
 		})
 	}

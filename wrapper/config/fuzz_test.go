@@ -43,11 +43,7 @@ func FuzzLoad(f *testing.F) {
 		return Load(path, allowlist.All())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		begin := time.Now()
 		first, err := load(t, text)
-		if took := time.Since(begin); took > 10*time.Second {
-			t.Fatalf("took %s", took)
-		}
 		if err != nil && strings.Count(err.Error(), "\n") > maxErrors {
 			t.Fatalf("%d lines of errors", strings.Count(err.Error(), "\n"))
 		}

@@ -68,3 +68,13 @@ func errorLines(t testing.TB, err error, replace, by string) []string {
 	}
 	return list
 }
+
+// need skips the test for what the machine lacks, and says what. Where CI promises to have everything, that is
+// a failure.
+func need(t *testing.T, missing string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+}

@@ -8,8 +8,6 @@ import (
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,11 +38,16 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 30 * time.Second}
+	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 5 * time.Minute}
 	if d := e.CarryOut(b); len(d.Failed) > 0 {
-		panic(d.Failed)
+		os.Exit(1) // the log says why
 	}
 }
+
+const (
+	patience = time.Minute // for what happens, on a machine however slow
+	never    = time.Hour   // for what must not happen meanwhile
+)
 
 // place is a configuration with a ledger and a log of its own, and processes that are clients' sessions.
 type place struct {
@@ -151,102 +154,6 @@ func (p *place) unblock(network string) {
 	}
 }
 
-// session is a process that serves a client.
-type session struct {
-	*place
-	cmd   *osexec.Cmd
-	mu    sync.Mutex
-	ended time.Time // when it was
-	how   syscall.WaitStatus
-	over  chan struct{}
-}
-
-// process starts one that does nothing, and dies of any signal.
-func (p *place) process() *session {
-	p.Helper()
-	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "60"), over: make(chan struct{})}
-	if err := s.cmd.Start(); err != nil {
-		p.Fatal(err)
-	}
-	go func() {
-		_ = s.cmd.Wait()
-		s.mu.Lock()
-		s.ended, s.how = time.Now(), s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-		s.mu.Unlock()
-		close(s.over)
-	}()
-	p.Cleanup(func() {
-		_ = s.cmd.Process.Kill()
-		<-s.over
-	})
-	return s
-}
-
-// serve is a session of a client with a process of its own, in the ledger.
-func (p *place) serve(client string) *session {
-	p.Helper()
-	s := p.process()
-	s.enter(client, func(*ledger.Process) {}, true)
-	return s
-}
-
-// enter puts a session of the process, which spoil may have changed, into the ledger.
-func (s *session) enter(client string, spoil func(*ledger.Process), serving bool) ledger.Session {
-	s.Helper()
-	process, err := ledger.Identify(s.cmd.Process.Pid)
-	if err != nil {
-		s.Fatal(err)
-	}
-	spoil(&process)
-	return s.place.enter(client, process, serving)
-}
-
-func (p *place) enter(client string, process ledger.Process, serving bool) (token ledger.Session) {
-	p.Helper()
-	at := netip.AddrPortFrom(netip.MustParseAddr(client), 4242)
-	p.do(func(t *ledger.Tx) {
-		var ok bool
-		token, ok = t.Enter(ledger.Arrival{
-			Client: at, Network: p.config.CountBy.Network(at.Addr()), Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
-		}, process)
-		if !ok {
-			p.Error("no room for a session")
-		}
-		if serving {
-			t.Serve(token)
-		}
-	})
-	return token
-}
-
-// ends says when the process was ended by SIGTERM, within so long.
-func (s *session) ends(within time.Duration) time.Time {
-	s.Helper()
-	late := time.After(max(within, time.Millisecond))
-	select {
-	case <-s.over:
-	case <-late:
-		s.Errorf("process %d still runs after %v", s.cmd.Process.Pid, within)
-		return time.Time{}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.how.Signaled() || s.how.Signal() != unix.SIGTERM {
-		s.Errorf("process %d has ended with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
-	}
-	return s.ended
-}
-
-// runs says whether the process does.
-func (s *session) runs() bool {
-	select {
-	case <-s.over:
-		return false
-	default:
-		return true
-	}
-}
-
 // said is the log so far.
 func (p *place) said() []string {
 	var b [4096]byte
@@ -277,11 +184,30 @@ next:
 // eventually waits until it is so.
 func (p *place) eventually(what string, is func() bool) {
 	p.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.Fatalf("never: %s; log:\n%s", what, strings.Join(p.said(), "\n"))
 		}
 	}
+}
+
+// elsewhere is a process of its own that carries the block out.
+func (p *place) elsewhere(b Block) *osexec.Cmd {
+	p.Helper()
+	arg, err := json.Marshal(b)
+	if err != nil {
+		p.Fatal(err)
+	}
+	cmd := osexec.Command("/proc/self/exe") // which another user, too, can execute
+	cmd.Env = append(os.Environ(), confName+"="+p.file("conf"), blockName+"="+string(arg))
+	return cmd
+}
+
+// idle says whether nothing is pending.
+func (q *Queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.pending) == 0
 }
 
 // content is what a file says, nothing if there is none.

@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,9 +40,9 @@ func arrive(t testing.TB, network, address, to string) arrival {
 	return arrival{client, f, netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 }
 
-// ended says whether the client's connection has been ended, and what it could read until then.
-func (a arrival) ended(within time.Duration) (text string, is bool) {
-	_ = a.client.SetReadDeadline(time.Now().Add(within))
+// ended says whether the client's connection is ended, and what it could read until then.
+func (a arrival) ended() (text string, is bool) {
+	_ = a.client.SetReadDeadline(time.Now().Add(patience))
 	var b [100]byte
 	for {
 		n, err := a.client.Read(b[:])
@@ -49,6 +51,18 @@ func (a arrival) ended(within time.Duration) (text string, is bool) {
 			return text, !isTimeout(err)
 		}
 	}
+}
+
+// open says whether a word gets through to the client still.
+func (a arrival) open() bool {
+	const word = "x"
+	if _, err := a.server.WriteString(word); err != nil {
+		return false
+	}
+	_ = a.client.SetReadDeadline(time.Now().Add(patience))
+	var b [1]byte
+	_, err := a.client.Read(b[:])
+	return err == nil && string(b[:]) == word
 }
 
 // process is an MTA's: a child of its own that has the guard's connection and these clients.
@@ -84,14 +98,15 @@ func TestCut(t *testing.T) {
 			mustDo(t, err)
 			began := time.Now()
 			m.play("bad", "421")
-			if text, is := ours.ended(soon); !is || text != "421 4.7.0 too many\r\n" {
+			if text, is := ours.ended(); !is || text != "421 4.7.0 too many\r\n" {
 				t.Errorf("the client reads %q, ended %v", text, is)
 			}
 			if d := time.Since(began); d < 90*time.Millisecond {
 				t.Errorf("the MTA had %v", d)
 			}
+			eventually(t, "that is all", func() bool { return inside("(*session).cut") == 0 })
 			for _, other := range []arrival{before, after} {
-				if _, is := other.ended(100 * time.Millisecond); is {
+				if !other.open() {
 					t.Error("another client is cut off")
 				}
 			}
@@ -103,33 +118,70 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// cutting is a session with its process as it is when it is to be cut.
-func cutting(t *testing.T, conf string) (p *post, m *mta, a arrival) {
+// toCut is a session with its process as it is when it is to be cut, and a second client of that
+// process.
+type toCut struct {
+	*post
+	*mta
+	session   *session
+	a, second arrival
+}
+
+func cutting(t *testing.T, conf string) *toCut {
 	t.Helper()
-	p = stand(t, rules+conf)
-	a = arrive(t, "tcp4", "127.0.0.1:0", "127.0.0.1")
-	m, _ = p.process(a)
-	m.negotiate().connect(a.from.Addr().String(), a.from.Port())
-	m.play("mail", "c")
-	return p, m, a
+	c := &toCut{post: stand(t, rules+conf)}
+	c.a = arrive(t, "tcp4", "127.0.0.1:0", "127.0.0.1")
+	c.second = arrive(t, "tcp4", "127.0.0.1:0", "127.0.0.1")
+	c.mta, _ = c.process(c.a, c.second)
+	c.negotiate().connect(c.a.from.Addr().String(), c.a.from.Port())
+	c.play("mail", "c")
+	c.session = c.post.session("127.0.0.1")
+	return c
+}
+
+// another is a session of another client with the same process, of which the guard does not know.
+func (c *toCut) another(client netip.AddrPort) *session {
+	return &session{guard: c.guard, mta: c.session.mta, client: client, config: c.session.config}
+}
+
+// nobody is a client that the process does not have.
+func (c *toCut) nobody() netip.AddrPort {
+	return netip.AddrPortFrom(c.a.from.Addr(), c.a.from.Port()^1)
+}
+
+// outlasts says whether the client is not cut off before another client of the process, which is
+// after a while.
+func (c *toCut) outlasts(t *testing.T, d time.Duration) bool {
+	t.Helper()
+	c.another(c.second.from).cutAfter(d)
+	if _, is := c.second.ended(); !is {
+		t.Error("nobody is cut off: the test proves nothing")
+	}
+	return c.a.open()
 }
 
 // Of a network that is blocked the sessions end, after the grace and no sooner; so too if they say nothing more.
 func TestCutWhenBlocked(t *testing.T) {
-	p, _, a := cutting(t, "block strikes=3 grace=1s\n")
-	began := time.Now()
-	p.block("127.0.0.0/24", time.Hour)
-	if _, is := a.ended(3 * time.Second); !is {
-		t.Fatal("the client is not cut off")
-	}
-	if d := time.Since(began); d < time.Second || d > 2*time.Second {
-		t.Errorf("after %v", d)
+	var usual time.Duration // without a grace
+	for _, grace := range []time.Duration{0, 2 * time.Second} {
+		c := cutting(t, fmt.Sprintf("block strikes=3 grace=%v\n", grace))
+		began := time.Now()
+		c.block("127.0.0.0/24", time.Hour)
+		if _, is := c.a.ended(); !is {
+			t.Fatal("the client is not cut off")
+		}
+		d := time.Since(began)
+		if grace == 0 {
+			usual = d
+		} else if late := d - grace; late < 0 || late > grace && late > 3*usual {
+			t.Errorf("after %v; want %v; without a grace it takes %v", d, grace, usual)
+		}
 	}
 }
 
 // Who is not to be cut off is not.
 func TestNotCut(t *testing.T) {
-	for _, c := range []struct {
+	for _, tt := range []struct {
 		name, conf string
 		before     string // what the MTA says before the block begins, all answered with its own
 	}{
@@ -137,12 +189,13 @@ func TestNotCut(t *testing.T) {
 		{"observed", "block strikes=3 grace=0s\nmode observe\n", "good bad bad bad bad"},
 		{"authenticated", "block strikes=3 grace=0s\n", "rset auth"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			p, m, a := cutting(t, c.conf)
-			m.play(c.before, strings.Repeat("c ", len(strings.Fields(strings.ReplaceAll(c.before, "rset", "")))))
-			p.block("127.0.0.0/24", time.Hour)
-			eventually(t, "it is blocked", func() bool { return p.session("127.0.0.1").blocked.Load() })
-			if _, is := a.ended(400 * time.Millisecond); is {
+		t.Run(tt.name, func(t *testing.T) {
+			c := cutting(t, tt.conf)
+			answered := strings.Fields(strings.ReplaceAll(tt.before, "rset", ""))
+			c.play(tt.before, strings.Repeat("c ", len(answered)))
+			c.block("127.0.0.0/24", time.Hour)
+			eventually(t, "it is blocked", c.session.blocked.Load)
+			if !c.outlasts(t, 2*killTime) {
 				t.Error("the client is cut off")
 			}
 		})
@@ -151,65 +204,57 @@ func TestNotCut(t *testing.T) {
 
 // The process may be another one by now, or none.
 func TestCutGone(t *testing.T) {
-	_, m, a := cutting(t, "block off\n")
-	m.play("bad bad", "c c")
-	m.send(macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1"))
-	m.want("y421", m.ask("R<x>\x00"))
-	m.Close() // the session has left before it is cut off
-	if _, is := a.ended(3 * answerTime); is {
-		// The relay ends with its client's sockets, and that is all the client may see of it; our copy is open still.
-		t.Error("the client is cut off")
+	c := cutting(t, "block off\n")
+	c.cutting.Lock() // until the session has left, whose process stays
+	c.play("bad bad bad", "c c 421")
+	eventually(t, "it is to be cut off", func() bool { return inside("(*session).cut") == 1 })
+	_ = c.session.wire.Conn.Close()
+	eventually(t, "it has left", c.session.gone.Load)
+	c.cutting.Unlock()
+	if !c.outlasts(t, 0) {
+		t.Error("the client is cut off when its session has left")
 	}
 
-	p, _, a := cutting(t, "block off\n")
-	s := p.session("127.0.0.1")
+	c = cutting(t, "block off\n")
+	s, a := c.session, c.a
 	s.gone.Store(true) // as it is when the MTA has closed its end: what has this pid now may be anybody
 	s.cut()
-	if _, is := a.ended(100 * time.Millisecond); is {
+	if !a.open() {
 		t.Error("the client of a session that has left is cut off")
 	}
 	s.gone.Store(false)
 
-	nobody := &session{guard: p.guard, mta: 1<<22 - 1, client: a.from, config: s.config} // no process has the last of all pids
-	nobody.cut()
-	without := &session{guard: p.guard, client: a.from, config: s.config}
-	without.cut()
-	other := &session{guard: p.guard, mta: s.mta, client: netip.AddrPortFrom(a.from.Addr(), a.from.Port()^1), config: s.config}
-	other.cut()
-	if _, is := a.ended(100 * time.Millisecond); is {
+	for _, mta := range []int{0, 1<<22 - 1} { // no process has the last of all pids
+		without := c.another(a.from)
+		without.mta = mta
+		without.cut()
+	}
+	c.another(c.nobody()).cut()
+	if !a.open() {
 		t.Error("the client of another is cut off")
 	}
 	s.cut()
-	if _, is := a.ended(soon); !is {
+	if _, is := a.ended(); !is {
 		t.Error("the client is not cut off")
 	}
 }
 
 // A thousand sessions to be cut off at once do not use up the descriptors.
 func TestCutMany(t *testing.T) {
-	p, _, a := cutting(t, "block off\n")
-	s := p.session("127.0.0.1")
+	const sessions = 1000
+	c := cutting(t, "block off\n")
 	before := descriptors(t)
-	done := make(chan struct{}, 1001)
-	p.cutting.Lock()
-	for range 1000 {
-		other := &session{guard: p.guard, mta: s.mta, client: netip.AddrPortFrom(a.from.Addr(), a.from.Port()^1), config: s.config}
-		go func() { other.cut(); done <- struct{}{} }()
+	var all sync.WaitGroup
+	c.cutting.Lock()
+	for range sessions {
+		all.Go(c.another(c.nobody()).cut)
 	}
-	time.Sleep(100 * time.Millisecond)
-	select {
-	case <-done:
-		t.Error("one does not wait until another has been cut off")
-		done <- struct{}{}
-	default:
-	}
+	eventually(t, "all wait", func() bool { return inside("(*session).cut") == sessions })
 	if n := descriptors(t) - before; n > 0 {
 		t.Errorf("%d descriptors at once", n)
 	}
-	p.cutting.Unlock()
-	for range 1000 {
-		<-done
-	}
+	c.cutting.Unlock()
+	all.Wait()
 }
 
 // Addresses of other kinds are no client's.

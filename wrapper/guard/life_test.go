@@ -85,7 +85,7 @@ func TestTerminate(t *testing.T) {
 		half.raw([]byte("\x00\x00"))
 		mustDo(t, g.Process.Signal(sig))
 		for _, m := range []*mta{idle, earned, half} {
-			m.gone(0, soon)
+			m.gone()
 		}
 		mustDo(t, g.Wait())
 		only(t, dir)
@@ -106,7 +106,7 @@ func TestKilled(t *testing.T) {
 	m := p.client("192.0.2.1")
 	m.play("mail bad bad bad", "c c c c")
 	mustDo(t, g.Process.Kill())
-	m.gone(0, soon)
+	m.gone()
 	_ = g.Wait()
 	p.guardProcess("")
 	eventually(t, "another guard answers", func() bool { return speaks("unix", p.socket) })
@@ -122,7 +122,6 @@ func TestRemarks(t *testing.T) {
 	p.remarks.report()
 	p.remarks.report()
 	p.book.await(t, "(and 999 more like it)")
-	time.Sleep(10 * time.Millisecond)
 	if lines := p.book.lines(); len(lines) != 1 || len(lines[0]) > longestRemark+100 {
 		t.Errorf("%q", lines)
 	}

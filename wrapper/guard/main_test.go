@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -91,16 +92,27 @@ func holdRole(path string) {
 	select {}
 }
 
+// patience is how long something may take that happens, on a machine however slow; never is for
+// what must not happen meanwhile.
+const (
+	patience = time.Minute
+	never    = time.Hour
+)
+
 // book is what has been logged: a syslogd of the test's own.
 type book struct {
 	path string
+	read chan struct{} // up to a mark
 	mu   sync.Mutex
 	text []string
 }
 
+// mark is a datagram that is no line.
+const mark = "\x00"
+
 func openBook(t testing.TB, path string) *book {
 	t.Helper()
-	b := &book{path: path}
+	b := &book{path: path, read: make(chan struct{})}
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +125,10 @@ func openBook(t testing.TB, path string) *book {
 			if err != nil {
 				return
 			}
+			if string(line[:n]) == mark {
+				b.read <- struct{}{}
+				continue
+			}
 			b.mu.Lock()
 			b.text = append(b.text, string(line[:n]))
 			b.mu.Unlock()
@@ -121,8 +137,17 @@ func openBook(t testing.TB, path string) *book {
 	return b
 }
 
-// lines are those in which all of this stands.
+// lines are those in which all of this stands, of all that have been written by now.
 func (b *book) lines(parts ...string) (found []string) {
+	c, err := net.Dial("unixgram", b.path)
+	if err == nil {
+		_, err = c.Write([]byte(mark))
+		c.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+	<-b.read
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, line := range b.text {
@@ -143,7 +168,7 @@ func (b *book) await(t testing.TB, parts ...string) string {
 // eventually waits until it is so.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("never: " + what)
 		}
@@ -295,6 +320,13 @@ func (p *post) inOther(work func(*ledger.Tx)) {
 func (p *post) count(verdict int) (n int) {
 	p.inOther(func(t *ledger.Tx) { n = int(t.Totals().Verdicts[verdict]) })
 	return n
+}
+
+// inside is in how many goroutines a function runs.
+func inside(function string) int {
+	stacks := make([]byte, 16<<20)
+	text := string(stacks[:runtime.Stack(stacks, true)])
+	return strings.Count(text, "\nsendwrap/wrapper/guard."+function+"(")
 }
 
 // ourselves is the test's program in one of its other roles.

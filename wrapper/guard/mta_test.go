@@ -1,14 +1,12 @@
 package guard
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"strings"
 	"testing"
-	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // mta is the MTA's end of a session, byte by byte.
@@ -17,20 +15,19 @@ type mta struct {
 	t testing.TB
 }
 
-// offered is what sendmail 8.17 says first: version 6, all actions and all of the protocol.
-const offered = "O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff"
+const offered = lab.MilterOffer
 
 // dial connects to the guard and says nothing.
 func (p *post) dial() *mta { return dial(p.t, "unix", p.socket) }
 
 func dial(t testing.TB, network, address string) *mta {
 	t.Helper()
-	c, err := net.Dial(network, address)
+	c, err := lab.DialMilter(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &mta{c, t}
+	return &mta{c.Conn, t}
 }
 
 // mta is one that has come to an agreement with the guard.
@@ -41,11 +38,14 @@ func (p *post) mta() *mta {
 
 func (m *mta) negotiate() *mta {
 	m.t.Helper()
-	if got := m.ask(offered); got == "" || got[0] != 'O' {
-		m.t.Fatalf("the guard negotiates with %q", got)
+	if err := m.milter().Negotiate(); err != nil {
+		m.t.Fatal(err)
 	}
 	return m
 }
+
+// milter speaks the protocol. It sends all macros, whatever the guard asks for.
+func (m *mta) milter() *lab.Milter { return &lab.Milter{Conn: m.Conn} }
 
 // client is a session that has got as far as HELO.
 func (p *post) client(addr string) *mta {
@@ -56,17 +56,13 @@ func (p *post) client(addr string) *mta {
 	return m
 }
 
-// frame is a packet as it goes over the wire: a byte that says what it is, and data.
-func frame(packet string) []byte {
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(packet))), packet...)
-}
+func frame(packet string) []byte { return lab.Frame(packet) }
 
 func (m *mta) send(packet string) { m.raw(frame(packet)) }
 
 // raw sends bytes; if the guard has left, the next answer says so.
 func (m *mta) raw(b []byte) {
-	_ = m.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	if _, err := m.Write(b); err != nil && isTimeout(err) {
+	if _, err := m.milter().Write(b); err != nil && isTimeout(err) {
 		m.t.Errorf("the guard does not read: %v", err)
 	}
 }
@@ -74,21 +70,18 @@ func (m *mta) raw(b []byte) {
 // answer is the guard's next packet, without the NUL at its end; "" if it has ended the session.
 func (m *mta) answer() string {
 	m.t.Helper()
-	_ = m.SetReadDeadline(time.Now().Add(10 * time.Second))
-	var length [4]byte
-	_, err := io.ReadFull(m, length[:])
-	var packet []byte
-	if err == nil {
-		packet = make([]byte, binary.BigEndian.Uint32(length[:]))
-		_, err = io.ReadFull(m, packet)
-	}
+	return m.heard(m.milter().Answer())
+}
+
+func (m *mta) heard(answer string, err error) string {
+	m.t.Helper()
 	if err != nil {
 		if isTimeout(err) {
 			m.t.Errorf("the guard does not answer: %v", err)
 		}
 		return ""
 	}
-	return strings.TrimSuffix(string(packet), "\x00")
+	return answer
 }
 
 func isTimeout(err error) bool {
@@ -111,30 +104,19 @@ func (m *mta) want(begins, got string) {
 }
 
 // macros are packed as "name", "value", …
-func macrosOf(command byte, pairs ...string) string {
-	return fmt.Sprintf("D%c%s\x00", command, strings.Join(pairs, "\x00"))
-}
+func macrosOf(command byte, pairs ...string) string { return lab.MilterMacros(command, pairs...) }
 
-// connect tells of a client as sendmail does.
+func connecting(addr string, port uint16) string { return lab.MilterConnect(addr, port) }
+
+// connect tells of a client as sendmail does, mail begins a transaction.
 func (m *mta) connect(addr string, port uint16) string {
 	m.t.Helper()
-	m.send(macrosOf('C', "_", "client.example ["+addr+"]", "{client_addr}", addr, "{client_port}", fmt.Sprint(port)))
-	return m.ask(connecting(addr, port))
+	return m.heard(m.milter().Connect(addr, port))
 }
 
-func connecting(addr string, port uint16) string {
-	family := byte('4')
-	if strings.Contains(addr, ":") {
-		family = '6'
-	}
-	return "Cclient.example\x00" + string([]byte{family, byte(port >> 8), byte(port)}) + addr + "\x00"
-}
-
-// mail begins a transaction.
 func (m *mta) mail(pairs ...string) string {
 	m.t.Helper()
-	m.send(macrosOf('M', append([]string{"i", "QUEUE1"}, pairs...)...))
-	return m.ask("M<sender@example.org>\x00")
+	return m.heard(m.milter().Mail("sender@example.org", pairs...))
 }
 
 // good is a recipient that the MTA takes, bad one that it has rejected, busy one that it puts off.
@@ -150,10 +132,10 @@ func (m *mta) busy(name string) string {
 
 func (m *mta) rcpt(name, mailer, host, addr string) string {
 	m.t.Helper()
-	m.send(macrosOf('R', "{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}", addr))
-	return m.ask("R<" + name + ">\x00")
+	return m.heard(m.milter().Rcpt(name, mailer, host, addr))
 }
 
-// rset ends a transaction that has come to nothing, which is not answered; end is the end of a message.
+// rset ends a transaction that has come to nothing, which is not answered; end is the end of a
+// message.
 func (m *mta) rset()       { m.send("A") }
-func (m *mta) end() string { m.t.Helper(); return m.ask("E") }
+func (m *mta) end() string { m.t.Helper(); return m.heard(m.milter().End()) }

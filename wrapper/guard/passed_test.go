@@ -33,7 +33,7 @@ func speaks(network, address string) bool {
 		return false
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write(frame(offered)); err != nil {
 		return false
 	}
@@ -119,20 +119,17 @@ func TestSessionLimit(t *testing.T) {
 	for _, m := range all {
 		m.want("c", m.connect("192.0.2.1", 1))
 	}
+	began := time.Now()
 	for range 20 {
-		began := time.Now()
 		m := p.dial()
 		m.send(offered)
-		m.gone(0, soon)
-		if d := time.Since(began); d > soon {
-			t.Errorf("ended after %v", d)
-		}
+		m.gone()
 	}
 	all[0].play("mail bad bad bad good", "c c c 421 421") // with ledger, log and cutting off
 	p.book.await(t, "reason=bad_rcpts")
 	p.book.await(t, "more sessions than there are descriptors for")
-	if n := len(p.book.lines("<20>")); n > 3 {
-		t.Errorf("%d lines: %q", n, p.book.lines("<20>"))
+	if n, seconds := len(p.book.lines("<20>")), int(time.Since(began).Seconds()); n > 3+seconds {
+		t.Errorf("%d lines in %d seconds: %q", n, seconds, p.book.lines("<20>"))
 	}
 	for _, m := range all {
 		m.Close()
@@ -152,11 +149,12 @@ func TestNoDescriptors(t *testing.T) {
 		m.send(offered)
 		all = append(all, m)
 	}
-	before := cpu(t, g.Process.Pid)
-	time.Sleep(500 * time.Millisecond)
-	if d := cpu(t, g.Process.Pid) - before; d > 100*time.Millisecond {
-		t.Errorf("the guard spins: %v", d)
-	}
+	// One that spins takes its share of a processor, also of one that others want.
+	eventually(t, "the guard rests", func() bool {
+		before, began := cpu(t, g.Process.Pid), time.Now()
+		time.Sleep(2 * time.Second)
+		return cpu(t, g.Process.Pid)-before < time.Since(began)/50
+	})
 	for _, m := range all {
 		m.Close()
 	}

@@ -47,7 +47,6 @@ func (s *session) answer(bad bool) milter.Response {
 	s.tell(v, block)
 	if block.began {
 		s.transcript.keep()
-		s.blocked.Store(true) // it is told below, and has the time to hear of it
 		s.guard.blockBegan(enforce.Block{Network: s.network, For: block.left, Reason: reasonBadRcpts})
 	}
 	switch {
@@ -91,6 +90,9 @@ func (s *session) guess() (block sentence) {
 		if f.Decide() == wrapper.BadRcpts && s.config.Block.Strikes > 0 {
 			left := t.Block(s.network, 0, reasonBadRcpts, wrapper.Penalty(s.config))
 			block = sentence{left: left, reason: reasonBadRcpts, began: left > 0}
+			if block.began {
+				s.blocked.Store(true) // before look can see it: it is told of it, and has the time to hear of it
+			}
 		}
 	})
 	return block

@@ -63,7 +63,7 @@ func (g *guard) look(seen uint64) uint64 {
 				return seen // once more, then
 			}
 			if block.left > 0 {
-				s.bar(false)
+				s.bar(block.reason == reasonBadRcpts)
 			}
 		}
 		return now
@@ -79,8 +79,13 @@ func (g *guard) bar(networks []netip.Prefix, guessing bool) {
 	}
 	for _, s := range g.watched() {
 		held := slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(s.client.Addr()) })
-		if held && !s.blocked.Load() && !g.lifted(s) {
-			s.bar(guessing)
+		if !held || s.blocked.Load() {
+			continue
+		}
+		// Without the ledger nobody has lifted it. The reason counts, since look may find the block before the
+		// session that has begun it gets here.
+		if block, err := g.blockOf(s); err != nil || block.left > 0 {
+			s.bar(guessing || block.reason == reasonBadRcpts)
 		}
 	}
 }

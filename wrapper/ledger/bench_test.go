@@ -196,39 +196,20 @@ func BenchmarkCosts(b *testing.B) {
 	}
 }
 
-// costRole measures, without a race detector, and prints: DIRECTORY.
-func costRole(args []string) error {
-	c, err := measure(args[0], 21)
-	fmt.Println(int64(c.arrivalFloor), int64(c.arrival10), int64(c.arrival60k),
-		int64(c.lockFloor), int64(c.do10), int64(c.do60k), int64(c.work10), int64(c.work60k))
-	return err
-}
-
-// An arrival costs little more than what the kernel takes for the same calls, and no more with 60,000 clients than with 10.
-func TestCosts(t *testing.T) {
-	child := startAs(t, plainProgram(t), nil, nil, "cost", ownDir(t))
-	var c costs
-	if _, err := fmt.Sscan(child.line(t), (*int64)(&c.arrivalFloor), (*int64)(&c.arrival10), (*int64)(&c.arrival60k),
-		(*int64)(&c.lockFloor), (*int64)(&c.do10), (*int64)(&c.do60k), (*int64)(&c.work10), (*int64)(&c.work60k)); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%+v", c)
-	if err := child.end(); err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		what     string
-		is, than time.Duration
-		times    float64
-	}{
-		{"an arrival against the bare calls", c.arrival10, c.arrivalFloor, 3},
-		{"an arrival with 60,000 clients against 10", c.arrival60k, c.arrival10, 1.7},
-		{"a look on an open ledger against a bare lock", c.do10, c.lockFloor, 8},
-		{"a look with 60,000 clients against 10", c.do60k, c.do10, 2},
-		{"both works of an arrival with 60,000 clients against 10", c.work60k, c.work10, 2},
-	} {
-		if ratio := float64(tt.is) / float64(tt.than); ratio > tt.times {
-			t.Errorf("%s: %v, %v: %.2f times; want %.1f at most", tt.what, tt.is, tt.than, ratio, tt.times)
+// BenchmarkBegun is asking whether a block has begun when none has; beside it the bare lock.
+func BenchmarkBegun(b *testing.B) {
+	l := newLedger(b, MinClients)
+	_, since, _ := l.Begun(0)
+	b.Run("asking", func(b *testing.B) {
+		for b.Loop() {
+			l.Begun(since)
 		}
-	}
+	})
+	b.Run("lock", func(b *testing.B) {
+		for b.Loop() {
+			if err := lockFloor(l.fd); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

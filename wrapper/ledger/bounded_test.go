@@ -133,7 +133,8 @@ func TestBoundedUnderAttack(t *testing.T) {
 			t.Errorf("%d clients of %d, %d waiting", n.Clients, n.Capacity, n.Waiting)
 		}
 	})
-	if size1, allocated1 := onDisk(t, l); size1 != size || allocated1 != allocated {
+	const notes = 16 * page // that the file system makes when it writes the pages out
+	if size1, allocated1 := onDisk(t, l); size1 != size || allocated1 > allocated+notes {
 		t.Errorf("the file has grown from %d bytes (%d allocated) to %d (%d)", size, allocated, size1, allocated1)
 	}
 	mustAudit(t, l)

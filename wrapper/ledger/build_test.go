@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +15,6 @@ import (
 // buildRole opens a ledger when the gate opens, or when told to if there is none, and says which file that is and what
 // there is to note: LEDGER, GATE or "", CLIENTS.
 func buildRole(args []string) error {
-	runtime.LockOSThread()
 	fmt.Println(unix.Gettid())
 	if args[1] == "" {
 		waitForLine()
@@ -30,11 +28,17 @@ func buildRole(args []string) error {
 		}
 	}
 	clients, _ := strconv.Atoi(args[2])
-	l, notes, err := Open(args[0], clients, ThisBoot())
+	var l *Ledger
+	var notes []string
+	err := untilFree(func() (err error) {
+		l, notes, err = Open(args[0], clients, ThisBoot())
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if err := l.Do(Now(), func(t *Tx) { t.Count(1) }); err != nil {
+	err = untilFree(func() error { return l.Do(Now(), func(t *Tx) { t.Count(1) }) })
+	if err != nil {
 		return err
 	}
 	var st unix.Stat_t
@@ -136,8 +140,7 @@ func TestHonestBuilderKilled(t *testing.T) {
 				path := filepath.Join(ownDir(t), "ledger")
 				begin(path)
 				ended = killAtCall(t, start(t, "build", path, "", "2048"), calls)
-				var l *Ledger
-				within(t, time.Second, "opening", func() { l, _ = mustOpen(t, path, 2048) })
+				l, _ := mustOpen(t, path, 2048)
 				mustAudit(t, l)
 				if name == "of another size" {
 					if s := look(t, l, from(hostN(blockedN))); !s.Blocked {

@@ -203,7 +203,7 @@ func TestSessionsKeepTheirTokens(t *testing.T) {
 		now = now.After(time.Millisecond)
 		mustAt(t, l, now, func(tx *Tx) {
 			a := from(hostN(n % 100))
-			a.Delay = time.Minute
+			a.Delay = longestWait
 			s, _ := tx.Enter(a, aRoom())
 			all = append(all, s)
 		})
@@ -228,7 +228,7 @@ func TestSessionsKeepTheirTokens(t *testing.T) {
 				t.Errorf("clients=%d: %d sessions; want 2700", clients, len(sessions))
 			}
 			for _, s := range sessions {
-				if s.Left != time.Minute-s.Age || !s.Process.Shared {
+				if s.Left != longestWait-s.Age || !s.Process.Shared {
 					t.Fatalf("clients=%d: %+v", clients, s)
 				}
 			}

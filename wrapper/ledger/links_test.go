@@ -49,7 +49,7 @@ func TestHonestLinks(t *testing.T) {
 			furnish(t, l, Now(), Self())
 			damage(l)
 			limits := Limits{Conns: 3, Serving: 1000, Waiting: 1000}
-			within(t, time.Second, "a look by each client", func() {
+			ends("a look by each client", func() {
 				for n := range 10 {
 					a := from(hostN(n))
 					a.Limits = limits

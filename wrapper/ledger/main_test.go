@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,12 +45,19 @@ func roles() map[string]role {
 		"trim":     trimRole,
 		"turn":     turnRole,
 		"turns":    turnsRole,
-		"cost":     costRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
 		"spin":     spinRole,
 		"step":     stepRole,
 		"stop":     stopRole,
+	}
+}
+
+// A role that ptrace(2) follows is played by the first thread of its process. The end of any other
+// thread would have to be waited for by the very thread that traces it.
+func init() {
+	if name := os.Getenv(roleVar); name == "build" || name == "step" {
+		runtime.LockOSThread()
 	}
 }
 
@@ -61,7 +69,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(plainDir)
+	os.Exit(code)
 }
 
 // child is a process that plays a role.
@@ -188,14 +198,23 @@ func needRoot(t testing.TB) {
 	t.Skip("root needed")
 }
 
-// eventually waits up to five seconds for something that takes the kernel a moment.
+// longEnough is how long a test waits for what must happen, since a machine may be slow and busy.
+const longEnough = time.Minute
+
+// eventually waits for something that must happen.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(longEnough); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 5 s: %s", what)
+			t.Fatalf("not within %v: %s", longEnough, what)
 		}
 	}
+}
+
+// ends is for work that could block or loop forever. It ends the whole test program if it does.
+func ends(what string, work func()) {
+	defer time.AfterFunc(longEnough, func() { panic(what + " does not end") }).Stop()
+	work()
 }
 
 // ownDir is a directory as the ledger's is: nobody else may look into it.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -121,7 +120,7 @@ func TestPrivateRefusals(t *testing.T) {
 			path := filepath.Join(dir, "ledger")
 			tt.make(t, path)
 			before := listing(dir)
-			within(t, time.Second, "the refusal", func() {
+			ends("the refusal", func() {
 				_, _, err := Open(path, MinClients, ThisBoot())
 				want := strings.NewReplacer("PATH", path, "DIR", dir).Replace(tt.want)
 				if err == nil || err.Error() != want {

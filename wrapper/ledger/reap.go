@@ -5,10 +5,18 @@ import "time"
 // The counts of all sessions are believed for sweepEvery ms once they have been held against
 // the living processes, and at least for 20 times as long as that took: all others
 // wait for it, and in a flood at a full server it would be done for each client refused.
+// sweepLongest is the bound: a process may be stopped or starved in the midst of a sweep,
+// and the dead must not count for a minute because of that.
 const (
-	sweepEvery = 20
-	sweepShare = 20
+	sweepEvery   = 20
+	sweepShare   = 20
+	sweepLongest = 1000
 )
+
+// believed is for how long, in ms, the counts are believed after a sweep that took so long.
+func believed(took time.Duration) int64 {
+	return min(max(sweepEvery, sweepShare*took.Milliseconds()), sweepLongest)
+}
 
 // identities is how many start times a sweep reads when an arrival is behind it; the other
 // processes are only asked whether they exist, and it is their turn the next time.
@@ -23,7 +31,7 @@ func (t *Tx) verify(a Arrival) {
 	s := t.state()
 	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) ||
 		s.stressed != 0 || t.l.freeSlot() < 0 {
-		if t.now >= s.sweepAt || s.sweepAt > t.now+time.Minute.Milliseconds() {
+		if t.now >= s.sweepAt || s.sweepAt > t.now+sweepLongest {
 			t.sweep(census{now: t.now, reads: identities})
 		}
 	}
@@ -81,7 +89,7 @@ func (t *Tx) sweep(living census) {
 	}
 	st := t.state()
 	st.waiting, st.serving = waiting, serving
-	st.sweepAt = t.now + max(sweepEvery, sweepShare*time.Since(began).Milliseconds())
+	st.sweepAt = t.now + believed(time.Since(began))
 }
 
 // overdue turns a session that has waited longer than anybody may into one that is served: its

@@ -173,7 +173,6 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * sweepEvery * time.Millisecond)
 		checkRoom(t, l, fmt.Sprintf("when MTA %d has ended", i+1), want, 0, 2-i)
 	}
 }
@@ -190,6 +189,10 @@ func TestCrashOfRooms(t *testing.T) {
 	for range rounds {
 		room := startRoom(t, ledgerPath(t, l), "work")
 		room.line(t)
+		eventually(t, "an MTA is handed its session", func() (is bool) {
+			look := func(tx *Tx) { is = tx.state().serving > 0 }
+			return untilFree(func() error { return l.Do(Now(), look) }) == nil && is
+		})
 		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
 		_ = room.kill()
 		mtas := room.members(t)
@@ -225,7 +228,4 @@ func TestCrashOfRooms(t *testing.T) {
 		})
 	}
 	t.Logf("%d sessions handed by %d rooms", handed, rounds)
-	if handed < rounds {
-		t.Error("too few to have shown anything")
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -55,7 +56,6 @@ func stepRole(args []string) error {
 		return err
 	}
 	debug.SetGCPercent(-1)
-	runtime.LockOSThread()
 	fmt.Println(unix.Gettid())
 	waitForLine()
 	g.Store(gateInDo)
@@ -109,12 +109,26 @@ func plainProgram(t *testing.T) string {
 	if !underRace {
 		return thisProgram
 	}
-	program := filepath.Join(ownDir(t), "ledger.test")
-	if out, err := exec.Command("go", "test", "-race=false", "-c", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go test -c: %v\n%s", err, out)
+	program, err := buildPlain()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
+
+var plainDir string // until the tests end
+
+var buildPlain = sync.OnceValues(func() (program string, err error) {
+	if plainDir, err = os.MkdirTemp("", "ledger"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(plainDir, "ledger.test")
+	build := exec.Command("go", "test", "-race=false", "-c", "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go test -c: %w\n%s", err, out)
+	}
+	return program, nil
+})
 
 // run calls check with each state of the file that the deed leads through, and says after how many instructions it ended.
 func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, states int) {

@@ -19,12 +19,13 @@ type torturer struct {
 	lines   []*tortureLine // [0] is our own, [n] that of worker n
 	tokens  semaphores
 
-	mu       sync.Mutex
-	workers  []*child // as the lines
-	ended    sync.WaitGroup
-	kills    int
-	stops    int
-	respawns int
+	mu      sync.Mutex
+	workers []*child // as the lines
+	killed  []*child // who of them was last
+	ended   sync.WaitGroup
+	kills   int
+	stops   int
+	endings int
 }
 
 // spawn starts worker n, and again each time it ends, until it is time to finish.
@@ -39,7 +40,7 @@ func (x *torturer) spawn(n int) {
 		x.lines[n].holds.Store(0)
 		x.mu.Lock()
 		x.workers[n] = nil
-		x.respawns++
+		x.endings++
 		x.mu.Unlock()
 		if x.lines[0].finish().Load() == 0 {
 			x.spawn(n)
@@ -53,30 +54,40 @@ func (x *torturer) signal(n int, sig unix.Signal) {
 	defer x.mu.Unlock()
 	if c := x.workers[n]; c != nil {
 		_ = c.Process.Signal(sig)
+		if sig == unix.SIGKILL {
+			x.killed[n] = c
+		}
 	}
 }
 
-// torment kills, stops and continues workers at random for so long.
-func (x *torturer) torment(d time.Duration) {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+// torment kills, stops and continues workers at random, so many times and until there have been so
+// many arrivals.
+func (x *torturer) torment(times int, arrivals uint64) {
+	for ; times > 0 || x.arrivals() < arrivals; times-- {
+		time.Sleep(2 * time.Millisecond)
 		n := 1 + rand.IntN(len(x.lines)-1)
 		switch dice := rand.IntN(100); {
 		case dice < 8:
 			x.signal(n, unix.SIGKILL)
 			x.kills++
-		case dice < 20 && x.lines[n].stops.Load()%2 == 0:
-			x.stops++
-			x.lines[n].stops.Add(1)
+		case dice < 20:
 			x.signal(n, unix.SIGSTOP)
+			x.stops++
 			x.ended.Go(func() {
 				time.Sleep(time.Duration(rand.IntN(80)) * time.Millisecond)
 				x.signal(n, unix.SIGCONT)
-				time.Sleep(time.Millisecond) // it may still be on its way
-				x.lines[n].stops.Add(1)
 			})
 		}
 		x.signal(1+rand.IntN(len(x.lines)-1), unix.SIGCONT) // of those that have stopped themselves
 	}
+}
+
+// arrivals is how many there have been.
+func (x *torturer) arrivals() (n uint64) {
+	for _, line := range x.lines[1:] {
+		n += line.done.Load()
+	}
+	return n
 }
 
 // rest lets all workers come to rest, with whatever session they have.
@@ -87,16 +98,14 @@ func (x *torturer) rest() {
 		for n := 1; n < len(x.lines); n++ {
 			x.signal(n, unix.SIGCONT)
 			x.mu.Lock()
-			alive := x.workers[n] != nil
-			x.mu.Unlock()
-			holds := x.lines[n].holds.Load()
-			if alive && holds&holdsParked == 0 && holds&holdsServing == 0 {
+			c := x.workers[n]
+			if c != nil && (c == x.killed[n] || x.lines[n].holds.Load()&holdsParked == 0) {
 				resting = false
 			}
+			x.mu.Unlock()
 		}
 		return resting
 	})
-	time.Sleep(time.Second) // for those that have become programs that end soon, and for a verdict on pids
 }
 
 // end kills all that are left.
@@ -139,16 +148,20 @@ func (x *torturer) check(l *Ledger) {
 	mustAudit(x.t, l)
 }
 
-// Many processes enter, are served, leave, become other programs, are killed and stopped at any moment, their own and
-// the test's choice. No limit is ever exceeded, nobody waits too long, and in the end every count is right.
+// Many processes enter, are served, leave, become other programs, are killed and stopped at any
+// moment, their own and the test's choice. No limit is ever exceeded, nobody waits forever, and in
+// the end every count is right.
 func TestTorture(t *testing.T) {
 	const workers = 64
-	long := 20 * time.Second
+	times := 6000
 	if testing.Short() {
-		long = 3 * time.Second
+		times = 1500
 	}
 	l := newLedger(t, MinClients)
-	x := &torturer{t: t, program: plainProgram(t), path: ledgerPath(t, l), workers: make([]*child, workers+1)}
+	x := &torturer{
+		t: t, program: plainProgram(t), path: ledgerPath(t, l),
+		workers: make([]*child, workers+1), killed: make([]*child, workers+1),
+	}
 	var err error
 	if x.lines, err = tortureLines(filepath.Join(x.path+".lines"), workers+1); err != nil {
 		t.Fatal(err)
@@ -158,37 +171,28 @@ func TestTorture(t *testing.T) {
 	for n := 1; n <= workers; n++ {
 		x.spawn(n)
 	}
-	x.torment(long)
+	x.torment(times, 10*workers)
 	x.rest()
 	x.check(l)
 
-	var sum tortureLine
+	var begun, busy, broken uint64
 	for _, line := range x.lines[1:] {
-		sum.begun.Add(line.begun.Load())
-		sum.done.Add(line.done.Load())
-		sum.busy.Add(line.busy.Load())
-		sum.slow.Add(line.slow.Load())
-		sum.broken.Add(line.broken.Load())
-		sum.worst.Store(max(sum.worst.Load(), line.worst.Load()))
-		sum.worstSleep.Store(max(sum.worstSleep.Load(), line.worstSleep.Load()))
+		begun += line.begun.Load()
+		busy += line.busy.Load()
+		broken += line.broken.Load()
 	}
 	x.mu.Lock()
-	ended := x.respawns
+	endings := x.endings
 	x.mu.Unlock()
-	worst, slack := time.Duration(sum.worst.Load()), time.Duration(sum.worstSleep.Load())
-	t.Logf("%d arrivals, %d killed and %d stopped by the test, %d ended; %d times ErrBusy, %d works took more than %v, the longest %v; a sleep was %v too long at worst",
-		sum.done.Load(), x.kills, x.stops, ended, sum.busy.Load(), sum.slow.Load(), promised, worst, slack)
-	if n := sum.broken.Load(); n > 0 {
-		t.Errorf("%d times a limit was exceeded", n)
+	t.Logf("%d arrivals, %d killed, %d stopped, %d ended; %d times the ledger was held",
+		x.arrivals(), x.kills, x.stops, endings, busy)
+	if broken > 0 {
+		t.Errorf("%d times a limit was exceeded", broken)
 	}
-	if n := l.totals.verdicts[1]; n < sum.done.Load() || n > sum.begun.Load() {
-		t.Errorf("the ledger counts %d arrivals; between %d and %d have been", n, sum.done.Load(), sum.begun.Load())
-	}
-	if most := promised + 250*time.Millisecond + 4*slack; worst > min(most, crowdPatience+slack) {
-		t.Errorf("somebody waited %v; want %v at most on this machine", worst, most)
+	if n := l.totals.verdicts[1]; n < x.arrivals() || n > begun {
+		t.Errorf("the ledger counts %d arrivals; want %d to %d", n, x.arrivals(), begun)
 	}
 	x.end()
-	time.Sleep(identityGood * time.Millisecond)
 	x.check(l)
 	trim(t, l, Now().After(2*time.Second), tortureBlocks)
 	if n := len(inForce(t, l, Now())); n > tortureBlocks || n == 0 {

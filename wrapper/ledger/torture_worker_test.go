@@ -27,19 +27,16 @@ const (
 
 // tortureLine is what a worker says of itself, in memory that it shares with the parent.
 type tortureLine struct {
-	stops      atomic.Uint64 // odd while the parent has it stopped
-	begun      atomic.Uint64 // works that count verdict 1
-	done       atomic.Uint64 // of these, those that ended
-	busy       atomic.Uint64 // works that found the ledger held
-	slow       atomic.Uint64 // works that took longer than promised, all but for stops of its own
-	worst      atomic.Uint64 // ns, the longest of these
-	worstSleep atomic.Uint64 // ns, the most that a sleep was too long
-	broken     atomic.Uint64 // limits seen exceeded
-	holds      atomic.Uint64 // the session that it has, below
-	_          [7]uint64
+	begun  atomic.Uint64 // works that count verdict 1
+	done   atomic.Uint64 // of these, those that ended
+	busy   atomic.Uint64 // works that found the ledger held
+	broken atomic.Uint64 // limits seen exceeded
+	holds  atomic.Uint64 // the session that it has, below
+	_      [11]uint64
 }
 
-// What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest.
+// What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest
+// and keeps that.
 const (
 	holdsNetwork = 0xff
 	holdsServing = 1 << 8
@@ -116,7 +113,7 @@ func tortureRole(args []string) error {
 		default:
 			w.leave()
 		}
-		w.sleep(time.Duration(rand.IntN(4000)) * time.Microsecond)
+		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond)
 	}
 	return nil
 }
@@ -131,18 +128,9 @@ func (w *worker) arrival() Arrival {
 
 func tortureNetwork(n int) netip.Prefix { return netip.PrefixFrom(hostN(n<<8), 24) }
 
-// do measures how long a work takes, unless this process is stopped meanwhile.
+// do works, and reports whether it could have the lock.
 func (w *worker) do(work func(*Tx)) bool {
-	stops, began := w.line.stops.Load(), time.Now()
-	err := w.l.Do(Now(), work)
-	took := time.Since(began)
-	if stops%2 == 0 && w.line.stops.Load() == stops {
-		if took > promised {
-			w.line.slow.Add(1)
-		}
-		w.line.worst.Store(max(w.line.worst.Load(), uint64(took)))
-	}
-	switch err {
+	switch err := w.l.Do(Now(), work); err {
 	case nil:
 		return true
 	case ErrBusy, ErrCrowded:
@@ -152,16 +140,6 @@ func (w *worker) do(work func(*Tx)) bool {
 		os.Stderr.WriteString("torture: " + err.Error() + "\n")
 	}
 	return false
-}
-
-func (w *worker) sleep(d time.Duration) {
-	stops, began := w.line.stops.Load(), time.Now()
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil)
-	late := max(0, time.Since(began)-d)
-	if stops%2 == 0 && w.line.stops.Load() == stops {
-		w.line.worstSleep.Store(max(w.line.worstSleep.Load(), uint64(late)))
-	}
 }
 
 // take takes a token for what the ledger says may be had.
@@ -269,6 +247,7 @@ func (w *worker) exec() error {
 	seconds := "0." + strconv.Itoa(rand.IntN(30))
 	if rand.IntN(5) == 0 {
 		seconds = "600"
+		w.line.holds.Or(holdsParked)
 	}
 	return syscall.Exec("/bin/sleep", []string{"sleep", seconds}, nil)
 }

@@ -13,8 +13,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bounded is what the patience of 10 ms may look like on a machine that is busy with other things.
-const bounded = 500 * time.Millisecond
+// ample is what nothing here takes, however slow and busy the machine is.
+const ample = 60 * time.Second
+
+// inTime wants do to take no more than ten times the 10 ms that are promised. A machine that is busy with
+// other things makes it longer, but not always: one try of many is enough. What waits without a bound,
+// or with a longer one, is never in time.
+func inTime(t *testing.T, do func()) {
+	t.Helper()
+	const bound = 100 * time.Millisecond
+	best := time.Hour
+	for deadline := time.Now().Add(ample); best > bound && time.Now().Before(deadline); {
+		start := time.Now()
+		do()
+		best = min(best, time.Since(start))
+	}
+	if best > bound {
+		t.Errorf("takes %v at best; want %v at most", best, bound)
+	}
+}
 
 // listen makes a log socket and returns it with its path.
 func listen(t testing.TB, kind int) (fd int, path string) {
@@ -134,16 +151,11 @@ func TestSyslogFull(t *testing.T) {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
 			_, path := listen(t, kind)
 			fill(t, path)
-			for range 3 {
-				start := time.Now()
-				err := Syslog(path).Write(Info, "PASS")
-				if took := time.Since(start); took > bounded {
-					t.Errorf("Write took %v", took)
-				}
-				if !errors.Is(err, unix.EAGAIN) {
+			inTime(t, func() {
+				if err := Syslog(path).Write(Info, "PASS"); !errors.Is(err, unix.EAGAIN) {
 					t.Errorf("Write: %v; want EAGAIN", err)
 				}
-			}
+			})
 		})
 	}
 }
@@ -162,7 +174,7 @@ func fill(t *testing.T, path string) {
 // A log that is read again within the patience loses nothing. On a busy machine the reader may be late, but not always.
 func TestSyslogWaits(t *testing.T) {
 	fd, path := listen(t, unix.SOCK_DGRAM)
-	for range 50 {
+	for deadline := time.Now().Add(ample); time.Now().Before(deadline); {
 		fill(t, path)
 		read := make(chan struct{})
 		go func() {
@@ -313,18 +325,17 @@ func TestStderr(t *testing.T) {
 func TestStderrFull(t *testing.T) {
 	_, w := pipe(t)
 	withStderr(t, w, func() {
-		var err error
-		start := time.Now()
-		for err == nil && time.Since(start) < 10*time.Second {
-			start = time.Now()
-			err = Stderr().Write(Info, "PASS")
+		lines := 0
+		for Stderr().Write(Info, "PASS") == nil {
+			if lines++; lines > 100_000 {
+				t.Fatal("a pipe that nobody reads is never full")
+			}
 		}
-		if took := time.Since(start); took > bounded {
-			t.Errorf("Write took %v", took)
-		}
-		if !errors.Is(err, unix.EAGAIN) {
-			t.Errorf("Write: %v; want EAGAIN", err)
-		}
+		inTime(t, func() {
+			if err := Stderr().Write(Info, "PASS"); !errors.Is(err, unix.EAGAIN) {
+				t.Errorf("Write: %v; want EAGAIN", err)
+			}
+		})
 		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
 			t.Errorf("flags of fd 2 are %#x, %v; want them untouched", flags, err)
 		}

@@ -3,6 +3,8 @@ package room
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,15 +33,20 @@ func (h *house) asks() (times int) {
 	h.t.Setenv("SENDWRAP_TEST_ASKED", asked)
 	h.heed(askReplace)
 	h.heed(askReplace)
-	for deadline := time.Now().Add(10 * time.Second); h.asking; h.notices.take() {
+	for deadline := time.Now().Add(patience); h.asking || asking(); h.notices.take() {
 		if _, err := h.poller.wait(10 * time.Millisecond); err != nil || time.Now().After(deadline) {
 			h.t.Fatalf("it is never said; %v", err)
 		}
 	}
-	time.Sleep(20 * time.Millisecond) // for a second answer, of which there is none
-	h.notices.take()
 	text, _ := os.ReadFile(asked)
 	return len(text)
+}
+
+// asking says whether some goroutine asks a program.
+func asking() bool {
+	stacks := make([]byte, 1<<20)
+	text := string(stacks[:runtime.Stack(stacks, true)])
+	return strings.Contains(text, "sendwrap/wrapper/room.(*room).replace.func")
 }
 
 // However often it is asked for, one program at a time is asked whether it can take the room's place.

@@ -96,6 +96,7 @@ func TestLower(t *testing.T) {
 		bot, good := h.guest("127.8.0.1"), h.guest("127.8.0.2")
 		bot.Write([]byte("EHLO bot\r\n"))
 		fd, from := h.taken()
+		seen(t, fd)
 		h.accepted(h.listeners[0], fd, from)
 		if h.draining.len != 1 {
 			t.Fatal("the early talker is not refused")
@@ -132,4 +133,13 @@ func (h *house) taken() (fd int, from syscall.Sockaddr) {
 		h.t.Fatal(err)
 	}
 	return fd, from
+}
+
+// seen waits until what a client has done can be seen at our end.
+func seen(t *testing.T, fd int) {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	if n, err := unix.Poll(fds, int(patience/time.Millisecond)); n != 1 {
+		t.Fatalf("nothing is seen of the client on fd %d: %v", fd, err)
+	}
 }

@@ -15,10 +15,16 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
+// slow is a greet delay that is not over within a test, on a machine however slow.
+const (
+	slow      = "greet_delay 290s stress=290s\n"
+	longDelay = 290 * time.Second
+)
+
 // guest is a client that connects from an address.
 func (h *house) guest(from string) *net.TCPConn {
 	h.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
 	c, err := d.Dial("tcp", h.addr)
 	if err != nil {
 		h.t.Fatal(err)
@@ -64,7 +70,7 @@ func hears(fd int) string {
 func expect(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	var b [512]byte
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	if n, err := c.Read(b[:]); !strings.HasPrefix(string(b[:n]), want) || n == 0 {
 		t.Errorf("the client hears %q, %v; want %q", b[:n], err, want)
 	}
@@ -84,7 +90,7 @@ func child(t *testing.T, lives bool) (pid int) {
 	t.Helper()
 	argv := []string{"/bin/sleep", "0"}
 	if lives {
-		argv[1] = "60"
+		argv[1] = "600"
 	}
 	p, err := os.StartProcess(argv[0], argv, new(os.ProcAttr))
 	if err != nil {

@@ -82,7 +82,6 @@ func (r *room) accept() error {
 			continue
 		}
 		l.ready = false // if there are more, the poller says so once again
-		r.now = monotonic()
 		if err := r.acceptFrom(l); err != nil {
 			if err := r.lose(l, err); err != nil {
 				return err
@@ -99,6 +98,7 @@ func (r *room) acceptFrom(l *listener) error {
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
+			r.now = monotonic() // for each, or the last ones would wait less than the greet delay
 			r.accepted(l, fd, from)
 		case unix.EAGAIN:
 			return nil

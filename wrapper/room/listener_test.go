@@ -12,7 +12,7 @@ import (
 
 // Somebody who has the listening socket too has shut it down.
 func TestShutDown(t *testing.T) {
-	h := build(t, "greet_delay 30s stress=30s\n")
+	h := build(t, slow)
 	h.guest("127.8.0.1")
 	h.until("it waits", func() bool { return h.held == 1 })
 	second, err := Listen("127.0.0.1:0")
@@ -40,7 +40,7 @@ func TestShutDown(t *testing.T) {
 	go func() { ends <- h.loop() }()
 	select {
 	case err = <-ends:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the room goes on without a socket") // and with the loop; the test's end is all that can stop it
 	}
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "listening socket") {

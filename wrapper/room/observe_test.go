@@ -21,6 +21,7 @@ func TestObservedToken(t *testing.T) {
 		bot.Write([]byte("EHLO bot\r\n"))
 		fd, from := h.taken()
 		next, then := h.taken()
+		seen(t, fd)
 		h.accepted(h.listeners[0], fd, from)
 		early := h.admitted.last
 		if early == nil {

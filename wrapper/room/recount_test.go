@@ -26,7 +26,7 @@ func TestRecount(t *testing.T) {
 		{"made larger by another program", func(path string) error { return openAs(path, 4096) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := build(t, "greet_delay 30s stress=30s\nallow 127.8.0.0/16\n")
+			h := build(t, slow+"allow 127.8.0.0/16\n")
 			h.begin()
 			served := h.guest("127.8.0.1")
 			h.until("one is served", func() bool { return len(h.mtas.running) == 1 && h.held == 0 })

@@ -80,24 +80,32 @@ func Run(o Options) error {
 // loop is the room's life. Each round takes what has happened, and does what is due.
 func (r *room) loop() error {
 	for r.stage != over {
-		events, err := r.poller.wait(r.pause())
-		if err != nil {
+		if err := r.round(r.pause()); err != nil {
 			return err
 		}
-		r.now = monotonic()
-		for _, e := range events {
-			r.happened(int(e.Fd))
-		}
-		r.tick()
-		if err := r.accept(); err != nil {
-			return err
-		}
-		r.bar()
-		r.expire()
-		r.admit()
-		r.advance()
 	}
 	r.depart()
+	return nil
+}
+
+// round is one of the loop's. It sleeps for so long at most; below zero is for ever.
+func (r *room) round(atMost time.Duration) error {
+	events, err := r.poller.wait(atMost)
+	if err != nil {
+		return err
+	}
+	r.now = monotonic()
+	for _, e := range events {
+		r.happened(int(e.Fd))
+	}
+	r.tick()
+	if err := r.accept(); err != nil {
+		return err
+	}
+	r.bar()
+	r.expire()
+	r.admit()
+	r.advance()
 	return nil
 }
 

@@ -17,11 +17,26 @@ func later(q *queue, by time.Duration) {
 	}
 }
 
-// inTurns are so many who have passed, of whom one is on its way to its MTA, and the others wait for their turn.
+// noTurns has nobody's turn come any more, however many seconds pass; nextTurns has them come
+// again, one a second.
+func (h *house) noTurns() { h.mtas.retry = h.now + time.Hour }
+
+func (h *house) nextTurns() {
+	h.mtas.retry, h.mtas.starts = 0, window{}
+	h.mtas.starts.resize(1)
+}
+
+// inTurns are n clients that have passed: one gets its MTA, the others wait for their turn, which does
+// not come.
 func (h *house) inTurns(n int) []*net.TCPConn {
 	h.t.Helper()
-	all := h.guests(n)
-	h.until("all have passed", func() bool { return h.mtas.numbered == 1 && h.turns.len == n-1 })
+	all := []*net.TCPConn{h.guest(address(0))}
+	h.until("one is to be served", func() bool { return h.mtas.numbered == 1 })
+	h.noTurns()
+	for i := range n - 1 {
+		all = append(all, h.guest(address(1+i)))
+	}
+	h.until("the others have passed", func() bool { return h.turns.len == n-1 })
 	return all
 }
 
@@ -32,9 +47,9 @@ func TestExpire(t *testing.T) {
 	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\n")
 	all := h.inTurns(clients)
 	later(&h.turns, turnTime)
-	before := h.mtas.numbered
-	if h.round(); h.turns.len > 0 || h.refused < clients-2 || h.mtas.numbered > before+1 {
-		t.Errorf("%d are left, %d refused, %d started", h.turns.len, h.refused, h.mtas.numbered-before)
+	h.nextTurns()
+	if h.round(); h.turns.len > 0 || h.refused != clients-1 || h.mtas.numbered != 1 {
+		t.Errorf("%d are left, %d refused, %d started", h.turns.len, h.refused, h.mtas.numbered-1)
 	}
 	if n := h.logged("BUSY ", "reply=421", "turn="); n != h.refused {
 		t.Errorf("%d in the log; want %d: %q", n, h.refused, h.lines)
@@ -71,9 +86,10 @@ func TestExpireObserving(t *testing.T) {
 	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nmode observe\n")
 	h.inTurns(5)
 	later(&h.turns, turnTime)
-	if h.round(); h.refused > 0 || h.turns.len < 3 {
+	if h.round(); h.refused > 0 || h.turns.len != 4 {
 		t.Errorf("%d are refused, %d left", h.refused, h.turns.len)
 	}
+	h.nextTurns()
 	h.now += time.Hour
 	for range 10 {
 		h.overdue()
@@ -88,17 +104,17 @@ func TestExpireObserving(t *testing.T) {
 // No MTA is started for one that need not wait and has left before its turn.
 func TestLeftInTurns(t *testing.T) {
 	h := build(t, "greet_delay 0s\nclient_conns 0\nspawn_rate 1\n")
-	all := h.guests(6)
-	h.until("all have arrived", func() bool { return h.held == 6 })
-	if h.mtas.numbered != 1 || h.turns.len != 5 {
-		t.Fatalf("%d started, %d wait for their turn", h.mtas.numbered, h.turns.len)
-	}
+	all := h.inTurns(6)
 	for i, c := range all[1:] {
 		if i%2 == 0 {
 			c.SetLinger(0) // RST
 		}
 		c.Close()
 	}
+	for c := range h.turns.all {
+		seen(t, c.session.FD)
+	}
+	h.nextTurns()
 	for range 10 {
 		h.now += 2 * time.Second
 		h.admit()

@@ -25,7 +25,7 @@ func silence(c *config.Config, r *room, standIn bool) scene {
 	if c.Remember == 0 {
 		who, whom, v = trusted, "an allowed one", wrapper.Allowed
 	}
-	served := outcome{reply: greeted, clients: 1, most: max(c.GreetDelay, 2*time.Second)}
+	served := outcome{reply: greeted, clients: 1, most: unwaited(c)}
 	if !standIn {
 		served.most = mtaTime
 	}
@@ -64,7 +64,7 @@ func (r *room) fill(call call) (waiting []*client, sights []sight) {
 		}
 		waiting = append(waiting, c)
 	}
-	for deadline := time.Now().Add(fillTime); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience(fillTime)); ; time.Sleep(10 * time.Millisecond) {
 		var t ledger.Totals
 		if err := r.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() }); err != nil {
 			return waiting, []sight{{reply: nothing, err: err}}

@@ -56,7 +56,7 @@ func guessers(c *config.Config) []string {
 
 // dictionary is what the guard is for.
 func dictionary(c *config.Config) []scene {
-	served := outcome{reply: greeted, clients: 1, most: slack}
+	served := outcome{reply: greeted, clients: 1, most: patience(slack)}
 	show := []scene{
 		one(mistaken, "mistypes a name, delivers", (*client).mistype, served, wrapper.Pass),
 		guessing(c, served),

@@ -44,7 +44,7 @@ func (g *scripted) ask(question string, macros map[string]string) (milter.Respon
 
 // told is what it was asked, once the last of that has come.
 func (g *scripted) told(last string) []string {
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
 		g.mu.Lock()
 		asked := slices.Clone(g.asked)
 		g.mu.Unlock()

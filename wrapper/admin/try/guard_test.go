@@ -63,6 +63,8 @@ func TestShowFindsOutGuard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unhurried = "yes" // the scenes at the door are to go as they should
+	defer func() { unhurried = "" }()
 	tests := []struct {
 		is, verdict string
 		want        []string
@@ -84,7 +86,7 @@ func TestShowFindsOutGuard(t *testing.T) {
 			"  ! 10 saw ended at guess 1, learned nothing; want 1\n",
 		}},
 		{"a guard that does not start", "5 of 17 scenes did not go as they should", []string{
-			"  ! the guard has ended by itself after 0.", ": exit status 7: sendwrap guard: not today\n",
+			"  ! the guard has ended by itself after ", ": exit status 7: sendwrap guard: not today\n",
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
 		}},
 	}
@@ -182,7 +184,7 @@ func (s *listening) awaitGuard() {
 	s.Helper()
 	file := s.asks[len(s.asks)-1]
 	at := filepath.Join(filepath.Dir(file), guardSocket)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
 		if c, err := net.Dial("unix", at); err == nil {
 			c.Close()
 			return

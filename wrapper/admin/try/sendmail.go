@@ -67,7 +67,7 @@ func makeSite(ctx context.Context, site, cf string, guard config.Listen) error {
 	if err := os.WriteFile(filepath.Join(site, "service.switch"), []byte("hosts files\naliases files\n"), 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, promptly)
+	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
 	defer cancel()
 	m4 := exec.CommandContext(ctx, "m4")
 	m4.Stdin = strings.NewReader(strings.NewReplacer("SITE", site, "SOCKET", guard.Address).Replace(sendmailMC))
@@ -80,10 +80,10 @@ func makeSite(ctx context.Context, site, cf string, guard config.Listen) error {
 
 // sendmailVersion asks the program what it is, since others have that name, too. This is a question to which they do nothing.
 func sendmailVersion(ctx context.Context, cf string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, promptly)
+	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
 	defer cancel()
 	ask := exec.CommandContext(ctx, realSendmail, "-C", cf, "-d0.1", "-bt")
-	ask.WaitDelay = promptly
+	ask.WaitDelay = patience(promptly)
 	text, _ := ask.CombinedOutput() // its status says nothing
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	version, is := bytes.CutPrefix(first, []byte("Version 8."))
@@ -105,7 +105,7 @@ func rehearse(ctx context.Context, mta []string) error {
 		return err
 	}
 	defer inetd.close()
-	ctx, cancel := context.WithTimeout(ctx, promptly)
+	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
 	defer cancel()
 	seen := alone(addressOf(mistaken), func(from netip.Addr) (*client, error) { return dial(ctx, from, inetd.address()) }, (*client).deliver)[0]
 	switch {

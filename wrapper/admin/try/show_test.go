@@ -184,7 +184,7 @@ func TestShowFindsOut(t *testing.T) {
 	}{
 		{"a sendwrap that lets everyone through", "17 of 17 scenes did not go as they should", []string{
 			// In the order of the scenes, then of all.
-			"\n  ! 220 came after 0.", "; want no less than 9.00s\n",
+			"\n  ! 220 came after ", "; want no less than 9.00s\n",
 			"; want 554 5.5.1\n",
 			"; want nothing\n",
 			"; want 554 5.7.1\n",
@@ -232,13 +232,12 @@ func findsOut(t *testing.T, is string, o Options, verdict string, want []string)
 		t.Log(out.String())
 	}
 	nothingLeft(t, os.Getenv("TMPDIR"))
-	for range 100 { // timers and the signal watcher end a moment later
-		if runtime.NumGoroutine() <= before+1 {
-			return
+	// Timers and the signal watcher end a moment later.
+	for deadline := time.Now().Add(ample); runtime.NumGoroutine() > before+1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines; there were %d", runtime.NumGoroutine(), before)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("%d goroutines; there were %d", runtime.NumGoroutine(), before)
 }
 
 // A process that hangs is given up, and killed, so that the show goes on.
@@ -253,7 +252,7 @@ func TestSceneIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.close()
-	s.patience, s.ending = 100*time.Millisecond, time.Second
+	s.patience, s.ending = 100*time.Millisecond, 5*time.Second
 	sc := one(patient, "waits", (*client).wait, outcome{reply: greeted, clients: 1}, wrapper.Pass)
 	seen, err := s.play(t.Context(), sc)
 	if err != nil {
@@ -315,12 +314,8 @@ func TestShowIsInterrupted(t *testing.T) {
 			if err := tt.end(cmd.Process, out); err != nil {
 				t.Fatal(err)
 			}
-			started := time.Now()
-			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 111 {
+			if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 111 { // it is 0 after all scenes
 				t.Errorf("%v; want exit status 111", err)
-			}
-			if took := time.Since(started); took > 10*time.Second {
-				t.Errorf("it took %v to end", took)
 			}
 			nothingLeft(t, tmp)
 		})
@@ -365,7 +360,7 @@ func tryListening(t *testing.T, args ...string) *listening {
 	s.cmd = exec.Command(program, append([]string{"try", "-listen", ":0"}, args...)...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp)
 	s.cmd.Stderr = s.log
-	s.cmd.WaitDelay = 5 * time.Second // an MTA that outlives it has our pipe
+	s.cmd.WaitDelay = ample // an MTA that outlives it has our pipe
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +369,8 @@ func tryListening(t *testing.T, args ...string) *listening {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.cmd.Process.Kill() })
-	time.AfterFunc(time.Minute, func() { s.cmd.Process.Kill() }) // all it is waited for comes within seconds
+	killer := time.AfterFunc(2*ample, func() { s.cmd.Process.Kill() }) // all it is waited for comes within seconds
+	t.Cleanup(func() { killer.Stop() })
 	s.in = bufio.NewScanner(out)
 	s.line("MTA ")
 	s.where = s.line("")
@@ -399,13 +395,13 @@ func (s *listening) line(beginning string) string {
 // dial comes from an address.
 func (s *listening) dial(from string) net.Conn {
 	s.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: ample}
 	conn, err := d.Dial("tcp", net.JoinHostPort("127.0.0.1", s.port))
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(ample))
 	return conn
 }
 
@@ -423,7 +419,7 @@ func (s *listening) slam(from string) net.Conn {
 // logs waits for a text in the log.
 func (s *listening) logs(want string) {
 	s.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(s.log.String(), want); {
+	for deadline := time.Now().Add(ample); !strings.Contains(s.log.String(), want); {
 		if time.Now().After(deadline) {
 			s.Fatalf("log %q; want %q", s.log, want)
 		}

@@ -52,7 +52,7 @@ type server interface {
 // open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is what fd 0 is, as
 // under inetd.
 func open(o Options, address string, log *os.File) (_ *stage, err error) {
-	s := &stage{patience: slack, ending: 5 * time.Second}
+	s := &stage{patience: patience(slack), ending: patience(5 * time.Second)}
 	if s.dir, err = makeDir(); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func talkWith(t *testing.T, guard *filter, said string) []string {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(ample):
 		t.Fatal("the stand-in does not end")
 	}
 	if text := out.String(); strings.Count(text, "\n") != strings.Count(text, "\r\n") || !strings.HasSuffix(text, "\r\n") {
@@ -130,7 +130,7 @@ func TestStandInLosesPatience(t *testing.T) {
 	defer theirs.close()
 	defer ours.close()
 	go converse(stdio{int(ours.in.Fd()), int(ours.out.Fd()), time.Now().Add(100 * time.Millisecond)}, "mx.example", nil)
-	theirs.in.SetReadDeadline(time.Now().Add(10 * time.Second))
+	theirs.in.SetReadDeadline(time.Now().Add(ample))
 	const want = "220 mx.example ESMTP stand-in\r\n421 4.4.2 mx.example waited long enough\r\n"
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(theirs.in, got); string(got) != want {

@@ -34,13 +34,13 @@ func TestSuperServerIsAnInetd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(ample))
 	got, err := io.ReadAll(conn)
 	const want = `args=["sendwrap" "-f" "FILE"] socket=true nonblock=false protocol=6 cwd=/` + "\n"
 	if err != nil || string(got) != want {
 		t.Errorf("got  %q, %v\nwant %q", got, err, want)
 	}
-	gone := s.departures(t.Context(), 1, 10*time.Second)
+	gone := s.departures(t.Context(), 1, ample)
 	if len(gone) != 1 || gone[0].err != nil || !gone[0].state.Success() || gone[0].client.String() != conn.LocalAddr().String() {
 		t.Errorf("departures %+v; want that of %v with status 0", gone, conn.LocalAddr())
 	}
@@ -60,7 +60,7 @@ func TestSuperServerTellsOfFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		return s.departures(t.Context(), 1, 10*time.Second)
+		return s.departures(t.Context(), 1, ample)
 	}
 	if gone := call(s); len(gone) != 1 || gone[0].state.ExitCode() != 3 {
 		t.Errorf("departures %+v; want exit status 3", gone)
@@ -73,7 +73,7 @@ func TestSuperServerTellsOfFailures(t *testing.T) {
 // Processes that do not end by themselves are ended, and waited for.
 func TestSuperServerEndsItsProcesses(t *testing.T) {
 	s := serving(t, "a sendwrap that hangs")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
 	defer cancel()
 	for n := 1; n <= 3; n++ {
 		conn, err := net.Dial("tcp", s.address().String())

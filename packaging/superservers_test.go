@@ -1,0 +1,152 @@
+package packaging
+
+import (
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+func TestSystemdUnits(t *testing.T) {
+	lab.Need(t, lab.NoNamespaces()) // sendwrap must be where the units say
+	analyze := lab.NeedProgram(t, "systemd-analyze")
+	units := []string{
+		"sendwrap.socket", "sendwrap@.service", "sendwrap-room.socket", "sendwrap.service",
+		"sendwrap-guard.socket", "sendwrap-guard.service",
+	}
+	verify := func(unit, from, to string) string {
+		t.Helper()
+		dir := t.TempDir()
+		cmd := exec.Command(analyze, "verify", "--man=no")
+		for _, name := range units {
+			text := read(t, name)
+			if name == unit {
+				text = replace(t, text, from, to)
+			}
+			path := filepath.Join(dir, name)
+			write(t, path, text, 0o644)
+			cmd.Args = append(cmd.Args, path)
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil && len(out) == 0 {
+			return err.Error()
+		}
+		return string(out)
+	}
+	if said := verify("", "", ""); said != "" {
+		t.Errorf("systemd-analyze verify:\n%s", said)
+	}
+	// An administrator may as well say Accept=no in sendwrap.socket.
+	if said := verify("sendwrap.socket", "\nAccept=yes", "\nAccept=no"); said != "" {
+		t.Errorf("with Accept=no: systemd-analyze verify:\n%s", said)
+	}
+	for _, unit := range units {
+		section := "[Service]\n"
+		if strings.HasSuffix(unit, ".socket") {
+			section = "[Socket]\n"
+		}
+		said := verify(unit, section, section+"Nonsense=yes\n")
+		if !strings.Contains(said, "Nonsense") || !strings.Contains(said, unit) {
+			t.Errorf("%s: nothing is wrong with nonsense: this test proves nothing\n%s", unit, said)
+		}
+	}
+	// A socket whose service is not there is found, too: so the one above names the right one. And
+	// so is a program that is not there.
+	for _, tt := range []struct{ unit, setting, there, gone string }{
+		{"sendwrap-room.socket", "\nService=", "sendwrap.service", "sendwrap-gone.service"},
+		{"sendwrap.service", "\nExecStart=", installed, "/nonexistent"},
+	} {
+		said := verify(tt.unit, tt.setting+tt.there, tt.setting+tt.gone)
+		if !strings.Contains(said, tt.gone) {
+			t.Errorf("%s is not missed: this test proves nothing\n%s", tt.gone, said)
+		}
+	}
+}
+
+// The fuses of super-servers, by which one client can shut the port for all: more quick connections
+// than any default allows, and each must be answered. Where one process has all clients, it must
+// have had them all. The files are used as they are, and so the port is 25.
+func TestNoFuse(t *testing.T) {
+	lab.Need(t, lab.NoNamespaces())
+	for _, tt := range []struct{ name, needs, start, file, client, any string }{
+		{"inetd", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
+		{"inetd-wait", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
+		{"xinetd", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd.sendwrap", "::1", "::"},
+		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd.sendwrap-room", "::1", "::"},
+		{"tcpserver", "tcpserver", "sh", "tcpserver.run", "127.0.0.1", "0.0.0.0"},
+		{"listen", "sh", "sh", "listen.run", "::1", "::"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			lab.NeedProgram(t, tt.needs)
+			text := read(t, tt.file)
+			if tt.name == "inetd-wait" { // the file has both lines, and one of them is a comment
+				text = replace(t, text, "\nsmtp\t", "\n# \t")
+				text = replace(t, text, "\n#smtp\t", "\nsmtp\t")
+			}
+			file := filepath.Join(t.TempDir(), tt.file)
+			write(t, file, text, 0o644)
+			start := append(strings.Fields(tt.start), file)
+			server, err := lab.Start(exec.Command(lab.NeedProgram(t, start[0]), start[1:]...), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.KillAll()
+
+			smtp := netip.AddrPortFrom(netip.MustParseAddr(tt.any), 25)
+			lab.Eventually(t, "it listens", func() bool { return lab.Listening(smtp) })
+			greeted(t, tt.client, 1)
+			rooms := roomsOf(server.PID())
+			for range 7 {
+				greeted(t, tt.client, 60)
+			}
+			if tt.name != "listen" && !strings.HasSuffix(tt.name, "-wait") {
+				return
+			}
+			if after := roomsOf(server.PID()); len(rooms) != 1 || !slices.Equal(after, rooms) {
+				t.Fatalf("processes %v serve at first, and %v in the end; want one", rooms, after)
+			}
+			// A room does not end with its super-server.
+			if err := unix.Kill(rooms[0], unix.SIGTERM); err != nil {
+				t.Error(err)
+			}
+			lab.Eventually(t, "the room ends", func() bool { return !lab.Running(rooms[0]) })
+		})
+	}
+}
+
+// greeted has so many clients come at once, who are all greeted.
+func greeted(t *testing.T, client string, n int) {
+	t.Helper()
+	addr := netip.MustParseAddr(client)
+	var all []*lab.Client
+	for range n {
+		c, err := lab.Dial(addr, netip.AddrPortFrom(addr, 25))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		all = append(all, c)
+	}
+	for _, c := range all {
+		if got, err := c.Reply(); err != nil || got != "220 ready" {
+			t.Fatalf("a client hears %q, %v; want a greeting", got, err)
+		}
+	}
+}
+
+// roomsOf are the processes that a super-server has started from sendwrap's file, or itself if it
+// is one.
+func roomsOf(parent int) []int {
+	return lab.Processes(func(pid int) bool {
+		stat := lab.ProcStat(pid)
+		return len(stat) > 1 && (pid == parent || stat[1] == strconv.Itoa(parent)) &&
+			slices.Contains(lab.Cmdline(pid), greeting())
+	})
+}

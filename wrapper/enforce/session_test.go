@@ -1,0 +1,151 @@
+package enforce
+
+import (
+	"net/netip"
+	"os"
+	osexec "os/exec"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// session is a process that serves a client.
+type session struct {
+	*place
+	cmd   *osexec.Cmd
+	mu    sync.Mutex
+	ended time.Time // when it was
+	how   syscall.WaitStatus
+	over  chan struct{}
+}
+
+// process starts one that does nothing, and dies of any signal.
+func (p *place) process() *session { return p.processAs(os.Getuid()) }
+
+func (p *place) processAs(uid int) *session {
+	p.Helper()
+	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "3600"), over: make(chan struct{})}
+	if uid != os.Getuid() {
+		s.cmd.SysProcAttr = as(uid)
+	}
+	if err := s.cmd.Start(); err != nil {
+		p.Fatal(err)
+	}
+	go func() {
+		_ = s.cmd.Wait()
+		s.mu.Lock()
+		s.ended, s.how = time.Now(), s.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		s.mu.Unlock()
+		close(s.over)
+	}()
+	p.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.over
+	})
+	return s
+}
+
+// as has a process run as another user.
+func as(uid int) *syscall.SysProcAttr {
+	id := uint32(uid)
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
+}
+
+// serve is a session of a client with a process of its own, in the ledger.
+func (p *place) serve(client string) *session {
+	p.Helper()
+	s := p.process()
+	s.enter(client, func(*ledger.Process) {}, true)
+	return s
+}
+
+// enter puts a session of the process, which spoil may have changed, into the ledger.
+func (s *session) enter(client string, spoil func(*ledger.Process), serving bool) ledger.Session {
+	s.Helper()
+	process, err := ledger.Identify(s.cmd.Process.Pid)
+	if err != nil {
+		s.Fatal(err)
+	}
+	spoil(&process)
+	return s.place.enter(client, process, serving)
+}
+
+func (p *place) enter(client string, process ledger.Process, serving bool) (token ledger.Session) {
+	p.Helper()
+	at := netip.AddrPortFrom(netip.MustParseAddr(client), 4242)
+	p.do(func(t *ledger.Tx) {
+		var ok bool
+		token, ok = t.Enter(ledger.Arrival{
+			Client: at, Network: p.config.CountBy.Network(at.Addr()),
+			Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
+		}, process)
+		if !ok {
+			p.Error("no room for a session")
+		}
+		if serving {
+			t.Serve(token)
+		}
+	})
+	return token
+}
+
+// ends says when the process was ended by SIGTERM.
+func (s *session) ends() time.Time {
+	s.Helper()
+	select {
+	case <-s.over:
+	case <-time.After(patience):
+		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, patience)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.how.Signaled() || s.how.Signal() != unix.SIGTERM {
+		s.Errorf("process %d ends with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
+	}
+	return s.ended
+}
+
+// runs says whether the process does.
+func (s *session) runs() bool {
+	select {
+	case <-s.over:
+		return false
+	default:
+		return true
+	}
+}
+
+// spared says whether nobody has sent the process a signal, and ends it. Of signals that end a
+// process the first decides how it ends, even one that it has not yet taken: so nothing has to be
+// waited for.
+func (s *session) spared() bool {
+	_ = s.cmd.Process.Kill()
+	<-s.over
+	return s.how.Signaled() && s.how.Signal() == unix.SIGKILL
+}
+
+// endsAfter fails unless the process was ended after the grace, and not twice as late. Where the
+// machine is so slow that a session without a grace takes its time, too, it may be ten times that
+// late.
+func (s *session) endsAfter(began time.Time, grace, usual time.Duration) {
+	s.Helper()
+	late := s.ends().Sub(began) - grace
+	if late < 0 || late > grace && late > 10*usual {
+		s.Errorf("ended %v after a grace of %v; without one it takes %v", late, grace, usual)
+	}
+}
+
+// usual is how long it takes without a grace until a session has ended.
+func usual(t *testing.T) time.Duration {
+	t.Helper()
+	p := inPlace(t, "block grace=0s")
+	s, b := p.serve("192.0.2.9"), p.block("192.0.2.9/32", time.Hour)
+	began := time.Now()
+	p.enforcer().CarryOut(b)
+	return s.ends().Sub(began)
+}

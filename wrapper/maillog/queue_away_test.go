@@ -1,0 +1,338 @@
+package maillog
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A syslogd that ends when it has read all, and comes back: nothing is lost.
+func TestQueueRestart(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		r := newReader(t, kind, path)
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		log := q.Log()
+		var got []string
+		write := func(from, to int) {
+			t.Helper()
+			for i := from; i < to; i++ {
+				if err := log.Write(Info, strconv.Itoa(i)); err != nil {
+					t.Fatal(i, err)
+				}
+			}
+		}
+		write(0, 300)
+		got = append(got, settle(t, q, r.read)...)
+
+		r.close()
+		os.Remove(path)
+		write(300, 600)
+		if q.Flush() == 0 {
+			t.Error("nothing pending while syslogd is away")
+		}
+
+		r = newReader(t, kind, path)
+		write(600, 700)
+		got = append(got, settle(t, q, r.read)...)
+		time.Sleep(reconnectPause)
+
+		// So fast that no line is written meanwhile.
+		r.close()
+		os.Remove(path)
+		r = newReader(t, kind, path)
+		defer func() { r.close() }()
+		write(700, 1000)
+		got = append(got, settle(t, q, r.read)...)
+		same(t, got, numbers(0, 1000))
+	})
+}
+
+// While nobody is there, lines cost no system calls: they look for somebody ten times a second.
+func TestQueueAway(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		looked, again, start := 0, q.again, time.Now()
+		for i := range 300 {
+			if err := q.Log().Write(Info, strconv.Itoa(i)); err != nil {
+				t.Fatal(err)
+			}
+			q.Flush()
+			if q.again != again {
+				again = q.again
+				looked++
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if most := int(time.Since(start)/reconnectPause) + 1; looked < 1 || looked > most {
+			t.Errorf("looked for a syslogd %d times; want %d at most", looked, most)
+		}
+		r := newReader(t, kind, path)
+		defer r.close()
+		same(t, settle(t, q, r.read), numbers(0, 300))
+	})
+}
+
+// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is full
+// for ever. One that is only slow is not left.
+func TestQueueReplaced(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	for deadline := time.Now().Add(ample); !queueReplaced(t, path); os.Remove(path) {
+		if time.Now().After(deadline) {
+			t.Fatal("this machine is too slow to look at a socket before it counts as stuck")
+		}
+	}
+}
+
+// queueReplaced reports whether it was in time to see that a slow syslogd is not left.
+func queueReplaced(t *testing.T, path string) bool {
+	old := newReader(t, unix.SOCK_DGRAM, path)
+	defer old.close()
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	lines := 2 * socketHolds(t)
+	began := time.Now()
+	for i := range lines {
+		q.Log().Write(Info, strconv.Itoa(i))
+	}
+	os.Remove(path)
+	r := newReader(t, unix.SOCK_DGRAM, path)
+	defer r.close()
+	time.Sleep(2 * reconnectPause)
+	pending, fd, got := q.Flush() > 0, q.fd, r.read()
+	if time.Since(began) > stuckTime {
+		return false
+	}
+	if !pending || fd < 0 || len(got) > 0 {
+		t.Fatal("lines go elsewhere because a syslogd is slow")
+	}
+	q.full = q.full.Add(-stuckTime)
+	got = settle(t, q, r.read)
+	same(t, append(old.read(), got...), numbers(0, lines))
+	return true
+}
+
+// A stream may take half of a line. That of a local socket does not, for lines as short as ours: TCP stands in for it.
+func TestQueuePartial(t *testing.T) {
+	path := filepath.Join(dir(t), "log")
+	other := newReader(t, unix.SOCK_STREAM, path)
+	defer other.close()
+	q := NewQueue(Syslog(path))
+	defer q.Close()
+	log := q.Log()
+	conn := overTCP(t, q)
+
+	// Odd amounts of room, so that it ends within lines. Each call leaves a line half sent.
+	var stream strings.Builder
+	buf, next := make([]byte, 5003), 0
+	sendHalf := func() {
+		for tries := 0; q.sent == 0; tries++ {
+			for q.waiting.len < fifoSize/4 {
+				if err := log.Write(Info, strconv.Itoa(next)+" "+strings.Repeat("x", 700)); err != nil {
+					t.Fatal(err)
+				}
+				next++
+			}
+			if q.Flush(); q.sent > 0 {
+				return
+			}
+			if tries == 10_000 {
+				t.Fatal("no line was ever sent in parts: nothing was tested")
+			}
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.Write(buf[:n])
+		}
+	}
+	for range 5 {
+		sendHalf()
+		for at := q.sent; q.sent == at; q.Flush() { // and the other half
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.Write(buf[:n])
+		}
+	}
+	sendHalf()
+
+	// The reader leaves in the midst of a line, and the next one gets that line in whole.
+	all := stream.String() + drain(t, q.fd, conn)
+	lines := strings.Split(all, "\x00")
+	half := lines[len(lines)-1]
+	if half == "" || len(half) != q.sent {
+		t.Fatalf("%d bytes of a line have come; %d were sent", len(half), q.sent)
+	}
+	var got []string
+	for _, line := range lines[:len(lines)-1] {
+		got = append(got, textOf(t, line))
+	}
+	conn.SetLinger(0) // at once, as with a local socket, and not at the second line
+	conn.Close()
+	got = append(got, settle(t, q, other.read)...)
+	same(t, got, numbers(0, next))
+}
+
+// overTCP leads q to a TCP connection.
+func overTCP(t *testing.T, q *Queue) *net.TCPConn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &unix.SockaddrInet4{Port: listener.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	if err := unix.Connect(fd, to); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(ample)); err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(q.fd)
+	q.fd = fd
+	return conn.(*net.TCPConn)
+}
+
+// drain reads all that fd has sent to conn. The kernel sends on what fd has taken as conn makes room for it,
+// when it likes: there is no more once nothing of it lacks an acknowledgement and nothing is left to read.
+func drain(t *testing.T, fd int, conn *net.TCPConn) string {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(fd int, request uint) int {
+		n, err := unix.IoctlGetInt(fd, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	var all []byte
+	buf := make([]byte, 64<<10)
+	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
+		onTheWay, unread := count(fd, unix.TIOCOUTQ), 0
+		if err := raw.Control(func(fd uintptr) { unread = count(int(fd), unix.TIOCINQ) }); err != nil {
+			t.Fatal(err)
+		}
+		if unread > 0 {
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, buf[:n]...)
+			continue
+		}
+		if onTheWay == 0 {
+			return string(all)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are still on the way", onTheWay)
+		}
+	}
+}
+
+// No descriptor is free when syslogd is back: lines wait until there is one.
+func TestQueueNoFreeDescriptor(t *testing.T) {
+	kinds(t, func(t *testing.T, kind int, path string) {
+		q := NewQueue(Syslog(path))
+		defer q.Close()
+		r := newReader(t, kind, path)
+		defer r.close()
+		var lim unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(reconnectPause)
+		err := q.Log().Write(Info, "0")
+		again, fd := q.Flush(), q.fd
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil || again != reconnectPause || fd != -1 {
+			t.Errorf("Write: %v; again in %v; descriptor %d", err, again, fd)
+		}
+		same(t, settle(t, q, r.read), numbers(0, 1))
+	})
+}
+
+func TestQueueStderrLeft(t *testing.T) {
+	r, w := pipe(t)
+	r.Close()
+	withStderr(t, w, func() {
+		q := NewQueue(Stderr())
+		defer q.Close()
+		for range 3 {
+			if err := q.Log().Write(Info, "PASS"); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(reconnectPause)
+		}
+		if q.Flush() == 0 {
+			t.Error("nothing pending; want the lines kept for who comes next")
+		}
+	})
+}
+
+func TestQueueNone(t *testing.T) {
+	before := openFiles(t)
+	q := NewQueue(None())
+	if err := q.Log().Write(Err, "PASS"); err != nil {
+		t.Error(err)
+	}
+	if q.Flush() > 0 || openFiles(t) != before {
+		t.Error("something is pending, or open")
+	}
+	q.Close()
+}
+
+// Close sends what there is room for, and waits for the rest no longer than its patience.
+func TestQueueClose(t *testing.T) {
+	before := openFiles(t)
+	path := filepath.Join(dir(t), "log")
+	r := newReader(t, unix.SOCK_DGRAM, path)
+	for _, reads := range []bool{true, false} {
+		inTime(t, func() {
+			q := NewQueue(Syslog(path))
+			for i := 0; q.waiting.len == 0; i++ { // one more than finds room
+				q.Log().Write(Info, strconv.Itoa(i))
+			}
+			if reads {
+				r.read()
+			}
+			q.Close()
+			q.Close()
+			if got := r.read(); reads && len(got) != 1 {
+				t.Errorf("Close sent %d lines; want 1", len(got))
+			}
+			if q.Flush() > 0 {
+				t.Error("something is pending after Close")
+			}
+		})
+	}
+	r.close()
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files open; %d before", after, before)
+	}
+}
