@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ func measureCounts(l *bench) {
 	if l.quick {
 		each = 10
 	}
+	check(hasten(os.Getpid()))
 	i := l.instance("counts", "mta "+l.program("stub"))
 	once := l.fewer(l.slices)
 	processes := []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}
@@ -61,7 +63,7 @@ func (l *bench) countFlood(p peer, together int) []perClient {
 	const linger = 500 * time.Millisecond
 	must(l.visits(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}))
 	who := p.at.worker(p.name)
-	check(pin(int(who), must(cpus())[0]))
+	check(errors.Join(pin(int(who), must(cpus())[0]), hasten(int(who))))
 	time.Sleep(linger)
 	began := time.Now()
 	c := must(reaching(p, "PREGREET", r.clients, func() (counted, error) {
