@@ -91,6 +91,12 @@ func twoMachines(t *testing.T) (server, client machine) {
 			}()
 		}
 	}()
+	for _, other := range []string{spared4, spared6} { // the wire takes a moment
+		lab.Eventually(t, other+" reaches the server", func() bool {
+			_, err := client.dial(other)
+			return err == nil
+		})
+	}
 	return server, client
 }
 

@@ -157,12 +157,13 @@ func (s *server) counts(want sessions) {
 
 func (s *server) status() (st status) {
 	s.t.Helper()
-	out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").Output()
-	if err == nil {
-		err = json.Unmarshal(out, &st)
-	}
-	if err != nil {
-		s.t.Fatal(err)
+	var said string
+	if !lab.Await(func() bool { // it may fail while many others want the ledger
+		out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").CombinedOutput()
+		said = string(out)
+		return err == nil && json.Unmarshal(out, &st) == nil
+	}) {
+		s.t.Fatalf("sendwrap status: %s", said)
 	}
 	return st
 }
