@@ -91,6 +91,12 @@ func twoMachines(t *testing.T) (server, client machine) {
 			}()
 		}
 	}()
+	for _, other := range []string{spared4, spared6} { // the wire takes a moment
+		lab.Eventually(t, other+" reaches the server", func() bool {
+			_, err := client.dial(other)
+			return err == nil
+		})
+	}
 	return server, client
 }
 
@@ -243,11 +249,12 @@ func (m machine) blocked(client, when string) {
 	}
 }
 
+var sets = map[string]string{"ipv4": "blocked4", "ipv6": "blocked6"}
+
 // elements are the networks in a set, which all have a time, and the seconds that each has left.
 func (m machine) elements(family string) map[netip.Prefix]int {
 	m.t.Helper()
-	set := map[string]string{"ipv4": "blocked4", "ipv6": "blocked6"}[family]
-	out := m.must("nft", "-j", "list", "set", "inet", "sendwrap", set)
+	out := m.must("nft", "-j", "list", "set", "inet", "sendwrap", sets[family])
 	var list struct {
 		Nftables []struct {
 			Set struct {

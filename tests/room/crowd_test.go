@@ -46,7 +46,7 @@ func TestCrowd(t *testing.T) {
 	s.signal(unix.SIGHUP)
 	s.sees("read anew", 1)
 	comes()
-	s.takeOver(func() {})
+	s.takeOver()
 	s.sees(fmt.Sprintf("has taken over %d clients", crowd), 1)
 	comes()
 	s.sees("KNOWN client=[127.1.1.1]:", 3*times)

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,12 +58,15 @@ func TestFlood(t *testing.T) {
 	s.signal(unix.SIGHUP)
 	s.sees("read anew", 1)
 	lab.Eventually(t, "more slam", func() bool { return slammed.Load() > least/2 })
-	s.takeOver(func() {
-		for range 20 { // some of them at the moment at which there is no program that could take them
-			s.signal(unix.SIGHUP)
-			time.Sleep(time.Millisecond)
+	all.Go(func() {
+		for !heeded.Load() { // some of them come when there is no program that could take them
+			_ = s.Process.Signal(unix.SIGHUP)
+			time.Sleep(rand.N(10 * time.Millisecond))
 		}
 	})
+	for range 3 {
+		s.takeOver()
+	}
 	heeded.Store(true)
 	all.Wait()
 

@@ -96,7 +96,7 @@ func TestNotify(t *testing.T) {
 			s.signal(unix.SIGHUP)
 			manager.hears("RELOADING=1\nMONOTONIC_USEC=")
 			manager.hears("READY=1")
-			s.takeOver(func() {})
+			s.takeOver()
 			manager.hears("READY=1")
 			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
 

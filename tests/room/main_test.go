@@ -105,19 +105,22 @@ func (s *server) ends() {
 	}
 }
 
-// takeOver has a new program take the place of the room's, and does something again and again
-// meanwhile. A room in which too much happens says so, and is asked again.
-func (s *server) takeOver(meanwhile func()) {
+// takeOver has a new program take the place of the room's. A room in which too much happens says
+// so, and is asked again.
+func (s *server) takeOver() {
 	s.t.Helper()
-	stays := 0
+	const taken, stay = "a new program has taken over", "the running program stays"
+	before, stays := s.logged(taken), s.logged(stay)
 	s.signal(unix.SIGUSR2)
 	lab.Eventually(s.t, "a new program takes over", func() bool {
-		meanwhile()
-		if n := s.logged("the running program stays"); n > stays {
+		if s.Ended() {
+			s.t.Fatalf("the room ends instead: %v", s.ProcessState)
+		}
+		if n := s.logged(stay); n > stays {
 			stays = n
 			s.signal(unix.SIGUSR2)
 		}
-		return s.logged("a new program has taken over") > 0
+		return s.logged(taken) > before
 	})
 }
 
@@ -157,12 +160,13 @@ func (s *server) counts(want sessions) {
 
 func (s *server) status() (st status) {
 	s.t.Helper()
-	out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").Output()
-	if err == nil {
-		err = json.Unmarshal(out, &st)
-	}
-	if err != nil {
-		s.t.Fatal(err)
+	var said string
+	if !lab.Await(func() bool { // it may fail while many others want the ledger
+		out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").CombinedOutput()
+		said = string(out)
+		return err == nil && json.Unmarshal(out, &st) == nil
+	}) {
+		s.t.Fatalf("sendwrap status: %s", said)
 	}
 	return st
 }
