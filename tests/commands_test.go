@@ -32,7 +32,8 @@ func cmdSendwrap(ts *testscript.TestScript, neg bool, args []string) {
 	scriptOf(ts).run(ts, neg, append([]string{ts.Getenv("SENDWRAP")}, args...))
 }
 
-// inside PROGRAM ARG… runs a program where the super-server and sendwrap run: it sees their /dev and their mounts.
+// inside PROGRAM ARG… runs a program where the super-server and sendwrap run: it sees their /dev and
+// their mounts.
 func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: inside PROGRAM ARG…")
