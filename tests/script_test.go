@@ -65,7 +65,8 @@ func machineOf(ts *testscript.TestScript) *machine { return scriptOf(ts).machine
 // find returns the path of a program, and skips the script if the machine has none.
 func (s *script) find(program string) string { return lab.NeedProgram(s.t, program) }
 
-// environ is what programs of the script get. Programs that the test binary plays do not know its stages.
+// environ is what programs of the script get. Programs that the test binary plays do not know its
+// stages.
 func (s *script) environ(ts *testscript.TestScript) []string {
 	return []string{"PATH=" + ts.Getenv("PATH"), "HOME=/", "LANG=C"}
 }
@@ -85,8 +86,8 @@ func TestScripts(t *testing.T) {
 	runScripts(t, way{"inetd", 4, false}, scriptFiles(t, "scripts/*.txtar"))
 }
 
-// TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are about
-// one of both only say so.
+// TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are
+// about one of both only say so.
 func TestScriptsInRoom(t *testing.T) {
 	t.Parallel()
 	runScripts(t, way{"inetd", 4, true}, scriptFiles(t, "scripts/*.txtar"))
@@ -115,8 +116,8 @@ func TestDecision(t *testing.T) {
 	}
 }
 
-// TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those that
-// take an address of everybody's.
+// TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those
+// that take an address of everybody's.
 func TestAlone(t *testing.T) {
 	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
 		for _, w := range []way{{"inetd", 4, false}, {"inetd-wait", 4, true}} {

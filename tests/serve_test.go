@@ -17,9 +17,9 @@ import (
 
 // serve KIND[,KIND]… ARG…
 //
-// Runs sendwrap with something on stdin that no super-server should put there: pipe, file, terminal,
-// closed, udp, unix, connected, listening or unix-listening. stdout and stderr are pipes. Further KINDs
-// are on fds 3, 4, … and passed by LISTEN_FDS.
+// Runs sendwrap with something on stdin that no super-server should put there: pipe, file,
+// terminal, closed, udp, unix, connected, listening or unix-listening. stdout and stderr are pipes.
+// Further KINDs are on fds 3, 4, … and passed by LISTEN_FDS.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: serve KIND[,KIND]… ARG…")
