@@ -21,12 +21,12 @@ const (
 // doing so, we must not spin.
 const spurious = 10 * time.Millisecond
 
-// stopSlack is how much longer at most the delay is for a process that is stopped meanwhile: ppoll(2), which
-// unix.Poll is, waits on for what was left when it was stopped.
+// stopSlack is how much longer at most the delay is for a process that is stopped meanwhile:
+// ppoll(2), which unix.Poll is, waits on for what was left when it was stopped.
 const stopSlack = 2 * time.Second
 
-// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it took
-// to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
+// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it
+// took to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
 // minutes (§4.5.3.2.1).
 //
 // fd must be the client's stream socket. Wait leaves its bytes unread (MSG_PEEK), so that the MTA
