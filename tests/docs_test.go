@@ -9,7 +9,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mandoc's lint knows what a man page of this kind should look like. Which other pages are installed here is not its business.
+// mandoc's lint knows what a man page of this kind should look like. Which other pages are
+// installed here is not its business.
 func TestManPages(t *testing.T) {
 	lab.NeedProgram(t, "mandoc")
 	pages, err := filepath.Glob("../docs/*.[58]")
