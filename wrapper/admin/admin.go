@@ -45,7 +45,7 @@ func commands() []command {
 		{"strike", "ADDRESS [REASON]", "count an offence, as an early talker's; for filters and scripts", strike},
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process: the room", nil},
 		{"guard", "", "watch the recipients of every session, as a milter for sendmail or Postfix", nil},
-		{"try", "[-room] [-listen ADDRESS]", "see it all at work, on loopback; -room: one process for all clients", tryIt},
+		{"try", "[-room] [-slow] [-listen ADDRESS]", "see it all at work, on loopback; -room: one process for all; -slow: for a slow machine", tryIt},
 		{"version", "", "which build this is", version},
 		{"help", "", "this text", nil},
 	}

@@ -13,6 +13,7 @@ func tryIt(c *call) error {
 	flags := flag.NewFlagSet("try", flag.ContinueOnError)
 	address := flags.String("listen", "", "")
 	inRoom := flags.Bool("room", false, "")
+	slow := flags.Bool("slow", false, "")
 	standIn := flags.Bool("mta", false, "")
 	c.file = "" // the default path means the machine's own mail; whoever wants that tried says so
 	if err := c.parse(flags, 0, 0); err != nil {
@@ -26,9 +27,12 @@ func tryIt(c *call) error {
 	if err != nil {
 		return err
 	}
-	o := try.Options{Program: program, File: c.file, Room: *inRoom, Out: c.stdout, Log: os.Stderr, Status: func(file string) error {
-		return status(&call{args: []string{"-f", file}, stdout: c.stdout, stderr: c.stderr})
-	}}
+	o := try.Options{
+		Program: program, File: c.file, Room: *inRoom, Slow: *slow, Out: c.stdout, Log: os.Stderr,
+		Status: func(file string) error {
+			return status(&call{args: []string{"-f", file}, stdout: c.stdout, stderr: c.stderr})
+		},
+	}
 	if c.file != "" {
 		if o.Config, _, err = c.config(); err != nil {
 			return err

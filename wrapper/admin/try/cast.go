@@ -100,35 +100,27 @@ const (
 	// mtaTime is what an MTA may take to greet, if it is not ours: it may ask a DNS that does not answer. A
 	// client waits so long (RFC 5321 §4.5.3.2.1).
 	mtaTime = 5 * time.Minute
+	// slowPace makes minutes of these on a slow machine. There only the verdict shows that a known
+	// client need not wait.
+	slowPace = 30
 )
 
-// unhurried is set when a test links sendwrap. What a test finds must not depend on how fast the
-// machine is.
-var unhurried string
-
-// patience is how long the show waits before it says that something is wrong, where so long is enough for people.
-func patience(d time.Duration) time.Duration {
-	if unhurried != "" {
-		return 30 * d
+// scenes is the show, in order, and what the configuration in force lets expect of it. A client
+// that need not wait sees something before those that must; a delay shorter than 2 s says nothing
+// about a busy machine.
+func (s *stage) scenes() []scene {
+	c, served := s.config, s.served()
+	waited := outcome{reply: greeted, clients: 1, least: c.GreetDelay, most: c.GreetDelay + s.patience}
+	if !s.standIn {
+		waited.most = c.GreetDelay + mtaTime
 	}
-	return d
-}
-
-// scenes is the show, in order, and what the configuration in force lets expect of it. Who need not wait sees something before
-// those that must; a delay shorter than 2 s says nothing about a busy machine.
-func scenes(c *config.Config, standIn bool) []scene {
-	waited := outcome{reply: greeted, clients: 1, least: c.GreetDelay, most: c.GreetDelay + patience(slack)}
-	served := outcome{reply: greeted, clients: 1, most: unwaited(c)}
-	if !standIn {
-		waited.most, served.most = c.GreetDelay+mtaTime, mtaTime
-	}
-	refused := func(reply string) outcome { return outcome{reply: reply, clients: 1, most: unwaited(c)} }
+	refused := func(reply string) outcome { return outcome{reply, 1, 0, s.unwaited()} }
 
 	show := []scene{
 		one(patient, "waits, then delivers a mail", (*client).deliver, waited, wrapper.Pass),
 		again(c, waited, served),
 		one(slammer, "speaks before the greeting", (*client).slam, refused(tooSoon(c)), wrapper.Pregreet),
-		leaving(c),
+		leaving(c, s.patience),
 		one(trusted, "is allowed, delivers a mail", (*client).deliver, served, wrapper.Allowed),
 		one(unwanted, "is denied", (*client).wait, refused(denied), wrapper.Denied),
 		atOnce(c, waited),
@@ -146,11 +138,23 @@ func scenes(c *config.Config, standIn bool) []scene {
 	if strikes == 0 {
 		last = one(striker, "waits this time", (*client).wait, waited, wrapper.Pass)
 	}
-	return append(append(show, last), dictionary(c)...)
+	show = append(append(show, last), dictionary(c, s.patience)...)
+	if r, is := s.server.(*room); is {
+		show = append(show, s.silence(r), theEnd())
+	}
+	return show
 }
 
-// unwaited is how long it may take until one sees something that need not wait.
-func unwaited(c *config.Config) time.Duration { return max(c.GreetDelay, patience(soon)) }
+// unwaited is how long it may take until a client sees something that need not wait.
+func (s *stage) unwaited() time.Duration { return max(s.config.GreetDelay, s.pace*soon) }
+
+// served is what a client sees that need not wait.
+func (s *stage) served() outcome {
+	if s.standIn {
+		return outcome{reply: greeted, clients: 1, most: s.unwaited()}
+	}
+	return outcome{reply: greeted, clients: 1, most: mtaTime}
+}
 
 // one is a scene of a single client.
 func one(role byte, does string, behave func(*client) sight, sees outcome, v wrapper.Verdict) scene {
@@ -182,10 +186,11 @@ func again(c *config.Config, waited, served outcome) scene {
 }
 
 // leaving hangs up well within the greet delay.
-func leaving(c *config.Config) scene {
+func leaving(c *config.Config, patience time.Duration) scene {
 	after := min(c.GreetDelay/3, time.Second).Truncate(time.Millisecond)
 	behave := func(c *client) sight { return c.leave(after) }
-	return one(hasty, fmt.Sprintf("hangs up after %v", after), behave, outcome{nothing, 1, after, after + patience(slack)}, wrapper.Hangup)
+	sees := outcome{nothing, 1, after, after + patience}
+	return one(hasty, fmt.Sprintf("hangs up after %v", after), behave, sees, wrapper.Hangup)
 }
 
 // atOnce is the crowd: as many as client_conns get in, exactly.

@@ -8,26 +8,19 @@ import (
 	"time"
 
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/ledger"
 )
 
 // What only a room can show: a crowd for which a process each would be too much.
 const (
 	silent    = 500         // clients that wait and do nothing else
 	longDelay = time.Minute // theirs, so that none of them has waited long enough before it is told to leave
-	fillTime  = 5 * time.Second
 )
 
-// silence is the crowd that waits, and one who need not. It leaves when that one has been served.
-func silence(c *config.Config, r *room, standIn bool) scene {
+// silence is the crowd that waits, and one that need not. It leaves when that one has been served.
+func (s *stage) silence(r *room) scene {
 	who, whom, v := byte(patient), "a known client", wrapper.Known
-	if c.Remember == 0 {
+	if s.config.Remember == 0 {
 		who, whom, v = trusted, "an allowed one", wrapper.Allowed
-	}
-	served := outcome{reply: greeted, clients: 1, most: unwaited(c)}
-	if !standIn {
-		served.most = mtaTime
 	}
 	var took time.Duration
 	var memory int
@@ -35,14 +28,14 @@ func silence(c *config.Config, r *room, standIn bool) scene {
 		who: addressOf(quiet), does: fmt.Sprintf("%d wait, %s comes", silent, whom),
 		play: func(call call) []sight {
 			before := r.memory()
-			waiting, sights := r.fill(call)
+			waiting, sights := r.fill(call, s.patience)
 			memory = r.memory() - before
 			one := alone(addressOf(who), call, (*client).wait)
 			took = one[0].took
 			return append(one, append(sights, leaveAll(waiting)...)...)
 		},
 		want: expectation{
-			outcomes: []outcome{served, {reply: nothing, clients: silent}},
+			outcomes: []outcome{s.served(), {reply: nothing, clients: silent}},
 			verdicts: counts{v: 1, wrapper.Hangup: silent},
 		},
 		note: func() string {
@@ -56,7 +49,7 @@ func silence(c *config.Config, r *room, standIn bool) scene {
 }
 
 // fill makes the crowd come and waits until the ledger counts all of it. What went wrong is a sight.
-func (r *room) fill(call call) (waiting []*client, sights []sight) {
+func (r *room) fill(call call, within time.Duration) (waiting []*client, sights []sight) {
 	for range silent {
 		c, err := call(addressOf(quiet))
 		if err != nil {
@@ -64,9 +57,9 @@ func (r *room) fill(call call) (waiting []*client, sights []sight) {
 		}
 		waiting = append(waiting, c)
 	}
-	for deadline := time.Now().Add(patience(fillTime)); ; time.Sleep(10 * time.Millisecond) {
-		var t ledger.Totals
-		if err := r.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() }); err != nil {
+	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
+		t, err := totals(r.ledger)
+		if err != nil {
 			return waiting, []sight{{reply: nothing, err: err}}
 		}
 		select {

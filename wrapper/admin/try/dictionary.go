@@ -55,8 +55,8 @@ func guessers(c *config.Config) []string {
 }
 
 // dictionary is what the guard is for.
-func dictionary(c *config.Config) []scene {
-	served := outcome{reply: greeted, clients: 1, most: patience(slack)}
+func dictionary(c *config.Config, patience time.Duration) []scene {
+	served := outcome{reply: greeted, clients: 1, most: patience}
 	show := []scene{
 		one(mistaken, "mistypes a name, delivers", (*client).mistype, served, wrapper.Pass),
 		guessing(c, served),

@@ -98,7 +98,7 @@ func (s *stage) watch(o Options, log *os.File) (err error) {
 // openGuarded opens a second door, behind which the MTA asks the guard: sendmail where it can be, or else the stand-in. If that is
 // behind the first one, too, there is no need for a second.
 func (s *stage) openGuarded(ctx context.Context, o Options) error {
-	mta, which, why := sendmail(ctx, s.dir, s.config.GuardListen)
+	mta, which, why := sendmail(ctx, s.dir, s.config.GuardListen, s.pace*promptly)
 	ours := why != nil
 	switch {
 	case !ours:

@@ -54,17 +54,7 @@ func playGuard(is string) {
 
 // A guard that does something else is found out in each scene of its own, and in no other.
 func TestShowFindsOutGuard(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Setenv(theReal, built(t))
-	given, err := config.Load(write(t, "greet_delay 1s\nmta /nonexistent/sendmail"), allowlist.All())
-	if err != nil {
-		t.Fatal(err)
-	}
-	unhurried = "yes" // the scenes at the door are to go as they should
-	defer func() { unhurried = "" }()
 	tests := []struct {
 		is, verdict string
 		want        []string
@@ -90,9 +80,9 @@ func TestShowFindsOutGuard(t *testing.T) {
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
 		}},
 	}
-	for _, tt := range tests {
+	for _, tt := range tests { // slow: the scenes at the door are to go as they should
 		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, Options{Program: self, Config: given, File: "FILE"}, tt.verdict, tt.want)
+			findsOut(t, tt.is, "1s", Options{Slow: true}, tt.verdict, tt.want)
 		})
 	}
 }
@@ -102,12 +92,7 @@ func TestGuardIsNotReady(t *testing.T) {
 	dir := tempDir(t)
 	file := filepath.Join(dir, "sendwrap.conf")
 	at := config.Listen{Network: "unix", Address: filepath.Join(dir, "guard.sock")}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(asks, "a sendwrap that hangs")
-	g, err := openGuard(self, file, at, nil)
+	g, err := openGuard(itself(t, "a sendwrap that hangs"), file, at, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 		os.Exit(run(m))
 	case "a sendwrap that lets everyone through":
 		StandIn("")
+	case "a sendwrap that is late":
+		time.Sleep(3500 * time.Millisecond)
+		StandIn("")
 	case "a sendwrap that denies everyone":
 		fmt.Print("554 5.7.1 no\r\n")
 	case "a sendwrap that crashes":
@@ -43,6 +46,17 @@ func TestMain(m *testing.M) {
 		fakeRoom(os.Getenv(asks))
 	}
 	syscall.Exit(0) // os.Exit takes a second with -race
+}
+
+// itself is the path of this test binary, which is something else from now on.
+func itself(t *testing.T, is string) string {
+	t.Helper()
+	t.Setenv(asks, is)
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // report says what the super-server has given us.
@@ -68,7 +82,7 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	sendwrap = sync.OnceValues(func() (string, error) {
 		program := filepath.Join(dir, "sendwrap")
-		build := exec.Command("go", "build", "-ldflags", "-X sendwrap/wrapper/admin/try.unhurried=yes", "-o", program, "sendwrap")
+		build := exec.Command("go", "build", "-o", program, "sendwrap")
 		if out, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("%v: %w\n%s", build, err, out)
 		}

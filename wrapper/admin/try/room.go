@@ -91,9 +91,7 @@ func (r *room) settle(ctx context.Context, _ int, within time.Duration) (wrong [
 
 // left says what there is of clients that have gone.
 func (r *room) left() (wrong []string) {
-	var t ledger.Totals
-	err := r.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() })
-	switch {
+	switch t, err := totals(r.ledger); {
 	case err != nil:
 		wrong = append(wrong, err.Error())
 	case t.Waiting+t.Serving > 0:

@@ -17,9 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 )
 
 // fakeRoom is something in the place of sendwrap that is given a listening socket.
@@ -77,13 +75,8 @@ func fakeRoom(is string) {
 // opened is a stage with a room that is something else.
 func opened(t *testing.T, is string) (*stage, *room) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(asks, is)
 	t.Setenv("TMPDIR", tempDir(t))
-	s, err := open(Options{Program: self, Room: true}, "127.0.0.1:0", nil)
+	s, err := open(Options{Program: itself(t, is), Room: true}, "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,21 +152,13 @@ func TestShowInRoom(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			shows(t, program, tt.conf, []string{"-room"}, tt.want)
+			shows(t, program, tt.conf, []string{"-room", "-slow"}, tt.want)
 		})
 	}
 }
 
 // A room that does something else is found out, scene by scene.
 func TestShowFindsOutRoom(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	given, err := config.Load(write(t, "greet_delay 9s\nmta /nonexistent/sendmail"), allowlist.All())
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		is, verdict string
 		want        []string
@@ -194,7 +179,7 @@ func TestShowFindsOutRoom(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, Options{Program: self, Config: given, File: "FILE", Room: true}, tt.verdict, tt.want)
+			findsOut(t, tt.is, "9s", Options{Room: true}, tt.verdict, tt.want)
 		})
 	}
 }

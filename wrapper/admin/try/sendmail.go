@@ -23,8 +23,9 @@ const (
 	sendmailCF   = "/usr/share/sendmail/cf/m4/cf.m4"
 )
 
-// promptly is how long anything of sendmail may take before the show, which takes hundredths of it: over a host name without
-// a domain it would sleep for a minute, and a DNS that does not answer would make each scene wait.
+// promptly is how long all of sendmail may take before the show; it takes a tenth of it. Over a
+// host name without a domain sendmail would sleep for a minute (which slowPace must not reach), and
+// a DNS that does not answer would make each scene wait.
 const promptly = time.Second
 
 //go:embed sendmail.mc
@@ -35,7 +36,10 @@ var errNoSendmail = errors.New("no sendmail")
 
 // sendmail makes a site in dir, with the guard for its milter, and returns the command that serves one client there, and
 // which sendmail it is. The site has been seen to take a mail. The error is why the stand-in must do.
-func sendmail(ctx context.Context, dir string, guard config.Listen) (mta []string, version string, err error) {
+func sendmail(ctx context.Context, dir string, guard config.Listen, within time.Duration) (
+	mta []string, version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	for _, file := range []string{realSendmail, sendmailCF} {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			return nil, "", errNoSendmail
@@ -67,8 +71,6 @@ func makeSite(ctx context.Context, site, cf string, guard config.Listen) error {
 	if err := os.WriteFile(filepath.Join(site, "service.switch"), []byte("hosts files\naliases files\n"), 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
-	defer cancel()
 	m4 := exec.CommandContext(ctx, "m4")
 	m4.Stdin = strings.NewReader(strings.NewReplacer("SITE", site, "SOCKET", guard.Address).Replace(sendmailMC))
 	text, err := m4.Output()
@@ -80,10 +82,8 @@ func makeSite(ctx context.Context, site, cf string, guard config.Listen) error {
 
 // sendmailVersion asks the program what it is, since others have that name, too. This is a question to which they do nothing.
 func sendmailVersion(ctx context.Context, cf string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
-	defer cancel()
 	ask := exec.CommandContext(ctx, realSendmail, "-C", cf, "-d0.1", "-bt")
-	ask.WaitDelay = patience(promptly)
+	ask.WaitDelay = slack           // for a child of it that has our pipe
 	text, _ := ask.CombinedOutput() // its status says nothing
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
 	version, is := bytes.CutPrefix(first, []byte("Version 8."))
@@ -105,8 +105,6 @@ func rehearse(ctx context.Context, mta []string) error {
 		return err
 	}
 	defer inetd.close()
-	ctx, cancel := context.WithTimeout(ctx, patience(promptly))
-	defer cancel()
 	seen := alone(addressOf(mistaken), func(from netip.Addr) (*client, error) { return dial(ctx, from, inetd.address()) }, (*client).deliver)[0]
 	switch {
 	case seen.err != nil:

@@ -46,7 +46,7 @@ func TestShowWithSendmail(t *testing.T) {
 			if tt.want[0] != 'S' { // a real one must not be slow
 				t.Parallel()
 			}
-			args := append([]string{program, "try"}, tt.args...)
+			args := append([]string{program, "try", "-slow"}, tt.args...)
 			if tt.args == nil || tt.args[0] == "-room" {
 				args = append(args, "-f", write(t, "greet_delay 1s\nmta /nonexistent/sendmail"))
 			}

@@ -21,6 +21,7 @@ type Options struct {
 	Config  *config.Config // nil = the one built in, with a short greet delay
 	File    string         // from which Config was read
 	Room    bool           // one sendwrap for all clients
+	Slow    bool           // so is this machine: what is late is not wrong for minutes
 	Out     io.Writer
 	Log     *os.File                // where Listen lets sendwrap log
 	Status  func(file string) error // prints the status of the ledger that a configuration names
@@ -101,7 +102,7 @@ func (sc scene) perform(ctx context.Context, s *stage) (seen, error) {
 // play plays one scene until its last process has ended, so that the ledger has counted all of it. An error
 // means that the show cannot go on.
 func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
-	before, err := s.totals()
+	before, err := totals(s.ledger)
 	if err != nil {
 		return seen{}, err
 	}
@@ -131,7 +132,7 @@ func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
 	if ctx.Err() != nil {
 		return seen{}, ErrInterrupted
 	}
-	after, err := s.totals()
+	after, err := totals(s.ledger)
 	if err != nil {
 		return seen{}, err
 	}

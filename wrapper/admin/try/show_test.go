@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -102,7 +103,7 @@ func TestShow(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			shows(t, program, tt.conf, nil, tt.want)
+			shows(t, program, tt.conf, []string{"-slow"}, tt.want)
 		})
 	}
 }
@@ -169,15 +170,6 @@ func nothingLeft(t *testing.T, dir string) {
 
 // A sendwrap that does something else is found out, scene by scene.
 func TestShowFindsOut(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// None of these makes anybody wait.
-	given, err := config.Load(write(t, "greet_delay 9s\nmta /nonexistent/sendmail"), allowlist.All())
-	if err != nil {
-		t.Fatal(err)
-	}
 	tests := []struct {
 		is, verdict string
 		want        []string
@@ -196,17 +188,21 @@ func TestShowFindsOut(t *testing.T) {
 		{"a sendwrap that denies everyone", "17 of 17 scenes did not go as they should", []string{"\n  ! saw \"554 5.7.1 no\"; want 220\n"}},
 		{"a sendwrap that crashes", "17 of 17 scenes did not go as they should", []string{": exit status 3\n", "\n  ! saw \"closed without a word\"; want 220\n", "\n  ! and "}},
 	}
-	for _, tt := range tests {
+	for _, tt := range tests { // none of them makes anybody wait
 		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, Options{Program: self, Config: given, File: "FILE"}, tt.verdict, tt.want)
+			findsOut(t, tt.is, "9s", Options{}, tt.verdict, tt.want)
 		})
 	}
 }
 
 // findsOut runs the show of a sendwrap that is something else, and wants to be told so.
-func findsOut(t *testing.T, is string, o Options, verdict string, want []string) {
+func findsOut(t *testing.T, is, delay string, o Options, verdict string, want []string) {
 	t.Helper()
-	t.Setenv(asks, is)
+	var err error
+	o.Program, o.File = itself(t, is), write(t, "greet_delay "+delay+"\nmta /nonexistent/sendmail")
+	if o.Config, err = config.Load(o.File, allowlist.All()); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("TMPDIR", tempDir(t))
 	before := runtime.NumGoroutine()
 	var out bytes.Buffer
@@ -242,12 +238,7 @@ func findsOut(t *testing.T, is string, o Options, verdict string, want []string)
 
 // A process that hangs is given up, and killed, so that the show goes on.
 func TestSceneIsGivenUp(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(asks, "a sendwrap that hangs")
-	s, err := open(Options{Program: self}, "127.0.0.1:0", nil)
+	s, err := open(Options{Program: itself(t, "a sendwrap that hangs")}, "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,6 +257,24 @@ func TestSceneIsGivenUp(t *testing.T) {
 	}
 	if n := running(s.server.(*superServer)); n != 0 {
 		t.Errorf("%d processes left", n)
+	}
+}
+
+// What is late on a quick machine is not on a slow one.
+func TestSlow(t *testing.T) {
+	for slow, late := range map[bool]bool{false: true, true: false} {
+		o := Options{Program: itself(t, "a sendwrap that is late"), Slow: slow}
+		s, err := open(o, "127.0.0.1:0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close()
+		s.patience = ample
+		sc := one(patient, "is late", (*client).wait, s.served(), wrapper.Pass)
+		seen, err := s.play(t.Context(), sc)
+		if got := strings.Contains(fmt.Sprint(seen.wrong), "220 came after "); got != late || err != nil {
+			t.Errorf("slow %v: %q, %v; want late %v", slow, seen.wrong, err, late)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type stage struct {
 	guarded server // as server, with an MTA that asks the guard
 	asker   string // what that MTA is
 
+	pace     time.Duration // a factor: how much slower than usual all may go
 	patience time.Duration // with a client that takes longer than it should
 	ending   time.Duration // for which a process may go on once its client has left
 }
@@ -52,7 +53,11 @@ type server interface {
 // open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is what fd 0 is, as
 // under inetd.
 func open(o Options, address string, log *os.File) (_ *stage, err error) {
-	s := &stage{patience: patience(slack), ending: patience(5 * time.Second)}
+	s := &stage{pace: 1}
+	if o.Slow {
+		s.pace = slowPace
+	}
+	s.patience, s.ending = s.pace*slack, s.pace*5*time.Second
 	if s.dir, err = makeDir(); err != nil {
 		return nil, err
 	}
@@ -73,7 +78,7 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if s.standIn = o.Config == nil || !runnable(s.config.MTA[0]); s.standIn {
 		s.config.MTA = s.standInFor(o)
 	} else {
-		s.ending = time.Minute
+		s.ending = max(s.ending, time.Minute)
 	}
 	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
 		return nil, err
@@ -123,15 +128,6 @@ func (s *stage) serve(o Options, address, file string, log *os.File, ours bool) 
 	return inetd, nil
 }
 
-// scenes are those of the show.
-func (s *stage) scenes() []scene {
-	list := scenes(s.config, s.standIn)
-	if r, is := s.server.(*room); is {
-		list = append(list, silence(s.config, r, s.standIn), theEnd())
-	}
-	return list
-}
-
 // close ends all processes and leaves nothing behind.
 func (s *stage) close() error {
 	if s.guarded != nil && s.guarded != s.server {
@@ -150,9 +146,8 @@ func (s *stage) close() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
-// totals are the ledger's.
-func (s *stage) totals() (t ledger.Totals, err error) {
-	err = s.ledger.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() })
+func totals(l *ledger.Ledger) (t ledger.Totals, err error) {
+	err = l.Do(ledger.Now(), func(tx *ledger.Tx) { t = tx.Totals() })
 	return t, err
 }
 

@@ -14,12 +14,7 @@ import (
 // serving opens a super-server whose program is this test binary as something else.
 func serving(t *testing.T, is string) *superServer {
 	t.Helper()
-	t.Setenv(asks, is)
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := listen("127.0.0.1:0", []string{program, "sendwrap", "-f", "FILE"}, nil)
+	s, err := listen("127.0.0.1:0", []string{itself(t, is), "sendwrap", "-f", "FILE"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
