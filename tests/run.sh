@@ -12,36 +12,44 @@ for lock in "$tmp"/sw??????/.lock-of-sendwrap; do
 	test -e "$lock" || continue
 	flock --nonblock "$lock" rm -rf --one-file-system "${lock%/*}" || : # that run lives
 done
-TMPDIR=$(mktemp -d "$tmp/swXXXXXX") # short: the names of sockets are in it
-export TMPDIR
-exec 9>"$TMPDIR/.lock"
-flock 9
-mv "$TMPDIR/.lock" "$TMPDIR/.lock-of-sendwrap"
-chmod 755 "$TMPDIR" # daemons of the tests run as other users, too
-
-apart='unshare --pid --fork --kill-child --mount-proc --'
-$apart true 2>/dev/null || apart=''
-
-# In the background, since a signal must reach this shell while the command runs. A shell has what is in
-# its background ignore SIGINT and SIGQUIT, which the tests must not inherit. It leads a process group, so
-# that all of it can be ended, and ends with this shell.
-# shellcheck disable=SC2086 # the words of a command
-setsid setpriv --pdeathsig KILL env --default-signal $apart "$@" </dev/null 9<&- &
-command=$!
+mine=''
+command=''
 
 # The namespace ends a little later than the process that has made it. Until then there are new files.
 # shellcheck disable=SC2317 # a trap calls it
 clean() {
-	kill -KILL -"$command" 2>/dev/null || :
-	wait "$command" || :
+	if test "$command"; then
+		kill -KILL -"$command" 2>/dev/null || # which may not be a group yet
+			kill -KILL "$command" 2>/dev/null || :
+		wait "$command" || :
+	fi
 	tries=0
-	until rm -rf --one-file-system "$TMPDIR" 2>/dev/null || test "$tries" = 600; do
+	until rm -rf --one-file-system "$mine" 2>/dev/null || test "$tries" = 600; do
 		tries=$((tries + 1))
 		sleep 0.1
 	done
 }
 trap clean EXIT
 trap 'exit 1' HUP INT TERM
+
+mine=$(mktemp -d "$tmp/swXXXXXX") # short: the names of sockets are in it
+exec 9>"$mine/.lock"
+flock 9
+mv "$mine/.lock" "$mine/.lock-of-sendwrap"
+chmod 755 "$mine" # daemons of the tests run as other users, too
+export TMPDIR="$mine"
+
+apart='unshare --pid --fork --kill-child --mount-proc --'
+$apart true 2>/dev/null || apart=''
+
+# In the background, since a signal must reach this shell while the command runs. A shell has what is in
+# its background ignore SIGINT and SIGQUIT, which the tests must not inherit. It leads a process group, so
+# that all of it can be ended, and ends with this shell, also if that has ended already.
+# shellcheck disable=SC2016,SC2086 # its own parent; the words of a command
+setsid setpriv --pdeathsig KILL sh -c 'test $PPID = "$0" && exec "$@"' $$ \
+	env --default-signal $apart "$@" </dev/null 9<&- &
+command=$!
+
 status=0
 wait "$command" || status=$?
 exit "$status"
