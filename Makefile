@@ -55,7 +55,8 @@ BENCH ?= -markdown docs/BENCHMARKS.md
 
 .PHONY: bench
 bench: setup
-	$(GO) run ./tests/bench $(BENCH)
+	$(GO) build -o bin/bench ./tests/bench
+	bin/bench $(BENCH)
 
 .PHONY: install
 install: all

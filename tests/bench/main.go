@@ -95,7 +95,7 @@ func run(o options) error {
 		return errors.New("run it as root: it measures in namespaces of its own")
 	}
 	// Before anything that a signal must not leave behind. SIGPIPE: nobody reads the rows any more.
-	// `go run` hands no signal on but what the terminal sends.
+	// And `go run` that is ended hands no signal on.
 	orphaned := lab.Orphaned()
 	signalled, stop := signal.NotifyContext(context.Background(),
 		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
@@ -108,6 +108,7 @@ func run(o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	os.Setenv("TMPDIR", dir) // what a compiler leaves that is interrupted goes, too
 	if err := build(dir, o.sendwrap); err != nil {
 		return err
 	}
@@ -130,6 +131,9 @@ func run(o options) error {
 	} else {
 		fmt.Println()
 		err = t.write(os.Stdout)
+	}
+	if ctx.Err() != nil {
+		return errors.Join(err, errors.New("interrupted"))
 	}
 	if failed := t.failed(); failed > 0 {
 		return errors.Join(err, fmt.Errorf("%d measurements have failed", failed))
