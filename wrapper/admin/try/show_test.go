@@ -204,6 +204,7 @@ func findsOut(t *testing.T, is, delay string, o Options, verdict string, want []
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", tempDir(t))
+	t.Setenv("PATH", "/nonexistent") // no m4: the stand-in asks the guard
 	before := runtime.NumGoroutine()
 	var out bytes.Buffer
 	o.Out, o.Status = &out, func(file string) error {
