@@ -30,8 +30,8 @@ func TestFirewallArguments(t *testing.T) {
 	for family, networks := range map[string][]string{
 		"ipv4": {
 			"192.0.2.1; flush ruleset", "192.0.2.1\nflush ruleset", "192.0.2.1\n", "$(touch hacked)",
-			"`touch hacked`", "192.0.2.1 }", "*", "-f", "--", "", " ", "mx.example", "192.0.2.1\\n", "192.0.2",
-			"192.0.2.1.1", "192.0.2.256", "192.0.2.", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/32/32",
+			"`touch hacked`", "192.0.2.1 }", "*", "-f", "--", "", " ", "mx.example", "192.0.2.1\\n",
+			"192.0.2", "192.0.2.1.1", "192.0.2.256", "192.0.2.", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/32/32",
 			"192.0.2.1/24", "0.0.0.0/0", "10.0.0.0/7", "192.0.2.1-192.0.2.9", "2001:db8::1",
 		},
 		"ipv6": {
@@ -60,7 +60,8 @@ func TestFirewallArguments(t *testing.T) {
 			t.Fatalf("%q: nft was called", args)
 		}
 	}
-	if out, err := run("192.0.2.1", "ipv4", "2678400", "$(touch hacked); -f"); err != nil || out != "" {
+	out, err := run("192.0.2.1", "ipv4", "2678400", "$(touch hacked); -f")
+	if err != nil || out != "" {
 		t.Errorf("right arguments: %v, %q", err, out)
 	}
 	if _, err := os.Stat(calls); err != nil {

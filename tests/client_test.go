@@ -21,8 +21,8 @@ func (h *holder) hold() {
 	<-h.release
 }
 
-// await waits until a client is held, under its name, or until its dialogue is over. It returns what that
-// comes to.
+// await waits until a client is held, under its name, or until its dialogue is over. It returns
+// what that comes to.
 func (s *script) await(name string, h *holder) error {
 	select {
 	case err := <-h.result:
@@ -68,8 +68,8 @@ func ends(ts *testscript.TestScript, args []string) (from, to, as string) {
 
 // client FILE [from ADDRESS] [to ADDRESS] [as NAME]
 //
-// Plays the dialogue in FILE from ADDRESS ($CLIENT) to port 25 of ADDRESS ($MX), to its end or to its
-// step `hold`. A client that is held goes by the name of its FILE, or by NAME.
+// Plays the dialogue in FILE from ADDRESS ($CLIENT) to port 25 of ADDRESS ($MX), to its end or to
+// its step `hold`. A client that is held goes by the name of its FILE, or by NAME.
 func cmdClient(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: client FILE [from ADDRESS] [to ADDRESS] [as NAME]")
@@ -98,8 +98,8 @@ func cmdClient(ts *testscript.TestScript, neg bool, args []string) {
 
 // release NAME
 //
-// Lets the client that is held go on, to its next `hold` or to its end. Of `clients` it prints what they
-// saw first.
+// Lets the client that is held go on, to its next `hold` or to its end. Of `clients` it prints what
+// they saw first.
 func cmdRelease(ts *testscript.TestScript, neg bool, args []string) {
 	s := scriptOf(ts)
 	if neg || len(args) != 1 || s.holders[args[0]] == nil {

@@ -32,7 +32,8 @@ func cmdSendwrap(ts *testscript.TestScript, neg bool, args []string) {
 	scriptOf(ts).run(ts, neg, append([]string{ts.Getenv("SENDWRAP")}, args...))
 }
 
-// inside PROGRAM ARG… runs a program where the super-server and sendwrap run: it sees their /dev and their mounts.
+// inside PROGRAM ARG… runs a program where the super-server and sendwrap run: it sees their /dev
+// and their mounts.
 func cmdInside(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: inside PROGRAM ARG…")
@@ -92,8 +93,8 @@ func readStatus(ts *testscript.TestScript) status {
 	return st
 }
 
-// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in their
-// own time.
+// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in
+// their own time.
 func waitCount(ts *testscript.TestScript, args []string, count func(status, string) (int, bool)) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: ledgercount VERDICT N, sessions waiting|serving|clients|blocked N")
@@ -152,8 +153,8 @@ func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(site.Make())
 }
 
-// waitload X makes the 1-minute load average at least X, a small number. The kernel works it out every
-// 5 s.
+// waitload X makes the 1-minute load average at least X, a small number. The kernel works it out
+// every 5 s.
 func cmdWaitLoad(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitload X")

@@ -18,9 +18,10 @@ var reply = regexp.MustCompile(`^(\d{3})[ -](?:(\d\.\d+\.\d+) )?`)
 
 // clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]
 //
-// Plays the dialogue N times at once; from a NETWORK each client has its own address; of several servers
-// they take one after the other. At `hold` each waits for all others, or, with a NAME, until that is
-// released. Prints a tally of the first line that each saw: `5 220`, `195 421 4.7.0`, `3 nothing`.
+// Plays the dialogue N times at once; from a NETWORK each client has its own address; of several
+// servers they take one after the other. At `hold` each waits for all others, or, with a NAME,
+// until that is released. Prints a tally of the first line that each saw: `5 220`, `195 421 4.7.0`,
+// `3 nothing`.
 func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]")

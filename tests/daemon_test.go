@@ -15,9 +15,9 @@ import (
 
 // superserver [KIND [ADDRESS]] [: PROGRAM ARG…]
 //
-// Starts a super-server of that KIND ($SUPERSERVER) on port 25 of ADDRESS ($MX) that starts PROGRAM for
-// each client, `sendwrap -f sendwrap.conf` mostly. In a script that runs in the room KIND is what stands
-// for it there.
+// Starts a super-server of that KIND ($SUPERSERVER) on port 25 of ADDRESS ($MX) that starts PROGRAM
+// for each client, `sendwrap -f sendwrap.conf` mostly. In a script that runs in the room KIND is
+// what stands for it there.
 func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	var program []string
 	if i := slices.Index(args, ":"); i >= 0 {
@@ -56,8 +56,8 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 
 // daemon ADDRESS PROGRAM ARG…
 //
-// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's own
-// command line mostly.
+// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's
+// own command line mostly.
 func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: daemon ADDRESS PROGRAM ARG…")
@@ -85,7 +85,8 @@ func startDaemon(ts *testscript.TestScript, argv []string, listen netip.AddrPort
 	}
 }
 
-// stopserver ends the super-server and the room that it has started; the sessions they started live on.
+// stopserver ends the super-server and the room that it has started; the sessions they started live
+// on.
 func cmdStopServer(ts *testscript.TestScript, neg bool, args []string) {
 	machineOf(ts).stop(serverOf(ts))
 }
@@ -104,8 +105,8 @@ func cmdServerEnds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can connect,
-// speak and leave before sendwrap looks at them.
+// freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can
+// connect, speak and leave before sendwrap looks at them.
 func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGSTOP) }
 
 // thaw lets it go on.

@@ -17,7 +17,8 @@ import (
 
 const module = "sendwrap"
 
-// mayImport is the layout: which of our packages each of our packages may import. Imports run down only.
+// mayImport is the layout: which of our packages each of our packages may import. Imports run down
+// only.
 var mayImport = map[string][]string{
 	"allowlist":         {},
 	"exec":              {},
@@ -63,7 +64,8 @@ func (p aPackage) short() string {
 
 func ourPackages(t *testing.T) []aPackage { return goList(t, "./...") }
 
-// goList is what go list says with these arguments, for the sendwrap that is installed: without cgo.
+// goList is what go list says with these arguments, for the sendwrap that is installed: without
+// cgo.
 func goList(t *testing.T, args ...string) (list []aPackage) {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...)

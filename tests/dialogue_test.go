@@ -99,13 +99,14 @@ func dial(d *dialogue, from, to string) (*talk, error) {
 	return &talk{Client: conn, dialogue: d, start: start, last: start, hold: func() {}}, nil
 }
 
-// play goes through the steps, then closes the connection. Its error says which step failed and what was
-// seen instead.
+// play goes through the steps, then closes the connection. Its error says which step failed and
+// what was seen instead.
 func (t *talk) play() error {
 	defer t.Close()
 	for _, s := range t.steps {
 		if err := t.step(s); err != nil {
-			return fmt.Errorf("%s:%d: (+%v) %w", t.name, s.line, time.Since(t.start).Round(time.Millisecond), err)
+			after := time.Since(t.start).Round(time.Millisecond)
+			return fmt.Errorf("%s:%d: (+%v) %w", t.name, s.line, after, err)
 		}
 	}
 	return nil
@@ -171,8 +172,8 @@ func (t *talk) step(s step) error {
 	return nil
 }
 
-// quiet fails if anything comes within d of what was last sent. What is found later than that may have
-// come later.
+// quiet fails if anything comes within d of what was last sent. What is found later than that may
+// have come later.
 func (t *talk) quiet(d time.Duration) error {
 	deadline := t.last.Add(d)
 	_ = t.SetReadDeadline(deadline)

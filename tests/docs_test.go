@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mandoc's lint knows what a man page of this kind should look like. Which other pages are installed here is not its business.
+// mandoc's lint knows what a man page of this kind should look like. Which other pages are
+// installed here is not its business.
 func TestManPages(t *testing.T) {
 	lab.NeedProgram(t, "mandoc")
 	pages, err := filepath.Glob("../docs/*.[58]")
@@ -23,5 +25,29 @@ func TestManPages(t *testing.T) {
 				t.Error(line)
 			}
 		}
+	}
+}
+
+// README quotes rows of the benchmark, by their names.
+func TestQuotedRows(t *testing.T) {
+	texts := map[string]string{}
+	for _, name := range []string{"README.md", "docs/BENCHMARKS.md"} {
+		text, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	_, quoted, _ := strings.Cut(texts["README.md"], "\n| measured on ")
+	quoted, _, _ = strings.Cut(quoted, "\n\n")
+	rows := strings.Split(quoted, "\n")[2:] // without the head and its rule
+	for _, row := range rows {
+		name := strings.TrimSpace(strings.Split(row, "|")[1])
+		if !strings.Contains(texts["docs/BENCHMARKS.md"], "\n"+name+"  ") {
+			t.Errorf("README quotes %q, which is no row of docs/BENCHMARKS.md", name)
+		}
+	}
+	if len(rows) != 10 {
+		t.Errorf("README quotes %d rows; want 10", len(rows))
 	}
 }

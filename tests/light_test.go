@@ -25,8 +25,8 @@ var light = []string{
 	"sync/atomic", "syscall", "time", "unsafe",
 }
 
-// debts are what is in the binary, though no connection needs it, and why it is. There is to be less of it, and
-// never more: a debt that is paid leaves the list.
+// debts are what is in the binary, though no connection needs it, and why it is. There is to be
+// less of it, and never more: a debt that is paid leaves the list.
 var debts = map[string]string{
 	"sendwrap/wrapper/admin":     "the commands are in the same binary",
 	"sendwrap/wrapper/admin/try": "so is the show",

@@ -16,8 +16,8 @@ import (
 )
 
 // A machine is what the programs of one script live on: a mount namespace with a /dev, a /run and a
-// /var/lib of its own, and in /dev the socket `log` on which the script listens. Its programs end with
-// it.
+// /var/lib of its own, and in /dev the socket `log` on which the script listens. Its programs end
+// with it.
 type machine struct {
 	*lab.Thread
 	mount   string // the name of the mount namespace, by which its processes are known
@@ -58,8 +58,8 @@ func newMachine(maillog string) (*machine, error) {
 	return m, nil
 }
 
-// run runs a program on the machine and returns its exit code, its output and an error if it could not
-// be run to its end.
+// run runs a program on the machine and returns its exit code, its output and an error if it could
+// not be run to its end.
 func (m *machine) run(dir string, env, argv []string) (code int, stdout, stderr string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lab.Patience)
 	defer cancel()
@@ -112,8 +112,8 @@ func (r *aRoom) stop() {
 	_ = unix.Kill(r.pid, unix.SIGCONT)
 }
 
-// close stops the daemons, waits for the sessions to end by themselves, and returns an error that names
-// those that did not.
+// close stops the daemons, waits for the sessions to end by themselves, and returns an error that
+// names those that did not.
 func (m *machine) close() error {
 	for _, d := range m.daemons {
 		m.stop(d)
@@ -143,7 +143,8 @@ func (m *machine) idle() error {
 	})
 }
 
-// quieten waits until nothing runs on the machine but what may stay. Its error names what still does.
+// quieten waits until nothing runs on the machine but what may stay. Its error names what still
+// does.
 func (m *machine) quieten(mayStay func() []int) error {
 	var left []int
 	if lab.Await(func() bool {

@@ -18,8 +18,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Where rooms say how they are, as to systemd (sd_notify(3)): so we learn which processes are rooms, and
-// when one has read its configuration, whatever it logs and where.
+// Where rooms say how they are, as to systemd (sd_notify(3)): so we learn which processes are
+// rooms, and when one has read its configuration, whatever it logs and where.
 const (
 	notifyVar    = "NOTIFY_SOCKET"
 	notifySocket = "/run/notify"
@@ -173,8 +173,8 @@ func (r *rooms) states(confs []string) map[string]string {
 	return states
 }
 
-// refresh has each room read its configuration again, if that has changed since it did, and waits until
-// it has.
+// refresh has each room read its configuration again, if that has changed since it did, and waits
+// until it has.
 func (r *rooms) refresh(confs []string) error {
 	states := r.states(confs)
 	r.mu.Lock()
@@ -207,8 +207,8 @@ func (r *rooms) refresh(confs []string) error {
 
 var includeLine = regexp.MustCompile(`(?m)^\s*include\s+(\S+)`)
 
-// state tells one state of a file, and of what it includes, from another. Nothing is read that is not a
-// file of reasonable size.
+// state tells one state of a file, and of what it includes, from another. Nothing is read that is
+// not a file of reasonable size.
 func state(name string, depth int) string {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil || depth == 0 {

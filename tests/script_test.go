@@ -65,7 +65,8 @@ func machineOf(ts *testscript.TestScript) *machine { return scriptOf(ts).machine
 // find returns the path of a program, and skips the script if the machine has none.
 func (s *script) find(program string) string { return lab.NeedProgram(s.t, program) }
 
-// environ is what programs of the script get. Programs that the test binary plays do not know its stages.
+// environ is what programs of the script get. Programs that the test binary plays do not know its
+// stages.
 func (s *script) environ(ts *testscript.TestScript) []string {
 	return []string{"PATH=" + ts.Getenv("PATH"), "HOME=/", "LANG=C"}
 }
@@ -85,7 +86,8 @@ func TestScripts(t *testing.T) {
 	runScripts(t, way{"inetd", 4, false}, scriptFiles(t, "scripts/*.txtar"))
 }
 
-// TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are about one of both only say so.
+// TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are
+// about one of both only say so.
 func TestScriptsInRoom(t *testing.T) {
 	t.Parallel()
 	runScripts(t, way{"inetd", 4, true}, scriptFiles(t, "scripts/*.txtar"))
@@ -97,8 +99,8 @@ func TestRoom(t *testing.T) {
 	runScripts(t, way{"inetd-wait", 4, false}, scriptFiles(t, "scripts/room/*.txtar"))
 }
 
-// TestDecision runs the scripts in decision/, one for each row of the decision, under every super-server, with a process for each
-// client and in the room, on IPv4 and IPv6.
+// TestDecision runs the scripts in decision/, one for each row of the decision, under every
+// super-server, with a process for each client and in the room, on IPv4 and IPv6.
 func TestDecision(t *testing.T) {
 	t.Parallel()
 	files := scriptFiles(t, "scripts/decision/*.txtar")
@@ -114,7 +116,8 @@ func TestDecision(t *testing.T) {
 	}
 }
 
-// TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those that measure.
+// TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those
+// that take an address of everybody's.
 func TestAlone(t *testing.T) {
 	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
 		for _, w := range []way{{"inetd", 4, false}, {"inetd-wait", 4, true}} {
@@ -163,11 +166,11 @@ func runScripts(t *testing.T, w way, files []string) {
 				"MX2":         fmt.Sprintf("198.18.%d.%d", n%256, 125+n/256),
 			}
 			if w.family == 4 {
-				vars["MX"], vars["CLIENT"], vars["NEIGHBOUR"], vars["OTHER"] = vars["MX4"], "192.0.2.9", "192.0.2.10", "203.0.113.7"
-				vars["CLIENTNET"] = "192.0.2.0/24"
+				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX4"], "192.0.2.9", "192.0.2.0/24"
+				vars["NEIGHBOUR"], vars["OTHER"] = "192.0.2.10", "203.0.113.7"
 			} else {
-				vars["MX"], vars["CLIENT"], vars["NEIGHBOUR"], vars["OTHER"] = vars["MX6"], "2001:db8:9:9::9", "2001:db8:9:a::9", "2001:db8:7::7"
-				vars["CLIENTNET"] = "2001:db8:9::/48"
+				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX6"], "2001:db8:9:9::9", "2001:db8:9::/48"
+				vars["NEIGHBOUR"], vars["OTHER"] = "2001:db8:9:a::9", "2001:db8:7::7"
 			}
 			for _, name := range slices.Sorted(maps.Keys(vars)) {
 				env.Setenv(name, vars[name])

@@ -17,8 +17,9 @@ import (
 
 // serve KIND[,KIND]… ARG…
 //
-// Runs sendwrap with something on stdin that no super-server should put there: pipe, file, terminal, closed, udp, unix, connected,
-// listening or unix-listening. stdout and stderr are pipes. Further KINDs are on fds 3, 4, … and passed by LISTEN_FDS.
+// Runs sendwrap with something on stdin that no super-server should put there: pipe, file,
+// terminal, closed, udp, unix, connected, listening or unix-listening. stdout and stderr are pipes.
+// Further KINDs are on fds 3, 4, … and passed by LISTEN_FDS.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: serve KIND[,KIND]… ARG…")
@@ -109,7 +110,8 @@ func strangeFile(kind, work string) (file *os.File, done func(), err error) {
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		return socket(l, err)
 	case "unix-listening":
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fmt.Sprintf("/run/listening-%d", time.Now().UnixNano()), Net: "unix"})
+		name := fmt.Sprintf("/run/listening-%d", time.Now().UnixNano())
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
 		return socket(l, err)
 	case "connected":
 		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -33,4 +33,4 @@ trap 'kill $(jobs -p) 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
 
 # shellcheck disable=SC2086 # the flags are words
-taskset -c 0 ${GO:-go} test -race -count=1 -p 1 -timeout 90m ${GO_TEST_FLAGS:-} "$@"
+taskset -c 0 tests/run.sh ${GO:-go} test -race -count=1 -p 1 -timeout 90m ${GO_TEST_FLAGS:-} "$@"

@@ -21,10 +21,6 @@ const (
 // doing so, we must not spin.
 const spurious = 10 * time.Millisecond
 
-// stopSlack is how much longer at most the delay is for a process that is stopped meanwhile: ppoll(2), which
-// unix.Poll is, waits on for what was left when it was stopped.
-const stopSlack = 2 * time.Second
-
 // Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it took
 // to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
 // minutes (§4.5.3.2.1).
@@ -33,9 +29,10 @@ const stopSlack = 2 * time.Second
 // sees the stream from its first byte, and leaves the file status flags alone, since
 // the MTA shares them through the open file description.
 //
-// delay is kept on the monotonic clock to 1 ms, rounded up; no signal extends it, but to be stopped
-// does, by stopSlack at most. With delay <= 0 Wait looks once and returns. It ends at once when the
-// client speaks or leaves; one that speaks and then leaves has spoken.
+// delay is kept on the monotonic clock to 1 ms, rounded up. A signal does not extend it, but the
+// time for which the process is stopped may: ppoll(2) goes on with what was left. With delay <= 0
+// Wait looks once and returns. It ends at once when the client speaks or leaves; one that speaks
+// and then leaves has spoken.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.
@@ -44,7 +41,7 @@ func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {
 		left := max(0, delay-time.Since(started))
-		n, err := unix.Poll(fds, int((min(left, stopSlack)+time.Millisecond-1)/time.Millisecond))
+		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
 		waited := time.Since(started)
 		switch {
 		case err == unix.EINTR:

@@ -80,9 +80,9 @@ func (l *bench) countProcess(p peer, opening string) (counted, error) {
 	return t.counted, err
 }
 
-// hasten lets all threads of a process run before those of others. What is counted does not depend on
-// it; but with each system call the tracer and who is traced wait for each other, and on a busy CPU
-// for everybody else.
+// hasten lets all threads of a process run before those of others. What is counted does not depend
+// on it; but with each system call the tracer and who is traced wait for each other, and on a busy
+// CPU for everybody else.
 func hasten(pid int) (err error) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*", pid))
 	for _, task := range tasks {

@@ -17,13 +17,13 @@ type Daemon struct {
 	Gone chan struct{} // closed when it has ended, and ProcessState is set
 }
 
-// starters are the ids of the threads that have started daemons. None of them may become a Thread, which
-// ends before the process does.
+// starters are the ids of the threads that have started daemons. None of them may become a Thread,
+// which ends before the process does.
 var starters sync.Map
 
-// Start starts cmd, with its output appended to a file (mode 0600; "" leaves the output as it is). The
-// program leads a process group of its own, since some send signals to their whole group; it ends with
-// the thread that calls Start.
+// Start starts cmd, with its output appended to a file (mode 0600; "" leaves the output as it is).
+// The program leads a process group of its own, since some send signals to their whole group; it
+// ends with the thread that calls Start.
 func Start(cmd *exec.Cmd, output string) (*Daemon, error) {
 	if output != "" {
 		out, err := os.OpenFile(output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)

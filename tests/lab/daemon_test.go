@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A daemon outlives a Thread, also one whose goroutine gets the very thread that started the daemon.
+// A daemon outlives a Thread, also one whose goroutine gets the very thread that started the
+// daemon.
 func TestDaemonOutlivesThread(t *testing.T) {
 	NeedRoot(t)
 	for range 10 {

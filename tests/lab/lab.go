@@ -1,8 +1,8 @@
 // Package lab is what the tests and the benchmark share: a machine of their own in namespaces, its
 // syslogd, programs that run for a while, SMTP clients, super-servers and mail servers.
 //
-// No file of the machine is touched, and nothing is left behind: not by a test that fails, and not by
-// one that is killed.
+// No file of the machine is touched, and nothing is left behind: not by a test that fails, and not
+// by one that is killed.
 package lab
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Patience bounds the wait for what must happen. It is far longer than a slow and busy machine needs,
-// and costs nothing when it happens at once.
+// Patience bounds the wait for what must happen. It is far longer than a slow and busy machine
+// needs, and costs nothing when it happens at once.
 const Patience = 2 * time.Minute
 
 // Skipper is a test, or a script that is one.
@@ -21,8 +21,8 @@ type Skipper interface {
 	Fatal(...any)
 }
 
-// Need skips the test if the machine lacks something: missing says what; "" is nothing. With CI=true
-// that is a failure, since there everything must be tested.
+// Need skips the test if the machine lacks something: missing says what; "" is nothing. With
+// CI=true that is a failure, since there everything must be tested.
 func Need(t Skipper, missing string) {
 	if missing == "" {
 		return

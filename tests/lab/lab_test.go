@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// untilKilled starts a process in a session of its own, makes a file and a mount, says so, and waits.
+// untilKilled starts a process in a session of its own, makes a file and a mount, says so, and
+// waits.
 func untilKilled() int {
 	sleep := exec.Command("setsid", "sleep", os.Getenv("SENDWRAP_LAB_TEST_SLEEP"))
 	err := sleep.Start()
@@ -246,7 +247,8 @@ func TestThread(t *testing.T) {
 // A daemon that does not heed SIGTERM is killed with its group; one that does may end as it likes.
 func TestStop(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	d, err := Start(exec.Command("sh", "-c", "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done"), out)
+	const script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done"
+	d, err := Start(exec.Command("sh", "-c", script), out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // Clients are the networks from which clients of a Setup's machine may come. All of their addresses
-// are the machine's own: those for documentation (RFC 5737, RFC 3849) and for benchmarks (RFC 2544).
+// are the machine's own: those for documentation (RFC 5737, RFC 3849) and for benchmarks (RFC
+// 2544).
 var Clients = []string{
 	"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32",
 }
@@ -23,8 +24,8 @@ const (
 	postfixID    = 64001
 )
 
-// prepare makes new namespaces a mail server's machine: a full host name, no DNS, a /dev with the usual
-// devices, nothing in /run and /var/lib (where a ledger is by default), users for Postfix.
+// prepare makes new namespaces a mail server's machine: a full host name, no DNS, a /dev with the
+// usual devices, nothing in /run and /var/lib (where a ledger is by default), users for Postfix.
 func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("private mounts: %w", err)
@@ -111,8 +112,8 @@ func addUsers() error {
 	return nil
 }
 
-// Cover puts another text in the place of a file, in the mount namespace of the calling thread. A file
-// that is not there is left so.
+// Cover puts another text in the place of a file, in the mount namespace of the calling thread. A
+// file that is not there is left so.
 func Cover(name, text string) error {
 	f, err := os.CreateTemp(Dir(), "cover")
 	if err != nil {
@@ -132,8 +133,8 @@ func Cover(name, text string) error {
 	return nil
 }
 
-// OwnMounts gives the mount namespace of the calling thread, which must not be the machine's, a /dev of
-// the usual devices without /dev/log, and nothing in /run and /var/lib.
+// OwnMounts gives the mount namespace of the calling thread, which must not be the machine's, a
+// /dev of the usual devices without /dev/log, and nothing in /run and /var/lib.
 func OwnMounts() error {
 	for _, dir := range []string{"/dev", "/run", "/var/lib"} {
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {

@@ -20,9 +20,9 @@ import (
 // when it starts with a short one.
 const HostName = "mx.test"
 
-// A program starts itself twice more. The first child is process 1 of new network, mount, pid and host
-// name namespaces and prepares them; its only child does the work. When process 1 ends, the kernel ends
-// whatever process is left, and with the processes all mounts and addresses go.
+// A program starts itself twice more. The first child is process 1 of new network, mount, pid and
+// host name namespaces and prepares them; its only child does the work. When process 1 ends, the
+// kernel ends whatever process is left, and with the processes all mounts and addresses go.
 const (
 	stageName   = "SENDWRAP_LAB_STAGE"
 	stageFirst  = "process 1"
@@ -36,7 +36,8 @@ const (
 type Setup struct {
 	// Build runs outside, where the network is: it makes what Run needs in dir. May be nil.
 	Build func(dir string) error
-	// Prepare runs in the namespaces once they are a mail server's machine, and adds to it. May be nil.
+	// Prepare runs in the namespaces once they are a mail server's machine, and adds to it. May be
+	// nil.
 	Prepare func() error
 	// Args are put before the arguments of the command line.
 	Args []string
@@ -47,7 +48,8 @@ type Setup struct {
 // Dir is the directory that Build was given: everybody may search it, and it is gone at the end.
 func Dir() string { return os.Getenv(dirName) }
 
-// NoNamespaces says why Run has no namespaces of its own, mostly that it is not root's; "" if it has.
+// NoNamespaces says why Run has no namespaces of its own, mostly that it is not root's; "" if it
+// has.
 func NoNamespaces() string { return os.Getenv(missingName) }
 
 // Isolate builds, and runs s.Run in new namespaces, or without them where there is no right to make
@@ -67,10 +69,11 @@ func Isolate(s Setup) int {
 	return status
 }
 
-// outside builds in a new directory and starts process 1. The directory goes whatever ends the run: a
-// signal here, or what ends this very process with the next run.
+// outside builds in a new directory and starts process 1. The directory goes whatever ends the run:
+// a signal here, or what ends this very process with the next run.
 func outside(s Setup) (status int, err error) {
-	// Before anything that a signal must not leave behind. A child gets the terminal's signals, too.
+	// Before anything that a signal must not leave behind. A child gets the terminal's signals,
+	// too.
 	stop := make(chan os.Signal, 4)
 	signal.Notify(stop, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
 
@@ -128,8 +131,8 @@ func outside(s Setup) (status int, err error) {
 	}
 }
 
-// dirPrefix is followed by the pid of the owner and when that was started, so that the directory of one
-// that was killed can be told from that of another run beside.
+// dirPrefix is followed by the pid of the owner and when that was started, so that the directory of
+// one that was killed can be told from that of another run beside.
 const dirPrefix = "sendwrap-lab-"
 
 // makeDir makes this run's directory, and removes those of runs that were killed.
@@ -150,8 +153,8 @@ func makeDir() (string, error) {
 	return dir, os.Chmod(dir, 0o755) // whatever the umask is: daemons run as other users, too
 }
 
-// startTime is when a process was started, in clock ticks since boot (field 22 of proc_pid_stat(5));
-// "" if there is none.
+// startTime is when a process was started, in clock ticks since boot (field 22 of
+// proc_pid_stat(5)); "" if there is none.
 func startTime(pid int) string {
 	fields := ProcStat(pid)
 	if len(fields) < 20 {

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"os/user"
@@ -10,14 +9,15 @@ import (
 	"strings"
 )
 
-// postfixPackage is where tests/setup.sh unpacks Postfix, which cannot be installed beside sendmail.
+// postfixPackage is where tests/setup.sh unpacks Postfix, which cannot be installed beside
+// sendmail.
 const postfixPackage = "postfix/usr/"
 
 // PostfixMaster is the program that starts all others of Postfix.
 func PostfixMaster() string { return Unpacked(postfixPackage + "lib/postfix/sbin/master") }
 
-// NoPostfix says what the machine lacks for a Postfix of its own; "" is nothing. Only on a machine of
-// Isolate's are there the users that Postfix wants.
+// NoPostfix says what the machine lacks for a Postfix of its own; "" is nothing. Only on a machine
+// of Isolate's are there the users that Postfix wants.
 func NoPostfix() string {
 	if missing := NoNamespaces(); missing != "" {
 		return missing
@@ -99,6 +99,6 @@ func (s PostfixSite) Make() error {
 // Command is the site's master, in the foreground.
 func (s PostfixSite) Command() *exec.Cmd {
 	cmd := exec.Command(PostfixMaster(), "-d", "-c", filepath.Join(s.Dir, "etc"))
-	cmd.Env = append(os.Environ(), fmt.Sprintf("LD_LIBRARY_PATH=%s", Unpacked(postfixPackage+"lib/postfix")))
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+Unpacked(postfixPackage+"lib/postfix"))
 	return cmd
 }

@@ -10,14 +10,15 @@ import (
 	"strings"
 )
 
-// ProcStat returns the fields of /proc/PID/stat behind the name (proc_pid_stat(5)): state, parent, …;
-// none if there is no such process.
+// ProcStat returns the fields of /proc/PID/stat behind the name (proc_pid_stat(5)): state, parent,
+// …; none if there is no such process.
 func ProcStat(pid int) []string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return strings.Fields(string(text)[strings.LastIndexByte(string(text), ')')+1:])
 }
 
-// State returns the letter of a process's state: R, S, D, T (stopped), Z; "" if there is no such process.
+// State returns the letter of a process's state: R, S, D, T (stopped), Z; "" if there is no such
+// process.
 func State(pid int) string {
 	if fields := ProcStat(pid); len(fields) > 0 {
 		return fields[0]
@@ -25,8 +26,8 @@ func State(pid int) string {
 	return ""
 }
 
-// Running reports whether a process is there and no zombie. One whose first thread is a zombie keeps its
-// files until the others are gone.
+// Running reports whether a process is there and no zombie. One whose first thread is a zombie
+// keeps its files until the others are gone.
 func Running(pid int) bool {
 	state := State(pid)
 	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -63,8 +64,8 @@ func Cmdline(pid int) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 }
 
-// Listening reports whether a program listens on an address, in the network of the calling thread. It
-// asks the kernel: a connection would be a client.
+// Listening reports whether a program listens on an address, in the network of the calling thread.
+// It asks the kernel: a connection would be a client.
 func Listening(addr netip.AddrPort) bool {
 	const listen = "0A" // TCP_LISTEN of the kernel's tcp_states.h
 	table := "/proc/thread-self/net/tcp"
@@ -81,8 +82,8 @@ func Listening(addr netip.AddrPort) bool {
 	return false
 }
 
-// KernelAddr is how /proc/net/tcp writes an address: words of 32 bits in the machine's own order, which
-// is taken to be little-endian.
+// KernelAddr is how /proc/net/tcp writes an address: words of 32 bits in the machine's own order,
+// which is taken to be little-endian.
 func KernelAddr(a netip.AddrPort) string {
 	b := a.Addr().AsSlice()
 	for word := range slices.Chunk(b, 4) {

@@ -14,8 +14,8 @@ import (
 //go:embed packages.txt
 var packages string
 
-// Find returns the path of a program: from $PATH, from a directory of root's, or from a package that
-// tests/setup.sh has unpacked; "" if the machine has none.
+// Find returns the path of a program: from $PATH, from a directory of root's, or from a package
+// that tests/setup.sh has unpacked; "" if the machine has none.
 func Find(name string) string {
 	for _, path := range []string{
 		name, "/usr/sbin/" + name, "/sbin/" + name, Unpacked(name + "/usr/sbin/" + name),
@@ -27,8 +27,8 @@ func Find(name string) string {
 	return ""
 }
 
-// Unpacked returns where tests/setup.sh has unpacked a file of a package that conflicts with another:
-// PACKAGE/PATH.
+// Unpacked returns where tests/setup.sh has unpacked a file of a package that conflicts with
+// another: PACKAGE/PATH.
 func Unpacked(file string) string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -49,8 +49,8 @@ func Missing(what string) string {
 	return "no " + what
 }
 
-// Lack returns what Missing says of the first of these files that is not there; "" if all are. A name
-// may be a pattern.
+// Lack returns what Missing says of the first of these files that is not there; "" if all are. A
+// name may be a pattern.
 func Lack(files ...string) string {
 	for _, file := range files {
 		if found, _ := filepath.Glob(file); len(found) == 0 {

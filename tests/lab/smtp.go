@@ -34,8 +34,8 @@ func Dial(from netip.Addr, to netip.AddrPort) (*Client, error) {
 	return &Client{Conn: conn, In: bufio.NewReader(conn), Addr: addr}, nil
 }
 
-// anyAddress lets a socket have an address that is local by route only, for which IPv6 wants more than
-// IPv4.
+// anyAddress lets a socket have an address that is local by route only, for which IPv6 wants more
+// than IPv4.
 func anyAddress(network, _ string, c syscall.RawConn) (err error) {
 	if network != "tcp6" {
 		return nil
@@ -46,8 +46,8 @@ func anyAddress(network, _ string, c syscall.RawConn) (err error) {
 	return errors.Join(failed, err)
 }
 
-// Line returns the next line without its CRLF. Ended tells the end of the connection from other errors;
-// the line is then what came before the end.
+// Line returns the next line without its CRLF. Ended tells the end of the connection from other
+// errors; the line is then what came before the end.
 func (c *Client) Line() (string, error) { return c.LineWithin(Patience) }
 
 // LineWithin is Line with a bound of the caller's.
@@ -86,8 +86,8 @@ func (c *Client) ReplyWithin(d time.Duration) (string, error) {
 	}
 }
 
-// Send writes lines at once. That the server has ended the connection is no error: what it had to say
-// may still be read.
+// Send writes lines at once. That the server has ended the connection is no error: what it had to
+// say may still be read.
 func (c *Client) Send(lines ...string) error {
 	_ = c.SetWriteDeadline(time.Now().Add(Patience))
 	_, err := c.Write([]byte(strings.Join(lines, "\r\n") + "\r\n"))

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StandIn is an MTA for tests: the main function of a process that speaks SMTP on fds 0 and 1 and does
-// not return. Its greeting says what it has inherited.
+// StandIn is an MTA for tests: the main function of a process that speaks SMTP on fds 0 and 1 and
+// does not return. Its greeting says what it has inherited.
 //
-// A Go program cannot tell what SIGPIPE or RLIMIT_NOFILE were before its runtime changed them: a shell
-// can.
+// A Go program cannot tell what SIGPIPE or RLIMIT_NOFILE were before its runtime changed them: a
+// shell can.
 func StandIn() {
 	fmt.Printf("220 %s stand-in %s\r\n", HostName, strings.Join(inherited(), " "))
 	in := bufio.NewScanner(os.Stdin)
@@ -53,7 +53,8 @@ func inherited() []string {
 	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
 		for _, e := range entries {
 			target, err := os.Readlink("/proc/self/fd/" + e.Name())
-			ofRuntime := strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, "/sys/fs/cgroup/")
+			ofRuntime := strings.HasPrefix(target, "anon_inode:") ||
+				strings.HasPrefix(target, "/sys/fs/cgroup/")
 			if err == nil && !ofRuntime {
 				fds = append(fds, e.Name())
 			}
@@ -86,8 +87,8 @@ func procStatus(field string) string {
 	return "?"
 }
 
-// HoldLock is the main function of a process that takes the lock of a ledger, and stops with it. It does
-// not return.
+// HoldLock is the main function of a process that takes the lock of a ledger, and stops with it. It
+// does not return.
 func HoldLock(ledger string) {
 	fd, err := unix.Open(ledger, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {

@@ -5,25 +5,26 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
 // SuperServers are the ways in which a program gets a client's socket on fd 0, by real daemons.
 var SuperServers = []string{"inetd", "xinetd", "systemd", "tcpserver"}
 
-// Waiting is, for each of these, how a program gets the listening socket instead: from the same daemon
-// told to wait for the program or, since tcpserver cannot do that, by opening it itself.
+// Waiting is, for each of these, how a program gets the listening socket instead: from the same
+// daemon told to wait for the program or, since tcpserver cannot do that, by opening it itself.
 var Waiting = map[string]string{
 	"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait", "tcpserver": "listen",
 }
 
-// SuperServer returns the command line that makes a super-server listen on all of these addresses and
-// start a program for each client (or, if it waits, for the first). What it reads is written to dir.
+// SuperServer returns the command line that makes a super-server listen on all of these addresses
+// and start a program for each client (or, if it waits, for the first). What it reads is written to
+// dir.
 //
-// The limits of its own that a super-server has (inetd's 256 starts a minute, xinetd's cps, tcpserver's
-// 40 at a time) are opened wide. missing says what the machine lacks, if anything.
-func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (argv []string, missing string, err error) {
+// The limits of its own that a super-server has (inetd's 256 starts a minute, xinetd's cps,
+// tcpserver's 40 at a time) are opened wide. missing says what the machine lacks, if anything.
+func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
+	argv []string, missing string, err error) {
 	daemon, waits := strings.CutSuffix(kind, "-wait")
 	conf, text := filepath.Join(dir, kind+".conf"), ""
 	switch daemon {
@@ -36,7 +37,8 @@ func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 		for i, at := range listen {
 			text += xinetdService(i, at, waits, program)
 		}
-		argv = []string{Find(daemon), "-dontfork", "-pidfile", filepath.Join(dir, "xinetd.pid"), "-f", conf}
+		pidFile := filepath.Join(dir, "xinetd.pid")
+		argv = []string{Find(daemon), "-dontfork", "-pidfile", pidFile, "-f", conf}
 	case "systemd":
 		daemon = "systemd-socket-activate"
 		argv = []string{Find(daemon), "--inetd", "-a"}
@@ -64,8 +66,7 @@ func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 		argv = append(argv, "-H", "-R", "-l0", "-c", "5000", "-b", "4096", at.Addr().String(), port)
 		argv = append(argv, program...)
 	default:
-		known := append(slices.Clone(SuperServers), Waiting["inetd"], Waiting["xinetd"], Waiting["systemd"], "listen")
-		return nil, "", fmt.Errorf("no super-server %q; there are %q", kind, known)
+		return nil, "", fmt.Errorf("no super-server %q; there are %q and %q", kind, SuperServers, Waiting)
 	}
 	if argv[0] == "" {
 		missing = Missing(daemon)

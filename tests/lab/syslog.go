@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// ListenSyslog listens on a unix datagram socket as syslogd does. Each datagram is given to each, one
-// after the other, as `mail.info sendwrap[4243]: PASS …`. Close ends it.
+// ListenSyslog listens on a unix datagram socket as syslogd does. Each datagram is given to each,
+// one after the other, as `mail.info sendwrap[4243]: PASS …`. Close ends it.
 func ListenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -36,8 +36,8 @@ func ListenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 // RFC 3164 as libc and everybody writes it to /dev/log: no host name.
 var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(.*)$`)
 
-// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`. What
-// does not have this form is shown as such.
+// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`.
+// What does not have this form is shown as such.
 func decodeSyslog(datagram string) string {
 	m := syslogLine.FindStringSubmatch(datagram)
 	if m == nil {
@@ -89,8 +89,9 @@ func (l *Log) Listen(path string) error {
 	return err
 }
 
-// Settle returns when all that was logged before is among the lines: those that log are ahead of the
-// reader, so that a line is missing only after Settle. It does so by a datagram that is no line.
+// Settle returns when all that was logged before is among the lines: those that log are ahead of
+// the reader, so that a line is missing only after Settle. It does so by a datagram that is no
+// line.
 func (l *Log) Settle() error {
 	to, err := net.Dial("unixgram", l.conn.LocalAddr().String())
 	if err != nil {

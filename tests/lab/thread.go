@@ -16,7 +16,8 @@ type Thread struct {
 	jobs chan func()
 }
 
-// NewThread starts one in new namespaces: unix.CLONE_NEWNET, CLONE_NEWNS or both. Mounts are private.
+// NewThread starts one in new namespaces: unix.CLONE_NEWNET, CLONE_NEWNS or both. Mounts are
+// private.
 func NewThread(namespaces int) (*Thread, error) {
 	t := &Thread{jobs: make(chan func())}
 	ready := make(chan error)

@@ -6,7 +6,6 @@ package room
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -47,7 +46,7 @@ type server struct {
 func serve(t *testing.T, conf string) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir()}
-	conf += fmt.Sprintf("mta %s\nledger %s clients=65536\nlog stderr\n", s.file("mta"), s.file("state/ledger"))
+	conf += "mta " + s.file("mta") + "\nledger " + s.file("state/ledger") + " clients=65536\nlog stderr\n"
 	program, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(program, s.file("mta"))
