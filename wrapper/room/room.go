@@ -31,9 +31,9 @@ type room struct {
 	log     *maillog.Queue
 
 	door         *wrapper.Door
-	unconfigured error // why there is no configuration, so that everybody is turned away
-	reading      bool  // the configuration is being read anew
-	readAgain    bool  // and has changed since, perhaps
+	unconfigured error  // why there is no configuration, so that everybody is turned away
+	reading      bool   // the configuration is being read anew
+	readAgain    func() // what follows on reading it once more, since it may have changed; nil: nothing
 
 	listeners []*listener
 	clients   []*client // by descriptor
