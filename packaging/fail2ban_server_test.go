@@ -104,16 +104,16 @@ func (f *fail2ban) command(name string, args ...string) *exec.Cmd {
 	return exec.Command(lab.NeedProgram(f.t, name), append(options, args...)...)
 }
 
-// do has fail2ban-client do something. A ban is carried out when it returns.
-func (f *fail2ban) do(args ...string) {
+// client has fail2ban-client do something. A ban is carried out when it returns.
+func (f *fail2ban) client(args ...string) {
 	f.t.Helper()
 	if out, err := f.command("fail2ban-client", args...).CombinedOutput(); err != nil {
 		f.t.Fatalf("fail2ban-client %q: %v\n%s", args, err, out)
 	}
 }
 
-// logs appends a line of sendwrap's n times to a log.
-func (f *fail2ban) logs(name, line string, n int) {
+// appendLog appends a line of sendwrap's n times to a log.
+func (f *fail2ban) appendLog(name, line string, n int) {
 	f.t.Helper()
 	log, err := os.OpenFile(f.file(name), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
@@ -126,8 +126,8 @@ func (f *fail2ban) logs(name, line string, n int) {
 	}
 }
 
-// calls waits until fail2ban has called sendwrap like this.
-func (f *fail2ban) calls(command, args string) {
+// waitCall waits until fail2ban has called sendwrap like this.
+func (f *fail2ban) waitCall(command, args string) {
 	f.t.Helper()
 	want := fmt.Sprintf("%s -f %s %s\n", command, f.conf, args)
 	lab.Eventually(f.t, want, func() bool {
@@ -135,9 +135,9 @@ func (f *fail2ban) calls(command, args string) {
 	})
 }
 
-// blocks waits until these blocks, no others, are in the ledger: network and reason, and for how
+// waitBlocks waits until these blocks, no others, are in the ledger: network and reason, and for how
 // many seconds.
-func (f *fail2ban) blocks(want map[string]int) {
+func (f *fail2ban) waitBlocks(want map[string]int) {
 	f.t.Helper()
 	var status struct {
 		Blocks []struct {
@@ -165,8 +165,8 @@ func (f *fail2ban) blocks(want map[string]int) {
 
 func (f *fail2ban) unban(jail, ip string) {
 	f.t.Helper()
-	f.do("set", jail, "unbanip", ip)
-	f.blocks(nil)
+	f.client("set", jail, "unbanip", ip)
+	f.waitBlocks(nil)
 }
 
 // The bans of a real fail2ban are blocks in a real ledger, and end as such.
@@ -178,13 +178,13 @@ func TestFail2banServer(t *testing.T) {
 	// 1. The log: three times is once too often. BLOCKED is not counted, nor is a client that
 	// another one names. (Before an action's first ban is carried out fail2ban cannot undo one. So
 	// one comes before.)
-	f.do("set", "sendwrap", "banip", "192.0.2.7")
+	f.client("set", "sendwrap", "banip", "192.0.2.7")
 	f.unban("sendwrap", "192.0.2.7")
 	const server = "server=[198.51.100.5]:25 "
-	f.logs("maillog", "BLOCKED client=[192.0.2.8]:1 "+server+"network=192.0.2.8/32", 9)
-	f.logs("maillog", "RATE client=[192.0.2.9]:1 "+server+
+	f.appendLog("maillog", "BLOCKED client=[192.0.2.8]:1 "+server+"network=192.0.2.8/32", 9)
+	f.appendLog("maillog", "RATE client=[192.0.2.9]:1 "+server+
 		`data="sendwrap[1]: RATE client=[192.0.2.8]:1 `+server+`"`, 3)
-	f.blocks(map[string]int{"192.0.2.9/32 fail2ban-sendwrap": 3600})
+	f.waitBlocks(map[string]int{"192.0.2.9/32 fail2ban-sendwrap": 3600})
 	f.unban("sendwrap", "192.0.2.9")
 
 	// 2. The bans of other jails, with what sendwrap makes of their time.
@@ -197,26 +197,26 @@ func TestFail2banServer(t *testing.T) {
 		{"2678401", "192.0.2.12", "192.0.2.12/32", 31 * 86400},
 		{"-1", "2001:db8::1", "2001:db8::/64", 31 * 86400},
 	} {
-		f.do("set", "sendmail-auth", "bantime", tt.bantime)
-		f.do("set", "sendmail-auth", "banip", tt.ip)
-		f.blocks(map[string]int{tt.block + " fail2ban-sendmail-auth": tt.seconds})
+		f.client("set", "sendmail-auth", "bantime", tt.bantime)
+		f.client("set", "sendmail-auth", "banip", tt.ip)
+		f.waitBlocks(map[string]int{tt.block + " fail2ban-sendmail-auth": tt.seconds})
 		f.unban("sendmail-auth", tt.ip)
 	}
 
 	// 3. A second ban that fail2ban finds to be for longer than it first thought, by
 	// bantime.increment.
 	const again = "CONNS client=[192.0.2.20]:1 " + server
-	f.logs("maillog-2", again, 1)
-	f.calls("block", "192.0.2.20 15s fail2ban-prolonged")
-	f.calls("unblock", "192.0.2.20")
-	f.blocks(nil)
-	f.logs("maillog-2", again, 1)
-	f.blocks(map[string]int{"192.0.2.20/32 fail2ban-prolonged": 3600})
+	f.appendLog("maillog-2", again, 1)
+	f.waitCall("block", "192.0.2.20 15s fail2ban-prolonged")
+	f.waitCall("unblock", "192.0.2.20")
+	f.waitBlocks(nil)
+	f.appendLog("maillog-2", again, 1)
+	f.waitBlocks(map[string]int{"192.0.2.20/32 fail2ban-prolonged": 3600})
 
 	// 4. With fail2ban its bans end.
-	f.do("stop")
+	f.client("stop")
 	if !f.Ends() {
 		t.Error("fail2ban-server does not end")
 	}
-	f.blocks(nil)
+	f.waitBlocks(nil)
 }

@@ -72,8 +72,8 @@ func networkOf(client netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(client, bits).Masked()
 }
 
-// connect connects from an address of a client's, or from one of ours.
-func connect(from netip.Addr, to netip.AddrPort) (c *lab.Client, err error) {
+// dial connects from an address of a client's, or from one of ours.
+func dial(from netip.Addr, to netip.AddrPort) (c *lab.Client, err error) {
 	dial := func() { c, err = lab.Dial(from, to) }
 	if from.IsLoopback() || from == server4 || from == server6 {
 		dial()

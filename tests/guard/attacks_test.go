@@ -18,13 +18,13 @@ const trouble = "BADRCPTS|RESETS|MAXRCPTS|BLOCKED"
 func TestOneEnvelope(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		answers := c.guesses(names("bad", 20)...)
-		learned(t, answers, 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.expect("250", mailFrom)
+		answers := c.tryNames(names("bad", 20)...)
+		checkAnswers(t, answers, 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
@@ -32,31 +32,31 @@ func TestOneEnvelope(t *testing.T) {
 func TestPipelined(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
 		lines := []string{mailFrom}
 		for _, name := range append(names("bad", 20), names("good", 20)...) {
 			lines = append(lines, rcpt(name))
 		}
-		c.sends(lines...)
-		answers := c.ends()
+		c.send(lines...)
+		answers := c.waitClosed()
 		if len(answers) > 0 { // of MAIL
 			answers = answers[1:]
 		}
-		learned(t, answers, 0, 3) // what is still unread or unsent when the connection ends is lost
-		ended(t, s, c, pid, "3/3")
+		checkAnswers(t, answers, 0, 3) // what is still unread or unsent when the connection ends is lost
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
 // A message behind the guesses, for somebody who was accepted before, does not go through.
 func TestMessageBehind(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
+		c := s.session(t, w, w.stranger())
 		pid := mtaOf(t, c)
 		m := message{subject: newSubject(), recipients: 1}
-		c.sends(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"),
+		c.send(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"),
 			"DATA", "Subject: "+m.subject, "", messageText, ".")
-		for _, answer := range c.ends() {
+		for _, answer := range c.waitClosed() {
 			if queuedAs.MatchString(answer) {
 				t.Errorf("the message is answered %q", answer)
 			}
@@ -65,7 +65,7 @@ func TestMessageBehind(t *testing.T) {
 			t.Fatal("no queue= in the log")
 		}
 		lab.Eventually(t, "the MTA is done with it", func() bool { return s.isDone(t, pid, m) })
-		if s.has(t, m) {
+		if s.delivered(t, m) {
 			t.Error("the message was delivered")
 		}
 	})
@@ -92,24 +92,24 @@ func (s *site) isDone(t *testing.T, pid int, m message) bool {
 func TestResetBetween(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
 		var answers []string
 		bad := names("bad", 20)
 		for len(bad) > 0 {
-			if c.says(mailFrom) == "" {
+			if c.command(mailFrom) == "" {
 				break
 			}
-			heard := c.guesses(bad[:2]...)
+			heard := c.tryNames(bad[:2]...)
 			answers = append(answers, heard...)
-			if len(heard) < 2 || c.says("RSET") == "" {
+			if len(heard) < 2 || c.command("RSET") == "" {
 				break
 			}
 			bad = bad[2:]
 		}
-		learned(t, answers, 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		checkAnswers(t, answers, 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
@@ -119,22 +119,22 @@ func TestOneEachConnection(t *testing.T) {
 		from := w.stranger()
 		var c *client
 		for i, name := range names("bad", 10) {
-			c = s.comes(t, w, from)
-			c.wants("250", mailFrom)
+			c = s.session(t, w, from)
+			c.expect("250", mailFrom)
 			if i == 9 {
-				s.ends(c, w, "550 5.1.1 ", rcpt(name))
+				s.expectEnd(c, w, "550 5.1.1 ", rcpt(name))
 				break
 			}
-			c.wants("550 5.1.1 ", rcpt(name))
-			c.wants("221", "QUIT")
-			c.ends()
+			c.expect("550 5.1.1 ", rcpt(name))
+			c.expect("221", "QUIT")
+			c.waitClosed()
 		}
 		for i := 10; i < 20; i++ {
-			again, greeting := s.knocks(t, from)
+			again, greeting := s.connect(t, from)
 			if !strings.HasPrefix(greeting, "421 ") {
 				t.Fatalf("connection %d is greeted with %q", i+1, greeting)
 			}
-			again.ends()
+			again.waitClosed()
 		}
 		l := logged(t, "BADRCPTS", c.Addr)
 		if l.fields["bad"] != "1/3" || l.fields["total"] != "10/10" || l.fields["per"] != "1h" {
@@ -146,10 +146,10 @@ func TestOneEachConnection(t *testing.T) {
 	})
 }
 
-// learned fails unless the answers are what a client may hear who names unknown users first: so
+// checkAnswers fails unless the answers are what a client may hear who names unknown users first: so
 // many rejections, of which the last may be the guard's word, and then nothing that tells one name
 // from another.
-func learned(t *testing.T, answers []string, least, most int) {
+func checkAnswers(t *testing.T, answers []string, least, most int) {
 	t.Helper()
 	for i, a := range answers {
 		switch {
@@ -164,9 +164,9 @@ func learned(t *testing.T, answers []string, least, most int) {
 	}
 }
 
-// ended looks at what a session leaves behind that has been ended for its bad recipients: its line,
+// checkEnded looks at what a session leaves behind that has been ended for its bad recipients: its line,
 // with the MTA's pid, the block, and what the client hears when it comes back.
-func ended(t *testing.T, s *site, c *client, pid int, bad string) {
+func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	t.Helper()
 	l := logged(t, "BADRCPTS", c.Addr)
 	network := networkOf(c.Addr.Addr())
@@ -188,14 +188,14 @@ func ended(t *testing.T, s *site, c *client, pid int, bad string) {
 	if reason := s.blocked()[network]; reason != "bad_rcpts" {
 		t.Errorf("the block on %v has the reason %q", network, reason)
 	}
-	turnedAway(t, s, c.Addr.Addr())
+	checkTurnedAway(t, s, c.Addr.Addr())
 }
 
-// turnedAway fails unless a client is refused before it can say anything: at the door, where there
+// checkTurnedAway fails unless a client is refused before it can say anything: at the door, where there
 // is one, else by the guard.
-func turnedAway(t *testing.T, s *site, from netip.Addr) {
+func checkTurnedAway(t *testing.T, s *site, from netip.Addr) {
 	t.Helper()
-	c, greeting := s.knocks(t, from)
+	c, greeting := s.connect(t, from)
 	want := "421 4.7.1 "
 	if s.kind.name != inetd.name {
 		want = "421 " // and words of the MTA's own: none lets a milter say more here
@@ -203,7 +203,7 @@ func turnedAway(t *testing.T, s *site, from netip.Addr) {
 	if !strings.HasPrefix(greeting, want) {
 		t.Errorf("a client that is blocked is greeted with %q", greeting)
 	}
-	c.ends()
+	c.waitClosed()
 	l := logged(t, "BLOCKED", c.Addr)
 	if door := l.fields["server"] != ""; door != (s.kind.name == inetd.name) {
 		t.Errorf("from the door: %t: %s", door, l.text)
@@ -222,11 +222,11 @@ func turnedAway(t *testing.T, s *site, from netip.Addr) {
 func TestOverTCP(t *testing.T) {
 	everySite(t, options{tcp: true}, kinds, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			learned(t, c.guesses("bad001", "bad002", "bad003", "good001", "good002"), 2, 3)
-			c.ends()
-			ended(t, s, c, s.guard.PID(), "3/3")
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames("bad001", "bad002", "bad003", "good001", "good002"), 2, 3)
+			c.waitClosed()
+			checkEnded(t, s, c, s.guard.PID(), "3/3")
 		})
 	})
 }
@@ -235,14 +235,14 @@ func TestOverTCP(t *testing.T) {
 // is not.
 func TestVirtualDomain(t *testing.T) {
 	everySite(t, options{}, []kind{inetd, daemon}, func(t *testing.T, s *site) {
-		c := s.comes(t, way{}, way{}.stranger())
+		c := s.session(t, way{}, way{}.stranger())
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		c.wants("250", "RCPT TO:<known@virtual.test>")
+		c.expect("250", mailFrom)
+		c.expect("250", "RCPT TO:<known@virtual.test>")
 		for _, name := range []string{"bad001", "bad002", "bad003"} {
-			c.wants("550 5.1.1", "RCPT TO:<"+name+"@virtual.test>")
+			c.expect("550 5.1.1", "RCPT TO:<"+name+"@virtual.test>")
 		}
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }

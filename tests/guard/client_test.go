@@ -31,49 +31,49 @@ type client struct {
 	t *testing.T
 }
 
-// comes connects a client and brings it to where it says MAIL.
-func (s *site) comes(t *testing.T, w way, from netip.Addr) *client {
+// session connects a client and brings it to where it says MAIL.
+func (s *site) session(t *testing.T, w way, from netip.Addr) *client {
 	t.Helper()
-	c := s.enters(t, from)
-	c.introduces(w)
+	c := s.greeted(t, from)
+	c.introduce(w)
 	return c
 }
 
-// enters connects a client and brings it to where it is greeted.
-func (s *site) enters(t *testing.T, from netip.Addr) *client {
+// greeted connects a client and brings it to where it is greeted.
+func (s *site) greeted(t *testing.T, from netip.Addr) *client {
 	t.Helper()
-	c, greeting := s.knocks(t, from)
+	c, greeting := s.connect(t, from)
 	if !strings.HasPrefix(greeting, "220 ") {
 		t.Fatalf("greeted with %q", greeting)
 	}
 	return c
 }
 
-// knocks connects a client and returns what it is greeted with. It comes again while too many
+// connect connects a client and returns what it is greeted with. It comes again while too many
 // others want the ledger at the door: that is how busy this machine is.
-func (s *site) knocks(t *testing.T, from netip.Addr) (c *client, greeting string) {
+func (s *site) connect(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
 	lab.Eventually(t, "the door has time for the client", func() bool {
-		conn, err := connect(from, s.addr(from))
+		conn, err := dial(from, s.addr(from))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
 		c = &client{conn, t}
-		greeting = c.hears()
+		greeting = c.reply()
 		return !strings.HasPrefix(greeting, "421 4.3.2 ")
 	})
 	return c, greeting
 }
 
-// introduces says EHLO, and as this way wants it STARTTLS and EHLO once more.
-func (c *client) introduces(w way) {
+// introduce says EHLO, and as this way wants it STARTTLS and EHLO once more.
+func (c *client) introduce(w way) {
 	c.t.Helper()
-	c.wants("250", "EHLO client.test")
+	c.expect("250", "EHLO client.test")
 	if !w.tls {
 		return
 	}
-	c.wants("220", "STARTTLS")
+	c.expect("220", "STARTTLS")
 	cfg, err := tlsConfig()
 	if err == nil {
 		err = c.StartTLS(cfg)
@@ -81,19 +81,19 @@ func (c *client) introduces(w way) {
 	if err != nil {
 		c.t.Fatalf("STARTTLS: %v", err)
 	}
-	c.wants("250", "EHLO client.test")
+	c.expect("250", "EHLO client.test")
 }
 
-// sends writes lines at once.
-func (c *client) sends(lines ...string) {
+// send writes lines at once.
+func (c *client) send(lines ...string) {
 	c.t.Helper()
 	if err := c.Send(lines...); err != nil {
 		c.t.Fatalf("%v: %q: %v", c.Addr, lines, err)
 	}
 }
 
-// hears is the next answer. One that the end cuts off is none.
-func (c *client) hears() string {
+// reply is the next answer. One that the end cuts off is none.
+func (c *client) reply() string {
 	c.t.Helper()
 	answer, err := c.Reply()
 	if err != nil && !lab.Ended(err) {
@@ -102,17 +102,17 @@ func (c *client) hears() string {
 	return answer
 }
 
-// says says a line and hears the answer.
-func (c *client) says(line string) string {
+// command says a line and hears the answer.
+func (c *client) command(line string) string {
 	c.t.Helper()
-	c.sends(line)
-	return c.hears()
+	c.send(line)
+	return c.reply()
 }
 
-// wants says a line, to which the answer must begin so.
-func (c *client) wants(code, line string) string {
+// expect says a line, to which the answer must begin so.
+func (c *client) expect(code, line string) string {
 	c.t.Helper()
-	answer := c.says(line)
+	answer := c.command(line)
 	if !strings.HasPrefix(answer, code) {
 		c.t.Fatalf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
@@ -138,18 +138,18 @@ func newSubject() string { return fmt.Sprintf("message %d", messages.Add(1)) }
 // How the MTAs say by which name they have queued a message.
 var queuedAs = regexp.MustCompile(`^250 2\.0\.0 (?:Ok: queued as )?(\w+)`)
 
-// tells delivers the text of a message to the recipients named so far.
-func (c *client) tells(recipients int) message {
+// sendData delivers the text of a message to the recipients named so far.
+func (c *client) sendData(recipients int) message {
 	c.t.Helper()
-	c.wants("354", "DATA")
-	return c.sendsText(recipients)
+	c.expect("354", "DATA")
+	return c.sendText(recipients)
 }
 
-// sendsText is the rest of that, after DATA.
-func (c *client) sendsText(recipients int) message {
+// sendText is the rest of that, after DATA.
+func (c *client) sendText(recipients int) message {
 	c.t.Helper()
 	m := message{subject: newSubject(), recipients: recipients}
-	answer := c.wants("250", "Subject: "+m.subject+"\r\n\r\n"+messageText+"\r\n.")
+	answer := c.expect("250", "Subject: "+m.subject+"\r\n\r\n"+messageText+"\r\n.")
 	queued := queuedAs.FindStringSubmatch(answer)
 	if queued == nil {
 		c.t.Fatalf("%v: the message is answered %q", c.Addr, answer)
@@ -161,14 +161,14 @@ func (c *client) sendsText(recipients int) message {
 // messageText is what no transcript and no log may hold.
 const messageText = "The text of the message."
 
-// delivers sends a message to recipients who all must be accepted.
-func (c *client) delivers(names ...string) message {
+// sendMessage sends a message to recipients who all must be accepted.
+func (c *client) sendMessage(names ...string) message {
 	c.t.Helper()
-	c.wants("250", mailFrom)
+	c.expect("250", mailFrom)
 	for _, name := range names {
-		c.wants("250", rcpt(name))
+		c.expect("250", rcpt(name))
 	}
-	return c.tells(len(names))
+	return c.sendData(len(names))
 }
 
 // names makes n of them.
@@ -179,12 +179,12 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// guesses tries names until the server has ended the connection, and returns an answer for each
+// tryNames tries names until the server has ended the connection, and returns an answer for each
 // that got one.
-func (c *client) guesses(names ...string) (answers []string) {
+func (c *client) tryNames(names ...string) (answers []string) {
 	c.t.Helper()
 	for _, name := range names {
-		answer := c.says(rcpt(name))
+		answer := c.command(rcpt(name))
 		if answer == "" {
 			break
 		}
@@ -194,7 +194,7 @@ func (c *client) guesses(names ...string) (answers []string) {
 }
 
 // ends waits until the server has ended the connection, and returns what it still says.
-func (c *client) ends() (last []string) {
+func (c *client) waitClosed() (last []string) {
 	c.t.Helper()
 	for {
 		answer, err := c.Reply()
@@ -216,11 +216,11 @@ func (s *site) losesLast(answer string, w way) bool {
 }
 
 // ends has the client say a line with whose answer the session must end.
-func (s *site) ends(c *client, w way, code, line string) {
+func (s *site) expectEnd(c *client, w way, code, line string) {
 	c.t.Helper()
-	answer := c.says(line)
+	answer := c.command(line)
 	if !strings.HasPrefix(answer, code) && !s.losesLast(answer, w) {
 		c.t.Errorf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
-	c.ends()
+	c.waitClosed()
 }

@@ -14,20 +14,20 @@ import (
 func (s *site) crowd(t *testing.T, w way, from netip.Addr) (others []*client, earns *client) {
 	t.Helper()
 	for i := range 19 {
-		others = append(others, s.midst(t, w, from, i%5))
+		others = append(others, s.sessionAt(t, w, from, i%5))
 	}
-	return others, s.comes(t, w, from)
+	return others, s.session(t, w, from)
 }
 
 // isBusy says whether a session of a crowd has a message on its way.
 func isBusy(i int) bool { return i%5 > 2 }
 
-// earnsBlock has a client name three unknown users.
-func earnsBlock(t *testing.T, c *client) {
+// earnBlock has a client name three unknown users.
+func earnBlock(t *testing.T, c *client) {
 	t.Helper()
-	c.wants("250", mailFrom)
-	learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3)
-	c.ends()
+	c.expect("250", mailFrom)
+	checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3)
+	c.waitClosed()
 }
 
 // One session of 20 earns the block. Those without a message on its way do not wait for the grace,
@@ -38,10 +38,10 @@ func TestIdleEndAtOnce(t *testing.T) {
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
 		others, c := s.crowd(t, w, w.stranger())
 		began := time.Now()
-		earnsBlock(t, c)
+		earnBlock(t, c)
 		for i, o := range others {
 			if !isBusy(i) {
-				o.ends()
+				o.waitClosed()
 			}
 		}
 		if took := time.Since(began); took >= grace {
@@ -50,9 +50,9 @@ func TestIdleEndAtOnce(t *testing.T) {
 		for i, o := range others {
 			switch i % 5 {
 			case 3:
-				o.wants("250", "NOOP")
+				o.expect("250", "NOOP")
 			case 4:
-				s.arrives(t, o.sendsText(1))
+				s.waitDelivered(t, o.sendText(1))
 			}
 		}
 	})
@@ -68,9 +68,9 @@ func TestManyAtOnce(t *testing.T) {
 			pids = append(pids, mtaOf(t, o))
 		}
 		began := time.Now()
-		earnsBlock(t, c)
+		earnBlock(t, c)
 		for i, o := range others {
-			o.ends()
+			o.waitClosed()
 			if took := time.Since(began); isBusy(i) && took < grace {
 				t.Errorf("a session with a message ended after %v; the grace is %v", took, grace)
 			}
@@ -91,9 +91,9 @@ func TestProcessesEnd(t *testing.T) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
 			from := w.stranger()
 			others, c := s.crowd(t, w, from)
-			earnsBlock(t, c)
+			earnBlock(t, c)
 			for _, o := range others {
-				o.ends()
+				o.waitClosed()
 			}
 			s.guardLog("END network=" + networkOf(from).String() + " ended=(19|20) ")
 		})
@@ -109,10 +109,10 @@ func TestGuessingAtOnce(t *testing.T) {
 		told := make(chan int)
 		var clients []*client
 		for range sessions {
-			clients = append(clients, s.midst(t, w, from, 2))
+			clients = append(clients, s.sessionAt(t, w, from, 2))
 		}
 		for _, c := range clients {
-			go func() { told <- c.rejected(names("bad", 20)) }()
+			go func() { told <- c.countRejected(names("bad", 20)) }()
 		}
 		sum := 0
 		for range clients {
@@ -128,9 +128,9 @@ func TestGuessingAtOnce(t *testing.T) {
 	})
 }
 
-// rejected says how many of these names the server says are unknown. It is for goroutines that are
+// countRejected says how many of these names the server says are unknown. It is for goroutines that are
 // not the test's.
-func (c *client) rejected(names []string) (n int) {
+func (c *client) countRejected(names []string) (n int) {
 	for _, name := range names {
 		answer, err := c.Say(rcpt(name))
 		if err != nil && !lab.Ended(err) {
@@ -146,22 +146,22 @@ func (c *client) rejected(names []string) (n int) {
 	return n
 }
 
-// midst is a client in the midst of a session: it has only been greeted, or has said EHLO, MAIL,
+// sessionAt is a client in the midst of a session: it has only been greeted, or has said EHLO, MAIL,
 // RCPT, DATA.
-func (s *site) midst(t *testing.T, w way, from netip.Addr, said int) *client {
+func (s *site) sessionAt(t *testing.T, w way, from netip.Addr, said int) *client {
 	t.Helper()
-	c := s.enters(t, from)
+	c := s.greeted(t, from)
 	if said > 0 {
-		c.introduces(w)
+		c.introduce(w)
 	}
 	if said > 1 {
-		c.wants("250", mailFrom)
+		c.expect("250", mailFrom)
 	}
 	if said > 2 {
-		c.wants("250", rcpt("good001"))
+		c.expect("250", rcpt("good001"))
 	}
 	if said > 3 {
-		c.wants("354", "DATA")
+		c.expect("354", "DATA")
 	}
 	return c
 }

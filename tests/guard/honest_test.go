@@ -18,10 +18,10 @@ import (
 func TestNewsletter(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		m := c.delivers(names("good", 200)...)
-		c.wants("221", "QUIT")
-		s.arrives(t, m)
+		c := s.session(t, w, from)
+		m := c.sendMessage(names("good", 200)...)
+		c.expect("221", "QUIT")
+		s.waitDelivered(t, m)
 		unlogged(t, trouble, from)
 	})
 }
@@ -42,40 +42,40 @@ func deadMembers() (all []string) {
 func TestMailingList(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpts_percent 50"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
 		for _, name := range deadMembers() {
-			c.wants(map[bool]string{false: "250", true: "550 5.1.1"}[strings.HasPrefix(name, "dead")], rcpt(name))
+			c.expect(map[bool]string{false: "250", true: "550 5.1.1"}[strings.HasPrefix(name, "dead")], rcpt(name))
 		}
-		m := c.tells(57)
-		c.wants("221", "QUIT")
-		s.arrives(t, m)
+		m := c.sendData(57)
+		c.expect("221", "QUIT")
+		s.waitDelivered(t, m)
 		unlogged(t, trouble, from)
-		guessesOnly(t, s, w)
+		checkUnprotected(t, s, w)
 	})
 }
 
-// guessesOnly is a client that bad_rcpts_percent does not protect.
-func guessesOnly(t *testing.T, s *site, w way) {
+// checkUnprotected is a client that bad_rcpts_percent does not protect.
+func checkUnprotected(t *testing.T, s *site, w way) {
 	t.Helper()
-	c := s.comes(t, w, w.stranger())
-	c.wants("250", mailFrom)
-	c.wants("250", rcpt("good000"))
-	learned(t, c.guesses(names("bad", 20)...), 2, 3)
-	c.ends()
+	c := s.session(t, w, w.stranger())
+	c.expect("250", mailFrom)
+	c.expect("250", rcpt("good000"))
+	checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+	c.waitClosed()
 	logged(t, "BADRCPTS", c.Addr)
 }
 
 // It does not pass where nobody has said so.
 func TestMailingListEnded(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
-		c.wants("250", mailFrom)
-		heard := c.guesses(deadMembers()...)
+		c := s.session(t, w, w.stranger())
+		c.expect("250", mailFrom)
+		heard := c.tryNames(deadMembers()...)
 		if len(heard) > 50 { // the third dead one is the 50th
 			t.Errorf("%d recipients are answered", len(heard))
 		}
-		c.ends()
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["good"] != "47" {
 			t.Errorf("want good=47: %s", l.text)
 		}
@@ -86,17 +86,17 @@ func TestMailingListEnded(t *testing.T) {
 func TestPutOff(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
 		for range 12 {
-			c.wants("45", rcpt("later.1"))
+			c.expect("45", rcpt("later.1"))
 		}
-		c.wants("250", rcpt("good001"))
-		m := c.tells(1)
-		s.arrives(t, m)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3) // while these are
-		c.ends()
+		c.expect("250", rcpt("good001"))
+		m := c.sendData(1)
+		s.waitDelivered(t, m)
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3) // while these are
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
 			t.Errorf("want bad=3/3 good=1: %s", l.text)
 		}
@@ -125,40 +125,40 @@ func TestNetworks(t *testing.T) {
 		if w.tls {
 			from = from.Next()
 		}
-		s.isSpared(t, s.comes(t, w, from))
+		s.expectSpared(t, s.session(t, w, from))
 		unlogged(t, trouble, from)
 
 		from = w.in(lenient4, lenient6)
 		if w.tls { // a network of its own, /32 or /64
 			from = map[bool]netip.Addr{false: from.Next(), true: addr("2001:db8:cffe:1::1")}[w.v6]
 		}
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 5, 6)
-		c.ends()
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 5, 6)
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "6/6" {
 			t.Errorf("want bad=6/6: %s", l.text)
 		}
 	})
 }
 
-// isSpared fails unless a client may do whatever it likes.
-func (s *site) isSpared(t *testing.T, c *client) {
+// expectSpared fails unless a client may do whatever it likes.
+func (s *site) expectSpared(t *testing.T, c *client) {
 	t.Helper()
 	for range 5 {
-		c.wants("250", mailFrom)
-		c.wants("250", "RSET")
+		c.expect("250", mailFrom)
+		c.expect("250", "RSET")
 	}
-	c.wants("250", mailFrom)
+	c.expect("250", mailFrom)
 	for _, name := range names("bad", 12) {
-		c.wants("550 5.1.1", rcpt(name))
+		c.expect("550 5.1.1", rcpt(name))
 	}
 	for _, name := range names("good", 6) {
-		c.wants("250", rcpt(name))
+		c.expect("250", rcpt(name))
 	}
-	m := c.tells(6)
-	c.wants("221", "QUIT")
-	s.arrives(t, m)
+	m := c.sendData(6)
+	c.expect("221", "QUIT")
+	s.waitDelivered(t, m)
 }
 
 // Who has said who it is can be asked; unless guard_auth is on.
@@ -166,9 +166,9 @@ func TestAuthenticated(t *testing.T) {
 	needSASL(t)
 	everywhere(t, options{conf: "max_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.authenticates()
-		s.isSpared(t, c)
+		c := s.session(t, w, from)
+		c.authenticate()
+		s.expectSpared(t, c)
 		unlogged(t, trouble, from)
 	})
 }
@@ -176,40 +176,40 @@ func TestAuthenticated(t *testing.T) {
 func TestGuardAuth(t *testing.T) {
 	needSASL(t)
 	everywhere(t, options{conf: "guard_auth on"}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
+		c := s.session(t, w, w.stranger())
 		pid := mtaOf(t, c)
-		c.authenticates()
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.authenticate()
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-func (c *client) authenticates() {
+func (c *client) authenticate() {
 	c.t.Helper()
-	c.wants("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
+	c.expect("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
 }
 
 // Mode observe: everything is logged, and nobody hindered.
 func TestObserve(t *testing.T) {
 	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
-		s.arrives(t, c.delivers(names("good", 6)...))
+		s.waitDelivered(t, c.sendMessage(names("good", 6)...))
 		l := logged(t, "MAXRCPTS", c.Addr)
-		observed(t, l, pid)
-		s.isSpared(t, c)
+		checkObserved(t, l, pid)
+		s.expectSpared(t, c)
 		for _, word := range []string{"RESETS", "BADRCPTS"} {
-			observed(t, logged(t, word, c.Addr), pid)
+			checkObserved(t, logged(t, word, c.Addr), pid)
 		}
-		again := s.comes(t, w, from)
-		s.arrives(t, again.delivers("good001"))
+		again := s.session(t, w, from)
+		s.waitDelivered(t, again.sendMessage("good001"))
 	})
 }
 
-func observed(t *testing.T, l line, pid int) {
+func checkObserved(t *testing.T, l line, pid int) {
 	t.Helper()
 	if _, replied := l.fields["reply"]; l.fields["mode"] != "observe" || l.pid != pid || replied {
 		t.Errorf("want mode=observe, no reply=, pid %d: %s", pid, l.text)
@@ -234,11 +234,11 @@ func TestPipe(t *testing.T) {
 		}
 		conn := pipe{in: in.(*os.File), out: out.(*os.File)}
 		c := &client{&lab.Client{Conn: conn, In: bufio.NewReader(out)}, t}
-		if greeting := c.hears(); !strings.HasPrefix(greeting, "220 ") {
+		if greeting := c.reply(); !strings.HasPrefix(greeting, "220 ") {
 			t.Fatalf("greeted with %q", greeting)
 		}
-		c.wants("250", "EHLO client.test")
-		s.isSpared(t, c)
+		c.expect("250", "EHLO client.test")
+		s.expectSpared(t, c)
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}

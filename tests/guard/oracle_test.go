@@ -35,7 +35,7 @@ func TestNothingToLearn(t *testing.T) {
 			for _, pipelined := range []bool{false, true} {
 				var longest []string
 				for i := range 2 * trials {
-					heard := s.asks(t, w, []string{known, unknown}[i%2], lines, pipelined)
+					heard := s.ask(t, w, []string{known, unknown}[i%2], lines, pipelined)
 					if len(heard) > len(longest) {
 						heard, longest = longest, heard
 					}
@@ -57,13 +57,13 @@ func hasName(line string) bool { return strings.Contains(line, "NAME") }
 // accepted is a sender or a recipient, whoever it is.
 var accepted = regexp.MustCompile(`(?m)^2\d\d 2\.1\.`)
 
-// asks has a client that nobody knows name three unknown users, and then say these lines with that
+// ask has a client that nobody knows name three unknown users, and then say these lines with that
 // name, at once (pipelined, with the guesses) or one after the other. It returns the answers that
 // it hears after the one to the third, with NAME in place of the name.
-func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined bool) []string {
+func (s *site) ask(t *testing.T, w way, name string, lines []string, pipelined bool) []string {
 	t.Helper()
-	c := s.comes(t, w, w.stranger())
-	c.wants("250", mailFrom)
+	c := s.session(t, w, w.stranger())
+	c.expect("250", mailFrom)
 	guesses, asked := names("bad", 3), slices.Clone(lines)
 	for i := range asked {
 		asked[i] = strings.ReplaceAll(asked[i], "NAME", name)
@@ -73,19 +73,19 @@ func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined 
 		for i, guess := range guesses {
 			guesses[i] = rcpt(guess)
 		}
-		c.sends(append(guesses, asked...)...)
-		after = c.ends()
+		c.send(append(guesses, asked...)...)
+		after = c.waitClosed()
 		after = after[min(3, len(after)):]
 	} else {
-		learned(t, c.guesses(guesses...), 2, 3)
+		checkAnswers(t, c.tryNames(guesses...), 2, 3)
 		for _, line := range asked {
-			answer := c.says(line)
+			answer := c.command(line)
 			if answer == "" {
 				break
 			}
 			after = append(after, answer)
 		}
-		after = append(after, c.ends()...)
+		after = append(after, c.waitClosed()...)
 	}
 	for i := range after {
 		after[i] = strings.ReplaceAll(after[i], name, "NAME")

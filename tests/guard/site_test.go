@@ -183,19 +183,19 @@ func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	return d
 }
 
-// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for
+// waitDelivered waits until a message has gone where it was to go: sendmail puts it into a file, once for
 // all its recipients; Postfix throws it away, for each.
-func (s *site) arrives(t *testing.T, m message) {
+func (s *site) waitDelivered(t *testing.T, m message) {
 	t.Helper()
 	if s.kind.name != postfix.name {
-		lab.Eventually(t, m.subject+" arrives", func() bool { return s.has(t, m) })
+		lab.Eventually(t, m.subject+" arrives", func() bool { return s.delivered(t, m) })
 	} else if n := len(maillog.Wait(discarded(m), m.recipients)); n != m.recipients {
 		t.Errorf("%s went to %d of %d recipients", m.subject, n, m.recipients)
 	}
 }
 
-// has says whether a message has gone to somebody so far.
-func (s *site) has(t *testing.T, m message) bool {
+// delivered says whether a message has gone to somebody so far.
+func (s *site) delivered(t *testing.T, m message) bool {
 	t.Helper()
 	if s.kind.name == postfix.name {
 		return len(maillog.Matching(discarded(m))) > 0

@@ -29,19 +29,19 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		honest := s.comes(t, w, from)
-		s.arrives(t, honest.delivers("good001"))
-		honest.wants("221", "QUIT")
+		honest := s.session(t, w, from)
+		s.waitDelivered(t, honest.sendMessage("good001"))
+		honest.expect("221", "QUIT")
 
-		c := s.comes(t, w, from)
-		m := c.delivers("good001")
-		c.wants("250", mailFrom)
-		c.wants("550", rcpt("bad000"))
-		c.wants("250", "RSET")
-		c.wants("250", mailFrom)
-		c.guesses(names("bad", 20)...)
-		c.ends()
-		s.arrives(t, m)
+		c := s.session(t, w, from)
+		m := c.sendMessage("good001")
+		c.expect("250", mailFrom)
+		c.expect("550", rcpt("bad000"))
+		c.expect("250", "RSET")
+		c.expect("250", mailFrom)
+		c.tryNames(names("bad", 20)...)
+		c.waitClosed()
+		s.waitDelivered(t, m)
 		var files []string
 		lab.Eventually(t, "a transcript is written", func() bool {
 			files = s.transcripts(t, from.String())
@@ -75,13 +75,13 @@ func TestTranscriptsAreBounded(t *testing.T) {
 		var newest string
 		for _, guesses := range []int{40, 259, 1, 1} { // 25, 78, 17, 17 kB in sendmail's words; more in Postfix's
 			from := way{}.stranger()
-			c := s.comes(t, way{}, from)
-			c.wants("250", mailFrom)
+			c := s.session(t, way{}, from)
+			c.expect("250", mailFrom)
 			for _, name := range names(strings.Repeat("bad", 66), guesses) {
-				c.wants("550", rcpt(name))
+				c.expect("550", rcpt(name))
 			}
-			c.guesses(names("bad", 260)...)
-			c.ends()
+			c.tryNames(names("bad", 260)...)
+			c.waitClosed()
 			newest = from.String()
 			lab.Eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
 			var sum int64

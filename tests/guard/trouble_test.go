@@ -17,19 +17,19 @@ func TestGuardKilled(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		sessions := map[way]*client{}
 		for _, w := range ways {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			c.wants("250", rcpt("good001"))
-			c.wants("550 5.1.1", rcpt("bad000"))
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			c.expect("250", rcpt("good001"))
+			c.expect("550 5.1.1", rcpt("bad000"))
 			sessions[w] = c
 		}
 		s.guard.KillAll()
 		for _, w := range ways {
-			s.goesOn(t, sessions[w], 2)
+			s.continueUnguarded(t, sessions[w], 2)
 			from := w.stranger()
-			c := s.comes(t, w, from)
-			c.wants("250", mailFrom)
-			s.goesOn(t, c, 1)
+			c := s.session(t, w, from)
+			c.expect("250", mailFrom)
+			s.continueUnguarded(t, c, 1)
 			unlogged(t, trouble, from)
 		}
 		told := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
@@ -38,26 +38,26 @@ func TestGuardKilled(t *testing.T) {
 		}
 		s.startGuard() // its socket was left behind by the one before
 		for _, w := range ways {
-			s.arrives(t, sessions[w].delivers("good003")) // its MTA may or may not ask again
-			c := s.comes(t, w, w.stranger())
+			s.waitDelivered(t, sessions[w].sendMessage("good003")) // its MTA may or may not ask again
+			c := s.session(t, w, w.stranger())
 			pid := mtaOf(t, c)
-			c.wants("250", mailFrom)
-			learned(t, c.guesses(names("bad", 20)...), 2, 3)
-			c.ends()
-			ended(t, s, c, pid, "3/3")
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+			c.waitClosed()
+			checkEnded(t, s, c, pid, "3/3")
 		}
 	})
 }
 
-// goesOn is the rest of a transaction that nobody watches, and in which that many recipients are
+// continueUnguarded is the rest of a transaction that nobody watches, and in which that many recipients are
 // accepted in all.
-func (s *site) goesOn(t *testing.T, c *client, recipients int) {
+func (s *site) continueUnguarded(t *testing.T, c *client, recipients int) {
 	t.Helper()
 	for _, name := range names("bad", 5) {
-		c.wants("550 5.1.1", rcpt(name))
+		c.expect("550 5.1.1", rcpt(name))
 	}
-	c.wants("250", rcpt("good002"))
-	s.arrives(t, c.tells(recipients))
+	c.expect("250", rcpt("good002"))
+	s.waitDelivered(t, c.sendData(recipients))
 }
 
 // A guard that does not answer holds up mail as long as the MTA is told to wait for it: it goes on
@@ -65,22 +65,22 @@ func (s *site) goesOn(t *testing.T, c *client, recipients int) {
 func TestGuardStopped(t *testing.T) {
 	const patient = 10 * time.Second // a guard that runs never takes so long
 	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
-		midst := s.comes(t, way{}, way{}.stranger())
-		midst.wants("250", mailFrom)
+		midst := s.session(t, way{}, way{}.stranger())
+		midst.expect("250", mailFrom)
 		s.signal(syscall.SIGSTOP)
 		began := time.Now()
-		s.goesOn(t, midst, 1)
+		s.continueUnguarded(t, midst, 1)
 		if took := time.Since(began); took < patient/2 {
 			t.Errorf("a message in the midst took %v; the MTA waits %v", took, patient)
 		}
-		c := s.comes(t, way{v6: true, tls: true}, way{v6: true}.stranger())
-		s.arrives(t, c.delivers("good001"))
+		c := s.session(t, way{v6: true, tls: true}, way{v6: true}.stranger())
+		s.waitDelivered(t, c.sendMessage("good001"))
 		s.signal(syscall.SIGCONT)
 		for _, w := range ways {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			learned(t, c.guesses(names("bad", 20)...), 2, 3)
-			c.ends()
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+			c.waitClosed()
 			logged(t, "BADRCPTS", c.Addr)
 		}
 	})
@@ -93,12 +93,12 @@ func TestLedgerUnusable(t *testing.T) {
 			eachWay(t, s, func(t *testing.T, s *site, w way) {
 				from := w.stranger()
 				for range 3 {
-					c := s.comes(t, w, from)
+					c := s.session(t, w, from)
 					pid := mtaOf(t, c)
-					s.arrives(t, c.delivers("good001"))
-					c.wants("250", mailFrom)
-					learned(t, c.guesses(names("bad", 20)...), 2, 3)
-					c.ends()
+					s.waitDelivered(t, c.sendMessage("good001"))
+					c.expect("250", mailFrom)
+					checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+					c.waitClosed()
 					if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["left"] != "" || l.pid != pid {
 						t.Errorf("want bad=3/3, no left=, pid %d: %s", pid, l.text)
 					}
@@ -122,7 +122,7 @@ func spoilLedger(s *site) {
 // A ledger that is put aside while the guard runs is made anew, and counted in.
 func TestLedgerReplaced(t *testing.T) {
 	everySite(t, options{}, []kind{daemon}, func(t *testing.T, s *site) {
-		s.arrives(t, s.comes(t, way{}, way{}.stranger()).delivers("good001"))
+		s.waitDelivered(t, s.session(t, way{}, way{}.stranger()).sendMessage("good001"))
 		if err := os.Rename(s.file("state/ledger"), s.file("state/old")); err != nil {
 			t.Fatal(err)
 		}
@@ -130,12 +130,12 @@ func TestLedgerReplaced(t *testing.T) {
 			_, err := os.Stat(s.file("state/ledger"))
 			return err == nil
 		})
-		c := s.comes(t, way{}, way{}.stranger())
+		c := s.session(t, way{}, way{}.stranger())
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
@@ -143,27 +143,27 @@ func TestLedgerReplaced(t *testing.T) {
 func TestReload(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		w := way{}
-		before := s.comes(t, w, w.stranger())
-		before.wants("250", mailFrom)
+		before := s.session(t, w, w.stranger())
+		before.expect("250", mailFrom)
 		s.configure("bad_rcpts 5")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("read anew")
-		learned(t, before.guesses(names("bad", 20)...), 2, 3)
+		checkAnswers(t, before.tryNames(names("bad", 20)...), 2, 3)
 		s.configure("bad_rcpts many")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("sendwrap.conf:[0-9]+: ")
-		after := s.comes(t, w, w.stranger())
-		after.wants("250", mailFrom)
-		learned(t, after.guesses(names("bad", 20)...), 4, 5)
-		after.ends()
+		after := s.session(t, w, w.stranger())
+		after.expect("250", mailFrom)
+		checkAnswers(t, after.tryNames(names("bad", 20)...), 4, 5)
+		after.waitClosed()
 	})
 }
 
 // SIGTERM: the guard ends, its socket is gone, and sessions go on without it.
 func TestGuardEnds(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
-		c := s.comes(t, way{}, way{}.stranger())
-		c.wants("250", mailFrom)
+		c := s.session(t, way{}, way{}.stranger())
+		c.expect("250", mailFrom)
 		s.signal(syscall.SIGTERM)
 		if !s.guard.Ends() {
 			t.Fatal("the guard does not end")
@@ -177,6 +177,6 @@ func TestGuardEnds(t *testing.T) {
 		if _, err := os.Lstat(s.socket()); err == nil {
 			t.Error("its socket is still there")
 		}
-		s.goesOn(t, c, 1)
+		s.continueUnguarded(t, c, 1)
 	})
 }

@@ -40,14 +40,14 @@ func TestFlood(t *testing.T) {
 							return
 						}
 						defer c.Abort()
-						got := hears(c)
+						got := reply(c)
 						if took := time.Since(began); !strings.HasPrefix(got, "220 ") || took < delay {
 							t.Errorf("after %v a patient client hears %.40q", took, got)
 						}
 						served.Add(1)
 					})
 				}
-				if got := s.slam(); !strings.HasPrefix(got, "554 5.5.1 ") {
+				if got := s.talkEarly(); !strings.HasPrefix(got, "554 5.5.1 ") {
 					t.Errorf("slammer %d hears %q", n, got)
 				}
 			}
@@ -56,7 +56,7 @@ func TestFlood(t *testing.T) {
 	}
 	lab.Eventually(t, "many slam", func() bool { return slammed.Load() > least/4 })
 	s.signal(unix.SIGHUP)
-	s.sees("read anew", 1)
+	s.waitLogged("read anew", 1)
 	lab.Eventually(t, "more slam", func() bool { return slammed.Load() > least/2 })
 	all.Go(func() {
 		for !heeded.Load() { // some of them come when there is no program that could take them
@@ -74,18 +74,18 @@ func TestFlood(t *testing.T) {
 	if n := served.Load(); n != patient {
 		t.Errorf("%d patient clients came through; want %d", n, patient)
 	}
-	s.sees("PREGREET client=", int(slammed.Load()))
+	s.waitLogged("PREGREET client=", int(slammed.Load()))
 	if n := s.status().Verdicts["PREGREET"]; n != int(slammed.Load()) {
 		t.Errorf("the ledger counts %d PREGREET; %d slammers were refused", n, slammed.Load())
 	}
 	s.signal(unix.SIGTERM)
-	s.ends()
+	s.waitEnd()
 }
 
 // In the midst of a flood the room closes when it is to, and those that wait for minutes hear it.
 func TestFloodEnds(t *testing.T) {
 	s := serve(t, "greet_delay 290s stress=290s\n")
-	patient := s.gather(100)
+	patient := s.connectMany(100)
 	var slammed atomic.Int64
 	var ended atomic.Bool
 	var all sync.WaitGroup
@@ -94,7 +94,7 @@ func TestFloodEnds(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for !ended.Load() {
-				s.slam() // once the room has closed it may hear anything
+				s.talkEarly() // once the room has closed it may hear anything
 				slammed.Add(1)
 			}
 		})
@@ -102,9 +102,9 @@ func TestFloodEnds(t *testing.T) {
 	lab.Eventually(t, "many slam", func() bool { return slammed.Load() > 1000 })
 	s.signal(unix.SIGTERM)
 	for _, c := range patient {
-		if got := hears(c); !strings.HasPrefix(got, "421 4.3.2 ") {
+		if got := reply(c); !strings.HasPrefix(got, "421 4.3.2 ") {
 			t.Errorf("one that waits hears %q", got)
 		}
 	}
-	s.ends()
+	s.waitEnd()
 }

@@ -29,7 +29,7 @@ func TestKilled(t *testing.T) {
 		if round == most {
 			t.Fatalf("%d clients got an MTA, and %d did not: this test proves nothing", len(inSession), cut)
 		}
-		waiting := s.gather(each)
+		waiting := s.connectMany(each)
 		children := rand.N(each)
 		for deadline := time.Now().Add(lab.Patience); s.children() < children; {
 			if time.Now().After(deadline) {
@@ -39,7 +39,7 @@ func TestKilled(t *testing.T) {
 		s.signal(unix.SIGKILL)
 		<-s.Gone
 		for _, c := range waiting {
-			switch got := hears(c); {
+			switch got := reply(c); {
 			case strings.HasPrefix(got, "220 "):
 				inSession = append(inSession, c)
 			case got == "":
@@ -55,11 +55,11 @@ func TestKilled(t *testing.T) {
 	if living != len(inSession) {
 		t.Errorf("%d MTAs live for %d clients", living, len(inSession))
 	}
-	s.counts(sessions{Serving: living})
+	s.waitSessions(sessions{Serving: living})
 	for _, c := range inSession {
-		quits(t, c)
+		quit(t, c)
 	}
-	s.counts(sessions{})
+	s.waitSessions(sessions{})
 }
 
 // children counts the processes that the room has started.
@@ -84,36 +84,36 @@ func TestNotify(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", name)
 			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
 			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nclient 127.2.2.2 greet_delay=0s\n")
-			manager.hears("READY=1")
-			s.gather(3)
+			manager.expect("READY=1")
+			s.connectMany(3)
 			c, err := lab.Dial(addr("127.2.2.2"), s.addr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
-			manager.hears("WATCHDOG=1")
+			manager.expect("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.expect("WATCHDOG=1")
 			s.signal(unix.SIGHUP)
-			manager.hears("RELOADING=1\nMONOTONIC_USEC=")
-			manager.hears("READY=1")
+			manager.expect("RELOADING=1\nMONOTONIC_USEC=")
+			manager.expect("READY=1")
 			s.takeOver()
-			manager.hears("READY=1")
-			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.expect("READY=1")
+			manager.expect("STATUS=3 waiting, 1 serving, 0 refused/s")
 
 			// A room whose loop does not go on is not well, whatever its other threads do.
 			goOn := s.stopLoop()
 			manager.mark("stopped")
-			manager.hears("stopped") // and what came before
+			manager.expect("stopped") // and what came before
 			time.Sleep(5 * watchdog)
 			manager.mark("silence")
 			if got := manager.next(); got != "silence" {
 				t.Errorf("a room whose loop has stopped says %q", got)
 			}
 			goOn()
-			manager.hears("WATCHDOG=1")
+			manager.expect("WATCHDOG=1")
 			s.signal(unix.SIGTERM)
-			manager.hears("STOPPING=1")
-			s.ends()
+			manager.expect("STOPPING=1")
+			s.waitEnd()
 		})
 	}
 }

@@ -93,8 +93,8 @@ func (s *server) signal(sig syscall.Signal) {
 	}
 }
 
-// ends waits for the room to end well.
-func (s *server) ends() {
+// waitEnd waits for the room to end well.
+func (s *server) waitEnd() {
 	s.t.Helper()
 	if !s.Ends() {
 		s.t.Fatal("the room does not end")
@@ -134,7 +134,7 @@ func (s *server) log() []byte {
 // logged counts how often the log says this.
 func (s *server) logged(text string) int { return bytes.Count(s.log(), []byte(text)) }
 
-func (s *server) sees(text string, n int) {
+func (s *server) waitLogged(text string, n int) {
 	s.t.Helper()
 	if !lab.Await(func() bool { return s.logged(text) == n }) {
 		s.t.Fatalf("the log says %q %d times; want %d", text, s.logged(text), n)
@@ -149,8 +149,8 @@ type status struct {
 
 type sessions struct{ Waiting, Serving int }
 
-// counts waits until the ledger counts these.
-func (s *server) counts(want sessions) {
+// waitSessions waits until the ledger counts these.
+func (s *server) waitSessions(want sessions) {
 	s.t.Helper()
 	if !lab.Await(func() bool { return s.status().Sessions == want }) {
 		s.t.Fatalf("the ledger counts %+v; want %+v", s.status(), want)
@@ -180,8 +180,8 @@ func stranger() netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 64 + byte(n>>16), byte(n >> 8), byte(n)})
 }
 
-// gather lets n strangers connect, who then wait.
-func (s *server) gather(n int) []*lab.Client {
+// connectMany lets n strangers connect, who then wait.
+func (s *server) connectMany(n int) []*lab.Client {
 	s.t.Helper()
 	all := make([]*lab.Client, n)
 	var wg sync.WaitGroup
@@ -205,22 +205,22 @@ func (s *server) gather(n int) []*lab.Client {
 	return all
 }
 
-// greeted has a client come, be greeted and leave.
-func (s *server) greeted(from netip.Addr) {
+// checkGreeted has a client come, be greeted and leave.
+func (s *server) checkGreeted(from netip.Addr) {
 	s.t.Helper()
 	c, err := lab.Dial(from, s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer c.Abort()
-	if got := hears(c); !strings.HasPrefix(got, "220 ") {
+	if got := reply(c); !strings.HasPrefix(got, "220 ") {
 		s.t.Fatalf("%v hears %q; want a greeting", from, got)
 	}
-	quits(s.t, c)
+	quit(s.t, c)
 }
 
-// hears is the next reply, or what is wrong with it; "" if the connection has ended.
-func hears(c *lab.Client) string {
+// reply is the next reply, or what is wrong with it; "" if the connection has ended.
+func reply(c *lab.Client) string {
 	got, err := c.Reply()
 	if err != nil {
 		return err.Error()
@@ -228,16 +228,16 @@ func hears(c *lab.Client) string {
 	return got
 }
 
-// quits ends a session.
-func quits(t *testing.T, c *lab.Client) {
+// quit ends a session.
+func quit(t *testing.T, c *lab.Client) {
 	t.Helper()
 	if got, err := c.Say("QUIT"); err != nil || !strings.HasPrefix(got, "221 ") {
 		t.Errorf("QUIT: %q, %v", got, err)
 	}
 }
 
-// slam has a stranger speak before the greeting, and returns what it hears.
-func (s *server) slam() string {
+// talkEarly has a stranger speak before the greeting, and returns what it hears.
+func (s *server) talkEarly() string {
 	c, err := lab.Dial(stranger(), s.addr)
 	if err != nil {
 		return err.Error()
@@ -246,7 +246,7 @@ func (s *server) slam() string {
 	if err := c.Send("EHLO bot.example"); err != nil {
 		return err.Error()
 	}
-	return hears(c)
+	return reply(c)
 }
 
 // cpu is the processor time that a process has used so far (clock_getcpuclockid(3)).

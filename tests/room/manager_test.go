@@ -37,8 +37,8 @@ func (m manager) next() string {
 	return string(b[:n])
 }
 
-// hears waits for a message with this text.
-func (m manager) hears(want string) {
+// expect waits for a message with this text.
+func (m manager) expect(want string) {
 	m.t.Helper()
 	for deadline := time.Now().Add(lab.Patience); !strings.Contains(m.next(), want); {
 		if time.Now().After(deadline) {
