@@ -11,10 +11,10 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Words that a client who has done nothing wrong must not have in the log.
+// Words that the log must not have about a client that has done nothing wrong.
 const trouble = "BADRCPTS|RESETS|MAXRCPTS|BLOCKED"
 
-// 20 unknown users in one envelope: three names are learned, and nothing more ever.
+// 20 unknown users in one transaction: the client learns about three names, and nothing after that.
 func TestOneEnvelope(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -28,7 +28,7 @@ func TestOneEnvelope(t *testing.T) {
 	})
 }
 
-// The same in one write, with valid names behind it.
+// The same in one write, followed by valid names.
 func TestPipelined(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -43,12 +43,12 @@ func TestPipelined(t *testing.T) {
 		if len(answers) > 0 { // of MAIL
 			answers = answers[1:]
 		}
-		checkAnswers(t, answers, 0, 3) // what is still unread or unsent when the connection ends is lost
+		checkAnswers(t, answers, 0, 3) // the end of the connection may lose answers
 		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-// A message behind the guesses, for somebody who was accepted before, does not go through.
+// After the guesses no message is delivered, not even to a recipient accepted before them.
 func TestMessageBehind(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		c := s.session(t, w, w.stranger())
@@ -71,9 +71,9 @@ func TestMessageBehind(t *testing.T) {
 	})
 }
 
-// isDone says whether an MTA has nothing more to do about a message whose client is gone:
-// sendmail's process has ended; Postfix has a file for the message from its first recipient on,
-// until it has logged the last.
+// isDone reports whether an MTA has finished with a message whose client is gone: sendmail's
+// process has ended; Postfix has removed the queue file, which it keeps until it has logged the
+// last recipient.
 func (s *site) isDone(t *testing.T, pid int, m message) bool {
 	t.Helper()
 	if s.kind.name != postfix.name {
@@ -88,7 +88,7 @@ func (s *site) isDone(t *testing.T, pid int, m message) bool {
 	return true
 }
 
-// Two guesses, RSET, two guesses: what the MTA's own limits forget.
+// Two guesses, RSET, two guesses: the MTA's own limits start again at each RSET.
 func TestResetBetween(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -100,9 +100,9 @@ func TestResetBetween(t *testing.T) {
 			if c.command(mailFrom) == "" {
 				break
 			}
-			heard := c.tryNames(bad[:2]...)
-			answers = append(answers, heard...)
-			if len(heard) < 2 || c.command("RSET") == "" {
+			got := c.tryNames(bad[:2]...)
+			answers = append(answers, got...)
+			if len(got) < 2 || c.command("RSET") == "" {
 				break
 			}
 			bad = bad[2:]
@@ -113,7 +113,7 @@ func TestResetBetween(t *testing.T) {
 	})
 }
 
-// One guess a connection: caught as one connection with all of them is.
+// One guess per connection earns the same block as all guesses in one connection.
 func TestOneEachConnection(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpts_total 10/1h"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -146,8 +146,8 @@ func TestOneEachConnection(t *testing.T) {
 	})
 }
 
-// checkAnswers fails unless the answers are what a client may hear who names unknown users first: so
-// many rejections, of which the last may be the guard's word, and then nothing that tells one name
+// checkAnswers checks the answers to a client that guesses recipients: between least and most
+// rejections, of which the last may be the guard's 421, and after that nothing that tells one name
 // from another.
 func checkAnswers(t *testing.T, answers []string, least, most int) {
 	t.Helper()
@@ -164,8 +164,8 @@ func checkAnswers(t *testing.T, answers []string, least, most int) {
 	}
 }
 
-// checkEnded looks at what a session leaves behind that has been ended for its bad recipients: its line,
-// with the MTA's pid, the block, and what the client hears when it comes back.
+// checkEnded checks what the end of a session for its bad recipients leaves: its line in the log,
+// with the MTA's pid, the block, and the refusal of the client's next connection.
 func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	t.Helper()
 	l := logged(t, "BADRCPTS", c.Addr)
@@ -191,22 +191,22 @@ func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	checkTurnedAway(t, s, c.Addr.Addr())
 }
 
-// checkTurnedAway fails unless a client is refused before it can say anything: at the door, where there
-// is one, else by the guard.
+// checkTurnedAway checks that a client is refused before it can say anything: by sendwrap in front
+// of the MTA, where there is one, else by the guard.
 func checkTurnedAway(t *testing.T, s *site, from netip.Addr) {
 	t.Helper()
 	c, greeting := s.connect(t, from)
 	want := "421 4.7.1 "
 	if s.kind.name != inetd.name {
-		want = "421 " // and words of the MTA's own: none lets a milter say more here
+		want = "421 " // and the MTA's own text: no MTA lets a milter choose it here
 	}
 	if !strings.HasPrefix(greeting, want) {
-		t.Errorf("a client that is blocked is greeted with %q", greeting)
+		t.Errorf("a blocked client is greeted with %q", greeting)
 	}
 	c.waitClosed()
 	l := logged(t, "BLOCKED", c.Addr)
 	if door := l.fields["server"] != ""; door != (s.kind.name == inetd.name) {
-		t.Errorf("from the door: %t: %s", door, l.text)
+		t.Errorf("server= in the line: %t; want %t: %s", door, !door, l.text)
 	}
 	if l.fields["network"] == "" && l.fields["server"] == "" || l.fields["left"] == "" {
 		t.Errorf("BLOCKED without network or left: %s", l.text)
@@ -216,9 +216,9 @@ func checkTurnedAway(t *testing.T, s *site, from netip.Addr) {
 	}
 }
 
-// By TCP the guard does not know the MTA's process: the session's line has its own pid, and no
-// session is cut off. sendmail ends it by itself; Postfix does so only when it would have accepted
-// somebody.
+// Over TCP the guard does not know the MTA's process: the log line has the guard's pid, and the
+// guard cannot cut off a session. sendmail ends it by itself; Postfix only when it would otherwise
+// have accepted a recipient.
 func TestOverTCP(t *testing.T) {
 	everySite(t, options{tcp: true}, kinds, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
@@ -231,8 +231,7 @@ func TestOverTCP(t *testing.T) {
 	})
 }
 
-// A virtual domain of sendmail's is guarded where its unknown names lead to a local user that there
-// is not.
+// A virtual domain of sendmail's is guarded if its catch-all leads to an unknown local user.
 func TestVirtualDomain(t *testing.T) {
 	everySite(t, options{}, []kind{inetd, daemon}, func(t *testing.T, s *site) {
 		c := s.session(t, way{}, way{}.stranger())

@@ -1,12 +1,13 @@
 package guard
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -14,27 +15,26 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// hook writes what it is told to the site's file `blocked`: arguments, and the same from the
-// environment.
+// hook appends its arguments to the site's file `blocked`, and the same from the environment.
 const hook = `#!/bin/sh
 echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" >>"${0%/*}/blocked"
 `
 
-// hookCalls is what on_block has been told so far.
+// hookCalls are the calls of on_block so far.
 func (s *site) hookCalls() []string {
 	text, _ := os.ReadFile(s.file("blocked"))
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// writeHook writes the program.
+// writeHook writes on_block's program.
 func writeHook(s *site) {
 	if err := os.WriteFile(s.file("hook"), []byte(hook), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// What has earned a block is handed on, with all that a firewall wants to know; but never our own
-// addresses.
+// on_block is called for each block, with all that a firewall needs; but never for the machine's
+// own addresses.
 func TestOnBlock(t *testing.T) {
 	conf := `on_block SITE/hook one "two words"`
 	everySite(t, options{conf: conf, before: writeHook}, kinds, func(t *testing.T, s *site) {
@@ -54,37 +54,42 @@ func TestOnBlock(t *testing.T) {
 				c.waitClosed()
 				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from), map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
 				want := "one two words " + about + " | " + about
-				lab.Eventually(t, "on_block is told "+want, func() bool {
+				lab.Eventually(t, "on_block is called with "+want, func() bool {
 					return slices.Contains(s.hookCalls(), want)
 				})
 			})
 		})
-		if told := s.hookCalls(); len(told) != len(ways) {
-			t.Errorf("on_block was told %q; want %d, and none about our own addresses", told, len(ways))
+		if calls := s.hookCalls(); len(calls) != len(ways) {
+			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses", calls,
+				len(ways))
 		}
 	})
 }
 
-// startBlock begins a block from outside, by a command that may take as long as the grace.
+// startBlock runs `sendwrap block`, and does not wait for it: that may take as long as the grace.
 func (s *site) startBlock(t *testing.T, client netip.Addr) {
 	t.Helper()
-	cmd := exec.Command(sendwrap, "block", "-f", s.file("sendwrap.conf"), client.String())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if _, err := s.sendwrap(ctx, "block", client.String()); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // in a test that has failed
-		_ = cmd.Wait()
+		cancel() // in a test that has failed
+		running.Wait()
 	})
 }
 
-// A block from outside ends the live sessions of its network after the grace, and no others.
+// `sendwrap block` ends the live sessions of its network after the grace, and no others.
 func TestBlockFromOutside(t *testing.T) {
 	const grace = time.Second
 	everywhere(t, options{conf: "block grace=1s"}, func(t *testing.T, s *site, w way) {
-		elsewhere := way{v6: !w.v6, tls: w.tls} // the same client may have an address in another network
+		elsewhere := way{v6: !w.v6, tls: w.tls} // the other client is in another network
 		from, neighbour := w.stranger(), elsewhere.stranger()
-		idle, busy, other := s.session(t, w, from), s.session(t, w, from), s.session(t, elsewhere, neighbour)
+		idle, busy := s.session(t, w, from), s.session(t, w, from)
+		other := s.session(t, elsewhere, neighbour)
 		for _, c := range []*client{busy, other} {
 			c.expect("250", mailFrom)
 			c.expect("250", rcpt("good001"))
@@ -93,8 +98,8 @@ func TestBlockFromOutside(t *testing.T) {
 		began := time.Now()
 		s.startBlock(t, from)
 		for _, c := range []*client{idle, busy} {
-			if said := c.waitClosed(); len(said) > 1 {
-				t.Errorf("one heard %q", said)
+			if replies := c.waitClosed(); len(replies) > 1 {
+				t.Errorf("%v gets %q", c.Addr, replies)
 			}
 			if took := time.Since(began); took < grace {
 				t.Errorf("a session ended after %v; the grace is %v", took, grace)
@@ -111,8 +116,7 @@ func TestBlockFromOutside(t *testing.T) {
 	})
 }
 
-// Who is blocked in the midst of a session hears nothing but 421 from then on, also within the
-// grace.
+// A client that is blocked during a session gets only 421 from then on, also within the grace.
 func TestBlockedInGrace(t *testing.T) {
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -124,8 +128,8 @@ func TestBlockedInGrace(t *testing.T) {
 	})
 }
 
-// expectRefused has a client say a line, once the guard has looked for blocks, which it does several
-// times a second: what was answered with 250 before is answered with 421, and the session ends.
+// expectRefused sends a command until the guard has seen the block: it looks several times a
+// second. The answer then is 421 in place of 250, and the session ends.
 func (s *site) expectRefused(t *testing.T, c *client, w way, line string) {
 	t.Helper()
 	answer := ""
@@ -139,8 +143,8 @@ func (s *site) expectRefused(t *testing.T, c *client, w way, line string) {
 	c.waitClosed()
 }
 
-// kill=off: what lives goes on, but hears nothing but 421. A session that came after the guard had
-// read kill=on shows when a session would have been ended.
+// kill=off: live sessions go on, but get only 421. Sessions that began under kill=on show by their
+// end that those under kill=off would have ended, too.
 func TestKillOff(t *testing.T) {
 	everySite(t, options{conf: "block kill=off grace=0s"}, kinds, func(t *testing.T, s *site) {
 		type pair struct{ spared, ended *client }
@@ -154,7 +158,7 @@ func TestKillOff(t *testing.T) {
 		for i, w := range ways {
 			all[i].ended = s.session(t, w, all[i].spared.Addr.Addr())
 		}
-		s.configure("block kill=off grace=0s") // what the command goes by
+		s.configure("block kill=off grace=0s") // for the command
 		for _, p := range all {
 			s.command("block", p.spared.Addr.Addr().String())
 		}

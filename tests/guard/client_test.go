@@ -11,7 +11,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// way is how a client comes.
+// way is how a client connects.
 type way struct{ v6, tls bool }
 
 var ways = []way{{false, false}, {false, true}, {true, false}, {true, true}}
@@ -24,14 +24,14 @@ func (w way) String() string {
 	return text
 }
 
-// client is one connection with a mail server. What it hears is the whole answer, lines joined by
-// \n; "" is that the server has ended the connection.
+// client is one connection with a mail server. An answer is all its lines, joined by \n; "" means
+// that the server has ended the connection.
 type client struct {
 	*lab.Client
 	t *testing.T
 }
 
-// session connects a client and brings it to where it says MAIL.
+// session connects a client, which is greeted and says EHLO.
 func (s *site) session(t *testing.T, w way, from netip.Addr) *client {
 	t.Helper()
 	c := s.greeted(t, from)
@@ -39,7 +39,7 @@ func (s *site) session(t *testing.T, w way, from netip.Addr) *client {
 	return c
 }
 
-// greeted connects a client and brings it to where it is greeted.
+// greeted connects a client, which must be greeted.
 func (s *site) greeted(t *testing.T, from netip.Addr) *client {
 	t.Helper()
 	c, greeting := s.connect(t, from)
@@ -49,11 +49,11 @@ func (s *site) greeted(t *testing.T, from netip.Addr) *client {
 	return c
 }
 
-// connect connects a client and returns what it is greeted with. It comes again while too many
-// others want the ledger at the door: that is how busy this machine is.
+// connect connects a client and returns its greeting. It connects again while sendwrap says that
+// the ledger is busy, as on a slow machine it may be.
 func (s *site) connect(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
-	lab.Eventually(t, "the door has time for the client", func() bool {
+	lab.Eventually(t, "the ledger is not busy", func() bool {
 		conn, err := dial(from, s.addr(from))
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func (s *site) connect(t *testing.T, from netip.Addr) (c *client, greeting strin
 	return c, greeting
 }
 
-// introduce says EHLO, and as this way wants it STARTTLS and EHLO once more.
+// introduce says EHLO and, if the way has TLS, STARTTLS and EHLO again.
 func (c *client) introduce(w way) {
 	c.t.Helper()
 	c.expect("250", "EHLO client.test")
@@ -84,7 +84,7 @@ func (c *client) introduce(w way) {
 	c.expect("250", "EHLO client.test")
 }
 
-// send writes lines at once.
+// send sends lines in one write.
 func (c *client) send(lines ...string) {
 	c.t.Helper()
 	if err := c.Send(lines...); err != nil {
@@ -92,7 +92,7 @@ func (c *client) send(lines ...string) {
 	}
 }
 
-// reply is the next answer. One that the end cuts off is none.
+// reply is the next answer. One that the end of the connection cuts off does not count.
 func (c *client) reply() string {
 	c.t.Helper()
 	answer, err := c.Reply()
@@ -102,14 +102,14 @@ func (c *client) reply() string {
 	return answer
 }
 
-// command says a line and hears the answer.
+// command sends a line and returns the answer.
 func (c *client) command(line string) string {
 	c.t.Helper()
 	c.send(line)
 	return c.reply()
 }
 
-// expect says a line, to which the answer must begin so.
+// expect sends a line, the answer to which must begin with the code.
 func (c *client) expect(code, line string) string {
 	c.t.Helper()
 	answer := c.command(line)
@@ -124,10 +124,10 @@ const mailFrom = "MAIL FROM:<sender@client.test>"
 // rcpt names a recipient of the mail server's.
 func rcpt(name string) string { return "RCPT TO:<" + name + "@" + lab.HostName + ">" }
 
-// message is one that a mail server has taken.
+// message is one that a mail server has accepted.
 type message struct {
-	subject    string // that no other has
-	queue      string // the MTA's name for it
+	subject    string // unique
+	queue      string // the MTA's queue ID
 	recipients int
 }
 
@@ -135,17 +135,17 @@ var messages atomic.Uint32
 
 func newSubject() string { return fmt.Sprintf("message %d", messages.Add(1)) }
 
-// How the MTAs say by which name they have queued a message.
+// The MTAs' answer with the queue ID of a message.
 var queuedAs = regexp.MustCompile(`^250 2\.0\.0 (?:Ok: queued as )?(\w+)`)
 
-// sendData delivers the text of a message to the recipients named so far.
+// sendData sends DATA and a message to the recipients accepted so far.
 func (c *client) sendData(recipients int) message {
 	c.t.Helper()
 	c.expect("354", "DATA")
 	return c.sendText(recipients)
 }
 
-// sendText is the rest of that, after DATA.
+// sendText sends the message, after DATA.
 func (c *client) sendText(recipients int) message {
 	c.t.Helper()
 	m := message{subject: newSubject(), recipients: recipients}
@@ -158,10 +158,10 @@ func (c *client) sendText(recipients int) message {
 	return m
 }
 
-// messageText is what no transcript and no log may hold.
+// messageText must not be in any transcript or log.
 const messageText = "The text of the message."
 
-// sendMessage sends a message to recipients who all must be accepted.
+// sendMessage sends a message to recipients, all of which must be accepted.
 func (c *client) sendMessage(names ...string) message {
 	c.t.Helper()
 	c.expect("250", mailFrom)
@@ -171,7 +171,7 @@ func (c *client) sendMessage(names ...string) message {
 	return c.sendData(len(names))
 }
 
-// names makes n of them.
+// names makes n names.
 func names(prefix string, n int) (all []string) {
 	for i := range n {
 		all = append(all, fmt.Sprintf("%s%03d", prefix, i))
@@ -179,8 +179,7 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// tryNames tries names until the server has ended the connection, and returns an answer for each
-// that got one.
+// tryNames names recipients until the server has ended the connection, and returns the answers.
 func (c *client) tryNames(names ...string) (answers []string) {
 	c.t.Helper()
 	for _, name := range names {
@@ -193,7 +192,7 @@ func (c *client) tryNames(names ...string) (answers []string) {
 	return answers
 }
 
-// ends waits until the server has ended the connection, and returns what it still says.
+// waitClosed waits until the server has ended the connection, and returns the answers until then.
 func (c *client) waitClosed() (last []string) {
 	c.t.Helper()
 	for {
@@ -201,21 +200,20 @@ func (c *client) waitClosed() (last []string) {
 		switch {
 		case err == nil && answer != "":
 			last = append(last, answer)
-		case err == nil || lab.Ended(err): // also in the midst of a line
+		case err == nil || lab.Ended(err): // also within a line
 			return last
 		default:
-			c.t.Fatalf("%v: the session does not end: %v; heard %q", c.Addr, err, last)
+			c.t.Fatalf("%v: the session does not end: %v; answers until now: %q", c.Addr, err, last)
 		}
 	}
 }
 
-// losesLast says whether that was a last answer which is lost: sendmail -bs ends TLS before it has
-// sent it.
+// losesLast reports whether the last answer was lost: sendmail -bs ends TLS before it has sent it.
 func (s *site) losesLast(answer string, w way) bool {
 	return answer == "" && w.tls && s.kind.name == inetd.name
 }
 
-// ends has the client say a line with whose answer the session must end.
+// expectEnd sends a line, the answer to which must end the session.
 func (s *site) expectEnd(c *client, w way, code, line string) {
 	c.t.Helper()
 	answer := c.command(line)

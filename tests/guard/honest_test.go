@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A newsletter to 200 is nobody's attack.
+// A newsletter to 200 recipients is no offence.
 func TestNewsletter(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -26,8 +26,7 @@ func TestNewsletter(t *testing.T) {
 	})
 }
 
-// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that
-// are not.
+// deadMembers is a mailing list of 60 members, of which three are dead: the 10th, 30th and 50th.
 func deadMembers() (all []string) {
 	for i, name := range names("good", 60) {
 		if i%20 == 9 {
@@ -38,14 +37,18 @@ func deadMembers() (all []string) {
 	return all
 }
 
-// A mailing list with three dead members passes where bad_rcpts_percent looks at their share.
+// A mailing list with three dead members passes if bad_rcpts_percent allows for their share.
 func TestMailingList(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpts_percent 50"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
 		c := s.session(t, w, from)
 		c.expect("250", mailFrom)
 		for _, name := range deadMembers() {
-			c.expect(map[bool]string{false: "250", true: "550 5.1.1"}[strings.HasPrefix(name, "dead")], rcpt(name))
+			code := "250"
+			if strings.HasPrefix(name, "dead") {
+				code = "550 5.1.1"
+			}
+			c.expect(code, rcpt(name))
 		}
 		m := c.sendData(57)
 		c.expect("221", "QUIT")
@@ -55,7 +58,7 @@ func TestMailingList(t *testing.T) {
 	})
 }
 
-// checkUnprotected is a client that bad_rcpts_percent does not protect.
+// checkUnprotected checks that bad_rcpts_percent does not protect a client that guesses.
 func checkUnprotected(t *testing.T, s *site, w way) {
 	t.Helper()
 	c := s.session(t, w, w.stranger())
@@ -66,14 +69,13 @@ func checkUnprotected(t *testing.T, s *site, w way) {
 	logged(t, "BADRCPTS", c.Addr)
 }
 
-// It does not pass where nobody has said so.
+// It does not pass without bad_rcpts_percent.
 func TestMailingListEnded(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		c := s.session(t, w, w.stranger())
 		c.expect("250", mailFrom)
-		heard := c.tryNames(deadMembers()...)
-		if len(heard) > 50 { // the third dead one is the 50th
-			t.Errorf("%d recipients are answered", len(heard))
+		if n := len(c.tryNames(deadMembers()...)); n > 50 {
+			t.Errorf("%d recipients are answered; want 50 at most", n)
 		}
 		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["good"] != "47" {
@@ -82,7 +84,7 @@ func TestMailingListEnded(t *testing.T) {
 	})
 }
 
-// What is put off is nobody's guess.
+// A recipient that the MTA puts off with 4xx is not a bad one.
 func TestPutOff(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -95,7 +97,7 @@ func TestPutOff(t *testing.T) {
 		m := c.sendData(1)
 		s.waitDelivered(t, m)
 		c.expect("250", mailFrom)
-		checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3) // while these are
+		checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3) // these are bad
 		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
 			t.Errorf("want bad=3/3 good=1: %s", l.text)
@@ -103,13 +105,13 @@ func TestPutOff(t *testing.T) {
 	})
 }
 
-// Networks of which sendwrap.conf says something.
+// Networks with lines of their own in sendwrap.conf.
 var (
 	allowed4, allowed6 = netip.MustParsePrefix("198.19.255.0/24"), netip.MustParsePrefix("2001:db8:cfff::/48")
 	lenient4, lenient6 = netip.MustParsePrefix("198.19.254.0/24"), netip.MustParsePrefix("2001:db8:cffe::/48")
 )
 
-// in is an address of the network that fits the way.
+// in is an address in the network of the way's IP version.
 func (w way) in(v4, v6 netip.Prefix) netip.Addr {
 	if w.v6 {
 		return v6.Addr().Next()
@@ -142,7 +144,7 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// expectSpared fails unless a client may do whatever it likes.
+// expectSpared checks that no limit applies to a client.
 func (s *site) expectSpared(t *testing.T, c *client) {
 	t.Helper()
 	for range 5 {
@@ -161,7 +163,7 @@ func (s *site) expectSpared(t *testing.T, c *client) {
 	s.waitDelivered(t, m)
 }
 
-// Who has said who it is can be asked; unless guard_auth is on.
+// No limit applies to a client that has authenticated itself, unless guard_auth is on.
 func TestAuthenticated(t *testing.T) {
 	needSASL(t)
 	everywhere(t, options{conf: "max_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
@@ -191,7 +193,7 @@ func (c *client) authenticate() {
 	c.expect("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
 }
 
-// Mode observe: everything is logged, and nobody hindered.
+// mode observe: every offence is logged, and no client refused.
 func TestObserve(t *testing.T) {
 	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -216,8 +218,7 @@ func checkObserved(t *testing.T, l line, pid int) {
 	}
 }
 
-// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to
-// guard against.
+// The machine's own users hand their mail to sendmail by a pipe. Without a client no limit applies.
 func TestPipe(t *testing.T) {
 	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
 		cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
@@ -245,9 +246,9 @@ func TestPipe(t *testing.T) {
 	})
 }
 
-// pipe is two of them, one each way.
+// pipe is a pair of pipes, one for each direction.
 type pipe struct {
-	net.Conn // none: it would do what pipes cannot
+	net.Conn // nil: nothing else is called
 	in, out  *os.File
 }
 

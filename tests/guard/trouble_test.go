@@ -11,8 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The guard is killed in the midst of sessions: they go on, new ones too, and the next guard
-// watches those that come to it.
+// The guard is killed during sessions: they go on, new ones begin, and the next guard watches the
+// sessions that begin after it.
 func TestGuardKilled(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		sessions := map[way]*client{}
@@ -32,13 +32,13 @@ func TestGuardKilled(t *testing.T) {
 			s.continueUnguarded(t, c, 1)
 			unlogged(t, trouble, from)
 		}
-		told := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
-		if len(maillog.Wait(told, 1)) == 0 {
+		lost := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
+		if len(maillog.Wait(lost, 1)) == 0 {
 			t.Error("the MTA has not logged that the guard is gone")
 		}
-		s.startGuard() // its socket was left behind by the one before
+		s.startGuard() // although the old socket is still there
 		for _, w := range ways {
-			s.waitDelivered(t, sessions[w].sendMessage("good003")) // its MTA may or may not ask again
+			s.waitDelivered(t, sessions[w].sendMessage("good003")) // the MTA may ask the guard again, or not
 			c := s.session(t, w, w.stranger())
 			pid := mtaOf(t, c)
 			c.expect("250", mailFrom)
@@ -49,8 +49,8 @@ func TestGuardKilled(t *testing.T) {
 	})
 }
 
-// continueUnguarded is the rest of a transaction that nobody watches, and in which that many recipients are
-// accepted in all.
+// continueUnguarded is the rest of a transaction without the guard, in which this many recipients
+// are accepted in all.
 func (s *site) continueUnguarded(t *testing.T, c *client, recipients int) {
 	t.Helper()
 	for _, name := range names("bad", 5) {
@@ -60,10 +60,10 @@ func (s *site) continueUnguarded(t *testing.T, c *client, recipients int) {
 	s.waitDelivered(t, c.sendData(recipients))
 }
 
-// A guard that does not answer holds up mail as long as the MTA is told to wait for it: it goes on
+// A guard that does not answer holds up mail for the MTA's timeout, no longer: mail goes through
 // while the guard is still stopped.
 func TestGuardStopped(t *testing.T) {
-	const patient = 10 * time.Second // a guard that runs never takes so long
+	const patient = 30 * time.Second // a guard that runs never takes so long
 	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
 		midst := s.session(t, way{}, way{}.stranger())
 		midst.expect("250", mailFrom)
@@ -71,7 +71,7 @@ func TestGuardStopped(t *testing.T) {
 		began := time.Now()
 		s.continueUnguarded(t, midst, 1)
 		if took := time.Since(began); took < patient/2 {
-			t.Errorf("a message in the midst took %v; the MTA waits %v", took, patient)
+			t.Errorf("a session of before took %v for a message; the MTA waits %v", took, patient)
 		}
 		c := s.session(t, way{v6: true, tls: true}, way{v6: true}.stranger())
 		s.waitDelivered(t, c.sendMessage("good001"))
@@ -86,7 +86,7 @@ func TestGuardStopped(t *testing.T) {
 	})
 }
 
-// Without a ledger each session is counted by itself.
+// Without a ledger the guard counts each session by itself.
 func TestLedgerUnusable(t *testing.T) {
 	everySite(t, options{conf: "bad_rcpts_total 4/1h", before: spoilLedger}, kinds, func(t *testing.T, s *site) {
 		t.Run("sessions", func(t *testing.T) {
@@ -105,21 +105,21 @@ func TestLedgerUnusable(t *testing.T) {
 				}
 			})
 		})
-		// It is tried once a minute.
+		// The guard tries the ledger once a minute.
 		if lines := s.guardLog("ledger"); len(lines) > 1+int(time.Since(s.began)/time.Minute) {
 			t.Errorf("%d lines about the ledger after %v: %q", len(lines), time.Since(s.began), lines)
 		}
 	})
 }
 
-// spoilLedger puts something in the ledger's place.
+// spoilLedger makes a directory in the ledger's place.
 func spoilLedger(s *site) {
 	if err := os.Mkdir(s.file("state/ledger"), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// A ledger that is put aside while the guard runs is made anew, and counted in.
+// If the ledger is moved away, the running guard makes a new one and uses it.
 func TestLedgerReplaced(t *testing.T) {
 	everySite(t, options{}, []kind{daemon}, func(t *testing.T, s *site) {
 		s.waitDelivered(t, s.session(t, way{}, way{}.stranger()).sendMessage("good001"))
@@ -139,7 +139,8 @@ func TestLedgerReplaced(t *testing.T) {
 	})
 }
 
-// SIGHUP: what is configured now holds for those who come from now on; a mistake changes nothing.
+// SIGHUP: a new configuration holds for sessions that begin from then on; one with a mistake
+// changes nothing.
 func TestReload(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		w := way{}
@@ -159,7 +160,7 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// SIGTERM: the guard ends, its socket is gone, and sessions go on without it.
+// SIGTERM: the guard ends and removes its socket, and sessions go on without it.
 func TestGuardEnds(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		c := s.session(t, way{}, way{}.stranger())
@@ -172,7 +173,7 @@ func TestGuardEnds(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 		if text, _ := os.ReadFile(s.file("guard.out")); strings.TrimSpace(string(text)) != "" {
-			t.Errorf("it says %q", text)
+			t.Errorf("it has printed %q", text)
 		}
 		if _, err := os.Lstat(s.socket()); err == nil {
 			t.Error("its socket is still there")
