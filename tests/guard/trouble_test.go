@@ -63,7 +63,7 @@ func (s *site) continueUnguarded(t *testing.T, c *client, recipients int) {
 // A guard that does not answer holds up mail for the MTA's timeout, no longer: mail goes through
 // while the guard is still stopped.
 func TestGuardStopped(t *testing.T) {
-	const patient = 30 * time.Second // a guard that runs never takes so long
+	const patient = 30 * time.Second // far longer than a running guard takes
 	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
 		midst := s.session(t, way{}, way{}.stranger())
 		midst.expect("250", mailFrom)
