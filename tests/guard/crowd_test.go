@@ -32,30 +32,43 @@ func earnBlock(t *testing.T, c *client) {
 
 // One session of 20 earns the block. Sessions that have not begun a message end at once, without
 // the grace, which is as long as it can be. When they have ended, the others still go on and can
-// send their messages.
+// send their messages. A machine on which that takes half of the grace gets another try.
 func TestIdleEndAtOnce(t *testing.T) {
-	const grace = time.Minute
+	const tries = 3
 	everywhere(t, options{conf: "block grace=60s"}, func(t *testing.T, s *site, w way) {
-		others, c := s.crowd(t, w, w.stranger())
-		began := time.Now()
-		earnBlock(t, c)
-		for i, o := range others {
-			if !isBusy(i) {
-				o.waitClosed()
+		for range tries {
+			if s.idleEndAtOnce(t, w, 30*time.Second) {
+				return
 			}
 		}
-		if took := time.Since(began); took >= grace {
-			t.Errorf("sessions without a message ended after %v; the grace is %v", took, grace)
-		}
-		for i, o := range others {
-			switch i % 5 {
-			case 3:
-				o.expect("250", "NOOP")
-			case 4:
-				s.waitDelivered(t, o.sendText(1))
-			}
-		}
+		t.Errorf("sessions without a message ended late %d times: with the grace, or the machine is slow", tries)
 	})
+}
+
+// idleEndAtOnce reports whether the sessions without a message ended in time; then those with one
+// must go on.
+func (s *site) idleEndAtOnce(t *testing.T, w way, inTime time.Duration) bool {
+	t.Helper()
+	others, c := s.crowd(t, w, w.stranger())
+	began := time.Now()
+	earnBlock(t, c)
+	for i, o := range others {
+		if !isBusy(i) {
+			o.waitClosed()
+		}
+	}
+	if time.Since(began) > inTime {
+		return false
+	}
+	for i, o := range others {
+		switch i % 5 {
+		case 3:
+			o.expect("250", "NOOP")
+		case 4:
+			s.waitDelivered(t, o.sendText(1))
+		}
+	}
+	return true
 }
 
 // All sessions end, at whatever stage they are; those with a message after the grace.
