@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -68,7 +69,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 // line is the next line of the log, less its head.
 func (d *doorway) line(t *testing.T) string {
 	t.Helper()
-	d.log.SetReadDeadline(time.Now().Add(ample))
+	d.log.SetReadDeadline(time.Now().Add(lab.Patience))
 	b := make([]byte, 2048)
 	n, _, err := d.log.ReadFrom(b)
 	if err != nil {
@@ -173,10 +174,10 @@ func TestSession(t *testing.T) {
 			}
 			want := strings.ReplaceAll(tt.log, "CONF", filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
 			want = s.line().String() + " " + strings.NewReplacer("WAIT", shown(s.waited), "LEFT", shown(s.facts.BlockLeft)).Replace(want)
-			if tt.behave == nil && s.waited < s.delay || s.waited > ample {
+			if tt.behave == nil && s.waited < s.delay || s.waited > lab.Patience {
 				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
 			}
-			if left := s.facts.BlockLeft; tt.want == Blocked && (left < time.Hour-ample || left > time.Hour) {
+			if left := s.facts.BlockLeft; tt.want == Blocked && (left < time.Hour-lab.Patience || left > time.Hour) {
 				t.Errorf("%v of the block are left; it began just now, for an hour", left)
 			}
 			if got := d.line(t); got != want {
@@ -387,7 +388,7 @@ func TestTeaser(t *testing.T) {
 		unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	}()
 	const want = "220-mx.example please wait\r\n"
-	client.SetDeadline(time.Now().Add(ample))
+	client.SetDeadline(time.Now().Add(lab.Patience))
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(client, got); string(got) != want {
 		t.Errorf("during the greet delay the client has read %q, %v; want %q", got, err, want)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 )
@@ -180,7 +181,7 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 		}
 	})
 	<-done
-	p.eventually("it is done", q.idle)
+	lab.Eventually(p, "it is done", q.idle)
 	if o == nil || o.visits == 1 || o.visits == maxVisits {
 		return false
 	}

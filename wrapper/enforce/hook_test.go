@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // What on_block is told. The seconds are those that are left, and never 0 for a block that runs.
@@ -69,7 +71,7 @@ func TestToldAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := func() bool { _, err := os.Stat(p.file("told")); return err == nil }
-	p.eventually("one or the other happens", func() bool { return told() || !s.runs() })
+	lab.Eventually(p, "one or the other happens", func() bool { return told() || !s.runs() })
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !told() {
@@ -223,7 +225,7 @@ func TestFourAtATime(t *testing.T) {
 		q.Add(p.block(fmt.Sprintf("203.0.113.%d/32", 200+i), time.Hour))
 	}
 	all.Wait()
-	p.eventually("all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
+	lab.Eventually(p, "all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
 	most := 0
 	for _, word := range strings.Fields(p.content("counts")) {
 		n, _ := strconv.Atoi(word)
@@ -287,7 +289,7 @@ func TestOverBeforeItsTurn(t *testing.T) {
 	}
 	time.Sleep(1200 * time.Millisecond)
 	release()
-	p.eventually("all is done", q.Hurry)
+	lab.Eventually(p, "all is done", q.Hurry)
 	told := strings.Fields(p.content("told"))
 	for network, full := range map[string]int{
 		"203.0.113.1/32": 3600, "203.0.113.4/32": 600,

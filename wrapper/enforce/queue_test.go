@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 )
 
@@ -32,7 +33,7 @@ func TestQueue(t *testing.T) {
 	for _, s := range mine {
 		s.endsAfter(began, grace, usual)
 	}
-	p.eventually("all is done", q.idle)
+	lab.Eventually(p, "all is done", q.idle)
 	for _, s := range others {
 		if !s.spared() {
 			t.Error("somebody else's session was ended")
@@ -61,7 +62,7 @@ func TestQueueAgain(t *testing.T) {
 	q := p.queue()
 	told := func(n netip.Prefix) string {
 		t.Helper()
-		p.eventually("on_block is told all", func() bool {
+		lab.Eventually(p, "on_block is told all", func() bool {
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			return q.pending[n].todo == 1 // the end of the sessions
@@ -111,7 +112,7 @@ func TestQueueFlood(t *testing.T) {
 		t.Errorf("%d are pending; want %d", n, maxPending)
 	}
 	missed := 0
-	p.eventually("the log says how many were missed", func() bool {
+	lab.Eventually(p, "the log says how many were missed", func() bool {
 		missed = 0
 		for _, line := range p.said() {
 			var n int
@@ -121,7 +122,7 @@ func TestQueueFlood(t *testing.T) {
 		}
 		return missed == all-maxPending
 	})
-	p.eventually("there are three lines", func() bool {
+	lab.Eventually(p, "there are three lines", func() bool {
 		q.Add(Block{netip.MustParsePrefix("10.2.0.0/16"), time.Hour, "flood"})
 		return p.logged("blocks have begun") >= 3
 	})
@@ -155,7 +156,7 @@ func TestQueueClose(t *testing.T) {
 		t.Errorf("with on_block that hangs Close took %v; want %v", took, closeTime)
 	}
 	release()
-	p.eventually("on_block has run", q.idle)
+	lab.Eventually(p, "on_block has run", q.idle)
 }
 
 // Who has hurried once and then stays has a grace again.
@@ -187,7 +188,7 @@ func TestQueueConfigure(t *testing.T) {
 	q.Add(p.block("192.0.2.9/32", time.Hour))
 	p.configure("mode observe")
 	q.Configure(p.config, p.log)
-	p.eventually("it is done", q.Hurry)
+	lab.Eventually(p, "it is done", q.Hurry)
 	if !s.spared() {
 		t.Error("the session was ended")
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -99,8 +100,8 @@ func (s *session) ends() time.Time {
 	s.Helper()
 	select {
 	case <-s.over:
-	case <-time.After(patience):
-		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, patience)
+	case <-time.After(lab.Patience):
+		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, lab.Patience)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

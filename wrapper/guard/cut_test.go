@@ -44,7 +44,7 @@ func arrive(t testing.TB, network, address, to string) arrival {
 
 // ended says whether the client's connection is ended, and what it could read until then.
 func (a arrival) ended() (text string, is bool) {
-	_ = a.client.SetReadDeadline(time.Now().Add(patience))
+	_ = a.client.SetReadDeadline(time.Now().Add(lab.Patience))
 	var b [100]byte
 	for {
 		n, err := a.client.Read(b[:])
@@ -61,7 +61,7 @@ func (a arrival) open() bool {
 	if _, err := a.server.WriteString(word); err != nil {
 		return false
 	}
-	_ = a.client.SetReadDeadline(time.Now().Add(patience))
+	_ = a.client.SetReadDeadline(time.Now().Add(lab.Patience))
 	var b [1]byte
 	_, err := a.client.Read(b[:])
 	return err == nil && string(b[:]) == word

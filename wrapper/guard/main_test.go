@@ -78,12 +78,8 @@ func relayRole(path string) {
 	select {}
 }
 
-// patience is how long something may take that happens, on a machine however slow; never is for
-// what must not happen meanwhile.
-const (
-	patience = time.Minute
-	never    = time.Hour
-)
+// never is for what must not happen meanwhile.
+const never = time.Hour
 
 // book is what has been logged.
 type book struct {

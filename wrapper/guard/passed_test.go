@@ -35,7 +35,7 @@ func speaks(network, address string) bool {
 		return false
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(lab.Patience))
 	if _, err := c.Write(frame(offered)); err != nil {
 		return false
 	}
