@@ -55,6 +55,7 @@ func content(t *testing.T, path string) string {
 
 // What a hook inherits: nothing but what the package comment says.
 func TestHookInherits(t *testing.T) {
+	lab.NeedProgram(t, "ps")
 	fd, err := unix.Dup(0) // not marked close-on-exec, as a parent may have left it
 	if err != nil {
 		t.Fatal(err)

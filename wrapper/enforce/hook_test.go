@@ -20,16 +20,22 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What on_block is told. The seconds are those that are left, and never 0 for a block that runs.
+// What on_block gets to know. The seconds are those that are left, and never 0 for a block that runs.
 func TestTold(t *testing.T) {
 	p := inPlace(t, "")
 	p.hook(`d=${0%/*}/told; printf '%s|' "$@" >>$d
 env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
-	told := func() []string { return strings.Split(strings.TrimSpace(p.content("told")), "\n") }
+	told := func() []string { return slices.Collect(strings.Lines(p.content("told"))) }
 	e := p.enforcer()
 	e.CarryOut(p.block("198.51.100.0/24", 90*time.Minute))
+	if got := told(); len(got) != 1 {
+		t.Fatalf("on_block has run %d times for one block; log %q", len(got), p.said())
+	}
 	short := 700 * time.Millisecond
 	for ; len(told()) == 1; short *= 2 { // until it is not over when on_block has its turn
+		if short > time.Hour {
+			t.Fatalf("on_block does not run for a second block; log %q", p.said())
+		}
 		e.CarryOut(p.block("2001:db8:9:9::/64", short))
 	}
 	if err := e.Tell(Block{Network: netip.MustParsePrefix("198.51.100.0/24"), Reason: "unblock"}); err != nil {
@@ -52,7 +58,7 @@ env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
 			seconds, _ = strconv.Atoi(words[3])
 		}
 		text := fmt.Sprintf("first|%s|%s|%d|%s|SENDWRAP_FAMILY=%[2]s|SENDWRAP_NETWORK=%[1]s|"+
-			"SENDWRAP_REASON=%[4]s|SENDWRAP_SECONDS=%[3]d|",
+			"SENDWRAP_REASON=%[4]s|SENDWRAP_SECONDS=%[3]d|\n",
 			want.network, want.family, seconds, want.reason)
 		if lines[i] != text || seconds < want.least || seconds > want.most {
 			t.Errorf("told\n%s\nwant, with %d to %d s,\n%s", lines[i], want.least, want.most, text)
@@ -106,6 +112,8 @@ func TestToldLate(t *testing.T) {
 
 // What on_block is not told of, and why. It is about our addresses, so a network namespace of its own is where it runs.
 func TestNotTold(t *testing.T) {
+	lab.NeedRoot(t)
+	lab.NeedProgram(t, "ip")
 	const inside = "SENDWRAP_ENFORCE_INSIDE"
 	if os.Getenv(inside) == "" {
 		cmd := osexec.Command("/proc/self/exe", "-test.run=^TestNotTold$", "-test.v")
@@ -116,10 +124,10 @@ func TestNotTold(t *testing.T) {
 		}
 		return
 	}
-	for _, args := range []string{"link set lo up", "addr add 198.51.100.25/24 dev lo", "addr add 2001:db8:25::25/64 dev lo nodad"} {
-		if out, err := osexec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v\n%s", args, err, out)
-		}
+	err := lab.IP("link set lo up", "addr add 198.51.100.25/24 dev lo",
+		"addr add 2001:db8:25::25/64 dev lo nodad")
+	if err != nil {
+		t.Fatal(err)
 	}
 	testNotTold(t)
 }
@@ -197,13 +205,13 @@ func TestToldBadly(t *testing.T) {
 	}
 }
 
-// counting is a hook that says how many of it run at this moment. The first wait for others, for 5
-// s at most, until there were four.
+// counting is a hook that says how many of it run at this moment. The first wait for others, for a
+// minute at most, until there were four.
 const counting = `d=${0%/*}; mkdir -p $d/running; touch $d/running/$$
 n=$(ls $d/running | wc -l); echo $n >>$d/counts
 test $n -lt 4 || touch $d/four
-i=0; until test -e $d/four || test $i -ge 50; do i=$((i+1)); sleep 0.1; done
-sleep 0.3; rm $d/running/$$`
+i=0; until test -e $d/four || test $i -ge 600; do i=$((i+1)); sleep 0.1; done
+touch $d/four; sleep 0.3; rm $d/running/$$`
 
 // No more than four run at a time, whoever runs them.
 func TestFourAtATime(t *testing.T) {
@@ -255,7 +263,7 @@ func (p *place) holdTurns() (release func()) {
 	}
 }
 
-// Who gets no turn does not wait for ever.
+// A block that gets no turn does not wait for ever.
 func TestNoTurn(t *testing.T) {
 	p := inPlace(t, "")
 	p.hook(`touch ${0%/*}/told`)

@@ -12,10 +12,12 @@ import (
 )
 
 // A queue does what CarryOut does, and whoever adds a block goes on at once.
-func TestQueue(t *testing.T) {
-	const grace = 500 * time.Millisecond
-	usual := usual(t)
-	p := inPlace(t, "block grace=500ms\nallow 192.0.2.77")
+func TestQueue(t *testing.T) { afterGrace(t, queued) }
+
+func queued(t *testing.T, grace time.Duration) bool {
+	t.Helper()
+	p := inPlace(t, "allow 192.0.2.77")
+	p.config.Block.Grace = grace
 	p.hook(`echo "$2" >>${0%/*}/told`)
 	q, release := p.queue(), p.holdTurns()
 	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("203.0.113.1")}
@@ -30,8 +32,9 @@ func TestQueue(t *testing.T) {
 		t.Error("Add is back when on_block has run, and not before")
 	}
 	release()
+	inTime := true
 	for _, s := range mine {
-		s.endsAfter(began, grace, usual)
+		inTime = s.endsAfter(began, grace) && inTime
 	}
 	lab.Eventually(p, "all is done", q.idle)
 	for _, s := range others {
@@ -50,6 +53,7 @@ func TestQueue(t *testing.T) {
 	s := p.serve("203.0.113.1")
 	q.Add(b)
 	s.ends()
+	return inTime
 }
 
 // An administrator may end a block, and it may begin again while the sessions of the first are yet
@@ -131,7 +135,7 @@ func TestQueueFlood(t *testing.T) {
 	}
 }
 
-// Who is about to end does not wait for the grace, and not for long for on_block.
+// A process that is about to end does not wait for the grace, and not for long for on_block.
 func TestQueueClose(t *testing.T) {
 	p := inPlace(t, "")
 	p.config.Block.Grace = never
@@ -159,7 +163,7 @@ func TestQueueClose(t *testing.T) {
 	lab.Eventually(p, "on_block has run", q.idle)
 }
 
-// Who has hurried once and then stays has a grace again.
+// A process that has hurried once and then stays has a grace again.
 func TestQueueGoesOn(t *testing.T) {
 	p := inPlace(t, "block grace=1s")
 	p.hook("true")
@@ -179,7 +183,7 @@ func TestQueueGoesOn(t *testing.T) {
 	}
 }
 
-// A configuration that is read anew holds for what is pending.
+// A configuration that is read again holds for what is pending.
 func TestQueueConfigure(t *testing.T) {
 	p := inPlace(t, "")
 	p.config.Block.Grace = never

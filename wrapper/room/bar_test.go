@@ -110,7 +110,7 @@ func (h *house) counts() map[string]uint64 {
 	return counted
 }
 
-// Who waits on, as if nobody had looked.
+// These clients wait on, as if nobody had looked.
 func TestNotBarred(t *testing.T) {
 	const conf = slow + "client_conns 0\n"
 	for _, tt := range []struct {
