@@ -205,16 +205,32 @@ func TestToldBadly(t *testing.T) {
 	}
 }
 
-// counting is a hook that says how many of it run at this moment. The first wait for others, for a
-// minute at most, until there were four.
+// counting is a hook that says how many of it run at this moment. The first wait for others, until
+// there were four or one has waited in vain, for half of hookTime.
 const counting = `d=${0%/*}; mkdir -p $d/running; touch $d/running/$$
 n=$(ls $d/running | wc -l); echo $n >>$d/counts
 test $n -lt 4 || touch $d/four
-i=0; until test -e $d/four || test $i -ge 600; do i=$((i+1)); sleep 0.1; done
-touch $d/four; sleep 0.3; rm $d/running/$$`
+i=0; until test -e $d/four || test -e $d/late; do
+	i=$((i+1)); test $i -lt 25 || touch $d/late; sleep 0.2
+done
+sleep 0.3; rm $d/running/$$`
 
-// No more than four run at a time, whoever runs them.
+// Four run at a time and no more, whoever runs them. On a slow machine the first may have waited in
+// vain for the fourth: then once more.
 func TestFourAtATime(t *testing.T) {
+	for range 5 {
+		if most := mostAtATime(t); most > maxHooks {
+			t.Fatalf("%d ran at a time; want %d", most, maxHooks)
+		} else if most == maxHooks {
+			return
+		}
+	}
+	t.Errorf("%d never ran at a time", maxHooks)
+}
+
+// mostAtATime says how many of twenty ran at a time.
+func mostAtATime(t *testing.T) (most int) {
+	t.Helper()
 	const processes = 10
 	p := inPlace(t, "")
 	p.hook(counting)
@@ -234,14 +250,11 @@ func TestFourAtATime(t *testing.T) {
 	}
 	all.Wait()
 	lab.Eventually(p, "all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
-	most := 0
 	for _, word := range strings.Fields(p.content("counts")) {
 		n, _ := strconv.Atoi(word)
 		most = max(most, n)
 	}
-	if most != maxHooks {
-		t.Errorf("%d ran at a time; want %d", most, maxHooks)
-	}
+	return most
 }
 
 // holdTurns takes all turns.
