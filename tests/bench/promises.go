@@ -139,7 +139,7 @@ func (l *bench) promiseLockHeld() {
 	const delay, rest = 100 * time.Millisecond, 1100 * time.Millisecond
 	i := l.instance("promise-lock", "mta "+l.program("stub"), fmt.Sprintf("greet_delay %v", delay))
 	known := l.client()
-	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	r := load{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
 	peers := []peer{i.peer(stubGreeting).called(eachItsOwn),
 		i.in(l.room(i), stubGreeting).called("the room")}
 	must(l.flood("PASS", peers[0], r))
@@ -172,7 +172,7 @@ func (l *bench) promiseReplacement(n int) {
 	i, others := l.waitingRoom("promise-replacement", n,
 		"client "+known.String()+" greet_delay=100ms", "spawn_rate 10000")
 	p := i.in(others.at, stubGreeting)
-	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	r := load{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
 	must(l.flood("PASS", p, r))
 	what := fmt.Sprintf("SIGUSR2 to a room where %d wait: longest time without a greeting", n)
 	l.promise(what, 100, 1, func() (longest time.Duration) {
@@ -309,7 +309,7 @@ func (l *bench) promiseSpawnRate() {
 	i := l.instance("promise-spawn", "mta "+l.program("stub"), "greet_delay 0s",
 		fmt.Sprintf("spawn_rate %d", rate))
 	p := i.in(l.room(i), stubGreeting)
-	r := rush{clients: clients, atOnce: clients, from: l.client}
+	r := load{clients: clients, atOnce: clients, from: l.client}
 	what := fmt.Sprintf("spawn_rate %d: greeting of the last of %d, due after 2 s", rate, clients)
 	l.promise(what, 3500, 1, func() time.Duration {
 		time.Sleep(1100 * time.Millisecond) // what was started before does not count any more
