@@ -42,6 +42,7 @@ func measurements() []measurement {
 		{"dictionary", 20 * time.Minute, measureDictionary},
 		{"guard-message", 10 * time.Minute, measureGuardMessage},
 		{"guard-memory", 10 * time.Minute, measureGuardMemory},
+		{"promises", 10 * time.Minute, measurePromises},
 	}
 }
 

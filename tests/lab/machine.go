@@ -113,13 +113,13 @@ func addUsers() error {
 }
 
 // Cover puts another text in the place of a file, in the mount namespace of the calling thread. A
-// file that is not there is left so.
+// file that is not there is left so. The text is in a file of Dir: nothing could be mounted over one
+// that is removed.
 func Cover(name, text string) error {
 	f, err := os.CreateTemp(Dir(), "cover")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // the mount keeps it
 	defer f.Close()
 	if _, err := f.WriteString(text); err != nil {
 		return err

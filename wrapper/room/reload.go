@@ -17,20 +17,23 @@ func (r *room) reload() {
 	})
 }
 
-// read reads the configuration beside the loop, since a hundred thousand networks take a second, and then lets it hold.
+// read reads the configuration beside the loop, since a hundred thousand networks take a second, then
+// lets it hold, and calls done. While it is being read, read has it read once more afterwards, and only
+// the last caller's done is called.
 func (r *room) read(done func()) {
 	if r.reading {
-		r.readAgain = true
+		r.readAgain = done
 		return
 	}
-	r.reading, r.readAgain = true, false
+	r.reading = true
 	go func() {
 		cfg, wrong := config.Load(r.File, allowlist.All())
 		r.notices.post(func() {
 			r.reading = false
 			r.reconfigure(cfg, wrong)
-			if r.readAgain {
-				r.read(done)
+			if again := r.readAgain; again != nil {
+				r.readAgain = nil
+				r.read(again)
 				return
 			}
 			done()

@@ -1,8 +1,14 @@
 package room
 
 import (
+	"errors"
+	"net"
+	"os"
+	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // reread has the room read its configuration anew.
@@ -89,7 +95,44 @@ func TestReloadTwice(t *testing.T) {
 		t.Errorf("max_sessions is %d after it was read %d times; want 4, 2", h.door.Config.MaxSessions, n)
 	}
 	h.round()
-	if h.reading || h.readAgain {
+	if h.reading || h.readAgain != nil {
 		t.Error("it is read for ever")
+	}
+}
+
+// A room without a configuration tries to read it again and again. SIGHUP meanwhile is answered all the
+// same: a service manager waits for READY=1.
+func TestReloadWhileItTries(t *testing.T) {
+	h := build(t, slow)
+	dir, err := os.MkdirTemp("", "n") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/s", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", dir+"/s")
+	h.manager = newSupervisor(false)
+	defer unix.Close(h.manager.fd)
+
+	h.unconfigured, h.tickAt = errors.New("no configuration"), 0
+	h.tick()
+	if !h.reading {
+		t.Fatal("it does not try")
+	}
+	h.reload()
+	h.until("it is read", func() bool { return !h.reading })
+	var told []string
+	for !slices.Contains(told, "READY=1") {
+		_ = manager.SetReadDeadline(time.Now().Add(time.Minute))
+		var text [256]byte
+		n, err := manager.Read(text[:])
+		if err != nil {
+			t.Fatalf("the manager was told %q, then %v; want READY=1", told, err)
+		}
+		told = append(told, string(text[:n]))
 	}
 }

@@ -31,9 +31,9 @@ type room struct {
 	log     *maillog.Queue
 
 	door         *wrapper.Door
-	unconfigured error // why there is no configuration, so that everybody is turned away
-	reading      bool  // the configuration is being read anew
-	readAgain    bool  // and has changed since, perhaps
+	unconfigured error  // why there is no configuration, so that everybody is turned away
+	reading      bool   // the configuration is being read anew
+	readAgain    func() // what follows on reading it once more, since it may have changed; nil: nothing
 
 	listeners []*listener
 	clients   []*client // by descriptor
@@ -88,7 +88,7 @@ func (r *room) loop() error {
 	return nil
 }
 
-// round is one of the loop's. It sleeps for so long at most; below zero is for ever.
+// round goes through the loop once. It waits for events for atMost; a negative atMost has no end.
 func (r *room) round(atMost time.Duration) error {
 	events, err := r.poller.wait(atMost)
 	if err != nil {

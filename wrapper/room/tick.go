@@ -16,7 +16,7 @@ func (r *room) tick() {
 	if r.now < r.tickAt {
 		return
 	}
-	if r.unconfigured != nil && r.stage == open {
+	if r.unconfigured != nil && r.stage == open && !r.reading {
 		r.read(func() {})
 	}
 	r.tickLedger()

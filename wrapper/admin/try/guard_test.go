@@ -54,7 +54,7 @@ func playGuard(is string) {
 
 // A guard that does something else is found out in each scene of its own, and in no other.
 func TestShowFindsOutGuard(t *testing.T) {
-	t.Setenv(theReal, built(t))
+	t.Setenv(theReal, built())
 	tests := []struct {
 		is, verdict string
 		want        []string

@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // ample is what nothing here takes, however slow and busy the machine is.
@@ -28,7 +28,11 @@ func TestMain(m *testing.M) {
 	}
 	switch os.Getenv(asks) {
 	case "":
-		os.Exit(run(m))
+		// In namespaces of its own, whose host name has a domain: sendmail waits a minute without one.
+		os.Exit(lab.Isolate(lab.Setup{
+			Build: func(dir string) error { return lab.Build(filepath.Join(dir, "sendwrap"), false) },
+			Run:   m.Run,
+		}))
 	case "a sendwrap that lets everyone through":
 		StandIn("")
 	case "a sendwrap that is late":
@@ -74,23 +78,6 @@ func report(to io.Writer) {
 	fmt.Fprintf(to, "args=%q socket=%v nonblock=%v protocol=%d cwd=%s\n", os.Args, one, flags&unix.O_NONBLOCK != 0, protocol, cwd)
 }
 
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "try-test-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	sendwrap = sync.OnceValues(func() (string, error) {
-		program := filepath.Join(dir, "sendwrap")
-		build := exec.Command("go", "build", "-o", program, "sendwrap")
-		if out, err := build.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("%v: %w\n%s", build, err, out)
-		}
-		return program, nil
-	})
-	return m.Run()
-}
-
 // tempDir is a directory in whose name there is room for that of a socket.
 func tempDir(t *testing.T) string {
 	t.Helper()
@@ -102,14 +89,5 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-// sendwrap builds the program from the sources beside these, once.
-var sendwrap func() (string, error)
-
-func built(t *testing.T) string {
-	t.Helper()
-	program, err := sendwrap()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return program
-}
+// built is sendwrap, made of the sources beside these.
+func built() string { return filepath.Join(lab.Dir(), "sendwrap") }

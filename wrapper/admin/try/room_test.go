@@ -98,7 +98,7 @@ func opened(t *testing.T, is string) (*stage, *room) {
 
 // The show in a room as a user types it.
 func TestShowInRoom(t *testing.T) {
-	program := built(t)
+	program := built()
 	tests := []struct {
 		name, conf string // "" = built in
 		want       []string

@@ -13,7 +13,7 @@ import (
 
 // A real sendmail asks the guard where it can, and leaves nothing behind. Where it cannot, the stand-in does it, and why is said.
 func TestShowWithSendmail(t *testing.T) {
-	program := built(t)
+	program := built()
 	const mx, short = "mx.example.org", "mx"
 	// A sendmail of another make, or of another mood, by what it says to -bt and to a client.
 	fake := func(version, greeting string) string {

@@ -25,7 +25,7 @@ import (
 
 // The show as a user types it, of sendwrap as it is, with configurations that are hard to show. Nothing is left behind.
 func TestShow(t *testing.T) {
-	program := built(t)
+	program := built()
 	tests := []struct {
 		name, conf string // "" = built in
 		want       []string
@@ -204,6 +204,7 @@ func findsOut(t *testing.T, is, delay string, o Options, verdict string, want []
 		t.Fatal(err)
 	}
 	t.Setenv("TMPDIR", tempDir(t))
+	t.Setenv("PATH", "/nonexistent") // no m4: the stand-in asks the guard
 	before := runtime.NumGoroutine()
 	var out bytes.Buffer
 	o.Out, o.Status = &out, func(file string) error {
@@ -280,7 +281,7 @@ func TestSlow(t *testing.T) {
 
 // Signals, and nobody who reads on, end the show early; then too nothing is left behind.
 func TestShowIsInterrupted(t *testing.T) {
-	program := built(t)
+	program := built()
 	kill := func(sig syscall.Signal) func(*os.Process, io.Closer) error {
 		return func(p *os.Process, _ io.Closer) error { return p.Signal(sig) }
 	}
@@ -364,7 +365,7 @@ type listening struct {
 
 func tryListening(t *testing.T, args ...string) *listening {
 	t.Helper()
-	program := built(t)
+	program := built()
 	s := &listening{T: t, tmp: tempDir(t), log: new(syncBuffer)}
 	s.cmd = exec.Command(program, append([]string{"try", "-listen", ":0"}, args...)...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp)
