@@ -25,8 +25,8 @@ type crowded struct {
 type starter func(in *bench, name string) *crowded
 
 // growing measures how daemons grow with the number of their clients, and hands out the rows. what
-// says whose memory it is. Each daemon is in a process of its own, so that nothing needs warming up;
-// two rounds, since they hardly vary.
+// says whose memory it is. Each daemon is in a process of its own, so that nothing needs warming
+// up; two rounds, since they hardly vary.
 func (l *bench) growing(
 	name, what string, counts []int, starters map[string]starter, target float64,
 ) {

@@ -103,7 +103,9 @@ func run(o options) error {
 	ctx, cancel := context.WithCancel(signalled)
 	go func() { <-orphaned; cancel() }()
 	t := table{Heading: heading(o)} // before anything here changes the tree
-	dir, err := lab.MakeDir("sendwrap-bench-", func(old string) { _ = removeMemoryGroup(groupName(old)) })
+	dir, err := lab.MakeDir("sendwrap-bench-", func(old string) {
+		_ = removeMemoryGroup(groupName(old))
+	})
 	if err != nil {
 		return err
 	}

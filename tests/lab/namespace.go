@@ -148,8 +148,8 @@ const dirPrefix = "sendwrap-lab-"
 // that lives. It removes those of processes that were killed, after tidy (which may be nil) has
 // removed what else they have left.
 //
-// The owner has its directory locked. A pid in the name would not do: runs that share /tmp may be in
-// different pid namespaces.
+// The owner has its directory locked. A pid in the name would not do: runs that share /tmp may be
+// in different pid namespaces.
 func MakeDir(prefix string, tidy func(dir string)) (string, error) {
 	old, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
 	for _, dir := range old {
