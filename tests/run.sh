@@ -10,7 +10,7 @@ tmp=${TMPDIR:-/tmp}
 # A run has its lock. A pid would not do: runs may be in namespaces of pids, as those in here are.
 for lock in "$tmp"/sw??????/.lock-of-sendwrap; do
 	test -e "$lock" || continue
-	flock --nonblock "$lock" rm -rf --one-file-system "${lock%/*}" || : # that run lives
+	flock --nonblock "$lock" rm -rf --one-file-system "${lock%/*}" 2>/dev/null || : # that run lives
 done
 mine=''
 command=''
