@@ -8,9 +8,10 @@ import (
 
 // What a client may cost.
 const (
-	roomMemoryTarget  = 1 // kB of the room,
-	chargedTarget     = 1 // and times postscreen, with the kernel's
-	guardMemoryTarget = 8 // kB of the guard, for a session
+	roomMemoryTarget  = 1    // kB of the room,
+	chargedTarget     = 1    // and times postscreen, with the kernel's:
+	roomTargetsFrom   = 1000 // when so many wait
+	guardMemoryTarget = 8    // kB of the guard, for a session
 )
 
 // crowded is a daemon with many clients.
@@ -25,10 +26,10 @@ type crowded struct {
 type starter func(in *bench, name string) *crowded
 
 // growing measures how daemons grow with the number of their clients, and hands out the rows. what
-// says whose memory it is. Each daemon is in a process of its own, so that nothing needs warming
-// up; two rounds, since they hardly vary.
+// says whose memory it is, and targets hold from that count on. Each daemon is in a process of its
+// own, so that nothing needs warming up; two rounds, since they hardly vary.
 func (l *bench) growing(
-	name, what string, counts []int, starters map[string]starter, target float64,
+	name, what string, counts []int, starters map[string]starter, target float64, from int,
 ) {
 	unusable := tryMemoryGroup(groupName(l.dir))
 	private, charged := make([]series, len(counts)), make([]series, len(counts))
@@ -56,33 +57,36 @@ func (l *bench) growing(
 			check(l.late())
 		}
 		of := fmt.Sprintf(" of %s: %d at once", what, count)
-		p := private[n].row("private memory"+of, "kB").within(target)
+		p := private[n].row("private memory"+of, "kB")
 		c := charged[n].row("memory with the kernel's"+of, "kB")
+		if count >= from {
+			p = p.within(target)
+		}
 		_, beside := charged[n][postscreen]
 		switch {
 		case unusable != nil:
 			c = row{What: c.What, Unit: c.Unit, Skipped: unusable.Error()}
-		case beside:
+		case beside && count >= from:
 			c = c.atMost(charged[n], postscreen, chargedTarget)
+		case beside:
+			c = c.against(charged[n], postscreen)
 		}
 		l.put(p, c)
 	}
 }
 
-// uncounted are the first clients of a daemon. What a program needs once, when its first clients
-// come, is no client's. They stay: a program may keep the memory of those that have left, and the
-// next ones would cost nothing.
-const uncounted = 100
-
-// grown starts a daemon, lets as many clients in as counts says, and returns what each of them but
-// the uncounted costs then. A cgroup stays if the measurement fails; it goes when that has ended.
+// grown starts a daemon, lets as many clients in as counts says, and returns what each of them costs
+// then. The first so many come twice, and count the second time: what a program needs once, when
+// its first clients come, is no client's. A cgroup stays if the measurement fails; it goes when that
+// has ended.
 func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {
 		in.group = must(newMemoryGroup(groupName(l.dir)))
 	}
 	h := start(&in, name)
-	h.fill(uncounted)
+	h.fill(counts[0])
+	h.empty()
 	before := h.at.memoryNow(h.file, in.group)
 	for _, n := range counts {
 		m, err := try(func() (memory, error) {
@@ -94,8 +98,8 @@ func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (g
 		}
 		check(err)
 		grown = append(grown, memory{
-			private: (m.private - before.private) / float64(n-uncounted),
-			charged: (m.charged - before.charged) / float64(n-uncounted),
+			private: (m.private - before.private) / float64(n),
+			charged: (m.charged - before.charged) / float64(n),
 		})
 	}
 	h.empty()
@@ -109,9 +113,9 @@ func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (g
 // measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
 // than measuring takes.
 func measureRoomMemory(l *bench) {
-	counts := []int{1000, 10_000}
+	counts := []int{100, 1000, 10_000}
 	if l.quick {
-		counts = counts[:1]
+		counts = counts[:2]
 	}
 	starters := map[string]starter{ours: func(in *bench, name string) *crowded {
 		i := in.instance(name, "mta "+in.program("stub"),
@@ -132,7 +136,7 @@ func measureRoomMemory(l *bench) {
 		}
 	}
 	l.growing("room-memory", "a client waiting in the room", counts, starters,
-		roomMemoryTarget)
+		roomMemoryTarget, roomTargetsFrom)
 }
 
 // crowd are silent clients of a daemon, which wait.
@@ -175,7 +179,10 @@ func (c *crowd) expect(n int) {
 // measureGuardMemory measures what a session costs in the guard whose client has sent a message and
 // stays. The sessions are those of an MTA with a thousand processes, as far as the guard can see.
 func measureGuardMemory(l *bench) {
-	counts := []int{1000}
+	counts := []int{100, 1000}
+	if l.quick {
+		counts = counts[:1]
+	}
 	starters := map[string]starter{ours: func(in *bench, name string) *crowded {
 		g := in.guarded(name, "")
 		var here []*lab.Milter
@@ -195,7 +202,7 @@ func measureGuardMemory(l *bench) {
 		}
 		return h
 	}}
-	l.growing("guard-memory", "a session in the guard", counts, starters, guardMemoryTarget)
+	l.growing("guard-memory", "a session in the guard", counts, starters, guardMemoryTarget, 0)
 }
 
 // nobodyCaught sees to it that the guard has reached no verdict about anybody.
