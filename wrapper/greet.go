@@ -31,8 +31,8 @@ const spurious = 10 * time.Millisecond
 //
 // delay is kept on the monotonic clock to 1 ms, rounded up. A signal does not extend it. A process
 // that is stopped may wait longer: the kernel does not count the time for which it is stopped. With
-// delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one that speaks
-// and then leaves has spoken.
+// delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one
+// that speaks and then leaves has spoken.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.

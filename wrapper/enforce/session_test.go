@@ -136,7 +136,8 @@ func afterGrace(t *testing.T, try func(t *testing.T, grace time.Duration) bool) 
 	t.Helper()
 	const shortest = 500 * time.Millisecond
 	for grace := shortest; !try(t, grace); grace *= 2 {
-		if t.Logf("the sessions end more than %v after a grace of %[1]v", grace); grace > 32*shortest {
+		t.Logf("the sessions end more than %v after a grace of %[1]v", grace)
+		if grace > 32*shortest {
 			t.Fatal("the sessions end too late")
 		}
 	}

@@ -91,7 +91,8 @@ func (s *session) guess() (block sentence) {
 			left := t.Block(s.network, 0, reasonBadRcpts, wrapper.Penalty(s.config))
 			block = sentence{left: left, reason: reasonBadRcpts, began: left > 0}
 			if block.began {
-				s.blocked.Store(true) // before look sees the block: this client must still get its reply
+				// before look sees the block: this client must still get its reply
+				s.blocked.Store(true)
 			}
 		}
 	})

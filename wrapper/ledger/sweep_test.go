@@ -45,8 +45,8 @@ func sweepDue(tx *Tx) {
 	tx.sweep(census{now: tx.now + 2*identityGood, reads: identities})
 }
 
-// A sweep asks the kernel about a room once, not about each of its 20,000 sessions. The session that
-// it asks for keeps when its start time was read.
+// A sweep asks the kernel about a room once, not about each of its 20,000 sessions. The session
+// that it asks for keeps when its start time was read.
 func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
 	l, _ := roomOf(t, roomful, aRoom())
 	var at int64

@@ -89,8 +89,9 @@ func TestLedgerHeld(t *testing.T) {
 			// Each wait for one that is stopped has a line in the log, and a second without another
 			// behind it. How it is with a crowd wrapper's TestLedgerRests sees.
 			waits := h.logged("carrying on without limits and memory")
-			if most := 1 + int(took/time.Second); waits > most || (waits > 0) != (tt.name == "stopped") {
-				t.Errorf("the ledger was waited for %d times in %v; want %d at most", waits, took, most)
+			most, some := 1+int(took/time.Second), tt.name == "stopped"
+			if waits > most || (waits > 0) != some {
+				t.Errorf("%d waits for the ledger in %v; want %d at most", waits, took, most)
 			}
 			if n := waiting(); n != map[bool]int{true: arrivals}[tt.waiting] {
 				t.Errorf("%d of %d are let in; want all: %v", n, arrivals, tt.waiting)
