@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // What a program may do that is asked something.
@@ -35,7 +37,7 @@ func TestAsk(t *testing.T) {
 		{"is not executable", "#!/bin/sh\n", 0o644, "", "not executable"},
 		{"writes to stderr only", "#!/bin/sh\necho x >&2\n", 0o755, "", ""},
 	} {
-		patience := ample
+		patience := lab.Patience
 		if tt.name == "hangs" {
 			patience = 300 * time.Millisecond
 		}
@@ -44,7 +46,7 @@ func TestAsk(t *testing.T) {
 		if said != tt.said || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: %q, %v; want %q, %s", tt.name, said, err, tt.said, tt.err)
 		}
-		if took := time.Since(began); took < patience && tt.name == "hangs" || took >= ample {
+		if took := time.Since(began); took < patience && tt.name == "hangs" || took >= lab.Patience {
 			t.Errorf("%s: after %v", tt.name, took)
 		}
 	}

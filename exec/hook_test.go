@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // hooks are those of a process in which nobody else reaps.
@@ -53,6 +55,7 @@ func content(t *testing.T, path string) string {
 
 // What a hook inherits: nothing but what the package comment says.
 func TestHookInherits(t *testing.T) {
+	lab.NeedProgram(t, "ps")
 	fd, err := unix.Dup(0) // not marked close-on-exec, as a parent may have left it
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +69,7 @@ ls -l /proc/self/fd >$d/fds; pwd >$d/cwd; cat /proc/self/environ >$d/environ; ca
 ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv; head -c 10 >$d/stdin; ulimit -n >$d/nofile; sed 1q /proc/self/cmdline | tr '\0' ' '
 (readlink /proc/$$/fd/1 /proc/$$/fd/2 >$d/outputs); exit 0`)
 	environ := []string{"PATH=/usr/bin:/bin", "SENDWRAP_REASON=bad recipients"}
-	if err := h.Run([]string{path, "one", "two words", ""}, environ, ample); err != nil {
+	if err := h.Run([]string{path, "one", "two words", ""}, environ, lab.Patience); err != nil {
 		t.Fatal(err)
 	}
 	in := func(name string) string { return content(t, filepath.Join(filepath.Dir(path), name)) }
@@ -148,8 +151,8 @@ func TestHookEnds(t *testing.T) {
 		{"", `exec "": no such file or directory`},
 	} {
 		began := time.Now()
-		err := h.Run([]string{tt.path}, nil, 2*ample)
-		if took := time.Since(began); took > ample {
+		err := h.Run([]string{tt.path}, nil, 2*lab.Patience)
+		if took := time.Since(began); took > lab.Patience {
 			t.Errorf("%s: %v", tt.want, took)
 		}
 		if text, err := os.ReadFile(filepath.Join(filepath.Dir(tt.path), "group")); err == nil {
@@ -175,12 +178,6 @@ func TestHookEnds(t *testing.T) {
 	}
 }
 
-// exists says whether a process is there, a zombie not.
-func exists(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err == nil && !strings.Contains(string(stat), ") Z ")
-}
-
 // One that hangs is killed when its time is over, and what it has started too: also if it ignores
 // every signal that can be. On a slow machine the time may be over before it hangs: then it gets
 // more.
@@ -198,7 +195,7 @@ func TestHookHangs(t *testing.T) {
 			took := time.Since(began)
 			pids, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "pids"))
 			want := fmt.Sprintf("%s: killed after %v, with all that it had started", path, patience)
-			if patience < ample && (len(pids) == 0 || err != nil && err.Error() == want) {
+			if patience < lab.Patience && (len(pids) == 0 || err != nil && err.Error() == want) {
 				continue // it had not come so far
 			}
 			if want += ": so far so good"; err == nil || err.Error() != want || took < patience {
@@ -206,19 +203,10 @@ func TestHookHangs(t *testing.T) {
 			}
 			for _, word := range strings.Fields(string(pids)) {
 				pid, _ := strconv.Atoi(word)
-				eventually(t, fmt.Sprintf("%s: process %d is left", name, pid), func() bool { return !exists(pid) })
+				gone := func() bool { return !lab.Running(pid) }
+				lab.Eventually(t, fmt.Sprintf("%s: process %d is gone", name, pid), gone)
 			}
 			break
-		}
-	}
-}
-
-// eventually fails with a complaint if something does not come true.
-func eventually(t *testing.T, otherwise string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(ample); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(otherwise)
 		}
 	}
 }
@@ -243,7 +231,7 @@ func TestHookWithoutPidfd(t *testing.T) {
 		t.Errorf("it has ended at once, with %v", status)
 	}
 	writeFile(t, filepath.Join(filepath.Dir(path), "go"))
-	status, ended := c.wait(ample)
+	status, ended := c.wait(lab.Patience)
 	if !ended || status.ExitStatus() != 7 || string(c.said) != "a\n" {
 		t.Errorf("ended %v, status %v, said %q", ended, status, c.said)
 	}
@@ -267,7 +255,7 @@ func TestHookLeavesNothing(t *testing.T) {
 	before := count()
 	for range 20 {
 		for _, path := range []string{good, bad, broken, "/nowhere"} {
-			_ = h.Run([]string{path}, nil, ample)
+			_ = h.Run([]string{path}, nil, lab.Patience)
 		}
 	}
 	if after := count(); after != before {

@@ -4,6 +4,8 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 // The client sees the end of its connection, although the process goes on and there is another descriptor of it: ours.
@@ -22,7 +24,7 @@ func TestLetGo(t *testing.T) {
 		if rest, err := io.ReadAll(s.lines); err != nil || len(rest) > 0 { // it has a deadline
 			t.Errorf("%s: the client reads %q, %v; want the end", name, rest, err)
 		}
-		deadline := time.Now().Add(ample)
+		deadline := time.Now().Add(lab.Patience)
 		for s.link("fd/0") != "/dev/null" || s.link("fd/1") != "/dev/null" || s.link("fd/2") != tt.stderr {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: fds 0 to 2 are %s, %s, %s; want /dev/null twice and %s", name, s.link("fd/0"), s.link("fd/1"), s.link("fd/2"), tt.stderr)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // The program that Replace runs in these tests is cat(1): it opens nothing, handles no signal and sets no limit, so that
@@ -48,9 +50,6 @@ type spoiled struct {
 	ClientAt int  // the number of the client's descriptor; 3 if 0
 	Notify   bool // the signals of a room, before anything else
 }
-
-// ample is what nothing here takes, however slow and busy the machine is.
-const ample = 2 * time.Minute
 
 func TestMain(m *testing.M) {
 	var s spoiled
@@ -114,7 +113,7 @@ func (s *spoiled) wrap() {
 	must(err)
 	if s.LetGo {
 		must(stdio.LetGo())
-		time.Sleep(ample) // until the test has looked at us
+		time.Sleep(lab.Patience) // until the test has looked at us
 		return
 	}
 	before := threadStatus()
@@ -198,7 +197,7 @@ func say(text string) {
 
 func poll(fd int) error {
 	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(ample/time.Millisecond))
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(lab.Patience/time.Millisecond))
 		if err != unix.EINTR {
 			return err
 		}
@@ -271,7 +270,7 @@ func startOn(t *testing.T, s spoiled, f fds, client net.Conn, server int) *sessi
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	client.SetDeadline(time.Now().Add(ample))
+	client.SetDeadline(time.Now().Add(lab.Patience))
 	ses := &session{t: t, pid: cmd.Process.Pid, client: client, lines: bufio.NewReader(client), server: server, cmd: cmd}
 	t.Cleanup(func() {
 		client.Close()

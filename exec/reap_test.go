@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // Where another goroutine reaps all there is, each hook's status finds its way to who waits for it, and everybody else's to
@@ -63,7 +65,7 @@ func TestHooksAmongOthers(t *testing.T) {
 	for i := range each {
 		all.Go(func() {
 			for range rounds {
-				err := h.Run([]string{paths[i]}, nil, ample)
+				err := h.Run([]string{paths[i]}, nil, lab.Patience)
 				if i == 0 && err != nil || i > 0 && (err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf(": exit status %d", i))) {
 					wrong.Add(1)
 					t.Errorf("hook %d: %v", i, err)
@@ -86,7 +88,7 @@ func TestHooksAmongOthers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	eventually(t, "not all ends are seen", func() bool {
+	lab.Eventually(t, "all ends are seen", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(others) >= len(started)
@@ -114,7 +116,7 @@ func TestReapIsPutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "true(1) does not end", func() bool { return !exists(p.Pid) })
+	lab.Eventually(t, "true(1) ends", func() bool { return !lab.Running(p.Pid) })
 	seen := 0
 	h.mu.Lock() // as while a hook is started
 	back := make(chan struct{})
@@ -124,7 +126,7 @@ func TestReapIsPutOff(t *testing.T) {
 	}()
 	select {
 	case <-back:
-	case <-time.After(ample):
+	case <-time.After(lab.Patience):
 		t.Fatal("it waits until the hook is started")
 	}
 	if seen != 0 {
@@ -138,7 +140,7 @@ func TestReapIsPutOff(t *testing.T) {
 	h.unlock()
 	select {
 	case <-told:
-	case <-time.After(ample):
+	case <-time.After(lab.Patience):
 		t.Error("nobody is told that it can be done now")
 	}
 	h.Reap(func(pid int, _ unix.WaitStatus) {
@@ -162,14 +164,14 @@ func TestHookUnreaped(t *testing.T) {
 		var reaped atomic.Bool
 		go func() {
 			pid := 0
-			for deadline := time.Now().Add(ample); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(lab.Patience); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				h.mu.Lock()
 				for pid = range h.ended {
 				}
 				h.mu.Unlock()
 			}
 			hook <- pid
-			for comes && exists(pid) { // until it is killed
+			for comes && lab.Running(pid) { // until it is killed
 				time.Sleep(time.Millisecond)
 			}
 			if comes {

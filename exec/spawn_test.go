@@ -41,7 +41,7 @@ func spawnFor(t *testing.T, stdio *Stdio, client net.Conn, server int) *session 
 	if err != nil {
 		t.Fatal(err)
 	}
-	client.SetDeadline(time.Now().Add(ample))
+	client.SetDeadline(time.Now().Add(lab.Patience))
 	t.Cleanup(func() {
 		unix.Kill(pid, unix.SIGKILL)
 		reap(t, pid)
@@ -110,7 +110,7 @@ func (s *spoiled) room() {
 		select {
 		case sig := <-came:
 			tell("%v", sig)
-		case <-time.After(ample):
+		case <-time.After(lab.Patience):
 			panic("the test has forgotten us")
 		}
 	}
@@ -168,7 +168,7 @@ func enter(t *testing.T, s spoiled, f given) *aRoom {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(ample)
+	deadline := time.Now().Add(lab.Patience)
 	client.SetDeadline(deadline)
 	ours.SetReadDeadline(deadline)
 	r := &aRoom{control: bufio.NewReader(ours)}
@@ -377,7 +377,7 @@ func TestSpawnProcess(t *testing.T) {
 	}
 	defer reap(t, pid)
 	defer unix.Kill(pid, unix.SIGKILL)
-	client.SetDeadline(time.Now().Add(ample))
+	client.SetDeadline(time.Now().Add(lab.Patience))
 	s := &session{t: t, pid: pid, client: client, lines: bufio.NewReader(client), server: server}
 	s.become()
 	if got := s.read("cmdline"); got != "cat\x00-\x00/dev/null\x00" {
@@ -561,7 +561,7 @@ func TestSpawnFailure(t *testing.T) {
 				t.Error(err)
 			}
 			unix.Shutdown(server, unix.SHUT_WR)
-			client.SetDeadline(time.Now().Add(ample))
+			client.SetDeadline(time.Now().Add(lab.Patience))
 			if text, err := bufio.NewReader(client).ReadString(0); text != "421 later\r\n" {
 				t.Errorf("the client read %q, %v", text, err)
 			}
@@ -687,7 +687,7 @@ func TestSpawnReapedElsewhere(t *testing.T) {
 	go func() { spawning.Wait(); close(all) }()
 	select {
 	case <-all:
-	case <-time.After(2 * ample): // it is much work, beside two loops that never pause
+	case <-time.After(2 * lab.Patience): // it is much work, beside two loops that never pause
 		t.Fatal("Spawn hangs")
 	}
 	close(done)

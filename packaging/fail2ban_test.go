@@ -1,10 +1,8 @@
 package packaging
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -20,13 +18,13 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// Lines that are not sendwrap's.
+// Lines that sendwrap has not written.
 var forged = []string{
 	"sendwrap[1]: PREGREET client=[203.0.113.66]:25 server=[198.51.100.5]:25 wait=0s/6s",
 	"sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
 }
 
-// What a client may say that is logged: in none of this may fail2ban find an address.
+// What a client may say and sendwrap logs: fail2ban must not find an address in it.
 var hostile = []string{
 	"EHLO bot\r\n",
 	"EHLO client=[203.0.113.66]:25\r\n",
@@ -37,7 +35,7 @@ var hostile = []string{
 	"\x00\xff\x1b[2J%s $(reboot) `reboot` <HOST> <ip> 203.0.113.66",
 }
 
-// Each word of the log, with each hostile text: just the offences match, and the address is the
+// Each word of the log, with each hostile text: only the offences match, and the address is the
 // client's.
 func TestFail2banFilter(t *testing.T) {
 	t.Parallel()
@@ -82,8 +80,7 @@ func TestFail2banFilter(t *testing.T) {
 			add(word, "observe", data)
 		}
 	}
-	// Others' lines, in which a client may have said anything, too, and in which he is not read at
-	// all.
+	// Lines of other programs, in which a client may have said anything, too: none matches.
 	for _, daemon := range []string{
 		"mx postfix/smtpd[7]: ", "mx sm-mta[7]: ", "mx sendwrap[7]: ", "mx sendwrap[7]: ENDED ",
 		"mx sendwrap: ", "mx x: ", "mx 7: ", "x: ", "sshd[7]: ",
@@ -96,23 +93,23 @@ func TestFail2banFilter(t *testing.T) {
 	if got := find(t, log, "ip"); !slices.Equal(got, want) {
 		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want), want)
 	}
-	// A date that the client has said is not taken for the line's, not even where there is no
-	// other.
+	// A date that the client has said is not taken for the line's date, not even if it is the only
+	// one.
 	line := "mx sendwrap[1]: RATE client=[192.0.2.1]:25 server=[198.51.100.5]:25 " +
 		`data="2001-01-01T00:00:00+00:00 mx"`
 	when, _ := time.Parse(time.RFC3339, strings.TrimSpace(stamp(0)))
 	want1 := strconv.FormatInt(when.Unix(), 10)
 	got := find(t, []string{stamp(0) + line}, "<time>")
 	if len(got) != 1 || !strings.HasPrefix(got[0], want1) {
-		t.Errorf("the line is of %v; want %d", got, when.Unix())
+		t.Errorf("the line has the time %v; want %d", got, when.Unix())
 	}
 	got = find(t, []string{line}, "<time>")
 	if len(got) == 1 && strings.HasPrefix(got[0], "9783072") {
-		t.Errorf("a line without a date is of the client's: %v", got)
+		t.Errorf("a line without a date has the client's: %v", got)
 	}
 }
 
-// The lines that sendwrap really writes, as syslogd heads them.
+// Lines that a real sendwrap writes, with syslogd's header.
 func TestFail2banRealLines(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -129,6 +126,7 @@ func TestFail2banRealLines(t *testing.T) {
 			socket := filepath.Join(dir, "guard")
 			write(t, mta, greeter, 0o755)
 			conf := door(t, "mode "+tt.mode, "greet_delay 1s stress=1s", "block strikes=1 kill=off",
+				"client 127.0.0.1 greet_delay=290s", // it must speak before that
 				"client 127.0.0.2 client_rate=1/24h",
 				"client 127.0.0.3 client_conns=1 greet_delay=290s",
 				"mta "+mta, "guard_listen unix:"+socket, "bad_rcpts 1", "bad_rcpt_delay 0s")
@@ -145,7 +143,7 @@ func TestFail2banRealLines(t *testing.T) {
 				defer daemon.Stop()
 			}
 			lab.Eventually(t, "the room listens", func() bool { return lab.Listening(smtp) })
-			arrive := func(from, text string) *lab.Client {
+			connect := func(from, text string) *lab.Client {
 				c, err := lab.Dial(netip.MustParseAddr(from), smtp)
 				if err == nil {
 					_, err = io.WriteString(c, text)
@@ -156,7 +154,7 @@ func TestFail2banRealLines(t *testing.T) {
 				return c
 			}
 			talk := func(from, text string) {
-				c := arrive(from, text)
+				c := connect(from, text)
 				defer c.Close()
 				_ = c.SetDeadline(time.Now().Add(lab.Patience))
 				if _, err := io.Copy(io.Discard, c); err != nil && !lab.Ended(err) {
@@ -167,13 +165,13 @@ func TestFail2banRealLines(t *testing.T) {
 			talk("127.0.0.1", hostile[3]) // BLOCKED
 			talk("127.0.0.2", "")         // PASS
 			talk("127.0.0.2", "")         // RATE
-			waits := arrive("127.0.0.3", "")
-			talk("127.0.0.3", "") // CONNS
-			waits.Close()         // HANGUP
-			guess(t, socket, "127.0.0.9", hostile[2])
+			waiting := connect("127.0.0.3", "")
+			talk("127.0.0.3", "")                     // CONNS
+			waiting.Close()                           // HANGUP
+			guess(t, socket, "127.0.0.9", hostile[2]) // BADRCPTS
 
 			var lines []string
-			lab.Eventually(t, "all has been logged", func() bool {
+			lab.Eventually(t, "all lines are in the log", func() bool {
 				text := read(t, log)
 				lines = strings.Split(strings.TrimSpace(text), "\n")
 				words := []string{"PREGREET", "BLOCKED", "PASS", "RATE", "CONNS", "HANGUP", "BADRCPTS"}
@@ -191,42 +189,35 @@ func TestFail2banRealLines(t *testing.T) {
 	}
 }
 
-// guess has the guard see a recipient that its MTA rejects: what sendmail would say to a milter, as
-// far as it matters.
+// guess shows the guard a client that names an unknown user, as sendmail does.
 func guess(t *testing.T, socket, client, helo string) {
 	t.Helper()
-	var conn net.Conn
+	var m *lab.Milter
 	lab.Eventually(t, "the guard listens", func() (ok bool) {
 		var err error
-		conn, err = net.Dial("unix", socket)
+		m, err = lab.DialMilter("unix", socket)
 		return err == nil
 	})
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(lab.Patience))
-	const rejected = "{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00" +
-		"{rcpt_addr}\x00550 5.1.1 User unknown\x00"
-	for _, packet := range []string{
-		"O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff\xff",
-		"Cbot.example\x004\x9c\x40" + client + "\x00",
-		"H" + helo + "\x00", "M<spam@example.com>\x00", "DR" + rejected, "R<nobody@example.org>\x00",
+	defer m.Close()
+	err := m.Negotiate()
+	for _, step := range []func() (string, error){
+		func() (string, error) { return m.Connect(client, 40000) },
+		func() (string, error) { return m.Helo(helo) },
+		func() (string, error) { return m.Mail("spam@example.com") },
+		func() (string, error) {
+			return m.Rcpt("nobody@example.org", "error", "5.1.1", "550 5.1.1 User unknown")
+		},
 	} {
-		length := binary.BigEndian.AppendUint32(nil, uint32(len(packet)))
-		if _, err := conn.Write(append(length, packet...)); err != nil {
-			t.Fatalf("milter: %v", err)
+		if err == nil {
+			_, err = step()
 		}
 	}
-	answers := "" // until the guard has said 421, or to go on
-	for !strings.Contains(answers, "421 4.7.0") && strings.Count(answers, "\x00\x00\x00\x01c") < 3 {
-		more := make([]byte, 512)
-		n, err := conn.Read(more)
-		if err != nil {
-			t.Fatalf("milter: %v after %q", err, answers)
-		}
-		answers += string(more[:n])
+	if err != nil {
+		t.Fatalf("milter: %v", err)
 	}
 }
 
-// The journal: what root's sendwrap has written matches, and nobody else's.
+// The journal: lines of root's sendwrap match, and no others.
 func TestFail2banJournal(t *testing.T) {
 	t.Parallel()
 	regex := lab.NeedProgram(t, "fail2ban-regex")
@@ -259,7 +250,7 @@ func TestFail2banJournal(t *testing.T) {
 	}
 }
 
-// stamp is how line i of a log begins.
+// stamp is the date of line i of a log.
 func stamp(i int) string {
 	at := time.Now().Add(-time.Hour).Add(time.Duration(i) * time.Second)
 	return at.UTC().Truncate(time.Second).Format(time.RFC3339) + " "
@@ -267,8 +258,7 @@ func stamp(i int) string {
 
 func filter(t *testing.T) string { return absolute(t, "fail2ban/filter.d/sendwrap.conf") }
 
-// find gives lines to the real fail2ban-regex, and returns what it found out about those that
-// match.
+// find runs the real fail2ban-regex on lines, and returns what it prints about those that match.
 func find(t *testing.T, log []string, what string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")

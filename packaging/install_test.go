@@ -11,8 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What is installed is what lies here, and what can be run there can be run; a configuration that
-// is there already is its owner's.
+// make install copies every file, keeps executables executable, and does not overwrite an existing
+// sendwrap.conf.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	mk := lab.NeedProgram(t, "make")
@@ -62,16 +62,16 @@ func TestInstall(t *testing.T) {
 			}
 			from, packaged := strings.CutPrefix(name, doc+"packaging/")
 			if packaged && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, from) {
-				t.Errorf("%s is another than %s", name, from)
+				t.Errorf("%s differs from %s", name, from)
 			}
 			delete(got, name)
 		}
 		if len(got) > 0 {
-			t.Errorf("installed, too: %v", got)
+			t.Errorf("also installed: %v", got)
 		}
 		state, err := os.Stat(filepath.Join(root, "var/lib/sendwrap"))
 		if err != nil || state.Mode() != fs.ModeDir|0o700 {
-			t.Errorf("the ledger's directory: %v, %v; want it for its owner alone", state, err)
+			t.Errorf("the ledger's directory: %v, %v; want mode 0700", state, err)
 		}
 		conf := filepath.Join(root, "etc/sendwrap.conf")
 		write(t, conf, "mode observe\n", 0o644)
@@ -82,7 +82,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// files calls do for each file below a directory.
+// files calls do for each file under a directory.
 func files(t *testing.T, dir string, do func(name string, info fs.FileInfo)) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {

@@ -19,7 +19,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// machine is a network namespace, which is gone at the end of the test.
+// machine is a network namespace, which the end of the test removes.
 type machine struct {
 	t *testing.T
 	*lab.Thread
@@ -59,8 +59,8 @@ const (
 	spared6 = "2001:db8:0:25::1"
 )
 
-// twoMachines are a server that echoes on port 25, behind our sets, and one that may be any client
-// of 198.51.100.0/24, 203.0.113.0/24, 2001:db8:1::/48 and 2001:db8:2::/48.
+// twoMachines are a server that echoes on port 25, behind our sets, and a machine that may have any
+// address of 198.51.100.0/24, 203.0.113.0/24, 2001:db8:1::/48 and 2001:db8:2::/48.
 func twoMachines(t *testing.T) (server, client machine) {
 	t.Helper()
 	server, client = firewall(t), newMachine(t)
@@ -91,7 +91,7 @@ func twoMachines(t *testing.T) (server, client machine) {
 			}()
 		}
 	}()
-	for _, other := range []string{spared4, spared6} { // the wire takes a moment
+	for _, other := range []string{spared4, spared6} { // the interfaces take a moment
 		lab.Eventually(t, other+" reaches the server", func() bool {
 			_, err := client.dial(other)
 			return err == nil
@@ -109,18 +109,18 @@ func (m machine) ip(lines ...string) {
 	}
 }
 
-// run runs a program there, beside others, with next to no environment, and returns what it says.
+// run runs a program with almost no environment, and returns its output.
 func (m machine) run(argv ...string) (string, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = []string{"SENDWRAP_REASON=x"}
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
 	var err error
 	m.Do(func() { err = cmd.Start() })
 	if err == nil {
 		err = cmd.Wait()
 	}
-	return said.String(), err
+	return output.String(), err
 }
 
 func (m machine) must(argv ...string) string {
@@ -132,7 +132,7 @@ func (m machine) must(argv ...string) string {
 	return out
 }
 
-// hook runs sendwrap-nft, which has nothing to say.
+// hook runs sendwrap-nft, which must succeed and print nothing.
 func (m machine) hook(network, family string, seconds int) {
 	m.t.Helper()
 	out, err := m.run("./sendwrap-nft", network, family, strconv.Itoa(seconds), "reason")
@@ -141,7 +141,7 @@ func (m machine) hook(network, family string, seconds int) {
 	}
 }
 
-// connect begins a connection of a client with the server, and does not wait for an answer.
+// connect begins a client's connection with the server, and does not wait for the answer.
 func (m machine) connect(client string) (fd int) {
 	m.t.Helper()
 	from := netip.MustParseAddr(client)
@@ -154,7 +154,7 @@ func (m machine) connect(client string) (fd int) {
 	var err error
 	m.Do(func() {
 		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-		if err == nil { // no interface has the address, but a route says that it is ours
+		if err == nil { // the address is local by a route, not on an interface
 			err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_FREEBIND, 1)
 		}
 		if err == nil {
@@ -177,7 +177,7 @@ func sockaddr(a netip.AddrPort) (family int, sa unix.Sockaddr) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
 }
 
-// answered waits until the server has answered a connection, and says how: nil if it was accepted,
+// answered waits for the server's answer to a connection: nil if the server has accepted it,
 // ETIMEDOUT if there is no answer.
 func answered(fd int, patience time.Duration) error {
 	polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
@@ -199,7 +199,7 @@ func answered(fd int, patience time.Duration) error {
 	}
 }
 
-// dial connects a client with the server, which says back what it hears.
+// dial connects a client with the server, and checks that the server echoes.
 func (m machine) dial(client string) (*lab.Client, error) {
 	m.t.Helper()
 	file := os.NewFile(uintptr(m.connect(client)), client)
@@ -216,16 +216,16 @@ func (m machine) dial(client string) (*lab.Client, error) {
 	return c, echo(c)
 }
 
-// echo says something and waits for it to come back.
+// echo sends a line and waits for its echo.
 func echo(c *lab.Client) error {
 	got, err := c.Say("421 4.7.0")
 	if err == nil && got != "421 4.7.0" {
-		err = fmt.Errorf("the server says %q", got)
+		err = fmt.Errorf("the server sends %q", got)
 	}
 	return err
 }
 
-// reaches insists that a client can connect.
+// reaches checks that a client can connect.
 func (m machine) reaches(client, when string) {
 	m.t.Helper()
 	if _, err := m.dial(client); err != nil {
@@ -233,8 +233,8 @@ func (m machine) reaches(client, when string) {
 	}
 }
 
-// blocked insists that a client's packets are dropped: another one that comes later is answered
-// before it.
+// blocked checks that a client's packets are dropped: another client that connects later gets an
+// answer first.
 func (m machine) blocked(client, when string) {
 	m.t.Helper()
 	fd := m.connect(client)
@@ -251,7 +251,7 @@ func (m machine) blocked(client, when string) {
 
 var sets = map[string]string{"ipv4": "blocked4", "ipv6": "blocked6"}
 
-// elements are the networks in a set, which all have a time, and the seconds that each has left.
+// elements are the networks in a set, and the seconds until each expires.
 func (m machine) elements(family string) map[netip.Prefix]int {
 	m.t.Helper()
 	out := m.must("nft", "-j", "list", "set", "inet", "sendwrap", sets[family])

@@ -1,5 +1,5 @@
-// Package packaging holds what super-servers, firewalls and filters need to work with sendwrap.
-// These tests give the files, as they are, to the programs that they are written for.
+// Package packaging has the files for super-servers, firewalls and mail filters. These tests give
+// them unchanged to the programs that they are written for.
 package packaging
 
 import (
@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 
 func program() string { return filepath.Join(lab.Dir(), "sendwrap") }
 
-// installed is where the files expect sendwrap, and greeting the configuration that it has there:
-// it lets everybody through at once, to an MTA that greets and ends.
+// installed is where the files expect sendwrap. greeting is its configuration there: each client is
+// allowed, and the MTA greets and ends.
 const installed = "/usr/local/sbin/sendwrap"
 
 func greeting() string { return filepath.Join(lab.Dir(), "greeting.conf") }
@@ -62,7 +62,7 @@ func door(t *testing.T, lines ...string) (conf string) {
 	return conf
 }
 
-// must returns what a command prints on stdout, and ends the test if it fails.
+// must returns a command's standard output, and ends the test if the command fails.
 func must(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -75,11 +75,11 @@ func must(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// replace replaces what must be there just once.
+// replace replaces what must occur exactly once.
 func replace(t *testing.T, text, from, to string) string {
 	t.Helper()
 	if n := strings.Count(text, from); n != 1 {
-		t.Fatalf("%q is there %d times; want once", from, n)
+		t.Fatalf("%q occurs %d times; want once", from, n)
 	}
 	return strings.Replace(text, from, to, 1)
 }

@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// It is part of somebody's filter, which may be strict or not.
+// It becomes part of a site's filter, with or without `use strict`.
 func TestMimedefangSyntax(t *testing.T) {
 	perl := lab.NeedProgram(t, "perl")
 	for _, args := range [][]string{{"-c"}, {"-Mstrict", "-Mwarnings=FATAL,all", "-c"}} {
@@ -25,20 +25,21 @@ func TestMimedefangSyntax(t *testing.T) {
 	}
 }
 
-// What sendmail says of a recipient decides whether it is a strike: in a real ledger.
+// A rejected recipient is a strike, in a real ledger, if sendmail's macros say that the user is
+// unknown.
 func TestMimedefangStrikes(t *testing.T) {
 	t.Parallel()
 	conf := door(t, "block strikes=8 within=24h")
 	tests := []struct {
 		ip                 string
-		mailer, host, addr string // "undef" is none
+		mailer, host, addr string // "undef" is Perl's
 		strikes            int
 	}{
 		{"192.0.2.1", "error", "5.1.1", "550 5.1.1 User unknown", 1},
 		{"2001:db8::1", "error", "5.1.1", "550 5.1.1 User unknown", 1},
 		{"192.0.2.2", "error", "nouser", "550 no such user here", 1},
-		{"192.0.2.3", "error", "?", "jdoe", 1}, // so sendmail tells of an unknown jdoe+detail
-		{"192.0.2.4", "error", "?", "4you", 1}, // of whom it means the name
+		{"192.0.2.3", "error", "?", "jdoe", 1}, // sendmail's macros for an unknown jdoe+detail
+		{"192.0.2.4", "error", "?", "4you", 1}, // the name, not a reply code
 		{"192.0.2.5", "error", "4.3.0", "451 4.3.0 Temporary system failure", 0},
 		{"192.0.2.6", "error", "tempfail", "450 try again", 0},
 		{"192.0.2.7", "error", "4.2.1", "?", 0},
@@ -74,13 +75,13 @@ func TestMimedefangStrikes(t *testing.T) {
 	}
 }
 
-// The command is told nothing but an address, and no shell reads it.
+// The command gets only an address from a call, and no shell reads it.
 func TestMimedefangHostile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	told := filepath.Join(dir, "told")
+	called := filepath.Join(dir, "called")
 	program := filepath.Join(dir, "program")
-	write(t, program, "#!/bin/sh\n{ printf '<%s>' \"$@\"; echo; } >>"+told+"\n", 0o755)
+	write(t, program, "#!/bin/sh\n{ printf '<%s>' \"$@\"; echo; } >>"+called+"\n", 0o755)
 	hack := "; touch " + dir + "/hacked; "
 	var calls []string
 	for _, ip := range []string{
@@ -90,26 +91,25 @@ func TestMimedefangHostile(t *testing.T) {
 	} {
 		calls = append(calls, call(ip, "error", "5.1.1", "550 5.1.1 User unknown"))
 	}
-	// All else of a call is never told.
+	// The command gets no other argument of a call.
 	calls = append(calls, call("192.0.2.99", "error", "5.1.1"+hack, "550 $(touch "+dir+"/hacked)"))
 	runPerl(t, []string{program, "a b", "*"}, calls).wait()
-	if got, want := read(t, told), "<a b><*><192.0.2.99><bad_recipient>\n"; got != want {
+	if got, want := read(t, called), "<a b><*><192.0.2.99><bad_recipient>\n"; got != want {
 		t.Errorf("called with %q; want %q", got, want)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hacked")); err == nil {
-		t.Error("an argument was run")
+		t.Error("a shell has run an argument")
 	}
 }
 
-// Mail does not wait for the command, however long that takes, and whether or not it is there at
-// all.
+// Mail does not wait for the command, however long it runs, nor fail if the command does not exist.
 func TestMimedefangNoWait(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	program, runs := filepath.Join(dir, "program"), filepath.Join(dir, "runs")
 	end := filepath.Join(dir, "end")
-	// What it says must not reach MIMEDefang, which reads answers where we have standard output. It
-	// ends when there is a file.
+	// Its output must not reach MIMEDefang, which reads answers from the filter's standard output. It
+	// ends when the file end exists.
 	write(t, program, "#!/bin/sh\necho noise\necho noise >&2\nread nothing\necho >>"+runs+
 		"\nuntil test -e "+end+"; do sleep 0.1; done\n", 0o755)
 	defer write(t, end, "", 0o644)
@@ -127,7 +127,7 @@ func TestMimedefangNoWait(t *testing.T) {
 	}
 }
 
-// call is filter_recipient, as MIMEDefang calls it.
+// call is a call of filter_recipient, as MIMEDefang makes it.
 func call(ip, mailer, host, addr string) string {
 	var args []string
 	const rcpt, from = "<nobody@example.org>", "<s@example.com>"
@@ -141,17 +141,16 @@ func call(ip, mailer, host, addr string) string {
 	return "filter_recipient(" + strings.Join(args, ", ") + ")"
 }
 
-// commands are what a filter has started. They have inherited a pipe, which ends when all of them
-// have.
+// commands are the commands that a filter has started. They inherit a pipe, which ends when all of
+// them have ended.
 type commands struct {
 	t    *testing.T
 	pipe *os.File
-	end  string // the file in which each process that comes to the end of the calls leaves an x
+	end  string // a file, to which each process that gets to the end of the calls appends an x
 }
 
-// runPerl has perl load the filter and make calls, each of which must say that the MTA is to go on,
-// and do nothing that is seen from outside. It returns when perl has ended, which must not wait for
-// the commands.
+// runPerl makes perl load the filter and make the calls. Each must let the MTA go on, print nothing
+// and keep $?. runPerl returns when perl has ended, which must not wait for the commands.
 func runPerl(t *testing.T, command, calls []string) commands {
 	t.Helper()
 	dir := t.TempDir()
@@ -171,7 +170,7 @@ func runPerl(t *testing.T, command, calls []string) commands {
 	args := append([]string{script}, command...)
 	cmd := exec.CommandContext(impatient, lab.NeedProgram(t, "perl"), args...)
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.WaitDelay = lab.Patience // for a command that has kept our output
+	cmd.WaitDelay = lab.Patience // if a command has kept our output open
 	out, err := cmd.CombinedOutput()
 	theirs.Close()
 	if want := strings.Repeat("CONTINUE|ok 7\n", len(calls)); err != nil || string(out) != want {
@@ -180,7 +179,7 @@ func runPerl(t *testing.T, command, calls []string) commands {
 	return commands{t, pipe, end}
 }
 
-// wait returns when all commands have ended, and all forks of perl.
+// wait waits until all commands and all forks of perl have ended.
 func (c commands) wait() {
 	c.t.Helper()
 	_ = c.pipe.SetReadDeadline(time.Now().Add(lab.Patience))
@@ -188,6 +187,6 @@ func (c commands) wait() {
 		c.t.Fatalf("the commands do not end: %v", err)
 	}
 	if n := len(read(c.t, c.end)); n != 1 {
-		c.t.Errorf("%d processes have come to the end of the calls; want the one that began them", n)
+		c.t.Errorf("%d processes have got to the end of the calls; want one", n)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Wrong arguments are refused before nft is called, whatever they may contain.
+// sendwrap-nft refuses wrong arguments, whatever they contain, before it calls nft.
 func TestFirewallArguments(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -54,7 +54,7 @@ func TestFirewallArguments(t *testing.T) {
 		out, err := run(args...)
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.HasPrefix(out, "sendwrap-nft: ") {
-			t.Errorf("%q: %v, %q; want exit status 1 and a word about it", args, err, out)
+			t.Errorf("%q: %v, %q; want exit status 1 and a message", args, err, out)
 		}
 		if _, err := os.Stat(calls); err == nil {
 			t.Fatalf("%q: nft was called", args)
@@ -68,11 +68,11 @@ func TestFirewallArguments(t *testing.T) {
 		t.Error("right arguments: nft was not called either; this test proves nothing")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hacked")); err == nil {
-		t.Error("an argument was run")
+		t.Error("a shell has run an argument")
 	}
 }
 
-// Where the sets are not, it says so, and fails.
+// Without the sets sendwrap-nft fails, and says what to load.
 func TestFirewallWithoutSets(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t)

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// A blocked client cannot connect, and can again when the time is up or the block is taken back;
-// one that is connected still reads what it is told. A set's element does not take another time by
-// being added: sendwrap-nft must see to that.
+// A blocked client cannot connect until the block expires or is removed; a connection that is older
+// still works. To add an element to a set again does not change its time: sendwrap-nft must do so.
 func TestFirewall(t *testing.T) {
 	t.Parallel()
 	server, client := twoMachines(t)
@@ -55,28 +54,26 @@ func TestFirewall(t *testing.T) {
 				t.Errorf("two seconds for two hours: free after %v", free)
 			}
 			block(3600, "once more")
-			for range 2 { // what is not there cannot be taken out, and need not
+			for range 2 { // the second time there is nothing to remove
 				server.hook(tt.network, tt.family, 0)
 				client.reaches(tt.client, "0 seconds")
 			}
 			if left, found := server.elements(tt.family)[network]; found {
-				t.Errorf("left in the set for %d s", left)
+				t.Errorf("still in the set, for %d s", left)
 			}
 		})
 	}
 }
 
-// since is how many seconds have begun since then: so much less than at first an element may have
-// left.
+// since is how many seconds have begun since then: an element may have lost as many.
 func since(t time.Time) int { return int(time.Since(t).Seconds()) + 1 }
 
-// Networks within networks, at random: each address is held by the block that lasts longest; one
-// that holds no address any more is forgotten. What the set says is compared with a list that says
-// it in the plainest way.
+// Random networks within networks: each address is blocked by the network that lasts longest; one
+// that blocks no address any more is forgotten. The set must agree with a plain list of networks.
 //
-// The times of any two blocks are 100 s apart or more. Before a slow machine has lost that much the
-// set is emptied. Some blocks last about an hour and some about a day: nft writes them in other
-// units.
+// The times of any two blocks are 100 s apart or more. Before a slow machine has used up that much
+// the set is flushed. Some blocks last about an hour and some about a day: nft prints them in
+// different units.
 func TestFirewallOverlap(t *testing.T) {
 	t.Parallel()
 	const size, steps, apart = 16, 60, 100 // addresses, blocks, and seconds
@@ -140,8 +137,8 @@ func TestFirewallOverlap(t *testing.T) {
 	}
 }
 
-// longest is the network that holds an address for the longest time, and how many seconds that is;
-// nothing if none does.
+// longest is the network that blocks an address for the longest time, and the seconds; zero if none
+// does.
 func longest(networks map[netip.Prefix]int, addr netip.Addr) (owner netip.Prefix, seconds int) {
 	for n, left := range networks {
 		if n.Contains(addr) && left > seconds {
@@ -151,7 +148,7 @@ func longest(networks map[netip.Prefix]int, addr netip.Addr) (owner netip.Prefix
 	return owner, seconds
 }
 
-// Four run at once, over all processes of sendwrap.
+// Four sendwrap-nft run at once, as sendwrap allows for all its processes together.
 func TestFirewallAtOnce(t *testing.T) {
 	t.Parallel()
 	m := firewall(t)
@@ -181,7 +178,7 @@ func TestFirewallAtOnce(t *testing.T) {
 	}
 }
 
-// What an administrator has put into the set for good stays, and holds for the whole of it.
+// An element that an administrator has added without a timeout stays, unchanged.
 func TestFirewallForGood(t *testing.T) {
 	t.Parallel()
 	m := firewall(t)
@@ -191,11 +188,11 @@ func TestFirewallForGood(t *testing.T) {
 	m.hook("192.0.0.0/16", "ipv4", 100)
 	said := m.must("nft", "list set inet sendwrap blocked4")
 	if !strings.Contains(said, "192.0.2.0/24,") {
-		t.Errorf("192.0.2.0/24 is no more in the set for good:\n%s", said)
+		t.Errorf("192.0.2.0/24 is no longer in the set without a timeout:\n%s", said)
 	}
 }
 
-// Loaded again, nftables.conf loses no element, and drops no packet twice.
+// nftables.conf, loaded again, keeps all elements and adds no second rule.
 func TestFirewallLoadedTwice(t *testing.T) {
 	t.Parallel()
 	m := firewall(t)
@@ -214,7 +211,7 @@ func TestFirewallLoadedTwice(t *testing.T) {
 	}
 }
 
-// What sendwrap itself makes of it: on_block, and what is loaded at boot.
+// sendwrap itself calls it as on_block, and `sendwrap blocks -nft` loads the blocks at boot.
 func TestFirewallSendwrap(t *testing.T) {
 	t.Parallel()
 	server, client := twoMachines(t)
@@ -230,7 +227,7 @@ func TestFirewallSendwrap(t *testing.T) {
 		client.blocked(tt.client, "after sendwrap block")
 		sendwrap("unblock", tt.network)
 		if left := server.elements(tt.family); len(left) > 0 {
-			t.Errorf("%s: the end of the block has not reached the firewall: %v", tt.client, left)
+			t.Errorf("%s: sendwrap unblock has not reached the firewall: %v", tt.client, left)
 		}
 		client.reaches(tt.client, "after sendwrap unblock")
 	}

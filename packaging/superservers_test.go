@@ -57,22 +57,21 @@ func TestSystemdUnits(t *testing.T) {
 			t.Errorf("%s: nothing is wrong with nonsense: this test proves nothing\n%s", unit, said)
 		}
 	}
-	// A socket whose service is not there is found, too: so the one above names the right one. And
-	// so is a program that is not there.
+	// systemd-analyze also finds a socket without its service, and a program that does not exist.
 	for _, tt := range []struct{ unit, setting, there, gone string }{
 		{"sendwrap-room.socket", "\nService=", "sendwrap.service", "sendwrap-gone.service"},
 		{"sendwrap.service", "\nExecStart=", installed, "/nonexistent"},
 	} {
 		said := verify(tt.unit, tt.setting+tt.there, tt.setting+tt.gone)
 		if !strings.Contains(said, tt.gone) {
-			t.Errorf("%s is not missed: this test proves nothing\n%s", tt.gone, said)
+			t.Errorf("nothing is wrong without %s: this test proves nothing\n%s", tt.gone, said)
 		}
 	}
 }
 
-// The fuses of super-servers, by which one client can shut the port for all: more quick connections
-// than any default allows, and each must be answered. Where one process has all clients, it must
-// have had them all. The files are used as they are, and so the port is 25.
+// Super-servers have limits by which one client could close the port for all. This makes more quick
+// connections than any default allows; each must be greeted. Where one process serves all clients,
+// it must be the same at the end. The files are used unchanged, and so the port is 25.
 func TestNoFuse(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	for _, tt := range []struct{ name, needs, start, file, client, any string }{
@@ -100,7 +99,7 @@ func TestNoFuse(t *testing.T) {
 			defer server.KillAll()
 
 			smtp := netip.AddrPortFrom(netip.MustParseAddr(tt.any), 25)
-			lab.Eventually(t, "it listens", func() bool { return lab.Listening(smtp) })
+			lab.Eventually(t, "the super-server listens", func() bool { return lab.Listening(smtp) })
 			greeted(t, tt.client, 1)
 			rooms := roomsOf(server.PID())
 			for range 7 {
@@ -112,7 +111,7 @@ func TestNoFuse(t *testing.T) {
 			if after := roomsOf(server.PID()); len(rooms) != 1 || !slices.Equal(after, rooms) {
 				t.Fatalf("processes %v serve at first, and %v in the end; want one", rooms, after)
 			}
-			// A room does not end with its super-server.
+			// A room outlives its super-server.
 			if err := unix.Kill(rooms[0], unix.SIGTERM); err != nil {
 				t.Error(err)
 			}
@@ -121,7 +120,7 @@ func TestNoFuse(t *testing.T) {
 	}
 }
 
-// greeted has so many clients come at once, who are all greeted.
+// greeted connects n clients at once, all of which must be greeted.
 func greeted(t *testing.T, client string, n int) {
 	t.Helper()
 	addr := netip.MustParseAddr(client)
@@ -136,13 +135,12 @@ func greeted(t *testing.T, client string, n int) {
 	}
 	for _, c := range all {
 		if got, err := c.Reply(); err != nil || got != "220 ready" {
-			t.Fatalf("a client hears %q, %v; want a greeting", got, err)
+			t.Fatalf("a client gets %q, %v; want a greeting", got, err)
 		}
 	}
 }
 
-// roomsOf are the processes that a super-server has started from sendwrap's file, or itself if it
-// is one.
+// roomsOf are the sendwrap processes that a super-server has started, or itself if it is one.
 func roomsOf(parent int) []int {
 	return lab.Processes(func(pid int) bool {
 		stat := lab.ProcStat(pid)

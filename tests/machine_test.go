@@ -22,6 +22,7 @@ type machine struct {
 	*lab.Thread
 	mount   string // the name of the mount namespace, by which its processes are known
 	log     *lab.Log
+	hears   bool // the log hears what is sent to /dev/log
 	rooms   *rooms
 	daemons []*lab.Daemon
 }
@@ -35,7 +36,7 @@ func newMachine(maillog string) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{Thread: thread}
+	m := &machine{Thread: thread, hears: true}
 	m.log, err = lab.NewLog(maillog)
 	m.Do(func() {
 		if err == nil {

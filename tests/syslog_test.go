@@ -26,14 +26,19 @@ func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	re, err := regexp.Compile(args[0])
 	ts.Check(err)
-	log := machineOf(ts).log
+	m := machineOf(ts)
 	if neg {
-		if lines := log.Matching(re); len(lines) > 0 {
+		ts.Check(m.settle())
+		if lines := m.log.Matching(re); len(lines) > 0 {
 			ts.Fatalf("in the mail log: %s", lines[0])
 		}
 		return
 	}
-	lines := log.Wait(re, want)
+	lines := m.log.Wait(re, want)
+	if exact { // there may be more
+		ts.Check(m.settle())
+		lines = m.log.Matching(re)
+	}
 	switch {
 	case len(lines) < want, exact && len(lines) != want:
 		ts.Fatalf("%d lines of the mail log match %s; want %d", len(lines), re, want)
@@ -42,10 +47,19 @@ func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// settle sees to it that all that was logged so far is among the lines, if there is a syslogd.
+func (m *machine) settle() (err error) {
+	if m.hears {
+		m.Do(func() { err = m.log.Settle() })
+	}
+	return err
+}
+
 // nosyslog ends syslogd: its socket is gone, for those too that are connected to it.
 func cmdNoSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	m := machineOf(ts)
 	m.log.Deafen()
+	m.hears = false
 	var err error
 	m.Do(func() { err = os.Remove(devLog) })
 	ts.Check(err)
@@ -57,6 +71,7 @@ func cmdSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	var err error
 	m.Do(func() { err = m.log.Listen(devLog) })
 	ts.Check(err)
+	m.hears = true
 }
 
 // deafsyslog

@@ -29,9 +29,9 @@ const spurious = 10 * time.Millisecond
 // sees the stream from its first byte, and leaves the file status flags alone, since
 // the MTA shares them through the open file description.
 //
-// delay is kept on the monotonic clock to 1 ms, rounded up. A signal does not extend it, but the
-// time for which the process is stopped may: ppoll(2) goes on with what was left. With delay <= 0
-// Wait looks once and returns. It ends at once when the client speaks or leaves; one that speaks
+// delay is kept on the monotonic clock to 1 ms, rounded up. A signal does not extend it. A process
+// that is stopped may wait longer: the kernel does not count the time for which it is stopped. With
+// delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one that speaks
 // and then leaves has spoken.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // never is a greet delay that does not end while a test runs.
@@ -29,8 +31,8 @@ func waitFor(t *testing.T, fd int, delay time.Duration) (g Greet, waited, took t
 		if err != nil {
 			t.Errorf("Wait: %v", err)
 		}
-	case <-time.After(ample):
-		t.Fatalf("Wait(%v) goes on after %v", delay, ample)
+	case <-time.After(lab.Patience):
+		t.Fatalf("Wait(%v) goes on after %v", delay, lab.Patience)
 	}
 	if waited > took || waited < 0 {
 		t.Errorf("says it waited %v, took %v", waited, took)
@@ -72,7 +74,7 @@ func TestWait(t *testing.T) {
 		t.Run(tt.name+"/during", func(t *testing.T) {
 			t.Parallel()
 			const pause = 100 * time.Millisecond
-			for deadline := time.Now().Add(ample); ; {
+			for deadline := time.Now().Add(lab.Patience); ; {
 				client, fd := pair(t)
 				go func() {
 					time.Sleep(pause)
@@ -162,7 +164,7 @@ func TestWaitUnderSignals(t *testing.T) {
 	}()
 	tid := <-thread
 	var r result
-	for waits, deadline := true, time.Now().Add(ample); waits; {
+	for waits, deadline := true, time.Now().Add(lab.Patience); waits; {
 		// Go's runtime takes no notice of this one, with which it preempts itself.
 		if err := unix.Tgkill(os.Getpid(), tid, unix.SIGURG); err != nil {
 			t.Fatal(err)
@@ -172,7 +174,7 @@ func TestWaitUnderSignals(t *testing.T) {
 			waits = false
 		case <-time.After(5 * time.Millisecond):
 			if time.Now().After(deadline) {
-				t.Fatalf("Wait(%v) goes on after %v", delay, ample)
+				t.Fatalf("Wait(%v) goes on after %v", delay, lab.Patience)
 			}
 		}
 	}

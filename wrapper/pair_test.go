@@ -7,10 +7,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// ample is what nothing here takes, however slow and busy the machine is.
-const ample = time.Minute
+	"sendwrap/tests/lab"
+)
 
 // pair is a TCP connection over loopback: the client's end as a test speaks through it, and the
 // descriptor of ours, in blocking mode as a super-server hands it over.
@@ -50,7 +49,7 @@ func reset(t *testing.T, c *net.TCPConn) {
 // readAll is all that the client gets until our end is closed.
 func readAll(t *testing.T, c *net.TCPConn) string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(ample)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(lab.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := io.ReadAll(c)
@@ -64,7 +63,7 @@ func readAll(t *testing.T, c *net.TCPConn) string {
 func arrived(t *testing.T, fd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
-	for deadline := time.Now().Add(ample); ; {
+	for deadline := time.Now().Add(lab.Patience); ; {
 		n, err := unix.Poll(fds, 1000)
 		if n > 0 {
 			return

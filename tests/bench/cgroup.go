@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // memoryGroup is a memory cgroup of our own. The kernel charges to it all that its processes cost,
@@ -36,8 +37,7 @@ func newMemoryGroup(name string) (*memoryGroup, error) {
 		return nil, err
 	}
 	if _, err := g.charged(); err != nil {
-		g.remove()
-		return nil, err
+		return nil, errors.Join(err, g.remove())
 	}
 	return g, nil
 }
@@ -77,21 +77,26 @@ func tryMemoryGroup(name string) error {
 	if err != nil {
 		return err
 	}
-	defer g.remove()
-	return g.within(func() error { return nil })
+	return errors.Join(g.within(func() error { return nil }), g.remove())
 }
 
 // remove removes the cgroup. All processes in it must have been waited for, or be about to end:
 // those whose parent has are waited for by nobody.
-func (g *memoryGroup) remove() error {
-	deadline := time.Now().Add(time.Second)
-	for {
-		err := os.Remove(g.dir)
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return err
-		}
-		time.Sleep(time.Millisecond)
+func (g *memoryGroup) remove() (err error) {
+	lab.Await(func() bool { err = os.Remove(g.dir); return !errors.Is(err, unix.EBUSY) })
+	return err
+}
+
+// removeMemoryGroup removes what a process that was killed may have left.
+func removeMemoryGroup(name string) error {
+	g, err := findMemoryGroup(name)
+	if err != nil {
+		return nil // so there was none
 	}
+	if err := g.remove(); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // within calls run while this program is a member: what run starts remains one.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -16,7 +15,7 @@ func measureCounts(l *bench) {
 	if l.quick {
 		each = 10
 	}
-	check(hasten(os.Getpid()))
+	hasten(os.Getpid())
 	i := l.instance("counts", "mta "+l.program("stub"))
 	once := l.fewer(l.slices)
 	processes := []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}
@@ -55,15 +54,16 @@ func (c counted) by(clients int) perClient {
 // countFlood counts what a daemon does for a flood of clients, until it has closed the last
 // connection, less what it does in the same time without clients.
 func (l *bench) countFlood(p peer, together int) []perClient {
-	r := rush{clients: 1000, atOnce: together, from: l.client, opening: slam}
+	r := load{clients: 1000, atOnce: together, from: l.client, opening: slam}
 	if l.quick {
 		r.clients /= 5
 	}
 	// The room closes a connection a tenth of a second after its reply.
 	const linger = 500 * time.Millisecond
-	must(l.visits(p, rush{clients: together, atOnce: together, from: l.client, opening: slam}))
+	must(l.visits(p, load{clients: together, atOnce: together, from: l.client, opening: slam}))
 	who := p.at.worker(p.name)
-	check(errors.Join(pin(int(who), must(cpus())[0]), hasten(int(who))))
+	check(pin(int(who), must(cpus())[0]))
+	hasten(int(who))
 	time.Sleep(linger)
 	began := time.Now()
 	c := must(reaching(p, "PREGREET", r.clients, func() (counted, error) {

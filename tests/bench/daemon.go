@@ -66,11 +66,7 @@ func (l *bench) launch(up func() bool, argv []string, env ...string) *daemon {
 }
 
 // freePort returns a port of the super-server's address that nobody listens on.
-func (l *bench) freePort() netip.AddrPort {
-	s := must(listen(l.server.addr.Addr()))
-	check(unix.Close(s.fd))
-	return s.addr
-}
+func (l *bench) freePort() netip.AddrPort { return must(lab.FreePort(l.server.addr.Addr())) }
 
 // stop ends the daemon. It reports an error if one of ours does not exit with 0 then. What has been
 // stopped already is left alone.
@@ -133,7 +129,7 @@ func (d *daemon) usage() (u usage, err error) {
 func (d *daemon) usageNow() (u usage, sum time.Duration) {
 	u = make(usage)
 	for _, pid := range d.processes() {
-		if t, err := pid.cpu(); err == nil {
+		if t, err := lab.CPU(int(pid)); err == nil {
 			u[pid] = t
 			sum += t
 		}
@@ -159,18 +155,6 @@ func (d *daemon) spent() (time.Duration, error) {
 	}
 	d.asked = now
 	return sum, nil
-}
-
-// cpu returns the CPU time, user and system, of a process that runs: the scheduler's exact time of
-// all its threads, those that have ended included.
-func (c child) cpu() (time.Duration, error) {
-	// CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h.
-	const sched = 2
-	var t unix.Timespec
-	if err := unix.ClockGettime(^int32(c)<<3|sched, &t); err != nil {
-		return 0, fmt.Errorf("CPU clock of process %d: %w", c, err)
-	}
-	return time.Duration(t.Nano()), nil
 }
 
 // pin lets all processes of the daemon run on these CPUs only. Postfix starts some when the first

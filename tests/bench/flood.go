@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rush is who visits a peer in one turn.
-type rush struct {
+// load is how many clients visit a peer in one turn, and how.
+type load struct {
 	clients int
 	atOnce  int // how many of them are connected at a time
 	from    func() netip.Addr
@@ -73,9 +73,9 @@ func (v visitor) stay() (s sample, err error) {
 	return s, err
 }
 
-// visits lets a rush of clients visit p. The one that has been there longest is waited for, then
+// visits lets the clients of a load visit p. The one that has been there longest is waited for, then
 // the next comes: as simple as can be, since it shares the machine with p.
-func (l *bench) visits(p peer, r rush) ([]sample, error) {
+func (l *bench) visits(p peer, r load) ([]sample, error) {
 	samples := make([]sample, 0, r.clients)
 	here := make([]visitor, 0, r.clients)
 	for len(samples) < r.clients {
@@ -106,9 +106,9 @@ type burst struct {
 	took    time.Duration // from the first connect to the last close
 }
 
-// flood lets a rush of clients visit p, which must reach this verdict about each, and returns what
+// flood lets the clients of a load visit p, which must reach this verdict about each, and returns what
 // it cost.
-func (l *bench) flood(verdict string, p peer, r rush) ([]burst, error) {
+func (l *bench) flood(verdict string, p peer, r load) ([]burst, error) {
 	if p.at != nil && p.at.asked == nil {
 		if _, err := p.at.spent(); err != nil { // its start is no client's
 			return nil, err

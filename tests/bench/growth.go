@@ -2,35 +2,33 @@ package main
 
 import (
 	"fmt"
-	"net"
 
 	"sendwrap/tests/lab"
 )
 
 // What a client may cost.
 const (
-	roomMemoryTarget  = 1    // kB of the room,
-	chargedTarget     = 1    // and times postscreen, with the kernel's:
-	roomTargetsFrom   = 1000 // when so many wait
-	guardMemoryTarget = 8    // kB of the guard, for a session
+	roomMemoryTarget  = 1 // kB of the room,
+	chargedTarget     = 1 // and times postscreen, with the kernel's
+	guardMemoryTarget = 8 // kB of the guard, for a session
 )
 
-// house is a daemon with many clients.
-type house struct {
+// crowded is a daemon with many clients.
+type crowded struct {
 	at    *daemon
 	file  string // mapped by it, and no part of its private memory
 	fill  func(n int)
 	empty func()
 }
 
-// opener starts a house whose name is not taken yet.
-type opener func(in *bench, name string) *house
+// starter starts a daemon, as one whose name is not taken yet.
+type starter func(in *bench, name string) *crowded
 
-// growing measures how houses grow with the number of their clients, and hands out the rows. what
-// says whose memory it is, and targets hold from that count on. Each house is in a process of its
-// own, so that nothing needs warming up; two rounds, since they hardly vary.
+// growing measures how daemons grow with the number of their clients, and hands out the rows. what
+// says whose memory it is. Each daemon is in a process of its own, so that nothing needs warming up;
+// two rounds, since they hardly vary.
 func (l *bench) growing(
-	name, what string, counts []int, houses map[string]opener, target float64, from int,
+	name, what string, counts []int, starters map[string]starter, target float64,
 ) {
 	unusable := tryMemoryGroup(groupName(l.dir))
 	private, charged := make([]series, len(counts)), make([]series, len(counts))
@@ -39,12 +37,12 @@ func (l *bench) growing(
 	}
 	for round := range min(l.rounds, 2) {
 		for _, who := range []string{ours, postscreen} {
-			open, ok := houses[who]
+			start, ok := starters[who]
 			if !ok || l.late() != nil {
 				continue
 			}
 			l.rewind()
-			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), open, counts, unusable == nil) {
+			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), start, counts, unusable == nil) {
 				private[n][who] = append(private[n][who], m.private)
 				charged[n][who] = append(charged[n][who], m.charged)
 			}
@@ -58,36 +56,33 @@ func (l *bench) growing(
 			check(l.late())
 		}
 		of := fmt.Sprintf(" of %s: %d at once", what, count)
-		p := private[n].row("private memory"+of, "kB")
+		p := private[n].row("private memory"+of, "kB").within(target)
 		c := charged[n].row("memory with the kernel's"+of, "kB")
-		if count >= from {
-			p = p.within(target)
-		}
 		_, beside := charged[n][postscreen]
 		switch {
 		case unusable != nil:
 			c = row{What: c.What, Unit: c.Unit, Skipped: unusable.Error()}
-		case beside && count >= from:
-			c = c.atMost(charged[n], postscreen, chargedTarget)
 		case beside:
-			c = c.against(charged[n], postscreen)
+			c = c.atMost(charged[n], postscreen, chargedTarget)
 		}
 		l.put(p, c)
 	}
 }
 
-// grown opens a house, lets as many clients in as counts says, and returns what each of them costs
-// then. A few that left before do not count: what a program needs for the first client it needs for
-// no other.
-func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (grown []memory) {
+// uncounted are the first clients of a daemon. What a program needs once, when its first clients
+// come, is no client's. They stay: a program may keep the memory of those that have left, and the
+// next ones would cost nothing.
+const uncounted = 100
+
+// grown starts a daemon, lets as many clients in as counts says, and returns what each of them but
+// the uncounted costs then. A cgroup stays if the measurement fails; it goes when that has ended.
+func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {
 		in.group = must(newMemoryGroup(groupName(l.dir)))
-		defer in.group.remove()
 	}
-	h := open(&in, name)
-	h.fill(10)
-	h.empty()
+	h := start(&in, name)
+	h.fill(uncounted)
 	before := h.at.memoryNow(h.file, in.group)
 	for _, n := range counts {
 		m, err := try(func() (memory, error) {
@@ -99,42 +94,45 @@ func (l *bench) grown(name string, open opener, counts []int, inGroup bool) (gro
 		}
 		check(err)
 		grown = append(grown, memory{
-			private: (m.private - before.private) / float64(n),
-			charged: (m.charged - before.charged) / float64(n),
+			private: (m.private - before.private) / float64(n-uncounted),
+			charged: (m.charged - before.charged) / float64(n-uncounted),
 		})
 	}
 	h.empty()
 	check(h.at.stop())
+	if inGroup {
+		check(in.group.remove())
+	}
 	return grown
 }
 
 // measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
 // than measuring takes.
 func measureRoomMemory(l *bench) {
-	counts := []int{100, 1000, 10_000}
+	counts := []int{1000, 10_000}
 	if l.quick {
-		counts = counts[:2]
+		counts = counts[:1]
 	}
-	houses := map[string]opener{ours: func(in *bench, name string) *house {
+	starters := map[string]starter{ours: func(in *bench, name string) *crowded {
 		i := in.instance(name, "mta "+in.program("stub"),
 			"greet_delay 290s stress=290s", "max_waiting 20000")
 		d := in.room(i)
 		c := &crowd{bench: in, at: d, waiting: i.waiting}
-		return &house{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
+		return &crowded{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
 	}}
 	if lab.NoPostfix() == "" {
-		houses[postscreen] = func(in *bench, name string) *house {
+		starters[postscreen] = func(in *bench, name string) *crowded {
 			const came, left = "postscreen CONNECT", "postscreen HANGUP"
 			before := in.log.seen(came) - in.log.seen(left)
 			d := in.postscreen("postfix-"+name, "CONNECT", "postscreen_greet_wait = 290s")
 			c := &crowd{bench: in, at: d, waiting: func() (int, error) {
 				return in.log.seen(came) - in.log.seen(left) - before, nil
 			}}
-			return &house{at: d, fill: c.fill, empty: c.empty}
+			return &crowded{at: d, fill: c.fill, empty: c.empty}
 		}
 	}
-	l.growing("room-memory", "a client waiting in the room", counts, houses,
-		roomMemoryTarget, roomTargetsFrom)
+	l.growing("room-memory", "a client waiting in the room", counts, starters,
+		roomMemoryTarget)
 }
 
 // crowd are silent clients of a daemon, which wait.
@@ -177,14 +175,11 @@ func (c *crowd) expect(n int) {
 // measureGuardMemory measures what a session costs in the guard whose client has sent a message and
 // stays. The sessions are those of an MTA with a thousand processes, as far as the guard can see.
 func measureGuardMemory(l *bench) {
-	counts := []int{100, 1000}
-	if l.quick {
-		counts = counts[:1]
-	}
-	houses := map[string]opener{ours: func(in *bench, name string) *house {
+	counts := []int{1000}
+	starters := map[string]starter{ours: func(in *bench, name string) *crowded {
 		g := in.guarded(name, "")
-		var here []net.Conn
-		h := &house{at: g.guard, file: g.ledger}
+		var here []*lab.Milter
+		h := &crowded{at: g.guard, file: g.ledger}
 		h.fill = func(n int) {
 			for len(here) < n {
 				check(in.late())
@@ -200,7 +195,7 @@ func measureGuardMemory(l *bench) {
 		}
 		return h
 	}}
-	l.growing("guard-memory", "a session in the guard", counts, houses, guardMemoryTarget, 0)
+	l.growing("guard-memory", "a session in the guard", counts, starters, guardMemoryTarget)
 }
 
 // nobodyCaught sees to it that the guard has reached no verdict about anybody.

@@ -114,8 +114,8 @@ func attacks(names int) []attack {
 	}
 }
 
-// loot is what an attack has brought, and what it has cost.
-type loot struct {
+// tally is what an attack has brought, and what it has cost.
+type tally struct {
 	learned, valid int
 	connections    int
 	refused        int           // of them, without a greeting
@@ -133,15 +133,15 @@ type attacker struct {
 	until time.Time
 	words *dictionary
 
-	mu   sync.Mutex
-	loot loot
-	err  error // the first
+	mu    sync.Mutex
+	tally tally
+	err   error // the first
 }
 
 // run goes through the dictionary, all from one address. When a connection ends the next one goes
 // on with it, until there are no names left, the time is up, or each session was refused several
 // times in a row.
-func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (loot, error) {
+func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (tally, error) {
 	began := time.Now()
 	on := &attacker{attack: a, from: from, to: to, until: began.Add(limit)}
 	on.words = newDictionary(a.names)
@@ -150,7 +150,7 @@ func (a attack) run(from netip.Addr, to netip.AddrPort, limit time.Duration) (lo
 		all.Go(on.session)
 	}
 	all.Wait()
-	l := on.loot
+	l := on.tally
 	l.took = time.Since(began)
 	l.learned, l.valid = on.words.learned, on.words.valid
 	l.late = len(on.words.left) > 0 && time.Now().After(on.until)
@@ -202,10 +202,10 @@ func (a *attacker) connection() (greeted bool, err error) {
 	_, err = c.rest()       // the server's process ends then
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.loot.connections++
-	a.loot.held += time.Since(began)
+	a.tally.connections++
+	a.tally.held += time.Since(began)
 	if !greeted {
-		a.loot.refused++
+		a.tally.refused++
 	}
 	return greeted, err
 }

@@ -20,7 +20,7 @@ const caught = "BADRCPTS"
 // mailServer is what is attacked.
 type mailServer struct {
 	name  string
-	start func() *daemon // anew for each attack; nil: at
+	start func() *daemon // for each attack; nil: at
 	at    *daemon        // runs all the time
 	by    guarded        // sendwrap, if it has a part in it
 }
@@ -42,7 +42,7 @@ func measureDictionary(l *bench) {
 		rounds, names, limit = 1, quickGuesses, quickAttackLimit
 	}
 	for _, a := range attacks(names) {
-		got := make(turns[loot])
+		got := make(turns[tally])
 		for round := range rounds {
 			for turn := range servers {
 				s := servers[(round+turn)%len(servers)]
@@ -56,7 +56,7 @@ func measureDictionary(l *bench) {
 					// It would take as long again, and bring the same.
 					got[s.name] = append(brought, brought[0])
 				default:
-					got[s.name] = append(brought, []loot{l.attacked(s, a, limit)})
+					got[s.name] = append(brought, []tally{l.attacked(s, a, limit)})
 				}
 			}
 		}
@@ -65,21 +65,21 @@ func measureDictionary(l *bench) {
 }
 
 // dictionaryRows are what one attack has brought and cost, as medians of the rounds.
-func dictionaryRows(a attack, got turns[loot]) []row {
+func dictionaryRows(a attack, got turns[tally]) []row {
 	var rows []row
 	for _, column := range []struct {
 		what, unit string
-		value      func(loot) float64
+		value      func(tally) float64
 	}{
 		{fmt.Sprintf("names learned of %d", a.names), "",
-			func(l loot) float64 { return float64(l.learned) }},
+			func(l tally) float64 { return float64(l.learned) }},
 		{fmt.Sprintf("valid names learned of %d", a.names/validOne), "",
-			func(l loot) float64 { return float64(l.valid) }},
-		{"MTA time", "s", func(l loot) float64 { return l.held.Seconds() }},
-		{"CPU time of the MTA", "ms", func(l loot) float64 { return ms(l.cpu) }},
-		{"time of the attacker", "s", func(l loot) float64 { return l.took.Seconds() }},
+			func(l tally) float64 { return float64(l.valid) }},
+		{"MTA time", "s", func(l tally) float64 { return l.held.Seconds() }},
+		{"CPU time of the MTA", "ms", func(l tally) float64 { return ms(l.cpu) }},
+		{"time of the attacker", "s", func(l tally) float64 { return l.took.Seconds() }},
 	} {
-		s := got.reduce(func(l []loot) float64 { return column.value(l[0]) })
+		s := got.reduce(func(l []tally) float64 { return column.value(l[0]) })
 		what := fmt.Sprintf("dictionary, %s: %s", a.name, column.what)
 		rows = append(rows, s.row(what, column.unit).against(s, bareSendmail))
 	}
@@ -87,7 +87,7 @@ func dictionaryRows(a attack, got turns[loot]) []row {
 }
 
 // attacked lets an attack come, from an address that nobody had before.
-func (l *bench) attacked(s mailServer, a attack, limit time.Duration) loot {
+func (l *bench) attacked(s mailServer, a attack, limit time.Duration) tally {
 	d := s.at
 	if s.start != nil {
 		d = s.start()
@@ -119,7 +119,7 @@ func (l *bench) attacked(s mailServer, a attack, limit time.Duration) loot {
 
 // believe reports an error unless the attack was what it is meant to be: a server without a defence
 // tells all, and sendwrap has seen what it should have.
-func (s mailServer) believe(a attack, got loot, before status) error {
+func (s mailServer) believe(a attack, got tally, before status) error {
 	if s.name == bareSendmail && got.learned != a.names && !got.late {
 		return fmt.Errorf("%d of %d names learned, and nothing defends it", got.learned, a.names)
 	}

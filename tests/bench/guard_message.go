@@ -19,8 +19,8 @@ const guardTarget = 1
 // with it.
 const unwatched = "without the guard"
 
-// station is a mail server that takes messages, with a guard or without.
-type station struct {
+// receiver is a mail server that takes messages, with a guard or without.
+type receiver struct {
 	at    *daemon
 	guard *daemon // nil: none
 }
@@ -30,10 +30,10 @@ type station struct {
 func measureGuardMessage(l *bench) {
 	for _, mta := range []struct {
 		what, lack string
-		start      func() map[string]station
+		start      func() map[string]receiver
 	}{
-		{"message to sendmail -bs under inetd and sendwrap", lackOfSendmail(), l.sendmailStations},
-		{"message to Postfix", lab.NoPostfix(), l.postfixStations},
+		{"message to sendmail -bs under inetd and sendwrap", lackOfSendmail(), l.sendmailReceivers},
+		{"message to Postfix", lab.NoPostfix(), l.postfixReceivers},
 	} {
 		if mta.lack != "" {
 			l.put(row{What: mta.what, Skipped: mta.lack})
@@ -43,12 +43,12 @@ func measureGuardMessage(l *bench) {
 	}
 }
 
-// messages lets messages come to both stations in turns.
-func (l *bench) messages(what string, stations map[string]station) {
+// messages lets messages come to both receivers in turns.
+func (l *bench) messages(what string, receivers map[string]receiver) {
 	const together = 4
 	both := []peer{{name: ours}, {name: unwatched}}
 	got := must(takeTurns(l, both, func(p peer) (samples []sample, err error) {
-		s := stations[p.name]
+		s := receivers[p.name]
 		if s.guard != nil && s.guard.asked == nil {
 			must(s.guard.spent()) // its start is no message's
 		}
@@ -92,9 +92,9 @@ func (l *bench) inMemory(dir string) {
 	check(os.NewSyscallError("mount", err))
 }
 
-// sendmailStations are two sendmails -bs under inetd and sendwrap.
-func (l *bench) sendmailStations() map[string]station {
-	all := make(map[string]station)
+// sendmailReceivers are two sendmails -bs under inetd and sendwrap.
+func (l *bench) sendmailReceivers() map[string]receiver {
+	all := make(map[string]receiver)
 	const watched = "message-watched"
 	sockets := map[string]string{watched: l.socket(watched), "message-unwatched": ""}
 	for name, socket := range sockets {
@@ -110,14 +110,14 @@ func (l *bench) sendmailStations() map[string]station {
 			g = l.guarded(name, "", directives...)
 		}
 		d := l.inetd(g.program, "-f", g.conf)
-		all[who] = station{at: d, guard: g.guard}
+		all[who] = receiver{at: d, guard: g.guard}
 	}
 	return all
 }
 
-// postfixStations are two Postfixes.
-func (l *bench) postfixStations() map[string]station {
-	all := make(map[string]station)
+// postfixReceivers are two Postfixes.
+func (l *bench) postfixReceivers() map[string]receiver {
+	all := make(map[string]receiver)
 	g := l.guarded("message-postfix", lab.PostfixUser)
 	for name, s := range map[string]struct {
 		guard   *daemon
@@ -126,7 +126,7 @@ func (l *bench) postfixStations() map[string]station {
 		dir := "postfix-" + strings.ReplaceAll(name, " ", "-")
 		l.inMemory(filepath.Join(l.dir, dir, "queue"))
 		d := l.smtpd(dir, s.milters...)
-		all[name] = station{at: d, guard: s.guard}
+		all[name] = receiver{at: d, guard: s.guard}
 	}
 	return all
 }

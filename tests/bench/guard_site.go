@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,4 +107,33 @@ func (d *daemon) lifetime() time.Duration {
 	check(d.stop())
 	s := d.cmd.ProcessState
 	return s.UserTime() + s.SystemTime()
+}
+
+// milterSession opens a session with a milter as sendmail does for a client, and tells it of a
+// message, up to its end.
+func milterSession(socket string, from netip.Addr) (*lab.Milter, error) {
+	m, err := lab.DialMilter("unix", socket)
+	if err == nil {
+		err = m.Negotiate()
+	}
+	if err != nil {
+		return nil, err
+	}
+	const goOn = "c"
+	for _, step := range []struct {
+		say  func() (string, error)
+		want string
+	}{
+		{func() (string, error) { return m.Connect(from.String(), 40000) }, goOn},
+		{func() (string, error) { return m.Helo("client.example") }, ""},
+		{func() (string, error) { return m.Mail("sender@client.example") }, goOn},
+		{func() (string, error) { return m.Rcpt("root@"+lab.HostName, "local", "", "root") }, goOn},
+		{m.End, goOn},
+	} {
+		if got, err := step.say(); err != nil || got != step.want {
+			m.Close()
+			return nil, fmt.Errorf("the guard answers %q, want %q: %w", got, step.want, err)
+		}
+	}
+	return m, nil
 }

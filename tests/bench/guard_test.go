@@ -1,19 +1,23 @@
 package main
 
 import (
+	"os"
 	osexec "os/exec"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"sendwrap/tests/lab"
 )
 
 func TestDictionaryRows(t *testing.T) {
-	brought := func(n ...int) (all [][]loot) {
+	brought := func(n ...int) (all [][]tally) {
 		for _, n := range n {
-			all = append(all, []loot{{learned: n, valid: n / 20, held: time.Duration(n) * time.Second, cpu: time.Millisecond, took: time.Second}})
+			all = append(all, []tally{{learned: n, valid: n / 20, held: time.Duration(n) * time.Second, cpu: time.Millisecond, took: time.Second}})
 		}
 		return all
 	}
-	rows := dictionaryRows(attacks(200)[0], turns[loot]{ours: brought(2, 4, 3), bareSendmail: brought(200, 200, 200)})
+	rows := dictionaryRows(attacks(200)[0], turns[tally]{ours: brought(2, 4, 3), bareSendmail: brought(200, 200, 200)})
 	if len(rows) != 5 {
 		t.Fatalf("%d rows, want 5", len(rows))
 	}
@@ -32,12 +36,12 @@ func TestBelieve(t *testing.T) {
 	bare := mailServer{name: bareSendmail}
 	a := attacks(200)[0]
 	for _, tt := range []struct {
-		got  loot
+		got  tally
 		want bool
 	}{
-		{loot{learned: 200}, true},
-		{loot{learned: 199}, false},
-		{loot{learned: 12, late: true}, true},
+		{tally{learned: 200}, true},
+		{tally{learned: 199}, false},
+		{tally{learned: 12, late: true}, true},
 	} {
 		if err := bare.believe(a, tt.got, status{}); (err == nil) != tt.want {
 			t.Errorf("%+v: %v; want it believed: %v", tt.got, err, tt.want)
@@ -47,25 +51,37 @@ func TestBelieve(t *testing.T) {
 
 // What a daemon has used is its own and that of all it has started, once they have ended.
 func TestLifetime(t *testing.T) {
-	start := func(script string) *daemon {
+	// Its child does some work at a word, and ends.
+	start := func(work string) (d *daemon, word *os.File) {
 		t.Helper()
-		d := &daemon{name: "sh", cmd: osexec.Command("sh", "-c", script)}
+		in, word, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		d = &daemon{name: "sh", cmd: osexec.Command("sh", "-c",
+			"{ read word; "+work+"; } <&3 & exec 3<&-; wait; exec sleep infinity")}
+		d.cmd.ExtraFiles = []*os.File{in}
 		if err := d.cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = d.stop() })
-		for all := []child{}; len(all) < 2; time.Sleep(time.Millisecond) { // until its child is there
-			all = d.processes()
-		}
-		return d
+		t.Cleanup(func() { word.Close(); _ = d.stop() })
+		lab.Eventually(t, "its child is there", func() bool { return len(d.processes()) == 2 })
+		return d, word
 	}
-	began := time.Now()
-	idle := start("sleep 0.3 & wait; exec sleep 60")
-	busy := start("head -c 2000000000 /dev/zero >/dev/null & wait; exec sleep 60")
+	idle, its := start(":")
+	var said atomic.Bool
+	go func() {
+		time.Sleep(200 * time.Millisecond) // for one that does not wait for the child
+		said.Store(true)
+		its.Close()
+	}()
 	spent := idle.lifetime()
-	if took := time.Since(began); took < 300*time.Millisecond {
-		t.Errorf("idle: after %v; want that its child is waited for", took)
+	if !said.Load() {
+		t.Error("idle: its child is not waited for")
 	}
+	busy, word := start("head -c 2000000000 /dev/zero >/dev/null")
+	word.Close()
 	if more := busy.lifetime(); more < spent+20*time.Millisecond {
 		t.Errorf("%v with a busy child, %v without", more, spent)
 	}

@@ -21,11 +21,11 @@ func measureLedger(l *bench) {
 	for _, kind := range []struct {
 		what, name string
 		target     float64
-		work       func(*register) (time.Duration, error)
+		work       func(*filledLedger) (time.Duration, error)
 	}{
-		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*register).arrival},
+		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*filledLedger).arrival},
 		{"ledger, one operation on an open one", "operation", operationTarget,
-			(*register).operations},
+			(*filledLedger).operations},
 	} {
 		took := must(l.ledgerTurns(kind.name, counts, kind.work))
 		first := fmt.Sprint(counts[0])
@@ -43,20 +43,20 @@ func measureLedger(l *bench) {
 
 // ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
 func (l *bench) ledgerTurns(
-	name string, counts []int, work func(*register) (time.Duration, error),
+	name string, counts []int, work func(*filledLedger) (time.Duration, error),
 ) (series, error) {
-	registers := make(map[string]*register)
+	ledgers := make(map[string]*filledLedger)
 	var peers []peer
 	for _, n := range counts {
 		p := peer{name: fmt.Sprint(n)}
 		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r := must(newRegister(path, n))
+		r := must(newFilledLedger(path, n))
 		defer r.open.Close()
-		peers, registers[p.name] = append(peers, p), r
+		peers, ledgers[p.name] = append(peers, p), r
 	}
 	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
-			took := must(work(registers[p.name]))
+			took := must(work(ledgers[p.name]))
 			all = append(all, us(took))
 		}
 		return all, nil
@@ -64,8 +64,8 @@ func (l *bench) ledgerTurns(
 	return got.reduce(median), err
 }
 
-// register is a ledger with clients in it.
-type register struct {
+// filledLedger is a ledger with clients in it.
+type filledLedger struct {
 	path    string
 	clients int
 	next    int // the client that arrives next
@@ -75,9 +75,9 @@ type register struct {
 // ledgerSize is sendwrap's default.
 const ledgerSize = 65536
 
-// newRegister makes a ledger that knows so many clients.
-func newRegister(path string, clients int) (*register, error) {
-	r := &register{path: path, clients: clients}
+// newFilledLedger makes a ledger that knows so many clients.
+func newFilledLedger(path string, clients int) (*filledLedger, error) {
+	r := &filledLedger{path: path, clients: clients}
 	var err error
 	if r.open, _, err = ledger.Open(path, ledgerSize, ledger.ThisBoot()); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func newRegister(path string, clients int) (*register, error) {
 	return r, nil
 }
 
-// client returns the next of the register's clients, under the default limits.
-func (r *register) client() ledger.Arrival {
+// client returns the next of the ledger's clients, under the default limits.
+func (r *filledLedger) client() ledger.Arrival {
 	i := r.next % r.clients
 	r.next++
 	a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
@@ -103,7 +103,7 @@ func (r *register) client() ledger.Arrival {
 
 // arrival returns how long everything takes that a process does with the ledger for a client that
 // hangs up.
-func (r *register) arrival() (time.Duration, error) {
+func (r *filledLedger) arrival() (time.Duration, error) {
 	a := r.client()
 	began := time.Now()
 	l, notes, err := ledger.Open(r.path, ledgerSize, ledger.ThisBoot())
@@ -122,7 +122,7 @@ func (r *register) arrival() (time.Duration, error) {
 }
 
 // operations returns how long the slower one takes of the two operations of a client that hangs up.
-func (r *register) operations() (time.Duration, error) {
+func (r *filledLedger) operations() (time.Duration, error) {
 	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
 	return max(enter, leave), err
 }

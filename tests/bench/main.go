@@ -94,13 +94,21 @@ func run(o options) error {
 	case os.Geteuid() != 0:
 		return errors.New("run it as root: it measures in namespaces of its own")
 	}
+	// Before anything that a signal must not leave behind. SIGPIPE: nobody reads the rows any more.
+	// `go run` hands no signal on but what the terminal sends.
+	orphaned := lab.Orphaned()
+	signalled, stop := signal.NotifyContext(context.Background(),
+		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
+	defer stop()
+	ctx, cancel := context.WithCancel(signalled)
+	go func() { <-orphaned; cancel() }()
 	t := table{Heading: heading(o)} // before anything here changes the tree
-	dir, err := os.MkdirTemp("", "sendwrap-bench-")
+	dir, err := lab.MakeDir("sendwrap-bench-", func(old string) { _ = removeMemoryGroup(groupName(old)) })
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := errors.Join(os.Chmod(dir, 0o711), build(dir, o.sendwrap)); err != nil {
+	if err := build(dir, o.sendwrap); err != nil {
 		return err
 	}
 	progress := io.Writer(os.Stdout)
@@ -108,18 +116,14 @@ func run(o options) error {
 		progress = os.Stderr
 	}
 	fmt.Fprintf(progress, "%s\n\n", t.Heading)
-	// SIGPIPE: nobody reads the rows any more.
-	ctx, stop := signal.NotifyContext(context.Background(),
-		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
-	defer stop()
 	for _, m := range chosen {
+		if ctx.Err() != nil {
+			break
+		}
 		isolated(ctx, o, dir, m, func(r row) {
 			t.Rows = append(t.Rows, r)
 			fmt.Fprintln(progress, r.line())
 		})
-		if ctx.Err() != nil {
-			break
-		}
 	}
 	if o.json {
 		err = t.writeJSON(os.Stdout)

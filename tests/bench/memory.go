@@ -68,8 +68,7 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 		return nil
 	}
 	if inGroup {
-		group = must(newMemoryGroup(groupName(l.dir)))
-		defer group.remove()
+		group = must(newMemoryGroup(groupName(l.dir))) // stays if the measurement fails, until that ends
 		check(group.within(startAll))
 	} else {
 		check(startAll())
@@ -79,7 +78,7 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 		time.Sleep(100 * time.Millisecond)
 		m = memory{}
 		for _, v := range here {
-			sums := must(v.child.mapped(""))
+			sums := v.child.mapped("")
 			m.private += float64(sums["Private_Dirty:"]) / float64(n)
 			m.share += float64(sums["Pss:"]) / float64(n)
 		}
@@ -100,6 +99,9 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 		v.client.close()
 		must(v.child.wait())
 	}
+	if inGroup {
+		check(group.remove())
+	}
 	return m
 }
 
@@ -112,7 +114,7 @@ const statAge = 2200 * time.Millisecond
 func (d *daemon) memoryNow(file string, group *memoryGroup) (m memory) {
 	must(d.usage()) // until it has nothing left to do
 	for _, pid := range d.processes() {
-		sums := must(pid.mapped(file))
+		sums := pid.mapped(file)
 		m.private += float64(sums["Private_Dirty:"] + sums["Private_Clean:"])
 	}
 	if group != nil {
@@ -125,7 +127,7 @@ func (d *daemon) memoryNow(file string, group *memoryGroup) (m memory) {
 // mapped returns sums of /proc/PID/smaps in kB, by the words that stand there: "Private_Dirty:",
 // "Pss:". What is mapped of the file except is left out: the ledger has its full size from the
 // start, however many pages of it have been seen.
-func (c child) mapped(except string) (map[string]int, error) {
+func (c child) mapped(except string) map[string]int {
 	text := must(os.ReadFile(fmt.Sprintf("/proc/%d/smaps", c)))
 	sums := make(map[string]int)
 	excepted := false
@@ -140,7 +142,7 @@ func (c child) mapped(except string) (map[string]int, error) {
 		}
 	}
 	if sums["Private_Dirty:"] == 0 {
-		return nil, fmt.Errorf("process %d has no memory at all", c)
+		check(fmt.Errorf("process %d has no memory at all", c))
 	}
-	return sums, nil
+	return sums
 }

@@ -16,7 +16,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a process that makes a measurement is told: which one, and where the built programs are.
+// What a process that makes a measurement finds in its environment: which one, and where the built
+// programs are.
 const (
 	insideName = "SENDWRAP_BENCH_NAME"
 	insideDir  = "SENDWRAP_BENCH_DIR"
@@ -57,8 +58,8 @@ func isolated(ctx context.Context, o options, dir string, m measurement, add fun
 			add(r)
 		}
 	}()
-	if g, err := findMemoryGroup(groupName(dir)); err == nil {
-		_ = g.remove() // what one that was killed has left
+	if err := removeMemoryGroup(groupName(dir)); err != nil {
+		add(row{What: m.name, Error: err.Error()}) // the next measurement needs one of that name
 	}
 	switch {
 	case ctx.Err() != nil:

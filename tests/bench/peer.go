@@ -71,7 +71,7 @@ func (l *bench) compare(
 	peers []peer, verdict string, from func() netip.Addr, opening string,
 ) turns[sample] {
 	return must(takeTurns(l, peers, func(p peer) ([]sample, error) {
-		r := rush{clients: l.conns, atOnce: 1, from: from, opening: opening}
+		r := load{clients: l.conns, atOnce: 1, from: from, opening: opening}
 		if p.slow {
 			r.clients *= 5 // its only turn in the round
 			r.atOnce = r.clients

@@ -91,7 +91,7 @@ func (l *bench) promiseRoom(n int) {
 	what := fmt.Sprintf("refusal in the room, where %d others wait", n)
 	l.promiseBlock(what, i.in(others.at, blockedReply), n+1, 0, 0)
 	p := i.in(others.at, stubGreeting)
-	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	r := load{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
 	must(l.flood("PASS", p, r))
 	what = fmt.Sprintf("SIGUSR2 where %d wait: longest time without a greeting", n)
 	l.promise(what, 100, 3, func() (longest time.Duration) {
@@ -149,7 +149,7 @@ func (l *bench) promiseSessionEnd() {
 func (l *bench) promiseLock() {
 	i := l.instance("promise-lock", "mta "+l.program("stub"), "greet_delay 0s")
 	each, known := i.peer(stubGreeting).called(eachItsOwn), l.client()
-	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	r := load{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
 	must(l.flood("PASS", each, r))
 	for _, p := range []peer{each, i.in(l.room(i), stubGreeting).called("the room")} {
 		visit := func() ([]sample, error) { return l.visits(p, r) }
@@ -242,7 +242,7 @@ func (i *instance) timed(says string, n int, name string, args ...string) time.D
 
 func (l *bench) promiseSpawnRate() {
 	i := l.instance("promise-spawn", "mta "+l.program("stub"), "greet_delay 0s", "spawn_rate 10")
-	p, r := i.in(l.room(i), stubGreeting), rush{clients: 30, atOnce: 30, from: l.client}
+	p, r := i.in(l.room(i), stubGreeting), load{clients: 30, atOnce: 30, from: l.client}
 	l.promise("spawn_rate 10: the last of 30 greeted, due at 2 s", 3500, 1, func() time.Duration {
 		time.Sleep(1100 * time.Millisecond) // what was started before does not count any more
 		return must(l.flood("PASS", p, r))[0].took

@@ -135,7 +135,7 @@ func (l *bench) roomRefusals(
 	few := l.fewer(2)
 	for _, together := range atOnce {
 		got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
-			r := rush{atOnce: together, from: from, opening: slam}
+			r := load{atOnce: together, from: from, opening: slam}
 			r.clients = 10 * max(few.conns, together)
 			if p.at == nil {
 				r.clients = max(few.conns, together) // takes twenty times as long

@@ -28,7 +28,7 @@ func measureRoomKnown(l *bench) {
 		"greet_delay 290s stress=290s", "client "+known.String()+" greet_delay=100ms")
 	d := l.room(i)
 	p := i.in(d, stubGreeting)
-	r := rush{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
+	r := load{clients: 1, atOnce: 1, from: func() netip.Addr { return known }}
 	must(l.flood("PASS", p, r))
 	h := &crowd{bench: l, at: d, waiting: i.waiting}
 	for _, n := range counts {

@@ -28,7 +28,7 @@ func measureRoomRate(l *bench) {
 	few := l.fewer(7)
 	got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
 		check(p.at.pin(all[0]))
-		r := rush{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
+		r := load{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
 		if l.quick {
 			r.clients /= 4
 		}
@@ -73,7 +73,7 @@ func measureRoomFlood(l *bench) {
 		greeted <- err
 	}
 	came := 0
-	r := rush{clients: slammers, atOnce: flooding, opening: slam, from: func() netip.Addr {
+	r := load{clients: slammers, atOnce: flooding, opening: slam, from: func() netip.Addr {
 		if came++; came%(slammers/patients) == 0 {
 			go patient(l.client())
 		}

@@ -106,7 +106,7 @@ func (c child) wait() (time.Duration, error) {
 func (l *bench) checkRusage() error {
 	const runs = 20
 	ticks := 0
-	r := rush{clients: runs, atOnce: 1, from: l.client, opening: slam}
+	r := load{clients: runs, atOnce: 1, from: l.client, opening: slam}
 	samples, err := l.visits(l.cFloor(), r)
 	if err != nil {
 		return err

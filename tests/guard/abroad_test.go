@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 
 	"sendwrap/tests/lab"
@@ -16,8 +17,8 @@ var (
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// layWire connects the clients' network with ours. There every address is a client's that is not
-// ours.
+// layWire connects the clients' network with ours. In theirs, all addresses of clients4 and
+// clients6 are local.
 func layWire() error {
 	err := lab.IP(
 		fmt.Sprintf("link add ours type veth peer name theirs netns %d", abroad.ID),
@@ -48,11 +49,10 @@ var (
 	clients4 = netip.MustParsePrefix("198.18.0.0/15")
 	clients6 = netip.MustParsePrefix("2001:db8:c000::/36")
 
-	strangers atomic.Uint32 // addresses that no client had before
+	strangers atomic.Uint32 // the addresses handed out by stranger
 )
 
-// stranger is a client that nobody has seen before, in a network (/32, /64) in which nobody else
-// is.
+// stranger is an address that no client has used before, in a network (/32, /64) of its own.
 func (w way) stranger() netip.Addr {
 	n := strangers.Add(1)
 	if !w.v6 {
@@ -63,7 +63,7 @@ func (w way) stranger() netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// networkOf is what a client is counted under.
+// networkOf is the network under which sendwrap counts a client.
 func networkOf(client netip.Addr) netip.Prefix {
 	bits := 32
 	if client.Is6() {
@@ -72,13 +72,23 @@ func networkOf(client netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(client, bits).Masked()
 }
 
-// connect connects from an address of a client's, or from one of ours.
-func connect(from netip.Addr, to netip.AddrPort) (c *lab.Client, err error) {
-	dial := func() { c, err = lab.Dial(from, to) }
-	if from.IsLoopback() || from == server4 || from == server6 {
-		dial()
-	} else {
-		abroad.Do(dial)
+// ours are all clients so far with an address of the server's. All sites share these addresses and
+// the mail log, in which two clients with the same port could not be told apart.
+var ours sync.Map
+
+// dial connects from a client's address, or from one of the server's.
+func dial(from netip.Addr, to netip.AddrPort) (c *lab.Client, err error) {
+	if !from.IsLoopback() && from != server4 && from != server6 {
+		abroad.Do(func() { c, err = lab.Dial(from, to) })
+		return c, err
 	}
-	return c, err
+	for {
+		if c, err = lab.Dial(from, to); err != nil {
+			return nil, err
+		}
+		if _, known := ours.LoadOrStore(c.Addr, true); !known {
+			return c, nil
+		}
+		c.Close()
+	}
 }

@@ -11,52 +11,52 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Words that a client who has done nothing wrong must not have in the log.
+// Words that the log must not have about a client that has done nothing wrong.
 const trouble = "BADRCPTS|RESETS|MAXRCPTS|BLOCKED"
 
-// 20 unknown users in one envelope: three names are learned, and nothing more ever.
+// 20 unknown users in one transaction: the client learns about three names, and nothing after that.
 func TestOneEnvelope(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		answers := c.guesses(names("bad", 20)...)
-		learned(t, answers, 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.expect("250", mailFrom)
+		answers := c.tryNames(names("bad", 20)...)
+		checkAnswers(t, answers, 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-// The same in one write, with valid names behind it.
+// The same in one write, followed by valid names.
 func TestPipelined(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
 		lines := []string{mailFrom}
 		for _, name := range append(names("bad", 20), names("good", 20)...) {
 			lines = append(lines, rcpt(name))
 		}
-		c.sends(lines...)
-		answers := c.ends()
+		c.send(lines...)
+		answers := c.waitClosed()
 		if len(answers) > 0 { // of MAIL
 			answers = answers[1:]
 		}
-		learned(t, answers, 0, 3) // what is still unread or unsent when the connection ends is lost
-		ended(t, s, c, pid, "3/3")
+		checkAnswers(t, answers, 0, 3) // the end of the connection may lose answers
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-// A message behind the guesses, for somebody who was accepted before, does not go through.
+// After the guesses no message is delivered, not even to a recipient accepted before them.
 func TestMessageBehind(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
+		c := s.session(t, w, w.stranger())
 		pid := mtaOf(t, c)
 		m := message{subject: newSubject(), recipients: 1}
-		c.sends(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"),
+		c.send(mailFrom, rcpt("good001"), rcpt("bad001"), rcpt("bad002"), rcpt("bad003"),
 			"DATA", "Subject: "+m.subject, "", messageText, ".")
-		for _, answer := range c.ends() {
+		for _, answer := range c.waitClosed() {
 			if queuedAs.MatchString(answer) {
 				t.Errorf("the message is answered %q", answer)
 			}
@@ -65,15 +65,15 @@ func TestMessageBehind(t *testing.T) {
 			t.Fatal("no queue= in the log")
 		}
 		lab.Eventually(t, "the MTA is done with it", func() bool { return s.isDone(t, pid, m) })
-		if s.has(t, m) {
+		if s.delivered(t, m) {
 			t.Error("the message was delivered")
 		}
 	})
 }
 
-// isDone says whether an MTA has nothing more to do about a message whose client is gone:
-// sendmail's process has ended; Postfix has a file for the message from its first recipient on,
-// until it has logged the last.
+// isDone reports whether an MTA has finished with a message whose client is gone: sendmail's
+// process has ended; Postfix has removed the queue file, which it keeps until it has logged the
+// last recipient.
 func (s *site) isDone(t *testing.T, pid int, m message) bool {
 	t.Helper()
 	if s.kind.name != postfix.name {
@@ -88,53 +88,53 @@ func (s *site) isDone(t *testing.T, pid int, m message) bool {
 	return true
 }
 
-// Two guesses, RSET, two guesses: what the MTA's own limits forget.
+// Two guesses, RSET, two guesses: the MTA's own limits start again at each RSET.
 func TestResetBetween(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
 		var answers []string
 		bad := names("bad", 20)
 		for len(bad) > 0 {
-			if c.says(mailFrom) == "" {
+			if c.command(mailFrom) == "" {
 				break
 			}
-			heard := c.guesses(bad[:2]...)
-			answers = append(answers, heard...)
-			if len(heard) < 2 || c.says("RSET") == "" {
+			got := c.tryNames(bad[:2]...)
+			answers = append(answers, got...)
+			if len(got) < 2 || c.command("RSET") == "" {
 				break
 			}
 			bad = bad[2:]
 		}
-		learned(t, answers, 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		checkAnswers(t, answers, 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-// One guess a connection: caught as one connection with all of them is.
+// One guess per connection earns the same block as all guesses in one connection.
 func TestOneEachConnection(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpts_total 10/1h"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
 		var c *client
 		for i, name := range names("bad", 10) {
-			c = s.comes(t, w, from)
-			c.wants("250", mailFrom)
+			c = s.session(t, w, from)
+			c.expect("250", mailFrom)
 			if i == 9 {
-				s.ends(c, w, "550 5.1.1 ", rcpt(name))
+				s.expectEnd(c, w, "550 5.1.1 ", rcpt(name))
 				break
 			}
-			c.wants("550 5.1.1 ", rcpt(name))
-			c.wants("221", "QUIT")
-			c.ends()
+			c.expect("550 5.1.1 ", rcpt(name))
+			c.expect("221", "QUIT")
+			c.waitClosed()
 		}
 		for i := 10; i < 20; i++ {
-			again, greeting := s.knocks(t, from)
+			again, greeting := s.connect(t, from)
 			if !strings.HasPrefix(greeting, "421 ") {
 				t.Fatalf("connection %d is greeted with %q", i+1, greeting)
 			}
-			again.ends()
+			again.waitClosed()
 		}
 		l := logged(t, "BADRCPTS", c.Addr)
 		if l.fields["bad"] != "1/3" || l.fields["total"] != "10/10" || l.fields["per"] != "1h" {
@@ -146,10 +146,10 @@ func TestOneEachConnection(t *testing.T) {
 	})
 }
 
-// learned fails unless the answers are what a client may hear who names unknown users first: so
-// many rejections, of which the last may be the guard's word, and then nothing that tells one name
+// checkAnswers checks the answers to a client that guesses recipients: between least and most
+// rejections, of which the last may be the guard's 421, and after that nothing that tells one name
 // from another.
-func learned(t *testing.T, answers []string, least, most int) {
+func checkAnswers(t *testing.T, answers []string, least, most int) {
 	t.Helper()
 	for i, a := range answers {
 		switch {
@@ -164,9 +164,9 @@ func learned(t *testing.T, answers []string, least, most int) {
 	}
 }
 
-// ended looks at what a session leaves behind that has been ended for its bad recipients: its line,
-// with the MTA's pid, the block, and what the client hears when it comes back.
-func ended(t *testing.T, s *site, c *client, pid int, bad string) {
+// checkEnded checks what the end of a session for its bad recipients leaves: its line in the log,
+// with the MTA's pid, the block, and the refusal of the client's next connection.
+func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	t.Helper()
 	l := logged(t, "BADRCPTS", c.Addr)
 	network := networkOf(c.Addr.Addr())
@@ -188,25 +188,25 @@ func ended(t *testing.T, s *site, c *client, pid int, bad string) {
 	if reason := s.blocked()[network]; reason != "bad_rcpts" {
 		t.Errorf("the block on %v has the reason %q", network, reason)
 	}
-	turnedAway(t, s, c.Addr.Addr())
+	checkTurnedAway(t, s, c.Addr.Addr())
 }
 
-// turnedAway fails unless a client is refused before it can say anything: at the door, where there
-// is one, else by the guard.
-func turnedAway(t *testing.T, s *site, from netip.Addr) {
+// checkTurnedAway checks that a client is refused before it can say anything: by sendwrap in front
+// of the MTA, where there is one, else by the guard.
+func checkTurnedAway(t *testing.T, s *site, from netip.Addr) {
 	t.Helper()
-	c, greeting := s.knocks(t, from)
+	c, greeting := s.connect(t, from)
 	want := "421 4.7.1 "
 	if s.kind.name != inetd.name {
-		want = "421 " // and words of the MTA's own: none lets a milter say more here
+		want = "421 " // and the MTA's own text: no MTA lets a milter choose it here
 	}
 	if !strings.HasPrefix(greeting, want) {
-		t.Errorf("a client that is blocked is greeted with %q", greeting)
+		t.Errorf("a blocked client is greeted with %q", greeting)
 	}
-	c.ends()
+	c.waitClosed()
 	l := logged(t, "BLOCKED", c.Addr)
 	if door := l.fields["server"] != ""; door != (s.kind.name == inetd.name) {
-		t.Errorf("from the door: %t: %s", door, l.text)
+		t.Errorf("server= in the line: %t; want %t: %s", door, !door, l.text)
 	}
 	if l.fields["network"] == "" && l.fields["server"] == "" || l.fields["left"] == "" {
 		t.Errorf("BLOCKED without network or left: %s", l.text)
@@ -216,33 +216,32 @@ func turnedAway(t *testing.T, s *site, from netip.Addr) {
 	}
 }
 
-// By TCP the guard does not know the MTA's process: the session's line has its own pid, and no
-// session is cut off. sendmail ends it by itself; Postfix does so only when it would have accepted
-// somebody.
+// Over TCP the guard does not know the MTA's process: the log line has the guard's pid, and the
+// guard cannot cut off a session. sendmail ends it by itself; Postfix only when it would otherwise
+// have accepted a recipient.
 func TestOverTCP(t *testing.T) {
 	everySite(t, options{tcp: true}, kinds, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			learned(t, c.guesses("bad001", "bad002", "bad003", "good001", "good002"), 2, 3)
-			c.ends()
-			ended(t, s, c, s.guard.PID(), "3/3")
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames("bad001", "bad002", "bad003", "good001", "good002"), 2, 3)
+			c.waitClosed()
+			checkEnded(t, s, c, s.guard.PID(), "3/3")
 		})
 	})
 }
 
-// A virtual domain of sendmail's is guarded where its unknown names lead to a local user that there
-// is not.
+// A virtual domain of sendmail's is guarded if its catch-all leads to an unknown local user.
 func TestVirtualDomain(t *testing.T) {
 	everySite(t, options{}, []kind{inetd, daemon}, func(t *testing.T, s *site) {
-		c := s.comes(t, way{}, way{}.stranger())
+		c := s.session(t, way{}, way{}.stranger())
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		c.wants("250", "RCPT TO:<known@virtual.test>")
+		c.expect("250", mailFrom)
+		c.expect("250", "RCPT TO:<known@virtual.test>")
 		for _, name := range []string{"bad001", "bad002", "bad003"} {
-			c.wants("550 5.1.1", "RCPT TO:<"+name+"@virtual.test>")
+			c.expect("550 5.1.1", "RCPT TO:<"+name+"@virtual.test>")
 		}
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }

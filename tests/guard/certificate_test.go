@@ -42,7 +42,7 @@ func makeCertificate(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
 }
 
-// tlsConfig takes that certificate and no other.
+// tlsConfig accepts that certificate and no other.
 func tlsConfig() (*tls.Config, error) {
 	cert, err := os.ReadFile(inLab("cert.pem"))
 	if err != nil {

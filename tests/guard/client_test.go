@@ -11,7 +11,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// way is how a client comes.
+// way is how a client connects.
 type way struct{ v6, tls bool }
 
 var ways = []way{{false, false}, {false, true}, {true, false}, {true, true}}
@@ -24,56 +24,56 @@ func (w way) String() string {
 	return text
 }
 
-// client is one connection with a mail server. What it hears is the whole answer, lines joined by
-// \n; "" is that the server has ended the connection.
+// client is one connection with a mail server. An answer is all its lines, joined by \n; "" means
+// that the server has ended the connection.
 type client struct {
 	*lab.Client
 	t *testing.T
 }
 
-// comes connects a client and brings it to where it says MAIL.
-func (s *site) comes(t *testing.T, w way, from netip.Addr) *client {
+// session connects a client, which is greeted and says EHLO.
+func (s *site) session(t *testing.T, w way, from netip.Addr) *client {
 	t.Helper()
-	c := s.enters(t, from)
-	c.introduces(w)
+	c := s.greeted(t, from)
+	c.introduce(w)
 	return c
 }
 
-// enters connects a client and brings it to where it is greeted.
-func (s *site) enters(t *testing.T, from netip.Addr) *client {
+// greeted connects a client, which must be greeted.
+func (s *site) greeted(t *testing.T, from netip.Addr) *client {
 	t.Helper()
-	c, greeting := s.knocks(t, from)
+	c, greeting := s.connect(t, from)
 	if !strings.HasPrefix(greeting, "220 ") {
 		t.Fatalf("greeted with %q", greeting)
 	}
 	return c
 }
 
-// knocks connects a client and returns what it is greeted with. It comes again while too many
-// others want the ledger at the door: that is how busy this machine is.
-func (s *site) knocks(t *testing.T, from netip.Addr) (c *client, greeting string) {
+// connect connects a client and returns its greeting. It connects again while sendwrap says that
+// the ledger is busy, as on a slow machine it may be.
+func (s *site) connect(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
-	lab.Eventually(t, "the door has time for the client", func() bool {
-		conn, err := connect(from, s.addr(from))
+	lab.Eventually(t, "the ledger is not busy", func() bool {
+		conn, err := dial(from, s.addr(from))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
 		c = &client{conn, t}
-		greeting = c.hears()
+		greeting = c.reply()
 		return !strings.HasPrefix(greeting, "421 4.3.2 ")
 	})
 	return c, greeting
 }
 
-// introduces says EHLO, and as this way wants it STARTTLS and EHLO once more.
-func (c *client) introduces(w way) {
+// introduce says EHLO and, if the way has TLS, STARTTLS and EHLO again.
+func (c *client) introduce(w way) {
 	c.t.Helper()
-	c.wants("250", "EHLO client.test")
+	c.expect("250", "EHLO client.test")
 	if !w.tls {
 		return
 	}
-	c.wants("220", "STARTTLS")
+	c.expect("220", "STARTTLS")
 	cfg, err := tlsConfig()
 	if err == nil {
 		err = c.StartTLS(cfg)
@@ -81,19 +81,19 @@ func (c *client) introduces(w way) {
 	if err != nil {
 		c.t.Fatalf("STARTTLS: %v", err)
 	}
-	c.wants("250", "EHLO client.test")
+	c.expect("250", "EHLO client.test")
 }
 
-// sends writes lines at once.
-func (c *client) sends(lines ...string) {
+// send sends lines in one write.
+func (c *client) send(lines ...string) {
 	c.t.Helper()
 	if err := c.Send(lines...); err != nil {
 		c.t.Fatalf("%v: %q: %v", c.Addr, lines, err)
 	}
 }
 
-// hears is the next answer. One that the end cuts off is none.
-func (c *client) hears() string {
+// reply is the next answer. One that the end of the connection cuts off does not count.
+func (c *client) reply() string {
 	c.t.Helper()
 	answer, err := c.Reply()
 	if err != nil && !lab.Ended(err) {
@@ -102,17 +102,17 @@ func (c *client) hears() string {
 	return answer
 }
 
-// says says a line and hears the answer.
-func (c *client) says(line string) string {
+// command sends a line and returns the answer.
+func (c *client) command(line string) string {
 	c.t.Helper()
-	c.sends(line)
-	return c.hears()
+	c.send(line)
+	return c.reply()
 }
 
-// wants says a line, to which the answer must begin so.
-func (c *client) wants(code, line string) string {
+// expect sends a line, the answer to which must begin with the code.
+func (c *client) expect(code, line string) string {
 	c.t.Helper()
-	answer := c.says(line)
+	answer := c.command(line)
 	if !strings.HasPrefix(answer, code) {
 		c.t.Fatalf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
@@ -124,10 +124,10 @@ const mailFrom = "MAIL FROM:<sender@client.test>"
 // rcpt names a recipient of the mail server's.
 func rcpt(name string) string { return "RCPT TO:<" + name + "@" + lab.HostName + ">" }
 
-// message is one that a mail server has taken.
+// message is one that a mail server has accepted.
 type message struct {
-	subject    string // that no other has
-	queue      string // the MTA's name for it
+	subject    string // unique
+	queue      string // the MTA's queue ID
 	recipients int
 }
 
@@ -135,21 +135,21 @@ var messages atomic.Uint32
 
 func newSubject() string { return fmt.Sprintf("message %d", messages.Add(1)) }
 
-// How the MTAs say by which name they have queued a message.
+// The MTAs' answer with the queue ID of a message.
 var queuedAs = regexp.MustCompile(`^250 2\.0\.0 (?:Ok: queued as )?(\w+)`)
 
-// tells delivers the text of a message to the recipients named so far.
-func (c *client) tells(recipients int) message {
+// sendData sends DATA and a message to the recipients accepted so far.
+func (c *client) sendData(recipients int) message {
 	c.t.Helper()
-	c.wants("354", "DATA")
-	return c.sendsText(recipients)
+	c.expect("354", "DATA")
+	return c.sendText(recipients)
 }
 
-// sendsText is the rest of that, after DATA.
-func (c *client) sendsText(recipients int) message {
+// sendText sends the message, after DATA.
+func (c *client) sendText(recipients int) message {
 	c.t.Helper()
 	m := message{subject: newSubject(), recipients: recipients}
-	answer := c.wants("250", "Subject: "+m.subject+"\r\n\r\n"+messageText+"\r\n.")
+	answer := c.expect("250", "Subject: "+m.subject+"\r\n\r\n"+messageText+"\r\n.")
 	queued := queuedAs.FindStringSubmatch(answer)
 	if queued == nil {
 		c.t.Fatalf("%v: the message is answered %q", c.Addr, answer)
@@ -158,20 +158,20 @@ func (c *client) sendsText(recipients int) message {
 	return m
 }
 
-// messageText is what no transcript and no log may hold.
+// messageText must not be in any transcript or log.
 const messageText = "The text of the message."
 
-// delivers sends a message to recipients who all must be accepted.
-func (c *client) delivers(names ...string) message {
+// sendMessage sends a message to recipients, all of which must be accepted.
+func (c *client) sendMessage(names ...string) message {
 	c.t.Helper()
-	c.wants("250", mailFrom)
+	c.expect("250", mailFrom)
 	for _, name := range names {
-		c.wants("250", rcpt(name))
+		c.expect("250", rcpt(name))
 	}
-	return c.tells(len(names))
+	return c.sendData(len(names))
 }
 
-// names makes n of them.
+// names makes n names.
 func names(prefix string, n int) (all []string) {
 	for i := range n {
 		all = append(all, fmt.Sprintf("%s%03d", prefix, i))
@@ -179,12 +179,11 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// guesses tries names until the server has ended the connection, and returns an answer for each
-// that got one.
-func (c *client) guesses(names ...string) (answers []string) {
+// tryNames names recipients until the server has ended the connection, and returns the answers.
+func (c *client) tryNames(names ...string) (answers []string) {
 	c.t.Helper()
 	for _, name := range names {
-		answer := c.says(rcpt(name))
+		answer := c.command(rcpt(name))
 		if answer == "" {
 			break
 		}
@@ -193,34 +192,33 @@ func (c *client) guesses(names ...string) (answers []string) {
 	return answers
 }
 
-// ends waits until the server has ended the connection, and returns what it still says.
-func (c *client) ends() (last []string) {
+// waitClosed waits until the server has ended the connection, and returns the answers until then.
+func (c *client) waitClosed() (last []string) {
 	c.t.Helper()
 	for {
 		answer, err := c.Reply()
 		switch {
 		case err == nil && answer != "":
 			last = append(last, answer)
-		case err == nil || lab.Ended(err): // also in the midst of a line
+		case err == nil || lab.Ended(err): // also within a line
 			return last
 		default:
-			c.t.Fatalf("%v: the session does not end: %v; heard %q", c.Addr, err, last)
+			c.t.Fatalf("%v: the session does not end: %v; answers until now: %q", c.Addr, err, last)
 		}
 	}
 }
 
-// losesLast says whether that was a last answer which is lost: sendmail -bs ends TLS before it has
-// sent it.
+// losesLast reports whether the last answer was lost: sendmail -bs ends TLS before it has sent it.
 func (s *site) losesLast(answer string, w way) bool {
 	return answer == "" && w.tls && s.kind.name == inetd.name
 }
 
-// ends has the client say a line with whose answer the session must end.
-func (s *site) ends(c *client, w way, code, line string) {
+// expectEnd sends a line, the answer to which must end the session.
+func (s *site) expectEnd(c *client, w way, code, line string) {
 	c.t.Helper()
-	answer := c.says(line)
+	answer := c.command(line)
 	if !strings.HasPrefix(answer, code) && !s.losesLast(answer, w) {
 		c.t.Errorf("%v: %q is answered %q; want %s", c.Addr, line, answer, code)
 	}
-	c.ends()
+	c.waitClosed()
 }

@@ -1,13 +1,14 @@
 package guard
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,10 +19,10 @@ import (
 
 func (s *site) socket() string { return s.file("run/guard.sock") }
 
-// guardPort is where the guard is to be reached by TCP.
+// guardPort is where the guard listens for TCP.
 func (s *site) guardPort() netip.AddrPort { return netip.AddrPortFrom(addr("127.0.0.1"), s.port+5000) }
 
-// startGuard starts the guard and waits until it takes MTAs.
+// startGuard starts the guard and waits until it listens.
 func (s *site) startGuard() {
 	t := s.t
 	t.Helper()
@@ -44,12 +45,12 @@ func (s *site) signal(sig syscall.Signal) {
 	}
 }
 
-// guardLine finds lines of this guard's that match.
+// guardLine matches log lines of the running guard.
 func (s *site) guardLine(text string) *regexp.Regexp {
 	return regexp.MustCompile(fmt.Sprintf(`^mail\.\w+ sendwrap\[%d\]: .*%s`, s.guard.PID(), text))
 }
 
-// guardLog waits for such a line.
+// guardLog waits for a log line of the guard, and returns all that match.
 func (s *site) guardLog(text string) []string {
 	s.t.Helper()
 	lines := maillog.Wait(s.guardLine(text), 1)
@@ -59,22 +60,36 @@ func (s *site) guardLog(text string) []string {
 	return lines
 }
 
-// command runs one of sendwrap's.
+// command runs a command of sendwrap's, which must succeed, and returns its output.
 func (s *site) command(args ...string) string {
 	s.t.Helper()
-	args = append([]string{args[0], "-f", s.file("sendwrap.conf")}, args[1:]...)
-	out, err := exec.Command(sendwrap, args...).Output()
+	out, err := s.sendwrap(context.Background(), args...)
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			out = append(out, exit.Stderr...)
-		}
-		s.t.Fatalf("sendwrap %q: %v: %s", args, err, out)
+		s.t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
-// blocked are the blocks that run, network and reason.
+// sendwrap runs a command of sendwrap's, and runs it again while others keep the ledger busy.
+func (s *site) sendwrap(ctx context.Context, args ...string) (out string, err error) {
+	const temporary = 111 // the exit status
+	args = append([]string{args[0], "-f", s.file("sendwrap.conf")}, args[1:]...)
+	lab.Await(func() bool {
+		var stdout, stderr strings.Builder
+		cmd := exec.CommandContext(ctx, sendwrap, args...)
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		out, err = "", cmd.Run()
+		if err == nil {
+			out = stdout.String()
+			return true
+		}
+		err = fmt.Errorf("sendwrap %q: %w: %s", args, err, &stderr)
+		return cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != temporary
+	})
+	return out, err
+}
+
+// blocked are the current blocks, network and reason.
 func (s *site) blocked() map[netip.Prefix]string {
 	s.t.Helper()
 	var status struct {

@@ -14,20 +14,19 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A newsletter to 200 is nobody's attack.
+// A newsletter to 200 recipients is no offence.
 func TestNewsletter(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		m := c.delivers(names("good", 200)...)
-		c.wants("221", "QUIT")
-		s.arrives(t, m)
+		c := s.session(t, w, from)
+		m := c.sendMessage(names("good", 200)...)
+		c.expect("221", "QUIT")
+		s.waitDelivered(t, m)
 		unlogged(t, trouble, from)
 	})
 }
 
-// deadMembers is a mailing list of 60 of which three are dead, the first of them behind some that
-// are not.
+// deadMembers is a mailing list of 60 members, of which three are dead: the 10th, 30th and 50th.
 func deadMembers() (all []string) {
 	for i, name := range names("good", 60) {
 		if i%20 == 9 {
@@ -38,78 +37,81 @@ func deadMembers() (all []string) {
 	return all
 }
 
-// A mailing list with three dead members passes where bad_rcpts_percent looks at their share.
+// A mailing list with three dead members passes if bad_rcpts_percent allows for their share.
 func TestMailingList(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpts_percent 50"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
 		for _, name := range deadMembers() {
-			c.wants(map[bool]string{false: "250", true: "550 5.1.1"}[strings.HasPrefix(name, "dead")], rcpt(name))
+			code := "250"
+			if strings.HasPrefix(name, "dead") {
+				code = "550 5.1.1"
+			}
+			c.expect(code, rcpt(name))
 		}
-		m := c.tells(57)
-		c.wants("221", "QUIT")
-		s.arrives(t, m)
+		m := c.sendData(57)
+		c.expect("221", "QUIT")
+		s.waitDelivered(t, m)
 		unlogged(t, trouble, from)
-		guessesOnly(t, s, w)
+		checkUnprotected(t, s, w)
 	})
 }
 
-// guessesOnly is a client that bad_rcpts_percent does not protect.
-func guessesOnly(t *testing.T, s *site, w way) {
+// checkUnprotected checks that bad_rcpts_percent does not protect a client that guesses.
+func checkUnprotected(t *testing.T, s *site, w way) {
 	t.Helper()
-	c := s.comes(t, w, w.stranger())
-	c.wants("250", mailFrom)
-	c.wants("250", rcpt("good000"))
-	learned(t, c.guesses(names("bad", 20)...), 2, 3)
-	c.ends()
+	c := s.session(t, w, w.stranger())
+	c.expect("250", mailFrom)
+	c.expect("250", rcpt("good000"))
+	checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+	c.waitClosed()
 	logged(t, "BADRCPTS", c.Addr)
 }
 
-// It does not pass where nobody has said so.
+// It does not pass without bad_rcpts_percent.
 func TestMailingListEnded(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
-		c.wants("250", mailFrom)
-		heard := c.guesses(deadMembers()...)
-		if len(heard) > 50 { // the third dead one is the 50th
-			t.Errorf("%d recipients are answered", len(heard))
+		c := s.session(t, w, w.stranger())
+		c.expect("250", mailFrom)
+		if n := len(c.tryNames(deadMembers()...)); n > 50 {
+			t.Errorf("%d recipients are answered; want 50 at most", n)
 		}
-		c.ends()
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["good"] != "47" {
 			t.Errorf("want good=47: %s", l.text)
 		}
 	})
 }
 
-// What is put off is nobody's guess.
+// A recipient that the MTA puts off with 4xx is not a bad one.
 func TestPutOff(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
 		for range 12 {
-			c.wants("45", rcpt("later.1"))
+			c.expect("45", rcpt("later.1"))
 		}
-		c.wants("250", rcpt("good001"))
-		m := c.tells(1)
-		s.arrives(t, m)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses("bad001", "bad002", "bad003"), 2, 3) // while these are
-		c.ends()
+		c.expect("250", rcpt("good001"))
+		m := c.sendData(1)
+		s.waitDelivered(t, m)
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3) // these are bad
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["good"] != "1" {
 			t.Errorf("want bad=3/3 good=1: %s", l.text)
 		}
 	})
 }
 
-// Networks of which sendwrap.conf says something.
+// Networks with lines of their own in sendwrap.conf.
 var (
 	allowed4, allowed6 = netip.MustParsePrefix("198.19.255.0/24"), netip.MustParsePrefix("2001:db8:cfff::/48")
 	lenient4, lenient6 = netip.MustParsePrefix("198.19.254.0/24"), netip.MustParsePrefix("2001:db8:cffe::/48")
 )
 
-// in is an address of the network that fits the way.
+// in is an address in the network of the way's IP version.
 func (w way) in(v4, v6 netip.Prefix) netip.Addr {
 	if w.v6 {
 		return v6.Addr().Next()
@@ -125,50 +127,50 @@ func TestNetworks(t *testing.T) {
 		if w.tls {
 			from = from.Next()
 		}
-		s.isSpared(t, s.comes(t, w, from))
+		s.expectSpared(t, s.session(t, w, from))
 		unlogged(t, trouble, from)
 
 		from = w.in(lenient4, lenient6)
 		if w.tls { // a network of its own, /32 or /64
 			from = map[bool]netip.Addr{false: from.Next(), true: addr("2001:db8:cffe:1::1")}[w.v6]
 		}
-		c := s.comes(t, w, from)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 5, 6)
-		c.ends()
+		c := s.session(t, w, from)
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 5, 6)
+		c.waitClosed()
 		if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "6/6" {
 			t.Errorf("want bad=6/6: %s", l.text)
 		}
 	})
 }
 
-// isSpared fails unless a client may do whatever it likes.
-func (s *site) isSpared(t *testing.T, c *client) {
+// expectSpared checks that no limit applies to a client.
+func (s *site) expectSpared(t *testing.T, c *client) {
 	t.Helper()
 	for range 5 {
-		c.wants("250", mailFrom)
-		c.wants("250", "RSET")
+		c.expect("250", mailFrom)
+		c.expect("250", "RSET")
 	}
-	c.wants("250", mailFrom)
+	c.expect("250", mailFrom)
 	for _, name := range names("bad", 12) {
-		c.wants("550 5.1.1", rcpt(name))
+		c.expect("550 5.1.1", rcpt(name))
 	}
 	for _, name := range names("good", 6) {
-		c.wants("250", rcpt(name))
+		c.expect("250", rcpt(name))
 	}
-	m := c.tells(6)
-	c.wants("221", "QUIT")
-	s.arrives(t, m)
+	m := c.sendData(6)
+	c.expect("221", "QUIT")
+	s.waitDelivered(t, m)
 }
 
-// Who has said who it is can be asked; unless guard_auth is on.
+// No limit applies to a client that has authenticated itself, unless guard_auth is on.
 func TestAuthenticated(t *testing.T) {
 	needSASL(t)
 	everywhere(t, options{conf: "max_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
-		c.authenticates()
-		s.isSpared(t, c)
+		c := s.session(t, w, from)
+		c.authenticate()
+		s.expectSpared(t, c)
 		unlogged(t, trouble, from)
 	})
 }
@@ -176,48 +178,47 @@ func TestAuthenticated(t *testing.T) {
 func TestGuardAuth(t *testing.T) {
 	needSASL(t)
 	everywhere(t, options{conf: "guard_auth on"}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
+		c := s.session(t, w, w.stranger())
 		pid := mtaOf(t, c)
-		c.authenticates()
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.authenticate()
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-func (c *client) authenticates() {
+func (c *client) authenticate() {
 	c.t.Helper()
-	c.wants("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
+	c.expect("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
 }
 
-// Mode observe: everything is logged, and nobody hindered.
+// mode observe: every offence is logged, and no client refused.
 func TestObserve(t *testing.T) {
 	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		pid := mtaOf(t, c)
-		s.arrives(t, c.delivers(names("good", 6)...))
+		s.waitDelivered(t, c.sendMessage(names("good", 6)...))
 		l := logged(t, "MAXRCPTS", c.Addr)
-		observed(t, l, pid)
-		s.isSpared(t, c)
+		checkObserved(t, l, pid)
+		s.expectSpared(t, c)
 		for _, word := range []string{"RESETS", "BADRCPTS"} {
-			observed(t, logged(t, word, c.Addr), pid)
+			checkObserved(t, logged(t, word, c.Addr), pid)
 		}
-		again := s.comes(t, w, from)
-		s.arrives(t, again.delivers("good001"))
+		again := s.session(t, w, from)
+		s.waitDelivered(t, again.sendMessage("good001"))
 	})
 }
 
-func observed(t *testing.T, l line, pid int) {
+func checkObserved(t *testing.T, l line, pid int) {
 	t.Helper()
 	if _, replied := l.fields["reply"]; l.fields["mode"] != "observe" || l.pid != pid || replied {
 		t.Errorf("want mode=observe, no reply=, pid %d: %s", pid, l.text)
 	}
 }
 
-// Mail of the machine's own users reaches sendmail by a pipe: there is no client, and nothing to
-// guard against.
+// The machine's own users hand their mail to sendmail by a pipe. Without a client no limit applies.
 func TestPipe(t *testing.T) {
 	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
 		cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
@@ -234,20 +235,20 @@ func TestPipe(t *testing.T) {
 		}
 		conn := pipe{in: in.(*os.File), out: out.(*os.File)}
 		c := &client{&lab.Client{Conn: conn, In: bufio.NewReader(out)}, t}
-		if greeting := c.hears(); !strings.HasPrefix(greeting, "220 ") {
+		if greeting := c.reply(); !strings.HasPrefix(greeting, "220 ") {
 			t.Fatalf("greeted with %q", greeting)
 		}
-		c.wants("250", "EHLO client.test")
-		s.isSpared(t, c)
+		c.expect("250", "EHLO client.test")
+		s.expectSpared(t, c)
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// pipe is two of them, one each way.
+// pipe is a pair of pipes, one for each direction.
 type pipe struct {
-	net.Conn // none: it would do what pipes cannot
+	net.Conn // nil: nothing else is called
 	in, out  *os.File
 }
 

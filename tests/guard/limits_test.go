@@ -7,20 +7,20 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A message may have so many recipients; those beyond are put off, and the message goes to the
-// others.
+// A message may have max_rcpts recipients; further ones are put off, and the message goes to the
+// first.
 func TestMaxRcpts(t *testing.T) {
 	everywhere(t, options{conf: "max_rcpts 5"}, func(t *testing.T, s *site, w way) {
-		c := s.comes(t, w, w.stranger())
-		for range 2 { // it is a limit a message
-			c.wants("250", mailFrom)
+		c := s.session(t, w, w.stranger())
+		for range 2 { // the limit is per message
+			c.expect("250", mailFrom)
 			for _, name := range names("good", 5) {
-				c.wants("250", rcpt(name))
+				c.expect("250", rcpt(name))
 			}
 			for _, name := range []string{"good010", "good011"} {
-				c.wants("452 4.5.3 ", rcpt(name))
+				c.expect("452 4.5.3 ", rcpt(name))
 			}
-			s.arrives(t, c.tells(5))
+			s.waitDelivered(t, c.sendData(5))
 		}
 		if l := logged(t, "MAXRCPTS", c.Addr); l.fields["rcpts"] != "6/5" || l.fields["reply"] != "452" {
 			t.Errorf("want rcpts=6/5 reply=452: %s", l.text)
@@ -28,80 +28,79 @@ func TestMaxRcpts(t *testing.T) {
 		if block := s.blocked(); block[networkOf(c.Addr.Addr())] != "" {
 			t.Errorf("blocks %v", block)
 		}
-		c.wants("221", "QUIT")
+		c.expect("221", "QUIT")
 	})
 }
 
-// Transactions may come to nothing so many times.
+// A session may abandon max_resets transactions.
 func TestMaxResets(t *testing.T) {
 	everywhere(t, options{conf: "max_resets 4"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		c := s.comes(t, w, from)
+		c := s.session(t, w, from)
 		for range 2 {
-			c.wants("250", mailFrom)
-			c.wants("250", "RSET")
-			c.wants("250", mailFrom)
-			c.wants("250", "EHLO client.test") // abandons it, too
+			c.expect("250", mailFrom)
+			c.expect("250", "RSET")
+			c.expect("250", mailFrom)
+			c.expect("250", "EHLO client.test") // abandons the transaction, too
 		}
-		s.arrives(t, c.delivers("good001")) // four may
-		c.wants("250", mailFrom)
-		c.wants("250", "RSET")
-		s.ends(c, w, "421 4.7.0 ", mailFrom)
+		s.waitDelivered(t, c.sendMessage("good001")) // four are within the limit
+		c.expect("250", mailFrom)
+		c.expect("250", "RSET")
+		s.expectEnd(c, w, "421 4.7.0 ", mailFrom)
 		if l := logged(t, "RESETS", c.Addr); l.fields["resets"] != "5/4" || l.fields["reply"] != "421" {
 			t.Errorf("want resets=5/4 reply=421: %s", l.text)
 		}
-		again := s.comes(t, w, from) // this is no offence
-		s.arrives(t, again.delivers("good001"))
+		again := s.session(t, w, from) // max_resets is no offence: no block
+		s.waitDelivered(t, again.sendMessage("good001"))
 	})
 }
 
-// From the first guess on, each answer takes its time. (sendmail gives its own 550 before it asks
-// the guard, so that the client waits for the next one instead.)
+// From the first bad recipient on, each answer is held back for bad_rcpt_delay. (sendmail sends its
+// own 550 before it asks the guard, so that the client waits for the next answer instead.)
 func TestDelay(t *testing.T) {
-	const delay = time.Second
-	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 1s"}, func(t *testing.T, s *site, w way) {
-		// A busy machine makes it longer, not each time, and never shorter than one delay more
-		// would.
-		lab.Eventually(t, "no answer takes a delay too much", func() bool {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			before := c.takes(rcpt("good001")) + c.takes(rcpt("bad001")) + c.takes(rcpt("good002"))
-			if before < delay { // for good002
+	const delay = 5 * time.Second
+	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 5s"}, func(t *testing.T, s *site, w way) {
+		// One delay too many makes every try longer; a slow machine only some.
+		lab.Eventually(t, "no answer is held back twice", func() bool {
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			before := c.timed(rcpt("good001")) + c.timed(rcpt("bad001")) + c.timed(rcpt("good002"))
+			if before < delay { // of good002
 				t.Errorf("the first three were answered after %v; want %v", before, delay)
 			}
-			after := c.takes(rcpt("bad002")) + c.takes(rcpt("bad003")) + c.takes("NOOP")
+			after := c.timed(rcpt("bad002")) + c.timed(rcpt("bad003")) + c.timed("NOOP")
 			if after < 2*delay {
 				t.Errorf("two guesses more took %v; want %v", after, 2*delay)
 			}
-			s.arrives(t, c.tells(2))
+			s.waitDelivered(t, c.sendData(2))
 			t.Logf("%v for the first, %v for two more", before, after)
 			return before < 2*delay && after < 3*delay
 		})
 	})
 }
 
-// takes says a line, and how long the answer takes.
-func (c *client) takes(line string) time.Duration {
+// timed sends a line and returns how long the answer takes.
+func (c *client) timed(line string) time.Duration {
 	c.t.Helper()
 	began := time.Now()
-	if c.says(line) == "" {
+	if c.command(line) == "" {
 		c.t.Fatalf("%v: %q is not answered", c.Addr, line)
 	}
 	return time.Since(began)
 }
 
-// But never more than 30 s in all, whatever bad_rcpt_delay: six answers take 5 s, and not twelve.
+// A session is held back 30 s in all: six answers of 18 for 5 s, not twelve or more.
 func TestDelayEnds(t *testing.T) {
 	const delay, delays = 5 * time.Second, 6
 	conf := "bad_rcpts 0\nbad_rcpts_total 0\nbad_rcpt_delay 5s"
 	everySite(t, options{conf: conf}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
-		c := s.comes(t, way{}, way{}.stranger())
-		c.wants("250", mailFrom)
+		c := s.session(t, way{}, way{}.stranger())
+		c.expect("250", mailFrom)
 		var all time.Duration
 		slow := 0
 		for _, name := range names("bad", 3*delays) {
-			took := c.takes(rcpt(name))
-			if all += took; took > delay/2 { // sendmail's clients hear the answer first, and then wait
+			took := c.timed(rcpt(name))
+			if all += took; took > delay/2 { // with sendmail the next answer is late
 				slow++
 			}
 		}

@@ -1,11 +1,10 @@
-// Package guard holds `sendwrap guard` to its promises with the MTAs for which it was made: a real
-// sendmail behind a real inetd and sendwrap, a real sendmail that is a daemon, a real Postfix.
-// Clients come from another network namespace over a wire, so that none has an address of the
-// machine.
+// Package guard tests `sendwrap guard` with the MTAs that it supports: a real sendmail behind a
+// real inetd and sendwrap, a real sendmail that is a daemon, a real Postfix. Clients connect from
+// another network namespace, so that none has an address of the machine.
 //
 // Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and
 // without (client_test.go), as far as it makes a difference. It needs root, for namespaces of its
-// own (tests/lab); what cannot run is skipped by name, and with CI=true a skip is a failure.
+// own (tests/lab); what cannot run is skipped, and with CI=true that is a failure.
 package guard
 
 import (
@@ -33,7 +32,7 @@ var (
 	abroad  *lab.Thread
 )
 
-// maillogVar names a file for the mail log, for whoever looks into a failed test.
+// maillogVar names a file for the mail log, to look into a failed test.
 const maillogVar = "SENDWRAP_GUARD_MAILLOG"
 
 func TestMain(m *testing.M) {
@@ -65,7 +64,7 @@ func build(dir string) error {
 // open begins the mail log and lays the wire to the clients.
 func open() (err error) {
 	if lab.NoNamespaces() != "" {
-		return nil // every site will say it
+		return nil // newSite skips
 	}
 	if maillog, err = lab.NewLog(os.Getenv(maillogVar)); err != nil {
 		return err

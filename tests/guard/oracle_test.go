@@ -9,14 +9,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// After the limit nothing tells a valid name from another: whatever the client says then, and
-// however, it hears the same bytes for both.
+// After the limit a client can no longer tell a valid name from an unknown one: for both it gets
+// the same bytes, whatever it sends.
 //
-// How far it gets is the machine's: the client is cut off a moment after the limit, before or after
-// the answers to what it says first. So all that is heard must be a beginning of one sequence, and
-// that must end before the answer to the line with the name. (VRFY and EXPN no milter sees; the
-// MTAs refuse them to all.) A difference that shows one time in three is missed in all ways by one
-// run in three thousand.
+// How many answers it gets depends on the machine: the guard cuts it off a moment after the limit,
+// before or after the answers to what it sends first. So each try must get the beginning of one
+// sequence of answers, and that must end before the answer to the line with the name. (No milter
+// sees VRFY and EXPN; the MTAs refuse them to all.) A difference that shows in one try of three
+// escapes all ways in one run of three thousand.
 func TestNothingToLearn(t *testing.T) {
 	const known, unknown = "good007", "nobo007" // of one length: TLS hides no more than that
 	const trials = 5                            // of each name
@@ -35,17 +35,17 @@ func TestNothingToLearn(t *testing.T) {
 			for _, pipelined := range []bool{false, true} {
 				var longest []string
 				for i := range 2 * trials {
-					heard := s.asks(t, w, []string{known, unknown}[i%2], lines, pipelined)
-					if len(heard) > len(longest) {
-						heard, longest = longest, heard
+					answers := s.ask(t, w, []string{known, unknown}[i%2], lines, pipelined)
+					if len(answers) > len(longest) {
+						answers, longest = longest, answers
 					}
-					if !slices.Equal(heard, longest[:len(heard)]) {
-						t.Errorf("%s, pipelined=%t: one time the client hears\n%q\nand another time\n%q",
-							about, pipelined, heard, longest)
+					if !slices.Equal(answers, longest[:len(answers)]) {
+						t.Errorf("%s, pipelined=%t: one time the answers are\n%q\nand another time\n%q",
+							about, pipelined, answers, longest)
 					}
 				}
 				if text := strings.Join(longest, "\n"); len(longest) > most || accepted.MatchString(text) {
-					t.Errorf("%s, pipelined=%t: after the limit the client hears\n%q", about, pipelined, text)
+					t.Errorf("%s, pipelined=%t: after the limit the answers are\n%q", about, pipelined, text)
 				}
 			}
 		}
@@ -54,16 +54,16 @@ func TestNothingToLearn(t *testing.T) {
 
 func hasName(line string) bool { return strings.Contains(line, "NAME") }
 
-// accepted is a sender or a recipient, whoever it is.
+// accepted matches the answer to any sender or recipient that is accepted.
 var accepted = regexp.MustCompile(`(?m)^2\d\d 2\.1\.`)
 
-// asks has a client that nobody knows name three unknown users, and then say these lines with that
-// name, at once (pipelined, with the guesses) or one after the other. It returns the answers that
-// it hears after the one to the third, with NAME in place of the name.
-func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined bool) []string {
+// ask makes a new client name three unknown users, and then send these lines with the name, all at
+// once (pipelined) or one after the other. It returns the answers after the one to the third user,
+// with NAME in place of the name.
+func (s *site) ask(t *testing.T, w way, name string, lines []string, pipelined bool) []string {
 	t.Helper()
-	c := s.comes(t, w, w.stranger())
-	c.wants("250", mailFrom)
+	c := s.session(t, w, w.stranger())
+	c.expect("250", mailFrom)
 	guesses, asked := names("bad", 3), slices.Clone(lines)
 	for i := range asked {
 		asked[i] = strings.ReplaceAll(asked[i], "NAME", name)
@@ -73,19 +73,19 @@ func (s *site) asks(t *testing.T, w way, name string, lines []string, pipelined 
 		for i, guess := range guesses {
 			guesses[i] = rcpt(guess)
 		}
-		c.sends(append(guesses, asked...)...)
-		after = c.ends()
+		c.send(append(guesses, asked...)...)
+		after = c.waitClosed()
 		after = after[min(3, len(after)):]
 	} else {
-		learned(t, c.guesses(guesses...), 2, 3)
+		checkAnswers(t, c.tryNames(guesses...), 2, 3)
 		for _, line := range asked {
-			answer := c.says(line)
+			answer := c.command(line)
 			if answer == "" {
 				break
 			}
 			after = append(after, answer)
 		}
-		after = append(after, c.ends()...)
+		after = append(after, c.waitClosed()...)
 	}
 	for i := range after {
 		after[i] = strings.ReplaceAll(after[i], name, "NAME")

@@ -6,7 +6,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// startPostfix starts a Postfix that throws away what it takes. Its users are good000 to good199
+// startPostfix starts a Postfix that discards all mail. Its users are good000 to good199
 // and owner.
 func startPostfix(s *site) {
 	t := s.t
@@ -31,7 +31,7 @@ func startPostfix(s *site) {
 		"smtpd_tls_key_file = " + inLab("key.pem"),
 		"smtpd_sasl_auth_enable = yes",
 		"disable_vrfy_command = yes",
-		// Its own limits on errors, silence and connections must not be what ends an attack here.
+		// Postfix's own limits on errors, idle time and connections must not end an attack here.
 		"smtpd_error_sleep_time = 0",
 		"smtpd_soft_error_limit = 1000",
 		"smtpd_hard_error_limit = 1000",

@@ -12,12 +12,12 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mtaOf is the process that has a client.
+// mtaOf is the MTA process that serves a client.
 func mtaOf(t *testing.T, c *client) (pid int) {
 	t.Helper()
-	lab.Eventually(t, "one process has the client", func() bool {
+	lab.Eventually(t, "one process serves the client", func() bool {
 		holders := holdersOf(c.Addr)
-		if len(holders) == 1 { // there are two while one starts the other
+		if len(holders) == 1 { // there are two while a parent forks
 			pid = holders[0]
 		}
 		return len(holders) == 1

@@ -15,7 +15,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// password is everybody's.
+// password is the password of all users.
 const password = "open sesame"
 
 const (
@@ -25,14 +25,13 @@ const (
 	saslauthdSocket = "/run/saslauthd/mux" // where libsasl looks for it
 )
 
-// saslConf has an MTA ask saslauthd.
+// saslConf makes an MTA ask saslauthd.
 const saslConf = "pwcheck_method: saslauthd\nmech_list: PLAIN\n"
 
-// configureSASL writes it where libsasl looks for sendmail's. (Postfix has it look beside its
-// main.cf.)
+// configureSASL writes saslConf where libsasl looks for sendmail's. (Postfix's is beside main.cf.)
 func configureSASL() error {
 	if _, err := os.Stat(saslDir); errors.Is(err, os.ErrNotExist) {
-		return nil // needSASL tells
+		return nil // needSASL skips
 	}
 	if err := unix.Mount("tmpfs", saslDir, "tmpfs", 0, "mode=755"); err != nil {
 		return err
@@ -50,8 +49,8 @@ func needSASL(t *testing.T) {
 	}
 }
 
-// saslauthd stands in for the daemon of that name: it takes user, password, service and realm, each
-// with its length before it, and answers OK or NO.
+// saslauthd stands in for the daemon of that name: it reads user, password, service and realm, each
+// after its length, and answers OK or NO.
 var saslauthd = sync.OnceValue(func() error {
 	if err := os.MkdirAll(filepath.Dir(saslauthdSocket), 0o755); err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// sendmailExtras is what the sendmail of the tests has beside what lab gives it: the guard,
-// certificates, users who say who they are, a virtual domain, and recipients that are put off. SITE
-// is the site's directory, SHARED that of all.
+// sendmailExtras is what the tests' sendmail has in addition to lab's configuration: the guard,
+// certificates, SMTP AUTH, a virtual domain, and recipients that are put off. SITE is the site's
+// directory, SHARED the one that all sites share.
 const sendmailExtras = `
 INPUT_MAIL_FILTER(` + "`guard', `S=MILTER, F=, T=C:PATIENT;S:PATIENT;R:PATIENT;E:PATIENT'" + `)dnl
 define(` + "`confDELIVERY_MODE', `interactive'" + `)dnl
@@ -30,8 +30,8 @@ SLocal_check_rcpt
 R$* later $*		$#error $@ 4.2.0 $: "451 try again later"
 `
 
-// virtusers is the virtual domain: a name that is not here is a local user that there is not.
-// (sendmail does not tell a milter of those that virtusertable itself rejects, with error:nouser.)
+// virtusers is the virtual domain: its catch-all leads to an unknown local user. (sendmail does not
+// show a milter the recipients that virtusertable itself rejects, with error:nouser.)
 const virtusers = "known@virtual.test good001@mx.test\n@virtual.test nobody-of-that-name@mx.test\n"
 
 // makeSendmail makes the site's sendmail. Its users are good000 to good199 and owner.

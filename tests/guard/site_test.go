@@ -25,7 +25,7 @@ type site struct {
 	port uint16
 
 	guard *lab.Daemon
-	began time.Time // when that was started
+	began time.Time // when the guard was started
 }
 
 // kind is one of the MTAs that are tested.
@@ -39,21 +39,21 @@ var (
 	inetd = kind{"inetd", startInetd}
 	// daemon is sendmail -bD, which forks for each client.
 	daemon = kind{"daemon", startSendmail}
-	// postfix has processes that take one client after the other.
+	// postfix has processes that serve one client after another.
 	postfix = kind{"postfix", startPostfix}
 
 	kinds = []kind{inetd, daemon, postfix}
 )
 
-// options are what a test wants otherwise.
+// options are what a test changes in its site.
 type options struct {
 	conf    string        // lines of sendwrap.conf; SITE is the site's directory
 	before  func(*site)   // runs before anything is started
 	patient time.Duration // how long the MTA waits for the guard; 0 is lab.Patience
-	tcp     bool          // the guard is to be reached by TCP
+	tcp     bool          // the guard listens for TCP
 }
 
-// everywhere runs a test with each of the MTAs, and there in each of the ways, all at once.
+// everywhere runs a test with each of the MTAs, in each of the ways, in parallel.
 func everywhere(t *testing.T, o options, test func(t *testing.T, s *site, w way)) {
 	t.Helper()
 	everySite(t, o, kinds, func(t *testing.T, s *site) { eachWay(t, s, test) })
@@ -81,7 +81,7 @@ func eachWay(t *testing.T, s *site, test func(t *testing.T, s *site, w way)) {
 	}
 }
 
-// ports are those that no site has yet.
+// ports counts the ports handed out to sites.
 var ports atomic.Uint32
 
 func newSite(t *testing.T, k kind, o options) *site {
@@ -89,7 +89,7 @@ func newSite(t *testing.T, k kind, o options) *site {
 	lab.Need(t, lab.NoNamespaces())
 	dir, err := os.MkdirTemp(lab.Dir(), k.name)
 	if err == nil {
-		err = os.Chmod(dir, 0o755) // Postfix's and sendmail's processes are not all root's
+		err = os.Chmod(dir, 0o755) // some processes of Postfix and sendmail are not root's
 	}
 	for _, sub := range []string{"run", "state"} {
 		if err == nil {
@@ -126,7 +126,7 @@ func (s *site) addrs() (all []netip.AddrPort) {
 	return all
 }
 
-// addr is where the MTA listens for a client from there.
+// addr is where the MTA listens for a client from this address.
 func (s *site) addr(from netip.Addr) netip.AddrPort {
 	all := s.addrs()
 	if from.IsLoopback() {
@@ -150,7 +150,7 @@ func (s *site) configure(lines string) {
 	}
 	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
 		lab.Sendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
-	// What a test does not speak of is so that it does not wait.
+	// Unless the test sets them, the delays are short.
 	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms"} {
 		name, _, _ := strings.Cut(d, " ")
 		if !regexp.MustCompile(`(?m)^` + name + ` `).MatchString(lines) {
@@ -163,8 +163,8 @@ func (s *site) configure(lines string) {
 	}
 }
 
-// run starts a program that runs until the test ends, and then is ended with all that it has
-// started; out takes what it says.
+// run starts a program that runs until the test ends, with its output in the file out. Then all its
+// processes are killed.
 func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	t := s.t
 	t.Helper()
@@ -183,19 +183,19 @@ func (s *site) run(out string, cmd *exec.Cmd) *lab.Daemon {
 	return d
 }
 
-// arrives waits until a message has gone where it was to go: sendmail puts it into a file, once for
-// all its recipients; Postfix throws it away, for each.
-func (s *site) arrives(t *testing.T, m message) {
+// waitDelivered waits until a message is delivered: sendmail writes it into a file, once for all
+// recipients; Postfix discards it, once for each.
+func (s *site) waitDelivered(t *testing.T, m message) {
 	t.Helper()
 	if s.kind.name != postfix.name {
-		lab.Eventually(t, m.subject+" arrives", func() bool { return s.has(t, m) })
+		lab.Eventually(t, m.subject+" is delivered", func() bool { return s.delivered(t, m) })
 	} else if n := len(maillog.Wait(discarded(m), m.recipients)); n != m.recipients {
 		t.Errorf("%s went to %d of %d recipients", m.subject, n, m.recipients)
 	}
 }
 
-// has says whether a message has gone to somebody so far.
-func (s *site) has(t *testing.T, m message) bool {
+// delivered reports whether a message has been delivered to any recipient so far.
+func (s *site) delivered(t *testing.T, m message) bool {
 	t.Helper()
 	if s.kind.name == postfix.name {
 		return len(maillog.Matching(discarded(m))) > 0

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A line is one of sendwrap's: of whom, what, and the rest in fixed order.
+// A line is one of sendwrap's in the mail log.
 type line struct {
 	pid    int
 	word   string
@@ -35,7 +35,8 @@ func parseLine(t *testing.T, text string) line {
 	return l
 }
 
-// about finds the lines in which a client (or one from that port of it) is named with this word.
+// about matches the lines with this word about a client, or about a connection of it if it has a
+// port.
 func about(word string, client netip.AddrPort) *regexp.Regexp {
 	port := ""
 	if client.Port() != 0 {
@@ -45,7 +46,7 @@ func about(word string, client netip.AddrPort) *regexp.Regexp {
 		regexp.QuoteMeta("["+client.Addr().String()+"]"+port))
 }
 
-// logged waits for the one line about a client with that word.
+// logged waits for the one line with this word about a client.
 func logged(t *testing.T, word string, client netip.AddrPort) line {
 	t.Helper()
 	lines := logLines(t, word, client, 1)
@@ -55,19 +56,19 @@ func logged(t *testing.T, word string, client netip.AddrPort) line {
 	return parseLine(t, lines[0])
 }
 
-// logLines waits for n lines about a client with that word, and returns all there are.
+// logLines waits for n lines with this word about a client, and returns all that there are.
 func logLines(t *testing.T, word string, client netip.AddrPort, n int) []string {
 	t.Helper()
 	lines := maillog.Wait(about(word, client), n)
 	if len(lines) < n {
 		there := maillog.Containing("[" + client.Addr().String() + "]")
-		t.Fatalf("%d lines %s about %v; want %d. There are:\n%s", len(lines), word, client, n,
+		t.Fatalf("%d lines %s about %v; want %d. All about it:\n%s", len(lines), word, client, n,
 			strings.Join(there, "\n"))
 	}
 	return lines
 }
 
-// unlogged fails if there is a line about a client with one of these words.
+// unlogged checks that there is no line about a client with one of these words.
 func unlogged(t *testing.T, words string, client netip.Addr) {
 	t.Helper()
 	if err := maillog.Settle(); err != nil {

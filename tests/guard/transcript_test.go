@@ -11,7 +11,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// transcripts are the files about a client that have been written.
+// transcripts are the transcripts of a client's sessions.
 func (s *site) transcripts(t *testing.T, client string) []string {
 	t.Helper()
 	all, err := filepath.Glob(s.file("transcripts/*-" + client + "-*"))
@@ -24,24 +24,24 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 	})
 }
 
-// A session that has earned a block is written down: what the client said and what came of it, and
-// nothing of its mail.
+// A session that has earned a block leaves a transcript: what the client said and what the outcome
+// was, and nothing of its messages.
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
-		honest := s.comes(t, w, from)
-		s.arrives(t, honest.delivers("good001"))
-		honest.wants("221", "QUIT")
+		honest := s.session(t, w, from)
+		s.waitDelivered(t, honest.sendMessage("good001"))
+		honest.expect("221", "QUIT")
 
-		c := s.comes(t, w, from)
-		m := c.delivers("good001")
-		c.wants("250", mailFrom)
-		c.wants("550", rcpt("bad000"))
-		c.wants("250", "RSET")
-		c.wants("250", mailFrom)
-		c.guesses(names("bad", 20)...)
-		c.ends()
-		s.arrives(t, m)
+		c := s.session(t, w, from)
+		m := c.sendMessage("good001")
+		c.expect("250", mailFrom)
+		c.expect("550", rcpt("bad000"))
+		c.expect("250", "RSET")
+		c.expect("250", mailFrom)
+		c.tryNames(names("bad", 20)...)
+		c.waitClosed()
+		s.waitDelivered(t, m)
 		var files []string
 		lab.Eventually(t, "a transcript is written", func() bool {
 			files = s.transcripts(t, from.String())
@@ -54,10 +54,10 @@ func TestTranscript(t *testing.T) {
 		if st, err := os.Stat(files[0]); err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("%v, %v", st.Mode(), err)
 		}
-		told := regexp.MustCompile(`(?s)HELO +"client.test".*MAIL +"<?sender@client.test>?"` +
+		want := regexp.MustCompile(`(?s)HELO +"client.test".*MAIL +"<?sender@client.test>?"` +
 			`.*RCPT +"<?good001@mx.test>?"\n.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RSET.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RCPT +"<?bad001@mx.test>?" +"5\.1\.1`)
-		if !told.Match(text) {
-			t.Errorf("the transcript does not tell %v:\n%s", told, text)
+		if !want.Match(text) {
+			t.Errorf("the transcript does not match %v:\n%s", want, text)
 		}
 		for _, secret := range []string{messageText, m.subject} {
 			if strings.Contains(string(text), secret) {
@@ -67,21 +67,22 @@ func TestTranscript(t *testing.T) {
 	})
 }
 
-// All files together never take more than they may, however much clients say; the oldest go.
+// All transcripts together never take more than max, however much clients say; the oldest go first.
 func TestTranscriptsAreBounded(t *testing.T) {
 	const most = 64 << 10
 	conf := "transcript SITE/transcripts max=64k\nbad_rcpts 260\nbad_rcpts_total 0\nbad_rcpt_delay 0s"
 	everySite(t, options{conf: conf}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
 		var newest string
-		for _, guesses := range []int{40, 259, 1, 1} { // 25, 78, 17, 17 kB in sendmail's words; more in Postfix's
+		// Transcripts of 25, 78, 17 and 17 kB with sendmail, longer ones with Postfix.
+		for _, guesses := range []int{40, 259, 1, 1} {
 			from := way{}.stranger()
-			c := s.comes(t, way{}, from)
-			c.wants("250", mailFrom)
+			c := s.session(t, way{}, from)
+			c.expect("250", mailFrom)
 			for _, name := range names(strings.Repeat("bad", 66), guesses) {
-				c.wants("550", rcpt(name))
+				c.expect("550", rcpt(name))
 			}
-			c.guesses(names("bad", 260)...)
-			c.ends()
+			c.tryNames(names("bad", 260)...)
+			c.waitClosed()
 			newest = from.String()
 			lab.Eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
 			var sum int64

@@ -11,118 +11,118 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The guard is killed in the midst of sessions: they go on, new ones too, and the next guard
-// watches those that come to it.
+// The guard is killed during sessions: they go on, new ones begin, and the next guard watches the
+// sessions that begin after it.
 func TestGuardKilled(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		sessions := map[way]*client{}
 		for _, w := range ways {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			c.wants("250", rcpt("good001"))
-			c.wants("550 5.1.1", rcpt("bad000"))
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			c.expect("250", rcpt("good001"))
+			c.expect("550 5.1.1", rcpt("bad000"))
 			sessions[w] = c
 		}
 		s.guard.KillAll()
 		for _, w := range ways {
-			s.goesOn(t, sessions[w], 2)
+			s.continueUnguarded(t, sessions[w], 2)
 			from := w.stranger()
-			c := s.comes(t, w, from)
-			c.wants("250", mailFrom)
-			s.goesOn(t, c, 1)
+			c := s.session(t, w, from)
+			c.expect("250", mailFrom)
+			s.continueUnguarded(t, c, 1)
 			unlogged(t, trouble, from)
 		}
-		told := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
-		if len(maillog.Wait(told, 1)) == 0 {
+		lost := regexp.MustCompile(`Milter.*` + regexp.QuoteMeta(s.socket()))
+		if len(maillog.Wait(lost, 1)) == 0 {
 			t.Error("the MTA has not logged that the guard is gone")
 		}
-		s.startGuard() // its socket was left behind by the one before
+		s.startGuard() // although the old socket is still there
 		for _, w := range ways {
-			s.arrives(t, sessions[w].delivers("good003")) // its MTA may or may not ask again
-			c := s.comes(t, w, w.stranger())
+			s.waitDelivered(t, sessions[w].sendMessage("good003")) // the MTA may ask the guard again, or not
+			c := s.session(t, w, w.stranger())
 			pid := mtaOf(t, c)
-			c.wants("250", mailFrom)
-			learned(t, c.guesses(names("bad", 20)...), 2, 3)
-			c.ends()
-			ended(t, s, c, pid, "3/3")
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+			c.waitClosed()
+			checkEnded(t, s, c, pid, "3/3")
 		}
 	})
 }
 
-// goesOn is the rest of a transaction that nobody watches, and in which that many recipients are
-// accepted in all.
-func (s *site) goesOn(t *testing.T, c *client, recipients int) {
+// continueUnguarded is the rest of a transaction without the guard, in which this many recipients
+// are accepted in all.
+func (s *site) continueUnguarded(t *testing.T, c *client, recipients int) {
 	t.Helper()
 	for _, name := range names("bad", 5) {
-		c.wants("550 5.1.1", rcpt(name))
+		c.expect("550 5.1.1", rcpt(name))
 	}
-	c.wants("250", rcpt("good002"))
-	s.arrives(t, c.tells(recipients))
+	c.expect("250", rcpt("good002"))
+	s.waitDelivered(t, c.sendData(recipients))
 }
 
-// A guard that does not answer holds up mail as long as the MTA is told to wait for it: it goes on
+// A guard that does not answer holds up mail for the MTA's timeout, no longer: mail goes through
 // while the guard is still stopped.
 func TestGuardStopped(t *testing.T) {
-	const patient = 10 * time.Second // a guard that runs never takes so long
+	const patient = 30 * time.Second // far longer than a running guard takes
 	everySite(t, options{patient: patient}, kinds, func(t *testing.T, s *site) {
-		midst := s.comes(t, way{}, way{}.stranger())
-		midst.wants("250", mailFrom)
+		midst := s.session(t, way{}, way{}.stranger())
+		midst.expect("250", mailFrom)
 		s.signal(syscall.SIGSTOP)
 		began := time.Now()
-		s.goesOn(t, midst, 1)
+		s.continueUnguarded(t, midst, 1)
 		if took := time.Since(began); took < patient/2 {
-			t.Errorf("a message in the midst took %v; the MTA waits %v", took, patient)
+			t.Errorf("a session of before took %v for a message; the MTA waits %v", took, patient)
 		}
-		c := s.comes(t, way{v6: true, tls: true}, way{v6: true}.stranger())
-		s.arrives(t, c.delivers("good001"))
+		c := s.session(t, way{v6: true, tls: true}, way{v6: true}.stranger())
+		s.waitDelivered(t, c.sendMessage("good001"))
 		s.signal(syscall.SIGCONT)
 		for _, w := range ways {
-			c := s.comes(t, w, w.stranger())
-			c.wants("250", mailFrom)
-			learned(t, c.guesses(names("bad", 20)...), 2, 3)
-			c.ends()
+			c := s.session(t, w, w.stranger())
+			c.expect("250", mailFrom)
+			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+			c.waitClosed()
 			logged(t, "BADRCPTS", c.Addr)
 		}
 	})
 }
 
-// Without a ledger each session is counted by itself.
+// Without a ledger the guard counts each session by itself.
 func TestLedgerUnusable(t *testing.T) {
 	everySite(t, options{conf: "bad_rcpts_total 4/1h", before: spoilLedger}, kinds, func(t *testing.T, s *site) {
 		t.Run("sessions", func(t *testing.T) {
 			eachWay(t, s, func(t *testing.T, s *site, w way) {
 				from := w.stranger()
 				for range 3 {
-					c := s.comes(t, w, from)
+					c := s.session(t, w, from)
 					pid := mtaOf(t, c)
-					s.arrives(t, c.delivers("good001"))
-					c.wants("250", mailFrom)
-					learned(t, c.guesses(names("bad", 20)...), 2, 3)
-					c.ends()
+					s.waitDelivered(t, c.sendMessage("good001"))
+					c.expect("250", mailFrom)
+					checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+					c.waitClosed()
 					if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["left"] != "" || l.pid != pid {
 						t.Errorf("want bad=3/3, no left=, pid %d: %s", pid, l.text)
 					}
 				}
 			})
 		})
-		// It is tried once a minute.
+		// The guard tries the ledger once a minute.
 		if lines := s.guardLog("ledger"); len(lines) > 1+int(time.Since(s.began)/time.Minute) {
 			t.Errorf("%d lines about the ledger after %v: %q", len(lines), time.Since(s.began), lines)
 		}
 	})
 }
 
-// spoilLedger puts something in the ledger's place.
+// spoilLedger makes a directory in the ledger's place.
 func spoilLedger(s *site) {
 	if err := os.Mkdir(s.file("state/ledger"), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// A ledger that is put aside while the guard runs is made anew, and counted in.
+// If the ledger is moved away, the running guard makes a new one and uses it.
 func TestLedgerReplaced(t *testing.T) {
 	everySite(t, options{}, []kind{daemon}, func(t *testing.T, s *site) {
-		s.arrives(t, s.comes(t, way{}, way{}.stranger()).delivers("good001"))
+		s.waitDelivered(t, s.session(t, way{}, way{}.stranger()).sendMessage("good001"))
 		if err := os.Rename(s.file("state/ledger"), s.file("state/old")); err != nil {
 			t.Fatal(err)
 		}
@@ -130,40 +130,41 @@ func TestLedgerReplaced(t *testing.T) {
 			_, err := os.Stat(s.file("state/ledger"))
 			return err == nil
 		})
-		c := s.comes(t, way{}, way{}.stranger())
+		c := s.session(t, way{}, way{}.stranger())
 		pid := mtaOf(t, c)
-		c.wants("250", mailFrom)
-		learned(t, c.guesses(names("bad", 20)...), 2, 3)
-		c.ends()
-		ended(t, s, c, pid, "3/3")
+		c.expect("250", mailFrom)
+		checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+		c.waitClosed()
+		checkEnded(t, s, c, pid, "3/3")
 	})
 }
 
-// SIGHUP: what is configured now holds for those who come from now on; a mistake changes nothing.
+// SIGHUP: a new configuration holds for sessions that begin from then on; one with a mistake
+// changes nothing.
 func TestReload(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
 		w := way{}
-		before := s.comes(t, w, w.stranger())
-		before.wants("250", mailFrom)
+		before := s.session(t, w, w.stranger())
+		before.expect("250", mailFrom)
 		s.configure("bad_rcpts 5")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("read anew")
-		learned(t, before.guesses(names("bad", 20)...), 2, 3)
+		checkAnswers(t, before.tryNames(names("bad", 20)...), 2, 3)
 		s.configure("bad_rcpts many")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("sendwrap.conf:[0-9]+: ")
-		after := s.comes(t, w, w.stranger())
-		after.wants("250", mailFrom)
-		learned(t, after.guesses(names("bad", 20)...), 4, 5)
-		after.ends()
+		after := s.session(t, w, w.stranger())
+		after.expect("250", mailFrom)
+		checkAnswers(t, after.tryNames(names("bad", 20)...), 4, 5)
+		after.waitClosed()
 	})
 }
 
-// SIGTERM: the guard ends, its socket is gone, and sessions go on without it.
+// SIGTERM: the guard ends and removes its socket, and sessions go on without it.
 func TestGuardEnds(t *testing.T) {
 	everySite(t, options{}, kinds, func(t *testing.T, s *site) {
-		c := s.comes(t, way{}, way{}.stranger())
-		c.wants("250", mailFrom)
+		c := s.session(t, way{}, way{}.stranger())
+		c.expect("250", mailFrom)
 		s.signal(syscall.SIGTERM)
 		if !s.guard.Ends() {
 			t.Fatal("the guard does not end")
@@ -172,11 +173,11 @@ func TestGuardEnds(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 		if text, _ := os.ReadFile(s.file("guard.out")); strings.TrimSpace(string(text)) != "" {
-			t.Errorf("it says %q", text)
+			t.Errorf("it has printed %q", text)
 		}
 		if _, err := os.Lstat(s.socket()); err == nil {
 			t.Error("its socket is still there")
 		}
-		s.goesOn(t, c, 1)
+		s.continueUnguarded(t, c, 1)
 	})
 }

@@ -15,10 +15,13 @@ import (
 type Daemon struct {
 	*exec.Cmd
 	Gone chan struct{} // closed when it has ended, and ProcessState is set
+
+	mu     sync.Mutex
+	reaped bool // its pid, and the number of its group, may be another's
 }
 
-// starters are the ids of the threads that have started daemons. None of them may become a Thread,
-// which ends before the process does.
+// starters are the ids of the threads that have started daemons, which the kernel ends with these
+// threads. So none of them may become a Thread, which ends before the process does.
 var starters sync.Map
 
 // Start starts cmd, with its output appended to a file (mode 0600; "" leaves the output as it is).
@@ -42,11 +45,20 @@ func Start(cmd *exec.Cmd, output string) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{Cmd: cmd, Gone: make(chan struct{})}
-	go func() {
-		_ = cmd.Wait() // the status is in ProcessState, and mostly says how we ended it
-		close(d.Gone)
-	}()
+	go d.reap()
 	return d, nil
+}
+
+// reap waits for the program. Until that has been waited for, its pid is nobody else's: so KillAll,
+// which needs the number of the group, may signal until then and not later.
+func (d *Daemon) reap() {
+	for unix.Waitid(unix.P_PID, d.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	d.mu.Lock()
+	d.reaped = true
+	d.mu.Unlock()
+	_ = d.Wait() // the status is in ProcessState, and mostly says how we ended it
+	close(d.Gone)
 }
 
 // PID is the pid of the program itself.
@@ -82,8 +94,13 @@ func (d *Daemon) Stop() {
 	}
 }
 
-// KillAll ends the program and its process group at once.
+// KillAll ends the program and its process group at once. It does nothing about a program that has
+// ended.
 func (d *Daemon) KillAll() {
-	_ = unix.Kill(-d.PID(), unix.SIGKILL)
+	d.mu.Lock()
+	if !d.reaped {
+		_ = unix.Kill(-d.PID(), unix.SIGKILL)
+	}
+	d.mu.Unlock()
 	<-d.Gone
 }

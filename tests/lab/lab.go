@@ -1,8 +1,12 @@
 // Package lab is what the tests and the benchmark share: a machine of their own in namespaces, its
 // syslogd, programs that run for a while, SMTP clients, super-servers and mail servers.
 //
-// No file of the machine is touched, and nothing is left behind: not by a test that fails, and not
-// by one that is killed.
+// No file of the machine is touched, and nothing is left behind by a test that fails. What one that
+// is killed leaves is a directory, which goes with the next run.
+//
+// What a machine lacks is a string that says so, and "" if it lacks nothing: Lack looks for files,
+// NoSendmail, NoPostfix and NoNamespaces for what belongs together, and Missing makes the text.
+// Need skips a test for such a string; NeedRoot and NeedProgram do so by themselves.
 package lab
 
 import (

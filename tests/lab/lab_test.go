@@ -10,8 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -104,7 +104,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// sleepers are the processes that sleep for so long.
+// sleepers are the processes that sleep for that many seconds.
 func sleepers(seconds string) []int {
 	return Processes(func(pid int) bool {
 		return slices.Equal(Cmdline(pid), []string{"sleep", seconds})
@@ -114,21 +114,28 @@ func sleepers(seconds string) []int {
 // A run beside another one leaves that one's directory alone.
 func TestBeside(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	mine, err := makeDir()
+	mine, err := MakeDir(dirPrefix, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stranger := filepath.Join(os.TempDir(), dirPrefix+"notes")
-	gone := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-%d", dirPrefix, os.Getpid(), 1))
+	gone := filepath.Join(os.TempDir(), dirPrefix+"4711")
 	for _, dir := range []string{stranger, gone} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := makeDir(); !os.IsExist(err) { // the very same process
-		t.Errorf("a second directory of this process: %v", err)
+	var tidied []string
+	beside, err := MakeDir(dirPrefix, func(dir string) { tidied = append(tidied, dir) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	for dir, want := range map[string]bool{mine: true, stranger: true, gone: false} {
+	if !slices.Equal(tidied, []string{gone}) {
+		t.Errorf("%q are tidied up, want %s alone", tidied, gone)
+	}
+	for dir, want := range map[string]bool{
+		mine: true, beside: true, stranger: true, gone: false,
+	} {
 		if _, err := os.Stat(dir); (err == nil) != want {
 			t.Errorf("%s is there: %v; want %v", dir, err == nil, want)
 		}
@@ -244,22 +251,58 @@ func TestThread(t *testing.T) {
 	}
 }
 
-// A daemon that does not heed SIGTERM is killed with its group; one that does may end as it likes.
+// A daemon may end at SIGTERM as it likes, also one that is stopped.
 func TestStop(t *testing.T) {
+	d, said := startShell(t, "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done")
+	Eventually(t, "it is up", func() bool { return said() == "up\n" })
+	_ = d.Process.Signal(unix.SIGSTOP)
+	d.Stop()
+	if !d.Ended() || d.ProcessState.ExitCode() != 3 || said() != "up\nbye\n" {
+		t.Errorf("it said %q, and ended with %v", said(), d.ProcessState)
+	}
+}
+
+// A daemon that does not heed SIGTERM can be killed with its group. One that has ended has no group
+// any more: its number may be another's.
+func TestKillAll(t *testing.T) {
+	d, said := startShell(t, "trap '' TERM; sleep infinity & echo $!; wait")
+	var child int
+	Eventually(t, "its child is there", func() bool {
+		_, err := fmt.Sscanln(said(), &child)
+		return err == nil
+	})
+	_ = d.Process.Signal(unix.SIGTERM)
+	d.KillAll()
+	if ws := d.ProcessState.Sys().(syscall.WaitStatus); ws.Signal() != unix.SIGKILL {
+		t.Errorf("it ended with %v", d.ProcessState)
+	}
+	Eventually(t, "its child ends", func() bool { return !Running(child) })
+
+	const answers = "trap 'echo alive' TERM; echo $$; while :; do sleep 1; done"
+	d, said = startShell(t, `sh -c "`+strings.ReplaceAll(answers, "$", `\$`)+`" &`)
+	if !d.Ends() {
+		t.Fatal("it does not end")
+	}
+	Eventually(t, "its child is there", func() bool {
+		_, err := fmt.Sscanln(said(), &child)
+		return err == nil
+	})
+	defer unix.Kill(child, unix.SIGKILL)
+	d.KillAll()
+	_ = unix.Kill(child, unix.SIGTERM)
+	Eventually(t, "its child answers: nobody has killed it", func() bool {
+		return strings.HasSuffix(said(), "alive\n")
+	})
+}
+
+// startShell starts a script as a daemon. said is what it has printed so far.
+func startShell(t *testing.T, script string) (d *Daemon, said func() string) {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "out")
-	const script = "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done"
 	d, err := Start(exec.Command("sh", "-c", script), out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := func(want string) func() bool {
-		return func() bool { text, _ := os.ReadFile(out); return string(text) == want }
-	}
-	Eventually(t, "it is up", said("up\n"))
-	_ = d.Process.Signal(unix.SIGSTOP)
-	began := time.Now()
-	d.Stop()
-	if !d.Ended() || d.ProcessState.ExitCode() != 3 || !said("up\nbye\n")() {
-		t.Errorf("after %v: %v", time.Since(began), d.ProcessState)
-	}
+	t.Cleanup(d.KillAll)
+	return d, func() string { text, _ := os.ReadFile(out); return string(text) }
 }

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clients are the networks from which clients of a Setup's machine may come. All of their addresses
+// clients are the networks from which clients of a Setup's machine may come. All of their addresses
 // are the machine's own: those for documentation (RFC 5737, RFC 3849) and for benchmarks (RFC
 // 2544).
-var Clients = []string{
+var clients = []string{
 	"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32",
 }
 
@@ -70,9 +70,9 @@ protocols: files
 aliases: files
 `
 
-// ClientsHere makes all addresses of Clients local to the network namespace of the calling thread.
+// ClientsHere makes all addresses from which clients come local to the network namespace of the calling thread.
 func ClientsHere() error {
-	for _, network := range Clients {
+	for _, network := range clients {
 		if err := IP(fmt.Sprintf("%s route add local %s dev lo", family(network), network)); err != nil {
 			return err
 		}

@@ -72,12 +72,13 @@ func Isolate(s Setup) int {
 // outside builds in a new directory and starts process 1. The directory goes whatever ends the run:
 // a signal here, or what ends this very process with the next run.
 func outside(s Setup) (status int, err error) {
-	// Before anything that a signal must not leave behind. A child gets the terminal's signals,
-	// too.
+	// Before anything that a signal, or the end of `go test`, must not leave behind. A child gets
+	// the terminal's signals, too.
 	stop := make(chan os.Signal, 4)
 	signal.Notify(stop, unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT)
+	orphaned := Orphaned()
 
-	dir, err := makeDir()
+	dir, err := MakeDir(dirPrefix, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -105,15 +106,11 @@ func outside(s Setup) (status int, err error) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	parent := os.Getppid()
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
 	for {
 		select {
-		case <-look.C:
-			if os.Getppid() != parent { // `go test` was killed, and cannot end us
-				stop <- unix.SIGKILL
-			}
+		case <-orphaned: // `go test` was killed, and cannot end us
+			stop <- unix.SIGKILL
+			orphaned = nil
 		case sig := <-stop:
 			if sig == unix.SIGQUIT {
 				_ = cmd.Process.Signal(sig) // go test wants to see where it hangs
@@ -131,36 +128,81 @@ func outside(s Setup) (status int, err error) {
 	}
 }
 
-// dirPrefix is followed by the pid of the owner and when that was started, so that the directory of
-// one that was killed can be told from that of another run beside.
-const dirPrefix = "sendwrap-lab-"
-
-// makeDir makes this run's directory, and removes those of runs that were killed.
-func makeDir() (string, error) {
-	old, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*-*"))
-	for _, dir := range old {
-		owner := strings.TrimPrefix(filepath.Base(dir), dirPrefix)
-		pid, started, _ := strings.Cut(owner, "-")
-		if n, err := strconv.Atoi(pid); err == nil && (!Running(n) || startTime(n) != started) {
-			_ = os.RemoveAll(dir)
+// Orphaned returns a channel that is closed when the process that has started this one has ended.
+// Call it first thing: an end before that is not seen.
+func Orphaned() <-chan struct{} {
+	orphaned, parent := make(chan struct{}), os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(time.Second)
 		}
-	}
-	pid := os.Getpid()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-%s", dirPrefix, pid, startTime(pid)))
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", err
-	}
-	return dir, os.Chmod(dir, 0o755) // whatever the umask is: daemons run as other users, too
+		close(orphaned)
+	}()
+	return orphaned
 }
 
-// startTime is when a process was started, in clock ticks since boot (field 22 of
-// proc_pid_stat(5)); "" if there is none.
-func startTime(pid int) string {
-	fields := ProcStat(pid)
-	if len(fields) < 20 {
-		return ""
+// dirPrefix begins the name of each Dir.
+const dirPrefix = "sendwrap-lab-"
+
+// MakeDir makes a directory whose name is the prefix and a number, for this process and as long as
+// that lives. It removes those of processes that were killed, after tidy (which may be nil) has
+// removed what else they have left.
+//
+// The owner has its directory locked. A pid in the name would not do: runs that share /tmp may be in
+// different pid namespaces.
+func MakeDir(prefix string, tidy func(dir string)) (string, error) {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	for _, dir := range old {
+		number := strings.TrimPrefix(filepath.Base(dir), prefix)
+		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
+			continue
+		}
+		if fd, err := lockDir(dir, unix.LOCK_NB); err == nil {
+			if tidy != nil {
+				tidy(dir)
+			}
+			_ = os.RemoveAll(dir)
+			_ = unix.Close(fd)
+		}
 	}
-	return fields[19]
+	for {
+		dir, err := os.MkdirTemp("", prefix)
+		if err == nil {
+			err = os.Chmod(dir, 0o755) // daemons run as other users, too
+		}
+		if err == nil {
+			_, err = lockDir(dir, 0) // which the kernel closes at the end of the process
+		}
+		if !errors.Is(err, unix.ENOENT) { // another run has removed it before it was locked
+			return dir, err
+		}
+	}
+}
+
+// lockDir locks a directory. The descriptor is no *os.File, which a garbage collection would close.
+// The error is ENOENT if there is no such directory any more.
+func lockDir(dir string, how int) (fd int, err error) {
+	fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fd, err
+	}
+	for {
+		err = unix.Flock(fd, unix.LOCK_EX|how)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	var locked, there unix.Stat_t
+	if err == nil {
+		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
+	}
+	if err == nil && locked.Ino != there.Ino {
+		err = unix.ENOENT
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+	}
+	return fd, err
 }
 
 // again is this very command, to be started in new namespaces.

@@ -13,8 +13,8 @@ import (
 // sendmail.
 const postfixPackage = "postfix/usr/"
 
-// PostfixMaster is the program that starts all others of Postfix.
-func PostfixMaster() string { return Unpacked(postfixPackage + "lib/postfix/sbin/master") }
+// postfixMaster is the program that starts all others of Postfix.
+func postfixMaster() string { return Unpacked(postfixPackage + "lib/postfix/sbin/master") }
 
 // NoPostfix says what the machine lacks for a Postfix of its own; "" is nothing. Only on a machine
 // of Isolate's are there the users that Postfix wants.
@@ -75,7 +75,7 @@ func (s PostfixSite) Make() error {
 	}
 	main := append([]string{
 		"compatibility_level = 3.6",
-		"daemon_directory = " + filepath.Dir(PostfixMaster()),
+		"daemon_directory = " + filepath.Dir(postfixMaster()),
 		"command_directory = " + Unpacked(postfixPackage+"sbin"),
 		"queue_directory = " + filepath.Join(s.Dir, "queue"),
 		"data_directory = " + filepath.Join(s.Dir, "data"),
@@ -98,7 +98,7 @@ func (s PostfixSite) Make() error {
 
 // Command is the site's master, in the foreground.
 func (s PostfixSite) Command() *exec.Cmd {
-	cmd := exec.Command(PostfixMaster(), "-d", "-c", filepath.Join(s.Dir, "etc"))
+	cmd := exec.Command(postfixMaster(), "-d", "-c", filepath.Join(s.Dir, "etc"))
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+Unpacked(postfixPackage+"lib/postfix"))
 	return cmd
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ProcStat returns the fields of /proc/PID/stat behind the name (proc_pid_stat(5)): state, parent,
@@ -32,6 +35,19 @@ func Running(pid int) bool {
 	state := State(pid)
 	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	return state != "" && (state != "Z" || len(threads) > 1)
+}
+
+// CPU returns the CPU time, user and system, that a process has used: the scheduler's exact sum for
+// all its threads, those that have ended included, which /proc/PID/task would lack. An error is
+// that there is no such process.
+func CPU(pid int) (time.Duration, error) {
+	// CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h.
+	const sched = 2
+	var t unix.Timespec
+	if err := unix.ClockGettime(^int32(pid)<<3|sched, &t); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
 }
 
 // Ancestors returns the process itself, its parent, and so on, without process 1.

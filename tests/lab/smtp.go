@@ -48,11 +48,8 @@ func anyAddress(network, _ string, c syscall.RawConn) (err error) {
 
 // Line returns the next line without its CRLF. Ended tells the end of the connection from other
 // errors; the line is then what came before the end.
-func (c *Client) Line() (string, error) { return c.LineWithin(Patience) }
-
-// LineWithin is Line with a bound of the caller's.
-func (c *Client) LineWithin(d time.Duration) (string, error) {
-	_ = c.SetReadDeadline(time.Now().Add(d))
+func (c *Client) Line() (string, error) {
+	_ = c.SetReadDeadline(time.Now().Add(Patience))
 	line, err := c.In.ReadString('\n')
 	if err != nil {
 		return line, err
@@ -66,13 +63,10 @@ func (c *Client) LineWithin(d time.Duration) (string, error) {
 
 // Reply returns the next reply, its lines joined by \n; "" if the server has ended the connection
 // between two replies.
-func (c *Client) Reply() (string, error) { return c.ReplyWithin(Patience) }
-
-// ReplyWithin is Reply with a bound of the caller's for each line.
-func (c *Client) ReplyWithin(d time.Duration) (string, error) {
+func (c *Client) Reply() (string, error) {
 	var lines []string
 	for {
-		line, err := c.LineWithin(d)
+		line, err := c.Line()
 		if err != nil && Ended(err) && line == "" && len(lines) == 0 {
 			return "", nil
 		}

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// ListenSyslog listens on a unix datagram socket as syslogd does. Each datagram is given to each,
+// listenSyslog listens on a unix datagram socket as syslogd does. Each datagram is given to each,
 // one after the other, as `mail.info sendwrap[4243]: PASS …`. Close ends it.
-func ListenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
+func listenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func NewLog(file string) (*Log, error) {
 
 // Listen takes lines from a socket, until Deafen or Close.
 func (l *Log) Listen(path string) error {
-	conn, err := ListenSyslog(path, l.add)
+	conn, err := listenSyslog(path, l.add)
 	l.conn = conn
 	return err
 }

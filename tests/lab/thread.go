@@ -33,7 +33,8 @@ func (t *Thread) serve(namespaces int, ready chan<- error) {
 	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine
 	t.ID = unix.Gettid()
 	if _, starter := starters.Load(t.ID); starter || t.ID == os.Getpid() {
-		// The main thread's namespaces are those that /proc shows of this process.
+		// The main thread's namespaces are those that /proc shows of this process. And a daemon
+		// would end with the thread that has started it. This goroutine keeps either for itself.
 		go t.serve(namespaces, ready)
 		select {}
 	}

@@ -12,64 +12,74 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Ten thousand wait for minutes, and a known client is greeted before any of them: also when the
-// configuration is read again, and when another program takes the room's place. In the end each
-// that waits hears that it may come back.
+// Ten thousand clients wait for minutes, and a known client is greeted before any of them: also
+// after the configuration has been read again, and after a new program has taken over. When the
+// room closes, each waiting client gets a 421.
 func TestCrowd(t *testing.T) {
 	const crowd, times = 10_000, 10
-	enough(t, crowd+200)
+	needDescriptors(t, crowd+200)
 	known := addr("127.1.1.1")
 	s := serve(t, "greet_delay 290s stress=290s\nclient 127.1.1.1 greet_delay=50ms\n")
-	s.greeted(known)
+	s.checkGreeted(known)
 	var waiting []*lab.Client
 	for len(waiting) < crowd { // in parts: the kernel holds 4096 at most for a room that is busy
-		waiting = append(waiting, s.gather(crowd/10)...)
-		s.counts(sessions{Waiting: len(waiting)})
+		waiting = append(waiting, s.connectMany(crowd/10)...)
+		s.waitSessions(sessions{Waiting: len(waiting)})
 	}
-	comes := func() {
+	greetKnown := func() {
 		t.Helper()
 		for range times {
-			s.greeted(known)
+			s.checkGreeted(known)
 		}
 	}
-	comes()
+	greetKnown()
 
-	// A loop beside it shows what the room could have had.
-	room, loop := cpu(s.PID()), cpu(os.Getpid())
+	// A busy loop, which takes all the CPU time that it can get, is the measure.
+	room, loop := cpu(t, s.PID()), cpu(t, os.Getpid())
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 	}
-	room, loop = cpu(s.PID())-room, cpu(os.Getpid())-loop
-	if room > loop/2 {
-		t.Errorf("with %d that only wait the room used %v, and an endless loop %v", crowd, room, loop)
+	room, loop = cpu(t, s.PID())-room, cpu(t, os.Getpid())-loop
+	if loop <= 0 || room > loop/2 {
+		t.Errorf("with %d clients waiting the room used %v, and a busy loop %v", crowd, room, loop)
 	}
 
 	s.signal(unix.SIGHUP)
-	s.sees("read anew", 1)
-	comes()
+	s.waitLogged("read anew", 1)
+	greetKnown()
 	s.takeOver()
-	s.sees(fmt.Sprintf("has taken over %d clients", crowd), 1)
-	comes()
-	s.sees("KNOWN client=[127.1.1.1]:", 3*times)
-	s.counts(sessions{Waiting: crowd})
+	s.waitLogged(fmt.Sprintf("has taken over %d clients", crowd), 1)
+	greetKnown()
+	s.waitLogged("KNOWN client=[127.1.1.1]:", 3*times)
+	s.waitSessions(sessions{Waiting: crowd})
 
 	s.signal(unix.SIGTERM)
 	wrong := 0
 	for _, c := range waiting {
-		if got := hears(c); !strings.HasPrefix(got, "421 4.3.2 ") {
+		if got := reply(c); !strings.HasPrefix(got, "421 4.3.2 ") {
 			if wrong++; wrong < 5 {
-				t.Errorf("when the room closes, one that waits hears %q", got)
+				t.Errorf("when the room closes, a waiting client gets %q", got)
 			}
 		}
 	}
-	s.ends()
-	s.sees("BUSY client=", crowd)
+	s.waitEnd()
+	s.waitLogged("BUSY client=", crowd)
 	if st := s.status(); st.Sessions != (sessions{}) || st.Verdicts["BUSY"] != crowd {
 		t.Errorf("afterwards: %+v", st)
 	}
 }
 
-// enough skips the test if a process may not have so many descriptors.
-func enough(t *testing.T, descriptors uint64) {
+// cpu is the CPU time that a process has used so far.
+func cpu(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	used, err := lab.CPU(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return used
+}
+
+// needDescriptors skips the test if a process may not open that many descriptors.
+func needDescriptors(t *testing.T, descriptors uint64) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Max < descriptors {
 		lab.Need(t, fmt.Sprintf("RLIMIT_NOFILE is %d; want %d", limit.Max, descriptors))

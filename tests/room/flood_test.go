@@ -13,24 +13,24 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Thousands slam, as fast as they can, and every patient client gets through, while the
-// configuration is read again and another program takes the room's place. At the end each refusal
-// that was heard is in the log and in the ledger, once.
+// Thousands of early talkers connect as fast as they can, and every patient client is greeted,
+// while the configuration is read again and a new program takes over, three times. In the end each
+// refusal that a client got is in the log and in the ledger, once.
 func TestFlood(t *testing.T) {
 	const (
-		least   = 10_000 // slammers; more come as long as the room has to heed signals
-		patient = 100    // one for each hundred slammers
+		least   = 10_000 // early talkers; there are more until the room has handled all signals
+		patient = 100    // one for every hundred early talkers
 		delay   = 2 * time.Second
 	)
 	s := serve(t, "greet_delay 2s stress=2s\nmax_sessions 300\n")
-	var slammed, served atomic.Int64
-	var heeded atomic.Bool
+	var talked, served atomic.Int64
+	var handled atomic.Bool
 	var all sync.WaitGroup
 	defer all.Wait()
-	defer heeded.Store(true)
+	defer handled.Store(true)
 	for range 16 {
 		all.Go(func() {
-			for n := slammed.Add(1); n <= least || !heeded.Load(); n = slammed.Add(1) {
+			for n := talked.Add(1); n <= least || !handled.Load(); n = talked.Add(1) {
 				if n%(least/patient) == 0 && n <= least {
 					all.Go(func() {
 						began := time.Now()
@@ -40,26 +40,26 @@ func TestFlood(t *testing.T) {
 							return
 						}
 						defer c.Abort()
-						got := hears(c)
+						got := reply(c)
 						if took := time.Since(began); !strings.HasPrefix(got, "220 ") || took < delay {
-							t.Errorf("after %v a patient client hears %.40q", took, got)
+							t.Errorf("after %v a patient client gets %.40q", took, got)
 						}
 						served.Add(1)
 					})
 				}
-				if got := s.slam(); !strings.HasPrefix(got, "554 5.5.1 ") {
-					t.Errorf("slammer %d hears %q", n, got)
+				if got := s.talkEarly(); !strings.HasPrefix(got, "554 5.5.1 ") {
+					t.Errorf("early talker %d gets %q", n, got)
 				}
 			}
-			slammed.Add(-1)
+			talked.Add(-1)
 		})
 	}
-	lab.Eventually(t, "many slam", func() bool { return slammed.Load() > least/4 })
+	lab.Eventually(t, "many have talked early", func() bool { return talked.Load() > least/4 })
 	s.signal(unix.SIGHUP)
-	s.sees("read anew", 1)
-	lab.Eventually(t, "more slam", func() bool { return slammed.Load() > least/2 })
+	s.waitLogged("read anew", 1)
+	lab.Eventually(t, "more have talked early", func() bool { return talked.Load() > least/2 })
 	all.Go(func() {
-		for !heeded.Load() { // some of them come when there is no program that could take them
+		for !handled.Load() { // some arrive while no program could handle them
 			_ = s.Process.Signal(unix.SIGHUP)
 			time.Sleep(rand.N(10 * time.Millisecond))
 		}
@@ -67,26 +67,26 @@ func TestFlood(t *testing.T) {
 	for range 3 {
 		s.takeOver()
 	}
-	heeded.Store(true)
+	handled.Store(true)
 	all.Wait()
 
-	t.Logf("%d slammers, %d patient clients", slammed.Load(), served.Load())
+	t.Logf("%d early talkers, %d patient clients", talked.Load(), served.Load())
 	if n := served.Load(); n != patient {
-		t.Errorf("%d patient clients came through; want %d", n, patient)
+		t.Errorf("%d patient clients were greeted; want %d", n, patient)
 	}
-	s.sees("PREGREET client=", int(slammed.Load()))
-	if n := s.status().Verdicts["PREGREET"]; n != int(slammed.Load()) {
-		t.Errorf("the ledger counts %d PREGREET; %d slammers were refused", n, slammed.Load())
+	s.waitLogged("PREGREET client=", int(talked.Load()))
+	if n := s.status().Verdicts["PREGREET"]; n != int(talked.Load()) {
+		t.Errorf("the ledger counts %d PREGREET; %d clients were refused", n, talked.Load())
 	}
 	s.signal(unix.SIGTERM)
-	s.ends()
+	s.waitEnd()
 }
 
-// In the midst of a flood the room closes when it is to, and those that wait for minutes hear it.
+// The room closes during a flood, and each client that waits gets a 421.
 func TestFloodEnds(t *testing.T) {
 	s := serve(t, "greet_delay 290s stress=290s\n")
-	patient := s.gather(100)
-	var slammed atomic.Int64
+	patient := s.connectMany(100)
+	var talked atomic.Int64
 	var ended atomic.Bool
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -94,17 +94,17 @@ func TestFloodEnds(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for !ended.Load() {
-				s.slam() // once the room has closed it may hear anything
-				slammed.Add(1)
+				s.talkEarly() // after the room has closed any reply will do
+				talked.Add(1)
 			}
 		})
 	}
-	lab.Eventually(t, "many slam", func() bool { return slammed.Load() > 1000 })
+	lab.Eventually(t, "many have talked early", func() bool { return talked.Load() > 1000 })
 	s.signal(unix.SIGTERM)
 	for _, c := range patient {
-		if got := hears(c); !strings.HasPrefix(got, "421 4.3.2 ") {
-			t.Errorf("one that waits hears %q", got)
+		if got := reply(c); !strings.HasPrefix(got, "421 4.3.2 ") {
+			t.Errorf("a waiting client gets %q", got)
 		}
 	}
-	s.ends()
+	s.waitEnd()
 }

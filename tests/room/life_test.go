@@ -15,37 +15,38 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Rooms are killed again and again while clients wait, get their MTAs and are refused. No session
-// dies of it, and the next room counts those that live, and no other: also those whose room was
-// killed between the fork of an MTA and the ledger's knowing of it.
+// Rooms are killed again and again while clients wait, get their MTAs and are refused. That ends no
+// session, and the next room counts exactly the sessions that live, also those whose room was
+// killed after it had forked the MTA and before it had recorded that in the ledger.
 //
-// Each room is killed when it has started some of its MTAs, until enough clients have been cut off
-// by that, and enough have not.
+// Each room is killed when it has started some of its MTAs. The test goes on until that has cut off
+// enough clients, and enough others have got an MTA.
 func TestKilled(t *testing.T) {
 	const each, rounds, most = 20, 12, 300
 	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nspawn_rate 1000\n")
 	var inSession []*lab.Client
 	for round, cut := 0, 0; round < rounds || len(inSession) < each || cut < each; round++ {
 		if round == most {
-			t.Fatalf("%d clients got an MTA, and %d did not: this test proves nothing", len(inSession), cut)
+			t.Fatalf("after %d rounds %d clients got an MTA and %d did not: this test proves nothing",
+				most, len(inSession), cut)
 		}
-		waiting := s.gather(each)
+		waiting := s.connectMany(each)
 		children := rand.N(each)
 		for deadline := time.Now().Add(lab.Patience); s.children() < children; {
 			if time.Now().After(deadline) {
-				t.Fatalf("the room does not start %d MTAs", children)
+				t.Fatalf("the room has not started %d MTAs", children)
 			}
 		}
 		s.signal(unix.SIGKILL)
 		<-s.Gone
 		for _, c := range waiting {
-			switch got := hears(c); {
+			switch got := reply(c); {
 			case strings.HasPrefix(got, "220 "):
 				inSession = append(inSession, c)
 			case got == "":
 				cut++
 			default:
-				t.Errorf("a client of a killed room hears %q", got)
+				t.Errorf("a client of a killed room gets %q", got)
 			}
 		}
 		s.start()
@@ -55,11 +56,11 @@ func TestKilled(t *testing.T) {
 	if living != len(inSession) {
 		t.Errorf("%d MTAs live for %d clients", living, len(inSession))
 	}
-	s.counts(sessions{Serving: living})
+	s.waitSessions(sessions{Serving: living})
 	for _, c := range inSession {
-		quits(t, c)
+		quit(t, c)
 	}
-	s.counts(sessions{})
+	s.waitSessions(sessions{})
 }
 
 // children counts the processes that the room has started.
@@ -71,7 +72,8 @@ func (s *server) children() int {
 	}))
 }
 
-// What a service manager hears of a room, in a socket of the file system or an abstract one.
+// The room reports its state to a service manager, at a socket in the file system or an abstract
+// one.
 func TestNotify(t *testing.T) {
 	const watchdog = 400 * time.Millisecond
 	for _, abstract := range []bool{false, true} {
@@ -84,36 +86,36 @@ func TestNotify(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", name)
 			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
 			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nclient 127.2.2.2 greet_delay=0s\n")
-			manager.hears("READY=1")
-			s.gather(3)
+			manager.expect("READY=1")
+			s.connectMany(3)
 			c, err := lab.Dial(addr("127.2.2.2"), s.addr)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
-			manager.hears("WATCHDOG=1")
+			manager.expect("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.expect("WATCHDOG=1")
 			s.signal(unix.SIGHUP)
-			manager.hears("RELOADING=1\nMONOTONIC_USEC=")
-			manager.hears("READY=1")
+			manager.expect("RELOADING=1\nMONOTONIC_USEC=")
+			manager.expect("READY=1")
 			s.takeOver()
-			manager.hears("READY=1")
-			manager.hears("STATUS=3 waiting, 1 serving, 0 refused/s")
+			manager.expect("READY=1")
+			manager.expect("STATUS=3 waiting, 1 serving, 0 refused/s")
 
-			// A room whose loop does not go on is not well, whatever its other threads do.
+			// While its loop is stopped the room sends no WATCHDOG=1, though its other threads run.
 			goOn := s.stopLoop()
 			manager.mark("stopped")
-			manager.hears("stopped") // and what came before
+			manager.expect("stopped") // and what came before
 			time.Sleep(5 * watchdog)
 			manager.mark("silence")
 			if got := manager.next(); got != "silence" {
-				t.Errorf("a room whose loop has stopped says %q", got)
+				t.Errorf("a room whose loop has stopped sends %q", got)
 			}
 			goOn()
-			manager.hears("WATCHDOG=1")
+			manager.expect("WATCHDOG=1")
 			s.signal(unix.SIGTERM)
-			manager.hears("STOPPING=1")
-			s.ends()
+			manager.expect("STOPPING=1")
+			s.waitEnd()
 		})
 	}
 }
@@ -121,12 +123,12 @@ func TestNotify(t *testing.T) {
 // stopLoop stops the thread that runs the room's loop, and no other, as a debugger does.
 func (s *server) stopLoop() (goOn func()) {
 	s.t.Helper()
+	thread := s.loopThread()
 	debugger, err := lab.NewThread(0)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	debugger.Do(func() {
-		thread := s.loopThread()
 		if err = unix.PtraceSeize(thread); err != nil {
 			return
 		}
@@ -140,8 +142,8 @@ func (s *server) stopLoop() (goOn func()) {
 	return debugger.Close // without its debugger the thread goes on
 }
 
-// loopThread is the thread that waits at the room's poller: that of two which knows more
-// descriptors. The Go runtime has the other.
+// loopThread is the thread that waits at the room's epoll descriptor: of the two in the process,
+// the one with more descriptors in it. The other is the Go runtime's.
 func (s *server) loopThread() (thread int) {
 	proc := fmt.Sprintf("/proc/%d/", s.PID())
 	poller, most := "", 0

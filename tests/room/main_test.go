@@ -1,6 +1,6 @@
-// Package room holds a real sendwrap that serves many clients in one process to its promises under
-// load: thousands that wait, floods, signals in the midst of them. Clients come from all over
-// 127/8, so that the tests do not need root.
+// Package room tests a real sendwrap that serves many clients in one process, under load: with
+// thousands of clients that wait, with floods, and with signals during both. Clients connect from
+// all over 127/8, so the tests do not need root.
 package room
 
 import (
@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -93,8 +92,8 @@ func (s *server) signal(sig syscall.Signal) {
 	}
 }
 
-// ends waits for the room to end well.
-func (s *server) ends() {
+// waitEnd waits until the room has ended, with exit status 0.
+func (s *server) waitEnd() {
 	s.t.Helper()
 	if !s.Ends() {
 		s.t.Fatal("the room does not end")
@@ -104,16 +103,16 @@ func (s *server) ends() {
 	}
 }
 
-// takeOver has a new program take the place of the room's. A room in which too much happens says
-// so, and is asked again.
+// takeOver makes a new program take over from the running one. A room that is too busy logs that
+// the running program stays; takeOver then signals it again.
 func (s *server) takeOver() {
 	s.t.Helper()
 	const taken, stay = "a new program has taken over", "the running program stays"
 	before, stays := s.logged(taken), s.logged(stay)
 	s.signal(unix.SIGUSR2)
-	lab.Eventually(s.t, "a new program takes over", func() bool {
+	lab.Eventually(s.t, "the new program takes over", func() bool {
 		if s.Ended() {
-			s.t.Fatalf("the room ends instead: %v", s.ProcessState)
+			s.t.Fatalf("the room has ended instead: %v", s.ProcessState)
 		}
 		if n := s.logged(stay); n > stays {
 			stays = n
@@ -131,17 +130,18 @@ func (s *server) log() []byte {
 	return text
 }
 
-// logged counts how often the log says this.
+// logged counts how often the text is in the log.
 func (s *server) logged(text string) int { return bytes.Count(s.log(), []byte(text)) }
 
-func (s *server) sees(text string, n int) {
+// waitLogged waits until the text is in the log n times.
+func (s *server) waitLogged(text string, n int) {
 	s.t.Helper()
 	if !lab.Await(func() bool { return s.logged(text) == n }) {
-		s.t.Fatalf("the log says %q %d times; want %d", text, s.logged(text), n)
+		s.t.Fatalf("the log has %q %d times; want %d", text, s.logged(text), n)
 	}
 }
 
-// status is what `sendwrap status -json` says.
+// status is what `sendwrap status -json` prints.
 type status struct {
 	Sessions sessions
 	Verdicts map[string]int
@@ -149,8 +149,8 @@ type status struct {
 
 type sessions struct{ Waiting, Serving int }
 
-// counts waits until the ledger counts these.
-func (s *server) counts(want sessions) {
+// waitSessions waits until the ledger counts exactly these sessions.
+func (s *server) waitSessions(want sessions) {
 	s.t.Helper()
 	if !lab.Await(func() bool { return s.status().Sessions == want }) {
 		s.t.Fatalf("the ledger counts %+v; want %+v", s.status(), want)
@@ -159,29 +159,30 @@ func (s *server) counts(want sessions) {
 
 func (s *server) status() (st status) {
 	s.t.Helper()
-	var said string
-	if !lab.Await(func() bool { // it may fail while many others want the ledger
+	var output string
+	if !lab.Await(func() bool { // it may fail while many others use the ledger
 		out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").CombinedOutput()
-		said = string(out)
+		output = string(out)
 		return err == nil && json.Unmarshal(out, &st) == nil
 	}) {
-		s.t.Fatalf("sendwrap status: %s", said)
+		s.t.Fatalf("sendwrap status: %s", output)
 	}
 	return st
 }
 
-// strangers are addresses that no client had before.
+// strangers counts the addresses handed out by stranger.
 var strangers atomic.Uint32
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
+// stranger is an address that no client has used before.
 func stranger() netip.Addr {
 	n := strangers.Add(1)
 	return netip.AddrFrom4([4]byte{127, 64 + byte(n>>16), byte(n >> 8), byte(n)})
 }
 
-// gather lets n strangers connect, who then wait.
-func (s *server) gather(n int) []*lab.Client {
+// connectMany connects n clients with new addresses, which then wait for the greeting.
+func (s *server) connectMany(n int) []*lab.Client {
 	s.t.Helper()
 	all := make([]*lab.Client, n)
 	var wg sync.WaitGroup
@@ -205,22 +206,22 @@ func (s *server) gather(n int) []*lab.Client {
 	return all
 }
 
-// greeted has a client come, be greeted and leave.
-func (s *server) greeted(from netip.Addr) {
+// checkGreeted connects a client, which must be greeted, and ends its session.
+func (s *server) checkGreeted(from netip.Addr) {
 	s.t.Helper()
 	c, err := lab.Dial(from, s.addr)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer c.Abort()
-	if got := hears(c); !strings.HasPrefix(got, "220 ") {
-		s.t.Fatalf("%v hears %q; want a greeting", from, got)
+	if got := reply(c); !strings.HasPrefix(got, "220 ") {
+		s.t.Fatalf("%v gets %q; want a greeting", from, got)
 	}
-	quits(s.t, c)
+	quit(s.t, c)
 }
 
-// hears is the next reply, or what is wrong with it; "" if the connection has ended.
-func hears(c *lab.Client) string {
+// reply is the server's next reply, or the error; "" if the connection has ended.
+func reply(c *lab.Client) string {
 	got, err := c.Reply()
 	if err != nil {
 		return err.Error()
@@ -228,30 +229,23 @@ func hears(c *lab.Client) string {
 	return got
 }
 
-// quits ends a session.
-func quits(t *testing.T, c *lab.Client) {
+// quit ends a session.
+func quit(t *testing.T, c *lab.Client) {
 	t.Helper()
 	if got, err := c.Say("QUIT"); err != nil || !strings.HasPrefix(got, "221 ") {
 		t.Errorf("QUIT: %q, %v", got, err)
 	}
 }
 
-// slam has a stranger speak before the greeting, and returns what it hears.
-func (s *server) slam() string {
+// talkEarly connects a new client that speaks before the greeting, and returns the reply.
+func (s *server) talkEarly() string {
 	c, err := lab.Dial(stranger(), s.addr)
 	if err != nil {
 		return err.Error()
 	}
-	defer c.Abort() // there are thousands: their ports must not stay in TIME_WAIT
+	defer c.Abort() // their ports, thousands, must not stay in TIME_WAIT
 	if err := c.Send("EHLO bot.example"); err != nil {
 		return err.Error()
 	}
-	return hears(c)
-}
-
-// cpu is the processor time that a process has used so far (clock_getcpuclockid(3)).
-func cpu(pid int) time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(int32(^pid<<3|2), &ts) // 0 if there is no such process
-	return time.Duration(ts.Nano())
+	return reply(c)
 }

@@ -25,29 +25,29 @@ func listenAt(t *testing.T, name string) manager {
 	return manager{t, conn}
 }
 
-// next is the next message.
+// next waits for the next message.
 func (m manager) next() string {
 	m.t.Helper()
 	_ = m.SetReadDeadline(time.Now().Add(lab.Patience))
 	b := make([]byte, 1024)
 	n, err := m.Read(b)
 	if err != nil {
-		m.t.Fatalf("the manager hears nothing: %v", err)
+		m.t.Fatalf("no message for the service manager: %v", err)
 	}
 	return string(b[:n])
 }
 
-// hears waits for a message with this text.
-func (m manager) hears(want string) {
+// expect waits for a message with this text.
+func (m manager) expect(want string) {
 	m.t.Helper()
 	for deadline := time.Now().Add(lab.Patience); !strings.Contains(m.next(), want); {
 		if time.Now().After(deadline) {
-			m.t.Fatalf("the manager never hears %q", want)
+			m.t.Fatalf("the service manager gets no message with %q", want)
 		}
 	}
 }
 
-// mark puts a message of the test's own behind those that have come.
+// mark sends a message of the test's own; those that were sent before it come first.
 func (m manager) mark(text string) {
 	m.t.Helper()
 	conn, err := net.Dial("unixgram", m.LocalAddr().String())

@@ -9,12 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 )
 
 // A process that cannot be signalled is told of, and the others of its network end: as a user
 // without privileges finds it.
 func TestCannotEnd(t *testing.T) {
+	lab.NeedRoot(t)
 	const nobody = 65534
 	p := inPlace(t, "block grace=0s")
 	roots, own := p.serve("192.0.2.9"), p.processAs(nobody)

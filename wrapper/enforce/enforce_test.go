@@ -6,15 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 )
 
 // The sessions of a network end after the grace, and no other process has a signal from us.
-func TestSessionsEnd(t *testing.T) {
-	const grace = 600 * time.Millisecond
-	usual := usual(t)
-	p := inPlace(t, "block grace=600ms\nallow 192.0.2.77")
+func TestSessionsEnd(t *testing.T) { afterGrace(t, sessionsEnd) }
+
+func sessionsEnd(t *testing.T, grace time.Duration) bool {
+	t.Helper()
+	p := inPlace(t, "allow 192.0.2.77")
+	p.config.Block.Grace = grace
 	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("192.0.2.10")}
 	waiting := p.process()
 	waiting.enter("192.0.2.9", func(*ledger.Process) {}, false)
@@ -33,8 +36,9 @@ func TestSessionsEnd(t *testing.T) {
 
 	began := time.Now()
 	d := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
+	inTime := true
 	for _, s := range mine {
-		s.endsAfter(began, grace, usual)
+		inTime = s.endsAfter(began, grace) && inTime
 	}
 	for name, s := range others {
 		if !s.spared() {
@@ -47,6 +51,7 @@ func TestSessionsEnd(t *testing.T) {
 	if got := p.said(); len(got) != 1 || got[0] != "END network=192.0.2.0/24 ended=4 allowed=1 reason=a_test" {
 		t.Errorf("log %q", got)
 	}
+	return inTime
 }
 
 func TestSessionsEndV6(t *testing.T) {
@@ -180,7 +185,7 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 		}
 	})
 	<-done
-	p.eventually("it is done", q.idle)
+	lab.Eventually(p, "it is done", q.idle)
 	if o == nil || o.visits == 1 || o.visits == maxVisits {
 		return false
 	}

@@ -16,18 +16,26 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
-// What on_block is told. The seconds are those that are left, and never 0 for a block that runs.
+// What on_block gets to know. The seconds are those that are left, and never 0 for a block that runs.
 func TestTold(t *testing.T) {
 	p := inPlace(t, "")
 	p.hook(`d=${0%/*}/told; printf '%s|' "$@" >>$d
 env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
-	told := func() []string { return strings.Split(strings.TrimSpace(p.content("told")), "\n") }
+	told := func() []string { return slices.Collect(strings.Lines(p.content("told"))) }
 	e := p.enforcer()
 	e.CarryOut(p.block("198.51.100.0/24", 90*time.Minute))
+	if got := told(); len(got) != 1 {
+		t.Fatalf("on_block has run %d times for one block; log %q", len(got), p.said())
+	}
 	short := 700 * time.Millisecond
 	for ; len(told()) == 1; short *= 2 { // until it is not over when on_block has its turn
+		if short > time.Hour {
+			t.Fatalf("on_block does not run for a second block; log %q", p.said())
+		}
 		e.CarryOut(p.block("2001:db8:9:9::/64", short))
 	}
 	if err := e.Tell(Block{Network: netip.MustParsePrefix("198.51.100.0/24"), Reason: "unblock"}); err != nil {
@@ -50,7 +58,7 @@ env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
 			seconds, _ = strconv.Atoi(words[3])
 		}
 		text := fmt.Sprintf("first|%s|%s|%d|%s|SENDWRAP_FAMILY=%[2]s|SENDWRAP_NETWORK=%[1]s|"+
-			"SENDWRAP_REASON=%[4]s|SENDWRAP_SECONDS=%[3]d|",
+			"SENDWRAP_REASON=%[4]s|SENDWRAP_SECONDS=%[3]d|\n",
 			want.network, want.family, seconds, want.reason)
 		if lines[i] != text || seconds < want.least || seconds > want.most {
 			t.Errorf("told\n%s\nwant, with %d to %d s,\n%s", lines[i], want.least, want.most, text)
@@ -69,7 +77,7 @@ func TestToldAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := func() bool { _, err := os.Stat(p.file("told")); return err == nil }
-	p.eventually("one or the other happens", func() bool { return told() || !s.runs() })
+	lab.Eventually(p, "one or the other happens", func() bool { return told() || !s.runs() })
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !told() {
@@ -104,6 +112,8 @@ func TestToldLate(t *testing.T) {
 
 // What on_block is not told of, and why. It is about our addresses, so a network namespace of its own is where it runs.
 func TestNotTold(t *testing.T) {
+	lab.NeedRoot(t)
+	lab.NeedProgram(t, "ip")
 	const inside = "SENDWRAP_ENFORCE_INSIDE"
 	if os.Getenv(inside) == "" {
 		cmd := osexec.Command("/proc/self/exe", "-test.run=^TestNotTold$", "-test.v")
@@ -114,10 +124,10 @@ func TestNotTold(t *testing.T) {
 		}
 		return
 	}
-	for _, args := range []string{"link set lo up", "addr add 198.51.100.25/24 dev lo", "addr add 2001:db8:25::25/64 dev lo nodad"} {
-		if out, err := osexec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %s: %v\n%s", args, err, out)
-		}
+	err := lab.IP("link set lo up", "addr add 198.51.100.25/24 dev lo",
+		"addr add 2001:db8:25::25/64 dev lo nodad")
+	if err != nil {
+		t.Fatal(err)
 	}
 	testNotTold(t)
 }
@@ -195,16 +205,32 @@ func TestToldBadly(t *testing.T) {
 	}
 }
 
-// counting is a hook that says how many of it run at this moment. The first wait for others, for 5
-// s at most, until there were four.
+// counting is a hook that says how many of it run at this moment. The first wait for others, until
+// there were four or one has waited in vain, for half of hookTime.
 const counting = `d=${0%/*}; mkdir -p $d/running; touch $d/running/$$
 n=$(ls $d/running | wc -l); echo $n >>$d/counts
 test $n -lt 4 || touch $d/four
-i=0; until test -e $d/four || test $i -ge 50; do i=$((i+1)); sleep 0.1; done
+i=0; until test -e $d/four || test -e $d/late; do
+	i=$((i+1)); test $i -lt 25 || touch $d/late; sleep 0.2
+done
 sleep 0.3; rm $d/running/$$`
 
-// No more than four run at a time, whoever runs them.
+// Four run at a time and no more, whoever runs them. On a slow machine the first may have waited in
+// vain for the fourth: then once more.
 func TestFourAtATime(t *testing.T) {
+	for range 5 {
+		if most := mostAtATime(t); most > maxHooks {
+			t.Fatalf("%d ran at a time; want %d", most, maxHooks)
+		} else if most == maxHooks {
+			return
+		}
+	}
+	t.Errorf("%d never ran at a time", maxHooks)
+}
+
+// mostAtATime says how many of twenty ran at a time.
+func mostAtATime(t *testing.T) (most int) {
+	t.Helper()
 	const processes = 10
 	p := inPlace(t, "")
 	p.hook(counting)
@@ -223,15 +249,12 @@ func TestFourAtATime(t *testing.T) {
 		q.Add(p.block(fmt.Sprintf("203.0.113.%d/32", 200+i), time.Hour))
 	}
 	all.Wait()
-	p.eventually("all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
-	most := 0
+	lab.Eventually(p, "all are told", func() bool { return len(strings.Fields(p.content("counts"))) == 2*processes })
 	for _, word := range strings.Fields(p.content("counts")) {
 		n, _ := strconv.Atoi(word)
 		most = max(most, n)
 	}
-	if most != maxHooks {
-		t.Errorf("%d ran at a time; want %d", most, maxHooks)
-	}
+	return most
 }
 
 // holdTurns takes all turns.
@@ -253,7 +276,7 @@ func (p *place) holdTurns() (release func()) {
 	}
 }
 
-// Who gets no turn does not wait for ever.
+// A block that gets no turn does not wait for ever.
 func TestNoTurn(t *testing.T) {
 	p := inPlace(t, "")
 	p.hook(`touch ${0%/*}/told`)
@@ -287,7 +310,7 @@ func TestOverBeforeItsTurn(t *testing.T) {
 	}
 	time.Sleep(1200 * time.Millisecond)
 	release()
-	p.eventually("all is done", q.Hurry)
+	lab.Eventually(p, "all is done", q.Hurry)
 	told := strings.Fields(p.content("told"))
 	for network, full := range map[string]int{
 		"203.0.113.1/32": 3600, "203.0.113.4/32": 600,

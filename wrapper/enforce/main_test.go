@@ -44,10 +44,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-const (
-	patience = time.Minute // for what happens, on a machine however slow
-	never    = time.Hour   // for what must not happen meanwhile
-)
+// never is for what must not happen meanwhile.
+const never = time.Hour
 
 // place is a configuration with a ledger and a log of its own, and processes that are clients' sessions.
 type place struct {
@@ -179,16 +177,6 @@ next:
 		n++
 	}
 	return n
-}
-
-// eventually waits until it is so.
-func (p *place) eventually(what string, is func() bool) {
-	p.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.Fatalf("never: %s; log:\n%s", what, strings.Join(p.said(), "\n"))
-		}
-	}
 }
 
 // elsewhere is a process of its own that carries the block out.

@@ -7,14 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 )
 
 // A queue does what CarryOut does, and whoever adds a block goes on at once.
-func TestQueue(t *testing.T) {
-	const grace = 500 * time.Millisecond
-	usual := usual(t)
-	p := inPlace(t, "block grace=500ms\nallow 192.0.2.77")
+func TestQueue(t *testing.T) { afterGrace(t, queued) }
+
+func queued(t *testing.T, grace time.Duration) bool {
+	t.Helper()
+	p := inPlace(t, "allow 192.0.2.77")
+	p.config.Block.Grace = grace
 	p.hook(`echo "$2" >>${0%/*}/told`)
 	q, release := p.queue(), p.holdTurns()
 	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("203.0.113.1")}
@@ -29,10 +32,11 @@ func TestQueue(t *testing.T) {
 		t.Error("Add is back when on_block has run, and not before")
 	}
 	release()
+	inTime := true
 	for _, s := range mine {
-		s.endsAfter(began, grace, usual)
+		inTime = s.endsAfter(began, grace) && inTime
 	}
-	p.eventually("all is done", q.idle)
+	lab.Eventually(p, "all is done", q.idle)
 	for _, s := range others {
 		if !s.spared() {
 			t.Error("somebody else's session was ended")
@@ -49,6 +53,7 @@ func TestQueue(t *testing.T) {
 	s := p.serve("203.0.113.1")
 	q.Add(b)
 	s.ends()
+	return inTime
 }
 
 // An administrator may end a block, and it may begin again while the sessions of the first are yet
@@ -61,7 +66,7 @@ func TestQueueAgain(t *testing.T) {
 	q := p.queue()
 	told := func(n netip.Prefix) string {
 		t.Helper()
-		p.eventually("on_block is told all", func() bool {
+		lab.Eventually(p, "on_block is told all", func() bool {
 			q.mu.Lock()
 			defer q.mu.Unlock()
 			return q.pending[n].todo == 1 // the end of the sessions
@@ -111,7 +116,7 @@ func TestQueueFlood(t *testing.T) {
 		t.Errorf("%d are pending; want %d", n, maxPending)
 	}
 	missed := 0
-	p.eventually("the log says how many were missed", func() bool {
+	lab.Eventually(p, "the log says how many were missed", func() bool {
 		missed = 0
 		for _, line := range p.said() {
 			var n int
@@ -121,7 +126,7 @@ func TestQueueFlood(t *testing.T) {
 		}
 		return missed == all-maxPending
 	})
-	p.eventually("there are three lines", func() bool {
+	lab.Eventually(p, "there are three lines", func() bool {
 		q.Add(Block{netip.MustParsePrefix("10.2.0.0/16"), time.Hour, "flood"})
 		return p.logged("blocks have begun") >= 3
 	})
@@ -130,7 +135,7 @@ func TestQueueFlood(t *testing.T) {
 	}
 }
 
-// Who is about to end does not wait for the grace, and not for long for on_block.
+// A process that is about to end does not wait for the grace, and not for long for on_block.
 func TestQueueClose(t *testing.T) {
 	p := inPlace(t, "")
 	p.config.Block.Grace = never
@@ -155,10 +160,10 @@ func TestQueueClose(t *testing.T) {
 		t.Errorf("with on_block that hangs Close took %v; want %v", took, closeTime)
 	}
 	release()
-	p.eventually("on_block has run", q.idle)
+	lab.Eventually(p, "on_block has run", q.idle)
 }
 
-// Who has hurried once and then stays has a grace again.
+// A process that has hurried once and then stays has a grace again.
 func TestQueueGoesOn(t *testing.T) {
 	p := inPlace(t, "block grace=1s")
 	p.hook("true")
@@ -178,7 +183,7 @@ func TestQueueGoesOn(t *testing.T) {
 	}
 }
 
-// A configuration that is read anew holds for what is pending.
+// A configuration that is read again holds for what is pending.
 func TestQueueConfigure(t *testing.T) {
 	p := inPlace(t, "")
 	p.config.Block.Grace = never
@@ -187,7 +192,7 @@ func TestQueueConfigure(t *testing.T) {
 	q.Add(p.block("192.0.2.9/32", time.Hour))
 	p.configure("mode observe")
 	q.Configure(p.config, p.log)
-	p.eventually("it is done", q.Hurry)
+	lab.Eventually(p, "it is done", q.Hurry)
 	if !s.spared() {
 		t.Error("the session was ended")
 	}

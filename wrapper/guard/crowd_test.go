@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,39 +59,40 @@ func TestThousand(t *testing.T) {
 		t.Fatalf("%d sessions are watched", n)
 	}
 	lab.Eventually(t, "each has one goroutine", func() bool { return goroutines() == sessions })
-	var wait sync.WaitGroup
 	var ended atomic.Int64
-	for part := range 8 {
-		wait.Go(func() {
-			r := rand.New(rand.NewPCG(uint64(part), 2))
-			var mine []int
-			for n := part; n < sessions; n += 8 {
-				mine = append(mine, n)
-			}
-			bad := map[int]int{}
-			for step := range 6 {
-				r.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
-				for _, n := range mine {
-					m := all[n]
-					switch want := "c"; {
-					case step == 0:
-						m.want("c", m.mail())
-					case step%2 == 1 && (ends(n) == 0 || bad[n] < ends(n)):
-						if bad[n]++; bad[n] >= 3 {
-							want = "y421 4.7.0"
-							ended.Add(1)
-						}
-						m.want(want, m.bad("x"))
-					case bad[n] >= 3:
-						m.want("y421", m.good("x"))
-					default:
-						m.want("c", m.good("x"))
+	work := func(t *testing.T, part int) {
+		r := rand.New(rand.NewPCG(uint64(part), 2))
+		var mine []int
+		for n := part; n < sessions; n += 8 {
+			mine = append(mine, n)
+		}
+		bad := map[int]int{}
+		for step := range 6 {
+			r.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+			for _, n := range mine {
+				m := &mta{all[n].Conn, t}
+				switch want := "c"; {
+				case step == 0:
+					m.want("c", m.mail())
+				case step%2 == 1 && (ends(n) == 0 || bad[n] < ends(n)):
+					if bad[n]++; bad[n] >= 3 {
+						want = "y421 4.7.0"
+						ended.Add(1)
 					}
+					m.want(want, m.bad("x"))
+				case bad[n] >= 3:
+					m.want("y421", m.good("x"))
+				default:
+					m.want("c", m.good("x"))
 				}
 			}
-		})
+		}
 	}
-	wait.Wait()
+	t.Run("all", func(t *testing.T) {
+		for part := range 8 {
+			t.Run(fmt.Sprint(part), func(t *testing.T) { t.Parallel(); work(t, part) })
+		}
+	})
 	if got, want := p.count(int(wrapper.BadRcpts)), int(ended.Load()); got != want || want != (sessions+2)/3 {
 		t.Errorf("%d BADRCPTS counted; want %d", got, want)
 	}

@@ -35,7 +35,7 @@ func speaks(network, address string) bool {
 		return false
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(lab.Patience))
 	if _, err := c.Write(frame(offered)); err != nil {
 		return false
 	}
@@ -168,9 +168,9 @@ func TestNoDescriptors(t *testing.T) {
 // cpu is the processor time that a process has taken.
 func cpu(t testing.TB, pid int) time.Duration {
 	t.Helper()
-	var clock unix.Timespec
-	mustDo(t, unix.ClockGettime(int32(^pid<<3|2), &clock)) // the clock of that process (clock_getcpuclockid(3))
-	return time.Duration(clock.Nano())
+	taken, err := lab.CPU(pid)
+	mustDo(t, err)
+	return taken
 }
 
 // A guard that cannot begin says why, and leaves all as it was.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,18 +18,6 @@ import (
 
 // perSession is what a session may take, heap, stack and all, in bytes.
 const perSession = 8 << 10
-
-// program is sendwrap as it is installed, without the race detector, whose memory is most of all otherwise.
-func program(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "sendwrap")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "sendwrap")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return path
-}
 
 // private is the memory in bytes that a process shares with no other.
 func private(t testing.TB, pid int) (sum int) {
@@ -53,7 +40,9 @@ func private(t testing.TB, pid int) (sum int) {
 // message and say nothing more.
 func TestProgram(t *testing.T) {
 	p := build(t, "log stderr\nmode enforce\n")
-	cmd := exec.Command(program(t), "guard", "-f", p.file("conf"))
+	program := p.file("sendwrap")
+	mustDo(t, lab.Build(program, false)) // the race detector's memory would be most of all
+	cmd := exec.Command(program, "guard", "-f", p.file("conf"))
 	said, err := os.Create(p.file("stderr"))
 	mustDo(t, err)
 	defer said.Close()

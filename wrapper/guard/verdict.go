@@ -91,7 +91,7 @@ func (s *session) guess() (block sentence) {
 			left := t.Block(s.network, 0, reasonBadRcpts, wrapper.Penalty(s.config))
 			block = sentence{left: left, reason: reasonBadRcpts, began: left > 0}
 			if block.began {
-				s.blocked.Store(true) // before look can see it: it is told of it, and has the time to hear of it
+				s.blocked.Store(true) // before look sees the block: this client must still get its reply
 			}
 		}
 	})

@@ -235,7 +235,7 @@ func dribble(t *testing.T, most time.Duration) (longest time.Duration) {
 // which a slow machine needs more.
 func TestHalves(t *testing.T) {
 	for most := 200 * time.Millisecond; !halves(t, most); most *= 2 {
-		if t.Logf("a packet has less than its %v", most); most > patience/4 {
+		if t.Logf("a packet has less than its %v", most); most > lab.Patience/4 {
 			t.Fatal("a packet does not have all of its time")
 		}
 	}
@@ -263,7 +263,7 @@ func TestSlowReader(t *testing.T) {
 	p := waiting(t, hasty, never)
 	m := p.hastyMTA()
 	m.want("c", m.connect("192.0.2.1", 1))
-	_ = m.SetWriteDeadline(time.Now().Add(patience))
+	_ = m.SetWriteDeadline(time.Now().Add(lab.Patience))
 	many := []byte(strings.Repeat(string(frame("M<a>\x00")), 1000))
 	for n := 0; ; n++ {
 		if _, err := m.Write(many); err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // arriveRole is one of many processes whose clients arrive: PATH, NUMBER of arrivals.
@@ -42,7 +44,7 @@ func arriveRole(args []string) error {
 // untilFree repeats work that could not have the lock. A caller would carry on without the
 // ledger, but a test counts, and on a slow machine a second may be too short for a crowd.
 func untilFree(work func() error) (err error) {
-	for began := time.Now(); time.Since(began) < longEnough; {
+	for began := time.Now(); time.Since(began) < lab.Patience; {
 		if err = work(); !errors.Is(err, ErrBusy) && !errors.Is(err, ErrCrowded) {
 			break
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // roleVar makes the test binary play one of the roles instead of running the tests.
@@ -186,12 +188,9 @@ func waitForLine() {
 	}
 }
 
-// longEnough is how long a test waits for what must happen, since a machine may be slow and busy.
-const longEnough = time.Minute
-
 // ends is for work that could block or loop forever. It ends the whole test program if it does.
 func ends(what string, work func()) {
-	defer time.AfterFunc(longEnough, func() { panic(what + " does not end") }).Stop()
+	defer time.AfterFunc(lab.Patience, func() { panic(what + " does not end") }).Stop()
 	work()
 }
 

@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -27,57 +26,18 @@ func timed(work func()) time.Duration {
 	return time.Since(began)
 }
 
-// lateness is how much too long a sleep of Patience takes here and now.
-func lateness() time.Duration { return timed(func() { time.Sleep(Patience) }) - Patience }
-
-// waits are measured waits, and controls of the same moment: how late the machine is just then.
-type waits struct {
-	took, late []time.Duration
-}
-
-func (w *waits) add(took time.Duration) {
-	w.took, w.late = append(w.took, took), append(w.late, lateness())
-}
-
-// keep says whether the waits keep a promise, but for what the controls explain.
-func (w *waits) keep(most time.Duration) bool {
-	slices.Sort(w.took)
-	slices.Sort(w.late)
-	worst, middle := len(w.took)-1, len(w.took)/2
-	return w.took[0] <= most+w.late[0] && w.took[middle] <= most+2*w.late[middle] &&
-		w.took[worst] <= 2*most+4*w.late[worst]
-}
-
-// inTime holds measured waits against a promise. A machine that had other things to do is
-// asked again.
-func inTime(t *testing.T, what string, most time.Duration, measure func(*waits)) {
-	t.Helper()
-	for deadline := time.Now().Add(longEnough); ; {
-		var w waits
-		measure(&w)
-		if w.keep(most) {
-			t.Logf("%s: %v; sleeps were late by %v", what, w.took, w.late)
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v; want %v at most; sleeps were late by %v", what, w.took, most, w.late)
-		}
-	}
-}
-
 // checkWaits tries a few times, and holds each error against the one wanted and the time that
 // it took against these bounds.
 func checkWaits(t *testing.T, what string, least, most time.Duration, try func() error, want error) {
 	t.Helper()
-	inTime(t, what, most, func(w *waits) {
-		for range 7 {
+	lab.InTime(t, what, most, func(w *lab.Waits) {
+		w.Measure(func() {
 			var err error
 			took := timed(func() { err = try() })
 			if !errors.Is(err, want) || took < least {
 				t.Fatalf("%s: %v after %v; want %v after %v at least", what, err, took, want, least)
 			}
-			w.add(took)
-		}
+		})
 	})
 }
 
@@ -112,12 +72,13 @@ func TestStopPatienceInACrowd(t *testing.T) {
 		checkPatience(t, impatient(t, l, patience), ErrCrowded, patience)
 	}
 	other := impatient(t, l, 0)
-	inTime(t, "with no patience of its own", crowdPatience+10*time.Millisecond, func(w *waits) {
-		w.add(timed(func() {
+	most := crowdPatience + 10*time.Millisecond
+	lab.InTime(t, "with no patience of its own", most, func(w *lab.Waits) {
+		w.Measure(func() {
 			if err := other.Do(Now(), func(*Tx) {}); err != ErrCrowded {
 				t.Errorf("with no patience of its own: %v", err)
 			}
-		}))
+		})
 	})
 	_ = c.kill()
 	for _, patience := range []time.Duration{1, 0, -time.Second} { // one that is free is had with no patience at all

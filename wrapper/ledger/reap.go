@@ -13,7 +13,7 @@ const (
 	sweepLongest = 1000
 )
 
-// believed is for how long, in ms, the counts are believed after a sweep that took so long.
+// believed is for how long, in ms, the counts are believed after a sweep that took this long.
 func believed(took time.Duration) int64 {
 	return min(max(sweepEvery, sweepShare*took.Milliseconds()), sweepLongest)
 }

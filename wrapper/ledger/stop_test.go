@@ -89,7 +89,7 @@ func TestStopInTheMidstOfWork(t *testing.T) {
 const rivalWaits = 3
 
 // rivalRole works without a pause until it has found the ledger held three times, and prints how
-// long each took and how late a sleep of Patience was then; then it waits for the parent's word to
+// long each took and how late the machine was then; then it waits for the parent's word to
 // go on: LEDGER.
 func rivalRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
@@ -103,7 +103,7 @@ func rivalRole(args []string) error {
 			switch err := l.Do(Now(), func(t *Tx) { t.Count(1) }); err {
 			case nil, ErrCrowded: // how long a turn takes to come is the crowd's affair
 			case ErrBusy:
-				fmt.Println(int64(time.Since(began)), int64(lateness()))
+				fmt.Println(int64(time.Since(began)), int64(lab.Lateness()))
 				busy++
 			default:
 				return err
@@ -121,7 +121,7 @@ func TestStopInACrowd(t *testing.T) {
 	for range 6 {
 		rivals = append(rivals, startAs(t, program, nil, nil, "rival", path))
 	}
-	inTime(t, "rivals", promised, func(w *waits) {
+	lab.InTime(t, "rivals", promised, func(w *lab.Waits) {
 		for _, c := range rivals {
 			c.line(t)
 		}
@@ -133,7 +133,7 @@ func TestStopInACrowd(t *testing.T) {
 			if _, err := fmt.Sscan(c.line(t), (*int64)(&took), (*int64)(&late)); err != nil {
 				t.Fatal(err)
 			}
-			w.took, w.late = append(w.took, took), append(w.late, late)
+			w.Add(took, late)
 		}
 		_ = stopped.kill()
 		for _, c := range rivals {

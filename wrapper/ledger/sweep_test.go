@@ -45,6 +45,26 @@ func sweepDue(tx *Tx) {
 	tx.sweep(census{now: tx.now + 2*identityGood, reads: identities})
 }
 
+// A sweep asks the kernel about a room once, not about each of its 20,000 sessions. The session that
+// it asks for keeps when its start time was read.
+func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
+	l, _ := roomOf(t, roomful, aRoom())
+	var at int64
+	must(t, l, func(tx *Tx) {
+		at = tx.now + 2*identityGood // all start times ought to be read again
+		tx.sweep(census{now: at, reads: roomful})
+	})
+	asked := 0
+	for i := range l.liveSlots() {
+		if l.slot(i).checked == at {
+			asked++
+		}
+	}
+	if n := l.state.serving + l.state.waiting; asked != 1 || n != roomful {
+		t.Errorf("asked %d times, %d are left; want once, and all", asked, n)
+	}
+}
+
 // askAll is what a sweep would cost at least if it asked the kernel for each slot.
 func askAll(l *Ledger) {
 	for i := range l.liveSlots() {

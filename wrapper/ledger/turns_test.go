@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // turnRole takes one of so many turns, says so, and keeps it until the parent has a word, or for as long as it lives: PATH, N.
@@ -23,7 +25,7 @@ func turnRole(args []string) error {
 		return err
 	}
 	n, _ := strconv.Atoi(args[1])
-	release, err := l.Turn(n, longEnough)
+	release, err := l.Turn(n, lab.Patience)
 	if err != nil {
 		return err
 	}
@@ -172,7 +174,7 @@ func TestTurnsOfTheKilled(t *testing.T) {
 // One that waits gets the turn soon after it has come free, and not before.
 func TestTurnsWaitedFor(t *testing.T) {
 	l := newLedger(t, MinClients)
-	inTime(t, "a turn that has come free", longestTurnPause+10*time.Millisecond, func(w *waits) {
+	lab.InTime(t, "a turn that has come free", longestTurnPause+10*time.Millisecond, func(w *lab.Waits) {
 		for range 5 {
 			release, err := l.Turn(1, 0)
 			if err != nil {
@@ -181,7 +183,7 @@ func TestTurnsWaitedFor(t *testing.T) {
 			had, over := make(chan time.Time), make(chan bool)
 			go func() {
 				defer close(over)
-				release, err := l.Turn(1, longEnough)
+				release, err := l.Turn(1, lab.Patience)
 				had <- time.Now()
 				if err == nil {
 					release()
@@ -195,7 +197,7 @@ func TestTurnsWaitedFor(t *testing.T) {
 				t.Fatalf("another had the turn %v before it came free", -took)
 			}
 			<-over
-			w.add(took)
+			w.Add(took, lab.Lateness())
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // A syslogd that ends when it has read all, and comes back: nothing is lost.
@@ -84,7 +86,7 @@ func TestQueueAway(t *testing.T) {
 // for ever. One that is only slow is not left.
 func TestQueueReplaced(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
-	for deadline := time.Now().Add(ample); !queueReplaced(t, path); os.Remove(path) {
+	for deadline := time.Now().Add(lab.Patience); !queueReplaced(t, path); os.Remove(path) {
 		if time.Now().After(deadline) {
 			t.Fatal("this machine is too slow to look at a socket before it counts as stuck")
 		}
@@ -203,7 +205,7 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(ample)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(lab.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	unix.Close(q.fd)
@@ -228,7 +230,7 @@ func drain(t *testing.T, fd int, conn *net.TCPConn) string {
 	}
 	var all []byte
 	buf := make([]byte, 64<<10)
-	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(lab.Patience); ; time.Sleep(time.Millisecond) {
 		onTheWay, unread := count(fd, unix.TIOCOUTQ), 0
 		if err := raw.Control(func(fd uintptr) { unread = count(int(fd), unix.TIOCINQ) }); err != nil {
 			t.Fatal(err)
@@ -313,21 +315,26 @@ func TestQueueClose(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	r := newReader(t, unix.SOCK_DGRAM, path)
 	for _, reads := range []bool{true, false} {
-		inTime(t, func() {
-			q := NewQueue(Syslog(path))
-			for i := 0; q.waiting.len == 0; i++ { // one more than finds room
-				q.Log().Write(Info, strconv.Itoa(i))
-			}
-			if reads {
-				r.read()
-			}
-			q.Close()
-			q.Close()
-			if got := r.read(); reads && len(got) != 1 {
-				t.Errorf("Close sent %d lines; want 1", len(got))
-			}
-			if q.Flush() > 0 {
-				t.Error("something is pending after Close")
+		lab.InTime(t, "Close", Patience+10*time.Millisecond, func(w *lab.Waits) {
+			for range 7 {
+				q := NewQueue(Syslog(path))
+				for i := 0; q.waiting.len == 0; i++ { // one more than finds room
+					q.Log().Write(Info, strconv.Itoa(i))
+				}
+				if reads {
+					r.read()
+				}
+				began := time.Now()
+				q.Close()
+				q.Close()
+				took := time.Since(began)
+				if got := r.read(); reads && len(got) != 1 {
+					t.Errorf("Close sent %d lines; want 1", len(got))
+				}
+				if q.Flush() > 0 {
+					t.Error("something is pending after Close")
+				}
+				w.Add(took, lab.Lateness())
 			}
 		})
 	}

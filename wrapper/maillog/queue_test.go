@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // A reader is the syslogd of a test. It reads only when told to.
@@ -134,7 +136,7 @@ func kinds(t *testing.T, test func(t *testing.T, kind int, path string)) {
 // settle flushes until nothing is pending, and reads meanwhile.
 func settle(t *testing.T, q *Queue, read func() []string) (texts []string) {
 	t.Helper()
-	for deadline := time.Now().Add(ample); ; {
+	for deadline := time.Now().Add(lab.Patience); ; {
 		pending := q.Flush() > 0
 		texts = append(texts, read()...)
 		if !pending {
@@ -160,7 +162,7 @@ func TestQueueOrder(t *testing.T) {
 		go func() {
 			defer close(done)
 			<-begin
-			for deadline := time.Now().Add(ample); len(got) < lines && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(lab.Patience); len(got) < lines && time.Now().Before(deadline); {
 				got = append(got, r.read()...)
 				time.Sleep(200 * time.Microsecond)
 			}

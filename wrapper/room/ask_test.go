@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 )
 
@@ -33,7 +34,7 @@ func (h *house) asks() (times int) {
 	h.t.Setenv("SENDWRAP_TEST_ASKED", asked)
 	h.heed(askReplace)
 	h.heed(askReplace)
-	for deadline := time.Now().Add(patience); h.asking || asking(); h.notices.take() {
+	for deadline := time.Now().Add(lab.Patience); h.asking || asking(); h.notices.take() {
 		if _, err := h.poller.wait(10 * time.Millisecond); err != nil || time.Now().After(deadline) {
 			h.t.Fatalf("it is never said; %v", err)
 		}

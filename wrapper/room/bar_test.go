@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/ledger"
 )
@@ -109,7 +110,7 @@ func (h *house) counts() map[string]uint64 {
 	return counted
 }
 
-// Who waits on, as if nobody had looked.
+// These clients wait on, as if nobody had looked.
 func TestNotBarred(t *testing.T) {
 	const conf = slow + "client_conns 0\n"
 	for _, tt := range []struct {
@@ -213,7 +214,7 @@ func TestBarCrowd(t *testing.T) {
 	// rounds goes on until it is so, and says how many were told and looked at in one round at
 	// most.
 	rounds := func(until func() bool) (told, looked int) {
-		for deadline := time.Now().Add(5 * patience); !until(); {
+		for deadline := time.Now().Add(5 * lab.Patience); !until(); {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d are refused, %d yet to be looked at", h.refused, h.barring.left)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -139,7 +140,7 @@ func (h *house) taken() (fd int, from syscall.Sockaddr) {
 func seen(t *testing.T, fd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
-	if n, err := unix.Poll(fds, int(patience/time.Millisecond)); n != 1 {
+	if n, err := unix.Poll(fds, int(lab.Patience/time.Millisecond)); n != 1 {
 		t.Fatalf("nothing is seen of the client on fd %d: %v", fd, err)
 	}
 }

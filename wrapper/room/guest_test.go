@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/ledger"
 )
@@ -24,7 +25,7 @@ const (
 // guest is a client that connects from an address.
 func (h *house) guest(from string) *net.TCPConn {
 	h.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: patience}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: lab.Patience}
 	c, err := d.Dial("tcp", h.addr)
 	if err != nil {
 		h.t.Fatal(err)
@@ -70,7 +71,7 @@ func hears(fd int) string {
 func expect(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	var b [512]byte
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(lab.Patience))
 	if n, err := c.Read(b[:]); !strings.HasPrefix(string(b[:n]), want) || n == 0 {
 		t.Errorf("the client hears %q, %v; want %q", b[:n], err, want)
 	}

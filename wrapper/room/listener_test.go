@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // Somebody who has the listening socket too has shut it down.
@@ -40,7 +42,7 @@ func TestShutDown(t *testing.T) {
 	go func() { ends <- h.loop() }()
 	select {
 	case err = <-ends:
-	case <-time.After(patience):
+	case <-time.After(lab.Patience):
 		t.Fatal("the room goes on without a socket") // and with the loop; the test's end is all that can stop it
 	}
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "listening socket") {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/exec"
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
@@ -24,27 +25,10 @@ func TestMain(m *testing.M) {
 		case "version":
 			answer()
 		case "hold":
-			hold(os.Args[2])
+			lab.HoldLock(os.Args[2])
 		}
 	}
 	os.Exit(m.Run())
-}
-
-// patience is how long something may take that happens, on a machine however slow.
-const patience = time.Minute
-
-// hold takes the lock of a file and stops.
-func hold(path string) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err == nil {
-		err = unix.Flock(fd, unix.LOCK_EX)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
-	select {}
 }
 
 // house is a room with a configuration, a ledger and a log, whose loop the test takes by hand.
@@ -175,7 +159,7 @@ func (h *house) round() {
 // until goes on until it is so.
 func (h *house) until(what string, is func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(patience); !is(); h.round() {
+	for deadline := time.Now().Add(lab.Patience); !is(); h.round() {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s; held %d, turns %d, admitted %d, draining %d, starting %d, running %d; log:\n%s", what,
 				h.held, h.turns.len, h.admitted.len, h.draining.len, h.mtas.starting, len(h.mtas.running), strings.Join(h.lines, "\n"))

@@ -88,7 +88,7 @@ func (r *room) loop() error {
 	return nil
 }
 
-// round is one of the loop's. It sleeps for so long at most; below zero is for ever.
+// round goes through the loop once. It waits for events for atMost; a negative atMost has no end.
 func (r *room) round(atMost time.Duration) error {
 	events, err := r.poller.wait(atMost)
 	if err != nil {

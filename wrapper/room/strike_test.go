@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // An early talker's block is carried out: its other sessions end, the room does not, and on_block
@@ -59,7 +61,7 @@ func TestHookInRoom(t *testing.T) {
 	ended := make(chan error, hooks)
 	go func() {
 		for i := range hooks {
-			err := h.hooks.Run([]string{hook, strconv.Itoa(i)}, nil, patience)
+			err := h.hooks.Run([]string{hook, strconv.Itoa(i)}, nil, lab.Patience)
 			said := fmt.Sprintf("%s: exit status %d", hook, i)
 			if i == 0 && err == nil || i > 0 && err != nil && err.Error() == said {
 				ended <- nil

@@ -1,0 +1,58 @@
+package wrapper
+
+import (
+	"errors"
+	"net"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestInspect(t *testing.T) {
+	_, fd := pair(t)
+	c, err := Inspect(fd)
+	if err != nil || !c.Client.Addr().IsLoopback() || c.Client == c.Server {
+		t.Errorf("a client: %+v, %v", c, err)
+	}
+	r, _, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	unixes, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	udpFile, err := udp.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listenFile, err := listener.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, gone := pair(t)
+	reset(t, client)
+	arrived(t, gone)
+	for _, tt := range []struct {
+		name string
+		fd   int
+		want error
+	}{
+		{"pipe", int(r.Fd()), ErrNoSocket}, {"unix socket", unixes[0], ErrNoSocket}, {"udp", int(udpFile.Fd()), ErrNoSocket},
+		{"listening", int(listenFile.Fd()), ErrListening}, {"closed", 9999, ErrNoSocket}, {"client that left", gone, ErrGone},
+	} {
+		if _, err := Inspect(tt.fd); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package wrapper
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// A room that could not have the ledger leaves it alone for a while, and does not ask even if it is
+// free by then: else each of its clients would wait for it, and everybody else with it.
+func TestLedgerRests(t *testing.T) {
+	rests := map[error]time.Duration{ledger.ErrCrowded: crowdedRest, ledger.ErrBusy: busyRest}
+	for _, patience := range []time.Duration{time.Millisecond, time.Minute} { // a crowd, one asleep
+		d := open(t, "", "")
+		d.Process.Shared = true
+		d.Ledger.CrowdPatience = patience
+		release := d.hold(t)
+		began := ledger.Now().Boot
+		err := d.inLedger(func(*ledger.Tx) { t.Error("worked without the lock") })
+		release()
+		if rest, is := rests[err]; !is || d.pause.until-began < rest {
+			t.Fatalf("%v; rests until %v after it was asked; want %v", err, d.pause.until-began, rest)
+		}
+		asked := false
+		ask := func() error { return d.inLedger(func(*ledger.Tx) { asked = true }) }
+		d.pause.until += time.Hour // so that it is not over meanwhile
+		if again := ask(); again != err || asked {
+			t.Errorf("%v, then %v, asked %v", err, again, asked)
+		}
+		d.pause.until = 0
+		if err := ask(); err != nil || !asked {
+			t.Errorf("when the rest is over: %v, asked %v", err, asked)
+		}
+	}
+}
+
+// hold has somebody else take the ledger's lock and sleep.
+func (d *doorway) hold(t *testing.T) (release func()) {
+	t.Helper()
+	l, _, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, until, done := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		done <- l.Do(ledger.Now(), func(*ledger.Tx) { close(held); <-until })
+	}()
+	<-held
+	return func() {
+		close(until)
+		if err := errors.Join(<-done, l.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
