@@ -76,16 +76,15 @@ func (l *bench) growing(
 }
 
 // grown starts a daemon, lets as many clients in as counts says, and returns what each of them costs
-// then. The first so many come twice, and count the second time: what a program needs once, when
-// its first clients come, is no client's. A cgroup stays if the measurement fails; it goes when that
-// has ended.
+// then. Ten that left before do not count: what a program needs for its first client it needs for no
+// other. A cgroup stays if the measurement fails; it goes when that has ended.
 func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {
 		in.group = must(newMemoryGroup(groupName(l.dir)))
 	}
 	h := start(&in, name)
-	h.fill(counts[0])
+	h.fill(10)
 	h.empty()
 	before := h.at.memoryNow(h.file, in.group)
 	for _, n := range counts {

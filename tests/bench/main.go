@@ -23,6 +23,9 @@
 // client. Their CPU time is the scheduler's own sum for each of their processes, threads that have
 // ended included.
 //
+// The promises in time, of which the tests only see that they are kept at all, are measured with their
+// bounds: how long after `sendwrap block` a waiting client is refused, and the like.
+//
 // The guard is measured in front of a real sendmail, and of Postfix: what dictionary attacks learn
 // and cost with it and without, by the MTA's own means too; what it adds to an honest message; what
 // a session takes of its memory.
@@ -61,6 +64,9 @@ type options struct {
 }
 
 func main() {
+	if ledger := os.Getenv(holdName); ledger != "" {
+		lab.HoldLock(ledger)
+	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "how many rounds a median is made of")
 	flag.BoolVar(&o.quick, "quick", false, "fewer rounds and clients: a trial, not to be quoted")

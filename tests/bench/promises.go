@@ -18,12 +18,6 @@ import (
 // holdName names to a process of this program the ledger whose lock it is to hold.
 const holdName = "SENDWRAP_BENCH_HOLD"
 
-func init() {
-	if path := os.Getenv(holdName); path != "" {
-		lab.HoldLock(path)
-	}
-}
-
 // measurePromises measures how soon happens what is said to happen at once or in time.
 func measurePromises(l *bench) {
 	crowd := map[bool]int{false: 1000, true: 100}[l.quick]
