@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -115,10 +116,25 @@ func cmdThaw(ts *testscript.TestScript, neg bool, args []string) { signalServer(
 func signalServer(ts *testscript.TestScript, signal unix.Signal) {
 	pid := serverOf(ts).PID()
 	rooms := machineOf(ts).rooms.of(pid)
-	ts.Check(unix.Kill(pid, signal))
+	pids := []int{pid}
 	for _, room := range rooms {
-		ts.Check(unix.Kill(room.pid, signal))
+		pids = append(pids, room.pid)
 	}
+	for _, pid := range pids {
+		ts.Check(unix.Kill(pid, signal))
+		if signal == unix.SIGSTOP && !lab.Await(func() bool { return stopped(pid) }) {
+			ts.Fatalf("process %d has not stopped", pid)
+		}
+	}
+}
+
+// stopped looks at every thread: each stops in its own time.
+func stopped(pid int) bool {
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && !slices.ContainsFunc(threads, func(thread os.DirEntry) bool {
+		tid, _ := strconv.Atoi(thread.Name())
+		return lab.State(tid) != "T"
+	})
 }
 
 func serverOf(ts *testscript.TestScript) *lab.Daemon {
