@@ -143,6 +143,13 @@ func (l *Log) add(line string) {
 	l.grown = make(chan struct{})
 }
 
+// Forget drops the lines so far. No Wait may be under way.
+func (l *Log) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = nil
+}
+
 // since returns the lines from the nth on, and a channel that is closed when there are more.
 func (l *Log) since(n int) (lines []string, grown <-chan struct{}) {
 	l.mu.Lock()

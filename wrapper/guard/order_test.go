@@ -196,15 +196,17 @@ func FuzzProtocol(f *testing.F) {
 		for m.answer() != "" {
 		}
 		m.Close()
-		if said := p.milter.String(); strings.Contains(said, "panic") {
+		if said := p.milter.take(); strings.Contains(said, "panic") {
 			t.Fatal(said)
 		}
+		p.book.Forget() // or the memory that grows would be the test's own
 		if n++; n%1000 == 0 {
 			lab.Eventually(t, "all goroutines end", func() bool { return goroutines() == 0 })
 			if n == 1000 {
 				used = inUse()
 			}
-			if now := inUse(); now > used+16<<20 {
+			// Go's fuzzer takes 50 MB for itself, in each of its processes when it first changes bytes there.
+			if now := inUse(); now > used+80<<20 {
 				t.Errorf("%d bytes in use, %d after the first thousand sessions", now, used)
 			}
 		}

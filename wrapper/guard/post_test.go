@@ -50,6 +50,15 @@ func (m *milterSaid) String() string {
 	return m.text.String()
 }
 
+// take is what it has said since take was called last.
+func (m *milterSaid) take() string {
+	m.Lock()
+	defer m.Unlock()
+	said := m.text.String()
+	m.text.Reset()
+	return said
+}
+
 // build makes a guard from lines of sendwrap.conf, at which nobody arrives yet.
 func build(t testing.TB, conf string) *post {
 	t.Helper()
