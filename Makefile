@@ -1,9 +1,10 @@
 # `make` builds sendwrap, `make test` tests it (and gets what the tests want first), `make fuzz` looks for
-# inputs that break it, `make bench` measures it, `make install` installs it, `make release` builds for
-# every machine it is released for.
+# inputs that break it, `make bench` measures it, `make install` installs what `make` has built, `make
+# uninstall` removes it, `make release` builds for every machine it is released for.
 
+# -E: the program begins in exec/entry_linux_*.s, so that the runtime never writes to a client.
 GO     ?= go
-build  := CGO_ENABLED=0 $(GO) build -trimpath
+build  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-E=_rt0_sendwrap
 arches := amd64 arm64
 
 prefix     ?= /usr/local
@@ -37,14 +38,16 @@ lint: setup
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt --skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
 
-# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -p 1: packages
-# that are tested side by side would wait for each other's daemons. Once more without the race detector:
-# the tests that do less with it. The time limits are for what hangs.
+# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -parallel 16:
+# most of them wait, for delays and daemons. The race detector watches the packages of sendwrap; the tests
+# that do less with it run once more without. The time limits are for what hangs.
+watched   := ./allowlist ./exec ./wrapper/...
 shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms
 
 .PHONY: test
 test: lint release
-	$(check) $(GO) test -race -count=1 -p 1 -timeout 60m ./...
+	$(check) $(GO) test -count=1 -p 2 -parallel 16 -timeout 60m ./packaging ./tests/...
+	$(check) $(GO) test -race -count=1 -p 2 -parallel 16 -timeout 60m $(watched)
 	$(check) $(GO) test -count=1 -timeout 60m -run '^($(shortened))$$' ./wrapper/ledger
 	$(check) tests/fuzz.sh 5s
 
@@ -60,19 +63,46 @@ bench: setup
 	$(GO) build -o bin/bench ./tests/bench
 	bin/bench $(BENCH)
 
+# What the program is made of. Where nothing of it is newer than the program, nothing is built: root
+# often has no Go.
+sources := $(shell find *.go go.* allowlist exec wrapper -type f \
+	! -name '*_test.go' ! -path '*/testdata/*')
+
+sendwrap: $(sources)
+	$(build) -o $@ .
+
+# What goes into docdir, under the same names: README leads to it.
+documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
+	sendwrap.conf.example $(wildcard docs/*.md) $(shell find packaging -type f ! -name '*.go')
+
+# $(call put,MODE,FROM,TO): a text names the program where it is installed.
+put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
+	-e 's|/usr/local/sbin/sendwrap|$(sbindir)/sendwrap|g' \
+	-e 's|/usr/local/share/doc/sendwrap|$(docdir)|g' $(DESTDIR)$(3)
+
 .PHONY: install
-install: all
+install: sendwrap
 	install -D -m 755 sendwrap $(DESTDIR)$(sbindir)/sendwrap
-	install -D -m 755 packaging/sendwrap-nft $(DESTDIR)$(sbindir)/sendwrap-nft
-	install -D -m 644 docs/sendwrap.8 $(DESTDIR)$(mandir)/man8/sendwrap.8
-	install -D -m 644 docs/sendwrap.conf.5 $(DESTDIR)$(mandir)/man5/sendwrap.conf.5
-	install -D -m 644 sendwrap.conf.example $(DESTDIR)$(docdir)/sendwrap.conf.example
-	for file in $$(find packaging -type f ! -name '*.go'); do \
+	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
+	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
+	$(call put,644,docs/sendwrap.conf.5,$(mandir)/man5/sendwrap.conf.5)
+	for file in $(documents); do \
 		if test -x $$file; then mode=755; else mode=644; fi; \
-		install -D -m $$mode $$file $(DESTDIR)$(docdir)/$$file || exit; \
+		$(call put,$$mode,$$file,$(docdir)/$$file) || exit; \
 	done
-	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || install -D -m 644 sendwrap.conf.example $(DESTDIR)$(sysconfdir)/sendwrap.conf
+	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || { \
+		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	install -d -m 700 $(DESTDIR)$(statedir)
+
+# What install has put there, and no more; with the same prefix. docs/OPERATIONS.md, "Remove", says what
+# to stop first.
+.PHONY: uninstall
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(sbindir)/sendwrap-nft \
+		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 $(addprefix $(docdir)/,$(documents)))
+	test ! -d $(DESTDIR)$(docdir) || \
+		find $(DESTDIR)$(docdir) -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +
+	@echo 'left: $(sysconfdir)/sendwrap.conf and $(statedir), where the ledger is'
 
 .PHONY: clean
 clean:

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"sendwrap/exec"
@@ -17,9 +16,8 @@ import (
 // guardSessions watches sessions for MTAs, as a milter, until it is told to stop.
 func guardSessions(args []string) int {
 	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	file := flags.String("f", config.DefaultPath, "")
-	err := flags.Parse(args)
+	err := admin.ParseFlags(flags, args, 0)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Println("usage: sendwrap guard [-f FILE]\n       watch the recipients of every session, as a milter for sendmail or Postfix; see sendwrap(8)")
 		return admin.ExitOK

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	"sendwrap/exec"
@@ -15,9 +14,9 @@ import (
 	"sendwrap/wrapper/room"
 )
 
-// listening are the sockets on which a room is to serve: the one on stdin, as inetd and xinetd give it to whom they
-// wait for, and those that the environment promises. Whoever put it on stdin takes it back when the room is idle. stdin
-// says what is wrong with stdin as a client.
+// listening are the sockets on which a room is to serve: the one on stdin, as inetd and xinetd give
+// it to whom they wait for, and those that the environment promises. Whoever put it on stdin takes
+// it back when the room is idle. stdin says what is wrong with stdin as a client.
 func listening(stdin error) (sockets []int, idle bool, wrong []string) {
 	sockets, wrong = exec.Passed(room.Listening)
 	if len(sockets) > 0 {
@@ -32,9 +31,8 @@ func listening(stdin error) (sockets []int, idle bool, wrong []string) {
 // listen opens sockets of its own and serves there until it is told to stop.
 func listen(args []string) int {
 	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	file := flags.String("f", config.DefaultPath, "")
-	err := flags.Parse(args)
+	err := admin.ParseFlags(flags, args, 0)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Println("usage: sendwrap listen [-f FILE] ADDRESS…\n       serve on sockets of its own, all clients in one process; see sendwrap(8)")
 		return admin.ExitOK
@@ -59,6 +57,9 @@ func listen(args []string) int {
 		}
 		sockets = append(sockets, fd)
 	}
+	for _, at := range room.Addresses(sockets) {
+		fmt.Fprintf(os.Stderr, "sendwrap listen: process %d listens at %v\n", os.Getpid(), at)
+	}
 	return serveRoom(room.Options{File: *file, Sockets: sockets, Stdio: stdio}, nil)
 }
 
@@ -71,7 +72,8 @@ func takeOver() (code int, is bool) {
 	return told(err), is
 }
 
-// serveRoom serves on listening sockets until it is told to stop, or has had no clients for long enough.
+// serveRoom serves on listening sockets until it is told to stop, or has had no clients for long
+// enough.
 func serveRoom(o room.Options, wrong []string) int {
 	log := maillog.Syslog(maillog.DevLog)
 	for _, text := range wrong {

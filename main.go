@@ -27,11 +27,15 @@ import (
 )
 
 func main() {
+	if os.Args[0] == exec.RelayName {
+		exec.Relay()
+	}
 	os.Exit(run(os.Args[1:]))
 }
 
-// run does what the command line says; when it says nothing, or only which configuration to use, it serves the
-// client on stdin, or many clients if a listening socket is what it was given. It returns the exit code.
+// run does what the command line says; when it says nothing, or only which configuration to use, it
+// serves the client on stdin, or many clients if a listening socket is what it was given. It
+// returns the exit code.
 func run(args []string) int {
 	if code, is := takeOver(); is {
 		return code
@@ -42,8 +46,8 @@ func run(args []string) int {
 	case args[0] == "-f" && len(args) == 2:
 		return serve(args[1])
 	}
-	// What a command prints is for people. A client may be in their place, by a wrong line in inetd.conf; only the
-	// stand-in MTA of try speaks to one.
+	// What a command prints is for people. A client may be in their place, by a wrong line in
+	// inetd.conf; only the stand-in MTA of try speaks to one.
 	if client, err := visitor(1); err == nil && args[0] != "try" {
 		_, _ = exec.TakeStdio()
 		turnAway(client, fmt.Errorf("started with %q for a client; write nothing but -f FILE behind the name of the program", args),
@@ -59,7 +63,8 @@ func run(args []string) int {
 	return admin.Run(args, os.Stdout, os.Stderr)
 }
 
-// visitor is the client on fd, or the next one that arrives there: inetd starts us anew for as long as one waits.
+// visitor is the client on fd, or the next one that arrives there: inetd starts us anew for as long
+// as one waits.
 func visitor(fd int) (wrapper.Connection, error) {
 	client, err := wrapper.Inspect(fd)
 	if errors.Is(err, wrapper.ErrListening) {
@@ -70,7 +75,8 @@ func visitor(fd int) (wrapper.Connection, error) {
 	return client, err
 }
 
-// serve decides about the client on stdin and becomes the MTA for it. It returns only if the client is not served.
+// serve decides about the client on stdin and becomes the MTA for it. It returns only if the client
+// is not served.
 func serve(file string) int {
 	stdio, stdioErr := exec.TakeStdio()
 	log := maillog.Syslog(maillog.DevLog)
@@ -96,45 +102,56 @@ func serve(file string) int {
 		return admin.ExitTemporary
 	}
 	log = chooseLog(cfg.Log, stdio)
-	for _, text := range warnings(stdioErr, stdio, wrong) {
-		_ = log.Write(maillog.Warning, text) // mail comes first
-	}
 	door := wrapper.NewDoor(cfg, log)
+	door.File = file
 	door.OpenLedger()
-	if gone {
+	door.WarnAgain(warnings(stdioErr, stdio, wrong))
+	if gone && !conn.Client.IsValid() {
 		door.CountGone()
 		return admin.ExitOK
 	}
 	session := door.NewSession(conn)
-	if !session.Run() {
+	if gone {
+		session.Gone()
+	}
+	if gone || !session.Run() {
 		if network, d, reason := session.Block(); d > 0 {
 			carryOut(enforce.Block{Network: network, For: d, Reason: reason}, cfg, file, stdio, log)
 		}
 		return admin.ExitOK
 	}
-	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), exec.Ends{Client: conn.Client, Server: conn.Server}))
+	door.WarnUnfit()
+	if err := stdio.SetStderr(exec.Stderr(cfg.MTAStderr)); err != nil {
+		door.WarnAgain([]string{"mta_stderr: " + err.Error()})
+	}
+	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: wrapper.HostName(cfg)}
+	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), ends))
 	session.HangUp()
 	return admin.ExitTemporary
 }
 
-// carryOut does what is to be done about a block that the client has earned, when it has its reply and nothing keeps it any more.
+// carryOut does what is to be done about a block that the client has earned, when it has its reply
+// and nothing keeps it any more.
 func carryOut(b enforce.Block, cfg *config.Config, file string, stdio *exec.Stdio, log maillog.Log) {
 	if err := stdio.LetGo(); err != nil {
 		_ = log.Write(maillog.Warning, err.Error())
 	}
 	e := enforce.Enforcer{Config: cfg, Log: log}
-	if !b.Network.IsSingleIP() { // then there may be others in it than the client that cfg was loaded for
-		if e.Settled(b) {
+	// There may be others in the network than the client that cfg was loaded for, and allowed ones.
+	if !b.Network.IsSingleIP() {
+		if !e.NeedsNetworks(b) {
+			e.Trim()
 			return
 		}
-		if e.Config, _ = config.Load(file, allowlist.All()); e.Config == nil { // what is wrong with it has been told
-			return
+		if e.Config, _ = config.Load(file, allowlist.All()); e.Config == nil {
+			return // the log has what is wrong with it
 		}
 	}
 	e.CarryOut(b)
 }
 
-// complain tells an administrator that stdin is no client: on stderr if a person may be there, and never to a client.
+// complain tells an administrator that stdin is no client: on stderr if a person may be there, and
+// never to a client.
 func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
 	if stdio.StderrIsClient {
 		_ = log.Write(maillog.Err, err.Error())
@@ -149,8 +166,8 @@ func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
 func turnAway(conn wrapper.Connection, why error, log maillog.Log) {
 	err := wrapper.TurnAway(conn, why, log)
 	if errors.Is(err, unix.EMFILE) {
-		// With RLIMIT_NOFILE of 3 that is why the configuration cannot be read, either. fd 1, of no use any more,
-		// makes room, so that an administrator learns of it.
+		// With RLIMIT_NOFILE of 3 that is why the configuration cannot be read, either. fd 1, of no
+		// use any more, makes room, so that an administrator learns of it.
 		unix.Close(1)
 		_ = log.Write(maillog.Err, why.Error())
 	}

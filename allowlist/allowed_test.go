@@ -148,7 +148,8 @@ func before(a, b netip.Prefix) bool {
 	return a.Bits() < b.Bits()
 }
 
-// BenchmarkAllowed is what it costs to ask whether a network may be blocked, among 10,000 allowed ones.
+// BenchmarkAllowed is what it costs to ask whether a network may be blocked, among 10,000 allowed
+// ones.
 func BenchmarkAllowed(b *testing.B) {
 	l := All()
 	for n := range 10_000 {

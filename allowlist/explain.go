@@ -23,6 +23,9 @@ func explain(s string) *Error {
 	if MeansAll(s) {
 		return wrong("write 0.0.0.0/0 ::/0", "%q is not a network", s)
 	}
+	if meant := zeros(s); meant != "" {
+		return wrong("write "+meant, "zero before a number in %q", s)
+	}
 	if meant := respell(s); meant != "" {
 		return wrong("write "+meant, "%q is neither an address nor CIDR", s)
 	}
@@ -68,6 +71,10 @@ func wrong(hint, format string, args ...any) *Error {
 func notAddress(s, text string) *Error {
 	if isName(text) {
 		return wrong("write its address or network", "%q is a name", s)
+	}
+	if strings.ContainsAny(s, "*?") {
+		return wrong("write its networks, such as 192.0.2.0/24 or 2001:db8::/32",
+			"%q is a pattern", s)
 	}
 	if strings.Contains(s, "#") {
 		return wrong("write a blank before the comment", "%q is not a network", s)

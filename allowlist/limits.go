@@ -58,6 +58,9 @@ func (l *Limits) SetTime(k Key, d time.Duration) { l.SetRate(k, Rate{Per: d}) }
 // SetRate says a limit that is a rate.
 func (l *Limits) SetRate(k Key, r Rate) { l.said[k], l.values[k] = true, r }
 
+// Forget takes back what was said about k.
+func (l *Limits) Forget(k Key) { l.said[k], l.values[k] = false, Rate{} }
+
 // Says tells whether something was said about k.
 func (l Limits) Says(k Key) bool { return l.said[k] }
 

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestLimits: what was said is read back, whatever else was, and what was not leaves the caller's own.
+// TestLimits: what was said is read back, whatever else was, and what was not leaves the caller's
+// own.
 func TestLimits(t *testing.T) {
 	var l Limits
 	names := map[string]bool{}

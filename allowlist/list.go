@@ -3,6 +3,7 @@ package allowlist
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/yl2chen/cidranger"
 )
@@ -10,11 +11,23 @@ import (
 // List is what the administrator said about networks. It is filled with SetAccess and
 // SetLimits and then asked with Match; a nil List is one where nothing was said.
 type List struct {
-	all    bool
-	client netip.Addr // the one asked about, unless all
-	named  int
-	ranger cidranger.Ranger // nil as long as no network is kept: most clients are in none
+	all     bool
+	clients []netip.Addr // those asked about, unless all
+	named   int
+	ranger  cidranger.Ranger // nil as long as no network is kept: most clients are in none
+	repeats []Repeat         // of a list that is asked about all
 }
+
+// Repeat is that the same access was said of a network twice. It is harmless, but an administrator
+// who changes one of the two should know.
+type Repeat struct {
+	Network      netip.Prefix
+	Access       Access
+	First, Again Source
+}
+
+// maxRepeats is how many of them a list keeps.
+const maxRepeats = 100
 
 // Match is what holds for one client. The zero Match says nothing.
 type Match struct {
@@ -24,10 +37,16 @@ type Match struct {
 	Limits  Limits       // from all networks that hold the client, the longest first, key by key
 }
 
-// For makes a list that answers for one client. It keeps only networks that hold it, so
-// naming a hundred thousand others costs neither memory nor more than a look at each.
+// For makes a list that answers for one client, or a few. It keeps only networks that hold one of
+// them, so naming a hundred thousand others costs neither memory nor more than a look at each.
 // Conflicts are found among the networks kept.
-func For(client netip.Addr) *List { return &List{client: plain(client)} }
+func For(clients ...netip.Addr) *List {
+	l := &List{clients: make([]netip.Addr, len(clients))}
+	for i, c := range clients {
+		l.clients[i] = plain(c)
+	}
+	return l
+}
 
 // All makes a list that answers for any client, and finds every conflict. It costs some
 // 10 µs and 1.5 kB for each network named (BenchmarkAll).
@@ -47,21 +66,30 @@ func (l *List) Len() int {
 
 // SetAccess says that a network, as [ParseNetwork] gave it, is allowed or denied. To say
 // the same twice is harmless, and the first Source holds; to say the other is an *[Error] that
-// names the first place.
+// names the first place, and then it is allowed: nobody who may be meant to is refused for good.
 func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 	l.named++
 	if !l.keeps(network) {
 		return nil
 	}
 	e, err := l.entry(network)
-	if err != nil || e.access == a {
+	if err != nil || a == Unsaid {
 		return err
 	}
-	if e.access != Unsaid {
-		return wrong("keep one of the two", "%s of %s contradicts %s at %s", a, network, e.access, e.accessAt)
+	if e.access == a {
+		if l.all && len(l.repeats) < maxRepeats {
+			l.repeats = append(l.repeats, Repeat{network, a, e.accessAt, src})
+		}
+		return nil
 	}
-	e.access, e.accessAt = a, src
-	return nil
+	if e.access != Unsaid {
+		err = wrong("keep one of the two",
+			"%s of %s contradicts %s at %s", a, network, e.access, e.accessAt)
+	}
+	if e.access != Allow {
+		e.access, e.accessAt = a, src
+	}
+	return err
 }
 
 // SetLimits says which limits a network, as [ParseNetwork] gave it, has of its own. More
@@ -79,17 +107,31 @@ func (l *List) SetLimits(network netip.Prefix, limits Limits, src Source) error 
 	return e.limit(limits, src)
 }
 
-func (l *List) keeps(network netip.Prefix) bool { return l.all || network.Contains(l.client) }
+func (l *List) keeps(network netip.Prefix) bool {
+	if l.all {
+		return true
+	}
+	for _, c := range l.clients {
+		if network.Contains(c) {
+			return true
+		}
+	}
+	return false
+}
 
-// Match says what holds for a client. A list made by [For] knows of its own client only
+// Match says what holds for a client. A list made by [For] knows of its own clients only
 // and says nothing about another.
 func (l *List) Match(client netip.Addr) Match {
 	client = plain(client)
-	if l == nil || !l.all && client != l.client {
+	if l == nil || !l.all && !slices.Contains(l.clients, client) {
 		return Match{}
 	}
-	return l.about(netip.PrefixFrom(client, client.BitLen()))
+	return l.About(netip.PrefixFrom(client, client.BitLen()))
 }
+
+// Repeats are the first hundred networks of which the same access was said twice, in the order of
+// the second lines. Only a list made by [All] knows them.
+func (l *List) Repeats() []Repeat { return l.repeats }
 
 // Allowed says whether a network, as [ParseNetwork] gave it, must not be blocked as a whole:
 // allow holds for it, as [List.Match] says it of a client, or a network within it is allowed,
@@ -101,7 +143,7 @@ func (l *List) Allowed(network netip.Prefix) (Match, bool) {
 	if l == nil || l.ranger == nil || !sound(network) {
 		return Match{}, false
 	}
-	m := l.about(network)
+	m := l.About(network)
 	if m.Access == Allow {
 		return m, true
 	}
@@ -116,8 +158,8 @@ func (l *List) Allowed(network netip.Prefix) (Match, bool) {
 	return Match{}, false
 }
 
-// about is what was said about the networks that hold all of one.
-func (l *List) about(network netip.Prefix) Match {
+// About is what holds for all of a network, as far as nothing else is said of one within it.
+func (l *List) About(network netip.Prefix) Match {
 	var m Match
 	for _, e := range l.holding(network.Addr()) {
 		e := e.(*entry)

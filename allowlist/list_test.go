@@ -147,7 +147,7 @@ func TestContradictions(t *testing.T) {
 			Match{Access: Allow, Network: network, Source: at(3)}},
 		{"deny and allow", access(Deny, 3), access(Allow, 7),
 			`allow of 192.0.2.0/24 contradicts deny at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Access: Deny, Network: network, Source: at(3)}},
+			Match{Access: Allow, Network: network, Source: at(7)}},
 		{"deny twice", access(Deny, 3), access(Deny, 7), "", Match{Access: Deny, Network: network, Source: at(3)}},
 		{"of several the first key is named, and none is taken", limits(say(MaxResets, 3, BadRcpts, 4), 3),
 			limits(say(GreetDelay, time.Second, BadRcpts, 5, MaxResets, 5), 7),
@@ -387,5 +387,25 @@ func BenchmarkMatched(b *testing.B) {
 		l := For(client)
 		_ = l.SetAccess(network, Allow, Source{})
 		l.Match(client)
+	}
+}
+
+// What is said twice is known with both places, up to a hundred of them; a list for a client that
+// is served does not keep it.
+func TestRepeats(t *testing.T) {
+	all, one := All(), For(netip.MustParseAddr("192.0.2.1"))
+	network := netip.MustParsePrefix("192.0.2.0/24")
+	for line := range 2 * maxRepeats {
+		for _, l := range []*List{all, one} {
+			if err := l.SetAccess(network, Deny, at(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := all.Repeats(); len(got) != maxRepeats || got[0] != (Repeat{network, Deny, at(0), at(1)}) {
+		t.Errorf("%d are known: %+v", len(got), got[:min(1, len(got))])
+	}
+	if got := one.Repeats(); got != nil {
+		t.Errorf("for one client: %+v", got)
 	}
 }

@@ -108,8 +108,16 @@ func TestParseNetwork(t *testing.T) {
 		{"comment without a blank", "192.0.2.1#x", "", `"192.0.2.1#x" is not a network; write a blank before the comment`},
 		{"octet too large", "192.0.2.256", "",
 			`"192.0.2.256" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
-		{"octal", "192.0.02.1", "",
-			`"192.0.02.1" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
+		{"octal, perhaps", "010.0.0.1", "", `zero before a number in "010.0.0.1"; write 10.0.0.1 or 8.0.0.1`},
+		{"the same in octal", "192.0.02.1", "", `zero before a number in "192.0.02.1"; write 192.0.2.1`},
+		{"no octal number", "192.008.002.000/24", "", `zero before a number in "192.008.002.000/24"; write 192.8.2.0/24`},
+		{"zeros in a network, perhaps octal", "192.0.010.0/24", "",
+			`zero before a number in "192.0.010.0/24"; write 192.0.10.0/24 or 192.0.8.0/24`},
+		{"zeros before what is too large", "192.0.0999.0", "",
+			`"192.0.0999.0" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
+		{"pattern of names", "*.example.org", "",
+			`"*.example.org" is a pattern; write its networks, such as 192.0.2.0/24 or 2001:db8::/32`},
+		{"pattern", "192.0.2.1?", "", `"192.0.2.1?" is a pattern; write its networks, such as 192.0.2.0/24 or 2001:db8::/32`},
 		{"bracket alone", "]", "", `"]" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
 		{"terminal control", "\x1b[2J", "",
 			`"\x1b[2J" is not a network; write a network such as 192.0.2.0/24 or 2001:db8::/32`},
@@ -137,7 +145,7 @@ func TestParseNetwork(t *testing.T) {
 func TestHintsHold(t *testing.T) {
 	for _, text := range []string{
 		"192.0.2.1/24", "2001:db8::1/32", "192.0.2.1/0", "::ffff:192.0.2.1/120", "fe80::1%eth0/64", "192.0.2.", "10.",
-		"192.0.2/16", "2001:db8:", "1:2:3:4:5:6:7", "192.0.2.1/255.255.255.0", "192.0.2.1-192.0.2.4", "[::ffff:192.0.2.9]:25", "all",
+		"192.0.2/16", "2001:db8:", "1:2:3:4:5:6:7", "192.0.2.1/255.255.255.0", "192.0.2.1-192.0.2.4", "010.010.0.1/16", "[::ffff:192.0.2.9]:25", "all",
 	} {
 		_, err := ParseNetwork(text)
 		e, ok := err.(*Error)
@@ -191,4 +199,29 @@ func FuzzParseNetwork(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What can have been meant by a text that is no network, and nothing where that cannot be told.
+func TestMeant(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"192.0.2.77/24", "192.0.2.0/24"}, {"2001:db8::1/32", "2001:db8::/32"}, {"192.0.2.1/0", "0.0.0.0/0"},
+		{"192.0.2.0/255.255.255.0", "192.0.2.0/24"}, {"192.0.2", "192.0.2.0/24"}, {"2001:db8", "2001:db8::/32"},
+		{"[192.0.2.1]:25", "192.0.2.1/32"}, {"192.0.2.0-192.0.2.255", "192.0.2.0/24"}, {"any", "0.0.0.0/0 ::/0"},
+		{"192.0.2.77/255.255.255.0", "192.0.2.0/24 192.0.2.77/32"}, {"010.0.0.1", "10.0.0.1/32 8.0.0.1/32"},
+		{"::ffff:192.0.2.0/120", "192.0.2.0/24"}, {"::ffff:192.0.2.1/24", "192.0.2.0/24"}, {"::ffff:192.0.2.1/64", "192.0.2.1/32"},
+		{"fe80::1%eth0", "fe80::1/128"}, {"192.0.2.1,2001:db8::/32;any", "192.0.2.1/32 2001:db8::/32 0.0.0.0/0 ::/0"},
+		{"", ""}, {",", ""}, {"mx.example.org", ""}, {"192.0.2.1/33", ""}, {"192.0.2.300", ""}, {"192.0.2.1,x", ""},
+		{strings.Repeat("1", 101), ""},
+	} {
+		var got []string
+		for _, network := range Meant(tt.text) {
+			if network != network.Masked() {
+				t.Errorf("Meant(%q): %v has host bits", tt.text, network)
+			}
+			got = append(got, network.String())
+		}
+		if s := strings.Join(got, " "); s != tt.want {
+			t.Errorf("Meant(%q) = %q; want %q", tt.text, s, tt.want)
+		}
+	}
 }

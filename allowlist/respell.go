@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ const maxMeant = 4
 
 // respell is s in our spelling if it is in a form that other programs use, else "".
 func respell(s string) string {
-	for _, form := range []func(string) string{logged, netmask, octets, hextets, span} {
+	for _, form := range []func(string) string{logged, netmask, zeros, octets, hextets, span} {
 		if meant := form(s); meant != "" {
 			return meant
 		}
@@ -50,6 +51,41 @@ func netmask(s string) string {
 	}
 	return either(netip.PrefixFrom(addr, bits.LeadingZeros32(host)))
 }
+
+// zeros knows octets with zeros before them, as lists in columns have. Some programs take such a
+// one for octal: 010.0.0.1 is 10.0.0.1 or 8.0.0.1.
+func zeros(s string) string {
+	text, length, slash := strings.Cut(s, "/")
+	n, ok := 32, true
+	if slash {
+		n, ok = number(length, 32)
+	}
+	octets := strings.Split(text, ".")
+	if !ok || len(octets) != 4 || !slices.ContainsFunc(octets, led) {
+		return ""
+	}
+	var meant []string
+	for _, base := range []int{10, 8} { // of those that have zeros before them
+		var quad [4]byte
+		ok := true
+		for i, octet := range octets {
+			b := base
+			if !led(octet) {
+				b = 10
+			}
+			v, err := strconv.ParseUint(octet, b, 8)
+			quad[i], ok = byte(v), ok && err == nil
+		}
+		as := either(netip.PrefixFrom(netip.AddrFrom4(quad), n))
+		if ok && !slices.Contains(meant, as) {
+			meant = append(meant, as)
+		}
+	}
+	return strings.Join(meant, " or ")
+}
+
+// led says whether a number has a zero before it.
+func led(octet string) bool { return len(octet) > 1 && octet[0] == '0' }
 
 // octets knows the first octets of IPv4 addresses: 192.0.2, 192.0.2., 192.0.2.*, 192.0/16.
 func octets(s string) string {

@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Again becomes a newer build of the calling program itself, with argv and environ as they are given and these descriptors
-// still open: same process, same children.
+// Again becomes a newer build of the calling program itself, with argv and environ as they are
+// given and these descriptors still open: same process, same children.
 //
-// Go handles a signal from signal.Notify on, and until then the new program does what is the default of it, mostly to end: for
-// some milliseconds. SIGUSR2 waits meanwhile, so that it is not lost. SIGHUP cannot, since a Go program unblocks it when
-// it starts: the caller has it ignored before, and does afterwards what it asks for. SIGTERM may well end the program.
+// Go handles a signal from signal.Notify on, and until then the new program does what is the
+// default of it, mostly to end: for some milliseconds. SIGUSR2 waits meanwhile, so that it is not
+// lost. SIGHUP cannot, since a Go program unblocks it when it starts: the caller has it ignored
+// before, and does afterwards what it asks for. SIGTERM may well end the program.
 //
 // It returns only on failure, with an *os.PathError, and then all is as it was before.
 func Again(path string, argv, environ []string, fds []int) error {
@@ -45,9 +46,10 @@ func Again(path string, argv, environ []string, fds []int) error {
 // maxAnswer is how much of what a program says is read.
 const maxAnswer = 4096
 
-// Ask runs a program with one argument, for so long at most, and returns what it writes to stdout. The error says
-// why it could not be run, or did not close stdout in time; with what status it ends is of no matter. It is killed then, if it
-// has not ended, and another goroutine may be the one to reap it.
+// Ask runs a program with one argument, for so long at most, and returns what it writes to stdout.
+// The error says why it could not be run, or did not close stdout in time; with what status it ends
+// is of no matter. It is killed then, if it has not ended, and another goroutine may be the one to
+// reap it.
 func Ask(path, arg string, atMost time.Duration) (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -60,7 +62,8 @@ func Ask(path, arg string, atMost time.Duration) (string, error) {
 		return "", err
 	}
 	defer null.Close()
-	// A number would not do: another goroutine may have reaped the child, and the number may be another's by then.
+	// A number would not do: another goroutine may have reaped the child, and the number may be
+	// another's by then.
 	child := -1
 	_, err = syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
 		Env:   environment(os.Environ(), Ends{}),
@@ -80,8 +83,8 @@ func Ask(path, arg string, atMost time.Duration) (string, error) {
 	return said.String(), nil
 }
 
-// end kills a child, if it still runs, and reaps it, if nobody has. Before Linux 5.4 there is no descriptor
-// of it, and it is left to itself.
+// end kills a child, if it still runs, and reaps it, if nobody has. Before Linux 5.4 there is no
+// descriptor of it, and it is left to itself.
 func end(child int) {
 	if child < 0 {
 		return

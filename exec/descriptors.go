@@ -7,11 +7,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CloseOnExec marks every descriptor from 3 up, so that execve(2) closes it and a failed one leaves it open. Nearly all
-// are marked already; what is not came from our parent, who may not know of it either.
+// CloseOnExec marks every descriptor from 3 up, so that execve(2) closes it and a failed one leaves
+// it open. Nearly all are marked already; what is not came from our parent, who may not know of it
+// either.
 //
-// [Stdio.Replace] does it by itself. Who uses [Stdio.Spawn] does it once at its start, opens everything with O_CLOEXEC from
-// then on, and Spawn need not look at 20,000 descriptors for each MTA.
+// [Stdio.Replace] does it by itself. Who uses [Stdio.Spawn] does it once at its start, opens
+// everything with O_CLOEXEC from then on, and Spawn need not look at 20,000 descriptors for each
+// MTA.
 func CloseOnExec() {
 	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
 		return
@@ -44,8 +46,9 @@ func closeOnExecListed() error {
 	}
 }
 
-// closeOnExecCounted marks whatever is open below 65,536, without /proc. More can be open only where the hard limit
-// allows it, which may be a thousand million: counting to there would take minutes of the client's time.
+// closeOnExecCounted marks whatever is open below 65,536, without /proc. More can be open only
+// where the hard limit allows it, which may be a thousand million: counting to there would take
+// minutes of the client's time.
 func closeOnExecCounted() {
 	for fd := 3; fd < 1<<16; fd++ {
 		unix.CloseOnExec(fd) // EBADF for most

@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hooks runs hooks: programs of the administrator's that are told of something and have no client. A process has one Hooks,
-// made by [NewHooks].
+// Hooks runs hooks: programs of the administrator's that are told of something and have no client.
+// A process has one Hooks, made by [NewHooks].
 //
-// A hook is called by the base name of its path. Of ours it inherits the user, the umask and the RLIMIT_NOFILE that we were
-// started with, and nothing else: fd 0 is /dev/null, fds 1 and 2 lead to us, no other is open; the environment is the one
-// given, the working directory is /, session and process group are its own, every signal has its default and none is blocked.
+// A hook is called by the base name of its path. Of ours it inherits the user, the umask and the
+// RLIMIT_NOFILE that we were started with, and nothing else: fd 0 is /dev/null, fds 1 and 2 lead to
+// us, no other is open; the environment is the one given, the working directory is /, session and
+// process group are its own, every signal has its default and none is blocked.
 type Hooks struct {
 	later func()     // what was put off can be reaped now; nil: nobody reaps but Run
 	forks sync.Mutex // one at a time: see Fork
@@ -28,12 +29,13 @@ type Hooks struct {
 	putOff atomic.Bool // Reap, because of mu
 }
 
-// NewHooks prepares a process for hooks. Whatever its parent had it ignore is set to the default, in the process itself, as a
-// child inherits it from there: call signal.Notify before, and not at the same moment, for each signal that must not do what is its
-// default.
+// NewHooks prepares a process for hooks. Whatever its parent had it ignore is set to the default,
+// in the process itself, as a child inherits it from there: call signal.Notify before, and not at
+// the same moment, for each signal that must not do what is its default.
 //
-// A process that reaps whatever there is to reap does so by [Hooks.Reap], and is called back by later, from any goroutine,
-// when that had to be put off. All others pass nil, and leave wait4(-1) alone.
+// A process that reaps whatever there is to reap does so by [Hooks.Reap], and is called back by
+// later, from any goroutine, when that had to be put off. All others pass nil, and leave wait4(-1)
+// alone.
 func NewHooks(later func()) (*Hooks, error) {
 	CloseOnExec()
 	if err := hearIgnored(); err != nil {
@@ -48,19 +50,21 @@ const (
 	lookEvery = 20 * time.Millisecond // where there is no pidfd to wait for
 )
 
-// Run runs a hook until it ends, for so long at most. Then it gets SIGKILL, and with it all that it has started and that has not
-// left its process group. What a hook that ends in time has left running stays, but nobody listens to it any more.
+// Run runs a hook until it ends, for so long at most. Then it gets SIGKILL, and with it all that it
+// has started and that has not left its process group. What a hook that ends in time has left
+// running stays, but nobody listens to it any more.
 //
-// argv[0] must be an absolute path. A program that somebody else than root or we can write is refused: we may be root.
+// argv[0] must be an absolute path. A program that is not [Trusted] is refused: we may be root.
 //
-// A nil error says that the hook has ended in time and with status 0. Any other is a single line: the program, how it ended or why it
-// could not be started, and the first line of what it said. Any number of goroutines may call Run.
+// A nil error says that the hook has ended in time and with status 0. Any other is a single line:
+// the program, how it ended or why it could not be started, and the first line of what it said. Any
+// number of goroutines may call Run.
 func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
 	path, args, err := program(argv)
 	if err != nil {
 		return err
 	}
-	if err := trusted(path); err != nil {
+	if err := Trusted(path); err != nil {
 		return err
 	}
 	c, err := h.start(path, args, environ)
@@ -91,8 +95,9 @@ func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
 	return fmt.Errorf("%s: %s", path, how)
 }
 
-// Reap reaps every child that has ended, without waiting for one, and calls other for each that is no hook. It may not call
-// Hooks in turn. While a hook is being started Reap does nothing, and later is called afterwards.
+// Reap reaps every child that has ended, without waiting for one, and calls other for each that is
+// no hook. It may not call Hooks in turn. While a hook is being started Reap does nothing, and
+// later is called afterwards.
 func (h *Hooks) Reap(other func(pid int, status unix.WaitStatus)) {
 	if !h.mu.TryLock() {
 		h.putOff.Store(true)
@@ -126,8 +131,8 @@ func (h *Hooks) unlock() {
 	}
 }
 
-// Fork runs what starts another child, and lets no hook be started meanwhile: Go's runtime loses a processor to each fork, and who must
-// go on beside them must know how many there can be.
+// Fork runs what starts another child, and lets no hook be started meanwhile: Go's runtime loses a
+// processor to each fork, and who must go on beside them must know how many there can be.
 func (h *Hooks) Fork(start func()) {
 	h.forks.Lock()
 	defer h.forks.Unlock()
@@ -267,7 +272,8 @@ func (c *child) status(atMost time.Duration) (status unix.WaitStatus, ended bool
 	}
 }
 
-// listen takes what the hook has said, and keeps its beginning. It reports whether there may be more.
+// listen takes what the hook has said, and keeps its beginning. It reports whether there may be
+// more.
 func (c *child) listen() bool {
 	var b [4096]byte
 	for range 16 { // one that never stops must not keep us from the clock
@@ -287,19 +293,4 @@ func (c *child) listen() bool {
 func firstLine(text []byte) string {
 	line, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
 	return string(bytes.TrimSpace(line))
-}
-
-// trusted refuses a program that somebody else than root and we can write.
-func trusted(path string) error {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return &os.PathError{Op: "exec", Path: path, Err: err}
-	}
-	if st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
-		return fmt.Errorf("%s: belongs to uid %d, who could have us run anything; chown it to root", path, st.Uid)
-	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("%s: mode %#o lets others write it; chmod go-w it", path, st.Mode&0o7777)
-	}
-	return nil
 }

@@ -6,10 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LetGo ends our part in the client's connection, for a process that has yet something to do when the client has its reply. Not
-// by close(2) alone: systemd leaves us a further descriptor of the connection.
+// LetGo ends our part in the client's connection, for a process that has yet something to do when
+// the client has its reply. Not by close(2) alone: systemd leaves us a further descriptor of the
+// connection.
 //
-// The error is an *os.PathError about /dev/null, which fds 0 and 1 are from now on; then they stay what they were.
+// The error is an *os.PathError about /dev/null, which fds 0 and 1 are from now on; then they stay
+// what they were.
 func (s *Stdio) LetGo() error {
 	_ = unix.Shutdown(0, unix.SHUT_RDWR) // ENOTCONN: the client was faster
 	if s.stderr > 2 {

@@ -8,7 +8,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The client sees the end of its connection, although the process goes on and there is another descriptor of it: ours.
+// The client sees the end of its connection, although the process goes on and there is another
+// descriptor of it: ours.
 func TestLetGo(t *testing.T) {
 	logFile := openFile(t, t.TempDir()+"/log")
 	for name, tt := range map[string]struct {

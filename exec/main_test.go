@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +23,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The program that Replace runs in these tests is cat(1): it opens nothing, handles no signal and sets no limit, so that
-// /proc shows of it just what it inherited, and what it echoes shows that the client reaches it and is reached.
+// The program that Replace runs in these tests is cat(1): it opens nothing, handles no signal and
+// sets no limit, so that /proc shows of it just what it inherited, and what it echoes shows that
+// the client reaches it and is reached.
 //
 // The test binary plays what comes before, in one process and hence one pid:
 //
@@ -38,12 +40,17 @@ type spoiled struct {
 	Ignore   []int    // signals
 	Block    []int    // signals
 	Nofile   []uint64 // soft and hard RLIMIT_NOFILE
+	Memory   uint64   // RLIMIT_AS
 	Closed   []int    // among 0, 1 and 2
 	NonBlock bool
 	Argv     []string // the MTA; cat if empty
 	Failures int      // try a program that is missing first, as often
 	Panic    bool     // panic once the MTA could not be started
 	LetGo    bool     // go on without the client
+	Program  string   // the wrapper; the test binary if empty
+
+	SetStderr bool // to Stderr
+	Stderr    Stderr
 
 	// For a room alone.
 	Room     bool
@@ -52,6 +59,9 @@ type spoiled struct {
 }
 
 func TestMain(m *testing.M) {
+	if os.Args[0] == RelayName {
+		Relay()
+	}
 	var s spoiled
 	role, arg, _ := strings.Cut(os.Getenv(roleName), " ")
 	if role != "" {
@@ -67,7 +77,7 @@ func TestMain(m *testing.M) {
 			next = "room "
 		}
 		os.Setenv(roleName, next+arg)
-		panic(unix.Exec(os.Args[0], os.Args, os.Environ()))
+		panic(unix.Exec(cmp.Or(s.Program, os.Args[0]), os.Args, os.Environ()))
 	case "wrapper":
 		s.wrap()
 	case "room":
@@ -103,6 +113,9 @@ func (s *spoiled) prepare() {
 	for _, fd := range s.Closed {
 		must(unix.Close(fd))
 	}
+	if s.Memory > 0 {
+		must(unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: s.Memory, Max: s.Memory}))
+	}
 }
 
 // wrap is what main does, as far as this package is concerned.
@@ -115,6 +128,9 @@ func (s *spoiled) wrap() {
 		must(stdio.LetGo())
 		time.Sleep(lab.Patience) // until the test has looked at us
 		return
+	}
+	if s.SetStderr {
+		_ = stdio.SetStderr(s.Stderr)
 	}
 	before := threadStatus()
 	for range s.Failures {
@@ -143,10 +159,11 @@ func (s *spoiled) wrap() {
 var someEnds = Ends{
 	Client: netip.MustParseAddrPort("192.0.2.9:51544"),
 	Server: netip.MustParseAddrPort("[2001:db8::25]:25"),
+	Host:   "mx.test",
 }
 
-// threadStatus is how the kernel sees the signals of the calling thread, and what fd 2 is; nothing if no descriptor is
-// free to look with.
+// threadStatus is how the kernel sees the signals of the calling thread, and what fd 2 is; nothing
+// if no descriptor is free to look with.
 func threadStatus() string {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -166,8 +183,9 @@ func threadStatus() string {
 	return b.String() + fd2 + "\n"
 }
 
-// ignore makes the kernel ignore signal n, whatever n is. The kernel wants the address of a struct sigaction: a mapped file
-// that holds SIG_IGN, the number 1, in its first field has one that is a plain number.
+// ignore makes the kernel ignore signal n, whatever n is. The kernel wants the address of a struct
+// sigaction: a mapped file that holds SIG_IGN, the number 1, in its first field has one that is a
+// plain number.
 func ignore(n int) {
 	fd, err := unix.MemfdCreate("sigaction", unix.MFD_CLOEXEC)
 	must(err)
@@ -228,7 +246,8 @@ type session struct {
 	cmd    *osexec.Cmd
 }
 
-// fds says what a session gets as fds 1 and 2, and where it runs; fd 0 is the client's socket. nil is the client's too.
+// fds says what a session gets as fds 1 and 2, and where it runs; fd 0 is the client's socket. nil
+// is the client's too.
 type fds struct {
 	stdout, stderr *os.File
 	dir            string
@@ -242,6 +261,16 @@ func start(t *testing.T, s spoiled, f fds) *session {
 }
 
 func startOn(t *testing.T, s spoiled, f fds, client net.Conn, server int) *session {
+	t.Helper()
+	ses := launch(t, s, f, client, server)
+	if got := ses.line(); got != "ready" {
+		t.Fatalf("the wrapper said %q; want ready", got)
+	}
+	return ses
+}
+
+// launch starts a wrapper that may not come to anything.
+func launch(t *testing.T, s spoiled, f fds, client net.Conn, server int) *session {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -278,14 +307,11 @@ func startOn(t *testing.T, s spoiled, f fds, client net.Conn, server int) *sessi
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	if got := ses.line(); got != "ready" {
-		t.Fatalf("the wrapper said %q; want ready", got)
-	}
 	return ses
 }
 
-// connect makes a real TCP connection over loopback. The server's end is a bare descriptor, in blocking mode and with
-// Nagle's algorithm, as super-servers hand it over and net.Conn would not.
+// connect makes a real TCP connection over loopback. The server's end is a bare descriptor, in
+// blocking mode and with Nagle's algorithm, as super-servers hand it over and net.Conn would not.
 func connect(t *testing.T) (client net.Conn, server int) {
 	t.Helper()
 	l, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -400,8 +426,8 @@ func (s *session) fds() []string {
 	return names
 }
 
-// variables returns the value of each name in the environment that the process was started with, and fails on a name
-// that is there twice.
+// variables returns the value of each name in the environment that the process was started with,
+// and fails on a name that is there twice.
 func (s *session) variables() map[string]string {
 	s.t.Helper()
 	vars := make(map[string]string)

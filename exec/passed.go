@@ -8,14 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the sockets begin that a service manager passes (sd_listen_fds(3)), and how many are looked at.
+// Where the sockets begin that a service manager passes (sd_listen_fds(3)), and how many are looked
+// at.
 const firstPassed, mostPassed = 3, 1024
 
 // mostWrong is how many are told of that are not what they should be.
 const mostWrong = 5
 
-// Passed are the sockets that the environment promises (LISTEN_PID, LISTEN_FDS). What unfit finds to be no socket of
-// the kind that is wanted is left out, and wrong says why of each. Nothing is promised to another process than ours.
+// Passed are the sockets that the environment promises (LISTEN_PID, LISTEN_FDS). What unfit finds
+// to be no socket of the kind that is wanted is left out, and wrong says why of each. Nothing is
+// promised to another process than ours.
 func Passed(unfit func(fd int) error) (fds []int, wrong []string) {
 	pid, n := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	if n == "" {

@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Where another goroutine reaps all there is, each hook's status finds its way to who waits for it, and everybody else's to
-// the reaper.
+// Where another goroutine reaps all there is, each hook's status finds its way to who waits for it,
+// and everybody else's to the reaper.
 func TestHooksAmongOthers(t *testing.T) {
 	const each, rounds = 6, 25
 	again := make(chan struct{}, 1)

@@ -11,23 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ends are the two ends of the connection, IPv4-mapped IPv6 addresses unmapped.
-type Ends struct{ Client, Server netip.AddrPort }
+// Ends are the two ends of the connection, IPv4-mapped IPv6 addresses unmapped, and the name that
+// the server goes by.
+type Ends struct {
+	Client, Server netip.AddrPort
+	Host           string
+}
 
-// Replace becomes the program argv[0], a path, with argv[1:] as its arguments and the base name of the path as its name.
-// What else the program inherits is in the package comment. PATH is not searched.
+// Replace becomes the program argv[0], a path, with argv[1:] as its arguments and the base name of
+// the path as its name. What else the program inherits is in the package comment. PATH is not
+// searched.
 //
-// It returns only on failure, and then all is as it was before, so that the client can be told: fd 2 is hidden again, the
-// signals are handled as before. (Only TCP_NODELAY stays, and the soft RLIMIT_NOFILE of our start.) The error is an
-// *os.PathError that says which program and why, errors.Is finds its errno; or an *os.SyscallError when the kernel
-// refused a preparation.
+// It returns only on failure, and then all is as it was before, so that the client can be told: fd
+// 2 is hidden again, the signals are handled as before. (Only the options of the client's socket
+// stay, and the soft RLIMIT_NOFILE of our start.) The error is an *os.PathError that says which
+// program and why, errors.Is finds its errno; or an *os.SyscallError when the kernel refused a
+// preparation.
 func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	path, args, err := program(argv)
 	if err != nil {
 		return err
 	}
 	env := environment(environ, ends)
-	noDelay(0)
+	prepare(0)
 	CloseOnExec()
 
 	// The mask is the thread's own: the thread that empties it must be the one that calls execve.
@@ -39,13 +45,13 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	}
 	defer before.restore()
 
-	// As late as can be: from here on a panic would be read by the client.
-	if err := s.showStderr(); err != nil {
+	// As late as can be: from here on a panic may be read by the client.
+	hide, err := s.showStderr()
+	if err != nil {
 		return err
 	}
 	err = unix.Exec(path, args, env)
-	// Should /dev/null be out of reach all of a sudden, the caller's reply still matters more than this.
-	_ = s.hideStderr()
+	hide()
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 }
 
@@ -58,12 +64,8 @@ func program(argv []string) (path string, args []string, err error) {
 	return path, append([]string{path[strings.LastIndexByte(path, '/')+1:]}, argv[1:]...), nil
 }
 
-// noDelay sets TCP_NODELAY. Where that fails fd is no TCP socket, or its client is gone: the MTA will find out by itself.
-func noDelay(fd int) {
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-}
-
-// explain says what execve(2) means where its errno, read alone, sends the administrator the wrong way.
+// explain says what execve(2) means where its errno, read alone, sends the administrator the wrong
+// way.
 func explain(path string, err error) error {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {

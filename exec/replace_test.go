@@ -157,7 +157,8 @@ func TestNoFreeDescriptor(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, spoiled{Nofile: []uint64{100, 200}, Failures: tt.failures}, fds{stderr: tt.stderr})
-			// From outside, so that Go does not know, and gives the MTA the 100 of the start that it needs to load.
+			// From outside, so that Go does not know, and gives the MTA the 100 of the start that
+			// it needs to load.
 			if err := unix.Prlimit(s.pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 200}, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -189,17 +190,6 @@ func TestBlockingMode(t *testing.T) {
 				t.Errorf("O_NONBLOCK is %v; want %v", got, nonBlock)
 			}
 		})
-	}
-}
-
-func TestNoDelay(t *testing.T) {
-	s := start(t, spoiled{}, fds{})
-	if on, err := unix.GetsockoptInt(s.server, unix.IPPROTO_TCP, unix.TCP_NODELAY); on != 0 || err != nil {
-		t.Fatalf("TCP_NODELAY is %d already, %v: the test proves nothing", on, err)
-	}
-	s.become()
-	if on, err := unix.GetsockoptInt(s.server, unix.IPPROTO_TCP, unix.TCP_NODELAY); on == 0 || err != nil {
-		t.Errorf("TCP_NODELAY is %d, %v; want 1", on, err)
 	}
 }
 

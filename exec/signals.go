@@ -15,11 +15,12 @@ const (
 	sigIgn    = 1  // SIG_IGN, where the address of a handler would be
 )
 
-// signalTable is where the kernel writes and reads the struct sigaction of each signal: that of signal n in slot n.
+// signalTable is where the kernel writes and reads the struct sigaction of each signal: that of
+// signal n in slot n.
 //
-// rt_sigaction(2) wants addresses. Memory of our own mapping has one that is a plain number, which no garbage
-// collector moves, and it is born as zeros: a slot of zeros is the struct sigaction of SIG_DFL, and slot 0 stays
-// so, since no signal has that number.
+// rt_sigaction(2) wants addresses. Memory of our own mapping has one that is a plain number, which
+// no garbage collector moves, and it is born as zeros: a slot of zeros is the struct sigaction of
+// SIG_DFL, and slot 0 stays so, since no signal has that number.
 type signalTable uintptr
 
 func mapSignalTable() (signalTable, error) {
@@ -45,8 +46,8 @@ func (t signalTable) load(n uintptr) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(t)+n*slotBytes, 0, setBytes, 0, 0)
 }
 
-// setDefault gives signal n its default disposition and writes the one it had into its slot. SIGKILL and SIGSTOP answer
-// EINVAL: they cannot have another.
+// setDefault gives signal n its default disposition and writes the one it had into its slot.
+// SIGKILL and SIGSTOP answer EINVAL: they cannot have another.
 func (t signalTable) setDefault(n uintptr) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(t), uintptr(t)+n*slotBytes, setBytes, 0, 0)
 }
@@ -57,14 +58,16 @@ type signalState struct {
 	mask  unix.Sigset_t
 }
 
-// defaultSignals gives every signal its default disposition and the calling thread an empty mask. The thread must be
-// locked until execve or restore. The error is an *os.SyscallError, and then nothing has changed.
+// defaultSignals gives every signal its default disposition and the calling thread an empty mask.
+// The thread must be locked until execve or restore. The error is an *os.SyscallError, and then
+// nothing has changed.
 //
-// execve(2) itself turns a handler into the default, but hands on what is ignored. Go does not handle every signal: it
-// leaves SIGHUP and SIGINT ignored if it finds them so, and never touches SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, nor the
-// real-time signals 32 and 34. os/signal could take over the first six, at the price of a thread, but not the last two. So
-// the kernel is told, for all signals, without asking what Go has done. Go's own handlers are gone from then on, which
-// is well for the instant before execve, in which nothing faults and nothing is written.
+// execve(2) itself turns a handler into the default, but hands on what is ignored. Go does not
+// handle every signal: it leaves SIGHUP and SIGINT ignored if it finds them so, and never touches
+// SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, nor the real-time signals 32 and 34. os/signal could take
+// over the first six, at the price of a thread, but not the last two. So the kernel is told, for
+// all signals, without asking what Go has done. Go's own handlers are gone from then on, which is
+// well for the instant before execve, in which nothing faults and nothing is written.
 func defaultSignals() (*signalState, error) {
 	table, err := mapSignalTable()
 	if err != nil {
@@ -90,9 +93,10 @@ func (s *signalState) restore() {
 	s.table.unmap()
 }
 
-// emptyMask lets every signal through to the calling thread and returns the mask that it had. It comes before
-// dispositions change: what was sent to us while our parent ignored and blocked it is dropped now, as it would have been
-// then. The other way round it would meet the default, which is mostly to kill.
+// emptyMask lets every signal through to the calling thread and returns the mask that it had. It
+// comes before dispositions change: what was sent to us while our parent ignored and blocked it is
+// dropped now, as it would have been then. The other way round it would meet the default, which is
+// mostly to kill.
 func emptyMask() (before unix.Sigset_t, err error) {
 	err = unix.PthreadSigmask(unix.SIG_SETMASK, new(unix.Sigset_t), &before)
 	return before, os.NewSyscallError("rt_sigprocmask", err)
@@ -102,9 +106,10 @@ func restoreMask(mask unix.Sigset_t) {
 	unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
 }
 
-// hearIgnored gives its default disposition to every signal that is ignored, and touches no other: a signal that Go
-// handles, for os/signal or for itself, is handled as before. A signal.Notify at the very same time for a signal that is still
-// ignored could be undone. The error is an *os.SyscallError, and then nothing has changed.
+// hearIgnored gives its default disposition to every signal that is ignored, and touches no other:
+// a signal that Go handles, for os/signal or for itself, is handled as before. A signal.Notify at
+// the very same time for a signal that is still ignored could be undone. The error is an
+// *os.SyscallError, and then nothing has changed.
 func hearIgnored() error {
 	table, err := mapSignalTable()
 	if err != nil {
@@ -126,8 +131,8 @@ func hearIgnored() error {
 	return nil
 }
 
-// read returns a copy of the table. A pipe makes it: Go has no way to look at an address that is a number, short of package
-// unsafe, but the kernel has, and a pipe takes this much at once.
+// read returns a copy of the table. A pipe makes it: Go has no way to look at an address that is a
+// number, short of package unsafe, but the kernel has, and a pipe takes this much at once.
 func (t signalTable) read() ([]byte, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {

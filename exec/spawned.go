@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spawned finds the programs that Spawn has started, ours or another's, and that still run: the pid for each client, by what their
-// environment says and that they lead a session. It reads all of /proc, some milliseconds of work, and finds nothing where that cannot
-// be read. Anybody can set an environment, so it is good for counting, not for signals.
+// Spawned finds the programs that Spawn has started, ours or another's, and that still run: the pid
+// for each client, by what their environment says and that they lead a session. It reads all of
+// /proc, some milliseconds of work, and finds nothing where that cannot be read. Anybody can set an
+// environment, so it is good for counting, not for signals.
 func Spawned() map[netip.AddrPort]int {
 	found := map[netip.AddrPort]int{}
 	dir, err := os.Open("/proc")
@@ -25,7 +26,8 @@ func Spawned() map[netip.AddrPort]int {
 		if err != nil {
 			continue
 		}
-		// A child of the program has the same environment, but leads no session of its own, or not this one.
+		// A child of the program has the same environment, but leads no session of its own, or not
+		// this one.
 		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 			continue
 		}

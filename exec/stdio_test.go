@@ -2,6 +2,8 @@ package exec
 
 import (
 	"os"
+	"slices"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +27,8 @@ func openFile(t *testing.T, path string) *os.File {
 	return f
 }
 
-// otherClient is the server's end of another TCP connection; who reads at its other end is a stranger too.
+// otherClient is the server's end of another TCP connection; who reads at its other end is a
+// stranger too.
 func otherClient(t *testing.T) *os.File {
 	t.Helper()
 	_, server := connect(t)
@@ -74,48 +77,59 @@ func TestTakeStdio(t *testing.T) {
 		{"stderr closed", fds{}, []int{2}, "stderr false stdout false", null, same, null},
 		{"both closed", fds{}, []int{1, 2}, "stderr false stdout true", null, client, null},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, spoiled{Closed: tt.closed}, tt.fds)
-			outBefore, errBefore := s.link("fd/1"), s.link("fd/2")
-			s.become()
-			want := func(what, was string) string {
-				switch what {
-				case client:
-					return s.link("fd/0")
-				case same:
-					return was
+	for how, program := range map[string]string{"": "", ", as it is released": built(t, released)} {
+		for _, tt := range tests {
+			t.Run(tt.name+how, func(t *testing.T) {
+				s := start(t, spoiled{Closed: tt.closed, Program: program}, tt.fds)
+				was := func(fd int, given *os.File) string {
+					switch {
+					case slices.Contains(tt.closed, fd):
+						return null
+					case given == nil:
+						return s.link("fd/0")
+					}
+					return target(t, int(given.Fd()))
 				}
-				return what
-			}
-			if got := s.variables()["SEEN"]; got != tt.seen {
-				t.Errorf("TakeStdio saw %q; want %q", got, tt.seen)
-			}
-			if got, want := s.link("fd/1"), want(tt.out, outBefore); got != want {
-				t.Errorf("fd 1 of the MTA is %s; want %s", got, want)
-			}
-			if got, want := s.link("fd/2"), want(tt.err, errBefore); got != want {
-				t.Errorf("fd 2 of the MTA is %s; want %s", got, want)
-			}
-			if got := s.fds(); len(got) != 3 {
-				t.Errorf("fds %v; want 0, 1 and 2", got)
-			}
+				want := func(what, was string) string {
+					switch what {
+					case client:
+						return s.link("fd/0")
+					case same:
+						return was
+					}
+					return what
+				}
+				s.become()
+				if got := s.variables()["SEEN"]; got != tt.seen {
+					t.Errorf("TakeStdio saw %q; want %q", got, tt.seen)
+				}
+				if got, want := s.link("fd/1"), want(tt.out, was(1, tt.fds.stdout)); got != want {
+					t.Errorf("fd 1 of the MTA is %s; want %s", got, want)
+				}
+				if got, want := s.link("fd/2"), want(tt.err, was(2, tt.fds.stderr)); got != want {
+					t.Errorf("fd 2 of the MTA is %s; want %s", got, want)
+				}
+				if got := s.fds(); len(got) != 3 {
+					t.Errorf("fds %v; want 0, 1 and 2", got)
+				}
 
-			// And where fd 2 is in between, twice over: after TakeStdio and after a Replace that failed.
-			s = start(t, spoiled{Closed: tt.closed, Argv: []string{"/nonexistent/mta"}}, tt.fds)
-			errBefore = s.link("fd/2")
-			s.send("hello\n")
-			if got, want := s.line(), "421 exec /nonexistent/mta: no such file or directory"; got != want {
-				t.Fatalf("the client read %q; want %q", got, want)
-			}
-			if got, want := s.link("fd/2"), want(tt.meantime, errBefore); got != want {
-				t.Errorf("fd 2 of the wrapper is %s; want %s", got, want)
-			}
-		})
+				// And where fd 2 is in between, twice over: after TakeStdio and after a Replace
+				// that failed.
+				s = start(t, spoiled{Closed: tt.closed, Program: program, Argv: []string{"/nonexistent/mta"}}, tt.fds)
+				s.send("hello\n")
+				if got, want := s.line(), "421 exec /nonexistent/mta: no such file or directory"; got != want {
+					t.Fatalf("the client read %q; want %q", got, want)
+				}
+				if got, want := s.link("fd/2"), want(tt.meantime, was(2, tt.fds.stderr)); got != want {
+					t.Errorf("fd 2 of the wrapper is %s; want %s", got, want)
+				}
+			})
+		}
 	}
 }
 
-// A proxy with a connection for each direction. What the MTA says goes the other way, so cat echoes to nobody.
+// A proxy with a connection for each direction. What the MTA says goes the other way, so cat echoes
+// to nobody.
 func TestTakeStdioTwoSockets(t *testing.T) {
 	var client unix.Stat_t
 	other := otherClient(t)
@@ -182,7 +196,7 @@ func target(t *testing.T, fd int) string {
 	if err := unix.Fstat(fd, &st); err != nil {
 		t.Fatal(err)
 	}
-	link, err := os.Readlink("/proc/self/fd/" + string(rune('0'+fd)))
+	link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
 	if err != nil {
 		t.Fatal(err)
 	}

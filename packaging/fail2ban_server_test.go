@@ -175,9 +175,9 @@ func TestFail2banServer(t *testing.T) {
 	lab.NeedProgram(t, "fail2ban-server")
 	f := startFail2ban(t)
 
-	// 1. The log: the third offence is a ban. BLOCKED does not count, nor does a client that another
-	// client names. (fail2ban cannot undo a ban before an action's first ban is carried out. So one
-	// comes before.)
+	// 1. The log: the third offence is a ban. BLOCKED does not count, nor does a client that
+	// another client names. (fail2ban cannot undo a ban before an action's first ban is carried
+	// out. So one comes before.)
 	f.client("set", "sendwrap", "banip", "192.0.2.7")
 	f.unban("sendwrap", "192.0.2.7")
 	const server = "server=[198.51.100.5]:25 "
@@ -206,8 +206,8 @@ func TestFail2banServer(t *testing.T) {
 	// 3. A second ban, which fail2ban prolongs by bantime.increment.
 	const again = "CONNS client=[192.0.2.20]:1 " + server
 	f.appendLog("maillog-2", again, 1)
-	f.waitCall("block", "192.0.2.20 15s fail2ban-prolonged")
-	f.waitCall("unblock", "192.0.2.20")
+	f.waitCall("block -auto", "192.0.2.20 15s fail2ban-prolonged")
+	f.waitCall("unblock -auto", "192.0.2.20")
 	f.waitBlocks(nil)
 	f.appendLog("maillog-2", again, 1)
 	f.waitBlocks(map[string]int{"192.0.2.20/32 fail2ban-prolonged": 3600})

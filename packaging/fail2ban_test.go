@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -70,8 +70,8 @@ func TestFail2banFilter(t *testing.T) {
 			want = append(want, client.Addr().String())
 		}
 	}
-	words := []string{"ENDED", "STRIKE", "BLOCK", "UNBLOCK", "ONBLOCK"}
-	for _, v := range wrapper.Verdicts() {
+	words := []string{"ENDED", "STDERR", "STRIKE", "BLOCK", "UNBLOCK", "ONBLOCK"}
+	for _, v := range decide.Verdicts() {
 		words = append(words, v.String())
 	}
 	for _, data := range hostile {
@@ -87,6 +87,8 @@ func TestFail2banFilter(t *testing.T) {
 	} {
 		log = append(log, daemon+forged[0], daemon+forged[1])
 	}
+	// Bounces to forged senders, and sender verification, are no offence.
+	log = append(log, "mx sendwrap[7]: BADRCPTS client=[203.0.113.66]:25 sender=null network=203.0.113.66/32 bad=3/3")
 	for i := range log {
 		log[i] = stamp(i) + log[i]
 	}
@@ -116,7 +118,7 @@ func TestFail2banRealLines(t *testing.T) {
 		mode string
 		want []string
 	}{
-		{"enforce", []string{"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9"}},
+		{"enforce", []string{"127.0.0.4", "127.0.0.2", "127.0.0.3", "127.0.0.9"}},
 		{"observe", nil},
 	} {
 		t.Run(tt.mode, func(t *testing.T) {
@@ -126,7 +128,7 @@ func TestFail2banRealLines(t *testing.T) {
 			socket := filepath.Join(dir, "guard")
 			write(t, mta, greeter, 0o755)
 			conf := door(t, "mode "+tt.mode, "greet_delay 1s stress=1s", "block strikes=1 kill=off",
-				"client 127.0.0.1 greet_delay=290s", // it must speak before that
+				"client 127.0.0.4 greet_delay=290s", // it must speak before that
 				"client 127.0.0.2 client_rate=1/24h",
 				"client 127.0.0.3 client_conns=1 greet_delay=290s",
 				"mta "+mta, "guard_listen unix:"+socket, "bad_rcpts 1", "bad_rcpt_delay 0s")
@@ -161,8 +163,8 @@ func TestFail2banRealLines(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			talk("127.0.0.1", hostile[2]) // PREGREET
-			talk("127.0.0.1", hostile[3]) // BLOCKED
+			talk("127.0.0.4", hostile[2]) // PREGREET
+			talk("127.0.0.4", hostile[3]) // BLOCKED
 			talk("127.0.0.2", "")         // PASS
 			talk("127.0.0.2", "")         // RATE
 			waiting := connect("127.0.0.3", "")

@@ -5,42 +5,96 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sendwrap/tests/lab"
 )
 
-// make install copies every file, keeps executables executable, and does not overwrite an existing
-// sendwrap.conf.
-func TestInstall(t *testing.T) {
-	t.Parallel()
-	mk := lab.NeedProgram(t, "make")
-	dir := t.TempDir()
-	for _, name := range []string{"docs", "packaging"} {
-		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("..", name))); err != nil {
+// source is a copy of what make install reads, with a program that make has built, and a Go that
+// fails.
+type source struct {
+	*testing.T
+	dir, path string
+}
+
+func newSource(t *testing.T) source {
+	t.Helper()
+	lab.NeedProgram(t, "make")
+	s := source{t, t.TempDir(), t.TempDir()}
+	copied := []string{"Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "sendwrap.conf.example"}
+	for _, pattern := range []string{
+		"docs/*", "packaging/*", "go.*", "*.go", "allowlist/*", "exec/*", "wrapper/*.go",
+	} {
+		names, err := filepath.Glob(filepath.Join("..", pattern))
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	for _, name := range []string{"Makefile", "sendwrap.conf.example"} {
-		write(t, filepath.Join(dir, name), read(t, "../"+name), 0o644)
-	}
-	write(t, filepath.Join(dir, "sendwrap"), greeter, 0o755) // as if built
-	install := func(destdir string) {
-		t.Helper()
-		cmd := exec.Command(mk, "-o", "all", "install", "DESTDIR="+destdir)
-		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH")}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("make install: %v\n%s", err, out)
+		for _, name := range names {
+			copied = append(copied, strings.TrimPrefix(name, "../"))
 		}
 	}
+	for _, name := range copied {
+		s.copy(name)
+	}
+	write(t, filepath.Join(s.path, "go"), "#!/bin/sh\necho there is no Go >&2\nexit 1\n", 0o755)
+	write(t, filepath.Join(s.dir, "sendwrap"), greeter, 0o755)
+	return s
+}
+
+func (s source) copy(name string) {
+	s.Helper()
+	from, to := filepath.Join("..", name), filepath.Join(s.dir, name)
+	info, err := os.Stat(from)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if info.IsDir() {
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			s.Fatal(err)
+		}
+		return
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		s.Fatal(err)
+	}
+	write(s.T, to, read(s.T, from), info.Mode())
+}
+
+func (s source) make(args ...string) (said string, err error) {
+	cmd := exec.Command("make", args...)
+	cmd.Dir, cmd.Env = s.dir, []string{"PATH=" + s.path + ":" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (s source) must(args ...string) (said string) {
+	s.Helper()
+	said, err := s.make(args...)
+	if err != nil {
+		s.Fatalf("make %q: %v\n%s", args, err, said)
+	}
+	return said
+}
+
+// make install copies every file, keeps executables executable, and does not overwrite an existing
+// sendwrap.conf. It needs no Go where the program is built, and builds where it is older than what
+// it is made of.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	s := newSource(t)
 	const doc = "usr/local/share/doc/sendwrap/"
 	want := map[string]fs.FileMode{
 		"usr/local/sbin/sendwrap": 0o755, "usr/local/sbin/sendwrap-nft": 0o755,
 		"usr/local/share/man/man8/sendwrap.8": 0o644, "usr/local/share/man/man5/sendwrap.conf.5": 0o644,
-		"etc/sendwrap.conf": 0o644, doc + "sendwrap.conf.example": 0o644,
-		doc + "packaging/sendwrap-nft": 0o755, doc + "packaging/tcpserver.run": 0o755,
-		doc + "packaging/listen.run": 0o755,
+		"etc/sendwrap.conf": 0o644, doc + "packaging/sendwrap-nft": 0o755,
+		doc + "packaging/tcpserver.run": 0o755, doc + "packaging/listen.run": 0o755,
+	}
+	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "sendwrap.conf.example",
+		"docs/OPERATIONS.md", "docs/HACKING.md", "docs/DESIGN.md", "docs/BENCHMARKS.md"} {
+		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {
 		if _, named := want[doc+"packaging/"+name]; !named && !strings.HasSuffix(name, ".go") {
@@ -48,11 +102,11 @@ func TestInstall(t *testing.T) {
 		}
 	})
 
-	for _, destdir := range []string{filepath.Join(dir, "absolute"), "relative"} {
-		install(destdir)
+	for _, destdir := range []string{filepath.Join(s.dir, "absolute"), "relative"} {
+		s.must("install", "DESTDIR="+destdir)
 		root := destdir
 		if !filepath.IsAbs(root) {
-			root = filepath.Join(dir, root)
+			root = filepath.Join(s.dir, root)
 		}
 		got := map[string]fs.FileMode{}
 		files(t, root, func(name string, info fs.FileInfo) { got[name] = info.Mode() })
@@ -60,8 +114,8 @@ func TestInstall(t *testing.T) {
 			if got[name] != mode {
 				t.Errorf("%s: mode %v; want %v", name, got[name], mode)
 			}
-			from, packaged := strings.CutPrefix(name, doc+"packaging/")
-			if packaged && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, from) {
+			from, is := strings.CutPrefix(name, doc)
+			if is && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, "../"+from) {
 				t.Errorf("%s differs from %s", name, from)
 			}
 			delete(got, name)
@@ -75,9 +129,68 @@ func TestInstall(t *testing.T) {
 		}
 		conf := filepath.Join(root, "etc/sendwrap.conf")
 		write(t, conf, "mode observe\n", 0o644)
-		install(destdir)
+		s.must("install", "DESTDIR="+destdir)
 		if read(t, conf) != "mode observe\n" {
 			t.Error("make install has overwritten sendwrap.conf")
+		}
+	}
+
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(s.dir, "main.go"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	said, err := s.make("install", "DESTDIR=later")
+	if err == nil || !strings.Contains(said, "there is no Go") {
+		t.Errorf("with a program that is older than its source: %v\n%s\nwant it to be built", err, said)
+	}
+}
+
+// With another prefix every text names the program where it is. make uninstall removes what make
+// install has put there, and says what it leaves; what others have put beside it stays.
+func TestInstallElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"/usr", "/opt/mail", "/usr/local"} {
+		s := newSource(t)
+		root := filepath.Join(s.dir, "root")
+		args := []string{"DESTDIR=" + root, "prefix=" + prefix}
+		s.must(append(args, "install")...)
+		named := 0
+		files(t, root, func(name string, _ fs.FileInfo) {
+			text := read(t, filepath.Join(root, name))
+			named += strings.Count(text, prefix+"/sbin/sendwrap")
+			for _, left := range []string{"/usr/local/sbin/sendwrap", "/usr/local/share/doc/sendwrap"} {
+				if prefix != "/usr/local" && strings.Contains(text, left) {
+					t.Errorf("prefix %s: %s has %s", prefix, name, left)
+				}
+			}
+		})
+		if named < 20 { // units, super-servers' lines, man pages, README
+			t.Errorf("prefix %s: the program is named %d times", prefix, named)
+		}
+
+		others := filepath.Join(root, prefix, "share/doc/sendwrap/packaging/notes")
+		write(t, others, "", 0o644)
+		said := s.must(append(args, "uninstall")...)
+		want := "left: /etc/sendwrap.conf and /var/lib/sendwrap, where the ledger is\n"
+		if !strings.HasSuffix(said, want) {
+			t.Errorf("make uninstall says %q; want %q at the end", said, want)
+		}
+		var left []string
+		files(t, root, func(name string, _ fs.FileInfo) { left = append(left, "/"+name) })
+		slices.Sort(left)
+		stays := []string{"/etc/sendwrap.conf", strings.TrimPrefix(others, root)}
+		if !slices.Equal(left, stays) {
+			t.Errorf("make uninstall leaves %q; want %q", left, stays)
+		}
+		if err := os.Remove(others); err != nil {
+			t.Fatal(err)
+		}
+		s.must(append(args, "uninstall")...)
+		if _, err := os.Stat(filepath.Join(root, prefix, "share/doc/sendwrap")); !os.IsNotExist(err) {
+			t.Errorf("the directory of the documents: %v; want none", err)
+		}
+		if info, err := os.Stat(filepath.Join(root, "var/lib/sendwrap")); err != nil || !info.IsDir() {
+			t.Errorf("the ledger's directory: %v; want it to stay", err)
 		}
 	}
 }

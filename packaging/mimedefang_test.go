@@ -108,8 +108,8 @@ func TestMimedefangNoWait(t *testing.T) {
 	dir := t.TempDir()
 	program, runs := filepath.Join(dir, "program"), filepath.Join(dir, "runs")
 	end := filepath.Join(dir, "end")
-	// Its output must not reach MIMEDefang, which reads answers from the filter's standard output. It
-	// ends when the file end exists.
+	// Its output must not reach MIMEDefang, which reads answers from the filter's standard output.
+	// It ends when the file end exists.
 	write(t, program, "#!/bin/sh\necho noise\necho noise >&2\nread nothing\necho >>"+runs+
 		"\nuntil test -e "+end+"; do sleep 0.1; done\n", 0o755)
 	defer write(t, end, "", 0o644)

@@ -77,8 +77,8 @@ func TestNoFuse(t *testing.T) {
 	for _, tt := range []struct{ name, needs, start, file, client, any string }{
 		{"inetd", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
 		{"inetd-wait", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
-		{"xinetd", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd.sendwrap", "::1", "::"},
-		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd.sendwrap-room", "::1", "::"},
+		{"xinetd", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap", "::1", "::"},
+		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap-room", "::1", "::"},
 		{"tcpserver", "tcpserver", "sh", "tcpserver.run", "127.0.0.1", "0.0.0.0"},
 		{"listen", "sh", "sh", "listen.run", "::1", "::"},
 	} {
@@ -86,11 +86,16 @@ func TestNoFuse(t *testing.T) {
 			lab.NeedProgram(t, tt.needs)
 			text := read(t, tt.file)
 			if tt.name == "inetd-wait" { // the file has both lines, and one of them is a comment
-				text = replace(t, text, "\nsmtp\t", "\n# \t")
-				text = replace(t, text, "\n#smtp\t", "\nsmtp\t")
+				text = replace(t, text, "\n25\t", "\n# \t")
+				text = replace(t, text, "\n#25\t", "\n25\t")
 			}
-			file := filepath.Join(t.TempDir(), tt.file)
+			file := filepath.Join(t.TempDir(), filepath.Base(tt.file))
 			write(t, file, text, 0o644)
+			if tt.needs == "xinetd" { // as a plain cp to /etc/xinetd.d has it
+				includes := filepath.Join(t.TempDir(), "xinetd.conf")
+				write(t, includes, "includedir "+filepath.Dir(file)+"\n", 0o644)
+				file = includes
+			}
 			start := append(strings.Fields(tt.start), file)
 			server, err := lab.Start(exec.Command(lab.NeedProgram(t, start[0]), start[1:]...), "")
 			if err != nil {

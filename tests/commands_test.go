@@ -3,6 +3,7 @@ package tests
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -126,8 +127,17 @@ func cmdLedgerCount(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
+// believed is for how long sendwrap may believe its counts of a crowd, and a little more.
+const believed = 1100 * time.Millisecond
+
 // sessions waiting|serving|clients|blocked N
+//
+// When as many are served, sendwrap knows: where a limit is near it may believe for a second what
+// it has counted before.
 func cmdSessions(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) > 0 && args[0] == "serving" {
+		defer time.Sleep(believed)
+	}
 	waitCount(ts, args, func(st status, what string) (int, bool) {
 		switch what {
 		case "clients":
@@ -155,6 +165,42 @@ func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.Mkdir(site.Dir, 0o755))
 	ts.Check(site.Make())
+}
+
+// eximsite DIR [client]
+//
+// Makes a real Exim's site in $WORK/DIR, with the program DIR/exim4 and the configuration
+// DIR/exim.conf. It delivers into DIR/spool/box; as a client it sends from $CLIENT to port 25 of
+// $MX instead, and before the greeting where the server has offered that.
+func cmdEximSite(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "client" {
+		ts.Fatalf("usage: eximsite DIR [client]")
+	}
+	lab.Need(scriptOf(ts).t, lab.NoExim())
+	site := lab.EximSite{Dir: ts.MkAbs(args[0])}
+	if len(args) == 2 {
+		to, err := netip.ParseAddr(ts.Getenv("MX"))
+		ts.Check(err)
+		site.To = netip.AddrPortFrom(to, 25)
+		site.From, err = netip.ParseAddr(ts.Getenv("CLIENT"))
+		ts.Check(err)
+	}
+	ts.Check(os.Mkdir(site.Dir, 0o755))
+	ts.Check(site.Make())
+}
+
+// install PACKAGE…
+//
+// Puts the files of packages that conflict with the machine's own where they belong, for what runs
+// from then on.
+func cmdInstall(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: install PACKAGE…")
+	}
+	lab.Need(scriptOf(ts).t, lab.NotUnpacked(args...))
+	var err error
+	machineOf(ts).Do(func() { err = lab.Install(args...) })
+	ts.Check(err)
 }
 
 // waitload X makes the 1-minute load average at least X, a small number. The kernel works it out

@@ -1,11 +1,15 @@
 package tests
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"sendwrap/tests/lab"
 )
@@ -28,15 +32,84 @@ func TestManPages(t *testing.T) {
 	}
 }
 
+// Each link of README and docs/ leads to a file, and to a heading, that is there.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+	for _, page := range markdown(t) {
+		for _, to := range link.FindAllStringSubmatch(read(t, page), -1) {
+			file, anchor := filepath.Join(filepath.Dir(page), to[1]), strings.TrimPrefix(to[2], "#")
+			if to[1] == "" {
+				file = page
+			}
+			if anchor == "" {
+				if _, err := os.Stat(file); err != nil {
+					t.Errorf("%s: %v", page, err)
+				}
+			} else if !slices.Contains(anchors(read(t, file)), anchor) {
+				t.Errorf("%s: %s has no heading #%s", page, file, anchor)
+			}
+		}
+	}
+}
+
+func markdown(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) < 3 {
+		t.Fatalf("documents: %q, %v", pages, err)
+	}
+	return append(pages, "../README.md")
+}
+
+// anchors are a page's headings, as links name them.
+func anchors(text string) (all []string) {
+	for line := range strings.Lines(text) {
+		if heading := strings.TrimLeft(line, "#"); heading != line {
+			kept := strings.Map(func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r):
+					return unicode.ToLower(r)
+				}
+				return -1
+			}, strings.TrimSpace(heading))
+			all = append(all, kept)
+		}
+	}
+	return all
+}
+
+// Markdown takes the quotes of m4 for its own, but in blocks of code.
+func TestQuotesOfM4(t *testing.T) {
+	quoted := regexp.MustCompile("`[[:alpha:]_]+'")
+	for _, page := range markdown(t) {
+		fenced := false
+		for line := range strings.Lines(read(t, page)) {
+			if strings.HasPrefix(line, "```") {
+				fenced = !fenced
+			}
+			if !fenced && !strings.HasPrefix(line, "    ") && quoted.MatchString(line) {
+				t.Errorf("%s: quotes of m4 in prose: %s", page, line)
+			}
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // README quotes rows of the benchmark, by their names.
 func TestQuotedRows(t *testing.T) {
 	texts := map[string]string{}
 	for _, name := range []string{"README.md", "docs/BENCHMARKS.md"} {
-		text, err := os.ReadFile("../" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts[name] = string(text)
+		texts[name] = read(t, "../"+name)
 	}
 	_, quoted, _ := strings.Cut(texts["README.md"], "\n| measured on ")
 	quoted, _, _ = strings.Cut(quoted, "\n\n")
@@ -49,5 +122,65 @@ func TestQuotedRows(t *testing.T) {
 	}
 	if len(rows) != 10 {
 		t.Errorf("README quotes %d rows; want 10", len(rows))
+	}
+}
+
+// What OPERATIONS tells to write for an MTA is what the scripts have seen to work: each mta line of
+// theirs that is not about a place of the test's own, and what is to be a file.
+func TestTableOfMTAs(t *testing.T) {
+	text, err := os.ReadFile("../docs/OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Which MTA it is\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	scripts, err := filepath.Glob("scripts/behind-*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("scripts: %q, %v", scripts, err)
+	}
+	var held int
+	for _, script := range scripts {
+		text, err := os.ReadFile(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			if !strings.HasPrefix(line, "mta ") || strings.Contains(line, "$WORK") {
+				continue
+			}
+			if held++; !strings.Contains(section, "`"+line+"`") {
+				t.Errorf("%s: OPERATIONS has no `%s`", script, line)
+			}
+		}
+		_, file, is := strings.Cut(string(text), "\n-- sendwrap-")
+		if !is {
+			continue
+		}
+		file, _, _ = strings.Cut(file, "\n\n-- ")
+		lines := strings.Split(file, "\n")[2:] // without its name, and what runs it
+		file = "    " + strings.Join(lines, "\n    ") + "\n"
+		if held++; !strings.Contains(section, file) {
+			t.Errorf("%s: OPERATIONS has not\n%s", script, file)
+		}
+	}
+	if held < 5 {
+		t.Errorf("%d lines were looked for: the test proves nothing", held)
+	}
+}
+
+// The latest version of CHANGELOG is the one that the program names.
+func TestVersion(t *testing.T) {
+	var said bytes.Buffer
+	cmd := exec.Command(os.Getenv("SENDWRAP"), "version")
+	cmd.Stdout = &said
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	_, latest, _ := strings.Cut(read(t, "../CHANGELOG.md"), "\n## [Unreleased]\n")
+	_, latest, _ = strings.Cut(latest, "\n## [")
+	latest, _, _ = strings.Cut(latest, "]")
+	if !strings.HasPrefix(said.String(), "sendwrap "+latest+" ") || latest == "" {
+		t.Errorf("sendwrap version says %q; CHANGELOG has %q", &said, latest)
 	}
 }

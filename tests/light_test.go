@@ -15,32 +15,29 @@ import (
 // light is what one connection needs.
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper", "sendwrap/wrapper/config",
-	"sendwrap/wrapper/enforce", "sendwrap/wrapper/ledger", "sendwrap/wrapper/maillog",
+	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/ledger",
+	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror", "github.com/yl2chen/cidranger",
 	"github.com/yl2chen/cidranger/net", "golang.org/x/sys/unix",
 
 	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2", "net", "net/netip",
 	"os", "path", "path/filepath", "reflect", "runtime", "runtime/debug", "slices", "sort", "strconv", "strings", "sync",
-	"sync/atomic", "syscall", "time", "unsafe",
+	"sync/atomic", "syscall", "time", "unicode", "unicode/utf8", "unsafe",
 }
 
 // debts are what is in the binary, though no connection needs it, and why it is. There is to be
 // less of it, and never more: a debt that is paid leaves the list.
 var debts = map[string]string{
-	"sendwrap/wrapper/admin":     "the commands are in the same binary",
-	"sendwrap/wrapper/admin/try": "so is the show",
-	"sendwrap/wrapper/guard":     "so is the guard",
-	"sendwrap/wrapper/room":      "so is the room",
+	"sendwrap/wrapper/admin":  "the commands are in the same binary",
+	"sendwrap/wrapper/try":    "so is the show",
+	"sendwrap/wrapper/guard":  "so is the guard",
+	"sendwrap/wrapper/milter": "the guard's protocol, and that of the show's MTA",
+	"sendwrap/wrapper/room":   "so is the room",
 
-	"github.com/emersion/go-milter":            "the guard's protocol, and the client of the show",
-	"github.com/emersion/go-message/textproto": "the client of go-milter",
-	"crypto/rand":   "go-message/textproto, with 32 MiB of address space for FIPS 140",
-	"net/textproto": "go-milter and go-message/textproto",
-	"io/ioutil":     "go-message/textproto",
-	"log":           "go-milter writes to it, and the guard takes it away from there",
+	"hash/maphash": "the guard's, for the recipients of a message",
 
-	"bufio":          "the commands, the show, and go-milter",
+	"bufio":          "the commands, the show, and the guard's protocol",
 	"context":        "the show, and the guard's listener",
 	"embed":          "the show's sendmail.mc",
 	"encoding/json":  "status -json, and what a room hands over to the next program",

@@ -134,15 +134,22 @@ func (m *machine) close() error {
 	return err
 }
 
-// idle waits until nothing but daemons and rooms runs on the machine.
+// idle waits until nothing but daemons and rooms, with what writes their MTAs' stderr into the log,
+// runs on the machine.
 func (m *machine) idle() error {
 	return m.quieten(func() (stay []int) {
 		for _, room := range m.rooms.living() {
 			stay = append(stay, lab.Ancestors(room.pid)...)
 		}
+		if len(stay) > 0 {
+			stay = append(stay, lab.Processes(isRelay)...)
+		}
 		return stay
 	})
 }
+
+// isRelay is whether a process is sendwrap as it writes what MTAs say on stderr.
+func isRelay(pid int) bool { return lab.Cmdline(pid)[0] == "mta_stderr" }
 
 // quieten waits until nothing runs on the machine but what may stay. Its error names what still
 // does.

@@ -38,12 +38,15 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"deafsyslog":   cmdDeafSyslog,
 	"nosyslog":     cmdNoSyslog,
 	"syslog":       cmdSyslog,
+	"rsyslog":      cmdRsyslog,
 	"ledgercount":  cmdLedgerCount,
 	"sessions":     cmdSessions,
 	"serve":        cmdServe,
 	"waitload":     cmdWaitLoad,
 	"idle":         cmdIdle,
 	"sendmailsite": cmdSendmailSite,
+	"eximsite":     cmdEximSite,
+	"install":      cmdInstall,
 }
 
 // A script is one running txtar file.
@@ -52,6 +55,7 @@ type script struct {
 	holders    map[string]*holder
 	server     *lab.Daemon // started last
 	lockHolder *lab.Daemon
+	rsyslog    *lab.Daemon
 	inRoom     bool // it is one about a process for each client, and runs in the room
 	exitCode   int  // of the last program run
 	t          testscript.T

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gets what the tests want: installs the packages of lab/packages.txt that are missing, where root and
-# apt-get can, and unpacks those that conflict with others beside. Starts no service. What cannot be had
-# is left out: the tests that need it are then skipped, and say so.
+# apt-get can, unpacks those that conflict with others beside, and makes a Debian to install in. Starts
+# no service. What cannot be had is left out: the tests that need it are then skipped, and say so.
 set -eu
 
 table=$(dirname "$0")/lab/packages.txt
@@ -38,10 +38,14 @@ while read -r what package beside; do
 		missing="$missing $package"
 	fi
 done <"$table"
-test "$missing$to_unpack" || exit 0
+
+# Debian's sendmail and inetd as their packages leave them: for what README says of these.
+debian=debian
+test ! -e "$cache/debian/etc/mail/sendmail.cf" || debian=''
+test "$missing$to_unpack$debian" || exit 0
 
 if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
-	echo "setup: no root or no apt-get; without:$missing$to_unpack"
+	echo "setup: no root or no apt-get; without:$missing$to_unpack $debian"
 	exit 0
 fi
 
@@ -70,3 +74,13 @@ for package in $to_unpack; do
 		echo "setup: could not unpack $package"
 	rm -r "$dir/deb"
 done
+if test "$debian"; then
+	echo "setup: installing a Debian in $cache/debian"
+	# shellcheck source=/dev/null
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	rm -rf --one-file-system "$cache/debian" "$cache/debian.new"
+	debootstrap --variant=minbase --include=sendmail,openbsd-inetd,make,netbase,procps \
+		"$suite" "$cache/debian.new" >"$cache/debian.log" &&
+		mv "$cache/debian.new" "$cache/debian" ||
+		echo "setup: could not install a Debian; see $cache/debian.log"
+fi

@@ -1,9 +1,11 @@
 package wrapper
 
 import (
+	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
+	"reflect"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +23,8 @@ var (
 	ErrGone      = errors.New("the client left before sendwrap started")
 )
 
-// Inspect finds out who is on fd. Its error is one of the above, or an *os.SyscallError.
+// Inspect finds out who is on fd. Its error is one of the above, or an *os.SyscallError. With
+// [ErrGone] the kernel mostly still knows who that was; else Client is the zero AddrPort.
 func Inspect(fd int) (Connection, error) {
 	c := Connection{FD: fd}
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
@@ -35,19 +38,53 @@ func Inspect(fd int) (Connection, error) {
 	if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listening != 0 {
 		return c, ErrListening
 	}
-	peer, err := unix.Getpeername(fd)
-	if gone(err) || err == unix.EINVAL {
-		return c, ErrGone
-	}
-	if err != nil {
-		return c, os.NewSyscallError("getpeername", err)
-	}
-	c.Client = addrPort(peer)
 	// Without our own address there is only less to log.
 	if name, err := unix.Getsockname(fd); err == nil {
 		c.Server = addrPort(name)
 	}
+	peer, err := unix.Getpeername(fd)
+	switch {
+	case gone(err), err == unix.EINVAL:
+		c.Client = formerPeer(fd, domain)
+		return c, ErrGone
+	case err != nil:
+		return c, os.NewSyscallError("getpeername", err)
+	}
+	c.Client = addrPort(peer)
 	return c, nil
+}
+
+// formerPeer is getpeername(2) for a connection that has been reset, by SO_PEERNAME (socket(7) does
+// not name it; sk_getsockopt in Linux's net/core/sock.c). The zero AddrPort is that the kernel does
+// not know.
+//
+// getsockopt(2) wants addresses, and the exact length. Memory of our own mapping has an address
+// that is good without package unsafe: no garbage collector moves it.
+func formerPeer(fd, domain int) netip.AddrPort {
+	const at = 8 // in the mapping: the name; at 0 its length
+	size := unix.SizeofSockaddrInet4
+	if domain == unix.AF_INET6 {
+		size = unix.SizeofSockaddrInet6
+	}
+	mem, err := unix.Mmap(-1, 0, at+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	defer func() { _ = unix.Munmap(mem) }()
+	binary.NativeEndian.PutUint32(mem, uint32(size))
+	address := reflect.ValueOf(mem).Pointer()
+	if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT,
+		uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERNAME, address+at, address, 0); errno != 0 {
+		return netip.AddrPort{}
+	}
+	name := mem[at:]
+	var addr netip.Addr
+	if domain == unix.AF_INET6 {
+		addr = netip.AddrFrom16([16]byte(name[8:24])).Unmap()
+	} else {
+		addr = netip.AddrFrom4([4]byte(name[4:8]))
+	}
+	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(name[2:4]))
 }
 
 func addrPort(sa unix.Sockaddr) netip.AddrPort {

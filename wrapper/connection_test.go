@@ -56,3 +56,19 @@ func TestInspect(t *testing.T) {
 		}
 	}
 }
+
+// Who has left is known all the same: a probe that resets the connection at once leaves a trace.
+func TestInspectGone(t *testing.T) {
+	for _, tt := range []struct{ listen, dial string }{
+		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {"[::]:0", "127.0.0.1"},
+	} {
+		client, fd := pairOn(t, tt.listen, tt.dial, tt.dial)
+		is := client.LocalAddr().(*net.TCPAddr).AddrPort()
+		reset(t, client)
+		arrived(t, fd)
+		c, err := Inspect(fd)
+		if err != ErrGone || c.Client != is {
+			t.Errorf("at %s: %v, %v; want %v, %v", tt.listen, c.Client, err, is, ErrGone)
+		}
+	}
+}

@@ -1,10 +1,16 @@
 package wrapper
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/machine"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -14,14 +20,19 @@ type Door struct {
 	Ledger  *ledger.Ledger // nil: carry on without; nobody is known, counted or blocked
 	Process ledger.Process // in whose name sessions are counted
 	Log     maillog.Log
-	Host    string // our name in replies
+	File    string // the configuration's name, in a process that holds one session
 
-	pause ledgerPause // zero in a process that holds one session
+	signs    bool // in the ledger, as a room: its limits hold then
+	own      machine.Addresses
+	pause    ledgerPause   // zero in a process that holds one session
+	owed     []*Session    // of which a strike could not be written yet
+	owedTold time.Duration // Moment.Boot when the log was last told of these
+	told     time.Duration // Moment.Boot when the log was last told that the ledger is held
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
 func NewDoor(c *config.Config, log maillog.Log) *Door {
-	return &Door{Config: c, Log: log, Host: HostName(), Process: ledger.Self()}
+	return &Door{Config: c, Log: log, Process: ledger.Self()}
 }
 
 // OpenLedger opens the ledger that the configuration names. Without one the door still
@@ -37,6 +48,9 @@ func (d *Door) OpenLedger() {
 	}
 	if d.Process.Shared {
 		l.CrowdPatience = roomPatience
+	}
+	if d.signs {
+		l.Sign(d.Process)
 	}
 	d.Ledger = l
 }
@@ -57,41 +71,80 @@ func (d *Door) inLedger(work func(*ledger.Tx)) error {
 	if err != nil && d.Process.Shared {
 		d.pause.begin(ledger.Now(), err) // not now, which is before the wait for the lock
 	}
-	switch err {
-	case nil, ledger.ErrCrowded: // one is refused for that, and the line says so
+	if n := d.Ledger.Forgotten(); n > 0 {
+		_ = d.Log.Write(maillog.Info, fmt.Sprintf("the machine has been rebooted: %d sessions of before are forgotten", n))
+	}
+	switch {
+	case err == nil, err == ledger.ErrCrowded: // one is refused for that, and the line says so
 		return err
-	case ledger.ErrLost:
+	case err == ledger.ErrLost:
 		_ = d.Ledger.Close() // a room opens it again
 		d.Ledger = nil
+	case errors.Is(err, ledger.ErrBusy):
+		if d.told != 0 && now.Boot-d.told < heldEvery {
+			return err
+		}
+		d.told = now.Boot
 	}
 	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
 	return err
 }
 
-// CountGone counts a client that had left before we started: a HANGUP of nobody.
+// heldEvery is how often the log is told that the ledger is held.
+const heldEvery = time.Minute
+
+// CountGone counts a client that had left before we started, and of which the kernel does not know
+// any more which it was.
 func (d *Door) CountGone() {
-	_ = d.inLedger(func(t *ledger.Tx) { t.Count(int(Hangup)) })
+	if d.inLedger(func(t *ledger.Tx) { t.Count(int(decide.Hangup)) }) != nil {
+		d.countApart(decide.Hangup)
+	}
 }
 
 // facts are those that do not come from the ledger. They are filled in place: copies of them on the
 // stack would make it grow, by pages that a process keeps while it waits.
-func (d *Door) facts(f *Facts, client netip.Addr) {
+func (d *Door) facts(f *decide.Facts, client netip.Addr) {
 	f.Rule = d.Config.Networks.Match(client)
-	f.Limits = limitsFor(d.Config, d.Process.Shared, f.Rule.Limits)
+	f.Limits.Set(d.Config, d.Process.Shared, f.Rule.Limits)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
 }
 
 // Network is the one under which the client is counted.
-func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Config.CountBy.Network(client) }
+func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Config.Network(client) }
+
+// Wider is that network together with its neighbours: see [config.Config.Wider].
+func (d *Door) Wider(client netip.Addr) netip.Prefix { return d.Config.Wider(client) }
+
+// Ours says whether the network holds an address of this machine. Such a network gets no strike and
+// no block but by hand. It may take a moment, so ask before the ledger's lock is taken.
+func (d *Door) Ours(network netip.Prefix) bool {
+	_, ours := d.own.In(network)
+	return ours
+}
+
+// wide is the wider network by which the client's sessions are counted as well while places are
+// scarce, the /48 of an IPv6 address. The zero Prefix is none: clients are counted as wide already,
+// or by the IPv4 address that a translator has written into this one.
+func (d *Door) wide(client netip.Addr) netip.Prefix {
+	if client.Is4() || d.Config.CountBy.V6 <= ledger.WideBits || d.Config.Translated(client) {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(client, ledger.WideBits).Masked()
+}
 
 // arrival is the client as the ledger is asked about it.
-func (d *Door) arrival(client netip.AddrPort, l Limits) ledger.Arrival {
-	return ledger.Arrival{Client: client, Network: d.Network(client.Addr()), Limits: ledger.Limits{
-		Serving: l.MaxSessions, Waiting: l.MaxWaiting,
-		Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
-	}}
+func (d *Door) arrival(client netip.AddrPort, l *decide.Limits) ledger.Arrival {
+	addr := client.Addr()
+	return ledger.Arrival{
+		Client: client, Network: d.Network(addr), Wide: d.wide(addr).IsValid(),
+		Limits: ledger.Limits{
+			Serving: l.MaxSessions, Waiting: l.MaxWaiting, Scarce: l.Scarce(),
+			Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
+			HangupsPer: l.Hangups.Per,
+		},
+	}
 }
 
 // Penalty is what the configuration says of strikes and blocks.
@@ -104,12 +157,24 @@ func (d *Door) warn(text string) {
 	_ = d.Log.Write(maillog.Warning, text)
 }
 
+// WarnAgain logs what is wrong until somebody mends it: once a minute, however many processes find
+// it, or each time where there is no ledger to tell.
+func (d *Door) WarnAgain(texts []string) {
+	if len(texts) == 0 ||
+		d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), strings.Join(texts, "\n")) {
+		return
+	}
+	for _, text := range texts {
+		d.warn(text)
+	}
+}
+
 // TurnAway refuses a client before there is a configuration to decide by, and logs why: it
 // comes back later, and no mail is lost.
 func TurnAway(c Connection, why error, log maillog.Log) error {
-	reply := reply(Failed, config.Reject, HostName())
+	reply := reply(decide.Failed, config.Reject, c.Client.Addr(), config.Default())
 	sayLast(c.FD, reply)
-	err := log.Write(maillog.Err, line(Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
+	err := log.Write(maillog.Err, line(decide.Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
 	if endOurs(c.FD) {
 		linger(c.FD)
 	}

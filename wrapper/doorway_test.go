@@ -12,6 +12,7 @@ import (
 	"sendwrap/allowlist"
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
@@ -19,8 +20,11 @@ import (
 // doorway is a door with a ledger and a log of its own, for decisions within the test's process.
 type doorway struct {
 	*Door
-	log net.PacketConn
+	log  net.PacketConn
+	from string // where clients come from; stranger is no address of this machine
 }
+
+const stranger = "127.0.0.2"
 
 // open makes a door from lines of sendwrap.conf. Several doors on one directory share a ledger.
 func open(t *testing.T, dir, conf string) *doorway {
@@ -40,6 +44,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Hostname = "mx.example"
 	logDir, err := os.MkdirTemp("", "log") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +56,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Host: "mx.example", Process: ledger.Self()}, log}
+	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log, "127.0.0.1"}
 	d.OpenLedger()
 	if d.Ledger == nil {
 		t.Fatal(d.line(t))
@@ -87,7 +92,7 @@ func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, clien
 // enter lets a client come.
 func (d *doorway) enter(t *testing.T) (s *Session, client *net.TCPConn) {
 	t.Helper()
-	client, fd := pair(t)
+	client, fd := pairFrom(t, d.from)
 	conn, err := Inspect(fd)
 	if err != nil {
 		t.Fatal(err)
@@ -120,9 +125,9 @@ func standing(client string, serve bool) func(*doorway) {
 	return func(d *doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
 		_ = d.inLedger(func(t *ledger.Tx) {
-			var f Facts
+			var f decide.Facts
 			d.facts(&f, from.Addr())
-			s, _ := t.Enter(d.arrival(from, f.Limits), d.Process)
+			s, _ := t.Enter(d.arrival(from, &f.Limits), d.Process)
 			if serve {
 				t.Serve(s)
 			}
@@ -131,7 +136,7 @@ func standing(client string, serve bool) func(*doorway) {
 }
 
 func known(d *doorway) {
-	_ = d.inLedger(func(t *ledger.Tx) { t.Remember(netip.MustParsePrefix("127.0.0.1/32"), time.Hour) })
+	_ = d.inLedger(func(t *ledger.Tx) { t.Remember(d.Network(netip.MustParseAddr(d.from)), time.Hour) })
 }
 
 func both(a, b func(*doorway)) func(*doorway) { return func(d *doorway) { a(d); b(d) } }

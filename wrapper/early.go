@@ -4,13 +4,15 @@ import (
 	"bytes"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/config"
 )
 
 // Early is what a client sent before its greeting.
 type Early struct {
-	Kind  string // see kindOf
-	Bytes int    // waiting to be read when we looked
-	Text  []byte // the first of them
+	Kind  config.Kind // see kindOf
+	Bytes int         // waiting to be read when we looked
+	Text  []byte      // the first of them
 }
 
 // earlyText is how much of the early bytes is looked at.
@@ -35,27 +37,27 @@ func peekEarly(fd int) Early {
 // kindOf names what early bytes look like, for the administrator who wonders whether a good
 // client was turned away:
 //
-//	ehlo       one EHLO or HELO line: so looks an Exim that uses PIPECONNECT
-//	pipelined  more than one line: a whole session sent blindly
+//	ehlo       one EHLO or HELO line
+//	pipelined  more than one line, a session sent blindly: so does an Exim that uses PIPECONNECT
 //	tls        a ClientHello: a client that takes this for the port of implicit TLS (RFC 8314)
 //	http       a web request: a misled browser or proxy
 //	proxy      a PROXY header, version 1 or 2: a load balancer in front that must not send it
 //	other      anything else
-func kindOf(text []byte, waiting int) string {
+func kindOf(text []byte, waiting int) config.Kind {
 	line, rest, whole := bytes.Cut(text, []byte("\n"))
 	first, _, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(" "))
 	verb := string(bytes.ToUpper(first))
 	switch {
 	case len(text) >= 3 && text[0] == 0x16 && text[1] == 3:
-		return "tls"
+		return config.TLS
 	case bytes.HasPrefix(text, []byte("\r\n\r\n\x00\r\nQUIT\n")), verb == "PROXY":
-		return "proxy"
+		return config.Proxy
 	case bytes.Contains(line, []byte(" HTTP/")), verb == "CONNECT" && whole:
-		return "http"
+		return config.HTTP
 	case whole && (len(rest) > 0 || waiting > len(text)):
-		return "pipelined"
+		return config.Pipelined
 	case verb == "EHLO" || verb == "HELO":
-		return "ehlo"
+		return config.Ehlo
 	}
-	return "other"
+	return config.Other
 }

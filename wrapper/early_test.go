@@ -34,7 +34,7 @@ func TestKindOf(t *testing.T) {
 		{"EHLOX y\r\n", 0, "other"},
 	}
 	for _, tt := range tests {
-		if got := kindOf([]byte(tt.text), len(tt.text)+tt.more); got != tt.want {
+		if got := kindOf([]byte(tt.text), len(tt.text)+tt.more).String(); got != tt.want {
 			t.Errorf("kindOf(%q, +%d) = %q, want %q", tt.text, tt.more, got, tt.want)
 		}
 	}
@@ -72,7 +72,7 @@ func FuzzKindOf(f *testing.F) {
 				break
 			}
 		}
-		if kind := kindOf(text, len(text)+more); kind != want {
+		if kind := kindOf(text, len(text)+more).String(); kind != want {
 			t.Errorf("kindOf(%q, +%d) = %q; want %q", text, more, kind, want)
 		}
 	})

@@ -2,7 +2,12 @@ package wrapper
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
+	"time"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
 )
 
 // What check says is what happens, in every situation that decides at the door.
@@ -13,6 +18,7 @@ func TestExplainAgrees(t *testing.T) {
 	}{
 		{"deny 127.0.0.1", nil}, {"allow 127.0.0.1", nil}, {"", blockLoopback("127.0.0.0/24")}, {"max_sessions 1", serving("127.0.0.9")},
 		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1h", waiting("127.0.0.1")}, {"", known}, {"", nil},
+		{"remember_hangups 2/1h", hungUp(2, time.Minute)},
 	} {
 		d := open(t, "", "greet_delay 50ms stress=50ms\n"+tt.conf)
 		if tt.before != nil {
@@ -30,13 +36,44 @@ func TestExplainAgrees(t *testing.T) {
 		for i, step := range steps {
 			if step.Decides {
 				marked++
-				if Verdict(i+1) != s.Verdict {
+				if decide.Verdict(i+1) != s.Verdict {
 					t.Errorf("%q: test %d is marked, %v decided", tt.conf, i+1, s.Verdict)
 				}
 			}
 		}
-		if marked != 1 || len(steps) != int(Pass) {
+		if marked != 1 || len(steps) != int(decide.Pass) {
 			t.Errorf("%q: %d of %d tests marked", tt.conf, marked, len(steps))
 		}
+	}
+}
+
+// A block for bad recipients is explained with their numbers, and with what a relay needs.
+func TestExplainBadRcpts(t *testing.T) {
+	d := open(t, "", "greet_delay 50ms stress=50ms\n")
+	network := netip.MustParsePrefix("192.0.2.1/32")
+	err := d.inLedger(func(t *ledger.Tx) {
+		for range 12 {
+			t.BadRcpt(network, time.Hour)
+		}
+		t.GoodRcpts(network, 3, time.Hour)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const numbers = "; unknown recipients in 1h: 12 of 10, accepted ones 3"
+	block := func() string {
+		steps, _, _, err := d.Explain(network.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return steps[decide.Blocked-1].Found
+	}
+	if got := block(); !strings.HasSuffix(got, numbers) {
+		t.Errorf("%q; want %q at the end", got, numbers)
+	}
+	_ = d.inLedger(func(t *ledger.Tx) { t.Block(network, time.Hour, "bad_rcpts", ledger.Penalty{}) })
+	if got := block(); !strings.Contains(got, "bad_rcpts"+numbers+"; a relay ") ||
+		!strings.Contains(got, "client 192.0.2.1/32 bad_rcpts_total=100/1h") {
+		t.Errorf("%q", got)
 	}
 }

@@ -5,24 +5,16 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// Greet is what a client did during its greet delay.
-type Greet uint8
-
-// The zero Greet is the one that a fault of our own comes to.
-const (
-	Quiet Greet = iota // waited
-	Spoke              // sent at least one byte
-	Left               // closed, reset, or closed its own side without a word
+	"sendwrap/wrapper/decide"
 )
 
 // spurious is the pause after poll(2) has woken us for nothing, as it may: should it go on
 // doing so, we must not spin.
 const spurious = 10 * time.Millisecond
 
-// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it took
-// to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
+// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it
+// took to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
 // minutes (§4.5.3.2.1).
 //
 // fd must be the client's stream socket. Wait leaves its bytes unread (MSG_PEEK), so that the MTA
@@ -34,9 +26,12 @@ const spurious = 10 * time.Millisecond
 // delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one
 // that speaks and then leaves has spoken.
 //
+// Each signal that the waiting thread handles has over called with the time waited so far, if it is
+// not nil. Where that reports true the wait is over, too, and Wait returns Quiet.
+//
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.
-func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
+func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (decide.Greet, time.Duration, error) {
 	started := time.Now()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {
@@ -45,24 +40,27 @@ func Wait(fd int, delay time.Duration) (Greet, time.Duration, error) {
 		waited := time.Since(started)
 		switch {
 		case err == unix.EINTR:
+			if over != nil && over(waited) {
+				return decide.Quiet, waited, nil
+			}
 			continue // the deadline stands
 		case err != nil:
-			return Quiet, waited, os.NewSyscallError("poll", err)
+			return decide.Quiet, waited, os.NewSyscallError("poll", err)
 		case n > 0:
 			g, err := Look(fd)
-			if g != Quiet || err != nil || waited >= delay {
+			if g != decide.Quiet || err != nil || waited >= delay {
 				return g, waited, err
 			}
 			time.Sleep(spurious)
 		case waited >= delay:
-			return Quiet, waited, nil
+			return decide.Quiet, waited, nil
 		}
 	}
 }
 
 // Look says what the client has done so far, without waiting, by its first unread byte, which stays
 // unread. A non-nil error is an *os.SyscallError of recvfrom and comes with Quiet.
-func Look(fd int) (Greet, error) {
+func Look(fd int) (decide.Greet, error) {
 	var b [1]byte
 	for {
 		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
@@ -70,15 +68,15 @@ func Look(fd int) (Greet, error) {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return Quiet, nil
+			return decide.Quiet, nil
 		case gone(err):
-			return Left, nil
+			return decide.Left, nil
 		case err != nil:
-			return Quiet, os.NewSyscallError("recvfrom", err)
+			return decide.Quiet, os.NewSyscallError("recvfrom", err)
 		case n == 0:
-			return Left, nil
+			return decide.Left, nil
 		}
-		return Spoke, nil
+		return decide.Spoke, nil
 	}
 }
 

@@ -10,19 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/decide"
 )
 
 // never is a greet delay that does not end while a test runs.
 const never = 4 * time.Minute
 
 // waitFor is Wait, and fails if it has not returned within a minute.
-func waitFor(t *testing.T, fd int, delay time.Duration) (g Greet, waited, took time.Duration) {
+func waitFor(t *testing.T, fd int, delay time.Duration) (g decide.Greet, waited, took time.Duration) {
 	t.Helper()
 	done := make(chan error, 1)
 	started := time.Now()
 	go func() {
 		var err error
-		g, waited, err = Wait(fd, delay)
+		g, waited, err = Wait(fd, delay, nil)
 		took = time.Since(started)
 		done <- err
 	}()
@@ -51,15 +52,15 @@ func TestWait(t *testing.T) {
 	tests := []struct {
 		name   string
 		client func(*testing.T, *net.TCPConn)
-		want   Greet
+		want   decide.Greet
 	}{
-		{"speaks", send("EHLO bot\r\n"), Spoke},
-		{"one byte without a line end", send("E"), Spoke},
-		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, Left},
-		{"resets", reset, Left},
-		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() }, Left},
-		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.CloseWrite() }, Spoke},
-		{"speaks and closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.Close() }, Spoke},
+		{"speaks", send("EHLO bot\r\n"), decide.Spoke},
+		{"one byte without a line end", send("E"), decide.Spoke},
+		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, decide.Left},
+		{"resets", reset, decide.Left},
+		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() }, decide.Left},
+		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.CloseWrite() }, decide.Spoke},
+		{"speaks and closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.Close() }, decide.Spoke},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"/before", func(t *testing.T) {
@@ -98,7 +99,7 @@ func TestWait(t *testing.T) {
 func TestWaitIsOver(t *testing.T) {
 	const delay = 300 * time.Millisecond
 	_, fd := pair(t)
-	if got, waited, took := waitFor(t, fd, delay); got != Quiet || waited < delay || took < delay {
+	if got, waited, took := waitFor(t, fd, delay); got != decide.Quiet || waited < delay || took < delay {
 		t.Errorf("Wait = %v after %v, says %v; want Quiet after %v", got, took, waited, delay)
 	}
 }
@@ -106,12 +107,12 @@ func TestWaitIsOver(t *testing.T) {
 // A delay of nothing still looks: a known client that has spoken already is none.
 func TestWaitLooksOnce(t *testing.T) {
 	client, fd := pair(t)
-	if got, _, err := Wait(fd, 0); got != Quiet || err != nil {
+	if got, _, err := Wait(fd, 0, nil); got != decide.Quiet || err != nil {
 		t.Errorf("quiet: Wait = %v, %v", got, err)
 	}
 	client.Write([]byte("x"))
 	arrived(t, fd)
-	if got, _, err := Wait(fd, 0); got != Spoke || err != nil {
+	if got, _, err := Wait(fd, 0, nil); got != decide.Spoke || err != nil {
 		t.Errorf("spoke: Wait = %v, %v", got, err)
 	}
 }
@@ -126,7 +127,7 @@ func TestWaitLeavesNoTrace(t *testing.T) {
 	const text = "EHLO bot\r\nMAIL FROM:<x@y>\r\n"
 	client.Write([]byte(text))
 	arrived(t, fd)
-	if got, _, _ := waitFor(t, fd, never); got != Spoke {
+	if got, _, _ := waitFor(t, fd, never); got != decide.Spoke {
 		t.Fatalf("Wait = %v", got)
 	}
 	early := peekEarly(fd)
@@ -150,7 +151,7 @@ func TestWaitUnderSignals(t *testing.T) {
 	_, fd := pair(t)
 	thread := make(chan int)
 	type result struct {
-		g    Greet
+		g    decide.Greet
 		took time.Duration
 		err  error
 	}
@@ -159,7 +160,7 @@ func TestWaitUnderSignals(t *testing.T) {
 		runtime.LockOSThread() // and never unlocked: the thread ends here
 		thread <- unix.Gettid()
 		started := time.Now()
-		g, _, err := Wait(fd, delay)
+		g, _, err := Wait(fd, delay, nil)
 		done <- result{g, time.Since(started), err}
 	}()
 	tid := <-thread
@@ -178,7 +179,7 @@ func TestWaitUnderSignals(t *testing.T) {
 			}
 		}
 	}
-	if r.g != Quiet || r.err != nil || r.took < delay {
+	if r.g != decide.Quiet || r.err != nil || r.took < delay {
 		t.Errorf("Wait = %v, %v after %v; want Quiet after %v", r.g, r.err, r.took, delay)
 	}
 }
@@ -192,7 +193,7 @@ func TestWaitFailsOpen(t *testing.T) {
 	defer r.Close()
 	w.Write([]byte("x"))
 	defer w.Close()
-	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond); got != Quiet || err == nil {
+	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond, nil); got != decide.Quiet || err == nil {
 		t.Errorf("on a pipe: Wait = %v, %v; want Quiet and an error", got, err)
 	}
 }

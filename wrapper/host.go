@@ -2,27 +2,92 @@ package wrapper
 
 import (
 	"bytes"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/config"
 )
 
-// HostName is the machine's node name (uname(2)), by which replies name us. No resolver is asked:
-// it could take longer than the client is willing to wait.
-func HostName() string {
+// hostsFile says what domain the machine is in where its node name does not.
+const hostsFile = "/etc/hosts"
+
+// mostHosts is how much of it is read: the machine's own line stands at its beginning, whatever
+// lists follow.
+const mostHosts = 4 << 10
+
+// HostName is the name by which refusals name us: the configured one, or the machine's, which is
+// then noted in the configuration. A process that shares one between goroutines asks first.
+func HostName(c *config.Config) string {
+	if c.Hostname == "" {
+		c.Hostname = MachineName()
+	}
+	return c.Hostname
+}
+
+// MachineName is the machine's node name (uname(2)), with its domain if /etc/hosts knows one. No
+// resolver is asked: it could take longer than the client is willing to wait. Nor is /etc/mailname,
+// which is mostly the domain behind the @ of addresses, and no host.
+func MachineName() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
 		return "localhost"
 	}
-	name, _, _ := bytes.Cut(u.Nodename[:], []byte{0})
-	for _, b := range name {
-		if b <= ' ' || b >= 0x7f {
-			return "localhost" // nothing that would break a reply line
+	name := unix.ByteSliceToString(u.Nodename[:])
+	switch {
+	case !fitsName(name):
+		return "localhost"
+	case strings.Contains(name, "."):
+		return name
+	}
+	return withDomain(name, readSome(hostsFile, mostHosts))
+}
+
+// withDomain is the first name with a dot on a line of /etc/hosts that has the name, too; else the
+// name itself. localhost.localdomain and localhost4.localdomain4 name no machine.
+func withDomain(name, hosts string) string {
+	for line := range strings.Lines(hosts) {
+		line, _, _ = strings.Cut(line, "#")
+		words, ours, full := strings.Fields(line), false, ""
+		for _, word := range words[min(1, len(words)):] {
+			ours = ours || strings.EqualFold(word, name)
+			name := strings.TrimSuffix(word, ".")
+			if full == "" && strings.Contains(name, ".") && fitsName(name) &&
+				config.IsHostname(name) && !strings.HasPrefix(name, "localhost") {
+				full = name
+			}
+		}
+		if ours && full != "" {
+			return full
 		}
 	}
-	if len(name) == 0 {
-		return "localhost"
+	return name
+}
+
+// fitsName says whether a reply can hold the name.
+func fitsName(name string) bool {
+	return name != "" && len(name) <= config.MaxHostname &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// readSome is the beginning of a small file, "" if it cannot be read. It does not wait for the
+// other end of a FIFO.
+func readSome(path string, most int) string {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
 	}
-	return string(name)
+	defer unix.Close(fd)
+	text := make([]byte, most)
+	n, err := unix.Read(fd, text)
+	if err != nil {
+		return ""
+	}
+	text = text[:n]
+	if n == most { // the last line may not be whole
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+	}
+	return string(text)
 }
 
 // loadAverage is the 1-minute load average (sysinfo(2)), which needs no /proc; 0 if unknown.

@@ -5,20 +5,29 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
 
-// What a room does with a session that a process with one client never has to: it gives it to an MTA, ends it on
-// somebody else's account, counts it in another ledger, and hands it to the program that takes our place.
+// What a room does with a session that a process with one client never has to: it gives it to an
+// MTA, ends it on somebody else's account, counts it in another ledger, and hands it to the program
+// that takes our place.
 
 // MTA is the program that the client is to get, and its arguments.
 func (s *Session) MTA() []string { return s.door.Config.MTA }
 
-// Hand gives a session to the MTA that was started for it: from now on the ledger counts it as long as that
-// process lives. It reports whether the ledger knows.
+// Known says whether the client was known when it came, so that it need not wait.
+func (s *Session) Known() bool { return s.facts.IsKnown() }
+
+// Trusted says the same of one that is known not only for having waited once.
+func (s *Session) Trusted() bool { return s.facts.IsTrusted() }
+
+// Crowded says whether Admit has not decided because others had the ledger.
+func (s *Session) Crowded() bool { return s.crowded }
+
+// Hand gives a session to the MTA that was started for it: from now on the ledger counts it as long
+// as that process lives. It reports whether the ledger knows.
 func (s *Session) Hand(mta int) bool {
 	if !s.Verdict.Served() {
 		return true // it is served only because nothing is enforced, and does not count
@@ -43,54 +52,27 @@ func (s *Session) End() bool {
 	return s.door.inLedger(s.leave) == nil
 }
 
-// Bar is the verdict about a client that waits, for its delay to be over, for its turn, or for its MTA to be started, when a block has
-// begun. It reports false, and the client waits on as if nobody had asked, if none runs on its network, if it is allowed by
-// now, or if live sessions do not end for a block.
-func (s *Session) Bar(waited, turn time.Duration) bool {
-	s.renew()
-	if s.facts.Rule.Access == allowlist.Allow || s.config.Mode == config.Observe || !s.config.Block.Kill {
-		return false
-	}
-	var block ledger.BlockedNetwork
-	var runs bool
-	counted := s.counted
+// Dismiss ends the wait of a client because the room closes, or has no room for it. One that had
+// waited long enough need not wait again.
+func (s *Session) Dismiss(waited time.Duration, longEnough bool) {
+	s.Verdict, s.waited, s.dismissed = decide.Busy, waited, true
 	err := s.door.inLedger(func(t *ledger.Tx) {
-		client := s.Client.Addr()
-		if block, runs = t.BlockOf(client, s.door.Network(client)); runs {
-			t.Count(int(Blocked))
-			s.leave(t)
+		s.leave(t)
+		t.Count(int(decide.Busy))
+		if longEnough {
+			s.remember(t)
 		}
 	})
 	if err != nil {
-		s.counted = counted
-		return false // it is asked again when its time is over
+		s.door.countApart(decide.Busy)
 	}
-	if runs {
-		f := &s.facts
-		f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
-		s.Verdict, s.greet, s.waited, s.turn = Blocked, Quiet, waited, turn
-	}
-	return runs
-}
-
-// Dismiss ends the wait of a client because the room closes, or has no room for it. One that had waited long enough need not
-// wait again.
-func (s *Session) Dismiss(waited time.Duration, longEnough bool) {
-	s.Verdict, s.waited, s.dismissed = Busy, waited, true
-	_ = s.door.inLedger(func(t *ledger.Tx) {
-		s.leave(t)
-		t.Count(int(Busy))
-		if longEnough {
-			t.Remember(s.door.Network(s.Client.Addr()), s.facts.Limits.Remember)
-		}
-	})
 }
 
 // Counted is the session as the ledger knows it; zero if it does not.
 func (s *Session) Counted() ledger.Session { return s.counted }
 
-// Recount counts a session again, in a ledger that has taken the place of the one in which it stood, in the name
-// of its MTA or, if that is 0, of the room. It reports whether the ledger knows.
+// Recount counts a session again, in a ledger that has taken the place of the one in which it
+// stood, in the name of its MTA or, if that is 0, of the room. It reports whether the ledger knows.
 func (s *Session) Recount(mta int) bool {
 	p := s.door.Process
 	if mta != 0 {
@@ -114,7 +96,7 @@ func (s *Session) Recount(mta int) bool {
 func (s *Session) enter(t *ledger.Tx, p ledger.Process) ledger.Session {
 	limits := s.facts.Limits
 	limits.ClientRate.N = 0
-	counted, stood := t.Enter(s.door.arrival(s.Client, limits), p)
+	counted, stood := t.Enter(s.door.arrival(s.Client, &limits), p)
 	s.stood = s.stood || stood
 	if s.Served() {
 		t.Serve(counted)
@@ -122,19 +104,21 @@ func (s *Session) enter(t *ledger.Tx, p ledger.Process) ledger.Session {
 	return counted
 }
 
-// LogEnd writes that an MTA has ended as it should not: by a signal, or with another exit status than 0.
-func (s *Session) LogEnd(mta int, after time.Duration, status unix.WaitStatus) {
+// LogEnd writes that an MTA has ended by a signal, or with another exit status than 0.
+func (s *Session) LogEnd(
+	mta int, level maillog.Level, after time.Duration, status unix.WaitStatus,
+) {
 	l := maillog.NewLine("ENDED").Addr("client", s.Client).Addr("server", s.Server).Dur("after", after)
 	if status.Signaled() {
 		l.Int("signal", int(status.Signal()))
 	} else {
 		l.Int("status", status.ExitStatus())
 	}
-	s.write(mta, maillog.Warning, l)
+	s.write(mta, level, l)
 }
 
-// HandoverVersion says which rooms a program can take over, and TakesOver says so for `sendwrap version`, by which a room
-// finds out about the program that is to take its place.
+// HandoverVersion says which rooms a program can take over, and TakesOver says so for `sendwrap
+// version`, by which a room finds out about the program that is to take its place.
 const (
 	HandoverVersion = 1
 	TakesOver       = "takes over rooms of version 1"

@@ -3,6 +3,7 @@ package wrapper
 import (
 	"io"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,14 +14,26 @@ import (
 
 // pair is a TCP connection over loopback: the client's end as a test speaks through it, and the
 // descriptor of ours, in blocking mode as a super-server hands it over.
-func pair(t *testing.T) (client *net.TCPConn, fd int) {
+func pair(t *testing.T) (client *net.TCPConn, fd int) { return pairFrom(t, "127.0.0.1") }
+
+// pairFrom is a pair whose client has that address.
+func pairFrom(t *testing.T, from string) (client *net.TCPConn, fd int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return pairOn(t, "127.0.0.1:0", "127.0.0.1", from)
+}
+
+// pairOn is pair with a server that listens there, and a client that connects to this address from
+// that one.
+func pairOn(t *testing.T, listen, to, from string) (client *net.TCPConn, fd int) {
+	t.Helper()
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	dialed, err := net.Dial("tcp", l.Addr().String())
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	dialed, err := dialer.Dial("tcp", net.JoinHostPort(to, port))
 	if err != nil {
 		t.Fatal(err)
 	}

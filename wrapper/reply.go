@@ -1,11 +1,14 @@
 package wrapper
 
 import (
+	"net/netip"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 )
 
 // How much of a refused client's bytes is read after the reply, and for how long. Bytes left
@@ -18,16 +21,27 @@ const (
 
 // say sends one line to the client without waiting. What a full send buffer does not take,
 // or a client that left does not get, is lost. CRLF is added.
-func say(fd int, line string) { send(fd, line, 0) }
+func say(fd int, line string) { send(fd, line, false) }
 
 // sayLast is say for a line after which our side ends: both go into one packet.
-func sayLast(fd int, line string) { send(fd, line, unix.MSG_MORE) }
+func sayLast(fd int, line string) { send(fd, line, true) }
 
-func send(fd int, line string, more int) {
+func send(fd int, line string, last bool) {
 	b := make([]byte, 0, 512)
-	b = append(append(b, line...), "\r\n"...)
-	// MSG_NOSIGNAL: a client that is gone must not end us by SIGPIPE.
-	_ = unix.Send(fd, b, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL|more)
+	tell(fd, append(append(b, line...), "\r\n"...), last)
+}
+
+// tell sends whole lines, as say does, and reports whether all of them have been taken.
+func tell(fd int, lines []byte, last bool) bool {
+	if len(lines) == 0 {
+		return true
+	}
+	flags := unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL // a client that is gone must not end us by SIGPIPE
+	if last {
+		flags |= unix.MSG_MORE
+	}
+	n, err := unix.SendmsgN(fd, lines, nil, nil, flags)
+	return err == nil && n == len(lines)
 }
 
 // endOurs ends our side of the connection, and reports whether there still is another.
@@ -65,11 +79,39 @@ func linger(fd int) {
 }
 
 // reply is the line that refuses a client.
-func reply(v Verdict, a config.Action, host string) string {
-	t := verdicts[v]
-	code, status := t.code, t.status
-	if v == Pregreet && a == config.Tempfail {
+func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Config) string {
+	code, status, text := v.Refusal()
+	if v == decide.Pregreet && a == config.Tempfail {
 		code, status = "421", "4.5.1"
 	}
-	return code + " " + status + " " + host + " " + t.text
+	return refusal(code+" "+status, client, text, by)
+}
+
+// refusal names both ends: the client's postmaster may have many addresses, and reads it in a
+// bounce, days later.
+func refusal(code string, client netip.Addr, text string, by *config.Config) string {
+	return code + " " + HostName(by) + " " + literal(client) + " " + text + help(by.Contact)
+}
+
+// literal is an address as SMTP writes it (RFC 5321 §4.1.3), IPv6 with its tag. Behind the tag it
+// is spelled as in our log, so that one grep finds both.
+func literal(client netip.Addr) string {
+	switch {
+	case !client.IsValid():
+		return "your address"
+	case client.Is4():
+		return "[" + client.String() + "]"
+	}
+	return "[IPv6:" + client.WithZone("").String() + "]"
+}
+
+// help says where a client's postmaster finds some.
+func help(contact string) string {
+	switch {
+	case contact == "":
+		return ""
+	case strings.HasPrefix(contact, "https://"), strings.HasPrefix(contact, "http://"):
+		return "; see " + contact
+	}
+	return "; contact " + contact
 }

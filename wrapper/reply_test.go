@@ -3,6 +3,7 @@ package wrapper
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,29 +13,60 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 )
 
 // Every refusal is one line of at most 512 bytes (RFC 5321 §4.5.3.1.5), with an enhanced
 // status code whose class is that of the reply code (RFC 3463, RFC 2034), our name, and words.
 func TestReplies(t *testing.T) {
-	form := regexp.MustCompile(`^([45])(\d\d) ([45])\.\d\.\d mx\.example [ -~]{20,}$`)
-	for _, v := range Verdicts() {
-		if v.Served() || v == Hangup {
-			if verdicts[v].code != "" {
+	form := regexp.MustCompile(`^([45])(\d\d) ([45])\.\d\.\d mx\.example \[192\.0\.2\.9\] [ -~]{20,}$`)
+	client, ours := netip.MustParseAddr("192.0.2.9"), &config.Config{Hostname: "mx.example"}
+	longest := &config.Config{Hostname: strings.Repeat("x", config.MaxHostname),
+		Contact: "https://" + strings.Repeat("x", config.MaxContact-len("https://"))}
+	for _, v := range decide.Verdicts() {
+		if v.Served() || v == decide.Hangup {
+			if code, _, _ := v.Refusal(); code != "" {
 				t.Errorf("%v tells the client something", v)
 			}
 			continue
 		}
 		for _, a := range []config.Action{config.Reject, config.Tempfail} {
-			line := reply(v, a, "mx.example")
+			line := reply(v, a, client, ours)
 			m := form.FindStringSubmatch(line)
-			if m == nil || m[1] != m[3] || len(line) > 510 {
+			if m == nil || m[1] != m[3] {
 				t.Errorf("%v: %q", v, line)
+			}
+			for _, contact := range []string{longest.Contact, strings.Repeat("x", config.MaxContact)} {
+				longest.Contact = contact
+				line = reply(v, a, netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666%eth0"), longest)
+				if len(line) > 510 || !strings.HasSuffix(line, contact) {
+					t.Errorf("%v: %d bytes: %q", v, len(line), line)
+				}
 			}
 		}
 	}
-	if got := reply(Pregreet, config.Tempfail, "mx"); !strings.HasPrefix(got, "421 4.5.1 ") {
+	if got := reply(decide.Pregreet, config.Tempfail, client, ours); !strings.HasPrefix(got, "421 4.5.1 ") {
 		t.Errorf("tempfail: %q", got)
+	}
+}
+
+// A refusal says which client it is about, in SMTP's spelling, and where there is help.
+func TestReplyNames(t *testing.T) {
+	const is = " is blocked for a while because of what came from its network; try again later"
+	for _, tt := range []struct{ client, contact, want string }{
+		{"192.0.2.9", "", "[192.0.2.9]" + is},
+		{"2001:db8::1", "", "[IPv6:2001:db8::1]" + is},
+		{"fe80::1%eth0", "", "[IPv6:fe80::1]" + is},
+		{"", "", "your address" + is},
+		{"192.0.2.9", "https://example.org/mail", "[192.0.2.9]" + is + "; see https://example.org/mail"},
+		{"192.0.2.9", "http://example.org/", "[192.0.2.9]" + is + "; see http://example.org/"},
+		{"192.0.2.9", "+49 30 123456", "[192.0.2.9]" + is + "; contact +49 30 123456"},
+	} {
+		client, _ := netip.ParseAddr(tt.client)
+		got := reply(decide.Blocked, config.Reject, client, &config.Config{Hostname: "mx.example", Contact: tt.contact})
+		if want := "421 4.7.1 mx.example " + tt.want; got != want {
+			t.Errorf("%q, %q:\n got %q\nwant %q", tt.client, tt.contact, got, want)
+		}
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 // A room that could not have the ledger leaves it alone for a while, and does not ask even if it is
 // free by then: else each of its clients would wait for it, and everybody else with it.
 func TestLedgerRests(t *testing.T) {
-	rest := map[error]time.Duration{ledger.ErrCrowded: crowdedRest, ledger.ErrBusy: busyRest}
-	for _, patience := range []time.Duration{time.Millisecond, time.Minute} { // a crowd, one asleep
+	for _, want := range []error{ledger.ErrCrowded, ledger.ErrBusy} {
+		patience, least := time.Millisecond, crowdedRest
+		if want == ledger.ErrBusy {
+			patience, least = time.Minute, busyRest
+		}
 		d := open(t, "", "")
 		d.Process.Shared = true
 		d.Ledger.CrowdPatience = patience
@@ -20,8 +23,7 @@ func TestLedgerRests(t *testing.T) {
 		began := ledger.Now().Boot
 		err := d.inLedger(func(*ledger.Tx) { t.Error("worked without the lock") })
 		release()
-		rests := d.pause.until - began
-		if least, is := rest[err]; !is || rests < least {
+		if rests := d.pause.until - began; !errors.Is(err, want) || rests < least {
 			t.Fatalf("%v; rests for %v; want %v at least", err, rests, least)
 		}
 		asked := false

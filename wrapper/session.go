@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"time"
 
+	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -15,26 +17,34 @@ import (
 // left, or been quiet for as long as Delay says; then Log, and Refuse if it is not Served.
 type Session struct {
 	Connection
-	Verdict Verdict
+	Verdict decide.Verdict
 
-	greet     Greet
+	greet     decide.Greet
 	stood     bool // in the ledger, now or before: for the log
-	dismissed bool // the room closes: not even served because nothing is enforced
+	dismissed bool // it is to end, or has: not even served because nothing is enforced
 
 	door    *Door
 	config  *config.Config // from which the facts have their limits
-	facts   Facts
+	facts   decide.Facts
 	counted ledger.Session // zero while the ledger does not count it
 	delay   time.Duration
 	waited  time.Duration // of the greet delay
 	turn    time.Duration // waited for its turn, in a room
 	early   Early
+	crowded bool          // it is BUSY because it had no turn at the ledger
+	ours    bool          // it spoke, and its network holds an address of this machine
+	proven  bool          // it can wait, though it has not; see [decide.Facts.IsProven]
+	hangups int           // for which it need not wait; see [decide.Facts.IsSpared]
 	strikes int           // of its network, after a PREGREET
 	block   time.Duration // that began with it
-}
 
-// reasonPregreet is what the ledger keeps as the reason of a strike, and of the block that it makes.
-const reasonPregreet = "pregreet"
+	search *Search          // what is to be done before the verdict stands; see idle.go
+	sought bool             // it has been, or nobody is to do it
+	freed  []ledger.Process // what has ended meanwhile, and may count still
+
+	talks    bool      // it is refused at its recipients, not in place of the greeting; see talk.go
+	dialogue *Dialogue // since it is refused and heard
+}
 
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
@@ -48,11 +58,15 @@ func (d *Door) NewSession(c Connection) *Session {
 // is not served has got its reply, and nothing is left to do but to end.
 //
 // It takes the greet delay at most, and moments for the ledger, the log and the reply, each of
-// which has a bound of its own.
+// which has a bound of its own; to talk to a client that is denied takes half a minute at most.
 func (s *Session) Run() bool {
 	if s.Arrive() {
-		s.Conclude(s.wait())
+		if g, waited := s.wait(); !s.Verdict.Final() { // else it was barred meanwhile
+			s.Conclude(g, waited)
+		}
 	}
+	s.settle()
+	s.claimTalk()
 	s.Log(0)
 	if s.Served() {
 		return true
@@ -61,41 +75,84 @@ func (s *Session) Run() bool {
 	return false
 }
 
-// HangUp refuses the client and gives it a moment to read why.
+// settle writes down the client's offence in a process that holds nobody else, if that has not been
+// possible yet. A second try is the last.
+func (s *Session) settle() {
+	for range 2 {
+		s.door.Settle()
+	}
+	s.door.forgetOwed()
+}
+
+// Gone is Run for a client that has left before we looked ([ErrGone]): it is counted, and what it
+// did has the same consequences, but it gets no reply, and nobody becomes its MTA.
+func (s *Session) Gone() {
+	s.dismissed, s.sought = true, true
+	if allowed := s.facts.Rule.Access == allowlist.Allow; allowed || s.Arrive() {
+		g, _ := Look(s.FD)
+		if g == decide.Quiet || allowed {
+			g = decide.Left
+		}
+		s.Conclude(g, 0)
+	}
+	s.settle()
+	s.Log(0)
+}
+
+// HangUp refuses the client and gives it a moment to read why, or talks to it.
 func (s *Session) HangUp() {
-	if s.Refuse() {
+	if s.talks {
+		s.talk()
+	} else if s.Refuse() {
 		linger(s.FD)
 	}
 }
 
-// Block is the block that has begun with this client's offence: its network, how long it lasts and why. For 0 none has. That
-// is for whoever carries blocks out.
+// Block is the block that has begun with this client's offence: its network, how long it lasts and
+// why. For 0 none has. That is for whoever carries blocks out.
 func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string) {
-	return s.door.Network(s.Client.Addr()), s.block, reasonPregreet
+	return s.door.Network(s.Client.Addr()), s.block, decide.Reason(s.early.Kind)
 }
 
 // Served says whether the client gets the MTA.
 func (s *Session) Served() bool { return s.Verdict.Served() || s.observed() }
 
-// Delay is how long the client has to be quiet, once Arrive has reported that it waits; a known one is only
-// looked at.
+// Delay is how long the client has to be quiet, once Arrive has reported that it waits; a known one
+// is only looked at.
 func (s *Session) Delay() time.Duration { return s.delay }
 
 // Arrive is the first half of the decision, in which limits are looked at and taken in one step. It
-// reports whether what the client does next decides the rest; else the verdict stands.
+// reports whether what the client does next decides the rest; else the verdict stands, unless in a
+// room there is a Search.
 func (s *Session) Arrive() (waits bool) {
-	a := s.door.arrival(s.Client, s.facts.Limits)
-	err := s.door.inLedger(func(t *ledger.Tx) {
+	waits = s.arrive()
+	if !s.door.Process.Shared && s.makeRoom() {
+		waits = s.arrive()
+	}
+	return waits
+}
+
+func (s *Session) arrive() (waits bool) {
+	a := s.door.arrival(s.Client, &s.facts.Limits)
+	if s.barred(a) {
+		return false
+	}
+	err := s.door.inLedgerWithin(s.patience(), func(t *ledger.Tx) {
+		s.free(t)
 		s.facts.Standing = t.Look(a)
 		s.Verdict = s.facts.Decide()
+		if !s.facts.Swamped() && s.seek(t) {
+			return // it is decided once more
+		}
 		switch s.Verdict {
-		case Undecided, Known:
+		case decide.Undecided, decide.Known:
 			a.Delay = s.facts.Delay()
 			if s.counted, s.stood = t.Enter(a, s.door.Process); s.stood {
+				s.spare(t)
 				return // counted when it is decided
 			}
-			s.Verdict = Busy // as many sessions as the ledger has slots
-		case Allowed:
+			s.Verdict = decide.Busy // as many sessions as the ledger has slots
+		case decide.Allowed:
 			s.counted, s.stood = t.Enter(a, s.door.Process)
 			t.Serve(s.counted)
 		}
@@ -103,15 +160,27 @@ func (s *Session) Arrive() (waits bool) {
 	})
 	if err != nil {
 		s.forget()
-		if s.Verdict = s.facts.Decide(); err == ledger.ErrCrowded && !s.Verdict.final() {
-			s.Verdict = Busy // too many at once is their trouble, not ours
+		// In a crowd the client is not counted, and may be judged by what the ledger says without
+		// the lock. Whether it is one too many is asked again when it has waited.
+		s.facts.Standing = s.door.peek(err, a)
+		s.facts.Hangups = ledger.Hangups{} // which could not be used up
+		if s.Verdict = s.facts.Decide(); s.Verdict.Final() {
+			s.door.countApart(s.Verdict)
 		}
 	}
-	if s.Verdict.final() {
+	if s.Verdict.Final() {
 		return false
 	}
 	s.delay = s.facts.Delay()
 	return true
+}
+
+// spare uses the client's hangups up, if it need not wait because of them.
+func (s *Session) spare(t *ledger.Tx) {
+	if s.facts.IsSpared() {
+		s.hangups = s.facts.Hangups.N
+		t.ForgetHangups(s.door.Network(s.Client.Addr()))
+	}
 }
 
 // Tease sends the first line of the greeting at once, if one is configured.
@@ -121,10 +190,11 @@ func (s *Session) Tease() {
 	}
 }
 
-// wait is the greet delay.
-func (s *Session) wait() (Greet, time.Duration) {
+// wait is the greet delay. It ends early, with a verdict, when a signal comes and the network is
+// blocked by then.
+func (s *Session) wait() (decide.Greet, time.Duration) {
 	s.Tease()
-	g, waited, err := Wait(s.FD, s.delay)
+	g, waited, err := Wait(s.FD, s.delay, func(waited time.Duration) bool { return s.bar(waited, 0) })
 	if err != nil {
 		s.Unseen(err)
 	}
@@ -137,101 +207,24 @@ func (s *Session) Unseen(why error) {
 }
 
 // Conclude is the second half of the decision, after what the client did within so long.
-func (s *Session) Conclude(g Greet, waited time.Duration) {
+func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	s.greet, s.waited = g, waited
-	if g == Spoke {
+	if g == decide.Spoke {
 		s.early = peekEarly(s.FD)
+		s.ours = s.door.Ours(s.door.Network(s.Client.Addr()))
 	}
-	s.conclude(false)
+	if s.conclude(false); s.makeRoom() {
+		s.conclude(false)
+	}
 }
 
-// Admit is Conclude for a client that has been quiet to the end and has since waited for its turn, as it may in a room. It
-// reports false, and nothing is decided, while as many sessions as may are served: ask again, or
-// Conclude.
+// Admit is Conclude for a client that has been quiet to the end and has since waited for its turn,
+// as it may in a room. It reports false, and nothing is decided, while as many sessions as may are
+// served: ask again, or Conclude.
 func (s *Session) Admit(waited, turn time.Duration) bool {
-	s.greet, s.waited, s.turn = Quiet, waited, turn
+	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
 	s.conclude(s.door.Config.Mode == config.Enforce)
-	return s.Verdict != Undecided
-}
-
-// Expire is the verdict about a client whose turn has not come in time. It has waited in vain, and need not wait again.
-func (s *Session) Expire(waited, turn time.Duration) {
-	s.Verdict, s.greet, s.waited, s.turn = Busy, Quiet, waited, turn
-	_ = s.door.inLedger(func(t *ledger.Tx) {
-		now := t.Look(s.door.arrival(s.Client, s.facts.Limits))
-		s.facts.Serving, s.facts.Waiting = now.Serving, now.Waiting // the log says why
-		s.leave(t)
-		t.Count(int(Busy))
-		t.Remember(s.door.Network(s.Client.Addr()), s.facts.Limits.Remember)
-	})
-}
-
-// Withdraw is Conclude for a client that has left while it waited for its turn.
-func (s *Session) Withdraw(waited, turn time.Duration) {
-	s.turn = turn
-	s.Conclude(Left, waited)
-}
-
-// renew takes the facts from the configuration that a room has read anew meanwhile.
-func (s *Session) renew() {
-	if s.config != s.door.Config {
-		s.config = s.door.Config
-		s.door.facts(&s.facts, s.Client.Addr())
-	}
-}
-
-// conclude decides; a patient one leaves it undecided whether a client is one too many.
-func (s *Session) conclude(patient bool) {
-	s.renew()
-	limits := s.facts.Limits
-	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
-	network := s.door.Network(s.Client.Addr())
-	err := s.door.inLedger(func(t *ledger.Tx) {
-		arrived := s.facts.Standing
-		s.facts.Standing = t.Look(s.door.arrival(s.Client, limits))
-		// Whether it was known decided how long it had to wait; another connection of
-		// the same client may have passed meanwhile.
-		s.facts.Conns, s.facts.Known = arrived.Conns, arrived.Known
-		if s.Verdict = s.facts.Conclude(s.greet); s.Verdict == Busy && patient {
-			s.Verdict = Undecided
-			return
-		}
-		t.Count(int(s.Verdict))
-		switch s.Verdict {
-		case Hangup:
-			t.Left(s.waited)
-		case Pregreet:
-			t.Spoke(s.waited)
-			s.strikes, s.block = t.Strike(network, reasonPregreet, Penalty(s.door.Config))
-		case Pass, Busy: // one that waited in vain need not wait again
-			t.Remember(network, limits.Remember)
-		}
-		if !s.Verdict.Served() {
-			s.leave(t)
-			return
-		}
-		if s.counted == (ledger.Session{}) { // the ledger was not to be had when it arrived
-			s.counted, s.stood = t.Enter(s.door.arrival(s.Client, limits), s.door.Process)
-		}
-		t.Serve(s.counted)
-	})
-	if err != nil {
-		counted, stood := s.counted, s.stood
-		s.forget()
-		s.counted, s.stood = counted, stood // it still stands there, as one that waits
-		if s.Verdict = s.facts.Conclude(s.greet); err == ledger.ErrCrowded && s.Verdict.Served() {
-			s.Verdict = Busy
-			if patient {
-				s.Verdict = Undecided
-			}
-		}
-	}
-}
-
-// forget is what a failed ledger leaves of what it said.
-func (s *Session) forget() {
-	s.facts.Standing, s.counted, s.stood = ledger.Standing{}, ledger.Session{}, false
-	s.strikes, s.block = 0, 0
+	return s.Verdict != decide.Undecided
 }
 
 // Fail gives the verdict up that the client is served, for a fault of our own: it is to be refused.
@@ -242,21 +235,25 @@ func (s *Session) Fail(why error) {
 
 // FailSilently is Fail without a line in the log, which has enough of them.
 func (s *Session) FailSilently() {
-	s.Verdict = Failed
-	_ = s.door.inLedger(func(t *ledger.Tx) {
+	s.Verdict = decide.Failed
+	err := s.door.inLedger(func(t *ledger.Tx) {
 		s.leave(t)
-		t.Count(int(Failed))
+		t.Count(int(decide.Failed))
 	})
+	if err != nil {
+		s.door.countApart(decide.Failed)
+	}
 }
 
-// leave ends the session in the ledger. A token must not be used twice: it may fit another session by then.
+// leave ends the session in the ledger. A token must not be used twice: it may fit another session
+// by then.
 func (s *Session) leave(t *ledger.Tx) {
 	t.Leave(s.counted)
 	s.counted = ledger.Session{}
 }
 
-// Refuse tells the client why and ends our side of the connection, without waiting for either. It reports
-// whether the client may still be there: see [Drain].
+// Refuse tells the client why and ends our side of the connection, without waiting for either. It
+// reports whether the client may still be there: see [Drain].
 func (s *Session) Refuse() (there bool) {
 	if line := s.reply(); line != "" {
 		sayLast(s.FD, line)
@@ -266,15 +263,23 @@ func (s *Session) Refuse() (there bool) {
 
 // reply is the line for the client, "" for none.
 func (s *Session) reply() string {
-	if s.Verdict == Hangup || s.Verdict == Pregreet && s.door.Config.OnPregreet == config.Drop {
+	action := s.door.Config.OnPregreet
+	if s.proven {
+		action = config.Tempfail
+	}
+	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == config.Drop {
 		return ""
 	}
-	return reply(s.Verdict, s.door.Config.OnPregreet, s.door.Host)
+	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Config)
+	if s.talks { // 554 is for the connection, 550 for a recipient
+		line = "550" + line[3:]
+	}
+	return line
 }
 
 // observed says whether the client is served only because nothing is enforced. One that
 // has hung up has no use for it.
 func (s *Session) observed() bool {
 	v := s.Verdict
-	return s.door.Config.Mode == config.Observe && v != Hangup && v != Failed && !s.dismissed && !v.Served()
+	return s.door.Config.Mode == config.Observe && v != decide.Hangup && v != decide.Failed && !s.dismissed && !v.Served()
 }

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/maillog"
 )
 
@@ -28,42 +29,49 @@ func TestSession(t *testing.T) {
 		name, conf string
 		before     func(*doorway) // what has happened already
 		behave     func(*net.TCPConn)
-		want       Verdict
+		want       decide.Verdict
 		served     bool
 		reply      string // prefix of it
 		log        string // after the two addresses
 	}{
-		{"deny", quick + "deny 127.0.0.0/8", nil, nil, Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
-		{"allow", quick + "allow 127.0.0.1", nil, nil, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
-		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
-		{"block", quick, blockLoopback("127.0.0.1/32"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=LEFT reason=test reply=421"},
-		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
-		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
-		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, Busy, false, "421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
-		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"), known), nil, Known, true, "", "conns=1/50"},
-		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Pass, true, "", "wait=WAIT/0.10s conns=1/2"},
-		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"rate", quick + "client_rate 1/1h", waiting("127.0.0.1"), nil, Rate, false, "421 4.7.0 ", "rate=1/1 per=1h reply=421"},
-		{"known", quick, known, nil, Known, true, "", "conns=1/50"},
-		{"known and talks early", quick, known, speak, Pregreet, false, "554 5.5.1 ", `wait=WAIT/0s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"known and gone", quick, known, leave, Hangup, false, "", "wait=WAIT/0s conns=1/50"},
-		{"nobody is known", quick + "remember 0", known, nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"hangup", long, nil, leave, Hangup, false, "", "wait=WAIT/4m50s conns=1/50"},
-		{"pregreet", long, nil, speak, Pregreet, false, "554 5.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, tempfail", long + "on_pregreet tempfail", nil, speak, Pregreet, false, "421 4.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, drop", long + "on_pregreet drop", nil, speak, Pregreet, false, "", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pass", quick, nil, nil, Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0", nil, nil, Pass, true, "", "conns=1/-"},
-		{"observed", long + "mode observe", nil, speak, Pregreet, true, "", `mode=observe wait=WAIT/4m50s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, Denied, true, "", "mode=observe rule=CONF:3 network=127.0.0.1/32"},
-		{"observed hangup", long + "mode observe", nil, leave, Hangup, false, "", "mode=observe wait=WAIT/4m50s conns=1/50"},
+		{"deny", quick + "deny 127.0.0.0/8", nil, nil, decide.Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
+		{"allow", quick + "allow 127.0.0.1", nil, nil, decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
+		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
+		{"block", quick, blockLoopback("127.0.0.1/32"), nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=LEFT reason=test reply=421"},
+		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
+		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
+		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, decide.Busy, false, "421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
+		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, decide.Busy, false, "421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
+		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"), known), nil, decide.Known, true, "", "conns=1/50"},
+		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil, decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/2"},
+		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"rate", quick + "client_rate 1/1h", waiting("127.0.0.1"), nil, decide.Rate, false, "421 4.7.0 ", "rate=1/1 per=1h reply=421"},
+		{"known", quick, known, nil, decide.Known, true, "", "conns=1/50"},
+		{"known and talks early", quick, known, speak, decide.Pregreet, false, "421 4.5.1 ", `wait=WAIT/0s conns=1/50 reply=421 hint="` + decide.Hint(decide.Reason(config.Ehlo)) + `" kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"blocked for talking early", quick + "block strikes=1", earlyTalk, nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.2/32 left=LEFT reason=pregreet:proxy reply=421 hint=\"" + decide.Hint(decide.Reason(config.Proxy)) + "\""},
+		{"known and gone", quick, known, leave, decide.Hangup, false, "", "wait=WAIT/0s conns=1/50"},
+		{"nobody is known", quick + "remember 0", known, nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
+		{"has left often", long, hungUp(3, 100*time.Second), nil, decide.Pass, true, "", "conns=1/50 hangups=3"},
+		{"has left often, and leaves", long, hungUp(3, 100*time.Second), leave, decide.Hangup, false, "", "wait=WAIT/0s conns=1/50 hangups=3"},
+		{"has left often, and talks early", long, hungUp(4, 100*time.Second), speak, decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/0s conns=1/50 hangups=4 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"hangup", long, nil, leave, decide.Hangup, false, "", "wait=WAIT/4m50s conns=1/50"},
+		{"pregreet", long, nil, speak, decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, tempfail", long + "on_pregreet tempfail", nil, speak, decide.Pregreet, false, "421 4.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, drop", long + "on_pregreet drop", nil, speak, decide.Pregreet, false, "", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pass", quick, nil, nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
+		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0", nil, nil, decide.Pass, true, "", "conns=1/-"},
+		{"observed", long + "mode observe", nil, speak, decide.Pregreet, true, "", `mode=observe wait=WAIT/4m50s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, decide.Denied, true, "", "mode=observe rule=CONF:3 network=127.0.0.1/32"},
+		{"observed hangup", long + "mode observe", nil, leave, decide.Hangup, false, "", "mode=observe wait=WAIT/4m50s conns=1/50"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := open(t, "", tt.conf)
+			if tt.want == decide.Pregreet || tt.name == "blocked for talking early" {
+				d.from = stranger
+			}
 			if tt.before != nil {
 				tt.before(d)
 			}
@@ -72,7 +80,7 @@ func TestSession(t *testing.T) {
 			if s.Verdict != tt.want || served != tt.served {
 				t.Errorf("%v, served %v; want %v, %v", s.Verdict, served, tt.want, tt.served)
 			}
-			if !served && s.Verdict != Hangup {
+			if !served && s.Verdict != decide.Hangup {
 				unix.Shutdown(s.FD, unix.SHUT_RDWR)
 				if got := readAll(t, client); !strings.HasPrefix(got, tt.reply) || (got == "") != (tt.reply == "") {
 					t.Errorf("client was told %q, want %q…", got, tt.reply)
@@ -83,14 +91,14 @@ func TestSession(t *testing.T) {
 			if tt.behave == nil && s.waited < s.delay || s.waited > lab.Patience {
 				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
 			}
-			if left := s.facts.BlockLeft; tt.want == Blocked && (left < time.Hour-lab.Patience || left > time.Hour) {
+			if left := s.facts.BlockLeft; tt.want == decide.Blocked && (left < time.Hour-lab.Patience || left > time.Hour) {
 				t.Errorf("%v of the block are left; it began just now, for an hour", left)
 			}
 			if got := d.line(t); got != want {
 				t.Errorf("log line\n     %s\nwant %s", got, want)
 			}
 			after := d.totals(t)
-			for _, v := range Verdicts() {
+			for _, v := range decide.Verdicts() {
 				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) || n > 1 {
 					t.Errorf("%v was counted %d times", v, n)
 				}
@@ -109,59 +117,22 @@ func shown(d time.Duration) string {
 	return text
 }
 
-// One that passes is known the next time; one that speaks is not any more, and three times is a block.
+// One that passes is known the next time; one that speaks three times is blocked.
 func TestCareer(t *testing.T) {
 	d := open(t, "", "greet_delay 50ms stress=50ms")
+	d.from = stranger
 	want := []struct {
 		behave func(*net.TCPConn)
-		v      Verdict
+		v      decide.Verdict
 	}{
-		{leave, Hangup}, {leave, Hangup}, {leave, Hangup}, {leave, Hangup}, // no offence, however often
-		{nil, Pass}, {nil, Known}, {nil, Known},
-		{speak, Pregreet}, {nil, Pass}, {speak, Pregreet}, {speak, Pregreet}, {nil, Blocked}, {speak, Blocked},
+		{leave, decide.Hangup}, {leave, decide.Hangup}, {leave, decide.Hangup}, {leave, decide.Hangup},
+		{speak, decide.Pregreet}, {speak, decide.Pregreet}, {leave, decide.Hangup}, {speak, decide.Pregreet}, {nil, decide.Blocked}, {speak, decide.Blocked},
 	}
 	for i, w := range want {
 		if s, _, _ := d.meet(t, w.behave); s.Verdict != w.v {
 			t.Errorf("visit %d: %v, want %v", i, s.Verdict, w.v)
 		}
 		d.line(t)
-	}
-}
-
-// What happens to the client's network while it waits is seen when it has waited.
-func TestMeanwhile(t *testing.T) {
-	for _, tt := range []struct {
-		name     string
-		happened func(*doorway)
-		want     Verdict
-	}{
-		{"blocked", blockLoopback("127.0.0.1/32"), Blocked},
-		{"crowded", serving("127.0.0.9"), Busy},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			d := open(t, dir, "greet_delay 50ms stress=50ms\nmax_sessions 1")
-			other := open(t, dir, "max_sessions 1")
-			s, _ := d.enter(t)
-			if !s.Arrive() {
-				t.Fatalf("%v at once", s.Verdict)
-			}
-			tt.happened(other)
-			s.Conclude(s.wait())
-			if s.Verdict != tt.want || s.Served() {
-				t.Errorf("%v, served %v", s.Verdict, s.Served())
-			}
-			if tot := d.totals(t); tot.Waiting != 0 {
-				t.Errorf("%d still waiting", tot.Waiting)
-			}
-			// It did wait: where that was in vain for no fault of its own, it need not again.
-			var f Facts
-			d.facts(&f, s.Client.Addr())
-			_ = d.inLedger(func(tx *ledger.Tx) { f.Standing = tx.Look(d.arrival(s.Client, f.Limits)) })
-			if f.Known != (tt.want == Busy) {
-				t.Errorf("known: %v", f.Known)
-			}
-		})
 	}
 }
 
@@ -202,9 +173,9 @@ func crowd(t *testing.T, clients int, conf string) (in, out, unasked int64) {
 				return
 			}
 			switch {
-			case served && s.Verdict == Pass:
+			case served && s.Verdict == decide.Pass:
 				counts[0].Add(1)
-			case s.Verdict == Conns:
+			case s.Verdict == decide.Conns:
 				counts[1].Add(1)
 			default:
 				t.Errorf("%v", s.Verdict)
@@ -222,12 +193,12 @@ func TestWithoutLedger(t *testing.T) {
 	if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []Verdict{Pass, Pass} {
+	for _, want := range []decide.Verdict{decide.Pass, decide.Pass} {
 		if s, _, served := d.meet(t, nil); s.Verdict != want || !served {
 			t.Errorf("%v, served %v", s.Verdict, served)
 		}
 	}
-	if s, _, _ := d.meet(t, speak); s.Verdict != Pregreet {
+	if s, _, _ := d.meet(t, speak); s.Verdict != decide.Pregreet {
 		t.Errorf("early talker: %v", s.Verdict)
 	}
 	if got := d.line(t); !strings.Contains(got, "truncated") || !strings.Contains(got, withoutLedger) {
@@ -252,7 +223,7 @@ func TestFail(t *testing.T) {
 	if got := d.line(t); !strings.HasPrefix(got, "FAILED ") || !strings.HasSuffix(got, ` reply=421 error="exec /nowhere: no such file or directory"`) {
 		t.Errorf("log line %q", got)
 	}
-	if tot := d.totals(t); tot.Serving+tot.Waiting != 0 || tot.Verdicts[Failed] != 1 {
+	if tot := d.totals(t); tot.Serving+tot.Waiting != 0 || tot.Verdicts[decide.Failed] != 1 {
 		t.Errorf("totals %+v", tot)
 	}
 }
@@ -273,7 +244,7 @@ func TestTeaser(t *testing.T) {
 		t.Errorf("during the greet delay the client has read %q, %v; want %q", got, err, want)
 	}
 	client.CloseWrite()
-	if served := <-done; served || s.Verdict != Hangup {
+	if served := <-done; served || s.Verdict != decide.Hangup {
 		t.Errorf("%v, served %v", s.Verdict, served)
 	}
 	if rest := readAll(t, client); rest != "" {

@@ -39,6 +39,12 @@ func measurements() []measurement {
 		{"room-memory", 10 * time.Minute, measureRoomMemory},
 		{"room-known", 10 * time.Minute, measureRoomKnown},
 		{"room-spawn", 5 * time.Minute, measureRoomSpawn},
+		{"flood-blocked", 5 * time.Minute, measureFloodBlocked},
+		{"flood-networks", 5 * time.Minute, measureFloodNetworks},
+		{"flood-quiet", 5 * time.Minute, measureFloodQuiet},
+		{"flood-idle", 5 * time.Minute, measureFloodIdle},
+		{"flood-blocks", 5 * time.Minute, measureFloodBlocks},
+		{"flood-readers", 5 * time.Minute, measureFloodReaders},
 		{"dictionary", 20 * time.Minute, measureDictionary},
 		{"guard-message", 10 * time.Minute, measureGuardMessage},
 		{"guard-memory", 10 * time.Minute, measureGuardMemory},
@@ -61,7 +67,8 @@ func names() []string {
 	return all
 }
 
-// choose returns the measurements that only names; "" names all.
+// choose returns the measurements that only names; "" names all, and "flood" all of the name
+// "flood-…".
 func choose(only string) ([]measurement, error) {
 	all := measurements()
 	if only == "" {
@@ -69,12 +76,16 @@ func choose(only string) ([]measurement, error) {
 	}
 	var chosen []measurement
 	for _, name := range strings.Split(only, ",") {
-		i := slices.Index(names(), name)
-		if i < 0 {
+		found := false
+		for _, m := range all {
+			if m.name == name || strings.HasPrefix(m.name, name+"-") {
+				chosen, found = append(chosen, m), true
+			}
+		}
+		if !found {
 			return nil, fmt.Errorf("-only %q: no such measurement; write any of %s",
 				name, strings.Join(names(), ","))
 		}
-		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
 }
@@ -90,6 +101,7 @@ type bench struct {
 	slices  int          // how often all programs take turns in a round
 	conns   int          // connections a program gets in one turn
 	quick   bool
+	before  bool         // there is an older sendwrap, too
 	network netip.Prefix // of all clients and the super-server
 }
 
@@ -122,6 +134,17 @@ func (l *bench) put(rows ...row) {
 	}
 }
 
+// part makes a part of the measurement. If it fails, a row says so, and the next part follows.
+func (l *bench) part(what string, make func()) {
+	_, err := try(func() (any, error) { make(); return nil, nil })
+	if errors.Is(err, errLate) {
+		check(err)
+	}
+	if err != nil {
+		l.put(row{What: what, Error: err.Error()})
+	}
+}
+
 // fewer is the bench with that many times fewer connections, for what takes longer.
 func (l *bench) fewer(times int) *bench {
 	few := *l
@@ -140,6 +163,7 @@ func (l *bench) stop() error {
 
 func newBench(o options, dir string, budget time.Duration, out *json.Encoder) (*bench, error) {
 	l := &bench{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick}
+	l.before = o.before != ""
 	l.network = benchmarkClients
 	l.state = &state{out: out, budget: budget, due: time.Now().Add(budget)}
 	if o.quick {
@@ -189,14 +213,18 @@ func heading(o options) string {
 	if o.quick {
 		rounds = min(rounds, 2)
 	}
-	return strings.Join([]string{
+	parts := []string{
 		time.Now().Format(time.DateOnly),
 		commit(o),
 		fmt.Sprintf("Linux %s %s", unix.ByteSliceToString(u.Release[:]), runtime.GOARCH),
 		fmt.Sprintf("%d CPUs%s", runtime.NumCPU(), cpuModel()),
 		runtime.Version(),
 		fmt.Sprintf("medians of %d rounds", rounds),
-	}, "; ")
+	}
+	if o.before != "" {
+		parts = append(parts, "before: "+o.before)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // commit says which sendwrap is measured.

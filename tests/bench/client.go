@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,15 +24,17 @@ func await(what string, ok func() (bool, error)) (err error) {
 }
 
 // bound has no read or accept on a socket wait for longer than lab.Patience.
-func bound(fd int) error {
-	timeout := unix.NsecToTimeval(int64(lab.Patience))
+func bound(fd int) error { return boundBy(fd, lab.Patience) }
+
+func boundBy(fd int, most time.Duration) error {
+	timeout := unix.NsecToTimeval(int64(most))
 	err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout)
 	return os.NewSyscallError("setsockopt", err)
 }
 
 // client is one connection to the super-server. It is no lab.Client: that one goes through Go's
-// poller and sets a deadline for each line, whose cost would be beside what is measured, on the same
-// machine.
+// poller and sets a deadline for each line, whose cost would be beside what is measured, on the
+// same machine.
 type client struct {
 	fd  int
 	buf []byte // received, not yet returned
@@ -40,17 +43,21 @@ type client struct {
 // dial connects from an address to the super-server. The kernel completes the handshake; accept may
 // come later.
 func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	family := unix.AF_INET
+	if from.Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	c := &client{fd: fd}
 	err = bound(fd)
 	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
+		err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0)))
 	}
 	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+		err = unix.Connect(fd, sockaddr(to))
 	}
 	if err != nil {
 		c.close()
@@ -59,12 +66,28 @@ func dial(from netip.Addr, to netip.AddrPort) (*client, error) {
 	return c, nil
 }
 
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is6() {
+		return &unix.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	}
+	return &unix.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}
+}
+
 func (c *client) close() { unix.Close(c.fd) }
+
+// abort closes the connection with RST: what the server has still to say is of no interest.
+func (c *client) abort() {
+	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	c.close()
+}
 
 func (c *client) write(s string) error {
 	_, err := unix.Write(c.fd, []byte(s))
 	return os.NewSyscallError("write", err)
 }
+
+// errNoAnswer says that nothing has come within the time that bound or boundBy has set.
+var errNoAnswer = errors.New("no answer in time")
 
 // receive waits for bytes or for the end of the connection, which a reset is too.
 func (c *client) receive() (ended bool, err error) {
@@ -77,7 +100,7 @@ func (c *client) receive() (ended bool, err error) {
 		case errors.Is(err, unix.ECONNRESET):
 			return true, nil
 		case errors.Is(err, unix.EAGAIN):
-			return false, fmt.Errorf("no answer in %v", lab.Patience)
+			return false, errNoAnswer
 		case err != nil:
 			return false, os.NewSyscallError("read", err)
 		}

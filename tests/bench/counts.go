@@ -2,40 +2,59 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 )
 
-// measureCounts counts what programs do for a client that they refuse since it speaks early. Each
-// program is bound to one CPU: how many threads Go's runtime makes depends on how many there are.
+// measureCounts counts what programs do for a client that they refuse since it speaks early, and
+// for one that is blocked. Each program is bound to one CPU: how many threads Go's runtime makes
+// depends on how many there are.
 func measureCounts(l *bench) {
+	hasten(os.Getpid())
+	i := l.instance("counts", "mta "+l.program("stub"))
+	early := refusal{"refused", "PREGREET", l.client}
+	l.countProcesses(early, i.peer(earlyReply), l.goFloor(), l.cFloor())
+	l.countFloods(early, l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")...)
+	bad := l.client()
+	must(i.command("block", bad.String(), "1h"))
+	blocked := refusal{"blocked", "BLOCKED", func() netip.Addr { return bad }}
+	l.countProcesses(blocked, i.peer(blockedReply))
+	l.countFloods(blocked, i.in(l.room(i), blockedReply))
+}
+
+// refusal is of which clients it is counted.
+type refusal struct {
+	what, verdict string
+	from          func() netip.Addr
+}
+
+func (l *bench) countProcesses(r refusal, peers ...peer) {
 	each := 50
 	if l.quick {
 		each = 10
 	}
-	hasten(os.Getpid())
-	i := l.instance("counts", "mta "+l.program("stub"))
-	once := l.fewer(l.slices)
-	processes := []peer{i.peer(earlyReply), l.goFloor(), l.cFloor()}
-	got := must(takeTurns(once, processes, func(p peer) ([]perClient, error) {
-		return reaching(p, "PREGREET", each, func() (all []perClient, err error) {
+	got := must(takeTurns(l.fewer(l.slices), peers, func(p peer) ([]perClient, error) {
+		return reaching(p, r.verdict, each, func() (all []perClient, err error) {
 			for n := 0; n < each && err == nil; n++ {
 				var c counted
-				c, err = l.countProcess(p, slam)
+				c, err = l.countProcess(p, r.from(), slam)
 				all = append(all, c.by(1))
 			}
 			return all, err
 		})
 	}))
-	l.putCounts("a process each", got)
-	peers := l.roomAndPostscreen("counts-room", "block strikes=8 within=1s")
+	l.putCounts(r.what+" client: a process each", got)
+}
+
+func (l *bench) countFloods(r refusal, peers ...peer) {
 	for _, together := range atOnce {
-		got := must(takeTurns(once, peers, func(p peer) ([]perClient, error) {
-			return l.countFlood(p, together), nil
+		got := must(takeTurns(l.fewer(l.slices), peers, func(p peer) ([]perClient, error) {
+			return l.countFlood(p, r, together), nil
 		}))
-		l.putCounts(fmt.Sprintf("the room, %d at a time", together), got)
+		l.putCounts(fmt.Sprintf("%s client: the room, %d at a time", r.what, together), got)
 	}
 }
 
@@ -53,28 +72,28 @@ func (c counted) by(clients int) perClient {
 
 // countFlood counts what a daemon does for a flood of clients, until it has closed the last
 // connection, less what it does in the same time without clients.
-func (l *bench) countFlood(p peer, together int) []perClient {
-	r := load{clients: 1000, atOnce: together, from: l.client, opening: slam}
+func (l *bench) countFlood(p peer, who refusal, together int) []perClient {
+	r := load{clients: 1000, atOnce: together, from: who.from, opening: slam}
 	if l.quick {
 		r.clients /= 5
 	}
 	// The room closes a connection a tenth of a second after its reply.
 	const linger = 500 * time.Millisecond
-	must(l.visits(p, load{clients: together, atOnce: together, from: l.client, opening: slam}))
-	who := p.at.worker(p.name)
-	check(pin(int(who), must(cpus())[0]))
-	hasten(int(who))
+	must(l.visits(p, load{clients: together, atOnce: together, from: who.from, opening: slam}))
+	worker := p.at.worker(p.name)
+	check(pin(int(worker), must(cpus())[0]))
+	hasten(int(worker))
 	time.Sleep(linger)
 	began := time.Now()
-	c := must(reaching(p, "PREGREET", r.clients, func() (counted, error) {
-		return countDaemon(who, func() error {
+	c := must(reaching(p, who.verdict, r.clients, func() (counted, error) {
+		return countDaemon(worker, func() error {
 			defer time.Sleep(linger)
 			_, err := l.visits(p, r)
 			return err
 		})
 	}))
 	took := time.Since(began)
-	idle := must(countDaemon(who, func() error { time.Sleep(took); return nil }))
+	idle := must(countDaemon(worker, func() error { time.Sleep(took); return nil }))
 	return []perClient{c.minus(idle).by(r.clients)}
 }
 
@@ -95,10 +114,10 @@ func (l *bench) putCounts(who string, got turns[perClient]) {
 		what string
 		of   func(perClient) float64
 	}{
-		{"system calls of a refused client", func(c perClient) float64 { return c.calls }},
-		{"… of threads that sleep and wake", func(c perClient) float64 { return c.threads }},
-		{"minor page faults of a refused client", func(c perClient) float64 { return c.faults }},
-		{"threads made for a refused client", func(c perClient) float64 { return c.made }},
+		{"system calls of a %s", func(c perClient) float64 { return c.calls }},
+		{"… of threads that sleep and wake: %s", func(c perClient) float64 { return c.threads }},
+		{"minor page faults of a %s", func(c perClient) float64 { return c.faults }},
+		{"threads made for a %s", func(c perClient) float64 { return c.made }},
 	} {
 		every := make(series)
 		for name, rounds := range got {
@@ -108,7 +127,7 @@ func (l *bench) putCounts(who string, got turns[perClient]) {
 				}
 			}
 		}
-		r := every.row(fmt.Sprintf("%s: %s", kind.what, who), "")
+		r := every.row(fmt.Sprintf(kind.what, who), "")
 		for i, v := range r.Values {
 			r.Values[i].Low, r.Values[i].High = slices.Min(every[v.Peer]), slices.Max(every[v.Peer])
 		}

@@ -73,8 +73,8 @@ func (v visitor) stay() (s sample, err error) {
 	return s, err
 }
 
-// visits lets the clients of a load visit p. The one that has been there longest is waited for, then
-// the next comes: as simple as can be, since it shares the machine with p.
+// visits lets the clients of a load visit p. The one that has been there longest is waited for,
+// then the next comes: as simple as can be, since it shares the machine with p.
 func (l *bench) visits(p peer, r load) ([]sample, error) {
 	samples := make([]sample, 0, r.clients)
 	here := make([]visitor, 0, r.clients)
@@ -106,8 +106,8 @@ type burst struct {
 	took    time.Duration // from the first connect to the last close
 }
 
-// flood lets the clients of a load visit p, which must reach this verdict about each, and returns what
-// it cost.
+// flood lets the clients of a load visit p, which must reach this verdict about each, and returns
+// what it cost.
 func (l *bench) flood(verdict string, p peer, r load) ([]burst, error) {
 	if p.at != nil && p.at.asked == nil {
 		if _, err := p.at.spent(); err != nil { // its start is no client's

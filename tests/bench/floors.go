@@ -19,6 +19,9 @@ const (
 	cFloor  = "C floor"
 )
 
+// olderProgram is what build calls the sendwrap of -before.
+const olderProgram = "sendwrap-before"
+
 //go:embed testdata/floor.go
 var floorGo string
 
@@ -28,16 +31,22 @@ var floorC string
 //go:embed testdata/stub.c
 var stubC string
 
+//go:embed testdata/stub-stays.c
+var stubStaysC string
+
 // build puts into dir:
 //
 //	sendwrap               a copy of ready, or if that is "" built from the working directory
+//	sendwrap-before        a copy of before, if that is not ""
 //	floor-go, floor-c      the smallest programs that poll fd 0 and exit
 //	floor-go-mta, -c-mta   the same that look at fd 0 once and become the stub
 //	stub                   an MTA that greets and goes
+//	stub-stays             an MTA that greets and stays until the client goes
 //
 // Go programs are built as `make build` does; C needs gcc and its static library.
-func build(dir, ready string) error {
-	sources := map[string]string{"floor.go": floorGo, "floor.c": floorC, "stub.c": stubC}
+func build(dir, ready, before string) error {
+	sources := map[string]string{"floor.go": floorGo, "floor.c": floorC, "stub.c": stubC,
+		"stub-stays.c": stubStaysC}
 	for name, text := range sources {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -57,11 +66,15 @@ func build(dir, ready string) error {
 		cc("floor-c", in("floor.c")),
 		cc("floor-c-mta", `-DMTA="`+in("stub")+`"`, in("floor.c")),
 		cc("stub", in("stub.c")),
+		cc("stub-stays", in("stub-stays.c")),
 	}
 	if ready != "" {
 		steps = append(steps, []string{"cp", ready, in("sendwrap")})
 	} else if err := lab.Build(in("sendwrap"), false); err != nil {
 		return err
+	}
+	if before != "" {
+		steps = append(steps, []string{"cp", before, in(olderProgram)})
 	}
 	for _, argv := range steps {
 		cmd := osexec.Command(argv[0], argv[1:]...)

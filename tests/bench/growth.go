@@ -75,9 +75,9 @@ func (l *bench) growing(
 	}
 }
 
-// grown starts a daemon, lets as many clients in as counts says, and returns what each of them costs
-// then. Ten that left before do not count: what a program needs for its first client it needs for no
-// other. A cgroup stays if the measurement fails; it goes when that has ended.
+// grown starts a daemon, lets as many clients in as counts says, and returns what each of them
+// costs then. Ten that left before do not count: what a program needs for its first client it needs
+// for no other. A cgroup stays if the measurement fails; it goes when that has ended.
 func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {

@@ -21,11 +21,16 @@ type instance struct {
 // instance writes a configuration with these directives, and no others but where the ledger is, and
 // lets `sendwrap check` confirm it.
 func (l *bench) instance(name string, directives ...string) *instance {
+	return l.instanceFor(ledgerSize, name, directives...)
+}
+
+// instanceFor is instance with a ledger for so many clients.
+func (l *bench) instanceFor(clients int, name string, directives ...string) *instance {
 	i := &instance{program: l.program("sendwrap"), log: l.log}
 	i.conf = filepath.Join(l.dir, name+".conf")
 	// A directory of its own: sendwrap wants it private.
 	i.ledger = filepath.Join(l.dir, name, "ledger")
-	lines := append([]string{"ledger " + i.ledger + " clients=65536"}, directives...)
+	lines := append([]string{fmt.Sprintf("ledger %s clients=%d", i.ledger, clients)}, directives...)
 	check(os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	must(i.command("check"))
 	return i
@@ -56,6 +61,7 @@ type status struct {
 		Serving int `json:"serving"`
 	} `json:"sessions"`
 	Verdicts map[string]int `json:"verdicts"`
+	Open     map[string]int `json:"open"` // clients that met no limits, by cause
 }
 
 func (i *instance) status() (status, error) {

@@ -8,8 +8,8 @@ import (
 )
 
 // logReader stands in for syslogd and counts lines: sendwrap's by verdict, those of others by
-// program and first word, "postscreen PREGREET". It is no lab.Log: that one keeps each line, decodes
-// it and wakes whoever waits, beside what is measured.
+// program and first word, "postscreen PREGREET". It is no lab.Log: that one keeps each line,
+// decodes it and wakes whoever waits, beside what is measured.
 type logReader struct {
 	mu    sync.Mutex
 	lines map[string]int

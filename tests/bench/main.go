@@ -1,7 +1,7 @@
 // Bench measures what sendwrap costs beside the least that any wrapper can cost.
 //
 //	go run ./tests/bench [-quick] [-rounds N] [-only NAME,...] [-json] [-sendwrap FILE]
-//	                     [-budget DURATION] [-markdown FILE]
+//	                     [-before FILE] [-budget DURATION] [-markdown FILE]
 //
 // Each row is printed when it is done, and all of them as a table at the end. A measurement is a
 // process of its own, in mount, network, process and host name namespaces of its own: sendwrap
@@ -23,12 +23,18 @@
 // client. Their CPU time is the scheduler's own sum for each of their processes, threads that have
 // ended included.
 //
-// The promises in time, of which the tests only see that they are kept at all, are measured with their
-// bounds: how long after `sendwrap block` a waiting client is refused, and the like.
+// The promises in time, of which the tests only see that they are kept at all, are measured with
+// their bounds: how long after `sendwrap block` a waiting client is refused, and the like.
 //
 // The guard is measured in front of a real sendmail, and of Postfix: what dictionary attacks learn
 // and cost with it and without, by the MTA's own means too; what it adds to an honest message; what
 // a session takes of its memory.
+//
+// The floods (-only flood) measure how known clients fare while an attacker wants the port for
+// itself, at a door of each kind: under inetd, in the room, at postscreen. -before names an older
+// sendwrap, which is measured there beside the other, on the same machine in the same minute. What
+// the door does about its known clients is counted while nobody attacks; with an attacker, what
+// clients hear is the result.
 //
 // A number is only printed if the run was what it claims to be: every reply is compared, and
 // sendwrap's own counts (`sendwrap status -json`) and log lines must have grown by just the
@@ -59,6 +65,7 @@ type options struct {
 	json     bool          // JSON instead of a table
 	only     string        // comma-separated names of measurements; "" = all
 	sendwrap string        // measure this program instead of building one
+	before   string        // measure this one, too, in floods; "" = none
 	budget   time.Duration // of each measurement; 0: its own
 	markdown string        // the file for the rows of a whole run
 }
@@ -72,8 +79,10 @@ func main() {
 	flag.BoolVar(&o.quick, "quick", false, "fewer rounds and clients: a trial, not to be quoted")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.StringVar(&o.only, "only", "",
-		"measure only these, comma-separated: "+strings.Join(names(), ", "))
+		"measure only these, comma-separated, or those whose names begin so: "+
+			strings.Join(names(), ", "))
 	flag.StringVar(&o.sendwrap, "sendwrap", "", "measure this program instead of building sendwrap")
+	flag.StringVar(&o.before, "before", "", "in floods, measure this older sendwrap, too")
 	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take; 0: its own budget")
 	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
@@ -95,8 +104,9 @@ func run(o options) error {
 		return err
 	case o.rounds < 1:
 		return fmt.Errorf("-rounds %d: at least 1", o.rounds)
-	case o.markdown != "" && (o.only != "" || o.quick || o.sendwrap != ""):
-		return errors.New("-markdown is for a whole run: leave out -only, -quick and -sendwrap")
+	case o.markdown != "" && (o.only != "" || o.quick || o.sendwrap != "" || o.before != ""):
+		return errors.New(
+			"-markdown is for a whole run: leave out -only, -quick, -sendwrap and -before")
 	case os.Geteuid() != 0:
 		return errors.New("run it as root: it measures in namespaces of its own")
 	}
@@ -117,7 +127,7 @@ func run(o options) error {
 	}
 	defer os.RemoveAll(dir)
 	os.Setenv("TMPDIR", dir) // what a compiler leaves that is interrupted goes, too
-	if err := build(dir, o.sendwrap); err != nil {
+	if err := build(dir, o.sendwrap, o.before); err != nil {
 		return err
 	}
 	progress := io.Writer(os.Stdout)

@@ -21,13 +21,13 @@ const holdName = "SENDWRAP_BENCH_HOLD"
 // measurePromises measures how soon happens what is said to happen at once or in time.
 func measurePromises(l *bench) {
 	crowd := map[bool]int{false: 1000, true: 100}[l.quick]
-	l.promiseRoom(crowd)
-	l.promiseEnds(2 * crowd)
-	l.promiseSessionEnd()
-	l.promiseLock()
-	l.promiseNames()
-	l.promiseCommands()
-	l.promiseSpawnRate()
+	l.part("promises of a room with a crowd", func() { l.promiseRoom(crowd) })
+	l.part("promises of ends", func() { l.promiseEnds(2 * crowd) })
+	l.part("promises of the end of a session", l.promiseSessionEnd)
+	l.part("promises of the ledger's lock", l.promiseLock)
+	l.part("promises of names", l.promiseNames)
+	l.part("promises of commands", l.promiseCommands)
+	l.part("promises of spawn_rate", l.promiseSpawnRate)
 }
 
 // promise puts a row with the median, least and most ms of what once takes, so often a round.

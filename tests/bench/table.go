@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +31,8 @@ type row struct {
 	Skipped  string `json:"skipped,omitempty"` // why it was not measured
 	Late     string `json:"late,omitempty"`    // why it is not made of all rounds
 	Error    string `json:"error,omitempty"`   // why it could not be measured
+	// Siege is what an attack did, instead of values.
+	Siege *besieged `json:"siege,omitempty"`
 }
 
 // value is what was measured of one program. What is counted may differ from run to run: from Low
@@ -94,7 +95,9 @@ func (t table) writeJSON(w io.Writer) error {
 func (t table) write(w io.Writer) error {
 	lines := [][]string{strings.Split("what,,sendwrap,Go floor,C floor,ratio,,target,,others", ",")}
 	for _, r := range t.Rows {
-		lines = append(lines, r.cells())
+		if r.Siege == nil {
+			lines = append(lines, r.cells())
+		}
 	}
 	width := make([]int, len(lines[0]))
 	for _, line := range lines {
@@ -116,6 +119,10 @@ func (t table) write(w io.Writer) error {
 			out.WriteString(cell + "  ")
 		}
 		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
+	}
+	if sieges := t.sieges(); len(sieges) > 0 {
+		b.WriteString("\n")
+		writeSieges(&b, sieges)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -188,6 +195,9 @@ func (t table) failed() (n int) {
 
 // line is the row as it is printed when it is done.
 func (r row) line() string {
+	if r.Siege != nil {
+		return r.Siege.line()
+	}
 	what, value, more := r.spoken()
 	line := fmt.Sprintf("%-76s %12s  %s", what, value, strings.Join(more, "; "))
 	return strings.TrimRight(line, " ")
@@ -217,50 +227,6 @@ func (r row) spoken() (what, value string, more []string) {
 		more = append(more, target+": "+result)
 	}
 	return r.What, value, append(more, r.others([]string{ours})...)
-}
-
-const markdownHead = `# Benchmarks
-
-Written by ` + "`make bench`" + `; tests/bench/main.go says how it measures. On the right is
-sendwrap's figure; below it are its ratio to another program's, its target, and the others' figures.
-
-The first rows hold on every machine. They count what a program does for one client that it refuses
-since it speaks early: a process each from the return of execve to its end, without what client and
-super-server do; the room and postscreen (its process alone, not Postfix's master) while 1,000
-clients come, less what they do in the same time without clients. Every program is bound to one
-CPU. "… of threads that sleep and wake" are futex(2) and its kin: how many there are depends on
-which thread is quicker. In parentheses are the least and the most of all runs.
-
-` + "```\n"
-
-// writeMarkdown writes the rows to a file of the documentation, in lines of at most 100 columns.
-func (t table) writeMarkdown(file string) error {
-	const width = 100
-	var b strings.Builder
-	b.WriteString(markdownHead)
-	for _, part := range strings.Split(t.Heading, "; ") {
-		fmt.Fprintln(&b, part)
-	}
-	for _, r := range t.Rows {
-		what, value, more := r.spoken()
-		if value != "" {
-			what += fmt.Sprintf("%*s", width-utf8.RuneCountInString(what), value)
-		}
-		fmt.Fprintf(&b, "\n%s\n", what)
-		line := "   "
-		for _, word := range strings.Fields(strings.Join(more, "; ")) {
-			if utf8.RuneCountInString(line+" "+word) > width {
-				fmt.Fprintln(&b, line)
-				line = "   "
-			}
-			line += " " + word
-		}
-		if len(more) > 0 {
-			fmt.Fprintln(&b, line)
-		}
-	}
-	b.WriteString("```\n")
-	return os.WriteFile(file, []byte(b.String()), 0o644)
 }
 
 // value returns what was measured of a peer, "" if it was not.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -43,11 +44,11 @@ type tracer struct {
 
 // countProcess counts what a program does for a client that says something at once: from the execve
 // by which it starts to its end, on one CPU.
-func (l *bench) countProcess(p peer, opening string) (counted, error) {
+func (l *bench) countProcess(p peer, from netip.Addr, opening string) (counted, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.traced = true
-	v, err := l.arrive(p, l.client(), opening)
+	v, err := l.arrive(p, from, opening)
 	if err != nil {
 		return counted{}, err
 	}

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 // How many answers it gets depends on the machine: the guard cuts it off a moment after the limit,
 // before or after the answers to what it sends first. So each try must get the beginning of one
 // sequence of answers, and that must end before the answer to the line with the name. (No milter
-// sees VRFY and EXPN; the MTAs refuse them to all.) A difference that shows in one try of three
+// sees VRFY and EXPN; the MTAs refuse them to all. A sendmail -bs under TLS says yes to all names.)
+// A difference that shows in one try of three
 // escapes all ways in one run of three thousand.
 func TestNothingToLearn(t *testing.T) {
 	const known, unknown = "good007", "nobo007" // of one length: TLS hides no more than that
@@ -33,20 +35,25 @@ func TestNothingToLearn(t *testing.T) {
 				most = slices.IndexFunc(lines, hasName)
 			}
 			for _, pipelined := range []bool{false, true} {
-				var longest []string
-				for i := range 2 * trials {
-					answers := s.ask(t, w, []string{known, unknown}[i%2], lines, pipelined)
-					if len(answers) > len(longest) {
-						answers, longest = longest, answers
+				t.Run(fmt.Sprintf("%s-pipelined=%t", about, pipelined), func(t *testing.T) {
+					t.Parallel()
+					var longest []string
+					for i := range 2 * trials {
+						answers := s.ask(t, w, []string{known, unknown}[i%2], lines, pipelined)
+						if len(answers) > len(longest) {
+							answers, longest = longest, answers
+						}
+						if !slices.Equal(answers, longest[:len(answers)]) {
+							t.Errorf("one time the answers are\n%q\nand another time\n%q", answers, longest)
+						}
 					}
-					if !slices.Equal(answers, longest[:len(answers)]) {
-						t.Errorf("%s, pipelined=%t: one time the answers are\n%q\nand another time\n%q",
-							about, pipelined, answers, longest)
+					if s.saysYes(w) { // to all alike, which the answers above show
+						return
 					}
-				}
-				if text := strings.Join(longest, "\n"); len(longest) > most || accepted.MatchString(text) {
-					t.Errorf("%s, pipelined=%t: after the limit the answers are\n%q", about, pipelined, text)
-				}
+					if text := strings.Join(longest, "\n"); len(longest) > most || accepted.MatchString(text) {
+						t.Errorf("after the limit the answers are\n%q", text)
+					}
+				})
 			}
 		}
 	})

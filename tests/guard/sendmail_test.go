@@ -69,13 +69,16 @@ func startSendmail(s *site) {
 	s.run("sendmail.out", exec.Command(lab.Sendmail, argv...))
 }
 
-func startInetd(s *site) {
-	makeSendmail(s)
-	argv, missing, err := lab.SuperServer("inetd", s.dir, s.addrs(),
-		sendwrap, "-f", s.file("sendwrap.conf"))
-	lab.Need(s.t, missing)
-	if err != nil {
-		s.t.Fatal(err)
+// startUnder starts sendwrap under a super-server, and sendmail -bs behind it.
+func startUnder(super string) func(*site) {
+	return func(s *site) {
+		makeSendmail(s)
+		argv, missing, err := lab.SuperServer(super, s.dir, s.addrs(),
+			sendwrap, "-f", s.file("sendwrap.conf"))
+		lab.Need(s.t, missing)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.run(super+".out", exec.Command(argv[0], argv[1:]...))
 	}
-	s.run("inetd.out", exec.Command(argv[0], argv[1:]...))
 }

@@ -36,7 +36,9 @@ type kind struct {
 
 var (
 	// inetd starts sendwrap for each client, which becomes sendmail -bs.
-	inetd = kind{"inetd", startInetd}
+	inetd = kind{"inetd", startUnder("inetd")}
+	// room is inetd that starts one sendwrap for all, which starts sendmail -bs.
+	room = kind{"room", startUnder("inetd-wait")}
 	// daemon is sendmail -bD, which forks for each client.
 	daemon = kind{"daemon", startSendmail}
 	// postfix has processes that serve one client after another.
@@ -101,6 +103,12 @@ func newSite(t *testing.T, k kind, o options) *site {
 	}
 	o.patient = cmp.Or(o.patient, lab.Patience)
 	s := &site{options: o, t: t, kind: k, dir: dir, port: uint16(2500 + ports.Add(1))}
+	t.Cleanup(func() {
+		if t.Failed() {
+			all := maillog.Matching(regexp.MustCompile("."))
+			t.Logf("the mail log ends\n%s", strings.Join(all[max(0, len(all)-60):], "\n"))
+		}
+	})
 	s.configure(o.conf)
 	if o.before != nil {
 		o.before(s)
@@ -150,8 +158,9 @@ func (s *site) configure(lines string) {
 	}
 	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
 		lab.Sendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
-	// Unless the test sets them, the delays are short.
-	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms"} {
+	// Unless the test sets them, the delays are short, and nobody is known for having waited for so
+	// long.
+	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms", "remember 0"} {
 		name, _, _ := strings.Cut(d, " ")
 		if !regexp.MustCompile(`(?m)^` + name + ` `).MatchString(lines) {
 			text += d + "\n"

@@ -11,10 +11,11 @@ import (
 )
 
 // clients are the networks from which clients of a Setup's machine may come. All of their addresses
-// are the machine's own: those for documentation (RFC 5737, RFC 3849) and for benchmarks (RFC
-// 2544).
+// are the machine's own: those for documentation (RFC 5737, RFC 3849), for benchmarks (RFC 2544)
+// and behind a translator (RFC 6052).
 var clients = []string{
 	"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32",
+	"64:ff9b::/96",
 }
 
 // Postfix wants a user and a group of its own. Any ids will do that the machine does not use.
@@ -24,8 +25,15 @@ const (
 	postfixID    = 64001
 )
 
-// prepare makes new namespaces a mail server's machine: a full host name, no DNS, a /dev with the
-// usual devices, nothing in /run and /var/lib (where a ledger is by default), users for Postfix.
+// LimitedUser is a user of whom nothing else runs, for limits on what a user may have.
+const (
+	LimitedUser = "limited"
+	LimitedID   = 64005
+)
+
+// prepare makes new namespaces a mail server's machine: a full host name, no DNS, an inetd and a
+// sendmail that nobody has configured, a /dev with the usual devices, nothing in /run and /var/lib
+// (where a ledger is by default), users for Postfix, Exim, OpenSMTPD and limits.
 func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("private mounts: %w", err)
@@ -40,9 +48,11 @@ func prepare() error {
 		return err
 	}
 	for name, text := range map[string]string{
-		"/etc/hosts":         "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 " + HostName + " mx\n",
-		"/etc/nsswitch.conf": switches,
-		"/etc/resolv.conf":   "",
+		"/etc/hosts":            "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 " + HostName + " mx\n",
+		"/etc/inetd.conf":       "",
+		"/etc/mail/sendmail.cf": "",
+		"/etc/nsswitch.conf":    switches,
+		"/etc/resolv.conf":      "",
 	} {
 		if err := Cover(name, text); err != nil {
 			return err
@@ -70,7 +80,8 @@ protocols: files
 aliases: files
 `
 
-// ClientsHere makes all addresses from which clients come local to the network namespace of the calling thread.
+// ClientsHere makes all addresses from which clients come local to the network namespace of the
+// calling thread.
 func ClientsHere() error {
 	for _, network := range clients {
 		if err := IP(fmt.Sprintf("%s route add local %s dev lo", family(network), network)); err != nil {
@@ -87,13 +98,21 @@ func family(network string) string {
 	return "-4"
 }
 
-// addUsers adds what Postfix wants to /etc/passwd and /etc/group.
+// addUsers adds them to /etc/passwd and /etc/group.
 func addUsers() error {
 	for file, lines := range map[string][]string{
 		"/etc/passwd": {fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n",
-			PostfixUser, postfixID)},
+			PostfixUser, postfixID),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", EximUser, eximID),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDUser, openSMTPDID),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDQueue, openSMTPDID+1),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", LimitedUser, LimitedID)},
 		"/etc/group": {fmt.Sprintf("%s:x:%d:\n", PostfixUser, postfixID),
-			fmt.Sprintf("%s:x:%d:\n", postfixGroup, postfixID+1)},
+			fmt.Sprintf("%s:x:%d:\n", postfixGroup, postfixID+1),
+			fmt.Sprintf("%s:x:%d:\n", EximUser, eximID),
+			fmt.Sprintf("%s:x:%d:\n", openSMTPDUser, openSMTPDID),
+			fmt.Sprintf("%s:x:%d:\n", openSMTPDQueue, openSMTPDID+1),
+			fmt.Sprintf("%s:x:%d:\n", LimitedUser, LimitedID)},
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -113,8 +132,8 @@ func addUsers() error {
 }
 
 // Cover puts another text in the place of a file, in the mount namespace of the calling thread. A
-// file that is not there is left so. The text is in a file of Dir: nothing could be mounted over one
-// that is removed.
+// file that is not there is left so. The text is in a file of Dir: nothing could be mounted over
+// one that is removed.
 func Cover(name, text string) error {
 	f, err := os.CreateTemp(Dir(), "cover")
 	if err != nil {

@@ -60,14 +60,22 @@ func Lack(files ...string) string {
 	return ""
 }
 
-// Build makes sendwrap as `make` does, or with the race detector.
+// BuildFlags are those of `make`.
+var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap"}
+
+// Build makes sendwrap as `make` does, or with the race detector, where C begins and no other entry
+// point is possible.
 func Build(path string, race bool) error {
-	args, cgo := []string{"build", "-trimpath", "-o", path}, "CGO_ENABLED=0"
 	if race {
-		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+		return BuildWith(path, "CGO_ENABLED=1", "-trimpath", "-race")
 	}
-	cmd := exec.Command("go", append(args, "sendwrap")...)
-	cmd.Env = append(os.Environ(), cgo)
+	return BuildWith(path, "CGO_ENABLED=0", BuildFlags...)
+}
+
+// BuildWith makes sendwrap with these flags and an entry of the environment.
+func BuildWith(path, env string, flags ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "sendwrap")...)
+	cmd.Env = append(os.Environ(), env)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}

@@ -110,8 +110,13 @@ func (c *Client) StartTLS(cfg *tls.Config) error {
 	return nil
 }
 
-// Ended reports whether an error means that the other side has ended the connection.
+// Ended reports whether an error means that the other side has ended the connection, in TLS also by
+// an alert.
 func Ended(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return true
+	}
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
 		if errors.Is(err, end) {
 			return true

@@ -71,9 +71,27 @@ func inherited() []string {
 		"fds=" + strings.Join(fds, ","),
 		fmt.Sprintf("nonblock=%v", flags&unix.O_NONBLOCK != 0),
 		fmt.Sprintf("nodelay=%v", nodelay != 0),
+		"keepalive=" + keepalive(),
 		fmt.Sprintf("sigblk=%s", procStatus("SigBlk")),
 		fmt.Sprintf("env=%q", env),
 	}
+}
+
+// keepalive says when the kernel ends the connection of a client that is out of reach: it is asked
+// after so many seconds of silence, again after so many, so often; and data may be unacknowledged
+// for so many milliseconds.
+func keepalive() string {
+	if on, _ := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_KEEPALIVE); on == 0 {
+		return "off"
+	}
+	var values []string
+	for _, option := range []int{
+		unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL, unix.TCP_KEEPCNT, unix.TCP_USER_TIMEOUT,
+	} {
+		value, _ := unix.GetsockoptInt(0, unix.IPPROTO_TCP, option)
+		values = append(values, strconv.Itoa(value))
+	}
+	return strings.Join(values, "/")
 }
 
 // procStatus returns a field of /proc/self/status.

@@ -49,7 +49,7 @@ func TestKilled(t *testing.T) {
 				t.Errorf("a client of a killed room gets %q", got)
 			}
 		}
-		s.start()
+		s.listen()
 	}
 	living := len(lab.Processes(func(pid int) bool { return lab.Cmdline(pid)[0] == "mta" }))
 	t.Logf("%d clients are in session, %d MTAs live", len(inSession), living)

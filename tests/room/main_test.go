@@ -1,11 +1,13 @@
 // Package room tests a real sendwrap that serves many clients in one process, under load: with
-// thousands of clients that wait, with floods, and with signals during both. Clients connect from
-// all over 127/8, so the tests do not need root.
+// thousands of clients that wait, with floods, and with signals during both. What an attacker can
+// do to others is tried with a process each, too. Clients connect from all over 127/8, so most of
+// the tests do not need root.
 package room
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -26,8 +28,14 @@ func TestMain(m *testing.M) {
 		lab.StandIn()
 	}
 	os.Exit(lab.Isolate(lab.Setup{
-		Build: func(dir string) error { return lab.Build(filepath.Join(dir, "sendwrap"), lab.Race) },
-		Run:   m.Run,
+		Build: func(dir string) error {
+			if err := lab.Build(filepath.Join(dir, "sendwrap"), lab.Race); err != nil {
+				return err
+			}
+			return lab.Build(filepath.Join(dir, "each"), false) // hundreds start at a time
+		},
+		Prepare: lab.ClientsHere,
+		Run:     m.Run,
 	}))
 }
 
@@ -35,17 +43,58 @@ func sendwrap() string { return filepath.Join(lab.Dir(), "sendwrap") }
 
 // server is a running sendwrap.
 type server struct {
-	t    *testing.T
-	dir  string
-	addr netip.AddrPort
+	t       *testing.T
+	dir     string
+	program string
+	addr    netip.AddrPort
 	*lab.Daemon
 }
 
 // serve starts sendwrap with these directives on a port of its own.
 func serve(t *testing.T, conf string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir()}
-	conf += "mta " + s.file("mta") + "\nledger " + s.file("state/ledger") + " clients=65536\nlog stderr\n"
+	return serveWith(t, conf, 65536)
+}
+
+// serveWith is serve with a ledger that has room for so many clients.
+func serveWith(t *testing.T, conf string, clients int) *server {
+	t.Helper()
+	return serveAt(t, addr("127.0.0.1"), conf, clients)
+}
+
+// serveAt is that at an address.
+func serveAt(t *testing.T, at netip.Addr, conf string, clients int) *server {
+	t.Helper()
+	s := furnish(t, at, conf, clients)
+	s.listen()
+	return s
+}
+
+func (s *server) listen() {
+	s.t.Helper()
+	s.start(s.program, "listen", "-f", s.file("conf"), s.addr.String())
+}
+
+// serveEach is serve with a process for each client.
+func serveEach(t *testing.T, conf string) *server {
+	t.Helper()
+	s := furnish(t, addr("127.0.0.1"), conf, 65536)
+	s.program = filepath.Join(lab.Dir(), "each")
+	argv, missing, err := lab.SuperServer("tcpserver", s.dir, []netip.AddrPort{s.addr},
+		s.program, "-f", s.file("conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.Need(t, missing)
+	s.start(argv...)
+	return s
+}
+
+// furnish makes all that a server needs.
+func furnish(t *testing.T, at netip.Addr, conf string, clients int) *server {
+	t.Helper()
+	s := &server{t: t, dir: t.TempDir(), program: sendwrap()}
+	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"), s.file("state/ledger"), clients)
 	program, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(program, s.file("mta"))
@@ -57,7 +106,7 @@ func serve(t *testing.T, conf string) *server {
 		err = os.WriteFile(s.file("conf"), []byte(conf), 0o600)
 	}
 	if err == nil {
-		s.addr, err = lab.FreePort(addr("127.0.0.1"))
+		s.addr, err = lab.FreePort(at)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -67,22 +116,20 @@ func serve(t *testing.T, conf string) *server {
 			t.Errorf("data race in the room:%.4000s", race)
 		}
 	})
-	s.start()
 	return s
 }
 
 func (s *server) file(name string) string { return filepath.Join(s.dir, name) }
 
-func (s *server) start() {
+func (s *server) start(argv ...string) {
 	s.t.Helper()
-	cmd := exec.Command(sendwrap(), "listen", "-f", s.file("conf"), s.addr.String())
-	d, err := lab.Start(cmd, s.file("log"))
+	d, err := lab.Start(exec.Command(argv[0], argv[1:]...), s.file("log"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.Daemon = d
 	s.t.Cleanup(d.KillAll)
-	lab.Eventually(s.t, "the room listens", func() bool { return lab.Listening(s.addr) })
+	lab.Eventually(s.t, "the server listens", func() bool { return lab.Listening(s.addr) })
 }
 
 func (s *server) signal(sig syscall.Signal) {
@@ -145,6 +192,7 @@ func (s *server) waitLogged(text string, n int) {
 type status struct {
 	Sessions sessions
 	Verdicts map[string]int
+	Open     struct{ Stopped, Held, Crowded int }
 }
 
 type sessions struct{ Waiting, Serving int }
@@ -161,7 +209,7 @@ func (s *server) status() (st status) {
 	s.t.Helper()
 	var output string
 	if !lab.Await(func() bool { // it may fail while many others use the ledger
-		out, err := exec.Command(sendwrap(), "status", "-f", s.file("conf"), "-json").CombinedOutput()
+		out, err := exec.Command(s.program, "status", "-f", s.file("conf"), "-json").CombinedOutput()
 		output = string(out)
 		return err == nil && json.Unmarshal(out, &st) == nil
 	}) {
@@ -238,8 +286,10 @@ func quit(t *testing.T, c *lab.Client) {
 }
 
 // talkEarly connects a new client that speaks before the greeting, and returns the reply.
-func (s *server) talkEarly() string {
-	c, err := lab.Dial(stranger(), s.addr)
+func (s *server) talkEarly() string { return s.talkEarlyFrom(stranger()) }
+
+func (s *server) talkEarlyFrom(from netip.Addr) string {
+	c, err := lab.Dial(from, s.addr)
 	if err != nil {
 		return err.Error()
 	}

@@ -10,7 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"slices"
+	"strings"
 
 	multierror "github.com/hashicorp/go-multierror"
 
@@ -39,9 +39,12 @@ func commands() []command {
 	return []command{
 		{"check", "[ADDRESS…]", "is the configuration right; what would happen to ADDRESS, and why", check},
 		{"status", "[-json]", "live sessions, blocks, verdicts so far, and when early talkers spoke", status},
-		{"blocks", "[-nft | -json]", "the blocks in force; -nft: for a firewall's sets, at boot", blocks},
-		{"block", "[-kill] ADDRESS|NETWORK [DURATION [REASON]]", "refuse its connections for a while, and end its sessions; -kill: at once", block},
-		{"unblock", "ADDRESS|NETWORK", "end its block, and those on networks within", unblock},
+		{"blocks", "[-nft [-load] | -json]", "the blocks in force; -nft: for nft(8); -load: into the firewall", blocks},
+		{"block", "[-kill] [-force] [-auto] ADDRESS|NETWORK [DURATION [REASON]]",
+			"refuse its connections for a while, and end its sessions; -kill: at once; " +
+				"-force: even this machine's own; -auto: for a program", block},
+		{"unblock", "[-auto] ADDRESS|NETWORK",
+			"end its block, and those on networks within; -auto: only one of block -auto", unblock},
 		{"strike", "ADDRESS [REASON]", "count an offence, as an early talker's; for filters and scripts", strike},
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process: the room", nil},
 		{"guard", "", "watch the recipients of every session, as a milter for sendmail or Postfix", nil},
@@ -54,6 +57,7 @@ func commands() []command {
 // call is one command as it was typed.
 type call struct {
 	args           []string // behind the command's name
+	text           int      // which argument may be any text, counted from 1
 	file           string   // -f
 	stdout, stderr io.Writer
 	syslog         string // where it listens
@@ -69,16 +73,19 @@ var errSaid = errors.New("")
 
 // Run executes the command that args begin with, and returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
-	switch args[0] {
+	name := args[0]
+	switch name {
 	case "-h", "-help", "--help":
-		Usage(stdout)
-		return ExitOK
+		name = "help"
+	case "-v", "-V", "-version", "--version":
+		name = "version"
 	case "-f":
 		fmt.Fprintln(stderr, "sendwrap: -f wants one FILE, and stands behind the name of a command; see sendwrap help")
 		return ExitUsage
 	}
+	var known []string
 	for _, cmd := range commands() {
-		if cmd.name != args[0] {
+		if known = append(known, cmd.name); cmd.name != name {
 			continue
 		}
 		if cmd.run == nil {
@@ -88,7 +95,11 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		err := cmd.run(&call{args: args[1:], file: config.DefaultPath, stdout: stdout, stderr: stderr, syslog: maillog.DevLog})
 		return exitCode(err, cmd, stdout, stderr)
 	}
-	fmt.Fprintf(stderr, "sendwrap: unknown command %q; see sendwrap help\n", args[0])
+	hint := "see sendwrap help"
+	if meant := config.Nearest(strings.TrimLeft(name, "-"), known); meant != "" {
+		hint = "did you mean sendwrap " + meant + "?"
+	}
+	fmt.Fprintf(stderr, "sendwrap: unknown command %q; %s\n", name, hint)
 	return ExitUsage
 }
 
@@ -121,9 +132,8 @@ func Usage(w io.Writer) {
 
 // parse reads the flags, -f among them, and wants between least and most arguments behind them.
 func (c *call) parse(flags *flag.FlagSet, least, most int) error {
-	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.file, "f", c.file, "")
-	if err := flags.Parse(c.args); err == flag.ErrHelp {
+	if err := ParseFlags(flags, c.args, c.text); err == flag.ErrHelp {
 		return err
 	} else if err != nil {
 		return usageError(err.Error())
@@ -149,36 +159,30 @@ func (c *call) config() (cfg *config.Config, wrong int, err error) {
 	var all *multierror.Error
 	if errors.As(err, &all) {
 		for _, e := range all.Errors {
-			fmt.Fprintf(c.stderr, "%v\n", e)
+			fmt.Fprintf(c.stderr, "%v%s\n", e, config.Holds(e))
 		}
 		wrong = len(all.Errors)
 	}
 	return cfg, wrong, nil
 }
 
-// openExisting opens the ledger if there is one. Before the first connection there
-// is none, and it is not for a command that only looks to make it: then
-// d.Ledger stays nil.
+// openExisting opens the ledger, if there is one, for a command that only looks: it makes none, and
+// sets none aside. Before the first connection there is none, and d.Ledger stays nil.
 func (c *call) openExisting(d *wrapper.Door) error {
-	if _, err := os.Lstat(d.Config.Ledger.Path); errors.Is(err, os.ErrNotExist) {
+	l, err := ledger.OpenAsIs(d.Config.Ledger.Path, ledger.ThisBoot())
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return c.openLedger(d)
+	d.Ledger = l
+	return asRoot(err)
 }
 
-// openAsRoom is openExisting for a door that is to decide as the one at which clients arrive: as a room's, if one has sessions.
+// openAsRoom is openExisting for a door that is to decide as the one at which clients arrive: as a
+// room's, if there is a room.
 func (c *call) openAsRoom(d *wrapper.Door) error {
-	if err := c.openExisting(d); err != nil || d.Ledger == nil {
-		return err
-	}
-	// Should it fail, so does what the door asks next.
-	_ = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { d.Process.Shared = anyShared(t.Sessions()) })
-	return nil
-}
-
-// anyShared says whether there is a room, as far as that can be told from who waits: those it serves are their MTAs'.
-func anyShared(live []ledger.LiveSession) bool {
-	return slices.ContainsFunc(live, func(s ledger.LiveSession) bool { return s.Process.Shared })
+	err := c.openExisting(d)
+	d.Process.Shared = d.Ledger != nil && d.Ledger.HasRoom()
+	return err
 }
 
 // openLedger opens the ledger, and makes it where there is none.
@@ -187,19 +191,24 @@ func (c *call) openLedger(d *wrapper.Door) error {
 	for _, n := range notes {
 		fmt.Fprintf(c.stderr, "sendwrap: %s\n", n)
 	}
+	d.Ledger = l
+	return asRoot(err)
+}
+
+// asRoot says of an error what may help.
+func asRoot(err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w; try as root", err)
 	}
-	d.Ledger = l
 	return err
 }
 
 // network is what an argument names: a network as it stands, an address with all that
 // is counted together with it.
 func network(d *wrapper.Door, arg string) (netip.Prefix, error) {
-	n, err := allowlist.ParseNetwork(arg)
+	n, err := parseNetwork(arg)
 	if err != nil {
-		return n, usageError(err.Error())
+		return n, err
 	}
 	if n.IsSingleIP() {
 		return d.Network(n.Addr()), nil
@@ -209,12 +218,45 @@ func network(d *wrapper.Door, arg string) (netip.Prefix, error) {
 
 // address is a single client.
 func address(arg string) (netip.Addr, error) {
-	n, err := allowlist.ParseNetwork(arg)
+	n, err := parseNetwork(arg)
 	if err != nil {
-		return netip.Addr{}, usageError(err.Error())
+		return netip.Addr{}, err
 	}
 	if !n.IsSingleIP() {
 		return netip.Addr{}, usageError(fmt.Sprintf("%q is a network; name one address", arg))
 	}
 	return n.Addr(), nil
+}
+
+// parseNetwork reads a network, or an address as an administrator finds it. What is neither, and
+// like nothing else, is taken for an address: that is what is mostly typed.
+func parseNetwork(arg string) (netip.Prefix, error) {
+	n, err := allowlist.ParseNetwork(bare(arg))
+	var why *allowlist.Error
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.As(err, &why) && strings.HasPrefix(why.Hint, "write a network") &&
+		strings.Index(arg, "/") <= 0:
+		return n, usageError(fmt.Sprintf("%q is not an address; write one such as 192.0.2.7", arg))
+	}
+	return n, usageError(err.Error())
+}
+
+// bare is the address of a word such as the log and bounces have: [192.0.2.30]:51544,
+// [IPv6:2001:db8::1]. Other words stay as they are.
+func bare(word string) string {
+	inside, port, closed := strings.Cut(word, "]")
+	inside, opened := strings.CutPrefix(inside, "[")
+	if !opened || !closed || strings.Trim(port, ":0123456789") != "" {
+		return word
+	}
+	const tag = "IPv6:"
+	if len(inside) > len(tag) && strings.EqualFold(inside[:len(tag)], tag) {
+		inside = inside[len(tag):]
+	}
+	if _, err := netip.ParseAddr(inside); err != nil {
+		return word
+	}
+	return inside
 }

@@ -28,7 +28,8 @@ func inPlace(t *testing.T, conf string) *place {
 		t.Fatal(err)
 	}
 	p := &place{t, filepath.Join(dir, "sendwrap.conf"), filepath.Join(dir, "ledger")}
-	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\n", p.ledger, conf))
+	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\nhostname mx.example.org\n",
+		p.ledger, conf))
 	return p
 }
 
@@ -72,11 +73,25 @@ func (p *place) do(work func(t *ledger.Tx)) {
 	}
 }
 
+// room makes this process a room that serves with the ledger.
+func (p *place) room() {
+	p.Helper()
+	l, _, err := ledger.Open(p.ledger, 1024, ledger.ThisBoot())
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer l.Close()
+	l.Sign(ledger.Self())
+}
+
 // enter makes clients come that are to wait so long, in the name of this process as a room or as one that has one client.
 func (p *place) enter(network byte, n int, delay time.Duration, shared, serve bool) {
 	p.Helper()
 	self := ledger.Self()
 	self.Shared = shared
+	if shared {
+		p.room()
+	}
 	for i := range n {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, network, byte(i)}), uint16(1024+i))
 		p.do(func(t *ledger.Tx) {
@@ -127,6 +142,20 @@ func shows(t *testing.T, got, want string, began time.Time) {
 		}
 		if d, err := time.ParseDuration(found[i+1]); err != nil || d < least || d > most {
 			t.Errorf("%q, %v: want %v to %v for %s in\n%s", found[i+1], err, least, most, stands[0], got)
+		}
+	}
+}
+
+// Each command says how it is used.
+func TestHelp(t *testing.T) {
+	for _, cmd := range commands() {
+		if cmd.run == nil {
+			continue
+		}
+		var out, errs bytes.Buffer
+		if code := Run([]string{cmd.name, "-h"}, &out, &errs); code != 0 || errs.Len() > 0 ||
+			!strings.HasPrefix(out.String(), "usage: sendwrap "+cmd.name+" ") && cmd.name != "version" {
+			t.Errorf("%s -h: exit code %d\n%s%s", cmd.name, code, &out, &errs)
 		}
 	}
 }

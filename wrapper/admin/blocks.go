@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -19,12 +20,16 @@ import (
 func blocks(c *call) error {
 	flags := flag.NewFlagSet("blocks", flag.ContinueOnError)
 	asNFT := flags.Bool("nft", false, "")
+	load := flags.Bool("load", false, "")
 	asJSON := flags.Bool("json", false, "")
 	if err := c.parse(flags, 0, 0); err != nil {
 		return err
 	}
-	if *asNFT && *asJSON {
+	switch {
+	case *asNFT && *asJSON:
 		return usageError("-nft and -json are two things")
+	case *load && !*asNFT:
+		return usageError("-load is for -nft")
 	}
 	cfg, _, err := c.config()
 	if err != nil {
@@ -34,16 +39,20 @@ func blocks(c *call) error {
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
-	var all []ledger.BlockedNetwork
-	if door.Ledger != nil {
-		if all, err = door.Ledger.Blocks(ledger.Now()); err != nil {
-			return err
-		}
+	if door.Ledger == nil && *asNFT { // to know of no block is not to know that there is none
+		return fmt.Errorf("%s: there is no ledger; the firewall stays as it is", cfg.Ledger.Path)
 	}
-	slices.SortFunc(all, func(a, b ledger.BlockedNetwork) int { return comparePrefixes(a.Network, b.Network) })
+	listedAt := time.Now()
+	all, err := inOrder(door.Ledger)
+	if err != nil {
+		return err
+	}
 	switch {
+	case *load:
+		return c.loadNFT(door, all, listedAt)
 	case *asNFT:
-		return printNFT(c.stdout, cfg, all)
+		_, err := printNFT(c.stdout, cfg, all)
+		return err
 	case *asJSON:
 		return json.NewEncoder(c.stdout).Encode(listed(all, time.Now()))
 	case len(all) == 0:
@@ -51,6 +60,18 @@ func blocks(c *call) error {
 		return nil
 	}
 	return printBlocks(c.stdout, all, time.Now())
+}
+
+// inOrder lists the blocks that run, in the order of comparePrefixes; of nil there are none.
+func inOrder(l *ledger.Ledger) ([]ledger.BlockedNetwork, error) {
+	if l == nil {
+		return nil, nil
+	}
+	all, err := l.Blocks(ledger.Now())
+	slices.SortFunc(all, func(a, b ledger.BlockedNetwork) int {
+		return comparePrefixes(a.Network, b.Network)
+	})
+	return all, err
 }
 
 // comparePrefixes orders networks by address, a wider one before those within it.
@@ -68,7 +89,7 @@ func listed(all []ledger.BlockedNetwork, now time.Time) []listedBlock {
 	list := make([]listedBlock, 0, len(all))
 	for _, b := range all {
 		since := now.Add(-b.Age).Truncate(time.Second)
-		list = append(list, listedBlock{blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times}, since})
+		list = append(list, listedBlock{newBlockReport(b), since})
 	}
 	return list
 }
@@ -78,7 +99,7 @@ func printBlocks(out io.Writer, all []ledger.BlockedNetwork, now time.Time) erro
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "network\tsince\tleft\ttimes\treason\n")
 	for _, b := range all {
-		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\n", b.Network, now.Add(-b.Age).Format(time.DateTime), wrapper.Seconds(b.Left), b.Times, b.Reason)
+		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\n", b.Network, now.Add(-b.Age).Format(time.DateTime), decide.Seconds(b.Left), b.Times, b.Reason)
 	}
 	return w.Flush()
 }

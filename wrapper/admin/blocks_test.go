@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -39,7 +43,7 @@ func TestBlocks(t *testing.T) {
 	text, _ := p.says(0, "blocks")
 	const since = ` +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`
 	shows(t, text, `network            since                left +times  reason
-192\.0\.2\.9/32      `+since+`  <2h> +2      bad_rcpts
+192\.0\.2\.9/32      `+since+`  <2h> +1      bad_rcpts
 203\.0\.113\.0/24    `+since+`  <90m> +1      administrator
 2001:db8:9:9::/64 `+since+`  <25h> +1      x
 `, began)
@@ -55,13 +59,67 @@ func TestBlocks(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	past := time.Since(began)
-	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Times != 2 || got[0].Reason != "bad_rcpts" ||
+	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Times != 1 || got[0].Reason != "bad_rcpts" ||
 		got[0].Seconds > 7200 || got[0].Seconds < 7199-int(past.Seconds()) || // cut off
 		time.Since(got[0].Since) > past+time.Second || time.Since(got[0].Since) < 0 {
 		t.Errorf("after %v: got %+v", past, got)
 	}
 	p.says(100, "blocks", "-json", "-nft")
+	p.says(100, "blocks", "-load")
 	p.says(100, "blocks", "x")
+}
+
+// A command that only looks makes no ledger, and sets none aside, whatever it meets in its place;
+// and a firewall is not told that there is no block by one that does not know.
+func TestLookingLeavesLedger(t *testing.T) {
+	p := inPlace(t, "")
+	p.blocked("203.0.113.0/24", time.Hour, "x")
+	whole, err := os.ReadFile(p.ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Clone(whole)
+	damaged[8] ^= 0xff
+	other := strings.Replace(p.read(), "clients=1024", "clients=2048", 1)
+	for _, tt := range []struct {
+		name   string
+		image  []byte // nil: there is none, nor a directory for it
+		usable bool
+	}{
+		{"missing", nil, false}, {"empty", []byte{}, false}, {"foreign", []byte("not a ledger\n"), false},
+		{"cut off", whole[:len(whole)-1], false}, {"damaged", damaged, false}, {"whole", whole, true},
+	} {
+		dir := filepath.Join(t.TempDir(), "state")
+		path := filepath.Join(dir, "ledger")
+		p.write(strings.Replace(other, p.ledger, path, 1)) // of another size than is wanted, too
+		if tt.image != nil {
+			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, tt.image, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, args := range []string{
+			"status", "status -json", "blocks", "blocks -json", "check 192.0.2.1", "check", "blocks -nft", "blocks -nft -load",
+		} {
+			if tt.usable && strings.Contains(args, "-load") {
+				continue // which would reach the firewall of the machine
+			}
+			var out, errs bytes.Buffer
+			words := strings.Fields(args)
+			code := Run(append([]string{words[0], "-f", p.conf}, words[1:]...), &out, &errs)
+			switch nft := strings.Contains(args, "-nft"); {
+			case nft && !tt.usable && (code != ExitTemporary || out.Len() > 0 || errs.Len() == 0):
+				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)
+			case tt.usable && (code != ExitOK || args == "blocks" && !strings.Contains(out.String(), "203.0.113.0/24")):
+				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)
+			}
+			there, _ := os.ReadDir(dir)
+			image, _ := os.ReadFile(path)
+			if tt.image == nil && there != nil || tt.image != nil && len(there) != 1 ||
+				!tt.usable && !bytes.Equal(image, tt.image) {
+				t.Fatalf("%s: after %s there are %v, and %d bytes", tt.name, args, there, len(image))
+			}
+		}
+	}
 }
 
 // What a firewall is told, and what it is not.
@@ -77,9 +135,11 @@ func TestBlocksNFT(t *testing.T) {
 	p.blocked("10.0.0.128/25", 2*time.Hour, "x")
 	p.blocked("10.0.0.200/32", 90*time.Minute, "x")
 	text, _ := p.says(0, "blocks", "-nft")
-	head, rest, _ := strings.Cut(text, "\n")
+	first, rest, _ := strings.Cut(text, "\n")
+	head, rest, _ := strings.Cut(rest, "\n")
 	rest = wholeTimeouts(rest, time.Since(began))
-	if !strings.HasPrefix(head, "# The blocks of "+p.ledger+" at 20") {
+	if first != "add rule inet sendwrap unfinished meta pkttype set host" ||
+		!strings.HasPrefix(head, "# The blocks of "+p.ledger+" at 20") {
 		t.Errorf("the head is %s", head)
 	}
 	want := `flush set inet sendwrap blocked4
@@ -92,6 +152,7 @@ add element inet sendwrap blocked4 { 10.0.0.0/25 timeout 3600s comment "10.0.0.0
 add element inet sendwrap blocked4 { 10.0.0.128/25 timeout 7200s }
 add element inet sendwrap blocked4 { 203.0.113.9/32 timeout 3600s }
 add element inet sendwrap blocked6 { 2001:db8:9:9::/64 timeout 3600s }
+flush chain inet sendwrap unfinished
 `
 	if want = strings.ReplaceAll(want, "CONF", p.conf); rest != want {
 		t.Errorf("got\n%s\nwant\n%s", rest, want)
@@ -110,7 +171,8 @@ const ledgerStep = 5 * time.Millisecond
 
 var timeout = regexp.MustCompile(`timeout (\d+)s`)
 
-// wholeTimeouts adds to each timeout of half hours what may have passed of it. A timeout is rounded up.
+// wholeTimeouts adds to each timeout of half hours what may have passed of it. A timeout is rounded
+// up.
 func wholeTimeouts(text string, past time.Duration) string {
 	return timeout.ReplaceAllStringFunc(text, func(found string) string {
 		const step = 1800
@@ -122,7 +184,8 @@ func wholeTimeouts(text string, past time.Duration) string {
 	})
 }
 
-// However blocks lie within one another, each address is in one element at most, for as long as the longest block of it lasts.
+// However blocks lie within one another, each address is in one element at most, for as long as the
+// longest block of it lasts.
 func TestCover(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 6))
 	element := regexp.MustCompile(`^add element inet sendwrap blocked4 \{ (\S+) timeout (\d+)s(?: comment "(\S+)")? \}$`)
@@ -145,7 +208,7 @@ func TestCover(t *testing.T) {
 		past := time.Since(began)
 		covered := map[netip.Addr]time.Duration{}
 		for line := range strings.Lines(text) {
-			if !strings.HasPrefix(line, "add") {
+			if !strings.HasPrefix(line, "add element") {
 				continue
 			}
 			m := element.FindStringSubmatch(strings.TrimSpace(line))

@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/enforce"
 )
 
-// carryOut does what is to be done about a block that has begun, and says what that was. With now, sessions end at once, whatever the
-// configuration says.
+// carryOut does what is to be done about a block that has begun, and says what that was. With now,
+// sessions end at once, whatever the configuration says.
 func (c *call) carryOut(door *wrapper.Door, b enforce.Block, now bool) error {
 	e := enforce.Enforcer{Config: door.Config, Log: c.logTo(door), Now: now}
 	d := e.CarryOut(b)
@@ -43,41 +42,20 @@ func (c *call) carryOut(door *wrapper.Door, b enforce.Block, now bool) error {
 	return errors.Join(d.Failed...)
 }
 
-// tellers is how many networks are told of at a time.
-const tellers = 4
-
-// tellEnd runs on_block for each network whose block has been ended.
-func (c *call) tellEnd(door *wrapper.Door, freed []netip.Prefix) error {
+// tellEnd runs on_block for a network whose block has been ended, with those on all networks within
+// it.
+func (c *call) tellEnd(door *wrapper.Door, n netip.Prefix) error {
 	program := door.Config.OnBlock
 	if program == nil {
 		return nil
 	}
 	e := enforce.Enforcer{Config: door.Config, Log: c.logTo(door)}
-	networks := make(chan netip.Prefix)
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var failed []error
-	for range min(tellers, len(freed)) {
-		all.Go(func() {
-			for n := range networks {
-				if err := e.Tell(enforce.Block{Network: n, Reason: "unblock"}); err != nil {
-					mu.Lock()
-					failed = append(failed, err)
-					mu.Unlock()
-				}
-			}
-		})
+	if !e.TellsEnd(n) {
+		return nil
 	}
-	for _, n := range freed {
-		networks <- n
+	if err := e.Tell(enforce.Block{Network: n, Reason: "unblock"}); err != nil {
+		return err
 	}
-	close(networks)
-	all.Wait()
-	if n := len(freed) - len(failed); n > 0 {
-		fmt.Fprintf(c.stdout, "on_block: %s has been told of %s\n", program[0], plural(n, "network"))
-	}
-	if len(failed) > 1 {
-		return fmt.Errorf("%w (and %d more)", failed[0], len(failed)-1)
-	}
-	return errors.Join(failed...)
+	fmt.Fprintf(c.stdout, "on_block: %s has been told of %v\n", program[0], n)
+	return nil
 }

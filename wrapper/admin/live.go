@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -39,7 +39,7 @@ type waitReport struct {
 	Next   float64 `json:"next"`        // seconds until the first delay is over
 	Last   float64 `json:"last"`        // and the last
 	Left   float64 `json:"left"`        // all that is left, together
-	Room   bool    `json:"room"`        // there are some in a room, so that its limit holds
+	Room   bool    `json:"room"`        // there is a room, so that its limit holds
 	Limit  int     `json:"limit"`       // which is one of the next two
 	Each   int     `json:"max_waiting"` // of a process each
 	InRoom int     `json:"room_max_waiting"`
@@ -50,9 +50,6 @@ type waitReport struct {
 func (r *report) addLive(live []ledger.LiveSession) {
 	slices.SortFunc(live, func(a, b ledger.LiveSession) int { return cmp.Compare(b.Age, a.Age) })
 	w := &r.Waiting
-	if w.Room = anyShared(live); w.Room {
-		w.Limit = w.InRoom
-	}
 	var left time.Duration
 	for _, s := range live {
 		one := liveReport{
@@ -98,7 +95,7 @@ func (r *report) printLive(w io.Writer) {
 				continue
 			}
 			shown++
-			fmt.Fprintf(w, "  %v\t%d\t%s\t%v%s\n", s.Client, s.PID, s.State, wrapper.Seconds(time.Duration(s.Seconds)*time.Second), s.rest())
+			fmt.Fprintf(w, "  %v\t%d\t%s\t%v%s\n", s.Client, s.PID, s.State, decide.Seconds(time.Duration(s.Seconds)*time.Second), s.rest())
 		}
 	}
 	if more := len(r.Live) - shown; more > 0 {
@@ -137,5 +134,5 @@ func tenths(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())
 	}
-	return wrapper.Seconds(d)
+	return decide.Seconds(d)
 }

@@ -12,13 +12,21 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// printNFT writes a script for `nft -f -`, which makes the sets of packaging/nftables.conf hold these blocks, in the order of
-// comparePrefixes, and nothing else, in one step. What on_block would not be told of is left out.
+// printNFT writes a script for `nft -f -`, which makes the sets of packaging/nftables.conf hold
+// these blocks, in the order of comparePrefixes, and nothing else, in one step. What on_block would
+// not be told of is left out: for each of those it returns a line that says why.
 //
-// A set holds no network within another: a wider one is split around those within it that last longer, as sendwrap-nft does. The
-// comment of a piece says which network it is of.
-func printNFT(out io.Writer, cfg *config.Config, all []ledger.BlockedNetwork) error {
+// A set holds no network within another: a wider one is split around those within it that last
+// longer, as sendwrap-nft does. The comment of a piece says which network it is of.
+//
+// Its first line is a rule that the kernel refuses, since a packet's type may not be set on its way
+// in, unless the last line takes it away again: so a script that has been cut off anywhere is
+// refused, and the sets stay as they are.
+func printNFT(
+	out io.Writer, cfg *config.Config, all []ledger.BlockedNetwork,
+) (left []string, err error) {
 	w := bufio.NewWriter(out)
+	fmt.Fprintf(w, "add rule inet sendwrap unfinished meta pkttype set host\n")
 	fmt.Fprintf(w, "# The blocks of %s at %s, for nft -f -, which wants nftables.conf loaded before.\n",
 		cfg.Ledger.Path, time.Now().Format(time.DateTime))
 	fmt.Fprintf(w, "flush set inet sendwrap blocked4\nflush set inet sendwrap blocked6\n")
@@ -27,7 +35,8 @@ func printNFT(out io.Writer, cfg *config.Config, all []ledger.BlockedNetwork) er
 	var blocks []ledger.BlockedNetwork
 	for _, b := range all {
 		if why := enforce.Spare(&told, b.Network).OnBlock; why != "" {
-			fmt.Fprintf(w, "# %v is left out: %s\n", b.Network, why)
+			left = append(left, fmt.Sprintf("%v is left out: %s", b.Network, why))
+			fmt.Fprintf(w, "# %s\n", left[len(left)-1])
 			continue
 		}
 		blocks = append(blocks, b)
@@ -40,11 +49,12 @@ func printNFT(out io.Writer, cfg *config.Config, all []ledger.BlockedNetwork) er
 		cover(w, blocks[0].Network, blocks[:n])
 		blocks = blocks[n:]
 	}
-	return w.Flush()
+	fmt.Fprintf(w, "flush chain inet sendwrap unfinished\n")
+	return left, w.Flush()
 }
 
-// cover puts an area in for as long as the block lasts that holds it longest, split if others last longer in parts of it. Each of the
-// blocks holds the area or lies within it.
+// cover puts an area in for as long as the block lasts that holds it longest, split if others last
+// longer in parts of it. Each of the blocks holds the area or lies within it.
 func cover(w io.Writer, area netip.Prefix, blocks []ledger.BlockedNetwork) {
 	var longest ledger.BlockedNetwork
 	for _, b := range blocks {

@@ -13,6 +13,7 @@ import (
 
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -32,8 +33,17 @@ type report struct {
 		Left  []uint64 `json:"left"`
 	} `json:"delay"`
 	Stressed bool          `json:"stressed"`
+	Open     openReport    `json:"open"`
+	Idle     uint64        `json:"idle"` // sessions ended to make room
 	Blocks   []blockReport `json:"blocks"`
 	Live     []liveReport  `json:"live"`
+}
+
+// openReport counts the clients that met no limits, since another process held the ledger.
+type openReport struct {
+	Stopped uint64 `json:"stopped"`
+	Held    uint64 `json:"held"`
+	Crowded uint64 `json:"crowded"`
 }
 
 type blockReport struct {
@@ -41,6 +51,11 @@ type blockReport struct {
 	Seconds int          `json:"seconds"` // that are left
 	Reason  string       `json:"reason"`
 	Times   int          `json:"times"`
+	Hint    string       `json:"hint,omitempty"` // what to do if it has hit an honest client
+}
+
+func newBlockReport(b ledger.BlockedNetwork) blockReport {
+	return blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times, decide.Hint(b.Reason)}
 }
 
 // status shows what the ledger holds.
@@ -75,19 +90,25 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	var totals ledger.Totals
 	if l != nil {
 		var live []ledger.LiveSession
-		if err := l.Do(ledger.Now(), func(t *ledger.Tx) { totals, live = t.Totals(), t.Sessions() }); err != nil {
+		var err error
+		if totals, live, err = l.Report(ledger.Now()); err != nil {
 			return nil, err
 		}
 		blocks, err := l.Blocks(ledger.Now())
 		if err != nil {
 			return nil, err
 		}
+		if r.Waiting.Room = l.HasRoom(); r.Waiting.Room {
+			r.Waiting.Limit = cfg.RoomWaiting
+		}
 		r.addBlocks(blocks)
 		r.addLive(live)
 	}
 	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
 	r.Clients, r.Capacity, r.Blocked, r.Stressed = totals.Clients, totals.Capacity, len(r.Blocks), totals.Stressed
-	for _, v := range wrapper.Verdicts() {
+	r.Open = openReport{totals.Open[ledger.HeldByStopped], totals.Open[ledger.HeldTooLong], totals.Open[ledger.Crowded]}
+	r.Idle = totals.Idle
+	for _, v := range decide.Verdicts() {
 		r.Verdicts[v.String()] = totals.Verdicts[v]
 	}
 	r.Delay.Spoke, r.Delay.Left = append([]uint64{}, totals.Spoke...), append([]uint64{}, totals.Left...)
@@ -97,7 +118,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 func (r *report) addBlocks(blocks []ledger.BlockedNetwork) {
 	slices.SortFunc(blocks, func(a, b ledger.BlockedNetwork) int { return cmp.Compare(a.Left, b.Left) })
 	for _, b := range blocks {
-		r.Blocks = append(r.Blocks, blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times})
+		r.Blocks = append(r.Blocks, newBlockReport(b))
 	}
 }
 
@@ -108,25 +129,51 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	if r.Stressed {
 		crowded = " (stress: the greet delay is shortened)"
 	}
+	if r.Sessions.Waiting >= r.Waiting.Limit {
+		crowded += " (full: all but known and allowed clients read 421)"
+	}
 	fmt.Fprintf(w, "waiting\t%d of %d%v%s\n", r.Sessions.Waiting, r.Waiting.Limit, &r.Waiting, crowded)
-	fmt.Fprintf(w, "serving\t%d of %d\n", r.Sessions.Serving, cfg.MaxSessions)
+	fmt.Fprintf(w, "serving\t%d of %d%s\n", r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(cfg, r.Sessions.Serving))
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
 	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)
 	fmt.Fprintf(w, "\nverdicts so far\n")
-	for _, v := range wrapper.Verdicts() {
+	for _, v := range decide.Verdicts() {
 		fmt.Fprintf(w, "  %v\t%d\n", v, r.Verdicts[v.String()])
+	}
+	if o := r.Open; o != (openReport{}) {
+		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, %d while another did, %d known in a crowd\n",
+			o.Stopped, o.Held, o.Crowded)
+	}
+	if r.Idle > 0 {
+		fmt.Fprintf(w, "  ended while idle\t%d, to make room\n", r.Idle)
 	}
 	printDelay(w, "spoke", r.Delay.Spoke)
 	printDelay(w, "left", r.Delay.Left)
 	if len(r.Blocks) > 0 {
 		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
 		for _, b := range r.Blocks {
-			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, wrapper.Seconds(time.Duration(b.Seconds)*time.Second), b.Times, b.Reason)
+			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, decide.Seconds(time.Duration(b.Seconds)*time.Second), b.Times, b.Reason)
 		}
 	}
+	r.printHints(w)
 	r.printLive(w)
 	return w.Flush()
+}
+
+// printHints says for each reason of a block, once, what to do if it has hit an honest client.
+func (r *report) printHints(w io.Writer) {
+	var said []string
+	for _, b := range r.Blocks {
+		if b.Hint == "" || slices.Contains(said, b.Reason) {
+			continue
+		}
+		if len(said) == 0 {
+			fmt.Fprintf(w, "\nif it is an honest client\n")
+		}
+		said = append(said, b.Reason)
+		fmt.Fprintf(w, "  %s\t%s\n", b.Reason, b.Hint)
+	}
 }
 
 // printDelay says by when half, most and nearly all of the clients had spoken or left, from

@@ -31,7 +31,9 @@ func TestStatusWaiting(t *testing.T) {
 		{"a room where all have waited", func(p *place) { p.enter(2, 3, 0, true, false) }, `waiting  3 of 900, 3 for their turn`},
 		{"a room's MTAs", func(p *place) { p.enter(2, 3, 0, false, true) }, `waiting  0 of 700`},
 		{"stress", func(p *place) { p.enter(2, 200, 200*time.Second, false, false) },
-			`waiting  200 of 200, the next for <200s>, the last for <200s> \(stress: the greet delay is shortened\)`},
+			`waiting  200 of 200, the next for <200s>, the last for <200s> ` +
+				`\(stress: the greet delay is shortened\) ` +
+				`\(full: all but known and allowed clients read 421\)`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,6 +117,43 @@ func TestStatusLiveServing(t *testing.T) {
 	text, _ := p.says(0, "status")
 	if got := lines(text, "live"); len(got) != 1 || strings.Contains(got[0], "left") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// The limit of those who wait is the room's where there is one, be it empty.
+func TestStatusOfAnEmptyRoom(t *testing.T) {
+	p := inPlace(t, "max_waiting 700 room=900")
+	p.enter(4, 1, 0, false, true)
+	for _, want := range []string{"waiting  0 of 700", "waiting  0 of 900"} {
+		if text, _ := p.says(0, "status"); lines(text, "waiting")[0] != want {
+			t.Errorf("want %q\n%s", want, text)
+		}
+		p.room()
+	}
+}
+
+// When a limit is reached status says what happens to whoever comes now.
+func TestStatusWhenFull(t *testing.T) {
+	p := inPlace(t, "max_sessions 4\nmax_waiting 3\nreserve 25%")
+	p.enter(2, 3, time.Hour, false, false)
+	p.enter(3, 3, 0, false, true)
+	const none = " of 4 (full: all but allowed clients read 421"
+	for _, tt := range []struct{ line, waiting, serving string }{
+		{"", "(full: all but known and allowed clients read 421)", "(scarce: a network may have " +
+			"10; the last are for known clients, and for networks with none)"},
+		{"", "", none + " unless a session is idle for 1m)"},
+		{"max_idle 0\nmax_waiting 9", "", none + ")"},
+	} {
+		if tt.line != "" {
+			p.write(strings.Replace(p.read(), "max_waiting 3", tt.line, 1))
+		}
+		text, _ := p.says(0, "status")
+		waiting, serving := lines(text, "waiting")[0], lines(text, "serving")[0]
+		if !strings.HasSuffix(waiting, tt.waiting) || !strings.HasSuffix(serving, tt.serving) ||
+			tt.line != "" && strings.Contains(waiting, "full") {
+			t.Errorf("want %s, %s\n%s", tt.waiting, tt.serving, text)
+		}
+		p.enter(4, 1, 0, false, true)
 	}
 }
 

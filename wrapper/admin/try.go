@@ -3,9 +3,10 @@ package admin
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 
-	"sendwrap/wrapper/admin/try"
+	"sendwrap/wrapper/try"
 )
 
 // tryIt shows sendwrap at work on loopback.
@@ -34,8 +35,13 @@ func tryIt(c *call) error {
 		},
 	}
 	if c.file != "" {
-		if o.Config, _, err = c.config(); err != nil {
+		if o.Config, o.Errors, err = c.config(); err != nil {
 			return err
+		}
+		// A show of another MTA would say nothing of this one.
+		if why := startable("mta", o.Config.MTA[0]); why != nil {
+			fmt.Fprintf(c.stderr, "%s: mta: %v\n", o.Config.Place("mta"), why)
+			return errSaid
 		}
 	}
 	if *address != "" {
@@ -46,7 +52,7 @@ func tryIt(c *call) error {
 		return try.Listen(o, at)
 	}
 	err = try.Run(o)
-	if errors.Is(err, try.ErrUnexpected) {
+	if errors.Is(err, try.ErrUnexpected) || err == nil && o.Errors > 0 {
 		return errSaid
 	}
 	return err

@@ -2,28 +2,31 @@ package admin
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 
 	"sendwrap/wrapper"
 )
 
-// version names the build: module version or revision, the Go that made it, and which rooms it can take over.
+// Version is this version of sendwrap, as CHANGELOG.md has it.
+const Version = "0.9.0"
+
+// version names the build: version, revision, the Go that made it, and which rooms it can take over.
 func version(c *call) error {
-	defer fmt.Fprintln(c.stdout, wrapper.TakesOver)
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		fmt.Fprintln(c.stdout, "sendwrap (no build information)")
-		return nil
-	}
-	name, revision, dirty := info.Main.Version, "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = " " + s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = " (modified)"
+	text := "sendwrap " + Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		var revision, modified string
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision":
+				revision = " " + s.Value[:min(12, len(s.Value))]
+			case s.Key == "vcs.modified" && s.Value == "true":
+				modified = " (modified)"
+			}
 		}
+		text += revision + modified
 	}
-	fmt.Fprintf(c.stdout, "sendwrap %s%s%s %s\n", name, revision, dirty, info.GoVersion)
+	fmt.Fprintln(c.stdout, text, runtime.Version())
+	fmt.Fprintln(c.stdout, wrapper.TakesOver)
 	return nil
 }

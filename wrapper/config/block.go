@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,8 @@ func setBlock(c *Config, args []string) error {
 		b.Strikes = 0
 	} else if len(args) == 1 && (args[0] == "0" || meansNone(args[0])) {
 		return wrong("write off", "%s is not KEY=VALUE", quoted(args[0]))
+	} else if keyed := keyed(args); keyed != nil && setBlock(&Config{Block: b}, keyed) == nil {
+		return wrong("write "+strings.Join(keyed, " "), "%s is not KEY=VALUE", quoted(args[0]))
 	}
 	p := pairs{known: blockKeys}
 	for _, arg := range args {
@@ -68,6 +71,18 @@ func setBlock(c *Config, args []string) error {
 	}
 	c.Block = b
 	return nil
+}
+
+// keyed are values without keys, with the keys in whose order they probably are; nil if there are
+// too many of them, or keys.
+func keyed(args []string) (all []string) {
+	if len(args) > len(blockKeys) || strings.Contains(strings.Join(args, ""), "=") {
+		return nil
+	}
+	for i, arg := range args {
+		all = append(all, blockKeys[i]+"="+arg)
+	}
+	return all
 }
 
 // set sets what one of blockKeys stands for.

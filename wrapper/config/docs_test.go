@@ -60,8 +60,8 @@ func TestExample(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimPrefix(line, "#"), " ")
 		names = append(names, name)
 		d := find(t, name)
-		if commented := line[0] == '#'; commented == (name == "mta") {
-			t.Errorf("%s: is it commented out? only mta is not", name)
+		if commented := line[0] == '#'; commented == (name == "mta" || name == "allow") {
+			t.Errorf("%s: is it commented out? only mta and allow are not", name)
 		}
 		if d.Default != "" && value != d.Default {
 			t.Errorf("%s: %q; the default is %q", name, value, d.Default)
@@ -75,7 +75,7 @@ func TestExample(t *testing.T) {
 }
 
 // TestExampleLoads: as it is, and with every comment sign before a directive taken away,
-// the example is right and changes no default.
+// the example is right and changes no default. Loopback, and nobody else, is allowed in it.
 func TestExampleLoads(t *testing.T) {
 	text := read(t, "../../sendwrap.conf.example")
 	active := regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAllString(text, "$1")
@@ -87,10 +87,15 @@ func TestExampleLoads(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if n := got.Networks.Len(); (n > 0) != (name == "all active") {
+		if n := got.Networks.Len(); (n > 2) != (name == "all active") {
 			t.Errorf("%s: %d networks", name, n)
 		}
-		got.Networks = nil
+		for _, own := range []string{"127.0.0.1", "127.255.0.9", "::1"} {
+			if m := got.Networks.Match(mustAddr(own)); m.Access != allowlist.Allow {
+				t.Errorf("%s: %s is not allowed", name, own)
+			}
+		}
+		got.Networks, got.Files, got.lines = nil, nil, nil
 		if want := Default(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,9 @@ type Error struct {
 	Line int    // 0: the file as a whole
 	Msg  string // what is wrong
 	Hint string // what to write instead
+
+	// What holds until then where that is neither the line nor the default, as it would be written.
+	Holds string
 }
 
 // Error is FILE:LINE: what is wrong; what to write instead.
@@ -41,7 +45,8 @@ func (e *Error) placed() string {
 // mostTold is how many mistakes are told in a log; sendwrap check tells them all.
 const mostTold = 5
 
-// Told is an error of Load as lines for a log: the first mistakes, each with what becomes of it, and how many more there are.
+// Told is an error of Load as lines for a log: the first mistakes, each with what becomes of it,
+// and how many more there are. Those after which something else holds than the default go first.
 func Told(err error, fate string) []string {
 	var all *multierror.Error
 	if !errors.As(err, &all) {
@@ -51,11 +56,15 @@ func Told(err error, fate string) []string {
 		return []string{err.Error()}
 	}
 	var lines []string
-	for i, e := range all.Errors {
+	for i, e := range slices.Concat(those(all.Errors, true), those(all.Errors, false)) {
 		if i == mostTold {
 			return append(lines, fmt.Sprintf("%d more wrong directives; run sendwrap check", len(all.Errors)-i))
 		}
-		lines = append(lines, e.Error()+fate)
+		if holds := Holds(e); fate == Skipped && holds != "" {
+			lines = append(lines, e.Error()+holds)
+		} else {
+			lines = append(lines, e.Error()+fate)
+		}
 	}
 	return lines
 }
@@ -63,13 +72,33 @@ func Told(err error, fate string) []string {
 // Skipped is the fate of a wrong directive where there is no better configuration to stay with.
 const Skipped = " (skipped)"
 
+// those are the mistakes after which something else than the default holds, or the others.
+func those(mistakes []error, hold bool) (all []error) {
+	for _, e := range mistakes {
+		if (Holds(e) != "") == hold {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Holds says what holds after one of the mistakes that Load found, if neither what the line says
+// nor the default does, and there is no better configuration to stay with; else "".
+func Holds(mistake error) string {
+	var e *Error
+	if !errors.As(mistake, &e) || e.Holds == "" {
+		return ""
+	}
+	return " (until then: " + e.Holds + ")"
+}
+
 // within says in which directive, or which key of it, err is, if there is an error.
 func within(name string, err error) error {
 	if err == nil {
 		return nil
 	}
 	e := err.(*Error) // all of this package's own are
-	return &Error{Msg: name + ": " + e.placed(), Hint: e.Hint}
+	return &Error{Msg: name + ": " + e.placed(), Hint: e.Hint, Holds: e.Holds}
 }
 
 // wrong is an Error that does not know its place yet.
@@ -91,30 +120,29 @@ type errorList struct {
 	more int     // not kept
 }
 
-// full says whether there is no room for one more error, and then only counts it.
-func (l *errorList) full() bool {
-	if len(l.errs) < maxErrors {
-		return false
-	}
-	l.more++
-	return true
-}
+// full says whether there is no room for one more error.
+func (l *errorList) full() bool { return len(l.errs) == maxErrors }
 
 // add notes what is wrong at a place. err is an *Error or an *allowlist.Error.
 func (l *errorList) add(at allowlist.Source, err error) {
 	if l.full() {
+		l.more++
 		return
 	}
-	e := &Error{File: at.File, Line: at.Line}
+	e := *fromAllowlist(err)
+	e.File, e.Line = at.File, at.Line
+	l.errs = append(l.errs, &e)
+}
+
+// fromAllowlist is an error of this package's own, or of allowlist, as one of our own.
+func fromAllowlist(err error) *Error {
 	switch err := err.(type) {
 	case *Error:
-		e.Msg, e.Hint = err.Msg, err.Hint
+		return err
 	case *allowlist.Error:
-		e.Msg, e.Hint = err.Msg, err.Hint
-	default:
-		e.Msg, e.Hint = err.Error(), "remove it"
+		return &Error{Msg: err.Msg, Hint: err.Hint}
 	}
-	l.errs = append(l.errs, e)
+	return &Error{Msg: err.Error(), Hint: "remove it"}
 }
 
 // result is a *multierror.Error that prints one line for each, or nil.

@@ -50,6 +50,9 @@ func openFile(path string) (file, error) {
 func cannotOpen(path string, err error) error {
 	switch err {
 	case unix.ENOENT:
+		if strings.ContainsAny(path, "*?[") {
+			return inFile(path, wrong("write one include for each file", "is a pattern, and no file"))
+		}
 		return inFile(path, wrong("make it or name another", "no such file"))
 	case unix.ELOOP:
 		return inFile(path, wrong("name the file itself", "is a symbolic link"))

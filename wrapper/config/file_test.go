@@ -172,7 +172,7 @@ func TestInclude(t *testing.T) {
 	if got := errorLines(t, err, dir, "D"); !reflect.DeepEqual(got, want) {
 		t.Errorf("errors\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if c.ClientConns != 7 || c.MaxSessions != 8 || c.MaxWaiting != 6 || c.Mode != Observe {
+	if c.ClientConns != 0 || c.MaxSessions != 8 || c.MaxWaiting != 6 || c.Mode != Observe {
 		t.Errorf("%+v", c)
 	}
 	if m := c.Networks.Match(client); m.Access != allowlist.Deny || m.Source != (allowlist.Source{File: path("sub/b"), Line: 1}) {

@@ -30,6 +30,7 @@ func FuzzLoad(f *testing.F) {
 		"guard_listen \"unix:/a b\" owner=\"x\"", "guard_listen \"unix:/a b\" \"owner=x y\"", "guard_listen \"[fe80::1%a \\\" b]:1\"",
 		"guard_listen inet:8891@[::1]", "guard_listen local:/x", "guard_listen ]:[", "guard_listen :", "guard_listen @", "guard_listen ::1:1",
 		"transcript /a/../b max=1023M", "transcript /. max=64k", "guard_auth on\nbad_rcpt_delay 5s\nmax_resets 0\nmax_rcpts 1",
+		"hostname mx.example.org.\ncontact \"#  a\\\"\"", "mta /a \"b\\\\\" \"c\u00a0d\"", "mta /a\\\\", "client_rate x/y",
 		"client 10.0.0.0/8 bad_rcpts=0 bad_rcpts_percent=100 bad_rcpts_total=0 max_rcpts=1 max_resets=1 bad_rcpt_delay=0",
 	} {
 		f.Add(seed)
@@ -74,7 +75,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\nin what was printed:\n%s", err, printed.String())
 		}
-		second.Networks = first.Networks
+		second.Networks, second.Files, second.lines = first.Networks, first.Files, first.lines
 		if !reflect.DeepEqual(first, second) {
 			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second, first)
 		}

@@ -2,13 +2,17 @@ package config
 
 import (
 	"path"
+	"strconv"
 	"strings"
 	"time"
+
+	"sendwrap/allowlist"
 )
 
 const (
 	maxBadRcpts      = 1000
 	maxBadRcptsTotal = 255 // as many as the ledger counts
+	badRcptsShare    = 50  // unless bad_rcpts_total says otherwise
 	maxRcpts         = 100_000
 	maxResets        = 10_000
 	maxBadRcptDelay  = 5 * time.Second // well below the 10 s that a milter gets by default (sendmail's T=R)
@@ -16,10 +20,45 @@ const (
 
 // setPercent sets n to a share of a hundred.
 func setPercent(n *int, word string) error {
-	if number, found := strings.CutSuffix(word, "%"); found && setCount(new(int), number, 0, 100) == nil {
+	if number, found := strings.CutSuffix(word, "%"); found {
+		if err := setCount(new(int), number, 0, 100); err != nil {
+			return outOfRange(word, "0", "100")
+		}
 		return wrong("write "+number, "%s is not a plain number", quoted(word))
 	}
 	return setCount(n, word, 0, 100)
+}
+
+var shareKeys = []string{"share"}
+
+func setBadRcptsTotal(c *Config, args []string) error {
+	var total allowlist.Rate
+	share := badRcptsShare
+	if err := setRate(&total, args[0], maxBadRcptsTotal); err != nil {
+		return err
+	}
+	p := pairs{known: shareKeys}
+	for _, arg := range args[1:] {
+		key, value, err := p.split(arg)
+		if err == nil {
+			err = within(key, setPercent(&share, value))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if total.N == 0 && p.given != 0 {
+		return wrong("write bad_rcpts_total 0", "share= without a number")
+	}
+	c.BadRcptsTotal, c.BadRcptsShare = total, share
+	return nil
+}
+
+func printBadRcptsTotal(c *Config) string {
+	if c.BadRcptsTotal.N == 0 {
+		return c.BadRcptsTotal.String()
+	}
+	return c.BadRcptsTotal.String() + " share=" + strconv.Itoa(c.BadRcptsShare)
 }
 
 // Transcript is where the guard writes down sessions that earned a block.

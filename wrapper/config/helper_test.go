@@ -41,6 +41,7 @@ func load(t testing.TB, text string) (*Config, []string) {
 	if c == nil {
 		t.Fatalf("unreadable: %v", err)
 	}
+	c.Files, c.lines = nil, nil // of the test, not of the text
 	return c, errorLines(t, err, path, "F")
 }
 

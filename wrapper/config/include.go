@@ -17,57 +17,64 @@ type visit struct {
 	reading bool             // it is not at its end yet
 }
 
-// include reads another file, named relative to the directory of the one that names it.
+// include reads another file, named relative to the directory of the one that names it. What stands
+// in one that cannot be read is not known.
 func (l *loader) include(w words, at allowlist.Source) {
-	if err := l.includeFile(w, at); err != nil {
-		l.errors.add(at, within("include", err))
+	if met, err := l.includeFile(w, at); err != nil {
+		doubtful := l.index("include")
+		if met {
+			doubtful = -1
+		}
+		l.mistake(at, within("include", err), doubtful, nil)
 	}
 }
 
-func (l *loader) includeFile(w words, at allowlist.Source) error {
+func (l *loader) includeFile(w words, at allowlist.Source) (met bool, err error) {
 	if !w.next() {
 		if w.err != nil {
-			return w.err
+			return false, w.err
 		}
-		return wrong("write include FILE", "no file")
+		return false, wrong("write include FILE", "no file")
 	}
 	path := w.word
 	if w.next() {
-		return wrong(`write one include for each file, and "..." around a name with blanks`, "%s is one word too many", quoted(w.word))
+		const hint = `write one include for each file, and "..." around a name with blanks`
+		return false, wrong(hint, "%s is one word too many", quoted(w.word))
 	}
 	if w.err != nil {
-		return w.err
+		return false, w.err
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(at.File), path)
 	}
 	if l.depth == maxDepth {
-		return wrong("include it further up", "%d includes within one another", maxDepth)
+		return false, wrong("include it further up", "%d includes within one another", maxDepth)
 	}
 	l.depth++
 	defer func() { l.depth-- }()
 	return l.file(path, at)
 }
 
-// file reads one file. An error means that nothing of it was read.
-func (l *loader) file(path string, at allowlist.Source) error {
+// file reads one file. An error means that nothing of it was read; it was met before, perhaps.
+func (l *loader) file(path string, at allowlist.Source) (met bool, err error) {
 	f, err := openFile(path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unix.Close(f.fd)
 	if err := l.first(f); err != nil {
-		return err
+		return true, err
 	}
 	text, err := f.read()
 	if err != nil {
-		return err
+		return false, err
 	}
 	i := len(l.files)
 	l.files = append(l.files, visit{f.id, at, true})
+	l.config.Files = append(l.config.Files, path)
 	l.text(path, text)
 	l.files[i].reading = false
-	return nil
+	return false, nil
 }
 
 // first refuses a file that was read before: a second time would say nothing new, and

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// nearest is the known word that was probably meant, or "".
-func nearest(word string, known []string) string {
+// Nearest is the known word that was probably meant, or "".
+func Nearest(word string, known []string) string {
 	best, meant := len(word), ""
 	word = strings.ToLower(word)
 	for _, k := range known {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -10,25 +11,49 @@ import (
 func (l *loader) allow(w words, at allowlist.Source) { l.access(allowlist.Allow, w, at) }
 func (l *loader) deny(w words, at allowlist.Source)  { l.access(allowlist.Deny, w, at) }
 
-// access takes the networks that are right, whatever is wrong with others on the line.
+// access takes the networks that are right, whatever is wrong with others on the line. Of a wrong
+// one that is to be allowed it takes all that can have been meant; if that cannot be told, somebody
+// is in doubt.
 func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
+	doubtful := -1
+	if a == allowlist.Allow {
+		doubtful = l.index(a.String())
+	}
 	named := false
 	for w.next() {
 		named = true
 		network, err := allowlist.ParseNetwork(w.word)
-		if err == nil {
-			err = l.config.Networks.SetAccess(network, a, at)
-		}
-		if err != nil {
-			l.errors.add(at, err)
+		switch {
+		case err == nil:
+			if err = l.config.Networks.SetAccess(network, a, at); err != nil {
+				l.errors.add(at, holding(err, network))
+			}
+		case a == allowlist.Allow && len(allowlist.Meant(w.word)) > 0:
+			meant := allowlist.Meant(w.word)
+			for _, network := range meant {
+				_ = l.config.Networks.SetAccess(network, a, at) // allowed it is in any case
+			}
+			l.errors.add(at, holding(err, meant...))
+		default:
+			l.mistake(at, err, doubtful, nil)
 		}
 	}
 	if w.err == nil && !named {
 		w.err = wrong("write "+a.String()+" NETWORK...", "%s without a network", a)
 	}
 	if w.err != nil {
-		l.errors.add(at, w.err)
+		l.mistake(at, w.err, doubtful, nil)
 	}
+}
+
+// holding is an error after which these networks are allowed all the same.
+func holding(err error, networks ...netip.Prefix) error {
+	e := *fromAllowlist(err)
+	e.Holds = allowlist.Allow.String()
+	for _, network := range networks {
+		e.Holds += " " + network.String()
+	}
+	return &e
 }
 
 // clientKeys are the names of clientLimits.
@@ -58,8 +83,8 @@ type clientLimit struct {
 	longest time.Duration // of a time
 }
 
-// say reads a value. It says it directly, since through a function in the table l would
-// go to the heap, for each line.
+// say reads a value; a wrong one says something, too. It says it directly, since through a function
+// in the table l would go to the heap, for each line.
 func (c *clientLimit) say(l *allowlist.Limits, value string) error {
 	var n int
 	var r allowlist.Rate
@@ -82,10 +107,25 @@ func (c *clientLimit) say(l *allowlist.Limits, value string) error {
 	return err
 }
 
-// client takes a network's own limits, all that the line names or none.
+// limitInDoubt has a limit hold in doubt, whose value is wrong.
+func (l *loader) limitInDoubt(
+	c *clientLimit, limits *allowlist.Limits, value string, err error,
+) error {
+	d, e := &l.table[l.index(c.key.String())], *fromAllowlist(err)
+	if d.onlyIf == nil || d.onlyIf([]string{value}) {
+		_ = c.say(limits, d.Doubt)
+		e.Holds = d.Name + "=" + d.Doubt
+	} else {
+		limits.Forget(c.key)
+	}
+	return &e
+}
+
+// client takes a network's own limits. Of a wrong one it takes what holds when the directive of
+// that name is in doubt; if it cannot be told which network or limit is meant, somebody is.
 func (l *loader) client(w words, at allowlist.Source) {
 	if err := l.limits(w, at); err != nil {
-		l.errors.add(at, err)
+		l.mistake(at, err, l.index("client"), nil)
 	}
 }
 
@@ -110,8 +150,9 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 		if err != nil {
 			return err
 		}
-		if err := clientLimits[slices.Index(clientKeys, key)].say(&limits, value); err != nil {
-			return within(key, err)
+		limit := &clientLimits[slices.Index(clientKeys, key)]
+		if err := limit.say(&limits, value); err != nil {
+			l.errors.add(at, l.limitInDoubt(limit, &limits, value, within(key, err)))
 		}
 	}
 	if w.err != nil {

@@ -11,6 +11,9 @@ type pairs struct {
 // split takes a word apart. The key is one of those known.
 func (p *pairs) split(word string) (key, value string, err error) {
 	equals := strings.IndexByte(word, '=')
+	if equals < 0 && len(p.known) == 1 && !strings.ContainsFunc(word, notInLabel) {
+		return "", "", wrong("write "+p.known[0]+"="+word, "%s is not KEY=VALUE", quoted(word))
+	}
 	if equals < 0 {
 		return "", "", wrong("write "+p.list(), "%s is not KEY=VALUE", quoted(word))
 	}
@@ -25,7 +28,7 @@ func (p *pairs) split(word string) (key, value string, err error) {
 		p.given |= 1 << i
 		return known, value, nil
 	}
-	if meant := nearest(key, p.known); meant != "" {
+	if meant := Nearest(key, p.known); meant != "" {
 		return "", "", wrong("did you mean "+meant+"?", "unknown key %s", quoted(key))
 	}
 	return "", "", wrong("write "+p.list(), "unknown key %s", quoted(key))

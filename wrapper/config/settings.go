@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,9 +19,10 @@ const (
 	maxRatePer   = 24 * time.Hour
 	maxConns     = 100_000
 	maxSessions  = 100_000
+	maxReserve   = 90 // percent
 	maxWaiting   = 1_000_000
 	maxSpawnRate = 10_000
-	maxRoomIdle  = 24 * time.Hour
+	longestIdle  = 24 * time.Hour
 	maxLoad      = 10_000
 	maxRemember  = 31 * day
 	minRecords   = 1024
@@ -31,20 +31,11 @@ const (
 	minV6, maxV6 = 16, 128
 )
 
-// Widths are the prefix lengths under which clients are counted.
+// Widths are the prefix lengths under which clients are counted: see [Config.Network].
 type Widths struct{ V4, V6 int }
 
 // String is the spelling of sendwrap.conf: "32 64".
 func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
-
-// Network is the network under which the client is counted.
-func (w Widths) Network(client netip.Addr) netip.Prefix {
-	bits := w.V6
-	if client.Is4() {
-		bits = w.V4
-	}
-	return netip.PrefixFrom(client, bits).Masked()
-}
 
 // off is how what has no number is switched off.
 const off = "off"
@@ -53,8 +44,21 @@ func setMTA(c *Config, args []string) error {
 	if err := absolute(args[0]); err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(args, daemonic); i > 0 && takesItsOptions(args[0]) {
+		return wrong("write -bs", "%s makes it a daemon, which serves no client that is given to it",
+			args[i])
+	}
 	c.MTA = slices.Clone(args)
 	return nil
+}
+
+// daemonic says whether an argument makes a sendmail wait for clients of its own.
+func daemonic(arg string) bool { return strings.HasPrefix(strings.ToLower(arg), "-bd") }
+
+// takesItsOptions says whether a program has sendmail's options, by its name.
+func takesItsOptions(program string) bool {
+	name := program[strings.LastIndexByte(program, '/')+1:]
+	return strings.HasPrefix(name, "sendmail") || strings.HasPrefix(name, "exim")
 }
 
 var greetDelayKeys = []string{"stress"}
@@ -81,27 +85,30 @@ func setGreetDelay(c *Config, args []string) error {
 
 func setTeaser(c *Config, args []string) error {
 	text := strings.Join(args, " ")
-	switch {
-	case text == off:
+	if text == off {
 		text = ""
-	case text == "":
-		return wrong("write off for none", "empty text")
-	case len(text) > maxTeaser:
-		return wrong("write at most 400", "%d bytes", len(text))
-	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
-		return wrong("write printable ASCII", "%s has other characters", quoted(text))
-	case strings.HasPrefix(text, "220"):
+	} else if err := fitsReply(text, maxTeaser); err != nil {
+		return err
+	}
+	if strings.HasPrefix(text, "220") {
 		return wrong("leave out 220, it is put before the text", "%s begins with the reply code", quoted(text))
 	}
 	c.Teaser = text
 	return nil
 }
 
-func printTeaser(c *Config) string {
-	if c.Teaser == "" {
-		return off
+func printTeaser(c *Config) string { return textOrOff(c.Teaser) }
+
+func setReserve(c *Config, args []string) error {
+	number, found := strings.CutSuffix(args[0], "%")
+	if n, err := strconv.Atoi(number); found && err == nil && 0 <= n && n <= maxReserve {
+		c.Reserve = n
+		return nil
 	}
-	return joined(c.Teaser)
+	if n, ok := meantCount(strings.TrimRight(number, "%")); ok && n <= maxReserve {
+		return wrong("write "+strconv.Itoa(n)+"%", "%s is not a percentage", quoted(args[0]))
+	}
+	return outOfRange(args[0], "0%", strconv.Itoa(maxReserve)+"%")
 }
 
 var maxWaitingKeys = []string{"room"}
@@ -126,15 +133,16 @@ func setMaxWaiting(c *Config, args []string) error {
 	return nil
 }
 
-func setRoomIdle(c *Config, value string) error {
+// setIdle sets a time of idleness, from a second on; 0 is never.
+func setIdle(to *time.Duration, value string) error {
 	if d, err := ParseDuration(value); err == nil && d == 0 {
-		c.RoomIdle = 0
+		*to = 0
 		return nil
 	}
 	if meansNone(value) {
 		return wrong("write 0s", "%s is not a time", quoted(value))
 	}
-	return setDuration(&c.RoomIdle, value, time.Second, maxRoomIdle)
+	return setDuration(to, value, time.Second, longestIdle)
 }
 
 func setRefuseLoad(c *Config, args []string) error {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,11 +22,20 @@ const (
 // 1d12h, and fractions down to 1 ms. Only 0 needs no unit. It is never negative and at most
 // 10,000 days. The error says what to write.
 func ParseDuration(s string) (time.Duration, error) {
+	d, err := parseDuration(s)
+	if err == nil && d > maxAny {
+		return 0, wrong("write at most "+FormatDuration(maxAny), "%s is out of range", quoted(s))
+	}
+	return d, err
+}
+
+// parseDuration is ParseDuration, but what is longer than maxAny is just that.
+func parseDuration(s string) (time.Duration, error) {
 	var days uint64
 	rest := s
 	if number, after, found := strings.Cut(s, "d"); found {
 		n, err := strconv.ParseUint(number, 10, 32)
-		if err != nil {
+		if err != nil && !errors.Is(err, strconv.ErrRange) { // then n is the most
 			return 0, notDuration(s)
 		}
 		days, rest = n, after
@@ -33,13 +44,17 @@ func ParseDuration(s string) (time.Duration, error) {
 		}
 	}
 	d, err := time.ParseDuration(rest)
-	if err != nil || d < 0 {
+	if unit := strings.TrimLeft(rest, "0123456789"); err != nil && unit != rest {
+		if _, one := time.ParseDuration("1" + unit); one == nil { // so it is the number
+			return maxAny + 1, nil
+		}
+	}
+	switch {
+	case err != nil || d < 0:
 		return 0, notDuration(s)
-	}
-	if days > uint64(maxAny/day) || d > maxAny-time.Duration(days)*day {
-		return 0, wrong("write at most "+FormatDuration(maxAny), "%s is out of range", quoted(s))
-	}
-	if d%time.Millisecond != 0 {
+	case days > uint64(maxAny/day) || d > maxAny-time.Duration(days)*day:
+		return maxAny + 1, nil
+	case d%time.Millisecond != 0:
 		return 0, wrong("write whole milliseconds", "%s is finer than 1ms", quoted(s))
 	}
 	return time.Duration(days)*day + d, nil
@@ -49,7 +64,33 @@ func notDuration(s string) *Error {
 	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
 		return wrong("write "+s+"s", "no unit in %s", quoted(s))
 	}
+	if meant := meantDuration(s); meant != "" {
+		return wrong("write "+meant, "%s is not a time", quoted(s))
+	}
 	return wrong("write a number with ms, s, m, h or d, such as 90s or 1h30m", "%s is not a time", quoted(s))
+}
+
+// meantDuration is what other programs would take a word for, one number with another unit: 1w,
+// 30min, 2hours, 5S; else "".
+func meantDuration(s string) string {
+	unit := strings.TrimLeft(s, "0123456789")
+	n, err := strconv.ParseUint(s[:len(s)-len(unit)], 10, 16)
+	unit = strings.TrimSuffix(strings.ToLower(unit), "s")
+	if unit == "" { // of 5S
+		unit = "s"
+	}
+	if err != nil {
+		return ""
+	}
+	for _, known := range []string{"second", "minute", "hour", "day"} {
+		if strings.HasPrefix(known, unit) {
+			return strconv.FormatUint(n, 10) + known[:1]
+		}
+	}
+	if strings.HasPrefix("week", unit) {
+		return strconv.FormatUint(7*n, 10) + "d"
+	}
+	return ""
 }
 
 // FormatDuration is the shortest spelling that ParseDuration reads back: 6s, 1h30m, 31d.
@@ -69,7 +110,7 @@ func FormatDuration(d time.Duration) string {
 
 // setDuration sets d to the time that a word stands for, from least to most.
 func setDuration(d *time.Duration, word string, least, most time.Duration) error {
-	v, err := ParseDuration(word)
+	v, err := parseDuration(word)
 	if err != nil && least == 0 && meansNone(word) {
 		return wrong("write 0s", "%s is not a time", quoted(word))
 	}
@@ -87,8 +128,15 @@ func setDuration(d *time.Duration, word string, least, most time.Duration) error
 func setCount(n *int, word string, least, most int) error {
 	v, err := strconv.Atoi(word)
 	if err != nil || v < least || v > most {
-		if meant, ok := meantCount(word); ok && meant >= least && meant <= most {
+		meant, ok := meantCount(word)
+		switch {
+		case strings.HasSuffix(word, "%"):
+			return wrong(fmt.Sprintf("write a number, %d to %d", least, most),
+				"%s is a percentage", quoted(word))
+		case ok && meant >= least && meant <= most:
 			return wrong("write "+strconv.Itoa(meant), "%s is not a plain number", quoted(word))
+		case !ok && !strings.ContainsAny(word, "0123456789"):
+			return wrong(fmt.Sprintf("write %d to %d", least, most), "%s is not a number", quoted(word))
 		}
 		return outOfRange(word, strconv.Itoa(least), strconv.Itoa(most))
 	}
@@ -101,7 +149,8 @@ func meansNone(word string) bool {
 	return slices.Contains([]string{"off", "no", "none", "never", "unlimited", "disabled", "false"}, strings.ToLower(word))
 }
 
-// meantCount is the number that other programs would take the word for: 1k, 20K, 1M, 1_000, 1,000, off.
+// meantCount is the number that other programs would take the word for: 1k, 20K, 1M, 1_000, 1,000,
+// off.
 func meantCount(word string) (n int, ok bool) {
 	if meansNone(word) {
 		return 0, true
@@ -200,15 +249,23 @@ func setRate(r *allowlist.Rate, word string, most int) error {
 	if !found {
 		return wrong("write N/DUR such as 10/1m, or 0 for no limit", "%s is not a rate", quoted(word))
 	}
-	var v allowlist.Rate
-	if err := setCount(&v.N, n, 1, most); err != nil {
-		return err
+	v, err := rateOf(n, per, most)
+	if err == nil {
+		*r = v
+		return nil
 	}
-	if err := setDuration(&v.Per, per, time.Second, maxRatePer); err != nil {
-		return err
+	if _, swapped := rateOf(per, n, most); swapped == nil {
+		return wrong("write "+per+"/"+n, "%s has the time before the number", quoted(word))
 	}
-	*r = v
-	return nil
+	return err
+}
+
+// rateOf is the rate of a number and a time.
+func rateOf(n, per string, most int) (r allowlist.Rate, err error) {
+	if err := setCount(&r.N, n, 1, most); err != nil {
+		return r, err
+	}
+	return r, setDuration(&r.Per, per, time.Second, maxRatePer)
 }
 
 // absolute refuses a file name that depends on where the process runs, or names a directory.

@@ -1,6 +1,11 @@
 package config
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // words cuts a line into its words, in place: only a quoted word with a backslash in it
 // is a copy.
@@ -24,8 +29,9 @@ func (w *words) next() bool {
 	if s[i] == '"' {
 		return w.quoted(s[i+1:])
 	}
-	start := i
+	start, all := i, byte(0)
 	for i < len(s) && s[i] > ' ' && s[i] != '"' {
+		all |= s[i]
 		i++
 	}
 	if i < len(s) && s[i] == '"' {
@@ -35,7 +41,42 @@ func (w *words) next() bool {
 		return w.fail(wrong("remove it", "control character %q", s[i]))
 	}
 	w.word, w.rest = s[start:i], s[i:]
+	if all >= utf8.RuneSelf {
+		if odd, instead := oddBlank(w.word); odd != "" {
+			return w.fail(wrong(instead+`, or "..." around the word if it is meant`,
+				"%s in %s", odd, quoted(w.word)))
+		}
+	}
+	if w.word[len(w.word)-1] == '\\' && strings.Trim(w.rest, " \t") == "" {
+		return w.fail(wrong(`write all of it on one line, or "\\" if a backslash is meant`,
+			"backslash at the end of a line, which does not go on"))
+	}
 	return true
+}
+
+// oddBlank names the first character of a word that looks like a blank, or like nothing, and is
+// neither; "" if there is none. Editors and web pages make them: U+00A0 above all, which is the
+// byte A0 in a file that is not UTF-8.
+func oddBlank(word string) (odd, instead string) {
+	const blank = "write a plain blank"
+	for i, r := range word {
+		switch {
+		case r == 0xa0, r == utf8.RuneError && word[i] == 0xa0:
+			return "no-break space", blank
+		case unicode.IsSpace(r):
+			return fmt.Sprintf("another blank (%U)", r), blank
+		case unicode.Is(unicode.Cf, r):
+			return fmt.Sprintf("invisible character (%U)", r), "remove it"
+		}
+	}
+	return "", ""
+}
+
+// bare says whether a word is found again as it is, without quotes.
+func bare(word string) bool {
+	odd, _ := oddBlank(word)
+	return word != "" && word[0] != '#' && !strings.ContainsAny(word, " \t\"") &&
+		!strings.HasSuffix(word, `\`) && odd == ""
 }
 
 // quoted finds a word that began with a quote; s is what follows.
@@ -91,7 +132,7 @@ func joined(list ...string) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		if word != "" && word[0] != '#' && !strings.ContainsAny(word, " \t\"") {
+		if bare(word) {
 			b.WriteString(word)
 			continue
 		}

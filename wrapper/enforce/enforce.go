@@ -14,7 +14,7 @@ import (
 // Block is one that has begun.
 type Block struct {
 	Network netip.Prefix
-	For     time.Duration // 0 = it has been ended by an administrator: of use to [Enforcer.Tell] alone
+	For     time.Duration // 0 = it, and all within, was ended by hand: for [Enforcer.Tell] alone
 	Reason  string
 }
 
@@ -25,26 +25,27 @@ type Enforcer struct {
 	Now    bool // end sessions at once, whatever the configuration says of kill, grace and mode
 
 	hooks    *exec.Hooks   // nil: made when they are needed
-	patience time.Duration // for a turn to run on_block; 0 = turnPatience
+	patience time.Duration // for a slot to run on_block; 0 = slotPatience
 }
 
 // Deeds are what came of a block.
 type Deeds struct {
 	Spared
-	Told    bool                    // on_block has been
+	Told    bool                    // on_block has run
 	Ended   int                     // sessions
 	Allowed int                     // sessions that go on, since their clients are allowed
 	InRoom  int                     // clients in a room, which refuses them itself
-	Dropped []ledger.BlockedNetwork // the oldest blocks, which had to make room
+	Dropped []ledger.BlockedNetwork // the oldest blocks, ended because there were too many
 	Failed  []error                 // what could not be done; the log has it, too
 }
 
-// CarryOut does what is to be done about a block that has begun, and returns when it is done: on_block has ended, and the
-// sessions have been told to end. With nobody there to be ended it does not wait for the grace: whoever comes later is refused.
+// CarryOut does what is to be done about a block that has begun, and returns when it is done:
+// on_block has ended, and the sessions have their signal. Where there are no sessions it does not
+// wait for the grace: a client that comes later is refused.
 //
-// It takes the grace, or the time that on_block takes (with the wait for a turn 15 s at most), whichever is longer. What could
-// not be done is logged at level warning, that sessions were ended at level info. Nothing of it can make the
-// block itself fail.
+// It takes the grace, or the time that on_block takes (with the wait for a slot 15 s at most),
+// whichever is longer. What could not be done is logged at level warning, that sessions were ended
+// at level info. Nothing of it can make the block itself fail.
 func (e *Enforcer) CarryOut(b Block) Deeds {
 	o := &order{Block: b, begun: time.Now(), deeds: Deeds{Spared: Spare(e.Config, b.Network)}}
 	d := &o.deeds
@@ -68,26 +69,26 @@ func (e *Enforcer) CarryOut(b Block) Deeds {
 	return *d
 }
 
-// Settled is for a process whose configuration knows only the networks that hold one client: to load all for each block
-// would be a second's work with 100,000 of them. It reports that they are not needed, since nothing is to be done about the block
-// after all: on_block is not run, and nobody of the network is there. Else the caller loads them, and calls CarryOut.
-func (e *Enforcer) Settled(b Block) bool {
-	c := e.Config
-	if c.OnBlock != nil && c.Mode == config.Enforce {
+// NeedsNetworks says whether all networks of the configuration are needed to carry out the block:
+// that is so if on_block runs, or there are sessions to end. It is for a process whose
+// configuration has only the networks that hold one client. To load 100,000 of them takes a second.
+func (e *Enforcer) NeedsNetworks(b Block) bool {
+	switch c := e.Config; {
+	case c.Mode == config.Observe:
+		return false
+	case c.OnBlock != nil:
+		return true
+	case !c.Block.Kill:
 		return false
 	}
-	l, err := e.open()
+	l, err := ledger.OpenAsIs(e.Config.Ledger.Path, ledger.ThisBoot())
 	if err != nil {
-		return true // logged; to know more networks would be of no help
+		return false // to know more networks would be of no help
 	}
 	defer l.Close()
-	e.trim(l)
-	if c.Mode == config.Observe || !c.Block.Kill {
-		return true
-	}
 	o := &order{Block: b}
 	e.visit(l, []*order{o}, count)
-	return o.deeds.Ended == 0 && !o.again()
+	return o.deeds.Ended > 0 || o.again()
 }
 
 // endSessions ends the sessions of the order's network after the grace.
@@ -112,7 +113,7 @@ func (e *Enforcer) endSessions(l *ledger.Ledger, o *order) {
 	}
 }
 
-// open opens the ledger, which is not for several goroutines: so everybody has one of his own, for as long as he needs it.
+// open opens the ledger. A Ledger is not for several goroutines: each piece of work opens its own.
 func (e *Enforcer) open() (*ledger.Ledger, error) {
 	l, notes, err := ledger.Open(e.Config.Ledger.Path, e.Config.Ledger.Clients, ledger.ThisBoot())
 	for _, n := range notes {
@@ -124,15 +125,26 @@ func (e *Enforcer) open() (*ledger.Ledger, error) {
 	return l, err
 }
 
-// trim has the oldest blocks go, if there are too many.
+// Trim ends the oldest blocks if there are too many, and does nothing else about a block that has
+// begun.
+func (e *Enforcer) Trim() {
+	if l, err := e.open(); err == nil {
+		e.trim(l)
+		_ = l.Close()
+	}
+}
+
+// trim is Trim with the ledger at hand.
 func (e *Enforcer) trim(l *ledger.Ledger) []ledger.BlockedNetwork {
 	most := e.Config.Block.MaxEntries
 	dropped, err := l.Trim(ledger.Now(), most)
 	if err != nil {
-		e.warn(fmt.Sprintf("%s: %v; there may be more than %d blocks for a while", e.Config.Ledger.Path, err, most))
+		e.warn(fmt.Sprintf("%s: %v; there may be more than %d blocks for a while",
+			e.Config.Ledger.Path, err, most))
 	}
 	if n := len(dropped); n > 0 {
-		_ = e.Log.Write(maillog.Info, maillog.NewLine("DROP").Int("blocks", n).Int("max_entries", most).String())
+		line := maillog.NewLine("DROP").Int("blocks", n).Int("max_entries", most)
+		_ = e.Log.Write(maillog.Info, line.String())
 	}
 	return dropped
 }
@@ -162,7 +174,7 @@ func (e *Enforcer) warn(text string) {
 // longestReason is how much of a reason the ledger keeps.
 const longestReason = 32
 
-// Word is a reason as the ledger keeps it, and as the log and on_block are told it: one word.
+// Word is a reason as the ledger keeps it, and as the log and on_block get it: one word.
 func Word(reason string) string {
 	word := []byte(reason[:min(len(reason), longestReason)])
 	for i, b := range word {

@@ -19,9 +19,7 @@ func sessionsEnd(t *testing.T, grace time.Duration) bool {
 	p := inPlace(t, "allow 192.0.2.77")
 	p.config.Block.Grace = grace
 	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("192.0.2.10")}
-	waiting := p.process()
-	waiting.enter("192.0.2.9", func(*ledger.Process) {}, false)
-	mine = append(mine, waiting)
+	waiting := p.wait("192.0.2.9")
 
 	reused := p.process() // its pid was another's when that began to serve
 	reused.enter("192.0.2.9", func(s *ledger.Process) { s.Start-- }, true)
@@ -30,6 +28,7 @@ func sessionsEnd(t *testing.T, grace time.Duration) bool {
 	others := map[string]*session{
 		"a stranger's": p.serve("203.0.113.7"), "an IPv6 client's": p.serve("2001:db8::c000:209"),
 		"an allowed client's": p.serve("192.0.2.77"), "with a pid that was handed on": reused, "a room's": room,
+		"a stranger's that waits": p.wait("203.0.113.8"),
 	}
 	p.enter("192.0.2.9", ledger.Self(), true)
 	p.enter("192.0.2.9", ledger.Process{PID: 1 << 21, Start: 42}, true) // long gone
@@ -40,6 +39,7 @@ func sessionsEnd(t *testing.T, grace time.Duration) bool {
 	for _, s := range mine {
 		inTime = s.endsAfter(began, grace) && inTime
 	}
+	waiting.woken()
 	for name, s := range others {
 		if !s.spared() {
 			t.Errorf("%s session was ended", name)
@@ -52,6 +52,55 @@ func sessionsEnd(t *testing.T, grace time.Duration) bool {
 		t.Errorf("log %q", got)
 	}
 	return inTime
+}
+
+// A client that waits in a process of its own is that process's to refuse, whoever has begun the
+// block.
+func TestWaiting(t *testing.T) {
+	p := inPlace(t, "block grace=0s")
+	queued, now := p.wait("2001:db8::9"), p.wait("192.0.2.9")
+	p.queue().Add(p.block("2001:db8::/64", time.Hour))
+	queued.woken()
+	e := p.enforcer()
+	changed := *p.config // the queue reads the other
+	changed.Block.Kill, changed.Mode = false, config.Observe
+	e.Now, e.Config = true, &changed
+	if d := e.CarryOut(p.block("192.0.2.9/32", time.Hour)); d.Ended != 1 || len(d.Failed) != 0 {
+		t.Errorf("deeds %+v", d)
+	}
+	now.woken()
+}
+
+// An MTA that stands in the ledger as one that waits, as the ledger could not be told of it, cannot
+// be woken.
+func TestNotToBeWoken(t *testing.T) {
+	p := inPlace(t, "block grace=0s")
+	s := p.process()
+	s.enter("192.0.2.9", func(*ledger.Process) {}, false)
+	if d := p.enforcer().CarryOut(p.block("192.0.2.9/32", time.Hour)); d.Ended != 1 {
+		t.Errorf("deeds %+v", d)
+	}
+	s.ends()
+}
+
+// A client that has passed while its process was woken is its MTA's.
+func TestWokenTooLate(t *testing.T) {
+	p := inPlace(t, "block grace=0s")
+	s := p.process()
+	token := s.enter("192.0.2.9", func(*ledger.Process) {}, false)
+	b := p.block("192.0.2.9/32", time.Hour)
+	o := &order{Block: b}
+	e := p.enforcer()
+	e.visit(p.open(), []*order{o}, end)
+	p.do(func(t *ledger.Tx) { t.Serve(token) })
+	if !o.again() || !s.runs() {
+		t.Errorf("again: %v, runs: %v", o.again(), s.runs())
+	}
+	e.visit(p.open(), []*order{o}, end)
+	s.ends()
+	if o.again() || o.deeds.Ended != 1 {
+		t.Errorf("again: %v, %+v", o.again(), o.deeds)
+	}
 }
 
 func TestSessionsEndV6(t *testing.T) {
@@ -193,38 +242,38 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 	return true
 }
 
-// When a process that knows one client's networks need not know more.
-func TestSettled(t *testing.T) {
+// When a process that knows one client's networks needs all of them. The question changes nothing.
+func TestNeedsNetworks(t *testing.T) {
 	for _, tt := range []struct {
 		name, conf string
 		there      func(p *place)
 		want       bool
 	}{
-		{"nobody is there", "", func(p *place) { p.serve("203.0.113.7") }, true},
-		{"somebody is", "", func(p *place) { p.serve("192.0.2.9") }, false},
+		{"nobody is there", "", func(p *place) { p.serve("203.0.113.7") }, false},
+		{"somebody is", "", func(p *place) { p.serve("192.0.2.9") }, true},
 		{"in a room, which finds out itself", "", func(p *place) {
 			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, false)
-		}, true},
+		}, false},
 		{"on the way from a room to an MTA", "", func(p *place) {
 			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, true)
-		}, false},
-		{"somebody is, but sessions go on", "block kill=off", func(p *place) { p.serve("192.0.2.9") }, true},
-		{"somebody is, but nothing is enforced", "mode observe\non_block /bin/true", func(p *place) { p.serve("192.0.2.9") }, true},
-		{"on_block is to be told", "block kill=off\non_block /bin/true", func(*place) {}, false},
+		}, true},
+		{"somebody is, but sessions go on", "block kill=off", func(p *place) { p.serve("192.0.2.9") }, false},
+		{"somebody is, but nothing is enforced", "mode observe\non_block /bin/true", func(p *place) { p.serve("192.0.2.9") }, false},
+		{"on_block is to be told", "block kill=off\non_block /bin/true", func(*place) {}, true},
 	} {
 		p := inPlace(t, tt.conf)
 		tt.there(p)
 		b := p.block("192.0.2.0/24", time.Hour)
-		if got := p.enforcer().Settled(b); got != tt.want {
+		if got := p.enforcer().NeedsNetworks(b); got != tt.want {
 			t.Errorf("%s: %v; want %v", tt.name, got, tt.want)
 		}
 	}
 	p := inPlace(t, "block max_entries=1")
 	p.block("192.0.2.1/32", time.Hour)
 	time.Sleep(5 * time.Millisecond)
-	p.enforcer().Settled(p.block("192.0.2.2/32", time.Hour))
-	if p.logged("DROP blocks=1 max_entries=1") != 1 {
-		t.Errorf("the oldest block stays; log %q", p.said())
+	p.enforcer().NeedsNetworks(p.block("192.0.2.2/32", time.Hour))
+	if said := p.said(); len(said) > 0 {
+		t.Errorf("the question is in the log: %q", said)
 	}
 }
 
@@ -280,7 +329,7 @@ func TestNetworks(t *testing.T) {
 func BenchmarkNetworks(b *testing.B) {
 	var n Networks
 	for i := range 1000 {
-		n.Add(config.Widths{V4: 32, V6: 64}.Network(netip.AddrFrom4([4]byte{10, 0, byte(i / 256), byte(i)})))
+		n.Add(config.Default().Network(netip.AddrFrom4([4]byte{10, 0, byte(i / 256), byte(i)})))
 	}
 	addr := netip.MustParseAddr("192.0.2.9")
 	for b.Loop() {

@@ -19,13 +19,22 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also a process of its own that carries a block out: of several, so that turns are seen to be everybody's.
+// The test's program is also a process of its own that carries a block out: of several, so that
+// slots are seen to be everybody's. And it is one that waits for a client, or has a slot.
 const (
-	confName  = "SENDWRAP_ENFORCE_CONF"
-	blockName = "SENDWRAP_ENFORCE_BLOCK"
+	confName   = "SENDWRAP_ENFORCE_CONF"
+	blockName  = "SENDWRAP_ENFORCE_BLOCK"
+	waiterName = "SENDWRAP_ENFORCE_WAITER"
+	slotName   = "SENDWRAP_ENFORCE_SLOT"
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(waiterName) != "" {
+		waitToBeWoken()
+	}
+	if path := os.Getenv(slotName); path != "" {
+		panic(holdSlot(path))
+	}
 	file := os.Getenv(confName)
 	if file == "" {
 		os.Exit(m.Run())
@@ -47,7 +56,8 @@ func TestMain(m *testing.M) {
 // never is for what must not happen meanwhile.
 const never = time.Hour
 
-// place is a configuration with a ledger and a log of its own, and processes that are clients' sessions.
+// place is a configuration with a ledger and a log of its own, and processes that are clients'
+// sessions.
 type place struct {
 	*testing.T
 	dir    string

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// Networks finds out quickly whether one of many networks holds an address: they are of few lengths, mostly of one.
+// Networks finds out quickly whether one of many networks holds an address: the networks are of few
+// lengths, mostly of one.
 type Networks struct {
 	all     map[netip.Prefix]struct{}
 	lengths [2][]int // that occur, of IPv4 and IPv6

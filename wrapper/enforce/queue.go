@@ -12,37 +12,40 @@ import (
 )
 
 const (
-	// maxPending is how many blocks may wait in a queue to be carried out. In a flood of more than that, and of on_block that takes
-	// its time, the door still refuses them all.
+	// maxPending is how many blocks may wait in a queue to be carried out. In a flood of more, and
+	// with a slow on_block, the door still refuses all their clients.
 	maxPending = 1000
 
-	queuePatience = 30 * time.Second       // for a turn to run on_block
-	visitPause    = 100 * time.Millisecond // between two looks at the sessions, however many blocks begin
+	queuePatience = 30 * time.Second       // for a slot to run on_block
+	visitPause    = 100 * time.Millisecond // between two looks at the sessions
 	missedEvery   = time.Second            // there is a line about blocks that found no place
 	closeTime     = 2 * time.Second        // for what is under way when the queue is closed
 )
 
-// Queue carries out blocks beside a process that must not wait: a room, a guard. Each has one. Its methods may be called by any
-// goroutine, and return at once, but for Close.
+// Queue carries out blocks beside a process that must not wait: a room, a guard. Each has one. Its
+// methods may be called by any goroutine. All but Close return at once.
 type Queue struct {
 	hooks *exec.Hooks
 	wrong error // why there are none
 
-	mu       sync.Mutex
-	config   *config.Config
-	log      maillog.Log
-	pending  map[netip.Prefix]*order
-	toEnd    []*order // in the order in which they are due, but for changes of the grace
-	toTell   chan *order
-	missed   int       // blocks that found no place
-	missedAt time.Time // when the log was last told of some
-	hurry    bool      // sessions do not wait for the grace
-	closed   bool
-	begun    bool          // there are workers
-	wake     chan struct{} // the one who ends sessions
+	mu         sync.Mutex
+	config     *config.Config
+	log        maillog.Log
+	pending    map[netip.Prefix]*order
+	toEnd      []*order // in the order in which they are due, but for changes of the grace
+	toTell     chan *order
+	missed     int       // blocks that found no place
+	missedAt   time.Time // when the log last had a line about some
+	hurry      bool      // sessions do not wait for the grace
+	allowing   bool      // tellAllowed is at work
+	allowAgain bool      // and has to begin again
+	closed     bool
+	begun      bool          // there are workers
+	wake       chan struct{} // the worker that ends sessions
 }
 
-// NewQueue is a queue for a process that has no children but those of the queue. The log must not be one of a [maillog.Queue].
+// NewQueue is a queue for a process that has no children but those of the queue. The log must not
+// be one of a [maillog.Queue].
 func NewQueue(c *config.Config, log maillog.Log) *Queue {
 	hooks, err := exec.NewHooks(nil)
 	q := NewQueueAmong(c, log, hooks)
@@ -58,15 +61,26 @@ func NewQueueAmong(c *config.Config, log maillog.Log, hooks *exec.Hooks) *Queue 
 	}
 }
 
-// Configure has another configuration hold from now on, also for blocks that are pending.
+// Configure changes the configuration, also for blocks that are pending. on_block then runs for the
+// networks that are blocked and allowed by now: a firewall would drop them until the block ends.
+// Configure does not wait for that.
 func (q *Queue) Configure(c *config.Config, log maillog.Log) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.config, q.log = c, log
+	switch {
+	case q.closed:
+	case q.allowing:
+		q.allowAgain = true
+	default:
+		q.allowing = true
+		go q.tellAllowed()
+	}
 }
 
-// Add has a block carried out that has begun: on_block at once, the end of its sessions after the grace. The same network
-// again, while it is pending, has on_block told of its new time, and its sessions end once.
+// Add carries out a block that has begun: on_block runs at once, and its sessions end after the
+// grace. For the same network again, while it is pending, on_block runs with the new time, and the
+// sessions end once.
 func (q *Queue) Add(b Block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -82,7 +96,9 @@ func (q *Queue) Add(b Block) {
 		return
 	}
 	now := time.Now()
-	o := &order{Block: b, begun: now, latest: b, latestAt: now, due: now.Add(q.config.Block.Grace), todo: 2}
+	o := &order{
+		Block: b, begun: now, latest: b, latestAt: now, due: now.Add(q.config.Block.Grace), todo: 2,
+	}
 	q.pending[b.Network] = o
 	q.toEnd = append(q.toEnd, o)
 	q.toTell <- o // there is room for all that are pending
@@ -96,8 +112,8 @@ func (q *Queue) Add(b Block) {
 	q.rouse()
 }
 
-// again has on_block told of a block that has begun anew and ends at another time: one of the same network may have been ended in
-// between.
+// again runs on_block for a block that has begun once more and ends at another time: the one before
+// may have been ended in between.
 func (q *Queue) again(o *order, b Block) {
 	now := time.Now()
 	if differ := now.Add(b.For).Sub(o.latestAt.Add(o.latest.For)); differ.Abs() < time.Second {
@@ -111,18 +127,19 @@ func (q *Queue) again(o *order, b Block) {
 	}
 }
 
-// Hurry ends the sessions of pending blocks without waiting for the grace, once. It reports whether nothing is pending: who is
-// about to end, or to become another program, calls it until that is so, or it has taken too long.
+// Hurry ends the sessions of pending blocks without waiting for the grace, once. It reports whether
+// nothing is pending. A process that is about to end, or to become another program, calls it until
+// that is so, or it has taken too long.
 func (q *Queue) Hurry() (idle bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.hurry = len(q.pending) > 0
 	q.rouse()
-	return !q.hurry
+	return !q.hurry && !q.allowing
 }
 
-// Close takes nothing more, and gives what is pending a moment, two seconds at most, without waiting for the grace. What runs of
-// on_block then is left to itself.
+// Close takes no more blocks, and gives those that are pending two seconds, without waiting for the
+// grace. An on_block that still runs then goes on alone.
 func (q *Queue) Close() {
 	for deadline := time.Now().Add(closeTime); !q.Hurry() && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
@@ -176,7 +193,7 @@ func (q *Queue) tell() {
 	}
 }
 
-// taken is what on_block is to be told of an order; what Add has for it from now on it is told afterwards.
+// taken is what on_block runs for. It runs once more for what Add gets from now on.
 func (q *Queue) taken(o *order) (b Block, begun time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -193,7 +210,8 @@ func (q *Queue) endSessions() {
 		}
 		e := q.enforcer()
 		if missed > 0 {
-			e.warn(fmt.Sprintf("%d blocks have begun while %d were yet to be carried out: for them on_block was not run, and sessions were not ended", missed, maxPending))
+			e.warn(fmt.Sprintf("%d blocks have begun while %d were yet to be carried out: "+
+				"for them on_block was not run, and sessions were not ended", missed, maxPending))
 		}
 		if len(due) > 0 {
 			q.carryOut(e, due)
@@ -209,7 +227,8 @@ func (q *Queue) endSessions() {
 	}
 }
 
-// takeDue returns the blocks that are due, how many were missed since, and if none is due for how long: below zero is for ever.
+// takeDue returns the blocks that are due, how many were missed since, and if none is due for how
+// long: below zero is for ever.
 func (q *Queue) takeDue(now time.Time) (due []*order, missed int, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -242,7 +261,7 @@ func (q *Queue) takeDue(now time.Time) (due []*order, missed int, wait time.Dura
 func (q *Queue) carryOut(e *Enforcer, due []*order) {
 	var visit []*order
 	for _, o := range due {
-		o.deeds.Spared, o.handing, o.unseen = Spare(e.Config, o.Network), false, nil
+		o.deeds.Spared, o.handing, o.waiting, o.unseen = Spare(e.Config, o.Network), false, false, nil
 		if o.deeds.Sessions == "" {
 			visit = append(visit, o)
 		}

@@ -19,7 +19,7 @@ func queued(t *testing.T, grace time.Duration) bool {
 	p := inPlace(t, "allow 192.0.2.77")
 	p.config.Block.Grace = grace
 	p.hook(`echo "$2" >>${0%/*}/told`)
-	q, release := p.queue(), p.holdTurns()
+	q, release := p.queue(), p.holdSlots()
 	mine := []*session{p.serve("192.0.2.9"), p.serve("192.0.2.9"), p.serve("203.0.113.1")}
 	others := []*session{p.serve("192.0.2.77"), p.serve("203.0.113.7")}
 	a, b := p.block("192.0.2.0/24", time.Hour), p.block("203.0.113.1/32", time.Hour)
@@ -155,7 +155,7 @@ func TestQueueClose(t *testing.T) {
 	}
 
 	p.hook("true")
-	release := p.holdTurns() // for which on_block waits much longer than Close
+	release := p.holdSlots() // for which on_block waits much longer than Close
 	q = NewQueue(p.config, p.log)
 	q.Add(p.block("203.0.113.11/32", time.Hour))
 	began := time.Now()
@@ -171,7 +171,7 @@ func TestQueueClose(t *testing.T) {
 func TestQueueGoesOn(t *testing.T) {
 	p := inPlace(t, "block grace=1s")
 	p.hook("true")
-	defer p.holdTurns()() // so that something is pending all the time
+	defer p.holdSlots()() // so that something is pending all the time
 	q := p.queue()
 	for i, hurry := range []bool{false, true, false} {
 		client := fmt.Sprintf("203.0.113.%d", i)

@@ -1,9 +1,11 @@
 package enforce
 
 import (
+	"io"
 	"net/netip"
 	"os"
 	osexec "os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,10 +32,16 @@ func (p *place) process() *session { return p.processAs(os.Getuid()) }
 
 func (p *place) processAs(uid int) *session {
 	p.Helper()
-	s := &session{place: p, cmd: osexec.Command("/bin/sleep", "3600"), over: make(chan struct{})}
+	cmd := osexec.Command("/bin/sleep", "3600")
 	if uid != os.Getuid() {
-		s.cmd.SysProcAttr = as(uid)
+		cmd.SysProcAttr = as(uid)
 	}
+	return p.run(cmd)
+}
+
+func (p *place) run(cmd *osexec.Cmd) *session {
+	p.Helper()
+	s := &session{place: p, cmd: cmd, over: make(chan struct{})}
 	if err := s.cmd.Start(); err != nil {
 		p.Fatal(err)
 	}
@@ -65,6 +73,54 @@ func (p *place) serve(client string) *session {
 	return s
 }
 
+// wait is a session of a client that waits in a process of its own.
+func (p *place) wait(client string) *session {
+	p.Helper()
+	cmd := osexec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), waiterName+"=1")
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		p.Fatal(err)
+	}
+	s := p.run(cmd)
+	if _, err := io.ReadFull(ready, make([]byte, len("ready"))); err != nil {
+		p.Fatal(err)
+	}
+	s.enter(client, func(*ledger.Process) {}, false)
+	return s
+}
+
+// wasWoken is the exit status of such a process.
+const wasWoken = 42
+
+// waitToBeWoken waits in poll(2), in a thread that is not the first of the process: that is the one
+// that gets a signal to the process.
+func waitToBeWoken() {
+	runtime.LockOSThread()
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			panic("this is the first thread")
+		}
+		_, _ = os.Stdout.WriteString("ready")
+		_, err := unix.Poll(nil, -1)
+		if err == unix.EINTR {
+			syscall.Exit(wasWoken) // os.Exit sleeps for a second with -race
+		}
+		panic(err)
+	}()
+	select {}
+}
+
+// woken waits until the process has been, and fails if it was ended by something else.
+func (s *session) woken() {
+	s.Helper()
+	s.awaitEnd()
+	if s.how.ExitStatus() != wasWoken {
+		s.Errorf("process %d ends with %v; want it to be woken", s.cmd.Process.Pid, s.cmd.ProcessState)
+	}
+}
+
 // enter puts a session of the process, which spoil may have changed, into the ledger.
 func (s *session) enter(client string, spoil func(*ledger.Process), serving bool) ledger.Session {
 	s.Helper()
@@ -82,7 +138,7 @@ func (p *place) enter(client string, process ledger.Process, serving bool) (toke
 	p.do(func(t *ledger.Tx) {
 		var ok bool
 		token, ok = t.Enter(ledger.Arrival{
-			Client: at, Network: p.config.CountBy.Network(at.Addr()),
+			Client: at, Network: p.config.Network(at.Addr()),
 			Limits: ledger.Limits{Serving: 1000, Waiting: 1000},
 		}, process)
 		if !ok {
@@ -98,17 +154,22 @@ func (p *place) enter(client string, process ledger.Process, serving bool) (toke
 // ends says when the process was ended by SIGTERM.
 func (s *session) ends() time.Time {
 	s.Helper()
-	select {
-	case <-s.over:
-	case <-time.After(lab.Patience):
-		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, lab.Patience)
-	}
+	s.awaitEnd()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.how.Signaled() || s.how.Signal() != unix.SIGTERM {
 		s.Errorf("process %d ends with %v; want SIGTERM", s.cmd.Process.Pid, s.cmd.ProcessState)
 	}
 	return s.ended
+}
+
+func (s *session) awaitEnd() {
+	s.Helper()
+	select {
+	case <-s.over:
+	case <-time.After(lab.Patience):
+		s.Fatalf("process %d still runs after %v", s.cmd.Process.Pid, lab.Patience)
+	}
 }
 
 // runs says whether the process does.

@@ -2,26 +2,30 @@ package enforce
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/machine"
 )
 
 // Spared is what is not done about a network, each with the reason in words; "" is that it is done.
 type Spared struct {
 	Block    string // it is not even blocked
 	Sessions string // its live sessions do not end
-	OnBlock  string // the administrator's program is not told
+	OnBlock  string // the administrator's program does not run
 }
 
 // The networks that are this machine itself, wherever it is.
-var loopback = [...]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+var loopback = [...]netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"),
+}
 
-// Spare decides what is not done about a network. The configuration must have been loaded with all its networks.
+// Spare decides what is not done about a network. The configuration must have been loaded with all
+// its networks.
 //
-// What is allowed is never blocked, and a program that may well be a firewall is never told of a network that holds something
-// allowed, or ourselves: the door lets these through one by one, a firewall would not.
+// A network that is allowed is never blocked. on_block, which may well be a firewall, does not run
+// for a network that holds an allowed one or an address of this machine: the door lets these
+// through one by one, a firewall would not.
 func Spare(c *config.Config, network netip.Prefix) Spared {
 	allowed, holds := c.Networks.Allowed(network)
 	if holds && allowed.Network.Bits() <= network.Bits() {
@@ -45,25 +49,26 @@ func Spare(c *config.Config, network netip.Prefix) Spared {
 	case holds:
 		s.OnBlock = fmt.Sprintf("it holds %v, which is allowed at %v", allowed.Network, allowed.Source)
 	default:
-		if ours, is := ownAddress(network); is {
-			s.OnBlock = fmt.Sprintf("it holds %v, an address of this machine", ours)
-		}
+		s.OnBlock = Own(network)
 	}
 	return s
 }
 
-// ownAddress is an address of this machine's that the network holds.
-func ownAddress(network netip.Prefix) (netip.Addr, bool) {
-	all, err := net.InterfaceAddrs()
-	if err != nil {
-		return netip.Addr{}, false
+// Own says that the network holds an address of this machine, and which; "" if it holds none.
+func Own(network netip.Prefix) string {
+	var addresses machine.Addresses
+	if own, is := addresses.In(network); is {
+		return fmt.Sprintf("it holds %v, an address of this machine", own)
 	}
-	for _, a := range all {
-		if ipnet, ok := a.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(ipnet.IP); ok && network.Contains(addr.Unmap()) {
-				return addr.Unmap(), true
-			}
-		}
+	return ""
+}
+
+// onlyLoopback says whether a network is loopback and nothing else, as ::1 is counted. on_block
+// never hears of it, not even of the end of a block.
+func onlyLoopback(network netip.Prefix) bool {
+	if network.Addr().Is4() {
+		return network.Bits() >= loopback[0].Bits() && network.Overlaps(loopback[0])
 	}
-	return netip.Addr{}, false
+	const reserved = 16 // ::/16 has no clients (RFC 4291 §2.4, RFC 6052)
+	return network.Bits() >= reserved && network.Overlaps(loopback[1])
 }

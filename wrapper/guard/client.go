@@ -1,13 +1,15 @@
 package guard
 
 import (
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"sendwrap/wrapper/milter"
 )
 
-// The macros from which a session is known. Their names are those of sendmail, which Postfix uses too.
+// The macros from which a session is known. Their names are those of sendmail, which Postfix uses
+// too.
 const (
 	macroAddress = "{client_addr}"
 	macroRelay   = "_" // name [address]
@@ -16,29 +18,33 @@ const (
 	macroMailer  = "{rcpt_mailer}"
 	macroStatus  = "{rcpt_host}"
 	macroReason  = "{rcpt_addr}"
+	macroVersion = "v" // of the MTA
+	macroDaemon  = "{daemon_name}"
+	macroTLS     = "{tls_version}"
 )
 
-// clientOf is the client as the MTA tells of it; false for one that has no internet address. addr is nil where
-// go-milter could not read it: sendmail writes IPv6:2001:db8:0:0:0:0:0:1, in which nothing is left out.
-func clientOf(family string, port uint16, addr net.IP, macros map[string]string) (netip.AddrPort, bool) {
-	if family != "tcp4" && family != "tcp6" {
+// clientOf is the client as the MTA tells of it, in the packet or else in a macro; false for one
+// that has no internet address.
+func clientOf(c milter.Client, macros milter.Macros) (netip.AddrPort, bool) {
+	if c.Family != milter.IPv4 && c.Family != milter.IPv6 {
 		return netip.AddrPort{}, false
 	}
-	ip, ok := netip.AddrFromSlice(addr)
+	ip, ok := address(c.Address)
 	if !ok {
-		ip, ok = address(macros[macroAddress])
+		ip, ok = address(macros.Get(macroAddress))
 	}
 	if !ok {
-		relay := macros[macroRelay]
+		relay := macros.Get(macroRelay)
 		if last := strings.LastIndexByte(relay, '['); last >= 0 { // what stands before may be the client's own word (ident)
 			text, _, _ := strings.Cut(relay[last+1:], "]")
 			ip, ok = address(text)
 		}
 	}
-	return netip.AddrPortFrom(ip.Unmap(), port), ok
+	return netip.AddrPortFrom(ip.Unmap(), c.Port), ok
 }
 
-// address reads an address as MTAs write it in macros.
+// address reads an address as MTAs write it. sendmail writes IPv6:2001:db8:0:0:0:0:0:1, in which
+// nothing is left out.
 func address(text string) (netip.Addr, bool) {
 	if len(text) > len("IPv6:") && strings.EqualFold(text[:len("IPv6:")], "IPv6:") {
 		text = text[len("IPv6:"):]
@@ -47,17 +53,18 @@ func address(text string) (netip.Addr, bool) {
 	return ip.WithZone(""), err == nil
 }
 
-// rejected says whether the macros of a recipient tell that the MTA has rejected it for good, and how: why is "" only for one
-// that it takes. A mailer "error" is a rejection in both MTAs; what is put off (a database that does not answer, greylisting)
-// is nobody's guess, and what nothing is said about is held against nobody.
+// rejected says whether the macros of a recipient tell that the MTA has rejected it for good, and
+// how: why is "" only for one that it takes. A mailer "error" is a rejection in both MTAs; what is
+// put off (a database that does not answer, greylisting) is nobody's guess, and what nothing is
+// said about is held against nobody.
 //
-// Both give the status in one macro and the text in the other. But sendmail, for user+detail, leaves an empty status and the
-// user's own name, which may begin with any digit.
-func rejected(macros map[string]string) (why string, is bool) {
-	if macros[macroMailer] != "error" {
+// Both give the status in one macro and the text in the other. But sendmail, for user+detail,
+// leaves an empty status and the user's own name, which may begin with any digit.
+func rejected(macros milter.Macros) (why string, is bool) {
+	if macros.Get(macroMailer) != "error" {
 		return "", false
 	}
-	status, reason := macros[macroStatus], macros[macroReason]
+	status, reason := macros.Get(macroStatus), macros.Get(macroReason)
 	why = strings.TrimSpace(status + " " + reason)
 	if why == "" {
 		return "no reason given", false
@@ -65,7 +72,8 @@ func rejected(macros map[string]string) (why string, is bool) {
 	return why, !temporary(status) && !(strings.Contains(reason, " ") && temporary(reason))
 }
 
-// temporary says whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of class 4.
+// temporary says whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of class
+// 4.
 func temporary(text string) bool {
 	code, _, _ := strings.Cut(text, " ")
 	digits := strings.ReplaceAll(code, ".", "")

@@ -1,54 +1,60 @@
 package guard
 
 import (
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"sendwrap/wrapper/milter"
 )
+
+// macrosFor are macros as an MTA sends them; pairs are names and values.
+func macrosFor(pairs ...string) milter.Macros {
+	return milter.Macros(milter.Packet(milter.Rcpt, pairs...)[1:])
+}
 
 func TestClientOf(t *testing.T) {
 	const port = 40000
-	type m = map[string]string
+	type m = []string
 	for _, c := range []struct {
-		name, family string
-		addr         string // in the connect packet
-		macros       m
-		want         string // "" is none
+		name   string
+		family byte
+		addr   string // in the connect packet
+		macros m
+		want   string // "" is none
 	}{
-		{"IPv4", "tcp4", "192.0.2.9", nil, "192.0.2.9"},
-		{"IPv6 as Postfix writes it", "tcp6", "2001:db8::9", nil, "2001:db8::9"},
-		{"IPv6 as sendmail writes it, and its macro", "tcp6", "IPv6:2001:db8:0:0:0:0:0:9", m{"{client_addr}": "IPv6:2001:db8:0:0:0:0:0:9"}, "2001:db8::9"},
-		{"and without that macro", "tcp6", "IPv6:0:0:0:0:0:0:0:1", m{"_": "localhost [IPv6:0:0:0:0:0:0:0:1]"}, "::1"},
-		{"compressed", "tcp6", "IPv6:::1", m{"{client_addr}": "IPv6:::1"}, "::1"},
-		{"lower case", "tcp6", "", m{"{client_addr}": "ipv6:::1"}, "::1"},
-		{"may be forged", "tcp4", "", m{"_": "mail.example [192.0.2.9] (may be forged)"}, "192.0.2.9"},
-		{"ident and no name", "tcp4", "", m{"_": "user@[192.0.2.9]"}, "192.0.2.9"},
-		{"an ident answer that would have somebody else blocked", "tcp6", "", m{"_": "x[192.0.2.1]y@host [IPv6:2001:db8::9]"}, "2001:db8::9"},
-		{"no bracket", "tcp4", "", m{"_": "192.0.2.9"}, ""},
-		{"a macro that is garbage, and another", "tcp4", "", m{"{client_addr}": "unknown", "_": "[192.0.2.9]"}, "192.0.2.9"},
-		{"the packet is believed first", "tcp4", "192.0.2.9", m{"{client_addr}": "192.0.2.10"}, "192.0.2.9"},
-		{"IPv4-mapped", "tcp6", "::ffff:192.0.2.9", nil, "192.0.2.9"},
-		{"IPv4-mapped as sendmail writes it", "tcp6", "", m{"{client_addr}": "IPv6:::ffff:192.0.2.9"}, "192.0.2.9"},
-		{"a zone", "tcp6", "", m{"{client_addr}": "fe80::1%eth0"}, "fe80::1"},
-		{"a zone behind the prefix", "tcp6", "", m{"{client_addr}": "IPv6:fe80::1%2"}, "fe80::1"},
+		{"IPv4", milter.IPv4, "192.0.2.9", nil, "192.0.2.9"},
+		{"IPv6 as Postfix writes it", milter.IPv6, "2001:db8::9", nil, "2001:db8::9"},
+		{"IPv6 as sendmail writes it, and its macro", milter.IPv6, "IPv6:2001:db8:0:0:0:0:0:9", m{"{client_addr}", "IPv6:2001:db8:0:0:0:0:0:9"}, "2001:db8::9"},
+		{"and without that macro", milter.IPv6, "IPv6:0:0:0:0:0:0:0:1", m{"_", "localhost [IPv6:0:0:0:0:0:0:0:1]"}, "::1"},
+		{"compressed", milter.IPv6, "IPv6:::1", m{"{client_addr}", "IPv6:::1"}, "::1"},
+		{"lower case", milter.IPv6, "", m{"{client_addr}", "ipv6:::1"}, "::1"},
+		{"may be forged", milter.IPv4, "", m{"_", "mail.example [192.0.2.9] (may be forged)"}, "192.0.2.9"},
+		{"ident and no name", milter.IPv4, "", m{"_", "user@[192.0.2.9]"}, "192.0.2.9"},
+		{"an ident answer that would have somebody else blocked", milter.IPv6, "", m{"_", "x[192.0.2.1]y@host [IPv6:2001:db8::9]"}, "2001:db8::9"},
+		{"no bracket", milter.IPv4, "", m{"_", "192.0.2.9"}, ""},
+		{"a macro that is garbage, and another", milter.IPv4, "", m{"{client_addr}", "unknown", "_", "[192.0.2.9]"}, "192.0.2.9"},
+		{"the packet is believed first", milter.IPv4, "192.0.2.9", m{"{client_addr}", "192.0.2.10"}, "192.0.2.9"},
+		{"IPv4-mapped", milter.IPv6, "::ffff:192.0.2.9", nil, "192.0.2.9"},
+		{"IPv4-mapped as sendmail writes it", milter.IPv6, "", m{"{client_addr}", "IPv6:::ffff:192.0.2.9"}, "192.0.2.9"},
+		{"a zone", milter.IPv6, "", m{"{client_addr}", "fe80::1%eth0"}, "fe80::1"},
+		{"a zone behind the prefix", milter.IPv6, "", m{"{client_addr}", "IPv6:fe80::1%2"}, "fe80::1"},
 
-		{"a local client", "unix", "/run/x", m{"{client_addr}": "192.0.2.9"}, ""},
-		{"sendmail -bs at a terminal", "unknown", "", m{"_": "root@localhost", "{client_addr}": "127.0.0.1"}, ""},
-		{"a family that there is not", "", "192.0.2.9", nil, ""},
-		{"nothing", "tcp4", "", nil, ""},
-		{"empty macros", "tcp4", "", m{"{client_addr}": "", "_": ""}, ""},
-		{"no address", "tcp6", "IPv6:", m{"{client_addr}": "IPv6:", "_": "[IPv6:]"}, ""},
-		{"a bracket that is not closed", "tcp4", "", m{"_": "x [192.0.2.9"}, "192.0.2.9"},
-		{"brackets the wrong way", "tcp4", "", m{"_": "]192.0.2.9["}, ""},
-		{"prefix twice", "tcp6", "", m{"{client_addr}": "IPv6:IPv6:::1"}, ""},
-		{"a blank", "tcp4", "", m{"{client_addr}": " 192.0.2.9"}, ""},
-		{"a network", "tcp4", "", m{"{client_addr}": "192.0.2.0/24"}, ""},
-		{"a number", "tcp4", "", m{"{client_addr}": "3221225993"}, ""},
-		{"octal", "tcp4", "", m{"{client_addr}": "192.0.2.010"}, ""},
-		{"NUL", "tcp4", "", m{"{client_addr}": "192.0.2.9\x00"}, ""},
+		{"a local client", 'L', "/run/x", m{"{client_addr}", "192.0.2.9"}, ""},
+		{"sendmail -bs at a terminal", 'U', "", m{"_", "root@localhost", "{client_addr}", "127.0.0.1"}, ""},
+		{"a family that there is not", 0, "192.0.2.9", nil, ""},
+		{"nothing", milter.IPv4, "", nil, ""},
+		{"empty macros", milter.IPv4, "", m{"{client_addr}", "", "_", ""}, ""},
+		{"no address", milter.IPv6, "IPv6:", m{"{client_addr}", "IPv6:", "_", "[IPv6:]"}, ""},
+		{"a bracket that is not closed", milter.IPv4, "", m{"_", "x [192.0.2.9"}, "192.0.2.9"},
+		{"brackets the wrong way", milter.IPv4, "", m{"_", "]192.0.2.9["}, ""},
+		{"prefix twice", milter.IPv6, "", m{"{client_addr}", "IPv6:IPv6:::1"}, ""},
+		{"a blank", milter.IPv4, "", m{"{client_addr}", " 192.0.2.9"}, ""},
+		{"a network", milter.IPv4, "", m{"{client_addr}", "192.0.2.0/24"}, ""},
+		{"a number", milter.IPv4, "", m{"{client_addr}", "3221225993"}, ""},
+		{"octal", milter.IPv4, "", m{"{client_addr}", "192.0.2.010"}, ""},
 	} {
-		got, ok := clientOf(c.family, port, net.ParseIP(c.addr), c.macros)
+		got, ok := clientOf(milter.Client{Family: c.family, Port: port, Address: c.addr}, macrosFor(c.macros...))
 		if ok != (c.want != "") || ok && got != netip.AddrPortFrom(netip.MustParseAddr(c.want), port) {
 			t.Errorf("%s: %v %v; want %q", c.name, got, ok, c.want)
 		}
@@ -95,7 +101,7 @@ func TestRejected(t *testing.T) {
 		{"no reason", "error", "", "", "no reason given", false},
 		{"blanks", "error", " ", "  ", "no reason given", false},
 	} {
-		why, is := rejected(map[string]string{macroMailer: c.mailer, macroStatus: c.host, macroReason: c.reason})
+		why, is := rejected(macrosFor(macroMailer, c.mailer, macroStatus, c.host, macroReason, c.reason))
 		if why != c.why || is != c.is {
 			t.Errorf("%s: %q %v; want %q %v", c.name, why, is, c.why, c.is)
 		}
@@ -105,11 +111,11 @@ func TestRejected(t *testing.T) {
 // Whatever MTAs write: no panic, and an address without a zone, unmapped, or none.
 func FuzzClientOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, addr, relay string) {
-		got, ok := clientOf("tcp6", 1, nil, map[string]string{macroAddress: addr, macroRelay: relay})
+		got, ok := clientOf(milter.Client{Family: milter.IPv6, Address: addr}, macrosFor(macroRelay, relay))
 		if ip := got.Addr(); ok && (!ip.IsValid() || ip.Zone() != "" || ip.Is4In6()) {
 			t.Errorf("%q, %q: %v", addr, relay, got)
 		}
-		why, is := rejected(map[string]string{macroMailer: "error", macroStatus: addr, macroReason: relay})
+		why, is := rejected(macrosFor(macroMailer, "error", macroStatus, addr, macroReason, relay))
 		if why == "" || is && strings.TrimSpace(addr)+strings.TrimSpace(relay) == "" {
 			t.Errorf("%q, %q: %q %v", addr, relay, why, is)
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -29,11 +29,12 @@ func descriptors(t testing.TB) int {
 func goroutines() int {
 	stacks := make([]byte, 16<<20)
 	text := string(stacks[:runtime.Stack(stacks, true)])
-	return strings.Count(text, "\ncreated by github.com/emersion/go-milter.") + strings.Count(text, "\ncreated by sendwrap/wrapper/guard.(*guard).accept")
+	return strings.Count(text, "\ncreated by sendwrap/wrapper/guard.(*guard).serve") +
+		strings.Count(text, "\ncreated by sendwrap/wrapper/guard.(*session).await")
 }
 
-// A thousand sessions at once, each of a client of its own, whose work is mixed: each is counted by itself, and
-// when they have left nothing is left of them.
+// A thousand sessions at once, each of a client of its own, whose work is mixed: each is counted by
+// itself, and when they have left nothing is left of them.
 func TestThousand(t *testing.T) {
 	const sessions = 1000
 	p := stand(t, rules)
@@ -47,8 +48,8 @@ func TestThousand(t *testing.T) {
 	ends := func(n int) int { return n % 3 } // after how many bad ones the n-th leaves it at that; 0 = never
 	all := make([]*mta, sessions)
 	for n := range all {
-		// Whose session ends comes over TCP, or else the guard would look through the thousands of descriptors of the
-		// test's process, each time, for the client's.
+		// Whose session ends comes over TCP, or else the guard would look through the thousands of
+		// descriptors of the test's process, each time, for the client's.
 		if all[n] = p.dial(); ends(n) == 0 {
 			all[n].Close()
 			all[n] = dial(t, "tcp", remote.Addr().String())
@@ -93,7 +94,7 @@ func TestThousand(t *testing.T) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) { t.Parallel(); work(t, part) })
 		}
 	})
-	if got, want := p.count(int(wrapper.BadRcpts)), int(ended.Load()); got != want || want != (sessions+2)/3 {
+	if got, want := p.count(int(decide.BadRcpts)), int(ended.Load()); got != want || want != (sessions+2)/3 {
 		t.Errorf("%d BADRCPTS counted; want %d", got, want)
 	}
 	for n, m := range all {
@@ -109,7 +110,8 @@ func TestThousand(t *testing.T) {
 	}
 }
 
-// Bad recipients of one network, from 50 sessions at once: the tenth begins the block, whoever's it is, and none is lost.
+// Bad recipients of one network, from 50 sessions at once: the tenth begins the block, whoever's it
+// is, and none is lost.
 func TestTotalIsExact(t *testing.T) {
 	const sessions, limit = 50, 10
 	for round := range 5 {
@@ -143,7 +145,7 @@ func TestTotalIsExact(t *testing.T) {
 		if goOn != limit-1 || over != sessions-limit+1 {
 			t.Errorf("round %d: %d went on, %d are over; want %d", round, goOn, over, limit-1)
 		}
-		if bad, blocked := p.count(int(wrapper.BadRcpts)), p.count(int(wrapper.Blocked)); bad != 1 || blocked != sessions-limit {
+		if bad, blocked := p.count(int(decide.BadRcpts)), p.count(int(decide.Blocked)); bad != 1 || blocked != sessions-limit {
 			t.Errorf("round %d: counted %d BADRCPTS, %d BLOCKED; want 1, %d", round, bad, blocked, sessions-limit)
 		}
 		p.inOther(func(tx *ledger.Tx) {
@@ -151,8 +153,8 @@ func TestTotalIsExact(t *testing.T) {
 			if !is || b.Reason != reasonBadRcpts || b.Times != 1 {
 				t.Errorf("round %d: the block is %+v", round, b)
 			}
-			if n := tx.BadRcpt(p.watched()[0].network, time.Hour); n != sessions+1 {
-				t.Errorf("round %d: %d bad recipients counted; want %d", round, n-1, sessions)
+			if n := tx.BadRcpt(p.watched()[0].network, time.Hour); n.Bad != sessions+1 {
+				t.Errorf("round %d: %d bad recipients counted; want %d", round, n.Bad-1, sessions)
 			}
 		})
 		for _, m := range all { // the others hear of it at whatever they say next
@@ -162,7 +164,8 @@ func TestTotalIsExact(t *testing.T) {
 	}
 }
 
-// A window slides: bad recipients are forgotten when it has passed, whatever the number of sessions.
+// A window slides: bad recipients are forgotten when it has passed, whatever the number of
+// sessions.
 func TestTotalSlides(t *testing.T) {
 	for window := time.Second; ; window *= 2 {
 		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 3/"+window.String()+"\n")

@@ -10,19 +10,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// answerTime is what an MTA has to tell its client that the session is over, and to close. sendmail needs 1 ms.
-const answerTime = 100 * time.Millisecond
+// answerTime is what an MTA has to tell its client that the session is over, and to close. sendmail
+// needs 1 ms, on a machine that has little else to do.
+const answerTime = 5 * time.Second
 
 // cutAfter ends the client's connection after a while, if the MTA has not done so by then.
 func (s *session) cutAfter(d time.Duration) {
 	time.AfterFunc(d, s.cut)
 }
 
-// cut ends the client's connection over the head of its MTA, whose process may be another client's next: no signal then,
-// but shutdown(2) on the one socket that leads to this client. What was written to it still arrives. Where that
-// cannot be done (a milter over TCP, no CAP_SYS_PTRACE, Linux before 5.6) the session goes on, and hears nothing but 421.
+// cut ends the client's connection over the head of its MTA, whose process may be another client's
+// next: no signal then, but shutdown(2) on the one socket that leads to this client. What was
+// written to it still arrives. Where that cannot be done (a milter over TCP, no CAP_SYS_PTRACE,
+// Linux before 5.6) the session goes on, and hears nothing but 421.
 func (s *session) cut() {
-	if s.mta == 0 || s.gone.Load() || s.authed.Load() && !s.config.GuardAuth {
+	if s.authed.Load() && !s.config.GuardAuth {
+		return
+	}
+	s.withSocket(func(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) })
+}
+
+// withSocket runs work on the MTA's socket that leads to this client, if it can be reached and the
+// session has not left.
+func (s *session) withSocket(work func(fd int)) {
+	if s.mta == 0 || s.gone.Load() {
 		return
 	}
 	s.guard.cutting.Lock()
@@ -35,31 +46,37 @@ func (s *session) cut() {
 	if s.gone.Load() { // so the process may have been another one by then
 		return
 	}
+	if s.socket >= 0 && s.try(pidfd, s.socket, work) {
+		return
+	}
 	entries, err := os.ReadDir("/proc/" + strconv.Itoa(s.mta) + "/fd")
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && shut(pidfd, fd, s.client) {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && s.try(pidfd, fd, work) {
+			s.socket = fd // where it is found at once the next time
 			return
 		}
 	}
 }
 
-// shut ends the connection if the process's descriptor is the one with the client.
-func shut(pidfd, fd int, client netip.AddrPort) bool {
+// try runs work on the process's descriptor if it is the one with the client.
+func (s *session) try(pidfd, fd int, work func(fd int)) bool {
 	ours, err := unix.PidfdGetfd(pidfd, fd, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(ours)
-	if peer, err := unix.Getpeername(ours); err != nil || addrPort(peer) != client {
+	if peer, err := unix.Getpeername(ours); err != nil || addrPort(peer) != s.client {
 		return false
 	}
-	return unix.Shutdown(ours, unix.SHUT_RDWR) == nil
+	work(ours)
+	return true
 }
 
-// addrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the internet.
+// addrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the
+// internet.
 func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
@@ -70,7 +87,8 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// processOf is the process at the other end of a unix socket: the one that has the client. 0 if there is none to be known.
+// processOf is the process at the other end of a unix socket: the one that has the client. 0 if
+// there is none to be known.
 func processOf(c net.Conn) int {
 	local, ok := c.(*net.UnixConn)
 	if !ok {

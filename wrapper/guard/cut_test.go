@@ -103,7 +103,7 @@ func TestCut(t *testing.T) {
 			if text, is := ours.ended(); !is || text != "421 4.7.0 too many\r\n" {
 				t.Errorf("the client reads %q, ended %v", text, is)
 			}
-			if d := time.Since(began); d < 90*time.Millisecond {
+			if d := time.Since(began); d < answerTime {
 				t.Errorf("the MTA had %v", d)
 			}
 			lab.Eventually(t, "that is all", func() bool { return inside("(*session).cut") == 0 })
@@ -143,7 +143,7 @@ func cutting(t *testing.T, conf string) *toCut {
 
 // another is a session of another client with the same process, of which the guard does not know.
 func (c *toCut) another(client netip.AddrPort) *session {
-	return &session{guard: c.guard, mta: c.session.mta, client: client, config: c.session.config}
+	return &session{guard: c.guard, mta: c.session.mta, socket: -1, client: client, config: c.session.config}
 }
 
 // nobody is a client that the process does not have.
@@ -219,13 +219,31 @@ func TestNotCut(t *testing.T) {
 	}
 }
 
+// A client that comes while a block runs reads its 421 first, also if the watch finds the block
+// before it is answered.
+func TestNotCutUngreeted(t *testing.T) {
+	c := cutting(t, "block strikes=3 grace=0s\n")
+	c.session.blocked.Store(true) // so that the watch has nothing to do with it
+	c.block("127.0.0.0/24", time.Hour)
+	c.another(c.a.from).bar(true)
+	if !c.outlasts(t, 2*killTime) {
+		t.Error("the client is cut off")
+	}
+	greeted := c.another(c.a.from)
+	greeted.greeted.Store(true)
+	greeted.bar(true)
+	if _, is := c.a.ended(); !is {
+		t.Error("the client is not cut off when it has been greeted")
+	}
+}
+
 // The process may be another one by now, or none.
 func TestCutGone(t *testing.T) {
 	c := cutting(t, "block off\n")
 	c.cutting.Lock() // until the session has left, whose process stays
-	c.play("bad bad bad", "c c 421")
+	go c.session.cut()
 	lab.Eventually(t, "it is to be cut off", func() bool { return inside("(*session).cut") == 1 })
-	_ = c.session.wire.Conn.Close()
+	_ = c.session.wire.Close()
 	lab.Eventually(t, "it has left", c.session.gone.Load)
 	c.cutting.Unlock()
 	if !c.outlasts(t, 0) {

@@ -64,8 +64,10 @@ func TestDelayOfClient(t *testing.T) {
 // asleep waits until a session waits.
 func asleep(t *testing.T) {
 	t.Helper()
-	lab.Eventually(t, "a session waits", func() bool { return inside("(*guard).sleep") == 1 })
+	lab.Eventually(t, "a session waits", func() bool { return sleeping() == 1 })
 }
+
+func sleeping() int { return inside("(*guard).sleep") }
 
 // A block that begins while a session waits is heard of with the answer for which it waited.
 func TestBlockedWhileWaiting(t *testing.T) {
@@ -77,9 +79,9 @@ func TestBlockedWhileWaiting(t *testing.T) {
 		m.play("mail bad", "c c")
 		seen := p.look(0)
 		began := time.Now()
-		answer := make(chan string)
+		answer := make(chan string, 1)
 		go func() { answer <- m.good("x") }()
-		asleep(t)
+		lab.Eventually(t, "it waits, or has waited", func() bool { return sleeping() == 1 || len(answer) == 1 })
 		p.block("192.0.2.0/24", time.Hour)
 		p.look(seen)
 		if inTime := time.Since(began) < delay; !inTime {

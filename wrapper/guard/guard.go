@@ -3,18 +3,18 @@ package guard
 import (
 	"context"
 	"fmt"
-	"log"
+	"hash/maphash"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/emersion/go-milter"
 
 	"sendwrap/allowlist"
 	"sendwrap/wrapper"
@@ -22,6 +22,7 @@ import (
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/milter"
 )
 
 // Options say what a guard is made of.
@@ -30,16 +31,19 @@ type Options struct {
 	LogTo func(config.LogTarget) maillog.Log
 }
 
-// guard is one process and the sessions it watches. Each session is a goroutine of go-milter's; what they share is here.
+// guard is one process and the sessions it watches. Each session is a goroutine; what
+// they share is here.
 type guard struct {
 	Options
 	config  atomic.Pointer[config.Config]
-	host    string
 	at      config.Listen // where it has opened a socket of its own
 	enforce *enforce.Queue
 	remarks *remarks
-	macros  map[milter.Stage][]string // that are asked for; the same for all sessions
+	macros  string // that are asked for; the same for all sessions
 	clerk   clerk
+	debts   debts
+	bounces bounces
+	seed    maphash.Seed
 	cutting sync.Mutex // clients off: there may be a thousand at once, and each takes descriptors
 	stop    context.Context
 
@@ -48,19 +52,15 @@ type guard struct {
 	mu       sync.Mutex // of all that follows
 	door     *wrapper.Door
 	sessions map[*session]struct{}
-	came     uint64 // sessions, so far
-	places   int    // for how many more
+	places   int // for how many more
 }
 
-// spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to read.
+// spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to
+// read.
 const spareDescriptors = 64
 
-// garbage is how much of it there may be, in percent of all that is in use: go-milter makes 4 kB for each answer, and with the 100 that are
-// usual in Go there is up to as much as all sessions take.
-const garbage = 50
-
-// Run serves the milter protocol until SIGTERM or SIGINT; SIGHUP has it read its configuration anew. An error is one of our
-// own: it could not begin.
+// Run serves the milter protocol until SIGTERM or SIGINT; SIGHUP has it read its configuration
+// anew. An error is one of our own: it could not begin.
 func Run(o Options) error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
@@ -76,7 +76,6 @@ func Run(o Options) error {
 		return err
 	}
 	g.complain(wrong, config.Skipped)
-	debug.SetGCPercent(garbage)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err
@@ -87,6 +86,7 @@ func Run(o Options) error {
 	for _, l := range listeners {
 		g.note("guard: listening at " + l.Addr().String())
 	}
+	g.enforce.Configure(cfg, o.LogTo(cfg.Log)) // it may allow more than when on_block was told last
 	g.watch(hup)
 	for _, l := range listeners {
 		_ = l.Close()
@@ -107,39 +107,21 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 		Options: o, stop: stop, sessions: map[*session]struct{}{},
 		packetTime: packetTime, idleTime: idleTime, longestDelay: longestDelay,
 		places: max(int(min(limit.Cur, 1<<30))-spareDescriptors, 16),
-		door:   wrapper.NewRoomDoor(cfg, to),
+		door:   wrapper.NewGuardDoor(cfg, to),
 	}
-	g.host, g.macros = g.door.Host, macros()
+	g.macros, g.seed = wantedMacros(), maphash.MakeSeed()
 	g.config.Store(cfg)
 	g.remarks = &remarks{to: to}
-	log.SetFlags(0) // go-milter's, which has no other way to say what is wrong
-	log.SetOutput(g.remarks)
 	g.enforce = enforce.NewQueue(cfg, to)
 	g.door.OpenLedger()
 	return g, nil
 }
 
-// serve is the life of one session: the protocol is go-milter's, in a goroutine of its own.
+// serve begins a session on the connection of an MTA.
 func (g *guard) serve(c net.Conn) {
-	s := &session{guard: g, mta: processOf(c), began: time.Now(), exempt: true}
-	s.wire = &wire{Conn: c, packetTime: g.packetTime, idleTime: g.idleTime, closed: func() { g.leave(s) }}
-	actions, protocol, err := s.wire.offer()
-	if err != nil {
-		g.remarks.note(fmt.Sprintf("guard: process %d at %v: %v", s.mta, c.LocalAddr(), err))
-		_ = s.wire.Close()
-		return
-	}
-	if protocol&needed != needed {
-		g.remarks.note("an MTA does not tell of recipients that it has rejected (SMFIP_RCPT_REJ); sendmail 8.14 and Postfix 2.6 do")
-	}
-	s.noReply = protocol&milter.OptNoHeloReply != 0
-	server := &milter.Server{
-		NewMilter: func() milter.Milter { return s },
-		Actions:   actions & milter.OptSetSymList,
-		Protocol:  protocol & wanted,
-		SymList:   g.macros,
-	}
-	_ = server.Serve(&once{s.wire}) // ends at once, the session goes on
+	s := &session{guard: g, wire: milter.NewConn(c, g.packetTime), mta: processOf(c), began: time.Now(),
+		exempt: true, socket: -1}
+	go s.await()
 }
 
 // join makes the session one that is watched.
@@ -147,30 +129,54 @@ func (g *guard) join(s *session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sessions[s] = struct{}{}
-	g.came++
 }
 
-// leave is the end of a session.
-func (g *guard) leave(s *session) {
+// leave is the end of a session. An error is about what the MTA has sent, or has not; io.EOF is
+// none once the two have agreed.
+func (g *guard) leave(s *session, err error) {
+	_ = s.wire.Close()
+	if err != io.EOF || !s.agreed {
+		why := err.Error()
+		switch err {
+		case io.EOF:
+			why = "closed the connection and had asked for nothing; was it a monitor?"
+		case io.ErrUnexpectedEOF:
+			why = "closed the connection in the midst of a packet"
+		}
+		g.remarks.note(fmt.Sprintf("guard: process %d at %v: %s", s.mta, s.wire.LocalAddr(), why))
+	}
 	s.gone.Store(true)
-	s.transcript.close()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.sessions, s)
-	g.places++
-}
-
-// inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless only too many others wanted the
-// ledger at once. It is done by another goroutine:
-// the stack of a session that had once been as deep as that would stay twice as large, 4 kB, for as long as it lasts.
-func (g *guard) inLedger(work func(*ledger.Tx)) error {
-	done := make(chan error, 1)
-	go func() {
+	defer func() {
+		if p := recover(); p != nil { // the other sessions have nothing to do with it
+			g.remarks.note(panicked(p).Error())
+		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		done <- g.door.Ask(work)
+		delete(g.sessions, s)
+		g.places++
 	}()
-	return <-done
+	s.conclude()
+	s.transcript.leave()
+}
+
+// panicked is the error that a fault of our own comes to, with the place where it happened.
+func panicked(p any) error {
+	var pcs [8]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for frame, more := frames.Next(); more; frame, more = frames.Next() {
+		if !strings.HasPrefix(frame.Function, "runtime.") {
+			return fmt.Errorf("guard: panic in %s, line %d: %v; please report it", frame.Function, frame.Line, p)
+		}
+	}
+	return fmt.Errorf("guard: panic: %v; please report it", p)
+}
+
+// inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless
+// only too many others wanted the ledger at once.
+func (g *guard) inLedger(work func(*ledger.Tx)) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.door.Ask(work)
 }
 
 // blockOf is the block that runs on the client's network. An error means that it cannot be told.

@@ -2,8 +2,10 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,11 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
 
-// SIGHUP: a configuration that is right holds for sessions that begin from then on, one with mistakes for nobody.
+// SIGHUP: a configuration that is right holds for sessions that begin from then on, one with
+// mistakes for nobody.
 func TestHangup(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("")
@@ -69,6 +73,9 @@ func TestReload(t *testing.T) {
 	p.write("conf", p.conf(rules+"ledger "+p.file("second/ledger")+" clients=1024\n"))
 	p.reload()
 	p.book.await(t, "read anew")
+	if is, own := p.config.Load().Hostname, wrapper.MachineName(); is != own {
+		t.Errorf("sessions share the name %q; want %q, which none has to look up", is, own)
+	}
 	second := p.mta()
 	second.want("y421 4.7.1", second.connect("192.0.2.1", 1)) // which the second ledger knows
 }
@@ -114,47 +121,56 @@ func TestKilled(t *testing.T) {
 	p.client("192.0.2.1").play("mail good bad good", "c c 421 421")
 }
 
-// Remarks are told of once a second, the first of them and how many there were, however many.
+// Of each kind of remark the first is told of at once, and then once a minute how many more of that
+// kind there were, and of no other.
 func TestRemarks(t *testing.T) {
 	p := build(t, rules)
-	for range 1000 {
-		p.remarks.note("first" + strings.Repeat("x", 1000))
-	}
-	p.remarks.report()
-	p.remarks.report()
-	p.book.await(t, "(and 999 more like it)")
-	if lines := p.book.lines(); len(lines) != 1 || len(lines[0]) > longestRemark+100 {
-		t.Errorf("%q", lines)
-	}
-	_, _ = p.remarks.Write([]byte("panic handling command: x\ngoroutine 1:\n"))
-	p.remarks.report()
-	if line := p.book.await(t, "panic"); !strings.HasSuffix(line, "milter: panic handling command: x") {
-		t.Error(line)
-	}
-}
-
-// Memory is given back once no more sessions come for a moment, and not twice for the same, nor all the time.
-func TestSweep(t *testing.T) {
-	p := build(t, rules)
-	go p.accept(p.listen())
-	began := time.Now()
-	var s sweep
-	at := func(second int, want uint64) {
+	now := time.Now()
+	says := func(after time.Duration, want ...string) {
 		t.Helper()
-		if p.sweep(&s, began.Add(time.Duration(second)*time.Second)); s.done != want {
-			t.Errorf("second %d: swept after %d sessions; want %d", second, s.done, want)
+		before := len(p.book.lines())
+		now = now.Add(after)
+		p.remarks.report(now)
+		lines := p.book.lines()[before:]
+		for i, line := range lines {
+			_, lines[i], _ = strings.Cut(line, "]: ")
+		}
+		if !slices.Equal(lines, want) {
+			t.Errorf("after %v it says\n%q; want\n%q", after, lines, want)
 		}
 	}
-	at(0, 0)
-	p.client("192.0.2.1")
-	at(1, 0)
-	at(2, 1)
-	p.client("192.0.2.1")
-	at(3, 1)
-	at(4, 1)
-	at(6, 1)
-	at(7, 2)
-	if at(60, 2); !s.at.Equal(began.Add(7 * time.Second)) {
-		t.Errorf("swept at %v, %v after the first look", s.at, s.at.Sub(began))
+	says(time.Second)
+	for i := range 1000 {
+		p.remarks.note(fmt.Sprintf("process %d: first", i))
+		if i%2 == 0 {
+			p.remarks.note("second")
+		}
+	}
+	p.remarks.note("third")
+	says(time.Second, "process 0: first (and 999 more like it)", "second (and 499 more like it)", "third")
+	for range 57 {
+		p.remarks.note("second")
+		p.remarks.note("third")
+		says(time.Second)
+	}
+	p.remarks.note("process 7: first")
+	says(3*time.Second, "process 7: first", "second (and 56 more like it)", "third (and 56 more like it)")
+	says(2 * time.Minute)
+	says(time.Second)
+	p.remarks.note("third")
+	says(time.Second, "third")
+
+	// Neither a long one nor many kinds cost much.
+	for i := range 10 * mostKinds {
+		p.remarks.note(strings.Repeat("x", 1+i))
+	}
+	p.remarks.report(now.Add(time.Second))
+	lines := p.book.lines("x (and ", " others, of many kinds)")
+	if len(lines) != 1 || len(p.remarks.kinds) > mostKinds+1 {
+		t.Errorf("%d kinds, %q", len(p.remarks.kinds), lines)
+	}
+	p.remarks.note(strings.Repeat("y", 10*longestRemark))
+	if n := len(p.remarks.kinds[mostKinds].first); n > longestRemark {
+		t.Errorf("%d bytes are kept of a remark", n)
 	}
 }

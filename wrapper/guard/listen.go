@@ -18,7 +18,8 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// listeners are the sockets that a service manager has passed, or else the one that guard_listen names.
+// listeners are the sockets that a service manager has passed, or else the one that guard_listen
+// names.
 func (g *guard) listeners() ([]net.Listener, error) {
 	fds, wrong := exec.Passed(unfit)
 	for _, text := range wrong {
@@ -62,7 +63,8 @@ func unfit(fd int) error {
 	return nil
 }
 
-// listen opens the socket on which MTAs arrive. A local one is its owner's alone: who can connect can have anybody blocked.
+// listen opens the socket on which MTAs arrive. A local one is its owner's alone: who can connect
+// can have anybody blocked.
 func listen(at config.Listen) (net.Listener, error) {
 	if at.Network != "unix" {
 		return net.Listen(at.Network, at.Address)
@@ -87,8 +89,8 @@ func listen(at config.Listen) (net.Listener, error) {
 	return l, err
 }
 
-// clearWay makes the socket's directory if only the last step is missing, and removes a socket that a guard has left there
-// when it was killed. Anything else in its place stays.
+// clearWay makes the socket's directory if only the last step is missing, and removes a socket that
+// a guard has left there when it was killed. Anything else in its place stays.
 func clearWay(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -142,7 +144,7 @@ func (g *guard) accept(l net.Listener) {
 		c, err := l.Accept()
 		switch {
 		case err == nil && g.admit():
-			go g.serve(c)
+			g.serve(c)
 		case err == nil:
 			_ = c.Close() // the MTA goes on without us
 			g.remarks.note("more sessions than there are descriptors for; raise LimitNOFILE")

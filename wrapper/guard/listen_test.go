@@ -158,7 +158,8 @@ func TestListenMode(t *testing.T) {
 	}
 }
 
-// owner= gives it to a user, by name or by number, and to nobody else if there is none of that name.
+// owner= gives it to a user, by name or by number, and to nobody else if there is none of that
+// name.
 func TestListenOwner(t *testing.T) {
 	for _, c := range []struct {
 		owner string

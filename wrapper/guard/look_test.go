@@ -9,21 +9,21 @@ import (
 )
 
 // idling is a session that has begun a transaction.
-func idling(t *testing.T) (p *post, m *mta, a arrival) {
+func idling(t *testing.T) (p *post, a arrival) {
 	t.Helper()
 	p = stand(t, rules+"block strikes=3 grace=60s\n")
 	a = arrive(t, "tcp4", "127.0.0.1:0", "127.0.0.1")
-	m, _ = p.process(a)
+	m, _ := p.process(a)
 	m.negotiate().connect(a.from.Addr().String(), a.from.Port())
 	m.play("mail", "c")
-	return p, m, a
+	return p, a
 }
 
 // The watch may find a guesser's block before the session that has begun it carries it out. Others
 // without a message on its way end at once nevertheless, and not after the grace.
 func TestGuessersBlockIsSeen(t *testing.T) {
 	const grace = 60 * time.Second
-	p, _, a := idling(t)
+	p, a := idling(t)
 	began := time.Now()
 	p.inOther(func(tx *ledger.Tx) {
 		tx.Block(netip.MustParsePrefix("127.0.0.0/24"), time.Hour, reasonBadRcpts, ledger.Penalty{})
@@ -36,9 +36,9 @@ func TestGuessersBlockIsSeen(t *testing.T) {
 
 // The session that has begun it is not ended so: it has yet to hear of it.
 func TestGuesserHearsOfItsBlock(t *testing.T) {
-	p, m, _ := idling(t)
-	m.play("bad bad", "c c")
-	s := p.session("127.0.0.1")
+	p := stand(t, rules+"block strikes=3 grace=60s\n")
+	p.client("192.0.2.1").play("mail bad bad", "c c c")
+	s := p.session("192.0.2.1")
 	s.facts.Bad++
 	if block := s.guess(); !block.began || !s.blocked.Load() {
 		t.Errorf("%+v, known to the session: %v", block, s.blocked.Load())

@@ -18,7 +18,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also a guard of its own, an MTA's process, and one that stops with a lock in its hand.
+// The test's program is also a guard of its own, an MTA's process, and one that stops with a lock
+// in its hand.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 { // a role, and what it is about
 		switch os.Args[1] {
@@ -30,7 +31,8 @@ func TestMain(m *testing.M) {
 			lab.HoldLock(os.Args[2])
 		}
 	}
-	os.Exit(m.Run())
+	// In namespaces of its own: there no client that the tests name is the machine itself.
+	os.Exit(lab.Isolate(lab.Setup{Run: m.Run}))
 }
 
 // endWith ends the process with its parent, which may be a test that has been stopped.

@@ -119,6 +119,12 @@ func (m *mta) mail(pairs ...string) string {
 	return m.heard(m.milter().Mail("sender@example.org", pairs...))
 }
 
+// null begins a transaction of the null sender's.
+func (m *mta) null() string {
+	m.t.Helper()
+	return m.heard(m.milter().Mail(""))
+}
+
 // good is a recipient that the MTA takes, bad one that it has rejected, busy one that it puts off.
 func (m *mta) good(name string) string { return m.rcpt(name, "local", "", name) }
 

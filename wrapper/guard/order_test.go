@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/milter"
 )
 
-// Commands in an order in which no MTA gives them. Before it is known whose session it is, nobody is counted; and go-milter
-// would have told of a panic.
+// Commands in an order in which no MTA gives them. Before it is known whose session it is, nobody
+// is counted; and a panic would end the test.
 func TestOutOfOrder(t *testing.T) {
 	p := stand(t, rules+"block off\n")
 	error3 := macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}", "550 5.1.1 User unknown")
@@ -35,12 +36,13 @@ func TestOutOfOrder(t *testing.T) {
 		{"CONNECT of a local client, then another", []string{"Clocal\x00L\x00\x00/run/x\x00", connecting("192.0.2.2", 1)}, "ac"},
 		{"QUIT", []string{"Q"}, "-"},
 		{"QUIT before a new connection, of which no MTA makes use", []string{connecting("192.0.2.1", 1), "K"}, "c-"},
-		{"an unknown command", []string{"Uxyz\x00"}, "-"},
+		{"a word of the client's that is no command", []string{"Uxyz\x00"}, "c"},
+		{"an unknown command", []string{"Zxyz\x00"}, "-"},
 		{"NUL", []string{"\x00"}, "-"},
 		{"0xff", []string{"\xff\xff\xff"}, "-"},
 		{"CONNECT without an address", []string{"C"}, "-"},
 		{"CONNECT with a name alone", []string{"Cx\x00"}, "-"},
-		{"CONNECT with a family alone", []string{"Cx\x004"}, "t"},
+		{"CONNECT with a family alone", []string{"Cx\x004"}, "-"},
 		{"CONNECT with a port alone", []string{"Cx\x004\x00\x19"}, "a"},
 		{"CONNECT with garbage", []string{"C\x00\xff\xff\xff\xff"}, "a"},
 		{"CONNECT without NULs", []string{"Cclient.example"}, "-"},
@@ -50,7 +52,7 @@ func TestOutOfOrder(t *testing.T) {
 		{"a macro without a value", []string{"DR{rcpt_mailer}", rcpt, "DR{rcpt_mailer}\x00", rcpt, "DR\x00\x00\x00", rcpt}, "ccc"},
 		{"an odd number of macros", []string{connecting("192.0.2.1", 1), mail, "DRi\x00Q1\x00{rcpt_mailer}", rcpt}, "ccc"},
 		{"macros of another stage", []string{connecting("192.0.2.1", 1), mail, "DX{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00", rcpt}, "ccc"},
-		{"thousands of macros", []string{manyMacros(), rcpt, "DR" + strings.Repeat("\x00", maxPacket-2), rcpt, "DR" + strings.Repeat("x", maxPacket-2), rcpt}, "ccc"},
+		{"thousands of macros", []string{manyMacros(), rcpt, "DR" + strings.Repeat("\x00", milter.MaxPacket-2), rcpt, "DR" + strings.Repeat("x", milter.MaxPacket-2), rcpt}, "ccc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := p.mta()
@@ -81,14 +83,14 @@ func answered(packet string) bool {
 func manyMacros() string {
 	var b strings.Builder
 	b.WriteString("DR")
-	for n := 0; b.Len() < maxPacket-10; n++ {
+	for n := 0; b.Len() < milter.MaxPacket-10; n++ {
 		fmt.Fprintf(&b, "%d\x00\x00", n)
 	}
 	return b.String()
 }
 
-// After the limit nothing that a client can have its MTA ask for is answered with anything but 421, and no message goes
-// through: at random, some hundred sessions.
+// After the limit nothing that a client can have its MTA ask for is answered with anything but 421,
+// and no message goes through: at random, some hundred sessions.
 func TestNeverAgain(t *testing.T) {
 	const sessions = 250
 	p := stand(t, rules+"max_resets 3\nmax_rcpts 2\n")
@@ -110,7 +112,7 @@ func TestNeverAgain(t *testing.T) {
 		}
 		m.Close()
 	}
-	if n := p.count(int(wrapper.BadRcpts)) + p.count(int(wrapper.Resets)); n < sessions/2 {
+	if n := p.count(int(decide.BadRcpts)) + p.count(int(decide.Resets)); n < sessions/2 {
 		t.Errorf("only %d of %d sessions came to the limit", n, sessions)
 	}
 }
@@ -178,7 +180,8 @@ func TestLongHelo(t *testing.T) {
 	}
 }
 
-// Whatever an MTA sends after the negotiation: no panic, no session that stays, and no memory that grows.
+// Whatever an MTA sends after the negotiation: no panic, no session that stays, and no memory that
+// grows.
 func FuzzProtocol(f *testing.F) {
 	p := stand(f, rules+"transcript "+f.TempDir()+"\n")
 	f.Add(true, []byte(manyMacros()+between+"R")) // the others are in testdata
@@ -196,16 +199,15 @@ func FuzzProtocol(f *testing.F) {
 		for m.answer() != "" {
 		}
 		m.Close()
-		if said := p.milter.take(); strings.Contains(said, "panic") {
-			t.Fatal(said)
-		}
+		p.panicked(t)
 		p.book.Forget() // or the memory that grows would be the test's own
 		if n++; n%1000 == 0 {
 			lab.Eventually(t, "all goroutines end", func() bool { return goroutines() == 0 })
 			if n == 1000 {
 				used = inUse()
 			}
-			// Go's fuzzer takes 50 MB for itself, in each of its processes when it first changes bytes there.
+			// Go's fuzzer takes 50 MB for itself, in each of its processes when it first changes
+			// bytes there.
 			if now := inUse(); now > used+80<<20 {
 				t.Errorf("%d bytes in use, %d after the first thousand sessions", now, used)
 			}

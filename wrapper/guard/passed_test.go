@@ -14,8 +14,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// guardProcess is a guard with p's configuration and log in a process of its own, with those sockets as a service manager
-// passes them, which it has started with so few descriptors; 0 is what we have.
+// guardProcess is a guard with p's configuration and log in a process of its own, with those
+// sockets as a service manager passes them, which it has started with so few descriptors; 0 is what
+// we have.
 func (p *post) guardProcess(descriptors string, sockets ...*os.File) *exec.Cmd {
 	p.t.Helper()
 	cmd := ourselves("guard", p.file("conf"), p.book.path)
@@ -43,8 +44,8 @@ func speaks(network, address string) bool {
 	return n > 0
 }
 
-// Sockets that a service manager passes are served instead of the one that is configured, whatever they are, and stay
-// when the guard ends.
+// Sockets that a service manager passes are served instead of the one that is configured, whatever
+// they are, and stay when the guard ends.
 func TestPassed(t *testing.T) {
 	p := build(t, rules)
 	path := shortDir(t) + "/passed.sock"
@@ -97,7 +98,8 @@ func TestPassedUnfit(t *testing.T) {
 	}
 }
 
-// More sessions than there are descriptors for are ended at once, so that their MTAs go on without us; one line says so.
+// More sessions than there are descriptors for are ended at once, so that their MTAs go on without
+// us; one line says so.
 func TestSessionLimit(t *testing.T) {
 	const room = 36 // of 100, less those that are spared
 	p := build(t, rules)
@@ -139,8 +141,8 @@ func TestSessionLimit(t *testing.T) {
 	lab.Eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
 }
 
-// With hardly a descriptor a guard serves whom it can, and the others when these have left; it does not spin, and does not
-// end.
+// With hardly a descriptor a guard serves whom it can, and the others when these have left; it does
+// not spin, and does not end.
 func TestNoDescriptors(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("20")

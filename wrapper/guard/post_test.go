@@ -2,13 +2,10 @@ package guard
 
 import (
 	"context"
-	"io"
-	"log"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"sendwrap/allowlist"
@@ -27,36 +24,6 @@ type post struct {
 	book   *book
 	stop   context.CancelFunc
 	begun  bool
-	milter milterSaid
-}
-
-// milterSaid is what go-milter has had to say: also what it recovered from.
-type milterSaid struct {
-	sync.Mutex
-	text strings.Builder
-	to   io.Writer
-}
-
-func (m *milterSaid) Write(b []byte) (int, error) {
-	m.Lock()
-	defer m.Unlock()
-	m.text.Write(b)
-	return m.to.Write(b)
-}
-
-func (m *milterSaid) String() string {
-	m.Lock()
-	defer m.Unlock()
-	return m.text.String()
-}
-
-// take is what it has said since take was called last.
-func (m *milterSaid) take() string {
-	m.Lock()
-	defer m.Unlock()
-	said := m.text.String()
-	m.text.Reset()
-	return said
 }
 
 // build makes a guard from lines of sendwrap.conf, at which nobody arrives yet.
@@ -77,17 +44,29 @@ func build(t testing.TB, conf string) *post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.milter.to = p.remarks
-	log.SetOutput(&p.milter)
 	t.Cleanup(func() {
 		if p.stop(); !p.begun {
 			p.dismiss()
 		}
-		if said := p.milter.String(); strings.Contains(said, "panic") {
-			t.Error(said)
-		}
+		p.panicked(t)
 	})
 	return p
+}
+
+// panicked fails the test if a session has ended so.
+func (p *post) panicked(t testing.TB) {
+	t.Helper()
+	told := p.book.lines("panic")
+	p.remarks.mu.Lock()
+	defer p.remarks.mu.Unlock()
+	for _, of := range p.remarks.kinds {
+		if strings.Contains(of.first, "panic") {
+			told = append(told, of.first)
+		}
+	}
+	if len(told) > 0 {
+		t.Fatalf("%q", told)
+	}
 }
 
 // conf are lines of sendwrap.conf, and those that every test needs.
@@ -98,7 +77,8 @@ func (p *post) conf(lines string) string {
 	return lines + "\nguard_listen unix:" + p.socket + "\n"
 }
 
-// stand is build, and then the guard does its work until the test ends; nothing of any session may be left by then.
+// stand is build, and then the guard does its work until the test ends; nothing of any session may
+// be left by then.
 func stand(t testing.TB, conf string) *post {
 	t.Helper()
 	p := build(t, conf)
@@ -139,7 +119,8 @@ func (p *post) listen() net.Listener {
 	return l
 }
 
-// rules are the configuration for which a test needs no others: nobody waits, and sessions are counted by themselves.
+// rules are the configuration for which a test needs no others: nobody waits, and sessions are
+// counted by themselves.
 const rules = "bad_rcpt_delay 0s\nbad_rcpts 3\nbad_rcpts_total 0\n"
 
 func (p *post) file(name string) string { return filepath.Join(p.dir, name) }

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 )
 
 // A session is what a test has the MTA say, a word for each command, and how it is answered:
 //
 //	mail auth rset end    a transaction; auth: by one who has authenticated
+//	null                  one of the null sender's
 //	good bad busy         recipients: taken, rejected, put off
 //
 // and c for the MTA's own answer, or the first digits of ours.
@@ -25,6 +26,8 @@ func (m *mta) play(commands, answers string) {
 			got = m.mail()
 		case "auth":
 			got = m.mail("{auth_authen}", "somebody")
+		case "null":
+			got = m.null()
 		case "rset":
 			m.rset()
 			continue
@@ -124,18 +127,20 @@ func TestVerdictLines(t *testing.T) {
 	for _, c := range []struct {
 		name, conf        string
 		commands, answers string
-		verdict           wrapper.Verdict
+		verdict           decide.Verdict
 		line              string
 	}{
-		{"bad ones", "bad_rcpts_total 10/1h", "mail good bad bad bad bad", "c c c c 421 421", wrapper.BadRcpts,
-			`BADRCPTS client=[192.0.2.1]:40000 network=192.0.2.1/32 bad=3/3 total=3/10 per=1h good=1 left=1h reason=bad_rcpts reply=421 queue=QUEUE1 helo="client.example"`},
-		{"without a total", "bad_rcpts_total 0\nblock off", "mail bad bad bad", "c c c 421", wrapper.BadRcpts,
+		{"bad ones", "bad_rcpts_total 10/1h", "mail bad bad bad bad", "c c c 421 421", decide.BadRcpts,
+			`BADRCPTS client=[192.0.2.1]:40000 network=192.0.2.1/32 bad=3/3 total=3/10 per=1h good=0 total_good=0 left=1h reason=bad_rcpts reply=421 queue=QUEUE1 helo="client.example"`},
+		{"bad ones among good", "bad_rcpts_total 10/1h", "mail good end mail good bad bad bad bad", "c c c c c c c 421 421", decide.BadRcpts,
+			`BADRCPTS client=[192.0.2.1]:40000 network=192.0.2.1/32 bad=3/3 total=3/10 per=1h good=2 total_good=1 strikes=1/2 reply=421 queue=QUEUE1 helo="client.example"`},
+		{"without a total", "bad_rcpts_total 0\nblock off", "mail bad bad bad", "c c c 421", decide.BadRcpts,
 			`BADRCPTS client=[192.0.2.1]:40000 network=192.0.2.1/32 bad=3/3 good=0 reply=421 queue=QUEUE1 helo="client.example"`},
-		{"in observe mode", "bad_rcpts_total 0\nmode observe", "mail bad bad bad bad", "c c c c c", wrapper.BadRcpts,
+		{"in observe mode", "bad_rcpts_total 0\nmode observe", "mail bad bad bad bad", "c c c c c", decide.BadRcpts,
 			`BADRCPTS client=[192.0.2.1]:40000 mode=observe network=192.0.2.1/32 bad=3/3 good=0 left=1h reason=bad_rcpts queue=QUEUE1 helo="client.example"`},
-		{"resets", "max_resets 1", "mail bad rset mail good rset mail mail", "c c c c 421 421", wrapper.Resets,
+		{"resets", "max_resets 1", "mail bad rset mail good rset mail mail", "c c c c 421 421", decide.Resets,
 			`RESETS client=[192.0.2.1]:40000 network=192.0.2.1/32 resets=2/1 bad=1 good=1 reply=421 queue=QUEUE1 helo="client.example"`},
-		{"recipients", "max_rcpts 1", "mail good good good", "c c 452 452", wrapper.MaxRcpts,
+		{"recipients", "max_rcpts 1", "mail good good good", "c c 452 452", decide.MaxRcpts,
 			`MAXRCPTS client=[192.0.2.1]:40000 rcpts=2/1 reply=452 queue=QUEUE1 helo="client.example"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -168,14 +173,32 @@ func TestHostileHelo(t *testing.T) {
 	}
 }
 
-// A % in an answer is written twice, since sendmail and Postfix take it for the beginning of something else.
+// A % in an answer is written twice, since sendmail and Postfix take it for the beginning of
+// something else.
 func TestPercent(t *testing.T) {
-	p := build(t, rules)
-	p.host = "100%.example"
-	p.begin()
+	p := stand(t, rules+"\nhostname mx.example.org\ncontact https://example.org/why%20us")
 	m := p.client("192.0.2.1")
 	m.play("mail bad bad", "c c c")
-	if got := m.bad("x"); !strings.HasPrefix(got, "y421 4.7.0 100%%.example ") {
-		t.Error(got)
+	got := m.bad("x")
+	if !strings.HasPrefix(got, "y421 4.7.0 mx.example.org [192.0.2.1] named too many unknown recipients; ") ||
+		!strings.HasSuffix(got, "; see https://example.org/why%%20us") {
+		t.Errorf("%q", got)
+	}
+}
+
+// The packet of a client says where it is from, as sendmail writes IPv6 addresses, too: macros
+// there need not be.
+func TestAddressWithoutMacros(t *testing.T) {
+	p := stand(t, rules)
+	for written, is := range map[string]string{
+		"IPv6:2001:db8:1:0:0:0:0:1": "2001:db8:1::1",
+		"IPv6:2001:db8:2::1":        "2001:db8:2::1",
+		"2001:db8:3::1":             "2001:db8:3::1",
+	} {
+		m := p.mta()
+		m.want("c", m.ask(connecting(written, 40000)))
+		m.send("Hclient.example\x00")
+		m.play("mail bad bad bad", "c c c 421")
+		p.book.await(t, "BADRCPTS client=["+is+"]:40000")
 	}
 }

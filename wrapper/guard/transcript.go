@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// longestTranscript is how much is kept of one session, and so the memory that it may take, if it asks for it. With its head and
-	// the last line it is less than the least that `transcript max=` allows.
+	// longestTranscript is how much is kept of one session, and so the memory that it may take, if
+	// it asks for it. With its head and the last line it is less than the least that `transcript
+	// max=` allows.
 	longestTranscript = 60 << 10
 
 	// longestText is how much of a client's text a line shows.
@@ -28,21 +29,28 @@ const (
 	transcriptTime   = "20060102T150405.000Z"
 	transcriptSuffix = ".transcript"
 
-	// unfinished is its name until it is complete; one that a killed guard has left is written over.
+	// unfinished is its name until it is complete; one that a killed guard has left is written
+	// over.
 	unfinished = ".unfinished"
 )
 
-// transcript is what the guard sees of one session. It is written only if the session earns a block.
+// transcript is what the guard sees of one session. It is written only if the session earns a block
+// or a strike.
 type transcript struct {
 	session *session
 	to      config.Transcript
 	text    []byte
 	cut     bool
-	earned  bool
 	clerk   *clerk
+
+	mu     sync.Mutex // of what decides whether it is kept
+	earned bool
+	owed   int  // offences that the ledger has not been told yet
+	left   bool // the session is over
 }
 
-// clerk writes the transcripts of all sessions, one after the other, so that what they take together stays bounded.
+// clerk writes the transcripts of all sessions, one after the other, so that what they take
+// together stays bounded.
 type clerk struct{ sync.Mutex }
 
 // newTranscript is nil where none are kept. All its methods do nothing then.
@@ -66,7 +74,8 @@ func (t *transcript) add(word, text, result string) {
 	t.line(word, text, result)
 }
 
-// verdict notes what was decided, however long the transcript has become: there is one of each kind at most.
+// verdict notes what was decided, however long the transcript has become: there is one of each kind
+// at most.
 func (t *transcript) verdict(word string) {
 	if t != nil {
 		t.line(word)
@@ -84,18 +93,39 @@ func (t *transcript) line(word string, parts ...string) {
 	t.text = append(t.text, '\n')
 }
 
-// keep says that the session has earned a block.
-func (t *transcript) keep() {
-	if t != nil {
-		t.earned = true
+// keep says that the session has earned it.
+func (t *transcript) keep() { t.learn(func() { t.earned = true }) }
+
+// owes says that whether the session has earned it is not known yet; settle will tell.
+func (t *transcript) owes() { t.learn(func() { t.owed++ }) }
+
+// settle says what came of it.
+func (t *transcript) settle(earned bool) {
+	t.learn(func() {
+		t.owed--
+		t.earned = t.earned || earned
+	})
+}
+
+// leave is the end of the session.
+func (t *transcript) leave() { t.learn(func() { t.left = true }) }
+
+// learn notes something, and writes the transcript if it is to be kept and the session is over.
+func (t *transcript) learn(note func()) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	note()
+	ready := t.earned && t.left && t.owed == 0
+	t.mu.Unlock()
+	if ready {
+		t.close()
 	}
 }
 
-// close writes the transcript if it is to be kept.
+// close writes it.
 func (t *transcript) close() {
-	if t == nil || !t.earned {
-		return
-	}
 	t.clerk.Lock()
 	defer t.clerk.Unlock()
 	if err := t.write(); err != nil {
@@ -133,8 +163,8 @@ func (t *transcript) write() error {
 	return os.NewSyscallError("rename", unix.Renameat(int(dir.Fd()), unfinished, int(dir.Fd()), name))
 }
 
-// openPrivate opens a directory for transcripts, which it makes if only the last step is missing, and refuses one in
-// which others may write: what clients say is nobody's but the administrator's.
+// openPrivate opens a directory for transcripts, which it makes if only the last step is missing,
+// and refuses one in which others may write: what clients say is nobody's but the administrator's.
 func openPrivate(path string) (*os.File, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
 		return nil, err
@@ -162,8 +192,8 @@ func isTranscript(name string) bool {
 	return err == nil && strings.HasSuffix(name, transcriptSuffix)
 }
 
-// onDisk is what a file of that size takes, in pages: of small ones there would be so many that to look through them, for
-// each that is written, takes too long.
+// onDisk is what a file of that size takes, in pages: of small ones there would be so many that to
+// look through them, for each that is written, takes too long.
 func onDisk(size int64) int64 {
 	const page = 4 << 10
 	return max(1, (size+page-1)/page) * page

@@ -39,7 +39,8 @@ func only(t testing.TB, dir string) string {
 	return string(text)
 }
 
-// What is kept is all that the client said before it earned its block and after, with times, and no word of its message.
+// What is kept is all that the client said before it earned its block and after, with times, and no
+// word of its message.
 func TestTranscript(t *testing.T) {
 	dir := t.TempDir() + "/kept" // made by the guard
 	p := stand(t, rules+"transcript "+dir+"\n")
@@ -92,7 +93,8 @@ $`)
 	}
 }
 
-// Only a session that earns a block is kept: not one that hears of another's, nor without blocks at all.
+// Only a session that earns a block is kept: not one that hears of another's, nor without blocks at
+// all.
 func TestNoTranscript(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"count_by 24 64\ntranscript "+dir+"\n")
@@ -120,7 +122,8 @@ func TestNoTranscript(t *testing.T) {
 	}
 }
 
-// What a client says can forge no line, hide none and steer no terminal; it is cut where it is long.
+// What a client says can forge no line, hide none and steer no terminal; it is cut where it is
+// long.
 func TestHostileTranscript(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"transcript "+dir+"\n")
@@ -172,7 +175,8 @@ func TestLongTranscript(t *testing.T) {
 	}
 }
 
-// All together take no more than max; the oldest go first, and what is not ours is neither counted nor touched.
+// All together take no more than max; the oldest go first, and what is not ours is neither counted
+// nor touched.
 func TestTranscriptsBounded(t *testing.T) {
 	const most = 64 << 10
 	dir := t.TempDir()
@@ -282,7 +286,8 @@ func TestTranscriptDirectory(t *testing.T) {
 	}
 }
 
-// Small transcripts count as what they take on a disk, lest there be so many that they hold up those who leave.
+// Small transcripts count as what they take on a disk, lest there be so many that they hold up
+// those who leave.
 func TestManyTranscripts(t *testing.T) {
 	dir := t.TempDir()
 	mustDo(t, os.Chmod(dir, 0o700))

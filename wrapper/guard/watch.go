@@ -3,11 +3,11 @@ package guard
 import (
 	"net/netip"
 	"os"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"sendwrap/allowlist"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
@@ -17,9 +17,9 @@ const (
 	tickEvery   = time.Second            // for what is wrong with the ledger
 	reopenEvery = time.Minute            // a ledger that could not be opened
 	partingTime = time.Second            // for the sessions to end when the guard does
-	sweepEvery  = 5 * time.Second        // at most
 
-	// killTime is how much later than the grace a session is cut off whose process enforce has already ended, if it could.
+	// killTime is how much later than the grace a session is cut off whose process enforce has
+	// already ended, if it could.
 	killTime = 200 * time.Millisecond
 )
 
@@ -28,8 +28,7 @@ func (g *guard) watch(hup <-chan os.Signal) {
 	look, tick := time.NewTicker(lookEvery), time.NewTicker(tickEvery)
 	defer look.Stop()
 	defer tick.Stop()
-	var seen uint64 // blocks begun, as the ledger numbers them
-	var swept sweep
+	var seen uint64                         // blocks begun, as the ledger numbers them
 	reopenAt := time.Now().Add(reopenEvery) // it has been tried
 	for {
 		select {
@@ -37,12 +36,12 @@ func (g *guard) watch(hup <-chan os.Signal) {
 			return
 		case <-hup:
 			g.reload()
-		case <-look.C:
+		case now := <-look.C:
+			g.pay(now)
 			seen = g.look(seen)
 		case now := <-tick.C:
 			reopenAt = g.tend(now, reopenAt)
-			g.remarks.report()
-			g.sweep(&swept, now)
+			g.remarks.report(now)
 		}
 	}
 }
@@ -82,25 +81,27 @@ func (g *guard) bar(networks []netip.Prefix, guessing bool) {
 		if !held || s.blocked.Load() {
 			continue
 		}
-		// Without the ledger nobody has lifted it. The reason counts, since look may find the block before the
-		// session that has begun it gets here.
+		// Without the ledger nobody has lifted it. The reason counts, since look may find the block
+		// before the session that has begun it gets here.
 		if block, err := g.blockOf(s); err != nil || block.left > 0 {
 			s.bar(guessing || block.reason == reasonBadRcpts)
 		}
 	}
 }
 
-// lifted says whether no block runs on the client's network any more. Without the ledger nobody has lifted it.
+// lifted says whether no block runs on the client's network any more. Without the ledger nobody has
+// lifted it.
 func (g *guard) lifted(s *session) bool {
 	block, err := g.blockOf(s)
 	return err == nil && block.left == 0
 }
 
-// bar lets the session hear nothing but 421 from now on, and ends it after the grace. Whose process has only this client has
-// been ended by then. If they are guessing, one without a message on its way does not last so long: it has nothing to read, and
-// could try one more name, which sendmail turns down before it asks us.
+// bar lets the session hear nothing but 421 from now on, and ends it after the grace. Whose process
+// has only this client has been ended by then. If they are guessing, one without a message on its
+// way does not last so long: it has nothing to read, and could try one more name, which sendmail
+// turns down before it asks us. One that is not greeted yet has its 421 to read instead.
 func (s *session) bar(guessing bool) {
-	if s.blocked.Swap(true) || s.config.Mode == config.Observe || !s.config.Block.Kill {
+	if s.blocked.Swap(true) || !s.greeted.Load() || s.config.Mode == config.Observe || !s.config.Block.Kill {
 		return
 	}
 	wait := s.config.Block.Grace + killTime
@@ -125,25 +126,6 @@ func (g *guard) watched() []*session {
 	return all
 }
 
-// sweep is when memory was given back last.
-type sweep struct {
-	at         time.Time
-	came, done uint64 // sessions so far: as of the last look, and of the last sweep
-}
-
-// sweep gives back what a rush of sessions has left behind, once no more have come for a moment. Go would do so only in minutes,
-// and keeps until then what go-milter makes for each answer, 4 kB, and what stacks have grown by.
-func (g *guard) sweep(last *sweep, now time.Time) {
-	g.mu.Lock()
-	came := g.came
-	g.mu.Unlock()
-	if came == last.came && came != last.done && now.Sub(last.at) >= sweepEvery {
-		debug.FreeOSMemory()
-		last.done, last.at = came, now
-	}
-	last.came = came
-}
-
 // tend opens the ledger anew where there is none, or another one now.
 func (g *guard) tend(now, reopenAt time.Time) time.Time {
 	g.mu.Lock()
@@ -157,7 +139,8 @@ func (g *guard) tend(now, reopenAt time.Time) time.Time {
 	return now.Add(reopenEvery)
 }
 
-// reload reads the configuration anew. One with mistakes changes nothing. It holds for sessions that begin from now on.
+// reload reads the configuration anew. One with mistakes changes nothing. It holds for sessions
+// that begin from now on.
 func (g *guard) reload() {
 	cfg, wrong := config.Load(g.File, allowlist.All())
 	if wrong != nil {
@@ -165,6 +148,7 @@ func (g *guard) reload() {
 		g.warn(g.File + ": what held before holds on; see sendwrap check, then send SIGHUP again")
 		return
 	}
+	wrapper.HostName(cfg)
 	g.mu.Lock()
 	old := g.door.Config
 	g.door.Config = cfg
@@ -189,11 +173,12 @@ func (g *guard) reload() {
 // dismiss ends the sessions that are left. Their MTAs go on without us.
 func (g *guard) dismiss() {
 	for _, s := range g.watched() {
-		_ = s.wire.Conn.Close() // go-milter notices, and ends the session
+		_ = s.wire.Close() // its own goroutine notices, and ends it
 	}
 	for deadline := time.Now().Add(partingTime); len(g.watched()) > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
+	g.pay(time.Now())
 	g.enforce.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -69,8 +69,8 @@ func from(host netip.Addr) Arrival {
 
 func networkN(n int) netip.Prefix { return from(hostN(n)).Network }
 
-// audit holds every count and every link of the ledger against all the others. It must be called where nobody
-// else writes: within Do, or on a file that is in use no more.
+// audit holds every count and every link of the ledger against all the others. It must be called
+// where nobody else writes: within Do, or on a file that is in use no more.
 func audit(l *Ledger) error {
 	var wrong []error
 	complain := func(format string, args ...any) {
@@ -79,6 +79,7 @@ func audit(l *Ledger) error {
 		}
 	}
 	var waiting, serving, clients uint32
+	wider := map[key]Wide{}
 	hung := map[int]int{} // slot in use -> record in whose list it must be
 	for i := range l.liveSlots() {
 		switch s := l.slot(i); s.state {
@@ -89,6 +90,14 @@ func audit(l *Ledger) error {
 		default:
 			complain("slot %d is marked as used; its state is %d", i, s.state)
 		}
+		if s := l.slot(i); s.flags&inWide != 0 {
+			w := wider[wideKey(s.addr)]
+			w.Conns++
+			if s.state == slotServing {
+				w.Served++
+			}
+			wider[wideKey(s.addr)] = w
+		}
 		if r := int(l.slot(i).client) - 1; r >= 0 {
 			hung[i] = r
 		}
@@ -97,7 +106,16 @@ func audit(l *Ledger) error {
 	running := uint64(0)
 	for r := range l.records() {
 		c := l.record(r)
-		if c.used != 1 {
+		if k := (key{c.addr, c.bits}); c.used == usedByWide && c.epoch == l.header.epoch {
+			if is, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; is != want || is.Conns == 0 {
+				complain("record %d counts %+v of %v; it has %+v", r, is, k.network(), want)
+			}
+			if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
+				complain("record %d of %v lies in neither of its buckets %v", r, k.network(), b)
+			}
+			delete(wider, k)
+		}
+		if c.used != usedByClient {
 			continue
 		}
 		clients++
@@ -118,6 +136,9 @@ func audit(l *Ledger) error {
 	}
 	for i, r := range hung {
 		complain("slot %d is in use and in no list; it says record %d", i, r)
+	}
+	for k, w := range wider {
+		complain("%+v of %v are counted nowhere", w, k.network())
 	}
 	if bound := l.ring.bound(); running > bound {
 		complain("%d blocks run; the ring says %d at most", running, bound)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// badRcptsRole has so many bad recipients and prints what the ledger counted with each: PATH, NUMBER.
+// badRcptsRole has so many bad recipients and prints what the ledger counted with each: PATH,
+// NUMBER.
 func badRcptsRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -21,7 +22,7 @@ func badRcptsRole(args []string) error {
 	for range n {
 		total := 0
 		if err := untilFree(func() error {
-			return l.Do(Now(), func(t *Tx) { total = t.BadRcpt(networkN(1), 24*time.Hour) })
+			return l.Do(Now(), func(t *Tx) { total = t.BadRcpt(networkN(1), 24*time.Hour).Bad })
 		}); err != nil {
 			return err
 		}
@@ -30,7 +31,8 @@ func badRcptsRole(args []string) error {
 	return nil
 }
 
-// guessTogether has so many processes with so many bad recipients each, all at once, and says how often each count was returned.
+// guessTogether has so many processes with so many bad recipients each, all at once, and says how
+// often each count was returned.
 func guessTogether(t *testing.T, l *Ledger, processes, each int) map[int]int {
 	t.Helper()
 	var all []*child
@@ -70,8 +72,8 @@ func TestExactBadRcpts(t *testing.T) {
 		}
 	}
 	a := from(hostN(1))
-	a.Limits.BadPer = 24 * time.Hour
-	if s := look(t, l, a); s.BadRcpts != processes*each || s.Arrivals != 0 || s.Strikes != 0 {
+	a.Limits.RcptsPer = 24 * time.Hour
+	if s := look(t, l, a); s.Rcpts.Bad != processes*each || s.Arrivals != 0 || s.Strikes != 0 {
 		t.Errorf("%+v; want %d bad recipients and nothing else", s, processes*each)
 	}
 	mustAudit(t, l)
@@ -87,14 +89,14 @@ func TestExactBadRcptsOverflow(t *testing.T) {
 		}
 	}
 	must(t, l, func(tx *Tx) {
-		if n := tx.BadRcpt(networkN(1), 24*time.Hour); n < math.MaxUint8 {
+		if n := tx.BadRcpt(networkN(1), 24*time.Hour).Bad; n < math.MaxUint8 {
 			t.Errorf("after %d bad recipients the next is number %d; want at least %d", processes*each, n, math.MaxUint8)
 		}
 	})
 }
 
-// However bad recipients are spread over time, none within the time is left out, and none is counted for more than
-// a sixteenth too long. Those of others are not counted.
+// However bad recipients are spread over time, none within the time is left out, and none is
+// counted for more than a sixteenth too long. Those of others are not counted.
 func TestExactBadWindow(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
@@ -120,20 +122,21 @@ func TestExactBadWindow(t *testing.T) {
 			all = append(all, now)
 			mustAt(t, l, now, func(tx *Tx) {
 				tx.BadRcpt(networkN(2), per)
-				n := tx.BadRcpt(networkN(1), per)
+				n := tx.BadRcpt(networkN(1), per).Bad
 				if least, most := within(ms), within(ms+ms/steps+2*steps); n < min(least, math.MaxUint8) || n > most {
 					t.Fatalf("%d bad recipients within %v; there are %d, and %d with a sixteenth more", n, per, least, most)
 				}
 				a := from(hostN(1))
-				if a.Limits.BadPer = per; tx.Look(a).BadRcpts != n {
-					t.Fatalf("the next who looks finds %d bad recipients; want %d", tx.Look(a).BadRcpts, n)
+				if a.Limits.RcptsPer = per; tx.Look(a).Rcpts.Bad != n {
+					t.Fatalf("the next who looks finds %d bad recipients; want %d", tx.Look(a).Rcpts.Bad, n)
 				}
 			})
 		}
 	}
 }
 
-// Nobody clears the count by asking for another time, nor is one asked for that nobody wants to know.
+// Nobody clears the count by asking for another time, nor is one asked for that nobody wants to
+// know.
 func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -145,11 +148,11 @@ func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 			per = 2 * time.Minute
 		}
 		mustAt(t, l, now, func(tx *Tx) {
-			if got := tx.BadRcpt(a.Network, per); n > 0 && got != n+1 {
+			if got := tx.BadRcpt(a.Network, per).Bad; n > 0 && got != n+1 {
 				t.Errorf("%d bad recipients within %v; want %d", got, per, n+1)
 			}
-			if s := tx.Look(a); s.BadRcpts != 0 {
-				t.Errorf("%d bad recipients for one who does not ask", s.BadRcpts)
+			if s := tx.Look(a); s.Rcpts.Bad != 0 {
+				t.Errorf("%d bad recipients for one who does not ask", s.Rcpts.Bad)
 			}
 		})
 	}
@@ -168,7 +171,7 @@ func TestExactBadRcptsWithinAnyTime(t *testing.T) {
 		now := Now()
 		mustAt(t, l, now, func(tx *Tx) { tx.BadRcpt(networkN(1), tt.per) })
 		mustAt(t, l, now.After(tt.later), func(tx *Tx) {
-			if n := tx.BadRcpt(networkN(1), tt.per); n != tt.want {
+			if n := tx.BadRcpt(networkN(1), tt.per).Bad; n != tt.want {
 				t.Errorf("%v later, %d bad recipients within %v; want %d", tt.later, n, tt.per, tt.want)
 			}
 		})
@@ -183,7 +186,7 @@ func TestExactBadRcptsLookedAt(t *testing.T) {
 	before := content(l)
 	a := from(hostN(1))
 	for _, per := range []time.Duration{time.Second, time.Hour, 24 * time.Hour} {
-		a.Limits.BadPer = per
+		a.Limits.RcptsPer = per
 		mustAt(t, l, now.After(40*time.Minute), func(tx *Tx) { tx.Look(a) })
 		if is := difference(before, content(l)); is != "nothing" {
 			t.Errorf("looked at with %v: %s", per, is)
@@ -224,7 +227,7 @@ func TestUnblockForgetsBadRcpts(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, l, func(tx *Tx) {
-		if n := tx.BadRcpt(networkN(1), time.Hour); n != 1 {
+		if n := tx.BadRcpt(networkN(1), time.Hour).Bad; n != 1 {
 			t.Errorf("after the block was ended a bad recipient is number %d; want 1", n)
 		}
 	})

@@ -26,8 +26,8 @@ func filled(path string, n int) (*Ledger, error) {
 	return l, err
 }
 
-// greeted is the n-th arrival under the default limits, and ledgerWork all that is done about it: one piece of work
-// when the client comes, one at the end of the delay.
+// greeted is the n-th arrival under the default limits, and ledgerWork all that is done about it:
+// one piece of work when the client comes, one at the end of the delay.
 func greeted(n int) Arrival {
 	a := from(hostN(n))
 	a.Limits = Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute}
@@ -60,8 +60,8 @@ func arrival(path string, n int) error {
 	return ledgerWork(l, greeted(n), Self())
 }
 
-// arrivalFloor is the least that any program must ask of the kernel for as much: the same files opened, read and mapped, as
-// many pages touched, the lock taken twice.
+// arrivalFloor is the least that any program must ask of the kernel for as much: the same files
+// opened, read and mapped, as many pages touched, the lock taken twice.
 func arrivalFloor(path string) error {
 	dir, err := unix.Open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -177,8 +177,8 @@ func measure(dir string, rounds int) (c costs, err error) {
 	return c, nil
 }
 
-// BenchmarkCosts prints medians: everything that an arrival does with the ledger, one look on an open ledger, and the two works of
-// an arrival on an open ledger; for 10 and for 60,000 clients.
+// BenchmarkCosts prints medians: everything that an arrival does with the ledger, one look on an
+// open ledger, and the two works of an arrival on an open ledger; for 10 and for 60,000 clients.
 func BenchmarkCosts(b *testing.B) {
 	var c costs
 	for b.Loop() {
@@ -212,4 +212,43 @@ func BenchmarkBegun(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkPlace is what a newcomer costs that takes the place of another: in a ledger full of
+// clients all over the world, and in one full of an attacker's from one network. Beside it, one in
+// an empty ledger.
+func BenchmarkPlace(b *testing.B) {
+	for _, name := range []string{"everywhere", "one 48", "empty"} {
+		network := origins[name]
+		l, _, err := Open(filepath.Join(ownDir(b), "ledger"), 16384, ThisBoot())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if network == nil {
+			network = honest
+		} else if err := each(l, Now(), 0, 65536, network, visit); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			n, k, began := 0, key{}, cpuTime()
+			for b.Loop() {
+				_ = l.Do(Now(), func(t *Tx) {
+					for range 1000 {
+						k = keyOf(network(n))
+						n++
+						t.least(k, importance{rank: live})
+					}
+				})
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(cpuTime()-began)/float64(n), "cpu-ns/newcomer")
+		})
+	}
+}
+
+// cpuTime is what this process has had of the processors.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

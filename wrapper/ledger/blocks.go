@@ -3,6 +3,7 @@ package ledger
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 type BlockedNetwork struct {
 	Network netip.Prefix
 	Left    time.Duration
-	Age     time.Duration // since it began, or began anew
+	Age     time.Duration // since it began
 	Reason  string
 	Times   int // how often it has been blocked, this one included
 }
@@ -26,9 +27,9 @@ func (c *client) block(now int64) BlockedNetwork {
 	}
 }
 
-// BlockOf is the block that holds the client, who is counted under the network: of all that do, be they on wider
-// networks, the one that runs longest, as Look finds it. It reports false if there is none. It frees nobody's
-// session and changes nothing.
+// BlockOf is the block that holds the client, who is counted under the network: of all that do, be
+// they on wider networks, the one that runs longest, as Look finds it. It reports false if there is
+// none. It frees nobody's session and changes nothing.
 func (t *Tx) BlockOf(client netip.Addr, counted netip.Prefix) (BlockedNetwork, bool) {
 	var longest longestBlock
 	k := keyOf(counted)
@@ -75,16 +76,77 @@ func (t *Tx) lookWiderBlocks(b *longestBlock, addr netip.Addr, counted key) {
 	}
 }
 
-// Block blocks the network for d (at most [MaxBlock]); with d = 0 for as long as the
-// next strike too many would, which never shortens a block that runs. It returns how long, and 0 if there
-// is no room: every record that could make place has a live session.
+// Block blocks the network for d (at most [MaxBlock]); with d = 0 for as long as the next strike
+// too many would, which never shortens a block that runs. It returns how long, and 0 if there is no
+// room: every record that could make place has a live session or a block by hand.
 func (t *Tx) Block(network netip.Prefix, d time.Duration, reason string, p Penalty) time.Duration {
 	k := keyOf(network)
 	i := t.place(k)
 	if i < 0 {
 		return 0
 	}
-	c := t.l.change(i)
+	c := t.l.record(i)
+	left := time.Duration(c.blockLeft(t.now)) * time.Millisecond
+	if left > 0 && c.marks&byHand != 0 {
+		reason = c.why()
+	}
+	if d > 0 {
+		d = max(d, left)
+	}
+	return t.block(k, i, d, reason, p)
+}
+
+// BlockByHand is Block for an administrator. Neither in a full ledger nor by [Ledger.Trim] does the
+// block end for the sake of one that nobody has set by hand.
+func (t *Tx) BlockByHand(network netip.Prefix, d time.Duration, reason string, p Penalty) time.Duration {
+	i := t.placeOf(keyOf(network), importance{rank: live})
+	if d = t.block(keyOf(network), i, d, reason, p); d > 0 {
+		t.l.record(i).marks |= byHand
+	}
+	return d
+}
+
+// BlockForProgram is Block for a program that ends its blocks itself, by [Tx.UnblockForProgram]. A
+// block that runs for as long already is left to whoever has begun it.
+func (t *Tx) BlockForProgram(network netip.Prefix, d time.Duration, reason string,
+	p Penalty) time.Duration {
+	if i := t.l.find(keyOf(network)); i >= 0 {
+		left := time.Duration(t.l.record(i).blockLeft(t.now)) * time.Millisecond
+		if left > 0 && left >= d {
+			return left
+		}
+	}
+	if d = t.Block(network, d, reason, p); d > 0 {
+		t.l.record(t.l.find(keyOf(network))).marks |= byProgram
+	}
+	return d
+}
+
+// UnblockForProgram ends the block on that very network as if its time were over, if a program has
+// begun it. It returns the block that is there, and reports whether it has ended it; with nothing
+// left there was none.
+func (t *Tx) UnblockForProgram(network netip.Prefix) (was BlockedNetwork, ended bool) {
+	i := t.l.find(keyOf(network))
+	if i < 0 {
+		return BlockedNetwork{}, false
+	}
+	c := t.l.record(i)
+	was = c.block(t.now)
+	if was.Left == 0 || c.marks&byHand != 0 || c.marks&byProgram == 0 {
+		return was, false
+	}
+	c = t.l.change(i)
+	c.blockTill = t.now
+	c.marks &^= byProgram
+	return was, true
+}
+
+// block blocks the network whose record that is, if it has one.
+func (t *Tx) block(k key, record int, d time.Duration, reason string, p Penalty) time.Duration {
+	if record < 0 {
+		return 0
+	}
+	c := t.l.change(record)
 	c.seen, c.knownTill = t.now, 0
 	c.setReason(reason)
 	if d == 0 {
@@ -93,14 +155,27 @@ func (t *Tx) Block(network netip.Prefix, d time.Duration, reason string, p Penal
 	return t.beginBlock(k, c, d, p)
 }
 
-// beginBlock begins a block on a record that may be written to.
+// beginBlock begins a block on a record that may be written to. Of one that runs only the end
+// changes: it goes on being the same one, however often it is set.
 func (t *Tx) beginBlock(k key, c *client, d time.Duration, p Penalty) time.Duration {
 	d = min(d, MaxBlock)
+	if c.blockLeft(t.now) == 0 {
+		c.marks &^= byHand
+	}
+	c.marks &^= byProgram
+	c.strikes.quiet = row{}
 	if d < time.Millisecond { // no time at all, so nothing begins
 		return 0
 	}
-	c.blocks = c.escalation(t.now, p.Max) + 1
-	c.blockedAt, c.blockTill = t.now, t.now+d.Milliseconds()
+	till := t.now + d.Milliseconds()
+	if c.blockLeft(t.now) > 0 {
+		// No further offence. What is further from its beginning than MaxBlock counts as damage.
+		c.blockedAt = max(c.blockedAt, till-MaxBlock.Milliseconds())
+	} else {
+		c.blocks = c.escalation(t.now, p.Max) + 1
+		c.blockedAt = t.now
+	}
+	c.blockTill = till
 	t.state().lengths[k.bits/64] |= 1 << (k.bits % 64)
 	t.tellBegun(k)
 	return d
@@ -108,59 +183,85 @@ func (t *Tx) beginBlock(k key, c *client, d time.Duration, p Penalty) time.Durat
 
 // escalated is the length of the network's next block: doubled for each that went
 // before, up to the maximum; forgotten when none has run for as long as that. One that runs, an
-// administrator's say, is not made shorter.
+// administrator's say, is not made shorter, and has not gone before.
 func (t *Tx) escalated(c *client, p Penalty) time.Duration {
 	d, longest := p.For, min(p.Max, MaxBlock)
-	for n := min(c.escalation(t.now, p.Max), 64); n > 0 && d < longest; n-- {
+	n := min(c.escalation(t.now, p.Max), 64)
+	if n > 0 && c.blockLeft(t.now) > 0 {
+		n--
+	}
+	for ; n > 0 && d < longest; n-- {
 		d *= 2
 	}
 	return max(min(d, longest), time.Duration(c.blockLeft(t.now))*time.Millisecond)
 }
 
-// Blocks lists the blocks that run, in no order. It looks at every record, a few
-// buckets at a time, so that nobody waits for it; it is not one moment's picture.
-func (l *Ledger) Blocks(now Moment) ([]BlockedNetwork, error) {
-	var all []BlockedNetwork
-	err := l.eachRecord(now, func(t *Tx, i int) {
-		if c := t.l.record(i); c.blockLeft(t.now) > 0 {
-			all = append(all, c.block(t.now))
+// Blocks lists the blocks that run, in no order. It looks at every record, and nobody waits for it;
+// it is not one moment's picture.
+func (l *Ledger) Blocks(now Moment) (all []BlockedNetwork, err error) {
+	r, err := l.reading(now)
+	if err != nil {
+		return nil, err
+	}
+	err = r.records(func(_ int, c *client) {
+		if c.blockLeft(r.now) > 0 {
+			all = append(all, c.block(r.now))
 		}
 	})
 	return all, err
 }
 
-// Unblock ends the block on the network and on all networks within it, and returns
-// those. Their strikes and bad recipients are forgotten too, else the next would block them again.
-func (l *Ledger) Unblock(now Moment, network netip.Prefix) ([]netip.Prefix, error) {
-	var freed []netip.Prefix
-	err := l.eachRecord(now, func(t *Tx, i int) {
-		c := t.l.record(i)
+// Unblock ends the block on the network and on all networks within it, and returns those. Strikes
+// and recipients are forgotten too, or the next would block them again; also those of networks that
+// have no block yet.
+func (l *Ledger) Unblock(now Moment, network netip.Prefix) (freed []netip.Prefix, err error) {
+	within := func(c *client, now int64) bool {
 		n := key{c.addr, c.bits}.network()
-		if c.blockLeft(t.now) > 0 && n.Bits() >= network.Bits() && network.Contains(n.Addr()) {
-			c = t.l.change(i)
+		held := c.blockLeft(now) > 0 || c.strikes.newest != 0 || c.bad != window[uint8]{}
+		return held && n.Bits() >= network.Bits() && network.Contains(n.Addr())
+	}
+	r, err := l.reading(now)
+	if err != nil {
+		return nil, err
+	}
+	var held []int
+	err = r.records(func(i int, c *client) {
+		if within(c, r.now) {
+			held = append(held, i)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = inParts(l, now, held, func(t *Tx, i int) {
+		if c := l.record(i); c.inUse() && within(c, t.now) {
+			c = l.change(i)
+			blocked := c.blockLeft(t.now) > 0
 			c.blockedAt, c.blockTill, c.blocks = 0, 0, 0
-			c.strikes, c.bad = [strikesKept]int64{}, window[uint8]{}
-			t.begin()
-			freed = append(freed, n)
+			c.strikes, c.bad, c.good = strikes{}, window[uint8]{}, window[uint8]{}
+			if blocked {
+				freed = append(freed, key{c.addr, c.bits}.network())
+			}
 		}
 	})
 	return freed, err
 }
 
-// eachRecord runs work on each record in use, holding the lock for 64 buckets at a time.
-func (l *Ledger) eachRecord(now Moment, work func(t *Tx, i int)) error {
-	const atOnce = 64 * ways
-	for from := 0; from < l.records(); from += atOnce {
+// inParts runs work for each of the parts, which changes one record each, and leaves the lock to
+// others for longer than it has it: however many parts there are, a room does not give up for them.
+// Whatever was found out without the lock must be looked at again.
+func inParts[T any](l *Ledger, now Moment, parts []T, work func(*Tx, T)) error {
+	const atOnce = 16 // records that fit in the undo log
+	for some := range slices.Chunk(parts, atOnce) {
 		err := l.Do(now, func(t *Tx) {
-			for i := from; i < min(from+atOnce, l.records()); i++ {
-				if l.record(i).inUse() {
-					work(t, i)
-				}
+			for _, part := range some {
+				work(t, part)
 			}
 		})
 		if err != nil {
 			return err
 		}
+		time.Sleep(shortestPause)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func TestTimeOfABlockAnew(t *testing.T) {
 	}{
 		{"none runs", 0, 0, time.Hour, p},
 		{"none runs, and none would begin", 0, 0, 0, Penalty{}},
-		{"a shorter one runs", time.Minute, 0, 2 * time.Hour, p},
+		{"a shorter one runs", time.Minute, 0, time.Hour, p},
 		{"a longer one runs", 9 * time.Hour, 0, 9*time.Hour - time.Second, p},
 		{"the longest runs", MaxBlock, 0, MaxBlock - time.Second, p},
 		{"one runs, and none would begin", time.Minute, 0, time.Minute - time.Second, Penalty{}},
@@ -31,7 +31,11 @@ func TestTimeOfABlockAnew(t *testing.T) {
 				*tx.l.change(tx.l.find(keyOf(networkN(1)))) = client{}
 				tx.state().clients--
 			}
-			if d := tx.Block(networkN(1), tt.d, "guard", tt.p); d != tt.got {
+			set := (*Tx).Block
+			if tt.d > 0 {
+				set = (*Tx).BlockByHand // nobody else may make it shorter
+			}
+			if d := set(tx, networkN(1), tt.d, "guard", tt.p); d != tt.got {
 				t.Errorf("%s: blocked for %v; want %v", tt.name, d, tt.got)
 			}
 			if s := tx.Look(from(hostN(1))); s.BlockLeft != tt.got {
@@ -39,13 +43,63 @@ func TestTimeOfABlockAnew(t *testing.T) {
 			}
 		})
 		blocks, err := l.Blocks(now.After(time.Minute / 2))
-		if err != nil || (len(blocks) == 1) != (tt.got > 0) || tt.got > 0 && blocks[0].Age != time.Minute/2 {
+		age := time.Minute / 2
+		if tt.running > 0 {
+			age += time.Second
+		}
+		if err != nil || (len(blocks) == 1) != (tt.got > 0) ||
+			tt.got > 0 && (blocks[0].Age != age || blocks[0].Times != 1) {
 			t.Errorf("%s: half a minute later: %+v, %v", tt.name, blocks, err)
 		}
 	}
 }
 
-// The block that holds a client is the one that Look tells of, of all that do the one that runs longest.
+// To set a running block anew changes its end and its reason, however often: it is no further
+// offence, whether an administrator does it, a filter, or the guard. One that has begun since the
+// last was over is.
+func TestSetAnew(t *testing.T) {
+	p := Penalty{Strikes: 1, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
+	l := newLedger(t, MinClients)
+	began := Now()
+	set := func(at, want time.Duration, times int, since time.Duration, by func(tx *Tx) time.Duration) {
+		t.Helper()
+		now := began.After(at)
+		mustAt(t, l, now, func(tx *Tx) {
+			if got := by(tx); got != want {
+				t.Errorf("after %v: blocked for %v; want %v", at, got, want)
+			}
+		})
+		blocks, err := l.Blocks(now)
+		if err != nil || len(blocks) != 1 || blocks[0].Left != want || blocks[0].Times != times ||
+			blocks[0].Age != at-since {
+			t.Errorf("after %v: %+v, %v; want %v, the %d. since %v", at, blocks, err, want, times, since)
+		}
+	}
+	block := func(d time.Duration) func(tx *Tx) time.Duration {
+		return func(tx *Tx) time.Duration { return tx.BlockByHand(networkN(1), d, "x", p) }
+	}
+	strike := func(tx *Tx) time.Duration {
+		_, d := tx.Strike(networkN(1), "x", 1, p)
+		return d
+	}
+	for i := range 5 { // fail2ban prolongs
+		set(time.Duration(i)*time.Second, 10*time.Second, 1, 0, block(10*time.Second))
+	}
+	set(5*time.Second, time.Hour, 1, 0, block(0)) // the guard
+	set(6*time.Second, time.Hour, 1, 0, strike)
+	set(7*time.Second, time.Second, 1, 0, block(time.Second)) // shorter
+	set(time.Minute, 2*time.Hour, 2, time.Minute, strike)     // another offence
+	set(2*time.Minute, 2*time.Hour, 2, time.Minute, block(0))
+
+	// For however long it is prolonged it is sound.
+	const day = 24 * time.Hour
+	set(2*time.Hour, MaxBlock, 2, 2*time.Hour, block(MaxBlock))
+	set(20*day, MaxBlock, 2, 20*day, block(MaxBlock))
+	set(40*day, day, 2, 20*day, block(day))
+}
+
+// The block that holds a client is the one that Look tells of, of all that do the one that runs
+// longest.
 func TestBlockOf(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()

@@ -5,18 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
-// build puts a ledger of the wanted size where there is none, a bad one, or one of
-// another size or an older version. Only one process builds at a time: it holds the lock of the file
-// PATH.new, fills it, and renames it into place, so that nobody ever maps half a
-// ledger and a process killed meanwhile leaves nothing but a PATH.new for the next.
+// build puts a ledger of the wanted size where there is none, a bad one, or one of another size or
+// an older version. Only one process builds at a time: it holds the lock of the file PATH.new,
+// fills it, and renames it into place, so that nobody ever maps half a ledger and a process killed
+// meanwhile leaves nothing but a PATH.new for the next.
 func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (*Ledger, []string, error) {
-	runtime.LockOSThread() // the thread that signs is the one that works
-	defer runtime.UnlockOSThread()
 	fd, err := lockNew(dir, path+".new")
 	if err != nil {
 		return nil, nil, err
@@ -29,10 +26,7 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 	}
 	// The builder's lock is the new ledger's own. Until here it kept others waiting.
 	l.undo.ends()
-	if err := flock(fd, unix.LOCK_UN); err != nil {
-		l.Close()
-		return nil, nil, os.NewSyscallError("flock", err)
-	}
+	l.unlock()
 	return l, notes, nil
 }
 
@@ -50,7 +44,7 @@ func replace(dir int, path string, l *Ledger, clock func() Moment) (*Ledger, []s
 	var notes []string
 	if _, bad := err.(*badFile); bad {
 		if !ours(dir) {
-			return nil, nil, fmt.Errorf("%w; put the ledger in a directory of its own, mode 0700", err)
+			return nil, nil, strange(err)
 		}
 		notes = append(notes, fmt.Sprintf("%v; set aside as %s.bad and begun anew", err, path))
 		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
@@ -97,7 +91,7 @@ func lockNew(dir int, path string) (int, error) {
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: path, Err: err}
 		}
-		if err := lock(fd, func() uint64 { return builder(fd) }, crowdPatience, new(standstill)); err != nil {
+		if err := lock(fd, func() uint64 { return builder(fd) }, nil, crowdPatience, new(standstill)); err != nil {
 			unix.Close(fd)
 			return -1, &os.PathError{Op: "lock", Path: path, Err: err}
 		}
@@ -113,7 +107,7 @@ func lockNew(dir int, path string) (int, error) {
 		}
 		unix.Close(fd)
 	}
-	return -1, ErrBusy
+	return -1, fmt.Errorf("%s: others make and remove it all the time", path)
 }
 
 // ours says whether nobody but us has any business in the directory. In another one, a file in the
@@ -123,12 +117,17 @@ func ours(dir int) bool {
 	return unix.Fstat(dir, &st) == nil && st.Mode&0o077 == 0
 }
 
+// strange says of a bad file what to do where it is not set aside.
+func strange(bad error) error {
+	return fmt.Errorf("%w; if it was the ledger, remove it, else name another place; "+
+		"in a directory of its own, mode 0700, a bad ledger is set aside", bad)
+}
+
 // sign writes into the file that is being built whose turn it is, where a ledger has it too: those
-// who wait see whether the builder goes on. Where it cannot be written they wait twice
-// as long as for one that is stopped.
+// who wait see whether the builder goes on. Where it cannot be written, the kernel is asked.
 func sign(fd int) {
 	var turn [8]byte
-	binary.NativeEndian.PutUint64(turn[:], uint64(unix.Gettid()))
+	binary.NativeEndian.PutUint64(turn[:], uint64(unix.Getpid()))
 	_, _ = unix.Pwrite(fd, turn[:], turnAt)
 }
 
@@ -166,7 +165,8 @@ func (l *Ledger) fill(path string) error {
 	return l.ring.fill()
 }
 
-// fill gives the ring of a new file its first number: one by which Begun tells this ledger from any other.
+// fill gives the ring of a new file its first number: one by which Begun tells this ledger from any
+// other.
 func (r *ring) fill() error {
 	var first uint64
 	if _, err := unix.Getrandom(bytesOf(&first), 0); err != nil {
@@ -218,12 +218,13 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 		l.state.clients, l.state.waiting, l.state.serving = 0, 0, 0
 		to := &Tx{l: l, now: from.now}
 		for i := range old.records() {
-			if c := old.record(i); c.inUse() {
+			if c := old.recordOf(i); c.inUse() {
 				to.adopt(c)
 				to.begin()
 			}
 		}
-		if old.version == version {
+		l.apart.take(old.apart)
+		if old.version > 1 {
 			copy(bytesOf(l.ring), bytesOf(old.ring))
 		} else {
 			l.ring.counted = uint64(l.state.clients) // all of them, for what we know

@@ -14,8 +14,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// buildRole opens a ledger when the gate opens, or when told to if there is none, and says which file that is and what
-// there is to note: LEDGER, GATE or "", CLIENTS.
+// buildRole opens a ledger when the gate opens, or when told to if there is none, and says which
+// file that is and what there is to note: LEDGER, GATE or "", CLIENTS.
 func buildRole(args []string) error {
 	fmt.Println(unix.Gettid())
 	if args[1] == "" {
@@ -53,7 +53,7 @@ func buildRole(args []string) error {
 
 // beginnings are what Open may find where a new file has to be made.
 func beginnings(t *testing.T) map[string]func(path string) {
-	image, old := template(t), version1(t)
+	image, old := template(t), older(t, 1)
 	return map[string]func(path string){
 		"missing": func(string) {},
 		"bad": func(path string) {
@@ -166,8 +166,8 @@ func TestHonestBuilderKilled(t *testing.T) {
 	}
 }
 
-// killAtCall lets the child go on until its n-th system call has ended and kills it there. It reports true if the
-// child has ended before.
+// killAtCall lets the child go on until its n-th system call has ended and kills it there. It
+// reports true if the child has ended before.
 func killAtCall(t *testing.T, c *child, n int) (ended bool) {
 	t.Helper()
 	tid, err := strconv.Atoi(c.line(t))

@@ -16,8 +16,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A file that is a ledger by its header may hold anything behind it. corrupt makes such a file of a furnished one and any
-// bytes: by the first of them all of it is random, or some of its numbers are what a mischievous mind would make them.
+// A file that is a ledger by its header may hold anything behind it. corrupt makes such a file of a
+// furnished one and any bytes: by the first of them all of it is random, or some of its numbers are
+// what a mischievous mind would make them.
 func corrupt(image, data []byte) {
 	if len(data) < 2 {
 		return
@@ -121,7 +122,8 @@ func survive(t *testing.T, path string) {
 	now := Now()
 	for n := range 30 {
 		host := hostN(n)
-		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, host) })
+		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, from(host)) })
+		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, within(wideA, n)) })
 	}
 	checkReports(t, l, now)
 	// A client that nobody has ever seen is counted exactly.
@@ -143,7 +145,7 @@ func survive(t *testing.T, path string) {
 	})
 	// The next boot knows no session any more, and nothing that the last one got wrong.
 	l.boot = bootN(7)
-	mustAt(t, l, now.After(time.Minute), func(tx *Tx) {
+	mustAt(t, l, Moment{10 * time.Second, now.Wall.Add(time.Minute)}, func(tx *Tx) {
 		if n := tx.Totals(); n.Waiting+n.Serving != 0 {
 			t.Errorf("sessions of the boot before: %d waiting, %d serving", n.Waiting, n.Serving)
 		}
@@ -154,9 +156,9 @@ func survive(t *testing.T, path string) {
 }
 
 // workAllRound does each kind of work for one client.
-func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
-	a := from(host)
-	for _, limits := range []Limits{{}, {Serving: 1, Waiting: 1, Conns: 1, Rate: 1, Per: time.Second}, {Conns: math.MaxInt, Per: 24 * time.Hour, Rate: 9}} {
+func workAllRound(t *testing.T, tx *Tx, a Arrival) {
+	host := a.Client.Addr()
+	for _, limits := range []Limits{{}, {Serving: 1, Waiting: 1, Conns: 1, Rate: 1, Per: time.Second, Scarce: 1}, {Conns: math.MaxInt, Per: 24 * time.Hour, Rate: 9}} {
 		a.Limits = limits
 		s := tx.Look(a)
 		if s.BlockLeft < 0 || s.BlockLeft > MaxBlock || s.Blocked != (s.BlockLeft > 0) || s.Arrivals < 0 || s.Conns < 0 ||
@@ -177,7 +179,9 @@ func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
 			tx.begin()
 		}
 		for _, p := range []Penalty{{}, threeStrikes, {Strikes: 1, Within: math.MaxInt64, For: 1, Max: math.MaxInt64}} {
-			if n, d := tx.Strike(a.Network, "x\x00 \xff", p); n < 0 || n > strikesKept || d < 0 || d > MaxBlock {
+			tx.Strike(a.Network, "early", 1+a.Client.Addr().BitLen()%7, p)
+			tx.Forgive(a.Network, "early")
+			if n, d := tx.Strike(a.Network, "x\x00 \xff", 1, p); n < 0 || n > strikesKept || d < 0 || d > MaxBlock {
 				t.Errorf("%v: %d strikes, blocked for %v", host, n, d)
 			}
 			tx.begin()
@@ -193,12 +197,12 @@ func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
 		tx.Remember(a.Network, time.Hour)
 		tx.begin()
 		for _, per := range []time.Duration{math.MinInt64, 0, 1, time.Second, time.Hour, 24 * time.Hour, math.MaxInt64} {
-			if n := tx.BadRcpt(a.Network, per); n < 1 || n > (steps+1)*math.MaxUint8 {
+			if n := tx.BadRcpt(a.Network, per).Bad; n < 1 || n > (steps+1)*math.MaxUint8 {
 				t.Errorf("%v: %d bad recipients within %v", host, n, per)
 			}
-			a.Limits.BadPer = max(per, 1)
-			if s := tx.Look(a); s.BadRcpts < 1 {
-				t.Errorf("%v: %d bad recipients within %v, just after one", host, s.BadRcpts, per)
+			a.Limits.RcptsPer = max(per, 1)
+			if s := tx.Look(a); s.Rcpts.Bad < 1 {
+				t.Errorf("%v: %d bad recipients within %v, just after one", host, s.Rcpts.Bad, per)
 			}
 			tx.begin()
 		}
@@ -208,7 +212,8 @@ func workAllRound(t *testing.T, tx *Tx, host netip.Addr) {
 	tx.Left(time.Hour)
 }
 
-// checkReports holds what administrators see against the file, after the sweep that each report begins with.
+// checkReports holds what administrators see against the file, after the sweep that each report
+// begins with.
 func checkReports(t *testing.T, l *Ledger, now Moment) {
 	t.Helper()
 	mustAt(t, l, now, func(tx *Tx) {
@@ -307,7 +312,7 @@ func TestHonestBody(t *testing.T) {
 		trials = 150
 	}
 	trials1 := trials / 10 // of version 1, which is carried over with whatever is in it
-	image1 := version1(t)
+	image1 := older(t, 1)
 	for seed := range trials + trials1 {
 		data := damage(seed)
 		if seed >= trials {

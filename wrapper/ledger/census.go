@@ -2,9 +2,9 @@ package ledger
 
 import "golang.org/x/sys/unix"
 
-// census tells the sessions of the living from those of the dead, for as long as one look at many of them
-// takes. What it finds out about a process that holds many sessions stands for all of these: else each of
-// 20,000 clients of a room would cost a system call with the lock held.
+// census tells living sessions from dead ones, for as long as one look at many of them takes. What
+// it finds out about a process that holds many sessions holds for all of these: else each of 20,000
+// clients of a room would cost a system call with the lock held.
 type census struct {
 	now   int64
 	reads int  // so many start times it may yet read; processes beyond are only asked whether they exist
@@ -24,7 +24,7 @@ type verdictOn struct {
 // alive says whether the session's very process still runs: the pid exists, is no zombie, and
 // started when the session says.
 func (c *census) alive(s *session) bool {
-	if s.shared != 1 { // one of its kind: it would only push out what is known of a room
+	if !s.shared() { // one of its kind: it would only push out what is known of a room
 		return c.ask(s)
 	}
 	for i := range c.rooms {
@@ -41,7 +41,7 @@ func (c *census) ask(s *session) bool {
 	if !s.exists() {
 		return false
 	}
-	if c.reads == 0 || s.identified(c.now) && !(c.anew && s.shared == 1) {
+	if c.reads == 0 || s.identified(c.now) && !(c.anew && s.shared()) {
 		return true
 	}
 	c.reads--
@@ -49,7 +49,7 @@ func (c *census) ask(s *session) bool {
 }
 
 // exists is the quick half, a fifth of a microsecond: kill(2) with no signal, and
-// without a word to Go's scheduler, since it is called with the lock held.
+// past Go's scheduler, since it is called with the lock held.
 func (s *session) exists() bool {
 	if s.pid == 0 || s.pid > maxPID {
 		return false

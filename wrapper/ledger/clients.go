@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"net/netip"
 	"time"
 )
@@ -8,7 +9,16 @@ import (
 // MaxBlock is the longest block the ledger believes in; a record that says more is garbage.
 const MaxBlock = 31 * 24 * time.Hour
 
-// strikeMemory is how long a strike can matter to any configuration (block within=), or a bad recipient.
+// What a record says of its network, in marks.
+const (
+	byHand    uint8 = 1 << iota // its block is an administrator's
+	delivered                   // a message of its clients was accepted
+	byProgram                   // its block is one of [Tx.BlockForProgram]'s
+	leaver                      // it became known for its hangups; see [Tx.RememberLeaver]
+)
+
+// strikeMemory is how long a strike can matter to any configuration (block within=), or a bad
+// recipient.
 const strikeMemory = 24 * time.Hour
 
 // key is a network as records name it: the IPv6 form of its address, and its bits.
@@ -73,7 +83,7 @@ func (l *Ledger) change(i int) *client {
 }
 
 // inUse says whether there is a client in the record.
-func (c *client) inUse() bool { return c.used == 1 && c.bits <= 128 }
+func (c *client) inUse() bool { return c.used == usedByClient && c.bits <= 128 }
 
 // find is the number of the key's record, or -1.
 func (l *Ledger) find(k key) int {
@@ -88,13 +98,18 @@ func (l *Ledger) find(k key) int {
 }
 
 // place is the number of the key's record, which takes the place of the least important
-// one where there is none yet. It is -1 if all the candidates have live sessions.
+// one where there is none yet. It is -1 if all the candidates have live sessions or blocks by hand.
 func (t *Tx) place(k key) int {
+	return t.placeOf(k, importance{rank: blockedByHand, age: math.MinInt64})
+}
+
+// placeOf is place for one that is so important itself: nothing that is more so goes for it.
+func (t *Tx) placeOf(k key, as importance) int {
 	l := t.l
 	if i := l.find(k); i >= 0 {
 		return i
 	}
-	at, _ := t.least(k)
+	at := t.least(k, as)
 	if at < 0 {
 		return -1
 	}
@@ -102,14 +117,15 @@ func (t *Tx) place(k key) int {
 	if !c.inUse() {
 		t.state().clients++
 	}
-	*c = client{addr: k.addr, bits: k.bits, used: 1, epoch: l.header.epoch, seen: t.now}
+	*c = client{addr: k.addr, bits: k.bits, used: usedByClient, epoch: l.header.epoch, seen: t.now}
 	return at
 }
 
-// least is the least important record in the key's buckets; at is -1 if all are live.
-func (t *Tx) least(k key) (at int, least importance) {
-	at, least = -1, importance{live, 0}
-	for _, b := range t.l.buckets(k) {
+// least is the least important record in the key's buckets, or -1 if that is the newcomer.
+func (t *Tx) least(k key, as importance) int {
+	at, least := -1, as
+	buckets := t.l.buckets(k)
+	for _, b := range buckets {
 		free := int64(0)
 		for i := b * ways; i < (b+1)*ways; i++ {
 			v := t.importance(t.l.record(i))
@@ -122,43 +138,63 @@ func (t *Tx) least(k key) (at int, least importance) {
 			}
 		}
 	}
-	return at, least
+	if least.rank > expired { // something is lost
+		return t.leastOfCrowd(k, buckets, as)
+	}
+	return at
 }
 
-// importance orders records by what is lost with them. Within a rank the older goes first.
+// importance orders records by what is lost with them. The largest crowd's go first, and within a
+// rank the older.
 type importance struct {
-	rank int
-	age  int64
+	crowd int // by how many records it has too much, 0 = there is none; see crowd.go
+	rank  int
+	age   int64
 }
 
 // The ranks, least important first.
 const (
-	empty   = iota
-	expired // nothing in it can matter any more
-	history // strikes, bad recipients, arrivals, blocks gone by
-	known
-	blocked // the one that ends soonest goes first
-	live    // never goes
+	empty         = iota
+	expired       // nothing in it can matter any more
+	history       // strikes, bad recipients, arrivals, blocks gone by
+	known         // waited once, or a few times within hours
+	blocked       // the one that ends soonest goes first
+	trusted       // the one that came in fewer hours goes first
+	blockedByHand // goes for others of its kind only
+	live          // never goes
 )
 
 func (a importance) less(b importance) bool {
-	return a.rank < b.rank || a.rank == b.rank && a.age < b.age
+	switch {
+	case a.crowd != b.crowd:
+		return a.crowd > b.crowd
+	case a.rank != b.rank:
+		return a.rank < b.rank
+	}
+	return a.age < b.age
 }
 
 func (t *Tx) importance(c *client) importance {
 	switch {
+	case c.used == usedByWide && t.sessionsOf(c) > 0:
+		return importance{rank: live}
 	case !c.inUse():
-		return importance{empty, 0}
+		return importance{rank: empty}
 	case t.sessionsOf(c) > 0:
-		return importance{live, 0}
+		return importance{rank: live}
+	case c.blockLeft(t.now) > 0 && c.marks&byHand != 0:
+		return importance{rank: blockedByHand, age: c.blockTill}
 	case c.blockLeft(t.now) > 0:
-		return importance{blocked, c.blockTill}
+		return importance{rank: blocked, age: c.blockTill}
+	case c.trusted(t.now):
+		const visit = 1 << 48 // more than any ledger time
+		return importance{rank: trusted, age: int64(c.visits)*visit + c.knownTill}
 	case c.known(t.now):
-		return importance{known, c.knownTill}
+		return importance{rank: known, age: c.knownTill}
 	case t.now-c.seen > strikeMemory.Milliseconds() && c.escalation(t.now, MaxBlock) == 0:
-		return importance{expired, c.seen}
+		return importance{rank: expired, age: c.seen}
 	}
-	return importance{history, c.seen}
+	return importance{rank: history, age: c.seen}
 }
 
 // blockLeft is how long the block still runs, in ms; 0 = there is none.
@@ -182,29 +218,6 @@ func (c *client) known(now int64) bool {
 	return now < c.knownTill && c.knownTill-now <= MaxBlock.Milliseconds()
 }
 
-// strikesWithin counts the strikes of the last d.
-func (c *client) strikesWithin(now int64, d time.Duration) int {
-	n := 0
-	for _, at := range c.strikes {
-		if at > 0 && at <= now && now-at < d.Milliseconds() {
-			n++
-		}
-	}
-	return n
-}
-
-// badWithin is how many bad recipients there were within the time.
-func (c *client) badWithin(now int64, per time.Duration) int {
-	w := c.bad
-	w.advance(now, badPer(per))
-	return w.count()
-}
-
-// badPer keeps the time of a window to what the ledger can count.
-func badPer(per time.Duration) time.Duration {
-	return max(time.Millisecond, min(per, strikeMemory))
-}
-
 // why is the reason of the last strike or block.
 func (c *client) why() string {
 	n := 0
@@ -226,14 +239,14 @@ func (c *client) setReason(reason string) {
 	}
 }
 
-// adopt copies a record of another ledger, less its sessions, unless whatever it
+// adopt takes over a record of another ledger, less its sessions, unless whatever it
 // could take the place of matters more.
-func (t *Tx) adopt(old *client) {
-	k := key{old.addr, old.bits}
-	if at, least := t.least(k); t.l.find(k) < 0 && (at < 0 || t.importance(old).less(least)) {
+func (t *Tx) adopt(old client) {
+	i := t.placeOf(key{old.addr, old.bits}, t.importance(&old))
+	if i < 0 {
 		return
 	}
-	c := t.l.record(t.place(k))
-	*c = *old
+	c := t.l.record(i)
+	*c = old
 	c.epoch, c.sessions, c.first = t.l.header.epoch, 0, 0
 }

@@ -64,8 +64,8 @@ func ThisBoot() Boot {
 	return boot
 }
 
-// endOfTime is the last ledger time that is believed, in the year 2527. The wall clock is no measure: on a
-// machine without one of its own it says 1970 until the network tells better.
+// endOfTime is the last ledger time that is believed, in the year 2527. The wall clock is no
+// measure: on a machine without one of its own it says 1970 until the network tells better.
 const endOfTime = 1 << 44
 
 // tick brings the clock up to now and returns the ledger time in ms. It must be
@@ -74,23 +74,49 @@ func (l *Ledger) tick(now Moment) int64 {
 	h, s := l.header, l.state
 	boot, wall := now.Boot.Milliseconds(), now.Wall.UnixMilli()
 	switch {
-	case h.bootSum != l.bootSum(),
-		h.boot != l.boot && h.boot != Boot{} && l.boot != Boot{},
-		boot+h.offset < s.lastTick-time.Hour.Milliseconds():
+	case h.bootSum != l.bootSum():
 		l.newBoot(boot, wall)
-	case h.boot != l.boot && l.boot != Boot{}:
+	case l.rebooted(boot, wall):
+		n := l.totalsOf(s)
+		l.forgotten = min(n.Waiting+n.Serving, int(l.geo.slots))
+		l.newBoot(boot, wall)
+	case h.boot == Boot{} && l.boot != Boot{}:
 		h.boot = l.boot
 		h.bootSum = l.bootSum()
 	}
 	// Two processors' clocks may differ by a hair; time does not go back for that.
-	tick := max(boot+h.offset, s.lastTick)
-	s.lastTick, s.lastWall = tick, wall
-	return tick
+	// And now may be old: it was read before the wait for the lock.
+	if tick := boot + h.offset; tick > s.lastTick {
+		s.lastTick, s.lastWall = tick, wall
+	}
+	return s.lastTick
+}
+
+// bootShift is how far two readings of the clocks may differ about the moment of boot (btime in
+// proc(5)) in one boot, in ms, unless somebody sets the wall clock.
+const bootShift = 5000
+
+// rebooted says whether the kernel has booted since the last work. Another boot id alone proves
+// nothing: a container manager may bind one over the kernel's, and a unit with
+// ProtectKernelTunables= takes that away, so that two processes of one boot see two. The clocks
+// must agree: wall clock and CLOCK_BOOTTIME together tell of another moment of boot. A clock of the
+// past, in whatever boot, is no time to go on with.
+func (l *Ledger) rebooted(boot, wall int64) bool {
+	h, s := l.header, l.state
+	back := s.lastTick - (boot + h.offset)
+	if back > time.Hour.Milliseconds() {
+		return true
+	}
+	if h.boot == l.boot || h.boot == (Boot{}) || l.boot == (Boot{}) {
+		return false
+	}
+	wasBooted, isBooted := s.lastWall-(s.lastTick-h.offset), wall-boot
+	return max(isBooted-wasBooted, wasBooted-isBooted) > bootShift
 }
 
 // newBoot forgets the sessions of the boot before and sets the clock on. A process killed
-// in the midst of it leaves it to the next. The state is undone then, lest the time
-// away count twice; the header is not, but its sum does not fit until the very end.
+// in the midst of it leaves it to the next. The state is undone then, or the time
+// away would count twice; the header is not, but its sum does not fit until the very end.
 func (l *Ledger) newBoot(boot, wall int64) {
 	h, s := l.header, l.state
 	l.save(stateAt, len(bytesOf(s)))
@@ -105,7 +131,7 @@ func (l *Ledger) newBoot(boot, wall int64) {
 	h.epoch++
 	h.offset = last - boot
 	s.lastTick, s.lastWall = last, wall
-	l.undo.used.Store(0)
+	l.forget()
 	h.boot = l.boot
 	h.bootSum = l.bootSum()
 }

@@ -16,7 +16,8 @@ func jumping(m Moment) Moment {
 	return m
 }
 
-// However the wall clock jumps between any two pieces of work, everything lasts as long as it was to last.
+// However the wall clock jumps between any two pieces of work, everything lasts as long as it was
+// to last.
 func TestTimeOfAJumpingWallClock(t *testing.T) {
 	l := newLedger(t, MinClients)
 	start := Now()
@@ -25,7 +26,7 @@ func TestTimeOfAJumpingWallClock(t *testing.T) {
 	mustAt(t, l, start, func(tx *Tx) {
 		tx.Block(network, time.Hour, "test", Penalty{})
 		tx.Remember(networkN(2), time.Hour)
-		tx.Strike(networkN(3), "test", Penalty{Strikes: 8, Within: time.Hour, For: time.Hour, Max: time.Hour})
+		tx.Strike(networkN(3), "test", 1, Penalty{Strikes: 8, Within: time.Hour, For: time.Hour, Max: time.Hour})
 		s, _ := tx.Enter(a, Self())
 		tx.Serve(s)
 	})
@@ -55,8 +56,9 @@ func TestTimeOfAJumpingWallClock(t *testing.T) {
 	}
 }
 
-// Each block of a network is twice as long as the one before, up to the longest, and a network that has behaved as long
-// as that begins anew. No administrator's block is longer than the longest there is.
+// Each block of a network is twice as long as the one before, up to the longest, and a network that
+// has behaved as long as that begins anew. No administrator's block is longer than the longest
+// there is.
 func TestTimeOfBlocks(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -64,11 +66,11 @@ func TestTimeOfBlocks(t *testing.T) {
 	network := networkN(1)
 	earn := func() (d time.Duration) {
 		mustAt(t, l, jumping(now), func(tx *Tx) {
-			if n, d := tx.Strike(network, "test", p); n != 1 || d != 0 {
+			if n, d := tx.Strike(network, "test", 1, p); n != 1 || d != 0 {
 				t.Errorf("after a block, the first strike: %d, %v", n, d)
 			}
 			var n int
-			if n, d = tx.Strike(network, "test", p); n != 2 {
+			if n, d = tx.Strike(network, "test", 1, p); n != 2 {
 				t.Errorf("the second strike is number %d", n)
 			}
 		})
@@ -92,7 +94,7 @@ func TestTimeOfBlocks(t *testing.T) {
 		for _, tt := range []struct{ d, want time.Duration }{
 			{time.Millisecond, time.Millisecond}, {time.Hour, time.Hour}, {MaxBlock, MaxBlock}, {MaxBlock + 1, MaxBlock}, {100 * year, MaxBlock},
 		} {
-			if d := tx.Block(network, tt.d, "test", Penalty{}); d != tt.want {
+			if d := tx.BlockByHand(network, tt.d, "test", Penalty{}); d != tt.want {
 				t.Errorf("a block of %v is %v long; want %v", tt.d, d, tt.want)
 			}
 			if s := tx.Look(from(hostN(1))); s.BlockLeft != tt.want {
@@ -114,7 +116,7 @@ func TestTimeOfStrikes(t *testing.T) {
 	now := Now()
 	for n := range 20 {
 		mustAt(t, l, jumping(now), func(tx *Tx) {
-			if strikes, d := tx.Strike(networkN(1), "test", Penalty{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: time.Hour}); d != 0 ||
+			if strikes, d := tx.Strike(networkN(1), "test", 1, Penalty{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: time.Hour}); d != 0 ||
 				strikes != min(n+1, 2) {
 				t.Errorf("strike %d counts as %d and blocks for %v", n+1, strikes, d)
 			}
@@ -127,7 +129,7 @@ func TestTimeOfStrikes(t *testing.T) {
 func TestTimeOfTheKnown(t *testing.T) {
 	l := newLedger(t, MinClients)
 	for n, do := range []func(*Tx){
-		func(tx *Tx) { tx.Strike(networkN(0), "test", threeStrikes) },
+		func(tx *Tx) { tx.Strike(networkN(0), "test", 1, threeStrikes) },
 		func(tx *Tx) { tx.Block(networkN(1), time.Millisecond, "test", Penalty{}) },
 	} {
 		must(t, l, func(tx *Tx) {
@@ -144,13 +146,14 @@ func TestTimeOfTheKnown(t *testing.T) {
 	}
 }
 
-// What a client still earns by a session from before does not shorten the block that an administrator put on it.
+// What a client still earns by a session from before does not shorten the block that an
+// administrator put on it.
 func TestTimeOfBlocksInForce(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		tx.Block(networkN(1), 7*24*time.Hour, "admin", Penalty{})
 		for range 3 {
-			tx.Strike(networkN(1), "test", threeStrikes)
+			tx.Strike(networkN(1), "test", 1, threeStrikes)
 		}
 		if s := tx.Look(from(hostN(1))); s.BlockLeft != 7*24*time.Hour {
 			t.Errorf("after three strikes a block of seven days has %v left", s.BlockLeft)
@@ -174,7 +177,7 @@ func TestUnblock(t *testing.T) {
 		for _, n := range networks {
 			mustAt(t, l, now, func(tx *Tx) {
 				tx.Block(netip.MustParsePrefix(n), time.Hour, "test", Penalty{})
-				tx.Strike(netip.MustParsePrefix(n), "test", Penalty{})
+				tx.Strike(netip.MustParsePrefix(n), "test", 1, Penalty{})
 			})
 		}
 		freed, err := l.Unblock(now, netip.MustParsePrefix(tt.free))
@@ -183,7 +186,7 @@ func TestUnblock(t *testing.T) {
 		}
 		for _, n := range freed {
 			mustAt(t, l, now, func(tx *Tx) {
-				if n, d := tx.Strike(n, "test", Penalty{Strikes: 2, Within: time.Hour, For: time.Hour, Max: time.Hour}); n != 1 || d != 0 {
+				if n, d := tx.Strike(n, "test", 1, Penalty{Strikes: 2, Within: time.Hour, For: time.Hour, Max: time.Hour}); n != 1 || d != 0 {
 					t.Errorf("the first strike after it was unblocked: %d, %v", n, d)
 				}
 			})

@@ -173,8 +173,8 @@ func TestCrashAsABootBegins(t *testing.T) {
 	t.Logf("%d instructions, %d states of the file", n, states)
 }
 
-// crashRole does ten deeds in one work, as far as there are so many before the K-th, and kills itself: PATH, K. The undo
-// log has no room for all of them.
+// crashRole does ten deeds in one work, as far as there are so many before the K-th, and kills
+// itself: PATH, K. The undo log has no room for all of them.
 func crashRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -191,7 +191,8 @@ func crashRole(args []string) error {
 	})
 }
 
-// A process that kills itself between any two of its deeds leaves all as it was, and the lock to others.
+// A process that kills itself between any two of its deeds leaves all as it was, and the lock to
+// others.
 func TestCrashBetweenDeeds(t *testing.T) {
 	l := newLedger(t, MinClients)
 	furnish(t, l, Now(), Self())
@@ -251,7 +252,7 @@ func hammerRole(args []string) error {
 		if err == nil && n%2 == 0 {
 			err = l.Do(Now(), func(t *Tx) { t.Leave(s) })
 		}
-		if err != nil && err != ErrBusy && err != ErrCrowded {
+		if err != nil && !held(err) {
 			return err
 		}
 	}

@@ -53,8 +53,8 @@ func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
 		tx.Block(networkN(blockedN), 10*time.Minute, "test", Penalty{})
 		tx.Block(networkN(trimmedN), 10*time.Minute, "test", Penalty{})
 		tx.Remember(networkN(knownN), time.Hour)
-		tx.Strike(networkN(offenderN), "test", threeStrikes)
-		tx.Strike(networkN(offenderN), "test", threeStrikes)
+		tx.Strike(networkN(offenderN), "test", 1, threeStrikes)
+		tx.Strike(networkN(offenderN), "test", 1, threeStrikes)
 		for range 5 {
 			tx.BadRcpt(networkN(guesserN), time.Hour)
 		}
@@ -85,7 +85,7 @@ func deeds() []deed {
 		}},
 		{name: "block ended by a trim", do: func(t *Tx) {
 			i := t.l.find(keyOf(networkN(trimmedN)))
-			t.drop(begunBlock{t.l.record(i).blockedAt, i})
+			t.drop(begunBlock{at: t.l.record(i).blockedAt, record: i})
 		}},
 		{name: "end of a trim", do: func(t *Tx) { t.trimmed(7, t.l.ring.begun.Load()) }},
 		{name: "look", do: func(t *Tx) { t.Look(from(hostN(blockedN))) }},
@@ -104,6 +104,12 @@ func deeds() []deed {
 			a.Delay = time.Minute
 			t.Enter(a, nobody)
 		}},
+		{name: "enter in a wider network", do: func(t *Tx) { t.Enter(within(wideA, 1), nobody) }},
+		{name: "enter in a wider network, serve and leave", do: func(t *Tx) {
+			s, _ := t.Enter(within(wideA, 1), nobody)
+			t.Serve(s)
+			t.Leave(s)
+		}},
 		{name: "hand", do: func(t *Tx) { t.Hand(t.sessionOf(hostN(crowded), 1), nobody) }},
 		{name: "hand and serve", do: func(t *Tx) {
 			s, _ := t.Hand(t.sessionOf(hostN(crowded), 0), nobody)
@@ -115,17 +121,27 @@ func deeds() []deed {
 			t.Keep(s.process, func(s Session) bool { return s.slot/3 != crowded })
 		}},
 		{name: "remember", do: func(t *Tx) { t.Remember(networkN(strangerN), time.Hour) }},
-		{name: "strike", do: func(t *Tx) { t.Strike(networkN(knownN), "early", threeStrikes) }},
-		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", threeStrikes) }},
+		{name: "hangup", do: func(t *Tx) {
+			s, _ := t.Enter(from(hostN(strangerN)), nobody)
+			t.HungUp(networkN(strangerN), 2*time.Second, time.Hour)
+			t.Leave(s)
+		}},
+		{name: "strike", do: func(t *Tx) { t.Strike(networkN(knownN), "early", 1, threeStrikes) }},
+		{name: "strikes at once", do: func(t *Tx) { t.Strike(networkN(knownN), "early", 2, threeStrikes) }},
+		{name: "forgive", do: func(t *Tx) { t.Forgive(networkN(offenderN), "test") }},
+		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", 1, threeStrikes) }},
 		{name: "block of a wide network", do: func(t *Tx) {
 			t.Block(netip.MustParsePrefix("10.0.0.0/9"), time.Hour, "admin", Penalty{})
 		}},
 		{name: "block anew of no certain length", do: func(t *Tx) { t.Block(networkN(blockedN), 0, "guard", threeStrikes) }},
+		{name: "block by hand", do: func(t *Tx) { t.BlockByHand(networkN(knownN), time.Hour, "admin", threeStrikes) }},
+		{name: "delivery", do: func(t *Tx) { t.Delivered(networkN(knownN)) }},
+		{name: "remember again", do: func(t *Tx) { t.Remember(networkN(knownN), time.Hour) }},
 		{name: "bad recipient", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), time.Hour) }},
 		{name: "bad recipient of another time", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), 24*time.Hour) }},
 		{name: "bad recipient of a stranger", do: func(t *Tx) { t.BadRcpt(networkN(strangerN), time.Hour) }},
 		{name: "bad recipient too many", do: func(t *Tx) {
-			if t.BadRcpt(networkN(guesserN), time.Hour) > 5 {
+			if t.BadRcpt(networkN(guesserN), time.Hour).Bad > 5 {
 				t.Block(networkN(guesserN), 0, "guard", threeStrikes)
 			}
 			t.Count(12)

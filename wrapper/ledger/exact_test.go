@@ -45,12 +45,15 @@ func arriveRole(args []string) error {
 // ledger, but a test counts, and on a slow machine a second may be too short for a crowd.
 func untilFree(work func() error) (err error) {
 	for began := time.Now(); time.Since(began) < lab.Patience; {
-		if err = work(); !errors.Is(err, ErrBusy) && !errors.Is(err, ErrCrowded) {
+		if err = work(); !held(err) {
 			break
 		}
 	}
 	return err
 }
+
+// held says whether the error is that others had the lock.
+func held(err error) bool { return errors.Is(err, ErrBusy) || errors.Is(err, ErrCrowded) }
 
 // P processes with N arrivals each are P×N arrivals.
 func TestExactArrivals(t *testing.T) {
@@ -86,8 +89,8 @@ func TestExactArrivals(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// crowdRole is one client of a crowd, at the same moment as all the others; if it got in it stays until the parent
-// has a word: LEDGER, GATE.
+// crowdRole is one client of a crowd, at the same moment as all the others; if it got in it stays
+// until the parent has a word: LEDGER, GATE.
 func crowdRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -107,7 +110,7 @@ func crowdRole(args []string) error {
 			said = "yes"
 		}
 	})
-	if err == ErrBusy {
+	if errors.Is(err, ErrBusy) {
 		said = "busy"
 	} else if err != nil && err != ErrCrowded { // a crowded ledger lets nobody in
 		return err
@@ -133,6 +136,12 @@ func crowdEnters(t *Tx, self Process) bool {
 // crowd lets n clients arrive at once, a process each, counts their answers, and sends them home.
 func crowd(t *testing.T, program, path string, n int) map[string]int {
 	t.Helper()
+	return crowdOf(t, program, path, n, "crowd")
+}
+
+// crowdOf is crowd of those that play the role. Each is told its number.
+func crowdOf(t *testing.T, program, path string, n int, role string) map[string]int {
+	t.Helper()
 	gate, err := unix.Open(path+".gate", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
 	if err == nil {
 		err = unix.Flock(gate, unix.LOCK_EX)
@@ -141,8 +150,8 @@ func crowd(t *testing.T, program, path string, n int) map[string]int {
 		t.Fatal(err)
 	}
 	var all []*child
-	for range n {
-		all = append(all, startAs(t, program, nil, nil, "crowd", path, path+".gate"))
+	for i := range n {
+		all = append(all, startAs(t, program, nil, nil, role, path, path+".gate", fmt.Sprint(i)))
 	}
 	for _, c := range all {
 		c.line(t)
@@ -163,8 +172,9 @@ func crowd(t *testing.T, program, path string, n int) map[string]int {
 	return said
 }
 
-// Of a thousand that come at once with a limit of 5, exactly 5 get in; of those that come when they have gone, the
-// two that the rate still allows. None has to do without the ledger, though nobody waits for long.
+// Of a thousand that come at once with a limit of 5, exactly 5 get in; of those that come when they
+// have gone, the two that the rate still allows. None has to do without the ledger, though nobody
+// waits for long.
 func TestExactConnsOfAThousand(t *testing.T) {
 	program := plainProgram(t) // a thousand race detectors have no room
 	for try := 1; ; try++ {
@@ -188,7 +198,8 @@ func TestExactConnsOfAThousand(t *testing.T) {
 	}
 }
 
-// Never more than N in any window of Per, wherever it begins, and nobody waits more than a sixteenth too long.
+// Never more than N in any window of Per, wherever it begins, and nobody waits more than a
+// sixteenth too long.
 func TestExactWindow(t *testing.T) {
 	for _, per := range []time.Duration{time.Second, time.Minute, 7*time.Minute + 13*time.Millisecond, 24 * time.Hour} {
 		for seed := range uint64(40) {
@@ -198,7 +209,8 @@ func TestExactWindow(t *testing.T) {
 	}
 }
 
-// checkWindow plays random arrivals against one window and holds each answer against the list of all that got in.
+// checkWindow plays random arrivals against one window and holds each answer against the list of
+// all that got in.
 func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 	t.Helper()
 	var w window[uint16]
@@ -223,7 +235,7 @@ func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 		}
 		w.advance(now, per)
 		if w.count() < n {
-			w.add()
+			w.add(1)
 			in = append(in, now)
 			if got := among(ms); got > n {
 				t.Fatalf("%d in a window of %v; the limit is %d", got, per, n)
@@ -242,7 +254,7 @@ func TestExactWindowOverflow(t *testing.T) {
 	var w window[uint16]
 	w.advance(1e12, time.Minute)
 	for range 70000 {
-		w.add()
+		w.add(1)
 	}
 	if got := w.count(); got != 65535 {
 		t.Errorf("70000 arrivals in one step count as %d; want 65535", got)
@@ -259,7 +271,7 @@ func TestExactWindowOfTwoLengths(t *testing.T) {
 			per = time.Minute
 		}
 		if w.advance(now, per); w.count() < 3 {
-			w.add()
+			w.add(1)
 			let++
 		}
 	}

@@ -27,7 +27,8 @@ func diskFullRole(args []string) error {
 	if err := refusesToBegin(path, unix.ENOSPC); err != nil {
 		return err
 	}
-	// A file of the right size that is nothing but a hole, as a careless copy might leave, on a full disk.
+	// A file of the right size that is nothing but a hole, as a careless copy might leave, on a
+	// full disk.
 	if err := os.WriteFile(path+".sparse", nil, 0o600); err != nil {
 		return err
 	}
@@ -37,7 +38,8 @@ func diskFullRole(args []string) error {
 	return holeOnFullDisk(path)
 }
 
-// refusesToBegin checks that no ledger can be made, that Open says why, and that nothing is left of the attempt.
+// refusesToBegin checks that no ledger can be made, that Open says why, and that nothing is left of
+// the attempt.
 func refusesToBegin(path string, want error) error {
 	for range 3 {
 		_, _, err := Open(path, MinClients, ThisBoot())
@@ -67,7 +69,8 @@ func becomesLedger(path string) error {
 	return err
 }
 
-// holeOnFullDisk checks that a ledger that was not allocated in full costs an error when the disk is full, not a process.
+// holeOnFullDisk checks that a ledger that was not allocated in full costs an error when the disk
+// is full, not a process.
 func holeOnFullDisk(path string) error {
 	if err := os.Remove(path + ".sparse"); err != nil {
 		return err
@@ -115,7 +118,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// sizeLimitRole may not write files as large as a ledger: LEDGER. There is a signal for that too, SIGXFSZ.
+// sizeLimitRole may not write files as large as a ledger: LEDGER. There is a signal for that too,
+// SIGXFSZ.
 func sizeLimitRole(args []string) error {
 	size := uint64(geometryFor(MinClients).size())
 	for _, limit := range []uint64{0, page, size - 1} {

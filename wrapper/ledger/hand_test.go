@@ -10,7 +10,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A session that is handed stays what it is, where it is; only its process and its token are others.
+// A session that is handed stays what it is, where it is; only its process and its token are
+// others.
 func TestSessionsAreHanded(t *testing.T) {
 	for _, serving := range []bool{false, true} {
 		l := newLedger(t, MinClients)
@@ -36,7 +37,7 @@ func TestSessionsAreHanded(t *testing.T) {
 			if err := audit(l); err != nil {
 				t.Error(err)
 			}
-			before.shared, before.checked = 0, tx.now
+			before.flags, before.checked = 0, tx.now
 		})
 		if is != before {
 			t.Errorf("it is %+v; want %+v", is, before)
@@ -195,7 +196,8 @@ func TestSessionsAreKept(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A ledger of another size knows the sessions by the tokens that the one before gave, as far as it has such slots.
+// A ledger of another size knows the sessions by the tokens that the one before gave, as far as it
+// has such slots.
 func TestSessionsKeepTheirTokens(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, 16384) // 8192 slots

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// The key 00 01 … 0f and inputs 00 01 …, of each length the paper and the reference code give a result for.
+// The key 00 01 … 0f and inputs 00 01 …, of each length the paper and the reference code give a
+// result for.
 func TestUnguessableSipHash(t *testing.T) {
 	key := [2]uint64{0x0706050403020100, 0x0f0e0d0c0b0a0908}
 	want := map[int]string{
@@ -88,7 +89,8 @@ func TestUnguessableSpread(t *testing.T) {
 			for _, n := range count {
 				sum += float64(n-each) * float64(n-each) / each
 			}
-			// Chi-square of 1,023 degrees of freedom: mean 1,023, deviation 45; six of these are no accident.
+			// Chi-square of 1,023 degrees of freedom: mean 1,023, deviation 45; six of these are no
+			// accident.
 			if mean := float64(buckets - 1); sum < mean-6*45 || sum > mean+6*45 {
 				t.Errorf("%s, choice %d: chi-square %.0f for %d buckets", tt.name, choice, sum, buckets)
 			}

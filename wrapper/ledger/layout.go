@@ -4,8 +4,8 @@ import "sync/atomic"
 
 const (
 	magic   = "sendwrap"
-	version = 2
-	oldest  = 1 // of which the layout is the same, but for bytes that were zero
+	version = 3
+	oldest  = 1 // whose files are carried over; see older.go
 
 	page        = 4096
 	stateAt     = page / 2
@@ -14,6 +14,7 @@ const (
 	undoAt      = page
 	undoSize    = 2 * page
 	turnAt      = undoAt + 8 // of undo.turn
+	bellAt      = turnAt + 8
 	totalsAt    = undoAt + undoSize
 	totalsSize  = 2 * page
 	bitmapAt    = totalsAt + totalsSize
@@ -27,6 +28,7 @@ const (
 	ringSize    = 64
 	ringHead    = 32 // of the ring, what stands before its members
 	memberSize  = 24
+	apartAt     = totalsAt + totalsSize - page/4
 )
 
 // Bounds of the geometry that Open accepts, in client records.
@@ -64,10 +66,23 @@ type state struct {
 	serving  uint32
 	clients  uint32 // records in use
 	stressed uint32 // 1 while the greet delay is shortened
+	soughtAt int64  // ledger time of the last look for idle sessions, ms; 0 in older files
+	wanted   uint32 // places since then; see WantPlaces
+	_        uint32
 }
 
-// ring tells on which networks blocks have begun lately, and how many there can be at most. It stands
-// apart from the state, since it changes only when a block begins or a Trim looks.
+// apart is counted without the lock, each in one atomic step: what happens to clients while the
+// lock is not to be had.
+type apart struct {
+	verdicts [Verdicts]atomic.Uint64
+	open     [causes]atomic.Uint64
+	idle     atomic.Uint64    // sessions that were ended for being idle
+	told     [8]atomic.Uint64 // what was told last, and when; see Tells
+	rooms    [8]atomic.Uint64 // that serve with this file; see Sign
+}
+
+// ring tells on which networks blocks have begun lately, and how many there can be at most. It
+// stands apart from the state, since it changes only when a block begins or a Trim looks.
 type ring struct {
 	begun     atomic.Uint64        // running number of the last block that has begun; the first of a file is random
 	counted   uint64               // so many blocks ran at most
@@ -86,8 +101,9 @@ type ringMember struct {
 // undo is the head of the undo log; entries follow it.
 type undo struct {
 	used atomic.Uint64 // bytes of entries that count; 0 = no work under way
-	turn atomic.Uint64 // how often the lock was taken, and in the low half by which thread; a hint to those who wait
-	_    [undoHead - 16]byte
+	turn atomic.Uint64 // how often the lock was taken, and in the low half by which process; see holder
+	bell bell
+	_    [undoHead - 24]byte
 }
 
 // saved is the head of one entry of the undo log; the bytes that stood at "at" follow it.
@@ -107,29 +123,29 @@ type totals struct {
 type client struct {
 	addr      [16]byte // IPv4 in its IPv6-mapped form
 	bits      uint8    // of that form
-	used      uint8
-	_         [2]byte
-	epoch     uint32 // for which sessions and first hold
-	sessions  uint32 // live sessions as far as anybody has noticed
-	first     uint32 // its first session: slot number + 1, 0 = none
+	used      uint8    // see usedByClient
+	visits    uint8    // hours in which it came while it was known; full stays full
+	marks     uint8    // see byHand and those after it
+	epoch     uint32   // for which sessions and first hold
+	sessions  uint32   // live sessions as far as anybody has noticed
+	first     uint32   // its first session: slot number + 1, 0 = none; see usedByWide
 	seen      int64
 	knownTill int64
 	blockedAt int64
 	blockTill int64
 	blocks    uint32 // blocks so far, each of which doubles the next
-	_         uint32
-	strikes   [strikesKept]int64 // newest first
-	rate      window[uint16]     // arrivals
-	reason    [reasonSize]byte   // of the last strike or block
-	bad       window[uint8]      // bad recipients; versions before 2 write 0
-	_         [8]byte
+	visited   uint32 // the last hour counted in visits, since 1970
+	strikes   strikes
+	rate      window[uint16]   // arrivals
+	reason    [reasonSize]byte // of the last strike or block
+	bad, good window[uint8]    // recipients that the MTA rejected, and that had a message
 }
 
 // session is one slot: a connection that counts.
 type session struct {
 	pid     uint32
 	state   uint8 // slotFree, slotWaiting, slotServing
-	shared  uint8 // 1: the process holds many sessions and is never signalled for one of them
+	flags   uint8 // see inRoom and inWide
 	port    uint16
 	start   uint64 // start time of the process, clock ticks since boot; 0 = could not be read
 	since   int64
@@ -140,6 +156,18 @@ type session struct {
 	prev    uint32
 	delay   uint32 // ms that a waiting session is to wait; 0 = not at all, or unknown: older builds write 0
 }
+
+// What used says of a record, if it is in use.
+const (
+	usedByClient uint8 = iota + 1
+	usedByWide         // it counts the sessions of a wider network: first is how many are served
+)
+
+// What a slot says of its session, in flags.
+const (
+	inRoom uint8 = 1 << iota // its process holds many and is never signalled for one of them
+	inWide                   // its wider network counts it, too
+)
 
 const (
 	slotFree uint8 = iota

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// What a session has left to wait goes down to nothing, and is nothing for one that serves or was never told.
+// What a session has left to wait goes down to nothing, and is nothing for one that serves or was
+// never told.
 func TestSessionsHaveTimeLeft(t *testing.T) {
 	for _, tt := range []struct {
 		delay, after, want time.Duration
@@ -45,7 +46,8 @@ func TestSessionsHaveTimeLeft(t *testing.T) {
 	}
 }
 
-// A session that is handed while it waits has as long to wait as before; a slot that is used again has nothing of that.
+// A session that is handed while it waits has as long to wait as before; a slot that is used again
+// has nothing of that.
 func TestSessionsHaveTimeLeftByThemselves(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -102,7 +104,8 @@ func TestSessionsHaveNoTimeLeftByGarbage(t *testing.T) {
 	}
 }
 
-// A room's clients wait as long as the room says; only a process of its own passes for an MTA after a while.
+// A room's clients wait as long as the room says; only a process of its own passes for an MTA after
+// a while.
 func TestSessionsOfARoomAreNeverOverdue(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Damage to single numbers of a furnished ledger, in which hosts 0 to 9 have three sessions each, in slots 0 to 29.
+// Damage to single numbers of a furnished ledger, in which hosts 0 to 9 have three sessions each,
+// in slots 0 to 29.
 func damages() map[string]func(l *Ledger) {
 	slot := func(host, n int) int { return host*3 + n }
 	record := func(l *Ledger, host int) *client { return l.record(l.find(keyOf(networkN(host)))) }
@@ -41,7 +42,8 @@ func damages() map[string]func(l *Ledger) {
 	}
 }
 
-// Whatever is wrong with one number: after all have looked once, each client has the sessions that it has.
+// Whatever is wrong with one number: after all have looked once, each client has the sessions that
+// it has.
 func TestHonestLinks(t *testing.T) {
 	for name, damage := range damages() {
 		t.Run(name, func(t *testing.T) {
@@ -130,8 +132,8 @@ func TestHonestUndoLog(t *testing.T) {
 	}
 }
 
-// Local clients over IPv6 are counted as ::/64, and that is none of the IPv4 clients' business, whose records are
-// kept as ::ffff:0:0/96.
+// Local clients over IPv6 are counted as ::/64, and that is none of the IPv4 clients' business,
+// whose records are kept as ::ffff:0:0/96.
 func TestBlockOfIPv6LeavesIPv4Alone(t *testing.T) {
 	for _, network := range []string{"::/64", "::/0", "::1/128", "::/80", "::fffe:0:0/95"} {
 		l := newLedger(t, MinClients)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -9,36 +10,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long a process waits for the lock while nothing moves, before it carries on
-// without the ledger. The lock is held for microseconds; whoever holds it longer is
-// stopped, or the disk under the file is.
+// Patience is how long a process waits for the lock while a stopped one has it. Then it carries on
+// without the ledger.
 const Patience = 40 * time.Millisecond
 
-// crowdPatience is how long it waits at most while others do get the lock, or wait for no more
-// than a processor: of a thousand that come at once each has to be counted, else those
-// too many would all get in.
-const crowdPatience = time.Second
+// How long a process waits at most while others run.
+const (
+	// crowdPatience is for a turn, while others get theirs: of a thousand that come at once each
+	// has to be counted, or too many would get in.
+	crowdPatience = 5 * time.Second
 
-// ErrBusy says that the lock was not to be had within [Patience], since whoever has it does not
-// go on.
-var ErrBusy = errors.New("ledger is held by a stopped process")
+	// stillPatience is for one turn of another process to end. A holder that has no processor looks
+	// like this for up to a second on a machine with hundreds of processes for each; a disk that
+	// fails, for ever.
+	stillPatience = 5 * time.Second
+)
+
+// ErrBusy is what a [HeldError] is, for errors.Is.
+var ErrBusy = errors.New("ledger is held by another process")
+
+// HeldError says that the process that has the lock does not go on: it is stopped, or its turn did
+// not end for seconds.
+type HeldError struct {
+	PID     int // 0 where it cannot be known
+	Stopped bool
+}
+
+func (e *HeldError) Error() string {
+	if e.Stopped {
+		return fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it", e.PID)
+	}
+	return fmt.Sprintf("ledger was held by process %d for %v; see whether it or its disk hangs",
+		e.PID, stillPatience)
+}
+
+func (e *HeldError) Is(target error) bool { return target == ErrBusy }
 
 // ErrCrowded says that others got the lock all the time, but not we.
 var ErrCrowded = errors.New("ledger is crowded")
 
-// ErrLost says that the file was cut off or its disk failed while it was mapped. The
+// ErrLost says that the file was cut off, damaged, or its disk failed while it was mapped. The
 // Ledger is of no use any more; opening it again sets the file aside and makes a new one.
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
-// lock takes the lock of an open file within Patience, and within crowd at most. flock(2) is the
-// kernel's: it is gone the moment its holder is, and no byte in the file can fake it. turn says
-// who has the lock, so that a crowd is told from a stopped process.
-func lock(fd int, turn func() uint64, crowd time.Duration, still *standstill) error {
-	// Each pause is twice the last: a thousand that wait must leave the processors to the one that works.
-	const shortest, longest = 20 * time.Microsecond, Patience / 2
+// lock takes the lock of an open file. It waits for crowd at most, and no longer than Patience and
+// stillPatience say for one whose turn does not end. flock(2) is the kernel's: it is gone the
+// moment its holder is, and no byte in the file can fake it. The turn tells a crowd from one
+// process that holds the lock. The bell wakes those that wait; if its ringer is killed they find
+// out by themselves within longestPause. Builders have no bell.
+func lock(fd int, turn func() uint64, b *bell, crowd time.Duration, still *standstill) error {
 	patience := min(Patience, crowd)
+	// A process that has had no processor for 10 ms is preempted by Go's scheduler as soon as it
+	// gets one (sysmon, forcePreemptNS). Its time begins here, and not in the midst of the work
+	// that the lock is for.
+	runtime.Gosched()
 	var began time.Time
-	for pause := shortest; ; pause = min(2*pause, longest) {
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		rung := b.listen(!began.IsZero())
 		err := flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
@@ -52,12 +80,18 @@ func lock(fd int, turn func() uint64, crowd time.Duration, still *standstill) er
 		if began.IsZero() {
 			began = now
 			still.forget()
+			still.see(is, now)
+			continue
 		}
 		still.see(is, now)
 		waited := now.Sub(began)
+		lasts := now.Sub(still.since)
+		if waited >= patience && lasts >= patience/2 { // else it has just begun, and others get on
+			if held := stuck(fd, is, lasts); held != nil && turn() == is {
+				return held
+			}
+		}
 		switch {
-		case waited >= patience && stuck(fd, is, now.Sub(still.since)) && turn() == is:
-			return ErrBusy
 		case waited >= crowd:
 			return ErrCrowded
 		case waited < patience:
@@ -65,13 +99,16 @@ func lock(fd int, turn func() uint64, crowd time.Duration, still *standstill) er
 		default:
 			pause = min(pause, crowd-waited)
 		}
-		ts := unix.NsecToTimespec(int64(pause))
-		_ = unix.Nanosleep(&ts, nil) // cut short by a signal: only an earlier try
+		b.wait(rung, pause)
 	}
 }
 
-// standstill is the turn that lasts, and since when. Who waits for less than it takes to tell a
-// sleeping holder from a crowd learns it in more than one try.
+// The pauses between two tries of one that is not woken: each is twice the last, so that a thousand
+// that wait leave the processors to the one that works.
+const shortestPause, longestPause = 100 * time.Microsecond, Patience / 2
+
+// standstill is the turn that lasts, and since when. A caller that waits for less than
+// stillPatience learns it in several tries.
 type standstill struct {
 	turn  uint64
 	since time.Time
@@ -83,35 +120,36 @@ func (s *standstill) see(turn uint64, now time.Time) {
 	}
 }
 
-// forget is what a new try begins with, unless the turn it knows is somebody's: that one cannot come again.
+// forget is what a new try begins with, unless the turn it knows is somebody's: that one cannot
+// come again.
 func (s *standstill) forget() {
 	if s.turn&holder == 0 {
 		*s = standstill{}
 	}
 }
 
-// holder is the part of a turn that names the thread that has the lock, 0 until it has said so.
+// holder is the part of a turn that names the process that has the lock, 0 until it has said so.
 const holder = 1<<32 - 1
 
 // begins and ends say whose turn it is.
-func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Gettid())) }
+func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Getpid())) }
 func (u *undo) ends()   { u.turn.Store(u.turn.Load() &^ holder) }
 
-// stuck says whether whoever has the turn, and has had it for so long, will not go on: it is
-// stopped, or it sleeps where it should work. One that has not yet said who it is
-// the kernel knows.
-func stuck(fd int, turn uint64, still time.Duration) bool {
-	var is byte
-	if tid := int(turn & holder); tid != 0 {
-		is = threadState(tid)
-	} else {
-		is = processState(flockedBy(fd))
+// stuck is the error about a process that has the turn, and has had it for so long, if it will not
+// go on. One that has not yet said that it is its turn the kernel knows.
+func stuck(fd int, turn uint64, still time.Duration) error {
+	pid := int(turn & holder)
+	if pid == 0 {
+		pid = flockedBy(fd)
 	}
-	return is == stopped || is == asleep && still >= 2*Patience
+	if is := processIsStopped(pid); is || still >= stillPatience {
+		return &HeldError{pid, is}
+	}
+	return nil
 }
 
-// flock calls flock(2) without a word to Go's scheduler: with LOCK_NB it does not wait, and one that
-// has just got the lock must not queue for a processor among those who wait for it.
+// flock calls flock(2) past Go's scheduler: with LOCK_NB it does not wait, and a thread that has
+// just got the lock must not queue for a processor among those that wait for it.
 func flock(fd, how int) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_FLOCK, uintptr(fd), uintptr(how), 0); errno != 0 {
 		return errno
@@ -123,29 +161,27 @@ func flock(fd, how int) error {
 // at all, also if the process is killed in the midst of it. All other processes
 // wait meanwhile, so work must compute and nothing else. A Tx ends with its Do.
 //
-// Do returns ErrBusy, ErrCrowded, ErrLost or an error of flock(2); work has then not been run,
+// Do returns a HeldError, ErrCrowded, ErrLost or an error of flock(2); work has then not been run,
 // or its effect is undone. A Ledger may be used by one goroutine at a time.
 func (l *Ledger) Do(now Moment, work func(*Tx)) error {
 	return l.locked(&now, work)
 }
 
-// locked is Do, or without a moment the same for work that only reads what has nothing to do with time.
+// locked is Do, or without a moment the same for work that only reads what has nothing to do with
+// time.
 func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if l.lost {
 		return ErrLost
 	}
-	// The thread that has the lock is the one that others see go on, or stopped.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer l.catchFault(&err, debug.SetPanicOnFault(true))
 	crowd := l.CrowdPatience
 	if crowd <= 0 {
 		crowd = crowdPatience
 	}
-	if err := lock(l.fd, l.undo.turn.Load, crowd, &l.still); err != nil {
+	if err := lock(l.fd, l.undo.turn.Load, &l.undo.bell, crowd, &l.still); err != nil {
 		return err
 	}
-	defer func() { _ = flock(l.fd, unix.LOCK_UN) }()
+	defer l.unlock()
 	l.undo.begins()
 	l.rollback()
 	tx := Tx{l: l}
@@ -154,15 +190,15 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 		tx.begin()
 	}
 	work(&tx)
-	l.undo.used.Store(0)
+	l.forget()
 	l.undo.ends()
 	return nil
 }
 
-// begin is where a kill from now on leads back to.
-func (t *Tx) begin() {
-	t.l.undo.used.Store(0)
-	t.l.save(stateAt, len(bytesOf(t.l.state)))
+// unlock gives the lock back.
+func (l *Ledger) unlock() {
+	_ = flock(l.fd, unix.LOCK_UN)
+	l.undo.bell.ring()
 }
 
 // catchFault turns the SIGBUS of a page that is no longer there into ErrLost. What a work that
@@ -175,58 +211,10 @@ func (l *Ledger) catchFault(err *error, old bool) {
 		l.lost = true
 		*err = ErrLost
 	default:
-		panic(r)
-	}
-}
-
-// save puts what stands at the given place into the undo log. It must be called before
-// the first change there. Entries count from the moment that used says so.
-func (l *Ledger) save(at, size int) {
-	used := int(l.undo.used.Load())
-	entry := undoAt + undoHead + used
-	next := used + sizeOfSaved + (size+7)/8*8
-	if next > undoSize-undoHead {
-		// Each kind of work saves a few records; only a mistake in this package gets here.
-		panic("ledger: undo log is full")
-	}
-	s := view[saved](l.mem, entry)
-	s.at, s.size = uint64(at), uint64(size)
-	copy(l.mem[entry+sizeOfSaved:], l.mem[at:at+size])
-	l.undo.used.Store(uint64(next))
-}
-
-// rollback puts back, newest first, what a killed process had overwritten, so that
-// the oldest bytes of a place that was saved twice win. It may itself be killed and
-// repeated. An entry that makes no sense ends it: the log was never written by us.
-func (l *Ledger) rollback() {
-	used := int(min(l.undo.used.Load(), undoSize-undoHead))
-	if used == 0 {
-		return
-	}
-	var entries [undoSize / sizeOfSaved]uint16
-	n := 0
-	for at := 0; at+sizeOfSaved <= used; n++ {
-		s := view[saved](l.mem, undoAt+undoHead+at)
-		if !l.saves(s.at, s.size) {
-			break
+		if r != errDamaged {
+			panic(r)
 		}
-		entries[n] = uint16(at)
-		at += sizeOfSaved + (int(s.size)+7)/8*8
+		l.lost = true
+		*err = ErrLost
 	}
-	for n--; n >= 0; n-- {
-		at := undoAt + undoHead + int(entries[n])
-		s := view[saved](l.mem, at)
-		copy(l.mem[s.at:s.at+s.size], l.mem[at+sizeOfSaved:])
-	}
-	l.undo.used.Store(0)
 }
-
-// saves says whether save is ever called with such numbers: never for the fixed part of
-// the header, nor for the log itself.
-func (l *Ledger) saves(at, size uint64) bool {
-	end := at + size
-	return size <= undoSize && at <= end &&
-		(at >= stateAt && end <= undoAt || at >= totalsAt && end <= uint64(len(l.mem)))
-}
-
-const sizeOfSaved = 16

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -40,7 +39,8 @@ func allWork(l *Ledger) []func() error {
 	)
 }
 
-// A file cut off while it is mapped costs an error, not a process, and the next who opens it gets a new one.
+// A file cut off while it is mapped costs an error, not a process, and the next who opens it gets a
+// new one.
 func TestLostWhileMapped(t *testing.T) {
 	for _, length := range interesting() {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestPanicInWork(t *testing.T) {
 			}
 		}()
 		_ = l.Do(Now(), func(tx *Tx) {
-			tx.Strike(networkN(1), "test", threeStrikes)
+			tx.Strike(networkN(1), "test", 1, threeStrikes)
 			panic("mine")
 		})
 	}()
@@ -137,13 +137,13 @@ func loseRole(args []string) error {
 	self, done := Self(), 0
 	for lost := 0; lost < times; {
 		l, _, err := Open(args[0], MinClients, ThisBoot())
-		if errors.Is(err, ErrBusy) || errors.Is(err, ErrCrowded) {
+		if held(err) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		for (err == nil || err == ErrBusy || err == ErrCrowded) && !l.Replaced() {
+		for (err == nil || held(err)) && !l.Replaced() {
 			err = l.Do(Now(), func(t *Tx) {
 				a := from(hostN(rand.IntN(1000)))
 				t.Look(a)
@@ -152,10 +152,10 @@ func loseRole(args []string) error {
 				done++
 			})
 		}
-		switch err {
-		case ErrLost:
+		switch {
+		case err == ErrLost:
 			lost++
-		case nil, ErrBusy, ErrCrowded: // another was quicker to find out
+		case err == nil, held(err): // another was quicker to find out
 		default:
 			return err
 		}
@@ -167,7 +167,8 @@ func loseRole(args []string) error {
 	return nil
 }
 
-// Many at work on a file that somebody cuts off again and again: nobody crashes, and all find a new one.
+// Many at work on a file that somebody cuts off again and again: nobody crashes, and all find a new
+// one.
 func TestLostAgainAndAgain(t *testing.T) {
 	const times = 40
 	path := filepath.Join(ownDir(t), "ledger")

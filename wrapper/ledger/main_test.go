@@ -34,9 +34,11 @@ func roles() map[string]role {
 		"crash":    crashRole,
 		"crowd":    crowdRole,
 		"exec":     execRole,
+		"flood":    floodRole,
 		"noproc":   noProcRole,
 		"renew":    renewRole,
 		"reuse":    reuseRole,
+		"queue":    queueRole,
 		"room":     roomRole,
 		"lose":     loseRole,
 		"build":    buildRole,
@@ -45,10 +47,9 @@ func roles() map[string]role {
 		"sizelim":  sizeLimitRole,
 		"torture":  tortureRole,
 		"trim":     trimRole,
-		"turn":     turnRole,
-		"turns":    turnsRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
+		"wide":     wideRole,
 		"spin":     spinRole,
 		"step":     stepRole,
 		"stop":     stopRole,
@@ -90,8 +91,8 @@ func start(t testing.TB, name string, args ...string) *child {
 	return startAs(t, thisProgram, nil, nil, name, args...)
 }
 
-// startAs starts a child from a program that may be another than this one, with other attributes, namespaces for
-// instance, and more in its environment.
+// startAs starts a child from a program that may be another than this one, with other attributes,
+// namespaces for instance, and more in its environment.
 func startAs(t testing.TB, program string, attr *syscall.SysProcAttr, env []string, name string, args ...string) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command(program, args...)}

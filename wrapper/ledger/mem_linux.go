@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -42,4 +44,37 @@ func bytesOf[T any](p *T) []byte {
 // words is n 64-bit words from offset at on.
 func words(m mapping, at, n int) []uint64 {
 	return unsafe.Slice(view[uint64](m[:at+n*8], at), n)
+}
+
+// What futex(2) is asked for, on a word that processes share.
+const futexWaitOp, futexWakeOp = 0, 1
+
+// futexWait sleeps until another process wakes one at the word, or until the time is over, and not
+// at all if the word is another already. It reports false if it could not sleep.
+func futexWait(word *atomic.Uint32, is uint32, timeout *unix.Timespec) bool {
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitOp, uintptr(is),
+		uintptr(unsafe.Pointer(timeout)), 0, 0)
+	switch errno {
+	case 0, unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT:
+		return true
+	}
+	return false
+}
+
+// futexWake wakes one that sleeps at the word.
+func futexWake(word *atomic.Uint32) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, 1, 0, 0, 0)
+}
+
+// threadTime is for how long the calling thread has had a processor, 0 if that is unknown. The time
+// that it waits for one must not make others believe the counts for longer. Like flock it goes past
+// Go's scheduler, since the lock is held.
+func threadTime() time.Duration {
+	var ts unix.Timespec
+	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_THREAD_CPUTIME_ID,
+		uintptr(unsafe.Pointer(&ts)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return time.Duration(ts.Nano())
 }

@@ -12,25 +12,28 @@ import (
 // Ledger is one process's view of the file. It is small; the file's pages are shared
 // by all who map it.
 type Ledger struct {
-	// CrowdPatience is how long Do waits at most while others get the lock; 0 = a second. Who
-	// has others to look after meanwhile sets it shorter. One shorter than [Patience]
+	// CrowdPatience is how long Do waits at most while others get the lock; 0 = five seconds. A
+	// room, which has others to look after meanwhile, sets it shorter. One shorter than [Patience]
 	// stands for that too.
 	CrowdPatience time.Duration
 
-	fd      int
-	path    string
-	version uint32 // of the file; older ones are only taken over
-	mem     mapping
-	geo     geometry
-	boot    Boot
-	lost    bool
-	still   standstill
+	fd        int
+	path      string
+	version   uint32 // of the file; older ones are only taken over
+	mem       mapping
+	geo       geometry
+	boot      Boot
+	lost      bool
+	forgotten int // sessions, at a reboot that this process has noticed
+	still     standstill
+	saved     int // bytes that the work under way has put into the undo log
 
 	header *header
 	state  *state
 	ring   *ring
 	undo   *undo
 	totals *totals
+	apart  *apart
 	bitmap []uint64
 }
 
@@ -39,10 +42,11 @@ type Ledger struct {
 // its disk space allocated, since a hole on a full disk would be a SIGBUS later. A missing
 // last directory is made too, mode 0700.
 //
-// A file that is no ledger is renamed to PATH.bad and a new one
-// made, if the directory is the ledger's own (mode 0700); one of an older version, or with another number of records,
-// is replaced by one as wanted, which takes over what it held. Open says so in notes, for the log. It refuses a
-// file or directory that others may write, a symbolic link, and a ledger of a newer version, which it leaves as it is.
+// A file that is no ledger is renamed to PATH.bad and a new one made, if the directory is the
+// ledger's own (mode 0700); one of an older version, or with another number of records, is replaced
+// by one as wanted, which takes over what it held. Open says so in notes, for the log. It refuses a
+// file or directory that others may write, a symbolic link, and a ledger of a newer version, which
+// it leaves as it is.
 //
 // An error means that there is no ledger to work with: carry on without one.
 func Open(path string, clients int, boot Boot) (l *Ledger, notes []string, err error) {
@@ -90,10 +94,10 @@ func (l *Ledger) Close() error {
 	return err
 }
 
-// Replaced says whether the path no longer names the file that is mapped, because somebody has removed it, made one
-// of another size, or put another in its place; or whether the Ledger is of no use for another
-// reason. Then it is time to open it anew. A relative path must still mean the same.
-// It costs two calls of stat(2) and needs no lock.
+// Replaced says whether the path no longer names the file that is mapped, because somebody has
+// removed it, made one of another size, or put another in its place; or whether the Ledger is of no
+// use for another reason. Then it is time to open it anew. A relative path must still mean the
+// same. It costs two calls of stat(2) and needs no lock.
 func (l *Ledger) Replaced() bool {
 	if l.lost {
 		return true
@@ -203,9 +207,11 @@ func (l *Ledger) mapWhole(path string) error {
 		return fmt.Errorf("%s: is a ledger of version %d; this program writes %d; install the newer sendwrap again, or move the file away and begin anew",
 			path, h.version, version)
 	case h.version < oldest:
-		return &badFile{path, fmt.Sprintf("is a ledger of version %d; this program reads %d and %d", h.version, oldest, version)}
+		return &badFile{path, fmt.Sprintf("is a ledger of version %d; this program reads %d to %d", h.version, oldest, version)}
 	case h.record != recordSize:
 		return &badFile{path, fmt.Sprintf("has records of %d bytes; want %d", h.record, recordSize)}
+	case h.checksum == condemned(&h):
+		return &badFile{path, "was damaged while it was in use"}
 	case h.checksum != checksum(&h) || !l.geo.sane():
 		return &badFile{path, "has a damaged header"}
 	case st.Size != int64(l.geo.size()):
@@ -226,9 +232,13 @@ func (l *Ledger) mapOpened(path string) error {
 	l.ring = view[ring](mem, ringAt)
 	l.undo = view[undo](mem, undoAt)
 	l.totals = view[totals](mem, totalsAt)
+	l.apart = view[apart](mem, apartAt)
 	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)
 	return nil
 }
+
+// condemned is what stands in the place of the checksum of a file that is to be set aside.
+func condemned(h *header) uint64 { return ^checksum(h) }
 
 func checksum(h *header) uint64 {
 	fixed := bytesOf(h)[:len(h.magic)+4*4+len(h.seed)*8]

@@ -16,10 +16,12 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// privateMounts makes this process, alone in a new mount namespace, independent of the system's mounts.
+// privateMounts makes this process, alone in a new mount namespace, independent of the system's
+// mounts.
 func privateMounts() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
 
-// reuseRole is process 1 of a pid namespace, in which it sees to it that a pid is used twice: LEDGER.
+// reuseRole is process 1 of a pid namespace, in which it sees to it that a pid is used twice:
+// LEDGER.
 func reuseRole(args []string) error {
 	if err := privateMounts(); err != nil {
 		return err
@@ -72,7 +74,8 @@ func reuseRole(args []string) error {
 
 func sleeper() *exec.Cmd { return exec.Command("/bin/sleep", "600") }
 
-// withPID starts a process that gets the pid. Threads of our own may snatch it away, so it may take some tries.
+// withPID starts a process that gets the pid. Threads of our own may snatch it away, so it may take
+// some tries.
 func withPID(pid int) (*exec.Cmd, error) {
 	for range 100 {
 		last := fmt.Sprint(pid - 1)
@@ -129,7 +132,8 @@ func noProcRole(args []string) error {
 	return nil
 }
 
-// Without /proc sessions are told by pid alone, the living from the dead, and the boot is taken for the same.
+// Without /proc sessions are told by pid alone, the living from the dead, and the boot is taken for
+// the same.
 func TestSessionsWithoutProc(t *testing.T) {
 	lab.NeedRoot(t)
 	l := newLedger(t, MinClients)

@@ -108,7 +108,8 @@ func refusals() []refusal {
 	}
 }
 
-// Whatever others could write, or would like us to write to, is refused at once, and nothing is touched.
+// Whatever others could write, or would like us to write to, is refused at once, and nothing is
+// touched.
 func TestPrivateRefusals(t *testing.T) {
 	for _, tt := range refusals() {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,8 +172,8 @@ func countOpen(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// A symbolic link as the last directory is the administrator's own affair, and a link where a bad file is put aside
-// is replaced, not followed.
+// A symbolic link as the last directory is the administrator's own affair, and a link where a bad
+// file is put aside is replaced, not followed.
 func TestPrivateLinks(t *testing.T) {
 	dir := ownDir(t)
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")

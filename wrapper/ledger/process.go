@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"errors"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -36,21 +35,32 @@ func Identify(pid int) (Process, error) {
 	return Process{PID: pid, Start: start}, nil // of unknown start where /proc cannot tell
 }
 
-// Signal sends the signal to that very process: held by a pidfd while its start time
-// is compared, so that a pid handed on meanwhile is never hit. It returns
+// Open returns a pidfd of that very process, which is readable once it has ended. The start time is
+// compared while the pidfd holds the pid, so that one handed on meanwhile is never hit. It returns
 // ESRCH if the process is gone. Linux 5.3 or later.
+func (p Process) Open() (pidfd int, err error) {
+	if pidfd, err = unix.PidfdOpen(p.PID, 0); err != nil {
+		return -1, err
+	}
+	start, err := startTime(p.PID)
+	if err == errDead || err == nil && start != p.Start {
+		err = unix.ESRCH
+	}
+	if err != nil {
+		unix.Close(pidfd)
+		return -1, err
+	}
+	return pidfd, nil
+}
+
+// Signal sends the signal to that very process, as Open finds it.
 func (p Process) Signal(sig unix.Signal) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
+	pidfd, err := p.Open()
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	if start, err := startTime(p.PID); err == errDead || err == nil && start != p.Start {
-		return unix.ESRCH
-	} else if err != nil {
-		return err
-	}
-	return unix.PidfdSendSignal(fd, sig, nil, 0)
+	defer unix.Close(pidfd)
+	return unix.PidfdSendSignal(pidfd, sig, nil, 0)
 }
 
 // maxPID is the kernel's own bound (proc(5), pid_max: 2^22).
@@ -94,39 +104,11 @@ func field(rest []byte, n int) (value uint64) {
 	return value
 }
 
-// What somebody who has the lock may be doing.
-const (
-	running byte = 'R' // has a processor, or waits for one or for a disk; or it cannot be told
-	stopped byte = 'T' // by a signal or a debugger
-	asleep  byte = 'S'
-)
-
-// threadState is what a thread is doing.
-func threadState(tid int) byte {
+// processIsStopped says whether the process is, by a signal or a debugger.
+func processIsStopped(pid int) bool {
 	var text [512]byte
-	rest := readStat(tid, text[:])
-	switch {
-	case len(rest) == 0 || rest[0] == 'R' || rest[0] == 'D':
-		return running
-	case rest[0] == 'T' || rest[0] == 't':
-		return stopped
-	}
-	return asleep
-}
-
-// processState is what the busiest thread of a process is doing. A stop stops them all.
-func processState(pid int) byte {
-	is := threadState(pid)
-	threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
-	if is == stopped || err != nil {
-		return is
-	}
-	for _, thread := range threads {
-		if tid, err := strconv.Atoi(thread.Name()); err == nil && threadState(tid) == running {
-			return running
-		}
-	}
-	return is
+	rest := readStat(pid, text[:])
+	return len(rest) > 0 && (rest[0] == 'T' || rest[0] == 't')
 }
 
 // flockedBy is the process that has the flock(2) of the file behind fd (proc(5),
@@ -139,7 +121,8 @@ func flockedBy(fd int) int {
 	inode := []byte(":" + strconv.FormatUint(st.Ino, 10))
 	text := make([]byte, 1<<16) // of a longer list the beginning
 	for line := range bytes.Lines(text[:readLong("/proc/locks", text)]) {
-		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:131077 0 EOF; those who wait have an arrow behind the number
+		// 1: FLOCK  ADVISORY  WRITE 4242 fe:00:131077 0 EOF; those who wait have an arrow behind
+		// the number
 		f := bytes.Fields(line)
 		if len(f) > 5 && string(f[1]) == "FLOCK" && bytes.HasSuffix(f[5], inode) {
 			pid, _ := strconv.Atoi(string(f[4]))

@@ -1,12 +1,15 @@
 package ledger
 
-import "time"
+import (
+	"time"
 
-// The counts of all sessions are believed for sweepEvery ms once they have been held against
-// the living processes, and at least for 20 times as long as that took: all others
+	"golang.org/x/sys/unix"
+)
+
+// The counts of all sessions are believed for sweepEvery ms once they have been held against the
+// living processes, and at least for 20 times as long as the processor worked for that: all others
 // wait for it, and in a flood at a full server it would be done for each client refused.
-// sweepLongest is the bound: a process may be stopped or starved in the midst of a sweep,
-// and the dead must not count for a minute because of that.
+// sweepLongest is the bound: the dead must not count for a minute.
 const (
 	sweepEvery   = 20
 	sweepShare   = 20
@@ -29,15 +32,22 @@ const stressOn, stressOff = 80, 60
 // number of slots is a limit too.
 func (t *Tx) verify(a Arrival) {
 	s := t.state()
+	places := a.Limits.places(s)
+	wide := -1
+	if a.Wide && (places || a.Limits.waits(s)) {
+		wide = t.l.findWide(wideKey(a.Client.Addr().As16()))
+	}
 	if over(s.serving, a.Limits.Serving, stressOn) || over(s.waiting, a.Limits.Waiting, stressOn) ||
-		s.stressed != 0 || t.l.freeSlot() < 0 {
+		s.stressed != 0 || places || a.Limits.waits(s) || t.l.freeSlot() < 0 {
 		if t.now >= s.sweepAt || s.sweepAt > t.now+sweepLongest {
 			t.sweep(census{now: t.now, reads: identities})
+			t.recountWide(wide)
 		}
 	}
 	if i := t.l.find(keyOf(a.Network)); i >= 0 {
 		n := int(t.sessionsOf(t.l.record(i)))
-		if atLimit := a.Limits.Conns > 0 && n >= a.Limits.Conns; atLimit || n > 0 && n <= fewSessions {
+		atLimit := a.Limits.Conns > 0 && n >= a.Limits.Conns || places && n <= manySessions
+		if n > 0 && (atLimit || n <= fewSessions) {
 			t.reapClient(i, atLimit)
 		}
 	}
@@ -63,21 +73,29 @@ func (t *Tx) stress(max Limits) {
 // fewSessions of a client are looked at whenever it comes, for the sake of the log line.
 const fewSessions = 16
 
-// thoroughly is a sweep that leaves out nobody's start time.
+// manySessions of a client are the most that are looked at one by one, since all others wait. Only
+// one whose limit is higher, or that has none, can have more.
+const manySessions = 1000
+
+// thoroughly is a sweep that looks at each start time.
 func (t *Tx) thoroughly() census {
 	return census{now: t.now, reads: int(t.l.geo.slots), anew: true}
 }
 
-// sweep frees every session whose process is dead and counts the others anew. Each session
+// sweep frees every session whose process is dead and counts the others again. Each session
 // freed is work done for itself, so that the undo log stays short.
 func (t *Tx) sweep(living census) {
 	l := t.l
-	began := time.Now()
+	began, thread := threadTime(), unix.Gettid()
 	var waiting, serving uint32
 	for i := range l.liveSlots() {
 		s := l.slot(i)
 		if s.state != slotFree && (living.alive(s) || t.orphan(s)) {
-			if s.state == slotServing || t.overdue(i) {
+			if s.state != slotServing && s.overdue(t.now) {
+				t.serve(i)
+				t.begin()
+			}
+			if s.state == slotServing {
 				serving++
 			} else {
 				waiting++
@@ -89,20 +107,19 @@ func (t *Tx) sweep(living census) {
 	}
 	st := t.state()
 	st.waiting, st.serving = waiting, serving
-	st.sweepAt = t.now + believed(time.Since(began))
+	took := threadTime() - began
+	if unix.Gettid() != thread { // Go has moved us to another, whose time is no measure
+		took = 0
+	}
+	st.sweepAt = t.now + believed(took)
 }
 
-// overdue turns a session that has waited longer than anybody may into one that is served: its
-// process could not say so, because the ledger was held by another when its delay ended. That
-// process is an MTA now and never will. A room still can, so its word stands: a
-// client of its may have to wait for a free MTA too.
-func (t *Tx) overdue(i int) bool {
-	if s := t.l.slot(i); s.shared == 1 || t.now-s.since < longestWait.Milliseconds() {
-		return false
-	}
-	t.serve(i)
-	t.begin()
-	return true
+// overdue says whether the session has waited longer than anybody may: its process could not say
+// that it is served, because the ledger was held by another when its delay ended. That process is
+// an MTA now and never will. A room still can, so its word stands: a client of its may have to wait
+// for a free MTA too.
+func (s *session) overdue(now int64) bool {
+	return !s.shared() && now-s.since >= longestWait.Milliseconds()
 }
 
 // longestWait is the longest greet delay there is, and a little more (RFC 5321 §4.5.3.2.1 has

@@ -48,7 +48,7 @@ func (m *machine) pass(d time.Duration) { m.now = m.now.After(d) }
 func (m *machine) look(host int) (s Standing) {
 	m.t.Helper()
 	a := from(hostN(host))
-	a.Limits = Limits{Rate: 10, Per: 2 * time.Hour, BadPer: 2 * time.Hour}
+	a.Limits = Limits{Rate: 10, Per: 2 * time.Hour, RcptsPer: 2 * time.Hour}
 	m.do(func(tx *Tx) { s = tx.Look(a) })
 	return s
 }
@@ -58,7 +58,7 @@ func (m *machine) remembered() {
 	m.do(func(tx *Tx) {
 		tx.Block(networkN(1), 5*time.Hour, "test", Penalty{})
 		tx.Remember(networkN(2), 5*time.Hour)
-		tx.Strike(networkN(3), "test", threeStrikes)
+		tx.Strike(networkN(3), "test", 1, threeStrikes)
 		tx.BadRcpt(networkN(3), 2*time.Hour)
 		tx.BadRcpt(networkN(3), 2*time.Hour)
 		a := from(hostN(4))
@@ -71,7 +71,8 @@ func (m *machine) remembered() {
 	})
 }
 
-// What is blocked and known outlives a reboot, for as long as was meant, the time away included; sessions do not.
+// What is blocked and known outlives a reboot, for as long as was meant, the time away included;
+// sessions do not.
 func TestRemembersThroughReboots(t *testing.T) {
 	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
@@ -108,8 +109,8 @@ func TestRemembersThroughReboots(t *testing.T) {
 			if s := m.look(3); s.Strikes != map[bool]int{true: 1}[passed < strikeMemory] {
 				t.Errorf("%d strikes after %v", s.Strikes, passed)
 			}
-			if s := m.look(3); s.BadRcpts != map[bool]int{true: 2}[passed <= 2*time.Hour] {
-				t.Errorf("%d bad recipients after %v", s.BadRcpts, passed)
+			if s := m.look(3); s.Rcpts.Bad != map[bool]int{true: 2}[passed <= 2*time.Hour] {
+				t.Errorf("%d bad recipients after %v", s.Rcpts.Bad, passed)
 			}
 			if s := m.look(4); s.Conns != 0 || s.Serving != 0 || s.Waiting != 0 || s.Arrivals != map[bool]int{true: 2}[passed <= 2*time.Hour] {
 				t.Errorf("after %v the client of two sessions: %+v", passed, s)
@@ -140,8 +141,8 @@ func mustAuditAt(m *machine) {
 	}
 }
 
-// A machine without a clock of its own comes up in 1970 each time and learns the time only later: nothing that was to
-// last for hours of its life is forgotten sooner, and nothing lasts longer.
+// A machine without a clock of its own comes up in 1970 each time and learns the time only later:
+// nothing that was to last for hours of its life is forgotten sooner, and nothing lasts longer.
 func TestRemembersWithoutAClock(t *testing.T) {
 	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	m := newMachine(t, time.Unix(10, 0))
@@ -160,7 +161,8 @@ func TestRemembersWithoutAClock(t *testing.T) {
 	}
 }
 
-// A session of the boot before is nobody's in the next, even if a process of the same pid and start time lives.
+// A session of the boot before is nobody's in the next, even if a process of the same pid and start
+// time lives.
 func TestRemembersNoSession(t *testing.T) {
 	m := newMachine(t, time.Now())
 	var s Session
@@ -203,7 +205,8 @@ func TestRemembersAnUnknownBoot(t *testing.T) {
 	}
 }
 
-// A day of arrivals from everywhere, with a reboot now and then, leaves nothing that does not add up.
+// A day of arrivals from everywhere, with a reboot now and then, leaves nothing that does not add
+// up.
 func TestRemembersAndAddsUp(t *testing.T) {
 	m := newMachine(t, time.Now())
 	for n := range 3000 {
@@ -218,12 +221,82 @@ func TestRemembersAndAddsUp(t *testing.T) {
 			case 1:
 				tx.Leave(s)
 			case 2:
-				tx.Strike(a.Network, "test", threeStrikes)
+				tx.Strike(a.Network, "test", 1, threeStrikes)
 			}
 		})
 		if n%500 == 499 {
 			mustAuditAt(m)
 			m.reboot(time.Minute, 0)
 		}
+	}
+}
+
+// Another boot id alone is no reboot: two processes of one boot may see two (a container manager
+// binds one over the kernel's). Whichever of them comes next, the sessions stay.
+func TestRemembersSessionsUnderTwoBootIDs(t *testing.T) {
+	m := newMachine(t, time.Now())
+	other, _, err := Open(m.path, MinClients, bootN(77))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(other)
+	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	for n := range 5 {
+		m.pass(time.Minute)
+		mustAt(t, other, m.now, func(tx *Tx) {
+			if n := tx.Totals(); n.Waiting == 0 {
+				t.Fatalf("under another boot id: %d waiting, %d serving", n.Waiting, n.Serving)
+			}
+			tx.Enter(from(hostN(1)), Self())
+		})
+		m.now.Wall = m.now.Wall.Add(4 * time.Second) // slewed, or set by a little
+		if s := m.look(1); s.Conns != n+2 {
+			t.Fatalf("%d sessions; want %d", s.Conns, n+2)
+		}
+	}
+	if n := m.l.Forgotten() + other.Forgotten(); n != 0 {
+		t.Errorf("%d sessions were forgotten", n)
+	}
+	// After a reboot either id is new.
+	m.reboot(time.Minute, 0)
+	if s := m.look(1); s.Conns != 0 || m.l.Forgotten() != 6 || m.l.Forgotten() != 0 {
+		t.Errorf("after a reboot: %+v", s)
+	}
+}
+
+// Whoever has waited for the lock comes with a moment that is past by then. That is no reboot
+// either.
+func TestRemembersSessionsOfAnOldMoment(t *testing.T) {
+	m := newMachine(t, time.Now())
+	other, _, err := Open(m.path, MinClients, bootN(77))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shut(other)
+	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	before := m.now
+	m.pass(time.Minute)
+	m.do(func(*Tx) {})
+	mustAt(t, other, before, func(tx *Tx) {
+		if n := tx.Totals(); n.Waiting != 1 {
+			t.Errorf("with an old moment: %d waiting", n.Waiting)
+		}
+	})
+	mustAt(t, other, m.now, func(tx *Tx) {
+		if n := tx.Totals(); n.Waiting != 1 {
+			t.Errorf("after an old moment: %d waiting", n.Waiting)
+		}
+	})
+}
+
+// A reboot is seen although the machine has been up for longer than it was before: the moment of
+// boot is another.
+func TestRemembersNoSessionOfAShorterBoot(t *testing.T) {
+	m := newMachine(t, time.Now())
+	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+	m.reboot(time.Minute, 0)
+	m.pass(time.Hour)
+	if s := m.look(1); s.Conns != 0 {
+		t.Errorf("%d sessions of the boot before", s.Conns)
 	}
 }

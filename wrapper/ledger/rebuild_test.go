@@ -87,7 +87,8 @@ func TestHonestRebuild(t *testing.T) {
 	}
 }
 
-// Into a ledger much too small goes what matters most, in whatever order it is found in the old one.
+// Into a ledger much too small goes what matters most, in whatever order it is found in the old
+// one.
 func TestHonestShrink(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, 65536)
@@ -101,7 +102,7 @@ func TestHonestShrink(t *testing.T) {
 				case n%2 == 0:
 					tx.Remember(networkN(n), time.Hour)
 				default:
-					tx.Strike(networkN(n), "test", Penalty{})
+					tx.Strike(networkN(n), "test", 1, Penalty{})
 				}
 				tx.begin()
 				n++

@@ -72,7 +72,8 @@ func TestHonestReplaced(t *testing.T) {
 	}
 }
 
-// A room that sees its ledger replaced by one of another size goes on in that one with the same tokens.
+// A room that sees its ledger replaced by one of another size goes on in that one with the same
+// tokens.
 func TestHonestReplacedUnderARoom(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
@@ -99,7 +100,8 @@ func TestHonestReplacedUnderARoom(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A ledger may be closed twice: the second time nothing happens to what has since come in its place.
+// A ledger may be closed twice: the second time nothing happens to what has since come in its
+// place.
 func TestLostTwice(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)

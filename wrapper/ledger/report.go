@@ -2,8 +2,16 @@ package ledger
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
+
+// Forgotten is how many sessions of the boot before this process has forgotten, since it was asked
+// last: it was the first to use the ledger after a reboot. That is for the log.
+func (l *Ledger) Forgotten() (sessions int) {
+	sessions, l.forgotten = l.forgotten, 0
+	return sessions
+}
 
 // Totals are what the ledger has counted since it was made.
 type Totals struct {
@@ -12,21 +20,42 @@ type Totals struct {
 	Capacity         int // networks it has room for
 	Stressed         bool
 	Verdicts         [Verdicts]uint64
-	Spoke, Left      []uint64 // by DelayStep
+	Open             [causes]uint64 // clients that met no limits, by Cause
+	Idle             uint64         // sessions ended for being idle
+	Spoke, Left      []uint64       // by DelayStep
 }
 
 // Totals counts the living sessions and reads the counts. It frees all sessions of the dead, and
-// looks at the start time of every process to tell them, of a room's in any case: whoever
+// looks at the start time of every process to tell them, of a room's in any case: a process that
 // begins where another was killed calls it once and counts rightly from then on.
 // Call it before anything else in the same Do.
 func (t *Tx) Totals() Totals {
 	t.sweep(t.thoroughly())
-	s, sums := t.state(), t.l.totals
+	n := t.l.totalsOf(t.state())
+	n.count(t.l.totals, t.l.apart)
+	return n
+}
+
+// totalsOf is no more than the ledger can hold, whatever stands in the file.
+func (l *Ledger) totalsOf(s *state) Totals {
+	slots, records := int(l.geo.slots), l.records()
 	return Totals{
-		Waiting: int(s.waiting), Serving: int(s.serving), Clients: int(s.clients), Capacity: t.l.records(),
-		Stressed: s.stressed != 0, Verdicts: sums.verdicts,
-		Spoke: append([]uint64(nil), sums.spoke[:]...), Left: append([]uint64(nil), sums.left[:]...),
+		Waiting: min(int(s.waiting), slots), Serving: min(int(s.serving), slots),
+		Clients: min(int(s.clients), records), Capacity: records, Stressed: s.stressed != 0,
 	}
+}
+
+// count fills in the counts, of those with the lock and those without.
+func (n *Totals) count(sums *totals, more *apart) {
+	n.Verdicts = sums.verdicts
+	for i := range more.verdicts {
+		n.Verdicts[i] += more.verdicts[i].Load()
+	}
+	for i := range more.open {
+		n.Open[i] = more.open[i].Load()
+	}
+	n.Idle = more.idle.Load()
+	n.Spoke, n.Left = slices.Clone(sums.spoke[:]), slices.Clone(sums.left[:])
 }
 
 // LiveSession is a session as an administrator sees it.

@@ -5,17 +5,18 @@ import (
 	"runtime/debug"
 )
 
-// Begun returns the networks on which blocks have begun since the one that had the running number since, the oldest
-// first, and the number of the last. A network may be among them more than once; its block may be over. With all, more have begun than
-// the ledger remembers, which is 64, or it is another ledger than the one that gave the number: then every block
-// may be new, and Begun names none. Numbers have no meaning but to be given back; that of a
-// ledger taken over from one of another size goes on.
+// Begun returns the networks on which blocks have begun since the one that had the running number
+// since, the oldest first, and the number of the last. A network may be among them more than once;
+// its block may be over. With all, more have begun than the ledger remembers, which is 64, or it is
+// another ledger than the one that gave the number: then every block may be new, and Begun names
+// none. Numbers have no meaning but to be given back; that of a ledger taken over from one of
+// another size goes on.
 //
-// since = 0 asks for the number alone. Who begins to watch asks so first, and then looks at the blocks that run; from then
-// on it gives what it was told last.
+// since = 0 asks for the number alone. A caller that begins to watch asks so first, and then looks
+// at the blocks that run; from then on it gives the number that it got last.
 //
-// As long as nothing has begun, Begun costs a look at memory: no lock and no system call. Where
-// the ledger cannot be read now it returns since and nothing else, so that nothing is missed by asking
+// As long as nothing has begun, Begun costs a look at memory: no lock and no system call. Where the
+// ledger cannot be read now it returns since and nothing else, so that nothing is missed by asking
 // again; a Ledger that is lost for good says so through [Ledger.Replaced].
 func (l *Ledger) Begun(since uint64) (networks []netip.Prefix, now uint64, all bool) {
 	now, err := l.lastBegun()

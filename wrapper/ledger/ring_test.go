@@ -45,7 +45,8 @@ func checkWatched(t testing.TB, what string, networks []netip.Prefix, hosts ...i
 	}
 }
 
-// Whatever begins a block is told, once, in its order, to each who watches; and what begins none is not.
+// Whatever begins a block is told, once, in its order, to each who watches; and what begins none is
+// not.
 func TestBegun(t *testing.T) {
 	l := newLedger(t, MinClients)
 	begin(t, l, 99)
@@ -59,8 +60,8 @@ func TestBegun(t *testing.T) {
 		tx.Block(wide, 0, "none", Penalty{}) // for as long as nothing
 		tx.Remember(networkN(1), time.Hour)
 		tx.BadRcpt(networkN(1), time.Hour)
-		tx.Strike(networkN(1), "test", threeStrikes)
-		tx.Strike(networkN(1), "test", threeStrikes)
+		tx.Strike(networkN(1), "test", 1, threeStrikes)
+		tx.Strike(networkN(1), "test", 1, threeStrikes)
 	})
 	for _, l := range []*Ledger{l, other} {
 		if networks, now, all := l.Begun(since); networks != nil || now != since || all {
@@ -68,7 +69,7 @@ func TestBegun(t *testing.T) {
 		}
 	}
 	must(t, l, func(tx *Tx) {
-		tx.Strike(networkN(1), "test", threeStrikes) // one too many
+		tx.Strike(networkN(1), "test", 1, threeStrikes) // one too many
 		tx.Block(wide, time.Hour, "admin", Penalty{})
 		tx.Block(networkN(1), 0, "guard", threeStrikes) // anew
 	})
@@ -83,7 +84,8 @@ func TestBegun(t *testing.T) {
 	}
 }
 
-// As many as the ring holds are told, one more is too many to name; from then on it goes on as ever.
+// As many as the ring holds are told, one more is too many to name; from then on it goes on as
+// ever.
 func TestBegunMoreThanTheRing(t *testing.T) {
 	l := newLedger(t, MinClients)
 	_, since, _ := l.Begun(0)
@@ -112,8 +114,8 @@ func TestBegunMoreThanTheRing(t *testing.T) {
 	}
 }
 
-// A number of another ledger is known for that; one taken over from a ledger of another size goes on, and so it does
-// through a reboot.
+// A number of another ledger is known for that; one taken over from a ledger of another size goes
+// on, and so it does through a reboot.
 func TestBegunInAnotherLedger(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
@@ -150,8 +152,8 @@ func TestBegunInAnotherLedger(t *testing.T) {
 	}
 }
 
-// beginRole begins blocks on so many hosts from FIRST on, and then on one more, which it is killed before it has done:
-// PATH, FIRST, NUMBER.
+// beginRole begins blocks on so many hosts from FIRST on, and then on one more, which it is killed
+// before it has done: PATH, FIRST, NUMBER.
 func beginRole(args []string) error {
 	l, _, err := Open(args[0], 4*MinClients, ThisBoot())
 	if err != nil {
@@ -199,8 +201,9 @@ func (w *watcher) watch(t *testing.T, end *atomic.Bool) {
 	}
 }
 
-// Many begin blocks at once and are killed with one half begun, again and again; those who watch learn of each that has begun
-// exactly once, of none that has not, and each writer's in their order.
+// Many begin blocks at once and are killed with one half begun, again and again; those who watch
+// learn of each that has begun exactly once, of none that has not, and each writer's in their
+// order.
 func TestBegunByMany(t *testing.T) {
 	const writers, rounds, each = 4, 20, ringSize / 4
 	l := newLedger(t, 4*MinClients)
@@ -255,8 +258,8 @@ func checkOrder(t *testing.T, networks []netip.Prefix, writers, rounds, each int
 	}
 }
 
-// While another has the lock for too long nothing is told, and nothing is lost; to learn that there is nothing new
-// nobody needs the lock.
+// While another has the lock for too long nothing is told, and nothing is lost; to learn that there
+// is nothing new nobody needs the lock.
 func TestBegunWithoutTheLock(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path := ledgerPath(t, l)
@@ -289,7 +292,8 @@ func TestBegunWithoutTheLock(t *testing.T) {
 	checkWatched(t, "with the lock", networks, 1)
 }
 
-// What begins and is undone, because its process was killed, is never told, however close somebody looks.
+// What begins and is undone, because its process was killed, is never told, however close somebody
+// looks.
 func TestBegunAndUndone(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)

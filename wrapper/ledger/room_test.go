@@ -18,8 +18,9 @@ import (
 // roomClients are the clients of the room in the tests.
 const roomClients = 4
 
-// roomRole is a room: LEDGER, then "wait" to do nothing; "serve" to let each client come three times, to start an MTA
-// for one of its sessions, and to name the MTAs; or "work" to let clients come without end, two of three to an MTA.
+// roomRole is a room: LEDGER, then "wait" to do nothing; "serve" to let each client come three
+// times, to start an MTA for one of its sessions, and to name the MTAs; or "work" to let clients
+// come without end, two of three to an MTA.
 func roomRole(args []string) error {
 	if args[1] == "wait" {
 		fmt.Println("ready")
@@ -75,8 +76,8 @@ func startMTA(l *Ledger, s Session) (pid int, err error) {
 	})
 }
 
-// startRoom starts a room in a process group of its own, whose orphans become this process's children until the test
-// ends, and are killed then.
+// startRoom starts a room in a process group of its own, whose orphans become this process's
+// children until the test ends, and are killed then.
 func startRoom(t *testing.T, path, does string) *child {
 	t.Helper()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -121,7 +122,8 @@ func (c *child) members(t *testing.T) (pids []int) {
 	return pids
 }
 
-// checkRoom holds the sessions of the room's clients against what they should be, as the next client finds them.
+// checkRoom holds the sessions of the room's clients against what they should be, as the next
+// client finds them.
 func checkRoom(t *testing.T, l *Ledger, when string, conns [roomClients]int, waiting, serving int) {
 	t.Helper()
 	for n, want := range conns {
@@ -139,7 +141,8 @@ func checkRoom(t *testing.T, l *Ledger, when string, conns [roomClients]int, wai
 	mustAudit(t, l)
 }
 
-// A room that is killed leaves its waiting clients uncounted at once, and those it has handed to MTAs counted until they end.
+// A room that is killed leaves its waiting clients uncounted at once, and those it has handed to
+// MTAs counted until they end.
 func TestSessionsOutliveTheRoom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	room := startRoom(t, ledgerPath(t, l), "serve")
@@ -179,8 +182,8 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	}
 }
 
-// Rooms killed out of the blue while they hand sessions to MTAs: each MTA is counted once, but for the one whose
-// session the room had no time to hand.
+// Rooms killed out of the blue while they hand sessions to MTAs: each MTA is counted once, but for
+// the one whose session the room had no time to hand.
 func TestCrashOfRooms(t *testing.T) {
 	l := newLedger(t, MinClients)
 	rounds := 30

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Semaphores of System V are a count of our sessions that the kernel keeps and that owes nothing to the ledger: what a
-// process has taken with SEM_UNDO it gives back when it dies, before anybody can see that it is dead, and
-// keeps through execve (semop(2)).
+// Semaphores of System V are a count of our sessions that the kernel keeps and that owes nothing to
+// the ledger: what a process has taken with SEM_UNDO it gives back when it dies, before anybody can
+// see that it is dead, and keeps through execve (semop(2)).
 type semaphores int
 
 const (

@@ -13,7 +13,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// execRole enters, says so, and when told to becomes another program, or dies: LEDGER, "exec" or "die".
+// execRole enters, says so, and when told to becomes another program, or dies: LEDGER, "exec" or
+// "die".
 func execRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -77,7 +78,8 @@ func TestSessionsOutliveExec(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A zombie is no session, even if its parent never asks for it, whichever limit depends on that; nor is it worth a signal.
+// A zombie is no session, even if its parent never asks for it, whichever limit depends on that;
+// nor is it worth a signal.
 func TestSessionsOfZombies(t *testing.T) {
 	atServing := from(hostN(2))
 	atServing.Limits.Serving = 1
@@ -116,7 +118,8 @@ func TestSessionsOfZombies(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A session that has waited longer than anybody may is served: its process could not say so, since the ledger was held.
+// A session that has waited longer than anybody may is served: its process could not say so, since
+// the ledger was held.
 func TestSessionsOverdue(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -167,7 +170,8 @@ func TestSessionsFreedByWhoeverLooks(t *testing.T) {
 	}
 }
 
-// Where /proc could not be read a session lives as long as its pid is anybody's, but nobody is signalled for it.
+// Where /proc could not be read a session lives as long as its pid is anybody's, but nobody is
+// signalled for it.
 func TestSessionsWithoutStartTime(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "exec", ledgerPath(t, l), "die")
@@ -263,9 +267,10 @@ func TestSessionsOfTheDeadMakeRoom(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// The room dies with a client in its hand that it was about to give to an MTA: for a while nobody frees the session, neither
-// by looking, nor for its client's sake, nor in a file of another size; whoever finds the MTA hands it over, and what nobody
-// claims ends. One that was only waiting is gone at once.
+// The room dies with a client in its hand that it was about to give to an MTA: for a while nobody
+// frees the session, neither by looking, nor for its client's sake, nor in a file of another size;
+// whoever finds the MTA hands it over, and what nobody claims ends. One that was only waiting is
+// gone at once.
 func TestSessionsOrphaned(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path := ledgerPath(t, l)

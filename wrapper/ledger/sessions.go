@@ -79,23 +79,30 @@ func (t *Tx) open(record int, a Arrival, p Process) (Session, bool) {
 	l.mark(i, true)
 	t.state().waiting++
 	t.hang(i, record)
+	if a.Wide {
+		t.countWide(i)
+	}
 	return t.token(i), true
 }
 
 // belongTo makes the session the process's.
 func (s *session) belongTo(p Process, now int64) {
-	s.pid, s.start, s.shared, s.checked = uint32(p.PID), p.Start, 0, now
+	s.pid, s.start, s.checked = uint32(p.PID), p.Start, now
+	s.flags &^= inRoom
 	if p.Shared {
-		s.shared = 1
+		s.flags |= inRoom
 	}
 }
 
 // process is what the session lives and dies with.
 func (s *session) process() Process {
-	return Process{PID: int(s.pid), Start: s.start, Shared: s.shared == 1}
+	return Process{PID: int(s.pid), Start: s.start, Shared: s.shared()}
 }
 
-// delayOf is the delay as a slot holds it: in ms, rounded up, lest a short one pass for none.
+// shared says whether the session is one of many that its process holds.
+func (s *session) shared() bool { return s.flags&inRoom != 0 }
+
+// delayOf is the delay as a slot holds it: in ms, rounded up: a short one must not become none.
 func delayOf(d time.Duration) uint32 {
 	d = max(0, min(d, longestWait))
 	return uint32((d + time.Millisecond - 1) / time.Millisecond)
@@ -132,7 +139,11 @@ func (t *Tx) hang(i, record int) {
 // ownedBy says whether slot i is in use by a session of the client: links are read
 // from a file, and believed only if both ends agree.
 func (t *Tx) ownedBy(i, record int) bool {
-	return i >= 0 && i < int(t.l.geo.slots) && t.l.slot(i).state != slotFree && t.l.slot(i).client == uint32(record)+1
+	if i < 0 || i >= int(t.l.geo.slots) {
+		return false
+	}
+	s := t.l.slot(i)
+	return s.state != slotFree && s.client == uint32(record)+1
 }
 
 // free ends the session in slot i.
@@ -146,6 +157,7 @@ func (t *Tx) free(i int) {
 	if n := t.counter(s); *n > 0 {
 		*n--
 	}
+	t.leaveWide(s)
 	*s = session{}
 	l.mark(i, false)
 }
@@ -193,6 +205,10 @@ func (t *Tx) adoptSession(from *Ledger, i int) {
 	s.client, s.next, s.prev = 0, 0, 0
 	l.mark(i, true)
 	*t.counter(s)++
+	if s.flags&inWide != 0 {
+		s.flags &^= inWide
+		t.countWide(i)
+	}
 	if r := int(old.client) - 1; r >= 0 && r < from.records() {
 		c := from.record(r)
 		t.hang(i, t.place(key{c.addr, c.bits})) // a new ledger too small may have lost the client

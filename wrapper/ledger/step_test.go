@@ -19,9 +19,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Killed at any instruction is meant literally here: a child does one deed while ptrace(2) lets it go one machine
-// instruction at a time, and after each that has changed the file a copy of the file is opened as the next process would
-// find it, had the child been killed there.
+// Killed at any instruction is meant literally here: a child does one deed while ptrace(2) lets it
+// go one machine instruction at a time, and after each that has changed the file a copy of the file
+// is opened as the next process would find it, had the child been killed there.
 
 const gateClosed, gateInDo, gateDone = 0, 1, 2
 
@@ -83,7 +83,8 @@ type stepper struct {
 	hot     []int   // its pages that change
 }
 
-// newStepper prepares a deed; pages are those that the deed changes, besides the first and the undo log.
+// newStepper prepares a deed; pages are those that the deed changes, besides the first and the undo
+// log.
 func newStepper(t *testing.T, program, path, name string, boot int, now Moment, pages map[int]bool) *stepper {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -105,7 +106,8 @@ func newStepper(t *testing.T, program, path, name string, boot int, now Moment, 
 	return &stepper{program, path, name, boot, now, mem, hot}
 }
 
-// plainProgram is this test program without the race detector, whose own instructions are most of all otherwise.
+// plainProgram is this test program without the race detector, whose own instructions are most of
+// all otherwise.
 func plainProgram(t *testing.T) string {
 	t.Helper()
 	if !lab.Race {
@@ -132,7 +134,8 @@ var buildPlain = sync.OnceValues(func() (program string, err error) {
 	return program, nil
 })
 
-// run calls check with each state of the file that the deed leads through, and says after how many instructions it ended.
+// run calls check with each state of the file that the deed leads through, and says after how many
+// instructions it ended.
 func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, states int) {
 	t.Helper()
 	g, err := gate(s.path)
@@ -192,8 +195,8 @@ func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, sta
 	return instructions, states
 }
 
-// pinTogether puts the calling thread and another on one processor, which makes a step ten times cheaper, until the
-// function that it returns is called.
+// pinTogether puts the calling thread and another on one processor, which makes a step ten times
+// cheaper, until the function that it returns is called.
 func pinTogether(tid int) (release func()) {
 	var all, one unix.CPUSet
 	if unix.SchedGetaffinity(0, &all) != nil {

@@ -40,7 +40,8 @@ func fill(t testing.TB, l *Ledger, now Moment, n int, p Process) (all []Session)
 	return all
 }
 
-// sweepDue is a sweep with an arrival behind it at a time when every start time ought to be read again.
+// sweepDue is a sweep with an arrival behind it at a time when every start time ought to be read
+// again.
 func sweepDue(tx *Tx) {
 	tx.sweep(census{now: tx.now + 2*identityGood, reads: identities})
 }
@@ -72,8 +73,8 @@ func askAll(l *Ledger) {
 	}
 }
 
-// BenchmarkSweep is a sweep over a full room, and one over as many in which 300 MTAs lie between; beside it what asking
-// the kernel for each slot costs.
+// BenchmarkSweep is a sweep over a full room, and one over as many in which 300 MTAs lie between;
+// beside it what asking the kernel for each slot costs.
 func BenchmarkSweep(b *testing.B) {
 	l, all := roomOf(b, roomful, aRoom())
 	sweep := func(b *testing.B) {
@@ -103,7 +104,8 @@ func BenchmarkSweep(b *testing.B) {
 	b.Run("room and MTAs", sweep)
 }
 
-// Whatever lies between its slots, a room costs one start time: MTAs of its own, and the room before it.
+// Whatever lies between its slots, a room costs one start time: MTAs of its own, and the room
+// before it.
 func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
 	l := newLedger(t, MinClients)
 	before := start(t, "room", ledgerPath(t, l), "wait")
@@ -147,7 +149,8 @@ func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
 	})
 }
 
-// What was found out about one process is not believed of another of the same pid, nor in the next sweep.
+// What was found out about one process is not believed of another of the same pid, nor in the next
+// sweep.
 func TestSessionsOfARoomAndReusedPID(t *testing.T) {
 	l := newLedger(t, MinClients)
 	room := aRoom()

@@ -50,7 +50,8 @@ func textOf(t *testing.T, s Session) string {
 	return string(text)
 }
 
-// What is no token is an error and leaves the token as it was; what is one of no session does nothing.
+// What is no token is an error and leaves the token as it was; what is one of no session does
+// nothing.
 func TestSessionsAsGarbage(t *testing.T) {
 	for _, text := range []string{
 		"", ":", "::::", "1:2:3:4", "1:2:3:4:0:5", "-1:2:3:4:0", "1:2:3:-4:0", "+1:2:3:4:0", " 1:2:3:4:0", "1:2:3:4:0\n", "1:2:3:4:2", "0x1:2:3:4:0",
@@ -118,7 +119,8 @@ func TestSessionsByForgedToken(t *testing.T) {
 	})
 }
 
-// renewRole enters, becomes its own program anew with the tokens in its arguments, and finds its sessions there: LEDGER, tokens.
+// renewRole enters, becomes its own program anew with the tokens in its arguments, and finds its
+// sessions there: LEDGER, tokens.
 func renewRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {

@@ -130,10 +130,10 @@ func tortureNetwork(n int) netip.Prefix { return netip.PrefixFrom(hostN(n<<8), 2
 
 // do works, and reports whether it could have the lock.
 func (w *worker) do(work func(*Tx)) bool {
-	switch err := w.l.Do(Now(), work); err {
-	case nil:
+	switch err := w.l.Do(Now(), work); {
+	case err == nil:
 		return true
-	case ErrBusy, ErrCrowded:
+	case held(err):
 		w.line.busy.Add(1)
 	default:
 		w.line.broken.Add(1000)
@@ -202,7 +202,8 @@ func (w *worker) leave() {
 	w.end()
 }
 
-// end leaves the ledger, whose tokens are back already. It must, so it tries until the ledger is to be had.
+// end leaves the ledger, whose tokens are back already. It must, so it tries until the ledger is to
+// be had.
 func (w *worker) end() {
 	for !w.do(func(t *Tx) { t.Leave(w.session) }) {
 	}
@@ -220,7 +221,8 @@ func (w *worker) keep() {
 	}
 }
 
-// punish begins a block, of which whoever watches is told, and sees to it that there are not too many.
+// punish begins a block, of which whoever watches is told, and sees to it that there are not too
+// many.
 func (w *worker) punish() {
 	n := networkN(1000 + rand.IntN(200))
 	_, since, _ := w.l.Begun(0)
@@ -233,9 +235,9 @@ func (w *worker) punish() {
 	if networks, now, all := w.l.Begun(since); since != 0 && now != since && !all && !slices.Contains(networks, n) {
 		w.line.broken.Add(1)
 	}
-	switch _, err := w.l.Trim(Now(), tortureBlocks); err {
-	case nil:
-	case ErrBusy, ErrCrowded:
+	switch _, err := w.l.Trim(Now(), tortureBlocks); {
+	case err == nil:
+	case held(err):
 		w.line.busy.Add(1)
 	default:
 		w.line.broken.Add(1000)
@@ -252,8 +254,8 @@ func (w *worker) exec() error {
 	return syscall.Exec("/bin/sleep", []string{"sleep", seconds}, nil)
 }
 
-// breakIn kills or stops this process in the midst of a work that changes much. What it does must not be seen, or
-// only when it is done.
+// breakIn kills or stops this process in the midst of a work that changes much. What it does must
+// not be seen, or only when it is done.
 func (w *worker) breakIn(sig unix.Signal) {
 	a, self, at := w.arrival(), Self(), rand.IntN(4)
 	parent, _ := Identify(unix.Getppid()) // it lives on, and so would a session left to it
@@ -271,7 +273,7 @@ func (w *worker) breakIn(sig unix.Signal) {
 				s, _ = t.Hand(s, parent)
 				t.Leave(s)
 			case 2:
-				t.Strike(a.Network, "test", Penalty{})
+				t.Strike(a.Network, "test", 1, Penalty{})
 				t.BadRcpt(a.Network, time.Hour)
 				t.Block(networkN(1000+rand.IntN(200)), 0, "test", threeStrikes)
 				t.Left(time.Second)

@@ -39,8 +39,8 @@ func trim(t testing.TB, l *Ledger, now Moment, most int) []BlockedNetwork {
 	return dropped
 }
 
-// Of blocks of all ages and lengths the oldest end, and no others; those that have expired, were ended or have begun anew
-// count as what they are.
+// Of blocks of all ages and lengths the oldest end, and no others; those that have expired, were
+// ended or set anew count as what they are.
 func TestTrimOldestFirst(t *testing.T) {
 	const blocks, most = 400, 120
 	l := newLedger(t, 2*MinClients)
@@ -61,7 +61,7 @@ func TestTrimOldestFirst(t *testing.T) {
 	}
 	now = now.After(time.Minute)
 	mustAt(t, l, now, func(tx *Tx) { tx.Block(anew, time.Hour, "again", Penalty{}) })
-	want = slices.Insert(slices.DeleteFunc(want, func(n netip.Prefix) bool { return n == ended || n == anew }), 0, anew)
+	want = slices.DeleteFunc(want, func(n netip.Prefix) bool { return n == ended })
 
 	dropped := trim(t, l, now, most)
 	if got := inForce(t, l, now); !slices.Equal(got, want[:most]) {
@@ -70,7 +70,11 @@ func TestTrimOldestFirst(t *testing.T) {
 	var gone []netip.Prefix
 	for _, b := range slices.Backward(dropped) {
 		gone = append(gone, b.Network)
-		if b.Reason != fmt.Sprint("n", int(b.Network.Addr().As4()[2])<<8|int(b.Network.Addr().As4()[3])) || b.Left <= 0 || b.Age < time.Minute || b.Times != 1 {
+		reason := fmt.Sprint("n", int(b.Network.Addr().As4()[2])<<8|int(b.Network.Addr().As4()[3]))
+		if b.Network == anew {
+			reason = "again"
+		}
+		if b.Reason != reason || b.Left <= 0 || b.Age < time.Minute || b.Times != 1 {
 			t.Errorf("dropped: %+v", b)
 		}
 	}
@@ -106,7 +110,8 @@ func TestTrimForgivesNobody(t *testing.T) {
 	})
 }
 
-// It looks only when there may be too many, at most once a second whoever asks, and then it knows how many there are.
+// It looks only when there may be too many, at most once a second whoever asks, and then it knows
+// how many there are.
 func TestTrimLooksSeldom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -167,8 +172,8 @@ func TestTrimIsShortWork(t *testing.T) {
 	if n := turns(300); n != 1 {
 		t.Errorf("with nothing to trim it has the lock %d times; want once", n)
 	}
-	if n, looks := turns(250), uint64(l.records()/(64*ways)); n != looks+3 {
-		t.Errorf("it has the lock %d times; want %d to look at all, and three more", n, looks)
+	if n := turns(250); n != 3+50/16+1 {
+		t.Errorf("it has the lock %d times; want once for each 16 that end, and three more", n)
 	}
 }
 
@@ -206,7 +211,8 @@ func trimRole(args []string) error {
 	return nil
 }
 
-// checkTrimmed waits until it is time again, trims, and holds what is left against all that ran before.
+// checkTrimmed waits until it is time again, trims, and holds what is left against all that ran
+// before.
 func checkTrimmed(t *testing.T, l *Ledger) {
 	t.Helper()
 	mustAudit(t, l)
@@ -242,7 +248,8 @@ func TestTrimByMany(t *testing.T) {
 	checkTrimmed(t, l)
 }
 
-// One killed while it trims leaves a bound that is never too low, and work that the next can finish.
+// One killed while it trims leaves a bound that is never too low, and work that the next can
+// finish.
 func TestTrimKilled(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path, program := ledgerPath(t, l), plainProgram(t)
@@ -255,4 +262,75 @@ func TestTrimKilled(t *testing.T) {
 		mustAudit(t, l)
 	}
 	checkTrimmed(t, l)
+}
+
+// Automatic blocks end first, those of a crowd before others; blocks by hand only when no others
+// are left.
+func TestTrimOrder(t *testing.T) {
+	const most = 320 // a twentieth of which a /16 may hold before others
+	l, now := newLedger(t, 2*MinClients), Now()
+	block := func(first, end int, network func(int) netip.Prefix, by func(*Tx, netip.Prefix)) {
+		t.Helper()
+		for n := first; n < end; n++ {
+			now = now.After(time.Second)
+			mustAt(t, l, now, func(tx *Tx) { by(tx, network(n)) })
+		}
+	}
+	auto := func(tx *Tx, n netip.Prefix) { tx.Block(n, 24*time.Hour, "x", Penalty{}) }
+	hand := func(tx *Tx, n netip.Prefix) { tx.BlockByHand(n, 24*time.Hour, "x", Penalty{}) }
+	side := func(n int) netip.Prefix { return crowdedV4(n, true) }
+	left := func(first, end int, network func(int) netip.Prefix) (n int) {
+		t.Helper()
+		in := inForce(t, l, now)
+		for i := first; i < end; i++ {
+			if slices.Contains(in, network(i)) {
+				n++
+			}
+		}
+		return n
+	}
+	check := func(when string, network func(int) netip.Prefix, first, end, want int) {
+		t.Helper()
+		if n := left(first, end, network); n != want {
+			t.Errorf("%s: %d blocks are left; want %d", when, n, want)
+		}
+	}
+	block(0, 50, honest, hand)
+	block(50, 250, honest, auto)
+	block(0, 120, side, auto)
+	trim(t, l, now, most)
+	check("by hand", honest, 0, 50, 50)
+	check("all over", honest, 50, 250, 200)
+	check("the oldest of the crowd", side, 0, 50, 0)
+	check("the others of the crowd", side, 50, 120, 70)
+
+	block(250, 350, honest, auto)
+	trim(t, l, now.After(2*time.Second), most)
+	check("the crowd has its share", side, 100, 120, 20)
+	check("all over, the oldest", honest, 50, 100, 0)
+	check("all over, the others", honest, 100, 350, 250)
+
+	block(350, 700, honest, hand)
+	trim(t, l, now.After(4*time.Second), most)
+	check("nothing but by hand", honest, 380, 700, 320)
+	check("the oldest by hand", honest, 0, 50, 0)
+	check("the next by hand", honest, 350, 380, 0)
+	mustAudit(t, l)
+}
+
+// One that an administrator has set by hand meanwhile does not end for the others any more.
+func TestTrimSetByHandMeanwhile(t *testing.T) {
+	l := newLedger(t, MinClients)
+	must(t, l, func(tx *Tx) {
+		tx.Block(networkN(1), time.Hour, "x", Penalty{})
+		i := l.find(keyOf(networkN(1)))
+		b := begunBlock{at: l.record(i).blockedAt, record: i}
+		l.change(i).marks |= byHand
+		if tx.drop(b) {
+			t.Error("it was ended")
+		}
+		if b.byHand = true; !tx.drop(b) {
+			t.Error("by hand, it was not ended for others by hand")
+		}
+	})
 }

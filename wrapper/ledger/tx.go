@@ -17,6 +17,7 @@ func (t *Tx) state() *state { return t.l.state }
 type Arrival struct {
 	Client  netip.AddrPort // IPv4-mapped addresses unmapped
 	Network netip.Prefix   // under which it is counted
+	Wide    bool           // its sessions are counted by its wider network, too; see [WideBits]
 	Limits  Limits
 	Delay   time.Duration // how long it will be made to wait, for [LiveSession]; what Look tells may decide it
 }
@@ -30,21 +31,38 @@ type Limits struct {
 	Conns   int           // live sessions of the network
 	Rate    int           // arrivals of the network in any
 	Per     time.Duration // so long
-	BadPer  time.Duration // the time in which bad recipients of the network are counted; 0 = they are not asked for
+	// RcptsPer is the time in which recipients of the network are counted; 0 = they are not asked
+	// for.
+	RcptsPer time.Duration
+	// HangupsPer is the time in which hangups of the network count; 0 = none do.
+	HangupsPer time.Duration
+	// Scarce is the percentage of Serving, or of Waiting, from which on it matters who has the
+	// places; 0 = never.
+	Scarce int
 }
+
+// places says whether it matters who has the MTAs, waits whether it does of the network around a
+// client.
+func (m *Limits) places(s *state) bool { return m.Scarce > 0 && over(s.serving, m.Serving, m.Scarce) }
+func (m *Limits) waits(s *state) bool  { return m.Scarce > 0 && over(s.waiting, m.Waiting, m.Scarce) }
 
 // Standing is what the ledger knows of a client that has arrived.
 type Standing struct {
-	Serving, Waiting int  // sessions of all clients
-	Stressed         bool // since 80 % of a limit on them was reached, until below 60 %
-	Conns            int  // live sessions of its network
-	Arrivals         int  // of its network within Limits.Per, this one not counted
-	Known            bool // it waited quietly not long ago
-	Strikes          int  // of its network in the last 24 hours
-	BadRcpts         int  // of its network within Limits.BadPer; see [Tx.BadRcpt]
+	Serving, Waiting int     // sessions of all clients
+	Stressed         bool    // since 80 % of a limit on them was reached, until below 60 %
+	Conns            int     // live sessions of its network
+	Served           int     // those of them with an MTA; 0 until places are scarce
+	Wide             Wide    // of its wider network; 0 until places are scarce
+	Arrivals         int     // of its network within Limits.Per, this one not counted
+	Known            bool    // it waited quietly not long ago
+	Trusted          bool    // it is known, and has come in several hours since, or delivered mail
+	Waited           bool    // it is known, or was less than [patienceMemory] ago; see [Tx.Strike]
+	Strikes          int     // of its network in the last 24 hours
+	Rcpts            Rcpts   // of its network within Limits.RcptsPer
+	Hangups          Hangups // of its network within Limits.HangupsPer, since it was last known
 	Blocked          bool
 	BlockLeft        time.Duration
-	Reason           string       // of the block
+	Reason           string       // of the block, or of the network's last strike; "" may be either's
 	Network          netip.Prefix // on which the block is; it may be wider than its own
 }
 
@@ -53,27 +71,41 @@ type Standing struct {
 // anything else in the same Do: the sessions it finds dead are freed at once.
 func (t *Tx) Look(a Arrival) Standing {
 	t.verify(a)
-	st := t.state()
 	t.stress(a.Limits)
+	return t.standing(a)
+}
+
+// standing is how the client stands by what the ledger says.
+func (t *Tx) standing(a Arrival) Standing {
+	st := t.state()
 	s := Standing{Serving: int(st.serving), Waiting: int(st.waiting), Stressed: st.stressed != 0}
 	k := keyOf(a.Network)
 	var longest longestBlock
 	if i := t.l.find(k); i >= 0 {
 		c := t.l.record(i)
 		s.Conns = int(t.sessionsOf(c))
-		s.Known = c.known(t.now)
-		s.Strikes = c.strikesWithin(t.now, strikeMemory)
+		if a.Limits.places(st) {
+			s.Served = t.servedOf(i)
+		}
+		s.Known, s.Waited, s.Trusted = c.known(t.now), c.waited(t.now), c.trusted(t.now)
+		if s.Strikes = c.strikes.within(t.now, strikeMemory); s.Strikes > 0 {
+			s.Reason = c.why()
+		}
 		if a.Limits.Rate > 0 {
 			w := c.rate
 			w.advance(t.now, a.Limits.Per)
 			s.Arrivals = w.count()
 		}
-		if a.Limits.BadPer > 0 {
-			s.BadRcpts = c.badWithin(t.now, a.Limits.BadPer)
+		if a.Limits.RcptsPer > 0 {
+			s.Rcpts = c.rcpts(t.now, a.Limits.RcptsPer)
 		}
+		s.Hangups = c.hangups(t.now, a.Limits.HangupsPer)
 		t.lookBlock(&longest, i)
 	}
 	t.lookWiderBlocks(&longest, a.Client.Addr(), k)
+	if a.Wide && (a.Limits.places(st) || a.Limits.waits(st)) {
+		s.Wide = t.wideOf(a.Client.Addr())
+	}
 	if longest.left > 0 {
 		is := t.l.record(longest.record).block(t.now)
 		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, is.Left, is.Reason, is.Network
@@ -87,10 +119,13 @@ func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
 	record := t.place(keyOf(a.Network))
 	if record >= 0 {
 		c := t.l.change(record)
+		if t.now-c.seen >= strikeMemory.Milliseconds() {
+			c.strikes.quiet = row{} // of which minute it is from cannot be told for ever
+		}
 		c.seen = t.now
 		if a.Limits.Rate > 0 {
 			c.rate.advance(t.now, a.Limits.Per)
-			c.rate.add()
+			c.rate.add(1)
 		}
 	}
 	return t.open(record, a, p)
@@ -106,7 +141,7 @@ func (t *Tx) Serve(s Session) {
 func (t *Tx) serve(i int) {
 	s := t.l.changeSlot(i)
 	s.state = slotServing
-	if s.shared == 1 {
+	if s.shared() {
 		s.checked = t.now // see orphan
 	}
 	st := t.state()
@@ -114,6 +149,7 @@ func (t *Tx) serve(i int) {
 		st.waiting--
 	}
 	st.serving++
+	t.serveWide(s)
 }
 
 // Leave ends a session.
@@ -129,53 +165,6 @@ func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
 		return
 	}
 	if i := t.place(keyOf(network)); i >= 0 {
-		t.l.change(i).knownTill = t.now + min(d, MaxBlock).Milliseconds()
+		t.l.change(i).remember(t.now, d)
 	}
-}
-
-// BadRcpt counts one recipient of the network that the MTA has rejected, and returns how many there were in any time so
-// long that ends now, this one included; per is 1 ms to 24 h. It is counted as arrivals are: one that
-// is older by up to a sixteenth may count yet, none is left out. From 255 on the number may be too low, but never below 255.
-//
-// Where the network has no record and gets none, since all that could make place have live sessions, it is the first
-// each time.
-func (t *Tx) BadRcpt(network netip.Prefix, per time.Duration) (total int) {
-	i := t.place(keyOf(network))
-	if i < 0 {
-		return 1
-	}
-	c := t.l.change(i)
-	c.seen = t.now
-	c.bad.advance(t.now, badPer(per))
-	c.bad.add()
-	return c.bad.count()
-}
-
-// Penalty is when strikes make a block and how long it lasts.
-type Penalty struct {
-	Strikes  int // 0 = never; at most 8
-	Within   time.Duration
-	For, Max time.Duration
-}
-
-// Strike notes an offence of the network, which is no longer known, and begins a block if it
-// was one too many. It returns the strikes that count now, the latest included, and
-// the length of the block that begins with it (0 = none).
-func (t *Tx) Strike(network netip.Prefix, reason string, p Penalty) (strikes int, block time.Duration) {
-	k := keyOf(network)
-	i := t.place(k)
-	if i < 0 {
-		return 1, 0
-	}
-	c := t.l.change(i)
-	copy(c.strikes[1:], c.strikes[:])
-	c.strikes[0] = t.now
-	c.seen, c.knownTill = t.now, 0
-	c.setReason(reason)
-	strikes = c.strikesWithin(t.now, p.Within)
-	if p.Strikes > 0 && strikes >= p.Strikes {
-		block = t.beginBlock(k, c, t.escalated(c, p), p)
-		c.strikes = [strikesKept]int64{}
-	}
-	return strikes, block
 }

@@ -16,23 +16,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of testdata/ledger-v1.gz: its boot, when its last writer was killed, and in whose name its sessions are, which
-// are no processes anywhere (see testdata/ledger-v1.go).
-var v1Boot = Boot{'v', '1'}
+// Of testdata/ledger-vN.gz: its boot, when its last writer was killed, and in whose name its
+// sessions are, which are no processes anywhere (see testdata/ledger-vN.go).
+func olderBoot(version int) Boot { return Boot{'v', '0' + byte(version)} }
 
-func v1Now() Moment {
+func olderNow() Moment {
 	return Moment{Boot: 103 * time.Hour, Wall: time.Date(2026, 11, 1, 15, 0, 0, 0, time.UTC)}
 }
 
 const (
-	v1AlonePID, v1AloneStart = 4_100_001, 0x5151515151515151
-	v1RoomPID, v1RoomStart   = 4_100_002, 0x5252525252525252
+	olderAlonePID, olderAloneStart = 4_100_001, 0x5151515151515151
+	olderRoomPID, olderRoomStart   = 4_100_002, 0x5252525252525252
 )
 
-// version1 is a ledger of version 1, as the code of that version has left it.
-func version1(t testing.TB) []byte {
+// olderVersions are those whose files are carried over.
+var olderVersions = []int{1, 2}
+
+// older is a ledger of an older version, as the code of that version has left it.
+func older(t testing.TB, version int) []byte {
 	t.Helper()
-	f, err := os.Open("testdata/ledger-v1.gz")
+	f, err := os.Open(fmt.Sprintf("testdata/ledger-v%d.gz", version))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func version1(t testing.TB) []byte {
 	return image
 }
 
-// replaceProcess puts another pid and start time where a session of version 1 has these.
+// replaceProcess puts another pid and start time where a session of an older version has these.
 func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64, p Process) (replaced int) {
 	t.Helper()
 	var was, is [8]byte
@@ -65,14 +68,14 @@ func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64, p Proc
 	return replaced
 }
 
-// openVersion1 opens a file of these bytes with so much room, in the boot of version 1 or another.
-func openVersion1(t *testing.T, image []byte, clients int, boot Boot) (*Ledger, []string) {
+// openOlder opens a file of these bytes with so much room, in its own boot or another.
+func openOlder(t *testing.T, image []byte, clients int, boot Boot) (*Ledger, []string) {
 	t.Helper()
 	path := filepath.Join(ownDir(t), "ledger")
 	if err := os.WriteFile(path, image, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, notes, err := openBy(path, clients, boot, v1Now)
+	l, notes, err := openBy(path, clients, boot, olderNow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,18 +84,23 @@ func openVersion1(t *testing.T, image []byte, clients int, boot Boot) (*Ledger, 
 	return l, notes
 }
 
-// checkVersion1 holds a ledger carried over against what version 1 had in it, so long after its last work.
-func checkVersion1(t *testing.T, l *Ledger, after time.Duration) {
+// checkOlder holds a ledger carried over against what the older version had in it, so long after
+// its last work.
+func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 	t.Helper()
-	must := func(work func(*Tx)) { t.Helper(); mustAt(t, l, v1Now().After(after), work) }
+	must := func(work func(*Tx)) { t.Helper(); mustAt(t, l, olderNow().After(after), work) }
 	stands := func(client string, bits int) (s Standing) {
 		addr := netip.MustParseAddr(client)
 		n, _ := addr.Prefix(bits)
 		must(func(tx *Tx) {
-			s = tx.Look(Arrival{Client: netip.AddrPortFrom(addr, 25), Network: n, Limits: Limits{Rate: 10, Per: time.Hour, BadPer: time.Hour}})
+			s = tx.Look(Arrival{Client: netip.AddrPortFrom(addr, 25), Network: n, Limits: Limits{Rate: 10, Per: time.Hour, RcptsPer: time.Hour}})
 		})
-		if s.BadRcpts != 0 {
-			t.Errorf("%v has %d bad recipients, of which version 1 knew nothing", client, s.BadRcpts)
+		bad := 0
+		if version > 1 && client == "192.0.2.2" {
+			bad = 4
+		}
+		if s.Rcpts != (Rcpts{Bad: bad}) {
+			t.Errorf("%v has the recipients %+v; want %d bad ones", client, s.Rcpts, bad)
 		}
 		return s
 	}
@@ -132,7 +140,7 @@ func checkVersion1(t *testing.T, l *Ledger, after time.Duration) {
 			t.Errorf("%d spoke after 1.3 s, %d left after 31 s; want one of each", n.Spoke[13], n.Left[121])
 		}
 	})
-	blocks, err := l.Blocks(v1Now().After(after))
+	blocks, err := l.Blocks(olderNow().After(after))
 	if err != nil || len(blocks) != 3 {
 		t.Fatalf("%v, %v; want 3 blocks", blocks, err)
 	}
@@ -148,12 +156,20 @@ func checkVersion1(t *testing.T, l *Ledger, after time.Duration) {
 	})
 }
 
-// All that a ledger of version 1 knew is in the one of version 2 that takes its place, whatever its size, and what a process
-// killed at work had half done in version 1 is undone.
-func TestHonestVersion1(t *testing.T) {
-	for clients, also := range map[int]string{MinClients: "", 16384: "rebuilt for clients=16384"} {
-		l, notes := openVersion1(t, version1(t), clients, v1Boot)
-		want := []string{"carried over from version 1"}
+// All that a ledger of an older version knew is in the one that takes its place, whatever its size,
+// and what a process killed at work had half done there is undone.
+func TestHonestOlder(t *testing.T) {
+	for _, version := range olderVersions {
+		checkCarriedOver(t, version, MinClients, "")
+		checkCarriedOver(t, version, 16384, "rebuilt for clients=16384")
+	}
+}
+
+func checkCarriedOver(t *testing.T, version, clients int, also string) {
+	t.Helper()
+	{
+		l, notes := openOlder(t, older(t, version), clients, olderBoot(version))
+		want := []string{fmt.Sprint("carried over from version ", version)}
 		if also != "" {
 			want = append(want, also)
 		}
@@ -170,23 +186,23 @@ func TestHonestVersion1(t *testing.T) {
 		if _, _, all := l.Begun(17); !all {
 			t.Error("whatever was watched before is not told to look anew")
 		}
-		checkVersion1(t, l, 0)
-		checkVersion1(t, l, time.Minute)
-		again, notes, err := Open(l.path, clients, v1Boot)
+		checkOlder(t, version, l, 0)
+		checkOlder(t, version, l, time.Minute)
+		again, notes, err := Open(l.path, clients, olderBoot(version))
 		if err != nil || len(notes) > 0 {
 			t.Fatalf("opened again: %v, %q", err, notes)
 		}
-		checkVersion1(t, again, 2*time.Minute)
-		mustAt(t, l, v1Now().After(2*time.Minute), func(tx *Tx) {
+		checkOlder(t, version, again, 2*time.Minute)
+		mustAt(t, l, olderNow().After(2*time.Minute), func(tx *Tx) {
 			tx.Block(netip.MustParsePrefix("192.0.2.9/32"), time.Hour, "test", Penalty{})
-			if n := tx.BadRcpt(netip.MustParsePrefix("192.0.2.4/32"), time.Hour); n != 1 {
+			if n := tx.BadRcpt(netip.MustParsePrefix("192.0.2.4/32"), time.Hour).Bad; n != 1 {
 				t.Errorf("the first bad recipient is number %d", n)
 			}
 		})
 		if networks, _, all := again.Begun(since); len(networks) != 1 || all {
 			t.Errorf("%v have begun, %v; want one", networks, all)
 		}
-		dropped, err := again.Trim(v1Now().After(3*time.Minute), 2)
+		dropped, err := again.Trim(olderNow().After(3*time.Minute), 2)
 		if err != nil || len(dropped) != 2 {
 			t.Errorf("of four blocks %v were ended, %v; want two", dropped, err)
 		}
@@ -194,20 +210,27 @@ func TestHonestVersion1(t *testing.T) {
 	}
 }
 
-// Sessions of version 1 go on where their processes live; those of a boot before do not.
-func TestHonestVersion1Sessions(t *testing.T) {
-	image := version1(t)
-	if n := replaceProcess(t, image, v1AlonePID, v1AloneStart, Self()); n < 2 {
+// Sessions of an older version go on where their processes live; those of a boot before do not.
+func TestHonestOlderSessions(t *testing.T) {
+	for _, version := range olderVersions {
+		checkSessionsGoOn(t, version)
+	}
+}
+
+func checkSessionsGoOn(t *testing.T, version int) {
+	t.Helper()
+	image := older(t, version)
+	if n := replaceProcess(t, image, olderAlonePID, olderAloneStart, Self()); n < 2 {
 		t.Fatalf("%d slots replaced; want two in use at least", n)
 	}
-	replaceProcess(t, image, v1RoomPID, v1RoomStart, Self())
+	replaceProcess(t, image, olderRoomPID, olderRoomStart, Self())
 	for _, tt := range []struct {
 		boot             Boot
 		waiting, serving int
-	}{{v1Boot, 2, 1}, {bootN(2), 0, 0}} {
-		l, _ := openVersion1(t, image, MinClients, tt.boot)
-		now := v1Now().After(time.Minute)
-		if tt.boot != v1Boot {
+	}{{olderBoot(version), 2, 1}, {bootN(2), 0, 0}} {
+		l, _ := openOlder(t, image, MinClients, tt.boot)
+		now := olderNow().After(time.Minute)
+		if tt.boot != olderBoot(version) {
 			now.Boot = 20 * time.Second
 		}
 		mustAt(t, l, now, func(tx *Tx) {
@@ -226,10 +249,11 @@ func TestHonestVersion1Sessions(t *testing.T) {
 	}
 }
 
-// One of version 1 that cannot be read now stays as it is until it can.
-func TestHonestVersion1Held(t *testing.T) {
+// One of an older version that cannot be read now stays as it is until it can.
+func TestHonestOlderHeld(t *testing.T) {
+	const version = 2
 	path := filepath.Join(ownDir(t), "ledger")
-	image := version1(t)
+	image := older(t, version)
 	if err := os.WriteFile(path, image, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +264,7 @@ func TestHonestVersion1Held(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = openBy(path, MinClients, v1Boot, v1Now)
+	_, _, err = openBy(path, MinClients, olderBoot(version), olderNow)
 	if err == nil {
 		t.Error("opened while another has the lock")
 	}
@@ -248,34 +272,36 @@ func TestHonestVersion1Held(t *testing.T) {
 	if err := unix.Close(fd); err != nil {
 		t.Fatal(err)
 	}
-	l, _, err := openBy(path, MinClients, v1Boot, v1Now)
+	l, _, err := openBy(path, MinClients, olderBoot(version), olderNow)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkVersion1(t, l, 0)
+	checkOlder(t, version, l, 0)
 	shut(l)
 }
 
 // checkUntouched fails the test unless the file, and nothing else, is where it was.
 func checkUntouched(t *testing.T, path string, image []byte) {
 	t.Helper()
-	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(is, image) {
+	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(withoutBell(is), image) {
 		t.Errorf("the file was touched: %v", err)
 	}
 	checkDirectory(t, path, "ledger")
 }
 
-// A ledger of a newer version is neither used nor set aside, whatever else is in it: who made it may come back.
+// A ledger of a newer version is neither used nor set aside, whatever else is in it: who made it
+// may come back.
 func TestHonestNewer(t *testing.T) {
 	image := template(t)
+	const next = version + 1
 	unsigned := bytes.Clone(image)
-	view[header](unsigned, 0).version = 3
+	view[header](unsigned, 0).version = next
 	for name, image := range map[string][]byte{
-		"of version 3":              withHeader(image, func(h *header) { h.version = 3 }),
-		"of version 4 and a size":   withHeader(image, func(h *header) { h.version, h.buckets = 4, 1<<20 }),
-		"of other records":          withHeader(image, func(h *header) { h.version, h.record = 3, 512 }),
+		"of the next version":       withHeader(image, func(h *header) { h.version = next }),
+		"of one after and a size":   withHeader(image, func(h *header) { h.version, h.buckets = next+1, 1<<20 }),
+		"of other records":          withHeader(image, func(h *header) { h.version, h.record = next, 512 }),
 		"with another header":       unsigned,
-		"shorter than ours":         withHeader(image, func(h *header) { h.version = 3 })[:page],
+		"shorter than ours":         withHeader(image, func(h *header) { h.version = next })[:page],
 		"of the last version there": withHeader(image, func(h *header) { h.version = 1<<32 - 1 }),
 	} {
 		for _, clients := range []int{MinClients, 4096} {
@@ -283,8 +309,8 @@ func TestHonestNewer(t *testing.T) {
 			if err := os.WriteFile(path, image, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			want := fmt.Sprintf("%s: is a ledger of version %d; this program writes 2; install the newer sendwrap again, or move the file away and begin anew",
-				path, view[header](image, 0).version)
+			want := fmt.Sprintf("%s: is a ledger of version %d; this program writes %d; install the newer sendwrap again, or move the file away and begin anew",
+				path, view[header](image, 0).version, version)
 			for range 2 {
 				if _, notes, err := Open(path, clients, ThisBoot()); err == nil || err.Error() != want || notes != nil {
 					t.Errorf("%s: %v, %q; want %s", name, err, notes, want)
@@ -298,7 +324,7 @@ func TestHonestNewer(t *testing.T) {
 // Nor is one that takes the place of ours just when we would build: whoever else is quicker.
 func TestHonestNewerMeanwhile(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
-	image := withHeader(template(t), func(h *header) { h.version = 3 })
+	image := withHeader(template(t), func(h *header) { h.version = version + 1 })
 	if err := os.WriteFile(path, image, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +333,7 @@ func TestHonestNewerMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(dir)
-	if _, _, err := build(dir, path, geometryFor(MinClients), ThisBoot(), Now); err == nil || !strings.Contains(err.Error(), "is a ledger of version 3; this program writes 2") {
+	if _, _, err := build(dir, path, geometryFor(MinClients), ThisBoot(), Now); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("is a ledger of version %d; this program writes %d", version+1, version)) {
 		t.Errorf("built beside it: %v", err)
 	}
 	checkUntouched(t, path, image)
@@ -317,6 +343,7 @@ func TestHonestNewerMeanwhile(t *testing.T) {
 func TestHonestLayout(t *testing.T) {
 	for what, size := range map[string][2]int{
 		"record":      {len(bytesOf(&client{})), recordSize},
+		"older one":   {len(bytesOf(&record2{})), recordSize},
 		"slot":        {len(bytesOf(&session{})), slotSize},
 		"undo":        {len(bytesOf(&undo{})), undoHead},
 		"ring":        {len(bytesOf(&ring{})), ringHead + ringSize*memberSize},
@@ -330,7 +357,8 @@ func TestHonestLayout(t *testing.T) {
 		"header": {len(bytesOf(&header{})), stateAt},
 		"state":  {stateAt + len(bytesOf(&state{})), ringAt},
 		"ring":   {ringAt + len(bytesOf(&ring{})), undoAt},
-		"totals": {totalsAt + len(bytesOf(&totals{})), bitmapAt},
+		"totals": {totalsAt + len(bytesOf(&totals{})), apartAt},
+		"apart":  {apartAt + len(bytesOf(&apart{})), bitmapAt},
 	} {
 		if end[0] > end[1] {
 			t.Errorf("%s ends at %d; want %d at most", what, end[0], end[1])

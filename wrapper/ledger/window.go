@@ -61,9 +61,8 @@ func (w *window[cell]) count() int {
 	return n
 }
 
-// add counts one event. Call advance first.
-func (w *window[cell]) add() {
-	if c := &w.cells[w.newest%(steps+1)]; *c < ^cell(0) {
-		*c++
-	}
+// add counts n events. Call advance first.
+func (w *window[cell]) add(n int) {
+	c := &w.cells[w.newest%(steps+1)]
+	*c = cell(min(int(*c)+max(n, 0), int(^cell(0))))
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// SessionsOf lists the sessions of the clients of whom held reports true, in no order. Unlike [Tx.Sessions] it looks at no
-// process and frees nobody's session, so that it costs little however often it is asked: who is going to signal one finds out
-// by [Process.Signal] whether it lives.
+// SessionsOf lists the sessions of the clients for which held reports true, in no order. Unlike
+// [Tx.Sessions] it looks at no process and frees no session, so that it costs little however often
+// it is called. Some may be dead: [Process.Signal] finds out.
 //
 // All others wait while held is asked, once for each session, so it must look up and nothing else.
 func (t *Tx) SessionsOf(held func(client netip.Addr) bool) (some []LiveSession) {

@@ -4,8 +4,9 @@ const hex = "0123456789abcdef"
 
 func isPrintable(c byte) bool { return ' ' <= c && c <= '~' }
 
-// appendText appends text to dst, as far as it fits into limit bytes, with \xNN for what is not printable. An escape that
-// stands in text already goes in whole or not at all: half of one would be read as something else.
+// appendText appends text to dst, as far as it fits into limit bytes, with \xNN for what is not
+// printable. An escape that stands in text already goes in whole or not at all: half of one would
+// be read as something else.
 func appendText(dst []byte, text string, limit int) []byte {
 	for len(text) > 0 {
 		n := escapeLen(text)
@@ -43,7 +44,8 @@ func escapeLen(text string) int {
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 
-// appendEscaped appends c as it stands in a quoted string, as Go and C know it: strconv.Unquote gives c back.
+// appendEscaped appends c as it stands in a quoted string, as Go and C know it: strconv.Unquote
+// gives c back.
 func appendEscaped(dst []byte, c byte) []byte {
 	switch {
 	case c == '\r':
@@ -60,7 +62,8 @@ func appendEscaped(dst []byte, c byte) []byte {
 	return append(dst, c)
 }
 
-// appendBare appends c as it stands in a value without quotes: blanks end such a value, a quote would begin a string.
+// appendBare appends c as it stands in a value without quotes: blanks end such a value, a quote
+// would begin a string.
 func appendBare(dst []byte, c byte) []byte {
 	if c <= ' ' || c > '~' || c == '"' || c == '\\' {
 		return appendHex(dst, c)

@@ -2,12 +2,12 @@ package maillog
 
 import "bytes"
 
-// fifoSize is how many bytes of lines may wait: some 1,500 lines, which is what a syslogd that is restarted misses in a
-// busy second or two.
+// fifoSize is how many bytes of lines may wait: some 1,500 lines, which is what a syslogd that is
+// restarted misses in a busy second or two.
 const fifoSize = 256 << 10
 
-// fifo holds the frames that wait, first come first out, each with the byte that ends it. It is a ring: the frame that
-// reaches its end goes on at its beginning.
+// fifo holds the frames that wait, first come first out, each with the byte that ends it. It is a
+// ring: the frame that reaches its end goes on at its beginning.
 type fifo struct {
 	ring [fifoSize]byte
 	head int // where the first frame begins

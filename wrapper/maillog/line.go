@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// MaxData is how many bytes of a client's text a line shows; how many there were is for another key to say.
+// MaxData is how many bytes of a client's text a line shows; how many there were is for another key
+// to say.
 const MaxData = 100
 
-// Line is the text of a line: a word, then key=value pairs, in the order in which they are added. Each method adds one
-// pair and returns the line. Blanks stand only between pairs and within quotes.
+// Line is the text of a line: a word, then key=value pairs, in the order in which they are added.
+// Each method adds one pair and returns the line. Blanks stand only between pairs and within
+// quotes.
 type Line struct{ text []byte }
 
 // NewLine begins a line with word.
@@ -32,8 +34,8 @@ func (l *Line) Addr(key string, a netip.AddrPort) *Line {
 	return l
 }
 
-// Str adds a value of ours without quotes, as reason=strikes; what would end it or is not printable ASCII as \xNN. An empty
-// one is "-".
+// Str adds a value of ours without quotes, as reason=strikes; what would end it or is not printable
+// ASCII as \xNN. An empty one is "-".
 func (l *Line) Str(key, value string) *Line {
 	l.key(key)
 	if value == "" {
@@ -73,8 +75,8 @@ func (l *Line) FloatOf(key string, x, limit float64) *Line {
 	return l
 }
 
-// Dur adds a duration, as left=59m12s: to a hundredth of a second below 10 s unless it is whole, to the second above, cut
-// off and not rounded. One below zero is 0s.
+// Dur adds a duration, as left=59m12s: to a hundredth of a second below 10 s unless it is whole, to
+// the second above, cut off and not rounded. One below zero is 0s.
 func (l *Line) Dur(key string, d time.Duration) *Line {
 	l.key(key)
 	l.text = appendDuration(l.text, d)
@@ -99,7 +101,8 @@ func (l *Line) Quote(key, text string) *Line {
 	return l
 }
 
-// Data adds the first [MaxData] bytes of a client's text, as data="EHLO bot\r\n"; strconv.Unquote gives them back.
+// Data adds the first [MaxData] bytes of a client's text, as data="EHLO bot\r\n"; strconv.Unquote
+// gives them back.
 func (l *Line) Data(key string, text []byte) *Line {
 	return l.Quote(key, string(text[:min(len(text), MaxData)]))
 }

@@ -1,9 +1,11 @@
-// Package maillog writes the one line that a connection leaves in the mail log, and the few about what is wrong with us.
+// Package maillog writes the one line that a connection leaves in the mail log, and the few about
+// what is wrong with us.
 //
-// Mail comes first. A process that has one client opens a socket for each line, and waits no longer than [Patience] for
-// room in it; one that serves many has a [Queue], and waits not at all. A line that finds no room is lost, and an error
-// is for those who want to know. A line is always a single line of printable ASCII, whoever had a say in its text,
-// so that no client can forge a second one.
+// Mail comes first. A process that has one client opens a socket for each line, and waits no longer
+// than [Patience] for room in it, or than [PipePatience] for room on stderr; one that serves many
+// has a [Queue], and waits not at all. A line that finds no room is lost, and an error is for those
+// who want to know. A line is always a single line of printable ASCII, whoever had a say in its
+// text, so that no client can forge a second one.
 package maillog
 
 import (
@@ -18,11 +20,17 @@ import (
 // DevLog is where syslogd or journald listens.
 const DevLog = "/dev/log"
 
-// Patience is how long a line waits for room in a full socket or pipe: time enough for a syslogd that is busy, and too
-// short for a client to feel.
+// Patience is how long a line waits for room in a full socket: time enough for a syslogd that is
+// busy, and too short for a client to feel.
 const Patience = 10 * time.Millisecond
 
-// MaxFrame is the length in bytes of the longest line, counted with all that precedes the text (RFC 3164 §4.1).
+// PipePatience is how long it waits on stderr, mostly a pipe, which holds some 400 lines. When 500
+// processes write one each, whoever reads must get a processor among all these first: 100 lines and
+// more were lost within Patience, on a busy machine.
+const PipePatience = time.Second
+
+// MaxFrame is the length in bytes of the longest line, counted with all that precedes the text (RFC
+// 3164 §4.1).
 const MaxFrame = 1024
 
 const (
@@ -39,9 +47,9 @@ const (
 	Info    Level = 6 // what became of a connection
 )
 
-// Log is where lines go; the zero Log drops them. It holds nothing open: each line has a socket of its own, as a
-// connection leaves just one, and a descriptor that is not there while a client waits costs nothing. Only the Log of a
-// [Queue] is another matter.
+// Log is where lines go; the zero Log drops them. It holds nothing open: each line has a socket of
+// its own, as a connection leaves just one, and a descriptor that is not there while a client waits
+// costs nothing. Only the Log of a [Queue] is another matter.
 type Log struct {
 	to    target
 	path  string
@@ -62,23 +70,25 @@ func None() Log { return Log{} }
 // Syslog is a Log on the local socket at path, [DevLog] but for tests, facility mail.
 func Syslog(path string) Log { return Log{to: syslog, path: path} }
 
-// Stderr is a Log on fd 2, without levels: for terminals, and for tcpserver with multilog. It must not be used while
-// fd 2 is the client's.
+// Stderr is a Log on fd 2, without levels: for terminals, and for tcpserver with multilog. It must
+// not be used while fd 2 is the client's.
 func Stderr() Log { return Log{to: stderr} }
 
-// Write writes text as one line at level, headed by `sendwrap[PID]: `. What is not printable ASCII is written as \xNN, and
-// what exceeds [MaxFrame] is cut off, never within an escape.
+// Write writes text as one line at level, headed by `sendwrap[PID]: `. What is not printable ASCII
+// is written as \xNN, and what exceeds [MaxFrame] is cut off, never within an escape.
 //
-// On error, an *os.SyscallError, the line is lost. errors.Is tells apart EAGAIN: no room within [Patience]; ENOENT and
-// ECONNREFUSED: nobody listens; EMFILE: no descriptor is free, so free one and try again.
+// On error, an *os.SyscallError, the line is lost. errors.Is tells apart EAGAIN: no room in time;
+// ENOENT and ECONNREFUSED: nobody listens; EMFILE: no descriptor is free, so free one and try
+// again.
 //
 // The Log of a [Queue] never waits. There EAGAIN is the only error: the queue is full.
 func (l Log) Write(level Level, text string) error {
 	return l.WriteAs(unix.Getpid(), level, text)
 }
 
-// WriteAs is [Log.Write] with the id of another process in the line's head: a server of many clients writes what became
-// of a client under the pid of the MTA that it started for it, so that one grep finds the lines of both.
+// WriteAs is [Log.Write] with the id of another process in the line's head: a server of many
+// clients writes what became of a client under the pid of the MTA that it started for it, so that
+// one grep finds the lines of both.
 func (l Log) WriteAs(pid int, level Level, text string) error {
 	switch {
 	case l.queue != nil:
@@ -86,12 +96,13 @@ func (l Log) WriteAs(pid int, level Level, text string) error {
 	case l.to == syslog:
 		return send(l.path, appendFrame(make([]byte, 0, MaxFrame+1), syslog, pid, level, text))
 	case l.to == stderr:
-		return write(2, append(appendFrame(make([]byte, 0, MaxFrame+1), stderr, pid, level, text), '\n'))
+		return write(append(appendFrame(make([]byte, 0, MaxFrame+1), stderr, pid, level, text), '\n'), PipePatience)
 	}
 	return nil
 }
 
-// appendFrame appends the line as it goes to a target, [MaxFrame] bytes at most, less what ends it in a stream.
+// appendFrame appends the line as it goes to a target, [MaxFrame] bytes at most, less what ends it
+// in a stream.
 func appendFrame(frame []byte, to target, pid int, level Level, text string) []byte {
 	if to == syslog {
 		frame = appendPriority(frame, level)
@@ -99,9 +110,10 @@ func appendFrame(frame []byte, to target, pid int, level Level, text string) []b
 	return appendText(appendTag(frame, pid), text, MaxFrame)
 }
 
-// appendPriority appends what is needed before the tag in RFC 3164: no time and no host name. Every syslogd adds these to what
-// comes through its local socket: rsyslog ignores a time there unless told otherwise, journald skips it, busybox and
-// sysklogd put in their own where there is none. To add ours we would have to read /etc/localtime, for each client.
+// appendPriority appends what is needed before the tag in RFC 3164: no time and no host name. Every
+// syslogd adds these to what comes through its local socket: rsyslog ignores a time there unless
+// told otherwise, journald skips it, busybox and sysklogd put in their own where there is none. To
+// add ours we would have to read /etc/localtime, for each client.
 func appendPriority(frame []byte, level Level) []byte {
 	frame = strconv.AppendUint(append(frame, '<'), mail|uint64(level), 10)
 	return append(frame, '>')
@@ -113,8 +125,8 @@ func appendTag(frame []byte, pid int) []byte {
 	return append(frame, "]: "...)
 }
 
-// send sends one frame to the socket at path: as a datagram if it takes these, as nearly all do, else as a stream, in
-// which a NUL is the end of a frame.
+// send sends one frame to the socket at path: as a datagram if it takes these, as nearly all do,
+// else as a stream, in which a NUL is the end of a frame.
 func send(path string, frame []byte) error {
 	err := sendAs(unix.SOCK_DGRAM, path, frame)
 	if errors.Is(err, unix.EPROTOTYPE) {
@@ -130,16 +142,13 @@ func sendAs(kind int, path string, frame []byte) error {
 		return err
 	}
 	defer unix.Close(fd)
-	for deadline := time.Now().Add(Patience); ; {
-		err := unix.Send(fd, frame, unix.MSG_NOSIGNAL)
-		if err != unix.EAGAIN || !hasRoom(fd, deadline) {
-			return os.NewSyscallError("send", err)
-		}
-	}
+	return os.NewSyscallError("send", persist(fd, Patience, func() error {
+		return unix.Send(fd, frame, unix.MSG_NOSIGNAL)
+	}))
 }
 
-// connect returns a socket that leads to path. It may be non-blocking, since nobody shares it: to connect to a stream
-// whose listener is swamped would block, however the frame is sent.
+// connect returns a socket that leads to path. It may be non-blocking, since nobody shares it: to
+// connect to a stream whose listener is swamped would block, however the frame is sent.
 func connect(kind int, path string) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -152,26 +161,35 @@ func connect(kind int, path string) (fd int, err error) {
 	return fd, nil
 }
 
-// write writes one frame to fd, which we share with others and must not make non-blocking. It looks first: room is said
-// to be there when a pipe takes 4 KiB, so that only others who write at the very same moment could make us wait.
-func write(fd int, frame []byte) error {
-	if !hasRoom(fd, time.Now().Add(Patience)) {
-		return os.NewSyscallError("write", unix.EAGAIN)
+// write writes one frame to fd 2. Not by os.Stderr: a reader who left would kill us with SIGPIPE. A
+// pipe takes all of it or nothing, since it is shorter than PIPE_BUF.
+func write(frame []byte, patience time.Duration) error {
+	fd := ownStderr()
+	if fd != 2 {
+		defer unix.Close(fd)
 	}
-	_, err := unix.Write(fd, frame) // not os.Stderr: a reader who left would kill us with SIGPIPE
-	return os.NewSyscallError("write", err)
+	return os.NewSyscallError("write", persist(fd, patience, func() error {
+		// Where it is not ours alone and blocks, others who write at the very same moment could
+		// make us wait.
+		if fd == 2 && !isReady(fd) {
+			return unix.EAGAIN
+		}
+		_, err := unix.Write(fd, frame)
+		return err
+	}))
 }
 
-// hasRoom waits until fd takes a frame, or will say what is wrong with it. It is false at the deadline.
-func hasRoom(fd int, deadline time.Time) bool {
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return false
+// persist tries until there is room in fd, or a time is over. It tries once more then, however long
+// we had no processor meanwhile: there may be room by now.
+func persist(fd int, atMost time.Duration, try func() error) error {
+	deadline := time.Now().Add(atMost)
+	for last := false; ; {
+		err := try()
+		if err != unix.EAGAIN && err != unix.EINTR || last {
+			return err
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(left/time.Millisecond)+1)
-		if err != unix.EINTR {
-			return n > 0
-		}
+		left := max(0, time.Until(deadline))
+		last = left == 0
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int((left+time.Millisecond-1)/time.Millisecond))
 	}
 }

@@ -10,31 +10,34 @@ import (
 )
 
 const (
-	// reconnectPause is the least time from one try to reach a syslogd to the next, so that one who is away costs
-	// nearly nothing, and one who is back is soon found.
+	// reconnectPause is the least time from one try to reach a syslogd to the next, so that one who
+	// is away costs nearly nothing, and one who is back is soon found.
 	reconnectPause = 100 * time.Millisecond
 
-	// stuckTime is how long a socket may have no room until we look whether its path leads to another one by now:
-	// where somebody holds the old one open, the kernel says no more than that it is full.
+	// stuckTime is how long a socket may have no room until we look whether its path leads to
+	// another one by now: where somebody holds the old one open, the kernel says no more than that
+	// it is full.
 	stuckTime = time.Second
 
 	// flushMax is how many lines go out at one time, some 0.1 ms of work, however many wait.
 	flushMax = 64
 
-	// flushEvery is which of the lines that find others before them looks for room. Linux lets 11 datagrams wait in a
-	// socket (net.unix.max_dgram_qlen), so that to look only once for a batch of clients would mean 11 lines a batch.
+	// flushEvery is which of the lines that find others before them looks for room. Linux lets 11
+	// datagrams wait in a socket (net.unix.max_dgram_qlen), so that to look only once for a batch
+	// of clients would mean 11 lines a batch.
 	flushEvery = 8
 )
 
 // errLost is what Write returns for each line lost: made once, as they may be many.
 var errLost = os.NewSyscallError("send", unix.EAGAIN)
 
-// Queue is where the lines go of a process that serves many clients and must not wait for a log. It holds one socket
-// open, sends each line at once if it can, and keeps those that find no room, up to 256 KiB, for [Queue.Flush] to send in
-// their order. What exceeds these is lost, and a line in its place says how many were.
+// Queue is where the lines go of a process that serves many clients and must not wait for a log. It
+// holds one socket open, sends each line at once if it can, and keeps those that find no room, up
+// to 256 KiB, for [Queue.Flush] to send in their order. What exceeds these is lost, and a line in
+// its place says how many were.
 //
-// A syslogd that is away or was restarted is looked for ten times a second. What it had not read when it ended is lost,
-// and nobody is told: the kernel does not tell us.
+// A syslogd that is away or was restarted is looked for ten times a second. What it had not read
+// when it ended is lost, and nobody is told: the kernel does not tell us.
 //
 // A Queue and its Log are for one goroutine.
 type Queue struct {
@@ -56,8 +59,8 @@ type Queue struct {
 	frame [MaxFrame + 1]byte // the line at hand
 }
 
-// NewQueue returns a Queue of what leads to where lines of to go. It connects at once, while descriptors are free, but
-// nobody need be there yet.
+// NewQueue returns a Queue of what leads to where lines of to go. It connects at once, while
+// descriptors are free, but nobody need be there yet.
 func NewQueue(to Log) *Queue {
 	q := &Queue{to: to, fd: -1}
 	if to.to == stderr {
@@ -76,9 +79,10 @@ func (q *Queue) Log() Log {
 	return l
 }
 
-// Flush sends what is queued, as far as there is room, and never waits. If lines are still pending it says in how long it is to be
-// called again: in a millisecond where there is somebody who reads, since a socket may have room for no more than 11 at a time;
-// later and later where nobody does, or is. It costs nothing while no line is queued.
+// Flush sends what is queued, as far as there is room, and never waits. If lines are still pending
+// it says in how long it is to be called again: in a millisecond where there is somebody who reads,
+// since a socket may have room for no more than 11 at a time; later and later where nobody does, or
+// is. It costs nothing while no line is queued.
 func (q *Queue) Flush() (again time.Duration) {
 	before := q.waiting.len
 	for range flushMax {
@@ -105,7 +109,8 @@ func (q *Queue) Flush() (again time.Duration) {
 	return q.patience
 }
 
-// Close sends what is queued, closes the socket and forgets the rest. It alone waits, up to [Patience].
+// Close sends what is queued, closes the socket and forgets the rest. It alone waits, up to
+// [Patience].
 func (q *Queue) Close() {
 	for deadline := time.Now().Add(Patience); q.Flush() > 0 && time.Now().Before(deadline); {
 		time.Sleep(Patience / 20)
@@ -140,8 +145,8 @@ func (q *Queue) write(pid int, level Level, text string) error {
 	return nil
 }
 
-// confess queues the line that says how many were lost, once half of the queue is free. Not sooner: with a reader who is
-// always too slow, every second line would be one of these.
+// confess queues the line that says how many were lost, once half of the queue is free. Not sooner:
+// with a reader who is always too slow, every second line would be one of these.
 func (q *Queue) confess() {
 	if q.lost == 0 || q.waiting.len > fifoSize/2 {
 		return
@@ -156,7 +161,8 @@ func (q *Queue) line(pid int, level Level, text string) []byte {
 	return append(appendFrame(q.frame[:0], q.to.to, pid, level, text), q.end)
 }
 
-// send sends the first of the frames that wait, or what is left of it. It is true when all of it is gone.
+// send sends the first of the frames that wait, or what is left of it. It is true when all of it is
+// gone.
 func (q *Queue) send(frame []byte) bool {
 	for q.fd >= 0 || q.connect() {
 		n, err := q.put(frame[q.sent:])
@@ -198,8 +204,8 @@ func isReady(fd int) bool {
 	return n > 0
 }
 
-// noRoom notes that fd takes nothing, and leaves a socket that has not done so for stuckTime. A stream stays: its path
-// may lead anywhere, it is the same connection, and half a line is in it.
+// noRoom notes that fd takes nothing, and leaves a socket that has not done so for stuckTime. A
+// stream stays: its path may lead anywhere, it is the same connection, and half a line is in it.
 func (q *Queue) noRoom() {
 	now := time.Now()
 	switch {
@@ -210,7 +216,8 @@ func (q *Queue) noRoom() {
 	}
 }
 
-// connect looks for a reader, unless it did so just now. Where there is none, or no descriptor is free, it is false.
+// connect looks for a reader, unless it did so just now. Where there is none, or no descriptor is
+// free, it is false.
 func (q *Queue) connect() bool {
 	now := time.Now()
 	if now.Before(q.again) {
@@ -230,8 +237,9 @@ func (q *Queue) connect() bool {
 	return err == nil
 }
 
-// ownStderr is a pipe on fd 2 once more, which does not block: the one that we were given is shared with others, who may fill
-// it between our look and our write, and must not be made so for them. Whatever else is there is used as it is.
+// ownStderr is a pipe on fd 2 once more, which does not block: the one that we were given is shared
+// with others, who may fill it between our look and our write, and must not be made so for them.
+// Whatever else is there is used as it is.
 func ownStderr() int {
 	var st unix.Stat_t
 	if unix.Fstat(2, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {

@@ -82,8 +82,8 @@ func TestQueueAway(t *testing.T) {
 	})
 }
 
-// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is full
-// for ever. One that is only slow is not left.
+// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is
+// full for ever. One that is only slow is not left.
 func TestQueueReplaced(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	for deadline := time.Now().Add(lab.Patience); !queueReplaced(t, path); os.Remove(path) {
@@ -121,7 +121,8 @@ func queueReplaced(t *testing.T, path string) bool {
 	return true
 }
 
-// A stream may take half of a line. That of a local socket does not, for lines as short as ours: TCP stands in for it.
+// A stream may take half of a line. That of a local socket does not, for lines as short as ours:
+// TCP stands in for it.
 func TestQueuePartial(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	other := newReader(t, unix.SOCK_STREAM, path)
@@ -213,8 +214,9 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// drain reads all that fd has sent to conn. The kernel sends on what fd has taken as conn makes room for it,
-// when it likes: there is no more once nothing of it lacks an acknowledgement and nothing is left to read.
+// drain reads all that fd has sent to conn. The kernel sends on what fd has taken as conn makes
+// room for it, when it likes: there is no more once nothing of it lacks an acknowledgement and
+// nothing is left to read.
 func drain(t *testing.T, fd int, conn *net.TCPConn) string {
 	t.Helper()
 	raw, err := conn.SyscallConn()

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A line costs nothing on the heap, wherever it goes: at once, in a stream, to a pipe, by way of those that wait, or lost.
+// A line costs nothing on the heap, wherever it goes: at once, in a stream, to a pipe, by way of
+// those that wait, or lost.
 func TestQueueAllocations(t *testing.T) {
 	count := func(name string, q *Queue, read func()) {
 		log := q.Log()

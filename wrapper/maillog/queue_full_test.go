@@ -24,7 +24,8 @@ func waits(t *testing.T) int64 {
 	return usage.Nvcsw
 }
 
-// flood writes lines that nobody reads, and fails if it waited: one wait a thousand lines may be the Go runtime's own.
+// flood writes lines that nobody reads, and fails if it waited: one wait a thousand lines may be
+// the Go runtime's own.
 func flood(t *testing.T, log Log, lines int) (kept int) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -56,8 +57,8 @@ func flood(t *testing.T, log Log, lines int) (kept int) {
 	return kept
 }
 
-// A log that nobody reads for long: we never wait, keep so much and no more, and say how many lines are missing, where
-// they are missing.
+// A log that nobody reads for long: we never wait, keep so much and no more, and say how many lines
+// are missing, where they are missing.
 func TestQueueFull(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		r := newReader(t, kind, path)
@@ -125,7 +126,8 @@ func fullAndBack(t *testing.T, q *Queue, read func() []string) {
 	same(t, settle(t, q, read), numbers(0, 100))
 }
 
-// With a reader who is always too slow no line is out of order, each is there or counted, and there are few counts.
+// With a reader who is always too slow no line is out of order, each is there or counted, and there
+// are few counts.
 func TestQueueTooSlow(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		r := newReader(t, kind, path)

@@ -6,8 +6,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // withStderr runs do with w as fd 2.
@@ -68,10 +71,12 @@ func TestStderrFull(t *testing.T) {
 				t.Fatal("a pipe that nobody reads is never full")
 			}
 		}
-		inTime(t, func() {
-			if err := Stderr().Write(Info, "PASS"); !errors.Is(err, unix.EAGAIN) {
-				t.Errorf("Write: %v; want EAGAIN", err)
-			}
+		lab.InTime(t, "the log", PipePatience+10*time.Millisecond, func(w *lab.Waits) {
+			w.Measure(func() {
+				if err := Stderr().Write(Info, "PASS"); !errors.Is(err, unix.EAGAIN) {
+					t.Errorf("Write: %v; want EAGAIN", err)
+				}
+			})
 		})
 		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
 			t.Errorf("flags of fd 2 are %#x, %v; want them untouched", flags, err)

@@ -70,7 +70,8 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// A log that nobody reads: lines fit until there is no room, and then cost their patience and no more.
+// A log that nobody reads: lines fit until there is no room, and then cost their patience and no
+// more.
 func TestSyslogFull(t *testing.T) {
 	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {

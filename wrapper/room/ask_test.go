@@ -13,7 +13,8 @@ import (
 	"sendwrap/wrapper"
 )
 
-// answer is what the test's program says when it is asked for its version. The file notes how often it was.
+// answer is what the test's program says when it is asked for its version. The file notes how often
+// it was.
 func answer() {
 	f, err := os.OpenFile(os.Getenv("SENDWRAP_TEST_ASKED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
@@ -26,8 +27,8 @@ func answer() {
 	syscall.Exit(0) // os.Exit takes a second under the race detector
 }
 
-// asks has the room asked to replace its program twice, and goes on until it knows whether it can. It returns how often
-// that was asked. (The loop's next step would be to execute it.)
+// asks has the room asked to replace its program twice, and goes on until it knows whether it can.
+// It returns how often that was asked. (The loop's next step would be to execute it.)
 func (h *house) asks() (times int) {
 	h.t.Helper()
 	asked := h.file("asked")
@@ -50,7 +51,8 @@ func asking() bool {
 	return strings.Contains(text, "sendwrap/wrapper/room.(*room).replace.func")
 }
 
-// However often it is asked for, one program at a time is asked whether it can take the room's place.
+// However often it is asked for, one program at a time is asked whether it can take the room's
+// place.
 func TestAsk(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	if n := h.asks(); n != 1 || !h.replacing() {
@@ -66,7 +68,8 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// Without a configuration that can be read the next program would have to turn everybody away: this one stays.
+// Without a configuration that can be read the next program would have to turn everybody away: this
+// one stays.
 func TestAskUnconfigured(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	if err := os.Remove(h.file("conf")); err != nil {

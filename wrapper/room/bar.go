@@ -8,28 +8,32 @@ import (
 )
 
 const (
-	// barEvery is how often the room looks for blocks that have begun, while there is anybody whom they could concern.
+	// barEvery is how often the room looks for blocks that have begun, while there is anybody whom
+	// they could concern.
 	barEvery = 250 * time.Millisecond
 
-	// Of 20,000 that wait so many are looked at in one round of the loop, asked about in the ledger, and told: a millisecond's work or two.
-	// The others have to be served, too.
+	// Of 20,000 that wait so many are looked at in one round of the loop, asked about in the
+	// ledger, and told: a millisecond's work or two. The others have to be served, too.
 	barScan  = 2048
 	barAsked = 512
 	barBatch = 64
 )
 
-// barring is the search for clients that wait, of networks on which a block has begun.
+// barring is the search for clients that wait, of networks on which a block has begun, or that are
+// allowed or denied by now.
 type barring struct {
 	lookAt   time.Duration // for further blocks
 	begun    uint64        // as the ledger numbers them
 	networks enforce.Networks
 	all      bool // more have begun than can be named: the ledger is asked about everybody
+	rules    bool // are new: everybody is held against them
 	next     int  // the descriptor that is looked at next
 	left     int  // so many are to be looked at
 }
 
-// bar refuses those who wait and whose network is blocked by now, at once: what they wait for they would not get. With kill=off they
-// learn of it when their time is over.
+// bar refuses those who wait and whose network is blocked by now, at once: what they wait for they
+// would not get. With kill=off they learn of it when their time is over. Those that new rules allow
+// or deny need not wait any longer either.
 func (r *room) bar() {
 	b := &r.barring
 	if r.stage != open || r.replacing() || !r.anybodyWaits() {
@@ -51,17 +55,31 @@ func (r *room) lookForBlocks() {
 	first := b.begun == 0 && now != 0 // who was here before we looked may be concerned
 	b.begun = now
 	if c := r.door.Config; c.Mode == config.Observe || !c.Block.Kill {
-		b.left = 0
+		b.networks, b.all = enforce.Networks{}, false
+		if !b.rules {
+			b.left = 0
+		}
 		return
 	}
 	if len(networks) == 0 && !all && !first {
 		return
 	}
-	if b.left == 0 {
-		b.networks, b.all = enforce.Networks{}, false
-	}
+	r.beginSearch()
 	b.networks.Add(networks...)
 	b.all = b.all || all || first
+}
+
+// newRules begins a search, too.
+func (r *room) newRules() {
+	r.beginSearch()
+	r.barring.rules = true
+}
+
+func (r *room) beginSearch() {
+	b := &r.barring
+	if b.left == 0 {
+		b.networks, b.all, b.rules = enforce.Networks{}, false, false
+	}
 	b.left = len(r.clients)
 }
 
@@ -76,16 +94,21 @@ func (r *room) search() {
 		c := r.clients[b.next]
 		b.next++
 		b.left--
-		if c == nil || !r.waits(c) || !b.all && !b.networks.Hold(c.session.Client.Addr()) {
+		if c == nil || !r.waits(c) {
 			continue
 		}
-		asked++
-		if c.session.Bar(c.times(r.now)) {
+		decided := b.rules && c.in != &r.admitted && c.session.Ruled(c.times(r.now))
+		if !decided && (b.all || b.networks.Hold(c.session.Client.Addr())) {
+			asked++
+			decided = c.session.Bar(c.times(r.now))
+		}
+		if decided {
 			told++
 			c.leave()
 			r.decided(c)
 		}
 	}
+	b.rules = b.rules && b.left > 0
 }
 
 // times are how long the client has waited so far, and then for its turn.
@@ -98,7 +121,7 @@ func (c *client) times(now time.Duration) (waited, turn time.Duration) {
 
 // waits says whether the client has no MTA yet, and none is being started for it.
 func (r *room) waits(c *client) bool {
-	return c.in != nil && c.in != &r.fresh && c.in != &r.draining
+	return c.in != nil && c.in != &r.fresh && c.refused == 0
 }
 
 func (r *room) anybodyWaits() bool {

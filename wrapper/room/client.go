@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/enforce"
 )
 
@@ -13,15 +14,19 @@ import (
 // record it then is, has ended. Times are of the monotonic clock.
 type client struct {
 	session    *wrapper.Session
-	in         *queue // where it stands: a delay's, turns, admitted, draining or fresh; nil: its MTA is being started, or runs
+	in         *queue // where it stands; nil: its MTA is being started, or runs
 	prev, next *client
 	arrived    time.Duration
 	passed     time.Duration // when its delay was over
 	started    time.Duration // when its MTA was
-	refused    time.Duration // when it was
+	refused    time.Duration // when it was; 0: it is not
 	due        time.Duration // when its time in the queue is over
 	watched    bool          // by the poller
 	handed     bool          // the ledger counts it as its MTA's
+
+	class         class // in turns
+	flow          *flow // its network, while it waits for its turn, and while its MTA counts there
+	before, after *client
 }
 
 // maxDraining is how many refused clients may read their replies at once; the oldest makes room.
@@ -36,7 +41,15 @@ func (r *room) arrive(conn wrapper.Connection) {
 		r.refuse(c)
 		return
 	}
-	if !c.session.Arrive() {
+	r.enter(c)
+}
+
+// enter decides whether it has to wait, and for how long.
+func (r *room) enter(c *client) {
+	if waits := c.session.Arrive(); c.session.Search() != nil {
+		r.seek(c)
+		return
+	} else if !waits {
 		r.decided(c)
 		return
 	}
@@ -45,7 +58,7 @@ func (r *room) arrive(conn wrapper.Connection) {
 		r.quiet(c)
 		return
 	}
-	if r.full(conn.FD) {
+	if r.full(c.session.FD) {
 		r.shed.note(r)
 		c.session.Dismiss(0, false)
 		c.session.Refuse()
@@ -55,7 +68,7 @@ func (r *room) arrive(conn wrapper.Connection) {
 	}
 	c.session.Tease()
 	// Spamware in a hurry has spoken by now, and need not be watched.
-	if g := r.look(c); g != wrapper.Quiet {
+	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
 		return
 	}
@@ -83,7 +96,8 @@ func (r *room) hold(c *client) {
 	r.held++
 }
 
-// watch has the poller tell what the client does. Without that the client is only looked at when its time is over.
+// watch has the poller tell what the client does. Without that the client is only looked at when
+// its time is over.
 func (r *room) watch(c *client) {
 	if c.watched {
 		return
@@ -96,7 +110,7 @@ func (r *room) watch(c *client) {
 }
 
 // look says what the client has done so far.
-func (r *room) look(c *client) wrapper.Greet {
+func (r *room) look(c *client) decide.Greet {
 	g, err := wrapper.Look(c.session.FD)
 	if err != nil {
 		c.session.Unseen(err)
@@ -104,43 +118,51 @@ func (r *room) look(c *client) wrapper.Greet {
 	return g
 }
 
-// stirred says that a client that waits has done something for the first time: spoken, or left. If nothing can be seen of it,
-// the last look is when its time is over.
+// stirred says that a client that waits has done something for the first time: spoken, or left. If
+// nothing can be seen of it, the last look is when its time is over.
 func (r *room) stirred(c *client) {
 	switch c.in {
 	case nil, &r.admitted, &r.fresh, &r.draining:
 		// What it does now is for its MTA, or of no matter.
-	case &r.turns:
+	case &r.talking, &r.parting:
+		r.hear(c)
+	case &r.turns.queue:
 		// It has waited for as long as it had to. If it speaks, that is for the MTA.
-		if r.look(c) == wrapper.Left {
+		if r.look(c) == decide.Left {
 			r.withdraw(c)
 		}
 	default:
-		if g := r.look(c); g != wrapper.Quiet {
+		if g := r.look(c); g != decide.Quiet {
 			r.conclude(c, g)
 		}
 	}
 }
 
-// quiet takes a client whose delay is over, or is none, unless a last look shows that it was not quiet.
+// quiet takes a client whose delay is over, or is none, unless a last look shows that it was not
+// quiet.
 func (r *room) quiet(c *client) {
-	if g := r.look(c); g != wrapper.Quiet {
+	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
 		return
 	}
 	c.leave()
-	c.passed, c.due = r.now, r.now+turnTime
-	r.turns.push(c)
+	c.passed = r.now
+	r.queueUp(c)
 }
 
 // conclude is the second half of the decision.
-func (r *room) conclude(c *client, g wrapper.Greet) {
+func (r *room) conclude(c *client, g decide.Greet) {
 	c.leave()
 	c.session.Conclude(g, r.now-c.arrived)
-	if network, d, reason := c.session.Block(); d > 0 {
+	r.began(c.session)
+	r.decided(c)
+}
+
+// began carries out the block that has begun with a client's offence, if one has.
+func (r *room) began(s *wrapper.Session) {
+	if network, d, reason := s.Block(); d > 0 {
 		r.enforce.Add(enforce.Block{Network: network, For: d, Reason: reason})
 	}
-	r.decided(c)
 }
 
 // decided does what the verdict says.
@@ -149,27 +171,30 @@ func (r *room) decided(c *client) {
 		r.admitted.push(c)
 		return
 	}
+	if r.mayTalk(c) {
+		c.session.Talk()
+	}
 	c.session.Log(0)
 	r.refuse(c)
 }
 
-// refuse tells the client why, and lets it read that for a moment. What it does meanwhile nobody watches: to be woken once more
-// for each would cost more than to hold its descriptor for a tenth of a second.
+// refuse tells the client why, and hears it out or lets it read that for a moment.
 func (r *room) refuse(c *client) {
 	r.refused++
-	if c.session.Verdict == wrapper.Hangup || !c.session.Refuse() {
+	r.turns.end(c)
+	switch {
+	case c.session.Verdict == decide.Hangup:
 		r.close(c)
-		return
+	case r.hearOut(c):
+	case !c.session.Refuse():
+		r.close(c)
+	default:
+		r.drain(c)
 	}
-	if r.draining.len >= maxDraining {
-		r.dismiss(r.draining.first)
-	}
-	c.refused, c.due = r.now, r.now+wrapper.DrainTime
-	r.draining.push(c)
 }
 
-// dismiss closes the connection of a client that has had the time to read its reply. Bytes left unread would
-// take that away from it.
+// dismiss closes the connection of a client that has had the time to read its reply. Bytes left
+// unread would take that away from it.
 func (r *room) dismiss(c *client) {
 	wrapper.Drain(c.session.FD)
 	r.close(c)

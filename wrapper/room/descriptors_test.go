@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -24,17 +26,18 @@ func next(t *testing.T) int {
 	return fd
 }
 
-// One newcomer for whom there is no descriptor is one line in the log, and keeps nobody busy; of many the log hears how many.
+// One newcomer for whom there is no descriptor is one line in the log, and keeps nobody busy; of
+// many the log hears how many.
 func TestShed(t *testing.T) {
 	for n := 1; n <= 40; n += 39 {
 		h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\n")
 		h.capacity = 1
-		for _, c := range h.guests(n) {
+		for i, c := range h.guests(n) {
 			h.until("it is refused", func() bool { return h.refused > 0 })
 			h.round()
-			expect(t, c, "421 4.3.2 ")
+			expect(t, c, "421 4.3.2 "+wrapper.MachineName()+" ["+address(i)+"] ")
 		}
-		if h.refused != n || h.held != 0 || len(h.said()) != 1 || h.logged("descriptors are taken; newcomers are told 421 4.3.2") != 1 {
+		if h.refused != n || h.held != 0 || len(h.said()) != 1 || h.logged("descriptors are taken; newcomers read 421 4.3.2") != 1 {
 			t.Errorf("%d refused, %d held; log: %q", h.refused, h.held, h.lines)
 		}
 		for range 3 {
@@ -50,7 +53,7 @@ func TestShed(t *testing.T) {
 		want := 1
 		if n > 1 {
 			want = 2
-			if h.logged(fmt.Sprintf("%d newcomers were told 421 4.3.2 within ", n)) != 1 {
+			if h.logged(fmt.Sprintf("%d newcomers read 421 4.3.2 within ", n)) != 1 {
 				t.Errorf("log: %q", h.lines)
 			}
 		}
@@ -63,6 +66,38 @@ func TestShed(t *testing.T) {
 		}
 		if h.tickAt != 0 {
 			t.Error("it ticks on for ever")
+		}
+	}
+}
+
+// What to do about it stands in the log once, however long it goes on, and a minute's quiet later
+// once more.
+func TestShedGoesOn(t *testing.T) {
+	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\n")
+	h.capacity = 1
+	var want []string
+	come := func(lines ...string) {
+		t.Helper()
+		before := h.refused
+		h.guest("127.8.0.1")
+		h.until("it is refused", func() bool { return h.refused > before })
+		want = append(want, lines...)
+	}
+	come("raise LimitNOFILE")
+	began := h.now
+	for i := range 6 {
+		if i < 4 {
+			come()
+			want = append(want, " newcomers read 421 4.3.2 within ")
+		}
+		h.now = began + time.Duration(i+1)*(time.Minute+time.Second)
+		h.tick()
+	}
+	come("raise LimitNOFILE")
+	lines := h.said()
+	for i, text := range want {
+		if len(lines) != len(want) || !strings.Contains(lines[i], text) {
+			t.Fatalf("log: %q; want %q", lines, want)
 		}
 	}
 }
@@ -90,7 +125,8 @@ func TestFull(t *testing.T) {
 	h.until("another stranger waits", func() bool { return h.held == 2 })
 }
 
-// Above the limit a newcomer takes the place of one who has had the time to read its reply, and of no other.
+// Above the limit a newcomer takes the place of one who has had the time to read its reply, and of
+// no other.
 func TestLower(t *testing.T) {
 	for _, rested := range []bool{true, false} {
 		h := build(t, "greet_delay 0s\n")

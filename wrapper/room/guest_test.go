@@ -45,7 +45,8 @@ func (h *house) guests(n int) (all []*net.TCPConn) {
 
 func address(i int) string { return fmt.Sprintf("127.9.%d.%d", i/250, 1+i%250) }
 
-// appear lets clients arrive on local sockets, which are made faster than TCP connections. It returns their ends.
+// appear lets clients arrive on local sockets, which are made faster than TCP connections. It
+// returns their ends.
 func (h *house) appear(n int) (ends []int) {
 	h.t.Helper()
 	for i := range n {
@@ -86,7 +87,8 @@ func (h *house) sessions() (all []ledger.LiveSession) {
 	return all
 }
 
-// child is a process of ours, as an MTA is. It says nothing, and lives until it is killed, or for no time.
+// child is a process of ours, as an MTA is. It says nothing, and lives until it is killed, or for
+// no time.
 func child(t *testing.T, lives bool) (pid int) {
 	t.Helper()
 	argv := []string{"/bin/sleep", "0"}

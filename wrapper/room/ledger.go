@@ -10,8 +10,9 @@ import (
 // reopenEvery is how often a ledger is tried that cannot be opened.
 const reopenEvery = time.Minute
 
-// tickLedger sees to it that the room and the file agree. All that is in the room stands in the ledger under
-// our pid and is believed as long as we live, so that what we could not take back would stand there for ever.
+// tickLedger sees to it that the room and the file agree. All that is in the room stands in the
+// ledger under our pid and is believed as long as we live, so that what we could not take back
+// would stand there for ever.
 func (r *room) tickLedger() {
 	d := r.door
 	switch {
@@ -20,6 +21,14 @@ func (r *room) tickLedger() {
 		r.changeLedger()
 	case d.Ledger != nil && d.Owing():
 		r.settle()
+	}
+	r.payStrikes()
+}
+
+// payStrikes writes down offences that could not be written when they happened.
+func (r *room) payStrikes() {
+	for _, s := range r.door.Settle() {
+		r.began(s)
 	}
 }
 
@@ -30,7 +39,8 @@ func (r *room) openLedger() {
 	}
 }
 
-// adopt looks for the MTAs that a room before us had started when it was killed, and could not tell the ledger of.
+// adopt looks for the MTAs that a room before us had started when it was killed, and could not tell
+// the ledger of.
 func (r *room) adopt() {
 	orphans := r.door.Orphans()
 	if len(orphans) == 0 {
@@ -42,7 +52,8 @@ func (r *room) adopt() {
 	}
 }
 
-// changeLedger opens the ledger that the configuration names, in place of another or none, and counts everybody there.
+// changeLedger opens the ledger that the configuration names, in place of another or none, and
+// counts everybody there.
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
 	r.openLedger()
@@ -55,7 +66,8 @@ func (r *room) changeLedger() {
 	}
 }
 
-// settle frees the sessions under our pid that are no more, after a time in which the ledger could not be told.
+// settle frees the sessions under our pid that are no more, after a time in which the ledger could
+// not be told.
 func (r *room) settle() {
 	mine := map[ledger.Session]bool{}
 	for c, mta := range r.counted {
@@ -69,7 +81,8 @@ func (r *room) settle() {
 	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
 }
 
-// counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that runs.
+// counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that
+// runs.
 func (r *room) counted(yield func(*client, int) bool) {
 	served := map[*client]bool{}
 	for pid, c := range r.mtas.running {
@@ -79,7 +92,7 @@ func (r *room) counted(yield func(*client, int) bool) {
 		}
 	}
 	for _, c := range r.clients {
-		if c != nil && !served[c] && c.in != &r.draining && !yield(c, 0) {
+		if c != nil && !served[c] && c.refused == 0 && c.in != &r.seeking && !yield(c, 0) {
 			return
 		}
 	}

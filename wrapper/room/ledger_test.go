@@ -69,13 +69,12 @@ func (h *house) crowd() (end func()) {
 func TestLedgerHeld(t *testing.T) {
 	const arrivals = 60
 	for _, tt := range []struct {
-		name    string
-		by      func(*house) (end func())
-		waiting bool // whether they are let in uncounted, or refused
+		name string
+		by   func(*house) (end func())
 	}{
-		{"nobody", func(*house) func() { return func() {} }, true},
-		{"crowd", (*house).crowd, false},
-		{"stopped", (*house).stall, true},
+		{"nobody", func(*house) func() { return func() {} }},
+		{"crowd", (*house).crowd},
+		{"stopped", (*house).stall},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := build(t, slow+"client_conns 0\n")
@@ -86,21 +85,21 @@ func TestLedgerHeld(t *testing.T) {
 			h.until("all have arrived", func() bool { return waiting()+h.refused == arrivals })
 			took := time.Since(began)
 			end()
-			// Each wait for one that is stopped has a line in the log, and a second without another
-			// behind it. How it is with a crowd wrapper's TestLedgerRests sees.
-			waits := h.logged("carrying on without limits and memory")
-			most, some := 1+int(took/time.Second), tt.name == "stopped"
-			if waits > most || (waits > 0) != some {
-				t.Errorf("%d waits for the ledger in %v; want %d at most", waits, took, most)
+			// How often the ledger is tried meanwhile wrapper's TestLedgerRests sees.
+			lines := h.logged("carrying on without limits and memory")
+			most, some := 1+int(took/time.Minute), tt.name == "stopped"
+			if lines > most || (lines > 0) != some {
+				t.Errorf("%d lines in %v; want %d at most", lines, took, most)
 			}
-			if n := waiting(); n != map[bool]int{true: arrivals}[tt.waiting] {
-				t.Errorf("%d of %d are let in; want all: %v", n, arrivals, tt.waiting)
+			if n := waiting(); n != arrivals { // and whether one is too many is asked when it has waited
+				t.Errorf("%d of %d wait", n, arrivals)
 			}
 		})
 	}
 }
 
-// The ledger could not be told that a client has left. It learns it although nobody comes any more, and then the room sleeps.
+// The ledger could not be told that a client has left. It learns it although nobody comes any more,
+// and then the room sleeps.
 func TestOwing(t *testing.T) {
 	h := build(t, slow)
 	h.begin()
@@ -149,7 +148,8 @@ func TestOwingMTA(t *testing.T) {
 	c.Close()
 }
 
-// What a room that was killed has left, and has been freed by somebody just before its MTA was found, is counted again.
+// What a room that was killed has left, and has been freed by somebody just before its MTA was
+// found, is counted again.
 func TestOrphans(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	client := netip.MustParseAddrPort("192.0.2.1:1025")

@@ -33,8 +33,8 @@ const (
 	forEver = time.Duration(math.MaxInt64)
 )
 
-// listenOn takes a socket on which clients arrive. It is made non-blocking: another process on the same socket may
-// be quicker to accept.
+// listenOn takes a socket on which clients arrive. It is made non-blocking: another process on the
+// same socket may be quicker to accept.
 func (r *room) listenOn(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err == nil {
@@ -68,7 +68,8 @@ func (r *room) resumeListening() {
 	}
 }
 
-// accept takes the clients that have come. An error says that there is no socket left that could bring any.
+// accept takes the clients that have come. An error says that there is no socket left that could
+// bring any.
 func (r *room) accept() error {
 	for _, l := range slices.Clone(r.listeners) {
 		if l.restsTill > 0 && l.restsTill <= r.now {
@@ -91,10 +92,12 @@ func (r *room) accept() error {
 	return nil
 }
 
-// acceptFrom takes the clients that have come to one socket. Its error says that none will any more.
+// acceptFrom takes the clients that have come to one socket. Its error says that none will any
+// more.
 func (r *room) acceptFrom(l *listener) error {
 	for range acceptBatch {
-		// Not by x/sys, which asks the kernel for the protocol of each address: one more system call for each.
+		// Not by x/sys, which asks the kernel for the protocol of each address: one more system
+		// call for each.
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
@@ -139,7 +142,7 @@ func (r *room) rest(l *listener) {
 // accepted lets the client in, if there is a descriptor for it.
 func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
-		if fd = r.lower(fd); fd < 0 {
+		if fd = r.lower(fd, addrOf(from, nil).Addr()); fd < 0 {
 			return
 		}
 	}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// With as many MTAs on their way as may be, or another program on its, the loop sleeps although clients wait for their turn.
+// With as many MTAs on their way as may be, or another program on its, the loop sleeps although
+// clients wait for their turn.
 func TestPause(t *testing.T) {
 	const strangers = 5
 	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1000\nallow 127.8.0.0/16\n")
@@ -45,7 +46,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// While anybody waits the loop wakes to look for blocks that others have begun, and not more often than need be.
+// While anybody waits the loop wakes to look for blocks that others have begun, and not more often
+// than need be.
 func TestPauseForBlocks(t *testing.T) {
 	h := build(t, slow)
 	h.guest("127.8.0.1")

@@ -18,7 +18,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also what a room asks whether it can take its place, and what stops with a lock in its hand.
+// The test's program is also what a room asks whether it can take its place, and what stops with a
+// lock in its hand.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -42,8 +43,9 @@ type house struct {
 	begun  bool
 }
 
-// build makes a room from lines of sendwrap.conf. Its MTA is what the test writes with [house.script]; until
-// begin is called, none is started, and the test finds the jobs in r.mtas.jobs.
+// build makes a room from lines of sendwrap.conf. Its MTA is what the test writes with
+// [house.script]; until begin is called, none is started, and the test finds the jobs in
+// r.mtas.jobs.
 func build(t *testing.T, conf string) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir()}

@@ -18,7 +18,8 @@ func (h *house) about(n int) (jobs []job) {
 	return jobs
 }
 
-// A child that is nobody's MTA ends while one is started. When a later MTA gets its pid, it is not taken for dead.
+// A child that is nobody's MTA ends while one is started. When a later MTA gets its pid, it is not
+// taken for dead.
 func TestStaleExit(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	first := h.about(1)[0]
@@ -109,7 +110,7 @@ func (h *house) keepFresh() {
 	}
 }
 
-// An MTA that says nothing has a second.
+// An MTA that says nothing has three seconds.
 func TestLetGoSilent(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	h.script("exec sleep 600")
@@ -121,6 +122,11 @@ func TestLetGoSilent(t *testing.T) {
 	c.due = h.now
 	if h.letGo(); h.held != 1 || c.due <= h.now || c.due > h.now+100*time.Millisecond {
 		t.Fatalf("%d held; next look in %v", h.held, c.due-h.now)
+	}
+	c.started -= 2 * time.Second
+	c.due = h.now
+	if h.letGo(); h.held != 1 {
+		t.Fatal("after two seconds the connection is no longer held")
 	}
 	c.started -= time.Second
 	c.due = h.now
@@ -147,6 +153,35 @@ func TestSilentEnd(t *testing.T) {
 		if n := len(h.sessions()); n != 0 {
 			t.Errorf("%s: %d sessions are left", does, n)
 		}
+	}
+}
+
+// An MTA that is not one for clients is told of once, however many of them come, and again when the
+// configuration names another.
+func TestUnfit(t *testing.T) {
+	h := build(t, "allow 127.0.0.0/8\n")
+	unfit := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(h.file(name), []byte("\x7fELF "+text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		h.door.Config.MTA = []string{h.file(name), "-bs"}
+	}
+	told := func(whose string) int {
+		return h.logged("mta: ", " is "+whose+", and relays mail of every client to anywhere; ")
+	}
+	unfit("nullmailer", "nullmailer-inject")
+	h.begin()
+	h.appear(20)
+	h.until("all are refused", func() bool { return h.refused == 20 && h.held == 0 })
+	if n := told("nullmailer's"); n != 1 {
+		t.Errorf("told %d times; want once: %q", n, h.lines)
+	}
+	unfit("courier", "courieresmtpd")
+	h.appear(20)
+	h.until("all are refused", func() bool { return h.refused == 40 && h.held == 0 })
+	if n := told("Courier's"); n != 1 || told("nullmailer's") != 1 {
+		t.Errorf("told %d times; want once: %q", n, h.lines)
 	}
 }
 

@@ -27,8 +27,9 @@ const (
 	askReap
 )
 
-// newNotices begins to listen for signals, which must come before the configuration is read: one who has changed it since
-// says so by a signal. Each kind has a channel of its own with room for one, so that none is lost for others.
+// newNotices begins to listen for signals, which must come before the configuration is read: one
+// who has changed it since says so by a signal. Each kind has a channel of its own with room for
+// one, so that none is lost for others.
 func newNotices(heed func(asked uint32)) (*notices, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -63,8 +64,9 @@ func (n *notices) listen() {
 	}
 }
 
-// lastCall stops listening for SIGTERM and SIGINT, which do what is their default from then on, and takes what has been
-// asked for by then; listen begins again. It reports whether there was anything.
+// lastCall stops listening for SIGTERM and SIGINT, which do what is their default from then on, and
+// takes what has been asked for by then; listen begins again. It reports whether there was
+// anything.
 func (n *notices) lastCall() bool {
 	signal.Stop(n.stops) // which waits for what is on its way into the channel
 	n.stops <- nil
@@ -72,7 +74,8 @@ func (n *notices) lastCall() bool {
 	return n.take()
 }
 
-// post has the loop do something. It may be called by any goroutine, and does not wait for it to be done.
+// post has the loop do something. It may be called by any goroutine, and does not wait for it to be
+// done.
 func (n *notices) post(do func()) {
 	n.posts <- do
 	n.rouse()

@@ -30,7 +30,8 @@ func TestSignals(t *testing.T) {
 	h.until("it has read its configuration", func() bool { return !h.reading })
 }
 
-// Nor is SIGTERM lost that comes before the room stops listening for it, but not before it has looked.
+// Nor is SIGTERM lost that comes before the room stops listening for it, but not before it has
+// looked.
 func TestLastCall(t *testing.T) {
 	for range 50 {
 		r := testRoom(t, "127.0.0.1:0")
@@ -42,7 +43,8 @@ func TestLastCall(t *testing.T) {
 	}
 }
 
-// Whoever asks by a signal while the room has stopped listening for others finds one that listens again.
+// Whoever asks by a signal while the room has stopped listening for others finds one that listens
+// again.
 func TestListenAgain(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.notices.lastCall()

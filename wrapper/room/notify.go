@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// supervisor is the service manager that has started us and wants to know how we are (sd_notify(3)). Without one, nothing
-// is said. It is not asked to listen: what its socket does not take at once is dropped, since clients come first.
+// supervisor is the service manager that has started us and wants to know how we are
+// (sd_notify(3)). Without one, nothing is said. It is not asked to listen: what its socket does not
+// take at once is dropped, since clients come first.
 type supervisor struct {
 	fd       int // -1: nobody wants to know
 	to       unix.Sockaddr
@@ -18,12 +19,16 @@ type supervisor struct {
 	brief    bool          // told only when we are ready, read the configuration, and end
 }
 
-// newSupervisor takes what the environment says. It is brief with a manager who has started not us but the inetd
-// before us, as it does not listen to us and logs each word.
+// newSupervisor takes what the environment says. A manager that has started not us but the inetd
+// before us wants to know how that one is: it would take our READY=1 for inetd's, or log it as a
+// stranger's. INVOCATION_ID, which each service of systemd has, tells that it is systemd; no
+// variable that is always there names the process that is meant. Any other manager is told briefly.
+// Who may speak for a unit without an inetd, its NotifyAccess= says.
 func newSupervisor(behindInetd bool) *supervisor {
 	s := &supervisor{fd: -1, brief: behindInetd}
 	name := os.Getenv("NOTIFY_SOCKET")
-	if len(name) < 2 || name[0] != '/' && name[0] != '@' {
+	if len(name) < 2 || name[0] != '/' && name[0] != '@' ||
+		behindInetd && os.Getenv("INVOCATION_ID") != "" {
 		return s
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

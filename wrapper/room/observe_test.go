@@ -9,8 +9,9 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// One that is served only because nothing is enforced does not count. Another that has come in the same millisecond may
-// stand in its place by the very same token, and is neither ended for it nor given to its MTA.
+// One that is served only because nothing is enforced does not count. Another that has come in the
+// same millisecond may stand in its place by the very same token, and is neither ended for it nor
+// given to its MTA.
 func TestObservedToken(t *testing.T) {
 	const pairs = 40
 	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\nmode observe\nblock off\n")

@@ -1,10 +1,11 @@
 package room
 
-// queue is clients in the order in which they came. A client stands in one queue at a time and can leave it
-// from the midst. The zero queue is empty.
+// queue is clients in the order in which they came. A client stands in one queue at a time and can
+// leave it from the midst. The zero queue is empty.
 type queue struct {
 	first, last *client
 	len         int
+	turns       *turns // in which they stand as well; nil: in none
 }
 
 func (q *queue) push(c *client) {
@@ -35,6 +36,9 @@ func (c *client) leave() {
 		c.next.prev = c.prev
 	}
 	q.len--
+	if q.turns != nil {
+		q.turns.remove(c)
+	}
 	c.in, c.prev, c.next = nil, nil, nil
 }
 

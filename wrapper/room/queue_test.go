@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A queue is held against a slice while clients come and leave at random, from its ends and its midst.
+// A queue is held against a slice while clients come and leave at random, from its ends and its
+// midst.
 func TestQueue(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var q, other queue

@@ -7,8 +7,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Something becomes of the ledger's file while clients wait and are served: they are counted again, each once, and leave when
-// they leave.
+// Something becomes of the ledger's file while clients wait and are served: they are counted again,
+// each once, and leave when they leave.
 func TestRecount(t *testing.T) {
 	const waiting = 5
 	for _, tt := range []struct {

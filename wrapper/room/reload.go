@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sendwrap/allowlist"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
@@ -17,9 +18,9 @@ func (r *room) reload() {
 	})
 }
 
-// read reads the configuration beside the loop, since a hundred thousand networks take a second, then
-// lets it hold, and calls done. While it is being read, read has it read once more afterwards, and only
-// the last caller's done is called.
+// read reads the configuration beside the loop, since a hundred thousand networks take a second,
+// then lets it hold, and calls done. While it is being read, read has it read once more afterwards,
+// and only the last caller's done is called.
 func (r *room) read(done func()) {
 	if r.reading {
 		r.readAgain = done
@@ -28,6 +29,9 @@ func (r *room) read(done func()) {
 	r.reading = true
 	go func() {
 		cfg, wrong := config.Load(r.File, allowlist.All())
+		if cfg != nil {
+			wrapper.HostName(cfg)
+		}
 		r.notices.post(func() {
 			r.reading = false
 			r.reconfigure(cfg, wrong)
@@ -41,8 +45,9 @@ func (r *room) read(done func()) {
 	}()
 }
 
-// reconfigure lets another configuration hold from now on, also for those who wait, whose delay has begun. One
-// with mistakes changes nothing, unless there is none yet.
+// reconfigure lets another configuration hold from now on, also for those who wait: their delay has
+// begun, but who is allowed or denied by now waits no longer. One with mistakes changes nothing,
+// unless there is none yet.
 func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	switch {
 	case wrong != nil && r.unconfigured == nil:
@@ -69,6 +74,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	if cfg.Ledger != old.Ledger || r.door.Ledger == nil {
 		r.changeLedger()
 	}
+	r.newRules()
 	_ = r.log.Log().Write(maillog.Info, r.File+": read anew")
 }
 

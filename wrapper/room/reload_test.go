@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper"
 )
 
 // reread has the room read its configuration anew.
@@ -17,6 +20,14 @@ func (h *house) reread(conf string) {
 	h.configure(conf)
 	h.reload()
 	h.until("it is read", func() bool { return !h.reading })
+}
+
+// beginReread is reread up to the round in which the loop hears of it.
+func (h *house) beginReread(conf string) {
+	h.t.Helper()
+	h.configure(conf)
+	h.reload()
+	lab.Eventually(h.t, "the configuration is read", func() bool { return len(h.notices.posts) > 0 })
 }
 
 // Those who wait for their turn get on when the limit is raised.
@@ -29,31 +40,66 @@ func TestReloadLimit(t *testing.T) {
 	h.until("they get on", func() bool { return h.mtas.numbered == 4 })
 }
 
-// A network that is denied is refused at the end of its delay. So is nobody else.
-func TestReloadDeny(t *testing.T) {
-	const conf = slow + "client_conns 0\n"
-	h := build(t, conf)
-	denied, other := h.guest("127.8.0.1"), h.guest("127.8.1.1")
-	h.until("both wait", func() bool { return h.held == 2 })
-	h.reread(conf + "deny 127.8.0.0/24\n")
-	if h.held != 2 || h.refused > 0 {
-		t.Errorf("%d are refused at once", h.refused)
-	}
-	for _, q := range h.delays {
-		later(q, longDelay)
-	}
-	h.until("it is over", func() bool { return h.refused == 1 && h.mtas.starting == 1 })
-	expect(t, denied, "554 5.7.1 ")
-	if h.logged("DENIED client=[127.8.0.1]", "rule=", "reply=554") != 1 {
-		t.Errorf("log: %q", h.lines)
-	}
-	other.Close()
-	if n := len(h.sessions()); n != 1 {
-		t.Errorf("%d sessions; want the other's", n)
+// Who waits, for whatever, and is allowed or denied by now need not wait any longer. All others do.
+func TestReloadRules(t *testing.T) {
+	for _, mode := range []string{"", "block kill=off\n"} {
+		conf := slow + "client 127.7.0.0/16 greet_delay=0s\nclient_conns 0\n" + mode
+		h := build(t, conf)
+		h.guest("127.7.1.1")
+		h.until("one gets its MTA", func() bool { return h.mtas.numbered == 1 })
+		h.noTurns()
+		denied, deniedInTurn := h.guest("127.8.0.1"), h.guest("127.7.0.1")
+		h.guest("127.8.2.1") // is allowed
+		h.guest("127.7.2.1") // likewise, in the queue for a turn
+		h.guest("127.8.1.1") // waits on
+		h.guest("127.7.1.2") // likewise, in the queue
+		h.until("all wait", func() bool { return h.held == 7 && h.turns.len == 3 })
+		h.look()
+		h.beginReread(conf + "deny 127.8.0.0/24 127.7.0.0/24\nallow 127.8.2.0/24 127.7.2.0/24\n")
+		h.barring.lookAt = 0 // for blocks, in the same round
+		h.until("who is allowed is served at once", func() bool { return h.mtas.numbered == 3 })
+		h.until("who is denied is refused at once", func() bool { return h.refused == 2 })
+		expect(t, denied, "554 5.7.1 ")
+		expect(t, deniedInTurn, "554 5.7.1 ")
+		h.until("all are looked at", func() bool { return h.barring.left == 0 })
+		if h.turns.len != 1 || h.delays[longDelay].len != 1 || h.barring.rules {
+			t.Errorf("%d wait for a turn, and %d delays; want 1, 1", h.turns.len, len(h.delays))
+		}
+		for _, client := range []string{"127.8.0.1", "127.7.0.1"} {
+			if h.logged("DENIED client=["+client+"]", "rule=", "reply=554") != 1 {
+				t.Errorf("log of %s: %q", client, h.lines)
+			}
+		}
+		if got := h.counts(); got["ALLOWED"] != 2 || got["DENIED"] != 2 || got["PASS"] != 1 {
+			t.Errorf("counted %v", got)
+		}
+		if n := len(h.sessions()); n != 5 {
+			t.Errorf("%d sessions; want 3 with MTAs, and 2 that wait", n)
+		}
 	}
 }
 
-// A configuration with mistakes changes nothing, not even what is right in it; the log says so of each.
+// Nothing that comes between the new rules and our look at a client is held against it.
+func TestReloadAllowFirst(t *testing.T) {
+	h := build(t, slow+"client_conns 0\n")
+	early, blocked := h.guest("127.8.0.1"), h.guest("127.8.0.2")
+	h.until("both wait", func() bool { return h.held == 2 })
+	h.look()
+	h.beginReread(slow + "client_conns 0\nallow 127.8.0.0/24\n")
+	if _, err := early.Write([]byte("EHLO client.example\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	h.block("127.8.0.2/32") // and the next round sees all three
+	h.barring.lookAt = 0
+	h.until("both are served", func() bool { return h.mtas.numbered == 2 })
+	if got := h.counts(); got["ALLOWED"] != 2 || got["PREGREET"]+got["BLOCKED"] != 0 {
+		t.Errorf("counted %v", got)
+	}
+	blocked.Close()
+}
+
+// A configuration with mistakes changes nothing, not even what is right in it; the log says so of
+// each.
 func TestReloadMistakes(t *testing.T) {
 	h := build(t, slow)
 	held := h.door.Config
@@ -100,8 +146,8 @@ func TestReloadTwice(t *testing.T) {
 	}
 }
 
-// A room without a configuration tries to read it again and again. SIGHUP meanwhile is answered all the
-// same: a service manager waits for READY=1.
+// A room without a configuration tries to read it again and again. SIGHUP meanwhile is answered all
+// the same: a service manager waits for READY=1.
 func TestReloadWhileItTries(t *testing.T) {
 	h := build(t, slow)
 	dir, err := os.MkdirTemp("", "n") // a socket's path must be short
@@ -135,4 +181,29 @@ func TestReloadWhileItTries(t *testing.T) {
 		}
 		told = append(told, string(text[:n]))
 	}
+}
+
+// Refusals name us as the configuration that holds does. The machine's own name is looked up when
+// it is read, and not for each of them.
+func TestReloadNames(t *testing.T) {
+	const deny = "deny 127.8.0.0/24\n"
+	h := build(t, deny)
+	isOwn := func() {
+		t.Helper()
+		if is, own := h.door.Config.Hostname, wrapper.MachineName(); is != own {
+			t.Errorf("the name is %q; want %q", is, own)
+		}
+	}
+	isOwn()
+	h.reread(deny + "hostname a.example.org\n")
+	c := h.guest("127.8.0.1")
+	h.until("one is refused", func() bool { return h.refused == 1 })
+	expect(t, c, "554 5.7.1 a.example.org [127.8.0.1] is refused here; ")
+	h.reread(deny + "hostname b.example.org\ncontact +49 30 123456\n")
+	c = h.guest("127.8.0.1")
+	h.until("another is refused", func() bool { return h.refused == 2 })
+	expect(t, c, "554 5.7.1 b.example.org [127.8.0.1] is refused here; "+
+		"if that is wrong, tell the postmaster by another way; contact +49 30 123456\r\n")
+	h.reread(deny)
+	isOwn()
 }

@@ -21,10 +21,10 @@ import (
 
 // How one program takes the place of another
 //
-// At SIGUSR2 the room executes the program's file anew: same process, so that inetd or systemd still know it, the MTAs
-// are still its children, and the ledger's sessions still its own. Who is in the room and since when goes along in a
-// file in memory, the connections simply stay open. Before that the new program is asked whether
-// it runs at all and understands us.
+// At SIGUSR2 the room executes the program's file anew: same process, so that inetd or systemd
+// still know it, the MTAs are still its children, and the ledger's sessions still its own. Who is
+// in the room and since when goes along in a file in memory, the connections simply stay open.
+// Before that the new program is asked whether it runs at all and understands us.
 
 const (
 	// handoverEnv names the descriptor of the file in memory.
@@ -32,7 +32,7 @@ const (
 
 	askTime     = 5 * time.Second        // for the new program to say which version it takes over
 	quietenTime = 200 * time.Millisecond // for refused clients to read their replies
-	hurryTime   = 2 * time.Second        // for blocks that are yet to be carried out, of which the new program will not know
+	hurryTime   = 2 * time.Second        // for blocks and searches under way, of which the new program will not know
 	startTime   = 5 * time.Second        // for an MTA under way
 	restTime    = 5 * time.Second        // until nothing happens for a moment
 )
@@ -54,6 +54,7 @@ type handedOver struct {
 	Blocking       []bool // were the sockets, when we got them
 	Idle           bool
 	StderrIsClient bool
+	Parent         int            `json:",omitempty"` // the super-server; rooms of before do not say
 	Clients        []handedClient // in the order in which they stood
 	MTAs           []handedMTA
 }
@@ -75,7 +76,8 @@ type handedMTA struct {
 	Session wrapper.Saved
 }
 
-// replace begins to replace the program by the one that its file now is, if that can run and finds a configuration.
+// replace begins to replace the program by the one that its file now is, if that can run and finds
+// a configuration.
 func (r *room) replace() {
 	if r.asking || r.replacing() || r.stage != open {
 		return
@@ -110,14 +112,17 @@ func (r *room) replace() {
 	}()
 }
 
-// handOver executes the new program as soon as nobody is on the way. It returns if that must wait, or fails.
+// handOver executes the new program as soon as nobody is on the way. It returns if that must wait,
+// or fails.
 func (r *room) handOver() {
+	r.hush()
 	since := r.now - r.replacement.since
 	switch {
 	case r.mtas.starting > 0 && since >= startTime:
 		r.stay(fmt.Errorf("an MTA has not started for %v", startTime))
 		return
-	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime || !r.enforce.Hurry() && since < hurryTime:
+	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime,
+		(r.seeking.len > 0 || !r.enforce.Hurry()) && since < hurryTime:
 		return
 	}
 	for c := range r.draining.all {
@@ -126,14 +131,16 @@ func (r *room) handOver() {
 	for c := range r.fresh.all {
 		r.close(c)
 	}
+	r.payLast()
 	state, err := r.save()
 	if err != nil {
 		r.stay(err)
 		return
 	}
 	r.flushLog()
-	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its default, and ends us. What has
-	// come meanwhile may have changed what was written down: then once more.
+	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its
+	// default, and ends us. What has come meanwhile may have changed what was written down: then
+	// once more.
 	if r.notices.lastCall() {
 		r.notices.listen()
 		state.Close()
@@ -159,6 +166,7 @@ func (r *room) stay(why error) {
 func (r *room) save() (*os.File, error) {
 	all := handedOver{
 		Version: wrapper.HandoverVersion, File: r.File, Sockets: r.Sockets, Idle: r.Idle, StderrIsClient: r.Stdio.StderrIsClient,
+		Parent: r.parent,
 	}
 	for _, l := range r.listeners {
 		all.Blocking = append(all.Blocking, l.blocking)
@@ -188,7 +196,8 @@ func (r *room) save() (*os.File, error) {
 	return f, os.NewSyscallError("fcntl", err)
 }
 
-// become executes the new program with all the connections open. It returns only if that fails, and all is as before.
+// become executes the new program with all the connections open. It returns only if that fails, and
+// all is as before.
 func (r *room) become(state *os.File) error {
 	defer state.Close()
 	fds := append([]int{int(state.Fd())}, r.Sockets...)
@@ -202,8 +211,8 @@ func (r *room) become(state *os.File) error {
 	return exec.Again(r.replacement.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
 }
 
-// HandedOver is the room that another program has left to us, and whether there is one. An error means that there is one but
-// it cannot be understood: its clients are lost when we end.
+// HandedOver is the room that another program has left to us, and whether there is one. An error
+// means that there is one but it cannot be understood: its clients are lost when we end.
 func HandedOver(o Options) (room *Heir, is bool, err error) {
 	value := os.Getenv(handoverEnv)
 	if value == "" {
@@ -217,7 +226,8 @@ func HandedOver(o Options) (room *Heir, is bool, err error) {
 	if err != nil {
 		return nil, false, nil
 	}
-	// Whoever may set our environment could as well have started something else in our place: this is against mistakes.
+	// Whoever may set our environment could as well have started something else in our place: this
+	// is against mistakes.
 	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
 		return nil, false, nil
 	}
@@ -254,6 +264,9 @@ func (h *Heir) Run() error {
 	for i, l := range r.listeners {
 		l.blocking = i < len(h.state.Blocking) && h.state.Blocking[i]
 	}
+	if h.state.Parent != 0 {
+		r.parent = h.state.Parent
+	}
 	r.restore(&h.state)
 	_ = r.log.Log().Write(maillog.Info, fmt.Sprintf("a new program has taken over %d clients and %d sessions", len(h.state.Clients), len(h.state.MTAs)))
 	r.begin()
@@ -268,7 +281,9 @@ func (h *Heir) Run() error {
 // restore lets everybody stand where they stood.
 func (r *room) restore(all *handedOver) {
 	for _, h := range all.MTAs {
-		r.mtas.running[h.PID] = &client{session: r.door.Restore(-1, h.Session), started: h.Started, handed: h.Handed}
+		c := &client{session: r.door.Restore(-1, h.Session), started: h.Started, handed: h.Handed}
+		r.mtas.running[h.PID] = c
+		r.served(c)
 	}
 	for _, h := range all.Clients {
 		c := &client{session: r.door.Restore(h.FD, h.Session), arrived: h.Arrived, passed: h.Passed}
@@ -279,9 +294,9 @@ func (r *room) restore(all *handedOver) {
 			r.refuse(c)
 		case h.Admitted:
 			r.admitted.push(c)
+			r.served(c)
 		case h.Passed > 0:
-			c.due = c.passed + turnTime
-			r.turns.push(c)
+			r.queueUp(c)
 			r.watch(c)
 		default:
 			c.due = c.arrived + c.session.Delay()
@@ -289,4 +304,5 @@ func (r *room) restore(all *handedOver) {
 			r.watch(c)
 		}
 	}
+	r.newRules() // the configuration has been read
 }

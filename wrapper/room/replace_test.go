@@ -32,7 +32,8 @@ func testRoom(t *testing.T, address string) *room {
 	return r
 }
 
-// SIGTERM in the very moment in which another program is about to take the room's place: it closes, and nobody is lost.
+// SIGTERM in the very moment in which another program is about to take the room's place: it closes,
+// and nobody is lost.
 func TestShutWhileReplacing(t *testing.T) {
 	r := testRoom(t, "127.0.0.1:0")
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -40,8 +41,8 @@ func TestShutWhileReplacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.arrive(wrapper.Connection{FD: pair[0]})
-	if len(r.waiting()) != 3 {
-		t.Fatalf("%d queues; want one of a delay beside the turns and the admitted", len(r.waiting()))
+	if len(r.waiting()) != 4 {
+		t.Fatalf("%d queues; want one of a delay beside the turns, the seeking and the admitted", len(r.waiting()))
 	}
 	r.replacement = &replacement{"/nonexistent", r.now}
 	r.notices.stops <- unix.SIGTERM
@@ -83,7 +84,8 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
-// What happens in the very last moment is not missing in what is written down: the room looks once more.
+// What happens in the very last moment is not missing in what is written down: the room looks once
+// more.
 func TestReplaceLastMoment(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	h.guest("127.8.0.1")

@@ -34,7 +34,7 @@ func everybody(r *room) (queues map[string][]stands, mtas map[int]stands) {
 			queues[name] = append(queues[name], at)
 		}
 	}
-	note("turns", &r.turns)
+	note("turns", &r.turns.queue)
 	note("admitted", &r.admitted)
 	for d, q := range r.delays {
 		note(d.String(), q)
@@ -47,11 +47,37 @@ func everybody(r *room) (queues map[string][]stands, mtas map[int]stands) {
 	return queues, mtas
 }
 
+// takeOver has a new program go on with the room, by the configuration that is there.
+func (h *house) takeOver() {
+	h.t.Helper()
+	f, err := h.save()
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	var all handedOver
+	if err == nil {
+		err = json.NewDecoder(f).Decode(&all)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	f.Close()
+	heir, err := newRoom(h.Options)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	heir.restore(&all)
+	h.clients, h.held = nil, 0
+	h.silence()
+	h.room = heir // of which the end of the test disposes
+}
+
 // One program finds everybody where the one before has left them.
 func TestRestore(t *testing.T) {
-	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nallow 127.8.0.0/16\n"+
-		"client 127.9.0.3 greet_delay=280s\nclient 127.9.0.4 greet_delay=280s\n"+
-		"client 127.9.0.5 greet_delay=290s\nclient 127.9.0.6 greet_delay=290s\n")
+	const conf = "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nallow 127.8.0.0/16\n" +
+		"client 127.9.0.3 greet_delay=280s\nclient 127.9.0.4 greet_delay=280s\n" +
+		"client 127.9.0.5 greet_delay=290s\nclient 127.9.0.6 greet_delay=290s\n"
+	h := build(t, conf)
 	served := h.guest("127.8.0.1")
 	h.until("one is to be served", func() bool { return h.mtas.starting == 1 })
 	pid := child(t, true)
@@ -73,28 +99,9 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("%+v", queues)
 	}
 
-	f, err := h.save()
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	var all handedOver
-	if err == nil {
-		err = json.NewDecoder(f).Decode(&all)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	heir, err := newRoom(h.Options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	heir.restore(&all)
-	h.clients, h.held = nil, 0
-	h.silence()
-	h.room = heir // of which the end of the test disposes
-
-	now, runs := everybody(heir)
+	h.configure(conf + "deny 127.9.0.6\n")
+	h.takeOver()
+	now, runs := everybody(h.room)
 	for name, q := range queues {
 		if !slices.Equal(now[name], q) {
 			t.Errorf("%s: %+v\nwant %+v", name, now[name], q)
@@ -103,7 +110,7 @@ func TestRestore(t *testing.T) {
 	if len(now) != len(queues) || len(runs) != 1 || runs[pid] != mtas[pid] {
 		t.Errorf("%d queues; MTAs %+v; want %+v", len(now), runs, mtas)
 	}
-	heir.settle()
+	h.settle()
 	if n := len(h.sessions()); n != 13 {
 		t.Errorf("%d sessions; want all 13", n)
 	}
@@ -111,10 +118,12 @@ func TestRestore(t *testing.T) {
 		t.Errorf("%d held", h.held)
 	}
 
-	// They go on as they would have: those in the delay are watched, those admitted get their MTA, the MTA's end is heeded.
+	// They go on as they would have, by the rules that hold now: those in the delay are watched,
+	// those admitted get their MTA, the MTA's end is heeded.
 	guests[3].Write([]byte("EHLO bot\r\n")) // 127.9.0.4, in its 280s
 	h.until("they go on", func() bool {
-		return h.mtas.starting >= 3 && h.logged("PREGREET client=[127.9.0.4]") == 1
+		return h.mtas.starting >= 3 && h.logged("PREGREET client=[127.9.0.4]") == 1 &&
+			h.logged("DENIED client=[127.9.0.6]") == 1
 	})
 	for _, from := range []string{"127.8.0.2", "127.8.0.3"} {
 		if j := <-h.mtas.jobs; j.client.session.Client.Addr().String() != from {

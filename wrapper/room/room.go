@@ -19,8 +19,8 @@ type Options struct {
 	LogTo   func(config.LogTarget) maillog.Log
 }
 
-// room is one process and all that is in it. Its methods run in one goroutine, the loop, and so does what others
-// have found out: see notices. Times are of the monotonic clock, and 0 is none.
+// room is one process and all that is in it. Its methods run in one goroutine, the loop, and so
+// does what others have found out: see notices. Times are of the monotonic clock, and 0 is none.
 type room struct {
 	Options
 	now     time.Duration
@@ -43,8 +43,11 @@ type room struct {
 	shed      shed
 
 	delays   map[time.Duration]*queue // in the greet delay, by its length
-	turns    queue                    // have passed, and wait for their turn
+	seeking  queue                    // would be refused, but for idle sessions that may end
+	turns    turns                    // have passed, and wait for their turn
 	admitted queue                    // get their MTA next
+	talking  queue                    // are refused, and talked to
+	parting  queue                    // are refused, and may yet say QUIT
 	draining queue                    // are refused, and read their replies
 	fresh    queue                    // got an MTA less than a moment ago
 
@@ -55,9 +58,13 @@ type room struct {
 	refused int            // clients so far
 
 	tickAt    time.Duration
+	seekAt    time.Duration // before then no idle sessions are looked for, for those in turns
 	reopenAt  time.Duration // before then a ledger that could not be opened is not tried again
 	idleSince time.Duration
-	closeBy   time.Duration // the room may not take longer to close
+	parent    int           // the super-server, if one has started us
+	keeps     bool          // the port, since the super-server is gone
+	closeBy   time.Duration // the room may not take longer to close; 0 = nobody has told it to
+	dismissed int           // so many waited when it was told to
 	reported  int           // of refused, as told the manager last
 	toldAt    time.Duration // when that was
 	unwatched seldom        // clients that the poller did not take
@@ -66,14 +73,15 @@ type room struct {
 	replacement *replacement // by that program, under way
 }
 
-// Run serves clients until it is told to stop, or has been idle. An error is one of our own: it could not begin, or
-// go on.
+// Run serves clients until it is told to stop, or has been idle. An error is one of our own: it
+// could not begin, or go on.
 func Run(o Options) error {
 	r, err := newRoom(o)
 	if err != nil {
 		return err
 	}
 	r.begin()
+	r.logStart()
 	return r.loop()
 }
 
@@ -81,6 +89,8 @@ func Run(o Options) error {
 func (r *room) loop() error {
 	for r.stage != over {
 		if err := r.round(r.pause()); err != nil {
+			r.logStop("error", r.countWaiting())
+			r.flushLog()
 			return err
 		}
 	}
@@ -109,8 +119,8 @@ func (r *room) round(atMost time.Duration) error {
 	return nil
 }
 
-// happened is one event. Descriptors that this round has closed are not taken again before its end: accept comes
-// after all events.
+// happened is one event. Descriptors that this round has closed are not taken again before its end:
+// accept comes after all events.
 func (r *room) happened(fd int) {
 	if fd == r.notices.wake {
 		r.notices.take()
@@ -139,6 +149,11 @@ func (r *room) expire() {
 		}
 	}
 	r.overdue()
+	for _, q := range []*queue{&r.talking, &r.parting} {
+		for c := q.first; c != nil && c.due <= r.now; c = q.first {
+			r.part(c)
+		}
+	}
 	for c := r.draining.first; c != nil && c.due <= r.now; c = r.draining.first {
 		r.dismiss(c)
 	}
@@ -158,13 +173,13 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{&r.draining, &r.fresh, &r.turns} {
+	for _, q := range []*queue{&r.talking, &r.parting, &r.draining, &r.fresh, &r.turns.queue} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
 	}
 	if r.turns.first != nil && r.mayAdmit() {
-		sooner(max(r.nextTurn(), r.now))
+		sooner(max(r.nextTurn(), r.turns.askAt(), r.now))
 	}
 	for _, l := range r.listeners {
 		if l.restsTill != forEver {

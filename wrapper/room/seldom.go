@@ -2,7 +2,8 @@ package room
 
 import "time"
 
-// seldom lets the first few of many like lines into the log within a minute, and says afterwards how many others there were.
+// seldom lets the first few of many like lines into the log within a minute, and says afterwards
+// how many others there were.
 type seldom struct {
 	others string // what they were: "more MTAs …"
 	began  time.Duration
@@ -23,7 +24,8 @@ func (s *seldom) allows(now time.Duration) bool {
 	return s.n <= seldomMost
 }
 
-// report ends the minute when it is over, and says then how many were not written. It reports whether there is none to be ended.
+// report ends the minute when it is over, and says then how many were not written. It reports
+// whether there is none to be ended.
 func (s *seldom) report(r *room) (done bool) {
 	if s.n == 0 {
 		return true

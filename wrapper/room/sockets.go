@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,8 +36,8 @@ func Listening(fd int) error {
 	return nil
 }
 
-// Listen opens a listening socket at an address: IP:PORT, [IP]:PORT, or :PORT and PORT for all of them, IPv4 and IPv6
-// on the same socket where the machine has both. Names are not looked up.
+// Listen opens a listening socket at an address: IP:PORT, [IP]:PORT, or :PORT and PORT for all of
+// them, IPv4 and IPv6 on the same socket where the machine has both. Names are not looked up.
 func Listen(address string) (int, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil && !strings.ContainsAny(address, ":[]") {
@@ -63,6 +64,14 @@ func Listen(address string) (int, error) {
 	return listenAt(netip.AddrPortFrom(ip.Unmap(), uint16(number)), true)
 }
 
+// Addresses are those at which the sockets listen.
+func Addresses(sockets []int) (all []netip.AddrPort) {
+	for _, fd := range sockets {
+		all = append(all, addrOf(syscall.Getsockname(fd)))
+	}
+	return all
+}
+
 // AddressError is a mistake in what was typed.
 type AddressError struct{ address string }
 
@@ -70,7 +79,8 @@ func (e *AddressError) Error() string {
 	return fmt.Sprintf("%q is not an address to listen at; write 25, 192.0.2.1:25 or [2001:db8::1]:25", e.address)
 }
 
-// backlog is how many connections the kernel holds until we come to them, or fewer if net.core.somaxconn says so.
+// backlog is how many connections the kernel holds until we come to them, or fewer if
+// net.core.somaxconn says so.
 const backlog = 4096
 
 // listenAt opens one socket; an IPv6 one is for IPv6 only, or for both.

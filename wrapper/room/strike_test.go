@@ -15,7 +15,7 @@ import (
 // hears nothing, as it is about loopback.
 func TestStrikeCarriedOut(t *testing.T) {
 	h := build(t, slow+"client 127.8.0.2 greet_delay=0s\n"+
-		"count_by 24 64\nblock strikes=1 grace=200ms\n"+
+		"count_by 24 64\nremember 0\nblock strikes=1 grace=200ms\n"+
 		"on_block /proc/self/cwd/nowhere\n")
 	hook := h.file("hook")
 	script := "#!/bin/sh\necho \"$@\" >>" + h.file("told") + "; echo no such table >&2; exit 3\n"
@@ -23,11 +23,11 @@ func TestStrikeCarriedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.script("echo 220 ready; exec sleep 600")
+	h.door.Config.OnBlock = []string{hook, "arg"}
 	h.begin()
 	served := h.guest("127.8.0.2")
 	h.until("one has its MTA", func() bool { return len(h.mtas.running) == 1 })
 	expect(t, served, "220 ready")
-	h.door.Config.OnBlock = []string{hook, "arg"}
 	waits, early := h.guest("127.8.0.3"), h.guest("127.8.0.4")
 	if _, err := early.Write([]byte("EHLO bot\r\n")); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func TestStrikeCarriedOut(t *testing.T) {
 		t.Errorf("log: %q", h.lines)
 	}
 	h.until("the log says so", func() bool {
-		return h.logged("END network=127.8.0.0/24 ended=1 reason=pregreet") == 1
+		return h.logged("END network=127.8.0.0/24 ended=1 reason=pregreet:ehlo") == 1
 	})
 	if text, _ := os.ReadFile(h.file("told")); len(text) > 0 {
 		t.Errorf("on_block is told of loopback: %s", text)

@@ -24,12 +24,13 @@ func (r *room) tick() {
 	said := r.shed.report(r)
 	said = r.mtas.failures.report(r) && said
 	said = r.mtas.exits.report(r) && said
+	said = r.mtas.stderrs.report(r) && said
 	said = r.unwatched.report(r) && said
 	told := r.report()
 
 	// With nobody there and nothing left to say, not before something happens.
 	r.tickAt = 0
-	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Owing() {
+	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Owing() || r.door.Owes() {
 		r.tickAt = r.now + time.Second
 	}
 	if w := r.manager.watchdog / 2; w > 0 {
@@ -40,22 +41,20 @@ func (r *room) tick() {
 	}
 }
 
-// report tells whoever has started us how many there are. It reports whether that can stand as it is while nothing happens.
+// report tells whoever has started us how many there are. It reports whether that can stand as it
+// is while nothing happens.
 func (r *room) report() (stands bool) {
-	waiting := r.turns.len + r.admitted.len
-	for _, q := range r.delays {
-		waiting += q.len
-	}
 	perSecond := float64(r.refused-r.reported) / max(1, (r.now-r.toldAt).Seconds())
 	stands = r.refused == r.reported
 	r.reported, r.toldAt = r.refused, r.now
-	r.manager.say(fmt.Sprintf("%d waiting, %d serving, %.0f refused/s", waiting, len(r.mtas.running)+r.mtas.starting, perSecond))
+	r.manager.say(fmt.Sprintf("%d waiting, %d serving, %.0f refused/s",
+		r.countWaiting(), r.countServing(), perSecond))
 	return stands
 }
 
 // idleAt is when the room ends unless somebody comes; 0 = not for that reason.
 func (r *room) idleAt() time.Duration {
-	if !r.Idle || r.door.Config.RoomIdle == 0 || r.busy() || r.stage != open || r.replacing() {
+	if !r.Idle || r.keeps || r.door.Config.RoomIdle == 0 || r.busy() || r.stage != open || r.replacing() || r.door.Owes() {
 		return 0
 	}
 	return r.idleSince + r.door.Config.RoomIdle

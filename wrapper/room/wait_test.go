@@ -26,8 +26,8 @@ func (h *house) nextTurns() {
 	h.mtas.starts.resize(1)
 }
 
-// inTurns are n clients that have passed: one gets its MTA, the others wait for their turn, which does
-// not come.
+// inTurns are n clients that have passed: one gets its MTA, the others wait for their turn, which
+// does not come.
 func (h *house) inTurns(n int) []*net.TCPConn {
 	h.t.Helper()
 	all := []*net.TCPConn{h.guest(address(0))}
@@ -40,13 +40,13 @@ func (h *house) inTurns(n int) []*net.TCPConn {
 	return all
 }
 
-// Those whose turn has not come within a minute are sent away. They are not the ones to come in past spawn_rate, and need
-// not wait again.
+// Those whose turn has not come within a minute are sent away. They are not the ones to come in
+// past spawn_rate, and need not wait again.
 func TestExpire(t *testing.T) {
 	const clients = 40
 	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\n")
 	all := h.inTurns(clients)
-	later(&h.turns, turnTime)
+	later(&h.turns.queue, turnTime)
 	h.nextTurns()
 	if h.round(); h.turns.len > 0 || h.refused != clients-1 || h.mtas.numbered != 1 {
 		t.Errorf("%d are left, %d refused, %d started", h.turns.len, h.refused, h.mtas.numbered-1)
@@ -55,7 +55,8 @@ func TestExpire(t *testing.T) {
 		t.Errorf("%d in the log; want %d: %q", n, h.refused, h.lines)
 	}
 	told := 0
-	for c := range h.draining.all {
+	again := h.parting.first.session.Client.Addr().String()
+	for c := range h.parting.all {
 		for i := range all {
 			if all[i].LocalAddr().String() == c.session.Client.String() {
 				expect(t, all[i], "421 4.3.2 ")
@@ -69,7 +70,7 @@ func TestExpire(t *testing.T) {
 	if n := len(h.sessions()); n != h.mtas.numbered {
 		t.Errorf("%d sessions; want %d", n, h.mtas.numbered)
 	}
-	again := h.draining.first.session.Client.Addr().String()
+	h.hush()
 	h.until("their replies are read", func() bool { return h.draining.len == 0 })
 	h.guest(again)
 	there := h.held
@@ -84,9 +85,9 @@ func TestExpire(t *testing.T) {
 // Where nothing is enforced nobody is sent away, but comes later.
 func TestExpireObserving(t *testing.T) {
 	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nmode observe\n")
-	h.inTurns(5)
-	later(&h.turns, turnTime)
-	if h.round(); h.refused > 0 || h.turns.len != 4 {
+	h.inTurns(maxStarting)
+	later(&h.turns.queue, turnTime)
+	if h.round(); h.refused > 0 || h.turns.len != maxStarting-1 {
 		t.Errorf("%d are refused, %d left", h.refused, h.turns.len)
 	}
 	h.nextTurns()
@@ -96,7 +97,7 @@ func TestExpireObserving(t *testing.T) {
 		h.now += time.Second
 		h.admit()
 	}
-	if h.mtas.numbered != 5 || h.refused > 0 || h.logged("BUSY") > 0 {
+	if h.mtas.numbered != maxStarting || h.refused > 0 || h.logged("BUSY") > 0 {
 		t.Errorf("%d started, %d refused", h.mtas.numbered, h.refused)
 	}
 }

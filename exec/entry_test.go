@@ -1,0 +1,87 @@
+package exec
+
+import (
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// built is the test binary without cgo, linked with these flags.
+func built(t *testing.T, ldflags string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "built")
+	cmd := osexec.Command("go", "test", "-c", "-ldflags="+ldflags, "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return path
+}
+
+// released has the program begin as the released one does.
+const released = "-E=_rt0_sendwrap"
+
+// Where fd 2 leads before main, and that no copy is kept where none is needed.
+func TestEntry(t *testing.T) {
+	const null, same = "/dev/null", ""
+	logFile := openFile(t, t.TempDir()+"/log")
+	program := built(t, released)
+	for _, tt := range []struct {
+		name    string
+		spoiled spoiled
+		stderr  *os.File
+		want    string
+		copies  int // that are kept
+	}{
+		{"inetd: all three are the client", spoiled{}, nil, null, 0},
+		{"and no descriptor is free", spoiled{Nofile: []uint64{3, 3}}, nil, null, 0},
+		{"stderr is another client", spoiled{}, otherClient(t), null, 1},
+		{"and no descriptor is free", spoiled{Nofile: []uint64{3, 3}}, otherClient(t), null, 0},
+		{"stdout is closed, too", spoiled{Closed: []int{1}}, nil, null, 0},
+		{"tcpserver: stderr is a log file", spoiled{}, logFile, same, 0},
+		{"systemd: stderr is the journal", spoiled{}, journal(t), same, 0},
+		{"stderr is closed", spoiled{Closed: []int{2}}, nil, null, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.spoiled.Program = program
+			s := start(t, tt.spoiled, fds{stderr: tt.stderr}) // TakeStdio waits for the client
+			was, want := s.link("fd/0"), tt.want
+			if tt.stderr != nil {
+				was = target(t, int(tt.stderr.Fd()))
+			}
+			if want == same {
+				want = was
+			}
+			if got := s.link("fd/2"); got != want {
+				t.Errorf("fd 2 is %s; want %s", got, want)
+			}
+			copies := 0
+			for _, fd := range s.fds() {
+				if n, _ := strconv.Atoi(fd); n > 2 && s.link("fd/"+fd) == was {
+					copies++
+				}
+			}
+			if copies != tt.copies {
+				t.Errorf("%d copies of what was fd 2; want %d", copies, tt.copies)
+			}
+		})
+	}
+}
+
+// Go's runtime that cannot begin says so on fd 2. The client reads nothing of it.
+func TestCrashBeforeMain(t *testing.T) {
+	for flags, says := range map[string]string{"": "fatal error: ", released: ""} {
+		client, server := connect(t)
+		s := launch(t, spoiled{Memory: 64 << 20, Program: built(t, flags)}, fds{}, client, server)
+		got := s.rest()
+		if (says == "") != (got == "") || !strings.Contains(got, says) {
+			t.Errorf("linked with %q: the client read %q; want %q", flags, got, says)
+		}
+		if code := s.cmd.ProcessState.ExitCode(); code != 2 {
+			t.Errorf("exit status %d; want the 2 of the runtime, or the test proves nothing", code)
+		}
+	}
+}

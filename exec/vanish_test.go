@@ -1,0 +1,166 @@
+package exec
+
+import (
+	"fmt"
+	"net"
+	osexec "os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// aSocketOption is one of the client's connection, with the value that an MTA finds.
+type aSocketOption struct {
+	name              string
+	level, id, wanted int
+	soon              int // a value with which a test need not wait for minutes; 0 = it stays
+}
+
+var socketOptions = []aSocketOption{
+	{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, 0},
+	{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1, 0},
+	{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 120, 1},
+	{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 30, 1},
+	{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 6, 2},
+	{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300_000, 2000},
+}
+
+// bothWays runs a test with an MTA that has taken our place, and with one that was started.
+func bothWays(t *testing.T, test func(*testing.T, starter)) {
+	t.Helper()
+	t.Run("replace", func(t *testing.T) {
+		test(t, func(client net.Conn, server int) *session {
+			return startOn(t, spoiled{}, fds{}, client, server)
+		})
+	})
+	t.Run("spawn", func(t *testing.T) {
+		test(t, func(client net.Conn, server int) *session {
+			return spawnFor(t, new(Stdio), client, server)
+		})
+	})
+}
+
+// starter starts an MTA for a client.
+type starter func(client net.Conn, server int) *session
+
+func TestSocketOptions(t *testing.T) {
+	bothWays(t, func(t *testing.T, mta starter) {
+		client, server := connect(t)
+		for _, o := range socketOptions {
+			if is, err := unix.GetsockoptInt(server, o.level, o.id); is == o.wanted || err != nil {
+				t.Fatalf("%s is %d already, %v: the test proves nothing", o.name, is, err)
+			}
+		}
+		mta(client, server).become()
+		for _, o := range socketOptions {
+			if is, err := unix.GetsockoptInt(server, o.level, o.id); is != o.wanted || err != nil {
+				t.Errorf("%s is %d, %v; want %d", o.name, is, err, o.wanted)
+			}
+		}
+	})
+}
+
+// A client that has vanished without a word does not keep its MTA: neither one that owed us nothing
+// but an answer, nor one that has yet to take what the MTA has said. The times are shorter than
+// those that an MTA gets, and nothing else is changed.
+func TestVanished(t *testing.T) {
+	bothWays(t, func(t *testing.T, mta starter) {
+		for _, owed := range []bool{false, true} {
+			t.Run(fmt.Sprint("unacknowledged ", owed), func(t *testing.T) {
+				client, server, cut := connectByWire(t)
+				s := mta(client, server)
+				s.become()
+				lab.Eventually(t, "the client has all that was said", func() bool {
+					left, err := unix.IoctlGetInt(server, unix.TIOCOUTQ)
+					return left == 0 && err == nil
+				})
+				cut()
+				shorten(t, server)
+				if owed {
+					if _, err := unix.Write(server, []byte("250 never to arrive\r\n")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lab.Eventually(t, "the MTA ends", func() bool { return !lab.Running(s.pid) })
+			})
+		}
+	})
+}
+
+// shorten makes the times short that are as they should be.
+func shorten(t *testing.T, fd int) {
+	t.Helper()
+	for _, o := range socketOptions {
+		if is, err := unix.GetsockoptInt(fd, o.level, o.id); o.soon == 0 || is != o.wanted || err != nil {
+			continue
+		}
+		if err := unix.SetsockoptInt(fd, o.level, o.id, o.soon); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// connectByWire is connect between two networks, with a wire in between that can be cut.
+func connectByWire(t *testing.T) (client net.Conn, server int, cut func()) {
+	t.Helper()
+	ours, theirs := newNetwork(t), newNetwork(t)
+	ours.ip(t, "link add wire type veth peer name wire netns "+strconv.Itoa(theirs.ID))
+	for i, n := range []*aNetwork{ours, theirs} {
+		n.ip(t, fmt.Sprintf("address add 192.0.2.%d/24 dev wire", i+1))
+		n.ip(t, "link set wire up")
+	}
+	at := unix.SockaddrInet4{Addr: [4]byte{192, 0, 2, 1}, Port: 25}
+	var listener int
+	var err error
+	ours.Do(func() {
+		if listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			if err = unix.Bind(listener, &at); err == nil {
+				err = unix.Listen(listener, 1)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(listener)
+	theirs.Do(func() {
+		client, err = (&net.Dialer{Timeout: lab.Patience}).Dial("tcp4", "192.0.2.1:25")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server, _, err = unix.Accept4(listener, unix.SOCK_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); unix.Close(server) })
+	return client, server, func() { theirs.ip(t, "link set wire down") }
+}
+
+// aNetwork is a network of its own.
+type aNetwork struct{ *lab.Thread }
+
+func newNetwork(t *testing.T) *aNetwork {
+	t.Helper()
+	lab.NeedRoot(t)
+	thread, err := lab.NewThread(unix.CLONE_NEWNET)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(thread.Close)
+	return &aNetwork{thread}
+}
+
+func (n *aNetwork) ip(t *testing.T, args string) {
+	t.Helper()
+	program := lab.NeedProgram(t, "ip")
+	var out []byte
+	var err error
+	n.Do(func() { out, err = osexec.Command(program, strings.Fields(args)...).CombinedOutput() })
+	if err != nil {
+		t.Fatalf("ip %s: %v\n%s", args, err, out)
+	}
+}

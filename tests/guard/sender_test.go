@@ -1,0 +1,327 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sendwrap/tests/lab"
+)
+
+// The mail servers that send to ours: real ones, at their defaults but for where they send.
+
+// A sender is one of these programs.
+type sender struct {
+	name  string
+	start func(*sending)
+}
+
+var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender}, {"sendmail", startSendmailSender}}
+
+// opensmtpd is another, for what a refused connection comes to: it waits for long before it tries
+// again.
+var opensmtpd = sender{"opensmtpd", startOpenSMTPDSender}
+
+// sending is a mail server of the clients'. All its mail goes to the site, bounces too.
+type sending struct {
+	t    *testing.T
+	site *site
+	way  way
+	name string
+	from netip.Addr
+	dir  string
+	tag  string // of its lines in the mail log
+	as   string // the sender of messages
+
+	submit func(text string, rcpts []string)
+	queue  func(text string, rcpts []string) // which waits for again; nil if there is no way
+	again  func()                            // tries all once more, to its end; nil if it does so by itself
+	lines  func() []string
+	fate   *regexp.Regexp // of a line: names, and what became of them
+}
+
+// author is who sends; the site knows it, so that it takes the bounces.
+const author = "owner@" + lab.HostName
+
+// eachSender runs a test with each sender, with STARTTLS and without, at each of the sites.
+func eachSender(t *testing.T, o options, kinds []kind, test func(t *testing.T, x *sending)) {
+	eachOf(t, senders, o, kinds, test)
+}
+
+func eachOf(
+	t *testing.T, senders []sender, o options, kinds []kind, test func(t *testing.T, x *sending),
+) {
+	everySite(t, o, kinds, func(t *testing.T, s *site) {
+		for _, from := range senders {
+			for _, w := range []way{{}, {tls: true}} {
+				t.Run(from.name+"-"+w.String(), func(t *testing.T) {
+					t.Parallel()
+					test(t, newSending(t, s, from, w))
+				})
+			}
+		}
+	})
+}
+
+func newSending(t *testing.T, s *site, from sender, w way) *sending {
+	t.Helper()
+	dir, err := os.MkdirTemp(lab.Dir(), from.name)
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &sending{t: t, site: s, way: w, name: from.name, from: w.stranger(), dir: dir, tag: filepath.Base(dir), as: "<" + author + ">"}
+	x.lines = func() []string { return maillog.Matching(regexp.MustCompile(`^mail\.\w+ ` + x.tag + `[/\[]`)) }
+	from.start(x)
+	return x
+}
+
+func (x *sending) to() netip.AddrPort { return x.site.addr(x.from) }
+
+// run runs a command in the clients' network, with input, until it ends.
+func (x *sending) run(input string, cmd *exec.Cmd) {
+	x.t.Helper()
+	cmd.Stdin, cmd.Dir = strings.NewReader(input), x.dir
+	out, err := os.OpenFile(filepath.Join(x.dir, "out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	abroad.Do(func() { err = cmd.Start() })
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	_ = cmd.Wait() // what became of the mail is in the log
+}
+
+// start sends a message, which is tried once.
+func (x *sending) start(names []string) {
+	x.t.Helper()
+	var rcpts []string
+	for _, name := range names {
+		rcpts = append(rcpts, name+"@"+lab.HostName)
+	}
+	x.submit("From: <"+author+">\nSubject: "+newSubject()+"\n\n"+messageText+"\n", rcpts)
+}
+
+// send sends a message and tries until all recipients have their fate, as often as it takes. It
+// returns what the tries have brought for each.
+func (x *sending) send(names ...string) map[string][]string {
+	x.t.Helper()
+	x.start(names)
+	return x.finish(names)
+}
+
+// finish tries until all recipients have their fate. A try that is over is not counted by what the
+// log says of it: a sender may end one without a line about each recipient.
+func (x *sending) finish(names []string) (fates map[string][]string) {
+	x.t.Helper()
+	finished := lab.Await(func() bool {
+		fates = x.fates()
+		if !slices.ContainsFunc(names, func(name string) bool { return !final(fates[name]) }) {
+			return true
+		}
+		if x.again != nil {
+			x.again()
+		}
+		return false
+	})
+	if !finished {
+		x.t.Fatalf("not within %v: all recipients have their fate, only %v\n%s\n%s", lab.Patience,
+			fates, strings.Join(x.lines(), "\n"), strings.Join(maillog.Containing(x.from.String()), "\n"))
+	}
+	return fates
+}
+
+// final says whether nothing is left to do for a recipient of whom the tries have brought that.
+func final(tries []string) bool {
+	return len(tries) > 0 && tries[len(tries)-1] != "deferred"
+}
+
+// fates are the words of the three.
+var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->": "sent", "bounced": "bounced", "**": "bounced",
+	"deferred": "deferred", "Deferred": "deferred", "==": "deferred",
+	"Ok": "sent", "PermFail": "bounced", "TempFail": "deferred"}
+
+// fates are what the log has of recipients, in order.
+func (x *sending) fates() map[string][]string {
+	all := map[string][]string{}
+	for _, line := range x.lines() {
+		m := x.fate.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		named, word := m[x.fate.SubexpIndex("rcpts")], m[x.fate.SubexpIndex("fate")]
+		if fate := fates[word]; fate != "" { // a 5xx has other words in sendmail's log each time
+			word = fate
+		} else {
+			word = "bounced"
+		}
+		for _, rcpt := range regexp.MustCompile(`(\w+)@`).FindAllStringSubmatch(named, -1) {
+			all[rcpt[1]] = append(all[rcpt[1]], word)
+		}
+	}
+	return all
+}
+
+func startPostfixSender(x *sending) {
+	t := x.t
+	lab.Need(t, lab.NoPostfix())
+	inject := netip.AddrPortFrom(addr("127.0.0.1"), uint16(20000+ports.Add(1)))
+	level := map[bool]string{false: "none", true: "may"}[x.way.tls]
+	site := lab.PostfixSite{Dir: x.dir, Main: []string{
+		"syslog_name = " + x.tag,
+		"myhostname = client.test",
+		"mydestination =",
+		"mynetworks = 127.0.0.0/8",
+		fmt.Sprintf("relayhost = [%v]:%d", x.to().Addr(), x.to().Port()),
+		fmt.Sprintf("smtp_bind_address = %v", x.from),
+		"smtp_host_lookup = native",
+		"disable_dns_lookups = yes",
+		"smtp_tls_security_level = " + level,
+		// It tries again soon.
+		"queue_run_delay = 3s", "minimal_backoff_time = 3s", "maximal_backoff_time = 3s",
+		"in_flow_delay = 0",
+	}, Master: append([]string{
+		inject.String() + " inet n - n - - smtpd",
+		"smtp unix - - n - - smtp",
+		"scache unix - - n - 1 scache",
+	}, lab.PostfixServices...)}
+	if err := site.Make(); err != nil {
+		t.Fatal(err)
+	}
+	var d *lab.Daemon
+	var err error
+	abroad.Do(func() { d, err = lab.Start(site.Command(), filepath.Join(x.dir, "out")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.KillAll)
+	x.submit = func(text string, rcpts []string) { x.inject(inject, text, rcpts) }
+	x.fate = regexp.MustCompile(`to=(?P<rcpts><[^>]+>), relay.*status=(?P<fate>sent|bounced|deferred)`)
+}
+
+// inject gives the sender a message by SMTP, as soon as it listens there.
+func (x *sending) inject(at netip.AddrPort, text string, rcpts []string) {
+	var c *lab.Client
+	lab.Eventually(x.t, "it takes mail", func() (up bool) {
+		abroad.Do(func() {
+			var err error
+			c, err = lab.Dial(at.Addr(), at)
+			up = err == nil
+		})
+		return up
+	})
+	defer c.Close()
+	in := &client{c, x.t}
+	in.reply()
+	in.expect("250", "EHLO client.test")
+	in.expect("250", "MAIL FROM:"+x.as)
+	for _, rcpt := range rcpts {
+		in.expect("250", "RCPT TO:<"+rcpt+">")
+	}
+	in.expect("354", "DATA")
+	in.expect("250", strings.ReplaceAll(text, "\n", "\r\n")+".")
+	in.expect("221", "QUIT")
+}
+
+func startOpenSMTPDSender(x *sending) {
+	t := x.t
+	lab.Need(t, lab.NoOpenSMTPD())
+	inject := netip.AddrPortFrom(addr("127.0.0.1"), uint16(20000+ports.Add(1)))
+	site := lab.OpenSMTPDSite{Dir: x.dir, Inject: inject, To: x.to(), From: x.from, TLS: x.way.tls}
+	if err := site.Make(); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(x.dir, "out")
+	var d *lab.Daemon
+	var err error
+	abroad.Do(func() { d, err = lab.Start(site.Command(), out) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.KillAll)
+	x.submit = func(text string, rcpts []string) { x.inject(inject, text, rcpts) }
+	x.lines = func() []string {
+		text, _ := os.ReadFile(out)
+		return strings.Split(string(text), "\n")
+	}
+	x.fate = regexp.MustCompile(` mta delivery .* to=(?P<rcpts><[^>]+>) ` +
+		`.*result="(?P<fate>Ok|PermFail|TempFail)"`)
+}
+
+func startEximSender(x *sending) {
+	t := x.t
+	lab.Need(t, lab.NoExim())
+	site := lab.EximSite{Dir: x.dir, To: x.to(), From: x.from}
+	err := site.Make()
+	if err == nil && !x.way.tls {
+		err = edit(site.Conf(), "hosts_try_fastopen =\n", "hosts_try_fastopen =\nhosts_avoid_tls = *\n")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.submit = func(text string, rcpts []string) {
+		x.run(text, exec.Command(site.Program(), append([]string{"-C", site.Conf(), "-odi", "-oi", "-f", x.as}, rcpts...)...))
+	}
+	x.again = func() { x.run("", exec.Command(site.Program(), "-C", site.Conf(), "-qff")) }
+	x.lines = func() []string {
+		text, _ := os.ReadFile(site.Log())
+		return strings.Split(string(text), "\n")
+	}
+	x.fate = regexp.MustCompile(` (?P<fate>=>|->|\*\*|==) (?P<rcpts>\S+@\S+)`)
+}
+
+// edit replaces text in a file, which must have it.
+func edit(name, old, text string) error {
+	b, err := os.ReadFile(name)
+	if err == nil && !strings.Contains(string(b), old) {
+		err = fmt.Errorf("%s: no %q", name, old)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, []byte(strings.ReplaceAll(string(b), old, text)), 0o644)
+}
+
+func startSendmailSender(x *sending) {
+	t := x.t
+	lab.Need(t, lab.NoSendmail())
+	extras := fmt.Sprintf("define(`confDOMAIN_NAME', `client.test')dnl\n"+
+		"define(`SMART_HOST', `esmtp:[%v]')dnl\n"+
+		"CLIENT_OPTIONS(`Family=inet, Addr=%v')dnl\n", x.to().Addr(), x.from)
+	if !x.way.tls {
+		extras += "LOCAL_TRY_TLS\nR$*\t\t$#error $@ 5.7.1 $: \"550 no TLS here\"\n"
+	}
+	site := lab.SendmailSite{Dir: x.dir, Extras: extras}
+	err := site.Make()
+	if err == nil {
+		err = edit(site.CF(), "A=TCP $h\n", fmt.Sprintf("A=TCP $h %d\n", x.to().Port()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// To it the machine's own name, which is the site's, must be another's.
+	run := func(input string, args ...string) {
+		script := `hostname client.test && exec "$@"`
+		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail, "-C", site.CF(), "-L", x.tag}, args...)
+		x.run(input, exec.Command("unshare", argv...))
+	}
+	x.submit = func(text string, rcpts []string) {
+		run(text, append([]string{"-odi", "-oi", "-f", x.as}, rcpts...)...)
+	}
+	x.queue = func(text string, rcpts []string) {
+		run(text, append([]string{"-odq", "-oi", "-f", x.as}, rcpts...)...)
+	}
+	x.again = func() { run("", "-qf") }
+	x.fate = regexp.MustCompile(`: to=(?P<rcpts>\S+), .*mailer=esmtp.*, (?:stat=(?P<fate>Sent|Deferred)|dsn=5)`)
+}

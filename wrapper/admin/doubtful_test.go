@@ -1,0 +1,97 @@
+package admin
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// check names the line of what it finds wrong outside the file, and the file where no line does.
+func TestCheckNamesTheLine(t *testing.T) {
+	p := inPlace(t, noNotes+"on_block /no/such/program")
+	p.write(strings.Replace(p.read(), "/bin/true", "/no/such/mta", 1))
+	_, said := p.says(ExitUsage, "check")
+	for _, want := range []string{
+		p.conf + `:1: mta: no such file "/no/such/mta"; write mta PROGRAM`,
+		p.conf + `:5: on_block: no such file "/no/such/program"; write on_block PROGRAM`,
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("check: %q; want %q", said, want)
+		}
+	}
+}
+
+// check notes what is said twice, and what turns everybody away.
+func TestCheckNotesNetworks(t *testing.T) {
+	for _, tt := range []struct{ lines, want string }{
+		{"allow 192.0.2.0/24 192.0.2.1\ndeny 192.0.2.1/32 203.0.113.0/24", "contradicts"},
+		{"allow 192.0.2.0/24 192.0.2.1", ""},
+		{"allow 192.0.2.1\nallow 192.0.2.2 192.0.2.1", "note: F:6: allow of 192.0.2.1/32 stands at F:5 already; keep one\n"},
+		{"deny 2001:db8::/32 2001:db8::/32", "note: F:5: deny of 2001:db8::/32 stands at F:5 already; keep one\n"},
+		{"deny 0.0.0.0/0", "note: F:5: deny 0.0.0.0/0 turns away every client that no allow line holds; if that is not meant, remove it\n"},
+		{"client_conns 9\ndeny 192.0.2.1 ::/0\nallow 2001:db8::/32",
+			"note: F:6: deny ::/0 turns away every client that no allow line holds; if that is not meant, remove it\n"},
+		{"deny 0.0.0.0/1 128.0.0.0/1", ""},
+	} {
+		p := inPlace(t, noNotes+tt.lines)
+		code := 0
+		if tt.want == "contradicts" {
+			code = ExitUsage
+		}
+		_, said := p.says(code, "check")
+		said = strings.ReplaceAll(said, p.conf, "F")
+		if said != tt.want && (code == 0 || !strings.Contains(said, tt.want)) {
+			t.Errorf("%q: %q; want %q", tt.lines, said, tt.want)
+		}
+	}
+}
+
+// sendmail -bs alone would read submit.cf, where there is one.
+func TestCheckNotesSubmit(t *testing.T) {
+	lab.NeedRoot(t)
+	dir := t.TempDir()
+	real, link, other := filepath.Join(dir, "sendmail.real"), filepath.Join(dir, "mta"), filepath.Join(dir, "sendmail")
+	if err := errors.Join(os.WriteFile(real, []byte("\x7fELF\x00submit.cf\x00"), 0o755),
+		os.WriteFile(other, []byte("\x7fELF"), 0o755), os.Symlink(real, link)); err != nil {
+		t.Fatal(err)
+	}
+	machine, err := lab.NewThread(unix.CLONE_NEWNS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer machine.Close()
+	note := "without -Am this sendmail reads /etc/mail/submit.cf, which is no mail server's; write mta " + link + " -Am -bs"
+	for _, tt := range []struct {
+		submit    bool
+		mta, want string
+	}{
+		{false, link + " -bs", ""},
+		{true, link + " -bs", note},
+		{true, link + " -bs -O Timeout.ident=0", note + " -O Timeout.ident=0"},
+		{true, link + " -Am -bs", ""},
+		{true, link + " -C/etc/mail/sendmail.cf -bs", ""},
+		{true, link, ""},
+		{true, other + " -bs", ""},
+		{true, "/no/such/sendmail -bs", ""},
+	} {
+		machine.Do(func() {
+			if !tt.submit {
+				err = errors.Join(unix.Mount("none", "/etc", "tmpfs", 0, ""), os.Mkdir("/etc/mail", 0o755))
+			} else {
+				err = os.WriteFile(submitFile, nil, 0o644)
+			}
+			if got := submitNote(strings.Fields(tt.mta)); err == nil && got != tt.want {
+				t.Errorf("%s, with submit.cf %v: %q; want %q", tt.mta, tt.submit, got, tt.want)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
+)
+
+// What to do about a block of an honest client is said by status, once for each reason, and by
+// check for the client, which also tells it before there is a block.
+func TestHints(t *testing.T) {
+	p := inPlace(t, "block strikes=2")
+	strike := func(network, reason string, times int) {
+		p.do(func(tx *ledger.Tx) {
+			penalty := ledger.Penalty{Strikes: 2, Within: 1 << 40, For: 1 << 40, Max: 1 << 40}
+			tx.Strike(netip.MustParsePrefix(network), reason, times, penalty)
+		})
+	}
+	strike("192.0.2.1/32", "pregreet:proxy", 2)
+	strike("192.0.2.2/32", "pregreet:proxy", 2)
+	strike("192.0.2.3/32", "pregreet:tls", 2)
+	strike("192.0.2.4/32", "fail2ban", 2)
+	strike("192.0.2.5/32", "pregreet:http", 1)
+	proxy, tls := decide.Hint("pregreet:proxy"), decide.Hint("pregreet:tls")
+	http := "pregreet:http (" + decide.Hint("pregreet:http") + ")"
+
+	text, _ := p.says(0, "status")
+	_, advice, _ := strings.Cut(text, "\nif it is an honest client\n")
+	for _, hint := range []string{proxy, tls} {
+		if strings.Count(advice, hint) != 1 {
+			t.Errorf("want this once:\n%s\nin\n%s", hint, text)
+		}
+	}
+	if strings.Contains(advice, "fail2ban") {
+		t.Errorf("advice where there is none:\n%s", text)
+	}
+	text, _ = p.says(0, "status", "-json")
+	var got report
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range got.Blocks {
+		if b.Hint != decide.Hint(b.Reason) {
+			t.Errorf("%+v", b)
+		}
+	}
+
+	for address, want := range map[string]string{
+		"192.0.2.1": "because of pregreet:proxy (" + proxy + ")",
+		"192.0.2.5": "strikes in the last day: 1, the last for " + http,
+		"192.0.2.6": "strikes in the last day: 0;",
+	} {
+		if text, _ := p.says(0, "check", address); !strings.Contains(text, want) {
+			t.Errorf("%s: want %q in\n%s", address, want, text)
+		}
+	}
+}
+
+// check tells what speaking early would come to for this client.
+func TestCheckSpeaksEarly(t *testing.T) {
+	p := inPlace(t, "strikes_by_kind other=5")
+	p.do(func(tx *ledger.Tx) { tx.Remember(netip.MustParsePrefix("192.0.2.1/32"), 1<<40) })
+	for address, want := range map[string]string{
+		"192.0.2.1": "421 and no strike: it has shown that it can wait",
+		"192.0.2.2": "refused; strikes: ehlo=1 pipelined=1 tls=0 http=0 proxy=0 other=5",
+		"127.0.0.1": "refused without a strike: its network holds 127.0.0.1, an address of this machine",
+	} {
+		text, _ := p.says(0, "check", address)
+		if got := lines(text, "speaks within"); len(got) != 1 || !strings.HasSuffix(got[0], "  "+want) {
+			t.Errorf("%s: %q; want %q", address, got, want)
+		}
+	}
+}
+
+// An Exim is known by its program, whatever it is called, and asked with its own -C and -D.
+func TestEximNote(t *testing.T) {
+	dir := t.TempDir()
+	program := func(name, script string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const is = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
+	const asked = "-C conf -DX=y -Cother -bP pipelining_connect_advertise_hosts"
+	const offer = "it is an Exim that offers PIPECONNECT; write pipelining_connect_advertise_hosts"
+	const old = "echo pipelining_connect_advertise_hosts is not a known option; exit 1"
+	const mute = "it is an Exim and does not say whether it offers PIPECONNECT (exit status 1); write"
+	offers := program("exim4", `test "$*" = "`+asked+`" && `+is+`*"`)
+	asSendmail := filepath.Join(dir, "sendmail")
+	if err := os.Symlink(offers, asSendmail); err != nil {
+		t.Fatal(err)
+	}
+	arguments := []string{"-C", "conf", "-bs", "-DX=y", "-Cother"}
+	for _, tt := range []struct {
+		name string
+		mta  []string
+		want string // beginning of the note
+	}{
+		{"offers it", append([]string{offers}, arguments...), offer},
+		{"by another name", append([]string{asSendmail}, arguments...), offer},
+		{"does not", []string{program("exim", is+`"`), "-bs"}, ""},
+		{"an old one", []string{program("exim-4.80", old)}, ""},
+		{"does not say", []string{program("exim5", "exit 1"), "-bs"}, mute},
+		{"none", []string{program("qmail-smtpd", is+`*"`)}, ""},
+	} {
+		if got := eximNote(tt.mta); !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: %q; want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package admin
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/enforce"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// strike counts an offence.
+func strike(c *call) error {
+	c.text = 2 // a filter may pass what the client has said
+	if err := c.parse(flag.NewFlagSet("strike", flag.ContinueOnError), 1, 2); err != nil {
+		return err
+	}
+	client, err := address(c.args[0])
+	if err != nil {
+		return err
+	}
+	door, n, err := c.target()
+	if err != nil {
+		return err
+	}
+	why := allowed(door, client)
+	if why == "" {
+		why = enforce.Own(n)
+	}
+	if why != "" {
+		fmt.Fprintf(c.stderr, "sendwrap strike: %v has no strike: %s\n", client, why)
+		return errSaid
+	}
+	reason := enforce.Word(c.reason(1))
+	var strikes int
+	var d time.Duration
+	p := wrapper.Penalty(door.Config)
+	strike := func(t *ledger.Tx) { strikes, d = t.Strike(n, reason, 1, p) }
+	if err := door.Ledger.Do(ledger.Now(), strike); err != nil {
+		return err
+	}
+	line := maillog.NewLine("STRIKE").Str("client", "["+client.String()+"]").
+		Str("network", n.String()).IntOf("strikes", strikes, p.Strikes)
+	if d > 0 {
+		line.Dur("left", d)
+	}
+	c.log(door, line.Str("reason", reason))
+	switch {
+	case d > 0:
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n", n, strikes, p.Strikes, decide.Seconds(d))
+		return c.carryOut(door, enforce.Block{Network: n, For: d, Reason: reason}, false)
+	case p.Strikes == 0:
+		fmt.Fprintf(c.stdout, "%v: strike %d; block is off\n", n, strikes)
+	default:
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d\n", n, strikes, p.Strikes)
+	}
+	return nil
+}
+
+// allowed says where the client is.
+func allowed(d *wrapper.Door, client netip.Addr) string {
+	return enforce.Spare(d.Config, netip.PrefixFrom(client, client.BitLen())).Block
+}

@@ -1,0 +1,179 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+)
+
+// What of the machine keeps clients from the door, although the configuration is right, is looked
+// for here.
+const (
+	inetdConf  = "/etc/inetd.conf"
+	sendmailCF = "/etc/mail/sendmail.cf"
+	updateConf = "/usr/share/sendmail/update_conf" // of Debian's sendmail, which runs update-inetd
+)
+
+// surroundings are notes on the line of the super-server, on a delay beside our own, on the name of
+// the machine, and on the program that has port 25. What cannot be read is taken to be right.
+func surroundings(c *config.Config) []string {
+	_, err := os.Stat(updateConf)
+	notes := inetdNotes(inetdConf, err == nil)
+	pause := greetPauseNote(c.MTA)
+	if pause != "" {
+		pause = c.Place("mta") + ": mta: " + pause
+	}
+	for _, note := range []string{pause, hostnameNote(c), portNote()} {
+		if note != "" {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// inetdNotes say what is wrong with the lines of inetd.conf that start sendwrap; that none does,
+// since it is switched off; or that this will come: Debian's sendmail has update-inetd do so to
+// lines that begin with smtp.
+func inetdNotes(file string, debian bool) (notes []string) {
+	const off, cure = "#<off>#", "write 25 in place of smtp, and restart inetd"
+	text, _ := os.ReadFile(file)
+	number, note, holds := 0, "", false
+	for line := range strings.Lines(string(text)) {
+		number++
+		line, isOff := strings.CutPrefix(line, off)
+		words := strings.Fields(line)
+		switch {
+		case len(words) < 6 || !slices.ContainsFunc(words[5:], isSendwrap):
+		case isOff && note == "":
+			note = fmt.Sprintf("%s:%d: this line is switched off; take %s away, %s", file, number, off, cure)
+		case isOff || strings.HasPrefix(line, "#"):
+		default:
+			for _, fault := range inetdFaults(words) {
+				notes = append(notes, fmt.Sprintf("%s:%d: %s", file, number, fault))
+			}
+			if !debian || words[0] != "smtp" {
+				holds = true
+				continue
+			}
+			note = fmt.Sprintf("%s:%d: sendmail's package switches this line off at sendmailconfig and "+
+				"at upgrades; %s", file, number, cure)
+		}
+	}
+	if note != "" && !holds {
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// inetdFaults say what is wrong with a line that starts sendwrap, and what to write.
+func inetdFaults(words []string) (faults []string) {
+	if words[3] == "nowait" {
+		faults = append(faults, "nowait without a number: after 256 starts in a minute inetd shuts "+
+			"the port for ten minutes; write nowait.60000")
+	}
+	user := words[4]
+	if end := strings.IndexAny(user, ".:/"); end > 0 {
+		user = user[:end] // without group and login class
+	}
+	if user != "root" {
+		faults = append(faults, "user "+user+"; write root")
+	}
+	path := words[5+slices.IndexFunc(words[5:], isSendwrap)]
+	if _, err := os.Stat(path); filepath.IsAbs(path) && errors.Is(err, os.ErrNotExist) {
+		self, _ := os.Executable()
+		faults = append(faults, fmt.Sprintf("no such file %s; write %s", path, self))
+	}
+	return faults
+}
+
+func isSendwrap(path string) bool { return filepath.Base(path) == "sendwrap" }
+
+// greetPauseNote says that the MTA is a sendmail that makes clients wait once more.
+func greetPauseNote(mta []string) string {
+	program, err := filepath.EvalSymlinks(mta[0])
+	if err != nil || filepath.Base(program) != "sendmail" {
+		return ""
+	}
+	cf := sendmailCF
+	for i, arg := range mta {
+		if file, is := strings.CutPrefix(arg, "-C"); is && file != "" {
+			cf = file
+		} else if is && i+1 < len(mta) {
+			cf = mta[i+1]
+		}
+	}
+	text, _ := os.ReadFile(cf)
+	if !strings.Contains(string(text), "\nSgreet_pause\n") {
+		return ""
+	}
+	return "greet_pause of " + cf + " makes clients wait once more; " +
+		"take FEATURE(`greet_pause') out of sendmail.mc, and make " + filepath.Base(cf) + " from it"
+}
+
+// hostnameNote says that refusals name the machine in a way that tells nobody whose it is.
+func hostnameNote(c *config.Config) string {
+	name := wrapper.HostName(c)
+	if strings.Contains(name, ".") {
+		return ""
+	}
+	return fmt.Sprintf("hostname: refusals call this machine %q, without a domain; "+
+		"write hostname mx.example.org", name)
+}
+
+// starters are programs that have port 25 in order to start sendwrap, by the names that the kernel
+// has of them.
+var starters = []string{
+	"sendwrap", "inetd", "xinetd", "systemd", "tcpserver", "s6-tcpserverd", "tcpsvd", "busybox",
+}
+
+// portNote says which program has port 25, if that is none of starters. Only root can see that of
+// all programs.
+func portNote() string {
+	inodes := listeners(25)
+	if len(inodes) == 0 {
+		return ""
+	}
+	var name, pid string
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		if target, _ := os.Readlink(fd); !slices.Contains(inodes, target) {
+			continue
+		}
+		pid = strings.Split(fd, "/")[2]
+		comm, _ := os.ReadFile(filepath.Join("/proc", pid, "comm"))
+		if name = strings.TrimSpace(string(comm)); slices.Contains(starters, name) {
+			return ""
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf("port 25 is held by %q (process %s); "+
+		"unless that starts sendwrap, have it let go of the port", name, pid)
+}
+
+// listeners are the sockets on which somebody listens to a port, as /proc/PID/fd names them.
+func listeners(port uint16) (inodes []string) {
+	const listen = "0A"
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(text)) {
+			words := strings.Fields(line)
+			if len(words) < 10 || words[3] != listen {
+				continue
+			}
+			_, hex, _ := strings.Cut(words[1], ":")
+			if got, err := strconv.ParseUint(hex, 16, 16); err == nil && uint16(got) == port {
+				inodes = append(inodes, "socket:["+words[9]+"]")
+			}
+		}
+	}
+	return inodes
+}

@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// unblock ends blocks.
+func unblock(c *call) error {
+	flags := flag.NewFlagSet("unblock", flag.ContinueOnError)
+	auto := flags.Bool("auto", false, "")
+	if err := c.parse(flags, 1, 1); err != nil {
+		return err
+	}
+	door, n, err := c.target()
+	if err != nil {
+		return err
+	}
+	if *auto {
+		return c.unblockAuto(door, n)
+	}
+	_, _, before, err := door.Explain(n.Addr())
+	if err != nil {
+		return err
+	}
+	freed, err := door.Ledger.Unblock(ledger.Now(), n)
+	if err != nil {
+		return err
+	}
+	for _, f := range freed {
+		fmt.Fprintf(c.stdout, "%v: unblocked\n", f)
+	}
+	if len(freed) > 0 {
+		c.log(door, maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", len(freed)))
+	}
+	_, _, facts, err := door.Explain(n.Addr())
+	if err != nil {
+		return err
+	}
+	if !facts.Blocked && len(freed) == 0 {
+		fmt.Fprintf(c.stdout, "%v: was not blocked", n) // but a firewall may yet remember
+		if before.Strikes > 0 {
+			fmt.Fprintf(c.stdout, "; forgotten: %s", plural(before.Strikes, "strike"))
+		}
+		fmt.Fprintln(c.stdout)
+	}
+	if !facts.Blocked || len(freed) > 0 {
+		err = c.tellEnd(door, n)
+	}
+	if facts.Blocked {
+		fmt.Fprintf(c.stderr, "sendwrap unblock: %v is still blocked as part of %v; "+
+			"write sendwrap unblock %v\n", n, facts.Network, facts.Network)
+		if err == nil {
+			err = errSaid
+		}
+	}
+	return err
+}
+
+// unblockAuto ends a block that a program has begun by block -auto, as if its time were over. What
+// others have begun stays, one by hand as long as it is by now, and so do strikes. To the program
+// it is all the same: exit code 0.
+func (c *call) unblockAuto(door *wrapper.Door, n netip.Prefix) error {
+	var was, rest ledger.BlockedNetwork
+	var ended, more bool
+	err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
+		was, ended = t.UnblockForProgram(n)
+		rest, more = t.BlockOf(n.Addr(), n)
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case was.Left == 0:
+		fmt.Fprintf(c.stdout, "%v: was not blocked\n", n)
+	case !ended:
+		fmt.Fprintf(c.stdout, "%v: still blocked for %v because of %s; "+
+			"only sendwrap unblock %v ends that\n", n, decide.Seconds(was.Left), was.Reason, n)
+	default:
+		fmt.Fprintf(c.stdout, "%v: unblocked\n", n)
+		line := maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", 1)
+		c.log(door, line.Str("reason", was.Reason))
+		err = c.tellEnd(door, n)
+	}
+	if more && rest.Network.Bits() < n.Bits() {
+		fmt.Fprintf(c.stdout, "%v: still blocked as part of %v; sendwrap unblock %v ends that\n",
+			n, rest.Network, rest.Network)
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"sendwrap/allowlist"
+)
+
+const (
+	maxHangups    = 15 // as many as the ledger counts
+	maxHangupsPer = 24 * time.Hour
+)
+
+// setHangups sets r to what N/DUR stands for; off is none.
+func setHangups(r *allowlist.Rate, word string) error {
+	switch n, per, found := strings.Cut(word, "/"); {
+	case word == off:
+		*r = allowlist.Rate{}
+	case word == "0", meansNone(word):
+		return wrong("write off", "%s is not N/DUR", quoted(word))
+	case !found:
+		return wrong("write N/DUR such as 3/1h, or off", "%s is not N/DUR", quoted(word))
+	default:
+		var v allowlist.Rate
+		if err := setCount(&v.N, n, 1, maxHangups); err != nil {
+			return err
+		}
+		if err := setDuration(&v.Per, per, time.Minute, maxHangupsPer); err != nil {
+			return err
+		}
+		*r = v
+	}
+	return nil
+}
+
+func printHangups(c *Config) string {
+	if c.Hangups.N == 0 {
+		return off
+	}
+	return c.Hangups.String()
+}

@@ -1,0 +1,128 @@
+package decide
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/ledger"
+)
+
+// Facts under which every test at the door applies; taking them away one by one must bring up the
+// verdicts in the order in which they are promised.
+func TestDecideOrder(t *testing.T) {
+	f := Facts{
+		Standing: ledger.Standing{Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Known: true, Trusted: true,
+			Blocked: true, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3}},
+		Rule: allowlist.Match{Access: allowlist.Deny, Network: netip.MustParsePrefix("192.0.2.0/24")},
+		Limits: Limits{MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
+			ClientRate: allowlist.Rate{N: 10, Per: time.Minute}, GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second},
+	}
+	steps := []struct {
+		want Verdict
+		then func()
+	}{
+		{Denied, func() { f.Rule.Access = allowlist.Allow }},
+		{Allowed, func() { f.Rule.Access = allowlist.Unsaid }},
+		{Blocked, func() { f.Blocked = false }},
+		{Busy, func() { f.Serving-- }},
+		{Conns, func() { f.Conns-- }},
+		{Conns, func() { f.Served-- }},     // at 299 of 300 it may have 3
+		{Conns, func() { f.Wide.Conns-- }}, // so for the wider network
+		{Conns, func() { f.Wide.Served-- }},
+		{Rate, func() { f.Arrivals-- }},
+		{Known, func() { f.Trusted = false }},
+		{Busy, func() { f.Serving = 284 }}, // the last of the reserve are for trusted ones
+		{Known, func() { f.Known = false }},
+		{Busy, func() { f.Waiting-- }},       // which a known client does not mind
+		{Busy, func() { f.Served = 0 }},      // the reserve, of which it may have some
+		{Busy, func() { f.Serving = 239 }},   // whoever of its wider network has the place
+		{Undecided, func() { f.Serving++ }},  // and of the rest anybody
+		{Busy, func() { f.Wide.Served = 0 }}, // but of the reserve only newcomers
+		{Undecided, func() { f.Limits.RefuseLoad, f.Load = 4, 4 }},
+		{Busy, func() {}},
+	}
+	for i, s := range steps {
+		if got := f.Decide(); got != s.want {
+			t.Errorf("step %d: %v, want %v", i, got, s.want)
+		}
+		s.then()
+	}
+}
+
+func TestConcludeOrder(t *testing.T) {
+	f := Facts{
+		Standing: ledger.Standing{Serving: 300, Known: true, Trusted: true, Blocked: true, Waiting: 1000,
+			Conns: 50, Arrivals: 10, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3}},
+		Limits: Limits{Reserve: 20, MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Remember: time.Hour,
+			ClientRate: allowlist.Rate{N: 10, Per: time.Minute}},
+	}
+	if got := f.Conclude(Left); got != Hangup {
+		t.Errorf("left: %v", got)
+	}
+	for access, want := range map[allowlist.Access]Verdict{
+		allowlist.Deny: Denied, allowlist.Allow: Allowed,
+	} {
+		f.Rule.Access = access
+		for g, want := range map[Greet]Verdict{Quiet: want, Spoke: want, Left: Hangup} {
+			if got := f.Conclude(g); got != want {
+				t.Errorf("greet %d: %v, want %v", g, got, want)
+			}
+		}
+	}
+	f.Rule.Access = allowlist.Unsaid
+	if got := f.Conclude(Spoke); got != Pregreet {
+		t.Errorf("spoke: %v", got)
+	}
+	for _, s := range []struct {
+		want Verdict
+		then func()
+	}{
+		{Blocked, func() { f.Blocked = false }},
+		{Busy, func() { f.Serving-- }},
+		{Conns, func() { f.Served-- }},
+		{Conns, func() { f.Wide.Served-- }},
+		{Known, func() { f.Limits.Remember = 0 }}, // its own arrival does not count against it
+		{Busy, func() { f.Serving = 284 }},        // nobody is trusted then
+		{Busy, func() { f.Served, f.Wide.Served = 0, 0 }},
+		{Pass, func() {}},
+	} {
+		if got := f.Conclude(Quiet); got != s.want {
+			t.Errorf("%v, want %v", got, s.want)
+		}
+		s.then()
+	}
+}
+
+func TestZeroLimitsAreNone(t *testing.T) {
+	f := Facts{
+		Standing: ledger.Standing{Conns: 1 << 20, Arrivals: 1 << 20, Known: true},
+		Limits:   Limits{MaxSessions: 1, MaxWaiting: 1},
+		Load:     1000,
+	}
+	if got := f.Decide(); got != Undecided {
+		t.Errorf("%v: client_conns, client_rate, refuse_load and remember of 0 must not decide", got)
+	}
+}
+
+func TestDelay(t *testing.T) {
+	limits := Limits{GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second, Remember: time.Hour}
+	longStress := limits
+	longStress.GreetDelay = time.Second // a client line may ask for less than stress does
+	tests := []struct {
+		name string
+		f    Facts
+		want time.Duration
+	}{
+		{"stranger", Facts{Limits: limits}, 6 * time.Second},
+		{"crowded", Facts{Limits: limits, Standing: ledger.Standing{Stressed: true}}, 2 * time.Second},
+		{"crowded, short delay", Facts{Limits: longStress, Standing: ledger.Standing{Stressed: true}}, time.Second},
+		{"known", Facts{Limits: limits, Standing: ledger.Standing{Known: true}}, 0},
+	}
+	for _, tt := range tests {
+		if got := tt.f.Delay(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package decide
+
+import (
+	"cmp"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/ledger"
+)
+
+// Facts are all that a decision looks at.
+type Facts struct {
+	ledger.Standing                 // zero without a ledger: no client is known, none is counted
+	Rule            allowlist.Match // what the administrator said about the client
+	Load            float64         // 1-minute load average; 0 unless refuse_load is set
+	Limits          Limits
+	Own             string // that its network holds an address of this machine; for check alone
+}
+
+// Limits are the numbers of the configuration as they hold for one client.
+type Limits struct {
+	MaxSessions int
+	MaxWaiting  int
+	RefuseLoad  float64 // 0 = none
+	Reserve     int     // percent of MaxSessions
+	ClientConns int     // 0 = none
+	FixedConns  bool    // ClientConns is the administrator's word about the network
+	ClientRate  allowlist.Rate
+	GreetDelay  time.Duration
+	StressDelay time.Duration
+	Remember    time.Duration  // 0 = no client is known
+	Hangups     allowlist.Rate // after which a client need not wait, once; 0 = never
+	Strikes     config.Weights // for speaking early
+
+	// The guard's.
+	BadRcpts      int            // of a session; 0 = none, as for all of these
+	BadPercent    int            // of all that it has named
+	BadRcptsTotal allowlist.Rate // of the network
+	BadRcptsShare int            // percent of all that the network has named
+	Bounces       int            // of the null sender's, over all sessions within BouncesPer
+	BouncesPer    time.Duration
+	MaxRcpts      int
+	MaxResets     int
+	BadRcptDelay  time.Duration
+}
+
+// Set sets the configured numbers, with what the client lines that hold the client say instead. It
+// does so in place: copies on the stack would make it grow, by pages that a process or a session
+// keeps while it waits.
+func (l *Limits) Set(c *config.Config, inRoom bool, said allowlist.Limits) {
+	*l = Limits{
+		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,
+		Reserve:     c.Reserve,
+		ClientConns: said.CountOr(allowlist.ClientConns, c.ClientConns),
+		FixedConns:  said.Says(allowlist.ClientConns),
+		ClientRate:  said.RateOr(allowlist.ClientRate, c.ClientRate),
+		GreetDelay:  said.TimeOr(allowlist.GreetDelay, c.GreetDelay),
+		StressDelay: c.StressDelay, Remember: c.Remember, Strikes: c.KindStrikes,
+
+		BadRcpts:      said.CountOr(allowlist.BadRcpts, c.BadRcpts),
+		BadPercent:    said.CountOr(allowlist.BadRcptsPercent, c.BadRcptsPercent),
+		BadRcptsTotal: said.RateOr(allowlist.BadRcptsTotal, c.BadRcptsTotal),
+		BadRcptsShare: c.BadRcptsShare,
+		MaxRcpts:      said.CountOr(allowlist.MaxRcpts, c.MaxRcpts),
+		MaxResets:     said.CountOr(allowlist.MaxResets, c.MaxResets),
+		BadRcptDelay:  said.TimeOr(allowlist.BadRcptDelay, c.BadRcptDelay),
+	}
+	if l.Remember > 0 {
+		l.Hangups = c.Hangups
+	}
+	l.Bounces = cmp.Or(l.BadRcpts, l.BadRcptsTotal.N)
+	l.BouncesPer = cmp.Or(l.BadRcptsTotal.Per, usualPer)
+	if inRoom {
+		l.MaxWaiting = c.RoomWaiting
+	}
+}
+
+// usualPer is the time for which the null sender's bad recipients count where no other is set.
+const usualPer = time.Hour

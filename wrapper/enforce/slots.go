@@ -1,0 +1,77 @@
+package enforce
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errNoSlot says that all slots were taken for as long as the caller would wait.
+var errNoSlot = errors.New("no slot came free in time")
+
+// slotsFrom is where in the ledger's file the bytes begin that stand for slots: far behind its end,
+// so that nobody reads or writes them.
+const slotsFrom = 1 << 40
+
+// longestSlotPause is how long a free slot may lie idle while somebody waits for it.
+const longestSlotPause = 50 * time.Millisecond
+
+// takeSlot waits until one of the first n slots is free, and takes it: each process and goroutine
+// that would run on_block takes one before and releases it afterwards, so that no more than n of it
+// run on the machine. It waits for the patience at most; then the error is [errNoSlot]. To release
+// a slot twice does no harm, and the kernel releases those of a process that is killed.
+//
+// A slot is a lock on a byte of the ledger's file (F_OFD_SETLK, fcntl(2)) through a descriptor of
+// its own, and has nothing to do with the ledger's own lock. The slots taken in a file that has
+// been replaced meanwhile do not count.
+func takeSlot(path string, n int, patience time.Duration) (release func(), err error) {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	if err := awaitSlot(fd, n, patience); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return sync.OnceFunc(func() { unix.Close(fd) }), nil
+}
+
+// awaitSlot takes one of n slots through fd. The kernel cannot wait for whichever comes free first.
+func awaitSlot(fd, n int, patience time.Duration) error {
+	began := time.Now()
+	for pause := time.Millisecond; ; pause = min(2*pause, longestSlotPause) {
+		if ok, err := trySlots(fd, n); ok || err != nil {
+			return err
+		}
+		left := patience - time.Since(began)
+		if left <= 0 {
+			return errNoSlot
+		}
+		time.Sleep(min(pause, left))
+	}
+}
+
+// trySlots takes the first slot that is free, and begins at a random one: else all that wait would
+// ask for the same.
+func trySlots(fd, n int) (ok bool, err error) {
+	if n <= 0 {
+		return false, nil
+	}
+	first := rand.IntN(n)
+	for i := range n {
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Start: slotsFrom + int64((first+i)%n), Len: 1}
+		switch err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock); err {
+		case nil:
+			return true, nil
+		case unix.EAGAIN, unix.EACCES, unix.EINTR: // somebody else has it
+		default:
+			return false, os.NewSyscallError("fcntl", err)
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,98 @@
+package room
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// onePlace has one session at a time, whose client gives it up when it has said nothing for a
+// second.
+const onePlace = "max_sessions 1\nmax_idle 1s\nremember 0\n"
+
+// served is a client in session.
+func (h *house) served(from string) *net.TCPConn {
+	h.t.Helper()
+	c := h.guest(from)
+	h.until("it is served", func() bool { return len(h.mtas.running) == 1 })
+	expect(h.t, c, "220 ready")
+	return c
+}
+
+// A client that waits for its turn gets the place of one that is idle, without that anybody else
+// comes and is refused.
+func TestTurnOfTheIdle(t *testing.T) {
+	h := build(t, onePlace+"greet_delay 50ms stress=50ms\n")
+	h.begin()
+	both := []*net.TCPConn{h.guest("127.8.0.1"), h.guest("127.8.0.2")}
+	h.until("one waits for its turn", func() bool { return h.turns.len == 1 && len(h.mtas.running) == 1 })
+	h.until("it is served", func() bool { return h.turns.len == 0 && h.logged("PASS ") == 2 && h.logged("IDLE ") == 1 })
+	for _, c := range both {
+		expect(t, c, "220 ready")
+	}
+	if h.logged("IDLE ", "reply=421") != 1 || h.logged("BUSY ") != 0 {
+		t.Errorf("log: %q", h.said())
+	}
+}
+
+// The loop goes on while a search is made for a client that arrives, which then gets the place.
+func TestSeeking(t *testing.T) {
+	h := build(t, onePlace+"greet_delay 0s\n")
+	h.begin()
+	first := h.served("127.8.0.1")
+	h.until("another gets its place", func() bool { return strings.HasPrefix(h.fate("127.8.0.2"), "220 ") })
+	expect(t, first, "421 4.4.2 ")
+	if h.logged("IDLE client=[127.8.0.1]:", "reply=421") != 1 || h.seeking.len != 0 {
+		t.Errorf("%d are held; log: %q", h.seeking.len, h.said())
+	}
+}
+
+// fate is what a client hears first.
+func (h *house) fate(from string) string {
+	h.t.Helper()
+	c := h.guest(from)
+	var b [512]byte
+	n := 0
+	h.until("it hears something", func() bool {
+		_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		n, _ = c.Read(b[:])
+		return n > 0
+	})
+	return string(b[:n])
+}
+
+// Whoever is held while the room looks for a place is told when the room closes, is not counted
+// meanwhile, and is nobody when the search is over.
+func TestShutWhileSeeking(t *testing.T) {
+	h := build(t, onePlace+"greet_delay 0s\n")
+	h.begin()
+	h.served("127.8.0.1")
+	next := h.guest("127.8.0.2")
+	fd, from := h.taken()
+	h.accepted(h.listeners[0], fd, from)
+	if h.seeking.len != 1 {
+		t.Fatalf("%d are held", h.seeking.len)
+	}
+	h.counted(func(c *client, mta int) bool {
+		if mta == 0 {
+			t.Errorf("%v is to be counted", c.session.Client)
+		}
+		return true
+	})
+	h.shut()
+	h.advance()
+	expect(t, next, "421 4.3.2 ")
+	h.until("the search is over", func() bool { return h.stage == over && h.held == 0 })
+	var orphans []ledger.LiveSession
+	for _, s := range h.sessions() {
+		if s.Process == h.door.Process {
+			orphans = append(orphans, s)
+		}
+	}
+	if len(orphans) > 0 {
+		t.Errorf("left in the ledger: %v", orphans)
+	}
+}

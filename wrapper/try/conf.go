@@ -1,0 +1,106 @@
+package try
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sendwrap/wrapper/config"
+)
+
+// builtIn is the configuration of a show that was given none: the defaults, but nobody has to wait long, and there is no MTA.
+func builtIn() *config.Config {
+	c := config.Default()
+	c.GreetDelay, c.StressDelay = 3*time.Second, time.Second
+	c.MTA = nil
+	return c
+}
+
+// What a show needs to be seen at all.
+const (
+	leastDelay    = time.Second   // in which a client can be early, or leave
+	leastMemory   = time.Minute   // for clients, strikes and blocks, from one scene to the next
+	leastSessions = 2 * crowdSize // beyond any stress
+	leastV4       = 16            // bits by which the cast's addresses differ
+	leastWaiting  = 2 * silent    // in a room
+	leastSpawn    = 2 * crowdSize
+	ledgerClients = 1024 // records
+
+	guardSocket = "guard.sock"
+)
+
+// adapted is a configuration as the show uses it. What could not be shown as it stands is said in changes, as the directives
+// that hold instead; ledger, log, mta_stderr, mode, guard_listen and networks are the show's own in any case, and its files are
+// in dir.
+func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, changes []string) {
+	shown := *given
+	c = &shown
+	c.Networks = nil
+	c.Ledger = config.Ledger{Path: filepath.Join(dir, "ledger"), Clients: ledgerClients}
+	c.Log, c.MTAStderr, c.Mode = config.None, config.ToDevNull, config.Enforce
+	c.Hostname = "" // what is shown leaves the machine's own name out
+	c.GuardListen = config.Listen{Network: "unix", Address: filepath.Join(dir, guardSocket)}
+
+	raise := func(name string, d *time.Duration, least time.Duration) {
+		if *d < least {
+			*d = least
+			changes = append(changes, name+" "+config.FormatDuration(least))
+		}
+	}
+	raise("greet_delay", &c.GreetDelay, leastDelay)
+	if c.Remember > 0 {
+		raise("remember", &c.Remember, leastMemory)
+	}
+	if c.Block.Strikes > 0 {
+		raise("block within", &c.Block.Within, leastMemory)
+		raise("block for", &c.Block.For, leastMemory)
+		c.Block.Max = max(c.Block.Max, c.Block.For)
+	}
+	atLeast := func(name string, n *int, least int) {
+		if *n < least {
+			*n = least
+			changes = append(changes, fmt.Sprint(name, least))
+		}
+	}
+	atLeast("max_sessions ", &c.MaxSessions, leastSessions)
+	atLeast("max_waiting ", &c.MaxWaiting, leastSessions)
+	if inRoom {
+		atLeast("max_waiting room=", &c.RoomWaiting, leastWaiting)
+		atLeast("spawn_rate ", &c.SpawnRate, leastSpawn)
+		if c.RoomIdle > 0 { // it ends when it is told to
+			c.RoomIdle = 0
+			changes = append(changes, "room_idle 0")
+		}
+	}
+	if c.CountBy.V4 < leastV4 {
+		c.CountBy.V4 = leastV4
+		changes = append(changes, "count_by "+c.CountBy.String())
+	}
+	if c.RefuseLoad > 0 { // the show is not to depend on what else the machine does
+		c.RefuseLoad = 0
+		changes = append(changes, "refuse_load 0")
+	}
+	if c.OnBlock != nil { // nothing outside is to hear of it
+		c.OnBlock = nil
+		changes = append(changes, "on_block off")
+	}
+	if c.Transcript.Dir != "" {
+		c.Transcript = config.Transcript{}
+		changes = append(changes, "transcript off")
+	}
+	return c, changes
+}
+
+// writeConf writes the configuration, with the networks' lines, to a file that only we can read.
+func writeConf(path string, c *config.Config, networks []string) error {
+	var text bytes.Buffer
+	if err := c.Write(&text); err != nil {
+		return err
+	}
+	for _, line := range networks {
+		text.WriteString(line + "\n")
+	}
+	return os.WriteFile(path, text.Bytes(), 0o600)
+}

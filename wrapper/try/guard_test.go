@@ -1,0 +1,204 @@
+package try
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-milter"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+)
+
+// theReal names the variable that names sendwrap as it is, for one of which only the guard is
+// something else.
+const theReal = "SENDWRAP_TRY_TEST_REAL"
+
+// playGuard is sendwrap, except for `sendwrap guard`.
+func playGuard(is string) {
+	if os.Args[1] != "guard" {
+		err := syscall.Exec(os.Getenv(theReal), os.Args, os.Environ())
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(1)
+	}
+	cfg, err := config.Load(os.Args[3], allowlist.All())
+	if cfg == nil {
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(1)
+	}
+	g := &scripted{}
+	switch is {
+	case "a guard that does not start":
+		fmt.Fprintln(os.Stderr, "sendwrap guard: not today")
+		syscall.Exit(7)
+	case "a guard that always says no":
+		g.answers = map[string]milter.Response{"rcpt": replies(421, "4.7.0 no")}
+	case "a guard that says no to wrong names":
+		g.answers = map[string]milter.Response{"rcpt <a": replies(421, "4.7.0 no"), "rcpt <postmastre>": replies(421, "4.7.0 no")}
+	}
+	l, err := net.Listen(cfg.GuardListen.Network, cfg.GuardListen.Address)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(1)
+	}
+	_ = g.server().Serve(l)
+}
+
+// A guard that does something else is found out in each scene of its own, and in no other.
+func TestShowFindsOutGuard(t *testing.T) {
+	t.Setenv(theReal, built())
+	tests := []struct {
+		is, verdict string
+		want        []string
+	}{
+		{"a guard that never says no", "5 of 18 scenes did not go as they should", []string{
+			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
+			"  ! the ledger counts PASS; want 1 BADRCPTS, 1 PASS\n",
+			"ESMTP stand-in\"; want 421 4.7.1\n",
+			"  ! 10 saw 550 5.1.1; want 9\n",
+			"  ! the ledger counts 1 PASS, 9 KNOWN; want 1 BADRCPTS, 10 PASS or KNOWN\n",
+		}},
+		{"a guard that always says no", "8 of 18 scenes did not go as they should", []string{
+			"  ! RCPT TO:<postmaster>: replied \"421 4.7.0 no\"; want 250\n",
+			"  ! saw \"ended at guess 1, learned nothing\"; want ended at guess 3, learned nothing\n",
+		}},
+		{"a guard that says no to wrong names", "6 of 18 scenes did not go as they should", []string{
+			"  ! RCPT TO:<postmaster>: ",
+			"  ! saw \"ended at guess 1, learned nothing\"; want ended at guess 3, learned nothing\n",
+			"  ! 10 saw ended at guess 1, learned nothing; want 1\n",
+		}},
+		{"a guard that does not start", "6 of 18 scenes did not go as they should", []string{
+			"  ! the guard has ended by itself after ", ": exit status 7: sendwrap guard: not today\n",
+			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
+		}},
+	}
+	for _, tt := range tests { // slow: the scenes at the door are to go as they should
+		t.Run(tt.is, func(t *testing.T) {
+			findsOut(t, tt.is, "1s", Options{Slow: true}, tt.verdict, tt.want)
+		})
+	}
+}
+
+// One who does not listen is given up.
+func TestGuardIsNotReady(t *testing.T) {
+	dir := tempDir(t)
+	file := filepath.Join(dir, "sendwrap.conf")
+	at := config.Listen{Network: "unix", Address: filepath.Join(dir, "guard.sock")}
+	g, err := openGuard(itself(t, "a sendwrap that hangs"), file, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.ready(t.Context(), 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "the guard cannot be reached after 100ms: ") {
+		t.Errorf("%v; want that it cannot be reached", err)
+	}
+	if err := g.unasked(); err != nil {
+		t.Errorf("%v, of one that goes on", err)
+	}
+	g.close()
+	if err := g.process.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// A dictionary attack by hand, on try -listen: the guard ends it, says so, and the second time the
+// door knows.
+func TestListenHasGuard(t *testing.T) {
+	for _, args := range [][]string{nil, {"-room"}} {
+		t.Run(fmt.Sprint(args), func(t *testing.T) {
+			s := tryListening(t, args...)
+			s.awaitGuard()
+			from := addressOf(guesser).String()
+			for range 2 { // the first is a strike: the door knows who has waited
+				conn := s.dial(from)
+				in := bufio.NewReader(conn)
+				var got []string
+				for _, line := range []string{"", "HELO c", "MAIL FROM:<c@try.example>", "RCPT TO:<aaron>", "RCPT TO:<abby>", "RCPT TO:<adam>"} {
+					if line != "" {
+						io.WriteString(conn, line+"\r\n")
+					}
+					reply, _ := in.ReadString('\n')
+					got = append(got, strings.TrimRight(reply, "\r\n"))
+				}
+				if got, want := strings.Join(codes(got), " "), "220 250 250 550 550 550"; got != want {
+					t.Errorf("replies %s; want %s", got, want)
+				}
+				if rest, err := io.ReadAll(in); len(rest) > 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("then %q, %v; want the end", rest, err)
+				}
+				s.logs(": BADRCPTS client=[127.11.0.1]:")
+			}
+			again, err := bufio.NewReader(s.dial(from)).ReadString('\n')
+			if err != nil || !strings.HasPrefix(again, blocked) {
+				t.Errorf("then %q, %v; want %s", again, err, blocked)
+			}
+			s.cmd.Process.Signal(syscall.SIGTERM)
+			if err := s.cmd.Wait(); err != nil {
+				t.Errorf("%v; want exit status 0\n%s", err, s.log)
+			}
+			nothingLeft(t, s.tmp)
+		})
+	}
+}
+
+// A guard that dies is not passed over in silence.
+func TestListenWithGuardThatDies(t *testing.T) {
+	s := tryListening(t)
+	s.awaitGuard()
+	var pid int
+	if _, err := fmt.Sscanf(s.guard, "guard process %d, asked by the stand-in", &pid); err != nil {
+		t.Fatalf("no pid in %q", s.guard)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err := s.cmd.Wait()
+	if code := s.cmd.ProcessState.ExitCode(); code != 111 {
+		t.Errorf("%v; want exit status 111", err)
+	}
+	s.logs("sendwrap try: the guard has ended by itself after ")
+	nothingLeft(t, s.tmp)
+}
+
+// awaitGuard waits until MTAs reach it.
+func (s *listening) awaitGuard() {
+	s.Helper()
+	file := s.asks[len(s.asks)-1]
+	at := filepath.Join(filepath.Dir(file), guardSocket)
+	for deadline := time.Now().Add(ample); ; time.Sleep(time.Millisecond) {
+		if c, err := net.Dial("unix", at); err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("no guard at %s; log %q", at, s.log)
+		}
+	}
+}
+
+// Where there is no room for a socket's name, another directory does.
+func TestLongTemporaryDirectory(t *testing.T) {
+	long := filepath.Join(tempDir(t), strings.Repeat("x", 100))
+	if err := os.Mkdir(long, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", long)
+	dir, err := makeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	l, err := net.Listen("unix", filepath.Join(dir, guardSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}

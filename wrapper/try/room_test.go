@@ -1,0 +1,341 @@
+package try
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
+)
+
+// fakeRoom is something in the place of sendwrap that is given a listening socket.
+func fakeRoom(is string) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	l, err := net.FileListener(os.NewFile(0, "clients"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		syscall.Exit(1)
+	}
+	var kept []net.Conn
+	go func() {
+		for is != "a room that serves nobody" {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			switch is {
+			case "a room that lets everyone through":
+				go func() {
+					converse(conn, wrapper.MachineName(), nil)
+					conn.Close()
+				}()
+			case "a room that denies everyone":
+				io.WriteString(conn, "554 5.7.1 no\r\n")
+				conn.Close()
+			case "a room that keeps connections":
+				kept = append(kept, conn)
+				converse(conn, wrapper.MachineName(), nil)
+			case "a room that keeps its MTAs":
+				if err := exec.Command("sleep", "1000").Start(); err != nil {
+					io.WriteString(conn, err.Error()+"\r\n")
+				}
+				converse(conn, wrapper.MachineName(), nil)
+				conn.Close()
+			case "a room's report":
+				report(conn)
+				conn.Close()
+			default:
+				conn.Close()
+			}
+		}
+	}()
+	<-told
+	switch is {
+	case "a room that fails in the end":
+		syscall.Exit(7)
+	case "a room that does not end":
+		select {}
+	}
+	syscall.Exit(0)
+}
+
+// opened is a stage with a room that is something else.
+func opened(t *testing.T, is string) (*stage, *room) {
+	t.Helper()
+	t.Setenv("TMPDIR", tempDir(t))
+	s, err := open(Options{Program: itself(t, is), Room: true}, "127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.patience, s.ending = ample, 2*time.Second
+	r := s.server.(*room)
+	t.Cleanup(func() { // once: a ledger that is closed twice unmaps what is not its own
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-r.ended:
+		default:
+			t.Error("it goes on")
+		}
+		nothingLeft(t, os.Getenv("TMPDIR"))
+	})
+	return s, r
+}
+
+// The show in a room as a user types it.
+func TestShowInRoom(t *testing.T) {
+	program := built()
+	tests := []struct {
+		name, conf string // "" = built in
+		want       []string
+	}{
+		{"built in", "", []string{
+			"MTA a stand-in; mail goes nowhere\nroom 127.0.0.1:",
+			", one sendwrap for all clients: process ",
+			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
+			" waits this time, but is blocked 421 4.7.1 [127.8.0.1] is blocked … BLOCKED ",
+			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" does so again: a strike was the first ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" comes back, but is blocked 421 4.7.1 [127.11.0.1] is blocked… BLOCKED ",
+			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… 1 BADRCPTS, 1 PASS, 9 KNOWN ",
+			" 500 wait, a known client comes 1× 220, 500× nothing 500 HANGUP, 1 KNOWN ",
+			"\n it was greeted after ",
+			"; the process has grown by ",
+			" kB for each of the 500\n",
+			"\nthe room is told to end, by SIGTERM exit status 0 ",
+			"\nall 20 scenes went as they should\n",
+		}},
+		{"what cannot be shown", `
+			greet_delay 0s
+			on_pregreet tempfail
+			client_rate 3/2m
+			client_conns 2
+			max_sessions 1
+			max_waiting 1 room=3
+			spawn_rate 1
+			room_idle 1s
+			block strikes=2 within=1s for=1s max=1s
+			on_denied talk
+			mta ` + program + ` try -mta
+			`, []string{
+			", max_sessions 40, max_waiting 40, max_waiting room=1000, spawn_rate 40, room_idle 0\n",
+			" is denied, hears so at RCPT 220, then 550 5.7.1 DENIED ",
+			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
+			"\nall 20 scenes went as they should\n",
+		}},
+		{"what is off, and an MTA that is there", `
+			greet_delay 1s
+			teaser "one moment"
+			on_pregreet drop
+			remember 0
+			block off
+			mta ` + program + ` try -mta
+			`, []string{
+			"; the show's own are ledger, log, mode, networks, guard_listen, room_idle 0\n",
+			"\n postmaster gets two mails\n",
+			" speaks before the greeting closed without a word PREGREET ",
+			" 500 wait, an allowed one comes 1× 220, 500× nothing 500 HANGUP, 1 ALLOWED ",
+			"\nall 18 scenes went as they should\n",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			shows(t, program, tt.conf, []string{"-room", "-slow"}, tt.want)
+		})
+	}
+}
+
+// A room that does something else is found out, scene by scene.
+func TestShowFindsOutRoom(t *testing.T) {
+	tests := []struct {
+		is, verdict string
+		want        []string
+	}{
+		{"a room that lets everyone through", "19 of 20 scenes did not go as they should", []string{
+			"\n  ! 220 came after ", "; want no less than 9.00s\n",
+			"; want 554 5.7.1\n",
+			"\n  ! 20 saw 220; want 5\n",
+			"\n  ! 501 saw 220; want 1\n",
+			"\n  ! the ledger counts none; want ",
+		}},
+		{"a room that denies everyone", "19 of 20 scenes did not go as they should", []string{
+			"\n  ! saw \"554 5.7.1 no\"; want 220\n",
+		}},
+		{"a sendwrap that crashes", "20 of 20 scenes did not go as they should", []string{
+			"connection refused\n", "\n  ! the room has ended by itself after ", ": exit status 3\n",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.is, func(t *testing.T) {
+			findsOut(t, tt.is, "9s", Options{Room: true}, tt.verdict, tt.want)
+		})
+	}
+}
+
+// What a room leaves undone when its clients have gone is said, and does not end the show.
+func TestRoomLeaves(t *testing.T) {
+	for is, want := range map[string]string{
+		"a room that serves nobody":     `saw "nothing"; want 220`,
+		"a room that keeps connections": "\nconnections that the room still holds: 1",
+		"a room that keeps its MTAs":    "\nprocesses of the room's that did not end: 1",
+	} {
+		t.Run(is, func(t *testing.T) {
+			s, r := opened(t, is)
+			if is == "a room that serves nobody" {
+				s.patience = 100 * time.Millisecond
+			}
+			seen, err := s.play(t.Context(), one(patient, "waits", (*client).wait, outcome{reply: greeted, clients: 1, most: time.Second}, decide.Pass))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(seen.wrong, "\n"); !strings.Contains(got, want) {
+				t.Errorf("no %q in\n%s", want, got)
+			}
+			for _, pid := range childrenOf(r.process.Pid) {
+				if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(text), ") Z ") {
+					t.Errorf("still there: %s", text)
+				}
+			}
+		})
+	}
+}
+
+// How a room ends is looked at.
+func TestRoomEnds(t *testing.T) {
+	for is, want := range map[string]string{
+		"a room that denies everyone":  "",
+		"a room that fails in the end": "the room ended with exit status 7; want exit status 0",
+		"a room that does not end":     "the room did not end within 300ms of SIGTERM",
+		"a sendwrap that crashes":      ": exit status 3",
+	} {
+		t.Run(is, func(t *testing.T) {
+			_, r := opened(t, is)
+			if is == "a sendwrap that crashes" {
+				<-r.ended
+			} else {
+				awaitAnswer(t, r)
+			}
+			within := ample
+			if is == "a room that does not end" {
+				within = 300 * time.Millisecond
+			}
+			seen, err := r.end(t.Context(), within)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(seen.wrong, "\n"); !strings.HasSuffix(got, want) || (got == "") != (want == "") {
+				t.Errorf("got %q; want %q", got, want)
+			}
+			if len(seen.sights) != 1 {
+				t.Errorf("%d sights", len(seen.sights))
+			}
+		})
+	}
+}
+
+// awaitAnswer waits until a fake room has done with a client, so that it knows what to do at
+// SIGTERM.
+func awaitAnswer(t *testing.T, r *room) {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.address().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(ample))
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRoomIsInetdWait(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "/nonexistent")
+	t.Setenv("LISTEN_FDS", "1")
+	_, r := opened(t, "a room's report")
+	conn, err := net.Dial("tcp", r.address().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(ample))
+	got, err := io.ReadAll(conn)
+	// The fake has made it non-blocking, to accept.
+	if want := "socket=true nonblock=true protocol=6 cwd=/\n"; err != nil || !strings.HasSuffix(string(got), want) {
+		t.Errorf("got  %q, %v\nwant %q", got, err, want)
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.process.Pid))
+	if err != nil || strings.Contains(string(environ), "NOTIFY_SOCKET") || strings.Contains(string(environ), "LISTEN_FDS") {
+		t.Errorf("environment %q, %v", environ, err)
+	}
+	if group, err := unix.Getpgid(r.process.Pid); err != nil || group != r.process.Pid {
+		t.Errorf("process group %d, %v; want %d, so that ^C does not reach it", group, err, r.process.Pid)
+	}
+}
+
+// -room -listen serves until it is told to end, and ends who is being served then. What was logged
+// of a served client is headed by its MTA's pid.
+func TestListenInRoom(t *testing.T) {
+	s := tryListening(t, "-room")
+	if want := "room           127.0.0.1:" + s.port + ", one sendwrap for all clients: process "; !strings.HasPrefix(s.where, want) {
+		t.Errorf("%q; want it to begin with %q", s.where, want)
+	}
+	s.slam("127.0.0.1")
+	s.logs(": PREGREET client=[127.0.0.1]:")
+
+	conn := s.dial(addressOf(trusted).String())
+	if greeting, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(greeting, "220 ") {
+		t.Fatalf("greeting %q, %v", greeting, err)
+	}
+	var status struct{ Live []struct{ PID int } }
+	if err := json.Unmarshal([]byte(s.status("-json")), &status); err != nil || len(status.Live) != 1 {
+		t.Fatalf("status %+v, %v; want one session", status, err)
+	}
+	mta := status.Live[0].PID
+	s.logs(fmt.Sprintf("sendwrap[%d]: ALLOWED client=[127.4.0.1]:", mta))
+
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("%v; want exit status 0\n%s", err, s.log)
+	}
+	if err := unix.Kill(mta, 0); err != unix.ESRCH {
+		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", mta)); err == nil && !strings.Contains(string(text), ") Z ") {
+			t.Errorf("the MTA is still there: %s", text)
+		}
+	}
+	nothingLeft(t, s.tmp)
+}
+
+// A room that dies is not passed over in silence.
+func TestListenInRoomThatDies(t *testing.T) {
+	s := tryListening(t, "-room")
+	pid, err := strconv.Atoi(s.where[strings.LastIndexByte(s.where, ' ')+1:])
+	if err != nil {
+		t.Fatalf("no pid in %q", s.where)
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	err = s.cmd.Wait()
+	if code := s.cmd.ProcessState.ExitCode(); code != 111 {
+		t.Errorf("%v; want exit status 111", err)
+	}
+	s.logs("sendwrap try: the room has ended by itself after ")
+	s.logs(": signal: killed\n")
+	nothingLeft(t, s.tmp)
+}
