@@ -15,21 +15,32 @@ func TestDaemonOutlivesThread(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	var d *daemon
-	started := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // and never unlocks: the thread ends here
-		d, err = startDaemon([]string{program, "sendwrap"}, [3]*os.File{null, null, null})
-		close(started)
-	}()
-	<-started
-	if err != nil {
-		t.Fatal(err)
+
+	// Two at a time, since the first thread of a process never ends.
+	started, end := make(chan *daemon), make(chan struct{})
+	for range 2 {
+		go func() {
+			runtime.LockOSThread() // and never unlocks: the thread ends here
+			d, err := startDaemon([]string{program, "sendwrap"}, [3]*os.File{null, null, null})
+			if err != nil {
+				t.Error(err)
+			}
+			started <- d
+			<-end
+		}()
 	}
-	defer d.stop()
-	select {
-	case <-d.ended:
-		t.Error(d.how.unasked("daemon"))
-	case <-time.After(time.Second): // it took none when the kernel ended it
+	daemons := []*daemon{<-started, <-started}
+	close(end)
+	time.Sleep(time.Second) // the kernel ends them at once, or not at all
+	for _, d := range daemons {
+		if d == nil {
+			continue
+		}
+		select {
+		case <-d.ended:
+			t.Error(d.how.unasked("daemon"))
+		default:
+		}
+		d.stop()
 	}
 }
