@@ -3,6 +3,7 @@ package guard
 import (
 	"strings"
 	"time"
+	"unicode"
 
 	"sendwrap/wrapper/maillog"
 )
@@ -40,17 +41,5 @@ func (r *remarks) report(now time.Time) {
 
 // kindOf is the same for remarks that differ only in numbers: processes, ports, sizes.
 func kindOf(text string) string {
-	var kind strings.Builder
-	digits := false
-	for _, c := range []byte(text) {
-		isDigit := c >= '0' && c <= '9'
-		switch {
-		case !isDigit:
-			kind.WriteByte(c)
-		case !digits:
-			kind.WriteByte('N')
-		}
-		digits = isDigit
-	}
-	return kind.String()
+	return strings.Join(strings.FieldsFunc(text, unicode.IsDigit), "N")
 }

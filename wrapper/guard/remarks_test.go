@@ -42,8 +42,8 @@ func TestRemarks(t *testing.T) {
 		says(time.Second)
 	}
 	// The clock of the notes is the real one: an hour is more than enough.
-	says(time.Hour, "999 more like this: process N: first",
-		"556 more like this: second", "57 more like this: third")
+	says(time.Hour, "556 more like this: second", "57 more like this: third",
+		"999 more like this: process N: first")
 	p.remarks.note("process 7: first")
 	says(time.Second)
 	says(time.Hour, "1 more like this: process N: first")

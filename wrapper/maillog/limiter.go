@@ -15,12 +15,11 @@ import (
 // would log, each once.
 type Limiter struct {
 	mu    sync.Mutex
-	kinds []limited
+	kinds map[string]*limited
 }
 
 // limited is what a Limiter knows of one kind.
 type limited struct {
-	kind    string
 	written int           // lines since the last quiet minute
 	dropped int           // lines since the last report
 	since   time.Duration // the first line, or the last report
@@ -29,17 +28,28 @@ type limited struct {
 const (
 	limitEvery = time.Minute
 
-	// maxKinds is how many kinds are told apart at a time. All others are one kind.
+	// maxKinds is how many kinds are distinguished at a time. All others are one kind.
 	maxKinds   = 16
 	otherKinds = "lines of other kinds"
 )
 
-// Allow reports whether a line may be written: whether it is one of the first most of its kind.
-// Kind is what the line that counts the others calls them: "12 more clients were refused".
+// Allow reports whether a line may be written: whether it is one of the first most of its kind. Kind
+// is what the line that counts the others calls them: "12 more clients were refused".
 func (l *Limiter) Allow(now time.Duration, most int, kind string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	k := l.find(now, kind)
+	if l.kinds == nil {
+		l.kinds = map[string]*limited{}
+	}
+	k := l.kinds[kind]
+	if k == nil && len(l.kinds) >= maxKinds {
+		kind = otherKinds
+		k = l.kinds[kind]
+	}
+	if k == nil {
+		k = &limited{since: now}
+		l.kinds[kind] = k
+	}
 	if k.written >= most {
 		k.dropped++
 		return false
@@ -48,39 +58,21 @@ func (l *Limiter) Allow(now time.Duration, most int, kind string) bool {
 	return true
 }
 
-func (l *Limiter) find(now time.Duration, kind string) *limited {
-	is := func(kind string) func(limited) bool {
-		return func(k limited) bool { return k.kind == kind }
-	}
-	i := slices.IndexFunc(l.kinds, is(kind))
-	if i < 0 && len(l.kinds) >= maxKinds {
-		kind = otherKinds
-		i = slices.IndexFunc(l.kinds, is(kind))
-	}
-	if i < 0 {
-		i = len(l.kinds)
-		l.kinds = append(l.kinds, limited{kind: kind, since: now})
-	}
-	return &l.kinds[i]
-}
-
 // Report returns the lines that are due about lines that were not allowed. Call it about once a
 // second until more is false.
 func (l *Limiter) Report(now time.Duration) (lines []string, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keep := l.kinds[:0]
-	for _, k := range l.kinds {
-		if now-k.since >= limitEvery {
-			if k.dropped == 0 {
-				continue
-			}
-			lines = append(lines, fmt.Sprintf("%d more %s", k.dropped, k.kind))
+	for kind, k := range l.kinds {
+		switch {
+		case now-k.since < limitEvery:
+		case k.dropped == 0:
+			delete(l.kinds, kind)
+		default:
+			lines = append(lines, fmt.Sprintf("%d more %s", k.dropped, kind))
 			k.dropped, k.since = 0, now
 		}
-		keep = append(keep, k)
 	}
-	clear(l.kinds[len(keep):])
-	l.kinds = keep
-	return lines, len(keep) > 0
+	slices.Sort(lines)
+	return lines, len(l.kinds) > 0
 }

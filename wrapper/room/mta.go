@@ -51,12 +51,6 @@ type exit struct {
 	before int // it can be the MTA of a job up to this number
 }
 
-func newMTAs() mtas {
-	return mtas{
-		jobs: make(chan job, maxStarting), running: map[int]*client{}, unclaimed: map[int]exit{},
-	}
-}
-
 // job is an MTA to be started.
 type job struct {
 	number int

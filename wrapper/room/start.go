@@ -56,7 +56,10 @@ func newRoom(o Options) (*room, error) {
 	makeThreads()
 	r := &room{
 		Options: o, now: monotonic(), manager: newSupervisor(o.Idle), reserve: openReserve(),
-		delays: map[time.Duration]*queue{}, mtas: newMTAs(),
+		delays: map[time.Duration]*queue{},
+		mtas: mtas{
+			jobs: make(chan job, maxStarting), running: map[int]*client{}, unclaimed: map[int]exit{},
+		},
 	}
 	r.idleSince, r.parent = r.now, os.Getppid()
 	var err error
