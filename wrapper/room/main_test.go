@@ -159,10 +159,10 @@ func (h *house) round() {
 	h.said()
 }
 
-// until runs rounds until is returns true.
-func (h *house) until(what string, is func() bool) {
+// until runs rounds until done returns true.
+func (h *house) until(what string, done func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(lab.Patience); !is(); h.round() {
+	for deadline := time.Now().Add(lab.Patience); !done(); h.round() {
 		if time.Now().After(deadline) {
 			h.t.Fatalf("never: %s; held %d, turns %d, admitted %d, draining %d, "+
 				"starting %d, running %d; log:\n%s", what,

@@ -77,17 +77,17 @@ func (m *model) candidates() (all []*client) {
 
 // settle gives a number to each network that has come into the line.
 func (m *model) settle() {
-	there := map[netip.Prefix]bool{}
+	inLine := map[netip.Prefix]bool{}
 	for _, c := range m.candidates() {
-		there[m.at[c].network], there[m.at[c].wider] = true, true
+		inLine[m.at[c].network], inLine[m.at[c].wider] = true, true
 	}
-	for network := range there {
+	for network := range inLine {
 		if !m.inLine[network] {
 			m.turns++
 			m.turn[network] = m.turns
 		}
 	}
-	m.inLine = there
+	m.inLine = inLine
 	mtas := m.mtas()
 	for a := range m.aside { // a network without clients and MTAs is forgotten
 		waits := func(c *client) bool { return m.at[c].network == a.network }
@@ -245,7 +245,7 @@ func TestTurns(t *testing.T) {
 		}
 		q.beginRound(now + servedTime)
 		if n := len(q.networks) + len(q.wider); n > 0 || q.counted > 0 || !q.allAside() {
-			t.Errorf("seed %d: nobody is there, and %d networks are", seed, n)
+			t.Errorf("seed %d: %d networks are left without clients", seed, n)
 		}
 	}
 }

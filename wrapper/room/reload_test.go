@@ -198,8 +198,8 @@ func TestReloadNames(t *testing.T) {
 	h := build(t, deny)
 	isOwn := func() {
 		t.Helper()
-		if is, own := h.door.Config.Hostname, wrapper.MachineName(); is != own {
-			t.Errorf("the name is %q; want %q", is, own)
+		if name, own := h.door.Config.Hostname, wrapper.MachineName(); name != own {
+			t.Errorf("the name is %q; want %q", name, own)
 		}
 	}
 	isOwn()

@@ -214,8 +214,8 @@ func TestScanCrowd(t *testing.T) {
 	const clients = 2000 // whose descriptors are below 5,000
 	h := build(t, slow+"client_conns 0\nmax_waiting 100000\ncount_by 16 64\n")
 	h.appear(clients)
-	// rounds runs rounds until is returns true. It returns how many clients one round has refused
-	// and looked at, at most.
+	// rounds runs rounds until the condition holds. It returns how many clients one round has
+	// refused and looked at, at most.
 	rounds := func(until func() bool) (refused, looked int) {
 		for deadline := time.Now().Add(5 * lab.Patience); !until(); {
 			if time.Now().After(deadline) {

@@ -58,7 +58,8 @@ func newRoom(o Options) (*room, error) {
 		Options: o, now: monotonic(), manager: newSupervisor(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{},
 		mtas: mtas{
-			jobs: make(chan job, maxStarting), running: map[int]*client{}, unclaimed: map[int]exit{},
+			jobs:    make(chan job, maxStarting),
+			running: map[int]*client{}, unclaimed: map[int]exit{},
 		},
 	}
 	r.idleSince, r.parent = r.now, os.Getppid()

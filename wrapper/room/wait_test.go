@@ -73,8 +73,8 @@ func TestExpire(t *testing.T) {
 	h.endDialogues()
 	h.until("their replies are read", func() bool { return h.draining.len == 0 })
 	h.guest(again)
-	there := h.held
-	h.until("one is back", func() bool { return h.held > there })
+	before := h.held
+	h.until("one is back", func() bool { return h.held > before })
 	for _, c := range h.clients {
 		if c != nil && c.session.Client.Addr().String() == again && c.session.Delay() != 0 {
 			t.Errorf("one that has waited in vain has to wait again, %v", c.session.Delay())
