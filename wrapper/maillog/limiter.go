@@ -33,8 +33,8 @@ const (
 	otherKinds = "lines of other kinds"
 )
 
-// Allow reports whether a line may be written: whether it is one of the first most of its kind. Kind
-// is what the line that counts the others calls them: "12 more clients were refused".
+// Allow reports whether a line may be written: whether it is one of the first most of its kind.
+// Kind is what the line that counts the others calls them: "12 more clients were refused".
 func (l *Limiter) Allow(now time.Duration, most int, kind string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

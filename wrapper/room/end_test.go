@@ -84,7 +84,7 @@ func TestShutObserving(t *testing.T) {
 }
 
 // Only a socket that goes back to a super-server becomes blocking again, and only if it was.
-func TestDepart(t *testing.T) {
+func TestFinish(t *testing.T) {
 	for _, tt := range []struct{ idle, blocking, want bool }{
 		{idle: true, blocking: true, want: true},
 		{idle: true, blocking: false, want: false},

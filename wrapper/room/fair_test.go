@@ -168,7 +168,7 @@ func TestBeforeTheCrowdWhenFull(t *testing.T) {
 
 // If other processes have all places, every waiting network is set aside, a few at a time, and the
 // loop sleeps in between. When one of those sessions ends, a client has its turn.
-func TestTurnsToldNo(t *testing.T) {
+func TestTurnsRefused(t *testing.T) {
 	const networks = 4 * maxRefusals
 	h := build(t, "greet_delay 0s\nspawn_rate 1000\nmax_sessions 1\n")
 	h.noTurns()

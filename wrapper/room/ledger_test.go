@@ -102,7 +102,7 @@ func TestLedgerHeld(t *testing.T) {
 
 // The ledger was not available when a client left. The room corrects that later, even if no client
 // comes, and then it sleeps.
-func TestOwing(t *testing.T) {
+func TestResync(t *testing.T) {
 	h := build(t, slow)
 	h.begin()
 	c := h.guest("127.8.0.1")
@@ -112,7 +112,7 @@ func TestOwing(t *testing.T) {
 	h.until("it is refused", func() bool { return h.held == 0 })
 	unlock()
 	if n := len(h.sessions()); n != 1 || !h.door.Owing() {
-		t.Fatalf("%d sessions, owing: %v; the test proves nothing", n, h.door.Owing())
+		t.Fatalf("%d sessions, resync: %v; the test proves nothing", n, h.door.Owing())
 	}
 	for range 5 { // also beyond the next tick, which the ledger's pause outlasts
 		h.nextSecond = min(h.nextSecond, h.now)
@@ -126,12 +126,12 @@ func TestOwing(t *testing.T) {
 	h.until("the ledger knows", func() bool { return len(h.sessions()) == 0 })
 	h.until("the room sleeps", func() bool { return h.nextSecond == 0 })
 	if h.door.Owing() {
-		t.Error("still owing")
+		t.Error("the ledger still does not agree")
 	}
 }
 
 // The ledger was not available when an MTA started. Later the session is the MTA's.
-func TestOwingMTA(t *testing.T) {
+func TestResyncMTA(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	c := h.guest("127.8.0.1")
 	h.until("it is about to be served", func() bool { return h.mtas.starting == 1 })

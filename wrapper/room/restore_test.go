@@ -12,10 +12,10 @@ import (
 
 // stands is what the next program must know about a client.
 type stands struct {
-	client                  string
-	arrived, passed, due    time.Duration
-	started                 time.Duration
-	handed, known, observed bool
+	client                       string
+	arrived, passed, due         time.Duration
+	started                      time.Duration
+	transferred, known, observed bool
 }
 
 // everybody returns the clients in a room, in the order of each queue, and its MTAs.

@@ -22,9 +22,9 @@ const (
 	// change measurably.
 	gcPercent = 25
 
-	// spareDescriptors are kept for ourselves: ledger, log, pipes for starting an MTA, the
+	// ownDescriptors are kept for ourselves: ledger, log, pipes for starting an MTA, the
 	// configuration.
-	spareDescriptors = 64
+	ownDescriptors = 64
 )
 
 // threads is how many threads the room makes when it starts. Go would make one when it needs it (to
@@ -83,7 +83,7 @@ func newRoom(o Options) (*room, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, os.NewSyscallError("getrlimit", err)
 	}
-	r.capacity = max(int(min(limit.Cur, 1<<30))-spareDescriptors, 16)
+	r.capacity = max(int(min(limit.Cur, 1<<30))-ownDescriptors, 16)
 	for _, fd := range o.Sockets {
 		if err := r.addListener(fd); err != nil {
 			return nil, err
