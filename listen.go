@@ -65,7 +65,7 @@ func listen(args []string) int {
 
 // takeOver goes on with the room of the program in whose place we are, if there was one.
 func takeOver() (code int, is bool) {
-	heir, is, err := room.HandedOver(options(room.Options{Stdio: new(exec.Stdio)}))
+	heir, is, err := room.TakeOver(options(room.Options{Stdio: new(exec.Stdio)}))
 	if err == nil && is {
 		err = heir.Run()
 	}

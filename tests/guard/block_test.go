@@ -154,7 +154,7 @@ func TestKillOff(t *testing.T) {
 		}
 		s.configure("block kill=on grace=0s")
 		s.signal(syscall.SIGHUP)
-		s.guardLog("read anew")
+		s.guardLog("configuration reloaded")
 		for i, w := range ways {
 			all[i].ended = s.session(t, w, all[i].spared.Addr.Addr())
 		}

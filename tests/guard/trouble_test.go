@@ -148,7 +148,7 @@ func TestReload(t *testing.T) {
 		before.expect("250", mailFrom)
 		s.configure("bad_rcpts 5")
 		s.signal(syscall.SIGHUP)
-		s.guardLog("read anew")
+		s.guardLog("configuration reloaded")
 		checkAnswers(t, before.tryNames(names("bad", 20)...), 2, 3)
 		s.configure("bad_rcpts many")
 		s.signal(syscall.SIGHUP)

@@ -44,7 +44,7 @@ func TestCrowd(t *testing.T) {
 	}
 
 	s.signal(unix.SIGHUP)
-	s.waitLogged("read anew", 1)
+	s.waitLogged("configuration reloaded", 1)
 	greetKnown()
 	s.takeOver()
 	s.waitLogged(fmt.Sprintf("has taken over %d clients", crowd), 1)

@@ -56,7 +56,7 @@ func TestFlood(t *testing.T) {
 	}
 	lab.Eventually(t, "many have talked early", func() bool { return talked.Load() > least/4 })
 	s.signal(unix.SIGHUP)
-	s.waitLogged("read anew", 1)
+	s.waitLogged("configuration reloaded", 1)
 	lab.Eventually(t, "more have talked early", func() bool { return talked.Load() > least/2 })
 	all.Go(func() {
 		for !handled.Load() { // some arrive while no program could handle them

@@ -43,7 +43,7 @@ func TestNoMoreProcesses(t *testing.T) {
 		t.Errorf("the log does not say what is wrong:\n%.2000s", s.log())
 	}
 	s.signal(unix.SIGHUP)
-	s.waitLogged("read anew", 1)
+	s.waitLogged("configuration reloaded", 1)
 	s.waitSessions(sessions{Waiting: waiting})
 	group.Limit(-1)
 	tell("220 ")

@@ -75,7 +75,7 @@ func Run(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.complain(wrong, config.Skipped)
+	wrapper.LogMistakes(g.log(), wrong, config.Skipped)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 	}
 	g.macros, g.seed = wantedMacros(), maphash.MakeSeed()
 	g.config.Store(cfg)
-	g.remarks = &remarks{to: to}
+	g.remarks = newRemarks(g.log)
 	g.enforce = enforce.NewQueue(cfg, to)
 	g.door.OpenLedger()
 	return g, nil
@@ -210,13 +210,6 @@ func (g *guard) log() maillog.Log {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.door.Log
-}
-
-// complain logs what is wrong with a configuration, and what becomes of that.
-func (g *guard) complain(wrong error, fate string) {
-	for _, line := range config.Told(wrong, fate) {
-		g.warn(line)
-	}
 }
 
 func (g *guard) note(text string) { _ = g.log().Write(maillog.Info, text) }

@@ -2,13 +2,10 @@ package guard
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,14 +24,14 @@ func TestHangup(t *testing.T) {
 	old := p.client("192.0.2.1")
 	p.write("conf", p.conf("bad_rcpt_delay 0s\nbad_rcpts 1\nblock off\n"))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "mail.info", "conf: read anew")
+	p.book.await(t, "mail.info", "conf: configuration reloaded")
 	p.client("192.0.2.2").play("mail bad good", "c 421 421")
 	old.play("mail bad bad bad good", "c c c 421 421")
 
 	p.write("conf", p.conf("bad_rcpt_delay 0s\nbad_rcpts 2\nbad_rcpts 3\n"))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
 	p.book.await(t, "mail.warning", "/conf:3: bad_rcpts: already set at")
-	p.book.await(t, "mail.warning", "what held before holds on")
+	p.book.await(t, "mail.warning", "keeping the previous configuration")
 	p.client("192.0.2.3").play("mail bad good", "c 421 421")
 
 	mustDo(t, os.Remove(p.file("conf")), g.Process.Signal(unix.SIGHUP))
@@ -43,7 +40,7 @@ func TestHangup(t *testing.T) {
 
 	p.write("conf", strings.Replace(p.conf("allow 192.0.2.0/24\n"), p.socket, p.socket+".other", 1))
 	mustDo(t, g.Process.Signal(unix.SIGHUP))
-	p.book.await(t, "mail.warning", "guard_listen is another now; restart the guard")
+	p.book.await(t, "mail.warning", "guard_listen changed; restart the guard to apply it")
 	m := p.mta()
 	m.want("a", m.connect("192.0.2.4", 1))
 }
@@ -62,7 +59,7 @@ func TestReload(t *testing.T) {
 	m := p.client("192.0.2.1")
 	p.write("conf", p.conf(rules+"log stderr\nledger "+p.file("second/ledger")+" clients=1024\n"))
 	p.reload()
-	other.await(t, "read anew")
+	other.await(t, "configuration reloaded")
 	m.play("mail bad bad bad", "c c c 421")
 	other.await(t, "BADRCPTS")
 	p.remarks.note("a remark")
@@ -72,7 +69,7 @@ func TestReload(t *testing.T) {
 	}
 	p.write("conf", p.conf(rules+"ledger "+p.file("second/ledger")+" clients=1024\n"))
 	p.reload()
-	p.book.await(t, "read anew")
+	p.book.await(t, "configuration reloaded")
 	if is, own := p.config.Load().Hostname, wrapper.MachineName(); is != own {
 		t.Errorf("sessions share the name %q; want %q, which none has to look up", is, own)
 	}
@@ -119,58 +116,4 @@ func TestKilled(t *testing.T) {
 	p.guardProcess("")
 	lab.Eventually(t, "another guard answers", func() bool { return speaks("unix", p.socket) })
 	p.client("192.0.2.1").play("mail good bad good", "c c 421 421")
-}
-
-// Of each kind of remark the first is told of at once, and then once a minute how many more of that
-// kind there were, and of no other.
-func TestRemarks(t *testing.T) {
-	p := build(t, rules)
-	now := time.Now()
-	says := func(after time.Duration, want ...string) {
-		t.Helper()
-		before := len(p.book.lines())
-		now = now.Add(after)
-		p.remarks.report(now)
-		lines := p.book.lines()[before:]
-		for i, line := range lines {
-			_, lines[i], _ = strings.Cut(line, "]: ")
-		}
-		if !slices.Equal(lines, want) {
-			t.Errorf("after %v it says\n%q; want\n%q", after, lines, want)
-		}
-	}
-	says(time.Second)
-	for i := range 1000 {
-		p.remarks.note(fmt.Sprintf("process %d: first", i))
-		if i%2 == 0 {
-			p.remarks.note("second")
-		}
-	}
-	p.remarks.note("third")
-	says(time.Second, "process 0: first (and 999 more like it)", "second (and 499 more like it)", "third")
-	for range 57 {
-		p.remarks.note("second")
-		p.remarks.note("third")
-		says(time.Second)
-	}
-	p.remarks.note("process 7: first")
-	says(3*time.Second, "process 7: first", "second (and 56 more like it)", "third (and 56 more like it)")
-	says(2 * time.Minute)
-	says(time.Second)
-	p.remarks.note("third")
-	says(time.Second, "third")
-
-	// Neither a long one nor many kinds cost much.
-	for i := range 10 * mostKinds {
-		p.remarks.note(strings.Repeat("x", 1+i))
-	}
-	p.remarks.report(now.Add(time.Second))
-	lines := p.book.lines("x (and ", " others, of many kinds)")
-	if len(lines) != 1 || len(p.remarks.kinds) > mostKinds+1 {
-		t.Errorf("%d kinds, %q", len(p.remarks.kinds), lines)
-	}
-	p.remarks.note(strings.Repeat("y", 10*longestRemark))
-	if n := len(p.remarks.kinds[mostKinds].first); n > longestRemark {
-		t.Errorf("%d bytes are kept of a remark", n)
-	}
 }

@@ -56,15 +56,7 @@ func build(t testing.TB, conf string) *post {
 // panicked fails the test if a session has ended so.
 func (p *post) panicked(t testing.TB) {
 	t.Helper()
-	told := p.book.lines("panic")
-	p.remarks.mu.Lock()
-	defer p.remarks.mu.Unlock()
-	for _, of := range p.remarks.kinds {
-		if strings.Contains(of.first, "panic") {
-			told = append(told, of.first)
-		}
-	}
-	if len(told) > 0 {
+	if told := p.book.lines("panic"); len(told) > 0 {
 		t.Fatalf("%q", told)
 	}
 }

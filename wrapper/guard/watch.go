@@ -6,10 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"sendwrap/allowlist"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/maillog"
 )
 
 const (
@@ -139,16 +137,14 @@ func (g *guard) tend(now, reopenAt time.Time) time.Time {
 	return now.Add(reopenEvery)
 }
 
-// reload reads the configuration anew. One with mistakes changes nothing. It holds for sessions
-// that begin from now on.
+// reload reads the configuration again, at SIGHUP. One with mistakes changes nothing. The new one
+// applies to sessions that begin from now on.
 func (g *guard) reload() {
-	cfg, wrong := config.Load(g.File, allowlist.All())
-	if wrong != nil {
-		g.complain(wrong, "")
-		g.warn(g.File + ": what held before holds on; see sendwrap check, then send SIGHUP again")
+	cfg, err := wrapper.LoadShared(g.File)
+	if err != nil {
+		wrapper.LogReload(g.log(), g.File, err)
 		return
 	}
-	wrapper.HostName(cfg)
 	g.mu.Lock()
 	old := g.door.Config
 	g.door.Config = cfg
@@ -161,12 +157,11 @@ func (g *guard) reload() {
 	}
 	to := g.door.Log
 	g.mu.Unlock()
-	g.remarks.redirect(to)
 	g.config.Store(cfg)
 	g.enforce.Configure(cfg, to)
-	_ = to.Write(maillog.Info, g.File+": read anew")
+	wrapper.LogReload(to, g.File, nil)
 	if g.at != (config.Listen{}) && cfg.GuardListen != g.at {
-		g.warn(g.File + ": guard_listen is another now; restart the guard for that")
+		g.warn(g.File + ": guard_listen changed; restart the guard to apply it")
 	}
 }
 

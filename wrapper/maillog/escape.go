@@ -4,9 +4,8 @@ const hex = "0123456789abcdef"
 
 func isPrintable(c byte) bool { return ' ' <= c && c <= '~' }
 
-// appendText appends text to dst, as far as it fits into limit bytes, with \xNN for what is not
-// printable. An escape that stands in text already goes in whole or not at all: half of one would
-// be read as something else.
+// appendText appends as much of text as fits into limit bytes, with \xNN for unprintable bytes. An
+// escape that is in text already is never cut: half of one would mean something else.
 func appendText(dst []byte, text string, limit int) []byte {
 	for len(text) > 0 {
 		n := escapeLen(text)
@@ -26,7 +25,7 @@ func appendText(dst []byte, text string, limit int) []byte {
 	return dst
 }
 
-// escapeLen is the length of the escape that text begins with, or 1. Text is not empty.
+// escapeLen is the length of the escape that text begins with, or 1. Text must not be empty.
 func escapeLen(text string) int {
 	if len(text) < 2 || text[0] != '\\' {
 		return 1
@@ -44,8 +43,7 @@ func escapeLen(text string) int {
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 
-// appendEscaped appends c as it stands in a quoted string, as Go and C know it: strconv.Unquote
-// gives c back.
+// appendEscaped appends c as in a quoted string of Go or C, which strconv.Unquote can read.
 func appendEscaped(dst []byte, c byte) []byte {
 	switch {
 	case c == '\r':
@@ -62,8 +60,8 @@ func appendEscaped(dst []byte, c byte) []byte {
 	return append(dst, c)
 }
 
-// appendBare appends c as it stands in a value without quotes: blanks end such a value, a quote
-// would begin a string.
+// appendBare appends c as in a value without quotes. A blank would end that value, and a quote
+// would begin a string; both are escaped.
 func appendBare(dst []byte, c byte) []byte {
 	if c <= ' ' || c > '~' || c == '"' || c == '\\' {
 		return appendHex(dst, c)

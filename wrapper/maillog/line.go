@@ -6,25 +6,23 @@ import (
 	"time"
 )
 
-// MaxData is how many bytes of a client's text a line shows; how many there were is for another key
-// to say.
+// MaxData is how many bytes of a client's text a line shows at most.
 const MaxData = 100
 
-// Line is the text of a line: a word, then key=value pairs, in the order in which they are added.
-// Each method adds one pair and returns the line. Blanks stand only between pairs and within
-// quotes.
+// Line is the text of a line: a word, then key=value pairs. Each method appends one pair and
+// returns the line. There are blanks only between pairs and inside quotes.
 type Line struct{ text []byte }
 
 // NewLine begins a line with word.
 func NewLine(word string) *Line {
-	// Long enough for every line but the longest, so that it is one allocation.
+	// One allocation for all but the longest lines.
 	return &Line{append(make([]byte, 0, 512), word...)}
 }
 
 // String returns the text.
 func (l *Line) String() string { return string(l.text) }
 
-// Addr adds an end of a connection, as client=[192.0.2.9]:51544.
+// Addr adds an address and port, as client=[192.0.2.9]:51544.
 func (l *Line) Addr(key string, a netip.AddrPort) *Line {
 	l.key(key)
 	l.text = append(l.text, '[')
@@ -34,8 +32,8 @@ func (l *Line) Addr(key string, a netip.AddrPort) *Line {
 	return l
 }
 
-// Str adds a value of ours without quotes, as reason=strikes; what would end it or is not printable
-// ASCII as \xNN. An empty one is "-".
+// Str adds one of our own words without quotes, as reason=strikes. Blanks, quotes and what is not
+// printable ASCII become \xNN. An empty value becomes "-".
 func (l *Line) Str(key, value string) *Line {
 	l.key(key)
 	if value == "" {
@@ -54,7 +52,7 @@ func (l *Line) Int(key string, n int) *Line {
 	return l
 }
 
-// IntOf adds a number and its limit, as conns=3/50; a limit of 0 is none: conns=3/-.
+// IntOf adds a number and its limit, as conns=3/50, or conns=3/- if limit is 0.
 func (l *Line) IntOf(key string, n, limit int) *Line {
 	l.Int(key, n)
 	l.text = append(l.text, '/')
@@ -66,7 +64,7 @@ func (l *Line) IntOf(key string, n, limit int) *Line {
 	return l
 }
 
-// FloatOf adds a number to two decimals and its limit as it was set, as load=13.20/12.
+// FloatOf adds a number with two decimals, and its limit, as load=13.20/12.
 func (l *Line) FloatOf(key string, x, limit float64) *Line {
 	l.key(key)
 	l.text = strconv.AppendFloat(l.text, x, 'f', 2, 64)
@@ -75,8 +73,9 @@ func (l *Line) FloatOf(key string, x, limit float64) *Line {
 	return l
 }
 
-// Dur adds a duration, as left=59m12s: to a hundredth of a second below 10 s unless it is whole, to
-// the second above, cut off and not rounded. One below zero is 0s.
+// Dur adds a duration, as left=59m12s. Below 10 s it has hundredths of a second (0.02s), unless it
+// is a whole number of seconds; from 10 s on it has whole seconds. It is never rounded up. A
+// negative duration is 0s.
 func (l *Line) Dur(key string, d time.Duration) *Line {
 	l.key(key)
 	l.text = appendDuration(l.text, d)
@@ -90,7 +89,7 @@ func (l *Line) DurOf(key string, d, limit time.Duration) *Line {
 	return l
 }
 
-// Quote adds a text of ours, as error="no such file"; strconv.Unquote gives it back.
+// Quote adds one of our own texts in quotes, as error="no such file". strconv.Unquote can read it.
 func (l *Line) Quote(key, text string) *Line {
 	l.key(key)
 	l.text = append(l.text, '"')
@@ -101,8 +100,8 @@ func (l *Line) Quote(key, text string) *Line {
 	return l
 }
 
-// Data adds the first [MaxData] bytes of a client's text, as data="EHLO bot\r\n"; strconv.Unquote
-// gives them back.
+// Data adds the first [MaxData] bytes of a client's text in quotes, as data="EHLO bot\r\n".
+// strconv.Unquote can read them.
 func (l *Line) Data(key string, text []byte) *Line {
 	return l.Quote(key, string(text[:min(len(text), MaxData)]))
 }

@@ -17,10 +17,14 @@ func TestLine(t *testing.T) {
 	}{
 		{NewLine("PASS"), `PASS`},
 		{NewLine("PREGREET").Addr("client", client).Addr("server", server).
-			DurOf("wait", 23*time.Millisecond, 6*time.Second).IntOf("conns", 1, 50).IntOf("strikes", 2, 3).
-			Int("reply", 554).Str("kind", "ehlo").Int("bytes", 10).Data("data", []byte("EHLO bot\r\n")),
-			`PREGREET client=[192.0.2.9]:51544 server=[2001:db8::25]:25 wait=0.02s/6s conns=1/50 strikes=2/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{NewLine("BUSY").FloatOf("load", 13.2, 12).FloatOf("load", 0.005, 0.5), `BUSY load=13.20/12 load=0.01/0.5`},
+			DurOf("wait", 23*time.Millisecond, 6*time.Second).
+			IntOf("conns", 1, 50).IntOf("strikes", 2, 3).
+			Int("reply", 554).Str("kind", "ehlo").Int("bytes", 10).
+			Data("data", []byte("EHLO bot\r\n")),
+			`PREGREET client=[192.0.2.9]:51544 server=[2001:db8::25]:25 wait=0.02s/6s ` +
+				`conns=1/50 strikes=2/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{NewLine("BUSY").FloatOf("load", 13.2, 12).FloatOf("load", 0.005, 0.5),
+			`BUSY load=13.20/12 load=0.01/0.5`},
 		{NewLine("X").IntOf("conns", 7, 0).Int("n", -1), `X conns=7/- n=-1`},
 		{NewLine("X").Dur("left", 59*time.Minute+12*time.Second), `X left=59m12s`},
 		{NewLine("X").Addr("client", netip.AddrPort{}), `X client=[]:0`},
@@ -29,8 +33,10 @@ func TestLine(t *testing.T) {
 		{NewLine("FAILED").Quote("error", "exec /usr/sbin/sendmail: \"no\" such\tfile\n\x00é"),
 			`FAILED error="exec /usr/sbin/sendmail: \"no\" such\tfile\n\x00\xc3\xa9"`},
 		{NewLine("X").Data("data", nil), `X data=""`},
-		{NewLine("X").Data("data", []byte(strings.Repeat("a", MaxData)+"b")), `X data="` + strings.Repeat("a", MaxData) + `"`},
-		{NewLine("X").Data("data", []byte(strings.Repeat("\x16", MaxData+1))), `X data="` + strings.Repeat(`\x16`, MaxData) + `"`},
+		{NewLine("X").Data("data", []byte(strings.Repeat("a", MaxData)+"b")),
+			`X data="` + strings.Repeat("a", MaxData) + `"`},
+		{NewLine("X").Data("data", []byte(strings.Repeat("\x16", MaxData+1))),
+			`X data="` + strings.Repeat(`\x16`, MaxData) + `"`},
 	}
 	for _, tt := range tests {
 		if got := tt.line.String(); got != tt.want {
@@ -73,7 +79,8 @@ func TestDuration(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add([]byte("EHLO bot\r\n"), "/etc/sendwrap.conf:3", "no such file")
 	f.Add([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), "", "\\x\\\\\"")
-	f.Add([]byte("a\" FAILED client=[192.0.2.1]:1 data=\"\n<16>sshd[1]: Accepted"), " ", "\x7f\xff\u2028")
+	f.Add([]byte("a\" FAILED client=[192.0.2.1]:1 data=\"\n<16>sshd[1]: Accepted"), " ",
+		"\x7f\xff\u2028")
 	f.Fuzz(func(t *testing.T, data []byte, bare, ours string) {
 		text := NewLine("WORD").Str("bare", bare).Quote("ours", ours).Data("data", data).String()
 		for i := range len(text) {
@@ -104,7 +111,8 @@ func FuzzLine(f *testing.F) {
 			t.Errorf("ours=%s is %q, %v; want %q", value, got, err, ours)
 		}
 		value, ok = strings.CutPrefix(rest[len(value):], " data=")
-		if got, err := strconv.Unquote(value); !ok || err != nil || got != string(data[:min(len(data), MaxData)]) {
+		if got, err := strconv.Unquote(value); !ok || err != nil ||
+			got != string(data[:min(len(data), MaxData)]) {
 			t.Errorf("data=%s is %q, %v; want the first 100 bytes of %q", value, got, err, data)
 		}
 
@@ -150,7 +158,8 @@ func TestCut(t *testing.T) {
 		ends[whole] = true
 	}
 	for limit := range len(whole) + 5 {
-		if got := string(appendText(nil, text, limit)); !ends[got] || len(got) > limit || len(got) < min(limit-3, len(whole)) {
+		if got := string(appendText(nil, text, limit)); !ends[got] || len(got) > limit ||
+			len(got) < min(limit-3, len(whole)) {
 			t.Errorf("limit %d: %q", limit, got)
 		}
 	}

@@ -1,11 +1,10 @@
-// Package maillog writes the one line that a connection leaves in the mail log, and the few about
-// what is wrong with us.
+// Package maillog writes one line for each connection into the mail log, and a few lines about
+// trouble of our own.
 //
-// Mail comes first. A process that has one client opens a socket for each line, and waits no longer
-// than [Patience] for room in it, or than [PipePatience] for room on stderr; one that serves many
-// has a [Queue], and waits not at all. A line that finds no room is lost, and an error is for those
-// who want to know. A line is always a single line of printable ASCII, whoever had a say in its
-// text, so that no client can forge a second one.
+// Mail comes first, so logging hardly waits. A process with one client opens a socket for each line
+// and waits for room in it for [Patience] at most, or on stderr for [PipePatience]. A process with
+// many clients has a [Queue], and never waits. If there is no room in time, the line is lost. A
+// line is always one line of printable ASCII, so that no client can forge another one.
 package maillog
 
 import (
@@ -20,16 +19,16 @@ import (
 // DevLog is where syslogd or journald listens.
 const DevLog = "/dev/log"
 
-// Patience is how long a line waits for room in a full socket: time enough for a syslogd that is
-// busy, and too short for a client to feel.
+// Patience is how long a line waits for room in a full socket: long enough for a busy syslogd, and
+// too short for a client to notice.
 const Patience = 10 * time.Millisecond
 
-// PipePatience is how long it waits on stderr, mostly a pipe, which holds some 400 lines. When 500
-// processes write one each, whoever reads must get a processor among all these first: 100 lines and
-// more were lost within Patience, on a busy machine.
+// PipePatience is how long a line waits for room on stderr. That is mostly a pipe, which holds
+// about 400 lines. When 500 processes write a line each, the reader competes with all of them for a
+// processor: with Patience more than 100 lines were lost on a busy machine.
 const PipePatience = time.Second
 
-// MaxFrame is the length in bytes of the longest line, counted with all that precedes the text (RFC
+// MaxFrame is the length in bytes of the longest line, including everything before the text (RFC
 // 3164 §4.1).
 const MaxFrame = 1024
 
@@ -42,14 +41,14 @@ const (
 type Level uint8
 
 const (
-	Err     Level = 3 // a client was turned away through our own fault
-	Warning Level = 4 // something is wrong, and mail flows on
-	Info    Level = 6 // what became of a connection
+	Err     Level = 3 // a client was refused because of a fault of our own
+	Warning Level = 4 // something is wrong, but mail still flows
+	Info    Level = 6 // the verdict on a connection
 )
 
-// Log is where lines go; the zero Log drops them. It holds nothing open: each line has a socket of
-// its own, as a connection leaves just one, and a descriptor that is not there while a client waits
-// costs nothing. Only the Log of a [Queue] is another matter.
+// Log is where lines go; the zero Log drops them. It holds nothing open: each line opens a socket
+// of its own, because a connection writes just one line, and a waiting client then costs no
+// descriptor. The Log of a [Queue] uses the queue's socket instead.
 type Log struct {
 	to    target
 	path  string
@@ -67,28 +66,27 @@ const (
 // None is a Log that drops everything.
 func None() Log { return Log{} }
 
-// Syslog is a Log on the local socket at path, [DevLog] but for tests, facility mail.
+// Syslog is a Log on the local socket at path, which is [DevLog] except in tests, with facility
+// mail.
 func Syslog(path string) Log { return Log{to: syslog, path: path} }
 
-// Stderr is a Log on fd 2, without levels: for terminals, and for tcpserver with multilog. It must
-// not be used while fd 2 is the client's.
+// Stderr is a Log on fd 2, without levels, for terminals and for tcpserver with multilog. It must
+// not be used while fd 2 is the client's socket.
 func Stderr() Log { return Log{to: stderr} }
 
-// Write writes text as one line at level, headed by `sendwrap[PID]: `. What is not printable ASCII
-// is written as \xNN, and what exceeds [MaxFrame] is cut off, never within an escape.
+// Write writes `sendwrap[PID]: ` and text as one line. Bytes that are not printable ASCII become
+// \xNN. A line longer than [MaxFrame] is cut, but never within an escape.
 //
-// On error, an *os.SyscallError, the line is lost. errors.Is tells apart EAGAIN: no room in time;
-// ENOENT and ECONNREFUSED: nobody listens; EMFILE: no descriptor is free, so free one and try
-// again.
-//
-// The Log of a [Queue] never waits. There EAGAIN is the only error: the queue is full.
+// On error, an *os.SyscallError, the line is lost. It wraps EAGAIN if there was no room in time,
+// ENOENT or ECONNREFUSED if no syslogd listens, and EMFILE if no descriptor is free: then close one
+// and try again. The Log of a [Queue] never waits; its only error is EAGAIN, when the queue is
+// full.
 func (l Log) Write(level Level, text string) error {
 	return l.WriteAs(unix.Getpid(), level, text)
 }
 
-// WriteAs is [Log.Write] with the id of another process in the line's head: a server of many
-// clients writes what became of a client under the pid of the MTA that it started for it, so that
-// one grep finds the lines of both.
+// WriteAs is [Log.Write] with the pid of another process. A room logs a client's verdict with the
+// pid of the client's MTA, so that one grep finds the lines of both.
 func (l Log) WriteAs(pid int, level Level, text string) error {
 	switch {
 	case l.queue != nil:
@@ -96,13 +94,14 @@ func (l Log) WriteAs(pid int, level Level, text string) error {
 	case l.to == syslog:
 		return send(l.path, appendFrame(make([]byte, 0, MaxFrame+1), syslog, pid, level, text))
 	case l.to == stderr:
-		return write(append(appendFrame(make([]byte, 0, MaxFrame+1), stderr, pid, level, text), '\n'), PipePatience)
+		frame := appendFrame(make([]byte, 0, MaxFrame+1), stderr, pid, level, text)
+		return write(append(frame, '\n'), PipePatience)
 	}
 	return nil
 }
 
-// appendFrame appends the line as it goes to a target, [MaxFrame] bytes at most, less what ends it
-// in a stream.
+// appendFrame appends the line as it goes to a target: [MaxFrame] bytes at most, without the byte
+// that ends it in a stream.
 func appendFrame(frame []byte, to target, pid int, level Level, text string) []byte {
 	if to == syslog {
 		frame = appendPriority(frame, level)
@@ -110,10 +109,10 @@ func appendFrame(frame []byte, to target, pid int, level Level, text string) []b
 	return appendText(appendTag(frame, pid), text, MaxFrame)
 }
 
-// appendPriority appends what is needed before the tag in RFC 3164: no time and no host name. Every
-// syslogd adds these to what comes through its local socket: rsyslog ignores a time there unless
-// told otherwise, journald skips it, busybox and sysklogd put in their own where there is none. To
-// add ours we would have to read /etc/localtime, for each client.
+// appendPriority appends what RFC 3164 wants before the tag, but no time and no host name. Every
+// syslogd adds these to lines from its local socket: rsyslog ignores a time there by default,
+// journald skips it, busybox and sysklogd add their own if there is none. To write one we would
+// have to read /etc/localtime for each client.
 func appendPriority(frame []byte, level Level) []byte {
 	frame = strconv.AppendUint(append(frame, '<'), mail|uint64(level), 10)
 	return append(frame, '>')
@@ -125,8 +124,8 @@ func appendTag(frame []byte, pid int) []byte {
 	return append(frame, "]: "...)
 }
 
-// send sends one frame to the socket at path: as a datagram if it takes these, as nearly all do,
-// else as a stream, in which a NUL is the end of a frame.
+// send sends one frame to the socket at path: as a datagram, which nearly all syslogds take, or on
+// a stream, where a NUL ends the frame.
 func send(path string, frame []byte) error {
 	err := sendAs(unix.SOCK_DGRAM, path, frame)
 	if errors.Is(err, unix.EPROTOTYPE) {
@@ -147,8 +146,8 @@ func sendAs(kind int, path string, frame []byte) error {
 	}))
 }
 
-// connect returns a socket that leads to path. It may be non-blocking, since nobody shares it: to
-// connect to a stream whose listener is swamped would block, however the frame is sent.
+// connect returns a socket that is connected to path. It is non-blocking, because connect(2) would
+// block on a stream whose listener is overloaded. No other process shares it.
 func connect(kind int, path string) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -161,16 +160,16 @@ func connect(kind int, path string) (fd int, err error) {
 	return fd, nil
 }
 
-// write writes one frame to fd 2. Not by os.Stderr: a reader who left would kill us with SIGPIPE. A
-// pipe takes all of it or nothing, since it is shorter than PIPE_BUF.
+// write writes one frame to fd 2. It does not use os.Stderr, because a reader that has left would
+// kill us by SIGPIPE. A pipe takes all of the frame or nothing, since it is shorter than PIPE_BUF.
 func write(frame []byte, patience time.Duration) error {
 	fd := ownStderr()
 	if fd != 2 {
 		defer unix.Close(fd)
 	}
 	return os.NewSyscallError("write", persist(fd, patience, func() error {
-		// Where it is not ours alone and blocks, others who write at the very same moment could
-		// make us wait.
+		// Fd 2 is shared and may block: another process that writes at the same moment could make
+		// us wait.
 		if fd == 2 && !isReady(fd) {
 			return unix.EAGAIN
 		}
@@ -179,8 +178,8 @@ func write(frame []byte, patience time.Duration) error {
 	}))
 }
 
-// persist tries until there is room in fd, or a time is over. It tries once more then, however long
-// we had no processor meanwhile: there may be room by now.
+// persist tries until there is room in fd, or atMost is over. Then it tries once more: there may be
+// room by now if we had no processor for a while.
 func persist(fd int, atMost time.Duration, try func() error) error {
 	deadline := time.Now().Add(atMost)
 	for last := false; ; {
@@ -190,6 +189,7 @@ func persist(fd int, atMost time.Duration, try func() error) error {
 		}
 		left := max(0, time.Until(deadline))
 		last = left == 0
-		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int((left+time.Millisecond-1)/time.Millisecond))
+		ms := int((left + time.Millisecond - 1) / time.Millisecond)
+		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, ms)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// inTime wants do to take what a log may take, and a little more.
+// inTime fails if do takes much longer than a log may wait.
 func inTime(t *testing.T, do func()) {
 	t.Helper()
 	lab.InTime(t, "the log", Patience+10*time.Millisecond, func(w *lab.Waits) { w.Measure(do) })
@@ -138,14 +138,14 @@ func TestNone(t *testing.T) {
 	}
 }
 
-// A line costs its text, the string of it, the frame, and the address of the socket.
+// A line makes four allocations: its text, the string, the frame and the address of the socket.
 func TestAllocations(t *testing.T) {
 	fd, path := listen(t, unix.SOCK_DGRAM)
 	log := Syslog(path)
 	buf := make([]byte, MaxFrame)
 	data := []byte("EHLO bot\r\n")
 	got := testing.AllocsPerRun(100, func() {
-		log.Write(Info, NewLine("PREGREET").DurOf("wait", 1, 6*time.Second).Int("reply", 554).Data("data", data).String())
+		log.Write(Info, benchLine(data))
 		unix.Read(fd, buf)
 	})
 	if got > 5 {
@@ -154,7 +154,7 @@ func TestAllocations(t *testing.T) {
 	t.Logf("%v allocations", got)
 }
 
-// One socket a line, and the reading of it: BenchmarkQueue is the other way.
+// One socket for each line, and reading it. Compare with BenchmarkQueue.
 func BenchmarkSyslog(b *testing.B) {
 	fd, path := listen(b, unix.SOCK_DGRAM)
 	log := Syslog(path)
@@ -166,11 +166,17 @@ func BenchmarkSyslog(b *testing.B) {
 	}
 }
 
-const benchText = `PREGREET client=[192.0.2.9]:51544 server=[198.51.100.5]:25 wait=0.02s/6s conns=1/50 strikes=2/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`
+const benchText = `PREGREET client=[192.0.2.9]:51544 server=[198.51.100.5]:25 wait=0.02s/6s ` +
+	`conns=1/50 strikes=2/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`
 
 func BenchmarkLine(b *testing.B) {
 	data := []byte("EHLO bot\r\n")
 	for b.Loop() {
-		_ = NewLine("PREGREET").DurOf("wait", 1, 6*time.Second).Int("reply", 554).Data("data", data).String()
+		_ = benchLine(data)
 	}
+}
+
+func benchLine(data []byte) string {
+	return NewLine("PREGREET").DurOf("wait", 1, 6*time.Second).
+		Int("reply", 554).Data("data", data).String()
 }

@@ -10,57 +10,56 @@ import (
 )
 
 const (
-	// reconnectPause is the least time from one try to reach a syslogd to the next, so that one who
-	// is away costs nearly nothing, and one who is back is soon found.
+	// reconnectPause is the least time between two tries to connect to syslogd. A syslogd that is
+	// away then costs nearly nothing, and one that is back is found soon.
 	reconnectPause = 100 * time.Millisecond
 
-	// stuckTime is how long a socket may have no room until we look whether its path leads to
-	// another one by now: where somebody holds the old one open, the kernel says no more than that
-	// it is full.
+	// stuckTime is how long a socket may have no room until we connect again: syslogd may have been
+	// restarted. If a process holds the old socket open, the kernel only says that it is full.
 	stuckTime = time.Second
 
-	// flushMax is how many lines go out at one time, some 0.1 ms of work, however many wait.
+	// flushMax is how many lines one Flush sends at most: about 0.1 ms of work.
 	flushMax = 64
 
-	// flushEvery is which of the lines that find others before them looks for room. Linux lets 11
-	// datagrams wait in a socket (net.unix.max_dgram_qlen), so that to look only once for a batch
-	// of clients would mean 11 lines a batch.
+	// flushEvery is how many lines are queued behind others until one of them calls Flush. Linux
+	// keeps 11 datagrams in a socket (net.unix.max_dgram_qlen): with one Flush for each batch of
+	// clients, only 11 lines would go out for each batch.
 	flushEvery = 8
 )
 
-// errLost is what Write returns for each line lost: made once, as they may be many.
+// errLost is what Write returns for a lost line. It is made once, because there may be many.
 var errLost = os.NewSyscallError("send", unix.EAGAIN)
 
-// Queue is where the lines go of a process that serves many clients and must not wait for a log. It
-// holds one socket open, sends each line at once if it can, and keeps those that find no room, up
-// to 256 KiB, for [Queue.Flush] to send in their order. What exceeds these is lost, and a line in
-// its place says how many were.
+// Queue takes the lines of a process that serves many clients and must not wait for a log. It holds
+// one socket open. It sends each line at once if there is room, and otherwise keeps it, up to 256
+// KiB of lines, for [Queue.Flush] to send in order. Further lines are lost; a line in their place
+// says how many.
 //
-// A syslogd that is away or was restarted is looked for ten times a second. What it had not read
-// when it ended is lost, and nobody is told: the kernel does not tell us.
+// If syslogd is away or was restarted, the queue tries to connect ten times a second. Lines that
+// syslogd had not read when it ended are lost without notice, because the kernel gives none.
 //
 // A Queue and its Log are for one goroutine.
 type Queue struct {
 	to     Log
-	end    byte // ends a frame, except as a datagram
-	fd     int  // where frames go; -1 is nowhere
+	end    byte // ends a frame, except in a datagram
+	fd     int  // -1: not connected
 	stream bool // fd takes bytes, not datagrams
 
-	patience time.Duration // what Flush has said last
+	patience time.Duration // the last result of Flush
 
-	again time.Time // not before then is a syslogd looked for
-	full  time.Time // since when there has been no room; zero if there was
+	again time.Time // the next try to connect
+	full  time.Time // when the socket became full; zero if it is not
 
 	waiting fifo
-	sent    int // bytes of the first frame that went into the stream
-	lost    int // lines that would stand behind all that wait
-	behind  int // lines that found others before them, for flushEvery
+	sent    int // bytes of the first frame that are in the stream already
+	lost    int // lines lost since the last waiting one
+	behind  int // lines queued behind others, for flushEvery
 
 	frame [MaxFrame + 1]byte // the line at hand
 }
 
-// NewQueue returns a Queue of what leads to where lines of to go. It connects at once, while
-// descriptors are free, but nobody need be there yet.
+// NewQueue returns a Queue for the lines of to. It connects at once, while descriptors are free,
+// but syslogd need not be there yet.
 func NewQueue(to Log) *Queue {
 	q := &Queue{to: to, fd: -1}
 	if to.to == stderr {
@@ -72,17 +71,17 @@ func NewQueue(to Log) *Queue {
 	return q
 }
 
-// Log is a Log whose lines go to the queue. Its Write never waits.
+// Log returns the Log whose lines go to the queue. Its Write never waits.
 func (q *Queue) Log() Log {
 	l := q.to
 	l.queue = q
 	return l
 }
 
-// Flush sends what is queued, as far as there is room, and never waits. If lines are still pending
-// it says in how long it is to be called again: in a millisecond where there is somebody who reads,
-// since a socket may have room for no more than 11 at a time; later and later where nobody does, or
-// is. It costs nothing while no line is queued.
+// Flush sends queued lines as far as there is room, and never waits. If lines are left, it returns
+// the time until it should be called again: a millisecond while there is a reader, since a socket
+// may have room for no more than 11 lines at a time; more and more, up to reconnectPause, if there
+// is none. It costs nothing while no line is queued.
 func (q *Queue) Flush() (again time.Duration) {
 	before := q.waiting.len
 	for range flushMax {
@@ -94,7 +93,7 @@ func (q *Queue) Flush() (again time.Duration) {
 			break
 		}
 		q.waiting.drop(len(frame))
-		q.confess()
+		q.reportLost()
 	}
 	switch {
 	case q.waiting.len == 0:
@@ -109,13 +108,12 @@ func (q *Queue) Flush() (again time.Duration) {
 	return q.patience
 }
 
-// Close sends what is queued, closes the socket and forgets the rest. It alone waits, up to
-// [Patience].
+// Close sends queued lines for [Patience] at most, then closes the socket and drops the rest.
 func (q *Queue) Close() {
 	for deadline := time.Now().Add(Patience); q.Flush() > 0 && time.Now().Before(deadline); {
 		time.Sleep(Patience / 20)
 	}
-	q.hangUp()
+	q.disconnect()
 	q.waiting.drop(q.waiting.len)
 	q.lost = 0
 }
@@ -130,7 +128,7 @@ func (q *Queue) write(pid int, level Level, text string) error {
 			q.Flush()
 		}
 	}
-	if q.lost > 0 { // even if this one would fit: it must not overtake the count
+	if q.lost > 0 { // even if there is room: the line must not overtake the count
 		q.lost++
 		return errLost
 	}
@@ -145,25 +143,25 @@ func (q *Queue) write(pid int, level Level, text string) error {
 	return nil
 }
 
-// confess queues the line that says how many were lost, once half of the queue is free. Not sooner:
-// with a reader who is always too slow, every second line would be one of these.
-func (q *Queue) confess() {
+const lostText = "log: nobody read it in time; lines lost here: "
+
+// reportLost queues the line that says how many were lost, as soon as half of the queue is free.
+// Sooner than that, every second line would be one of these if the reader is always too slow.
+func (q *Queue) reportLost() {
 	if q.lost == 0 || q.waiting.len > fifoSize/2 {
 		return
 	}
-	text := "log: nobody read it in time; lines lost here: " + strconv.Itoa(q.lost)
-	q.waiting.push(q.line(unix.Getpid(), Warning, text))
+	q.waiting.push(q.line(unix.Getpid(), Warning, lostText+strconv.Itoa(q.lost)))
 	q.lost = 0
 }
 
-// line makes the frame of a line, its end included. It is good until the next one.
+// line returns the frame of a line, including its end. It is valid until the next call.
 func (q *Queue) line(pid int, level Level, text string) []byte {
 	return append(appendFrame(q.frame[:0], q.to.to, pid, level, text), q.end)
 }
 
-// send sends the first of the frames that wait, or what is left of it. It is true when all of it is
-// gone.
-func (q *Queue) send(frame []byte) bool {
+// send sends the first frame, or what is left of it. It reports whether all of it has been sent.
+func (q *Queue) send(frame []byte) (ok bool) {
 	for q.fd >= 0 || q.connect() {
 		n, err := q.put(frame[q.sent:])
 		switch err {
@@ -179,46 +177,46 @@ func (q *Queue) send(frame []byte) bool {
 			q.noRoom()
 			return false
 		}
-		q.hangUp() // ECONNREFUSED, EPIPE and the like: whoever was there has left
+		q.disconnect() // ECONNREFUSED, EPIPE and the like: the reader has left
 	}
 	return false
 }
 
-// put sends one frame, or as much of it as a stream takes, and says how much.
+// put sends one frame, or as much of it as a stream takes. It returns the number of bytes.
 func (q *Queue) put(frame []byte) (n int, err error) {
 	switch {
 	case q.to.to == stderr:
 		if !isReady(q.fd) {
 			return 0, unix.EAGAIN
 		}
-		return unix.Write(q.fd, frame) // as write does
+		return unix.Write(q.fd, frame)
 	case q.stream:
 		return unix.SendmsgN(q.fd, frame, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	}
 	return len(frame), unix.Send(q.fd, frame[:len(frame)-1], unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }
 
-// isReady is whether fd takes a frame now, or will say what is wrong with it.
+// isReady reports whether a write to fd would not block.
 func isReady(fd int) bool {
 	n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
 	return n > 0
 }
 
-// noRoom notes that fd takes nothing, and leaves a socket that has not done so for stuckTime. A
-// stream stays: its path may lead anywhere, it is the same connection, and half a line is in it.
+// noRoom notes that fd is full. It disconnects a datagram socket that has been full for stuckTime.
+// A stream stays connected wherever its path leads now, because half a line may be in it.
 func (q *Queue) noRoom() {
 	now := time.Now()
 	switch {
 	case q.full.IsZero():
 		q.full = now
 	case now.Sub(q.full) > stuckTime && q.to.to == syslog && !q.stream:
-		q.hangUp()
+		q.disconnect()
 	}
 }
 
-// connect looks for a reader, unless it did so just now. Where there is none, or no descriptor is
-// free, it is false.
-func (q *Queue) connect() bool {
+// connect tries to connect, unless it did so just now. It fails if there is no reader, or if no
+// descriptor is free.
+func (q *Queue) connect() (ok bool) {
 	now := time.Now()
 	if now.Before(q.again) {
 		return false
@@ -237,21 +235,22 @@ func (q *Queue) connect() bool {
 	return err == nil
 }
 
-// ownStderr is a pipe on fd 2 once more, which does not block: the one that we were given is shared
-// with others, who may fill it between our look and our write, and must not be made so for them.
-// Whatever else is there is used as it is.
+// ownStderr opens the pipe on fd 2 once more, non-blocking. Fd 2 itself is shared with other
+// processes, which may fill the pipe between our poll and our write, and it must stay blocking for
+// them. If fd 2 is not a pipe, ownStderr returns 2.
 func ownStderr() int {
 	var st unix.Stat_t
 	if unix.Fstat(2, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
-		if fd, err := unix.Open("/proc/self/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
+		const flags = unix.O_WRONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+		if fd, err := unix.Open("/proc/self/fd/2", flags, 0); err == nil {
 			return fd
 		}
 	}
 	return 2
 }
 
-// hangUp closes the socket. The line that was half in it will go to the next one in whole.
-func (q *Queue) hangUp() {
+// disconnect closes the socket. A line that was half in it is sent whole on the next connection.
+func (q *Queue) disconnect() {
 	if q.fd >= 0 && q.fd != 2 {
 		unix.Close(q.fd)
 	}

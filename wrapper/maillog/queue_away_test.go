@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A syslogd that ends when it has read all, and comes back: nothing is lost.
+// If a syslogd ends after it has read everything, and comes back, no line is lost.
 func TestQueueRestart(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		r := newReader(t, kind, path)
@@ -56,7 +56,7 @@ func TestQueueRestart(t *testing.T) {
 	})
 }
 
-// While nobody is there, lines cost no system calls: they look for somebody ten times a second.
+// While syslogd is away, lines cost no system calls: the queue tries to connect ten times a second.
 func TestQueueAway(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		q := NewQueue(Syslog(path))
@@ -82,8 +82,8 @@ func TestQueueAway(t *testing.T) {
 	})
 }
 
-// A syslogd may have been replaced while somebody, as its child, holds its socket open: that one is
-// full for ever. One that is only slow is not left.
+// A replaced syslogd may leave its socket open in another process, such as a child: that socket
+// stays full for ever, and the queue must leave it. It must not leave a syslogd that is only slow.
 func TestQueueReplaced(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	for deadline := time.Now().Add(lab.Patience); !queueReplaced(t, path); os.Remove(path) {
@@ -121,8 +121,8 @@ func queueReplaced(t *testing.T, path string) bool {
 	return true
 }
 
-// A stream may take half of a line. That of a local socket does not, for lines as short as ours:
-// TCP stands in for it.
+// A stream may take half of a line. A local socket does not for lines as short as ours, so this
+// test uses TCP.
 func TestQueuePartial(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	other := newReader(t, unix.SOCK_STREAM, path)
@@ -138,7 +138,8 @@ func TestQueuePartial(t *testing.T) {
 	sendHalf := func() {
 		for tries := 0; q.sent == 0; tries++ {
 			for q.waiting.len < fifoSize/4 {
-				if err := log.Write(Info, strconv.Itoa(next)+" "+strings.Repeat("x", 700)); err != nil {
+				if err := log.Write(Info,
+					strconv.Itoa(next)+" "+strings.Repeat("x", 700)); err != nil {
 					t.Fatal(err)
 				}
 				next++
@@ -168,7 +169,7 @@ func TestQueuePartial(t *testing.T) {
 	}
 	sendHalf()
 
-	// The reader leaves in the midst of a line, and the next one gets that line in whole.
+	// The reader leaves in the middle of a line, and the next one gets the whole line.
 	all := stream.String() + drain(t, q.fd, conn)
 	lines := strings.Split(all, "\x00")
 	half := lines[len(lines)-1]
@@ -197,7 +198,8 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := &unix.SockaddrInet4{Port: listener.Addr().(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	to := &unix.SockaddrInet4{Port: listener.Addr().(*net.TCPAddr).Port,
+		Addr: [4]byte{127, 0, 0, 1}}
 	if err := unix.Connect(fd, to); err != nil {
 		t.Fatal(err)
 	}
@@ -214,9 +216,8 @@ func overTCP(t *testing.T, q *Queue) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// drain reads all that fd has sent to conn. The kernel sends on what fd has taken as conn makes
-// room for it, when it likes: there is no more once nothing of it lacks an acknowledgement and
-// nothing is left to read.
+// drain reads all that fd has sent to conn. The kernel moves bytes from fd to conn when it likes:
+// there are no more when all are acknowledged and none is left to read.
 func drain(t *testing.T, fd int, conn *net.TCPConn) string {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -234,7 +235,8 @@ func drain(t *testing.T, fd int, conn *net.TCPConn) string {
 	buf := make([]byte, 64<<10)
 	for deadline := time.Now().Add(lab.Patience); ; time.Sleep(time.Millisecond) {
 		onTheWay, unread := count(fd, unix.TIOCOUTQ), 0
-		if err := raw.Control(func(fd uintptr) { unread = count(int(fd), unix.TIOCINQ) }); err != nil {
+		err := raw.Control(func(fd uintptr) { unread = count(int(fd), unix.TIOCINQ) })
+		if err != nil {
 			t.Fatal(err)
 		}
 		if unread > 0 {
@@ -265,7 +267,8 @@ func TestQueueNoFreeDescriptor(t *testing.T) {
 		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE,
+			&unix.Rlimit{Cur: 3, Max: lim.Max}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(reconnectPause)
@@ -311,7 +314,7 @@ func TestQueueNone(t *testing.T) {
 	q.Close()
 }
 
-// Close sends what there is room for, and waits for the rest no longer than its patience.
+// Close sends the lines for which there is room, and waits for Patience at most.
 func TestQueueClose(t *testing.T) {
 	before := openFiles(t)
 	path := filepath.Join(dir(t), "log")

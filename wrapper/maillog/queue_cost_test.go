@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A line costs nothing on the heap, wherever it goes: at once, in a stream, to a pipe, by way of
-// those that wait, or lost.
+// A line makes no allocation, whether it is sent at once, into a stream or a pipe, is queued, or is
+// lost.
 func TestQueueAllocations(t *testing.T) {
 	count := func(name string, q *Queue, read func()) {
 		log := q.Log()
@@ -89,7 +89,7 @@ func BenchmarkQueueBatch(b *testing.B) {
 	unix.Shutdown(fd, unix.SHUT_RDWR)
 }
 
-// Nobody reads: what a line costs that is lost.
+// The cost of a lost line.
 func BenchmarkQueueFull(b *testing.B) {
 	_, path := listen(b, unix.SOCK_DGRAM)
 	q := NewQueue(Syslog(path))

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waits is how often this thread gave up the processor of its own accord, which is what waiting is.
+// waits is how often this thread gave up the processor by itself: it does so when it waits.
 func waits(t *testing.T) int64 {
 	t.Helper()
 	var usage unix.Rusage
@@ -57,8 +57,8 @@ func flood(t *testing.T, log Log, lines int) (kept int) {
 	return kept
 }
 
-// A log that nobody reads for long: we never wait, keep so much and no more, and say how many lines
-// are missing, where they are missing.
+// If nobody reads the log for long, Write never waits, the queue keeps fifoSize bytes and no more,
+// and a line says how many lines are missing, at the place where they are missing.
 func TestQueueFull(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		r := newReader(t, kind, path)
@@ -75,13 +75,14 @@ func TestQueueStderrFull(t *testing.T) {
 		q := NewQueue(Stderr())
 		defer q.Close()
 		fullAndBack(t, q, readPipe(t, r))
-		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil ||
+			flags&unix.O_NONBLOCK != 0 {
 			t.Errorf("flags of fd 2 are %#x, %v; want them untouched", flags, err)
 		}
 	})
 }
 
-// readPipe reads the lines that there are in a pipe.
+// readPipe reads the lines that are in a pipe.
 func readPipe(t *testing.T, r *os.File) func() []string {
 	fd := int(r.Fd())
 	part, buf := "", make([]byte, 64<<10)
@@ -115,7 +116,8 @@ func fullAndBack(t *testing.T, q *Queue, read func() []string) {
 	}
 
 	got := settle(t, q, read)
-	want := append(numbers(0, kept), fmt.Sprint("log: nobody read it in time; lines lost here: ", lines-kept))
+	want := append(numbers(0, kept),
+		fmt.Sprint(lostText, lines-kept))
 	same(t, got, want)
 
 	for i := range 100 {
@@ -126,8 +128,8 @@ func fullAndBack(t *testing.T, q *Queue, read func() []string) {
 	same(t, settle(t, q, read), numbers(0, 100))
 }
 
-// With a reader who is always too slow no line is out of order, each is there or counted, and there
-// are few counts.
+// If the reader is always too slow, the lines stay in order, each is read or counted, and there are
+// few counts.
 func TestQueueTooSlow(t *testing.T) {
 	kinds(t, func(t *testing.T, kind int, path string) {
 		r := newReader(t, kind, path)
@@ -148,7 +150,7 @@ func TestQueueTooSlow(t *testing.T) {
 
 		next, counts := 0, 0
 		for _, text := range got {
-			if lost, ok := strings.CutPrefix(text, "log: nobody read it in time; lines lost here: "); ok {
+			if lost, ok := strings.CutPrefix(text, lostText); ok {
 				n, err := strconv.Atoi(lost)
 				if err != nil {
 					t.Fatal(err)
@@ -185,7 +187,7 @@ func socketHolds(t *testing.T) int {
 	return n + 1
 }
 
-// In a long turn of the loop lines look for room on their own.
+// In a long round of the loop, Write itself flushes.
 func TestQueueWithoutFlush(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	r := newReader(t, unix.SOCK_DGRAM, path)
@@ -206,7 +208,7 @@ func TestQueueWithoutFlush(t *testing.T) {
 	}
 }
 
-// However much there is to send, Flush comes back soon.
+// Flush returns soon, however much there is to send.
 func TestQueueFlushIsShort(t *testing.T) {
 	path := filepath.Join(dir(t), "log")
 	q := NewQueue(Syslog(path))

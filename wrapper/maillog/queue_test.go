@@ -128,7 +128,8 @@ var filler = " " + strings.Repeat("x", 120)
 
 // kinds runs a test with a syslogd of each kind.
 func kinds(t *testing.T, test func(t *testing.T, kind int, path string)) {
-	for name, kind := range map[string]int{"datagram": unix.SOCK_DGRAM, "stream": unix.SOCK_STREAM} {
+	for name, kind := range map[string]int{"datagram": unix.SOCK_DGRAM,
+		"stream": unix.SOCK_STREAM} {
 		t.Run(name, func(t *testing.T) { test(t, kind, filepath.Join(dir(t), "log")) })
 	}
 }
@@ -162,7 +163,8 @@ func TestQueueOrder(t *testing.T) {
 		go func() {
 			defer close(done)
 			<-begin
-			for deadline := time.Now().Add(lab.Patience); len(got) < lines && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(lab.Patience); len(got) < lines &&
+				time.Now().Before(deadline); {
 				got = append(got, r.read()...)
 				time.Sleep(200 * time.Microsecond)
 			}

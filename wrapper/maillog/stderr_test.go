@@ -57,7 +57,8 @@ func TestStderr(t *testing.T) {
 		t.Fatal(err)
 	}
 	head := fmt.Sprintf("sendwrap[%d]: ", os.Getpid())
-	if got, want := string(buf[:n]), head+`PASS\x0a`+"\n"+(head + long)[:MaxFrame]+"\n"; got != want {
+	want := head + `PASS\x0a` + "\n" + (head + long)[:MaxFrame] + "\n"
+	if got := string(buf[:n]); got != want {
 		t.Errorf("\n got %q\nwant %q", got, want)
 	}
 }
@@ -78,7 +79,8 @@ func TestStderrFull(t *testing.T) {
 				}
 			})
 		})
-		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		if flags, err := unix.FcntlInt(2, unix.F_GETFL, 0); err != nil ||
+			flags&unix.O_NONBLOCK != 0 {
 			t.Errorf("flags of fd 2 are %#x, %v; want them untouched", flags, err)
 		}
 	})

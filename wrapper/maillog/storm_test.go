@@ -39,9 +39,9 @@ const lostCode = 3
 
 var stormLine = "PASS " + strings.Repeat("x", 900) + "\n"
 
-// Many processes have a line each for the same pipe, which does not hold them all. With a reader
-// and time enough none is lost; with neither none waits for ever. And each process knows which it
-// was.
+// Many processes write a line each to one pipe, which does not hold them all. With a reader and
+// enough time no line is lost; without a reader no process waits for ever. Each process knows
+// whether its line was lost.
 func TestStorm(t *testing.T) {
 	const writers = 150
 	for _, read := range []bool{true, false} {
@@ -50,13 +50,13 @@ func TestStorm(t *testing.T) {
 			patience = 50 * time.Millisecond
 		}
 		r, w := pipe(t)
-		bar, open := pipe(t)
+		gate, open := pipe(t)
 		var all sync.WaitGroup
 		var lost, wrong atomic.Int32
 		for range writers {
 			cmd := exec.Command("/proc/self/exe")
 			cmd.Env = append(os.Environ(), stormName+"="+patience.String(), "GOMAXPROCS=1")
-			cmd.Stdin, cmd.Stderr = bar, w
+			cmd.Stdin, cmd.Stderr = gate, w
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -83,8 +83,10 @@ func TestStorm(t *testing.T) {
 		all.Wait()
 		lines := bytes.Count(text, []byte(stormLine))
 		t.Logf("with a reader: %v; %d lines came, %d were lost", read, lines, lost.Load())
-		if len(text) != lines*len(stormLine) || lines+int(lost.Load()) != writers || wrong.Load() != 0 {
-			t.Errorf("%d bytes and %d lines came, %d were lost, %d failed; want %d in all, and whole lines",
+		if len(text) != lines*len(stormLine) || lines+int(lost.Load()) != writers ||
+			wrong.Load() != 0 {
+			t.Errorf("%d bytes and %d lines came, %d were lost, %d failed; "+
+				"want %d in all, and whole lines",
 				len(text), lines, lost.Load(), wrong.Load(), writers)
 		}
 		if (lost.Load() > 0) == read {
@@ -93,7 +95,7 @@ func TestStorm(t *testing.T) {
 	}
 }
 
-// Whose time is over before it could look again, since it had no processor, does so nevertheless.
+// A process that had no processor until its time was over still tries once more.
 func TestPersistLate(t *testing.T) {
 	_, w := pipe(t)
 	for want := range 2 {

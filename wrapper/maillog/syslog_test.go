@@ -23,10 +23,13 @@ func TestSyslog(t *testing.T) {
 		text  string
 		want  string
 	}{
-		{"info", Info, `PASS client=[192.0.2.1]:1 wait=6.00s/6s`, head(22) + `PASS client=[192.0.2.1]:1 wait=6.00s/6s`},
-		{"warning", Warning, "ledger: no space left on device", head(20) + "ledger: no space left on device"},
+		{"info", Info, `PASS client=[192.0.2.1]:1 wait=6.00s/6s`,
+			head(22) + `PASS client=[192.0.2.1]:1 wait=6.00s/6s`},
+		{"warning", Warning, "ledger: no space left on device",
+			head(20) + "ledger: no space left on device"},
 		{"error", Err, "", head(19)},
-		{"not one line", Info, "PASS\n<16>sshd[1]: Accepted\x00\xe9", head(22) + `PASS\x0a<16>sshd[1]: Accepted\x00\xe9`},
+		{"not one line", Info, "PASS\n<16>sshd[1]: Accepted\x00\xe9",
+			head(22) + `PASS\x0a<16>sshd[1]: Accepted\x00\xe9`},
 		{"too long", Info, long, (head(22) + long)[:MaxFrame]},
 	}
 	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
@@ -70,8 +73,8 @@ func openFiles(t *testing.T) int {
 	return len(entries)
 }
 
-// A log that nobody reads: lines fit until there is no room, and then cost their patience and no
-// more.
+// If nobody reads the log, lines are written until the socket is full. After that each waits for
+// Patience and no longer.
 func TestSyslogFull(t *testing.T) {
 	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
 		t.Run(fmt.Sprint(kind), func(t *testing.T) {
@@ -97,8 +100,8 @@ func fill(t *testing.T, path string) {
 	t.Fatal("a queue that nobody reads is never full")
 }
 
-// A log that is read again within the patience loses nothing. On a busy machine the reader may be
-// late, or the writer may begin late: then once more.
+// If the log is read again within Patience, no line is lost. On a busy machine the reader may be
+// late, or the writer may begin late: then the test tries once more.
 func TestSyslogWaits(t *testing.T) {
 	fd, path := listen(t, unix.SOCK_DGRAM)
 	lab.Eventually(t, "the log is read within the patience", func() bool {

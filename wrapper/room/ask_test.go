@@ -13,10 +13,10 @@ import (
 	"sendwrap/wrapper"
 )
 
-// answer is what the test's program says when it is asked for its version. The file notes how often
-// it was.
+// answer answers for the test's program when a room asks for its version. A file counts the calls.
 func answer() {
-	f, err := os.OpenFile(os.Getenv("SENDWRAP_TEST_ASKED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(os.Getenv("SENDWRAP_TEST_ASKED"), os.O_APPEND|os.O_CREATE|os.O_WRONLY,
+		0o600)
 	if err == nil {
 		_, err = f.WriteString("?")
 	}
@@ -27,16 +27,17 @@ func answer() {
 	syscall.Exit(0) // os.Exit takes a second under the race detector
 }
 
-// asks has the room asked to replace its program twice, and goes on until it knows whether it can.
-// It returns how often that was asked. (The loop's next step would be to execute it.)
+// asks makes two requests to replace the program, and continues until the room knows whether it
+// can. It returns how often the room has asked the program. (Next, the loop would execute it.)
 func (h *house) asks() (times int) {
 	h.t.Helper()
 	asked := h.file("asked")
 	h.t.Setenv("SENDWRAP_TEST_ASKED", asked)
-	h.heed(askReplace)
-	h.heed(askReplace)
-	for deadline := time.Now().Add(lab.Patience); h.asking || asking(); h.notices.take() {
-		if _, err := h.poller.wait(10 * time.Millisecond); err != nil || time.Now().After(deadline) {
+	h.onSignals(askReplace)
+	h.onSignals(askReplace)
+	for deadline := time.Now().Add(lab.Patience); h.asking || asking(); h.notices.handle() {
+		if _, err := h.poller.wait(10 * time.Millisecond); err != nil ||
+			time.Now().After(deadline) {
 			h.t.Fatalf("it is never said; %v", err)
 		}
 	}
@@ -44,32 +45,30 @@ func (h *house) asks() (times int) {
 	return len(text)
 }
 
-// asking says whether some goroutine asks a program.
+// asking reports whether a goroutine is asking a program.
 func asking() bool {
 	stacks := make([]byte, 1<<20)
 	text := string(stacks[:runtime.Stack(stacks, true)])
 	return strings.Contains(text, "sendwrap/wrapper/room.(*room).replace.func")
 }
 
-// However often it is asked for, one program at a time is asked whether it can take the room's
-// place.
+// The room asks one program at a time whether it can take over, however many requests there are.
 func TestAsk(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	if n := h.asks(); n != 1 || !h.replacing() {
 		t.Errorf("asked %d times; replacing: %v; log: %q", n, h.replacing(), h.said())
 	}
-	if l := h.listeners[0]; l.restsTill != forEver {
-		t.Error("clients are let in still")
+	if l := h.listeners[0]; l.pausedUntil != forever {
+		t.Error("clients are still let in")
 	}
 	under := h.replacement
-	h.heed(askReplace)
+	h.onSignals(askReplace)
 	if h.asking || h.replacement != under {
 		t.Error("another program is asked while one is about to take over")
 	}
 }
 
-// Without a configuration that can be read the next program would have to turn everybody away: this
-// one stays.
+// Without a readable configuration the next program would refuse every client, so this one stays.
 func TestAskUnconfigured(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	if err := os.Remove(h.file("conf")); err != nil {
@@ -82,18 +81,18 @@ func TestAskUnconfigured(t *testing.T) {
 	h.guest("127.8.0.1")
 	h.until("it serves", func() bool { return h.mtas.starting == 1 })
 
-	// One with mistakes is for the next program to tell.
+	// The next program logs the mistakes in a configuration.
 	h.configure("greet_delay 5\n")
 	if h.asks(); !h.replacing() {
 		t.Errorf("a configuration with mistakes: log: %q", h.said())
 	}
 }
 
-// A room that closes meanwhile does not replace itself any more.
+// A room that is shutting down does not replace itself.
 func TestAskClosing(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.replace()
-	h.shut()
+	h.beginShutdown()
 	if h.asks(); h.replacing() || h.stage != closing {
 		t.Errorf("replacing: %v, stage %d", h.replacing(), h.stage)
 	}

@@ -10,29 +10,30 @@ import (
 	"sendwrap/wrapper/enforce"
 )
 
-// client is a connection in the room, from its arrival until it is closed; or until its MTA, whose
-// record it then is, has ended. Times are of the monotonic clock.
+// client is a connection in the room, from its arrival until it is closed. If the client gets an
+// MTA, it stands for the MTA until that has exited. Times are of the monotonic clock.
 type client struct {
-	session    *wrapper.Session
-	in         *queue // where it stands; nil: its MTA is being started, or runs
-	prev, next *client
-	arrived    time.Duration
-	passed     time.Duration // when its delay was over
-	started    time.Duration // when its MTA was
-	refused    time.Duration // when it was; 0: it is not
-	due        time.Duration // when its time in the queue is over
-	watched    bool          // by the poller
-	handed     bool          // the ledger counts it as its MTA's
+	session     *wrapper.Session
+	in          *queue // nil: its MTA is being started, or runs
+	prev, next  *client
+	arrived     time.Duration
+	passed      time.Duration // when its delay ended; 0: it has not
+	started     time.Duration // when its MTA started
+	refused     time.Duration // when it was refused; 0: it was not
+	due         time.Duration // when its time in the queue is over
+	watched     bool          // by the poller
+	transferred bool          // the ledger counts the session as its MTA's
 
 	class         class // in turns
-	flow          *flow // its network, while it waits for its turn, and while its MTA counts there
+	flow          *flow // its network, while it waits for its turn and while its MTA counts there
 	before, after *client
 }
 
-// maxDraining is how many refused clients may read their replies at once; the oldest makes room.
+// maxDraining is how many refused clients may read their replies at once. The oldest is closed for
+// one more.
 const maxDraining = 1024
 
-// arrive is the first half of the decision about a client that was just accepted.
+// arrive makes the first half of the decision about a client that was just accepted.
 func (r *room) arrive(conn wrapper.Connection) {
 	c := &client{session: r.door.NewSession(conn), arrived: r.now}
 	r.hold(c)
@@ -41,33 +42,33 @@ func (r *room) arrive(conn wrapper.Connection) {
 		r.refuse(c)
 		return
 	}
-	r.enter(c)
+	r.decideArrival(c)
 }
 
-// enter decides whether it has to wait, and for how long.
-func (r *room) enter(c *client) {
+// decideArrival decides whether the client has to wait, and for how long.
+func (r *room) decideArrival(c *client) {
 	if waits := c.session.Arrive(); c.session.Search() != nil {
-		r.seek(c)
+		r.searchPlace(c)
 		return
 	} else if !waits {
-		r.decided(c)
+		r.applyVerdict(c)
 		return
 	}
 	delay := c.session.Delay()
-	if delay <= 0 { // known, or nobody waits
-		r.quiet(c)
+	if delay <= 0 { // it is known, or there is no greet delay
+		r.endDelay(c)
 		return
 	}
 	if r.full(c.session.FD) {
-		r.shed.note(r)
+		r.logShortage()
 		c.session.Dismiss(0, false)
 		c.session.Refuse()
 		r.refused++
-		r.dismiss(c)
+		r.drainAndClose(c)
 		return
 	}
 	c.session.Tease()
-	// Spamware in a hurry has spoken by now, and need not be watched.
+	// Most early talkers have spoken by now; they need not be watched.
 	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
 		return
@@ -77,7 +78,7 @@ func (r *room) enter(c *client) {
 	r.delay(delay).push(c)
 }
 
-// delay is the queue of those who have to wait for so long.
+// delay returns the queue of the clients with a delay of d.
 func (r *room) delay(d time.Duration) *queue {
 	q := r.delays[d]
 	if q == nil {
@@ -87,7 +88,7 @@ func (r *room) delay(d time.Duration) *queue {
 	return q
 }
 
-// hold makes the client found by its descriptor.
+// hold enters the client under its descriptor.
 func (r *room) hold(c *client) {
 	for len(r.clients) <= c.session.FD {
 		r.clients = append(r.clients, nil)
@@ -96,15 +97,16 @@ func (r *room) hold(c *client) {
 	r.held++
 }
 
-// watch has the poller tell what the client does. Without that the client is only looked at when
-// its time is over.
+// watch has the poller report what the client does. If the poller cannot, the room looks at the
+// client only when its time is over.
 func (r *room) watch(c *client) {
 	if c.watched {
 		return
 	}
 	err := r.poller.add(c.session.FD, clientEvents)
-	if err != nil && r.unwatched.allows(r.now) {
-		r.warnf("%v: %v; what it does is only seen when its time is over", c.session.Client, err)
+	if err != nil && r.mayLog(unwatchedClients) {
+		r.warnf("%v: %v; the room looks at this client only when its time is over",
+			c.session.Client, err)
 	}
 	c.watched = err == nil
 }
@@ -118,16 +120,16 @@ func (r *room) look(c *client) decide.Greet {
 	return g
 }
 
-// stirred says that a client that waits has done something for the first time: spoken, or left. If
-// nothing can be seen of it, the last look is when its time is over.
-func (r *room) stirred(c *client) {
+// onClientEvent handles the first thing that a waiting client does, to speak or to leave, and
+// everything that a refused client does in a dialogue.
+func (r *room) onClientEvent(c *client) {
 	switch c.in {
-	case nil, &r.admitted, &r.fresh, &r.draining:
-		// What it does now is for its MTA, or of no matter.
-	case &r.talking, &r.parting:
+	case nil, &r.admitted, &r.silent, &r.draining:
+		// What it says now is for its MTA, or no longer matters.
+	case &r.talking, &r.awaitingQuit:
 		r.hear(c)
 	case &r.turns.queue:
-		// It has waited for as long as it had to. If it speaks, that is for the MTA.
+		// Its delay is over: what it says now is for its MTA.
 		if r.look(c) == decide.Left {
 			r.withdraw(c)
 		}
@@ -138,9 +140,9 @@ func (r *room) stirred(c *client) {
 	}
 }
 
-// quiet takes a client whose delay is over, or is none, unless a last look shows that it was not
-// quiet.
-func (r *room) quiet(c *client) {
+// endDelay queues a client whose delay is over, unless a last look shows that it has spoken or
+// left.
+func (r *room) endDelay(c *client) {
 	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
 		return
@@ -150,23 +152,23 @@ func (r *room) quiet(c *client) {
 	r.queueUp(c)
 }
 
-// conclude is the second half of the decision.
+// conclude makes the second half of the decision, for a client that was not quiet.
 func (r *room) conclude(c *client, g decide.Greet) {
 	c.leave()
 	c.session.Conclude(g, r.now-c.arrived)
-	r.began(c.session)
-	r.decided(c)
+	r.enforceBlock(c.session)
+	r.applyVerdict(c)
 }
 
-// began carries out the block that has begun with a client's offence, if one has.
-func (r *room) began(s *wrapper.Session) {
+// enforceBlock carries out the block that has begun with a client's offence, if one has.
+func (r *room) enforceBlock(s *wrapper.Session) {
 	if network, d, reason := s.Block(); d > 0 {
 		r.enforce.Add(enforce.Block{Network: network, For: d, Reason: reason})
 	}
 }
 
-// decided does what the verdict says.
-func (r *room) decided(c *client) {
+// applyVerdict lets the client have its MTA, or refuses it.
+func (r *room) applyVerdict(c *client) {
 	if c.session.Served() {
 		r.admitted.push(c)
 		return
@@ -178,7 +180,7 @@ func (r *room) decided(c *client) {
 	r.refuse(c)
 }
 
-// refuse tells the client why, and hears it out or lets it read that for a moment.
+// refuse sends the reply, and gives the client a moment to read it or to answer.
 func (r *room) refuse(c *client) {
 	r.refused++
 	r.turns.end(c)
@@ -193,14 +195,14 @@ func (r *room) refuse(c *client) {
 	}
 }
 
-// dismiss closes the connection of a client that has had the time to read its reply. Bytes left
-// unread would take that away from it.
-func (r *room) dismiss(c *client) {
+// drainAndClose closes the connection of a client that had time to read its reply. It reads what
+// the client has sent first: bytes left unread would make the kernel discard the reply.
+func (r *room) drainAndClose(c *client) {
 	wrapper.Drain(c.session.FD)
 	r.close(c)
 }
 
-// close ends our part in the connection.
+// close closes our end of the connection. The client's MTA, if it has one, keeps its own.
 func (r *room) close(c *client) {
 	c.leave()
 	fd := c.session.FD

@@ -15,7 +15,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// next is the descriptor that the next client gets.
+// next is the descriptor that the next client will get.
 func next(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -26,8 +26,8 @@ func next(t *testing.T) int {
 	return fd
 }
 
-// One newcomer for whom there is no descriptor is one line in the log, and keeps nobody busy; of
-// many the log hears how many.
+// One client without a descriptor is one line in the log, and does not keep the loop busy. For many
+// a second line says how many.
 func TestShed(t *testing.T) {
 	for n := 1; n <= 40; n += 39 {
 		h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\n")
@@ -37,41 +37,41 @@ func TestShed(t *testing.T) {
 			h.round()
 			expect(t, c, "421 4.3.2 "+wrapper.MachineName()+" ["+address(i)+"] ")
 		}
-		if h.refused != n || h.held != 0 || len(h.said()) != 1 || h.logged("descriptors are taken; newcomers read 421 4.3.2") != 1 {
+		if h.refused != n || h.held != 0 || len(h.said()) != 1 ||
+			h.logged("descriptors are in use; new clients get 421 4.3.2") != 1 {
 			t.Errorf("%d refused, %d held; log: %q", h.refused, h.held, h.lines)
 		}
 		for range 3 {
 			h.now += 2 * time.Second
-			h.tick()
+			h.everySecond()
 		}
-		if h.tickAt == 0 {
+		if h.nextSecond == 0 {
 			t.Error("the room sleeps, and will not say how many they were")
 		}
 		h.now += time.Minute
-		h.tick()
+		h.everySecond()
 		h.said()
 		want := 1
 		if n > 1 {
 			want = 2
-			if h.logged(fmt.Sprintf("%d newcomers read 421 4.3.2 within ", n)) != 1 {
+			if h.logged(fmt.Sprintf("%d more clients got 421 4.3.2 because ", n-1)) != 1 {
 				t.Errorf("log: %q", h.lines)
 			}
 		}
 		for range 3 {
 			h.now += time.Minute + time.Second
-			h.tick()
+			h.everySecond()
 		}
 		if len(h.said()) != want {
 			t.Errorf("log: %q; want %d lines", h.lines, want)
 		}
-		if h.tickAt != 0 {
+		if h.nextSecond != 0 {
 			t.Error("it ticks on for ever")
 		}
 	}
 }
 
-// What to do about it stands in the log once, however long it goes on, and a minute's quiet later
-// once more.
+// The log says once what to do, however long it goes on, and once more after a quiet minute.
 func TestShedGoesOn(t *testing.T) {
 	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\n")
 	h.capacity = 1
@@ -88,10 +88,10 @@ func TestShedGoesOn(t *testing.T) {
 	for i := range 6 {
 		if i < 4 {
 			come()
-			want = append(want, " newcomers read 421 4.3.2 within ")
+			want = append(want, " more clients got 421 4.3.2 because ")
 		}
 		h.now = began + time.Duration(i+1)*(time.Minute+time.Second)
-		h.tick()
+		h.everySecond()
 	}
 	come("raise LimitNOFILE")
 	lines := h.said()
@@ -102,10 +102,12 @@ func TestShedGoesOn(t *testing.T) {
 	}
 }
 
-// The last descriptors are for those who need not wait.
+// The last descriptors are for clients that need not wait.
 func TestFull(t *testing.T) {
 	h := build(t, "greet_delay 30s stress=30s\n")
-	err := h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) { tx.Remember(netip.MustParsePrefix("127.8.0.2/32"), time.Hour) })
+	err := h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {
+		tx.Remember(netip.MustParsePrefix("127.8.0.2/32"), time.Hour)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +115,7 @@ func TestFull(t *testing.T) {
 	h.capacity = next(t) + 1
 	h.until("the stranger is refused", func() bool { return h.refused == 1 && h.held == 0 })
 	expect(t, stranger, "421 4.3.2 ")
-	if n := len(h.sessions()); n != 0 || h.logged("descriptors are taken") != 1 {
+	if n := len(h.sessions()); n != 0 || h.logged("descriptors are in use") != 1 {
 		t.Errorf("%d sessions; log: %q", n, h.lines)
 	}
 	known := h.guest("127.8.0.2")
@@ -125,8 +127,8 @@ func TestFull(t *testing.T) {
 	h.until("another stranger waits", func() bool { return h.held == 2 })
 }
 
-// Above the limit a newcomer takes the place of one who has had the time to read its reply, and of
-// no other.
+// Above the limit a new client gets the descriptor of a client that had time to read its reply, and
+// of no other.
 func TestLower(t *testing.T) {
 	for _, rested := range []bool{true, false} {
 		h := build(t, "greet_delay 0s\n")
@@ -142,7 +144,7 @@ func TestLower(t *testing.T) {
 		fd, from = h.taken()
 		h.capacity = fd
 		if h.now = h.draining.first.refused; rested {
-			h.now += leastTime
+			h.now += minReadTime
 		}
 		h.accepted(h.listeners[0], fd, from)
 		expect(t, bot, "554 5.5.1 ")
@@ -162,7 +164,7 @@ func TestLower(t *testing.T) {
 	}
 }
 
-// taken is the client that has come next, as the room accepts it.
+// taken accepts the next client as the room does.
 func (h *house) taken() (fd int, from syscall.Sockaddr) {
 	h.t.Helper()
 	fd, from, err := syscall.Accept4(h.listeners[0].fd, unix.SOCK_CLOEXEC)
@@ -172,7 +174,7 @@ func (h *house) taken() (fd int, from syscall.Sockaddr) {
 	return fd, from
 }
 
-// seen waits until what a client has done can be seen at our end.
+// seen waits until our end shows what a client has done.
 func seen(t *testing.T, fd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}

@@ -1,35 +1,40 @@
-// Package room serves many clients in one process, where the wrapper alone needs a process for
-// each: it holds the listening sockets, keeps all who wait, and starts an MTA only for those that
-// pass. What it decides is decided by [wrapper.Session], as for one client: same configuration,
-// ledger, log lines and verdicts.
+// Package room serves many clients in one process, where the wrapper alone needs one process for
+// each client. It holds the listening sockets and all waiting clients, and starts an MTA only for
+// the clients that pass. [wrapper.Session] decides about each client, as in a process with one
+// client: with the same configuration, ledger, log lines and verdicts.
 //
 // # The way of a client
 //
-//	accept     a batch from each socket                                            listener.go
-//	           without a descriptor: 421, and nothing more                         descriptors.go
-//	arrive     the first half of the decision                                      client.go
-//	wait       in the queue of its delay, until it speaks or leaves, or that is over
-//	           or until its network is blocked, or new rules allow or deny it        bar.go
-//	quiet      in the queue for a turn; known clients stand there too, at once     turn.go
-//	           which is fair: fewest MTAs first, by wider network, then by network turns.go, flow.go
-//	admit      the second half; so many a second, and no more than max_sessions
-//	start      fork and exec beside the loop; then the session is the MTA's        mta.go
-//	refuse     the reply, and a moment to read it                                  client.go
-//	           or to say QUIT; a denied one is talked to, perhaps                   hear.go
+//	accept     up to 64 clients from each socket                               listener.go
+//	           421 at once if no descriptor is free                            descriptors.go
+//	arrive     the first half of the decision                                  client.go
+//	wait       in the queue of its delay, until the client speaks or leaves,
+//	           until the delay is over (endDelay),
+//	           until its network is blocked or new rules allow or deny it      scan.go
+//	queueUp    wait for a turn; known clients come here at once                turn.go
+//	           fair: fewest MTAs first, by wider network, then by network      turns.go, flow.go
+//	admit      the second half of the decision; at most spawn_rate a second,
+//	           and at most max_sessions at a time
+//	requestMTA fork and exec beside the loop; mtaStarted gives the session to
+//	           the MTA; mtaExited ends it                                      mta.go
+//	           the room keeps the connection until the MTA has sent something  silent.go
+//	refuse     the reply, and a moment for the client to read it               client.go
+//	           or to say QUIT; some denied clients get a dialogue              hear.go
 //
-// # The room's own life
+// # The life of the room
 //
-//	start.go, reload.go, tick.go (once a second), end.go; replace.go: another program takes its place
+// start.go, reload.go, everysecond.go and end.go. At SIGUSR2, replace.go gives the room to another
+// program, and takeover.go is the other side of that.
 //
 // # What keeps it going
 //
-// One goroutine, the loop, has all the state: no locks. It waits for nothing but epoll_wait(2) and,
-// briefly, the ledger's lock. What may take longer is done beside it and reported by post: to start
-// an MTA, to read a configuration, to ask a new program whether it runs. Blocks are carried out by
-// a queue of package enforce. (Only at its start, and when somebody has taken the ledger away, does
-// it read /proc or make a file.) There is no timer for a client: delays are of few lengths, and in
-// a queue for each the first is the first to be due.
+// One goroutine, the loop, owns all state; so there are no locks. It blocks in epoll_wait(2) only
+// and, briefly, on the ledger's lock. Work that may take longer runs in other goroutines, which
+// report by [notices.post]: starting an MTA, reading a configuration, asking a new program whether
+// it can take over. A queue of package enforce carries out blocks. (At start, and when the ledger
+// has been taken away, the loop also reads /proc or makes a file.) No client has a timer: there are
+// few different delays, and the first client in the queue of a delay is the first whose delay ends.
 //
-// Clients' sockets are never made non-blocking, since their MTAs inherit them: what is read or
-// written here asks for that call alone not to wait.
+// Clients' sockets are never made non-blocking, because their MTAs inherit them: each read or write
+// here asks for non-blocking itself.
 package room

@@ -5,77 +5,76 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"sendwrap/wrapper/maillog"
 )
 
-// stage is how far the room is on its way.
+// stage is how far the room is on its way to its end.
 type stage uint8
 
 const (
 	open    stage = iota
-	closing       // nobody is let in any more; those who wait are told so
+	closing       // no client is let in; waiting clients are refused
 	over
 )
 
 const (
-	// closingTime bounds what is left to do when the room closes.
+	// closingTime is how long the shutdown may take.
 	closingTime = 10 * time.Second
 
-	// closingBatch is how many of those who wait are told in one round, so that the log, and
-	// everybody else's ledger, keep up.
+	// closingBatch is how many waiting clients are refused in one round, so that the log, and other
+	// users of the ledger, keep up.
 	closingBatch = 64
 )
 
-// shut lets nobody in any more, tells those who wait to come back later, and leaves those alone
-// that have an MTA.
-func (r *room) shut() {
+// beginShutdown stops accepting clients. Waiting clients will be refused; clients with an MTA do
+// not notice.
+func (r *room) beginShutdown() {
 	if r.stage != open {
 		return
 	}
 	r.stage, r.closeBy, r.replacement = closing, r.now+closingTime, nil
-	r.dismissed = r.countWaiting()
+	r.waiting = r.countWaiting()
 	r.manager.stopping()
 	r.pauseListening()
 }
 
-// advance takes the room a step on its way out, or into another program.
-func (r *room) advance() {
+// stepShutdown takes the next step of a shutdown or a replacement, or ends a room that is idle.
+func (r *room) stepShutdown() {
 	switch at := r.idleAt(); {
 	case r.stage == closing:
-		r.hush()
+		r.endDialogues()
 		left := closingBatch
-		for _, q := range r.waiting() {
+		for _, q := range r.waitingQueues() {
 			for c := range q.all {
 				if left--; left < 0 {
 					break
 				}
-				r.sendAway(c)
+				r.refuseBusy(c)
 			}
 		}
 		if left >= 0 && r.draining.len == 0 && r.mtas.starting == 0 || r.now >= r.closeBy {
 			r.stage = over
 		}
 	case r.replacing():
-		r.handOver()
+		r.tryHandover()
 	case at > 0 && r.now >= at:
-		if r.abandoned() {
-			r.keeps = true
-			r.warnf("the super-server that has started this room is gone: the room keeps the port and does not end "+
-				"by itself; to start the super-server again, end the room first (SIGTERM to process %d)", os.Getpid())
+		if r.superServerGone() {
+			r.keepsPort = true
+			r.warnf("the super-server that has started this room is gone: the room keeps the port "+
+				"and does not end by itself; to start the super-server again, end the room first "+
+				"(SIGTERM to process %d)", os.Getpid())
 			return
 		}
 		r.stage = over
 	}
 }
 
-// abandoned says whether the super-server that has started us, and would take the port back, has
-// ended: then our parent is another than it was. One that was started anew meanwhile could not
-// bind, as we have the port, and xinetd does not try again.
-func (r *room) abandoned() bool { return os.Getppid() != r.parent }
+// superServerGone reports whether the super-server that has started us has ended: then we have
+// another parent. It would have taken the port back. One that was restarted meanwhile could not
+// bind, since we have the port, and xinetd does not try again.
+func (r *room) superServerGone() bool { return os.Getppid() != r.parent }
 
-// sendAway tells a client that waits to come back later.
-func (r *room) sendAway(c *client) {
+// refuseBusy asks a waiting client to come back later.
+func (r *room) refuseBusy(c *client) {
 	passed := c.passed > 0
 	c.leave()
 	c.session.Dismiss(r.now-c.arrived, passed)
@@ -83,9 +82,9 @@ func (r *room) sendAway(c *client) {
 	r.refuse(c)
 }
 
-// waiting are the queues of those that have no MTA yet.
-func (r *room) waiting() []*queue {
-	queues := []*queue{&r.admitted, &r.turns.queue, &r.seeking}
+// waitingQueues are the queues of clients without an MTA.
+func (r *room) waitingQueues() []*queue {
+	queues := []*queue{&r.admitted, &r.turns.queue, &r.searching}
 	for _, q := range r.delays {
 		queues = append(queues, q)
 	}
@@ -93,7 +92,7 @@ func (r *room) waiting() []*queue {
 }
 
 func (r *room) countWaiting() (n int) {
-	for _, q := range r.waiting() {
+	for _, q := range r.waitingQueues() {
 		n += q.len
 	}
 	return n
@@ -101,76 +100,49 @@ func (r *room) countWaiting() (n int) {
 
 func (r *room) countServing() int { return len(r.mtas.running) + r.mtas.starting }
 
-// depart leaves a socket that goes back to a super-server as we got it, and the last lines in the
-// log. One that was ours, or is a service manager's, may be another room's as well, which a
-// blocking socket would hold up.
-func (r *room) depart() {
+// finish gives a super-server its socket back as we got it, and writes what is left to write. Our
+// own socket, or a service manager's, stays non-blocking: another room may use it, too, and would
+// block in accept(2).
+func (r *room) finish() {
 	if r.Idle {
 		for _, l := range r.listeners {
 			_ = unix.SetNonblock(l.fd, !l.blocking)
 		}
 	}
-	r.payLast()
-	r.closeQueue()
+	r.writeLastStrikes()
+	r.closeEnforce()
 	reason := "idle"
 	if r.closeBy > 0 {
 		reason = "signal"
 	}
-	r.logStop(reason, r.dismissed)
+	r.logStop(reason, r.waiting)
 	r.flushLog()
 }
 
-// logStart logs where the room serves.
-func (r *room) logStart() {
-	line := maillog.NewLine("START")
-	for _, at := range Addresses(r.Sockets) {
-		line.Addr("server", at)
-	}
-	_ = r.log.Log().Write(maillog.Info, line.Str("file", r.File).String())
-}
-
-// logStop logs why the room ends, how many of those that waited it has sent away, and how many
-// sessions go on without it.
-func (r *room) logStop(reason string, waited int) {
-	line := maillog.NewLine("STOP").Str("reason", reason).Int("waiting", waited)
-	line.Int("serving", r.countServing())
-	_ = r.log.Log().Write(maillog.Info, line.String())
-}
-
-// payLast writes down the offences that are not written yet, within a bounded number of tries,
-// before this program ends.
-func (r *room) payLast() {
+// writeLastStrikes writes the offences that the ledger does not have yet, before this program ends.
+// It gives up after 50 tries.
+func (r *room) writeLastStrikes() {
 	for n := 0; r.door.Owes() && n < 50; n++ {
 		if n > 0 {
 			time.Sleep(20 * time.Millisecond)
 		}
-		r.payStrikes()
+		r.writeStrikes()
 	}
 }
 
-// closeQueue gives the blocks that are yet to be carried out a moment for it.
-func (r *room) closeQueue() {
+// closeEnforce gives pending blocks a moment to be carried out.
+func (r *room) closeEnforce() {
 	closed := make(chan struct{})
 	go func() {
 		r.enforce.Close()
 		close(closed)
 	}()
 	for {
-		r.reap() // what the queue may be waiting for
+		r.reap() // the queue may wait for a child
 		select {
 		case <-closed:
 			return
 		case <-time.After(5 * time.Millisecond):
 		}
-	}
-}
-
-// flushLog gives the log a moment to take what is left.
-func (r *room) flushLog() {
-	for range 100 {
-		if r.log.Flush() == 0 {
-			return
-		}
-		time.Sleep(time.Millisecond)
 	}
 }

@@ -14,12 +14,13 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// A room with thousands who wait closes in steps, and everybody is told.
+// A room with thousands of waiting clients closes in steps, and every client gets its reply.
 func TestShut(t *testing.T) {
 	const clients, most = 2000, 100
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*clients+200 {
-		lab.Need(t, fmt.Sprintf("RLIMIT_NOFILE is %d, %v: raise it to %d", limit.Cur, err, 2*clients+200))
+		lab.Need(t, fmt.Sprintf("RLIMIT_NOFILE is %d, %v: raise it to %d", limit.Cur, err,
+			2*clients+200))
 	}
 	h := build(t, slow)
 	ends := h.appear(clients)
@@ -27,17 +28,17 @@ func TestShut(t *testing.T) {
 	if h.held != clients {
 		t.Fatalf("%d wait: %q", h.held, h.lines)
 	}
-	h.shut()
+	h.beginShutdown()
 	if h.closeBy != h.now+closingTime {
 		t.Errorf("the room closes within %v; want %v", h.closeBy-h.now, closingTime)
 	}
 	h.closeBy += time.Hour // what it can do by then is the machine's affair
-	told := 0
+	refused := 0
 	h.until("it is over", func() bool {
-		if n := h.refused - told; n > most {
-			t.Fatalf("%d are told at once", n)
+		if n := h.refused - refused; n > most {
+			t.Fatalf("%d are refused at once", n)
 		}
-		told = h.refused
+		refused = h.refused
 		return h.stage == over
 	})
 	for i, fd := range ends {
@@ -46,7 +47,8 @@ func TestShut(t *testing.T) {
 		}
 	}
 	if n := h.logged("BUSY ", "reply=421"); n != clients || h.held > 0 || h.refused != clients {
-		t.Errorf("%d in the log, %d held, %d refused; want %d, 0, %[4]d", n, h.held, h.refused, clients)
+		t.Errorf("%d in the log, %d held, %d refused; want %d, 0, %[4]d", n, h.held, h.refused,
+			clients)
 	}
 	if n := len(h.sessions()); n > 0 {
 		t.Errorf("%d sessions are left", n)
@@ -58,7 +60,7 @@ func TestShutLate(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.guest("127.8.0.1")
 	h.until("an MTA is on its way", func() bool { return h.mtas.starting == 1 })
-	h.shut()
+	h.beginShutdown()
 	if h.round(); h.stage != closing {
 		t.Fatalf("stage %d although an MTA is on its way", h.stage)
 	}
@@ -68,21 +70,21 @@ func TestShutLate(t *testing.T) {
 	}
 }
 
-// Where nothing is enforced, one who is sent away as the room closes is not served all the same.
+// A client that is refused because the room closes is not served, even in observe mode.
 func TestShutObserving(t *testing.T) {
 	h := build(t, slow+"mode observe\n")
 	c := h.guest("127.8.0.1")
 	h.until("it waits", func() bool { return h.held == 1 })
-	h.shut()
+	h.beginShutdown()
 	h.until("the room is closed", func() bool { return h.stage == over })
 	expect(t, c, "421 4.3.2 ")
-	if h.logged("BUSY ", "mode=observe", "reply=421") != 1 || h.mtas.numbered > 0 {
-		t.Errorf("%d MTAs started; log: %q", h.mtas.numbered, h.lines)
+	if h.logged("BUSY ", "mode=observe", "reply=421") != 1 || h.mtas.jobCount > 0 {
+		t.Errorf("%d MTAs started; log: %q", h.mtas.jobCount, h.lines)
 	}
 }
 
 // Only a socket that goes back to a super-server becomes blocking again, and only if it was.
-func TestDepart(t *testing.T) {
+func TestFinish(t *testing.T) {
 	for _, tt := range []struct{ idle, blocking, want bool }{
 		{idle: true, blocking: true, want: true},
 		{idle: true, blocking: false, want: false},
@@ -111,7 +113,7 @@ func TestDepart(t *testing.T) {
 		if blocks() {
 			t.Error("the socket blocks in the room")
 		}
-		if r.depart(); blocks() != tt.want {
+		if r.finish(); blocks() != tt.want {
 			t.Errorf("idle %v, blocking before %v: blocking %v", tt.idle, tt.blocking, blocks())
 		}
 	}

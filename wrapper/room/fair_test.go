@@ -13,7 +13,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// oneTurn is the next MTA to be started.
+// oneTurn returns the next MTA to be started.
 func (h *house) oneTurn() job {
 	h.t.Helper()
 	h.nextTurns()
@@ -27,7 +27,7 @@ func (h *house) oneTurn() job {
 
 func (j job) from() string { return j.client.session.Client.Addr().String() }
 
-// starts are the next so many that get an MTA, in their order. None of them ends.
+// starts returns the next n clients that get an MTA, in order. None of their MTAs ends.
 func (h *house) starts(n int) (from []string) {
 	h.t.Helper()
 	for range n {
@@ -37,15 +37,14 @@ func (h *house) starts(n int) (from []string) {
 	return from
 }
 
-// waitFor has so many wait for their turn, which does not come.
+// waitFor lets n clients wait for their turn, which does not come.
 func (h *house) waitFor(n int) {
 	h.t.Helper()
 	h.noTurns()
 	h.until("they wait for their turn", func() bool { return h.turns.len == n })
 }
 
-// Two hosts with fifty clients each have their turns alternately, in the order in which their
-// clients came.
+// Two hosts with fifty clients each take turns, and the clients of each are served in their order.
 func TestTwoHosts(t *testing.T) {
 	const each = 50
 	h := build(t, "greet_delay 0s\nspawn_rate 1\n")
@@ -64,8 +63,8 @@ func TestTwoHosts(t *testing.T) {
 	}
 }
 
-// A known client and a newcomer of another network are the next two that get an MTA, whatever crowd
-// of a wider network waits: also in the program that takes over.
+// A known client and a newcomer of another network are the next two to get an MTA, however large
+// the waiting crowd of a wider network is. The same holds after a handover.
 func TestBeforeTheCrowd(t *testing.T) {
 	const networks, each = 150, 2
 	h := build(t, "greet_delay 0s\nclient_conns 0\nspawn_rate 1\n")
@@ -77,7 +76,7 @@ func TestBeforeTheCrowd(t *testing.T) {
 	h.waitFor(networks * each)
 	for range 3 {
 		j := h.oneTurn()
-		if h.started(j, child(t, true), nil); !crowd.Contains(netip.MustParseAddr(j.from())) {
+		if h.mtaStarted(j, child(t, true), nil); !crowd.Contains(netip.MustParseAddr(j.from())) {
 			t.Fatalf("%s is started", j.from())
 		}
 	}
@@ -99,7 +98,7 @@ func TestBeforeTheCrowd(t *testing.T) {
 	}
 }
 
-// remember has an address be known from now on.
+// remember makes an address known.
 func (h *house) remember(from string) {
 	h.t.Helper()
 	if err := h.door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
@@ -109,15 +108,14 @@ func (h *house) remember(from string) {
 	}
 }
 
-// sessionsMost is another max_sessions, as if the configuration had been read anew.
+// sessionsMost sets max_sessions, as a reload would.
 func (h *house) sessionsMost(n int) {
 	c := *h.door.Config
 	c.MaxSessions = n
 	h.door.Config = &c
 }
 
-// The same where all sessions are taken, by MTAs of the crowd that stay: each that ends makes place
-// for the next.
+// The same if MTAs of the crowd have all places: each place that becomes free goes to the next.
 func TestBeforeTheCrowdWhenFull(t *testing.T) {
 	const most, networks, each = 3, 150, 2
 	h := build(t, fmt.Sprintf(
@@ -136,7 +134,8 @@ func TestBeforeTheCrowdWhenFull(t *testing.T) {
 	served := func(n int) []string {
 		t.Helper()
 		h.until("the MTAs of some run", func() bool {
-			return h.logged("PASS client=")+h.logged("KNOWN client=") >= n && len(h.mtas.running) == most
+			return h.logged("PASS client=")+h.logged("KNOWN client=") >= n &&
+				len(h.mtas.running) == most
 		})
 		return slices.DeleteFunc(slices.Clone(h.lines), func(line string) bool {
 			return !strings.HasPrefix(line, "PASS ") && !strings.HasPrefix(line, "KNOWN ")
@@ -167,10 +166,10 @@ func TestBeforeTheCrowdWhenFull(t *testing.T) {
 	}
 }
 
-// Where as many sessions as may be are others', all who wait are told no: few at a time, and the
-// loop sleeps meanwhile. When one of these ends, it is somebody's turn.
-func TestTurnsToldNo(t *testing.T) {
-	const networks = 4 * mostTold
+// If other processes have all places, every waiting network is set aside, a few at a time, and the
+// loop sleeps in between. When one of those sessions ends, a client has its turn.
+func TestTurnsRefused(t *testing.T) {
+	const networks = 4 * maxRefusals
 	h := build(t, "greet_delay 0s\nspawn_rate 1000\nmax_sessions 1\n")
 	h.noTurns()
 	h.guests(networks)
@@ -192,12 +191,12 @@ func TestTurnsToldNo(t *testing.T) {
 		tx.Serve(served)
 	})
 	h.mtas.retry = 0
-	h.tickAt, h.barring.lookAt = h.now+time.Minute, h.now+time.Minute
-	for n := 1; n < networks/mostTold; n++ {
+	h.nextSecond, h.scan.lookAt = h.now+time.Minute, h.now+time.Minute
+	for n := 1; n < networks/maxRefusals; n++ {
 		h.admit()
 		h.admit()
-		if len(h.turns.aside) != n*mostTold || h.mtas.numbered > 0 {
-			t.Errorf("%d are told no, %d started", len(h.turns.aside), h.mtas.numbered)
+		if len(h.turns.aside) != n*maxRefusals || h.mtas.jobCount > 0 {
+			t.Errorf("%d are set aside, %d started", len(h.turns.aside), h.mtas.jobCount)
 		}
 		if p := h.pause(); p != retryTurn {
 			t.Errorf("the loop sleeps for %v; want %v", p, retryTurn)
@@ -205,13 +204,13 @@ func TestTurnsToldNo(t *testing.T) {
 		h.now += retryTurn
 	}
 	inLedger(func(tx *ledger.Tx) { tx.Leave(served) })
-	h.until("one of them is started", func() bool { return h.mtas.numbered > 0 })
-	if h.round(); h.mtas.numbered != 1 || h.turns.len != networks-1 {
-		t.Errorf("%d are started, %d wait", h.mtas.numbered, h.turns.len)
+	h.until("one of them is started", func() bool { return h.mtas.jobCount > 0 })
+	if h.round(); h.mtas.jobCount != 1 || h.turns.len != networks-1 {
+		t.Errorf("%d are started, %d wait", h.mtas.jobCount, h.turns.len)
 	}
 }
 
-// When more wait than a second suffices for, starts come evenly.
+// If more clients wait than one second can serve, starts are spread evenly.
 func TestTurnsEvenly(t *testing.T) {
 	const rate = 100
 	h := build(t, fmt.Sprintf("greet_delay 0s\nspawn_rate %d\n", rate))
@@ -219,21 +218,21 @@ func TestTurnsEvenly(t *testing.T) {
 	h.guests(rate + 5)
 	h.waitFor(rate + 5)
 	h.mtas.retry = 0
-	if h.admit(); h.mtas.numbered != rate/parts {
-		t.Errorf("%d are started at once; want %d", h.mtas.numbered, rate/parts)
+	if h.admit(); h.mtas.jobCount != rate/crowdParts {
+		t.Errorf("%d are started at once; want %d", h.mtas.jobCount, rate/crowdParts)
 	}
-	if p := h.pause(); p > time.Second/parts {
-		t.Errorf("the next start is in %v; want %v at most", p, time.Second/parts)
+	if p := h.pause(); p > time.Second/crowdParts {
+		t.Errorf("the next start is in %v; want %v at most", p, time.Second/crowdParts)
 	}
 	for h.turns.len >= rate {
 		h.turns.first.leave()
 	}
-	if h.admit(); h.mtas.numbered != maxStarting {
-		t.Errorf("%d are started then; want %d", h.mtas.numbered, maxStarting)
+	if h.admit(); h.mtas.jobCount != maxStarting {
+		t.Errorf("%d are started then; want %d", h.mtas.jobCount, maxStarting)
 	}
 }
 
-// Nothing is left of a network whose clients are gone, whatever has become of them.
+// Nothing is left of a network when its clients are gone, however they went.
 func TestTurnsForget(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.begin()
@@ -260,7 +259,7 @@ func TestTurnsForget(t *testing.T) {
 			t.Errorf("%v has had an MTA", prefix)
 		}
 	}
-	h.turns.begin(h.now + servedTime)
+	h.turns.beginRound(h.now + servedTime)
 	if n := len(h.turns.networks) + len(h.turns.wider); n > 0 {
 		t.Errorf("%d networks are left", n)
 	}

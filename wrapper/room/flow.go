@@ -2,8 +2,8 @@ package room
 
 import "net/netip"
 
-// class is what goes before fairness: a known client does not wait behind a stranger, and one that
-// is trusted, for which the last places are, not behind those that are known for one wait.
+// class goes before fairness: a known client does not wait behind a stranger, and a trusted client,
+// for which the last places are kept, does not wait behind one that is known for a single wait.
 type class uint8
 
 const (
@@ -13,28 +13,28 @@ const (
 	classes
 )
 
-// flow is a network that has clients in turns, or MTAs: one as clients are counted, the wider
-// network that holds it, or the root, which holds all. Of two flows that one is first which has
-// fewer MTAs, and of those with as many the one that had its last turn, or began to wait, before.
+// flow is a network that has clients in turns, or MTAs: a network as clients are counted, the wider
+// network around it, or the root, which holds all. The flow with fewer MTAs goes first; of two with
+// equally many, the one whose last turn, or whose entry into the line, was earlier.
 type flow struct {
-	network netip.Prefix
-	up      *flow  // nil: the root
-	held    int32  // flows that it holds
-	mtas    int32  // under way, and started of late
-	turn    uint64 // as turns number them
-	lines   [classes]line
+	network  netip.Prefix
+	up       *flow  // the flow around it; nil: the root
+	held     int32  // flows in it
+	mtas     int32  // under way, and recent starts
+	lastTurn uint64 // its number among all turns
+	lines    [classes]line
 }
 
-// line is who waits in a flow, of a class: clients, or the flows that it holds.
+// line is what waits in a flow, of one class: clients, or flows.
 type line struct {
 	first, last *client // in the order in which they came
-	flows       []*flow // a heap: the one that is first is at 0
-	at          int32   // where the flow itself is in the line of the one above, from 1; 0: nowhere
+	flows       []*flow // a heap: the first is at 0
+	at          int32   // its place in the line of the flow around it, from 1; 0: none
 	aside       bool    // there was no place for its next client
 }
 
-// stands says whether the flow waits in a line.
-func (f *flow) stands() bool {
+// inLine reports whether the flow waits in a line.
+func (f *flow) inLine() bool {
 	for of := range classes {
 		if f.lines[of].at > 0 {
 			return true
@@ -43,8 +43,8 @@ func (f *flow) stands() bool {
 	return false
 }
 
-// holds says whether it has clients that wait.
-func (f *flow) holds() bool {
+// hasClients reports whether clients wait in the flow itself.
+func (f *flow) hasClients() bool {
 	for of := range classes {
 		if f.lines[of].first != nil {
 			return true
@@ -57,14 +57,14 @@ func (f *flow) before(g *flow) bool {
 	if f.mtas != g.mtas {
 		return f.mtas < g.mtas
 	}
-	return f.turn < g.turn
+	return f.lastTurn < g.lastTurn
 }
 
 // add puts a flow into the line.
 func (l *line) add(f *flow, of class) {
 	l.flows = append(l.flows, f)
 	l.put(f, len(l.flows)-1, of)
-	l.settle(f, of)
+	l.fix(f, of)
 }
 
 // drop takes a flow out of the line.
@@ -76,7 +76,7 @@ func (l *line) drop(f *flow, of class) {
 	f.lines[of].at = 0
 	if last != f {
 		l.put(last, i, of)
-		l.settle(last, of)
+		l.fix(last, of)
 	}
 }
 
@@ -85,8 +85,8 @@ func (l *line) put(f *flow, i int, of class) {
 	f.lines[of].at = int32(i) + 1
 }
 
-// settle moves a flow to where it belongs by now.
-func (l *line) settle(f *flow, of class) {
+// fix moves a flow to its place in the heap after it has changed.
+func (l *line) fix(f *flow, of class) {
 	i := int(f.lines[of].at) - 1
 	for i > 0 && f.before(l.flows[(i-1)/2]) {
 		l.put(l.flows[(i-1)/2], i, of)
@@ -106,24 +106,24 @@ func (l *line) settle(f *flow, of class) {
 	l.put(f, i, of)
 }
 
-// settle moves the flow in the lines in which it stands.
-func (f *flow) settle() {
+// fix moves the flow to its place in the lines in which it waits.
+func (f *flow) fix() {
 	for of := range classes {
 		if f.lines[of].at > 0 {
-			f.up.lines[of].settle(f, of)
+			f.up.lines[of].fix(f, of)
 		}
 	}
 }
 
-// charge counts n more MTAs in the flow, and in those above.
-func (f *flow) charge(n int32) {
+// addMTAs counts n more MTAs in the flow and in those around it.
+func (f *flow) addMTAs(n int32) {
 	for ; f.up != nil; f = f.up {
 		f.mtas += n
-		f.settle()
+		f.fix()
 	}
 }
 
-// push lets a client wait behind those of the same network and class.
+// push lets a client wait behind the others in the line.
 func (l *line) push(c *client) {
 	c.before, c.after = l.last, nil
 	if l.last == nil {

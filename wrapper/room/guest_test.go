@@ -16,13 +16,13 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// slow is a greet delay that is not over within a test, on a machine however slow.
+// slow is a greet delay that does not end within a test, even on a slow machine.
 const (
 	slow      = "greet_delay 290s stress=290s\n"
 	longDelay = 290 * time.Second
 )
 
-// guest is a client that connects from an address.
+// guest connects a client from an address.
 func (h *house) guest(from string) *net.TCPConn {
 	h.t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: lab.Patience}
@@ -34,7 +34,7 @@ func (h *house) guest(from string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// guests are so many, each from an address of its own.
+// guests connects n clients, each from an address of its own.
 func (h *house) guests(n int) (all []*net.TCPConn) {
 	h.t.Helper()
 	for i := range n {
@@ -56,19 +56,20 @@ func (h *house) appear(n int) (ends []int) {
 		}
 		h.t.Cleanup(func() { unix.Close(pair[1]) })
 		ends = append(ends, pair[1])
-		h.arrive(wrapper.Connection{FD: pair[0], Client: netip.AddrPortFrom(netip.MustParseAddr(address(i)), 1025)})
+		h.arrive(wrapper.Connection{FD: pair[0],
+			Client: netip.AddrPortFrom(netip.MustParseAddr(address(i)), 1025)})
 	}
 	return ends
 }
 
-// hears is what has come to a client's end, without waiting for more.
+// hears returns what a client has received so far.
 func hears(fd int) string {
 	var b [512]byte
 	n, _, _ := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
 	return string(b[:max(0, n)])
 }
 
-// expect is what a client must hear next.
+// expect fails unless this is what a client receives next.
 func expect(t *testing.T, c net.Conn, want string) {
 	t.Helper()
 	var b [512]byte
@@ -78,17 +79,18 @@ func expect(t *testing.T, c net.Conn, want string) {
 	}
 }
 
-// sessions are those that the ledger counts.
+// sessions returns those that the ledger counts.
 func (h *house) sessions() (all []ledger.LiveSession) {
 	h.t.Helper()
-	if err := h.door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { all = t.Sessions() }); err != nil {
+	if err := h.door.Ledger.Do(ledger.Now(),
+		func(t *ledger.Tx) { all = t.Sessions() }); err != nil {
 		h.t.Fatal(err)
 	}
 	return all
 }
 
-// child is a process of ours, as an MTA is. It says nothing, and lives until it is killed, or for
-// no time.
+// child starts a child process, as an MTA is. It prints nothing, and runs until it is killed or
+// exits at once.
 func child(t *testing.T, lives bool) (pid int) {
 	t.Helper()
 	argv := []string{"/bin/sleep", "0"}
@@ -106,7 +108,7 @@ func child(t *testing.T, lives bool) (pid int) {
 	return p.Pid
 }
 
-// ended waits until a child has ended, and leaves that to whoever asks for it.
+// ended waits until a child has exited, and does not reap it.
 func ended(t *testing.T, pid int) {
 	t.Helper()
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {

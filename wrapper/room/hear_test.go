@@ -13,7 +13,7 @@ import (
 
 const denyAll = "deny 127.0.0.0/8\n"
 
-// reads is what a client reads up to now and a moment on, while the room goes on: lines, less CRLF.
+// reads returns the lines that a client receives up to now and for a moment, without CRLF.
 func (h *house) reads(c *net.TCPConn, n int) (lines []string) {
 	h.t.Helper()
 	done := make(chan []string, 1)
@@ -41,7 +41,7 @@ func (h *house) reads(c *net.TCPConn, n int) (lines []string) {
 	return lines
 }
 
-// says has a client say something and read n lines, which must begin so; EOF is the end.
+// says lets a client send something and read lines, which must begin as wanted; EOF is the end.
 func (h *house) says(c *net.TCPConn, text string, want ...string) {
 	h.t.Helper()
 	fmt.Fprint(c, text)
@@ -53,12 +53,12 @@ func (h *house) says(c *net.TCPConn, text string, want ...string) {
 	}
 }
 
-// A denied client is talked to, and costs a descriptor until that is over.
+// A denied client gets a dialogue, and keeps its descriptor until that is over.
 func TestTalk(t *testing.T) {
 	h := build(t, denyAll+"on_denied talk\n")
 	c := h.guest("127.8.0.1")
 	h.says(c, "", "220 ")
-	if h.talking.len != 1 || h.held != 1 || len(h.sessions()) != 0 || h.mtas.numbered != 0 {
+	if h.talking.len != 1 || h.held != 1 || len(h.sessions()) != 0 || h.mtas.jobCount != 0 {
 		t.Errorf("%d talked to, %d held, %d counted", h.talking.len, h.held, len(h.sessions()))
 	}
 	if h.logged("DENIED client=[127.8.0.1]", "reply=550") != 1 {
@@ -74,7 +74,7 @@ func TestTalk(t *testing.T) {
 	}
 }
 
-// One that waits is talked to as well, once new rules deny it.
+// A waiting client gets a dialogue, too, when new rules deny it.
 func TestTalkInTheMidst(t *testing.T) {
 	h := build(t, slow+"teaser hello\n")
 	c := h.guest("127.8.0.1")
@@ -89,8 +89,8 @@ func TestTalkInTheMidst(t *testing.T) {
 	}
 }
 
-// Clients that are heard have their verdict: no other ledger counts them, and no block tells them
-// another.
+// Clients in a dialogue have their verdict: another ledger does not count them, and a new block
+// does not refuse them again.
 func TestHeardAreNoSessions(t *testing.T) {
 	h := build(t, slow+"deny 127.8.0.1\non_denied talk\nclient_rate 1/1h\n")
 	talked, waits := h.guest("127.8.0.1"), h.guest("127.8.0.2")
@@ -99,10 +99,10 @@ func TestHeardAreNoSessions(t *testing.T) {
 	parts := h.guest("127.8.0.2")
 	h.says(talked, "", "220 ")
 	h.says(parts, "", "421 4.7.0 ")
-	later(&h.parting, -time.Hour) // however slow the machine is
+	later(&h.awaitingQuit, -time.Hour) // however slow the machine is
 	later(&h.talking, -time.Hour)
-	if h.talking.len != 1 || h.parting.len != 1 {
-		t.Fatalf("%d are talked to, %d may say QUIT", h.talking.len, h.parting.len)
+	if h.talking.len != 1 || h.awaitingQuit.len != 1 {
+		t.Fatalf("%d are talked to, %d may say QUIT", h.talking.len, h.awaitingQuit.len)
 	}
 	h.changeLedger()
 	if n := len(h.sessions()); n != 2 {
@@ -119,7 +119,7 @@ func TestHeardAreNoSessions(t *testing.T) {
 	expect(t, waits, "421 4.7.1 ")
 }
 
-// Half a minute is enough to talk, two seconds to say QUIT.
+// A dialogue ends after half a minute, the wait for QUIT after two seconds.
 func TestHeardFor(t *testing.T) {
 	for _, tt := range []struct {
 		conf  string
@@ -134,12 +134,12 @@ func TestHeardFor(t *testing.T) {
 		h.until("it is refused", func() bool { return h.refused == 1 })
 		q := &h.talking
 		if tt.conf == "" {
-			q = &h.parting
+			q = &h.awaitingQuit
 		}
 		if q.len != 1 || q.first.due != q.first.refused+tt.long {
 			t.Fatalf("%q: %d are heard, for %v", tt.conf, q.len, q.first.due-q.first.refused)
 		}
-		h.tickAt = 0
+		h.nextSecond = 0
 		if p := h.pause(); p < 0 || p > tt.long {
 			t.Errorf("%q: the room sleeps for %v", tt.conf, p)
 		}
@@ -164,8 +164,8 @@ func prefixes(got, want []string) bool {
 	return true
 }
 
-// A client that is refused in place of the greeting, and has not attacked, is answered until it
-// says QUIT.
+// A client that gets the refusal as its greeting, and has not spoken early, is heard until it says
+// QUIT.
 func TestQuit(t *testing.T) {
 	for _, tt := range []struct{ conf, greeting, answer string }{
 		{denyAll, "554 5.7.1 ", "503 5.5.1 "},
@@ -178,7 +178,7 @@ func TestQuit(t *testing.T) {
 		h.until("the first is here", func() bool { return h.held == 1 })
 		c := h.guest("127.8.0.1")
 		h.says(c, "", tt.greeting)
-		later(&h.parting, -time.Hour) // however slow the machine is
+		later(&h.awaitingQuit, -time.Hour) // however slow the machine is
 		h.says(c, "EHLO x\r\n", tt.answer)
 		h.says(c, "QUIT\r\n", "221 ", "EOF")
 	}
@@ -193,18 +193,19 @@ func TestAttackersAreNotHeard(t *testing.T) {
 	h.block("127.8.0.2/32")
 	h.guest("127.8.0.2")
 	h.until("the other is", func() bool { return h.refused == 2 })
-	if h.parting.len+h.talking.len != 0 || h.logged("PREGREET") != 1 || h.logged("BLOCKED") != 1 {
-		t.Errorf("%d are heard; log: %q", h.parting.len, h.lines)
+	if h.awaitingQuit.len+h.talking.len != 0 || h.logged("PREGREET") != 1 ||
+		h.logged("BLOCKED") != 1 {
+		t.Errorf("%d are heard; log: %q", h.awaitingQuit.len, h.lines)
 	}
 }
 
-// In a flood no client is waited for, and of those who are denied so many are talked to. The others
-// read 554.
+// In a flood the room waits for no QUIT, and only maxTalking denied clients get a dialogue. The
+// others get 554.
 func TestHeardAreFew(t *testing.T) {
 	h := build(t, denyAll)
-	h.appear(3 * maxParting)
-	if h.parting.len != maxParting || h.draining.len != 2*maxParting {
-		t.Errorf("%d may say QUIT, %d read their replies", h.parting.len, h.draining.len)
+	h.appear(3 * maxAwaitingQuit)
+	if h.awaitingQuit.len != maxAwaitingQuit || h.draining.len != 2*maxAwaitingQuit {
+		t.Errorf("%d may say QUIT, %d read their replies", h.awaitingQuit.len, h.draining.len)
 	}
 
 	h = build(t, denyAll+"on_denied talk\ncount_by 8 64\n") // all are of one network
@@ -215,8 +216,8 @@ func TestHeardAreFew(t *testing.T) {
 
 	h = build(t, denyAll+"on_denied talk\n")
 	ends := h.appear(maxTalking + 3)
-	if h.talking.len != maxTalking || h.parting.len != 3 {
-		t.Errorf("%d are talked to, %d may say QUIT", h.talking.len, h.parting.len)
+	if h.talking.len != maxTalking || h.awaitingQuit.len != 3 {
+		t.Errorf("%d are talked to, %d may say QUIT", h.talking.len, h.awaitingQuit.len)
 	}
 	for i, fd := range ends {
 		want := "220 "
@@ -229,13 +230,13 @@ func TestHeardAreFew(t *testing.T) {
 	}
 }
 
-// Where descriptors are short no client is heard; one that is makes room.
+// No client is heard while descriptors are short, and a dialogue gives its descriptor up.
 func TestHeardGiveWay(t *testing.T) {
 	for _, conf := range []string{denyAll, denyAll + "on_denied talk\n"} {
 		h := build(t, conf)
 		h.capacity = 2*next(t) + 2
 		h.appear(8)
-		heard := h.talking.len + h.parting.len
+		heard := h.talking.len + h.awaitingQuit.len
 		if heard == 0 || heard == 8 {
 			t.Fatalf("%q: %d are heard", conf, heard)
 		}
@@ -243,20 +244,20 @@ func TestHeardGiveWay(t *testing.T) {
 		fd, from := h.taken()
 		h.capacity = fd
 		h.accepted(h.listeners[0], fd, from)
-		if h.talking.len+h.parting.len > 0 {
-			t.Errorf("%q: %d are heard still", conf, h.talking.len+h.parting.len)
+		if h.talking.len+h.awaitingQuit.len > 0 {
+			t.Errorf("%q: %d are heard still", conf, h.talking.len+h.awaitingQuit.len)
 		}
 	}
 }
 
-// The poller has no more to tell of a client that is no longer heard, whatever it sends: the loop
-// would spin.
+// The poller reports nothing about a client after its dialogue, whatever it sends: otherwise the
+// loop would spin.
 func TestUnheard(t *testing.T) {
 	h := build(t, denyAll)
 	c := h.guest("127.8.0.1")
 	h.until("it is refused", func() bool { return h.refused == 1 })
-	place := h.parting.first.session.FD
-	h.hush()
+	place := h.awaitingQuit.first.session.FD
+	h.endDialogues()
 	fmt.Fprint(c, "NOOP\r\n")
 	seen(t, place)
 	events, err := h.poller.wait(0)
@@ -270,21 +271,22 @@ func TestUnheard(t *testing.T) {
 	}
 }
 
-// Clients that are heard hold up neither the end of the room nor another program.
+// Dialogues delay neither the end of the room nor a handover.
 func TestHeardHoldUpNothing(t *testing.T) {
 	h := build(t, denyAll+"on_denied talk\n")
 	ends := h.appear(3)
-	h.shut()
+	h.beginShutdown()
 	h.until("it is over", func() bool { return h.stage == over })
 	for _, fd := range ends {
-		if got := hears(fd); !strings.HasPrefix(got, "220 ") || !strings.Contains(got, "\r\n421 4.7.0 ") {
+		if got := hears(fd); !strings.HasPrefix(got, "220 ") ||
+			!strings.Contains(got, "\r\n421 4.7.0 ") {
 			t.Errorf("a client reads %q", got)
 		}
 	}
 	h = build(t, denyAll+"on_denied talk\n")
 	ends = h.appear(3)
 	h.replacement = &replacement{"/nonexistent", h.now}
-	h.handOver()
+	h.tryHandover()
 	for _, fd := range ends {
 		if got := hears(fd); !strings.Contains(got, "\r\n421 4.7.0 ") {
 			t.Errorf("a client reads %q", got)
@@ -294,7 +296,7 @@ func TestHeardHoldUpNothing(t *testing.T) {
 		t.Errorf("%d are talked to, %d read their replies", h.talking.len, h.draining.len)
 	}
 	h.appear(1)
-	if h.talking.len+h.parting.len != 0 {
+	if h.talking.len+h.awaitingQuit.len != 0 {
 		t.Error("one is heard while the program is replaced")
 	}
 }

@@ -7,40 +7,39 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// reopenEvery is how often a ledger is tried that cannot be opened.
+// reopenEvery is how often the room tries to open a ledger that could not be opened.
 const reopenEvery = time.Minute
 
-// tickLedger sees to it that the room and the file agree. All that is in the room stands in the
-// ledger under our pid and is believed as long as we live, so that what we could not take back
-// would stand there for ever.
-func (r *room) tickLedger() {
+// checkLedger makes the ledger agree with the room. The room's sessions are in the ledger under our
+// pid, and count as long as we live: one that we could not end there would count for ever.
+func (r *room) checkLedger() {
 	d := r.door
 	switch {
 	case r.unconfigured != nil:
 	case d.Ledger == nil && r.now >= r.reopenAt, d.Ledger != nil && d.Ledger.Replaced():
 		r.changeLedger()
 	case d.Ledger != nil && d.Owing():
-		r.settle()
+		r.resyncLedger()
 	}
-	r.payStrikes()
+	r.writeStrikes()
 }
 
-// payStrikes writes down offences that could not be written when they happened.
-func (r *room) payStrikes() {
+// writeStrikes writes the offences that could not be written when they happened.
+func (r *room) writeStrikes() {
 	for _, s := range r.door.Settle() {
-		r.began(s)
+		r.enforceBlock(s)
 	}
 }
 
 func (r *room) openLedger() {
 	r.door.OpenLedger()
-	if r.door.Ledger == nil { // one that is lost later on is opened anew at once
+	if r.door.Ledger == nil { // one that is lost later is opened again at once
 		r.reopenAt = r.now + reopenEvery
 	}
 }
 
-// adopt looks for the MTAs that a room before us had started when it was killed, and could not tell
-// the ledger of.
+// adopt looks for MTAs that an earlier room had started when it was killed, before the ledger knew
+// about them.
 func (r *room) adopt() {
 	orphans := r.door.Orphans()
 	if len(orphans) == 0 {
@@ -52,28 +51,27 @@ func (r *room) adopt() {
 	}
 }
 
-// changeLedger opens the ledger that the configuration names, in place of another or none, and
-// counts everybody there.
+// changeLedger opens the ledger that the configuration names, in place of the present one, and
+// counts all sessions there.
 func (r *room) changeLedger() {
 	r.door.CloseLedger()
 	r.openLedger()
 	if r.door.Ledger == nil {
 		return
 	}
-	r.door.FreeOthers(func(ledger.Session) bool { return false }) // what was carried over from the old one
+	r.door.FreeOthers(func(ledger.Session) bool { return false }) // of the old ledger
 	for c, mta := range r.counted {
-		c.handed = c.session.Recount(mta) && mta != 0
+		c.transferred = c.session.Recount(mta) && mta != 0
 	}
 }
 
-// settle frees the sessions under our pid that are no more, after a time in which the ledger could
-// not be told.
-func (r *room) settle() {
+// resyncLedger frees the sessions under our pid that have ended while the ledger was not available.
+func (r *room) resyncLedger() {
 	mine := map[ledger.Session]bool{}
 	for c, mta := range r.counted {
-		if mta != 0 && !c.handed {
-			if c.handed = c.session.Hand(mta); !c.handed {
-				return // the others would have to wait as long, and the loop with them
+		if mta != 0 && !c.transferred {
+			if c.transferred = c.session.Hand(mta); !c.transferred {
+				return // the loop would have to wait as long for each of the others
 			}
 		}
 		mine[c.session.Counted()] = true
@@ -81,8 +79,7 @@ func (r *room) settle() {
 	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
 }
 
-// counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that
-// runs.
+// counted calls yield with each client that the ledger should count, and the pid of its MTA, or 0.
 func (r *room) counted(yield func(*client, int) bool) {
 	served := map[*client]bool{}
 	for pid, c := range r.mtas.running {
@@ -92,7 +89,7 @@ func (r *room) counted(yield func(*client, int) bool) {
 		}
 	}
 	for _, c := range r.clients {
-		if c != nil && !served[c] && c.refused == 0 && c.in != &r.seeking && !yield(c, 0) {
+		if c != nil && !served[c] && c.refused == 0 && c.in != &r.searching && !yield(c, 0) {
 			return
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// lock holds the ledger's lock, as somebody else does who has opened the file.
+// lock holds the ledger's lock, as another process that has opened the file would.
 func (h *house) lock() (unlock func()) {
 	h.t.Helper()
 	fd, err := unix.Open(h.file("state/ledger"), unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -27,7 +27,7 @@ func (h *house) lock() (unlock func()) {
 	return func() { unix.Close(fd) }
 }
 
-// stall has a process hold the ledger's lock that is stopped.
+// stall lets a stopped process hold the ledger's lock.
 func (h *house) stall() (end func()) {
 	h.t.Helper()
 	cmd := osexec.Command(os.Args[0], "hold", h.file("state/ledger"))
@@ -36,13 +36,14 @@ func (h *house) stall() (end func()) {
 	}
 	end = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	h.t.Cleanup(end)
-	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT,
+		nil); err != nil {
 		h.t.Fatal(err)
 	}
 	return end
 }
 
-// crowd has somebody else work on the ledger all the time, in the place of many.
+// crowd works on the ledger all the time, as many other processes would.
 func (h *house) crowd() (end func()) {
 	h.t.Helper()
 	l, _, err := ledger.Open(h.file("state/ledger"), 1024, ledger.ThisBoot())
@@ -50,22 +51,22 @@ func (h *house) crowd() (end func()) {
 		h.t.Fatal(err)
 	}
 	var stop atomic.Bool
-	begun, done := make(chan bool), make(chan bool)
+	running, done := make(chan bool), make(chan bool)
 	go func() {
 		defer close(done)
 		runtime.LockOSThread() // which is seen to work
 		_ = l.Do(ledger.Now(), func(*ledger.Tx) {
-			close(begun)
+			close(running)
 			for !stop.Load() {
 			}
 		})
 		_ = l.Close()
 	}()
-	<-begun
+	<-running
 	return func() { stop.Store(true); <-done }
 }
 
-// Others have the ledger: not each client waits for it, and everybody else with it.
+// While others have the ledger, the room does not wait for it with each client.
 func TestLedgerHeld(t *testing.T) {
 	const arrivals = 60
 	for _, tt := range []struct {
@@ -91,16 +92,17 @@ func TestLedgerHeld(t *testing.T) {
 			if lines > most || (lines > 0) != some {
 				t.Errorf("%d lines in %v; want %d at most", lines, took, most)
 			}
-			if n := waiting(); n != arrivals { // and whether one is too many is asked when it has waited
+			// and whether one is too many is asked when it has waited
+			if n := waiting(); n != arrivals {
 				t.Errorf("%d of %d wait", n, arrivals)
 			}
 		})
 	}
 }
 
-// The ledger could not be told that a client has left. It learns it although nobody comes any more,
-// and then the room sleeps.
-func TestOwing(t *testing.T) {
+// The ledger was not available when a client left. The room corrects that later, even if no client
+// comes, and then it sleeps.
+func TestResync(t *testing.T) {
 	h := build(t, slow)
 	h.begin()
 	c := h.guest("127.8.0.1")
@@ -110,32 +112,32 @@ func TestOwing(t *testing.T) {
 	h.until("it is refused", func() bool { return h.held == 0 })
 	unlock()
 	if n := len(h.sessions()); n != 1 || !h.door.Owing() {
-		t.Fatalf("%d sessions, owing: %v; the test proves nothing", n, h.door.Owing())
+		t.Fatalf("%d sessions, resync: %v; the test proves nothing", n, h.door.Owing())
 	}
 	for range 5 { // also beyond the next tick, which the ledger's pause outlasts
-		h.tickAt = min(h.tickAt, h.now)
+		h.nextSecond = min(h.nextSecond, h.now)
 		if h.round(); !h.door.Owing() {
 			break
 		}
-		if h.tickAt == 0 {
+		if h.nextSecond == 0 {
 			t.Fatal("the room sleeps for ever and owes the ledger something")
 		}
 	}
 	h.until("the ledger knows", func() bool { return len(h.sessions()) == 0 })
-	h.until("the room sleeps", func() bool { return h.tickAt == 0 })
+	h.until("the room sleeps", func() bool { return h.nextSecond == 0 })
 	if h.door.Owing() {
-		t.Error("still owing")
+		t.Error("the ledger still does not agree")
 	}
 }
 
-// An MTA whose beginning the ledger could not be told is its session's process later on.
-func TestOwingMTA(t *testing.T) {
+// The ledger was not available when an MTA started. Later the session is the MTA's.
+func TestResyncMTA(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	c := h.guest("127.8.0.1")
 	h.until("it is about to be served", func() bool { return h.mtas.starting == 1 })
 	unlock := h.lock()
 	pid := child(t, true)
-	h.started(<-h.mtas.jobs, pid, nil)
+	h.mtaStarted(<-h.mtas.jobs, pid, nil)
 	unlock()
 	s := h.sessions()
 	if len(s) != 1 || s[0].Process.PID == pid {
@@ -148,8 +150,8 @@ func TestOwingMTA(t *testing.T) {
 	c.Close()
 }
 
-// What a room that was killed has left, and has been freed by somebody just before its MTA was
-// found, is counted again.
+// A session of a killed room that another process has freed just before its MTA was found is
+// counted again.
 func TestOrphans(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	client := netip.MustParseAddrPort("192.0.2.1:1025")
@@ -165,7 +167,8 @@ func TestOrphans(t *testing.T) {
 	} {
 		dead := ledger.Process{PID: 1<<22 - 1, Start: 5, Shared: true}
 		err := h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {
-			s, _ := tx.Enter(ledger.Arrival{Client: client, Network: netip.MustParsePrefix("192.0.2.1/32")}, dead)
+			s, _ := tx.Enter(ledger.Arrival{Client: client,
+				Network: netip.MustParsePrefix("192.0.2.1/32")}, dead)
 			tx.Serve(s)
 		})
 		if err != nil {
@@ -176,13 +179,17 @@ func TestOrphans(t *testing.T) {
 			t.Fatalf("%s: orphans %+v", tt.name, orphans)
 		}
 		if tt.freed {
-			err = h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) { tx.Leave(orphans[0].Session) })
+			err = h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {
+				tx.Leave(orphans[0].Session)
+			})
 		}
 		if h.door.Adopt(orphans[0], tt.mta); err != nil {
 			t.Fatal(err)
 		}
 		s := h.sessions()
-		if len(s) != tt.want || tt.want > 0 && (s[0].Client != client || !s[0].Serving || s[0].Process.PID != tt.mta || s[0].Process.Shared) {
+		if len(s) != tt.want || tt.want > 0 &&
+			(s[0].Client != client || !s[0].Serving || s[0].Process.PID != tt.mta ||
+				s[0].Process.Shared) {
 			t.Errorf("%s: %+v", tt.name, s)
 		}
 		err = h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {

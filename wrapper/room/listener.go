@@ -16,26 +16,27 @@ import (
 
 // listener is a socket on which clients arrive.
 type listener struct {
-	fd        int
-	addr      netip.AddrPort // unless it listens at all addresses
-	blocking  bool           // as we got it, so that we leave it as it was
-	ready     bool           // somebody has come
-	restsTill time.Duration  // the poller does not know it until then; 0 = it does
+	fd       int
+	addr     netip.AddrPort // zero if it listens on all addresses
+	blocking bool           // when we got it
+	ready    bool           // clients have come
+	// pausedUntil is when the poller watches it again; 0: it does.
+	pausedUntil time.Duration
 }
 
 const (
-	// acceptBatch is how many clients are taken from a socket before others get on.
+	// acceptBatch is how many clients are accepted from a socket before others have their turn.
 	acceptBatch = 64
 
-	// acceptRest is the pause after the kernel had no memory for another client.
-	acceptRest = 100 * time.Millisecond
+	// acceptPause is the pause after the kernel had no memory for another client.
+	acceptPause = 100 * time.Millisecond
 
-	forEver = time.Duration(math.MaxInt64)
+	forever = time.Duration(math.MaxInt64)
 )
 
-// listenOn takes a socket on which clients arrive. It is made non-blocking: another process on the
-// same socket may be quicker to accept.
-func (r *room) listenOn(fd int) error {
+// addListener adds a listening socket. The socket is made non-blocking, because another process on
+// the same socket may accept the client that the poller has reported.
+func (r *room) addListener(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err == nil {
 		err = unix.SetNonblock(fd, true)
@@ -51,40 +52,39 @@ func (r *room) listenOn(fd int) error {
 	return r.poller.add(fd, listenerEvents)
 }
 
-// pauseListening leaves those who come to the kernel, for a while or for ever.
+// pauseListening leaves new clients in the kernel's queue until resumeListening.
 func (r *room) pauseListening() {
 	for _, l := range r.listeners {
-		if l.restsTill == 0 {
+		if l.pausedUntil == 0 {
 			r.poller.remove(l.fd)
 		}
-		l.ready, l.restsTill = false, forEver
+		l.ready, l.pausedUntil = false, forever
 	}
 }
 
-// resumeListening ends the pause at the next accept.
+// resumeListening ends the pause in the next round.
 func (r *room) resumeListening() {
 	for _, l := range r.listeners {
-		l.restsTill = r.now
+		l.pausedUntil = r.now
 	}
 }
 
-// accept takes the clients that have come. An error says that there is no socket left that could
-// bring any.
+// accept accepts the clients that have come. An error means that no listening socket is left.
 func (r *room) accept() error {
 	for _, l := range slices.Clone(r.listeners) {
-		if l.restsTill > 0 && l.restsTill <= r.now {
-			l.restsTill, l.ready = 0, true
+		if l.pausedUntil > 0 && l.pausedUntil <= r.now {
+			l.pausedUntil, l.ready = 0, true
 			if err := r.poller.add(l.fd, listenerEvents); err != nil {
-				l.restsTill = r.now + acceptRest
+				l.pausedUntil = r.now + acceptPause
 				continue
 			}
 		}
 		if !l.ready {
 			continue
 		}
-		l.ready = false // if there are more, the poller says so once again
+		l.ready = false // if there are more, the poller reports it again
 		if err := r.acceptFrom(l); err != nil {
-			if err := r.lose(l, err); err != nil {
+			if err := r.dropListener(l, err); err != nil {
 				return err
 			}
 		}
@@ -92,57 +92,56 @@ func (r *room) accept() error {
 	return nil
 }
 
-// acceptFrom takes the clients that have come to one socket. Its error says that none will any
-// more.
+// acceptFrom accepts clients from one socket. An error means that the socket is useless.
 func (r *room) acceptFrom(l *listener) error {
 	for range acceptBatch {
-		// Not by x/sys, which asks the kernel for the protocol of each address: one more system
-		// call for each.
+		// x/sys would make one more system call for each client, to ask for the socket's protocol.
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			r.now = monotonic() // for each, or the last ones would wait less than the greet delay
+			r.now = monotonic() // or the last clients would wait less than the greet delay
 			r.accepted(l, fd, from)
 		case unix.EAGAIN:
 			return nil
 		case unix.EMFILE, unix.ENFILE:
 			if !r.useReserve(l) {
-				r.rest(l)
+				r.pauseListener(l)
 				return nil
 			}
 		case unix.ENOBUFS, unix.ENOMEM, unix.EPERM:
-			r.rest(l)
+			r.pauseListener(l)
 			return nil
 		case unix.EBADF, unix.EINVAL, unix.ENOTSOCK, unix.EOPNOTSUPP, unix.EFAULT:
 			return err
 		default:
-			// That client is gone, or the way to it (accept(2)); the next may be better.
+			// This client is gone, or the network to it is down (accept(2)). Try the next one.
 		}
 	}
 	return nil
 }
 
-// lose gives up a socket that is broken: shut down by another process that has it too, say.
-func (r *room) lose(l *listener, why error) error {
+// dropListener gives up a socket that is broken: another process that has it too may have shut it
+// down.
+func (r *room) dropListener(l *listener, why error) error {
 	r.poller.remove(l.fd)
 	r.listeners = slices.DeleteFunc(r.listeners, func(other *listener) bool { return other == l })
 	if len(r.listeners) == 0 {
 		return fmt.Errorf("listening socket %d: accept: %w", l.fd, why)
 	}
-	r.warnf("listening socket %d: accept: %v; going on with the others", l.fd, why)
+	r.warnf("listening socket %d: accept: %v; serving on the other sockets", l.fd, why)
 	return nil
 }
 
-// rest leaves the socket alone for a moment.
-func (r *room) rest(l *listener) {
+// pauseListener leaves the socket alone for a moment.
+func (r *room) pauseListener(l *listener) {
 	r.poller.remove(l.fd)
-	l.restsTill = r.now + acceptRest
+	l.pausedUntil = r.now + acceptPause
 }
 
-// accepted lets the client in, if there is a descriptor for it.
+// accepted takes in an accepted client, if there is a descriptor for it.
 func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
-		if fd = r.lower(fd, addrOf(from, nil).Addr()); fd < 0 {
+		if fd = r.lowerDescriptor(fd, addrOf(from, nil).Addr()); fd < 0 {
 			return
 		}
 	}

@@ -12,14 +12,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Somebody who has the listening socket too has shut it down.
+// Another process that has the listening socket too has shut it down.
 func TestShutDown(t *testing.T) {
 	h := build(t, slow)
 	h.guest("127.8.0.1")
 	h.until("it waits", func() bool { return h.held == 1 })
 	second, err := Listen("127.0.0.1:0")
 	if err == nil {
-		err = h.listenOn(second)
+		err = h.addListener(second)
 	}
 	if err == nil {
 		err = unix.Shutdown(h.listeners[0].fd, unix.SHUT_RDWR)
@@ -28,7 +28,8 @@ func TestShutDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.until("it is given up", func() bool { return len(h.listeners) == 1 })
-	if h.logged("listening socket", "going on with the others") != 1 || h.listeners[0].fd != second {
+	if h.logged("listening socket", "serving on the other sockets") != 1 ||
+		h.listeners[0].fd != second {
 		t.Errorf("log: %q", h.said())
 	}
 	h.addr = addrOf(syscall.Getsockname(second)).String()
@@ -43,7 +44,8 @@ func TestShutDown(t *testing.T) {
 	select {
 	case err = <-ends:
 	case <-time.After(lab.Patience):
-		t.Fatal("the room goes on without a socket") // and with the loop; the test's end is all that can stop it
+		// and with the loop; the test's end is all that can stop it
+		t.Fatal("the room goes on without a socket")
 	}
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "listening socket") {
 		t.Errorf("the room ends with %v", err)

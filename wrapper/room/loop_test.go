@@ -5,20 +5,22 @@ import (
 	"time"
 )
 
-// With as many MTAs on their way as may be, or another program on its, the loop sleeps although
-// clients wait for their turn.
+// While maxStarting MTAs are being started, or during a handover, the loop sleeps although clients
+// wait for their turn.
 func TestPause(t *testing.T) {
 	const strangers = 5
-	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1000\nallow 127.8.0.0/16\n")
+	h := build(t, "greet_delay 50ms stress=50ms\nclient_conns 0\n"+
+		"spawn_rate 1000\nallow 127.8.0.0/16\n")
 	for range maxStarting + 3 {
 		h.guest("127.8.0.1")
 	}
 	h.guests(strangers)
 	h.until("everybody waits for a start", func() bool { return h.turns.len == strangers })
 	if h.mtas.starting != maxStarting || h.admitted.len != 3 {
-		t.Fatalf("%d on their way, %d admitted; want %d, 3", h.mtas.starting, h.admitted.len, maxStarting)
+		t.Fatalf("%d on their way, %d admitted; want %d, 3", h.mtas.starting, h.admitted.len,
+			maxStarting)
 	}
-	h.tickAt, h.barring.lookAt = h.now+time.Minute, h.now+time.Minute
+	h.nextSecond, h.scan.lookAt = h.now+time.Minute, h.now+time.Minute
 	if p := h.pause(); p < time.Second {
 		t.Errorf("all on their way: the loop sleeps for %v", p)
 	}
@@ -46,28 +48,27 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// While anybody waits the loop wakes to look for blocks that others have begun, and not more often
-// than need be.
+// While clients wait, the loop wakes up to look for new blocks, and only for that.
 func TestPauseForBlocks(t *testing.T) {
 	h := build(t, slow)
 	h.guest("127.8.0.1")
 	h.until("it waits", func() bool { return h.held == 1 })
-	h.barring.lookAt = 0
-	h.bar()
-	h.tickAt = h.now + time.Minute
-	if p := h.pause(); p != barEvery {
-		t.Errorf("the loop sleeps for %v; want %v", p, barEvery)
+	h.scan.lookAt = 0
+	h.scanWaiting()
+	h.nextSecond = h.now + time.Minute
+	if p := h.pause(); p != scanEvery {
+		t.Errorf("the loop sleeps for %v; want %v", p, scanEvery)
 	}
 }
 
-// A room in which nobody is sleeps until somebody comes.
+// An empty room sleeps until a client comes.
 func TestPauseEmpty(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.begin()
 	h.round()
 	h.guest("127.8.0.1").Write([]byte("QUIT\r\n")) // PREGREET
 	h.until("it is refused", func() bool { return h.refused == 1 && h.held == 0 })
-	h.until("nothing is due", func() bool { return h.tickAt == 0 })
+	h.until("nothing is due", func() bool { return h.nextSecond == 0 })
 	if p := h.pause(); p >= 0 {
 		t.Errorf("the loop sleeps for %v", p)
 	}

@@ -18,8 +18,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also what a room asks whether it can take its place, and what stops with a
-// lock in its hand.
+// The test's program is also the program that a room asks whether it can take over, and the process
+// that stops while it holds a lock.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -32,20 +32,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// house is a room with a configuration, a ledger and a log, whose loop the test takes by hand.
+// house is a room with a configuration, a ledger and a log. The test runs its loop round by round.
 type house struct {
 	*room
-	t      *testing.T
-	dir    string
-	addr   string // where it listens
-	syslog int    // the log's other end
-	lines  []string
-	begun  bool
+	t       *testing.T
+	dir     string
+	addr    string // where it listens
+	syslog  int    // the log's other end
+	lines   []string
+	started bool
 }
 
-// build makes a room from lines of sendwrap.conf. Its MTA is what the test writes with
-// [house.script]; until begin is called, none is started, and the test finds the jobs in
-// r.mtas.jobs.
+// build makes a room from lines of sendwrap.conf. Its MTA is the script that [house.script] writes.
+// Until begin is called, no MTA is started, and the test finds the jobs in r.mtas.jobs.
 func build(t *testing.T, conf string) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir()}
@@ -54,7 +53,8 @@ func build(t *testing.T, conf string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(logs) })
-	if h.syslog, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err == nil {
+	if h.syslog, err = unix.Socket(unix.AF_UNIX,
+		unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err == nil {
 		err = unix.Bind(h.syslog, &unix.SockaddrUnix{Name: logs + "/log"})
 	}
 	if err != nil {
@@ -83,7 +83,7 @@ func build(t *testing.T, conf string) *house {
 
 func (h *house) file(name string) string { return filepath.Join(h.dir, name) }
 
-// script writes what the MTA does, in the shell's words.
+// script writes the MTA, a shell script.
 func (h *house) script(does string) {
 	h.t.Helper()
 	if err := os.WriteFile(h.file("mta"), []byte("#!/bin/sh\n"+does+"\n"), 0o700); err != nil {
@@ -93,18 +93,19 @@ func (h *house) script(does string) {
 
 func (h *house) configure(conf string) {
 	h.t.Helper()
-	text := fmt.Sprintf("mta %s\nledger %s clients=1024\n%s", h.file("mta"), h.file("state/ledger"), conf)
+	text := fmt.Sprintf("mta %s\nledger %s clients=1024\n%s", h.file("mta"), h.file("state/ledger"),
+		conf)
 	if err := os.WriteFile(h.file("conf"), []byte(text), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
 func (h *house) begin() {
-	h.begun = true
+	h.started = true
 	h.room.begin()
 }
 
-// silence has no signal come to the room any more.
+// silence stops signals from coming to the room.
 func (h *house) silence() {
 	signal.Stop(h.notices.stops)
 	for _, c := range h.notices.others {
@@ -115,11 +116,11 @@ func (h *house) silence() {
 // raze leaves no signal, no MTA and no connection for the next test.
 func (h *house) raze() {
 	h.silence()
-	for h.begun && h.mtas.starting > 0 {
+	for h.started && h.mtas.starting > 0 {
 		_, _ = h.poller.wait(time.Second)
-		h.notices.take()
+		h.notices.handle()
 	}
-	if h.begun {
+	if h.started {
 		close(h.mtas.jobs)
 	}
 	for pid := range h.mtas.running {
@@ -136,7 +137,7 @@ func (h *house) raze() {
 	for _, l := range h.listeners {
 		unix.Close(l.fd)
 	}
-	h.closeQueue()
+	h.closeEnforce()
 	h.log.Close()
 	unix.Close(h.syslog)
 	if h.door.Ledger != nil {
@@ -144,7 +145,7 @@ func (h *house) raze() {
 	}
 }
 
-// round is one of the loop's, which does not last for long if nothing happens.
+// round runs one round of the loop, which ends soon even if nothing happens.
 func (h *house) round() {
 	h.t.Helper()
 	const longest = 10 * time.Millisecond
@@ -158,18 +159,20 @@ func (h *house) round() {
 	h.said()
 }
 
-// until goes on until it is so.
-func (h *house) until(what string, is func() bool) {
+// until runs rounds until done returns true.
+func (h *house) until(what string, done func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(lab.Patience); !is(); h.round() {
+	for deadline := time.Now().Add(lab.Patience); !done(); h.round() {
 		if time.Now().After(deadline) {
-			h.t.Fatalf("never: %s; held %d, turns %d, admitted %d, draining %d, starting %d, running %d; log:\n%s", what,
-				h.held, h.turns.len, h.admitted.len, h.draining.len, h.mtas.starting, len(h.mtas.running), strings.Join(h.lines, "\n"))
+			h.t.Fatalf("never: %s; held %d, turns %d, admitted %d, draining %d, "+
+				"starting %d, running %d; log:\n%s", what,
+				h.held, h.turns.len, h.admitted.len, h.draining.len,
+				h.mtas.starting, len(h.mtas.running), strings.Join(h.lines, "\n"))
 		}
 	}
 }
 
-// said is the log so far.
+// said returns the log so far.
 func (h *house) said() []string {
 	var b [4096]byte
 	for {
@@ -184,7 +187,7 @@ func (h *house) said() []string {
 	}
 }
 
-// logged counts the lines of the log in which all of this stands.
+// logged counts the lines of the log that contain all texts.
 func (h *house) logged(texts ...string) (n int) {
 next:
 	for _, line := range h.said() {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// place is where a client of the model stands.
+// place is the place of a client in the model.
 type place struct {
 	of             class
 	network, wider netip.Prefix
@@ -21,19 +21,19 @@ type aside struct {
 	of      class
 }
 
-// model is what turns are to be, by the rules alone: it looks at everybody each time.
+// model does what turns must do by the rules alone: it looks at every client each time.
 type model struct {
-	waiting []*client
-	at      map[*client]place
-	running map[*client]place
-	served  []servedAt
-	aside   map[aside]bool
-	asides  []asideAt // in the order in which they were told no
-	turn    map[netip.Prefix]int
-	inLine  map[netip.Prefix]bool
-	turns   int
-	told    [classes]int
-	from    time.Duration
+	waiting  []*client
+	at       map[*client]place
+	running  map[*client]place
+	served   []servedAt
+	aside    map[aside]bool
+	asides   []asideAt // in their order
+	turn     map[netip.Prefix]int
+	inLine   map[netip.Prefix]bool
+	turns    int
+	refusals [classes]int
+	from     time.Duration
 }
 
 type servedAt struct {
@@ -51,7 +51,7 @@ func newModel() *model {
 		turn: map[netip.Prefix]int{}, inLine: map[netip.Prefix]bool{}}
 }
 
-// mtas are those that count, by network and wider network: these differ by their length.
+// mtas counts MTAs by network and wider network, which differ in length.
 func (m *model) mtas() map[netip.Prefix]int {
 	n := map[netip.Prefix]int{}
 	for _, p := range m.running {
@@ -65,7 +65,7 @@ func (m *model) mtas() map[netip.Prefix]int {
 	return n
 }
 
-// candidates are those that wait and may be asked for.
+// candidates are the waiting clients whose networks are not set aside.
 func (m *model) candidates() (all []*client) {
 	for _, c := range m.waiting {
 		if p := m.at[c]; !m.aside[aside{p.network, p.of}] {
@@ -75,21 +75,21 @@ func (m *model) candidates() (all []*client) {
 	return all
 }
 
-// settle gives a number to each network that stands in line from now on, and did not before.
+// settle gives a number to each network that has come into the line.
 func (m *model) settle() {
-	there := map[netip.Prefix]bool{}
+	inLine := map[netip.Prefix]bool{}
 	for _, c := range m.candidates() {
-		there[m.at[c].network], there[m.at[c].wider] = true, true
+		inLine[m.at[c].network], inLine[m.at[c].wider] = true, true
 	}
-	for network := range there {
+	for network := range inLine {
 		if !m.inLine[network] {
 			m.turns++
 			m.turn[network] = m.turns
 		}
 	}
-	m.inLine = there
+	m.inLine = inLine
 	mtas := m.mtas()
-	for a := range m.aside { // of a network that is not there nothing is remembered
+	for a := range m.aside { // a network without clients and MTAs is forgotten
 		waits := func(c *client) bool { return m.at[c].network == a.network }
 		if !slices.ContainsFunc(m.waiting, waits) && mtas[a.network] == 0 {
 			delete(m.aside, a)
@@ -101,7 +101,8 @@ func (m *model) settle() {
 func (m *model) next() (next *client) {
 	mtas := m.mtas()
 	for _, c := range m.candidates() {
-		if p := m.at[c]; m.told[p.of] < mostTold && (next == nil || m.before(p, m.at[next], mtas)) {
+		if p := m.at[c]; m.refusals[p.of] < maxRefusals &&
+			(next == nil || m.before(p, m.at[next], mtas)) {
 			next = c
 		}
 	}
@@ -149,17 +150,17 @@ func (m *model) end(c *client) {
 
 func (m *model) refuse(c *client, now time.Duration) {
 	a := aside{m.at[c].network, m.at[c].of}
-	m.told[a.of]++
+	m.refusals[a.of]++
 	m.aside[a] = true
 	m.asides = append(m.asides, asideAt{a, now})
 	m.settle()
 }
 
-func (m *model) begin(now time.Duration) {
+func (m *model) beginRound(now time.Duration) {
 	m.served = slices.DeleteFunc(m.served, func(s servedAt) bool { return now-s.at >= servedTime })
 	m.settle()
 	if now-m.from >= retryTurn {
-		m.told, m.from = [classes]int{}, now
+		m.refusals, m.from = [classes]int{}, now
 	}
 	rest := asideTime
 	if len(m.candidates()) == 0 {
@@ -172,7 +173,7 @@ func (m *model) begin(now time.Duration) {
 	}
 }
 
-// Whatever happens in whatever order, it is the turn of the client whose turn it is in the model.
+// Whatever happens, in any order, turns and the model choose the same client.
 func TestTurns(t *testing.T) {
 	const steps, most = 1500, 40
 	for seed := range uint64(12) {
@@ -222,16 +223,18 @@ func TestTurns(t *testing.T) {
 			case 6:
 				longest := []time.Duration{retryTurn, time.Second}[random.IntN(2)]
 				now += time.Duration(random.Int64N(int64(longest)))
-				q.begin(now)
-				m.begin(now)
+				q.beginRound(now)
+				m.beginRound(now)
 			}
 			if got, want := q.next(), m.next(); got != want {
-				t.Fatalf("seed %d, step %d: it is the turn of %+v; want %+v", seed, step, got, m.at[want])
+				t.Fatalf("seed %d, step %d: it is the turn of %+v; want %+v", seed, step, got,
+					m.at[want])
 			}
-			if q.len != len(m.waiting) || q.idle() != (len(m.candidates()) == 0) ||
+			if q.len != len(m.waiting) || q.allAside() != (len(m.candidates()) == 0) ||
 				(q.next() == nil) != (q.len == 0 || q.askAt() > 0) {
-				t.Fatalf("seed %d, step %d: %d wait, want %d; idle: %v; asked again at %v of %v", seed, step,
-					q.len, len(m.waiting), q.idle(), q.askAt(), now)
+				t.Fatalf("seed %d, step %d: %d wait, want %d; idle: %v; asked again at %v of %v",
+					seed, step,
+					q.len, len(m.waiting), q.allAside(), q.askAt(), now)
 			}
 		}
 		for q.first != nil {
@@ -240,9 +243,9 @@ func TestTurns(t *testing.T) {
 		for _, c := range running {
 			q.end(c)
 		}
-		q.begin(now + servedTime)
-		if n := len(q.networks) + len(q.wider); n > 0 || q.counted > 0 || !q.idle() {
-			t.Errorf("seed %d: nobody is there, and %d networks are", seed, n)
+		q.beginRound(now + servedTime)
+		if n := len(q.networks) + len(q.wider); n > 0 || q.counted > 0 || !q.allAside() {
+			t.Errorf("seed %d: %d networks are left without clients", seed, n)
 		}
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// notices are what the loop learns from other goroutines and by signals.
+// notices bring signals, and the results of other goroutines, to the loop.
 type notices struct {
-	wake   int         // an eventfd, for the poller's sake
-	posts  chan func() // what the loop is to do
-	asked  atomic.Uint32
-	heed   func(asked uint32) // in the loop
-	stops  chan os.Signal
-	others []chan os.Signal
-	synced chan struct{}
+	wake      int         // an eventfd, which wakes the poller
+	posts     chan func() // to be called in the loop
+	asked     atomic.Uint32
+	onSignals func(asked uint32) // is called in the loop
+	stops     chan os.Signal
+	others    []chan os.Signal
+	synced    chan struct{}
 }
 
-// What signals ask for.
+// The requests that signals make.
 const (
 	askStop uint32 = 1 << iota
 	askReload
@@ -27,23 +27,26 @@ const (
 	askReap
 )
 
-// newNotices begins to listen for signals, which must come before the configuration is read: one
-// who has changed it since says so by a signal. Each kind has a channel of its own with room for
-// one, so that none is lost for others.
-func newNotices(heed func(asked uint32)) (*notices, error) {
+// newNotices begins to listen for signals. The configuration must be read after that, so that a
+// SIGHUP for a later change is not lost. Each kind of signal has a channel of its own with room for
+// one, so that none is lost because of others.
+func newNotices(onSignals func(asked uint32)) (*notices, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
-	n := &notices{wake: wake, posts: make(chan func(), 64), heed: heed, synced: make(chan struct{})}
-	n.stops = n.on(askStop)
-	n.others = []chan os.Signal{n.on(askReload), n.on(askReplace), n.on(askReap)}
+	n := &notices{
+		wake: wake, posts: make(chan func(), 64), onSignals: onSignals, synced: make(chan struct{}),
+	}
+	n.stops = n.channel(askStop)
+	n.others = []chan os.Signal{n.channel(askReload), n.channel(askReplace), n.channel(askReap)}
 	n.listen()
 	return n, nil
 }
 
-// on is a channel of signals that ask for something. A nil in it only tells when it has been taken.
-func (n *notices) on(what uint32) chan os.Signal {
+// channel returns a channel for signals that make a request. A nil sent to it is answered on
+// synced.
+func (n *notices) channel(request uint32) chan os.Signal {
 	c := make(chan os.Signal, 1)
 	go func() {
 		for s := range c {
@@ -51,7 +54,7 @@ func (n *notices) on(what uint32) chan os.Signal {
 				n.synced <- struct{}{}
 				continue
 			}
-			n.ask(what)
+			n.ask(request)
 		}
 	}()
 	return c
@@ -64,60 +67,58 @@ func (n *notices) listen() {
 	}
 }
 
-// lastCall stops listening for SIGTERM and SIGINT, which do what is their default from then on, and
-// takes what has been asked for by then; listen begins again. It reports whether there was
-// anything.
-func (n *notices) lastCall() bool {
-	signal.Stop(n.stops) // which waits for what is on its way into the channel
+// releaseStops leaves SIGTERM and SIGINT to their default, which is to end the process, and handles
+// all notices so far. It reports whether there were any. listen undoes it.
+func (n *notices) releaseStops() (found bool) {
+	signal.Stop(n.stops) // returns when every signal so far is in the channel
 	n.stops <- nil
 	<-n.synced
-	return n.take()
+	return n.handle()
 }
 
-// post has the loop do something. It may be called by any goroutine, and does not wait for it to be
-// done.
+// post has the loop call do, soon. Any goroutine may call it.
 func (n *notices) post(do func()) {
 	n.posts <- do
-	n.rouse()
+	n.wakeLoop()
 }
 
-// ask has the loop do what a signal would ask for.
-func (n *notices) ask(what uint32) {
-	n.asked.Or(what)
-	n.rouse()
+// ask makes a request as a signal would. Any goroutine may call it.
+func (n *notices) ask(request uint32) {
+	n.asked.Or(request)
+	n.wakeLoop()
 }
 
-func (n *notices) rouse() {
+func (n *notices) wakeLoop() {
 	one := [8]byte{1}
-	_, _ = unix.Write(n.wake, one[:]) // EAGAIN: it is readable anyway
+	_, _ = unix.Write(n.wake, one[:]) // EAGAIN: it is readable already
 }
 
-// take does what the loop has been told to, and reports whether that was anything.
-func (n *notices) take() (anything bool) {
+// handle handles all notices so far, and reports whether there were any.
+func (n *notices) handle() (found bool) {
 	var count [8]byte
 	_, _ = unix.Read(n.wake, count[:])
 	if asked := n.asked.Swap(0); asked != 0 {
-		n.heed(asked)
-		anything = true
+		n.onSignals(asked)
+		found = true
 	}
 	for {
 		select {
 		case do := <-n.posts:
 			do()
-			anything = true
+			found = true
 		default:
-			return anything
+			return found
 		}
 	}
 }
 
-// heed does what signals ask for.
-func (r *room) heed(asked uint32) {
+// onSignals does what signals ask for.
+func (r *room) onSignals(asked uint32) {
 	if asked&askReap != 0 {
 		r.reap()
 	}
 	if asked&askStop != 0 {
-		r.shut()
+		r.beginShutdown()
 	}
 	if asked&askReload != 0 {
 		r.reload()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// raise sends ourselves a signal, which has come when it returns.
+// raise sends this process a signal, which has arrived when raise returns.
 func raise(t *testing.T, sig unix.Signal) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -18,7 +18,7 @@ func raise(t *testing.T, sig unix.Signal) {
 	}
 }
 
-// While the loop is busy hundreds of MTAs end, and somebody tells the room to stop: it does.
+// SIGTERM is not lost when hundreds of MTAs exit while the loop is busy.
 func TestSignals(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	for range 400 {
@@ -30,24 +30,22 @@ func TestSignals(t *testing.T) {
 	h.until("it has read its configuration", func() bool { return !h.reading })
 }
 
-// Nor is SIGTERM lost that comes before the room stops listening for it, but not before it has
-// looked.
+// SIGTERM is not lost either if it comes just before the room restores its default.
 func TestLastCall(t *testing.T) {
 	for range 50 {
 		r := testRoom(t, "127.0.0.1:0")
 		r.replacement = &replacement{"/nonexistent", r.now}
 		raise(t, unix.SIGTERM)
-		if r.notices.lastCall(); r.stage != closing || r.replacing() {
+		if r.notices.releaseStops(); r.stage != closing || r.replacing() {
 			t.Fatalf("stage %d, replacing: %v", r.stage, r.replacing())
 		}
 	}
 }
 
-// Whoever asks by a signal while the room has stopped listening for others finds one that listens
-// again.
+// A signal that comes while stops have their default leads to a room that handles them again.
 func TestListenAgain(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
-	h.notices.lastCall()
+	h.notices.releaseStops()
 	h.notices.listen()
 	raise(t, unix.SIGINT)
 	h.until("the room closes", func() bool { return h.stage != open })

@@ -8,22 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// supervisor is the service manager that has started us and wants to know how we are
-// (sd_notify(3)). Without one, nothing is said. It is not asked to listen: what its socket does not
-// take at once is dropped, since clients come first.
+// supervisor is the service manager that has started us and wants our state (sd_notify(3)). If its
+// socket has no room for a message, the message is lost: clients come first.
 type supervisor struct {
-	fd       int // -1: nobody wants to know
+	fd       int // -1: there is none
 	to       unix.Sockaddr
-	watchdog time.Duration // by which it must have heard from us; 0 = it does not mind
-	status   string        // as last told
-	brief    bool          // told only when we are ready, read the configuration, and end
+	watchdog time.Duration // it restarts us after this time without a message; 0: never
+	status   string        // as last sent
+	brief    bool          // it gets no status and no watchdog messages
 }
 
-// newSupervisor takes what the environment says. A manager that has started not us but the inetd
-// before us wants to know how that one is: it would take our READY=1 for inetd's, or log it as a
-// stranger's. INVOCATION_ID, which each service of systemd has, tells that it is systemd; no
-// variable that is always there names the process that is meant. Any other manager is told briefly.
-// Who may speak for a unit without an inetd, its NotifyAccess= says.
+// newSupervisor reads the environment. If an inetd has started us, the variables are inetd's:
+// systemd would take our READY=1 for inetd's, or log it as a stranger's, so systemd gets nothing.
+// (INVOCATION_ID, which each service of systemd has, shows that it is systemd; no variable that is
+// always there names the process that is meant.) Other managers get brief messages. For a unit
+// without an inetd, its NotifyAccess= says which processes may send messages.
 func newSupervisor(behindInetd bool) *supervisor {
 	s := &supervisor{fd: -1, brief: behindInetd}
 	name := os.Getenv("NOTIFY_SOCKET")
@@ -35,7 +34,7 @@ func newSupervisor(behindInetd bool) *supervisor {
 	if err != nil {
 		return s
 	}
-	s.fd, s.to = fd, &unix.SockaddrUnix{Name: name} // x/sys makes of a leading @ the abstract namespace
+	s.fd, s.to = fd, &unix.SockaddrUnix{Name: name} // for x/sys, @ is the abstract namespace
 	usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64)
 	pid := os.Getenv("WATCHDOG_PID")
 	if err == nil && usec > 0 && !s.brief && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
@@ -44,27 +43,27 @@ func newSupervisor(behindInetd bool) *supervisor {
 	return s
 }
 
-func (s *supervisor) tell(state string) {
+func (s *supervisor) notify(state string) {
 	if s.fd >= 0 {
 		_ = unix.Sendto(s.fd, []byte(state), unix.MSG_NOSIGNAL, s.to)
 	}
 }
 
-func (s *supervisor) ready() { s.tell("READY=1") }
+func (s *supervisor) ready() { s.notify("READY=1") }
 
-// reloading is to be followed by ready.
+// reloading must be followed by ready.
 func (s *supervisor) reloading() {
-	s.tell("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
+	s.notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
 }
 
-func (s *supervisor) stopping() { s.tell("STOPPING=1") }
+func (s *supervisor) stopping() { s.notify("STOPPING=1") }
 
-func (s *supervisor) alive() { s.tell("WATCHDOG=1") }
+func (s *supervisor) alive() { s.notify("WATCHDOG=1") }
 
-// say tells the status in words, for systemctl status, if it is another than before.
-func (s *supervisor) say(status string) {
+// setStatus sets the text that systemctl status shows.
+func (s *supervisor) setStatus(status string) {
 	if status != s.status && !s.brief {
 		s.status = status
-		s.tell("STATUS=" + status)
+		s.notify("STATUS=" + status)
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A room behind an inetd that systemd has started says nothing in its name. Every other one does.
+// A room behind an inetd of systemd's sends nothing in inetd's name. Every other room sends its
+// state.
 func TestNotifyNotForInetd(t *testing.T) {
 	dir, err := os.MkdirTemp("", "n") // a socket's path must be short
 	if err != nil {

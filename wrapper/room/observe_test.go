@@ -9,9 +9,9 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// One that is served only because nothing is enforced does not count. Another that has come in the
-// same millisecond may stand in its place by the very same token, and is neither ended for it nor
-// given to its MTA.
+// A client that is served only in observe mode does not count. Another client that came in the same
+// millisecond may have its slot, with the very same token: that session must not end with the first
+// client, nor be transferred to its MTA.
 func TestObservedToken(t *testing.T) {
 	const pairs = 40
 	h := build(t, "greet_delay 30s stress=30s\nclient_conns 0\nmode observe\nblock off\n")
@@ -36,9 +36,10 @@ func TestObservedToken(t *testing.T) {
 			t.Fatal("somebody else is served")
 		}
 		before := tokens(h)
-		h.started(j, pid, nil)
+		h.mtaStarted(j, pid, nil)
 		if after := tokens(h); len(after) != i+1 || !maps.Equal(before, after) {
-			t.Fatalf("after %d pairs: %d sessions; the room's: %v", i+1, len(after), maps.Equal(before, after))
+			t.Fatalf("after %d pairs: %d sessions; the room's: %v", i+1, len(after),
+				maps.Equal(before, after))
 		}
 		if n := len(h.sessions()); n != i+1 {
 			t.Fatalf("its MTA is counted: %d sessions", n)
@@ -46,7 +47,7 @@ func TestObservedToken(t *testing.T) {
 		if early.session.Counted() != (ledger.Session{}) {
 			reused++
 		}
-		h.exited(pid, unix.WaitStatus(0))
+		h.mtaExited(pid, unix.WaitStatus(0))
 		if n := len(tokens(h)); n != i+1 {
 			t.Fatalf("%d sessions; want %d", n, i+1)
 		}
@@ -56,7 +57,7 @@ func TestObservedToken(t *testing.T) {
 	}
 }
 
-// tokens are the sessions in the ledger that stand in the room's name, by client.
+// tokens returns the sessions of the room in the ledger, by client.
 func tokens(h *house) map[string]bool {
 	all := map[string]bool{}
 	for _, s := range h.sessions() {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller waits for all the descriptors of a room at once (epoll(7)).
+// poller waits for all descriptors of a room at once (epoll(7)).
 type poller struct {
 	fd     int
 	events [256]unix.EpollEvent
@@ -21,38 +21,42 @@ func newPoller() (*poller, error) {
 	return &poller{fd: fd}, nil
 }
 
-// What is waited for. Of a client only the first thing that it does is told (EPOLLONESHOT): that
-// decides, and one that has spoken and is not read, since its bytes are for the MTA, would else
-// keep the loop spinning.
+// The events that the poller waits for. Of a waiting client it reports only the first thing that
+// the client does (EPOLLONESHOT), which decides. What the client has said stays unread for the MTA,
+// and would otherwise be reported in every round.
 const (
 	clientEvents   = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLONESHOT
-	followEvents   = unix.EPOLLIN | unix.EPOLLRDHUP
-	listenerEvents = unix.EPOLLIN | unix.EPOLLEXCLUSIVE // of several rooms on one socket only one is woken
+	dialogueEvents = unix.EPOLLIN | unix.EPOLLRDHUP
+	listenerEvents = unix.EPOLLIN | unix.EPOLLEXCLUSIVE // wakes one of several rooms on a socket
 )
 
 func (p *poller) add(fd int, events uint32) error {
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+	return p.control(unix.EPOLL_CTL_ADD, fd, events)
 }
 
-// follow has everything told that the client on fd does, until it is removed; known says that the
-// poller has it already.
-func (p *poller) follow(fd int, known bool) error {
+// watchDialogue reports everything that the client on fd does until remove. Watched says that the
+// poller watches the client already.
+func (p *poller) watchDialogue(fd int, watched bool) error {
 	op := unix.EPOLL_CTL_ADD
-	if known {
+	if watched {
 		op = unix.EPOLL_CTL_MOD
 	}
-	e := unix.EpollEvent{Events: followEvents, Fd: int32(fd)}
+	return p.control(op, fd, dialogueEvents)
+}
+
+func (p *poller) control(op, fd int, events uint32) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(fd)}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, op, fd, &e))
 }
 
 // remove must come before the descriptor is closed if another process has it too: the kernel
-// watches the open file, not its number.
+// watches the open file, not the descriptor.
 func (p *poller) remove(fd int) {
 	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil)
 }
 
-// wait returns the descriptors to which something has happened, after this time at the latest;
-// below zero there is no such time.
+// wait returns the events that have happened, after atMost at the latest; a negative atMost means
+// no limit.
 func (p *poller) wait(atMost time.Duration) ([]unix.EpollEvent, error) {
 	ms := -1
 	if atMost >= 0 {
@@ -65,8 +69,7 @@ func (p *poller) wait(atMost time.Duration) ([]unix.EpollEvent, error) {
 	return p.events[:max(0, n)], os.NewSyscallError("epoll_wait", err)
 }
 
-// monotonic is the time on a clock that nobody sets (CLOCK_MONOTONIC), good for comparison with
-// itself.
+// monotonic is the time of CLOCK_MONOTONIC, which nobody can set and all programs share.
 func monotonic() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail

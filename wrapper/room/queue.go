@@ -1,11 +1,11 @@
 package room
 
-// queue is clients in the order in which they came. A client stands in one queue at a time and can
-// leave it from the midst. The zero queue is empty.
+// queue holds clients in the order in which they came. A client is in one queue at a time and can
+// leave from any place in it. The zero queue is empty.
 type queue struct {
 	first, last *client
 	len         int
-	turns       *turns // in which they stand as well; nil: in none
+	turns       *turns // not nil: this is the queue of all clients in turns
 }
 
 func (q *queue) push(c *client) {
@@ -19,7 +19,7 @@ func (q *queue) push(c *client) {
 	q.len++
 }
 
-// leave takes the client out of the queue in which it stands, if it stands in one.
+// leave takes the client out of its queue, if it is in one.
 func (c *client) leave() {
 	q := c.in
 	if q == nil {
@@ -42,7 +42,7 @@ func (c *client) leave() {
 	c.in, c.prev, c.next = nil, nil, nil
 }
 
-// all calls yield with each client, which may leave the queue meanwhile.
+// all calls yield with each client, which may leave the queue during the call.
 func (q *queue) all(yield func(*client) bool) {
 	for c := q.first; c != nil; {
 		next := c.next

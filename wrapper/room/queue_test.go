@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A queue is held against a slice while clients come and leave at random, from its ends and its
-// midst.
+// A queue is compared with a slice while clients come and leave at random, at its ends and in its
+// middle.
 func TestQueue(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var q, other queue
@@ -22,7 +22,7 @@ func TestQueue(t *testing.T) {
 			at := []int{0, len(want) - 1, r.IntN(len(want))}[r.IntN(3)]
 			c := want[at]
 			c.leave()
-			c.leave() // who stands in no queue leaves none
+			c.leave() // a client in no queue leaves none
 			want = slices.Delete(want, at, at+1)
 			if n == 3 {
 				other.push(c)

@@ -7,8 +7,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Something becomes of the ledger's file while clients wait and are served: they are counted again,
-// each once, and leave when they leave.
+// If something happens to the ledger's file while clients wait and are served, each is counted
+// again once, and leaves when it ends.
 func TestRecount(t *testing.T) {
 	const waiting = 5
 	for _, tt := range []struct {
@@ -35,11 +35,13 @@ func TestRecount(t *testing.T) {
 			if err := tt.becomes(h.file("state/ledger")); err != nil {
 				t.Fatal(err)
 			}
-			last := h.guest("127.8.9.9") // somebody who has to do with it
-			h.tickAt = h.now
-			h.until("the last one is served", func() bool { return len(h.mtas.running) == 2 && h.held == waiting })
+			last := h.guest("127.8.9.9") // it uses the ledger
+			h.nextSecond = h.now
+			h.until("the last one is served", func() bool {
+				return len(h.mtas.running) == 2 && h.held == waiting
+			})
 			for range 3 {
-				h.tickAt = h.now
+				h.nextSecond = h.now
 				h.round()
 			}
 			if h.door.Ledger == nil || h.door.Ledger.Replaced() {
@@ -48,7 +50,8 @@ func TestRecount(t *testing.T) {
 			count := map[string]int{}
 			for _, s := range h.sessions() {
 				count[s.Client.String()]++
-				if mta := h.mtas.running[s.Process.PID]; s.Serving != (mta != nil) || mta != nil && mta.session.Client != s.Client {
+				if mta := h.mtas.running[s.Process.PID]; s.Serving != (mta != nil) || mta != nil &&
+					mta.session.Client != s.Client {
 					t.Errorf("%+v", s)
 				}
 			}
@@ -69,7 +72,7 @@ func TestRecount(t *testing.T) {
 	}
 }
 
-// openAs opens a ledger as another program does whose configuration says so.
+// openAs opens a ledger as another program with this configuration would.
 func openAs(path string, clients int) error {
 	l, _, err := ledger.Open(path, clients, ledger.ThisBoot())
 	if err != nil {

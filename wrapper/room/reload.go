@@ -1,43 +1,39 @@
 package room
 
 import (
-	"fmt"
+	"os"
 
-	"sendwrap/allowlist"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
 
-// reload reads the configuration anew at SIGHUP.
+// reload reads the configuration again, at SIGHUP.
 func (r *room) reload() {
 	r.manager.reloading()
-	r.read(func() {
-		r.complain(r.unconfigured, "")
+	r.readConfig(func() {
+		wrapper.LogMistakes(r.log.Log(), r.unconfigured, "")
 		r.manager.ready()
 	})
 }
 
-// read reads the configuration beside the loop, since a hundred thousand networks take a second,
-// then lets it hold, and calls done. While it is being read, read has it read once more afterwards,
-// and only the last caller's done is called.
-func (r *room) read(done func()) {
+// readConfig reads the configuration beside the loop, because a hundred thousand networks take a
+// second. Then it applies the configuration and calls done. If it is called again while it reads,
+// it reads once more after that, and calls the last done only.
+func (r *room) readConfig(done func()) {
 	if r.reading {
 		r.readAgain = done
 		return
 	}
 	r.reading = true
 	go func() {
-		cfg, wrong := config.Load(r.File, allowlist.All())
-		if cfg != nil {
-			wrapper.HostName(cfg)
-		}
+		cfg, err := wrapper.LoadShared(r.File)
 		r.notices.post(func() {
 			r.reading = false
-			r.reconfigure(cfg, wrong)
+			r.reconfigure(cfg, err)
 			if again := r.readAgain; again != nil {
 				r.readAgain = nil
-				r.read(again)
+				r.readConfig(again)
 				return
 			}
 			done()
@@ -45,22 +41,37 @@ func (r *room) read(done func()) {
 	}()
 }
 
-// reconfigure lets another configuration hold from now on, also for those who wait: their delay has
-// begun, but who is allowed or denied by now waits no longer. One with mistakes changes nothing,
-// unless there is none yet.
-func (r *room) reconfigure(cfg *config.Config, wrong error) {
+// lookForConfig looks for the configuration that a room does not have yet. It reads a file only if
+// the file has not changed since the last look, a second ago: until then an editor may be writing
+// it, and half a file, or an empty one, would hold until the next SIGHUP.
+func (r *room) lookForConfig() {
+	file, err := os.Stat(r.File)
+	before := r.fileSeen
+	r.fileSeen = file
+	if err == nil && (before == nil || !os.SameFile(before, file) ||
+		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime())) {
+		return
+	}
+	if !r.reading {
+		r.readConfig(func() {})
+	}
+}
+
+// reconfigure applies a configuration, also to waiting clients: their delay does not change, but
+// those that are allowed or denied now wait no longer. A configuration with mistakes changes
+// nothing, unless there is none yet.
+func (r *room) reconfigure(cfg *config.Config, err error) {
 	switch {
-	case wrong != nil && r.unconfigured == nil:
-		r.complain(wrong, "")
-		r.warnf("%s: what held before holds on; see sendwrap check, then send SIGHUP again", r.File)
+	case err != nil && r.unconfigured == nil:
+		wrapper.LogReload(r.log.Log(), r.File, err)
 		return
 	case cfg == nil:
-		r.unconfigured = wrong
+		r.unconfigured = err
 		return
 	}
 	if r.unconfigured != nil {
 		r.unconfigured = nil
-		r.complain(wrong, config.Skipped)
+		wrapper.LogMistakes(r.log.Log(), err, config.Skipped)
 	}
 	old := r.door.Config
 	r.door.Config = cfg
@@ -74,18 +85,6 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	if cfg.Ledger != old.Ledger || r.door.Ledger == nil {
 		r.changeLedger()
 	}
-	r.newRules()
-	_ = r.log.Log().Write(maillog.Info, r.File+": read anew")
-}
-
-// complain logs what is wrong with a configuration, and what becomes of that.
-func (r *room) complain(wrong error, fate string) {
-	for _, line := range config.Told(wrong, fate) {
-		r.warnf("%s", line)
-	}
-}
-
-// warnf writes a line about ourselves.
-func (r *room) warnf(format string, args ...any) {
-	_ = r.log.Log().Write(maillog.Warning, fmt.Sprintf(format, args...))
+	r.scanForRules()
+	wrapper.LogReload(r.log.Log(), r.File, nil)
 }

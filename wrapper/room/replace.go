@@ -2,7 +2,6 @@ package room
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -16,28 +15,28 @@ import (
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
-	"sendwrap/wrapper/maillog"
 )
 
 // How one program takes the place of another
 //
-// At SIGUSR2 the room executes the program's file anew: same process, so that inetd or systemd
-// still know it, the MTAs are still its children, and the ledger's sessions still its own. Who is
-// in the room and since when goes along in a file in memory, the connections simply stay open.
-// Before that the new program is asked whether it runs at all and understands us.
+// At SIGUSR2 the room executes its program file again. The process stays the same: inetd or systemd
+// still know it, the MTAs are still its children, and the ledger's sessions are still its own. The
+// connections stay open, and a file in memory (memfd) says which client is on which descriptor and
+// since when. First the new program is asked whether it runs at all and understands that file.
 
 const (
 	// handoverEnv names the descriptor of the file in memory.
 	handoverEnv = "SENDWRAP_HANDOVER"
 
-	askTime     = 5 * time.Second        // for the new program to say which version it takes over
-	quietenTime = 200 * time.Millisecond // for refused clients to read their replies
-	hurryTime   = 2 * time.Second        // for blocks and searches under way, of which the new program will not know
-	startTime   = 5 * time.Second        // for an MTA under way
-	restTime    = 5 * time.Second        // until nothing happens for a moment
+	// How long the room waits, for:
+	askTime   = 5 * time.Second        // the new program to say which version it takes over
+	drainTime = 200 * time.Millisecond // refused clients to read their replies
+	hurryTime = 2 * time.Second        // blocks and searches, which the new program does not get
+	startTime = 5 * time.Second        // an MTA that is being started
+	quietTime = 5 * time.Second        // a moment without signals and results
 )
 
-// replacement is under way while nobody is let in and nothing is started.
+// replacement is under way. Meanwhile no client is let in and no MTA is started.
 type replacement struct {
 	program string
 	since   time.Duration
@@ -45,65 +44,67 @@ type replacement struct {
 
 func (r *room) replacing() bool { return r.replacement != nil }
 
-// handedOver is what one program tells the next. A change of it, or of wrapper.Saved, needs another
-// wrapper.HandoverVersion.
-type handedOver struct {
+// handover is what one program leaves to the next, as JSON. A change of it, or of wrapper.Saved,
+// needs another wrapper.HandoverVersion.
+type handover struct {
 	Version        int
 	File           string
 	Sockets        []int
-	Blocking       []bool // were the sockets, when we got them
+	Blocking       []bool // whether the sockets were, when we got them
 	Idle           bool
 	StderrIsClient bool
-	Parent         int            `json:",omitempty"` // the super-server; rooms of before do not say
-	Clients        []handedClient // in the order in which they stood
-	MTAs           []handedMTA
+	Parent         int              `json:",omitempty"` // older rooms leave it out
+	Clients        []handoverClient // in the order of their queues
+	MTAs           []handoverMTA
 }
 
-// handedClient is a client without an MTA. Times are of the monotonic clock, which goes on.
-type handedClient struct {
+// handoverClient is a client without an MTA. Times are of the monotonic clock, which both programs
+// share.
+type handoverClient struct {
 	FD       int
 	Admitted bool // its MTA was about to be started
 	Arrived  time.Duration
-	Passed   time.Duration // 0: it has to wait yet
+	Passed   time.Duration // 0: its delay is not over
 	Session  wrapper.Saved
 }
 
-// handedMTA is a client with one.
-type handedMTA struct {
-	PID     int
-	Started time.Duration
-	Handed  bool
-	Session wrapper.Saved
+// handoverMTA is a client with an MTA.
+type handoverMTA struct {
+	PID         int
+	Started     time.Duration
+	Transferred bool `json:"Handed"`
+	Session     wrapper.Saved
 }
 
-// replace begins to replace the program by the one that its file now is, if that can run and finds
-// a configuration.
+// replace begins to replace the program by the one that its file is now, if that one runs and can
+// load the configuration.
 func (r *room) replace() {
 	if r.asking || r.replacing() || r.stage != open {
 		return
 	}
-	program, err := os.Executable() // as it was called when we were started
+	program, err := os.Executable() // its name when we were started
 	if err != nil {
-		r.warnf("SIGUSR2: %v; the running program stays", err)
+		r.logReplaceError(err)
 		return
 	}
 	r.asking = true
 	go func() {
-		said, err := exec.Ask(program, "version", askTime)
-		if err == nil && !strings.Contains(said, wrapper.TakesOver+"\n") {
-			err = fmt.Errorf("%s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
+		version, err := exec.Ask(program, "version", askTime)
+		if err == nil && !strings.Contains(version, wrapper.TakesOver+"\n") {
+			err = fmt.Errorf("%s does not say %q; stop this room and start it again",
+				program, wrapper.TakesOver)
 		}
 		if err == nil {
 			var cfg *config.Config
 			if cfg, err = config.Load(r.File, allowlist.All()); cfg != nil {
-				err = nil // mistakes in it are for the new program to tell
+				err = nil // the new program logs the mistakes in it
 			}
 		}
 		r.notices.post(func() {
 			r.asking = false
 			switch {
 			case err != nil:
-				r.warnf("SIGUSR2: %v; the running program stays", err)
+				r.logReplaceError(err)
 			case r.stage == open:
 				r.replacement = &replacement{program, r.now}
 				r.pauseListening()
@@ -112,72 +113,78 @@ func (r *room) replace() {
 	}()
 }
 
-// handOver executes the new program as soon as nobody is on the way. It returns if that must wait,
-// or fails.
-func (r *room) handOver() {
-	r.hush()
+func (r *room) logReplaceError(err error) {
+	r.warnf("SIGUSR2: %v; the running program stays", err)
+}
+
+// tryHandover executes the new program as soon as no client is on its way to an MTA or out. It
+// returns if it has to wait, or if it fails.
+func (r *room) tryHandover() {
+	r.endDialogues()
 	since := r.now - r.replacement.since
 	switch {
 	case r.mtas.starting > 0 && since >= startTime:
-		r.stay(fmt.Errorf("an MTA has not started for %v", startTime))
+		r.cancelReplacement(fmt.Errorf("an MTA start has been pending for %v", startTime))
 		return
-	case r.mtas.starting > 0 || r.draining.len > 0 && since < quietenTime,
-		(r.seeking.len > 0 || !r.enforce.Hurry()) && since < hurryTime:
+	case r.mtas.starting > 0 || r.draining.len > 0 && since < drainTime,
+		(r.searching.len > 0 || !r.enforce.Hurry()) && since < hurryTime:
 		return
 	}
 	for c := range r.draining.all {
-		r.dismiss(c)
+		r.drainAndClose(c)
 	}
-	for c := range r.fresh.all {
+	for c := range r.silent.all {
 		r.close(c)
 	}
-	r.payLast()
+	r.writeLastStrikes()
 	state, err := r.save()
 	if err != nil {
-		r.stay(err)
+		r.cancelReplacement(err)
 		return
 	}
 	r.flushLog()
-	// From here on there is nobody who could do what SIGTERM asks for, so it does what is its
-	// default, and ends us. What has come meanwhile may have changed what was written down: then
-	// once more.
-	if r.notices.lastCall() {
+	// From here on nothing could handle SIGTERM, so it ends the process, which is its default. What
+	// has happened meanwhile may have changed the state that was saved: then save it once more.
+	if r.notices.releaseStops() {
 		r.notices.listen()
 		state.Close()
-		if r.replacing() && since >= restTime {
-			r.stay(errors.New("too much happens here at once"))
+		if r.replacing() && since >= quietTime {
+			r.cancelReplacement(fmt.Errorf("the room did not become idle within %v", quietTime))
 		}
 		return
 	}
-	err = r.become(state)
+	err = r.execute(state)
 	r.notices.listen()
-	r.stay(err)
-	r.reload() // what a SIGHUP may have asked for that was ignored
+	r.cancelReplacement(err)
+	r.reload() // SIGHUP was ignored meanwhile
 }
 
-// stay goes on with the running program.
-func (r *room) stay(why error) {
-	r.warnf("SIGUSR2: %s: %v; the running program stays", r.replacement.program, why)
+// cancelReplacement goes on with the running program.
+func (r *room) cancelReplacement(why error) {
+	r.logReplaceError(fmt.Errorf("%s: %w", r.replacement.program, why))
 	r.replacement = nil
 	r.resumeListening()
 }
 
-// save writes down who is there.
+// save writes the handover into a file in memory.
 func (r *room) save() (*os.File, error) {
-	all := handedOver{
-		Version: wrapper.HandoverVersion, File: r.File, Sockets: r.Sockets, Idle: r.Idle, StderrIsClient: r.Stdio.StderrIsClient,
-		Parent: r.parent,
+	all := handover{
+		Version: wrapper.HandoverVersion,
+		File:    r.File, Sockets: r.Sockets, Idle: r.Idle,
+		StderrIsClient: r.Stdio.StderrIsClient, Parent: r.parent,
 	}
 	for _, l := range r.listeners {
 		all.Blocking = append(all.Blocking, l.blocking)
 	}
-	for _, q := range r.waiting() {
+	for _, q := range r.waitingQueues() {
 		for c := range q.all {
-			all.Clients = append(all.Clients, handedClient{c.session.FD, q == &r.admitted, c.arrived, c.passed, c.session.Save()})
+			all.Clients = append(all.Clients, handoverClient{
+				c.session.FD, q == &r.admitted, c.arrived, c.passed, c.session.Save(),
+			})
 		}
 	}
 	for pid, c := range r.mtas.running {
-		all.MTAs = append(all.MTAs, handedMTA{pid, c.started, c.handed, c.session.Save()})
+		all.MTAs = append(all.MTAs, handoverMTA{pid, c.started, c.transferred, c.session.Save()})
 	}
 	text, err := json.Marshal(all)
 	if err != nil {
@@ -192,117 +199,23 @@ func (r *room) save() (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals)
 	return f, os.NewSyscallError("fcntl", err)
 }
 
-// become executes the new program with all the connections open. It returns only if that fails, and
-// all is as before.
-func (r *room) become(state *os.File) error {
+// execute becomes the new program, with all connections open. It returns only if that fails; then
+// everything is as before.
+func (r *room) execute(state *os.File) error {
 	defer state.Close()
 	fds := append([]int{int(state.Fd())}, r.Sockets...)
-	for _, q := range r.waiting() {
+	for _, q := range r.waitingQueues() {
 		for c := range q.all {
 			fds = append(fds, c.session.FD)
 		}
 	}
 	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
 	signal.Ignore(unix.SIGHUP)
-	return exec.Again(r.replacement.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
-}
-
-// HandedOver is the room that another program has left to us, and whether there is one. An error
-// means that there is one but it cannot be understood: its clients are lost when we end.
-func HandedOver(o Options) (room *Heir, is bool, err error) {
-	value := os.Getenv(handoverEnv)
-	if value == "" {
-		return nil, false, nil
-	}
-	// First of all: one who is told to stop while it takes over has clients to tell.
-	stops := make(chan os.Signal, 1)
-	signal.Notify(stops, unix.SIGTERM, unix.SIGINT)
-	os.Unsetenv(handoverEnv)
-	fd, err := strconv.Atoi(value)
-	if err != nil {
-		return nil, false, nil
-	}
-	// Whoever may set our environment could as well have started something else in our place: this
-	// is against mistakes.
-	if seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0); err != nil || seals&unix.F_SEAL_WRITE == 0 {
-		return nil, false, nil
-	}
-	f := os.NewFile(uintptr(fd), "handover")
-	defer f.Close()
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, true, err
-	}
-	h := &Heir{options: o, stops: stops}
-	if err := json.NewDecoder(f).Decode(&h.state); err != nil {
-		return nil, true, fmt.Errorf("room handed over: %w", err)
-	}
-	if h.state.Version != wrapper.HandoverVersion {
-		return nil, true, fmt.Errorf("room handed over is of version %d; want %d", h.state.Version, wrapper.HandoverVersion)
-	}
-	h.options.File, h.options.Sockets, h.options.Idle = h.state.File, h.state.Sockets, h.state.Idle
-	h.options.Stdio.StderrIsClient = h.state.StderrIsClient
-	return h, true, nil
-}
-
-// Heir is the program that has taken the place of another.
-type Heir struct {
-	options Options
-	state   handedOver
-	stops   chan os.Signal
-}
-
-// Run goes on where the program before has left off.
-func (h *Heir) Run() error {
-	r, err := newRoom(h.options)
-	if err != nil {
-		return err
-	}
-	for i, l := range r.listeners {
-		l.blocking = i < len(h.state.Blocking) && h.state.Blocking[i]
-	}
-	if h.state.Parent != 0 {
-		r.parent = h.state.Parent
-	}
-	r.restore(&h.state)
-	_ = r.log.Log().Write(maillog.Info, fmt.Sprintf("a new program has taken over %d clients and %d sessions", len(h.state.Clients), len(h.state.MTAs)))
-	r.begin()
-	r.settle()
-	signal.Stop(h.stops)
-	if len(h.stops) > 0 {
-		r.shut()
-	}
-	return r.loop()
-}
-
-// restore lets everybody stand where they stood.
-func (r *room) restore(all *handedOver) {
-	for _, h := range all.MTAs {
-		c := &client{session: r.door.Restore(-1, h.Session), started: h.Started, handed: h.Handed}
-		r.mtas.running[h.PID] = c
-		r.served(c)
-	}
-	for _, h := range all.Clients {
-		c := &client{session: r.door.Restore(h.FD, h.Session), arrived: h.Arrived, passed: h.Passed}
-		r.hold(c)
-		switch {
-		case r.unconfigured != nil:
-			c.session.Fail(r.unconfigured)
-			r.refuse(c)
-		case h.Admitted:
-			r.admitted.push(c)
-			r.served(c)
-		case h.Passed > 0:
-			r.queueUp(c)
-			r.watch(c)
-		default:
-			c.due = c.arrived + c.session.Delay()
-			r.delay(c.session.Delay()).push(c)
-			r.watch(c)
-		}
-	}
-	r.newRules() // the configuration has been read
+	environ := append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0]))
+	return exec.Again(r.replacement.program, os.Args, environ, fds)
 }

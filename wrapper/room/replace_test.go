@@ -12,7 +12,7 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// testRoom is a room with a listening socket, whose loop the test takes by hand.
+// testRoom is a room with a listening socket. The test runs its loop.
 func testRoom(t *testing.T, address string) *room {
 	t.Helper()
 	fd, err := Listen(address)
@@ -32,8 +32,7 @@ func testRoom(t *testing.T, address string) *room {
 	return r
 }
 
-// SIGTERM in the very moment in which another program is about to take the room's place: it closes,
-// and nobody is lost.
+// SIGTERM comes at the very moment of a handover: the room closes, and no client is lost.
 func TestShutWhileReplacing(t *testing.T) {
 	r := testRoom(t, "127.0.0.1:0")
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -41,17 +40,18 @@ func TestShutWhileReplacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.arrive(wrapper.Connection{FD: pair[0]})
-	if len(r.waiting()) != 4 {
-		t.Fatalf("%d queues; want one of a delay beside the turns, the seeking and the admitted", len(r.waiting()))
+	if len(r.waitingQueues()) != 4 {
+		t.Fatalf("%d queues; want one of a delay beside turns, searching and admitted",
+			len(r.waitingQueues()))
 	}
 	r.replacement = &replacement{"/nonexistent", r.now}
 	r.notices.stops <- unix.SIGTERM
-	r.advance()
+	r.stepShutdown()
 	if r.stage != closing || r.replacing() {
 		t.Errorf("stage %d, replacing: %v", r.stage, r.replacing())
 	}
 	r.pause()
-	r.advance()
+	r.stepShutdown()
 	b := make([]byte, 100)
 	n, err := unix.Read(pair[1], b)
 	if err != nil || n < 9 || string(b[:9]) != "421 4.3.2" {
@@ -59,50 +59,51 @@ func TestShutWhileReplacing(t *testing.T) {
 	}
 	time.Sleep(wrapper.DrainTime)
 	r.expire()
-	if r.advance(); r.stage != over || r.held != 0 {
+	if r.stepShutdown(); r.stage != over || r.held != 0 {
 		t.Errorf("stage %d, %d clients held", r.stage, r.held)
 	}
 }
 
-// A program that is not there does not take over, and the room goes on.
+// If the new program does not exist, the room goes on.
 func TestReplaceFails(t *testing.T) {
 	r := testRoom(t, "127.0.0.1:0")
 	r.replacement = &replacement{"/nonexistent", r.now}
 	r.pauseListening()
-	r.advance()
+	r.stepShutdown()
 	if r.replacing() || r.stage != open {
 		t.Errorf("replacing: %v, stage %d", r.replacing(), r.stage)
 	}
-	if l := r.listeners[0]; l.restsTill != r.now {
-		t.Errorf("the socket rests until %v", l.restsTill)
+	if l := r.listeners[0]; l.pausedUntil != r.now {
+		t.Errorf("the socket rests until %v", l.pausedUntil)
 	}
 	if err := r.accept(); err != nil {
 		t.Error(err)
 	}
-	if l := r.listeners[0]; l.restsTill != 0 {
-		t.Errorf("the socket still rests until %v", l.restsTill)
+	if l := r.listeners[0]; l.pausedUntil != 0 {
+		t.Errorf("the socket still rests until %v", l.pausedUntil)
 	}
 }
 
-// What happens in the very last moment is not missing in what is written down: the room looks once
-// more.
+// The saved state does not miss what happens at the last moment: the room saves it once more.
 func TestReplaceLastMoment(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\n")
 	h.guest("127.8.0.1")
 	h.until("one is to be served", func() bool { return h.mtas.starting == 1 })
 	pid := child(t, false)
-	h.started(<-h.mtas.jobs, pid, nil)
-	h.close(h.fresh.first)
+	h.mtaStarted(<-h.mtas.jobs, pid, nil)
+	h.close(h.silent.first)
 	ended(t, pid)
 	h.replacement = &replacement{"/nonexistent", h.now}
 	raise(t, unix.SIGCHLD)
 	for h.notices.asked.Load()&askReap == 0 { // it is on its way from goroutine to goroutine
 		time.Sleep(time.Millisecond)
 	}
-	if h.advance(); len(h.mtas.running) > 0 || !h.replacing() || h.logged("the running program stays") > 0 {
+	if h.stepShutdown(); len(h.mtas.running) > 0 || !h.replacing() ||
+		h.logged("the running program stays") > 0 {
 		t.Errorf("%d MTAs run, replacing: %v; log: %q", len(h.mtas.running), h.replacing(), h.lines)
 	}
-	if h.advance(); h.replacing() || h.logged("/nonexistent", "the running program stays") != 1 {
+	if h.stepShutdown(); h.replacing() ||
+		h.logged("/nonexistent", "the running program stays") != 1 {
 		t.Errorf("replacing: %v; log: %q", h.replacing(), h.lines)
 	}
 	raise(t, unix.SIGTERM)

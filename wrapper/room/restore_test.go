@@ -10,26 +10,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stands is what one program must tell the next of a client.
+// stands is what the next program must know about a client.
 type stands struct {
-	client                  string
-	arrived, passed, due    time.Duration
-	started                 time.Duration
-	handed, known, observed bool
+	client                       string
+	arrived, passed, due         time.Duration
+	started                      time.Duration
+	transferred, known, observed bool
 }
 
-// everybody is all who are in a room, in the order in which they stand in each queue, and its MTAs.
+// everybody returns the clients in a room, in the order of each queue, and its MTAs.
 func everybody(r *room) (queues map[string][]stands, mtas map[int]stands) {
 	queues, mtas = map[string][]stands{}, map[int]stands{}
 	of := func(c *client) stands {
 		s := c.session
-		return stands{s.Client.String(), c.arrived, c.passed, c.due, c.started, c.handed, s.Delay() == 0, s.Served()}
+		return stands{s.Client.String(), c.arrived, c.passed, c.due, c.started, c.transferred,
+			s.Delay() == 0, s.Served()}
 	}
 	note := func(name string, q *queue) {
 		for c := range q.all {
 			at := of(c)
 			if name == "admitted" {
-				at.due = 0 // of no matter any more
+				at.due = 0 // no longer matters
 			}
 			queues[name] = append(queues[name], at)
 		}
@@ -47,14 +48,14 @@ func everybody(r *room) (queues map[string][]stands, mtas map[int]stands) {
 	return queues, mtas
 }
 
-// takeOver has a new program go on with the room, by the configuration that is there.
+// takeOver lets a new program go on with the room, with the present configuration.
 func (h *house) takeOver() {
 	h.t.Helper()
 	f, err := h.save()
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
-	var all handedOver
+	var all handover
 	if err == nil {
 		err = json.NewDecoder(f).Decode(&all)
 	}
@@ -62,27 +63,28 @@ func (h *house) takeOver() {
 		h.t.Fatal(err)
 	}
 	f.Close()
-	heir, err := newRoom(h.Options)
+	successor, err := newRoom(h.Options)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	heir.restore(&all)
+	successor.restore(&all)
 	h.clients, h.held = nil, 0
 	h.silence()
-	h.room = heir // of which the end of the test disposes
+	h.room = successor // raze cleans it up
 }
 
-// One program finds everybody where the one before has left them.
+// The next program has every client where the program before left it.
 func TestRestore(t *testing.T) {
-	const conf = "greet_delay 50ms stress=50ms\nclient_conns 0\nspawn_rate 1\nallow 127.8.0.0/16\n" +
+	const conf = "greet_delay 50ms stress=50ms\nclient_conns 0\n" +
+		"spawn_rate 1\nallow 127.8.0.0/16\n" +
 		"client 127.9.0.3 greet_delay=280s\nclient 127.9.0.4 greet_delay=280s\n" +
 		"client 127.9.0.5 greet_delay=290s\nclient 127.9.0.6 greet_delay=290s\n"
 	h := build(t, conf)
 	served := h.guest("127.8.0.1")
 	h.until("one is to be served", func() bool { return h.mtas.starting == 1 })
 	pid := child(t, true)
-	h.started(<-h.mtas.jobs, pid, nil)
-	h.close(h.fresh.first)
+	h.mtaStarted(<-h.mtas.jobs, pid, nil)
+	h.close(h.silent.first)
 	h.noTurns()
 	guests := h.guests(10)
 	h.until("some have passed", func() bool { return h.turns.len == 6 })
@@ -110,7 +112,7 @@ func TestRestore(t *testing.T) {
 	if len(now) != len(queues) || len(runs) != 1 || runs[pid] != mtas[pid] {
 		t.Errorf("%d queues; MTAs %+v; want %+v", len(now), runs, mtas)
 	}
-	h.settle()
+	h.resyncLedger()
 	if n := len(h.sessions()); n != 13 {
 		t.Errorf("%d sessions; want all 13", n)
 	}
@@ -118,8 +120,8 @@ func TestRestore(t *testing.T) {
 		t.Errorf("%d held", h.held)
 	}
 
-	// They go on as they would have, by the rules that hold now: those in the delay are watched,
-	// those admitted get their MTA, the MTA's end is heeded.
+	// They go on by the present rules: the room watches clients in their delay, starts MTAs for the
+	// admitted ones, and notices the end of an MTA.
 	guests[3].Write([]byte("EHLO bot\r\n")) // 127.9.0.4, in its 280s
 	h.until("they go on", func() bool {
 		return h.mtas.starting >= 3 && h.logged("PREGREET client=[127.9.0.4]") == 1 &&

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"os"
 	"time"
 
 	"sendwrap/exec"
@@ -10,17 +11,17 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// Options say what a room is made of.
+// Options say how a room is made.
 type Options struct {
 	File    string // the configuration
 	Sockets []int  // the listening sockets
-	Idle    bool   // end when there have been no clients for room_idle: whoever started us takes the sockets back
+	Idle    bool   // end after room_idle without clients: the super-server takes the sockets back
 	Stdio   *exec.Stdio
 	LogTo   func(config.LogTarget) maillog.Log
 }
 
-// room is one process and all that is in it. Its methods run in one goroutine, the loop, and so
-// does what others have found out: see notices. Times are of the monotonic clock, and 0 is none.
+// room is one process and all its state. Its methods run in one goroutine, the loop. Other
+// goroutines report to the loop by notices. Times are of the monotonic clock; 0 means none.
 type room struct {
 	Options
 	now     time.Duration
@@ -29,52 +30,52 @@ type room struct {
 	notices *notices
 	manager *supervisor
 	log     *maillog.Queue
+	limiter maillog.Limiter // of lines that many clients may cause
 
 	door         *wrapper.Door
-	unconfigured error  // why there is no configuration, so that everybody is turned away
-	reading      bool   // the configuration is being read anew
-	readAgain    func() // what follows on reading it once more, since it may have changed; nil: nothing
+	unconfigured error       // why there is no configuration; every client is refused for it
+	fileSeen     os.FileInfo // the file at the last look, while there is no configuration
+	reading      bool        // the configuration is being read
+	readAgain    func()      // not nil: read once more after that, then call it
 
 	listeners []*listener
 	clients   []*client // by descriptor
-	held      int       // of them
-	capacity  int       // their descriptors are below this number
-	reserve   int       // a descriptor to give up when there are no others
-	shed      shed
+	held      int       // how many clients there are
+	capacity  int       // clients' descriptors are below this number
+	reserve   int       // a descriptor to close when no other is free
 
-	delays   map[time.Duration]*queue // in the greet delay, by its length
-	seeking  queue                    // would be refused, but for idle sessions that may end
-	turns    turns                    // have passed, and wait for their turn
-	admitted queue                    // get their MTA next
-	talking  queue                    // are refused, and talked to
-	parting  queue                    // are refused, and may yet say QUIT
-	draining queue                    // are refused, and read their replies
-	fresh    queue                    // got an MTA less than a moment ago
+	delays       map[time.Duration]*queue // in the greet delay, by its length
+	searching    queue                    // would be refused, but idle sessions may end
+	turns        turns                    // have passed, and wait for their turn
+	admitted     queue                    // get their MTA next
+	talking      queue                    // are refused, in a dialogue
+	awaitingQuit queue                    // are refused, and may still say QUIT
+	draining     queue                    // are refused, and read their replies
+	silent       queue                    // have an MTA that has not sent anything yet
 
 	mtas    mtas
-	hooks   *exec.Hooks    // by which children are reaped, MTAs too
-	enforce *enforce.Queue // what is to be done about blocks
-	barring barring        // those who wait, of networks on which a block has begun
+	hooks   *exec.Hooks    // reaps all children, MTAs too
+	enforce *enforce.Queue // carries out blocks
+	scan    scan           // of waiting clients, for new blocks and new rules
 	refused int            // clients so far
 
-	tickAt    time.Duration
-	seekAt    time.Duration // before then no idle sessions are looked for, for those in turns
-	reopenAt  time.Duration // before then a ledger that could not be opened is not tried again
-	idleSince time.Duration
-	parent    int           // the super-server, if one has started us
-	keeps     bool          // the port, since the super-server is gone
-	closeBy   time.Duration // the room may not take longer to close; 0 = nobody has told it to
-	dismissed int           // so many waited when it was told to
-	reported  int           // of refused, as told the manager last
-	toldAt    time.Duration // when that was
-	unwatched seldom        // clients that the poller did not take
+	nextSecond time.Duration // when everySecond is due
+	searchAt   time.Duration // the next search for idle sessions, for clients in turns
+	reopenAt   time.Duration // the next try to open a ledger that could not be opened
+	idleSince  time.Duration
+	parent     int           // the super-server, if one has started us
+	keepsPort  bool          // the super-server is gone
+	closeBy    time.Duration // the end of the shutdown; 0: none has begun
+	waiting    int           // clients that waited when the shutdown began
+	reported   int           // refused, as last reported to the manager
+	reportedAt time.Duration
 
-	asking      bool         // a program whether it can take our place
-	replacement *replacement // by that program, under way
+	asking      bool         // the new program whether it can take over
+	replacement *replacement // not nil: by that program, under way
 }
 
-// Run serves clients until it is told to stop, or has been idle. An error is one of our own: it
-// could not begin, or go on.
+// Run serves clients until SIGTERM or SIGINT, or until the room has been idle for room_idle. An
+// error means that the room could not start or could not go on.
 func Run(o Options) error {
 	r, err := newRoom(o)
 	if err != nil {
@@ -85,7 +86,6 @@ func Run(o Options) error {
 	return r.loop()
 }
 
-// loop is the room's life. Each round takes what has happened, and does what is due.
 func (r *room) loop() error {
 	for r.stage != over {
 		if err := r.round(r.pause()); err != nil {
@@ -94,11 +94,12 @@ func (r *room) loop() error {
 			return err
 		}
 	}
-	r.depart()
+	r.finish()
 	return nil
 }
 
-// round goes through the loop once. It waits for events for atMost; a negative atMost has no end.
+// round goes through the loop once. It waits for events for atMost; a negative atMost means no
+// limit.
 func (r *room) round(atMost time.Duration) error {
 	events, err := r.poller.wait(atMost)
 	if err != nil {
@@ -106,24 +107,24 @@ func (r *room) round(atMost time.Duration) error {
 	}
 	r.now = monotonic()
 	for _, e := range events {
-		r.happened(int(e.Fd))
+		r.onEvent(int(e.Fd))
 	}
-	r.tick()
+	r.everySecond()
 	if err := r.accept(); err != nil {
 		return err
 	}
-	r.bar()
+	r.scanWaiting()
 	r.expire()
 	r.admit()
-	r.advance()
+	r.stepShutdown()
 	return nil
 }
 
-// happened is one event. Descriptors that this round has closed are not taken again before its end:
-// accept comes after all events.
-func (r *room) happened(fd int) {
+// onEvent handles an event on fd. A descriptor that is closed during a round is not used again in
+// that round, because accept comes after all events.
+func (r *room) onEvent(fd int) {
 	if fd == r.notices.wake {
-		r.notices.take()
+		r.notices.handle()
 		return
 	}
 	for _, l := range r.listeners {
@@ -133,36 +134,36 @@ func (r *room) happened(fd int) {
 		}
 	}
 	if fd < len(r.clients) && r.clients[fd] != nil {
-		r.stirred(r.clients[fd])
+		r.onClientEvent(r.clients[fd])
 	}
 }
 
-// expire goes on with all whose time is over.
+// expire goes on with the clients whose time in their queue is over.
 func (r *room) expire() {
 	r.now = monotonic()
 	for delay, q := range r.delays {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
-			r.quiet(c)
+			r.endDelay(c)
 		}
 		if q.len == 0 {
 			delete(r.delays, delay)
 		}
 	}
-	r.overdue()
-	for _, q := range []*queue{&r.talking, &r.parting} {
+	r.refuseOverdue()
+	for _, q := range []*queue{&r.talking, &r.awaitingQuit} {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
-			r.part(c)
+			r.endDialogue(c)
 		}
 	}
 	for c := r.draining.first; c != nil && c.due <= r.now; c = r.draining.first {
-		r.dismiss(c)
+		r.drainAndClose(c)
 	}
-	r.letGo()
+	r.releaseServed()
 }
 
-// pause is how long nothing will be due; below zero is for ever.
+// pause is the time until something is due; negative: nothing is.
 func (r *room) pause() time.Duration {
-	next := r.tickAt
+	next := r.nextSecond
 	sooner := func(t time.Duration) {
 		if t > 0 && (next == 0 || t < next) {
 			next = t
@@ -173,7 +174,9 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{&r.talking, &r.parting, &r.draining, &r.fresh, &r.turns.queue} {
+	for _, q := range []*queue{
+		&r.talking, &r.awaitingQuit, &r.draining, &r.silent, &r.turns.queue,
+	} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
@@ -182,14 +185,14 @@ func (r *room) pause() time.Duration {
 		sooner(max(r.nextTurn(), r.turns.askAt(), r.now))
 	}
 	for _, l := range r.listeners {
-		if l.restsTill != forEver {
-			sooner(l.restsTill)
+		if l.pausedUntil != forever {
+			sooner(l.pausedUntil)
 		}
 	}
 	if again := r.log.Flush(); again > 0 {
 		sooner(r.now + again)
 	}
-	sooner(r.barAt())
+	sooner(r.scanAt())
 	sooner(r.idleAt())
 	if r.stage != open || r.replacing() {
 		sooner(r.now + 5*time.Millisecond)

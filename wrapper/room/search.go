@@ -7,49 +7,50 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// seekEvery is how often at most the room asks whether idle sessions are to end for those who wait
-// for their turn.
-const seekEvery = time.Second
+// searchEvery is the least time between two searches for idle sessions that are made for clients
+// waiting for their turn.
+const searchEvery = time.Second
 
-// seek holds a client that has just arrived until the search is over, which decides about it.
-func (r *room) seek(c *client) {
-	r.seeking.push(c)
+// searchPlace holds a client that has just arrived until a search for idle sessions is over. Then
+// it decides about the client.
+func (r *room) searchPlace(c *client) {
+	r.searching.push(c)
 	r.runSearch(c.session.Search(), func(ended []wrapper.Ended) {
 		c.session.Sought(ended)
-		if c.in == &r.seeking {
+		if c.in == &r.searching {
 			c.leave()
-			r.enter(c)
+			r.decideArrival(c)
 		}
 	})
 }
 
-// seekTurns has a search made for those who wait for their turn, if it is time. Places that it
-// finds are theirs when the MTAs have ended, in their order.
-func (r *room) seekTurns() {
-	if c := r.door.Config; c.MaxIdle == 0 || c.Mode != config.Enforce || r.now < r.seekAt {
+// searchForTurns starts a search for the clients that wait for their turn, if one is due. They get
+// the places that it finds, in their order, when the idle MTAs have exited.
+func (r *room) searchForTurns() {
+	if c := r.door.Config; c.MaxIdle == 0 || c.Mode != config.Enforce || r.now < r.searchAt {
 		return
 	}
-	r.seekAt = r.now + seekEvery
+	r.searchAt = r.now + searchEvery
 	if search := r.door.Seek(r.turns.len); search != nil {
 		r.runSearch(search, func([]wrapper.Ended) {})
 	}
 }
 
-// runSearch runs a search beside the loop. What of our own MTAs has ended is known when then is
-// called.
-func (r *room) runSearch(search *wrapper.Search, then func([]wrapper.Ended)) {
+// runSearch runs a search beside the loop, then calls done in the loop. MTAs of our own that the
+// search has ended are reaped by then.
+func (r *room) runSearch(search *wrapper.Search, done func([]wrapper.Ended)) {
 	go func() {
 		ended := search.Run()
 		r.notices.post(func() {
 			r.door.LogIdle(ended)
 			r.reap()
-			then(ended)
+			done(ended)
 		})
 	}()
 }
 
-// noPlace says whether as many MTAs of our own run as sessions may.
+// noPlace reports whether our own MTAs alone take all places for sessions.
 func (r *room) noPlace() bool {
 	c := r.door.Config
-	return len(r.mtas.running)+r.mtas.starting >= c.MaxSessions && c.Mode == config.Enforce
+	return r.countServing() >= c.MaxSessions && c.Mode == config.Enforce
 }

@@ -9,11 +9,10 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// onePlace has one session at a time, whose client gives it up when it has said nothing for a
-// second.
+// onePlace allows one session, which ends when its client has been silent for a second.
 const onePlace = "max_sessions 1\nmax_idle 1s\nremember 0\n"
 
-// served is a client in session.
+// served returns a client in session.
 func (h *house) served(from string) *net.TCPConn {
 	h.t.Helper()
 	c := h.guest(from)
@@ -22,14 +21,17 @@ func (h *house) served(from string) *net.TCPConn {
 	return c
 }
 
-// A client that waits for its turn gets the place of one that is idle, without that anybody else
-// comes and is refused.
+// A client that waits for its turn gets the place of an idle one, even if no other client comes.
 func TestTurnOfTheIdle(t *testing.T) {
 	h := build(t, onePlace+"greet_delay 50ms stress=50ms\n")
 	h.begin()
 	both := []*net.TCPConn{h.guest("127.8.0.1"), h.guest("127.8.0.2")}
-	h.until("one waits for its turn", func() bool { return h.turns.len == 1 && len(h.mtas.running) == 1 })
-	h.until("it is served", func() bool { return h.turns.len == 0 && h.logged("PASS ") == 2 && h.logged("IDLE ") == 1 })
+	h.until("one waits for its turn", func() bool {
+		return h.turns.len == 1 && len(h.mtas.running) == 1
+	})
+	h.until("it is served", func() bool {
+		return h.turns.len == 0 && h.logged("PASS ") == 2 && h.logged("IDLE ") == 1
+	})
 	for _, c := range both {
 		expect(t, c, "220 ready")
 	}
@@ -38,19 +40,21 @@ func TestTurnOfTheIdle(t *testing.T) {
 	}
 }
 
-// The loop goes on while a search is made for a client that arrives, which then gets the place.
-func TestSeeking(t *testing.T) {
+// The loop goes on during a search for a client that arrives, which then gets the place.
+func TestSearchPlace(t *testing.T) {
 	h := build(t, onePlace+"greet_delay 0s\n")
 	h.begin()
 	first := h.served("127.8.0.1")
-	h.until("another gets its place", func() bool { return strings.HasPrefix(h.fate("127.8.0.2"), "220 ") })
+	h.until("another gets its place", func() bool {
+		return strings.HasPrefix(h.fate("127.8.0.2"), "220 ")
+	})
 	expect(t, first, "421 4.4.2 ")
-	if h.logged("IDLE client=[127.8.0.1]:", "reply=421") != 1 || h.seeking.len != 0 {
-		t.Errorf("%d are held; log: %q", h.seeking.len, h.said())
+	if h.logged("IDLE client=[127.8.0.1]:", "reply=421") != 1 || h.searching.len != 0 {
+		t.Errorf("%d are held; log: %q", h.searching.len, h.said())
 	}
 }
 
-// fate is what a client hears first.
+// fate returns the first line that a client gets.
 func (h *house) fate(from string) string {
 	h.t.Helper()
 	c := h.guest(from)
@@ -64,8 +68,8 @@ func (h *house) fate(from string) string {
 	return string(b[:n])
 }
 
-// Whoever is held while the room looks for a place is told when the room closes, is not counted
-// meanwhile, and is nobody when the search is over.
+// A client that is held during a search gets 421 when the room closes, does not count meanwhile,
+// and is gone when the search ends.
 func TestShutWhileSeeking(t *testing.T) {
 	h := build(t, onePlace+"greet_delay 0s\n")
 	h.begin()
@@ -73,8 +77,8 @@ func TestShutWhileSeeking(t *testing.T) {
 	next := h.guest("127.8.0.2")
 	fd, from := h.taken()
 	h.accepted(h.listeners[0], fd, from)
-	if h.seeking.len != 1 {
-		t.Fatalf("%d are held", h.seeking.len)
+	if h.searching.len != 1 {
+		t.Fatalf("%d are held", h.searching.len)
 	}
 	h.counted(func(c *client, mta int) bool {
 		if mta == 0 {
@@ -82,8 +86,8 @@ func TestShutWhileSeeking(t *testing.T) {
 		}
 		return true
 	})
-	h.shut()
-	h.advance()
+	h.beginShutdown()
+	h.stepShutdown()
 	expect(t, next, "421 4.3.2 ")
 	h.until("the search is over", func() bool { return h.stage == over && h.held == 0 })
 	var orphans []ledger.LiveSession

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listening says why fd is no listening TCP socket; nil if it is one.
+// Listening returns nil if fd is a listening TCP socket, else an error that says what to write into
+// a systemd unit instead.
 func Listening(fd int) error {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	switch {
@@ -25,35 +26,40 @@ func Listening(fd int) error {
 	kind, kindErr := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	switch {
 	case domain == unix.AF_UNIX:
-		return errors.New("is a local socket, whose clients have no address to decide by; write ListenStream=25, or another port")
+		return errors.New("is a local socket, whose clients have no address to decide by; " +
+			"write ListenStream=25, or another port")
 	case domain != unix.AF_INET && domain != unix.AF_INET6:
-		return errors.New("is not an internet socket; write ListenStream=25, or another port")
+		return errors.New("is not an internet socket; " +
+			"write ListenStream=25, or another port")
 	case kindErr != nil || kind != unix.SOCK_STREAM:
 		return errors.New("is not a TCP socket; write ListenStream=, not ListenDatagram=")
 	case err != nil || listening == 0:
-		return errors.New("is a connection, not a listening socket; write Accept=no, or StandardInput=socket with Accept=yes")
+		return errors.New("is a connection, not a listening socket; " +
+			"write Accept=no, or StandardInput=socket with Accept=yes")
 	}
 	return nil
 }
 
-// Listen opens a listening socket at an address: IP:PORT, [IP]:PORT, or :PORT and PORT for all of
-// them, IPv4 and IPv6 on the same socket where the machine has both. Names are not looked up.
+// Listen opens a listening socket on an address: IP:PORT or [IP]:PORT; :PORT and PORT mean all
+// addresses, IPv4 and IPv6 on one socket if the machine has both. Names are not looked up. The
+// error is an [AddressError] if address is none of these.
 func Listen(address string) (int, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil && !strings.ContainsAny(address, ":[]") {
 		host, port, err = "", address, nil
 	}
-	number, wrong := strconv.ParseUint(port, 10, 16)
+	number, portErr := strconv.ParseUint(port, 10, 16)
 	if port == "smtp" {
-		number, wrong = 25, nil
+		number, portErr = 25, nil
 	}
-	if err != nil || wrong != nil {
+	if err != nil || portErr != nil {
 		return -1, &AddressError{address}
 	}
 	if host == "" {
-		fd, err := listenAt(netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(number)), false)
+		any6, any4 := netip.IPv6Unspecified(), netip.IPv4Unspecified()
+		fd, err := openListener(netip.AddrPortFrom(any6, uint16(number)), false)
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
-			fd, err = listenAt(netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(number)), false)
+			fd, err = openListener(netip.AddrPortFrom(any4, uint16(number)), false)
 		}
 		return fd, err
 	}
@@ -61,10 +67,10 @@ func Listen(address string) (int, error) {
 	if err != nil {
 		return -1, &AddressError{address}
 	}
-	return listenAt(netip.AddrPortFrom(ip.Unmap(), uint16(number)), true)
+	return openListener(netip.AddrPortFrom(ip.Unmap(), uint16(number)), true)
 }
 
-// Addresses are those at which the sockets listen.
+// Addresses are those on which the sockets listen.
 func Addresses(sockets []int) (all []netip.AddrPort) {
 	for _, fd := range sockets {
 		all = append(all, addrOf(syscall.Getsockname(fd)))
@@ -72,32 +78,37 @@ func Addresses(sockets []int) (all []netip.AddrPort) {
 	return all
 }
 
-// AddressError is a mistake in what was typed.
+// AddressError says that an argument is not an address.
 type AddressError struct{ address string }
 
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("%q is not an address to listen at; write 25, 192.0.2.1:25 or [2001:db8::1]:25", e.address)
+	return fmt.Sprintf("%q is not an address to listen on; "+
+		"write 25, 192.0.2.1:25 or [2001:db8::1]:25", e.address)
 }
 
-// backlog is how many connections the kernel holds until we come to them, or fewer if
-// net.core.somaxconn says so.
+// backlog is how many connections the kernel keeps until we accept them; net.core.somaxconn may
+// make it fewer.
 const backlog = 4096
 
-// listenAt opens one socket; an IPv6 one is for IPv6 only, or for both.
-func listenAt(at netip.AddrPort, only6 bool) (int, error) {
-	family, name := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(at.Port()), Addr: at4(at.Addr())})
-	if at.Addr().Is6() {
+// openListener opens one socket. An IPv6 socket is for IPv6 only, or for both.
+func openListener(at netip.AddrPort, only6 bool) (int, error) {
+	var name unix.Sockaddr
+	family := unix.AF_INET
+	if at.Addr().Is4() {
+		name = &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	} else {
 		zone, err := zoneOf(at.Addr())
 		if err != nil {
 			return -1, err
 		}
-		family, name = unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16(), ZoneId: zone}
+		family = unix.AF_INET6
+		name = &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16(), ZoneId: zone}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return -1, fmt.Errorf("listen at %v: %w", at, err)
+		return -1, fmt.Errorf("listen on %v: %w", at, err)
 	}
-	// Without it the sessions of the room before would keep us off the port.
+	// Without this, sessions of an earlier room would keep the port busy.
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	if err == nil && family == unix.AF_INET6 {
 		only := 0
@@ -115,18 +126,12 @@ func listenAt(at netip.AddrPort, only6 bool) (int, error) {
 	if err != nil {
 		unix.Close(fd)
 		if err == unix.EADDRINUSE {
-			return -1, fmt.Errorf("listen at %v: %w; let whoever has the port go first: inetd, a systemd socket, the MTA's own daemon", at, err)
+			return -1, fmt.Errorf("listen on %v: %w; stop the program that has the port: "+
+				"inetd, a systemd socket, the MTA's own daemon", at, err)
 		}
-		return -1, fmt.Errorf("listen at %v: %w", at, err)
+		return -1, fmt.Errorf("listen on %v: %w", at, err)
 	}
 	return fd, nil
-}
-
-func at4(a netip.Addr) (b [4]byte) {
-	if a.Is4() {
-		b = a.As4()
-	}
-	return b
 }
 
 // zoneOf is the number of the interface that a link-local address names.
@@ -136,7 +141,7 @@ func zoneOf(a netip.Addr) (uint32, error) {
 	}
 	i, err := net.InterfaceByName(a.Zone())
 	if err != nil {
-		return 0, fmt.Errorf("listen at %v: %w", a, err)
+		return 0, fmt.Errorf("listen on %v: %w", a, err)
 	}
 	return uint32(i.Index), nil
 }

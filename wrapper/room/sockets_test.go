@@ -18,7 +18,8 @@ import (
 
 func TestListen(t *testing.T) {
 	for _, tt := range []struct{ address, at string }{
-		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {":0", "::"}, {"0", "::"}, {"[::ffff:127.0.0.1]:0", "127.0.0.1"}, {"0.0.0.0:0", "0.0.0.0"},
+		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {":0", "::"}, {"0", "::"},
+		{"[::ffff:127.0.0.1]:0", "127.0.0.1"}, {"0.0.0.0:0", "0.0.0.0"},
 	} {
 		fd, err := Listen(tt.address)
 		if err != nil {
@@ -32,9 +33,10 @@ func TestListen(t *testing.T) {
 		if err := Listening(fd); err != nil {
 			t.Errorf("%s: %v", tt.address, err)
 		}
-		// Both families on a socket for all addresses, and on others only their own.
+		// A socket for all addresses serves both families, any other only its own.
 		for _, client := range []string{"127.0.0.1", "::1"} {
-			c, err := net.Dial("tcp", netip.AddrPortFrom(netip.MustParseAddr(client), at.Port()).String())
+			c, err := net.Dial("tcp",
+				netip.AddrPortFrom(netip.MustParseAddr(client), at.Port()).String())
 			if err == nil {
 				c.Close()
 			}
@@ -43,12 +45,14 @@ func TestListen(t *testing.T) {
 				t.Errorf("%s: a client of %s: %v", tt.address, client, err)
 			}
 		}
-		if _, err := Listen(at.String()); !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "let whoever has the port go first") {
+		if _, err := Listen(at.String()); !errors.Is(err, unix.EADDRINUSE) ||
+			!strings.Contains(err.Error(), "stop the program that has the port") {
 			t.Errorf("%s twice: %v", tt.address, err)
 		}
 		unix.Close(fd)
 	}
-	for _, address := range []string{"", "x", "25x", "localhost:25", "mx.example.org:25", "1.2.3:25", "1.2.3.4:65536", "1.2.3.4:-1", "::1:25", "[::1]", "1.2.3.4", "[1.2.3.4", ":"} {
+	for _, address := range []string{"", "x", "25x", "localhost:25", "mx.example.org:25",
+		"1.2.3:25", "1.2.3.4:65536", "1.2.3.4:-1", "::1:25", "[::1]", "1.2.3.4", "[1.2.3.4", ":"} {
 		_, err := Listen(address)
 		if wrong := new(AddressError); !errors.As(err, &wrong) {
 			t.Errorf("%q: %v", address, err)
@@ -56,7 +60,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// What LISTEN_FDS may promise, as another process sees it that gets just these descriptors.
+// What LISTEN_FDS may say, in another process that gets exactly these descriptors.
 func TestPassed(t *testing.T) {
 	if os.Getenv("SENDWRAP_TEST_PASSED") != "" {
 		if os.Getenv("LISTEN_PID") == "self" {
@@ -92,22 +96,32 @@ func TestPassed(t *testing.T) {
 		{"self", "2", []*os.File{listening, second}, "fds=[3]\n"}, // the same socket
 		{"self", "", []*os.File{listening}, "fds=[]\n"},
 		{"", "1", []*os.File{listening}, "fds=[]\nLISTEN_FDS is meant for process \"\""},
-		{"1", "1", []*os.File{listening}, "fds=[]\nLISTEN_FDS is meant for process \"1\", not for us"},
+		{"1", "1", []*os.File{listening},
+			"fds=[]\nLISTEN_FDS is meant for process \"1\", not for us"},
 		{"self", "-1", []*os.File{listening}, "fds=[]\nLISTEN_FDS is \"-1\"; want a number"},
 		{"self", "x", []*os.File{listening}, "fds=[]\nLISTEN_FDS is \"x\"; want a number"},
-		{"self", "1", []*os.File{file(udp)}, "fds=[]\nfd 3 of LISTEN_FDS: is not a TCP socket; write ListenStream=, not ListenDatagram="},
-		{"self", "1", []*os.File{file(local)}, "fds=[]\nfd 3 of LISTEN_FDS: is a local socket, whose clients have no address to decide by"},
-		{"self", "1", []*os.File{file(connected)}, "fds=[]\nfd 3 of LISTEN_FDS: is a connection, not a listening socket; write Accept=no"},
+		{"self", "1", []*os.File{file(udp)},
+			"fds=[]\nfd 3 of LISTEN_FDS: is not a TCP socket; " +
+				"write ListenStream=, not ListenDatagram="},
+		{"self", "1", []*os.File{file(local)},
+			"fds=[]\nfd 3 of LISTEN_FDS: is a local socket, " +
+				"whose clients have no address to decide by"},
+		{"self", "1", []*os.File{file(connected)},
+			"fds=[]\nfd 3 of LISTEN_FDS: is a connection, not a listening socket; write Accept=no"},
 		{"self", "1", []*os.File{pipe}, "fds=[]\nfd 3 of LISTEN_FDS: is not a socket"},
-		{"self", "2000000000", []*os.File{listening, pipe}, "fds=[3]\nfd 4 of LISTEN_FDS: is not a socket\nfd 5"},
-		{"self", "2", []*os.File{file(udp), listening}, "fds=[4]\nfd 3 of LISTEN_FDS: is not a TCP socket"},
+		{"self", "2000000000", []*os.File{listening, pipe},
+			"fds=[3]\nfd 4 of LISTEN_FDS: is not a socket\nfd 5"},
+		{"self", "2", []*os.File{file(udp), listening},
+			"fds=[4]\nfd 3 of LISTEN_FDS: is not a TCP socket"},
 	} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestPassed$")
-		cmd.Env = append(os.Environ(), "SENDWRAP_TEST_PASSED=1", "LISTEN_PID="+tt.pid, "LISTEN_FDS="+tt.n)
+		cmd.Env = append(os.Environ(), "SENDWRAP_TEST_PASSED=1", "LISTEN_PID="+tt.pid,
+			"LISTEN_FDS="+tt.n)
 		cmd.ExtraFiles = tt.files
 		out, err := cmd.Output()
 		if err != nil || !strings.HasPrefix(string(out), tt.want) {
-			t.Errorf("LISTEN_PID=%s LISTEN_FDS=%s: %v, %q; want %q", tt.pid, tt.n, err, out, tt.want)
+			t.Errorf("LISTEN_PID=%s LISTEN_FDS=%s: %v, %q; want %q", tt.pid, tt.n, err, out,
+				tt.want)
 		}
 		if n := strings.Count(string(out), "\n"); n > 2+5 {
 			t.Errorf("LISTEN_FDS=%s: %d lines", tt.n, n)

@@ -12,13 +12,13 @@ import (
 )
 
 // An early talker's block is carried out: its other sessions end, the room does not, and on_block
-// hears nothing, as it is about loopback.
+// does not run, because the client is on loopback.
 func TestStrikeCarriedOut(t *testing.T) {
 	h := build(t, slow+"client 127.8.0.2 greet_delay=0s\n"+
 		"count_by 24 64\nremember 0\nblock strikes=1 grace=200ms\n"+
 		"on_block /proc/self/cwd/nowhere\n")
 	hook := h.file("hook")
-	script := "#!/bin/sh\necho \"$@\" >>" + h.file("told") + "; echo no such table >&2; exit 3\n"
+	script := "#!/bin/sh\necho \"$@\" >>" + h.file("calls") + "; echo no such table >&2; exit 3\n"
 	if err := os.WriteFile(hook, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -43,12 +43,12 @@ func TestStrikeCarriedOut(t *testing.T) {
 	h.until("the log says so", func() bool {
 		return h.logged("END network=127.8.0.0/24 ended=1 reason=pregreet:ehlo") == 1
 	})
-	if text, _ := os.ReadFile(h.file("told")); len(text) > 0 {
-		t.Errorf("on_block is told of loopback: %s", text)
+	if text, _ := os.ReadFile(h.file("calls")); len(text) > 0 {
+		t.Errorf("on_block has run for loopback: %s", text)
 	}
 }
 
-// A hook's end finds its way through the room's own reaping, and so do the ends of MTAs beside it.
+// The room reaps hooks and MTAs, and neither gets the other's exit status.
 func TestHookInRoom(t *testing.T) {
 	h := build(t, "allow 127.0.0.0/8\nspawn_rate 1000\n")
 	hook := h.file("hook")
@@ -75,7 +75,7 @@ func TestHookInRoom(t *testing.T) {
 		_, _ = c.Write([]byte("x\n"))
 	}
 	h.until("all have ended", func() bool {
-		return len(ended) == hooks && h.mtas.numbered == clients &&
+		return len(ended) == hooks && h.mtas.jobCount == clients &&
 			h.mtas.starting == 0 && len(h.mtas.running) == 0
 	})
 	for range hooks {

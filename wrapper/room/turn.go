@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// turnTime is how long a client that has passed waits for its turn. It allows five minutes for
-	// the greeting (RFC 5321 §4.5.3.2.1), of which the longest delay takes 290 s; most give up long
-	// before.
+	// turnTime is how long a client that has passed waits for its turn. A client allows five
+	// minutes for the greeting (RFC 5321 §4.5.3.2.1), of which the longest delay takes 290 s; most
+	// give up long before.
 	turnTime = time.Minute
 
-	// retryTurn is the pause after all sessions were taken. The end of one of our own MTAs makes it
-	// shorter.
+	// retryTurn is the pause after all places for sessions were taken. The end of one of our own
+	// MTAs ends it at once.
 	retryTurn = 50 * time.Millisecond
 
-	// parts are those of a second over which starts are spread in a crowd.
-	parts = 50
+	// crowdParts is into how many parts a second is divided, to spread starts over it in a crowd.
+	crowdParts = 50
 )
 
-// window keeps the starts of the last second, to allow no more than so many in any second.
+// window remembers the starts of the last second, to limit them to spawn_rate in any second.
 type window struct {
 	at   []time.Duration // a ring: the starts, the oldest at next
 	next int
@@ -34,17 +34,18 @@ func (w *window) resize(n int) {
 	}
 }
 
-// opens is when the next start is allowed. In a crowd starts come evenly: at the beginning of each
-// second the crowd would else take all of it, and whoever comes then would wait for the next one.
+// opens is when the next start is allowed. In a crowd starts are spread evenly: otherwise the crowd
+// would use up each second at its beginning, and a known client that comes after that would have to
+// wait for the next second.
 func (w *window) opens(crowd bool) time.Duration {
 	at := w.after(len(w.at))
-	if part := max(1, len(w.at)/parts); crowd {
+	if part := max(1, len(w.at)/crowdParts); crowd {
 		at = max(at, w.after(part))
 	}
 	return at
 }
 
-// after is when n starts in n seconds / spawn_rate are no more than that, with the next one.
+// after is when one more start makes no more than n in n seconds / spawn_rate.
 func (w *window) after(n int) time.Duration {
 	nth := w.at[(w.next-n+len(w.at))%len(w.at)]
 	if nth == 0 {
@@ -58,16 +59,15 @@ func (w *window) note(now time.Duration) {
 	w.next = (w.next + 1) % len(w.at)
 }
 
-// mayStart says whether an MTA can be started now, as far as the number under way and the room's
-// stage decide that.
+// mayStart reports whether the number of starts under way and the room's stage allow another.
 func (r *room) mayStart() bool {
 	return r.mtas.starting < maxStarting && r.stage == open && !r.replacing()
 }
 
-// mayAdmit says whether the first in the queue can be admitted when it is time.
+// mayAdmit reports whether the first client in turns can be admitted when it is time.
 func (r *room) mayAdmit() bool { return r.admitted.len == 0 && r.mayStart() }
 
-// nextTurn is when the first in the queue can be admitted, as far as time decides that.
+// nextTurn is when it is time for the first client in turns.
 func (r *room) nextTurn() time.Duration {
 	t := max(r.mtas.retry, r.mtas.starts.opens(r.turns.len >= r.door.Config.SpawnRate))
 	if r.noPlace() {
@@ -76,13 +76,13 @@ func (r *room) nextTurn() time.Duration {
 	return t
 }
 
-// networks are those under which the client stands in turns.
+// networks are those under which turns count the client.
 func (r *room) networks(c *client) (network, wider netip.Prefix) {
 	from := c.session.Client.Addr()
 	return r.door.Network(from), r.door.Wider(from)
 }
 
-// queueUp has a client that has passed wait for its turn.
+// queueUp lets a client that has passed wait for its turn.
 func (r *room) queueUp(c *client) {
 	c.due = c.passed + turnTime
 	of := stranger
@@ -96,24 +96,25 @@ func (r *room) queueUp(c *client) {
 	r.turns.push(c, of, network, wider)
 }
 
-// served counts the MTA of a client that has had its turn. One that is allowed needs none.
-func (r *room) served(c *client) {
+// countMTA counts the MTA of a client that has had its turn. An allowed client needs no turn, and
+// its MTA does not count.
+func (r *room) countMTA(c *client) {
 	if c.session.Verdict != decide.Allowed {
 		network, wider := r.networks(c)
-		r.turns.runs(c, network, wider)
+		r.turns.countMTA(c, network, wider)
 	}
 }
 
-// admit starts MTAs for those whose turn it is: the admitted first, then those that have passed.
+// admit has MTAs started for the admitted clients, then for those whose turn it is.
 func (r *room) admit() {
-	r.turns.begin(r.now)
+	r.turns.beginRound(r.now)
 	for {
 		for c := r.admitted.first; c != nil && r.mayStart(); c = r.admitted.first {
 			c.leave()
-			r.start(c)
+			r.requestMTA(c)
 		}
 		if r.turns.len > 0 && r.noPlace() {
-			r.seekTurns()
+			r.searchForTurns()
 		}
 		if !r.mayAdmit() || r.now < r.nextTurn() {
 			return
@@ -122,19 +123,19 @@ func (r *room) admit() {
 		if c == nil {
 			return
 		}
-		// One that was let through at once is not watched: an MTA must not be started for it if it
-		// has left since.
+		// The poller does not watch a client without a delay: look whether it has left, or an MTA
+		// would be started for nobody.
 		if !c.watched && c.passed < r.now && r.look(c) == decide.Left {
 			r.withdraw(c)
 			continue
 		}
 		if !c.session.Admit(c.passed-c.arrived, r.now-c.passed) {
-			if c.session.Crowded() { // the ledger was not to be had: that says nothing about places
+			if c.session.Crowded() { // the ledger was not available: that says nothing about places
 				r.mtas.retry = r.now + retryTurn
 				return
 			}
 			if c.session.WantsPlace() {
-				r.seekTurns()
+				r.searchForTurns()
 			}
 			r.turns.refuse(c, r.now)
 			continue
@@ -143,13 +144,12 @@ func (r *room) admit() {
 			r.turns.start(c, r.now)
 		}
 		c.leave()
-		r.decided(c)
+		r.applyVerdict(c)
 	}
 }
 
-// overdue gives up on clients whose turn has not come in time; where nothing is enforced, it comes
-// late.
-func (r *room) overdue() {
+// refuseOverdue refuses the clients whose turn has not come in time. In observe mode they wait on.
+func (r *room) refuseOverdue() {
 	for c := r.turns.first; c != nil && c.due <= r.now; c = r.turns.first {
 		if r.door.Config.Mode == config.Observe {
 			c.due = r.now + turnTime
@@ -157,13 +157,13 @@ func (r *room) overdue() {
 		}
 		c.leave()
 		c.session.Expire(c.passed-c.arrived, r.now-c.passed)
-		r.decided(c)
+		r.applyVerdict(c)
 	}
 }
 
-// withdraw is for a client that has left while it waited for its turn.
+// withdraw ends the session of a client that has left while it waited for its turn.
 func (r *room) withdraw(c *client) {
 	c.leave()
 	c.session.Withdraw(c.passed-c.arrived, r.now-c.passed)
-	r.decided(c)
+	r.applyVerdict(c)
 }

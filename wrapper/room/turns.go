@@ -6,43 +6,46 @@ import (
 )
 
 const (
-	// Starts count for so long, and so many of them at most: the MTAs of those who leave at once
-	// would else never count. Who waits has come within this time, too.
+	// A start counts for servedTime; without that the MTAs of clients that leave at once would
+	// never count. No client waits for its turn for longer. The last servedMost starts count at
+	// most.
 	servedTime = turnTime
 	servedMost = 1024
 
-	// A network for which there is no place is set aside for so long, as it will hardly be told
-	// anything else: less if one of its MTAs ends, or nobody else waits.
+	// asideTime is how long a network is set aside for which there was no place, since there will
+	// hardly be one sooner. It is less if one of its MTAs ends, or if no other network waits.
 	asideTime = time.Second
 
-	// mostTold is how many networks of a class are set aside within retryTurn. Each costs a look
-	// into the ledger, and there may be no place for any of the thousands that wait. Known clients
-	// without a place, however many there are, do not keep strangers from being asked for.
-	mostTold = 16
+	// maxRefusals is how many networks of a class are set aside within retryTurn. Each costs a look
+	// into the ledger, and there may be no place for any of the thousands that wait. Each class has
+	// its own number, so that known clients without a place never keep strangers from their turn.
+	maxRefusals = 16
 )
 
-// turns are those that have passed, or are known, and wait for an MTA: fair queueing, in the form
-// of least in service first, in two levels. Known clients go before strangers. Of either it is the
-// turn of the wider network that has fewest MTAs; in that, of the network that has fewest; in that,
-// of the client that came first. Networks with as many take turns (round robin). MTAs under way
-// count, and starts of late: else those would be first all the time who come and go at once.
+// turns is the fair queue of the clients that have passed, or are known, and wait for an MTA. Known
+// clients go before strangers. Among either, the wider network with the fewest MTAs has its turn;
+// within it, the network with the fewest; within that, the client that came first. Networks with
+// equally many take turns (round robin). MTAs under way count, and so do recent starts: otherwise
+// clients that come and go at once would always be first.
 //
-// So a newcomer waits for one start of each network that waits already, at most, however many
-// clients these have: each start puts them behind it. Among neighbours so it is within their turns.
+// So a newcomer waits at most for one start of each network that waits already, however many
+// clients these have: each start puts their network behind the newcomer's. The same holds for
+// neighbours, within the turns of their wider network.
 //
 // The zero turns are empty.
 type turns struct {
-	queue    // all of them, in the order in which they came: so they are overdue
+	queue    // all clients, in the order in which they came, which is that of their due times
 	root     flow
 	networks map[netip.Prefix]*flow
 	wider    map[netip.Prefix]*flow
-	numbered uint64            // turns so far
-	served   [servedMost]start // a ring: so many, from the oldest on
+	taken    uint64            // turns so far
+	served   [servedMost]start // a ring of the starts that count, from oldest on
 	oldest   int
-	counted  int
-	aside    []told
-	told     [classes]int  // no
-	toldFrom time.Duration // since then
+	counted  int // starts in the ring
+
+	aside         []setAside   // networks, the first to come back first
+	refusals      [classes]int // networks set aside since refusalsSince
+	refusalsSince time.Duration
 }
 
 // start is one that still counts.
@@ -51,14 +54,14 @@ type start struct {
 	at   time.Duration
 }
 
-// told is a network that was set aside.
-type told struct {
+// setAside is a network for which there was no place.
+type setAside struct {
 	flow *flow
 	of   class
 	at   time.Duration
 }
 
-// push lets a client wait, and says what it counts under.
+// push lets a client wait. Network and wider are those under which it counts.
 func (t *turns) push(c *client, of class, network, wider netip.Prefix) {
 	t.queue.turns = t
 	t.queue.push(c)
@@ -66,11 +69,11 @@ func (t *turns) push(c *client, of class, network, wider netip.Prefix) {
 	l := &c.flow.lines[of]
 	l.push(c)
 	if l.at == 0 && !l.aside {
-		t.line(c.flow, of)
+		t.joinLine(c.flow, of)
 	}
 }
 
-// remove is for a client that leaves the queue.
+// remove takes out a client that leaves the queue.
 func (t *turns) remove(c *client) {
 	f, of := c.flow, c.class
 	l := &f.lines[of]
@@ -82,10 +85,10 @@ func (t *turns) remove(c *client) {
 	t.forget(f)
 }
 
-// next is the client whose turn it is; nil if there is none before askAt.
+// next returns the client whose turn it is; nil if no client has its turn before askAt.
 func (t *turns) next() *client {
 	for of := range classes {
-		if f := &t.root; t.told[of] < mostTold && len(f.lines[of].flows) > 0 {
+		if f := &t.root; t.refusals[of] < maxRefusals && len(f.lines[of].flows) > 0 {
 			for len(f.lines[of].flows) > 0 {
 				f = f.lines[of].flows[0]
 			}
@@ -95,44 +98,43 @@ func (t *turns) next() *client {
 	return nil
 }
 
-// begin is the beginning of a round: starts that are long past count no longer, and those set aside
-// may be asked for again.
-func (t *turns) begin(now time.Duration) {
+// beginRound drops the starts that no longer count, and brings back networks that were set aside.
+func (t *turns) beginRound(now time.Duration) {
 	for t.counted > 0 && now >= t.served[t.oldest].at+servedTime {
 		t.uncount()
 	}
-	if now >= t.toldFrom+retryTurn {
-		t.told, t.toldFrom = [classes]int{}, now
+	if now >= t.refusalsSince+retryTurn {
+		t.refusals, t.refusalsSince = [classes]int{}, now
 	}
 	rest := asideTime
-	if t.idle() {
+	if t.allAside() {
 		rest = retryTurn
 	}
 	for len(t.aside) > 0 && now >= t.aside[0].at+rest {
 		a := t.aside[0]
 		t.aside = t.aside[1:]
-		t.back(a.flow, a.of)
+		t.bringBack(a.flow, a.of)
 	}
 }
 
-// refuse sets the client's network aside: there is no place for it now.
+// refuse sets the client's network aside, since there is no place for it now.
 func (t *turns) refuse(c *client, now time.Duration) {
-	t.told[c.class]++
+	t.refusals[c.class]++
 	c.flow.lines[c.class].aside = true
 	t.leaveLine(c.flow, c.class)
-	t.aside = append(t.aside, told{c.flow, c.class, now})
+	t.aside = append(t.aside, setAside{c.flow, c.class, now})
 }
 
-// back ends that.
-func (t *turns) back(f *flow, of class) {
+// bringBack lets a network that was set aside wait in line again.
+func (t *turns) bringBack(f *flow, of class) {
 	l := &f.lines[of]
 	if l.aside = false; l.first != nil && l.at == 0 {
-		t.line(f, of)
+		t.joinLine(f, of)
 	}
 }
 
-// idle says whether all networks that wait are set aside.
-func (t *turns) idle() bool {
+// allAside reports whether all networks with waiting clients are set aside.
+func (t *turns) allAside() bool {
 	for of := range classes {
 		if len(t.root.lines[of].flows) > 0 {
 			return false
@@ -141,25 +143,26 @@ func (t *turns) idle() bool {
 	return true
 }
 
-// askAt is when next has somebody again, while anybody waits; 0: it has.
+// askAt is when next returns a client again, while any waits; 0: now.
 func (t *turns) askAt() time.Duration {
 	switch {
 	case t.next() != nil:
 		return 0
-	case t.idle() && len(t.aside) > 0:
+	case t.allAside() && len(t.aside) > 0:
 		return t.aside[0].at + retryTurn
 	}
-	return t.toldFrom + retryTurn
+	return t.refusalsSince + retryTurn
 }
 
-// start gives a client that waits its MTA, which counts until it has ended.
+// start takes out the client whose turn it is. Its MTA counts until end, and the start for
+// servedTime.
 func (t *turns) start(c *client, now time.Duration) {
 	f := c.flow
 	for up := f; up.up != nil; up = up.up {
-		t.numbered++
-		up.turn = t.numbered
+		t.taken++
+		up.lastTurn = t.taken
 	}
-	f.charge(2) // it is under way, and one of late
+	f.addMTAs(2) // the MTA and the start
 	if t.counted == servedMost {
 		t.uncount()
 	}
@@ -169,46 +172,46 @@ func (t *turns) start(c *client, now time.Duration) {
 	c.flow = f
 }
 
-// runs counts an MTA whose client did not wait here.
-func (t *turns) runs(c *client, network, wider netip.Prefix) {
+// countMTA counts the MTA of a client that did not wait in turns.
+func (t *turns) countMTA(c *client, network, wider netip.Prefix) {
 	c.flow = t.flow(network, wider)
-	c.flow.charge(1)
+	c.flow.addMTAs(1)
 }
 
-// end is the end of a client's MTA, if that counts.
+// end stops counting a client's MTA, if that counts.
 func (t *turns) end(c *client) {
 	f := c.flow
 	if f == nil {
 		return
 	}
 	c.flow = nil
-	f.charge(-1)
+	f.addMTAs(-1)
 	for of := range classes {
-		t.back(f, of)
+		t.bringBack(f, of)
 	}
 	t.forget(f)
 }
 
-// uncount ends the time for which the oldest start counts.
+// uncount drops the oldest start that counts.
 func (t *turns) uncount() {
 	f := t.served[t.oldest].flow
 	t.served[t.oldest] = start{}
 	t.oldest = (t.oldest + 1) % servedMost
 	t.counted--
-	f.charge(-1)
+	f.addMTAs(-1)
 	t.forget(f)
 }
 
-// line has a flow stand in the line of the one above, and that in the root's.
-func (t *turns) line(f *flow, of class) {
-	if !f.stands() {
-		t.numbered++
-		f.turn = t.numbered
+// joinLine puts a flow into the line of its wider network, and that into the root's.
+func (t *turns) joinLine(f *flow, of class) {
+	if !f.inLine() {
+		t.taken++
+		f.lastTurn = t.taken
 	}
 	up := f.up
 	up.lines[of].add(f, of)
 	if up.up != nil && up.lines[of].at == 0 {
-		t.line(up, of)
+		t.joinLine(up, of)
 	}
 }
 
@@ -220,7 +223,7 @@ func (t *turns) leaveLine(f *flow, of class) {
 	}
 }
 
-// flow is that of a network.
+// flow returns the flow of a network.
 func (t *turns) flow(network, wider netip.Prefix) *flow {
 	if f := t.networks[network]; f != nil {
 		return f
@@ -239,9 +242,9 @@ func (t *turns) flow(network, wider netip.Prefix) *flow {
 	return f
 }
 
-// forget gives up a network without clients and MTAs, and with the last one the wider network.
+// forget deletes a network without clients and MTAs, and its wider network with the last one.
 func (t *turns) forget(f *flow) {
-	if f.mtas > 0 || f.holds() {
+	if f.mtas > 0 || f.hasClients() {
 		return
 	}
 	delete(t.networks, f.network)

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// come has a client wait, of the network 2001:db8:WIDE:NET::/64.
+// come lets a client of the network 2001:db8:WIDE:NET::/64 wait.
 func (t *turns) come(of class, wide, net int) *client {
 	c := new(client)
 	t.push(c, of, net6(wide, net), wide6(wide))
 	return c
 }
 
-// A network of a crowded wider network, of which each other has many clients, waits for one start
-// of each of these at most; and a known client there for none.
+// A network whose neighbours have many clients waits for one start of each of them at most; a known
+// client there waits for none.
 func TestNeighbours(t *testing.T) {
 	const neighbours, each = 253, 8
 	for of := range classes {
@@ -23,7 +23,7 @@ func TestNeighbours(t *testing.T) {
 				q.come(stranger, 1, n)
 			}
 		}
-		for range neighbours / 2 { // some have had their turns before it comes
+		for range neighbours / 2 { // some have had their turn before
 			q.start(q.next(), time.Hour)
 		}
 		c := q.come(of, 1, neighbours)
@@ -32,14 +32,15 @@ func TestNeighbours(t *testing.T) {
 			q.start(q.next(), time.Hour)
 		}
 		if of == known && starts > 0 || starts > neighbours {
-			t.Errorf("class %d: %d of its %d neighbours' clients were first", of, starts, neighbours)
+			t.Errorf("class %d: %d of its %d neighbours' clients were first", of, starts,
+				neighbours)
 		}
 	}
 }
 
-// Who is told no is set aside, with its network, and others are asked for: of each class no more
-// than so many at once, however many wait.
-func TestToldNo(t *testing.T) {
+// A refused client is set aside with its network, and others are asked: maxRefusals of each class
+// at once at most, however many wait.
+func TestRefusals(t *testing.T) {
 	const networks = 1000
 	var q turns
 	now := time.Hour
@@ -54,24 +55,24 @@ func TestToldNo(t *testing.T) {
 	last := q.come(stranger, 8, networks)
 	asked := map[*client]int{}
 	round := func() (n int) {
-		for q.begin(now); q.next() != nil; n++ {
+		for q.beginRound(now); q.next() != nil; n++ {
 			asked[q.next()]++
 			q.refuse(q.next(), now)
 		}
 		return n
 	}
-	if n := round(); n != 2*mostTold || asked[last] != 1 {
-		t.Errorf("%d are told no at once, the one of another network %d times; want %d, once",
-			n, asked[last], 2*mostTold)
+	if n := round(); n != 2*maxRefusals || asked[last] != 1 {
+		t.Errorf("%d are refused at once, the one of another network %d times; want %d, once",
+			n, asked[last], 2*maxRefusals)
 	}
 	now += retryTurn - 1
 	if n := round(); n > 0 || q.askAt() != now+1 {
 		t.Errorf("before its time %d more are; the next is asked for in %v", n, q.askAt()-now)
 	}
-	for range networks / mostTold {
+	for range networks / maxRefusals {
 		now += retryTurn
-		if n := round(); n > 2*mostTold {
-			t.Fatalf("%d are told no at once", n)
+		if n := round(); n > 2*maxRefusals {
+			t.Fatalf("%d are refused at once", n)
 		}
 	}
 	for c := range q.all {
@@ -84,8 +85,7 @@ func TestToldNo(t *testing.T) {
 	}
 }
 
-// The end of one of its MTAs has a network be asked for again, and so has the end of the wait of
-// all others.
+// A network comes back when one of its MTAs ends, and when no other network waits.
 func TestAsideEnds(t *testing.T) {
 	var q turns
 	now := time.Hour
@@ -94,7 +94,7 @@ func TestAsideEnds(t *testing.T) {
 	q.start(first, now)
 	q.refuse(second, now)
 	if q.next() != other {
-		t.Error("one that was told no is asked for again at once")
+		t.Error("one that was refused is asked for again at once")
 	}
 	q.end(first)
 	q.refuse(other, now)
@@ -102,25 +102,25 @@ func TestAsideEnds(t *testing.T) {
 		t.Error("when its network's MTA has ended, a client is not asked for")
 	}
 	second.leave()
-	if q.begin(now + retryTurn - 1); q.next() != nil || q.askAt() != now+retryTurn {
+	if q.beginRound(now + retryTurn - 1); q.next() != nil || q.askAt() != now+retryTurn {
 		t.Errorf("asked for again after %v", q.askAt()-now)
 	}
-	if q.begin(now + retryTurn); q.next() != other || q.askAt() != 0 {
+	if q.beginRound(now + retryTurn); q.next() != other || q.askAt() != 0 {
 		t.Error("the only one that waits is not asked for")
 	}
 	q.refuse(other, now+retryTurn)
 	third := q.come(stranger, 3, 3)
-	if q.begin(now + asideTime); q.next() != third {
-		t.Error("one that was told no is asked for before another")
+	if q.beginRound(now + asideTime); q.next() != third {
+		t.Error("one that was refused is asked for before another")
 	}
 	q.refuse(third, now+asideTime)
 	third.leave()
-	if q.begin(now + asideTime + retryTurn); q.next() != other {
+	if q.beginRound(now + asideTime + retryTurn); q.next() != other {
 		t.Error("it is not asked for any more")
 	}
 }
 
-// Starts count for a minute, no more than so many of them, and MTAs for as long as they run.
+// Starts count for a minute, servedMost of them at most, and MTAs for as long as they run.
 func TestServedCounts(t *testing.T) {
 	var q turns
 	now := time.Hour
@@ -144,13 +144,13 @@ func TestServedCounts(t *testing.T) {
 	counts(1)
 	q.start(q.come(known, 1, 1), now+1)
 	counts(3)
-	q.begin(now + servedTime)
+	q.beginRound(now + servedTime)
 	counts(3)
 	if q.counted != 1 || len(q.networks) != 2 {
 		t.Errorf("%d starts count, of %d networks; want 1, and 2 with the one whose MTA runs",
 			q.counted, len(q.networks))
 	}
-	q.begin(now + servedTime + 1)
+	q.beginRound(now + servedTime + 1)
 	counts(2)
 	q.end(c)
 	counts(1)

@@ -12,7 +12,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// elsewhere is the ledger as another process has it.
+// elsewhere opens the ledger as another process would.
 func (h *house) elsewhere() *ledger.Ledger {
 	h.t.Helper()
 	l, _, err := ledger.Open(h.file("state/ledger"), 1024, ledger.ThisBoot())
@@ -23,13 +23,14 @@ func (h *house) elsewhere() *ledger.Ledger {
 	return l
 }
 
-// block begins one as another process does.
+// block begins blocks as another process would.
 func (h *house) block(networks ...string) {
 	h.t.Helper()
 	l := h.elsewhere()
 	for _, text := range networks {
 		err := l.Do(ledger.Now(), func(t *ledger.Tx) {
-			if t.Block(netip.MustParsePrefix(text), time.Hour, "test", ledger.Penalty{For: time.Hour, Max: time.Hour}) == 0 {
+			if t.Block(netip.MustParsePrefix(text), time.Hour, "test",
+				ledger.Penalty{For: time.Hour, Max: time.Hour}) == 0 {
 				h.t.Errorf("no room for a block of %s", text)
 			}
 		})
@@ -39,38 +40,38 @@ func (h *house) block(networks ...string) {
 	}
 }
 
-// look has the room look for blocks that have begun, now and not when it is time, and goes on until
-// that is done.
+// look makes the room look for new blocks now, and runs rounds until the scan is over.
 func (h *house) look() {
 	h.t.Helper()
-	b := &h.barring
+	b := &h.scan
 	b.lookAt = 0
 	h.until("it has looked", func() bool { return b.lookAt > 0 && b.left == 0 })
 }
 
-// Those who wait, for whatever, are refused as soon as their network is blocked, and nobody else.
-func TestBar(t *testing.T) {
+// Waiting clients are refused as soon as their network is blocked, and no other client is.
+func TestScan(t *testing.T) {
 	const conf = slow + "client 127.7.0.0/16 greet_delay=0s\nclient_conns 0\nallow 127.8.0.9\n"
 	h := build(t, conf)
 	first := h.guest("127.7.1.1")
-	h.until("one gets its MTA", func() bool { return h.mtas.numbered == 1 })
+	h.until("one gets its MTA", func() bool { return h.mtas.jobCount == 1 })
 	h.noTurns()
-	barred := h.guest("127.8.0.1")
+	blocked := h.guest("127.8.0.1")
 	inTurn := h.guest("127.7.1.2")
 	other, inTurn2 := h.guest("127.6.0.1"), h.guest("127.7.2.1")
 	h.until("all wait", func() bool { return h.held == 5 && h.turns.len == 2 })
 	h.look() // there is nothing
 	h.block("127.8.0.0/24", "127.7.1.2/32", "127.7.1.1/32", "192.0.2.0/24")
 	h.until("they are refused", func() bool { return h.refused == 2 })
-	expect(t, barred, "421 4.7.1 ")
+	expect(t, blocked, "421 4.7.1 ")
 	expect(t, inTurn, "421 4.7.1 ")
 	if h.logged("BLOCKED client=[127.8.0.1]", "network=127.8.0.0/24",
 		"wait=", "/4m50s", "reason=test", "reply=421") != 1 ||
-		h.logged("BLOCKED client=[127.7.1.2]", "network=127.7.1.2/32", "turn=") != 1 || h.logged("BLOCKED") != 2 {
+		h.logged("BLOCKED client=[127.7.1.2]", "network=127.7.1.2/32", "turn=") != 1 ||
+		h.logged("BLOCKED") != 2 {
 		t.Errorf("log: %q", h.lines)
 	}
 	h.look()
-	if h.refused != 2 || h.turns.len != 1 || h.mtas.numbered != 1 {
+	if h.refused != 2 || h.turns.len != 1 || h.mtas.jobCount != 1 {
 		t.Errorf("%d are refused", h.refused)
 	}
 	h.until("their connections are closed", func() bool { return h.draining.len == 0 })
@@ -78,7 +79,7 @@ func TestBar(t *testing.T) {
 		t.Errorf("%d sessions; want those of the three others", n)
 	}
 
-	// One that has its reply, and reads it, is not told another.
+	// A client that reads its reply does not get another one.
 	early := h.guest("127.6.0.2")
 	_, _ = early.Write([]byte("EHLO bot\r\n"))
 	h.until("it is refused", func() bool { return h.draining.len == 1 })
@@ -95,7 +96,7 @@ func TestBar(t *testing.T) {
 	inTurn2.Close()
 }
 
-// counts are the verdicts so far.
+// counts returns the verdicts so far.
 func (h *house) counts() map[string]uint64 {
 	h.t.Helper()
 	counted := map[string]uint64{}
@@ -110,8 +111,8 @@ func (h *house) counts() map[string]uint64 {
 	return counted
 }
 
-// These clients wait on, as if nobody had looked.
-func TestNotBarred(t *testing.T) {
+// These clients wait on.
+func TestNotBlocked(t *testing.T) {
 	const conf = slow + "client_conns 0\n"
 	for _, tt := range []struct {
 		name, conf string
@@ -119,13 +120,17 @@ func TestNotBarred(t *testing.T) {
 	}{
 		{"the block is over at once", conf, func(h *house) {
 			h.block("127.8.0.0/24")
-			if freed, err := h.elsewhere().Unblock(ledger.Now(), netip.MustParsePrefix("127.8.0.0/24")); err != nil || len(freed) != 1 {
+			if freed, err := h.elsewhere().Unblock(ledger.Now(),
+				netip.MustParsePrefix("127.8.0.0/24")); err != nil || len(freed) != 1 {
 				h.t.Fatal(freed, err)
 			}
 		}},
-		{"sessions do not end", conf + "block kill=off\n", func(h *house) { h.block("127.8.0.0/24") }},
-		{"nothing is enforced", conf + "mode observe\n", func(h *house) { h.block("127.8.0.0/24") }},
-		{"another network", conf, func(h *house) { h.block("127.8.1.0/24", "127.8.0.2/32", "::/64") }},
+		{"sessions do not end", conf + "block kill=off\n",
+			func(h *house) { h.block("127.8.0.0/24") }},
+		{"nothing is enforced", conf + "mode observe\n",
+			func(h *house) { h.block("127.8.0.0/24") }},
+		{"another network", conf,
+			func(h *house) { h.block("127.8.1.0/24", "127.8.0.2/32", "::/64") }},
 	} {
 		h := build(t, tt.conf)
 		h.guest("127.8.0.1")
@@ -133,7 +138,8 @@ func TestNotBarred(t *testing.T) {
 		h.look()
 		tt.begin(h)
 		h.look()
-		if h.refused > 0 || h.held != 1 || h.mtas.numbered > 0 || h.logged("client=") > 0 || len(h.sessions()) != 1 {
+		if h.refused > 0 || h.held != 1 || h.mtas.jobCount > 0 || h.logged("client=") > 0 ||
+			len(h.sessions()) != 1 {
 			t.Errorf("%s: %d refused, %d held; log: %q", tt.name, h.refused, h.held, h.lines)
 		}
 		for v, n := range h.counts() {
@@ -144,27 +150,28 @@ func TestNotBarred(t *testing.T) {
 	}
 }
 
-// One whose block was over before anybody had looked passes when its time is over, and not before.
+// A client whose block ended before the room looked passes at the end of its delay, and not before.
 func TestPassesAfterBlock(t *testing.T) {
 	h := build(t, slow)
 	h.guest("127.8.0.1")
 	h.until("it waits", func() bool { return h.held == 1 })
 	h.block("127.8.0.0/24")
-	if _, err := h.elsewhere().Unblock(ledger.Now(), netip.MustParsePrefix("127.8.0.0/24")); err != nil {
+	if _, err := h.elsewhere().Unblock(ledger.Now(),
+		netip.MustParsePrefix("127.8.0.0/24")); err != nil {
 		t.Fatal(err)
 	}
-	if h.look(); h.held != 1 || h.mtas.numbered > 0 {
-		t.Errorf("%d held, %d have passed before their time is over", h.held, h.mtas.numbered)
+	if h.look(); h.held != 1 || h.mtas.jobCount > 0 {
+		t.Errorf("%d held, %d have passed before their time is over", h.held, h.mtas.jobCount)
 	}
 	for _, q := range h.delays {
 		later(q, longDelay)
 	}
-	h.until("it passes", func() bool { return h.mtas.numbered == 1 })
+	h.until("it passes", func() bool { return h.mtas.jobCount == 1 })
 }
 
-// More blocks than the ledger can name: all who wait are held against those that run. The same
-// where the ledger is another, or the room is a new program in the place of another.
-func TestBarAll(t *testing.T) {
+// If there are more new blocks than the ledger can name, all waiting clients are checked. The same
+// holds for another ledger, and after a handover.
+func TestScanAll(t *testing.T) {
 	many := []string{"127.8.0.0/24"}
 	for i := range 100 {
 		many = append(many, fmt.Sprintf("192.0.2.%d/32", i))
@@ -182,11 +189,11 @@ func TestBarAll(t *testing.T) {
 		}},
 		{"another program", func(h *house) {
 			h.block("127.8.0.0/24")
-			h.barring = barring{}
+			h.scan = scan{}
 		}},
 	} {
 		h := build(t, slow+"client_conns 0\n")
-		barred := h.guest("127.8.0.1")
+		blocked := h.guest("127.8.0.1")
 		h.guest("127.8.1.1")
 		h.until("both wait", func() bool { return h.held == 2 })
 		h.look()
@@ -194,36 +201,35 @@ func TestBarAll(t *testing.T) {
 		h.look()
 		tt.begin(h)
 		h.until(tt.name+": one is refused", func() bool { return h.refused == 1 })
-		expect(t, barred, "421 4.7.1 ")
+		expect(t, blocked, "421 4.7.1 ")
 		h.look()
-		if h.refused != 1 || h.logged("BLOCKED client=[127.8.0.1]") != 1 || h.barring.left != 0 {
+		if h.refused != 1 || h.logged("BLOCKED client=[127.8.0.1]") != 1 || h.scan.left != 0 {
 			t.Errorf("%s: %d are refused; log: %q", tt.name, h.refused, h.lines)
 		}
 	}
 }
 
-// Thousands that wait do not hold up the loop, whether they are concerned or not, and all who are,
-// are told.
-func TestBarCrowd(t *testing.T) {
+// A scan of thousands of waiting clients does not delay the loop, and refuses all blocked ones.
+func TestScanCrowd(t *testing.T) {
 	const clients = 2000 // whose descriptors are below 5,000
 	h := build(t, slow+"client_conns 0\nmax_waiting 100000\ncount_by 16 64\n")
 	h.appear(clients)
-	// rounds goes on until it is so, and says how many were told and looked at in one round at
-	// most.
-	rounds := func(until func() bool) (told, looked int) {
+	// rounds runs rounds until the condition holds. It returns how many clients one round has
+	// refused and looked at, at most.
+	rounds := func(until func() bool) (refused, looked int) {
 		for deadline := time.Now().Add(5 * lab.Patience); !until(); {
 			if time.Now().After(deadline) {
-				t.Fatalf("%d are refused, %d yet to be looked at", h.refused, h.barring.left)
+				t.Fatalf("%d are refused, %d yet to be looked at", h.refused, h.scan.left)
 			}
-			refused, left := h.refused, h.barring.left
+			before, left := h.refused, h.scan.left
 			h.now = monotonic()
-			h.bar()
-			told, looked = max(told, h.refused-refused), max(looked, left-h.barring.left)
+			h.scanWaiting()
+			refused, looked = max(refused, h.refused-before), max(looked, left-h.scan.left)
 			h.now = monotonic()
 			h.expire()
 			h.said()
 		}
-		return told, looked
+		return refused, looked
 	}
 	h.look()
 	again := func() {
@@ -233,21 +239,21 @@ func TestBarCrowd(t *testing.T) {
 
 	h.blockIn("192.0.2.0/24")
 	again()
-	_, looked := rounds(func() bool { return h.barring.left == 0 })
-	if h.refused != 0 || looked != barScan { // the ledger is not asked about any
+	_, looked := rounds(func() bool { return h.scan.left == 0 })
+	if h.refused != 0 || looked != scanMost { // the ledger is not asked about any
 		t.Errorf("%d are refused, %d looked at in one round", h.refused, looked)
 	}
-	h.barring.begun = 1 << 40 // of another ledger
+	h.scan.blocks = 1 << 40 // of another ledger
 	again()
-	_, looked = rounds(func() bool { return h.barring.left == 0 })
-	if h.refused != 0 || looked > 3*barAsked { // every other descriptor is the other end
+	_, looked = rounds(func() bool { return h.scan.left == 0 })
+	if h.refused != 0 || looked > 3*askMost { // every other descriptor is the other end
 		t.Errorf("%d are refused, %d looked at in one round", h.refused, looked)
 	}
 	h.blockIn("127.9.0.0/16")
 	again()
-	told, _ := rounds(func() bool { return h.refused == clients })
-	if told > barBatch {
-		t.Errorf("%d are told in one round", told)
+	refused, _ := rounds(func() bool { return h.refused == clients })
+	if refused > decideMost {
+		t.Errorf("%d are refused in one round", refused)
 	}
 	if n := h.counts()["BLOCKED"]; n != clients {
 		t.Errorf("%d are counted", n)
@@ -258,7 +264,8 @@ func TestBarCrowd(t *testing.T) {
 func (h *house) blockIn(network string) {
 	h.t.Helper()
 	if err := h.door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-		if t.Block(netip.MustParsePrefix(network), time.Hour, "test", ledger.Penalty{For: time.Hour, Max: time.Hour}) == 0 {
+		if t.Block(netip.MustParsePrefix(network), time.Hour, "test",
+			ledger.Penalty{For: time.Hour, Max: time.Hour}) == 0 {
 			h.t.Errorf("no room for a block of %s", network)
 		}
 	}); err != nil {
