@@ -17,15 +17,15 @@ import (
 func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
 	HostName(c) // which is not looked up for each refusal then
 	d := NewDoor(c, log)
-	d.Process.Shared, d.signs = true, true
+	d.Process.Shared, d.room = true, true
 	return d
 }
 
-// NewGuardDoor is the door of a guard, which is one for many clients as well, but holds none of them
-// while they wait: it does not sign as a room.
+// NewGuardDoor is the door of a guard, which is one for many clients as well. None of them waits in
+// it, so it is no room.
 func NewGuardDoor(c *config.Config, log maillog.Log) *Door {
 	d := NewRoomDoor(c, log)
-	d.signs = false
+	d.room = false
 	return d
 }
 
@@ -103,14 +103,14 @@ func (d *Door) Begun(since uint64) (networks []netip.Prefix, now uint64, all boo
 	return d.Ledger.Begun(since)
 }
 
-// Orphans are the sessions that a room before us was about to give to an MTA when it was killed:
-// somebody must look for that, and call Adopt.
+// Orphans are the sessions that an earlier room was about to transfer to an MTA when it was killed.
+// The caller looks for that MTA and calls Adopt.
 func (d *Door) Orphans() (all []ledger.Orphan) {
 	_ = d.inLedger(func(t *ledger.Tx) { all = t.Orphans() })
 	return all
 }
 
-// Adopt gives an orphan to its MTA, or ends it if that is 0.
+// Adopt transfers an orphan to its MTA, or ends it if mta is 0.
 func (d *Door) Adopt(o ledger.Orphan, mta int) {
 	p, err := ledger.Identify(mta)
 	_ = d.inLedger(func(t *ledger.Tx) {
@@ -118,48 +118,30 @@ func (d *Door) Adopt(o ledger.Orphan, mta int) {
 			t.Leave(o.Session)
 			return
 		}
-		if _, there := t.Hand(o.Session, p); !there { // somebody has freed it meanwhile
-			s, _ := t.Enter(d.arrival(o.Client, &decide.Limits{}), p)
+		if _, found := t.Hand(o.Session, p); !found { // another process has freed it meanwhile
+			client := o.Client.Addr()
+			a := ledger.Arrival{
+				Client: o.Client, Network: d.Network(client), Wide: d.countsWide(client),
+			}
+			s, _ := t.AddSession(a, p)
 			t.Serve(s)
 		}
 	})
 }
 
-// Sweep frees the sessions whose processes have died, so that the first clients are counted
-// rightly.
+// Sweep frees the sessions whose processes have died, so that the first clients are not held
+// against them.
 func (d *Door) Sweep() {
 	_ = d.inLedger(func(t *ledger.Tx) { t.Totals() })
 }
 
-// RefuseUnheld refuses a client whom we cannot even hold while we decide.
-func (d *Door) RefuseUnheld(fd int, client netip.Addr) {
-	sayLast(fd, reply(decide.Busy, d.Config.OnPregreet, client, d.Config))
+// RefuseAtOnce refuses a client as BUSY for which no session can be kept.
+func (d *Door) RefuseAtOnce(fd int, client netip.Addr) {
+	sayLast(fd, Reply(decide.Busy, client, d.Config))
 	if d.inLedger(func(t *ledger.Tx) { t.Count(int(decide.Busy)) }) != nil {
 		d.countApart(decide.Busy)
 	}
 	if endOurs(fd) {
 		Drain(fd)
 	}
-}
-
-// Restore makes a session again that [Session.Save] has written down, and whose client is on fd.
-// The rules of this door hold for it, but for the delay, which has begun.
-func (d *Door) Restore(fd int, saved Saved) *Session {
-	s := d.NewSession(Connection{FD: fd, Client: saved.Client, Server: saved.Server})
-	s.Verdict, s.counted, s.stood = saved.Verdict, saved.Counted, saved.Stood
-	s.facts.Conns, s.facts.Known = saved.Conns, saved.Known
-	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
-	return s
-}
-
-// Saved is a session as one program leaves it to the next, in JSON.
-type Saved struct {
-	Client, Server netip.AddrPort
-	Verdict        decide.Verdict
-	Counted        ledger.Session
-	Stood          bool
-	Conns          int           // of its network, when it arrived
-	Known          bool          // and whether it was
-	Delay          time.Duration // what is decided under way may be another's by now
-	Turn           time.Duration
 }

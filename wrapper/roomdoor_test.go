@@ -8,8 +8,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// A room that could not have the ledger leaves it alone for a while, and does not ask even if it is
-// free by then: else each of its clients would wait for it, and everybody else with it.
+// A room that could not have the ledger leaves it alone for a while, even if it is free by then:
+// else each of its clients would wait for the lock, and all others with it.
 func TestLedgerRests(t *testing.T) {
 	for _, want := range []error{ledger.ErrCrowded, ledger.ErrBusy} {
 		patience, least := time.Millisecond, crowdedRest
@@ -17,7 +17,7 @@ func TestLedgerRests(t *testing.T) {
 			patience, least = time.Minute, busyRest
 		}
 		d := open(t, "", "")
-		d.Process.Shared = true
+		d.Process.Shared, d.room = true, true
 		d.Ledger.CrowdPatience = patience
 		release := d.hold(t)
 		began := ledger.Now().Boot
@@ -39,7 +39,7 @@ func TestLedgerRests(t *testing.T) {
 	}
 }
 
-// hold has somebody else take the ledger's lock and sleep.
+// hold has another holder take the lock of the ledger and keep it.
 func (d *doorway) hold(t *testing.T) (release func()) {
 	t.Helper()
 	l, _, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())

@@ -177,14 +177,6 @@ func (c *call) openExisting(d *wrapper.Door) error {
 	return asRoot(err)
 }
 
-// openAsRoom is openExisting for a door that is to decide as the one at which clients arrive: as a
-// room's, if there is a room.
-func (c *call) openAsRoom(d *wrapper.Door) error {
-	err := c.openExisting(d)
-	d.Process.Shared = d.Ledger != nil && d.Ledger.HasRoom()
-	return err
-}
-
 // openLedger opens the ledger, and makes it where there is none.
 func (c *call) openLedger(d *wrapper.Door) error {
 	l, notes, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())

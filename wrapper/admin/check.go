@@ -73,7 +73,7 @@ func check(c *call) error {
 	}
 	if len(c.args) > 0 {
 		d := &wrapper.Door{Config: cfg}
-		if err := c.openAsRoom(d); err != nil {
+		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
 			d.Ledger = nil
 		}

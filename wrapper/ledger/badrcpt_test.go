@@ -71,11 +71,14 @@ func TestExactBadRcpts(t *testing.T) {
 			t.Errorf("%d were told that theirs is number %d; want one", counts[n], n)
 		}
 	}
-	a := from(hostN(1))
-	a.Limits.RcptsPer = 24 * time.Hour
-	if s := look(t, l, a); s.Rcpts.Bad != processes*each || s.Arrivals != 0 || s.Strikes != 0 {
-		t.Errorf("%+v; want %d bad recipients and nothing else", s, processes*each)
+	if s := look(t, l, from(hostN(1))); s.Arrivals != 0 || s.Strikes != 0 {
+		t.Errorf("%+v; want bad recipients and nothing else", s)
 	}
+	must(t, l, func(tx *Tx) {
+		if n := tx.Rcpts(networkN(1), 24*time.Hour); n.Bad != processes*each {
+			t.Errorf("%+v; want %d bad recipients", n, processes*each)
+		}
+	})
 	mustAudit(t, l)
 }
 
@@ -126,17 +129,15 @@ func TestExactBadWindow(t *testing.T) {
 				if least, most := within(ms), within(ms+ms/steps+2*steps); n < min(least, math.MaxUint8) || n > most {
 					t.Fatalf("%d bad recipients within %v; there are %d, and %d with a sixteenth more", n, per, least, most)
 				}
-				a := from(hostN(1))
-				if a.Limits.RcptsPer = per; tx.Look(a).Rcpts.Bad != n {
-					t.Fatalf("the next who looks finds %d bad recipients; want %d", tx.Look(a).Rcpts.Bad, n)
+				if found := tx.Rcpts(networkN(1), per).Bad; found != n {
+					t.Fatalf("the next look finds %d bad recipients; want %d", found, n)
 				}
 			})
 		}
 	}
 }
 
-// Nobody clears the count by asking for another time, nor is one asked for that nobody wants to
-// know.
+// A question about another time does not clear the count.
 func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -150,9 +151,6 @@ func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 		mustAt(t, l, now, func(tx *Tx) {
 			if got := tx.BadRcpt(a.Network, per).Bad; n > 0 && got != n+1 {
 				t.Errorf("%d bad recipients within %v; want %d", got, per, n+1)
-			}
-			if s := tx.Look(a); s.Rcpts.Bad != 0 {
-				t.Errorf("%d bad recipients for one who does not ask", s.Rcpts.Bad)
 			}
 		})
 	}
@@ -178,7 +176,7 @@ func TestExactBadRcptsWithinAnyTime(t *testing.T) {
 	}
 }
 
-// Who only looks changes nothing.
+// A look changes nothing.
 func TestExactBadRcptsLookedAt(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -186,8 +184,10 @@ func TestExactBadRcptsLookedAt(t *testing.T) {
 	before := content(l)
 	a := from(hostN(1))
 	for _, per := range []time.Duration{time.Second, time.Hour, 24 * time.Hour} {
-		a.Limits.RcptsPer = per
-		mustAt(t, l, now.After(40*time.Minute), func(tx *Tx) { tx.Look(a) })
+		mustAt(t, l, now.After(40*time.Minute), func(tx *Tx) {
+			tx.Look(a)
+			tx.Rcpts(a.Network, per)
+		})
 		if is := difference(before, content(l)); is != "nothing" {
 			t.Errorf("looked at with %v: %s", per, is)
 		}

@@ -200,9 +200,8 @@ func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 			if n := tx.BadRcpt(a.Network, per).Bad; n < 1 || n > (steps+1)*math.MaxUint8 {
 				t.Errorf("%v: %d bad recipients within %v", host, n, per)
 			}
-			a.Limits.RcptsPer = max(per, 1)
-			if s := tx.Look(a); s.Rcpts.Bad < 1 {
-				t.Errorf("%v: %d bad recipients within %v, just after one", host, s.Rcpts.Bad, per)
+			if n := tx.Rcpts(a.Network, max(per, 1)).Bad; n < 1 {
+				t.Errorf("%v: %d bad recipients within %v, just after one", host, n, per)
 			}
 			tx.begin()
 		}

@@ -97,10 +97,10 @@ func (r *room) search() {
 		if c == nil || !r.waits(c) {
 			continue
 		}
-		decided := b.rules && c.in != &r.admitted && c.session.Ruled(c.times(r.now))
+		decided := b.rules && c.in != &r.admitted && c.session.ConcludeByRule(c.times(r.now))
 		if !decided && (b.all || b.networks.Hold(c.session.Client.Addr())) {
 			asked++
-			decided = c.session.Bar(c.times(r.now))
+			decided = c.session.RefuseIfBlocked(c.times(r.now))
 		}
 		if decided {
 			told++

@@ -60,13 +60,13 @@ func (r *room) enter(c *client) {
 	}
 	if r.full(c.session.FD) {
 		r.shed.note(r)
-		c.session.Dismiss(0, false)
+		c.session.RefuseBusy(0, false)
 		c.session.Refuse()
 		r.refused++
 		r.dismiss(c)
 		return
 	}
-	c.session.Tease()
+	c.session.SendTeaser()
 	// Spamware in a hurry has spoken by now, and need not be watched.
 	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
@@ -113,7 +113,7 @@ func (r *room) watch(c *client) {
 func (r *room) look(c *client) decide.Greet {
 	g, err := wrapper.Look(c.session.FD)
 	if err != nil {
-		c.session.Unseen(err)
+		c.session.LogUnseen(err)
 	}
 	return g
 }
@@ -172,7 +172,7 @@ func (r *room) decided(c *client) {
 		return
 	}
 	if r.mayTalk(c) {
-		c.session.Talk()
+		c.session.AllowTalk()
 	}
 	c.session.Log(0)
 	r.refuse(c)

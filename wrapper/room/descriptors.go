@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
 )
 
 // When descriptors run out
@@ -45,7 +47,7 @@ func (r *room) lower(fd int, client netip.Addr) int {
 
 // turnOff refuses a client that cannot be held.
 func (r *room) turnOff(fd int, client netip.Addr) {
-	r.door.RefuseUnheld(fd, client)
+	r.door.RefuseAtOnce(fd, client)
 	unix.Close(fd)
 	r.refused++
 	r.shed.note(r)
@@ -57,7 +59,7 @@ func (r *room) useReserve(l *listener) bool {
 	unix.Close(r.reserve)
 	fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 	if err == nil {
-		r.turnOff(fd, addrOf(from, nil).Addr())
+		r.turnOff(fd, wrapper.AddrPort(from).Addr())
 	}
 	r.reserve = openReserve()
 	return err == nil

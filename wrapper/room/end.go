@@ -78,7 +78,7 @@ func (r *room) abandoned() bool { return os.Getppid() != r.parent }
 func (r *room) sendAway(c *client) {
 	passed := c.passed > 0
 	c.leave()
-	c.session.Dismiss(r.now-c.arrived, passed)
+	c.session.RefuseBusy(r.now-c.arrived, passed)
 	c.session.Log(0)
 	r.refuse(c)
 }
@@ -140,7 +140,7 @@ func (r *room) logStop(reason string, waited int) {
 // payLast writes down the offences that are not written yet, within a bounded number of tries,
 // before this program ends.
 func (r *room) payLast() {
-	for n := 0; r.door.Owes() && n < 50; n++ {
+	for n := 0; r.door.HasUnwritten() && n < 50; n++ {
 		if n > 0 {
 			time.Sleep(20 * time.Millisecond)
 		}

@@ -31,7 +31,8 @@ func (r *room) mayTalk(c *client) bool {
 	if r.talking.len >= maxTalking || !r.mayHear(c) {
 		return false
 	}
-	network, of := r.door.Network(c.session.Client.Addr()), 0
+	network, _ := c.session.Networks()
+	of := 0
 	for other := range r.talking.all {
 		if network.Contains(other.session.Client.Addr()) {
 			of++
@@ -42,7 +43,7 @@ func (r *room) mayTalk(c *client) bool {
 
 // hearOut refuses the client and listens to it for a while, if the room can afford that.
 func (r *room) hearOut(c *client) bool {
-	long := c.session.HeardFor()
+	long := c.session.ListenTime()
 	q := &r.talking
 	if !c.session.Talks() {
 		if q = &r.parting; long == 0 || q.len+r.draining.len >= maxParting || !r.mayHear(c) {
@@ -80,7 +81,7 @@ func (r *room) part(c *client) {
 		r.poller.remove(c.session.FD)
 		c.watched = false
 	}
-	if !c.session.Part() {
+	if !c.session.EndTalk() {
 		r.close(c)
 		return
 	}

@@ -27,7 +27,7 @@ func (r *room) tickLedger() {
 
 // payStrikes writes down offences that could not be written when they happened.
 func (r *room) payStrikes() {
-	for _, s := range r.door.Settle() {
+	for _, s := range r.door.WriteStrikes() {
 		r.began(s)
 	}
 }
@@ -72,11 +72,11 @@ func (r *room) settle() {
 	mine := map[ledger.Session]bool{}
 	for c, mta := range r.counted {
 		if mta != 0 && !c.handed {
-			if c.handed = c.session.Hand(mta); !c.handed {
+			if c.handed = c.session.TransferTo(mta); !c.handed {
 				return // the others would have to wait as long, and the loop with them
 			}
 		}
-		mine[c.session.Counted()] = true
+		mine[c.session.Token()] = true
 	}
 	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
 }

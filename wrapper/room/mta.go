@@ -141,7 +141,7 @@ func (r *room) started(j job, pid int, err error) {
 	c.started = r.now
 	m.running[pid] = c
 	c.session.Log(pid)
-	c.handed = c.session.Hand(pid)
+	c.handed = c.session.TransferTo(pid)
 	c.due = r.now + freshLook
 	r.fresh.push(c)
 	if gone {

@@ -15,7 +15,7 @@ const seekEvery = time.Second
 func (r *room) seek(c *client) {
 	r.seeking.push(c)
 	r.runSearch(c.session.Search(), func(ended []wrapper.Ended) {
-		c.session.Sought(ended)
+		c.session.SearchDone(ended)
 		if c.in == &r.seeking {
 			c.leave()
 			r.enter(c)
@@ -30,7 +30,7 @@ func (r *room) seekTurns() {
 		return
 	}
 	r.seekAt = r.now + seekEvery
-	if search := r.door.Seek(r.turns.len); search != nil {
+	if search := r.door.NewSearch(r.turns.len); search != nil {
 		r.runSearch(search, func([]wrapper.Ended) {})
 	}
 }

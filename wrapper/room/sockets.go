@@ -7,9 +7,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
 )
 
 // Listening says why fd is no listening TCP socket; nil if it is one.
@@ -67,7 +68,7 @@ func Listen(address string) (int, error) {
 // Addresses are those at which the sockets listen.
 func Addresses(sockets []int) (all []netip.AddrPort) {
 	for _, fd := range sockets {
-		all = append(all, addrOf(syscall.Getsockname(fd)))
+		all = append(all, wrapper.LocalAddr(fd))
 	}
 	return all
 }

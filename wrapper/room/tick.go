@@ -30,7 +30,7 @@ func (r *room) tick() {
 
 	// With nobody there and nothing left to say, not before something happens.
 	r.tickAt = 0
-	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Owing() || r.door.Owes() {
+	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Owing() || r.door.HasUnwritten() {
 		r.tickAt = r.now + time.Second
 	}
 	if w := r.manager.watchdog / 2; w > 0 {
@@ -54,7 +54,7 @@ func (r *room) report() (stands bool) {
 
 // idleAt is when the room ends unless somebody comes; 0 = not for that reason.
 func (r *room) idleAt() time.Duration {
-	if !r.Idle || r.keeps || r.door.Config.RoomIdle == 0 || r.busy() || r.stage != open || r.replacing() || r.door.Owes() {
+	if !r.Idle || r.keeps || r.door.Config.RoomIdle == 0 || r.busy() || r.stage != open || r.replacing() || r.door.HasUnwritten() {
 		return 0
 	}
 	return r.idleSince + r.door.Config.RoomIdle

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"net/netip"
 	"time"
 
 	"sendwrap/wrapper/config"
@@ -76,12 +75,6 @@ func (r *room) nextTurn() time.Duration {
 	return t
 }
 
-// networks are those under which the client stands in turns.
-func (r *room) networks(c *client) (network, wider netip.Prefix) {
-	from := c.session.Client.Addr()
-	return r.door.Network(from), r.door.Wider(from)
-}
-
 // queueUp has a client that has passed wait for its turn.
 func (r *room) queueUp(c *client) {
 	c.due = c.passed + turnTime
@@ -92,14 +85,14 @@ func (r *room) queueUp(c *client) {
 	case s.Known():
 		of = known
 	}
-	network, wider := r.networks(c)
+	network, wider := c.session.Networks()
 	r.turns.push(c, of, network, wider)
 }
 
 // served counts the MTA of a client that has had its turn. One that is allowed needs none.
 func (r *room) served(c *client) {
 	if c.session.Verdict != decide.Allowed {
-		network, wider := r.networks(c)
+		network, wider := c.session.Networks()
 		r.turns.runs(c, network, wider)
 	}
 }
