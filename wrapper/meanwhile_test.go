@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -142,5 +143,31 @@ func TestCountByMeanwhile(t *testing.T) {
 				t.Errorf("%s: %v has %+v\n%v has %+v", end, wide, in, narrow, out)
 			}
 		}
+	}
+}
+
+// If the ledger is lost within a step, the session keeps nothing of what the step has noted.
+func TestUpdateIsUndone(t *testing.T) {
+	d := open(t, "", "")
+	s, _ := d.enter(t)
+	if !s.Arrive() {
+		t.Fatalf("%v at once", s.Verdict)
+	}
+	verdict, token := s.Verdict, s.token
+	err := s.update(func(tx *ledger.Tx) {
+		s.Verdict = decide.Pregreet
+		s.finish(tx, false)
+		s.strike(tx)
+		if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
+			t.Error(err)
+		}
+		tx.Count(int(decide.Pregreet))
+	})
+	if err != ledger.ErrLost {
+		t.Fatalf("%v; the test proves nothing", err)
+	}
+	if s.Verdict != verdict || s.token != token || s.strikes != 0 || !s.entered {
+		t.Errorf("%v, %v, %d strikes, entered %v; want %v, %v and no strike", s.Verdict, s.token,
+			s.strikes, s.entered, verdict, token)
 	}
 }
