@@ -68,12 +68,12 @@ func TestInspectGone(t *testing.T) {
 		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {"[::]:0", "127.0.0.1"},
 	} {
 		client, fd := pairOn(t, tt.listen, tt.dial, tt.dial)
-		is := client.LocalAddr().(*net.TCPAddr).AddrPort()
+		from := client.LocalAddr().(*net.TCPAddr).AddrPort()
 		reset(t, client)
 		arrived(t, fd)
 		c, err := Inspect(fd)
-		if err != ErrGone || c.Client != is {
-			t.Errorf("at %s: %v, %v; want %v, %v", tt.listen, c.Client, err, is, ErrGone)
+		if err != ErrGone || c.Client != from {
+			t.Errorf("at %s: %v, %v; want %v, %v", tt.listen, c.Client, err, from, ErrGone)
 		}
 	}
 }

@@ -99,9 +99,12 @@ const heldEvery = time.Minute
 
 // CountGone counts a client that had left before we started, and whose address the kernel has
 // forgotten.
-func (d *Door) CountGone() {
-	if d.inLedger(func(t *ledger.Tx) { t.Count(int(decide.Hangup)) }) != nil {
-		d.countApart(decide.Hangup)
+func (d *Door) CountGone() { d.count(decide.Hangup) }
+
+// count counts the verdict about a client without a session.
+func (d *Door) count(v decide.Verdict) {
+	if d.inLedger(func(t *ledger.Tx) { t.Count(int(v)) }) != nil {
+		d.countApart(v)
 	}
 }
 

@@ -167,10 +167,10 @@ func TestStrikesByKind(t *testing.T) {
 					!strings.HasPrefix(got, "554 5.5.1 ") {
 					t.Errorf("%v, read %q; want PREGREET and 554", s.Verdict, got)
 				}
-				is, blocked := d.standing(t), weight == 8
-				if is.Blocked != blocked || !blocked && is.Strikes != weight ||
-					weight > 0 && is.Reason != reason {
-					t.Errorf("%+v; want %d strikes for %s", is, weight, reason)
+				st, blocked := d.standing(t), weight == 8
+				if st.Blocked != blocked || !blocked && st.Strikes != weight ||
+					weight > 0 && st.Reason != reason {
+					t.Errorf("%+v; want %d strikes for %s", st, weight, reason)
 				}
 				line := d.line(t)
 				strikes := fmt.Sprintf(" strikes=%d/8 ", weight)

@@ -138,9 +138,7 @@ func (d *Door) Sweep() {
 // RefuseAtOnce refuses a client as BUSY for which no session can be kept.
 func (d *Door) RefuseAtOnce(fd int, client netip.Addr) {
 	sayLast(fd, Reply(decide.Busy, client, d.Config))
-	if d.inLedger(func(t *ledger.Tx) { t.Count(int(decide.Busy)) }) != nil {
-		d.countApart(decide.Busy)
-	}
+	d.count(decide.Busy)
 	if endOurs(fd) {
 		Drain(fd)
 	}

@@ -17,8 +17,8 @@ func TestIn(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	var a Addresses
 	in := func(network string) string {
-		addr, is := a.In(netip.MustParsePrefix(network))
-		if !is {
+		addr, found := a.In(netip.MustParsePrefix(network))
+		if !found {
 			return ""
 		}
 		return addr.String()
