@@ -10,7 +10,7 @@ import (
 
 // Explain says test by test what would happen to the client if it came now, without counting it.
 // The limits of a room hold if a room runs on this ledger. For a client that would have to wait
-// Explain says what each behaviour would lead to, and the verdict is that of a client that waits.
+// Explain says what each behavior would lead to, and the verdict is that of a client that waits.
 //
 // An error is the ledger's. What is returned with it is the decision without a ledger.
 func (d *Door) Explain(client netip.Addr) (

@@ -114,7 +114,7 @@ func TestHangupsOfMany(t *testing.T) {
 			}
 		}
 		if other := d.crowd(t, tt.other, 1)[0]; other.Delay() == 0 {
-			t.Errorf("%v is let in for its neighbours' hangups", other.Client)
+			t.Errorf("%v is let in for its neighbors' hangups", other.Client)
 		}
 		in := 0
 		for _, s := range d.crowd(t, tt.own, 40) {

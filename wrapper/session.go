@@ -120,7 +120,7 @@ func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string)
 }
 
 // Networks are the network under which the client is counted, and the wider one with its
-// neighbours: see [config.Config.Wider].
+// neighbors: see [config.Config.Wider].
 func (s *Session) Networks() (network, wider netip.Prefix) {
 	wider = s.door.Config.Wider(s.Client.Addr())
 	if wider.Bits() > s.network.Bits() { // count_by has been changed since
