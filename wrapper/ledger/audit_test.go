@@ -108,9 +108,9 @@ func audit(l *Ledger) error {
 	for r := range l.records() {
 		c := l.record(r)
 		if k := (key{c.addr, c.bits}); c.used == usedByWide && c.epoch == l.header.epoch {
-			if is, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; is != want ||
-				is.Conns == 0 {
-				complain("record %d counts %+v of %v; it has %+v", r, is, k.network(), want)
+			if got, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; got != want ||
+				got.Conns == 0 {
+				complain("record %d counts %+v of %v; it has %+v", r, got, k.network(), want)
 			}
 			if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
 				complain("record %d of %v lies in neither of its buckets %v", r, k.network(), b)

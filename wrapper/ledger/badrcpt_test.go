@@ -194,8 +194,8 @@ func TestExactBadRcptsLookedAt(t *testing.T) {
 	for _, per := range []time.Duration{time.Second, time.Hour, 24 * time.Hour} {
 		a.Limits.RcptsPer = per
 		mustAt(t, l, now.After(40*time.Minute), func(tx *Tx) { tx.Look(a) })
-		if is := difference(before, content(l)); is != "nothing" {
-			t.Errorf("looked at with %v: %s", per, is)
+		if found := difference(before, content(l)); found != "nothing" {
+			t.Errorf("looked at with %v: %s", per, found)
 		}
 	}
 }
@@ -212,13 +212,13 @@ func TestBoundedWithBadRcpts(t *testing.T) {
 		})
 		return rank
 	}
-	if is := rank(); is != expired {
-		t.Fatalf("after 40 days of nothing it ranks %d", is)
+	if found := rank(); found != expired {
+		t.Fatalf("after 40 days of nothing it ranks %d", found)
 	}
 	mustAt(t, l, now, func(tx *Tx) { tx.BadRcpt(networkN(1), 24*time.Hour) })
 	now = now.After(24*time.Hour - time.Millisecond)
-	if is := rank(); is != history {
-		t.Errorf("a bad recipient a day ago, and it ranks %d; want %d", is, history)
+	if found := rank(); found != history {
+		t.Errorf("a bad recipient a day ago, and it ranks %d; want %d", found, history)
 	}
 }
 

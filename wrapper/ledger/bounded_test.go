@@ -248,11 +248,11 @@ func TestBoundedOrder(t *testing.T) {
 			}
 		})
 	}
-	is := func(host netip.Addr) bool { return l.find(keyOf(from(host).Network)) >= 0 }
+	present := func(host netip.Addr) bool { return l.find(keyOf(from(host).Network)) >= 0 }
 	for i, d := range cases {
 		for n := range places {
-			if there := is(hosts[n]); there != (n >= i) {
-				t.Fatalf("before %q goes, host %d is there: %v", d.name, n, there)
+			if found := present(hosts[n]); found != (n >= i) {
+				t.Fatalf("before %q goes, host %d is there: %v", d.name, n, found)
 			}
 		}
 		mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hosts[places+i]), Self()) })

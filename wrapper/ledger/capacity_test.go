@@ -18,9 +18,9 @@ func TestCapacity(t *testing.T) {
 		n, most := 0, SessionsFor(clients)
 		a := Arrival{Client: netip.MustParseAddrPort("192.0.2.1:25"),
 			Network: netip.MustParsePrefix("192.0.2.1/32")}
-		for stood := true; stood && err == nil; {
-			err = l.Do(Now(), func(tx *Tx) { _, stood = tx.Enter(a, Self()) })
-			if stood {
+		for entered := true; entered && err == nil; {
+			err = l.Do(Now(), func(tx *Tx) { _, entered = tx.Enter(a, Self()) })
+			if entered {
 				n++
 			}
 		}

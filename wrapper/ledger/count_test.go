@@ -89,7 +89,7 @@ func TestCountsOfStress(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
 	var in []Session
-	is := func() (stressed bool) {
+	isStressed := func() (stressed bool) {
 		now = now.After(time.Second)
 		mustAt(t, l, now, func(tx *Tx) {
 			a := from(hostN(1))
@@ -104,7 +104,7 @@ func TestCountsOfStress(t *testing.T) {
 			if !up {
 				want = len(in) >= 6
 			}
-			if got := is(); got != want {
+			if got := isStressed(); got != want {
 				t.Errorf("%d of 10 serving: stressed %v; want %v", len(in), got, want)
 			}
 			if up && len(in) == 10 {

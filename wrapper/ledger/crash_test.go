@@ -52,14 +52,14 @@ func done(t *testing.T, path string, boot int, now Moment, do func(*Tx)) (after 
 		t.Fatal(err)
 	}
 	defer l.Close()
-	was := append([]byte(nil), l.mem...)
+	before := append([]byte(nil), l.mem...)
 	mustAt(t, l, now, do)
 	if err := audit(l); err != nil {
 		t.Fatalf("uninterrupted: %v", err)
 	}
 	pages = map[int]bool{}
-	for at := 0; at < len(was); at += page {
-		if !bytes.Equal(was[at:at+page], l.mem[at:at+page]) {
+	for at := 0; at < len(before); at += page {
+		if !bytes.Equal(before[at:at+page], l.mem[at:at+page]) {
 			pages[at] = true
 		}
 	}
@@ -82,14 +82,14 @@ func TestCrashAtEveryInstruction(t *testing.T) {
 				l := crashed(t, dir, image, 1)
 				defer l.Close()
 				mustAt(t, l, now, func(*Tx) {})
-				switch is := content(l); {
-				case bytes.Equal(is, after):
+				switch found := content(l); {
+				case bytes.Equal(found, after):
 					committed = true
 				case d.inParts:
 				case committed:
 					t.Fatal("what was done is undone")
-				case !bytes.Equal(is, before):
-					t.Fatalf("half done: %s", difference(before, is))
+				case !bytes.Equal(found, before):
+					t.Fatalf("half done: %s", difference(before, found))
 				}
 				if err := audit(l); err != nil {
 					t.Fatal(err)
@@ -104,10 +104,11 @@ func TestCrashAtEveryInstruction(t *testing.T) {
 }
 
 // difference says where two contents differ.
-func difference(want, is []byte) string {
+func difference(want, found []byte) string {
 	for at := range want {
-		if want[at] != is[at] {
-			return fmt.Sprintf("byte %d (page %d) is %#x, was %#x", at, at/page, is[at], want[at])
+		if want[at] != found[at] {
+			return fmt.Sprintf("byte %d (page %d) is %#x, was %#x", at, at/page, found[at],
+				want[at])
 		}
 	}
 	return "nothing"
@@ -139,8 +140,8 @@ func TestCrashDuringRollback(t *testing.T) {
 		l := crashed(t, dir, image, 1)
 		defer l.Close()
 		mustAt(t, l, now, func(*Tx) {})
-		if is := content(l); !bytes.Equal(is, before) {
-			t.Fatalf("half undone: %s", difference(before, is))
+		if found := content(l); !bytes.Equal(found, before) {
+			t.Fatalf("half undone: %s", difference(before, found))
 		}
 	})
 	t.Logf("%d instructions, %d states of the file", n, states)
@@ -195,7 +196,7 @@ func crashRole(args []string) error {
 
 // A process that kills itself between any two of its operations leaves everything as it was, and
 // the lock free.
-func TestCrashBetweenDeeds(t *testing.T) {
+func TestCrashBetweenOperations(t *testing.T) {
 	l := newLedger(t, MinClients)
 	populate(t, l, Now(), Self())
 	before := content(l)
@@ -206,8 +207,8 @@ func TestCrashBetweenDeeds(t *testing.T) {
 			t.Fatalf("the child was to kill itself: %v", err)
 		}
 		atOnce(t, l)
-		if is := content(l); !bytes.Equal(is, before) {
-			t.Fatalf("killed after %d operations: %s", k, difference(before, is))
+		if found := content(l); !bytes.Equal(found, before) {
+			t.Fatalf("killed after %d operations: %s", k, difference(before, found))
 		}
 	}
 	mustAudit(t, l)

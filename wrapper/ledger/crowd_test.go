@@ -11,7 +11,7 @@ import (
 type group struct {
 	name       string
 	first, end int
-	is         func(Standing) bool
+	holds      func(Standing) bool
 }
 
 // The honest networks of a site, and those that it has blocked.
@@ -60,7 +60,7 @@ func (g group) stays(t *testing.T, l *Ledger, now Moment, when string) {
 	left := 0
 	mustAt(t, l, now, func(tx *Tx) {
 		for n := g.first; n < g.end; n++ {
-			if g.is(tx.stands(honest(n))) {
+			if g.holds(tx.stands(honest(n))) {
 				left++
 			}
 		}
@@ -239,8 +239,9 @@ func TestBoundedLevels(t *testing.T) {
 	} {
 		a, b := keyOf(netip.MustParsePrefix(tt.a)), keyOf(netip.MustParsePrefix(tt.b))
 		for n, level := range levels {
-			if is, want := level.same(wide(&a.addr), wide(&b.addr)), n >= tt.narrow; is != want {
-				t.Errorf("%s and %s are together at level %d: %v", tt.a, tt.b, n, is)
+			if holds, want := level.same(wide(&a.addr), wide(&b.addr)),
+				n >= tt.narrow; holds != want {
+				t.Errorf("%s and %s are together at level %d: %v", tt.a, tt.b, n, holds)
 			}
 		}
 	}

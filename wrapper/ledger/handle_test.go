@@ -101,7 +101,8 @@ func TestHandleInAHurry(t *testing.T) {
 	}
 }
 
-// Each trouble is logged once; a held lock once a minute; a crowd not at all, since the client's own line says so.
+// Each trouble is logged once; a held lock once a minute; a crowd not at all, since the client's
+// own line says so.
 func TestHandleLogs(t *testing.T) {
 	h, other, log := newHandle(t, Options{})
 	check := func(what string, want ...string) {

@@ -20,10 +20,10 @@ func hangUp(t *testing.T, l *Ledger, now Moment, a Arrival, waited time.Duration
 }
 
 // hangupsOf are those that count.
-func hangupsOf(t *testing.T, l *Ledger, now Moment, a Arrival) (is Hangups) {
+func hangupsOf(t *testing.T, l *Ledger, now Moment, a Arrival) (got Hangups) {
 	t.Helper()
-	mustAt(t, l, now, func(tx *Tx) { is = tx.Look(a).Hangups })
-	return is
+	mustAt(t, l, now, func(tx *Tx) { got = tx.Look(a).Hangups })
+	return got
 }
 
 // leaverFor is a client whose hangups count for that long.
@@ -60,8 +60,8 @@ func TestExactHangups(t *testing.T) {
 		for _, v := range tt.visits {
 			now = hangUp(t, l, now.After(v.pause), a, v.waited)
 		}
-		if is := hangupsOf(t, l, now.After(tt.later), a); is != tt.want {
-			t.Errorf("%s: %+v; want %+v", name, is, tt.want)
+		if got := hangupsOf(t, l, now.After(tt.later), a); got != tt.want {
+			t.Errorf("%s: %+v; want %+v", name, got, tt.want)
 		}
 		mustAudit(t, l)
 	}
@@ -69,11 +69,11 @@ func TestExactHangups(t *testing.T) {
 	for range 20 {
 		now = hangUp(t, l, now, a, time.Second)
 	}
-	if is := hangupsOf(t, l, now, a); is != (Hangups{mostHangups, 20 * time.Second}) {
-		t.Errorf("twenty: %+v; want %d", is, mostHangups)
+	if got := hangupsOf(t, l, now, a); got != (Hangups{mostHangups, 20 * time.Second}) {
+		t.Errorf("twenty: %+v; want %d", got, mostHangups)
 	}
-	if is := hangupsOf(t, l, now, leaverFor(2, time.Hour)); is != (Hangups{}) {
-		t.Errorf("its neighbour has %+v", is)
+	if got := hangupsOf(t, l, now, leaverFor(2, time.Hour)); got != (Hangups{}) {
+		t.Errorf("its neighbour has %+v", got)
 	}
 }
 
@@ -97,8 +97,8 @@ func TestExactHangupsAtOnce(t *testing.T) {
 			tx.Leave(s)
 		})
 	}
-	if is := hangupsOf(t, l, now, a); is != (Hangups{1, 2 * time.Second}) {
-		t.Errorf("%+v of ten at once; want one", is)
+	if got := hangupsOf(t, l, now, a); got != (Hangups{1, 2 * time.Second}) {
+		t.Errorf("%+v of ten at once; want one", got)
 	}
 }
 
@@ -121,8 +121,8 @@ func TestExactHangupsEnd(t *testing.T) {
 		l, now, a := newLedger(t, MinClients), Now(), leaverFor(1, time.Hour)
 		now = hangUp(t, l, now, a, 2*time.Second)
 		mustAt(t, l, now, tt.do)
-		if is := hangupsOf(t, l, now, a); (is.N == 0) != tt.ends {
-			t.Errorf("%s: %+v; ends the row? %v", name, is, tt.ends)
+		if got := hangupsOf(t, l, now, a); (got.N == 0) != tt.ends {
+			t.Errorf("%s: %+v; ends the run? %v", name, got, tt.ends)
 		}
 	}
 }
@@ -159,9 +159,9 @@ func TestExactLeaver(t *testing.T) {
 				}
 			})
 		}
-		known := func(after time.Duration) (is bool) {
-			mustAt(t, l, began.After(after), func(tx *Tx) { is = tx.Known(networkN(1)) })
-			return is
+		known := func(after time.Duration) (got bool) {
+			mustAt(t, l, began.After(after), func(tx *Tx) { got = tx.Known(networkN(1)) })
+			return got
 		}
 		if !known(tt.last-time.Hour) || known(tt.last+time.Hour) {
 			t.Errorf("%s: it is not known until %v", name, tt.last)
@@ -181,8 +181,8 @@ func TestBoundedHangups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer shut(l)
-	if is := hangupsOf(t, l, now, a); is != (Hangups{1, 2 * time.Second}) {
-		t.Errorf("in a ledger of another size: %+v", is)
+	if got := hangupsOf(t, l, now, a); got != (Hangups{1, 2 * time.Second}) {
+		t.Errorf("in a ledger of another size: %+v", got)
 	}
 	hosts := meeting(t, l, 2*ways+1)
 	a.Client, a.Network = netip.AddrPortFrom(hosts[0], 25), from(hosts[0]).Network
@@ -195,8 +195,8 @@ func TestBoundedHangups(t *testing.T) {
 		tx.ForgetHangups(a.Network)
 		tx.RememberForHangups(a.Network, time.Hour)
 	})
-	if is := hangupsOf(t, l, now, a); is != (Hangups{}) {
-		t.Errorf("where all that could make place live: %+v", is)
+	if got := hangupsOf(t, l, now, a); got != (Hangups{}) {
+		t.Errorf("where all that could make place live: %+v", got)
 	}
 	mustAudit(t, l)
 }

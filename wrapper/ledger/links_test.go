@@ -147,8 +147,8 @@ func TestHonestUndoLog(t *testing.T) {
 		s.at, s.size = tt.at, tt.size
 		l.undo.used.Store(undoSize - undoHead)
 		must(t, l, func(*Tx) {})
-		if is := content(l); difference(before, is) != "nothing" {
-			t.Errorf("%d bytes at %d: %s", tt.size, tt.at, difference(before, is))
+		if got := content(l); difference(before, got) != "nothing" {
+			t.Errorf("%d bytes at %d: %s", tt.size, tt.at, difference(before, got))
 		}
 	}
 	for _, used := range []uint64{1, 8, 15, 17, undoSize, math.MaxUint64} {

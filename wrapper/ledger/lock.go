@@ -76,18 +76,18 @@ func lock(fd int, holder func() uint64, b *bell, crowd time.Duration, s *stall) 
 		case err != unix.EWOULDBLOCK:
 			return err
 		}
-		now, is := time.Now(), holder()
+		now, current := time.Now(), holder()
 		if began.IsZero() {
 			began = now
 			s.reset()
-			s.observe(is, now)
+			s.observe(current, now)
 			continue
 		}
-		s.observe(is, now)
+		s.observe(current, now)
 		waited := now.Sub(began)
 		lasts := now.Sub(s.since)
 		if waited >= patience && lasts >= patience/2 { // else it has just begun, and others get on
-			if held := stuck(fd, is, lasts); held != nil && holder() == is {
+			if held := stuck(fd, current, lasts); held != nil && holder() == current {
 				return held
 			}
 		}

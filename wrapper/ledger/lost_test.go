@@ -131,8 +131,8 @@ func TestPanicInWork(t *testing.T) {
 	}()
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
 	atOnce(t, other)
-	if is := content(l); difference(before, is) != "nothing" {
-		t.Error(difference(before, is))
+	if got := content(l); difference(before, got) != "nothing" {
+		t.Error(difference(before, got))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // checkUntouched fails the test unless the file, and nothing else, is where it was.
 func checkUntouched(t *testing.T, path string, image []byte) {
 	t.Helper()
-	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(withoutBell(is), image) {
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(withoutBell(got), image) {
 		t.Errorf("the file was touched: %v", err)
 	}
 	checkDirectory(t, path, "ledger")

@@ -30,26 +30,27 @@ func TestReadPeeksInOrder(t *testing.T) {
 		mustAt(t, other, now, func(tx *Tx) { tx.Block(network, time.Hour, "test", Penalty{}) })
 		var want Standing
 		mustAt(t, other, now, func(tx *Tx) { want = tx.Look(from(host)) })
-		if is := peek(t, l, now, host); is != want || !is.Blocked || is.BlockLeft != time.Hour ||
-			is.Reason != "test" {
-			t.Errorf("blocked: %+v; want %+v", is, want)
+		if got := peek(t, l, now, host); got != want || !got.Blocked ||
+			got.BlockLeft != time.Hour ||
+			got.Reason != "test" {
+			t.Errorf("blocked: %+v; want %+v", got, want)
 		}
-		if is := peek(t, l, now.After(time.Hour-time.Millisecond), host); !is.Blocked ||
-			is.BlockLeft != time.Millisecond {
-			t.Errorf("before its end: %+v", is)
+		if got := peek(t, l, now.After(time.Hour-time.Millisecond), host); !got.Blocked ||
+			got.BlockLeft != time.Millisecond {
+			t.Errorf("before its end: %+v", got)
 		}
-		if is := peek(t, l, now.After(time.Hour), host); is.Blocked {
-			t.Errorf("after its end: %+v", is)
+		if got := peek(t, l, now.After(time.Hour), host); got.Blocked {
+			t.Errorf("after its end: %+v", got)
 		}
 		if _, err := other.Unblock(now, network); err != nil {
 			t.Fatal(err)
 		}
-		if is := peek(t, l, now, host); is.Blocked || is.Reason != "" {
-			t.Errorf("unblocked: %+v", is)
+		if got := peek(t, l, now, host); got.Blocked || got.Reason != "" {
+			t.Errorf("unblocked: %+v", got)
 		}
 		mustAt(t, other, now, func(tx *Tx) { tx.Block(wide, time.Hour, "test", Penalty{}) })
-		if is := peek(t, l, now, host); !is.Blocked || is.Network != wide {
-			t.Errorf("within a blocked network: %+v", is)
+		if got := peek(t, l, now, host); !got.Blocked || got.Network != wide {
+			t.Errorf("within a blocked network: %+v", got)
 		}
 		if _, err := other.Unblock(now, wide); err != nil {
 			t.Fatal(err)

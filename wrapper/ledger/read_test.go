@@ -123,8 +123,8 @@ func TestReadReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if is := content(l); string(is) != string(before) {
-		t.Error(difference(before, is))
+	if found := content(l); string(found) != string(before) {
+		t.Error(difference(before, found))
 	}
 	if len(live) != n.Waiting+n.Serving || n.Open[HeldByStopped] != 1 || n.Open[HeldTooLong] != 0 {
 		t.Errorf("%d sessions, %+v", len(live), n)

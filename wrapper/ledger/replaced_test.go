@@ -75,8 +75,8 @@ func TestHonestReplaced(t *testing.T) {
 				if err := tt.do(t, l, path); err != nil {
 					t.Fatal(err)
 				}
-				if is := l.Replaced(); is != tt.want {
-					t.Errorf("replaced: %v; want %v", is, tt.want)
+				if found := l.Replaced(); found != tt.want {
+					t.Errorf("replaced: %v; want %v", found, tt.want)
 				}
 			}
 		})
@@ -99,7 +99,7 @@ func TestHonestReplacedUnderARoom(t *testing.T) {
 	}
 	l, _ = mustOpen(t, path, 2*MinClients)
 	must(t, l, func(tx *Tx) {
-		if n := tx.FreeExcept(aRoom(), func(is Session) bool { return is == s }); n != 1 {
+		if n := tx.FreeExcept(aRoom(), func(found Session) bool { return found == s }); n != 1 {
 			t.Errorf("%d freed; want the one that had left", n)
 		}
 		tx.Serve(s)

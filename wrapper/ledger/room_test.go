@@ -196,9 +196,9 @@ func TestCrashOfRooms(t *testing.T) {
 	for range rounds {
 		room := startRoom(t, ledgerPath(t, l), "work")
 		room.line(t)
-		lab.Eventually(t, "an MTA is handed its session", func() (is bool) {
-			look := func(tx *Tx) { is = tx.state().serving > 0 }
-			return untilFree(func() error { return l.Do(Now(), look) }) == nil && is
+		lab.Eventually(t, "an MTA is handed its session", func() (got bool) {
+			look := func(tx *Tx) { got = tx.state().serving > 0 }
+			return untilFree(func() error { return l.Do(Now(), look) }) == nil && got
 		})
 		time.Sleep(time.Duration(rand.IntN(30_000)) * time.Microsecond)
 		_ = room.kill()

@@ -189,8 +189,8 @@ func TestStopThenKill(t *testing.T) {
 		t.Fatal("the child ended by itself")
 	}
 	atOnce(t, l)
-	if is := content(l); !bytes.Equal(is, before) {
-		t.Error(difference(before, is))
+	if found := content(l); !bytes.Equal(found, before) {
+		t.Error(difference(before, found))
 	}
 }
 

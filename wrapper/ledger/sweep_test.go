@@ -215,8 +215,8 @@ func TestSessionsAreBelievedForAWhile(t *testing.T) {
 		0: sweepEvery, time.Millisecond: sweepEvery, 3 * time.Millisecond: 60,
 		40 * time.Millisecond: 800, 2 * time.Second: sweepLongest, time.Hour: sweepLongest,
 	} {
-		if is := believedFor(took); is != want {
-			t.Errorf("after a sweep of %v: believed for %d ms; want %d", took, is, want)
+		if got := believedFor(took); got != want {
+			t.Errorf("after a sweep of %v: believed for %d ms; want %d", took, got, want)
 		}
 	}
 	a := from(hostN(2))

@@ -36,9 +36,9 @@ func TestSessionsAsText(t *testing.T) {
 			t.Errorf("%+v came back as %+v", s, back[i])
 		}
 	}
-	if want, is := "7:4242:123:1700000000000:1",
-		textOf(t, Session{7, Process{4242, 123, true}, 1_700_000_000_000}); is != want {
-		t.Errorf("a token is %s; older programs write %s", is, want)
+	if want, found := "7:4242:123:1700000000000:1",
+		textOf(t, Session{7, Process{4242, 123, true}, 1_700_000_000_000}); found != want {
+		t.Errorf("a token is %s; older programs write %s", found, want)
 	}
 }
 
@@ -59,9 +59,9 @@ func TestSessionsAsGarbage(t *testing.T) {
 		"4294967296:2:3:4:0", "1:2147483648:3:4:0", "1:2:18446744073709551616:4:0",
 		"1:2:3:9223372036854775808:0", "1:2:3:4:\x00", "\xff\xfe",
 	} {
-		was := Session{1, Process{PID: 2}, 3}
-		s := was
-		if err := s.UnmarshalText([]byte(text)); err == nil || s != was {
+		before := Session{1, Process{PID: 2}, 3}
+		s := before
+		if err := s.UnmarshalText([]byte(text)); err == nil || s != before {
 			t.Errorf("%q is %+v, %v", text, s, err)
 		}
 	}
@@ -87,8 +87,8 @@ func FuzzSessionsAsText(f *testing.F) {
 			tx.Leave(s)
 			tx.Transfer(s, Self())
 		})
-		if is := content(l); string(is) != string(before) {
-			t.Errorf("%q: %s", text, difference(before, is))
+		if found := content(l); string(found) != string(before) {
+			t.Errorf("%q: %s", text, difference(before, found))
 		}
 	})
 }
@@ -179,11 +179,11 @@ func TestSessionsOutliveExecOfTheRoom(t *testing.T) {
 	want := map[netip.Addr]string{hostN(0): "room, serving", hostN(2): "room, waiting",
 		hostN(4): "MTA, waiting"}
 	for _, s := range live {
-		is := map[int]string{c.Process.Pid: "room",
+		found := map[int]string{c.Process.Pid: "room",
 			1: "MTA"}[s.Process.PID] + map[bool]string{true: ", serving",
 			false: ", waiting"}[s.Serving]
-		if host := s.Client.Addr(); want[host] != is {
-			t.Errorf("%v: %s; want %s", host, is, want[host])
+		if host := s.Client.Addr(); want[host] != found {
+			t.Errorf("%v: %s; want %s", host, found, want[host])
 		}
 	}
 	if len(live) != len(want) {

@@ -182,9 +182,9 @@ func TestTorture(t *testing.T) {
 	x.rest()
 	x.check(l)
 
-	var begun, busy, broken uint64
+	var started, busy, broken uint64
 	for _, line := range x.lines[1:] {
-		begun += line.begun.Load()
+		started += line.started.Load()
 		busy += line.busy.Load()
 		broken += line.broken.Load()
 	}
@@ -196,8 +196,8 @@ func TestTorture(t *testing.T) {
 	if broken > 0 {
 		t.Errorf("%d times a limit was exceeded", broken)
 	}
-	if n := l.totals.verdicts[1]; n < x.arrivals() || n > begun {
-		t.Errorf("the ledger counts %d arrivals; want %d to %d", n, x.arrivals(), begun)
+	if n := l.totals.verdicts[1]; n < x.arrivals() || n > started {
+		t.Errorf("the ledger counts %d arrivals; want %d to %d", n, x.arrivals(), started)
 	}
 	x.end()
 	x.check(l)

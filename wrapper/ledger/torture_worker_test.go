@@ -27,12 +27,12 @@ const (
 
 // tortureLine is what a worker says of itself, in memory that it shares with the parent.
 type tortureLine struct {
-	begun  atomic.Uint64 // works that count verdict 1
-	done   atomic.Uint64 // of these, those that ended
-	busy   atomic.Uint64 // works that found the ledger held
-	broken atomic.Uint64 // limits seen exceeded
-	holds  atomic.Uint64 // the session that it has, below
-	_      [11]uint64
+	started atomic.Uint64 // works that count verdict 1
+	done    atomic.Uint64 // of these, those that ended
+	busy    atomic.Uint64 // works that found the ledger held
+	broken  atomic.Uint64 // limits seen exceeded
+	holds   atomic.Uint64 // the session that it has, below
+	_       [11]uint64
 }
 
 // What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest
@@ -44,7 +44,7 @@ const (
 )
 
 // The first line is the parent's. This of its words tells the workers to come to rest.
-func (line *tortureLine) finish() *atomic.Uint64 { return &line.begun }
+func (line *tortureLine) finish() *atomic.Uint64 { return &line.started }
 
 func tortureLines(path string, n int) ([]*tortureLine, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
@@ -153,7 +153,7 @@ func (w *worker) take(n int) {
 func (w *worker) enter() {
 	w.network = rand.IntN(tortureNetworks)
 	a, self, in := w.arrival(), Self(), false
-	w.line.begun.Add(1)
+	w.line.started.Add(1)
 	ok := w.do(func(t *Tx) {
 		s := t.Look(a)
 		t.Count(1)
@@ -164,7 +164,7 @@ func (w *worker) enter() {
 	if ok {
 		w.line.done.Add(1)
 	} else {
-		w.line.begun.Add(^uint64(0))
+		w.line.started.Add(^uint64(0))
 	}
 	if ok && in {
 		w.holds, w.serving = true, false

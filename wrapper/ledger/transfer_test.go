@@ -16,7 +16,7 @@ func TestSessionsAreTransferred(t *testing.T) {
 		l := newLedger(t, MinClients)
 		now := Now()
 		populate(t, l, now, aRoom())
-		var before, is session
+		var before, found session
 		mustAt(t, l, now.After(time.Second), func(tx *Tx) {
 			s := tx.sessionOf(hostN(crowded), 2)
 			if serving {
@@ -32,14 +32,14 @@ func TestSessionsAreTransferred(t *testing.T) {
 			}
 			tx.Serve(s)
 			tx.Leave(s)
-			is = *l.slot(tx.slotOf(transferred))
+			found = *l.slot(tx.slotOf(transferred))
 			if err := audit(l); err != nil {
 				t.Error(err)
 			}
 			before.flags, before.checked = 0, tx.now
 		})
-		if is != before {
-			t.Errorf("it is %+v; want %+v", is, before)
+		if found != before {
+			t.Errorf("it is %+v; want %+v", found, before)
 		}
 		if s := l.state; s.serving != map[bool]uint32{true: 2, false: 1}[serving] {
 			t.Errorf("%d serving, %d waiting", s.serving, s.waiting)

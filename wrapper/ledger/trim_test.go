@@ -115,7 +115,7 @@ func TestTrimForgivesNobody(t *testing.T) {
 
 // Trim looks only when there may be too many blocks, at most once a second over all processes, and
 // then it knows how many there are.
-func TestTrimLooksSeldom(t *testing.T) {
+func TestTrimLooksRarely(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
 	now := Now()

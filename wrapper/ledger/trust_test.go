@@ -143,8 +143,8 @@ func TestBoundedByHandOnly(t *testing.T) {
 			t.Errorf("another by hand: blocked for %v", d)
 		}
 		for n, host := range hosts[:places] {
-			if is := l.find(keyOf(from(host).Network)) >= 0; is != (n > 0) {
-				t.Errorf("number %d is there: %v; want the one gone that ends soonest", n, is)
+			if got := l.find(keyOf(from(host).Network)) >= 0; got != (n > 0) {
+				t.Errorf("number %d is there: %v; want the one gone that ends soonest", n, got)
 			}
 		}
 	})

@@ -111,8 +111,8 @@ func (t *Tx) standing(a Arrival) Standing {
 		s.Wide = t.wideOf(a.Client.Addr())
 	}
 	if longest.left > 0 {
-		is := t.l.record(longest.record).block(t.now)
-		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, is.Left, is.Reason, is.Network
+		block := t.l.record(longest.record).block(t.now)
+		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
 	}
 	return s
 }

@@ -55,14 +55,14 @@ func older(t testing.TB, version int) []byte {
 func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64,
 	p Process) (replaced int) {
 	t.Helper()
-	var was, is [8]byte
-	binary.NativeEndian.PutUint64(was[:], start)
-	binary.NativeEndian.PutUint64(is[:], p.Start)
+	var old, renewed [8]byte
+	binary.NativeEndian.PutUint64(old[:], start)
+	binary.NativeEndian.PutUint64(renewed[:], p.Start)
 	for at := 0; at < len(image); at += 64 {
 		slot := image[at : at+64] // pid first, start 8 bytes on
-		if binary.NativeEndian.Uint32(slot) == pid && bytes.Equal(slot[8:16], was[:]) {
+		if binary.NativeEndian.Uint32(slot) == pid && bytes.Equal(slot[8:16], old[:]) {
 			binary.NativeEndian.PutUint32(slot, uint32(p.PID))
-			copy(slot[8:16], is[:])
+			copy(slot[8:16], renewed[:])
 			replaced++
 		}
 	}

@@ -25,8 +25,8 @@ const wideA, wideB = "2001:db8:a::/48", "2001:db8:b::/48"
 // wants fails the test unless the wider network of the client has these sessions now.
 func (a Arrival) wants(t *testing.T, tx *Tx, when string, want Wide) {
 	t.Helper()
-	if is := tx.Look(a).Wide; is != want {
-		t.Errorf("%s: %+v; want %+v", when, is, want)
+	if got := tx.Look(a).Wide; got != want {
+		t.Errorf("%s: %+v; want %+v", when, got, want)
 	}
 	if err := audit(tx.l); err != nil {
 		t.Errorf("%s: %v", when, err)
@@ -232,8 +232,8 @@ func TestHonestWiderCount(t *testing.T) {
 				damage(tx.l.record(at))
 				tx.state().sweepAt = 0
 				tx.checkpoint()
-				if is := tx.Look(within(wideA, 9)).Wide; is != want {
-					t.Errorf("%s: %+v; want %+v", what, is, want)
+				if got := tx.Look(within(wideA, 9)).Wide; got != want {
+					t.Errorf("%s: %+v; want %+v", what, got, want)
 				}
 			})
 		}
