@@ -162,7 +162,7 @@ func (s *Session) remember(t *ledger.Tx) {
 	case s.facts.IsKnown():
 		t.Visit(s.network, d)
 	case s.hangups > 0:
-		t.RememberLeaver(s.network, d)
+		t.RememberForHangups(s.network, d)
 	default:
 		t.Remember(s.network, d)
 	}

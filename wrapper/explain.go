@@ -17,12 +17,12 @@ func (d *Door) Explain(client netip.Addr) (
 	steps []decide.Step, v decide.Verdict, facts decide.Facts, err error,
 ) {
 	shown := decide.Shown{Facts: &facts}
-	d.facts(&facts, client, d.Ledger != nil && d.Ledger.HasRoom())
+	d.facts(&facts, client, d.Ledger.HasRoom())
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
 		shown.Own = fmt.Sprintf("its network holds %v, an address of this machine", own)
 	}
-	if d.Ledger != nil {
+	if d.Ledger.IsOpen() {
 		a := arrival(netip.AddrPortFrom(client, 0), network, d.countsWide(client), &facts.Limits)
 		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
 			facts.Standing = t.Look(a)

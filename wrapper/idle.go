@@ -82,7 +82,7 @@ func (s *Session) SearchDone(ended []Ended) {
 // decided about.
 func (s *Session) freeExited(t *ledger.Tx) {
 	for _, p := range s.exited {
-		t.Keep(p, nobody)
+		t.FreeExcept(p, nobody)
 	}
 	s.exited = nil
 }
@@ -122,8 +122,8 @@ const (
 // Run ends idle sessions. It returns when their MTAs have ended, after a second at the latest. If
 // something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
-	l, _, err := ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot())
-	if err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	if l.Open() != nil {
 		return nil
 	}
 	defer l.Close()

@@ -41,7 +41,7 @@ func (s *Session) TransferTo(mta int) (ok bool) {
 	}
 	return s.update(func(t *ledger.Tx) {
 		var found bool
-		if s.token, found = t.Hand(s.token, p); !found {
+		if s.token, found = t.Transfer(s.token, p); !found {
 			s.addTo(t, p) // it stood in another ledger, or could not be counted until now
 		}
 	}) == nil
@@ -67,7 +67,7 @@ func (s *Session) Recount(mta int) (ok bool) {
 	}
 	return s.update(func(t *ledger.Tx) {
 		if mta != 0 {
-			t.Keep(p, nobody) // another room's program may have counted it here
+			t.FreeExcept(p, nobody) // another room's program may have counted it here
 		}
 		s.addTo(t, p)
 	}) == nil

@@ -135,7 +135,6 @@ func TestSpeaksEarlyWithoutLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 290s stress=290s")
 	d.from = stranger
 	_ = d.Ledger.Close()
-	d.Ledger = nil
 	s, client, _ := d.meet(t, speak)
 	got := lastReply(t, s, client)
 	if s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {

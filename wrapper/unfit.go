@@ -82,7 +82,7 @@ func readProgram(path string) (program []byte, ok bool) {
 // WarnUnfit logs that the MTA is [Unfit]. Once a minute one of all processes looks, since that
 // costs too much for each client.
 func (d *Door) WarnUnfit() {
-	if d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
+	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
 		return
 	}
 	if err := Unfit(d.Config.MTA); err != nil {

@@ -18,9 +18,6 @@ func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
 	case allowlist.Allow:
 		return false
 	case allowlist.Unsaid:
-		if s.door.Ledger == nil {
-			return false
-		}
 		standing, _ := s.door.Ledger.Peek(ledger.Now(), a)
 		if !standing.Blocked {
 			return false
@@ -42,18 +39,7 @@ func (s *Session) patience() time.Duration {
 	return 0
 }
 
-// inLedgerWithin is inLedger with this patience while others get the lock; 0 = the usual one.
+// inLedgerWithin is [ledger.Handle.RunWithin].
 func (d *Door) inLedgerWithin(patience time.Duration, work func(*ledger.Tx)) error {
-	l := d.Ledger
-	if l == nil || patience <= 0 {
-		return d.inLedger(work)
-	}
-	usual, rest := l.CrowdPatience, d.pause.until
-	l.CrowdPatience = patience
-	err := d.inLedger(work)
-	l.CrowdPatience = usual
-	if err == ledger.ErrCrowded { // others need not leave the ledger alone for that
-		d.pause.until = rest
-	}
-	return err
+	return d.Ledger.RunWithin(patience, work)
 }
