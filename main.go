@@ -112,7 +112,7 @@ func serve(file string) int {
 	}
 	session := door.NewSession(conn)
 	if gone {
-		session.Gone()
+		session.RunGone()
 	}
 	if gone || !session.Run() {
 		if network, d, reason := session.Block(); d > 0 {
@@ -164,7 +164,7 @@ func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
 
 // turnAway refuses the client when the configuration cannot be read.
 func turnAway(conn wrapper.Connection, why error, log maillog.Log) {
-	err := wrapper.TurnAway(conn, why, log)
+	err := wrapper.RefuseUnconfigured(conn, why, log)
 	if errors.Is(err, unix.EMFILE) {
 		// With RLIMIT_NOFILE of 3 that is why the configuration cannot be read, either. fd 1, of no
 		// use any more, makes room, so that an administrator learns of it.

@@ -3,146 +3,134 @@ package wrapper
 import (
 	"time"
 
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
-// The second half of the decision, after what the client did.
+// The second half of the decision, after what the client did, and all other ends of a session.
 
-// Expire is the verdict about a client whose turn has not come in time. It has waited in vain, and
-// need not wait again.
-func (s *Session) Expire(waited, turn time.Duration) {
-	s.Verdict, s.greet, s.waited, s.turn = decide.Busy, decide.Quiet, waited, turn
-	err := s.door.inLedger(func(t *ledger.Tx) {
-		f, now := &s.facts, t.Look(s.door.arrival(s.Client, &s.facts.Limits))
-		f.Serving, f.Waiting, f.Served, f.Wide = now.Serving, now.Waiting, now.Served, now.Wide
-		// The log says why.
-		if f.HasItsShare() && f.Serving < f.Limits.MaxSessions {
-			s.Verdict = decide.Conns
-		}
-		s.leave(t)
-		t.Count(int(s.Verdict))
-		s.remember(t)
-	})
-	if err != nil {
-		s.door.countApart(decide.Busy)
+// Conclude decides about the client after what it did within the time given.
+func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
+	s.greet, s.waited = g, waited
+	if g == decide.Spoke {
+		s.early = peekEarly(s.FD)
+		s.own = s.door.IsOwn(s.network)
+	}
+	if s.conclude(false); s.makeRoom() {
+		s.conclude(false)
 	}
 }
 
-// remember makes a client known that has waited, now or before it left. One that was known already
-// has waited for nothing: that it has come again is noted, but it is not known for longer, unless
-// it could only be known again by leaving as often.
-func (s *Session) remember(t *ledger.Tx) {
-	network, d := s.door.Network(s.Client.Addr()), s.facts.Limits.Remember
-	switch {
-	case s.facts.IsKnown():
-		t.Visit(network, d)
-	case s.hangups > 0:
-		t.RememberLeaver(network, d)
-	default:
-		t.Remember(network, d)
-	}
+// Admit is Conclude for a client that has been quiet to the end and has then waited in a room's
+// queue. While as many sessions as may are served it decides nothing and reports false: call it
+// again, or Expire.
+func (s *Session) Admit(waited, turn time.Duration) (decided bool) {
+	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
+	s.conclude(s.door.Config.Mode == config.Enforce)
+	return s.Verdict != decide.Undecided
 }
 
-// Withdraw is Conclude for a client that has left while it waited for its turn.
+// Withdraw is Conclude for a client that has left the queue.
 func (s *Session) Withdraw(waited, turn time.Duration) {
 	s.turn = turn
 	s.Conclude(decide.Left, waited)
 }
 
-// renew takes the facts from the configuration that a room has read anew meanwhile.
-func (s *Session) renew() {
-	if s.config != s.door.Config {
-		s.config = s.door.Config
-		s.door.facts(&s.facts, s.Client.Addr())
+// ConcludeByRule is Conclude for a client that waits in a room while the room reads its
+// configuration again, if that allows or denies the client now, whatever the client does. Otherwise
+// it changes nothing and reports false.
+func (s *Session) ConcludeByRule(waited, turn time.Duration) (decided bool) {
+	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unsaid {
+		return false
 	}
+	s.turn = turn
+	s.Conclude(decide.Quiet, waited)
+	return true
 }
 
-// conclude decides; a patient one leaves it undecided whether a client is one too many.
-func (s *Session) conclude(patient bool) {
+// conclude decides. With mayQueue it leaves a client undecided that is one too many.
+func (s *Session) conclude(mayQueue bool) {
 	s.renew()
 	s.crowded = false
-	limits := s.facts.Limits
-	limits.ClientConns, limits.ClientRate.N = 0, 0 // taken at arrival
-	network := s.door.Network(s.Client.Addr())
-	counted := s.counted != ledger.Session{}
-	if !counted { // the ledger was not to be had when it arrived
-		limits = s.facts.Limits
-	}
-	arrived := s.facts.Standing
-	a := s.door.arrival(s.Client, &limits)
-	err := s.door.inLedger(func(t *ledger.Tx) {
-		s.free(t)
-		s.facts.Standing = t.Look(a)
+	counted := s.token != ledger.Session{} // the ledger could be used when it arrived
+	f, a := &s.facts, s.arrival()
+	known, waited, conns := f.Known, f.Waited, f.Conns // at its arrival
+	err := s.update(func(t *ledger.Tx) {
+		s.freeExited(t)
+		if counted {
+			f.Standing = t.LookAgain(a)
+			f.Conns = conns
+		} else {
+			f.Standing = t.Look(a)
+		}
 		// Whether it was known decided how long it had to wait; another connection of
 		// the same client may have passed meanwhile.
-		s.facts.Known = arrived.Known
-		if counted {
-			s.facts.Conns = arrived.Conns
-		}
-		if s.Verdict = s.facts.ConcludeFor(s.greet, counted); patient && s.oneTooMany(counted) {
+		f.Known = known
+		s.Verdict = f.ConcludeFor(s.greet, counted)
+		if mayQueue && s.oneTooMany(counted) {
 			s.Verdict = decide.Undecided
 			return
 		}
-		if !s.door.Process.Shared && s.seek(t) {
+		if !s.door.room && s.beginSearch(t) {
 			return // it is decided once more
 		}
 		if s.Verdict.Served() && !counted {
-			if s.counted, s.stood = t.Enter(a, s.door.Process); !s.stood && s.Verdict != decide.Allowed {
+			s.token, s.entered = t.Enter(a, s.door.Process)
+			if !s.entered && s.Verdict != decide.Allowed {
 				s.Verdict = decide.Busy // as many sessions as the ledger has slots
 			}
 		}
-		t.Count(int(s.Verdict))
-		switch s.Verdict {
-		case decide.Hangup:
-			t.Left(s.waited)
-			if counted && s.delay > 0 && !s.facts.Blocked {
-				t.HungUp(network, s.waited, limits.Hangups.Per)
-			}
-		case decide.Pregreet:
-			t.Spoke(s.waited)
-			t.ForgetHangups(network)
-			if s.proven = s.facts.IsProven(); !s.proven {
-				s.strike(t)
-			}
-		case decide.Pass:
-			t.Forgive(network, decide.ReasonPregreet)
-			s.remember(t)
-		case decide.Known, decide.Busy, decide.Conns:
-			s.remember(t)
-		}
-		if !s.Verdict.Served() {
-			s.leave(t)
-			return
-		}
-		t.Serve(s.counted)
+		s.finish(t, s.note(t, counted))
 	})
-	if err != nil {
-		token, stood := s.counted, s.stood
-		s.forget()
-		s.counted, s.stood = token, stood // it still stands there, as one that waits
-		s.facts.Standing = s.door.peek(err, a)
-		s.facts.Known = arrived.Known
-		s.facts.Waited = s.facts.Waited || arrived.Waited
-		// In a crowd the ledger has been read all the same; else it may be known, if nobody could
-		// ask.
-		s.proven = s.facts.IsProven() || !counted && err != ledger.ErrCrowded
-		s.Verdict = s.facts.ConcludeFor(s.greet, counted)
-		if s.crowded = err == ledger.ErrCrowded && s.Verdict == decide.Pass; s.crowded {
-			s.Verdict = decide.Busy
-		}
-		if patient && s.oneTooMany(counted) {
-			s.Verdict = decide.Undecided
-			return
-		}
-		s.door.countApart(s.Verdict)
-		if !counted && (s.Verdict == decide.Known || s.Verdict == decide.Pass) {
-			s.door.countOpen(err)
-		}
-		if s.Verdict == decide.Pregreet && !s.proven {
-			s.door.owe(s)
-		}
+	if err == nil {
+		return
 	}
+	f.Standing = s.door.peek(err, a)
+	f.Known, f.Waited = known, f.Waited || waited
+	// In a crowd the ledger has been read all the same. Otherwise a client that could not be looked
+	// up at all may be a known one.
+	s.patient = f.IsPatient() || !counted && err != ledger.ErrCrowded
+	s.Verdict = f.ConcludeFor(s.greet, counted)
+	if s.crowded = err == ledger.ErrCrowded && s.Verdict == decide.Pass; s.crowded {
+		s.Verdict = decide.Busy
+	}
+	if mayQueue && s.oneTooMany(counted) {
+		s.Verdict = decide.Undecided
+		return
+	}
+	s.door.countApart(s.Verdict)
+	if !counted && (s.Verdict == decide.Known || s.Verdict == decide.Pass) {
+		s.door.countOpen(err)
+	}
+	if s.Verdict == decide.Pregreet && !s.patient {
+		s.door.writeLater(s)
+	}
+}
+
+// note writes down what the client did. It reports whether the client has waited long enough, and
+// becomes known.
+func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
+	switch s.Verdict {
+	case decide.Hangup:
+		t.Left(s.waited)
+		if counted && s.delay > 0 && !s.facts.Blocked {
+			t.HungUp(s.network, s.waited, s.facts.Limits.Hangups.Per)
+		}
+	case decide.Pregreet:
+		t.Spoke(s.waited)
+		t.ForgetHangups(s.network)
+		if s.patient = s.facts.IsPatient(); !s.patient {
+			s.strike(t)
+		}
+	case decide.Pass:
+		t.Forgive(s.network, decide.ReasonPregreet)
+		return true
+	case decide.Known, decide.Busy, decide.Conns:
+		return true
+	}
+	return false
 }
 
 // oneTooMany says whether the client would be served if others were not.
@@ -150,16 +138,142 @@ func (s *Session) oneTooMany(counted bool) bool {
 	return s.Verdict == decide.Busy || s.Verdict == decide.Conns && counted
 }
 
-// strike writes down the client's offence, unless that would be this machine's own.
+// renew takes the facts from the configuration if a room has read another one.
+func (s *Session) renew() {
+	if s.config != s.door.Config {
+		s.config = s.door.Config
+		s.door.facts(&s.facts, s.Client.Addr(), s.door.room)
+	}
+}
+
+// strike writes down the client's offence, unless its network is this machine's own.
 func (s *Session) strike(t *ledger.Tx) {
-	if kind := s.early.Kind; !s.ours {
-		s.strikes, s.block = t.Strike(s.door.Network(s.Client.Addr()), decide.Reason(kind),
+	if kind := s.early.Kind; !s.own {
+		s.strikes, s.block = t.Strike(s.network, decide.Reason(kind),
 			s.facts.Limits.Strikes[kind], Penalty(s.door.Config))
 	}
 }
 
-// forget is what a failed ledger leaves of what it said.
-func (s *Session) forget() {
-	s.facts.Standing, s.counted, s.stood = ledger.Standing{}, ledger.Session{}, false
-	s.strikes, s.block, s.search = 0, 0, nil
+// remember makes a client known that has waited, now or before it left. A client that was known
+// already did not wait this time: its visit is noted, but it is not known for longer, unless it
+// could only be known again by leaving as often.
+func (s *Session) remember(t *ledger.Tx) {
+	switch d := s.facts.Limits.Remember; {
+	case s.facts.IsKnown():
+		t.Visit(s.network, d)
+	case s.hangups > 0:
+		t.RememberForHangups(s.network, d)
+	default:
+		t.Remember(s.network, d)
+	}
+}
+
+// update runs work on the ledger. After an error none of it was done.
+func (s *Session) update(work func(*ledger.Tx)) error { return s.updateWithin(0, work) }
+
+// updateWithin is update for a client that waits no longer than the time given while others use the
+// ledger; 0 = as long as any other.
+func (s *Session) updateWithin(patience time.Duration, work func(*ledger.Tx)) error {
+	before := s.entry
+	err := s.door.inLedgerWithin(patience, work)
+	if err != nil {
+		s.entry = before
+	}
+	return err
+}
+
+// finish is the end of every decision: the ledger counts the verdict, and the session is served
+// from now on or ends. known: the client has waited, and need not again.
+func (s *Session) finish(t *ledger.Tx, known bool) {
+	t.Count(int(s.Verdict))
+	if known {
+		s.remember(t)
+	}
+	if s.Verdict.Served() {
+		t.Serve(s.token)
+	} else {
+		s.leave(t)
+	}
+}
+
+// end refuses the client with this verdict, whether or not the ledger can be used.
+func (s *Session) end(v decide.Verdict, known bool) {
+	s.Verdict = v
+	if s.update(func(t *ledger.Tx) { s.finish(t, known) }) != nil {
+		s.door.countApart(v)
+	}
+}
+
+// leave ends the session in the ledger. A token must not be used twice: it may fit another session
+// by then.
+func (s *Session) leave(t *ledger.Tx) {
+	t.Leave(s.token)
+	s.token = ledger.Session{}
+}
+
+// Fail refuses a client that was to be served, because of trouble of our own, and logs why.
+func (s *Session) Fail(why error) {
+	s.FailSilently()
+	s.logFailure(why)
+}
+
+// FailSilently is Fail without a line in the log, which has enough of them.
+func (s *Session) FailSilently() { s.end(decide.Failed, false) }
+
+// RefuseBusy ends the wait of a client because the room closes, or has no place for it. With known
+// the client had waited long enough, and need not wait again.
+func (s *Session) RefuseBusy(waited time.Duration, known bool) {
+	s.waited, s.mustEnd = waited, true
+	s.end(decide.Busy, known)
+}
+
+// Expire refuses a client whose turn has not come in time. It need not wait again.
+func (s *Session) Expire(waited, turn time.Duration) {
+	s.Verdict, s.greet, s.waited, s.turn = decide.Busy, decide.Quiet, waited, turn
+	err := s.update(func(t *ledger.Tx) {
+		f, now := &s.facts, t.LookAgain(s.arrival())
+		f.Serving, f.Waiting, f.Served, f.Wide = now.Serving, now.Waiting, now.Served, now.Wide
+		if f.HasItsShare() && f.Serving < f.Limits.MaxSessions { // the log says why
+			s.Verdict = decide.Conns
+		}
+		s.finish(t, true)
+	})
+	if err != nil {
+		s.door.countApart(decide.Busy)
+	}
+}
+
+// RefuseIfBlocked refuses a client that waits in a room, for the end of its delay, for its turn or
+// for its MTA, if a block has begun on its network. It changes nothing and reports false if none
+// has, if the client is allowed by now, or if blocks do not end live sessions.
+func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
+	s.renew()
+	if s.config.Mode == config.Observe || !s.config.Block.Kill {
+		return false
+	}
+	return s.refuseIfBlocked(waited, turn)
+}
+
+// refuseIfBlocked is RefuseIfBlocked whatever mode and kill say. A process with one client calls it
+// when it gets a signal. The sender of the signal has begun the block and has looked at mode and
+// kill, or is an administrator who wants the session to end in any case.
+func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
+	if s.facts.Rule.Access == allowlist.Allow {
+		return false
+	}
+	var block ledger.BlockedNetwork
+	var blocked bool
+	err := s.update(func(t *ledger.Tx) {
+		if block, blocked = t.BlockOf(s.Client.Addr(), s.network); blocked {
+			s.Verdict = decide.Blocked
+			s.finish(t, false)
+		}
+	})
+	if err != nil || !blocked {
+		return false // after an error it is asked again when its time is over
+	}
+	f := &s.facts
+	f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
+	s.greet, s.waited, s.turn, s.mustEnd = decide.Quiet, waited, turn, true
+	return true
 }

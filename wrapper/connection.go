@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,13 +19,14 @@ type Connection struct {
 
 // What fd 0 may be instead of a client.
 var (
-	ErrNoSocket  = errors.New("stdin is not a TCP socket; sendwrap is started by inetd, xinetd, systemd or tcpserver with the client on it")
+	ErrNoSocket = errors.New("stdin is not a TCP socket; " +
+		"sendwrap is started by inetd, xinetd, systemd or tcpserver with the client on it")
 	ErrListening = errors.New("stdin is a listening socket")
 	ErrGone      = errors.New("the client left before sendwrap started")
 )
 
-// Inspect finds out who is on fd. Its error is one of the above, or an *os.SyscallError. With
-// [ErrGone] the kernel mostly still knows who that was; else Client is the zero AddrPort.
+// Inspect finds out which client is on fd. Its error is one of the above, or an *os.SyscallError.
+// With [ErrGone] the kernel mostly still knows the client; else Client is the zero AddrPort.
 func Inspect(fd int) (Connection, error) {
 	c := Connection{FD: fd}
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
@@ -35,14 +37,12 @@ func Inspect(fd int) (Connection, error) {
 	if err != nil || kind != unix.SOCK_STREAM {
 		return c, ErrNoSocket
 	}
-	if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && listening != 0 {
+	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err == nil && listening != 0 {
 		return c, ErrListening
 	}
-	// Without our own address there is only less to log.
-	if name, err := unix.Getsockname(fd); err == nil {
-		c.Server = addrPort(name)
-	}
-	peer, err := unix.Getpeername(fd)
+	c.Server = LocalAddr(fd)
+	peer, err := syscall.Getpeername(fd)
 	switch {
 	case gone(err), err == unix.EINVAL:
 		c.Client = formerPeer(fd, domain)
@@ -50,23 +50,24 @@ func Inspect(fd int) (Connection, error) {
 	case err != nil:
 		return c, os.NewSyscallError("getpeername", err)
 	}
-	c.Client = addrPort(peer)
+	c.Client = AddrPort(peer)
 	return c, nil
 }
 
 // formerPeer is getpeername(2) for a connection that has been reset, by SO_PEERNAME (socket(7) does
-// not name it; sk_getsockopt in Linux's net/core/sock.c). The zero AddrPort is that the kernel does
-// not know.
+// not name it; sk_getsockopt in Linux's net/core/sock.c). It is the zero AddrPort if the kernel
+// does not know.
 //
 // getsockopt(2) wants addresses, and the exact length. Memory of our own mapping has an address
-// that is good without package unsafe: no garbage collector moves it.
+// that can be used without package unsafe: no garbage collector moves it.
 func formerPeer(fd, domain int) netip.AddrPort {
 	const at = 8 // in the mapping: the name; at 0 its length
 	size := unix.SizeofSockaddrInet4
 	if domain == unix.AF_INET6 {
 		size = unix.SizeofSockaddrInet6
 	}
-	mem, err := unix.Mmap(-1, 0, at+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	mem, err := unix.Mmap(-1, 0, at+size,
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -87,12 +88,20 @@ func formerPeer(fd, domain int) netip.AddrPort {
 	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(name[2:4]))
 }
 
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+// AddrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the
+// internet. It is one of package syscall, since package unix makes a further system call for each.
+func AddrPort(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
 	}
 	return netip.AddrPort{}
+}
+
+// LocalAddr is our address on the socket; the zero AddrPort if there is none.
+func LocalAddr(fd int) netip.AddrPort {
+	sa, _ := syscall.Getsockname(fd)
+	return AddrPort(sa)
 }

@@ -3,7 +3,9 @@ package wrapper
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -48,8 +50,10 @@ func TestInspect(t *testing.T) {
 		fd   int
 		want error
 	}{
-		{"pipe", int(r.Fd()), ErrNoSocket}, {"unix socket", unixes[0], ErrNoSocket}, {"udp", int(udpFile.Fd()), ErrNoSocket},
-		{"listening", int(listenFile.Fd()), ErrListening}, {"closed", 9999, ErrNoSocket}, {"client that left", gone, ErrGone},
+		{"pipe", int(r.Fd()), ErrNoSocket}, {"unix socket", unixes[0], ErrNoSocket},
+		{"udp", int(udpFile.Fd()), ErrNoSocket},
+		{"listening", int(listenFile.Fd()), ErrListening}, {"closed", 9999, ErrNoSocket},
+		{"client that left", gone, ErrGone},
 	} {
 		if _, err := Inspect(tt.fd); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
@@ -57,18 +61,38 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// Who has left is known all the same: a probe that resets the connection at once leaves a trace.
+// The kernel still knows a client that has left: a probe that resets the connection at once is
+// logged.
 func TestInspectGone(t *testing.T) {
 	for _, tt := range []struct{ listen, dial string }{
 		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {"[::]:0", "127.0.0.1"},
 	} {
 		client, fd := pairOn(t, tt.listen, tt.dial, tt.dial)
-		is := client.LocalAddr().(*net.TCPAddr).AddrPort()
+		from := client.LocalAddr().(*net.TCPAddr).AddrPort()
 		reset(t, client)
 		arrived(t, fd)
 		c, err := Inspect(fd)
-		if err != ErrGone || c.Client != is {
-			t.Errorf("at %s: %v, %v; want %v, %v", tt.listen, c.Client, err, is, ErrGone)
+		if err != ErrGone || c.Client != from {
+			t.Errorf("at %s: %v, %v; want %v, %v", tt.listen, c.Client, err, from, ErrGone)
 		}
+	}
+}
+
+// Addresses of other kinds are no client's, and IPv6 addresses have no zone.
+func TestAddrPort(t *testing.T) {
+	for _, sa := range []syscall.Sockaddr{
+		nil, &syscall.SockaddrUnix{Name: "/x"}, &syscall.SockaddrNetlink{},
+	} {
+		if got := AddrPort(sa); got.IsValid() {
+			t.Errorf("%T: %v", sa, got)
+		}
+	}
+	linkLocal := netip.MustParseAddrPort("[fe80::1]:25")
+	sa := syscall.SockaddrInet6{Addr: linkLocal.Addr().As16(), Port: 25, ZoneId: 3}
+	if got := AddrPort(&sa); got != linkLocal {
+		t.Errorf("%v", got)
+	}
+	if got := LocalAddr(-1); got.IsValid() {
+		t.Errorf("no socket has %v", got)
 	}
 }

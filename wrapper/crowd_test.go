@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,9 +18,9 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// While others have the ledger all the time a client is judged by what it does and by what the
-// ledger says anyway, and only one that nothing is known of is refused. The line says why, and each
-// is counted.
+// While others hold the ledger all the time, the decision uses what the client does and what the
+// ledger says without its lock, and only an unknown client is refused. The line says why, and each
+// verdict is counted.
 func TestCrowdedLedger(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -32,7 +33,8 @@ func TestCrowdedLedger(t *testing.T) {
 		{"stranger", nil, nil, decide.Busy, "reason=ledger serving=", ""},
 		{"has left often", hungUp(3, time.Minute), nil, decide.Busy, "wait=", ""},
 		{"known", known, nil, decide.Known, "", ""},
-		{"blocked, as half of another's work may say", blockLoopback("127.0.0.2/32"), nil, decide.Busy, "reason=ledger", ""},
+		{"blocked, as half of another's work may say", blockLoopback("127.0.0.2/32"), nil,
+			decide.Busy, "reason=ledger", ""},
 		{"allowed", nil, nil, decide.Allowed, "network=127.0.0.2/32", "allow 127.0.0.2"},
 		{"early talker", nil, speak, decide.Pregreet, "strikes=1/1 left=1h", ""},
 		{"gone", nil, leave, decide.Hangup, "", ""},
@@ -58,12 +60,13 @@ func TestCrowdedLedger(t *testing.T) {
 				t.Errorf("from now on it waits for %v", d.Ledger.CrowdPatience)
 			}
 			d.Ledger.CrowdPatience = 0
-			s.settle() // the offence is written as soon as that can be done
+			s.writeStrike() // the offence is written as soon as that can be done
 			s.Log(0)
 			if s.Verdict != tt.want || s.Served() != tt.want.Served() {
 				t.Errorf("%v, served %v; want %v", s.Verdict, s.Served(), tt.want)
 			}
-			if line := d.line(t); !strings.Contains(line, tt.want.String()+" client=") || !strings.Contains(line, tt.line) {
+			if line := d.line(t); !strings.Contains(line, tt.want.String()+" client=") ||
+				!strings.Contains(line, tt.line) {
 				t.Errorf("log: %s; want %s", line, tt.line)
 			}
 			if n := d.totals(t); n.Verdicts[tt.want] != 1 {
@@ -76,7 +79,7 @@ func TestCrowdedLedger(t *testing.T) {
 	}
 }
 
-// A client that could not be counted when it came is held against the limits when it has waited.
+// A client that could not be counted when it came is checked against the limits after its wait.
 func TestCrowdedAtArrival(t *testing.T) {
 	d := open(t, "", "greet_delay 100ms\nclient_conns 1")
 	d.Ledger.CrowdPatience = time.Millisecond
@@ -98,7 +101,27 @@ func TestCrowdedAtArrival(t *testing.T) {
 	}
 }
 
-// holdVar has this test program hold the lock of the ledger that it names, and stop.
+// hold has another user of the ledger take its lock and sleep.
+func (d *doorway) hold(t *testing.T) (release func()) {
+	t.Helper()
+	l, _, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, until, done := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		done <- l.Do(ledger.Now(), func(*ledger.Tx) { close(held); <-until })
+	}()
+	<-held
+	return func() {
+		close(until)
+		if err := errors.Join(<-done, l.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// holdVar makes this test program lock the ledger that it names, and stop.
 const holdVar = "SENDWRAP_TEST_HOLD"
 
 func TestMain(m *testing.M) {
@@ -111,7 +134,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// holdStopped has a stopped process hold the lock of the door's ledger.
+// holdStopped starts a process that locks the ledger of the door and stops.
 func (d *doorway) holdStopped(t *testing.T) (release func()) {
 	t.Helper()
 	c := exec.Command("/proc/self/exe")
@@ -120,7 +143,8 @@ func (d *doorway) holdStopped(t *testing.T) (release func()) {
 		t.Fatal(err)
 	}
 	var status unix.WaitStatus
-	if _, err := unix.Wait4(c.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+	if _, err := unix.Wait4(c.Process.Pid, &status, unix.WUNTRACED, nil); err != nil ||
+		!status.Stopped() {
 		t.Fatalf("it does not hold the lock: %#x, %v", status, err)
 	}
 	return func() {
@@ -129,8 +153,8 @@ func (d *doorway) holdStopped(t *testing.T) (release func()) {
 	}
 }
 
-// A client that goes on without limits since a stopped process has the ledger is counted, and the
-// log is told once.
+// While a stopped process holds the ledger, clients are served without limits and counted, and one
+// log line says so.
 func TestHeldLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 0s")
 	release := d.holdStopped(t)
@@ -142,24 +166,25 @@ func TestHeldLedger(t *testing.T) {
 	release()
 	warnings := 0
 	for range 4 {
-		if strings.Contains(d.line(t), "is stopped; continue or kill it; carrying on without limits and memory") {
+		if strings.Contains(d.line(t),
+			"is stopped; continue or kill it; carrying on without limits and memory") {
 			warnings++
 		}
 	}
-	if n := d.totals(t); warnings != 1 || n.Open[ledger.HeldByStopped] != 3 || n.Verdicts[decide.Pass] != 3 {
+	if n := d.totals(t); warnings != 1 || n.Open[ledger.HeldByStopped] != 3 ||
+		n.Verdicts[decide.Pass] != 3 {
 		t.Errorf("%d warnings, %+v, %v", warnings, n.Open, n.Verdicts)
 	}
 }
 
-// However many offences are owed, they are written, some at a time, and none twice.
-func TestOwedStrikes(t *testing.T) {
+// However many offences could not be written, they are written later, some at a time, none twice.
+func TestUnwrittenStrikes(t *testing.T) {
 	const many = 100
 	d := open(t, "", "greet_delay 1s\nblock strikes=2 for=1h max=1h")
-	d.Process.Shared = true
+	d.Process.Shared, d.room = true, true
 	d.Ledger.CrowdPatience = time.Millisecond
 	release := d.hold(t)
 	for n := range many {
-		d.pause.until = 0
 		d.from = fmt.Sprintf("127.0.1.%d", n/2) // each is two
 		s, c := d.enter(t)
 		speak(c)
@@ -168,18 +193,17 @@ func TestOwedStrikes(t *testing.T) {
 			s.Conclude(decide.Spoke, 0)
 		}
 	}
-	if len(d.owed) != many || !d.Owes() {
-		t.Fatalf("%d are owed", len(d.owed))
+	if len(d.unwritten) != many || !d.HasUnwritten() {
+		t.Fatalf("%d are not written", len(d.unwritten))
 	}
 	release()
 	blocked := map[netip.Prefix]int{}
 	lab.Eventually(t, "all are written", func() bool {
-		d.pause.until = 0
-		for _, s := range d.Settle() {
+		for _, s := range d.WriteStrikes() {
 			network, _, _ := s.Block()
 			blocked[network]++
 		}
-		return !d.Owes()
+		return !d.HasUnwritten()
 	})
 	if len(blocked) != many/2 {
 		t.Errorf("%d networks are blocked; want %d", len(blocked), many/2)
@@ -191,21 +215,21 @@ func TestOwedStrikes(t *testing.T) {
 	}
 }
 
-// Offences that wait for a ledger that is lost are given up, with a line: a room that owes
-// something for ever would never end.
-func TestOwedToALostLedger(t *testing.T) {
+// Offences that wait for a ledger that is lost are given up, with a line: else a room that waits to
+// write them would never end.
+func TestUnwrittenInALostLedger(t *testing.T) {
 	d := open(t, "", "")
-	d.Process.Shared = true
+	d.Process.Shared, d.room = true, true
 	s, _ := d.enter(t)
-	d.owe(s)
-	if err := d.Ledger.Close(); err != nil {
+	d.writeLater(s)
+	if err := d.Ledger.Ledger.Close(); err != nil { // as a truncated file is
 		t.Fatal(err)
 	}
-	if blocked := d.Settle(); len(blocked) > 0 || d.Owes() {
-		t.Errorf("%d blocks, owes: %v", len(blocked), d.Owes())
+	if blocked := d.WriteStrikes(); len(blocked) > 0 || d.HasUnwritten() {
+		t.Errorf("%d blocks, unwritten: %v", len(blocked), d.HasUnwritten())
 	}
 	d.line(t) // that the ledger is lost
-	if line := d.line(t); !strings.Contains(line, "lost, as it could not be written to: 1 strike") {
+	if line := d.line(t); !strings.Contains(line, ": could not be written to; lost: 1 strike") {
 		t.Errorf("log: %s", line)
 	}
 }

@@ -1,17 +1,17 @@
 package wrapper
 
-// What is heard of a client that is talked to.
+// We listen to no more of a refused client.
 const (
 	talkCommands = 20
 	talkBytes    = 4096
 )
 
-// Dialogue is what is said to a refused client that stays for a moment. It is given the bytes that
-// come and says what to answer; it knows neither sockets nor time.
+// Dialogue is a dialogue with a refused client that stays for a moment. It takes the client's bytes
+// and says what to answer; it knows neither sockets nor time.
 //
-// Of what the client says only the first word of each line counts, and nothing of it is kept.
-// Nothing is ever accepted: so it does not matter whether a line ends in CRLF or in LF alone, or
-// how long it is.
+// Of what the client says only the first word of each line counts, and nothing is kept. Nothing is
+// ever accepted, so it does not matter whether a line ends in CRLF or in LF alone, or how long it
+// is.
 type Dialogue struct {
 	talks   bool   // greets, and refuses each recipient; else the refusal is the greeting
 	host    string // our name
@@ -19,8 +19,8 @@ type Dialogue struct {
 	heard   int    // bytes
 	asked   int    // commands
 	word    [4]byte
-	letters int  // of the line's first word; more than four are no word that we know
-	spelt   bool // that word is over
+	letters int  // of the line's first word; we know no word of more than four
+	spelled bool // the word is complete
 	over    bool // nothing is left to say
 }
 
@@ -32,8 +32,8 @@ func (d *Dialogue) Greeting() string {
 	return d.refusal
 }
 
-// Hear takes bytes of the client's and returns what to answer, whole lines, in the order of its
-// commands. It reports whether that ends the dialogue: then it hears nothing more.
+// Hear takes bytes of the client and returns whole lines to answer, in the order of its commands.
+// It reports whether the dialogue is over; then call it no more.
 func (d *Dialogue) Hear(text []byte) (answer []byte, over bool) {
 	for _, b := range text {
 		if d.heard++; d.over || d.heard > talkBytes {
@@ -42,10 +42,10 @@ func (d *Dialogue) Hear(text []byte) (answer []byte, over bool) {
 		switch {
 		case b == '\n':
 			answer = append(append(answer, d.answer()...), "\r\n"...)
-			d.letters, d.spelt = 0, false
+			d.letters, d.spelled = 0, false
 		case b == ' ', b == '\t', b == '\r':
-			d.spelt = true
-		case !d.spelt && d.letters <= len(d.word):
+			d.spelled = true
+		case !d.spelled && d.letters <= len(d.word):
 			if d.letters < len(d.word) {
 				d.word[d.letters] = b &^ 0x20 // a letter's capital
 			}
@@ -77,7 +77,8 @@ func (d *Dialogue) answer() string {
 	case !d.talks && d.refusal[0] == '4':
 		return d.refusal
 	case !d.talks:
-		return "503 5.5.1 " + d.host + " you are refused, as the greeting says; nothing but QUIT is left"
+		return "503 5.5.1 " + d.host +
+			" you are refused, as the greeting says; only QUIT is left"
 	}
 	switch word {
 	case "EHLO":
@@ -94,7 +95,7 @@ func (d *Dialogue) answer() string {
 	return "502 5.5.1 not implemented for you"
 }
 
-// Goodbye is the last line for a client that has not said QUIT, with its CRLF; "" for none.
+// Goodbye is the last line, with its CRLF, for a client that has not said QUIT; "" for none.
 func (d *Dialogue) Goodbye() string {
 	if d.over || !d.talks {
 		return ""

@@ -19,14 +19,14 @@ func parting(refusal string) *Dialogue {
 	return &Dialogue{host: "mx.example", refusal: refusal}
 }
 
-// What each command is answered, by the first word of its line.
+// The answer to each command depends on the first word of its line.
 func TestDialogue(t *testing.T) {
 	const ok, not = "250 2.0.0 ok", "502 5.5.1 not implemented for you"
 	const ehlo = "250-mx.example\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"
 	const bye = "221 2.0.0 mx.example closing connection"
 	const done = "421 4.7.0 mx.example closing connection; mail from your network is refused here"
 	const quitOnly = "503 5.5.1 mx.example you are refused, as the greeting says; " +
-		"nothing but QUIT is left"
+		"only QUIT is left"
 	for _, tt := range []struct {
 		d    *Dialogue
 		says string
@@ -40,9 +40,11 @@ func TestDialogue(t *testing.T) {
 			[]string{ok, denied550, denied550, "554 5.5.1 no valid recipients", bye}, true},
 		{talking(), "rcpt to:<c@d>\r\nRset\r\nNOOP x\r\n", []string{denied550, ok, ok}, false},
 		{talking(), "MAIL FROM:<a@b>\nRCPT TO:<c@d>\n", []string{ok, denied550}, false},
-		{talking(), "STARTTLS\r\nAUTH PLAIN AGEAYg==\r\nVRFY c\r\nEXPN l\r\nBDAT 3 LAST\r\nX\r\n\r\n",
+		{talking(),
+			"STARTTLS\r\nAUTH PLAIN AGEAYg==\r\nVRFY c\r\nEXPN l\r\nBDAT 3 LAST\r\nX\r\n\r\n",
 			[]string{not, not, not, not, not, not, not}, false},
-		{talking(), " QUIT\r\nQUITX\r\nQUI\r\nQUIT\tnow\r\nNOOP\r\n", []string{not, not, not, bye}, true},
+		{talking(), " QUIT\r\nQUITX\r\nQUI\r\nQUIT\tnow\r\nNOOP\r\n", []string{not, not, not, bye},
+			true},
 		{talking(), "\x16\x03\x01\x02\x00\x01\n\xff\xfe\x00\n", []string{not, not}, false},
 		{talking(), "NOOP", nil, false},
 		{talking(), strings.Repeat("NOOP\r\n", 19) + "QUIT\r\n", append(times(19, ok), bye), true},
@@ -103,14 +105,14 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
-// In the room a dialogue is what a client takes in addition, together with the reply.
+// In a room each dialogue takes this memory in addition, with the reply.
 func TestDialogueIsSmall(t *testing.T) {
 	if n := int(reflect.TypeOf(Dialogue{}).Size()) + 512; n > 1024 {
 		t.Errorf("%d bytes", n)
 	}
 }
 
-// FuzzDialogue: whatever comes, in whatever pieces, is answered the same, in whole lines, one reply
+// FuzzDialogue: the answers do not depend on how the input is divided. They are whole lines, one
 // for each line and no more than the bounds allow; and nothing is ever accepted.
 func FuzzDialogue(f *testing.F) {
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nQUIT\r\n"), true, 3)

@@ -1,8 +1,6 @@
 package wrapper
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,20 +12,21 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// Door is what decides about clients.
+// Door is what all decisions of a process have in common: the configuration that holds, the ledger
+// and the log. It lives as long as the process, and may be used by one goroutine at a time. A room
+// or a guard that has read another configuration sets Config and Log between two calls.
 type Door struct {
 	Config  *config.Config
-	Ledger  *ledger.Ledger // nil: carry on without; nobody is known, counted or blocked
-	Process ledger.Process // in whose name sessions are counted
+	Ledger  ledger.Handle  // while none is open no client is known, counted or blocked
+	Process ledger.Process // under which sessions are counted
 	Log     maillog.Log
 	File    string // the configuration's name, in a process that holds one session
 
-	signs    bool // in the ledger, as a room: its limits hold then
-	own      machine.Addresses
-	pause    ledgerPause   // zero in a process that holds one session
-	owed     []*Session    // of which a strike could not be written yet
-	owedTold time.Duration // Moment.Boot when the log was last told of these
-	told     time.Duration // Moment.Boot when the log was last told that the ledger is held
+	room      bool // its clients wait beside each other, and the limits of a room hold
+	addresses machine.Addresses
+
+	unwritten       []*Session    // whose strikes could not be written yet
+	unwrittenLogged time.Duration // Moment.Boot of the last log line about these
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
@@ -35,110 +34,68 @@ func NewDoor(c *config.Config, log maillog.Log) *Door {
 	return &Door{Config: c, Log: log, Process: ledger.Self()}
 }
 
-// OpenLedger opens the ledger that the configuration names. Without one the door still
-// stands, and the greet delay works: mail is worth more than a limit.
+// OpenLedger opens the ledger that the configuration names, in place of one that is open. Without a
+// ledger the greet delay still works: mail is worth more than a limit.
 func (d *Door) OpenLedger() {
-	l, notes, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
-	for _, n := range notes {
-		d.warn(n)
-	}
-	if err != nil {
-		d.warn(err.Error() + withoutLedger)
-		return
-	}
-	if d.Process.Shared {
-		l.CrowdPatience = roomPatience
-	}
-	if d.signs {
-		l.Sign(d.Process)
-	}
-	d.Ledger = l
+	l := &d.Ledger
+	l.Path, l.Clients = d.Config.Ledger.Path, d.Config.Ledger.Clients
+	l.Without, l.Warn, l.Note = withoutLedger, d.warn, d.note
+	_ = l.Open() // it has logged an error
 }
 
-const withoutLedger = "; carrying on without limits and memory"
+const withoutLedger = "carrying on without limits and memory"
 
-// inLedger runs work on the ledger. An error means that it was not done; it is logged,
-// and the ledger may be asked again later, unless it is lost.
-func (d *Door) inLedger(work func(*ledger.Tx)) error {
-	if d.Ledger == nil {
-		return ledger.ErrLost
-	}
-	now := ledger.Now()
-	if err := d.pause.over(now); err != nil {
-		return err
-	}
-	err := d.Ledger.Do(now, work)
-	if err != nil && d.Process.Shared {
-		d.pause.begin(ledger.Now(), err) // not now, which is before the wait for the lock
-	}
-	if n := d.Ledger.Forgotten(); n > 0 {
-		_ = d.Log.Write(maillog.Info, fmt.Sprintf("the machine has been rebooted: %d sessions of before are forgotten", n))
-	}
-	switch {
-	case err == nil, err == ledger.ErrCrowded: // one is refused for that, and the line says so
-		return err
-	case err == ledger.ErrLost:
-		_ = d.Ledger.Close() // a room opens it again
-		d.Ledger = nil
-	case errors.Is(err, ledger.ErrBusy):
-		if d.told != 0 && now.Boot-d.told < heldEvery {
-			return err
-		}
-		d.told = now.Boot
-	}
-	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
-	return err
-}
+// inLedger is [ledger.Handle.Run].
+func (d *Door) inLedger(work func(*ledger.Tx)) error { return d.Ledger.Run(work) }
 
-// heldEvery is how often the log is told that the ledger is held.
+// heldEvery is how often the log says that strikes are not written yet.
 const heldEvery = time.Minute
 
-// CountGone counts a client that had left before we started, and of which the kernel does not know
-// any more which it was.
-func (d *Door) CountGone() {
-	if d.inLedger(func(t *ledger.Tx) { t.Count(int(decide.Hangup)) }) != nil {
-		d.countApart(decide.Hangup)
+// CountGone counts a client that had left before we started, and whose address the kernel has
+// forgotten.
+func (d *Door) CountGone() { d.count(decide.Hangup) }
+
+// count counts the verdict about a client without a session.
+func (d *Door) count(v decide.Verdict) {
+	if d.inLedger(func(t *ledger.Tx) { t.Count(int(v)) }) != nil {
+		d.countApart(v)
 	}
 }
 
-// facts are those that do not come from the ledger. They are filled in place: copies of them on the
-// stack would make it grow, by pages that a process keeps while it waits.
-func (d *Door) facts(f *decide.Facts, client netip.Addr) {
+// facts sets the facts that do not come from the ledger. It does so in place: copies on the stack
+// would make it grow, by pages that a process keeps while it waits.
+func (d *Door) facts(f *decide.Facts, client netip.Addr, inRoom bool) {
 	f.Rule = d.Config.Networks.Match(client)
-	f.Limits.Set(d.Config, d.Process.Shared, f.Rule.Limits)
+	f.Limits.Set(d.Config, inRoom, f.Rule.Limits)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
 }
 
-// Network is the one under which the client is counted.
+// Network is the network under which a client is counted that arrives now.
 func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Config.Network(client) }
 
-// Wider is that network together with its neighbours: see [config.Config.Wider].
-func (d *Door) Wider(client netip.Addr) netip.Prefix { return d.Config.Wider(client) }
-
-// Ours says whether the network holds an address of this machine. Such a network gets no strike and
-// no block but by hand. It may take a moment, so ask before the ledger's lock is taken.
-func (d *Door) Ours(network netip.Prefix) bool {
-	_, ours := d.own.In(network)
-	return ours
+// countsWide says whether a client that arrives now is also counted under its /48, for when places
+// are scarce. It is not if clients are counted that wide anyway, or under the IPv4 address that a
+// translator has written into this one.
+func (d *Door) countsWide(client netip.Addr) bool {
+	return !client.Is4() && d.Config.CountBy.V6 > ledger.WideBits && !d.Config.Translated(client)
 }
 
-// wide is the wider network by which the client's sessions are counted as well while places are
-// scarce, the /48 of an IPv6 address. The zero Prefix is none: clients are counted as wide already,
-// or by the IPv4 address that a translator has written into this one.
-func (d *Door) wide(client netip.Addr) netip.Prefix {
-	if client.Is4() || d.Config.CountBy.V6 <= ledger.WideBits || d.Config.Translated(client) {
-		return netip.Prefix{}
-	}
-	return netip.PrefixFrom(client, ledger.WideBits).Masked()
+// IsOwn says whether the network holds an address of this machine. Such a network gets no strike,
+// and no block but by hand. The answer may take a moment: do not ask while you hold the ledger's
+// lock.
+func (d *Door) IsOwn(network netip.Prefix) bool {
+	_, found := d.addresses.In(network)
+	return found
 }
 
-// arrival is the client as the ledger is asked about it.
-func (d *Door) arrival(client netip.AddrPort, l *decide.Limits) ledger.Arrival {
-	addr := client.Addr()
+// arrival is a client as the ledger sees it, counted under this network.
+func arrival(
+	client netip.AddrPort, network netip.Prefix, wide bool, l *decide.Limits,
+) ledger.Arrival {
 	return ledger.Arrival{
-		Client: client, Network: d.Network(addr), Wide: d.wide(addr).IsValid(),
+		Client: client, Network: network, Wide: wide,
 		Limits: ledger.Limits{
 			Serving: l.MaxSessions, Waiting: l.MaxWaiting, Scarce: l.Scarce(),
 			Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
@@ -147,9 +104,10 @@ func (d *Door) arrival(client netip.AddrPort, l *decide.Limits) ledger.Arrival {
 	}
 }
 
-// Penalty is what the configuration says of strikes and blocks.
+// Penalty is the block directive in the ledger's terms.
 func Penalty(c *config.Config) ledger.Penalty {
-	return ledger.Penalty{Strikes: c.Block.Strikes, Within: c.Block.Within, For: c.Block.For, Max: c.Block.Max}
+	b := &c.Block
+	return ledger.Penalty{Strikes: b.Strikes, Within: b.Within, For: b.For, Max: b.Max}
 }
 
 func (d *Door) warn(text string) {
@@ -157,11 +115,12 @@ func (d *Door) warn(text string) {
 	_ = d.Log.Write(maillog.Warning, text)
 }
 
-// WarnAgain logs what is wrong until somebody mends it: once a minute, however many processes find
-// it, or each time where there is no ledger to tell.
+func (d *Door) note(text string) { _ = d.Log.Write(maillog.Info, text) }
+
+// WarnAgain logs what is wrong until an administrator corrects it: once a minute, however many
+// processes find it, or each time if no ledger is open.
 func (d *Door) WarnAgain(texts []string) {
-	if len(texts) == 0 ||
-		d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), strings.Join(texts, "\n")) {
+	if len(texts) == 0 || !d.Ledger.ClaimLog(ledger.Now(), strings.Join(texts, "\n")) {
 		return
 	}
 	for _, text := range texts {
@@ -169,12 +128,13 @@ func (d *Door) WarnAgain(texts []string) {
 	}
 }
 
-// TurnAway refuses a client before there is a configuration to decide by, and logs why: it
-// comes back later, and no mail is lost.
-func TurnAway(c Connection, why error, log maillog.Log) error {
-	reply := reply(decide.Failed, config.Reject, c.Client.Addr(), config.Default())
+// RefuseUnconfigured refuses a client when there is no configuration to decide by, and logs why.
+// The client comes back later, and no mail is lost.
+func RefuseUnconfigured(c Connection, why error, log maillog.Log) error {
+	reply := Reply(decide.Failed, c.Client.Addr(), config.Default())
 	sayLast(c.FD, reply)
-	err := log.Write(maillog.Err, line(decide.Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error()).String())
+	l := line(decide.Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error())
+	err := log.Write(maillog.Err, l.String())
 	if endOurs(c.FD) {
 		linger(c.FD)
 	}

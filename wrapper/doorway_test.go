@@ -21,7 +21,7 @@ import (
 type doorway struct {
 	*Door
 	log  net.PacketConn
-	from string // where clients come from; stranger is no address of this machine
+	from string // address of the clients; stranger is no address of this machine
 }
 
 const stranger = "127.0.0.2"
@@ -56,9 +56,10 @@ func open(t *testing.T, dir, conf string) *doorway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log, "127.0.0.1"}
+	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log,
+		"127.0.0.1"}
 	d.OpenLedger()
-	if d.Ledger == nil {
+	if !d.Ledger.IsOpen() {
 		t.Fatal(d.line(t))
 	}
 	return d
@@ -77,9 +78,9 @@ func (d *doorway) line(t *testing.T) string {
 	return text
 }
 
-// meet lets a client come that has done something before it is looked at, or is quiet, and returns
-// what becomes of it.
-func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, client *net.TCPConn, served bool) {
+// meet is a client that does something before we look, or is quiet. It returns the result.
+func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, client *net.TCPConn,
+	served bool) {
 	t.Helper()
 	s, client = d.enter(t)
 	if does != nil {
@@ -89,7 +90,7 @@ func (d *doorway) meet(t *testing.T, does func(*net.TCPConn)) (s *Session, clien
 	return s, client, s.Run()
 }
 
-// enter lets a client come.
+// enter is a client that has connected.
 func (d *doorway) enter(t *testing.T) (s *Session, client *net.TCPConn) {
 	t.Helper()
 	client, fd := pairFrom(t, d.from)
@@ -113,7 +114,9 @@ func leave(c *net.TCPConn) { c.Close() }
 
 func blockLoopback(network string) func(*doorway) {
 	return func(d *doorway) {
-		_ = d.inLedger(func(t *ledger.Tx) { t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config)) })
+		_ = d.inLedger(func(t *ledger.Tx) {
+			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config))
+		})
 	}
 }
 
@@ -126,7 +129,7 @@ func standing(client string, serve bool) func(*doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
 		_ = d.inLedger(func(t *ledger.Tx) {
 			var f decide.Facts
-			d.facts(&f, from.Addr())
+			d.facts(&f, from.Addr(), d.room)
 			s, _ := t.Enter(d.arrival(from, &f.Limits), d.Process)
 			if serve {
 				t.Serve(s)
@@ -136,7 +139,15 @@ func standing(client string, serve bool) func(*doorway) {
 }
 
 func known(d *doorway) {
-	_ = d.inLedger(func(t *ledger.Tx) { t.Remember(d.Network(netip.MustParseAddr(d.from)), time.Hour) })
+	_ = d.inLedger(func(t *ledger.Tx) {
+		t.Remember(d.Network(netip.MustParseAddr(d.from)), time.Hour)
+	})
 }
 
 func both(a, b func(*doorway)) func(*doorway) { return func(d *doorway) { a(d); b(d) } }
+
+// arrival is a client that arrives now, with these limits.
+func (d *doorway) arrival(from netip.AddrPort, l *decide.Limits) ledger.Arrival {
+	client := from.Addr()
+	return arrival(from, d.Network(client), d.countsWide(client), l)
+}

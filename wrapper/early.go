@@ -34,12 +34,12 @@ func peekEarly(fd int) Early {
 	return Early{Kind: kindOf(text[:n], waiting), Bytes: waiting, Text: text[:n]}
 }
 
-// kindOf names what early bytes look like, for the administrator who wonders whether a good
-// client was turned away:
+// kindOf names what early bytes look like, for an administrator who wonders whether a good client
+// was refused:
 //
 //	ehlo       one EHLO or HELO line
-//	pipelined  more than one line, a session sent blindly: so does an Exim that uses PIPECONNECT
-//	tls        a ClientHello: a client that takes this for the port of implicit TLS (RFC 8314)
+//	pipelined  more than one line, sent blindly, as by an Exim that uses PIPECONNECT
+//	tls        a ClientHello: the client expects implicit TLS on this port (RFC 8314)
 //	http       a web request: a misled browser or proxy
 //	proxy      a PROXY header, version 1 or 2: a load balancer in front that must not send it
 //	other      anything else

@@ -40,8 +40,8 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// kindRules say the same as kindOf in another way: the first form that fits decides. A form is of
-// all that waits, of which a part may be out of sight.
+// kindRules say the same as kindOf in another way: the first pattern that matches decides. A
+// pattern is for all that waits, of which kindOf may see only the beginning.
 var kindRules = []struct{ kind, form string }{
 	{"tls", `^\x16\x03.`},
 	{"proxy", `^\r\n\r\n\x00\r\nQUIT\n`},

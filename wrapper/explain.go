@@ -8,25 +8,33 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Explain tells what would happen to the client if it came now, test by test, without
-// counting it. The verdict is the decision's own; nothing here decides. A client that
-// would have to wait is told what each behaviour would lead to, and the verdict is that of
-// the one that waits.
-func (d *Door) Explain(client netip.Addr) (steps []decide.Step, v decide.Verdict, f decide.Facts, err error) {
-	d.facts(&f, client)
-	if own, is := d.own.In(d.Network(client)); is {
-		f.Own = fmt.Sprintf("its network holds %v, an address of this machine", own)
+// Explain says test by test what would happen to the client if it came now, without counting it.
+// The limits of a room hold if a room runs on this ledger. For a client that would have to wait
+// Explain says what each behavior would lead to, and the verdict is that of a client that waits.
+//
+// An error is the ledger's. What is returned with it is the decision without a ledger.
+func (d *Door) Explain(client netip.Addr) (
+	steps []decide.Step, v decide.Verdict, facts decide.Facts, err error,
+) {
+	shown := decide.Shown{Facts: &facts}
+	d.facts(&facts, client, d.Ledger.HasRoom())
+	network := d.Network(client)
+	if own, found := d.addresses.In(network); found {
+		shown.Own = fmt.Sprintf("its network holds %v, an address of this machine", own)
 	}
-	if d.Ledger != nil {
-		a := d.arrival(netip.AddrPortFrom(client, 0), &f.Limits)
-		a.Limits.RcptsPer = f.Limits.BadRcptsTotal.Per
-		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { f.Standing = t.Look(a) })
+	if d.Ledger.IsOpen() {
+		a := arrival(netip.AddrPortFrom(client, 0), network, d.countsWide(client), &facts.Limits)
+		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
+			facts.Standing = t.Look(a)
+			shown.Rcpts = t.Rcpts(network, facts.Limits.BadRcptsTotal.Per)
+		})
 		if n, _, failed := d.Ledger.Report(ledger.Now()); failed == nil {
-			f.Serving, f.Waiting = n.Serving, n.Waiting // as status has them: Look frees the dead only near a limit
+			// As status has them: Look frees the sessions of the dead only near a limit.
+			facts.Serving, facts.Waiting = n.Serving, n.Waiting
 		}
 	}
-	if v = f.Decide(); v == decide.Undecided {
-		v = f.Conclude(decide.Quiet)
+	if v = facts.Decide(); v == decide.Undecided {
+		v = facts.Conclude(decide.Quiet)
 	}
-	return f.Explain(v), v, f, err
+	return shown.Steps(v), v, facts, err
 }

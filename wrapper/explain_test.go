@@ -10,14 +10,16 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What check says is what happens, in every situation that decides at the door.
+// check says what happens, in every situation that decides at the door.
 func TestExplainAgrees(t *testing.T) {
 	for _, tt := range []struct {
 		conf   string
 		before func(*doorway)
 	}{
-		{"deny 127.0.0.1", nil}, {"allow 127.0.0.1", nil}, {"", blockLoopback("127.0.0.0/24")}, {"max_sessions 1", serving("127.0.0.9")},
-		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1h", waiting("127.0.0.1")}, {"", known}, {"", nil},
+		{"deny 127.0.0.1", nil}, {"allow 127.0.0.1", nil}, {"", blockLoopback("127.0.0.0/24")},
+		{"max_sessions 1", serving("127.0.0.9")},
+		{"client_conns 1", waiting("127.0.0.1")}, {"client_rate 1/1h", waiting("127.0.0.1")}, {"",
+			known}, {"", nil},
 		{"remember_hangups 2/1h", hungUp(2, time.Minute)},
 	} {
 		d := open(t, "", "greet_delay 50ms stress=50ms\n"+tt.conf)
@@ -71,7 +73,10 @@ func TestExplainBadRcpts(t *testing.T) {
 	if got := block(); !strings.HasSuffix(got, numbers) {
 		t.Errorf("%q; want %q at the end", got, numbers)
 	}
-	_ = d.inLedger(func(t *ledger.Tx) { t.Block(network, time.Hour, "bad_rcpts", ledger.Penalty{}) })
+	_ = d.inLedger(func(t *ledger.Tx) {
+		t.Block(network, time.Hour, "bad_rcpts",
+			ledger.Penalty{})
+	})
 	if got := block(); !strings.Contains(got, "bad_rcpts"+numbers+"; a relay ") ||
 		!strings.Contains(got, "client 192.0.2.1/32 bad_rcpts_total=100/1h") {
 		t.Errorf("%q", got)

@@ -10,7 +10,7 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// What a client has done that had left before it was looked at.
+// What a client did counts, even if it had left before we looked.
 func TestGone(t *testing.T) {
 	const ehlo = `reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`
 	tests := []struct {
@@ -25,11 +25,12 @@ func TestGone(t *testing.T) {
 		{"spoken under observe", "mode observe", nil, speak, decide.Pregreet,
 			"mode=observe wait=0s/6s conns=1/50 strikes=1/3 " + ehlo},
 		{"known", "", known, nil, decide.Hangup, "wait=0s/0s conns=1/50"},
-		{"denied", "deny 127.0.0.2", nil, nil, decide.Denied, "rule=CONF:1 network=127.0.0.2/32 reply=554"},
+		{"denied", "deny 127.0.0.2", nil, nil, decide.Denied,
+			"rule=CONF:1 network=127.0.0.2/32 reply=554"},
 		{"blocked", "", blockLoopback("127.0.0.2/32"), nil, decide.Blocked,
 			"network=127.0.0.2/32 left=LEFT reason=test reply=421"},
-		// No strike for it, as it may speak early, and no MTA for nobody: sendmail takes one whose
-		// address it cannot find out for local.
+		// No strike, since it may speak early. And no MTA: sendmail takes a client whose address it
+		// cannot find out for a local one.
 		{"allowed", "allow 127.0.0.2", nil, speak, decide.Hangup, "wait=0s/0s"},
 	}
 	for _, tt := range tests {
@@ -53,7 +54,8 @@ func TestGone(t *testing.T) {
 			}
 			after := d.totals(t)
 			for _, v := range decide.Verdicts() {
-				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) || n > 1 {
+				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) ||
+					n > 1 {
 					t.Errorf("%v is counted %d times", v, n)
 				}
 			}
@@ -81,7 +83,7 @@ func TestGoneIsBlocked(t *testing.T) {
 	}
 }
 
-// gone is a client that has reset its connection before it is looked at.
+// gone is a client that has reset its connection before we look.
 func (d *doorway) gone(t *testing.T, does func(*net.TCPConn)) *Session {
 	t.Helper()
 	client, fd := pairFrom(t, d.from)
@@ -100,6 +102,6 @@ func (d *doorway) gone(t *testing.T, does func(*net.TCPConn)) *Session {
 		}
 	}
 	s := d.NewSession(conn)
-	s.Gone()
+	s.RunGone()
 	return s
 }

@@ -9,13 +9,13 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// spurious is the pause after poll(2) has woken us for nothing, as it may: should it go on
-// doing so, we must not spin.
+// spurious is the pause after poll(2) has woken us for nothing. It may do so again and again, and
+// we must not spin.
 const spurious = 10 * time.Millisecond
 
-// Wait withholds the greeting for delay and reports what the client did meanwhile, and how long it
-// took to do it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five
-// minutes (§4.5.3.2.1).
+// Wait delays the greeting and reports what the client did meanwhile, and how long it took to do
+// it. A client SHOULD wait for the greeting (RFC 5321 §4.3.1), and for up to five minutes
+// (§4.5.3.2.1).
 //
 // fd must be the client's stream socket. Wait leaves its bytes unread (MSG_PEEK), so that the MTA
 // sees the stream from its first byte, and leaves the file status flags alone, since
@@ -26,17 +26,19 @@ const spurious = 10 * time.Millisecond
 // delay <= 0 Wait looks once and returns. It ends at once when the client speaks or leaves; one
 // that speaks and then leaves has spoken.
 //
-// Each signal that the waiting thread handles has over called with the time waited so far, if it is
-// not nil. Where that reports true the wait is over, too, and Wait returns Quiet.
+// At each signal that the waiting thread handles, Wait calls over with the time waited so far, if
+// it is not nil. If over reports true the wait is over, too, and Wait returns Quiet.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.
-func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (decide.Greet, time.Duration, error) {
+func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (
+	decide.Greet, time.Duration, error,
+) {
 	started := time.Now()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {
 		left := max(0, delay-time.Since(started))
-		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
+		n, err := unix.Poll(fds, pollTime(left))
 		waited := time.Since(started)
 		switch {
 		case err == unix.EINTR:
@@ -80,10 +82,14 @@ func Look(fd int) (decide.Greet, error) {
 	}
 }
 
-// gone says whether the error tells that the client, or the way to it, is no more.
+// pollTime is a time as poll(2) takes it: in ms, rounded up.
+func pollTime(d time.Duration) int { return int((d + time.Millisecond - 1) / time.Millisecond) }
+
+// gone says whether the error means that the client has left, or cannot be reached any more.
 func gone(err error) bool {
 	switch err {
-	case unix.ECONNRESET, unix.ENOTCONN, unix.EPIPE, unix.ETIMEDOUT, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ECONNREFUSED, unix.ECONNABORTED:
+	case unix.ECONNRESET, unix.ENOTCONN, unix.EPIPE, unix.ETIMEDOUT, unix.EHOSTUNREACH,
+		unix.ENETUNREACH, unix.ECONNREFUSED, unix.ECONNABORTED:
 		return true
 	}
 	return false

@@ -17,7 +17,8 @@ import (
 const never = 4 * time.Minute
 
 // waitFor is Wait, and fails if it has not returned within a minute.
-func waitFor(t *testing.T, fd int, delay time.Duration) (g decide.Greet, waited, took time.Duration) {
+func waitFor(t *testing.T, fd int, delay time.Duration) (g decide.Greet, waited,
+	took time.Duration) {
 	t.Helper()
 	done := make(chan error, 1)
 	started := time.Now()
@@ -58,9 +59,18 @@ func TestWait(t *testing.T) {
 		{"one byte without a line end", send("E"), decide.Spoke},
 		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, decide.Left},
 		{"resets", reset, decide.Left},
-		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() }, decide.Left},
-		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.CloseWrite() }, decide.Spoke},
-		{"speaks and closes", func(t *testing.T, c *net.TCPConn) { send("QUIT\r\n")(t, c); c.Close() }, decide.Spoke},
+		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() },
+			decide.Left},
+		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) {
+			send("QUIT\r\n")(t,
+				c)
+			c.CloseWrite()
+		}, decide.Spoke},
+		{"speaks and closes", func(t *testing.T, c *net.TCPConn) {
+			send("QUIT\r\n")(t,
+				c)
+			c.Close()
+		}, decide.Spoke},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+"/before", func(t *testing.T) {
@@ -89,7 +99,8 @@ func TestWait(t *testing.T) {
 					return
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("says it waited %v, for a client that does something after %v", waited, pause)
+					t.Fatalf("says it waited %v, for a client that does something after %v", waited,
+						pause)
 				}
 			}
 		})
@@ -99,12 +110,13 @@ func TestWait(t *testing.T) {
 func TestWaitIsOver(t *testing.T) {
 	const delay = 300 * time.Millisecond
 	_, fd := pair(t)
-	if got, waited, took := waitFor(t, fd, delay); got != decide.Quiet || waited < delay || took < delay {
+	if got, waited, took := waitFor(t, fd, delay); got != decide.Quiet || waited < delay ||
+		took < delay {
 		t.Errorf("Wait = %v after %v, says %v; want Quiet after %v", got, took, waited, delay)
 	}
 }
 
-// A delay of nothing still looks: a known client that has spoken already is none.
+// With a delay of 0 Wait still looks: a known client may have spoken already.
 func TestWaitLooksOnce(t *testing.T) {
 	client, fd := pair(t)
 	if got, _, err := Wait(fd, 0, nil); got != decide.Quiet || err != nil {
@@ -117,7 +129,7 @@ func TestWaitLooksOnce(t *testing.T) {
 	}
 }
 
-// The MTA must see the stream from its first byte, on a descriptor whose flags nobody touched.
+// The MTA must see the stream from its first byte, on a descriptor with its old flags.
 func TestWaitLeavesNoTrace(t *testing.T) {
 	client, fd := pair(t)
 	before, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
@@ -144,8 +156,8 @@ func TestWaitLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// Signals that arrive all the time neither end the delay nor make it begin again: then Wait would
-// not return before they end, which they do not do before it returns.
+// Signals that arrive all the time neither end the delay nor restart it. (If they did, Wait would
+// never return: they end when it has returned.)
 func TestWaitUnderSignals(t *testing.T) {
 	const delay = 400 * time.Millisecond
 	_, fd := pair(t)
@@ -184,7 +196,7 @@ func TestWaitUnderSignals(t *testing.T) {
 	}
 }
 
-// A fault of our own comes with Quiet: the client is not to blame.
+// After a fault of our own the client is taken for quiet.
 func TestWaitFailsOpen(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -193,7 +205,8 @@ func TestWaitFailsOpen(t *testing.T) {
 	defer r.Close()
 	w.Write([]byte("x"))
 	defer w.Close()
-	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond, nil); got != decide.Quiet || err == nil {
+	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond, nil); got != decide.Quiet ||
+		err == nil {
 		t.Errorf("on a pipe: Wait = %v, %v; want Quiet and an error", got, err)
 	}
 }

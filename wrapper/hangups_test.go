@@ -12,12 +12,12 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// hungUp has the client leave so often, each time after so long.
+// hungUp is a client that has left this many times, each time after this wait.
 func hungUp(times int, waited time.Duration) func(*doorway) {
 	return func(d *doorway) {
 		var f decide.Facts
 		from := netip.AddrPortFrom(netip.MustParseAddr(d.from), 4000)
-		d.facts(&f, from.Addr())
+		d.facts(&f, from.Addr(), d.room)
 		for range times {
 			_ = d.inLedger(func(t *ledger.Tx) {
 				a := d.arrival(from, &f.Limits)
@@ -29,7 +29,7 @@ func hungUp(times int, waited time.Duration) func(*doorway) {
 	}
 }
 
-// crowd lets clients come that have these addresses, numbered from 1.
+// crowd is n clients that have arrived, with these addresses, numbered from 1.
 func (d *doorway) crowd(t *testing.T, addresses string, n int) (all []*Session) {
 	t.Helper()
 	for i := range n {
@@ -97,8 +97,8 @@ func TestHangups(t *testing.T) {
 	}
 }
 
-// Attackers of one network that come at the same time have waited no longer together than one of
-// them, however many they are. Those of another network have nothing of it.
+// Attackers of one network that wait at the same time count as one that waits, however many they
+// are. Clients of another network do not profit.
 func TestHangupsOfMany(t *testing.T) {
 	for _, tt := range []struct{ own, other string }{
 		{"2001:db8:1:2::%d", "2001:db8:1:3::%d"}, {"192.0.2.%d", "192.0.3.%d"},
@@ -114,7 +114,7 @@ func TestHangupsOfMany(t *testing.T) {
 			}
 		}
 		if other := d.crowd(t, tt.other, 1)[0]; other.Delay() == 0 {
-			t.Errorf("%v is let in for its neighbours' hangups", other.Client)
+			t.Errorf("%v is let in for its neighbors' hangups", other.Client)
 		}
 		in := 0
 		for _, s := range d.crowd(t, tt.own, 40) {

@@ -9,15 +9,15 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// hostsFile says what domain the machine is in where its node name does not.
+// hostsFile has the domain of the machine if its node name has none.
 const hostsFile = "/etc/hosts"
 
-// mostHosts is how much of it is read: the machine's own line stands at its beginning, whatever
-// lists follow.
-const mostHosts = 4 << 10
+// maxHosts is how much of it is read: the machine's own line is near its beginning, whatever lists
+// follow.
+const maxHosts = 4 << 10
 
-// HostName is the name by which refusals name us: the configured one, or the machine's, which is
-// then noted in the configuration. A process that shares one between goroutines asks first.
+// HostName is our name in refusals: the configured one, or the machine's, which it then notes in
+// the configuration. Call it before you share a configuration between goroutines.
 func HostName(c *config.Config) string {
 	if c.Hostname == "" {
 		c.Hostname = MachineName()
@@ -25,9 +25,9 @@ func HostName(c *config.Config) string {
 	return c.Hostname
 }
 
-// MachineName is the machine's node name (uname(2)), with its domain if /etc/hosts knows one. No
-// resolver is asked: it could take longer than the client is willing to wait. Nor is /etc/mailname,
-// which is mostly the domain behind the @ of addresses, and no host.
+// MachineName is the machine's node name (uname(2)), with its domain if /etc/hosts has one. It asks
+// no resolver, which could take longer than the client is willing to wait, and does not read
+// /etc/mailname, which mostly has the domain of addresses and no host name.
 func MachineName() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -40,10 +40,10 @@ func MachineName() string {
 	case strings.Contains(name, "."):
 		return name
 	}
-	return withDomain(name, readSome(hostsFile, mostHosts))
+	return withDomain(name, readSome(hostsFile, maxHosts))
 }
 
-// withDomain is the first name with a dot on a line of /etc/hosts that has the name, too; else the
+// withDomain is the first name with a dot on a line of /etc/hosts that also has the name; else the
 // name itself. localhost.localdomain and localhost4.localdomain4 name no machine.
 func withDomain(name, hosts string) string {
 	for line := range strings.Lines(hosts) {
@@ -72,19 +72,19 @@ func fitsName(name string) bool {
 
 // readSome is the beginning of a small file, "" if it cannot be read. It does not wait for the
 // other end of a FIFO.
-func readSome(path string, most int) string {
+func readSome(path string, size int) string {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return ""
 	}
 	defer unix.Close(fd)
-	text := make([]byte, most)
+	text := make([]byte, size)
 	n, err := unix.Read(fd, text)
 	if err != nil {
 		return ""
 	}
 	text = text[:n]
-	if n == most { // the last line may not be whole
+	if n == size { // the last line may not be whole
 		text = text[:bytes.LastIndexByte(text, '\n')+1]
 	}
 	return string(text)

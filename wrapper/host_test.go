@@ -12,20 +12,23 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// Where the node name lacks a domain, it is that of the machine's own line in /etc/hosts.
+// If the node name lacks a domain, the line of the machine in /etc/hosts has it.
 func TestWithDomain(t *testing.T) {
 	for _, tt := range []struct{ name, hosts, want string }{
 		{"first on its line", "127.0.1.1 mx.example.org mx\n", "mx.example.org"},
 		{"behind the short one", "192.0.2.1\tmx  mx.example.org # us\n", "mx.example.org"},
 		{"another name of the machine", "192.0.2.1 mail.example.org mx", "mail.example.org"},
 		{"in capitals", "192.0.2.1 Mx.Example.org MX", "Mx.Example.org"},
-		{"the line of all names of loopback", "127.0.0.1 localhost localhost.localdomain mx\n", "mx"},
-		{"a later line", "127.0.0.1 localhost mx\n::1 localhost\n192.0.2.1 mx.example.org mx\n", "mx.example.org"},
+		{"the line of all names of loopback", "127.0.0.1 localhost localhost.localdomain mx\n",
+			"mx"},
+		{"a later line", "127.0.0.1 localhost mx\n::1 localhost\n192.0.2.1 mx.example.org mx\n",
+			"mx.example.org"},
 		{"absolute", "192.0.2.1 mx.example.org. mx\n", "mx.example.org"},
 		{"a comment", "192.0.2.1 # mx mx.example.org\n", "mx"},
 		{"an address is no name", "192.0.2.1 mx\n", "mx"},
 		{"another machine's line", "192.0.2.2 mx2.example.org mx2\n", "mx"},
-		{"of Red Hat's line", "127.0.0.1 mx localhost localhost.localdomain localhost4.localdomain4\n", "mx"},
+		{"of Red Hat's line",
+			"127.0.0.1 mx localhost localhost.localdomain localhost4.localdomain4\n", "mx"},
 		{"an address", "192.0.2.1 192.0.2.7 mx\n", "mx"},
 		{"no name", "192.0.2.1 a%s.b evil..com <x>.org mx\n", "mx"},
 		{"unprintable", "192.0.2.1 m\x01x.example.org mx\n", "mx"},
@@ -69,12 +72,13 @@ func TestHostName(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Hostname != tt.want {
-			t.Errorf("node %q, hostname %q: %q; want %q", tt.node, tt.configured, c.Hostname, tt.want)
+			t.Errorf("node %q, hostname %q: %q; want %q", tt.node, tt.configured, c.Hostname,
+				tt.want)
 		}
 	}
 }
 
-// A file that nobody writes to, or that there is not, does not hold a refusal up.
+// A FIFO without a writer, or a missing file, does not delay a refusal.
 func TestReadSome(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {

@@ -17,113 +17,113 @@ import (
 
 // Idle sessions make room
 //
-// When a client would be refused because all places are taken, sessions that are idle end. The
-// ledger says in the same step whether it is time to look for them. Run does the work, which takes
-// a moment, with no lock and beside the loop of a room. Then the client is decided about once more.
+// When a client would be refused because all places are taken, idle sessions end. The ledger says
+// in the same step whether it is time to look for them. Run does the work, which takes a moment,
+// without the lock and beside the loop of a room. Then the client is decided about once more.
 
 const (
-	mostEnded = 16          // sessions by one search
-	endTime   = time.Second // for their MTAs to end
+	maxEnded = 16          // sessions by one search
+	endTime  = time.Second // for their MTAs to end
 )
 
-// WantsPlace says whether that is why Admit has not decided.
+// WantsPlace says whether Admit has not decided because all places are taken.
 func (s *Session) WantsPlace() bool { return s.facts.WantsPlace() }
 
-// Search is a look for idle sessions, of which some are to end. It knows all that it needs of the
-// door.
+// Search ends idle sessions. It has all that it needs of the door, and may run beside it.
 type Search struct {
 	places int
 	config *config.Config
-	file   string // to be read once more for its networks; "": config has them all
+	file   string // to be read again for its networks; "": config has all of them
 }
 
-// Ended is a session that was told to end.
+// Ended is a session whose MTA was sent SIGTERM.
 type Ended struct {
 	mtaSocket
 	idleness
 	process ledger.Process
-	over    bool // its MTA has ended
+	exited  bool
 }
 
-// Seek says that so many clients want a place. It returns nil if nobody is to look for one: not
-// yet, or not at all.
-func (d *Door) Seek(n int) (search *Search) {
-	if d.seeks() {
-		_ = d.inLedger(func(t *ledger.Tx) { search = d.searchFor(t.WantPlaces(n)) })
+// NewSearch prepares a search for a room in which n clients want a place. It returns nil if there
+// is to be none: it is not time yet, or sessions do not end for being idle.
+func (d *Door) NewSearch(n int) (search *Search) {
+	if d.endsIdle() {
+		_ = d.inLedger(func(t *ledger.Tx) { search = d.newSearch(t.WantPlaces(n)) })
 	}
 	return search
 }
 
-// seek begins a search if the client is refused because all places are taken, and has not waited
-// for one already. It reports whether the verdict does not stand yet, and counts for nothing.
-func (s *Session) seek(t *ledger.Tx) bool {
-	if s.sought || s.Verdict != decide.Busy || !s.facts.WantsPlace() || !s.door.seeks() {
+// beginSearch prepares a search if the client is refused because all places are taken, unless one
+// has been made for it already. It reports whether the verdict is not final, and must not be
+// counted.
+func (s *Session) beginSearch(t *ledger.Tx) bool {
+	if s.searched || s.Verdict != decide.Busy || !s.facts.WantsPlace() || !s.door.endsIdle() {
 		return false
 	}
-	s.search = s.door.searchFor(t.WantPlaces(1))
+	s.search = s.door.newSearch(t.WantPlaces(1))
 	return s.search != nil
 }
 
-// Search is what a room has to have done before the verdict of Arrive stands, nil if it does. Then
-// it calls Sought, and Arrive once more.
+// Search is the search that a room has to run before the verdict of Arrive is final, or nil. Then
+// the room calls SearchDone, and Arrive once more.
 func (s *Session) Search() *Search { return s.search }
 
-// Sought tells what has come of the search.
-func (s *Session) Sought(ended []Ended) {
-	s.search, s.sought, s.freed = nil, true, nil
+// SearchDone takes the result of the search.
+func (s *Session) SearchDone(ended []Ended) {
+	s.search, s.searched, s.exited = nil, true, nil
 	for _, e := range ended {
-		if e.over {
-			s.freed = append(s.freed, e.process)
+		if e.exited {
+			s.exited = append(s.exited, e.process)
 		}
 	}
 }
 
-// free has the sessions that have ended not count any more, in the same step in which the client is
+// freeExited frees the sessions that the search has ended, in the same step in which the client is
 // decided about.
-func (s *Session) free(t *ledger.Tx) {
-	for _, p := range s.freed {
-		t.Keep(p, nobody)
+func (s *Session) freeExited(t *ledger.Tx) {
+	for _, p := range s.exited {
+		t.FreeExcept(p, nobody)
 	}
-	s.freed = nil
+	s.exited = nil
 }
 
-// makeRoom does the search in a process that holds nobody else, and reports whether there was one.
+// makeRoom runs the search in a process that holds one client, and reports whether there was one.
 func (s *Session) makeRoom() bool {
 	if s.search == nil {
 		return false
 	}
 	ended := s.search.Run()
 	s.door.LogIdle(ended)
-	s.Sought(ended)
+	s.SearchDone(ended)
 	return true
 }
 
-// seeks says whether sessions end for being idle.
-func (d *Door) seeks() bool { return d.Config.MaxIdle > 0 && d.Config.Mode == config.Enforce }
+// endsIdle says whether sessions end for being idle.
+func (d *Door) endsIdle() bool { return d.Config.MaxIdle > 0 && d.Config.Mode == config.Enforce }
 
-// searchFor is a search for so many places, nil if that is 0.
-func (d *Door) searchFor(places int) *Search {
+// newSearch is a search for this many places, nil for 0.
+func (d *Door) newSearch(places int) *Search {
 	if places == 0 {
 		return nil
 	}
-	s := &Search{places: min(places, mostEnded), config: d.Config}
-	if !d.Process.Shared {
+	s := &Search{places: min(places, maxEnded), config: d.Config}
+	if !d.room {
 		s.file = d.File
 	}
 	return s
 }
 
-// The reply to a client that has said nothing.
+// The reply to a client that has never sent anything.
 const (
 	idleReply = "421 4.4.2"
-	idleText  = "said nothing for a while, and others want the place; try again later"
+	idleText  = "said nothing for a while, and other clients want the place; try again later"
 )
 
-// Run ends idle sessions, and returns when their MTAs have ended, or have not for a second. What is
-// in the way of that, such as a ledger that cannot be asked, ends nobody.
+// Run ends idle sessions. It returns when their MTAs have ended, after a second at the latest. If
+// something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
-	l, _, err := ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot())
-	if err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	if l.Open() != nil {
 		return nil
 	}
 	defer l.Close()
@@ -140,12 +140,12 @@ func (s *Search) Run() (ended []Ended) {
 			ended = append(ended, e)
 		}
 	}
-	await(ended)
+	waitForAll(ended)
 	return ended
 }
 
-// idle are the sessions that may end, in the order in which they would. Those of processes that
-// hold others too, and those that wait, are none.
+// idle lists the sessions that may end, in the order in which they would. Sessions of processes
+// that hold many, and sessions that wait, are not among them.
 func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 	type candidate struct {
 		ledger.LiveSession
@@ -157,7 +157,7 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 			continue
 		}
 		if m, err := openMTA(one); err == nil {
-			if i, is := m.idle(s.config.MaxIdle); is {
+			if i, ok := m.idle(s.config.MaxIdle); ok {
 				all = append(all, candidate{one, i})
 			}
 			m.close()
@@ -165,9 +165,9 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
 		switch {
-		case a.mute() && !b.mute():
+		case a.silent() && !b.silent():
 			return -1
-		case b.mute() && !a.mute():
+		case b.silent() && !a.silent():
 			return 1
 		}
 		return cmp.Compare(b.after, a.after)
@@ -179,8 +179,8 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 	return sessions
 }
 
-// unallowed leaves out the clients that are allowed. A process with one client has read what the
-// rules say about that one alone, and reads them again; if it cannot, all are left out.
+// unallowed leaves out the clients that are allowed. A process with one client knows the rules for
+// that one alone, and reads them again; if it cannot, it leaves out all.
 func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
 	rules := s.config.Networks
 	if s.file != "" && len(sessions) > 0 {
@@ -200,18 +200,18 @@ func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
 	})
 }
 
-// end tells a session to end, if it is idle still.
+// end sends the MTA of a session SIGTERM, if the session is still idle.
 func (s *Search) end(one ledger.LiveSession) (e Ended, ok bool) {
 	m, err := openMTA(one)
 	if err != nil {
 		return e, false
 	}
-	i, is := m.idle(s.config.MaxIdle)
-	if !is {
+	i, ok := m.idle(s.config.MaxIdle)
+	if !ok {
 		m.close()
 		return e, false
 	}
-	if i.mute() { // no TLS has begun, and the MTA is not in the midst of a reply
+	if i.silent() { // no TLS has begun, and the MTA is not within a reply
 		sayLast(m.fd, refusal(idleReply, one.Client.Addr(), idleText, s.config))
 		endOurs(m.fd)
 	}
@@ -222,13 +222,13 @@ func (s *Search) end(one ledger.LiveSession) (e Ended, ok bool) {
 	return Ended{mtaSocket: m, idleness: i, process: one.Process}, true
 }
 
-// await waits until the MTAs have ended. The connection of one that does not heed SIGTERM is shut:
-// it reads the end of it.
-func await(ended []Ended) {
+// waitForAll waits until the MTAs have ended. If one ignores SIGTERM, its connection is shut down:
+// it then reads the end of it.
+func waitForAll(ended []Ended) {
 	deadline := time.Now().Add(endTime)
 	for i := range ended {
 		e := &ended[i]
-		if e.over = e.ends(deadline); !e.over {
+		if e.exited = e.waitForExit(deadline); !e.exited {
 			_ = unix.Shutdown(e.fd, unix.SHUT_RDWR)
 		}
 		e.close()
@@ -239,8 +239,8 @@ func await(ended []Ended) {
 func (d *Door) LogIdle(ended []Ended) {
 	for _, e := range ended {
 		l := maillog.NewLine("IDLE").Addr("client", e.client).Addr("server", e.server).
-			DurOf("idle", e.after, d.Config.MaxIdle).Int("bytes", int(e.heard))
-		if e.mute() {
+			DurOf("idle", e.after, d.Config.MaxIdle).Int("bytes", int(e.bytes))
+		if e.silent() {
 			l.Str("reply", replyCode(idleReply))
 		}
 		_ = d.Log.WriteAs(e.pid, maillog.Info, l.String())

@@ -20,8 +20,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// mtaVar has this test program be the MTA of a session, which greets its client and then waits in
-// the way that the variable says.
+// mtaVar makes this test program the MTA of a session. It greets its client and then waits in the
+// way that the variable names.
 const mtaVar = "SENDWRAP_TEST_MTA"
 
 // beMTA does not return.
@@ -102,7 +102,7 @@ func (d *doorway) serve(t *testing.T, from, waits string) *guest {
 	g.live = ledger.LiveSession{Client: at, Process: process, Serving: true}
 	_ = d.inLedger(func(tx *ledger.Tx) {
 		var f decide.Facts
-		d.facts(&f, at.Addr())
+		d.facts(&f, at.Addr(), d.room)
 		s, _ := tx.Enter(d.arrival(at, &f.Limits), process)
 		tx.Serve(s)
 	})
@@ -120,7 +120,7 @@ func (g *guest) hears(t *testing.T, want string) {
 	}
 }
 
-// idleFor waits until nothing was said for so long.
+// idleFor waits until neither side has sent anything for this long.
 func (g *guest) idleFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	lab.Eventually(t, "the session is idle", func() bool {
@@ -144,22 +144,24 @@ func (g *guest) awaitMTA(t *testing.T) {
 	lab.Eventually(t, "the MTA waits for its client", func() bool { return waitsForClient(pid) })
 }
 
-// search looks for so many idle sessions.
-func (d *doorway) search(places int) []Ended { return d.searchFor(places).Run() }
+// search ends this many idle sessions.
+func (d *doorway) search(places int) []Ended { return d.newSearch(places).Run() }
 
-// An MTA that waits for its client is told from one that waits for anything else, whatever system
-// call it waits in.
+// An MTA that waits for its client differs from one that waits for anything else, in whatever
+// system call it waits.
 func TestWaitsForClient(t *testing.T) {
 	for waits, want := range map[string]bool{
 		"read": true, "recv": true, "poll": true, "select": true,
-		"filter": false, "poll filter": false, "select filter": false, "both": false, "write": false,
+		"filter": false, "poll filter": false, "select filter": false, "both": false,
+		"write": false,
 	} {
 		t.Run(waits, func(t *testing.T) {
 			t.Parallel()
 			d := open(t, "", "max_idle 1s\nmax_sessions 1")
 			g := d.serve(t, "127.0.0.1", waits)
 			if waits == "write" {
-				lab.Eventually(t, "the MTA cannot write", func() bool { return lab.State(g.cmd.Process.Pid) == "S" })
+				lab.Eventually(t, "the MTA cannot write",
+					func() bool { return lab.State(g.cmd.Process.Pid) == "S" })
 			}
 			g.idleFor(t, time.Second)
 			if want { // it may not have come to that yet
@@ -175,7 +177,7 @@ func TestWaitsForClient(t *testing.T) {
 	}
 }
 
-// Only as many end as are wanted, those first that have been idle for longest.
+// Only as many sessions end as are wanted, first those that have been idle for longest.
 func TestOrderOfIdle(t *testing.T) {
 	d := open(t, "", "max_idle 1s\nallow 127.0.0.77")
 	var all []*guest
@@ -183,11 +185,11 @@ func TestOrderOfIdle(t *testing.T) {
 		all = append(all, d.serve(t, fmt.Sprintf("127.0.0.%d", 10+i), waits))
 		all[i].idleFor(t, 50*time.Millisecond) // the next is younger than this one
 	}
-	spared := d.serve(t, "127.0.0.77", "read")
-	for _, g := range append(all, spared) {
+	allowed := d.serve(t, "127.0.0.77", "read")
+	for _, g := range append(all, allowed) {
 		g.idleFor(t, time.Second)
 	}
-	for _, g := range []*guest{all[0], all[2], all[3], all[4], spared} {
+	for _, g := range []*guest{all[0], all[2], all[3], all[4], allowed} {
 		g.awaitMTA(t)
 	}
 	for _, want := range [][]int{{0}, {2, 3}, {4}, {}} {
@@ -197,10 +199,12 @@ func TestOrderOfIdle(t *testing.T) {
 			t.Fatalf("%d ended; want %v", len(ended), want)
 		}
 		for i, n := range want {
-			if ended[i].client != all[n].live.Client || !ended[i].over {
-				t.Errorf("%v ended, %v; want %v", ended[i].client, ended[i].over, all[n].live.Client)
+			if ended[i].client != all[n].live.Client || !ended[i].exited {
+				t.Errorf("%v ended, %v; want %v", ended[i].client, ended[i].exited,
+					all[n].live.Client)
 			}
-			all[n].hears(t, "421 4.4.2 mx.example ["+ended[i].client.Addr().String()+"] said nothing for a while")
+			all[n].hears(t, "421 4.4.2 mx.example ["+ended[i].client.Addr().String()+"] said "+
+				"nothing for a while")
 			line := d.line(t)
 			begin := maillog.NewLine("IDLE").Addr("client", ended[i].client).String()
 			if !strings.HasPrefix(line, begin+" server=[127.0.0.1]:") ||
@@ -212,21 +216,25 @@ func TestOrderOfIdle(t *testing.T) {
 	if n := d.totals(t).Idle; n != 4 {
 		t.Errorf("%d are counted; want 4", n)
 	}
-	for _, g := range []*guest{all[1], spared} {
+	for _, g := range []*guest{all[1], allowed} {
 		if !lab.Running(g.cmd.Process.Pid) {
 			t.Errorf("the MTA of %v has ended", g.live.Client)
 		}
 	}
 }
 
-// A process that is another by now, or has another client, is not hit. Neither is a room, nor one
-// in which the client waits, nor a session that is younger.
+// No signal goes to a process that has taken the pid since, or that has another client. Nor to a
+// room, nor to a process in which the client waits, nor to a session that is younger.
 func TestNotThisSession(t *testing.T) {
 	for name, spoil := range map[string]func(*ledger.LiveSession){
 		"none":          func(*ledger.LiveSession) {},
 		"another start": func(s *ledger.LiveSession) { s.Process.Start++ },
 		"no start":      func(s *ledger.LiveSession) { s.Process.Start = 0 },
-		"another port":  func(s *ledger.LiveSession) { s.Client = netip.AddrPortFrom(s.Client.Addr(), s.Client.Port()^1) },
+		"another " +
+			"port": func(s *ledger.LiveSession) {
+			s.Client = netip.AddrPortFrom(s.Client.Addr(),
+				s.Client.Port()^1)
+		},
 		"another client": func(s *ledger.LiveSession) {
 			s.Client = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.3"), s.Client.Port())
 		},
@@ -240,7 +248,7 @@ func TestNotThisSession(t *testing.T) {
 		g.idleFor(t, time.Second)
 		g.awaitMTA(t)
 		spoil(&g.live)
-		s := d.searchFor(1)
+		s := d.newSearch(1)
 		found := s.idle([]ledger.LiveSession{g.live})
 		_, ended := s.end(g.live)
 		shared := name == "room" || name == "waiting" // which idle alone looks at
@@ -267,7 +275,8 @@ func TestPlaceOfAnother(t *testing.T) {
 		t.Errorf("%v", s.Verdict)
 	}
 	g.hears(t, "421 4.4.2 ")
-	if n := d.totals(t); n.Verdicts[decide.Pass] != 1 || n.Verdicts[decide.Busy] != 0 || n.Serving != 1 {
+	if n := d.totals(t); n.Verdicts[decide.Pass] != 1 || n.Verdicts[decide.Busy] != 0 ||
+		n.Serving != 1 {
 		t.Errorf("%v, %d served", n.Verdicts, n.Serving)
 	}
 	// The next is refused: ours is no session to be ended, and it would be too early to look.

@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -10,9 +11,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// What a room does with a session that a process with one client never has to: it gives it to an
-// MTA, ends it on somebody else's account, counts it in another ledger, and hands it to the program
-// that takes our place.
+// What only a room does with a session: it transfers the session to an MTA, counts it in another
+// ledger, and leaves it to the program that takes the room's place.
 
 // MTA is the program that the client is to get, and its arguments.
 func (s *Session) MTA() []string { return s.door.Config.MTA }
@@ -20,60 +20,41 @@ func (s *Session) MTA() []string { return s.door.Config.MTA }
 // Known says whether the client was known when it came, so that it need not wait.
 func (s *Session) Known() bool { return s.facts.IsKnown() }
 
-// Trusted says the same of one that is known not only for having waited once.
+// Trusted says whether the client is known not only for having waited once.
 func (s *Session) Trusted() bool { return s.facts.IsTrusted() }
 
 // Crowded says whether Admit has not decided because others had the ledger.
 func (s *Session) Crowded() bool { return s.crowded }
 
-// Hand gives a session to the MTA that was started for it: from now on the ledger counts it as long
-// as that process lives. It reports whether the ledger knows.
-func (s *Session) Hand(mta int) bool {
+// Token is the session as the ledger knows it; zero if it does not.
+func (s *Session) Token() ledger.Session { return s.token }
+
+// TransferTo makes the session that of the MTA with this pid: from now on the ledger counts it as
+// long as that process lives. On false the ledger could not be used: call it again.
+func (s *Session) TransferTo(mta int) (ok bool) {
 	if !s.Verdict.Served() {
 		return true // it is served only because nothing is enforced, and does not count
 	}
 	p, err := ledger.Identify(mta)
 	if err != nil {
-		return s.End() // it has ended already
+		return s.End() // the MTA has ended already
 	}
-	return s.door.inLedger(func(t *ledger.Tx) {
-		var there bool
-		if s.counted, there = t.Hand(s.counted, p); !there { // it stood in another ledger, or could not be counted until now
-			s.counted = s.enter(t, p)
+	return s.update(func(t *ledger.Tx) {
+		var found bool
+		if s.token, found = t.Transfer(s.token, p); !found {
+			s.addTo(t, p) // it stood in another ledger, or could not be counted until now
 		}
 	}) == nil
 }
 
-// End ends a session. It reports whether the ledger knows.
-func (s *Session) End() bool {
-	if !s.Verdict.Served() {
-		return true
-	}
-	return s.door.inLedger(s.leave) == nil
+// End ends a session that was served. On false the ledger could not be used.
+func (s *Session) End() (ok bool) {
+	return !s.Verdict.Served() || s.update(s.leave) == nil
 }
 
-// Dismiss ends the wait of a client because the room closes, or has no room for it. One that had
-// waited long enough need not wait again.
-func (s *Session) Dismiss(waited time.Duration, longEnough bool) {
-	s.Verdict, s.waited, s.dismissed = decide.Busy, waited, true
-	err := s.door.inLedger(func(t *ledger.Tx) {
-		s.leave(t)
-		t.Count(int(decide.Busy))
-		if longEnough {
-			s.remember(t)
-		}
-	})
-	if err != nil {
-		s.door.countApart(decide.Busy)
-	}
-}
-
-// Counted is the session as the ledger knows it; zero if it does not.
-func (s *Session) Counted() ledger.Session { return s.counted }
-
-// Recount counts a session again, in a ledger that has taken the place of the one in which it
-// stood, in the name of its MTA or, if that is 0, of the room. It reports whether the ledger knows.
-func (s *Session) Recount(mta int) bool {
+// Recount counts a session in a ledger that has taken the place of another, as that of its MTA or,
+// if mta is 0, of the room. On false the ledger could not be used.
+func (s *Session) Recount(mta int) (ok bool) {
 	p := s.door.Process
 	if mta != 0 {
 		if !s.Verdict.Served() {
@@ -81,34 +62,33 @@ func (s *Session) Recount(mta int) bool {
 		}
 		var err error
 		if p, err = ledger.Identify(mta); err != nil {
-			return true // it has ended
+			return true // the MTA has ended
 		}
 	}
-	return s.door.inLedger(func(t *ledger.Tx) {
+	return s.update(func(t *ledger.Tx) {
 		if mta != 0 {
-			t.Keep(p, nobody) // it may have been taken over
+			t.FreeExcept(p, nobody) // another room's program may have counted it here
 		}
-		s.counted = s.enter(t, p)
+		s.addTo(t, p)
 	}) == nil
 }
 
-// enter counts the session without a second arrival.
-func (s *Session) enter(t *ledger.Tx, p ledger.Process) ledger.Session {
-	limits := s.facts.Limits
-	limits.ClientRate.N = 0
-	counted, stood := t.Enter(s.door.arrival(s.Client, &limits), p)
-	s.stood = s.stood || stood
+// addTo counts the session as that of the process. The client's arrival was counted before.
+func (s *Session) addTo(t *ledger.Tx, p ledger.Process) {
+	var ok bool
+	s.token, ok = t.AddSession(s.arrival(), p)
+	s.entered = s.entered || ok
 	if s.Served() {
-		t.Serve(counted)
+		t.Serve(s.token)
 	}
-	return counted
 }
 
 // LogEnd writes that an MTA has ended by a signal, or with another exit status than 0.
 func (s *Session) LogEnd(
 	mta int, level maillog.Level, after time.Duration, status unix.WaitStatus,
 ) {
-	l := maillog.NewLine("ENDED").Addr("client", s.Client).Addr("server", s.Server).Dur("after", after)
+	l := maillog.NewLine("ENDED").Addr("client", s.Client).Addr("server", s.Server)
+	l.Dur("after", after)
 	if status.Signaled() {
 		l.Int("signal", int(status.Signal()))
 	} else {
@@ -124,7 +104,36 @@ const (
 	TakesOver       = "takes over rooms of version 1"
 )
 
+// Saved is a session as one program leaves it to the next, in JSON.
+type Saved struct {
+	Client, Server netip.AddrPort
+	Network        netip.Prefix `json:",omitzero"` // programs up to 0.9 do not say it
+	Verdict        decide.Verdict
+	Token          ledger.Session `json:"Counted"`
+	Entered        bool           `json:"Stood"`
+	Conns          int            // of its network, when it arrived
+	Known          bool           // whether it was known when it arrived
+	Delay          time.Duration  // that was decided at its arrival
+	Turn           time.Duration
+}
+
 // Save returns what [Door.Restore] needs.
 func (s *Session) Save() Saved {
-	return Saved{s.Client, s.Server, s.Verdict, s.counted, s.stood, s.facts.Conns, s.facts.Known, s.delay, s.turn}
+	return Saved{
+		s.Client, s.Server, s.network, s.Verdict, s.token, s.entered,
+		s.facts.Conns, s.facts.Known, s.delay, s.turn,
+	}
+}
+
+// Restore makes a session again that [Session.Save] has written down, and whose client is on fd.
+// The rules of this door hold for it, but it keeps its network and its delay.
+func (d *Door) Restore(fd int, saved Saved) *Session {
+	s := d.NewSession(Connection{FD: fd, Client: saved.Client, Server: saved.Server})
+	if saved.Network.IsValid() {
+		s.network = saved.Network
+	}
+	s.Verdict, s.token, s.entered = saved.Verdict, saved.Token, saved.Entered
+	s.facts.Conns, s.facts.Known = saved.Conns, saved.Known
+	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
+	return s
 }

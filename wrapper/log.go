@@ -1,20 +1,23 @@
 package wrapper
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 )
 
 // Log writes the one line of the connection: the verdict, then whatever applies of the keys,
-// always in this order. sendwrap(8) explains each of them. It is headed by the pid of the
-// MTA that was started for the client, or our own if that is 0.
+// always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
+// started for the client, or our own if that is 0.
 func (s *Session) Log(mta int) {
 	f, c := &s.facts, s.door.Config
+	limits := &f.Limits
 	l := s.line()
 	if c.Mode == config.Observe {
 		l.Str("mode", c.Mode.String())
@@ -26,13 +29,14 @@ func (s *Session) Log(mta int) {
 		l.Str("network", f.Network.String())
 	case decide.Conns:
 		if f.WiderDecides() {
-			l.Str("network", s.door.wide(s.Client.Addr()).String())
+			wide := netip.PrefixFrom(s.Client.Addr(), ledger.WideBits)
+			l.Str("network", wide.Masked().String())
 		}
 	}
 	if s.delay > 0 || s.greet != decide.Quiet {
 		l.DurOf("wait", s.waited, s.delay)
 	}
-	if s.turn >= worthALook {
+	if s.turn >= shortestTurn {
 		l.Dur("turn", s.turn)
 	}
 	switch {
@@ -42,25 +46,28 @@ func (s *Session) Log(mta int) {
 	case !f.Full() && f.Reserved():
 		l.Str("reason", "reserve")
 	}
-	if s.Verdict == decide.Busy || s.Verdict == decide.Conns && (f.WiderDecides() || f.HasItsShare()) {
-		l.IntOf("serving", f.Serving, f.Limits.MaxSessions).IntOf("waiting", f.Waiting, f.Limits.MaxWaiting)
-		if f.Limits.RefuseLoad > 0 {
-			l.FloatOf("load", f.Load, f.Limits.RefuseLoad)
+	if s.Verdict == decide.Busy ||
+		s.Verdict == decide.Conns && (f.WiderDecides() || f.HasItsShare()) {
+		l.IntOf("serving", f.Serving, limits.MaxSessions)
+		l.IntOf("waiting", f.Waiting, limits.MaxWaiting)
+		if limits.RefuseLoad > 0 {
+			l.FloatOf("load", f.Load, limits.RefuseLoad)
 		}
 	}
 	switch {
 	case s.Verdict == decide.Conns:
 		s.logConns(l)
-	case s.stood && s.Verdict == decide.Allowed:
+	case s.entered && s.Verdict == decide.Allowed:
 		l.IntOf("conns", f.Conns+1, 0)
-	case s.stood:
-		l.IntOf("conns", f.Conns+1, f.Limits.ClientConns)
+	case s.entered:
+		l.IntOf("conns", f.Conns+1, limits.ClientConns)
 	}
 	if s.hangups > 0 {
 		l.Int("hangups", s.hangups)
 	}
 	if s.Verdict == decide.Rate {
-		l.IntOf("rate", f.Arrivals, f.Limits.ClientRate.N).Str("per", config.FormatDuration(f.Limits.ClientRate.Per))
+		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
+		l.Str("per", config.FormatDuration(limits.ClientRate.Per))
 	}
 	if s.strikes > 0 {
 		l.IntOf("strikes", s.strikes, c.Block.Strikes)
@@ -78,18 +85,19 @@ func (s *Session) Log(mta int) {
 		l.Quote("hint", hint)
 	}
 	if s.greet == decide.Spoke {
-		l.Str("kind", s.early.Kind.String()).Int("bytes", s.early.Bytes).Data("data", s.early.Text)
+		l.Str("kind", s.early.Kind.String()).Int("bytes", s.early.Bytes)
+		l.Data("data", s.early.Text)
 	}
 	s.write(mta, maillog.Info, l)
 }
 
-// logConns says of which sessions the network has as many as it may, or the wider one around it.
+// logConns says of which sessions the network, or its /48, has as many as it may.
 func (s *Session) logConns(l *maillog.Line) {
 	f, conns, served := &s.facts, s.facts.Conns, s.facts.Served
 	switch {
 	case f.WiderDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
-	case s.stood:
+	case s.entered:
 		conns++
 	}
 	l.IntOf("conns", conns, f.Limits.ClientConns)
@@ -98,11 +106,11 @@ func (s *Session) logConns(l *maillog.Line) {
 	}
 }
 
-// worthALook is how long a client must have waited for its turn for the log to say so.
-const worthALook = 10 * time.Millisecond
+// shortestTurn is the shortest wait for its turn that the log mentions.
+const shortestTurn = 10 * time.Millisecond
 
-// hint is what an administrator can do if the client is honest: once its network is blocked, and
-// where it never will be, as there was no strike.
+// hint is what an administrator can do if the client is honest. The log says it once the network is
+// blocked, and for an offence without a strike, after which it never will be.
 func (s *Session) hint() string {
 	switch {
 	case s.Verdict == decide.Blocked:
@@ -113,9 +121,10 @@ func (s *Session) hint() string {
 	return ""
 }
 
-// logFailure writes why a client that should have been served was turned away.
+// logFailure writes why a client that was to be served is refused.
 func (s *Session) logFailure(why error) {
-	s.write(0, maillog.Err, s.line().Str("reply", replyCode(s.reply())).Quote("error", why.Error()))
+	l := s.line().Str("reply", replyCode(s.reply())).Quote("error", why.Error())
+	s.write(0, maillog.Err, l)
 }
 
 // line begins a line about the connection.
@@ -133,7 +142,7 @@ func (s *Session) write(pid int, level maillog.Level, l *maillog.Line) {
 	_ = s.door.Log.WriteAs(pid, level, l.String())
 }
 
-// replyCode is what the log says of the line that the client was told.
+// replyCode is what the log says of the reply to the client.
 func replyCode(line string) string {
 	if line == "" {
 		return "none"

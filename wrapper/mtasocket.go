@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"net/netip"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,8 @@ type mtaSocket struct {
 	client, server netip.AddrPort
 }
 
-// openMTA finds it. The process is the very one that the ledger names, and its client is the
-// session's, or there is an error.
+// openMTA opens the connection of a session. It is an error if the process is not the very one that
+// the ledger names, or if the client on its fd 0 is another.
 func openMTA(s ledger.LiveSession) (m mtaSocket, err error) {
 	m = mtaSocket{pid: s.Process.PID, client: s.Client}
 	if m.pidfd, err = s.Process.Open(); err != nil {
@@ -28,17 +29,15 @@ func openMTA(s ledger.LiveSession) (m mtaSocket, err error) {
 		unix.Close(m.pidfd)
 		return m, err
 	}
-	peer, err := unix.Getpeername(m.fd)
-	if err == nil && addrPort(peer) != s.Client {
+	peer, err := syscall.Getpeername(m.fd)
+	if err == nil && AddrPort(peer) != s.Client {
 		err = unix.ENOTCONN
 	}
 	if err != nil {
 		m.close()
 		return m, err
 	}
-	if name, err := unix.Getsockname(m.fd); err == nil {
-		m.server = addrPort(name)
-	}
+	m.server = LocalAddr(m.fd)
 	return m, nil
 }
 
@@ -47,37 +46,37 @@ func (m *mtaSocket) close() {
 	unix.Close(m.pidfd)
 }
 
-// idleness is what is seen of a session that is idle.
+// idleness says for how long a session has been idle.
 type idleness struct {
-	after time.Duration // since anything was said
-	heard uint64        // bytes that the client has sent
+	after time.Duration // since either side has sent anything
+	bytes uint64        // that the client has sent
 }
 
-// mute says whether the client has never said a word.
-func (i idleness) mute() bool { return i.heard == 0 }
+// silent says whether the client has never sent anything.
+func (i idleness) silent() bool { return i.bytes == 0 }
 
 // established is TCP_ESTABLISHED (linux/tcp.h): neither side has ended.
 const established = 1
 
-// idle says whether the session is: nothing was said for so long, and its MTA waits for the client.
-// One that works, however long for, waits for something else; and so does one that waits for
-// several things at once, as far as can be told.
-func (m *mtaSocket) idle(atLeast time.Duration) (i idleness, is bool) {
+// idle reports whether neither side has sent anything for this long and the MTA waits for its
+// client. An MTA that works, for however long, waits for something else. One that waits for several
+// things at once is taken for working.
+func (m *mtaSocket) idle(atLeast time.Duration) (i idleness, ok bool) {
 	info, err := unix.GetsockoptTCPInfo(m.fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil || info.State != established {
 		return i, false
 	}
 	i.after = time.Duration(min(info.Last_data_sent, info.Last_data_recv)) * time.Millisecond
-	i.heard = info.Bytes_received
+	i.bytes = info.Bytes_received
 	return i, i.after >= atLeast && waitsForClient(m.pid)
 }
 
-// ends waits until the process has ended, and reports whether it has by then.
-func (m *mtaSocket) ends(deadline time.Time) bool {
+// waitForExit reports whether the process has ended by the deadline.
+func (m *mtaSocket) waitForExit(deadline time.Time) bool {
 	fds := []unix.PollFd{{Fd: int32(m.pidfd), Events: unix.POLLIN}}
 	for {
 		left := max(0, time.Until(deadline))
-		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
+		n, err := unix.Poll(fds, pollTime(left))
 		if err != unix.EINTR {
 			return n > 0
 		}

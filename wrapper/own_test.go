@@ -9,9 +9,9 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// An early talker from an address of this machine is refused, but never struck: it does not shut
-// out the other programs here. A wider network that holds one is not, either; a block by hand
-// holds.
+// An early talker from an address of this machine is refused, but gets no strike: it must not lock
+// out other local programs. A wider network that holds such an address gets none, either. A block
+// by hand holds.
 func TestOwnNetwork(t *testing.T) {
 	for _, tt := range []struct {
 		conf, from string
@@ -40,7 +40,10 @@ func TestOwnNetwork(t *testing.T) {
 		if block != tt.struck || block != (want == decide.Blocked) {
 			t.Errorf("%q: blocked %v; struck %v", tt.conf, block, tt.struck)
 		}
-		_ = d.inLedger(func(tx *ledger.Tx) { tx.Block(d.Network(client), time.Hour, "test", Penalty(d.Config)) })
+		_ = d.inLedger(func(tx *ledger.Tx) {
+			tx.Block(d.Network(client), time.Hour, "test",
+				Penalty(d.Config))
+		})
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Blocked {
 			t.Errorf("%q: %v in spite of a block by hand", tt.conf, s.Verdict)
 		}

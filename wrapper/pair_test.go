@@ -12,8 +12,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// pair is a TCP connection over loopback: the client's end as a test speaks through it, and the
-// descriptor of ours, in blocking mode as a super-server hands it over.
+// pair is a TCP connection over loopback: the client's end for the test, and the descriptor of
+// ours, in blocking mode as a super-server leaves it.
 func pair(t *testing.T) (client *net.TCPConn, fd int) { return pairFrom(t, "127.0.0.1") }
 
 // pairFrom is a pair whose client has that address.
@@ -72,7 +72,7 @@ func readAll(t *testing.T, c *net.TCPConn) string {
 	return string(b)
 }
 
-// arrived waits until something of the client's has come: bytes, or its end.
+// arrived waits until bytes of the client, or its end, have come.
 func arrived(t *testing.T, fd int) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}

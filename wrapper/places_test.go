@@ -11,8 +11,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// crowdAt lets clients arrive at once, wait to the end all together, and then be decided at once,
-// each at a door of its own, as processes would. It returns what became of them, in their order.
+// crowdAt has clients arrive at once, wait to the end, and then be decided at once, each at a door
+// of its own, like processes. It returns their sessions in order.
 func (d *doorway) crowdAt(t *testing.T, clients []netip.Addr) []*Session {
 	t.Helper()
 	all := make([]*Session, len(clients))
@@ -28,7 +28,7 @@ func (d *doorway) crowdAt(t *testing.T, clients []netip.Addr) []*Session {
 	for i := range all {
 		door := &Door{Config: d.Config, Log: d.Log, Process: d.Process}
 		door.OpenLedger()
-		if door.Ledger == nil {
+		if !door.Ledger.IsOpen() {
 			t.Fatal(d.line(t))
 		}
 		door.Ledger.CrowdPatience = lab.Patience
@@ -54,7 +54,7 @@ func tally(all []*Session) map[decide.Verdict]int {
 	return n
 }
 
-// taken has other networks take so many places, and as many places to wait.
+// taken has other networks take this many places, and places to wait.
 func (d *doorway) taken(t *testing.T, serving, waiting int) {
 	t.Helper()
 	for n := range serving + waiting {
@@ -71,8 +71,8 @@ func (d *doorway) taken(t *testing.T, serving, waiting int) {
 	}
 }
 
-// clientsOf are the clients of so many networks, so many of each: 192.0.2.1 and on, or the /64s of
-// 2001:db8:1::/48.
+// clientsOf are clients of different networks, each of them several times: 192.0.2.1 and on, or the
+// /64s of 2001:db8:1::/48.
 func clientsOf(networks, each int, v6 bool) (all []netip.Addr) {
 	for n := range networks * each {
 		n := byte(n % networks)
@@ -87,8 +87,8 @@ func clientsOf(networks, each int, v6 bool) (all []netip.Addr) {
 
 const manyPlaces = "greet_delay 10ms stress=10ms\nmax_sessions 2000\nmax_waiting 2000\n"
 
-// However many clients of a network wait, only as many get an MTA as it may have, exactly, by how
-// many places are taken.
+// However many clients of a network wait, exactly as many get an MTA as the network may have while
+// this many places are taken.
 func TestExactShare(t *testing.T) {
 	for _, tt := range []struct {
 		name, conf       string

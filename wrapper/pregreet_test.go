@@ -19,14 +19,16 @@ import (
 // says is a client that sends these bytes.
 func says(text string) func(*net.TCPConn) { return func(c *net.TCPConn) { c.Write([]byte(text)) } }
 
-// earlyTalk is a block that runs since the client has sent a PROXY header.
+// earlyTalk is a block that began because the client had sent a PROXY header.
 func earlyTalk(d *doorway) {
 	network := netip.MustParsePrefix("127.0.0.2/32")
-	_ = d.inLedger(func(t *ledger.Tx) { t.Strike(network, decide.Reason(config.Proxy), 1, Penalty(d.Config)) })
+	_ = d.inLedger(func(t *ledger.Tx) {
+		t.Strike(network, decide.Reason(config.Proxy), 1, Penalty(d.Config))
+	})
 }
 
-// told is the client's reply to a refusal.
-func told(t *testing.T, s *Session, client *net.TCPConn) string {
+// lastReply is the reply that the client has read.
+func lastReply(t *testing.T, s *Session, client *net.TCPConn) string {
 	t.Helper()
 	unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	return readAll(t, client)
@@ -37,7 +39,7 @@ func (d *doorway) standing(t *testing.T) (s ledger.Standing) {
 	t.Helper()
 	var f decide.Facts
 	client := netip.MustParseAddr("127.0.0.2")
-	d.facts(&f, client)
+	d.facts(&f, client, d.room)
 	a := d.arrival(netip.AddrPortFrom(client, 0), &f.Limits)
 	if err := d.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) { s = tx.Look(a) }); err != nil {
 		t.Fatal(err)
@@ -45,8 +47,8 @@ func (d *doorway) standing(t *testing.T) (s ledger.Standing) {
 	return s
 }
 
-// A client that is known and speaks early comes back later: however often it does so, and whatever
-// on_pregreet says, that is no strike, and it stays known.
+// A known client that speaks early gets a temporary error. However often it does so, and whatever
+// on_pregreet says, it gets no strike and stays known.
 func TestKnownSpeaksEarly(t *testing.T) {
 	const pipeconnect = "EHLO client\r\nMAIL FROM:<a@client>\r\nRCPT TO:<b@mx>\r\nDATA\r\n"
 	for _, action := range []string{"reject", "tempfail", "drop"} {
@@ -60,12 +62,14 @@ func TestKnownSpeaksEarly(t *testing.T) {
 			d.line(t)
 			for range 10 {
 				s, client, served := d.meet(t, says(pipeconnect))
-				got := told(t, s, client)
+				got := lastReply(t, s, client)
 				if s.Verdict != decide.Pregreet || served || !strings.HasPrefix(got, "421 4.5.1 ") {
-					t.Fatalf("%v, served %v, told %q; want PREGREET and 421", s.Verdict, served, got)
+					t.Fatalf("%v, served %v, read %q; want PREGREET and 421",
+						s.Verdict, served, got)
 				}
 				line := d.line(t)
-				if strings.Contains(line, " strikes=") || !strings.Contains(line, " reply=421 hint=") {
+				if strings.Contains(line, " strikes=") ||
+					!strings.Contains(line, " reply=421 hint=") {
 					t.Errorf("want no strike, and 421: %s", line)
 				}
 			}
@@ -76,7 +80,7 @@ func TestKnownSpeaksEarly(t *testing.T) {
 	}
 }
 
-// One that was known not long ago has shown that it can wait as well.
+// A client that was known not long ago has also shown that it can wait.
 func TestLapsedSpeaksEarly(t *testing.T) {
 	d := open(t, "", "greet_delay 290s stress=290s\nblock strikes=1")
 	d.from = stranger
@@ -84,15 +88,16 @@ func TestLapsedSpeaksEarly(t *testing.T) {
 	_ = d.inLedger(func(tx *ledger.Tx) { tx.Remember(network, time.Millisecond) })
 	lab.Eventually(t, "it is not known any more", func() bool { return !d.standing(t).Known })
 	s, client, _ := d.meet(t, speak)
-	if got := told(t, s, client); s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {
-		t.Errorf("%v, told %q; want PREGREET and 421", s.Verdict, got)
+	got := lastReply(t, s, client)
+	if s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {
+		t.Errorf("%v, read %q; want PREGREET and 421", s.Verdict, got)
 	}
 	if s := d.standing(t); s.Strikes > 0 || s.Blocked {
 		t.Errorf("it has a strike: %+v", s)
 	}
 }
 
-// Where nobody is to be known, and after an offence, it is a stranger.
+// With remember 0, and after an offence, it is a stranger.
 func TestNotProven(t *testing.T) {
 	struck := func(d *doorway) {
 		network := netip.MustParsePrefix("127.0.0.2/32")
@@ -102,7 +107,8 @@ func TestNotProven(t *testing.T) {
 		name, conf string
 		before     func(*doorway)
 	}{
-		{"remember 0", "remember 0", known}, {"a strike since", "", both(known, struck)}, {"never known", "", nil},
+		{"remember 0", "remember 0", known}, {"a strike since", "", both(known, struck)},
+		{"never known", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := open(t, "", "greet_delay 290s stress=290s\nblock strikes=8\n"+tt.conf)
@@ -112,8 +118,10 @@ func TestNotProven(t *testing.T) {
 			}
 			before := d.standing(t).Strikes
 			s, client, _ := d.meet(t, speak)
-			if got := told(t, s, client); s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "554 5.5.1 ") {
-				t.Errorf("%v, told %q; want PREGREET and 554", s.Verdict, got)
+			if got := lastReply(t, s, client); s.Verdict != decide.Pregreet ||
+				!strings.HasPrefix(got,
+					"554 5.5.1 ") {
+				t.Errorf("%v, read %q; want PREGREET and 554", s.Verdict, got)
 			}
 			if n := d.standing(t).Strikes - before; n != 1 {
 				t.Errorf("%d strikes more; want 1", n)
@@ -122,23 +130,26 @@ func TestNotProven(t *testing.T) {
 	}
 }
 
-// A client about which nobody could be asked, as the ledger is not to be had, may be one of these.
+// Without the ledger any client may be a known one.
 func TestSpeaksEarlyWithoutLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 290s stress=290s")
 	d.from = stranger
 	_ = d.Ledger.Close()
-	d.Ledger = nil
 	s, client, _ := d.meet(t, speak)
-	if got := told(t, s, client); s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {
-		t.Errorf("%v, told %q; want PREGREET and 421", s.Verdict, got)
+	got := lastReply(t, s, client)
+	if s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {
+		t.Errorf("%v, read %q; want PREGREET and 421", s.Verdict, got)
 	}
 }
 
-// Each kind of early bytes weighs what strikes_by_kind says, and is the reason of strike and block.
+// Each kind of early bytes has the weight of strikes_by_kind, and is the reason of strike and
+// block.
 func TestStrikesByKind(t *testing.T) {
 	samples := map[config.Kind]string{
-		config.Ehlo: "EHLO bot\r\n", config.Pipelined: "EHLO bot\r\nQUIT\r\n", config.TLS: "\x16\x03\x01\x02\x00\x01",
-		config.HTTP: "GET / HTTP/1.1\r\n", config.Proxy: "PROXY TCP4 192.0.2.1 198.51.100.5 4000 25\r\n", config.Other: "\x00",
+		config.Ehlo: "EHLO bot\r\n", config.Pipelined: "EHLO bot\r\nQUIT\r\n",
+		config.TLS:   "\x16\x03\x01\x02\x00\x01",
+		config.HTTP:  "GET / HTTP/1.1\r\n",
+		config.Proxy: "PROXY TCP4 192.0.2.1 198.51.100.5 4000 25\r\n", config.Other: "\x00",
 	}
 	const other = "strikes_by_kind ehlo=0 pipelined=2 tls=3 http=8 proxy=1 other=5"
 	for _, conf := range []string{"", other, "strikes_by_kind tls=2"} {
@@ -151,15 +162,18 @@ func TestStrikesByKind(t *testing.T) {
 				d.from = stranger
 				reason := "pregreet:" + kind.String()
 				s, client, _ := d.meet(t, says(text))
-				if got := told(t, s, client); s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "554 5.5.1 ") {
-					t.Errorf("%v, told %q; want PREGREET and 554", s.Verdict, got)
+				if got := lastReply(t, s, client); s.Verdict != decide.Pregreet ||
+					!strings.HasPrefix(got, "554 5.5.1 ") {
+					t.Errorf("%v, read %q; want PREGREET and 554", s.Verdict, got)
 				}
-				is, blocked := d.standing(t), weight == 8
-				if is.Blocked != blocked || !blocked && is.Strikes != weight || weight > 0 && is.Reason != reason {
-					t.Errorf("%+v; want %d strikes for %s", is, weight, reason)
+				st, blocked := d.standing(t), weight == 8
+				if st.Blocked != blocked || !blocked && st.Strikes != weight ||
+					weight > 0 && st.Reason != reason {
+					t.Errorf("%+v; want %d strikes for %s", st, weight, reason)
 				}
 				line := d.line(t)
-				if strikes := fmt.Sprintf(" strikes=%d/8 ", weight); strings.Contains(line, strikes) != (weight > 0) {
+				strikes := fmt.Sprintf(" strikes=%d/8 ", weight)
+				if strings.Contains(line, strikes) != (weight > 0) {
 					t.Errorf("want%s: %s", strikes, line)
 				}
 				hint := fmt.Sprintf(" hint=%q kind=%v ", decide.Hint(reason), kind)
@@ -174,8 +188,8 @@ func TestStrikesByKind(t *testing.T) {
 	}
 }
 
-// A client that waits after it has spoken early has learned to: that takes a strike back, if it was
-// for that.
+// A client that waits after it has spoken early has learned to wait. That takes back a strike for
+// speaking early.
 func TestForgiven(t *testing.T) {
 	for _, tt := range []struct {
 		reasons []string

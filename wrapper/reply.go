@@ -11,16 +11,16 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// How much of a refused client's bytes is read after the reply, and for how long. Bytes left
-// unread at close make the kernel send RST, at which some clients throw the reply away
-// unread; but nobody may hold us by sending on, or by not closing.
+// How much of a refused client's bytes is read after the reply, and for how long. Bytes left unread
+// at close make the kernel send RST, and some clients then throw the reply away. But no client may
+// hold us by sending more, or by not closing.
 const (
 	DrainTime  = 100 * time.Millisecond
 	drainBytes = 4096
 )
 
-// say sends one line to the client without waiting. What a full send buffer does not take,
-// or a client that left does not get, is lost. CRLF is added.
+// say sends one line to the client without waiting, and adds CRLF. If the send buffer is full or
+// the client has left, the line is lost.
 func say(fd int, line string) { send(fd, line, false) }
 
 // sayLast is say for a line after which our side ends: both go into one packet.
@@ -28,15 +28,16 @@ func sayLast(fd int, line string) { send(fd, line, true) }
 
 func send(fd int, line string, last bool) {
 	b := make([]byte, 0, 512)
-	tell(fd, append(append(b, line...), "\r\n"...), last)
+	sendLines(fd, append(append(b, line...), "\r\n"...), last)
 }
 
-// tell sends whole lines, as say does, and reports whether all of them have been taken.
-func tell(fd int, lines []byte, last bool) bool {
+// sendLines sends whole lines without waiting, and reports whether the kernel has taken all of
+// them.
+func sendLines(fd int, lines []byte, last bool) bool {
 	if len(lines) == 0 {
 		return true
 	}
-	flags := unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL // a client that is gone must not end us by SIGPIPE
+	flags := unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL // SIGPIPE would end us
 	if last {
 		flags |= unix.MSG_MORE
 	}
@@ -44,7 +45,7 @@ func tell(fd int, lines []byte, last bool) bool {
 	return err == nil && n == len(lines)
 }
 
-// endOurs ends our side of the connection, and reports whether there still is another.
+// endOurs ends our side of the connection, and reports whether the connection was still there.
 func endOurs(fd int) bool { return unix.Shutdown(fd, unix.SHUT_WR) == nil }
 
 // Drain reads, without waiting, what a refused client has sent, before its connection is closed.
@@ -67,7 +68,7 @@ func linger(fd int) {
 		if left <= 0 {
 			return
 		}
-		if _, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond)); err != nil && err != unix.EINTR {
+		if _, err := unix.Poll(fds, pollTime(left)); err != nil && err != unix.EINTR {
 			return
 		}
 		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
@@ -78,7 +79,12 @@ func linger(fd int) {
 	}
 }
 
-// reply is the line that refuses a client.
+// Reply is the line that tells a client the verdict, without its end.
+func Reply(v decide.Verdict, client netip.Addr, by *config.Config) string {
+	return reply(v, config.Reject, client, by)
+}
+
+// reply is Reply with what on_pregreet says about an early talker.
 func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Config) string {
 	code, status, text := v.Refusal()
 	if v == decide.Pregreet && a == config.Tempfail {
@@ -87,14 +93,14 @@ func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Conf
 	return refusal(code+" "+status, client, text, by)
 }
 
-// refusal names both ends: the client's postmaster may have many addresses, and reads it in a
+// refusal names both ends: the client's postmaster may have many addresses, and reads the line in a
 // bounce, days later.
 func refusal(code string, client netip.Addr, text string, by *config.Config) string {
 	return code + " " + HostName(by) + " " + literal(client) + " " + text + help(by.Contact)
 }
 
-// literal is an address as SMTP writes it (RFC 5321 §4.1.3), IPv6 with its tag. Behind the tag it
-// is spelled as in our log, so that one grep finds both.
+// literal is an address as SMTP writes it (RFC 5321 §4.1.3), IPv6 with its tag. It is spelled as in
+// our log, so that one grep finds both.
 func literal(client netip.Addr) string {
 	switch {
 	case !client.IsValid():
@@ -105,7 +111,7 @@ func literal(client netip.Addr) string {
 	return "[IPv6:" + client.WithZone("").String() + "]"
 }
 
-// help says where a client's postmaster finds some.
+// help says where a client's postmaster finds help.
 func help(contact string) string {
 	switch {
 	case contact == "":

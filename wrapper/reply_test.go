@@ -16,10 +16,11 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// Every refusal is one line of at most 512 bytes (RFC 5321 §4.5.3.1.5), with an enhanced
-// status code whose class is that of the reply code (RFC 3463, RFC 2034), our name, and words.
+// Every refusal is one line of at most 512 bytes (RFC 5321 §4.5.3.1.5), with an enhanced status
+// code of the class of the reply code (RFC 3463, RFC 2034), our name, and a text.
 func TestReplies(t *testing.T) {
-	form := regexp.MustCompile(`^([45])(\d\d) ([45])\.\d\.\d mx\.example \[192\.0\.2\.9\] [ -~]{20,}$`)
+	form := regexp.MustCompile(`^([45])(\d\d) ([45])\.\d\.\d mx\.example \[192\.0\.2\.9\] [ ` +
+		`-~]{20,}$`)
 	client, ours := netip.MustParseAddr("192.0.2.9"), &config.Config{Hostname: "mx.example"}
 	longest := &config.Config{Hostname: strings.Repeat("x", config.MaxHostname),
 		Contact: "https://" + strings.Repeat("x", config.MaxContact-len("https://"))}
@@ -36,21 +37,24 @@ func TestReplies(t *testing.T) {
 			if m == nil || m[1] != m[3] {
 				t.Errorf("%v: %q", v, line)
 			}
-			for _, contact := range []string{longest.Contact, strings.Repeat("x", config.MaxContact)} {
+			for _, contact := range []string{longest.Contact, strings.Repeat("x",
+				config.MaxContact)} {
 				longest.Contact = contact
-				line = reply(v, a, netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666%eth0"), longest)
+				line = reply(v, a,
+					netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666%eth0"), longest)
 				if len(line) > 510 || !strings.HasSuffix(line, contact) {
 					t.Errorf("%v: %d bytes: %q", v, len(line), line)
 				}
 			}
 		}
 	}
-	if got := reply(decide.Pregreet, config.Tempfail, client, ours); !strings.HasPrefix(got, "421 4.5.1 ") {
+	got := reply(decide.Pregreet, config.Tempfail, client, ours)
+	if !strings.HasPrefix(got, "421 4.5.1 ") {
 		t.Errorf("tempfail: %q", got)
 	}
 }
 
-// A refusal says which client it is about, in SMTP's spelling, and where there is help.
+// A refusal names the client, in SMTP's spelling, and says where to get help.
 func TestReplyNames(t *testing.T) {
 	const is = " is blocked for a while because of what came from its network; try again later"
 	for _, tt := range []struct{ client, contact, want string }{
@@ -58,12 +62,14 @@ func TestReplyNames(t *testing.T) {
 		{"2001:db8::1", "", "[IPv6:2001:db8::1]" + is},
 		{"fe80::1%eth0", "", "[IPv6:fe80::1]" + is},
 		{"", "", "your address" + is},
-		{"192.0.2.9", "https://example.org/mail", "[192.0.2.9]" + is + "; see https://example.org/mail"},
+		{"192.0.2.9", "https://example.org/mail", "[192.0.2.9]" + is +
+			"; see https://example.org/mail"},
 		{"192.0.2.9", "http://example.org/", "[192.0.2.9]" + is + "; see http://example.org/"},
 		{"192.0.2.9", "+49 30 123456", "[192.0.2.9]" + is + "; contact +49 30 123456"},
 	} {
 		client, _ := netip.ParseAddr(tt.client)
-		got := reply(decide.Blocked, config.Reject, client, &config.Config{Hostname: "mx.example", Contact: tt.contact})
+		got := reply(decide.Blocked, config.Reject, client, &config.Config{Hostname: "mx.example",
+			Contact: tt.contact})
 		if want := "421 4.7.1 mx.example " + tt.want; got != want {
 			t.Errorf("%q, %q:\n got %q\nwant %q", tt.client, tt.contact, got, want)
 		}
@@ -76,7 +82,8 @@ func speakAll(t *testing.T, client *net.TCPConn, fd int, text []byte) {
 	if _, err := client.Write(text); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(lab.Patience); unread(t, fd) < len(text); time.Sleep(time.Millisecond) {
+	deadline := time.Now().Add(lab.Patience)
+	for ; unread(t, fd) < len(text); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d of %d bytes have come", unread(t, fd), len(text))
 		}
@@ -92,7 +99,7 @@ func unread(t *testing.T, fd int) int {
 	return n
 }
 
-// A client whose bytes are still unread when we hang up gets its reply all the same, and no RST.
+// A client whose bytes are still unread when we hang up gets its reply, and no RST.
 func TestReplyIsNotLost(t *testing.T) {
 	client, fd := pair(t)
 	speakAll(t, client, fd, bytes.Repeat([]byte("EHLO bot\r\n"), 300))
@@ -100,7 +107,8 @@ func TestReplyIsNotLost(t *testing.T) {
 	if endOurs(fd) {
 		linger(fd)
 	}
-	if err := unix.Dup3(0, fd, unix.O_CLOEXEC); err != nil { // closes it, and pair may close the number
+	// closes it, and pair may close the number
+	if err := unix.Dup3(0, fd, unix.O_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
 	if got := readAll(t, client); got != "554 5.5.1 mx.example no\r\n" {
@@ -117,11 +125,12 @@ func TestReplyIsNotLost(t *testing.T) {
 		t.Fatal(cerr, err)
 	}
 	if info.State != unix.BPF_TCP_CLOSE_WAIT {
-		t.Errorf("the client's socket is in state %d; want %d, as with no RST", info.State, unix.BPF_TCP_CLOSE_WAIT)
+		t.Errorf("the client's socket is in state %d; want %d, as with no RST", info.State,
+			unix.BPF_TCP_CLOSE_WAIT)
 	}
 }
 
-// Of what a refused client sends, only so much is read.
+// We read only a bounded amount of what a refused client sends.
 func TestLingerReadsLittle(t *testing.T) {
 	client, fd := pair(t)
 	text := make([]byte, 4*drainBytes)
@@ -132,7 +141,7 @@ func TestLingerReadsLittle(t *testing.T) {
 	}
 }
 
-// Whatever the client does, hanging up takes no longer than its bound.
+// Whatever the client does, HangUp ends within its bound.
 func TestHangUpIsBounded(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, client *net.TCPConn, fd int){
 		"client neither reads nor closes": func(*testing.T, *net.TCPConn, int) {},

@@ -12,60 +12,74 @@ import (
 
 // Session is one client at the door, from its arrival to the verdict.
 //
-// A process that holds one client calls Run. A room, which must never wait for one of its
-// many, goes the same way step by step: Arrive; Conclude (or Admit) when the client has spoken,
-// left, or been quiet for as long as Delay says; then Log, and Refuse if it is not Served.
+// A process that holds one client calls Run. A room must never wait for one of its many clients. It
+// goes the same way step by step: Arrive; Conclude (or Admit) when the client has spoken, left, or
+// been quiet for as long as Delay says; then Log, and Refuse if it is not Served.
+//
+// The client is counted under the network of its arrival until the session ends: a room may read
+// another count_by in the meantime.
 type Session struct {
 	Connection
-	Verdict decide.Verdict
-
-	greet     decide.Greet
-	stood     bool // in the ledger, now or before: for the log
-	dismissed bool // it is to end, or has: not even served because nothing is enforced
+	entry
 
 	door    *Door
 	config  *config.Config // from which the facts have their limits
+	network netip.Prefix   // under which the client is counted
 	facts   decide.Facts
-	counted ledger.Session // zero while the ledger does not count it
-	delay   time.Duration
-	waited  time.Duration // of the greet delay
-	turn    time.Duration // waited for its turn, in a room
-	early   Early
-	crowded bool          // it is BUSY because it had no turn at the ledger
-	ours    bool          // it spoke, and its network holds an address of this machine
-	proven  bool          // it can wait, though it has not; see [decide.Facts.IsProven]
-	hangups int           // for which it need not wait; see [decide.Facts.IsSpared]
-	strikes int           // of its network, after a PREGREET
-	block   time.Duration // that began with it
 
-	search *Search          // what is to be done before the verdict stands; see idle.go
-	sought bool             // it has been, or nobody is to do it
-	freed  []ledger.Process // what has ended meanwhile, and may count still
+	delay    time.Duration // for which the client has to wait
+	waited   time.Duration // for which it has waited
+	turn     time.Duration // for which it has then waited in a room's queue
+	early    Early
+	dialogue *Dialogue // with the refused client
 
-	talks    bool      // it is refused at its recipients, not in place of the greeting; see talk.go
-	dialogue *Dialogue // since it is refused and heard
+	greet    decide.Greet
+	wide     bool // the client is counted under its /48, too
+	own      bool // its network holds an address of this machine
+	patient  bool // it spoke early, but has shown before that it can wait
+	crowded  bool // it is BUSY because others had the ledger
+	searched bool // a search for idle sessions has been made, or must not be; see idle.go
+	mustEnd  bool // it is not served even where nothing is enforced
+}
+
+// entry is what a session notes while it works on the ledger. Where that fails, the ledger is as it
+// was, and so is the entry.
+type entry struct {
+	Verdict decide.Verdict
+	entered bool             // the ledger has counted it, now or before
+	talks   bool             // the client is greeted, and its recipients are refused; see talk.go
+	token   ledger.Session   // zero while the ledger does not count the session
+	hangups int              // for which the client need not wait
+	strikes int              // of its network, after a PREGREET
+	block   time.Duration    // that began with this strike
+	search  *Search          // which comes before the verdict; see idle.go
+	exited  []ledger.Process // after the search; the ledger may still count their sessions
 }
 
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
-	s := &Session{Connection: c, door: d, config: d.Config}
-	d.facts(&s.facts, c.Client.Addr())
+	client := c.Client.Addr()
+	s := &Session{
+		Connection: c, door: d, config: d.Config,
+		network: d.Network(client), wide: d.countsWide(client),
+	}
+	d.facts(&s.facts, client, d.room)
 	return s
 }
 
 // Run decides about the client, keeps the ledger and logs. It reports whether the client is to be
 // served: then the caller becomes the MTA, or calls Fail and HangUp if it cannot. A client that
-// is not served has got its reply, and nothing is left to do but to end.
+// is not served has got its reply, and the caller has only to end.
 //
-// It takes the greet delay at most, and moments for the ledger, the log and the reply, each of
-// which has a bound of its own; to talk to a client that is denied takes half a minute at most.
+// Run takes the greet delay at most, and moments for the ledger, the log and the reply, each of
+// which has a bound of its own. To talk to a denied client takes half a minute at most.
 func (s *Session) Run() bool {
 	if s.Arrive() {
-		if g, waited := s.wait(); !s.Verdict.Final() { // else it was barred meanwhile
+		if g, waited := s.wait(); !s.Verdict.Final() { // a block may have ended the wait
 			s.Conclude(g, waited)
 		}
 	}
-	s.settle()
+	s.writeStrike()
 	s.claimTalk()
 	s.Log(0)
 	if s.Served() {
@@ -75,19 +89,10 @@ func (s *Session) Run() bool {
 	return false
 }
 
-// settle writes down the client's offence in a process that holds nobody else, if that has not been
-// possible yet. A second try is the last.
-func (s *Session) settle() {
-	for range 2 {
-		s.door.Settle()
-	}
-	s.door.forgetOwed()
-}
-
-// Gone is Run for a client that has left before we looked ([ErrGone]): it is counted, and what it
-// did has the same consequences, but it gets no reply, and nobody becomes its MTA.
-func (s *Session) Gone() {
-	s.dismissed, s.sought = true, true
+// RunGone is Run for a client that left before we looked ([ErrGone]). It is counted, and what it
+// did has the same consequences, but it gets no reply and no MTA.
+func (s *Session) RunGone() {
+	s.mustEnd, s.searched = true, true
 	if allowed := s.facts.Rule.Access == allowlist.Allow; allowed || s.Arrive() {
 		g, _ := Look(s.FD)
 		if g == decide.Quiet || allowed {
@@ -95,7 +100,7 @@ func (s *Session) Gone() {
 		}
 		s.Conclude(g, 0)
 	}
-	s.settle()
+	s.writeStrike()
 	s.Log(0)
 }
 
@@ -108,60 +113,76 @@ func (s *Session) HangUp() {
 	}
 }
 
-// Block is the block that has begun with this client's offence: its network, how long it lasts and
-// why. For 0 none has. That is for whoever carries blocks out.
+// Block is the block that began with this client's offence: its network, how long it lasts and
+// why. d is 0 if none began.
 func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string) {
-	return s.door.Network(s.Client.Addr()), s.block, decide.Reason(s.early.Kind)
+	return s.network, s.block, decide.Reason(s.early.Kind)
+}
+
+// Networks are the network under which the client is counted, and the wider one with its
+// neighbors: see [config.Config.Wider].
+func (s *Session) Networks() (network, wider netip.Prefix) {
+	wider = s.door.Config.Wider(s.Client.Addr())
+	if wider.Bits() > s.network.Bits() { // count_by has been changed since
+		wider = s.network
+	}
+	return s.network, wider
 }
 
 // Served says whether the client gets the MTA.
 func (s *Session) Served() bool { return s.Verdict.Served() || s.observed() }
 
-// Delay is how long the client has to be quiet, once Arrive has reported that it waits; a known one
-// is only looked at.
+// observed says whether the client is served only because nothing is enforced. One that
+// has hung up has no use for an MTA.
+func (s *Session) observed() bool {
+	v := s.Verdict
+	return s.door.Config.Mode == config.Observe && v != decide.Hangup && v != decide.Failed &&
+		!s.mustEnd && !v.Served()
+}
+
+// Delay is how long the client has to be quiet, once Arrive has reported that it waits. For a known
+// client it is 0: one look must show that it has not spoken.
 func (s *Session) Delay() time.Duration { return s.delay }
 
-// Arrive is the first half of the decision, in which limits are looked at and taken in one step. It
-// reports whether what the client does next decides the rest; else the verdict stands, unless in a
-// room there is a Search.
+// Arrive is the first half of the decision. The ledger compares the client with the limits and
+// counts it in one step. Arrive reports whether what the client does next decides the rest; else
+// the verdict is final, unless in a room there is a Search.
 func (s *Session) Arrive() (waits bool) {
 	waits = s.arrive()
-	if !s.door.Process.Shared && s.makeRoom() {
+	if !s.door.room && s.makeRoom() {
 		waits = s.arrive()
 	}
 	return waits
 }
 
 func (s *Session) arrive() (waits bool) {
-	a := s.door.arrival(s.Client, &s.facts.Limits)
-	if s.barred(a) {
+	a := s.arrival()
+	if s.refuseUnlocked(a) {
 		return false
 	}
-	err := s.door.inLedgerWithin(s.patience(), func(t *ledger.Tx) {
-		s.free(t)
+	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
+		s.freeExited(t)
 		s.facts.Standing = t.Look(a)
 		s.Verdict = s.facts.Decide()
-		if !s.facts.Swamped() && s.seek(t) {
+		if !s.facts.Overloaded() && s.beginSearch(t) {
 			return // it is decided once more
 		}
 		switch s.Verdict {
 		case decide.Undecided, decide.Known:
 			a.Delay = s.facts.Delay()
-			if s.counted, s.stood = t.Enter(a, s.door.Process); s.stood {
-				s.spare(t)
-				return // counted when it is decided
+			if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
+				s.useHangups(t)
+				return // the verdict is counted when it is final
 			}
 			s.Verdict = decide.Busy // as many sessions as the ledger has slots
 		case decide.Allowed:
-			s.counted, s.stood = t.Enter(a, s.door.Process)
-			t.Serve(s.counted)
+			s.token, s.entered = t.Enter(a, s.door.Process)
 		}
-		t.Count(int(s.Verdict))
+		s.finish(t, false)
 	})
 	if err != nil {
-		s.forget()
-		// In a crowd the client is not counted, and may be judged by what the ledger says without
-		// the lock. Whether it is one too many is asked again when it has waited.
+		// In a crowd the client is not counted. What the ledger says without the lock may refuse
+		// it. Whether it is one too many is asked when it has waited.
 		s.facts.Standing = s.door.peek(err, a)
 		s.facts.Hangups = ledger.Hangups{} // which could not be used up
 		if s.Verdict = s.facts.Decide(); s.Verdict.Final() {
@@ -175,16 +196,21 @@ func (s *Session) arrive() (waits bool) {
 	return true
 }
 
-// spare uses the client's hangups up, if it need not wait because of them.
-func (s *Session) spare(t *ledger.Tx) {
-	if s.facts.IsSpared() {
+// arrival is the client as the ledger sees it.
+func (s *Session) arrival() ledger.Arrival {
+	return arrival(s.Client, s.network, s.wide, &s.facts.Limits)
+}
+
+// useHangups uses the client's hangups up if it need not wait because of them.
+func (s *Session) useHangups(t *ledger.Tx) {
+	if s.facts.HasLeftOften() {
 		s.hangups = s.facts.Hangups.N
-		t.ForgetHangups(s.door.Network(s.Client.Addr()))
+		t.ForgetHangups(s.network)
 	}
 }
 
-// Tease sends the first line of the greeting at once, if one is configured.
-func (s *Session) Tease() {
+// SendTeaser sends the first line of the greeting at once, if one is configured.
+func (s *Session) SendTeaser() {
 	if text := s.door.Config.Teaser; text != "" && s.delay > 0 {
 		say(s.FD, "220-"+text)
 	}
@@ -193,68 +219,24 @@ func (s *Session) Tease() {
 // wait is the greet delay. It ends early, with a verdict, when a signal comes and the network is
 // blocked by then.
 func (s *Session) wait() (decide.Greet, time.Duration) {
-	s.Tease()
-	g, waited, err := Wait(s.FD, s.delay, func(waited time.Duration) bool { return s.bar(waited, 0) })
+	s.SendTeaser()
+	g, waited, err := Wait(s.FD, s.delay, func(waited time.Duration) bool {
+		return s.refuseIfBlocked(waited, 0)
+	})
 	if err != nil {
-		s.Unseen(err)
+		s.LogUnseen(err)
 	}
 	return g, waited
 }
 
-// Unseen logs that what the client does could not be seen, so that it is taken for quiet.
-func (s *Session) Unseen(why error) {
+// LogUnseen logs that what the client does cannot be seen. It is then taken for quiet.
+func (s *Session) LogUnseen(why error) {
 	s.door.warn(s.Client.String() + ": " + why.Error() + "; the client is taken for quiet")
-}
-
-// Conclude is the second half of the decision, after what the client did within so long.
-func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
-	s.greet, s.waited = g, waited
-	if g == decide.Spoke {
-		s.early = peekEarly(s.FD)
-		s.ours = s.door.Ours(s.door.Network(s.Client.Addr()))
-	}
-	if s.conclude(false); s.makeRoom() {
-		s.conclude(false)
-	}
-}
-
-// Admit is Conclude for a client that has been quiet to the end and has since waited for its turn,
-// as it may in a room. It reports false, and nothing is decided, while as many sessions as may are
-// served: ask again, or Conclude.
-func (s *Session) Admit(waited, turn time.Duration) bool {
-	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
-	s.conclude(s.door.Config.Mode == config.Enforce)
-	return s.Verdict != decide.Undecided
-}
-
-// Fail gives the verdict up that the client is served, for a fault of our own: it is to be refused.
-func (s *Session) Fail(why error) {
-	s.FailSilently()
-	s.logFailure(why)
-}
-
-// FailSilently is Fail without a line in the log, which has enough of them.
-func (s *Session) FailSilently() {
-	s.Verdict = decide.Failed
-	err := s.door.inLedger(func(t *ledger.Tx) {
-		s.leave(t)
-		t.Count(int(decide.Failed))
-	})
-	if err != nil {
-		s.door.countApart(decide.Failed)
-	}
-}
-
-// leave ends the session in the ledger. A token must not be used twice: it may fit another session
-// by then.
-func (s *Session) leave(t *ledger.Tx) {
-	t.Leave(s.counted)
-	s.counted = ledger.Session{}
 }
 
 // Refuse tells the client why and ends our side of the connection, without waiting for either. It
 // reports whether the client may still be there: see [Drain].
-func (s *Session) Refuse() (there bool) {
+func (s *Session) Refuse() (open bool) {
 	if line := s.reply(); line != "" {
 		sayLast(s.FD, line)
 	}
@@ -264,7 +246,7 @@ func (s *Session) Refuse() (there bool) {
 // reply is the line for the client, "" for none.
 func (s *Session) reply() string {
 	action := s.door.Config.OnPregreet
-	if s.proven {
+	if s.patient {
 		action = config.Tempfail
 	}
 	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == config.Drop {
@@ -275,11 +257,4 @@ func (s *Session) reply() string {
 		line = "550" + line[3:]
 	}
 	return line
-}
-
-// observed says whether the client is served only because nothing is enforced. One that
-// has hung up has no use for it.
-func (s *Session) observed() bool {
-	v := s.Verdict
-	return s.door.Config.Mode == config.Observe && v != decide.Hangup && v != decide.Failed && !s.dismissed && !v.Served()
 }

@@ -20,8 +20,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// Each verdict with its reply, its log line and its count. In the log line WAIT is how long the
-// client has been waited for, and LEFT is what is left of a block: both are checked by themselves.
+// Each verdict with its reply, its log line and its count. In the log line WAIT stands for the time
+// waited, and LEFT for what is left of a block: both are checked separately.
 func TestSession(t *testing.T) {
 	const quick = "greet_delay 100ms stress=100ms\n"
 	const long = "greet_delay 290s stress=290s\n" // which ends when the client speaks or leaves
@@ -34,36 +34,69 @@ func TestSession(t *testing.T) {
 		reply      string // prefix of it
 		log        string // after the two addresses
 	}{
-		{"deny", quick + "deny 127.0.0.0/8", nil, nil, decide.Denied, false, "554 5.7.1 ", "rule=CONF:2 network=127.0.0.0/8 reply=554"},
-		{"allow", quick + "allow 127.0.0.1", nil, nil, decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
-		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak, decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
-		{"block", quick, blockLoopback("127.0.0.1/32"), nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.1/32 left=LEFT reason=test reply=421"},
-		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
-		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, decide.Busy, false, "421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
-		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, decide.Busy, false, "421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
-		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"), known), nil, decide.Known, true, "", "conns=1/50"},
-		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil, decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/2"},
-		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"), serving("127.0.0.3")), nil, decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
-		{"rate", quick + "client_rate 1/1h", waiting("127.0.0.1"), nil, decide.Rate, false, "421 4.7.0 ", "rate=1/1 per=1h reply=421"},
+		{"deny", quick + "deny 127.0.0.0/8", nil, nil, decide.Denied, false, "554 5.7.1 ",
+			"rule=CONF:2 network=127.0.0.0/8 reply=554"},
+		{"allow", quick + "allow 127.0.0.1", nil, nil, decide.Allowed, true, "",
+			"rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
+		{"allow lets an early talker through", quick + "allow 127.0.0.1", nil, speak,
+			decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
+		{"block", quick, blockLoopback("127.0.0.1/32"), nil, decide.Blocked, false, "421 4.7.1 ",
+			"network=127.0.0.1/32 left=LEFT reason=test reply=421"},
+		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, decide.Blocked,
+			false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
+		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, decide.Pass, true, "",
+			"wait=WAIT/0.10s conns=1/50"},
+		{"sessions", quick + "max_sessions 1", serving("127.0.0.9"), nil, decide.Busy, false,
+			"421 4.3.2 ", "serving=1/1 waiting=0/1000 reply=421"},
+		{"waiting", quick + "max_waiting 1", waiting("127.0.0.9"), nil, decide.Busy, false,
+			"421 4.3.2 ", "serving=0/300 waiting=1/1 reply=421"},
+		{"known does not mind who waits", quick + "max_waiting 1", both(waiting("127.0.0.9"),
+			known), nil, decide.Known, true, "", "conns=1/50"},
+		{"conns", quick + "client_conns 2", both(waiting("127.0.0.1"), serving("127.0.0.1")), nil,
+			decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"conns of another", quick + "client_conns 2", both(waiting("127.0.0.2"),
+			serving("127.0.0.3")), nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/2"},
+		{"conns together", quick + "client_conns 2\ncount_by 24 64", both(waiting("127.0.0.2"),
+			serving("127.0.0.3")), nil, decide.Conns, false, "421 4.7.0 ", "conns=2/2 reply=421"},
+		{"rate", quick + "client_rate 1/1h", waiting("127.0.0.1"), nil, decide.Rate, false,
+			"421 4.7.0 ", "rate=1/1 per=1h reply=421"},
 		{"known", quick, known, nil, decide.Known, true, "", "conns=1/50"},
-		{"known and talks early", quick, known, speak, decide.Pregreet, false, "421 4.5.1 ", `wait=WAIT/0s conns=1/50 reply=421 hint="` + decide.Hint(decide.Reason(config.Ehlo)) + `" kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"blocked for talking early", quick + "block strikes=1", earlyTalk, nil, decide.Blocked, false, "421 4.7.1 ", "network=127.0.0.2/32 left=LEFT reason=pregreet:proxy reply=421 hint=\"" + decide.Hint(decide.Reason(config.Proxy)) + "\""},
-		{"known and gone", quick, known, leave, decide.Hangup, false, "", "wait=WAIT/0s conns=1/50"},
-		{"nobody is known", quick + "remember 0", known, nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"has left often", long, hungUp(3, 100*time.Second), nil, decide.Pass, true, "", "conns=1/50 hangups=3"},
-		{"has left often, and leaves", long, hungUp(3, 100*time.Second), leave, decide.Hangup, false, "", "wait=WAIT/0s conns=1/50 hangups=3"},
-		{"has left often, and talks early", long, hungUp(4, 100*time.Second), speak, decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/0s conns=1/50 hangups=4 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"known and talks early", quick, known, speak, decide.Pregreet, false, "421 4.5.1 ",
+			`wait=WAIT/0s conns=1/50 reply=421 hint="` + decide.Hint(decide.Reason(config.Ehlo)) +
+				`" kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"blocked for talking early", quick + "block strikes=1", earlyTalk, nil, decide.Blocked,
+			false, "421 4.7.1 ",
+			"network=127.0.0.2/32 left=LEFT reason=pregreet:proxy reply=421 hint=\"" +
+				decide.Hint(decide.Reason(config.Proxy)) + "\""},
+		{"known and gone", quick, known, leave, decide.Hangup, false, "",
+			"wait=WAIT/0s conns=1/50"},
+		{"nobody is known", quick + "remember 0", known, nil, decide.Pass, true, "",
+			"wait=WAIT/0.10s conns=1/50"},
+		{"has left often", long, hungUp(3, 100*time.Second), nil, decide.Pass, true, "",
+			"conns=1/50 hangups=3"},
+		{"has left often, and leaves", long, hungUp(3, 100*time.Second), leave, decide.Hangup,
+			false, "", "wait=WAIT/0s conns=1/50 hangups=3"},
+		{"has left often, and talks early", long, hungUp(4, 100*time.Second), speak,
+			decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/0s conns=1/50 hangups=4 strikes=1/3 ` +
+				`reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
 		{"hangup", long, nil, leave, decide.Hangup, false, "", "wait=WAIT/4m50s conns=1/50"},
-		{"pregreet", long, nil, speak, decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, tempfail", long + "on_pregreet tempfail", nil, speak, decide.Pregreet, false, "421 4.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"pregreet, drop", long + "on_pregreet drop", nil, speak, decide.Pregreet, false, "", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet", long, nil, speak, decide.Pregreet, false, "554 5.5.1 ", `wait=WAIT/4m50s ` +
+			`conns=1/50 strikes=1/3 reply=554 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"pregreet, tempfail", long + "on_pregreet tempfail", nil, speak, decide.Pregreet, false,
+			"421 4.5.1 ", `wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=421 kind=ehlo bytes=10 ` +
+				`data="EHLO bot\r\n"`},
+		{"pregreet, drop", long + "on_pregreet drop", nil, speak, decide.Pregreet, false, "",
+			`wait=WAIT/4m50s conns=1/50 strikes=1/3 reply=none kind=ehlo bytes=10 data="EHLO ` +
+				`bot\r\n"`},
 		{"pass", quick, nil, nil, decide.Pass, true, "", "wait=WAIT/0.10s conns=1/50"},
-		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0", nil, nil, decide.Pass, true, "", "conns=1/-"},
-		{"observed", long + "mode observe", nil, speak, decide.Pregreet, true, "", `mode=observe wait=WAIT/4m50s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
-		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, decide.Denied, true, "", "mode=observe rule=CONF:3 network=127.0.0.1/32"},
-		{"observed hangup", long + "mode observe", nil, leave, decide.Hangup, false, "", "mode=observe wait=WAIT/4m50s conns=1/50"},
+		{"no delay for its network", quick + "client 127.0.0.0/8 greet_delay=0s client_conns=0",
+			nil, nil, decide.Pass, true, "", "conns=1/-"},
+		{"observed", long + "mode observe", nil, speak, decide.Pregreet, true, "", `mode=observe ` +
+			`wait=WAIT/4m50s conns=1/50 strikes=1/3 kind=ehlo bytes=10 data="EHLO bot\r\n"`},
+		{"observed deny", quick + "mode observe\ndeny 127.0.0.1", nil, nil, decide.Denied, true, "",
+			"mode=observe rule=CONF:3 network=127.0.0.1/32"},
+		{"observed hangup", long + "mode observe", nil, leave, decide.Hangup, false, "",
+			"mode=observe wait=WAIT/4m50s conns=1/50"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,16 +115,21 @@ func TestSession(t *testing.T) {
 			}
 			if !served && s.Verdict != decide.Hangup {
 				unix.Shutdown(s.FD, unix.SHUT_RDWR)
-				if got := readAll(t, client); !strings.HasPrefix(got, tt.reply) || (got == "") != (tt.reply == "") {
-					t.Errorf("client was told %q, want %q…", got, tt.reply)
+				if got := readAll(t, client); !strings.HasPrefix(got, tt.reply) ||
+					(got == "") != (tt.reply == "") {
+					t.Errorf("client has read %q, want %q…", got, tt.reply)
 				}
 			}
-			want := strings.ReplaceAll(tt.log, "CONF", filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
-			want = s.line().String() + " " + strings.NewReplacer("WAIT", shown(s.waited), "LEFT", shown(s.facts.BlockLeft)).Replace(want)
+			want := strings.ReplaceAll(tt.log, "CONF",
+				filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
+			want = strings.ReplaceAll(want, "WAIT", shown(s.waited))
+			want = strings.ReplaceAll(want, "LEFT", shown(s.facts.BlockLeft))
+			want = s.line().String() + " " + want
 			if tt.behave == nil && s.waited < s.delay || s.waited > lab.Patience {
 				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
 			}
-			if left := s.facts.BlockLeft; tt.want == decide.Blocked && (left < time.Hour-lab.Patience || left > time.Hour) {
+			if left := s.facts.BlockLeft; tt.want == decide.Blocked &&
+				(left < time.Hour-lab.Patience || left > time.Hour) {
 				t.Errorf("%v of the block are left; it began just now, for an hour", left)
 			}
 			if got := d.line(t); got != want {
@@ -99,7 +137,8 @@ func TestSession(t *testing.T) {
 			}
 			after := d.totals(t)
 			for _, v := range decide.Verdicts() {
-				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) || n > 1 {
+				if n := after.Verdicts[v] - before.Verdicts[v]; (n != 0) != (v == tt.want) ||
+					n > 1 {
 					t.Errorf("%v was counted %d times", v, n)
 				}
 			}
@@ -117,7 +156,7 @@ func shown(d time.Duration) string {
 	return text
 }
 
-// One that passes is known the next time; one that speaks three times is blocked.
+// A client that speaks early three times is blocked. To leave is no offence.
 func TestCareer(t *testing.T) {
 	d := open(t, "", "greet_delay 50ms stress=50ms")
 	d.from = stranger
@@ -125,8 +164,10 @@ func TestCareer(t *testing.T) {
 		behave func(*net.TCPConn)
 		v      decide.Verdict
 	}{
-		{leave, decide.Hangup}, {leave, decide.Hangup}, {leave, decide.Hangup}, {leave, decide.Hangup},
-		{speak, decide.Pregreet}, {speak, decide.Pregreet}, {leave, decide.Hangup}, {speak, decide.Pregreet}, {nil, decide.Blocked}, {speak, decide.Blocked},
+		{leave, decide.Hangup}, {leave, decide.Hangup}, {leave, decide.Hangup}, {leave,
+			decide.Hangup},
+		{speak, decide.Pregreet}, {speak, decide.Pregreet}, {leave, decide.Hangup}, {speak,
+			decide.Pregreet}, {nil, decide.Blocked}, {speak, decide.Blocked},
 	}
 	for i, w := range want {
 		if s, _, _ := d.meet(t, w.behave); s.Verdict != w.v {
@@ -136,8 +177,8 @@ func TestCareer(t *testing.T) {
 	}
 }
 
-// Of many that come at once exactly as many get in as the limit says. One that cannot have the
-// ledger in time is let in without: on a machine where that happens fewer come, until it does not.
+// Of many that come at once exactly as many get in as the limit says. A client that cannot have the
+// ledger in time is let in without: if that happens, the test starts again with fewer.
 func TestConnsAreExact(t *testing.T) {
 	const limit, tries = 5, 40
 	clients := 60
@@ -156,8 +197,8 @@ func TestConnsAreExact(t *testing.T) {
 	t.Errorf("in %d tries not all got the ledger in time", tries)
 }
 
-// crowd lets clients come at once, and counts those that got in, those that were one too many, and
-// those that were decided about without the ledger.
+// crowd has clients come at once, and counts those that got in, those that were too many, and those
+// that were decided about without the ledger.
 func crowd(t *testing.T, clients int, conf string) (in, out, unasked int64) {
 	dir := t.TempDir()
 	var counts [3]atomic.Int64
@@ -187,7 +228,7 @@ func crowd(t *testing.T, clients int, conf string) (in, out, unasked int64) {
 	return counts[0].Load(), counts[1].Load(), counts[2].Load()
 }
 
-// Without a ledger everyone waits, nobody is counted, and the log says why.
+// Without a ledger all clients wait, none is counted, and the log says why.
 func TestWithoutLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 100ms stress=100ms\nclient_conns 1")
 	if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
@@ -201,12 +242,13 @@ func TestWithoutLedger(t *testing.T) {
 	if s, _, _ := d.meet(t, speak); s.Verdict != decide.Pregreet {
 		t.Errorf("early talker: %v", s.Verdict)
 	}
-	if got := d.line(t); !strings.Contains(got, "truncated") || !strings.Contains(got, withoutLedger) {
+	got := d.line(t)
+	if !strings.Contains(got, "truncated") || !strings.Contains(got, withoutLedger) {
 		t.Errorf("log line %q", got)
 	}
 }
 
-// A client that we cannot serve after all is told to come back, and is not counted any more.
+// A client that we cannot serve after all gets a temporary error, and is not counted any more.
 func TestFail(t *testing.T) {
 	d := open(t, "", "greet_delay 0s stress=0s")
 	s, client, served := d.meet(t, nil)
@@ -218,9 +260,10 @@ func TestFail(t *testing.T) {
 	s.Refuse()
 	unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	if got := readAll(t, client); !strings.HasPrefix(got, "421 4.3.0 mx.example ") {
-		t.Errorf("client was told %q", got)
+		t.Errorf("client has read %q", got)
 	}
-	if got := d.line(t); !strings.HasPrefix(got, "FAILED ") || !strings.HasSuffix(got, ` reply=421 error="exec /nowhere: no such file or directory"`) {
+	const end = ` reply=421 error="exec /nowhere: no such file or directory"`
+	if got := d.line(t); !strings.HasPrefix(got, "FAILED ") || !strings.HasSuffix(got, end) {
 		t.Errorf("log line %q", got)
 	}
 	if tot := d.totals(t); tot.Serving+tot.Waiting != 0 || tot.Verdicts[decide.Failed] != 1 {

@@ -12,8 +12,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Of a thousand that come at once from six networks so few are served that a known client, and one
-// that nobody has seen yet, get in among them and after them.
+// Of a thousand clients that come at once from six networks, few are served. A known client and a
+// new one get in among them and after them.
 func TestExactSixNetworks(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		d := open(t, "", "greet_delay 10ms stress=10ms")
@@ -22,7 +22,8 @@ func TestExactSixNetworks(t *testing.T) {
 		known(d)
 		clients := append(clientsOf(6, 166, v6), friend, stranger)
 		all := d.crowdAt(t, append(clients, friend, stranger))
-		for i, want := range []decide.Verdict{decide.Known, decide.Pass, decide.Known, decide.Pass} {
+		for i, want := range []decide.Verdict{decide.Known, decide.Pass, decide.Known,
+			decide.Pass} {
 			if s := all[996+i]; s.Verdict != want {
 				t.Errorf("among six networks %v was %v; want %v", s.Client, s.Verdict, want)
 			}
@@ -40,7 +41,7 @@ func TestExactSixNetworks(t *testing.T) {
 	}
 }
 
-// What was shrunk grows again with the places, and does not count the dead.
+// A share grows again when there are more places, and the dead do not count.
 func TestShareGrowsAgain(t *testing.T) {
 	d := open(t, "", "greet_delay 10ms stress=10ms\nmax_sessions 10\nreserve 0%")
 	client := netip.MustParseAddr("192.0.2.1")
@@ -50,7 +51,8 @@ func TestShareGrowsAgain(t *testing.T) {
 	for range 3 {
 		all = append(all, one())
 	}
-	if s := one(); s.Verdict != decide.Conns || tally(all)[decide.Pass]+tally(all)[decide.Known] != 3 {
+	if s := one(); s.Verdict != decide.Conns ||
+		tally(all)[decide.Pass]+tally(all)[decide.Known] != 3 {
 		t.Fatalf("with three of ten: %v, %v", tally(all), s.Verdict)
 	}
 	all[0].End()
@@ -62,7 +64,7 @@ func TestShareGrowsAgain(t *testing.T) {
 	}
 	dead := ledger.Process{PID: 1<<22 - 2, Start: 7}
 	err := d.inLedger(func(tx *ledger.Tx) { // its process is one that does not live
-		all[1].counted, _ = tx.Hand(all[1].counted, dead)
+		all[1].token, _ = tx.Transfer(all[1].token, dead)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +72,7 @@ func TestShareGrowsAgain(t *testing.T) {
 	if s := one(); !s.Served() {
 		t.Errorf("when one has died: %v", s.Verdict)
 	}
-	err = d.inLedger(func(tx *ledger.Tx) { tx.Keep(d.Process, nobody) })
+	err = d.inLedger(func(tx *ledger.Tx) { tx.FreeExcept(d.Process, nobody) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,15 +124,16 @@ func TestWantsPlace(t *testing.T) {
 		{ledger.Standing{Serving: 300, Wide: ledger.Wide{Served: 3}}, false},
 		{ledger.Standing{Serving: 300, Wide: ledger.Wide{Conns: 50}}, false},
 	} {
-		f := decide.Facts{Standing: tt.Standing, Limits: decide.Limits{MaxSessions: 300, MaxWaiting: 1000,
-			Reserve: 20, ClientConns: 50, Remember: time.Hour}}
+		f := decide.Facts{Standing: tt.Standing, Limits: decide.Limits{MaxSessions: 300,
+			MaxWaiting: 1000,
+			Reserve:    20, ClientConns: 50, Remember: time.Hour}}
 		if got := f.WantsPlace(); got != tt.want {
 			t.Errorf("%+v: %v", tt.Standing, got)
 		}
 	}
 }
 
-// A known client that is refused has waited for nothing, and is not known for longer by that.
+// A known client that is refused did not wait, so it is not known for longer.
 func TestRefusedKnownIsForgotten(t *testing.T) {
 	d := open(t, "", "max_sessions 10")
 	s := d.NewSession(Connection{FD: -1, Client: netip.MustParseAddrPort("192.0.2.1:25")})
@@ -154,7 +157,7 @@ func TestRefusedKnownIsForgotten(t *testing.T) {
 }
 
 // The last quarter of the reserve is for known clients that have come back in several hours, or
-// have delivered mail. That they come is seen at the door.
+// have delivered mail. The door notes when they come.
 func TestLastPlaces(t *testing.T) {
 	d := open(t, "", "max_sessions 100\nreserve 21%")
 	friend, client := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.1")
@@ -175,14 +178,15 @@ func TestLastPlaces(t *testing.T) {
 	for n, step := range []struct {
 		client netip.Addr
 		want   decide.Verdict
-	}{{friend, decide.Known}, {client, decide.Known}, {client, decide.Busy}, {friend, decide.Known}} {
+	}{{friend, decide.Known}, {client, decide.Known}, {client, decide.Busy}, {friend,
+		decide.Known}} {
 		if s := d.crowdAt(t, []netip.Addr{step.client})[0]; s.Verdict != step.want {
 			t.Errorf("with %d taken %v is %v; want %v", 93+n, step.client, s.Verdict, step.want)
 		}
 	}
 }
 
-// The line says of what there was too much, and where nothing is enforced it says the same.
+// The line says which limit was reached, also where nothing is enforced.
 func TestShareInTheLog(t *testing.T) {
 	const narrow, wide = "192.0.2.1", "2001:db8:1:9::1"
 	for _, tt := range []struct {
@@ -231,8 +235,8 @@ func TestShareInTheLog(t *testing.T) {
 	}
 }
 
-// A room does not decide about a client that has passed and whose network has its share: it waits
-// for its turn, which comes when a place does, or it is told why not.
+// A room does not refuse a client that has passed and whose network has its share. The client waits
+// for its turn until there is a place. If its time is over first, the refusal says why.
 func TestShareInARoom(t *testing.T) {
 	for _, tt := range []struct {
 		conf string
@@ -246,7 +250,7 @@ func TestShareInARoom(t *testing.T) {
 		{"max_sessions 8\nreserve 0%", 3, decide.Busy, " serving=8/8 "},
 	} {
 		d := open(t, "", "greet_delay 10ms\n"+tt.conf)
-		d.Process.Shared = true
+		d.Process.Shared, d.room = true, true
 		s := d.NewSession(Connection{FD: -1, Client: netip.MustParseAddrPort("192.0.2.1:25")})
 		if !s.Arrive() {
 			t.Fatalf("%v", s.Verdict)

@@ -10,48 +10,46 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Refused clients that are heard
+// What refused clients may still say
 //
-// A 554 in place of the greeting is temporary for many senders, which then try for days. With
-// on_denied talk the client is greeted instead, and each recipient refused: the mail bounces at
-// once. And a monitor that reads the refusal and says QUIT should find us there.
+// Many senders take a 554 in place of the greeting for a temporary error, and try for days. With
+// on_denied talk the client is greeted instead, and each recipient is refused: the mail bounces at
+// once. And a monitor that reads the refusal and says QUIT should get an answer.
 
 const (
 	talkTime = 30 * time.Second // for a client that is talked to
-	quitTime = 2 * time.Second  // for another to say QUIT
+	quitTime = 2 * time.Second  // for any other client to say QUIT
 )
 
-// Talk has the client talked to, if it is denied and the configuration says so. A room calls it
-// before Log, while there are not too many of them.
-func (s *Session) Talk() { s.talks = s.wantsTalk() }
+// AllowTalk has us talk to the client if it is denied and the configuration says so. A room calls
+// it before Log, while there are not too many of them.
+func (s *Session) AllowTalk() { s.talks = s.mayTalk() }
 
-// Talks says whether the client is talked to.
+// Talks says whether we talk to the client.
 func (s *Session) Talks() bool { return s.talks }
 
-func (s *Session) wantsTalk() bool {
+func (s *Session) mayTalk() bool {
 	return s.Verdict == decide.Denied && s.door.Config.OnDenied == config.Talk && !s.Served()
 }
 
-// claimTalk is Talk in a process that holds nobody else: the ledger says whether there are not too
-// many. In a crowd at the ledger the client is not worth a long wait.
+// claimTalk is AllowTalk in a process that holds one client: the ledger says whether there are too
+// many. While others use the ledger, the client is not worth a long wait.
 func (s *Session) claimTalk() {
-	if !s.wantsTalk() {
+	if !s.mayTalk() {
 		return
 	}
-	limits := s.facts.Limits
-	limits.ClientRate.N = 0
-	a := s.door.arrival(s.Client, &limits)
-	a.Limits.Scarce = decide.TalkPercent // so that the dead do not count from there on
-	_ = s.door.inLedgerWithin(ledger.Patience, func(t *ledger.Tx) {
-		if f := (decide.Facts{Standing: t.Look(a), Limits: limits}); f.MayTalk() {
-			s.counted, s.talks = t.Enter(a, s.door.Process)
+	a := s.arrival()
+	a.Limits.Scarce = decide.TalkPercent // from there on the sessions of the dead must not count
+	_ = s.updateWithin(ledger.Patience, func(t *ledger.Tx) {
+		if s.facts.Standing = t.Look(a); s.facts.MayTalk() {
+			s.token, s.talks = t.AddSession(a, s.door.Process)
 		}
 	})
 }
 
-// HeardFor is how long a room listens to a client after it has refused it, if it can afford that; 0
-// for one that has attacked, or has left.
-func (s *Session) HeardFor() time.Duration {
+// ListenTime is how long a room listens to a client that it has refused, if it can afford to; 0 for
+// one that has attacked, or has left.
+func (s *Session) ListenTime() time.Duration {
 	switch {
 	case s.talks:
 		return talkTime
@@ -61,15 +59,15 @@ func (s *Session) HeardFor() time.Duration {
 	return quitTime
 }
 
-// Greet is Refuse for a client that is heard: it says the first line. Then call Hear whenever the
-// client may have said something, and Part at the end.
+// Greet is Refuse for a client that we then listen to: it says the first line. Call Hear whenever
+// the client may have said something, and EndTalk at the end.
 func (s *Session) Greet() {
 	s.dialogue = &Dialogue{talks: s.talks, host: HostName(s.door.Config), refusal: s.reply()}
 	say(s.FD, s.dialogue.Greeting())
 }
 
-// Hear reads what the client has said and answers, without waiting. It reports whether that was
-// all.
+// Hear reads what the client has said and answers, without waiting. It reports whether the dialogue
+// is over.
 func (s *Session) Hear() (over bool) {
 	var b [1024]byte
 	n, _, err := unix.Recvfrom(s.FD, b[:], unix.MSG_DONTWAIT)
@@ -81,28 +79,28 @@ func (s *Session) Hear() (over bool) {
 		return true
 	}
 	answer, over := s.dialogue.Hear(b[:n])
-	if !tell(s.FD, answer, over) { // what it reads may end in the midst of a line
+	if !sendLines(s.FD, answer, over) { // what the client reads may end within a line
 		s.dialogue.over = true
 	}
 	return s.dialogue.over
 }
 
-// Part ends our side of a dialogue. It reports whether the client may still be there, as Refuse.
-func (s *Session) Part() (there bool) {
-	tell(s.FD, []byte(s.dialogue.Goodbye()), true)
+// EndTalk ends our side of a dialogue. As Refuse it reports whether the client may still be there.
+func (s *Session) EndTalk() (open bool) {
+	sendLines(s.FD, []byte(s.dialogue.Goodbye()), true)
 	return endOurs(s.FD)
 }
 
-// talk is the dialogue in a process that holds nobody else.
+// talk is the dialogue in a process that holds one client.
 func (s *Session) talk() {
 	s.Greet()
 	fds := []unix.PollFd{{Fd: int32(s.FD), Events: unix.POLLIN | unix.POLLRDHUP}}
 	deadline := time.Now().Add(talkTime)
 	for over := false; !over; {
 		left := time.Until(deadline)
-		n, err := unix.Poll(fds, int(max(0, left+time.Millisecond-1)/time.Millisecond))
+		n, err := unix.Poll(fds, pollTime(max(0, left)))
 		switch {
-		case err == unix.EINTR: // a block has begun, perhaps
+		case err == unix.EINTR: // a block may have begun
 			over = s.blocked()
 		case n > 0:
 			over = s.Hear()
@@ -111,17 +109,14 @@ func (s *Session) talk() {
 		}
 		over = over || left <= 0
 	}
-	if s.Part() {
+	if s.EndTalk() {
 		linger(s.FD)
 	}
-	_ = s.door.inLedger(s.leave)
+	_ = s.update(s.leave)
 }
 
 // blocked says whether a block runs on the client's network by now, as far as that can be seen.
 func (s *Session) blocked() bool {
-	if s.door.Ledger == nil {
-		return false
-	}
-	is, _ := s.door.Ledger.Peek(ledger.Now(), s.door.arrival(s.Client, &s.facts.Limits))
-	return is.Blocked
+	standing, _ := s.door.Ledger.Peek(ledger.Now(), s.arrival())
+	return standing.Blocked
 }

@@ -61,7 +61,7 @@ func (r *running) hears(want string) {
 	}
 }
 
-// over waits until the session is.
+// over waits until the session is over.
 func (r *running) over() {
 	r.t.Helper()
 	if rest, err := r.reads.ReadString('\n'); rest != "" || err == nil {
@@ -74,8 +74,8 @@ func (r *running) over() {
 	}
 }
 
-// A denied client is talked to in a process of its own: meanwhile it counts as one that waits, and
-// then no more. Its line in the log does not wait for the end.
+// While a process talks to a denied client, the client counts as one that waits. Its line in the
+// log does not wait for the end.
 func TestTalk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -86,8 +86,10 @@ func TestTalk(t *testing.T) {
 		!strings.HasSuffix(got, " network=127.0.0.0/8 reply=550") {
 		t.Errorf("log: %q", got)
 	}
-	if tot := other.totals(t); tot.Waiting != 1 || tot.Serving != 0 || tot.Verdicts[decide.Denied] != 1 {
-		t.Errorf("%d wait, %d are served, %d denied", tot.Waiting, tot.Serving, tot.Verdicts[decide.Denied])
+	if tot := other.totals(t); tot.Waiting != 1 || tot.Serving != 0 ||
+		tot.Verdicts[decide.Denied] != 1 {
+		t.Errorf("%d wait, %d are served, %d denied", tot.Waiting, tot.Serving,
+			tot.Verdicts[decide.Denied])
 	}
 	fmt.Fprint(r.client, "EHLO client.example\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
 	r.hears("250 ")
@@ -101,7 +103,7 @@ func TestTalk(t *testing.T) {
 	}
 }
 
-// However the client ends it, nothing is left.
+// However the dialogue ends, the ledger counts nothing any more.
 func TestTalkEnds(t *testing.T) {
 	for name, does := range map[string]func(*running){
 		"client closes": func(r *running) { r.client.Close() },
@@ -148,8 +150,8 @@ func TestTalkEnds(t *testing.T) {
 	}
 }
 
-// Where too many wait or are talked to, or of its network as many as may, or without a ledger, a
-// client gets 554 and no more. Those whose process has died do not count.
+// If too many wait or are talked to, or too many of its network, or without a ledger, a client gets
+// only 554. The dead do not count.
 func TestTalkGivesWay(t *testing.T) {
 	dead := func(d *doorway) {
 		child := exec.Command("sleep", "600")
@@ -178,7 +180,7 @@ func TestTalkGivesWay(t *testing.T) {
 		{"a fifth is dead", "max_waiting 5", dead, "220 "},
 		{"others are served", "max_waiting 5", serving("127.0.0.9"), "220 "},
 		{"its network has its share", "client_conns 1", waiting("127.0.0.1"), "554 "},
-		{"there is no ledger", "", func(d *doorway) { d.Ledger = nil }, "554 "},
+		{"there is no ledger", "", func(d *doorway) { _ = d.Ledger.Close() }, "554 "},
 		{"nothing is said of it", "on_denied close", nil, "554 "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// impostors are programs that have the name of sendmail, and that sendwrap cannot stand in front of
-// with -bs. Each is known by a text of its own; names and links say nothing that holds everywhere.
+// impostors are programs called sendmail that cannot serve clients with -bs. Each is recognized by
+// a text that only it contains; names and links differ between systems.
 var impostors = []struct{ text, whose, fault string }{
 	{"the Postfix sendmail command", "Postfix's", "ends with an error as root; " +
 		"write mta /usr/bin/setpriv --reuid=postfix --regid=postfix --clear-groups " +
@@ -28,16 +28,16 @@ var impostors = []struct{ text, whose, fault string }{
 const (
 	relays  = "relays mail of every client to anywhere; "
 	mute    = "does not speak SMTP on standard input; "
-	receive = "it is there to send mail: install an MTA that receives it"
+	receive = "it only sends mail: install an MTA that receives it"
 )
 
-// largestImpostor is more than the size of any of them in bytes. sendmail itself and Exim are
-// larger, so that a look at their size is enough.
+// largestImpostor is more than the size in bytes of any of them. sendmail itself and Exim are
+// larger, so that their size is enough to tell.
 const largestImpostor = 512 << 10
 
 // Unfit says why the MTA must not be started for clients, and what to write instead: it is a
-// sendmail that relays for everybody, or cannot do what -bs asks for. The program is not run. nil
-// stands also for one that cannot be read or is not known.
+// sendmail that relays mail of every client, or that does not know -bs. The program is not run. nil
+// does not say that it is fit: it may be unreadable or unknown.
 func Unfit(mta []string) error {
 	if !slices.Contains(mta, "-bs") {
 		return nil
@@ -46,17 +46,17 @@ func Unfit(mta []string) error {
 	if !ok || bytes.HasPrefix(program, []byte("#!")) {
 		return nil
 	}
-	for _, is := range impostors {
-		if bytes.Contains(program, []byte(is.text)) {
+	for _, known := range impostors {
+		if bytes.Contains(program, []byte(known.text)) {
 			return fmt.Errorf("%s is %s, and %s; see \"Which MTA it is\" in OPERATIONS.md",
-				mta[0], is.whose, is.fault)
+				mta[0], known.whose, known.fault)
 		}
 	}
 	return nil
 }
 
-// readProgram is all of a file that may be an impostor. It is not for os.File, which would bring
-// Go's poller, and two descriptors, for O_NONBLOCK: the file may have become a FIFO.
+// readProgram is all of a file that may be an impostor. O_NONBLOCK is for a file that has become a
+// FIFO. With it os.File would bring in Go's poller, and two descriptors.
 func readProgram(path string) (program []byte, ok bool) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -79,10 +79,10 @@ func readProgram(path string) (program []byte, ok bool) {
 	return program, true
 }
 
-// WarnUnfit looks whether the MTA is [Unfit], and logs it, once a minute for all processes: the
-// look is not for each client.
+// WarnUnfit logs that the MTA is [Unfit]. Once a minute one of all processes looks, since that
+// costs too much for each client.
 func (d *Door) WarnUnfit() {
-	if d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
+	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
 		return
 	}
 	if err := Unfit(d.Config.MTA); err != nil {

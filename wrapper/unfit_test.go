@@ -9,25 +9,29 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The real programs that go by the name of sendmail are known by what is in them, wherever they
-// are; those that can serve a client are let be.
+// The real programs called sendmail are recognized by their content, wherever they are. Those that
+// can serve a client are not reported.
 func TestUnfit(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "sendmail")
 	for _, tt := range []struct{ program, want string }{
 		{lab.Unpacked("postfix/usr/sbin/sendmail"), "Postfix's, and ends with an error as root; " +
 			"write mta /usr/bin/setpriv --reuid=postfix --regid=postfix --clear-groups " +
 			"/usr/lib/postfix/sbin/smtpd -S"},
-		{lab.Unpacked("courier-mta/usr/sbin/sendmail"), "Courier's, and relays mail of every client " +
-			"to anywhere; write mta with a script that runs courieresmtpd"},
+		{lab.Unpacked("courier-mta/usr/sbin/sendmail"),
+			"Courier's, and relays mail of every client " +
+				"to anywhere; write mta with a script that runs courieresmtpd"},
 		{lab.Unpacked("nullmailer/usr/sbin/sendmail"), "nullmailer's, and relays mail of every " +
-			"client to anywhere; it is there to send mail: install an MTA that receives it"},
+			"client to anywhere; it only sends mail: install an MTA that receives it"},
 		{lab.Unpacked("opensmtpd/usr/sbin/smtpctl"), "OpenSMTPD's, and does not speak SMTP on " +
 			"standard input; let OpenSMTPD listen itself"},
 		{lab.Unpacked("dma/usr/sbin/dma"), "dma's, and does not speak SMTP on standard input; " +
-			"it is there to send mail: install an MTA that receives it"},
-		{lab.Unpacked("msmtp/usr/bin/msmtp"), "msmtp's, and does not speak SMTP on standard input; "},
-		{lab.Unpacked("esmtp/usr/bin/esmtp"), "esmtp's, and does not speak SMTP on standard input; "},
-		{lab.Unpacked("ssmtp/usr/sbin/ssmtp"), "sSMTP's, and does not speak SMTP on standard input; "},
+			"it only sends mail: install an MTA that receives it"},
+		{lab.Unpacked("msmtp/usr/bin/msmtp"),
+			"msmtp's, and does not speak SMTP on standard input; "},
+		{lab.Unpacked("esmtp/usr/bin/esmtp"),
+			"esmtp's, and does not speak SMTP on standard input; "},
+		{lab.Unpacked("ssmtp/usr/sbin/ssmtp"),
+			"sSMTP's, and does not speak SMTP on standard input; "},
 		{lab.Sendmail, ""},
 		{lab.Unpacked("exim4-daemon-light/usr/sbin/exim4"), ""},
 		{lab.Unpacked("mailfront/usr/sbin/mailfront"), ""},
@@ -54,8 +58,7 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
-// What is no program of theirs is not taken for one, whatever it says, and nothing is read that is
-// not a file, or could be long.
+// Other files are not taken for one of them. What is no file, or could be long, is not read.
 func TestUnfitLetsBe(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {

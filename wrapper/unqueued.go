@@ -9,32 +9,29 @@ import (
 
 // Clients that need not queue for the ledger.
 
-// barred refuses a client that the configuration denies or that is blocked already, without the
-// ledger's lock: an attacker that comes with hundreds at a time is the cheapest to refuse, and no
-// rival of those that queue. It reports false, and nothing is decided, if the client is neither, or
-// if that cannot be seen just now.
-func (s *Session) barred(a ledger.Arrival) bool {
+// refuseUnlocked refuses a client that the configuration denies or that is blocked already, without
+// the ledger's lock. So an attacker that comes with hundreds of connections at a time is the
+// cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
+// and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
+func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
 	switch s.facts.Rule.Access {
 	case allowlist.Allow:
 		return false
 	case allowlist.Unsaid:
-		if s.door.Ledger == nil {
+		standing, _ := s.door.Ledger.Peek(ledger.Now(), a)
+		if !standing.Blocked {
 			return false
 		}
-		is, _ := s.door.Ledger.Peek(ledger.Now(), a)
-		if !is.Blocked {
-			return false
-		}
-		s.facts.Standing = is
+		s.facts.Standing = standing
 	}
 	s.Verdict = s.facts.Decide()
 	s.door.countApart(s.Verdict)
 	return true
 }
 
-// patience is how long the client waits for its turn at the ledger while others get theirs; 0 = as
-// long as anybody. One that is allowed has nothing to fear from what the ledger says: in a crowd it
-// is served uncounted rather than late.
+// patience is how long the client queues for the ledger while others get the lock; 0 = as long as
+// any other. For an allowed client it is short. Nothing that the ledger says can refuse it: in a
+// crowd it is served uncounted rather than late.
 func (s *Session) patience() time.Duration {
 	if s.facts.Rule.Access == allowlist.Allow {
 		return ledger.Patience
@@ -42,19 +39,7 @@ func (s *Session) patience() time.Duration {
 	return 0
 }
 
-// inLedgerWithin is inLedger for one that waits no longer than so long while others get their
-// turns; 0 = as long as anybody.
+// inLedgerWithin is [ledger.Handle.RunWithin].
 func (d *Door) inLedgerWithin(patience time.Duration, work func(*ledger.Tx)) error {
-	l := d.Ledger
-	if l == nil || patience <= 0 {
-		return d.inLedger(work)
-	}
-	usual, rest := l.CrowdPatience, d.pause.until
-	l.CrowdPatience = patience
-	err := d.inLedger(work)
-	l.CrowdPatience = usual
-	if err == ledger.ErrCrowded { // others need not leave the ledger alone for that
-		d.pause.until = rest
-	}
-	return err
+	return d.Ledger.RunWithin(patience, work)
 }

@@ -10,9 +10,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// A client that is denied, or blocked already, is refused though the lock of the ledger is not to
-// be had: its line says all that it says otherwise, and it is counted. One whose block has been
-// lifted is not refused.
+// A client that is denied, or blocked already, is refused while another process holds the lock of
+// the ledger. Its line is complete, and it is counted. After an unblock it is not refused.
 func TestUnqueued(t *testing.T) {
 	own := regexp.MustCompile(` (client|server|left)=\S+`)
 	for _, tt := range []struct {
@@ -44,7 +43,8 @@ func TestUnqueued(t *testing.T) {
 				t.Errorf("while the lock is not to be had: %v, served %v", s.Verdict, served)
 			}
 			release()
-			if line := own.ReplaceAllString(d.line(t), " $1="); line != usual || !strings.Contains(line, tt.line) {
+			if line := own.ReplaceAllString(d.line(t), " $1="); line != usual ||
+				!strings.Contains(line, tt.line) {
 				t.Errorf("log:\n%s\nwant\n%s\nwith %s", line, usual, tt.line)
 			}
 			if n := d.totals(t); n.Verdicts[tt.want] != 2 || n.Waiting+n.Serving != 0 {
@@ -53,7 +53,8 @@ func TestUnqueued(t *testing.T) {
 			if tt.want == decide.Denied {
 				return
 			}
-			if _, err := d.Ledger.Unblock(ledger.Now(), netip.MustParsePrefix("127.0.0.0/8")); err != nil {
+			_, err := d.Ledger.Unblock(ledger.Now(), netip.MustParsePrefix("127.0.0.0/8"))
+			if err != nil {
 				t.Fatal(err)
 			}
 			if s, _, served := d.meet(t, nil); s.Verdict != decide.Pass || !served {

@@ -7,10 +7,10 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What becomes of what could not be written or asked, because others had the ledger.
+// What happens with all that cannot be written or asked, because others have the ledger.
 
 // peek is what the ledger says of the client without its lock; nothing after any error but
-// ErrCrowded. How many sessions there are it does not say: those of the dead would count.
+// ErrCrowded. It leaves out the numbers of sessions, since those of the dead would count.
 func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 	if err == ledger.ErrCrowded {
 		s, _ = d.Ledger.Peek(ledger.Now(), a)
@@ -21,38 +21,35 @@ func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 
 // countApart counts a verdict that could not be counted together with all else.
 func (d *Door) countApart(v decide.Verdict) {
-	if d.Ledger != nil {
-		d.Ledger.CountApart(int(v))
-	}
+	d.Ledger.CountUnlocked(int(v))
 }
 
-// countOpen counts a client that is served and has met no limits, because of this error.
+// countOpen counts a client that is served and was not held against any limit, because of this
+// error.
 func (d *Door) countOpen(err error) {
-	if d.Ledger != nil {
-		d.Ledger.CountOpen(err)
+	d.Ledger.CountFailOpen(err)
+}
+
+// maxUnwritten bounds the offences that are kept until they can be written.
+const maxUnwritten = 10_000
+
+// writeLater keeps the offence of a client until WriteStrikes can write it.
+func (d *Door) writeLater(s *Session) {
+	d.unwritten = append(d.unwritten, s)
+	if len(d.unwritten) > maxUnwritten {
+		d.dropUnwritten()
 	}
 }
 
-// mostOwed bounds the offences that are kept until they can be written.
-const mostOwed = 10_000
+// HasUnwritten says whether there are offences that are not written yet.
+func (d *Door) HasUnwritten() bool { return len(d.unwritten) > 0 }
 
-// owe keeps the offence of a client until Settle can write it.
-func (d *Door) owe(s *Session) {
-	d.owed = append(d.owed, s)
-	if len(d.owed) > mostOwed {
-		d.forgetOwed()
-	}
-}
-
-// Owes says whether there are offences that are not written yet.
-func (d *Door) Owes() bool { return len(d.owed) > 0 }
-
-// Settle writes down the offences that could not be written when they happened, some at a time: a
+// WriteStrikes writes the offences that could not be written when they happened, some at a time: a
 // room calls it again. It returns the sessions with which a block has begun.
-func (d *Door) Settle() (blocked []*Session) {
-	const turns, atOnce = 8, 8 // an offence takes up to 600 bytes of the undo log
-	for range turns {
-		some := d.owed[:min(atOnce, len(d.owed))]
+func (d *Door) WriteStrikes() (blocked []*Session) {
+	const locks, atOnce = 8, 8 // an offence takes up to 600 bytes of the undo log
+	for range locks {
+		some := d.unwritten[:min(atOnce, len(d.unwritten))]
 		if len(some) == 0 {
 			break
 		}
@@ -62,14 +59,14 @@ func (d *Door) Settle() (blocked []*Session) {
 			}
 		})
 		if err == ledger.ErrLost { // what the network did before is lost as well
-			d.forgetOwed()
+			d.dropUnwritten()
 			break
 		}
 		if err != nil {
-			d.sayOwed(err)
+			d.logUnwritten(err)
 			break
 		}
-		d.owed = d.owed[len(some):]
+		d.unwritten = d.unwritten[len(some):]
 		for _, s := range some {
 			if s.block > 0 {
 				blocked = append(blocked, s)
@@ -79,23 +76,34 @@ func (d *Door) Settle() (blocked []*Session) {
 	return blocked
 }
 
-// sayOwed tells the log that offences are not written yet.
-func (d *Door) sayOwed(err error) {
-	if !d.Process.Shared {
+// writeStrike is WriteStrikes in a process that holds one client. The second try is the last.
+func (s *Session) writeStrike() {
+	for range 2 {
+		s.door.WriteStrikes()
+	}
+	s.door.dropUnwritten()
+}
+
+// logUnwritten logs that offences are not written yet.
+func (d *Door) logUnwritten(err error) {
+	if !d.room {
 		return // there is one, and it is written or lost in a moment
 	}
-	if now := ledger.Now().Boot; d.owedTold == 0 || now-d.owedTold >= heldEvery {
-		d.owedTold = now
-		d.warn(fmt.Sprintf("%s: %v; not written yet: %s", d.Config.Ledger.Path, err, strikes(len(d.owed))))
+	now := ledger.Now().Boot
+	if d.unwrittenLogged == 0 || now-d.unwrittenLogged >= heldEvery {
+		d.unwrittenLogged = now
+		d.warn(fmt.Sprintf("%s: %v; not written yet: %s",
+			d.Config.Ledger.Path, err, strikes(len(d.unwritten))))
 	}
 }
 
-// forgetOwed gives up the offences that are not written, and says so.
-func (d *Door) forgetOwed() {
-	if n := len(d.owed); n > 0 {
-		d.warn(fmt.Sprintf("%s: lost, as it could not be written to: %s", d.Config.Ledger.Path, strikes(n)))
+// dropUnwritten gives up the offences that are not written, and logs it.
+func (d *Door) dropUnwritten() {
+	if n := len(d.unwritten); n > 0 {
+		d.warn(fmt.Sprintf("%s: could not be written to; lost: %s",
+			d.Config.Ledger.Path, strikes(n)))
 	}
-	d.owed = nil
+	d.unwritten = nil
 }
 
 // strikes is a number of them in words.

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitsForClient says whether a thread of the process waits for something to come from fd 0, and
-// for nothing else. The kernel tells in which system call each thread sleeps (proc_pid_syscall(5)):
-// so an MTA that waits for a filter, a child or a lock is told from one that waits for its client,
-// which no traffic shows.
+// waitsForClient says whether a thread of the process waits for input on fd 0, and for nothing
+// else. The kernel says in which system call each thread sleeps (proc_pid_syscall(5)). So an MTA
+// that waits for its client differs from one that waits for a filter, a child or a lock; traffic
+// does not show that.
 func waitsForClient(pid int) bool {
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
 	threads, err := os.ReadDir(tasks)
@@ -28,8 +28,8 @@ func waitsForClient(pid int) bool {
 	return false
 }
 
-// readsClient says whether the system call waits for fd 0 alone, given as /proc has it: its number,
-// then six arguments and two more numbers, or one word if the thread runs.
+// readsClient says whether the system call waits for fd 0 alone. text is what /proc has: its
+// number, then six arguments and two more numbers, or one word if the thread runs.
 func readsClient(pid int, text []byte) bool {
 	f := bytes.Fields(text)
 	if len(f) < 7 {
@@ -38,8 +38,8 @@ func readsClient(pid int, text []byte) bool {
 	number, err := strconv.Atoi(string(f[0]))
 	var args [6]uint64
 	for i := range args {
-		n, wrong := strconv.ParseUint(string(f[1+i]), 0, 64)
-		if wrong != nil {
+		n, err := strconv.ParseUint(string(f[1+i]), 0, 64)
+		if err != nil {
 			return false
 		}
 		args[i] = n
@@ -57,8 +57,7 @@ func readsClient(pid int, text []byte) bool {
 	return false
 }
 
-// pollsFirst says whether the struct pollfd there, in the memory of the process, asks whether there
-// is something to read from fd 0.
+// pollsFirst says whether the struct pollfd at this address in the process asks for input on fd 0.
 func pollsFirst(pid int, at uintptr) bool {
 	var b [8]byte // of them fd is four, events two
 	ours := unix.Iovec{Base: &b[0]}

@@ -2,5 +2,5 @@ package wrapper
 
 import "golang.org/x/sys/unix"
 
-// What poll(3) and select(2) also are here.
+// The C library calls these, besides ppoll(2) and pselect6(2).
 const sysPoll, sysSelect = unix.SYS_POLL, unix.SYS_SELECT

@@ -81,7 +81,7 @@ func (p *place) room() {
 		p.Fatal(err)
 	}
 	defer l.Close()
-	l.Sign(ledger.Self())
+	l.RegisterRoom(ledger.Self())
 }
 
 // enter makes clients come that are to wait so long, in the name of this process as a room or as one that has one client.

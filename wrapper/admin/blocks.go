@@ -39,11 +39,11 @@ func blocks(c *call) error {
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
-	if door.Ledger == nil && *asNFT { // to know of no block is not to know that there is none
+	if !door.Ledger.IsOpen() && *asNFT { // to know of no block is not to know that there is none
 		return fmt.Errorf("%s: there is no ledger; the firewall stays as it is", cfg.Ledger.Path)
 	}
 	listedAt := time.Now()
-	all, err := inOrder(door.Ledger)
+	all, err := inOrder(door.Ledger.Ledger)
 	if err != nil {
 		return err
 	}

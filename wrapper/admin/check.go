@@ -13,6 +13,7 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
 )
 
 // check says whether the configuration is right and, for each address, which test of
@@ -50,7 +51,7 @@ func check(c *call) error {
 	for _, note := range distrusted(cfg) {
 		fmt.Fprintf(c.stderr, "note: %s\n", note)
 	}
-	if err := examine(cfg.Ledger.Path); errors.Is(err, errUnseen) {
+	if err := ledger.Check(cfg.Ledger.Path); errors.Is(err, ledger.ErrUnseen) {
 		fmt.Fprintf(c.stderr, "note: ledger: %v\n", err)
 	} else if err != nil {
 		fmt.Fprintf(c.stderr, "%s: ledger: %v\n", cfg.Place("ledger"), err)
@@ -73,9 +74,8 @@ func check(c *call) error {
 	}
 	if len(c.args) > 0 {
 		d := &wrapper.Door{Config: cfg}
-		if err := c.openAsRoom(d); err != nil {
+		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
-			d.Ledger = nil
 		}
 		for _, client := range clients {
 			if err := c.explain(d, client); err != nil {

@@ -22,45 +22,6 @@ import (
 // it.
 var errUnseen = errors.New("run check as the user that sendwrap runs as")
 
-// examine says why [ledger.Open] could not use or make a ledger at path: of what it would refuse,
-// all that can be seen without making anything. It looks as the user who we are.
-func examine(path string) error {
-	dir := filepath.Dir(path)
-	info, err := os.Stat(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return makeable(dir)
-	}
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; %w", err, errUnseen)
-	case err != nil:
-		return fmt.Errorf("%w; name a place for it, such as /var/lib/sendwrap/ledger", err)
-	case !info.IsDir():
-		return fmt.Errorf("%s is not a directory; name a place in one", dir)
-	}
-	if err := private(dir, info, 0o022, "put the ledger in a directory of its own, mode 0700"); err != nil {
-		return err
-	}
-	file, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return writable(dir)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; %w", err, errUnseen)
-	case err != nil:
-		return fmt.Errorf("%w; name another place for the ledger", err)
-	case !file.Mode().IsRegular():
-		return fmt.Errorf("%s is not a regular file; name another place for the ledger", path)
-	}
-	if err := private(path, file, 0o077, "if it is the ledger, chmod 0600 it, else name another place"); err != nil {
-		return err
-	}
-	if err := writable(path); err != nil {
-		return err
-	}
-	return ledger.Refused(path)
-}
-
 // unusable says what of that which the configuration names outside itself could not be used, ledger
 // and MTA apart, and where that is.
 func unusable(c *config.Config) (all []error) {

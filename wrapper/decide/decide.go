@@ -9,16 +9,16 @@ import (
 // Greet is what a client did during its greet delay.
 type Greet uint8
 
-// The zero Greet is the one that a fault of our own comes to.
+// After a fault of our own the Greet is the zero one: the client is taken for quiet.
 const (
 	Quiet Greet = iota // waited
 	Spoke              // sent at least one byte
 	Left               // closed, reset, or closed its own side in silence
 )
 
-// Decide is the decision at the door, before any waiting: the first test that applies
-// decides. Undecided means that the client has to wait and the greet delay will
-// tell; Known that it need not wait unless it has already spoken.
+// Decide is the decision at the door, before any waiting: the first test that applies decides.
+// Undecided means that the client has to wait, and that its behavior decides; Known that it need
+// not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
 	switch {
 	case f.Rule.Access == allowlist.Deny:
@@ -29,7 +29,7 @@ func (f *Facts) Decide() Verdict {
 		return Blocked
 	case f.busy():
 		return Busy
-	case f.crowds(), f.wideCrowds(), f.HasItsShare():
+	case f.atConns(), f.wideAtConns(), f.HasItsShare():
 		return Conns
 	case f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N:
 		return Rate
@@ -40,8 +40,8 @@ func (f *Facts) Decide() Verdict {
 }
 
 // Conclude is the decision after the greet delay. What the ledger says may have changed meanwhile,
-// and the rules, if a room has read its configuration anew; that the client was counted as one of
-// its network's sessions and arrivals has not.
+// and so may the rules, if a room has read its configuration again. The limits on the sessions and
+// arrivals of its network were checked when it came, and are not checked again.
 func (f *Facts) Conclude(g Greet) Verdict {
 	switch {
 	case g == Left:
@@ -73,12 +73,12 @@ func (f *Facts) ConcludeFor(g Greet, counted bool) Verdict {
 	return f.Conclude(g)
 }
 
-func (f *Facts) busy() bool { return f.Full() || f.Reserved() || f.Swamped() }
+func (f *Facts) busy() bool { return f.Full() || f.Reserved() || f.Overloaded() }
 
-// Swamped says whether there is a reason to be busy besides the sessions that are served. A full
-// waiting room does not make a known client busy, since it does not wait: else a flood of silent
-// connections would lock out every good sender.
-func (f *Facts) Swamped() bool {
+// Overloaded says whether we are too busy for the client for another reason than the sessions that
+// are served. A full waiting room is no such reason for a known client, which does not wait: else a
+// flood of silent connections would lock out every good sender.
+func (f *Facts) Overloaded() bool {
 	return f.Waiting >= f.Limits.MaxWaiting && !f.IsKnown() ||
 		f.Limits.RefuseLoad > 0 && f.Load >= f.Limits.RefuseLoad
 }
@@ -86,19 +86,19 @@ func (f *Facts) Swamped() bool {
 // IsKnown says whether the client is known, and the configuration has known clients.
 func (f *Facts) IsKnown() bool { return f.Known && f.Limits.Remember > 0 }
 
-// IsTrusted says whether it is known for more than having waited once.
+// IsTrusted says whether the client is known for more than having waited once.
 func (f *Facts) IsTrusted() bool { return f.Trusted && f.IsKnown() }
 
-// IsProven says whether the client has shown that it can wait. If it speaks early all the same, it
-// need not be spamware: an Exim does so where the MTA has offered it PIPECONNECT. It comes back
-// later, without a strike. An attacker gains nothing by that: to speak early never gets it the MTA,
-// and to be quiet would.
-func (f *Facts) IsProven() bool { return f.Waited && f.Limits.Remember > 0 }
+// IsPatient says whether the client has shown before that it can wait. If it speaks early this
+// time, it need not be spamware: an Exim does so if the MTA has offered it PIPECONNECT. It gets no
+// strike, and comes back later. An attacker gains nothing by that: a client that speaks early never
+// gets the MTA, and a quiet one does.
+func (f *Facts) IsPatient() bool { return f.Waited && f.Limits.Remember > 0 }
 
-// IsSpared says whether the client need not wait this time, as it has left so often before its
-// delay was over. Together it has waited for as long as it would have to now, so that to leave was
-// no shorter way than to wait.
-func (f *Facts) IsSpared() bool {
+// HasLeftOften says whether the client need not wait this time, because it has left often enough
+// before its delay was over. In all it has waited for as long as it would have to now, so an
+// attacker saves no time by leaving.
+func (f *Facts) HasLeftOften() bool {
 	n := f.Limits.Hangups.N
 	return n > 0 && !f.IsKnown() && f.Hangups.N >= n && f.Hangups.Waited >= f.Limits.GreetDelay
 }
@@ -106,7 +106,7 @@ func (f *Facts) IsSpared() bool {
 // Delay is how long this client has to wait.
 func (f *Facts) Delay() time.Duration {
 	switch {
-	case f.IsKnown(), f.IsSpared():
+	case f.IsKnown(), f.HasLeftOften():
 		return 0
 	case f.Stressed:
 		return min(f.Limits.GreetDelay, f.Limits.StressDelay)

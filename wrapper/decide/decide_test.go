@@ -9,15 +9,22 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Facts under which every test at the door applies; taking them away one by one must bring up the
-// verdicts in the order in which they are promised.
+// All tests at the door apply at first. When they are taken away one by one, the verdicts come in
+// the promised order.
 func TestDecideOrder(t *testing.T) {
 	f := Facts{
-		Standing: ledger.Standing{Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Known: true, Trusted: true,
-			Blocked: true, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3}},
-		Rule: allowlist.Match{Access: allowlist.Deny, Network: netip.MustParsePrefix("192.0.2.0/24")},
-		Limits: Limits{MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
-			ClientRate: allowlist.Rate{N: 10, Per: time.Minute}, GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second},
+		Standing: ledger.Standing{
+			Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Served: 3,
+			Known: true, Trusted: true, Blocked: true, Wide: ledger.Wide{Conns: 50, Served: 3},
+		},
+		Rule: allowlist.Match{
+			Access: allowlist.Deny, Network: netip.MustParsePrefix("192.0.2.0/24"),
+		},
+		Limits: Limits{
+			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
+			ClientRate: allowlist.Rate{N: 10, Per: time.Minute},
+			GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second,
+		},
 	}
 	steps := []struct {
 		want Verdict
@@ -37,9 +44,9 @@ func TestDecideOrder(t *testing.T) {
 		{Known, func() { f.Known = false }},
 		{Busy, func() { f.Waiting-- }},       // which a known client does not mind
 		{Busy, func() { f.Served = 0 }},      // the reserve, of which it may have some
-		{Busy, func() { f.Serving = 239 }},   // whoever of its wider network has the place
-		{Undecided, func() { f.Serving++ }},  // and of the rest anybody
-		{Busy, func() { f.Wide.Served = 0 }}, // but of the reserve only newcomers
+		{Busy, func() { f.Serving = 239 }},   // since its wider network has a place
+		{Undecided, func() { f.Serving++ }},  // any client may have one of the rest
+		{Busy, func() { f.Wide.Served = 0 }}, // but only newcomers of the reserve
 		{Undecided, func() { f.Limits.RefuseLoad, f.Load = 4, 4 }},
 		{Busy, func() {}},
 	}
@@ -53,10 +60,14 @@ func TestDecideOrder(t *testing.T) {
 
 func TestConcludeOrder(t *testing.T) {
 	f := Facts{
-		Standing: ledger.Standing{Serving: 300, Known: true, Trusted: true, Blocked: true, Waiting: 1000,
-			Conns: 50, Arrivals: 10, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3}},
-		Limits: Limits{Reserve: 20, MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Remember: time.Hour,
-			ClientRate: allowlist.Rate{N: 10, Per: time.Minute}},
+		Standing: ledger.Standing{
+			Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Served: 3,
+			Known: true, Trusted: true, Blocked: true, Wide: ledger.Wide{Conns: 50, Served: 3},
+		},
+		Limits: Limits{
+			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
+			ClientRate: allowlist.Rate{N: 10, Per: time.Minute},
+		},
 	}
 	if got := f.Conclude(Left); got != Hangup {
 		t.Errorf("left: %v", got)
@@ -84,7 +95,7 @@ func TestConcludeOrder(t *testing.T) {
 		{Conns, func() { f.Served-- }},
 		{Conns, func() { f.Wide.Served-- }},
 		{Known, func() { f.Limits.Remember = 0 }}, // its own arrival does not count against it
-		{Busy, func() { f.Serving = 284 }},        // nobody is trusted then
+		{Busy, func() { f.Serving = 284 }},        // no client is trusted then
 		{Busy, func() { f.Served, f.Wide.Served = 0, 0 }},
 		{Pass, func() {}},
 	} {
@@ -102,7 +113,8 @@ func TestZeroLimitsAreNone(t *testing.T) {
 		Load:     1000,
 	}
 	if got := f.Decide(); got != Undecided {
-		t.Errorf("%v: client_conns, client_rate, refuse_load and remember of 0 must not decide", got)
+		t.Errorf("%v: client_conns, client_rate, refuse_load and remember of 0 must not decide",
+			got)
 	}
 }
 
@@ -116,8 +128,10 @@ func TestDelay(t *testing.T) {
 		want time.Duration
 	}{
 		{"stranger", Facts{Limits: limits}, 6 * time.Second},
-		{"crowded", Facts{Limits: limits, Standing: ledger.Standing{Stressed: true}}, 2 * time.Second},
-		{"crowded, short delay", Facts{Limits: longStress, Standing: ledger.Standing{Stressed: true}}, time.Second},
+		{"crowded", Facts{Limits: limits, Standing: ledger.Standing{Stressed: true}},
+			2 * time.Second},
+		{"crowded, short delay", Facts{Limits: longStress,
+			Standing: ledger.Standing{Stressed: true}}, time.Second},
 		{"known", Facts{Limits: limits, Standing: ledger.Standing{Known: true}}, 0},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,13 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
+// Shown is what check shows: the facts that decide, and what an administrator should know besides.
+type Shown struct {
+	*Facts
+	Own   string       // says which address of this machine the network holds; "" for none
+	Rcpts ledger.Rcpts // of the network within BadRcptsTotal
+}
+
 // Step is one test of the decision as an administrator reads it.
 type Step struct {
 	Test    string
@@ -16,11 +23,11 @@ type Step struct {
 	Decides bool
 }
 
-// Explain lists the tests in their order, with what each finds and which of them has reached the
+// Steps lists the tests in their order, with what each finds and which of them has reached the
 // verdict. It decides nothing itself.
-func (f *Facts) Explain(v Verdict) (steps []Step) {
+func (s *Shown) Steps(v Verdict) (steps []Step) {
 	for _, e := range explanations {
-		steps = append(steps, Step{e.test, e.found(f), e.verdict == v})
+		steps = append(steps, Step{e.test, e.found(s), e.verdict == v})
 	}
 	return steps
 }
@@ -29,143 +36,156 @@ func (f *Facts) Explain(v Verdict) (steps []Step) {
 var explanations = []struct {
 	verdict Verdict
 	test    string
-	found   func(f *Facts) string
+	found   func(s *Shown) string
 }{
-	{Denied, "deny network", func(f *Facts) string { return said(f, allowlist.Deny) }},
-	{Allowed, "allow network", func(f *Facts) string { return said(f, allowlist.Allow) }},
-	{Blocked, "block", func(f *Facts) string {
-		if !f.Blocked && f.Own != "" {
-			return "none, but by hand: " + f.Own
+	{Denied, "deny network", func(s *Shown) string { return ruleText(s, allowlist.Deny) }},
+	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, allowlist.Allow) }},
+	{Blocked, "block", blockText},
+	{Busy, "sessions and load", func(s *Shown) string {
+		limits := &s.Limits
+		text := fmt.Sprintf("%s serving, %s waiting",
+			of(s.Serving, limits.MaxSessions), of(s.Waiting, limits.MaxWaiting))
+		if limits.RefuseLoad > 0 {
+			text += fmt.Sprintf(", load %.2f of %g", s.Load, limits.RefuseLoad)
 		}
-		if !f.Blocked {
-			text := fmt.Sprintf("none; strikes in the last day: %d", f.Strikes)
-			if f.Strikes > 0 && f.Reason != "" {
-				text += ", the last for " + hinted(f.Reason)
-			}
-			return text + rcptsTold(f)
-		}
-		text := fmt.Sprintf("%v for another %v, because of %s",
-			f.Network, Seconds(f.BlockLeft), hinted(f.Reason)) + rcptsTold(f)
-		if f.Reason == "bad_rcpts" {
-			text += "; a relay that passes on wrong names needs a line: client " + f.Network.String() +
-				" bad_rcpts_total=100/1h, or bad_rcpts=N bad_rcpts_percent=50"
-		}
-		return text
+		return text + reserveText(s)
 	}},
-	{Busy, "sessions and load", func(f *Facts) string {
-		text := fmt.Sprintf("%s serving, %s waiting", of(f.Serving, f.Limits.MaxSessions), of(f.Waiting, f.Limits.MaxWaiting))
-		if f.Limits.RefuseLoad > 0 {
-			text += fmt.Sprintf(", load %.2f of %g", f.Load, f.Limits.RefuseLoad)
-		}
-		return text + reserveTold(f)
+	{Conns, "client_conns", func(s *Shown) string {
+		return of(s.Conns, s.Limits.ClientConns) + " sessions of its network" + shareText(s)
 	}},
-	{Conns, "client_conns", func(f *Facts) string {
-		return of(f.Conns, f.Limits.ClientConns) + " sessions of its network" + shareTold(f)
-	}},
-	{Rate, "client_rate", func(f *Facts) string {
-		if f.Limits.ClientRate.N == 0 {
+	{Rate, "client_rate", func(s *Shown) string {
+		rate := s.Limits.ClientRate
+		if rate.N == 0 {
 			return "no limit"
 		}
-		return fmt.Sprintf("%s arrivals of its network in %s", of(f.Arrivals, f.Limits.ClientRate.N), config.FormatDuration(f.Limits.ClientRate.Per))
+		return fmt.Sprintf("%s arrivals of its network in %s",
+			of(s.Arrivals, rate.N), config.FormatDuration(rate.Per))
 	}},
-	{Known, "known", func(f *Facts) string {
+	{Known, "known", func(s *Shown) string {
 		switch {
-		case f.Limits.Remember == 0:
-			return "nobody is (remember 0)"
-		case f.Known:
+		case s.Limits.Remember == 0:
+			return "off (remember 0)"
+		case s.Known:
 			return "yes: served at once, unless it has already spoken"
 		}
 		return "no"
 	}},
-	{Hangup, "leaves within the greet delay", func(f *Facts) string { return "no offence" + hangupsTold(f) }},
-	{Pregreet, "speaks within the greet delay", func(f *Facts) string {
-		if f.IsProven() {
+	{Hangup, "leaves within the greet delay", func(s *Shown) string {
+		return "no offence" + hangupsText(s)
+	}},
+	{Pregreet, "speaks within the greet delay", func(s *Shown) string {
+		if s.IsPatient() {
 			return "421 and no strike: it has shown that it can wait"
 		}
-		if f.Own != "" {
-			return "refused without a strike: " + f.Own
+		if s.Own != "" {
+			return "refused without a strike: " + s.Own
 		}
-		return "refused; strikes: " + f.Limits.Strikes.String()
+		return "refused; strikes: " + s.Limits.Strikes.String()
 	}},
-	{Pass, "quiet to the end", func(f *Facts) string {
-		if f.IsSpared() {
-			return "served at once, this time: it has left quietly so often"
+	{Pass, "quiet to the end", func(s *Shown) string {
+		switch after := config.FormatDuration(s.Delay()); {
+		case s.HasLeftOften():
+			return "served at once, this time: it has left quietly often enough"
+		case s.Stressed:
+			return "served after " + after + " (stress)"
+		default:
+			return "served after " + after
 		}
-		if f.Stressed {
-			return fmt.Sprintf("served after %s (stress)", config.FormatDuration(f.Delay()))
-		}
-		return fmt.Sprintf("served after %s", config.FormatDuration(f.Delay()))
 	}},
 }
 
-// hinted is a reason, and what to do about it.
-func hinted(reason string) string {
+// ruleText is the rule that allows or denies the client, if it is of this kind.
+func ruleText(s *Shown, a allowlist.Access) string {
+	if s.Rule.Access != a {
+		return "no matching rule"
+	}
+	return fmt.Sprintf("%v (%v)", s.Rule.Network, s.Rule.Source)
+}
+
+// blockText is the block that runs, or what brings one nearer.
+func blockText(s *Shown) string {
+	if !s.Blocked && s.Own != "" {
+		return "none, but by hand: " + s.Own
+	}
+	if !s.Blocked {
+		text := fmt.Sprintf("none; strikes in the last day: %d", s.Strikes)
+		if s.Strikes > 0 && s.Reason != "" {
+			text += ", the last for " + reasonText(s.Reason)
+		}
+		return text + rcptsText(s)
+	}
+	text := fmt.Sprintf("%v for another %v, because of %s",
+		s.Network, Seconds(s.BlockLeft), reasonText(s.Reason)) + rcptsText(s)
+	if s.Reason == "bad_rcpts" {
+		text += "; a relay that passes on wrong names needs a line: client " + s.Network.String() +
+			" bad_rcpts_total=100/1h, or bad_rcpts=N bad_rcpts_percent=50"
+	}
+	return text
+}
+
+// reasonText is a reason, and what to do about it.
+func reasonText(reason string) string {
 	if hint := Hint(reason); hint != "" {
 		return reason + " (" + hint + ")"
 	}
 	return reason
 }
 
-// rcptsTold tells of the recipients of the network that the guard has counted; "" if it does not.
-func rcptsTold(f *Facts) string {
-	total := f.Limits.BadRcptsTotal
+// rcptsText is how many recipients of the network the guard has counted; "" if it counts none.
+func rcptsText(s *Shown) string {
+	total := s.Limits.BadRcptsTotal
 	if total.N == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; unknown recipients in %s: %s, accepted ones %d",
-		config.FormatDuration(total.Per), of(f.Rcpts.Bad, total.N), f.Rcpts.Good)
+		config.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
 }
 
-// hangupsTold tells how often the network has done so, and what for; "" if that counts for nothing.
-func hangupsTold(f *Facts) string {
-	n := f.Limits.Hangups
-	if n.N == 0 || f.IsKnown() || f.Hangups.N == 0 {
+// hangupsText is how often the network has left, and what follows; "" for nothing.
+func hangupsText(s *Shown) string {
+	n := s.Limits.Hangups
+	if n.N == 0 || s.IsKnown() || s.Hangups.N == 0 {
 		return ""
 	}
 	return fmt.Sprintf("; %s in %s, %v of %s waited in all: with both it is let in at once, once",
-		of(f.Hangups.N, n.N), config.FormatDuration(n.Per), f.Hangups.Waited,
-		config.FormatDuration(f.Limits.GreetDelay))
+		of(s.Hangups.N, n.N), config.FormatDuration(n.Per), s.Hangups.Waited,
+		config.FormatDuration(s.Limits.GreetDelay))
 }
 
-// reserveTold tells of the places that are kept, once no others are left.
-func reserveTold(f *Facts) string {
+// reserveText says for which clients the reserve is, once no other places are left.
+func reserveText(s *Shown) string {
+	reserve := s.Limits.Reserve
 	switch {
-	case f.Full() || !f.taken(100-f.Limits.Reserve):
+	case s.Full() || !s.taken(100-reserve):
 		return ""
-	case f.lastOnes() && f.IsTrusted():
+	case s.lastQuarter() && s.IsTrusted():
 		return "; the last are for " + trustedOnes + ", as this one"
-	case f.lastOnes():
+	case s.lastQuarter():
 		return "; the last are for " + trustedOnes
-	case f.IsKnown():
-		return fmt.Sprintf("; the last %d %% are for known clients, as this one", f.Limits.Reserve)
-	case f.Reserved():
-		return fmt.Sprintf("; the last %d %% are for known clients, and for networks with none, but its has %d",
-			f.Limits.Reserve, f.served())
+	case s.IsKnown():
+		return fmt.Sprintf("; the last %d %% are for known clients, as this one", reserve)
+	case s.Reserved():
+		return fmt.Sprintf("; the last %d %% are for known clients, and for networks with none, "+
+			"but its has %d", reserve, s.served())
 	}
-	return fmt.Sprintf("; the last %d %% are for networks with none, as its own", f.Limits.Reserve)
+	return fmt.Sprintf("; the last %d %% are for networks with none, as its own", reserve)
 }
 
-// shareTold tells how many places the network may have, and the wider one around it, while they are
+// shareText says how many places the network may have, and the wider one around it, while they are
 // scarce.
-func shareTold(f *Facts) (text string) {
-	if n := f.Share(); n > 0 {
-		text = fmt.Sprintf(", %s with an MTA, as places are scarce", of(f.Served, n))
+func shareText(s *Shown) (text string) {
+	share := s.Share()
+	if share > 0 {
+		text = fmt.Sprintf(", %s with an MTA, as places are scarce", of(s.Served, share))
 	}
-	if f.Wide.Conns > f.Conns && f.Limits.shares() {
-		text += fmt.Sprintf("; of its /%d %s", ledger.WideBits, of(f.Wide.Conns, f.Limits.ClientConns))
-		if n := f.Share(); n > 0 {
-			text += fmt.Sprintf(", %s with an MTA", of(f.Wide.Served, n))
+	if s.Wide.Conns > s.Conns && s.Limits.shrinks() {
+		text += fmt.Sprintf("; of its /%d %s",
+			ledger.WideBits, of(s.Wide.Conns, s.Limits.ClientConns))
+		if share > 0 {
+			text += fmt.Sprintf(", %s with an MTA", of(s.Wide.Served, share))
 		}
 	}
 	return text
-}
-
-// said tells what the configuration says about the client if it is the access given.
-func said(f *Facts, a allowlist.Access) string {
-	if f.Rule.Access != a {
-		return "none holds it"
-	}
-	return fmt.Sprintf("%v (%v)", f.Rule.Network, f.Rule.Source)
 }
 
 // Seconds is a duration for people: to the second, with units.

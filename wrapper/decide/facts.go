@@ -15,7 +15,6 @@ type Facts struct {
 	Rule            allowlist.Match // what the administrator said about the client
 	Load            float64         // 1-minute load average; 0 unless refuse_load is set
 	Limits          Limits
-	Own             string // that its network holds an address of this machine; for check alone
 }
 
 // Limits are the numbers of the configuration as they hold for one client.
@@ -25,7 +24,7 @@ type Limits struct {
 	RefuseLoad  float64 // 0 = none
 	Reserve     int     // percent of MaxSessions
 	ClientConns int     // 0 = none
-	FixedConns  bool    // ClientConns is the administrator's word about the network
+	FixedConns  bool    // the administrator has set ClientConns for this network
 	ClientRate  allowlist.Rate
 	GreetDelay  time.Duration
 	StressDelay time.Duration
@@ -35,19 +34,19 @@ type Limits struct {
 
 	// The guard's.
 	BadRcpts      int            // of a session; 0 = none, as for all of these
-	BadPercent    int            // of all that it has named
+	BadPercent    int            // of all that the session has named
 	BadRcptsTotal allowlist.Rate // of the network
 	BadRcptsShare int            // percent of all that the network has named
-	Bounces       int            // of the null sender's, over all sessions within BouncesPer
+	Bounces       int            // of the null sender, over all sessions within BouncesPer
 	BouncesPer    time.Duration
 	MaxRcpts      int
 	MaxResets     int
 	BadRcptDelay  time.Duration
 }
 
-// Set sets the configured numbers, with what the client lines that hold the client say instead. It
-// does so in place: copies on the stack would make it grow, by pages that a process or a session
-// keeps while it waits.
+// Set sets the numbers of the configuration, and those of the client lines for the client in their
+// place. It does so in place: copies on the stack would make it grow, by pages that a process or a
+// session keeps while it waits.
 func (l *Limits) Set(c *config.Config, inRoom bool, said allowlist.Limits) {
 	*l = Limits{
 		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,

@@ -26,10 +26,10 @@ var hints = [...]string{
 }
 
 // Hint is what an administrator can do if a strike or block with that reason has hit an honest
-// client; "" where there is nothing to say beyond the reason.
+// client; "" if there is nothing to say beyond the reason.
 func Hint(reason string) string {
 	word, early := strings.CutPrefix(reason, ReasonPregreet+":")
-	if kind, is := config.KindOf(word); early && is {
+	if kind, ok := config.KindOf(word); early && ok {
 		return hints[kind]
 	}
 	return ""

@@ -10,36 +10,36 @@ import (
 
 // Places
 //
-// An MTA serves its client for as long as that likes. So the more of max_sessions are taken, the
-// fewer a network may have of them: else a few networks would take all. The last ones are for
+// An MTA serves its client for as long as the client likes. So the more of max_sessions are taken,
+// the fewer of them a network may have: else a few networks would take all. The last ones are for
 // networks that have none, and for known clients.
 
-// From so many percent of the places on a network may have only so many of them. OPERATIONS says
-// what an attacker gets.
+// Once this percentage of the places is taken, a network may have only this many of them.
+// OPERATIONS says what an attacker gets.
 const (
 	scarceAt, scarceShare = 60, 10
 	rareAt, rareShare     = 80, 3
 )
 
-// Full says whether as many sessions as may are served.
+// Full says whether max_sessions are served.
 func (f *Facts) Full() bool { return f.Serving >= f.Limits.MaxSessions }
 
-// taken says whether so many percent of the places are.
+// taken says whether this percentage of the places is taken.
 func (f *Facts) taken(percent int) bool { return f.Serving*100 >= f.Limits.MaxSessions*percent }
 
-// Scarce is the percentage of the places, taken or wanted, from which on the ledger has to say
-// which network has them.
+// Scarce is the percentage of the places, to be served or to wait, from which on the ledger has to
+// say which network has them.
 func (l *Limits) Scarce() int { return min(scarceAt, 100-l.Reserve) }
 
-// shares says whether client_conns shrinks for the client. Where there is none nothing can, and of
-// a network of which the administrator has said how many it may have, that is meant.
-func (l *Limits) shares() bool { return l.ClientConns > 0 && !l.FixedConns }
+// shrinks says whether client_conns shrinks as places get scarce. It does not if there is no such
+// limit, nor if the administrator has set it for this network.
+func (l *Limits) shrinks() bool { return l.ClientConns > 0 && !l.FixedConns }
 
-// Share is how many sessions with an MTA the client's network may have by now, 0 = client_conns
-// alone says so. It is the same for the wider network around it.
+// Share is how many sessions with an MTA the client's network may have now; 0 = only client_conns
+// holds. The wider network around it may have as many.
 func (f *Facts) Share() int {
 	switch {
-	case !f.Limits.shares():
+	case !f.Limits.shrinks():
 		return 0
 	case f.taken(rareAt):
 		return min(f.Limits.ClientConns, rareShare)
@@ -49,69 +49,70 @@ func (f *Facts) Share() int {
 	return 0
 }
 
-// served is how many sessions with an MTA the network has, or the wider one around it.
+// served is how many sessions with an MTA the network has, or the wider one if that has more.
 func (f *Facts) served() int { return max(f.Served, f.Wide.Served) }
 
 // HasItsShare says whether the network, or the wider one around it, has as many sessions with an
-// MTA as it may have by now.
+// MTA as it may have now.
 func (f *Facts) HasItsShare() bool {
 	n := f.Share()
 	return n > 0 && f.served() >= n
 }
 
-// crowds says whether the network has as many sessions, waiting and served, as it may.
-func (f *Facts) crowds() bool {
+// atConns says whether the network has as many sessions, waiting and served, as it may.
+func (f *Facts) atConns() bool {
 	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns
 }
 
-// wideCrowds says the same of the wider network, while places are scarce. A large provider may send
-// from one, so it has no limit before; and only those that wait take places from those that wait.
-func (f *Facts) wideCrowds() bool {
+// wideAtConns says the same of the wider network, while places are scarce. Before that it has no
+// limit, since a large provider may send from one. A known client does not wait, so it is not
+// limited while only places to wait are scarce.
+func (f *Facts) wideAtConns() bool {
 	scarce := f.taken(scarceAt) ||
 		f.Waiting*100 >= f.Limits.MaxWaiting*scarceAt && !f.IsKnown()
-	return scarce && f.Limits.shares() && f.Wide.Conns >= f.Limits.ClientConns
+	return scarce && f.Limits.shrinks() && f.Wide.Conns >= f.Limits.ClientConns
 }
 
-// WiderDecides says whether it is the wider network that has as many sessions as it may, and not
-// the client's own.
+// WiderDecides says whether the wider network has as many sessions as it may, and the client's own
+// network does not.
 func (f *Facts) WiderDecides() bool {
 	n := f.Share()
-	return !f.crowds() && !(n > 0 && f.Served >= n) && (f.wideCrowds() || f.HasItsShare())
+	return !f.atConns() && !(n > 0 && f.Served >= n) && (f.wideAtConns() || f.HasItsShare())
 }
 
-// Reserved says whether no places are left but those in reserve, and these are not for the client.
-// The last quarter of them is for clients that are trusted: to be known costs one wait.
+// Reserved says whether only the reserve is left, and it is not for the client. The last quarter of
+// it is for trusted clients, since an attacker needs only one wait to be known.
 func (f *Facts) Reserved() bool {
-	return f.lastOnes() && !f.IsTrusted() ||
+	return f.lastQuarter() && !f.IsTrusted() ||
 		f.taken(100-f.Limits.Reserve) && !f.IsKnown() && f.served() > 0
 }
 
-// WantsPlace says whether no place is left for the client, and nothing else is in its way: it would
-// be let in if sessions ended. While there are places, no session ends for a network that has some.
+// WantsPlace says whether the client would be let in if sessions ended: no place is left for it,
+// and no other limit is against it. While there are places, no session ends for a network that has
+// some.
 func (f *Facts) WantsPlace() bool {
 	return (f.Full() || f.Reserved() && f.served() == 0) &&
-		!f.crowds() && !f.wideCrowds() && !f.HasItsShare()
+		!f.atConns() && !f.wideAtConns() && !f.HasItsShare()
 }
 
-// TalkPercent is the percentage of max_waiting up to which denied clients may be talked to in
-// processes of their own. They are counted as ones that wait, and leave the rest to these, far from
-// where stress begins.
+// TalkPercent is the percentage of max_waiting up to which processes may talk to denied clients.
+// These count as clients that wait. They leave most places to the others, and cause no stress.
 const TalkPercent = 20
 
-// MayTalk says whether there is a place for one more of them, of its network, too.
+// MayTalk says whether there is a place for one more of them, and for one more of its network.
 func (f *Facts) MayTalk() bool {
-	return !f.crowds() && f.Waiting*100 < f.Limits.MaxWaiting*TalkPercent
+	return !f.atConns() && f.Waiting*100 < f.Limits.MaxWaiting*TalkPercent
 }
 
-// lastOnes says whether that quarter is all that is left.
-func (f *Facts) lastOnes() bool {
+// lastQuarter says whether only the last quarter of the reserve is left.
+func (f *Facts) lastQuarter() bool {
 	return f.Limits.Reserve > 0 && f.Serving*400 >= f.Limits.MaxSessions*(400-f.Limits.Reserve)
 }
 
 const trustedOnes = "known clients that have come back for hours, or delivered mail"
 
-// PlacesLeft says what holds for the places that are left when so many are taken, or when none is,
-// "" for nothing in particular. It is for status.
+// PlacesLeft says, for status, who may still have a place when this many sessions are served; "" if
+// places are not scarce.
 func PlacesLeft(c *config.Config, serving int) string {
 	var f Facts
 	f.Limits.Set(c, false, allowlist.Limits{})
@@ -128,7 +129,7 @@ func PlacesLeft(c *config.Config, serving int) string {
 		holds = append(holds, fmt.Sprintf("a network may have %d", n))
 	}
 	switch {
-	case f.lastOnes():
+	case f.lastQuarter():
 		holds = append(holds, "the last are for "+trustedOnes)
 	case f.Limits.Reserve > 0 && f.taken(100-f.Limits.Reserve):
 		holds = append(holds, "the last are for known clients, and for networks with none")

@@ -9,8 +9,9 @@ import (
 )
 
 func TestRecipients(t *testing.T) {
-	limits := Limits{BadRcpts: 3, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour}, MaxRcpts: 5, MaxResets: 2}
-	percent := Limits{BadRcpts: 3, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour}, BadPercent: 50}
+	total := allowlist.Rate{N: 10, Per: time.Hour}
+	limits := Limits{BadRcpts: 3, BadRcptsTotal: total, MaxRcpts: 5, MaxResets: 2}
+	percent := Limits{BadRcpts: 3, BadRcptsTotal: total, BadPercent: 50}
 	bounces := Limits{BadRcpts: 9, Bounces: 3, BadRcptsShare: 50}
 	for _, c := range []struct {
 		name  string
@@ -18,28 +19,43 @@ func TestRecipients(t *testing.T) {
 		want  Verdict
 	}{
 		{"nothing", Recipients{Limits: &limits}, Undecided},
-		{"below every limit", Recipients{Limits: &limits, Good: 5, Bad: 2, Total: 9, Resets: 2, Rcpts: 5}, Undecided},
-		{"a block is before all else", Recipients{Limits: &limits, Blocked: true, Bad: 3, Resets: 3, Rcpts: 6}, Blocked},
+		{"below every limit", Recipients{Limits: &limits, Good: 5, Bad: 2, Total: 9, Resets: 2,
+			Rcpts: 5}, Undecided},
+		{"a block is before all else", Recipients{Limits: &limits, Blocked: true, Bad: 3, Resets: 3,
+			Rcpts: 6}, Blocked},
 		{"a block without limits", Recipients{Limits: &Limits{}, Blocked: true}, Blocked},
-		{"bad ones are before resets and recipients", Recipients{Limits: &limits, Bad: 3, Resets: 3, Rcpts: 6}, BadRcpts},
-		{"resets are before recipients", Recipients{Limits: &limits, Bad: 2, Resets: 3, Rcpts: 6}, Resets},
+		{"bad ones are before resets and recipients", Recipients{Limits: &limits, Bad: 3, Resets: 3,
+			Rcpts: 6}, BadRcpts},
+		{"resets are before recipients", Recipients{Limits: &limits, Bad: 2, Resets: 3, Rcpts: 6},
+			Resets},
 		{"recipients", Recipients{Limits: &limits, Bad: 2, Resets: 2, Rcpts: 6}, MaxRcpts},
 		{"of this network", Recipients{Limits: &limits, Bad: 1, Total: 10}, BadRcpts},
 		{"of this network, by others", Recipients{Limits: &limits, Total: 10}, Undecided},
-		{"no limits", Recipients{Limits: &Limits{}, Bad: 1000, Total: 255, Resets: 10000, Rcpts: 100000}, Undecided},
-		{"of the null sender", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounced: 1, Bounces: 3}, BadRcpts},
-		{"of the null sender, one less", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounced: 1, Bounces: 2}, Undecided},
-		{"of the null sender, by others", Recipients{Limits: &bounces, Null: true, Bounces: 3}, Undecided},
-		{"of the null sender, to another", Recipients{Limits: &bounces, Bad: 1, Bounces: 3}, Undecided},
-		{"of the null sender, and more mail", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounces: 3, Mailed: 4}, Undecided},
-		{"of the null sender, and as much mail", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounces: 3, Mailed: 3}, BadRcpts},
+		{"no limits", Recipients{Limits: &Limits{}, Bad: 1000, Total: 255, Resets: 10000,
+			Rcpts: 100000}, Undecided},
+		{"of the null sender", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounced: 1,
+			Bounces: 3}, BadRcpts},
+		{"of the null sender, one less", Recipients{Limits: &bounces, Null: true, Bad: 1,
+			Bounced: 1, Bounces: 2}, Undecided},
+		{"of the null sender, by others", Recipients{Limits: &bounces, Null: true, Bounces: 3},
+			Undecided},
+		{"of the null sender, to another", Recipients{Limits: &bounces, Bad: 1, Bounces: 3},
+			Undecided},
+		{"of the null sender, and more mail", Recipients{Limits: &bounces, Null: true, Bad: 1,
+			Bounces: 3, Mailed: 4}, Undecided},
+		{"of the null sender, and as much mail", Recipients{Limits: &bounces, Null: true, Bad: 1,
+			Bounces: 3, Mailed: 3}, BadRcpts},
 		{"3 dead of 60", Recipients{Limits: &percent, Bad: 3, Good: 57}, Undecided},
 		{"half", Recipients{Limits: &percent, Bad: 3, Good: 3}, BadRcpts},
 		{"one less than half", Recipients{Limits: &percent, Bad: 3, Good: 4}, Undecided},
-		{"of this network, and half of these", Recipients{Limits: &percent, Bad: 1, Good: 1, Total: 10}, BadRcpts},
-		{"of this network, and few of these", Recipients{Limits: &percent, Bad: 1, Good: 2, Total: 10}, Undecided},
-		{"100 %", Recipients{Limits: &Limits{BadRcpts: 1, BadPercent: 100}, Bad: 9, Good: 1}, Undecided},
-		{"100 % of one", Recipients{Limits: &Limits{BadRcpts: 1, BadPercent: 100}, Bad: 1}, BadRcpts},
+		{"of this network, and half of these", Recipients{Limits: &percent, Bad: 1, Good: 1,
+			Total: 10}, BadRcpts},
+		{"of this network, and few of these", Recipients{Limits: &percent, Bad: 1, Good: 2,
+			Total: 10}, Undecided},
+		{"100 %", Recipients{Limits: &Limits{BadRcpts: 1, BadPercent: 100}, Bad: 9, Good: 1},
+			Undecided},
+		{"100 % of one", Recipients{Limits: &Limits{BadRcpts: 1, BadPercent: 100}, Bad: 1},
+			BadRcpts},
 	} {
 		if got := c.facts.Decide(); got != c.want {
 			t.Errorf("%s: %v; want %v", c.name, got, c.want)
@@ -47,15 +63,17 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// Over all small numbers the decision is what the manual says, in whole shares of whole recipients.
+// For all small numbers the decision is what the manual says.
 func TestRecipientsAll(t *testing.T) {
 	tried := 0
 	eachTuple([]int{2, 4, 4, 4, 3, 3, 4, 3, 3, 3}, func(n []int) {
 		for _, percent := range []int{0, 1, 33, 34, 50, 67, 100} {
-			f := Recipients{Blocked: n[0] == 1, Good: n[1], Bad: n[2], Total: n[3], Resets: n[4], Rcpts: n[5], Limits: &Limits{
-				BadRcpts: n[6], BadRcptsTotal: allowlist.Rate{N: n[7], Per: time.Hour}, MaxResets: n[8], MaxRcpts: n[9], BadPercent: percent,
-			}}
-			if got, want := f.Decide(), f.told(); got != want {
+			f := Recipients{Blocked: n[0] == 1, Good: n[1], Bad: n[2], Total: n[3], Resets: n[4],
+				Rcpts: n[5], Limits: &Limits{
+					BadRcpts: n[6], BadRcptsTotal: allowlist.Rate{N: n[7], Per: time.Hour},
+					MaxResets: n[8], MaxRcpts: n[9], BadPercent: percent,
+				}}
+			if got, want := f.Decide(), f.byManual(); got != want {
 				t.Fatalf("%+v: %v; want %v", f, got, want)
 			}
 			tried++
@@ -66,8 +84,8 @@ func TestRecipientsAll(t *testing.T) {
 	}
 }
 
-// told is the decision once more, in the manual's words.
-func (f *Recipients) told() Verdict {
+// byManual is the decision in the words of the manual.
+func (f *Recipients) byManual() Verdict {
 	if f.Blocked {
 		return Blocked
 	}
@@ -76,7 +94,8 @@ func (f *Recipients) told() Verdict {
 		atLimit = true
 	}
 	if atLimit && f.Bad != 0 { // without a recipient there is no share
-		if share := float64(f.Bad) / float64(f.Bad+f.Good) * 100; share+1e-9 >= float64(f.Limits.BadPercent) {
+		share := float64(f.Bad) / float64(f.Bad+f.Good) * 100
+		if share+1e-9 >= float64(f.Limits.BadPercent) {
 			return BadRcpts
 		}
 	}
@@ -89,10 +108,11 @@ func (f *Recipients) told() Verdict {
 	return Undecided
 }
 
-// What a session has named is held against its network unless the null sender has named it, or good
-// mail outweighs it. Good recipients without a message weigh nothing against a total.
+// Bad recipients are held against the network unless the null sender has named them, or good mail
+// outweighs them. Good recipients without a message do not count beside a total.
 func TestOffends(t *testing.T) {
-	limits := Limits{BadRcpts: 3, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour}, BadRcptsShare: 50}
+	limits := Limits{BadRcpts: 3, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour},
+		BadRcptsShare: 50}
 	alone, always := limits, limits
 	alone.BadRcptsTotal.N, always.BadRcptsShare = 0, 0
 	for _, c := range []struct {
@@ -102,14 +122,18 @@ func TestOffends(t *testing.T) {
 	}{
 		{"three", Recipients{Limits: &limits, Bad: 3, Total: 3}, true},
 		{"two", Recipients{Limits: &limits, Bad: 2, Total: 2}, false},
-		{"one of them the null sender's", Recipients{Limits: &limits, Bad: 3, Bounced: 1, Total: 2}, false},
+		{"one of them the null sender's", Recipients{Limits: &limits, Bad: 3, Bounced: 1, Total: 2},
+			false},
 		{"three beside them", Recipients{Limits: &limits, Bad: 4, Bounced: 1, Total: 3}, true},
 		{"as much mail", Recipients{Limits: &limits, Bad: 3, Total: 3, Mailed: 3}, true},
 		{"more mail", Recipients{Limits: &limits, Bad: 3, Total: 3, Mailed: 4}, false},
-		{"more with this message", Recipients{Limits: &limits, Bad: 3, Total: 3, Mailed: 2, Named: 2}, false},
+		{"more with this message", Recipients{Limits: &limits, Bad: 3, Total: 3, Mailed: 2,
+			Named: 2}, false},
 		{"in all", Recipients{Limits: &limits, Bad: 1, Total: 10, Mailed: 10}, true},
-		{"in all, and this message", Recipients{Limits: &limits, Bad: 1, Total: 10, Mailed: 10, Named: 100}, true},
-		{"in all, and more mail", Recipients{Limits: &limits, Bad: 3, Total: 10, Mailed: 11}, false},
+		{"in all, and this message", Recipients{Limits: &limits, Bad: 1, Total: 10, Mailed: 10,
+			Named: 100}, true},
+		{"in all, and more mail", Recipients{Limits: &limits, Bad: 3, Total: 10, Mailed: 11},
+			false},
 		{"without a total", Recipients{Limits: &alone, Bad: 3, Named: 100}, true},
 		{"share=0", Recipients{Limits: &always, Bad: 3, Total: 3, Mailed: 200}, true},
 		{"no limits", Recipients{Limits: &Limits{}, Bad: 1000}, false},
@@ -120,7 +144,7 @@ func TestOffends(t *testing.T) {
 	}
 }
 
-// eachTuple calls work with all tuples of numbers from 0 to those, exclusive.
+// eachTuple calls work with all tuples of numbers from 0 to below, exclusive.
 func eachTuple(below []int, work func([]int)) {
 	n := make([]int, len(below))
 	for {
@@ -138,7 +162,7 @@ func eachTuple(below []int, work func([]int)) {
 	}
 }
 
-// What is said about a client's network holds for it, 0 too; the rest is what holds for everyone.
+// A client line holds for its network, also with 0; other limits are the general ones.
 func TestLimits(t *testing.T) {
 	c := config.Default()
 	c.MaxRcpts, c.BadRcptsPercent = 100, 20

@@ -25,29 +25,39 @@ const (
 	MaxRcpts // too many recipients of one message
 )
 
-// verdicts is what each one is called in the log, and what the client reads: reply code,
-// enhanced status code (RFC 3463; practice of the big MTAs puts the host name behind
-// it) and words for the postmaster on the other side, which stand behind the client's address. A
-// reply of 421 says that the next try may go otherwise: an honest server queues the mail and comes
-// back. Verdicts without a code tell the client nothing.
+// verdicts says what each one is called in the log, and what the client reads: reply code, enhanced
+// status code (RFC 3463; large MTAs put the host name behind it), and behind the client's address a
+// text for the postmaster on the other side. A reply of 421 says that the next try may succeed: an
+// honest server queues the mail and comes back. For a verdict without a code the client reads
+// nothing.
 var verdicts = [...]struct {
 	word, code, status, text string
 }{
 	Undecided: {word: "UNDECIDED"},
-	Denied:    {"DENIED", "554", "5.7.1", "is refused here; if that is wrong, tell the postmaster by another way"},
-	Allowed:   {word: "ALLOWED"},
-	Blocked:   {"BLOCKED", "421", "4.7.1", "is blocked for a while because of what came from its network; try again later"},
-	Busy:      {"BUSY", "421", "4.3.2", "cannot be served now, we are too busy; try again later"},
-	Conns:     {"CONNS", "421", "4.7.0", "has too many connections at once, with its network; close some and try again"},
-	Rate:      {"RATE", "421", "4.7.0", "made too many connections in a short time, with its network; try again later"},
-	Known:     {word: "KNOWN"},
-	Hangup:    {word: "HANGUP"},
-	Pregreet:  {"PREGREET", "554", "5.5.1", "spoke before the greeting; wait for it, as RFC 5321 section 4.3.1 asks"},
-	Pass:      {word: "PASS"},
-	Failed:    {"FAILED", "421", "4.3.0", "cannot be served for a reason of ours; try again later"},
-	BadRcpts:  {"BADRCPTS", "421", "4.7.0", "named too many unknown recipients; check your list of addresses and try again later"},
-	Resets:    {"RESETS", "421", "4.7.0", "began too many transactions without a message; try again later"},
-	MaxRcpts:  {"MAXRCPTS", "452", "4.5.3", "named too many recipients; send to the others in another message"},
+	Denied: {"DENIED", "554", "5.7.1",
+		"is refused here; if that is wrong, tell the postmaster by another way"},
+	Allowed: {word: "ALLOWED"},
+	Blocked: {"BLOCKED", "421", "4.7.1",
+		"is blocked for a while because of what came from its network; try again later"},
+	Busy: {"BUSY", "421", "4.3.2",
+		"cannot be served now, we are too busy; try again later"},
+	Conns: {"CONNS", "421", "4.7.0",
+		"has too many connections at once, with its network; close some and try again"},
+	Rate: {"RATE", "421", "4.7.0",
+		"made too many connections in a short time, with its network; try again later"},
+	Known:  {word: "KNOWN"},
+	Hangup: {word: "HANGUP"},
+	Pregreet: {"PREGREET", "554", "5.5.1",
+		"spoke before the greeting; wait for it, as RFC 5321 section 4.3.1 asks"},
+	Pass: {word: "PASS"},
+	Failed: {"FAILED", "421", "4.3.0",
+		"cannot be served for a reason of ours; try again later"},
+	BadRcpts: {"BADRCPTS", "421", "4.7.0",
+		"named too many unknown recipients; check your list of addresses and try again later"},
+	Resets: {"RESETS", "421", "4.7.0",
+		"began too many transactions without a message; try again later"},
+	MaxRcpts: {"MAXRCPTS", "452", "4.5.3",
+		"named too many recipients; send to the others in another message"},
 }
 
 // String is the verdict's word in the log.
@@ -68,7 +78,7 @@ func Verdicts() []Verdict {
 	return all
 }
 
-// Final says whether the greet delay has no say any more.
+// Final says whether the verdict no longer depends on what the client does.
 func (v Verdict) Final() bool { return v != Undecided && v != Known }
 
 // Served says whether the client gets the MTA.

@@ -81,13 +81,13 @@ func (e *Enforcer) NeedsNetworks(b Block) bool {
 	case !c.Block.Kill:
 		return false
 	}
-	l, err := ledger.OpenAsIs(e.Config.Ledger.Path, ledger.ThisBoot())
-	if err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: e.Config.Ledger.Path}}
+	if l.OpenExisting() != nil {
 		return false // to know more networks would be of no help
 	}
 	defer l.Close()
 	o := &order{Block: b}
-	e.visit(l, []*order{o}, count)
+	e.visit(l.Ledger, []*order{o}, count)
 	return o.deeds.Ended > 0 || o.again()
 }
 
@@ -115,14 +115,12 @@ func (e *Enforcer) endSessions(l *ledger.Ledger, o *order) {
 
 // open opens the ledger. A Ledger is not for several goroutines: each piece of work opens its own.
 func (e *Enforcer) open() (*ledger.Ledger, error) {
-	l, notes, err := ledger.Open(e.Config.Ledger.Path, e.Config.Ledger.Clients, ledger.ThisBoot())
-	for _, n := range notes {
-		e.warn(n)
-	}
-	if err != nil {
-		e.warn(err.Error() + "; a block is not carried out")
-	}
-	return l, err
+	l := ledger.Handle{Options: ledger.Options{
+		Path: e.Config.Ledger.Path, Clients: e.Config.Ledger.Clients,
+		Without: "a block is not carried out", Warn: e.warn,
+	}}
+	err := l.Open()
+	return l.Ledger, err
 }
 
 // Trim ends the oldest blocks if there are too many, and does nothing else about a block that has

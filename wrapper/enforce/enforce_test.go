@@ -229,7 +229,7 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 	}
 	time.Sleep(visitAgain / 2)
 	p.do(func(tx *ledger.Tx) {
-		if _, there := tx.Hand(token, process); !there {
+		if _, there := tx.Transfer(token, process); !there {
 			t.Error("the session is gone")
 		}
 	})

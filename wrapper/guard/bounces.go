@@ -72,11 +72,11 @@ func (b *bounces) get(network netip.Prefix, now time.Time) bounced {
 func (s *session) bounced() {
 	f := &s.facts
 	f.Bounced++
-	if f.Limits.Bounces == 0 || s.guard.door.Ours(s.network) {
+	if f.Limits.Bounces == 0 || s.guard.door.IsOwn(s.network) {
 		return
 	}
 	f.Bounces = s.guard.bounces.add(s.network, time.Now(), f.Limits)
-	if s.weigh(); f.HasBounced() && s.config.Mode == config.Enforce {
+	if s.weigh(); f.BouncesGuess() && s.config.Mode == config.Enforce {
 		s.guard.shut(s)
 	}
 }
@@ -91,7 +91,7 @@ func (s *session) putOff() milter.Answer {
 	if f.Bounces = s.guard.bounces.of(s.network, time.Now()); f.Bounces < f.Limits.Bounces {
 		return milter.None
 	}
-	if s.weigh(); !f.HasBounced() {
+	if s.weigh(); !f.BouncesGuess() {
 		return milter.None
 	}
 	const code = "450"

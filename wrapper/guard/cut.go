@@ -2,12 +2,14 @@ package guard
 
 import (
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
 )
 
 // answerTime is what an MTA has to tell its client that the session is over, and to close. sendmail
@@ -68,23 +70,12 @@ func (s *session) try(pidfd, fd int, work func(fd int)) bool {
 		return false
 	}
 	defer unix.Close(ours)
-	if peer, err := unix.Getpeername(ours); err != nil || addrPort(peer) != s.client {
+	peer, err := syscall.Getpeername(ours)
+	if err != nil || wrapper.AddrPort(peer) != s.client {
 		return false
 	}
 	work(ours)
 	return true
-}
-
-// addrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the
-// internet.
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
 
 // processOf is the process at the other end of a unix socket: the one that has the client. 0 if

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sendwrap/tests/lab"
 )
 
@@ -290,16 +288,4 @@ func TestCutMany(t *testing.T) {
 	}
 	c.cutting.Unlock()
 	all.Wait()
-}
-
-// Addresses of other kinds are no client's.
-func TestAddrPort(t *testing.T) {
-	for _, sa := range []unix.Sockaddr{nil, &unix.SockaddrUnix{Name: "/x"}, &unix.SockaddrNetlink{}} {
-		if got := addrPort(sa); got.IsValid() {
-			t.Errorf("%T: %v", sa, got)
-		}
-	}
-	if got := addrPort(&unix.SockaddrInet6{Addr: netip.MustParseAddr("fe80::1").As16(), Port: 25, ZoneId: 3}); got != netip.MustParseAddrPort("[fe80::1]:25") {
-		t.Errorf("%v", got)
-	}
 }

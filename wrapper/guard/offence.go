@@ -44,11 +44,11 @@ func (o *offence) enter(t *ledger.Tx) (block sentence) {
 	}
 	f.Known = t.Known(o.network)
 	switch {
-	case f.Excused():
+	case f.IsExcused():
 		p.Strikes, p.Within = min(p.Strikes, maxExcused+1), max(p.Within, f.Limits.BadRcptsTotal.Per)
 		block.strikes, block.left = t.Strike(o.network, reasonBadRcpts, 1, p)
 		block.most = p.Strikes
-	case o.patient && !f.GuessesInAll():
+	case o.patient && !f.NetworkGuesses():
 		return sentence{open: true}
 	default:
 		block.left = t.Block(o.network, 0, reasonBadRcpts, p)

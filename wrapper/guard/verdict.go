@@ -122,7 +122,7 @@ func (s *session) guess() (block sentence) {
 	}
 	s.facts.Named = len(s.names.hashes)
 	o := offence{client: s.client.Addr(), network: s.network, config: s.config, facts: s.facts,
-		ours: s.guard.door.Ours(s.network), patient: s.keeps && s.config.Mode == config.Enforce}
+		ours: s.guard.door.IsOwn(s.network), patient: s.keeps && s.config.Mode == config.Enforce}
 	block = s.enter(&o)
 	if block.open {
 		s.charge = &o

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits in the torture test, small enough to be in force nearly all the time.
+// The limits in the torture test, small enough to be reached nearly all the time.
 const (
 	tortureNetworks = 3
 	tortureConns    = 4
@@ -27,12 +27,12 @@ const (
 
 // tortureLine is what a worker says of itself, in memory that it shares with the parent.
 type tortureLine struct {
-	begun  atomic.Uint64 // works that count verdict 1
-	done   atomic.Uint64 // of these, those that ended
-	busy   atomic.Uint64 // works that found the ledger held
-	broken atomic.Uint64 // limits seen exceeded
-	holds  atomic.Uint64 // the session that it has, below
-	_      [11]uint64
+	started atomic.Uint64 // works that count verdict 1
+	done    atomic.Uint64 // of these, those that ended
+	busy    atomic.Uint64 // works that found the ledger held
+	broken  atomic.Uint64 // limits seen exceeded
+	holds   atomic.Uint64 // the session that it has, below
+	_       [11]uint64
 }
 
 // What a worker holds: network + 1, or 0 for nothing; what kind; and whether it has come to rest
@@ -43,8 +43,8 @@ const (
 	holdsParked  = 1 << 9
 )
 
-// The first line is the parent's; this of its words tells the workers to come to rest.
-func (line *tortureLine) finish() *atomic.Uint64 { return &line.begun }
+// The first line is the parent's. This of its words tells the workers to come to rest.
+func (line *tortureLine) finish() *atomic.Uint64 { return &line.started }
 
 func tortureLines(path string, n int) ([]*tortureLine, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
@@ -122,13 +122,14 @@ func (w *worker) arrival() Arrival {
 	return Arrival{
 		Client:  netip.AddrPortFrom(hostN(w.network<<8+rand.IntN(256)), 25),
 		Network: tortureNetwork(w.network),
-		Limits:  Limits{Serving: tortureServing, Waiting: tortureWaiting, Conns: tortureConns, Rate: 1 << 30, Per: time.Minute},
+		Limits: Limits{Serving: tortureServing, Waiting: tortureWaiting, Conns: tortureConns,
+			Rate: 1 << 30, Per: time.Minute},
 	}
 }
 
 func tortureNetwork(n int) netip.Prefix { return netip.PrefixFrom(hostN(n<<8), 24) }
 
-// do works, and reports whether it could have the lock.
+// do works, and reports whether it got the lock.
 func (w *worker) do(work func(*Tx)) bool {
 	switch err := w.l.Do(Now(), work); {
 	case err == nil:
@@ -142,7 +143,7 @@ func (w *worker) do(work func(*Tx)) bool {
 	return false
 }
 
-// take takes a token for what the ledger says may be had.
+// take takes a token for what the ledger has admitted.
 func (w *worker) take(n int) {
 	if !w.tokens.take(n) {
 		w.line.broken.Add(1)
@@ -152,7 +153,7 @@ func (w *worker) take(n int) {
 func (w *worker) enter() {
 	w.network = rand.IntN(tortureNetworks)
 	a, self, in := w.arrival(), Self(), false
-	w.line.begun.Add(1)
+	w.line.started.Add(1)
 	ok := w.do(func(t *Tx) {
 		s := t.Look(a)
 		t.Count(1)
@@ -163,7 +164,7 @@ func (w *worker) enter() {
 	if ok {
 		w.line.done.Add(1)
 	} else {
-		w.line.begun.Add(^uint64(0))
+		w.line.started.Add(^uint64(0))
 	}
 	if ok && in {
 		w.holds, w.serving = true, false
@@ -202,8 +203,8 @@ func (w *worker) leave() {
 	w.end()
 }
 
-// end leaves the ledger, whose tokens are back already. It must, so it tries until the ledger is to
-// be had.
+// end leaves the ledger after it has given the tokens back. It must, so it tries until it gets the
+// lock.
 func (w *worker) end() {
 	for !w.do(func(t *Tx) { t.Leave(w.session) }) {
 	}
@@ -215,24 +216,24 @@ func (w *worker) end() {
 func (w *worker) keep() {
 	freed := 0
 	if w.do(func(t *Tx) {
-		freed = t.Keep(Self(), func(s Session) bool { return w.holds && s == w.session })
+		freed = t.FreeExcept(Self(), func(s Session) bool { return w.holds && s == w.session })
 	}) && freed > 0 {
 		w.line.broken.Add(uint64(freed))
 	}
 }
 
-// punish begins a block, of which whoever watches is told, and sees to it that there are not too
-// many.
+// punish begins a block, of which watchers learn, and trims the blocks.
 func (w *worker) punish() {
 	n := networkN(1000 + rand.IntN(200))
-	_, since, _ := w.l.Begun(0)
+	_, since, _ := w.l.BlocksSince(0)
 	if !w.do(func(t *Tx) {
 		t.BadRcpt(n, time.Hour)
 		t.Block(n, 0, "test", threeStrikes)
 	}) {
 		return
 	}
-	if networks, now, all := w.l.Begun(since); since != 0 && now != since && !all && !slices.Contains(networks, n) {
+	if networks, now, all := w.l.BlocksSince(since); since != 0 && now != since && !all &&
+		!slices.Contains(networks, n) {
 		w.line.broken.Add(1)
 	}
 	switch _, err := w.l.Trim(Now(), tortureBlocks); {
@@ -254,8 +255,8 @@ func (w *worker) exec() error {
 	return syscall.Exec("/bin/sleep", []string{"sleep", seconds}, nil)
 }
 
-// breakIn kills or stops this process in the midst of a work that changes much. What it does must
-// not be seen, or only when it is done.
+// breakIn kills or stops this process during an operation that changes much. What it does must not
+// be seen, or only when it is done.
 func (w *worker) breakIn(sig unix.Signal) {
 	a, self, at := w.arrival(), Self(), rand.IntN(4)
 	parent, _ := Identify(unix.Getppid()) // it lives on, and so would a session left to it
@@ -270,7 +271,7 @@ func (w *worker) breakIn(sig unix.Signal) {
 				t.Spoke(time.Second)
 			case 1:
 				s, _ := t.Enter(a, self)
-				s, _ = t.Hand(s, parent)
+				s, _ = t.Transfer(s, parent)
 				t.Leave(s)
 			case 2:
 				t.Strike(a.Network, "test", 1, Penalty{})

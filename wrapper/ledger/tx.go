@@ -13,27 +13,24 @@ type Tx struct {
 
 func (t *Tx) state() *state { return t.l.state }
 
-// Arrival is a client at the door, and what decides whether it gets in.
+// Arrival is a client at the door: how it is counted, and the limits that hold for it.
 type Arrival struct {
 	Client  netip.AddrPort // IPv4-mapped addresses unmapped
 	Network netip.Prefix   // under which it is counted
 	Wide    bool           // its sessions are counted by its wider network, too; see [WideBits]
-	Limits  Limits
-	Delay   time.Duration // how long it will be made to wait, for [LiveSession]; what Look tells may decide it
+	Limits  Limits         // for Look and Enter
+	Delay   time.Duration  // it will wait this long, for [LiveSession]; set it before Enter
 }
 
-// Limits are the numbers against which the caller will hold a [Standing]; 0 = no limit. The
-// ledger itself refuses nobody. It must know them to see when a count has
-// to be verified: sessions whose process has died count until somebody looks.
+// Limits are the numbers to which the caller compares a [Standing]; 0 = there is no such limit. The
+// ledger itself refuses no client. It must know them to see when a count has to be verified:
+// sessions whose process has died count until a process looks.
 type Limits struct {
 	Serving int           // MTAs in session at once
 	Waiting int           // clients in the greet delay at once
 	Conns   int           // live sessions of the network
 	Rate    int           // arrivals of the network in any
 	Per     time.Duration // so long
-	// RcptsPer is the time in which recipients of the network are counted; 0 = they are not asked
-	// for.
-	RcptsPer time.Duration
 	// HangupsPer is the time in which hangups of the network count; 0 = none do.
 	HangupsPer time.Duration
 	// Scarce is the percentage of Serving, or of Waiting, from which on it matters who has the
@@ -43,8 +40,12 @@ type Limits struct {
 
 // places says whether it matters who has the MTAs, waits whether it does of the network around a
 // client.
-func (m *Limits) places(s *state) bool { return m.Scarce > 0 && over(s.serving, m.Serving, m.Scarce) }
-func (m *Limits) waits(s *state) bool  { return m.Scarce > 0 && over(s.waiting, m.Waiting, m.Scarce) }
+func (m *Limits) places(s *state) bool {
+	return m.Scarce > 0 && reaches(s.serving, m.Serving, m.Scarce)
+}
+func (m *Limits) waits(s *state) bool {
+	return m.Scarce > 0 && reaches(s.waiting, m.Waiting, m.Scarce)
+}
 
 // Standing is what the ledger knows of a client that has arrived.
 type Standing struct {
@@ -58,7 +59,6 @@ type Standing struct {
 	Trusted          bool    // it is known, and has come in several hours since, or delivered mail
 	Waited           bool    // it is known, or was less than [patienceMemory] ago; see [Tx.Strike]
 	Strikes          int     // of its network in the last 24 hours
-	Rcpts            Rcpts   // of its network within Limits.RcptsPer
 	Hangups          Hangups // of its network within Limits.HangupsPer, since it was last known
 	Blocked          bool
 	BlockLeft        time.Duration
@@ -70,8 +70,8 @@ type Standing struct {
 // mark of 80 %) are held against the living processes first. Call it before
 // anything else in the same Do: the sessions it finds dead are freed at once.
 func (t *Tx) Look(a Arrival) Standing {
-	t.verify(a)
-	t.stress(a.Limits)
+	t.verifyCounts(a)
+	t.updateStress(a.Limits)
 	return t.standing(a)
 }
 
@@ -89,51 +89,61 @@ func (t *Tx) standing(a Arrival) Standing {
 		}
 		s.Known, s.Waited, s.Trusted = c.known(t.now), c.waited(t.now), c.trusted(t.now)
 		if s.Strikes = c.strikes.within(t.now, strikeMemory); s.Strikes > 0 {
-			s.Reason = c.why()
+			s.Reason = c.reasonText()
 		}
 		if a.Limits.Rate > 0 {
 			w := c.rate
 			w.advance(t.now, a.Limits.Per)
 			s.Arrivals = w.count()
 		}
-		if a.Limits.RcptsPer > 0 {
-			s.Rcpts = c.rcpts(t.now, a.Limits.RcptsPer)
-		}
 		s.Hangups = c.hangups(t.now, a.Limits.HangupsPer)
-		t.lookBlock(&longest, i)
+		t.considerBlock(&longest, i)
 	}
-	t.lookWiderBlocks(&longest, a.Client.Addr(), k)
+	t.considerWiderBlocks(&longest, a.Client.Addr(), k)
 	if a.Wide && (a.Limits.places(st) || a.Limits.waits(st)) {
 		s.Wide = t.wideOf(a.Client.Addr())
 	}
 	if longest.left > 0 {
-		is := t.l.record(longest.record).block(t.now)
-		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, is.Left, is.Reason, is.Network
+		block := t.l.record(longest.record).block(t.now)
+		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
 	}
 	return s
 }
 
+// LookAgain is Look for a client whose arrival and session are counted already. The limits on both
+// were checked then, so it does not verify the sessions of its network again, and Arrivals is 0.
+func (t *Tx) LookAgain(a Arrival) Standing {
+	a.Limits.Conns, a.Limits.Rate = 0, 0
+	return t.Look(a)
+}
+
 // Enter counts the client's arrival and a waiting session of process p. It reports
 // false, and counts no session, if all slots are taken by living ones.
-func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
-	record := t.place(keyOf(a.Network))
+func (t *Tx) Enter(a Arrival, p Process) (Session, bool) { return t.enter(a, p, true) }
+
+// AddSession is Enter without the arrival, which has been counted before or does not count. It uses
+// none of the limits.
+func (t *Tx) AddSession(a Arrival, p Process) (Session, bool) { return t.enter(a, p, false) }
+
+func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
+	record := t.claimRecord(keyOf(a.Network))
 	if record >= 0 {
 		c := t.l.change(record)
 		if t.now-c.seen >= strikeMemory.Milliseconds() {
-			c.strikes.quiet = row{} // of which minute it is from cannot be told for ever
+			c.strikes.hangups = hangupRun{} // their minutes repeat after six weeks
 		}
 		c.seen = t.now
-		if a.Limits.Rate > 0 {
+		if arrives && a.Limits.Rate > 0 {
 			c.rate.advance(t.now, a.Limits.Per)
 			c.rate.add(1)
 		}
 	}
-	return t.open(record, a, p)
+	return t.openSession(record, a, p)
 }
 
 // Serve turns a waiting session into one that is served by an MTA.
 func (t *Tx) Serve(s Session) {
-	if i := t.mine(s); i >= 0 && t.l.slot(i).state == slotWaiting {
+	if i := t.slotOf(s); i >= 0 && t.l.slot(i).state == slotWaiting {
 		t.serve(i)
 	}
 }
@@ -154,17 +164,17 @@ func (t *Tx) serve(i int) {
 
 // Leave ends a session.
 func (t *Tx) Leave(s Session) {
-	if i := t.mine(s); i >= 0 {
+	if i := t.slotOf(s); i >= 0 {
 		t.free(i)
 	}
 }
 
-// Remember makes the network known for so long (at most [MaxBlock]; not at all with d = 0).
+// Remember makes the network known for d (at most [MaxBlock]; not at all with d = 0).
 func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	if i := t.place(keyOf(network)); i >= 0 {
+	if i := t.claimRecord(keyOf(network)); i >= 0 {
 		t.l.change(i).remember(t.now, d)
 	}
 }

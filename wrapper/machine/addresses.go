@@ -1,5 +1,5 @@
-// Package machine knows which addresses are this machine's own. Mail that its programs send comes
-// from there, so that a strike or a block of such a network would shut out all of them.
+// Package machine knows which addresses are this machine's own. Mail of local programs comes from
+// there, so that a strike or a block of such a network would shut out all of them.
 package machine
 
 import (
@@ -9,24 +9,24 @@ import (
 	"time"
 )
 
-// readEvery is how old what the kernel has said may be. To ask it takes 50 µs.
+// readEvery is for how long the kernel's answer is used. To ask takes 50 µs.
 const readEvery = time.Second
 
-// loopback is there whether or not the kernel can be asked.
+// loopback is this machine whether or not the kernel answers.
 var loopback = []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}
 
-// Addresses are those of this machine's interfaces, and 127.0.0.1 and ::1 in any case. They are
-// asked for when they are needed, once a second at most. The zero Addresses are ready for use, by
-// several goroutines too.
+// Addresses are those of this machine's interfaces, and 127.0.0.1 and ::1 in any case. The kernel
+// is asked when they are needed, once a second at most. The zero Addresses are ready for use, also
+// by several goroutines.
 type Addresses struct {
 	mu   sync.Mutex
 	read time.Time
 	all  []netip.Addr
 }
 
-// In is one of them that the network holds, if there is any. An address that the kernel cannot tell
-// (no netlink, say) is not found.
-func (a *Addresses) In(network netip.Prefix) (netip.Addr, bool) {
+// In is one of the addresses that the network holds. Without netlink it finds only the loopback
+// addresses.
+func (a *Addresses) In(network netip.Prefix) (addr netip.Addr, found bool) {
 	for _, addr := range loopback {
 		if network.Contains(addr) {
 			return addr, true

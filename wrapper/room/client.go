@@ -61,13 +61,13 @@ func (r *room) decideArrival(c *client) {
 	}
 	if r.full(c.session.FD) {
 		r.logShortage()
-		c.session.Dismiss(0, false)
+		c.session.RefuseBusy(0, false)
 		c.session.Refuse()
 		r.refused++
 		r.drainAndClose(c)
 		return
 	}
-	c.session.Tease()
+	c.session.SendTeaser()
 	// Most early talkers have spoken by now; they need not be watched.
 	if g := r.look(c); g != decide.Quiet {
 		r.conclude(c, g)
@@ -115,7 +115,7 @@ func (r *room) watch(c *client) {
 func (r *room) look(c *client) decide.Greet {
 	g, err := wrapper.Look(c.session.FD)
 	if err != nil {
-		c.session.Unseen(err)
+		c.session.LogUnseen(err)
 	}
 	return g
 }
@@ -174,7 +174,7 @@ func (r *room) applyVerdict(c *client) {
 		return
 	}
 	if r.mayTalk(c) {
-		c.session.Talk()
+		c.session.AllowTalk()
 	}
 	c.session.Log(0)
 	r.refuse(c)

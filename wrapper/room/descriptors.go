@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
 )
 
 // When descriptors run out
@@ -45,7 +47,7 @@ func (r *room) lowerDescriptor(fd int, client netip.Addr) int {
 
 // refuseUnheld refuses a client for which there is no descriptor.
 func (r *room) refuseUnheld(fd int, client netip.Addr) {
-	r.door.RefuseUnheld(fd, client)
+	r.door.RefuseAtOnce(fd, client)
 	unix.Close(fd)
 	r.refused++
 	r.logShortage()
@@ -65,7 +67,7 @@ func (r *room) useReserve(l *listener) bool {
 	unix.Close(r.reserve)
 	fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 	if err == nil {
-		r.refuseUnheld(fd, addrOf(from, nil).Addr())
+		r.refuseUnheld(fd, wrapper.AddrPort(from).Addr())
 	}
 	r.reserve = openReserve()
 	return err == nil

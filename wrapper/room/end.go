@@ -77,7 +77,7 @@ func (r *room) superServerGone() bool { return os.Getppid() != r.parent }
 func (r *room) refuseBusy(c *client) {
 	passed := c.passed > 0
 	c.leave()
-	c.session.Dismiss(r.now-c.arrived, passed)
+	c.session.RefuseBusy(r.now-c.arrived, passed)
 	c.session.Log(0)
 	r.refuse(c)
 }
@@ -122,7 +122,7 @@ func (r *room) finish() {
 // writeLastStrikes writes the offences that the ledger does not have yet, before this program ends.
 // It gives up after 50 tries.
 func (r *room) writeLastStrikes() {
-	for n := 0; r.door.Owes() && n < 50; n++ {
+	for n := 0; r.door.HasUnwritten() && n < 50; n++ {
 		if n > 0 {
 			time.Sleep(20 * time.Millisecond)
 		}

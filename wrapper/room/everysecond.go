@@ -28,7 +28,7 @@ func (r *room) everySecond() {
 
 	// An idle room sleeps until something happens.
 	r.nextSecond = 0
-	if r.busy() || more || r.unconfigured != nil || r.door.Owing() || r.door.Owes() {
+	if r.busy() || more || r.unconfigured != nil || r.door.Ledger.NeedsResync() || r.door.HasUnwritten() {
 		r.nextSecond = r.now + time.Second
 	}
 	if w := r.manager.watchdog / 2; w > 0 {
@@ -54,7 +54,7 @@ func (r *room) reportStatus() (more bool) {
 func (r *room) idleAt() time.Duration {
 	after := r.door.Config.RoomIdle
 	if !r.Idle || r.keepsPort || after == 0 ||
-		r.busy() || r.stage != open || r.replacing() || r.door.Owes() {
+		r.busy() || r.stage != open || r.replacing() || r.door.HasUnwritten() {
 		return 0
 	}
 	return r.idleSince + after

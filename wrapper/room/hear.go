@@ -32,7 +32,8 @@ func (r *room) mayTalk(c *client) bool {
 	if r.talking.len >= maxTalking || !r.mayHear(c) {
 		return false
 	}
-	network, of := r.door.Network(c.session.Client.Addr()), 0
+	network, _ := c.session.Networks()
+	of := 0
 	for other := range r.talking.all {
 		if network.Contains(other.session.Client.Addr()) {
 			of++
@@ -43,7 +44,7 @@ func (r *room) mayTalk(c *client) bool {
 
 // hearOut refuses the client and listens to it for a while, if the room can afford that.
 func (r *room) hearOut(c *client) (ok bool) {
-	long := c.session.HeardFor()
+	long := c.session.ListenTime()
 	q := &r.talking
 	if !c.session.Talks() {
 		q = &r.awaitingQuit
@@ -82,7 +83,7 @@ func (r *room) endDialogue(c *client) {
 		r.poller.remove(c.session.FD)
 		c.watched = false
 	}
-	if !c.session.Part() {
+	if !c.session.EndTalk() {
 		r.close(c)
 		return
 	}

@@ -1,24 +1,19 @@
 package room
 
 import (
-	"time"
-
 	"sendwrap/exec"
 	"sendwrap/wrapper/ledger"
 )
 
-// reopenEvery is how often the room tries to open a ledger that could not be opened.
-const reopenEvery = time.Minute
-
 // checkLedger makes the ledger agree with the room. The room's sessions are in the ledger under our
 // pid, and count as long as we live: one that we could not end there would count for ever.
 func (r *room) checkLedger() {
-	d := r.door
+	l := &r.door.Ledger
 	switch {
 	case r.unconfigured != nil:
-	case d.Ledger == nil && r.now >= r.reopenAt, d.Ledger != nil && d.Ledger.Replaced():
+	case l.Outdated():
 		r.changeLedger()
-	case d.Ledger != nil && d.Owing():
+	case l.IsOpen() && l.NeedsResync():
 		r.resyncLedger()
 	}
 	r.writeStrikes()
@@ -26,15 +21,8 @@ func (r *room) checkLedger() {
 
 // writeStrikes writes the offences that could not be written when they happened.
 func (r *room) writeStrikes() {
-	for _, s := range r.door.Settle() {
+	for _, s := range r.door.WriteStrikes() {
 		r.enforceBlock(s)
-	}
-}
-
-func (r *room) openLedger() {
-	r.door.OpenLedger()
-	if r.door.Ledger == nil { // one that is lost later is opened again at once
-		r.reopenAt = r.now + reopenEvery
 	}
 }
 
@@ -54,12 +42,11 @@ func (r *room) adopt() {
 // changeLedger opens the ledger that the configuration names, in place of the present one, and
 // counts all sessions there.
 func (r *room) changeLedger() {
-	r.door.CloseLedger()
-	r.openLedger()
-	if r.door.Ledger == nil {
+	r.door.OpenLedger()
+	if !r.door.Ledger.IsOpen() {
 		return
 	}
-	r.door.FreeOthers(func(ledger.Session) bool { return false }) // of the old ledger
+	r.door.Ledger.FreeExcept(func(ledger.Session) bool { return false }) // of the old ledger
 	for c, mta := range r.counted {
 		c.transferred = c.session.Recount(mta) && mta != 0
 	}
@@ -70,13 +57,13 @@ func (r *room) resyncLedger() {
 	mine := map[ledger.Session]bool{}
 	for c, mta := range r.counted {
 		if mta != 0 && !c.transferred {
-			if c.transferred = c.session.Hand(mta); !c.transferred {
+			if c.transferred = c.session.TransferTo(mta); !c.transferred {
 				return // the loop would have to wait as long for each of the others
 			}
 		}
-		mine[c.session.Counted()] = true
+		mine[c.session.Token()] = true
 	}
-	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
+	r.door.Ledger.FreeExcept(func(s ledger.Session) bool { return mine[s] })
 }
 
 // counted calls yield with each client that the ledger should count, and the pid of its MTA, or 0.

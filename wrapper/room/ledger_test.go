@@ -86,7 +86,7 @@ func TestLedgerHeld(t *testing.T) {
 			h.until("all have arrived", func() bool { return waiting()+h.refused == arrivals })
 			took := time.Since(began)
 			end()
-			// How often the ledger is tried meanwhile wrapper's TestLedgerRests sees.
+			// How often the ledger is tried meanwhile the ledger's TestHandleRests sees.
 			lines := h.logged("carrying on without limits and memory")
 			most, some := 1+int(took/time.Minute), tt.name == "stopped"
 			if lines > most || (lines > 0) != some {
@@ -111,12 +111,12 @@ func TestResync(t *testing.T) {
 	c.Write([]byte("EHLO bot\r\n"))
 	h.until("it is refused", func() bool { return h.held == 0 })
 	unlock()
-	if n := len(h.sessions()); n != 1 || !h.door.Owing() {
-		t.Fatalf("%d sessions, resync: %v; the test proves nothing", n, h.door.Owing())
+	if n := len(h.sessions()); n != 1 || !h.door.Ledger.NeedsResync() {
+		t.Fatalf("%d sessions, resync: %v; the test proves nothing", n, h.door.Ledger.NeedsResync())
 	}
 	for range 5 { // also beyond the next tick, which the ledger's pause outlasts
 		h.nextSecond = min(h.nextSecond, h.now)
-		if h.round(); !h.door.Owing() {
+		if h.round(); !h.door.Ledger.NeedsResync() {
 			break
 		}
 		if h.nextSecond == 0 {
@@ -125,7 +125,7 @@ func TestResync(t *testing.T) {
 	}
 	h.until("the ledger knows", func() bool { return len(h.sessions()) == 0 })
 	h.until("the room sleeps", func() bool { return h.nextSecond == 0 })
-	if h.door.Owing() {
+	if h.door.Ledger.NeedsResync() {
 		t.Error("the ledger still does not agree")
 	}
 }
@@ -193,7 +193,7 @@ func TestOrphans(t *testing.T) {
 			t.Errorf("%s: %+v", tt.name, s)
 		}
 		err = h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {
-			tx.Keep(ledger.Self(), func(ledger.Session) bool { return false })
+			tx.FreeExcept(ledger.Self(), func(ledger.Session) bool { return false })
 		})
 		if err != nil || len(h.sessions()) > 0 {
 			t.Fatalf("%s: %v, %+v", tt.name, err, h.sessions())

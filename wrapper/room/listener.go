@@ -45,7 +45,7 @@ func (r *room) addListener(fd int) error {
 		return os.NewSyscallError("fcntl", err)
 	}
 	l := &listener{fd: fd, blocking: flags&unix.O_NONBLOCK == 0}
-	if addr := addrOf(syscall.Getsockname(fd)); addr.IsValid() && !addr.Addr().IsUnspecified() {
+	if addr := wrapper.LocalAddr(fd); addr.IsValid() && !addr.Addr().IsUnspecified() {
 		l.addr = addr
 	}
 	r.listeners = append(r.listeners, l)
@@ -141,24 +141,13 @@ func (r *room) pauseListener(l *listener) {
 // accepted takes in an accepted client, if there is a descriptor for it.
 func (r *room) accepted(l *listener, fd int, from syscall.Sockaddr) {
 	if fd >= r.capacity {
-		if fd = r.lowerDescriptor(fd, addrOf(from, nil).Addr()); fd < 0 {
+		if fd = r.lowerDescriptor(fd, wrapper.AddrPort(from).Addr()); fd < 0 {
 			return
 		}
 	}
-	conn := wrapper.Connection{FD: fd, Client: addrOf(from, nil), Server: l.addr}
+	conn := wrapper.Connection{FD: fd, Client: wrapper.AddrPort(from), Server: l.addr}
 	if !conn.Server.IsValid() {
-		conn.Server = addrOf(syscall.Getsockname(fd))
+		conn.Server = wrapper.LocalAddr(fd)
 	}
 	r.arrive(conn)
-}
-
-// addrOf is a socket address, IPv4-mapped IPv6 unmapped; the zero AddrPort if there is none.
-func addrOf(sa syscall.Sockaddr, err error) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *syscall.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *syscall.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }

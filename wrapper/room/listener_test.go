@@ -3,13 +3,13 @@ package room
 import (
 	"errors"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper"
 )
 
 // Another process that has the listening socket too has shut it down.
@@ -32,7 +32,7 @@ func TestShutDown(t *testing.T) {
 		h.listeners[0].fd != second {
 		t.Errorf("log: %q", h.said())
 	}
-	h.addr = addrOf(syscall.Getsockname(second)).String()
+	h.addr = wrapper.LocalAddr(second).String()
 	h.guest("127.8.0.2")
 	h.until("one comes to the other", func() bool { return h.held == 2 })
 

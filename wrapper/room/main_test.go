@@ -6,7 +6,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
 )
@@ -66,7 +66,7 @@ func build(t *testing.T, conf string) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.addr = addrOf(syscall.Getsockname(fd)).String()
+	h.addr = wrapper.LocalAddr(fd).String()
 	h.room, err = newRoom(Options{
 		File: h.file("conf"), Sockets: []int{fd}, Stdio: new(exec.Stdio),
 		LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(logs + "/log") },
@@ -75,7 +75,7 @@ func build(t *testing.T, conf string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.raze)
-	if h.unconfigured != nil || h.door.Ledger == nil {
+	if h.unconfigured != nil || !h.door.Ledger.IsOpen() {
 		t.Fatalf("%v; %q", h.unconfigured, h.said())
 	}
 	return h
@@ -140,8 +140,8 @@ func (h *house) raze() {
 	h.closeEnforce()
 	h.log.Close()
 	unix.Close(h.syslog)
-	if h.door.Ledger != nil {
-		_ = h.door.Ledger.Close()
+	if h.door.Ledger.IsOpen() {
+		_ = h.door.Ledger.Ledger.Close()
 	}
 }
 

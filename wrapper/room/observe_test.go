@@ -44,7 +44,7 @@ func TestObservedToken(t *testing.T) {
 		if n := len(h.sessions()); n != i+1 {
 			t.Fatalf("its MTA is counted: %d sessions", n)
 		}
-		if early.session.Counted() != (ledger.Session{}) {
+		if early.session.Token() != (ledger.Session{}) {
 			reused++
 		}
 		h.mtaExited(pid, unix.WaitStatus(0))

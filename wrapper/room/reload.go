@@ -82,7 +82,7 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	}
 	r.enforce.Configure(cfg, r.LogTo(cfg.Log))
 	r.mtas.starts.resize(cfg.SpawnRate)
-	if cfg.Ledger != old.Ledger || r.door.Ledger == nil {
+	if cfg.Ledger != old.Ledger || !r.door.Ledger.IsOpen() {
 		r.changeLedger()
 	}
 	r.scanForRules()

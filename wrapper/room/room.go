@@ -61,7 +61,6 @@ type room struct {
 
 	nextSecond time.Duration // when everySecond is due
 	searchAt   time.Duration // the next search for idle sessions, for clients in turns
-	reopenAt   time.Duration // the next try to open a ledger that could not be opened
 	idleSince  time.Duration
 	parent     int           // the super-server, if one has started us
 	keepsPort  bool          // the super-server is gone

@@ -52,7 +52,7 @@ func (r *room) scanWaiting() {
 // is.
 func (r *room) lookForBlocks() {
 	s := &r.scan
-	networks, now, all := r.door.Begun(s.blocks)
+	networks, now, all := r.door.Ledger.BlocksSince(s.blocks)
 	first := s.blocks == 0 && now != 0 // some may be of clients that came before this first look
 	s.blocks = now
 	if c := r.door.Config; c.Mode == config.Observe || !c.Block.Kill {
@@ -99,10 +99,10 @@ func (r *room) scanSome() {
 		if c == nil || !r.isWaiting(c) {
 			continue
 		}
-		ok := s.rules && c.in != &r.admitted && c.session.Ruled(c.times(r.now))
+		ok := s.rules && c.in != &r.admitted && c.session.ConcludeByRule(c.times(r.now))
 		if !ok && (s.all || s.networks.Hold(c.session.Client.Addr())) {
 			asked++
-			ok = c.session.Bar(c.times(r.now))
+			ok = c.session.RefuseIfBlocked(c.times(r.now))
 		}
 		if ok {
 			decided++

@@ -16,7 +16,7 @@ const searchEvery = time.Second
 func (r *room) searchPlace(c *client) {
 	r.searching.push(c)
 	r.runSearch(c.session.Search(), func(ended []wrapper.Ended) {
-		c.session.Sought(ended)
+		c.session.SearchDone(ended)
 		if c.in == &r.searching {
 			c.leave()
 			r.decideArrival(c)
@@ -31,7 +31,7 @@ func (r *room) searchForTurns() {
 		return
 	}
 	r.searchAt = r.now + searchEvery
-	if search := r.door.Seek(r.turns.len); search != nil {
+	if search := r.door.NewSearch(r.turns.len); search != nil {
 		r.runSearch(search, func([]wrapper.Ended) {})
 	}
 }

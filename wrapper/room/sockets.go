@@ -7,9 +7,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper"
 )
 
 // Listening returns nil if fd is a listening TCP socket, else an error that says what to write into
@@ -73,7 +74,7 @@ func Listen(address string) (int, error) {
 // Addresses are those on which the sockets listen.
 func Addresses(sockets []int) (all []netip.AddrPort) {
 	for _, fd := range sockets {
-		all = append(all, addrOf(syscall.Getsockname(fd)))
+		all = append(all, wrapper.LocalAddr(fd))
 	}
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	inherit "sendwrap/exec"
+	"sendwrap/wrapper"
 )
 
 func TestListen(t *testing.T) {
@@ -26,7 +27,7 @@ func TestListen(t *testing.T) {
 			t.Errorf("%s: %v", tt.address, err)
 			continue
 		}
-		at := addrOf(syscall.Getsockname(fd))
+		at := wrapper.LocalAddr(fd)
 		if at.Addr().String() != tt.at {
 			t.Errorf("%s: listens at %v", tt.address, at)
 		}

@@ -105,7 +105,7 @@ func (r *room) applyFirstConfig(cfg *config.Config, err error) {
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
 		wrapper.LogMistakes(r.log.Log(), err, config.Skipped)
-		r.openLedger()
+		r.door.OpenLedger()
 	}
 }
 

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"net/netip"
 	"time"
 
 	"sendwrap/wrapper/config"
@@ -76,12 +75,6 @@ func (r *room) nextTurn() time.Duration {
 	return t
 }
 
-// networks are those under which turns count the client.
-func (r *room) networks(c *client) (network, wider netip.Prefix) {
-	from := c.session.Client.Addr()
-	return r.door.Network(from), r.door.Wider(from)
-}
-
 // queueUp lets a client that has passed wait for its turn.
 func (r *room) queueUp(c *client) {
 	c.due = c.passed + turnTime
@@ -92,7 +85,7 @@ func (r *room) queueUp(c *client) {
 	case s.Known():
 		of = known
 	}
-	network, wider := r.networks(c)
+	network, wider := c.session.Networks()
 	r.turns.push(c, of, network, wider)
 }
 
@@ -100,7 +93,7 @@ func (r *room) queueUp(c *client) {
 // its MTA does not count.
 func (r *room) countMTA(c *client) {
 	if c.session.Verdict != decide.Allowed {
-		network, wider := r.networks(c)
+		network, wider := c.session.Networks()
 		r.turns.countMTA(c, network, wider)
 	}
 }
