@@ -122,7 +122,9 @@ const (
 // Run ends idle sessions, and returns when their MTAs have ended, or have not for a second. What is
 // in the way of that, such as a ledger that cannot be asked, ends nobody.
 func (s *Search) Run() (ended []Ended) {
-	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	l := ledger.Handle{Options: ledger.Options{
+		Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients,
+	}}
 	if l.Open() != nil {
 		return nil
 	}
