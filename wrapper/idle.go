@@ -122,7 +122,9 @@ const (
 // Run ends idle sessions. It returns when their MTAs have ended, after a second at the latest. If
 // something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
-	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	l := ledger.Handle{Options: ledger.Options{
+		Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients,
+	}}
 	if l.Open() != nil {
 		return nil
 	}

@@ -74,7 +74,8 @@ func TestLedgerLost(t *testing.T) {
 	for range 3 {
 		p.client("192.0.2.1").play("mail good bad bad bad good", "c c c c 421 421")
 	}
-	lost, refused := p.book.lines("truncated", "without limits and memory"), p.book.lines("lets others in")
+	lost := p.book.lines("truncated", "without limits and memory")
+	refused := p.book.lines("lets others in")
 	if len(lost) != 1 || len(refused) > 1 {
 		t.Errorf("%q", p.book.lines())
 	}

@@ -92,7 +92,9 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
 		return nil, err
 	}
-	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	l := ledger.Handle{Options: ledger.Options{
+		Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients,
+	}}
 	if err = l.Open(); err != nil {
 		return nil, err
 	}
