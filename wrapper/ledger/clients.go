@@ -227,6 +227,14 @@ func (c *client) why() string {
 	return string(c.reason[:n])
 }
 
+// ReasonWord is a reason as the ledger keeps it, and as the log and on_block get it: one word of
+// printable ASCII, cut to 32 bytes.
+func ReasonWord(reason string) string {
+	var c client
+	c.setReason(reason)
+	return c.why()
+}
+
 // setReason keeps what fits of the reason, as one word of printable ASCII.
 func (c *client) setReason(reason string) {
 	c.reason = [reasonSize]byte{}
