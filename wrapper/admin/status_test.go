@@ -36,7 +36,7 @@ func TestStatusWaiting(t *testing.T) {
 		{"stress", func(p *place) { p.enter(2, 200, 200*time.Second, false, false) },
 			`waiting  200 of 200, the next for <200s>, the last for <200s> ` +
 				`\(stress: the greet delay is shortened\) ` +
-				`\(full: all but known and allowed clients read 421\)`},
+				`\(full: all but known and allowed clients get 421\)`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
