@@ -118,12 +118,12 @@ func TestLookingLeavesLedger(t *testing.T) {
 				args == "blocks" && !strings.Contains(out.String(), "203.0.113.0/24")):
 				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)
 			}
-			there, _ := os.ReadDir(dir)
+			entries, _ := os.ReadDir(dir)
 			image, _ := os.ReadFile(path)
-			if tt.image == nil && there != nil || tt.image != nil && len(there) != 1 ||
+			if tt.image == nil && entries != nil || tt.image != nil && len(entries) != 1 ||
 				!tt.usable && !bytes.Equal(image, tt.image) {
 				t.Fatalf("%s: after %s there are %v, and %d bytes",
-					tt.name, args, there, len(image))
+					tt.name, args, entries, len(image))
 			}
 		}
 	}

@@ -90,12 +90,12 @@ func TestEximNote(t *testing.T) {
 		}
 		return path
 	}
-	const is = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
+	const option = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
 	const asked = "-C conf -DX=y -Cother -bP pipelining_connect_advertise_hosts"
 	const offer = "this Exim offers PIPECONNECT; write pipelining_connect_advertise_hosts"
 	const old = "echo pipelining_connect_advertise_hosts is not a known option; exit 1"
 	const mute = "this Exim does not say whether it offers PIPECONNECT (exit status 1); write"
-	offers := program("exim4", `test "$*" = "`+asked+`" && `+is+`*"`)
+	offers := program("exim4", `test "$*" = "`+asked+`" && `+option+`*"`)
 	asSendmail := filepath.Join(dir, "sendmail")
 	if err := os.Symlink(offers, asSendmail); err != nil {
 		t.Fatal(err)
@@ -108,10 +108,10 @@ func TestEximNote(t *testing.T) {
 	}{
 		{"offers it", append([]string{offers}, arguments...), offer},
 		{"by another name", append([]string{asSendmail}, arguments...), offer},
-		{"does not", []string{program("exim", is+`"`), "-bs"}, ""},
+		{"does not", []string{program("exim", option+`"`), "-bs"}, ""},
 		{"an old one", []string{program("exim-4.80", old)}, ""},
 		{"does not say", []string{program("exim5", "exit 1"), "-bs"}, mute},
-		{"none", []string{program("qmail-smtpd", is+`*"`)}, ""},
+		{"none", []string{program("qmail-smtpd", option+`*"`)}, ""},
 	} {
 		got := eximNote(tt.mta)
 		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {

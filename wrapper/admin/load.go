@@ -53,13 +53,13 @@ func changes(before, now []ledger.BlockedNetwork, past time.Duration) (all []enf
 		left[b.Network] = b.Left - past
 	}
 	for _, b := range now {
-		if was, listed := left[b.Network]; !listed || (b.Left-was).Abs() > same {
+		if before, found := left[b.Network]; !found || (b.Left-before).Abs() > same {
 			all = append(all, enforce.Block{Network: b.Network, For: b.Left, Reason: b.Reason})
 		}
 		delete(left, b.Network)
 	}
 	for _, b := range before {
-		if was, found := left[b.Network]; found && was > 0 {
+		if rest, found := left[b.Network]; found && rest > 0 {
 			all = append(all, enforce.Block{Network: b.Network, Reason: "unblock"})
 		}
 	}

@@ -107,7 +107,7 @@ func TestByHandIsNotLogged(t *testing.T) {
 			t.Errorf("log %s: stderr %q", to, got)
 		}
 		if got := log.lines(); got != nil {
-			t.Errorf("log %s: syslog is told %q", to, got)
+			t.Errorf("log %s: syslog got %q", to, got)
 		}
 	}
 	p := inPlace(t, "")

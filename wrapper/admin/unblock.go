@@ -66,30 +66,30 @@ func unblock(c *call) error {
 // unblockAuto ends a block that a program has begun by block -auto, as if its time were over. Other
 // blocks and strikes stay. The exit code is 0 in any case, since the program need not know.
 func (c *call) unblockAuto(door *wrapper.Door, n netip.Prefix) error {
-	var was, rest ledger.BlockedNetwork
+	var own, wider ledger.BlockedNetwork
 	var ended, more bool
 	err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-		was, ended = t.UnblockForProgram(n)
-		rest, more = t.BlockOf(n.Addr(), n)
+		own, ended = t.UnblockForProgram(n)
+		wider, more = t.BlockOf(n.Addr(), n)
 	})
 	if err != nil {
 		return err
 	}
 	switch {
-	case was.Left == 0:
+	case own.Left == 0:
 		fmt.Fprintf(c.stdout, "%v: was not blocked\n", n)
 	case !ended:
 		fmt.Fprintf(c.stdout, "%v: still blocked for %v because of %s; "+
-			"only sendwrap unblock %v ends that\n", n, decide.Seconds(was.Left), was.Reason, n)
+			"only sendwrap unblock %v ends that\n", n, decide.Seconds(own.Left), own.Reason, n)
 	default:
 		fmt.Fprintf(c.stdout, "%v: unblocked\n", n)
 		line := maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", 1)
-		c.log(door, line.Str("reason", was.Reason))
+		c.log(door, line.Str("reason", own.Reason))
 		err = c.runAtEnd(door, n)
 	}
-	if more && rest.Network.Bits() < n.Bits() {
+	if more && wider.Network.Bits() < n.Bits() {
 		fmt.Fprintf(c.stdout, "%v: still blocked as part of %v; sendwrap unblock %v ends that\n",
-			n, rest.Network, rest.Network)
+			n, wider.Network, wider.Network)
 	}
 	return err
 }

@@ -106,7 +106,7 @@ func TestSlots(t *testing.T) {
 	const n, goroutines, times = 3, 12, 15
 	path := slotsFile(t)
 	var wg sync.WaitGroup
-	var now, had atomic.Int64
+	var now, taken atomic.Int64
 	for range goroutines {
 		wg.Go(func() {
 			for range times {
@@ -119,7 +119,7 @@ func TestSlots(t *testing.T) {
 					t.Error("too many have a slot")
 				}
 				time.Sleep(time.Millisecond)
-				had.Add(1)
+				taken.Add(1)
 				now.Add(-1)
 				release()
 				release()
@@ -127,7 +127,7 @@ func TestSlots(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := had.Load(); got != goroutines*times {
+	if got := taken.Load(); got != goroutines*times {
 		t.Errorf("a slot was taken %d times; want %d", got, goroutines*times)
 	}
 	fds, err := os.ReadDir("/proc/self/fd")
