@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Networks is a set of networks that quickly answers whether one of them contains an address. The
+// Networks is a set of networks that quickly answers whether one of them holds an address. The
 // networks of blocks have few prefix lengths, mostly one.
 type Networks struct {
 	all     map[netip.Prefix]struct{}
@@ -26,9 +26,9 @@ func (n *Networks) Add(networks ...netip.Prefix) {
 	}
 }
 
-// Contain reports whether one of the networks contains the address. An IPv4-mapped address must
+// Hold reports whether one of the networks holds the address. An IPv4-mapped address must
 // have been unmapped.
-func (n *Networks) Contain(addr netip.Addr) bool {
+func (n *Networks) Hold(addr netip.Addr) bool {
 	for _, bits := range n.lengths[familyOf(addr)] {
 		if p, err := addr.Prefix(bits); err == nil {
 			if _, found := n.all[p]; found {

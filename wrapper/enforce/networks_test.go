@@ -9,8 +9,8 @@ import (
 
 func TestNetworks(t *testing.T) {
 	var n Networks
-	if n.Contain(netip.MustParseAddr("192.0.2.1")) {
-		t.Error("an empty set contains an address")
+	if n.Hold(netip.MustParseAddr("192.0.2.1")) {
+		t.Error("an empty set holds an address")
 	}
 	for _, text := range []string{
 		"192.0.2.9/32", "198.51.100.0/24", "10.0.0.0/8", "2001:db8::/64", "2001:db8:1::/48",
@@ -24,7 +24,7 @@ func TestNetworks(t *testing.T) {
 		"2001:db8::ffff": true, "2001:db8:0:1::": false, "2001:db8:1:ffff::": true,
 		"2001:db8:2::": false, "::1.2.3.4": true, "1.2.3.4": false,
 	} {
-		if got := n.Contain(netip.MustParseAddr(text)); got != want {
+		if got := n.Hold(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: %v; want %v", text, got, want)
 		}
 	}
@@ -37,6 +37,6 @@ func BenchmarkNetworks(b *testing.B) {
 	}
 	addr := netip.MustParseAddr("192.0.2.9")
 	for b.Loop() {
-		n.Contain(addr)
+		n.Hold(addr)
 	}
 }

@@ -41,7 +41,7 @@ func (e *Enforcer) visitSessions(l *ledger.Ledger, blocks []*pendingBlock) {
 	}
 	var blocked []ledger.LiveSession
 	err := l.Do(ledger.Now(), func(t *ledger.Tx) {
-		for _, s := range t.SessionsOf(networks.Contain) {
+		for _, s := range t.SessionsOf(networks.Hold) {
 			client := s.Client.Addr()
 			if _, found := t.BlockOf(client, e.Config.Network(client)); found {
 				blocked = append(blocked, s)

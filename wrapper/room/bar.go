@@ -98,7 +98,7 @@ func (r *room) search() {
 			continue
 		}
 		decided := b.rules && c.in != &r.admitted && c.session.Ruled(c.times(r.now))
-		if !decided && (b.all || b.networks.Contain(c.session.Client.Addr())) {
+		if !decided && (b.all || b.networks.Hold(c.session.Client.Addr())) {
 			asked++
 			decided = c.session.Bar(c.times(r.now))
 		}
