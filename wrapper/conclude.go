@@ -38,7 +38,7 @@ func (s *Session) remember(t *ledger.Tx) {
 	case s.facts.IsKnown():
 		t.Visit(network, d)
 	case s.hangups > 0:
-		t.RememberLeaver(network, d)
+		t.RememberForHangups(network, d)
 	default:
 		t.Remember(network, d)
 	}

@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -98,6 +99,26 @@ func TestCrowdedAtArrival(t *testing.T) {
 	}
 }
 
+// hold has another user of the ledger take its lock and sleep.
+func (d *doorway) hold(t *testing.T) (release func()) {
+	t.Helper()
+	l, _, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, until, done := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		done <- l.Do(ledger.Now(), func(*ledger.Tx) { close(held); <-until })
+	}()
+	<-held
+	return func() {
+		close(until)
+		if err := errors.Join(<-done, l.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // holdVar has this test program hold the lock of the ledger that it names, and stop.
 const holdVar = "SENDWRAP_TEST_HOLD"
 
@@ -159,7 +180,6 @@ func TestOwedStrikes(t *testing.T) {
 	d.Ledger.CrowdPatience = time.Millisecond
 	release := d.hold(t)
 	for n := range many {
-		d.pause.until = 0
 		d.from = fmt.Sprintf("127.0.1.%d", n/2) // each is two
 		s, c := d.enter(t)
 		speak(c)
@@ -174,7 +194,6 @@ func TestOwedStrikes(t *testing.T) {
 	release()
 	blocked := map[netip.Prefix]int{}
 	lab.Eventually(t, "all are written", func() bool {
-		d.pause.until = 0
 		for _, s := range d.Settle() {
 			network, _, _ := s.Block()
 			blocked[network]++
@@ -198,7 +217,7 @@ func TestOwedToALostLedger(t *testing.T) {
 	d.Process.Shared = true
 	s, _ := d.enter(t)
 	d.owe(s)
-	if err := d.Ledger.Close(); err != nil {
+	if err := d.Ledger.Ledger.Close(); err != nil { // as a truncated file is
 		t.Fatal(err)
 	}
 	if blocked := d.Settle(); len(blocked) > 0 || d.Owes() {

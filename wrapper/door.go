@@ -1,8 +1,6 @@
 package wrapper
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -17,17 +15,14 @@ import (
 // Door is what decides about clients.
 type Door struct {
 	Config  *config.Config
-	Ledger  *ledger.Ledger // nil: carry on without; nobody is known, counted or blocked
+	Ledger  ledger.Handle  // while none is open no client is known, counted or blocked
 	Process ledger.Process // in whose name sessions are counted
 	Log     maillog.Log
 	File    string // the configuration's name, in a process that holds one session
 
-	signs    bool // in the ledger, as a room: its limits hold then
 	own      machine.Addresses
-	pause    ledgerPause   // zero in a process that holds one session
 	owed     []*Session    // of which a strike could not be written yet
 	owedTold time.Duration // Moment.Boot when the log was last told of these
-	told     time.Duration // Moment.Boot when the log was last told that the ledger is held
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
@@ -35,62 +30,21 @@ func NewDoor(c *config.Config, log maillog.Log) *Door {
 	return &Door{Config: c, Log: log, Process: ledger.Self()}
 }
 
-// OpenLedger opens the ledger that the configuration names. Without one the door still
-// stands, and the greet delay works: mail is worth more than a limit.
+// OpenLedger opens the ledger that the configuration names, in place of one that is open. Without a
+// ledger the greet delay still works: mail is worth more than a limit.
 func (d *Door) OpenLedger() {
-	l, notes, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
-	for _, n := range notes {
-		d.warn(n)
-	}
-	if err != nil {
-		d.warn(err.Error() + withoutLedger)
-		return
-	}
-	if d.Process.Shared {
-		l.CrowdPatience = roomPatience
-	}
-	if d.signs {
-		l.Sign(d.Process)
-	}
-	d.Ledger = l
+	l := &d.Ledger
+	l.Path, l.Clients = d.Config.Ledger.Path, d.Config.Ledger.Clients
+	l.Without, l.Warn, l.Note = withoutLedger, d.warn, d.note
+	_ = l.Open() // it has logged an error
 }
 
-const withoutLedger = "; carrying on without limits and memory"
+const withoutLedger = "carrying on without limits and memory"
 
-// inLedger runs work on the ledger. An error means that it was not done; it is logged,
-// and the ledger may be asked again later, unless it is lost.
-func (d *Door) inLedger(work func(*ledger.Tx)) error {
-	if d.Ledger == nil {
-		return ledger.ErrLost
-	}
-	now := ledger.Now()
-	if err := d.pause.over(now); err != nil {
-		return err
-	}
-	err := d.Ledger.Do(now, work)
-	if err != nil && d.Process.Shared {
-		d.pause.begin(ledger.Now(), err) // not now, which is before the wait for the lock
-	}
-	if n := d.Ledger.Forgotten(); n > 0 {
-		_ = d.Log.Write(maillog.Info, fmt.Sprintf("the machine has been rebooted: %d sessions of before are forgotten", n))
-	}
-	switch {
-	case err == nil, err == ledger.ErrCrowded: // one is refused for that, and the line says so
-		return err
-	case err == ledger.ErrLost:
-		_ = d.Ledger.Close() // a room opens it again
-		d.Ledger = nil
-	case errors.Is(err, ledger.ErrBusy):
-		if d.told != 0 && now.Boot-d.told < heldEvery {
-			return err
-		}
-		d.told = now.Boot
-	}
-	d.warn(d.Config.Ledger.Path + ": " + err.Error() + withoutLedger)
-	return err
-}
+// inLedger is [ledger.Handle.Run].
+func (d *Door) inLedger(work func(*ledger.Tx)) error { return d.Ledger.Run(work) }
 
-// heldEvery is how often the log is told that the ledger is held.
+// heldEvery is how often the log says that strikes are not written yet.
 const heldEvery = time.Minute
 
 // CountGone counts a client that had left before we started, and of which the kernel does not know
@@ -157,11 +111,12 @@ func (d *Door) warn(text string) {
 	_ = d.Log.Write(maillog.Warning, text)
 }
 
+func (d *Door) note(text string) { _ = d.Log.Write(maillog.Info, text) }
+
 // WarnAgain logs what is wrong until somebody mends it: once a minute, however many processes find
 // it, or each time where there is no ledger to tell.
 func (d *Door) WarnAgain(texts []string) {
-	if len(texts) == 0 ||
-		d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), strings.Join(texts, "\n")) {
+	if len(texts) == 0 || !d.Ledger.ClaimLog(ledger.Now(), strings.Join(texts, "\n")) {
 		return
 	}
 	for _, text := range texts {

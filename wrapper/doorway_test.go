@@ -58,7 +58,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 	t.Cleanup(func() { log.Close() })
 	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log, "127.0.0.1"}
 	d.OpenLedger()
-	if d.Ledger == nil {
+	if !d.Ledger.IsOpen() {
 		t.Fatal(d.line(t))
 	}
 	return d

@@ -17,7 +17,7 @@ func (d *Door) Explain(client netip.Addr) (steps []decide.Step, v decide.Verdict
 	if own, is := d.own.In(d.Network(client)); is {
 		f.Own = fmt.Sprintf("its network holds %v, an address of this machine", own)
 	}
-	if d.Ledger != nil {
+	if d.Ledger.IsOpen() {
 		a := d.arrival(netip.AddrPortFrom(client, 0), &f.Limits)
 		a.Limits.RcptsPer = f.Limits.BadRcptsTotal.Per
 		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) { f.Standing = t.Look(a) })

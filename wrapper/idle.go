@@ -82,7 +82,7 @@ func (s *Session) Sought(ended []Ended) {
 // decided about.
 func (s *Session) free(t *ledger.Tx) {
 	for _, p := range s.freed {
-		t.Keep(p, nobody)
+		t.FreeExcept(p, nobody)
 	}
 	s.freed = nil
 }
@@ -122,8 +122,8 @@ const (
 // Run ends idle sessions, and returns when their MTAs have ended, or have not for a second. What is
 // in the way of that, such as a ledger that cannot be asked, ends nobody.
 func (s *Search) Run() (ended []Ended) {
-	l, _, err := ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot())
-	if err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	if l.Open() != nil {
 		return nil
 	}
 	defer l.Close()

@@ -38,7 +38,7 @@ func (s *Session) Hand(mta int) bool {
 	}
 	return s.door.inLedger(func(t *ledger.Tx) {
 		var there bool
-		if s.counted, there = t.Hand(s.counted, p); !there { // it stood in another ledger, or could not be counted until now
+		if s.counted, there = t.Transfer(s.counted, p); !there { // it stood in another ledger, or could not be counted until now
 			s.counted = s.enter(t, p)
 		}
 	}) == nil
@@ -86,7 +86,7 @@ func (s *Session) Recount(mta int) bool {
 	}
 	return s.door.inLedger(func(t *ledger.Tx) {
 		if mta != 0 {
-			t.Keep(p, nobody) // it may have been taken over
+			t.FreeExcept(p, nobody) // it may have been taken over
 		}
 		s.counted = s.enter(t, p)
 	}) == nil

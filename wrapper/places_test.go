@@ -28,7 +28,7 @@ func (d *doorway) crowdAt(t *testing.T, clients []netip.Addr) []*Session {
 	for i := range all {
 		door := &Door{Config: d.Config, Log: d.Log, Process: d.Process}
 		door.OpenLedger()
-		if door.Ledger == nil {
+		if !door.Ledger.IsOpen() {
 			t.Fatal(d.line(t))
 		}
 		door.Ledger.CrowdPatience = lab.Patience

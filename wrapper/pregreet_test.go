@@ -127,7 +127,6 @@ func TestSpeaksEarlyWithoutLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 290s stress=290s")
 	d.from = stranger
 	_ = d.Ledger.Close()
-	d.Ledger = nil
 	s, client, _ := d.meet(t, speak)
 	if got := told(t, s, client); s.Verdict != decide.Pregreet || !strings.HasPrefix(got, "421 4.5.1 ") {
 		t.Errorf("%v, told %q; want PREGREET and 421", s.Verdict, got)

@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
@@ -17,91 +16,21 @@ import (
 func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
 	HostName(c) // which is not looked up for each refusal then
 	d := NewDoor(c, log)
-	d.Process.Shared, d.signs = true, true
+	d.Process.Shared = true
+	d.Ledger.Many, d.Ledger.Room = true, d.Process
 	return d
 }
 
-// NewGuardDoor is the door of a guard, which is one for many clients as well, but holds none of them
-// while they wait: it does not sign as a room.
+// NewGuardDoor is the door of a guard, which has many clients, too, but counts no sessions. It has
+// no ledger yet.
 func NewGuardDoor(c *config.Config, log maillog.Log) *Door {
-	d := NewRoomDoor(c, log)
-	d.signs = false
+	HostName(c)
+	d := NewDoor(c, log)
+	d.Ledger.Many = true
 	return d
-}
-
-// What a room can spare for the ledger: while it waits for the lock none of its clients gets on.
-// One that had to give up leaves the ledger alone for a while, and goes on as if it had asked once
-// more.
-const (
-	roomPatience = 100 * time.Millisecond // where others get the lock all the time
-	crowdedRest  = 50 * time.Millisecond  // after that
-	busyRest     = time.Second            // after whoever has the lock did not go on
-)
-
-// ledgerPause is the time in which a room leaves the ledger alone.
-type ledgerPause struct {
-	until time.Duration // Moment.Boot
-	why   error         // the last thing that could not be done, since Missed was asked
-	owing bool
-}
-
-// over is nil if the ledger may be asked, else the error that it would give.
-func (p *ledgerPause) over(now ledger.Moment) error {
-	if now.Boot < p.until {
-		p.owing = true
-		return p.why
-	}
-	return nil
-}
-
-func (p *ledgerPause) begin(now ledger.Moment, why error) {
-	p.owing = true
-	switch {
-	case errors.Is(why, ledger.ErrBusy):
-		p.until, p.why = now.Boot+busyRest, why
-	case why == ledger.ErrCrowded:
-		p.until, p.why = now.Boot+crowdedRest, why
-	}
-}
-
-// Owing says whether there is something that the ledger could not be told, since [Door.FreeOthers]
-// has last put that right: then it may count sessions in our name that are no more.
-func (d *Door) Owing() bool { return d.pause.owing }
-
-// FreeOthers frees the sessions in our name but for those that are ours, and reports whether that
-// could be done.
-func (d *Door) FreeOthers(ours func(ledger.Session) bool) bool {
-	owing := d.pause.owing
-	d.pause.owing = false
-	err := d.inLedger(func(t *ledger.Tx) { t.Keep(d.Process, ours) })
-	if err != nil {
-		d.pause.owing = owing
-	}
-	return err == nil
-}
-
-// CloseLedger leaves the ledger, and takes back what stands there in our name.
-func (d *Door) CloseLedger() {
-	if d.Ledger == nil {
-		return
-	}
-	d.FreeOthers(nobody)
-	if d.Ledger != nil {
-		_ = d.Ledger.Close()
-	}
-	d.Ledger, d.pause = nil, ledgerPause{}
 }
 
 func nobody(ledger.Session) bool { return false }
-
-// Begun is [ledger.Ledger.Begun], for who holds clients that wait; without a ledger nothing has
-// begun. While there is no news it costs nothing.
-func (d *Door) Begun(since uint64) (networks []netip.Prefix, now uint64, all bool) {
-	if d.Ledger == nil || d.pause.why != nil && d.pause.over(ledger.Now()) != nil {
-		return nil, since, false
-	}
-	return d.Ledger.Begun(since)
-}
 
 // Orphans are the sessions that a room before us was about to give to an MTA when it was killed:
 // somebody must look for that, and call Adopt.
@@ -118,7 +47,7 @@ func (d *Door) Adopt(o ledger.Orphan, mta int) {
 			t.Leave(o.Session)
 			return
 		}
-		if _, there := t.Hand(o.Session, p); !there { // somebody has freed it meanwhile
+		if _, there := t.Transfer(o.Session, p); !there { // somebody has freed it meanwhile
 			s, _ := t.Enter(d.arrival(o.Client, &decide.Limits{}), p)
 			t.Serve(s)
 		}

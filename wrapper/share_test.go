@@ -62,7 +62,7 @@ func TestShareGrowsAgain(t *testing.T) {
 	}
 	dead := ledger.Process{PID: 1<<22 - 2, Start: 7}
 	err := d.inLedger(func(tx *ledger.Tx) { // its process is one that does not live
-		all[1].counted, _ = tx.Hand(all[1].counted, dead)
+		all[1].counted, _ = tx.Transfer(all[1].counted, dead)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func TestShareGrowsAgain(t *testing.T) {
 	if s := one(); !s.Served() {
 		t.Errorf("when one has died: %v", s.Verdict)
 	}
-	err = d.inLedger(func(tx *ledger.Tx) { tx.Keep(d.Process, nobody) })
+	err = d.inLedger(func(tx *ledger.Tx) { tx.FreeExcept(d.Process, nobody) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,9 +119,6 @@ func (s *Session) talk() {
 
 // blocked says whether a block runs on the client's network by now, as far as that can be seen.
 func (s *Session) blocked() bool {
-	if s.door.Ledger == nil {
-		return false
-	}
 	is, _ := s.door.Ledger.Peek(ledger.Now(), s.door.arrival(s.Client, &s.facts.Limits))
 	return is.Blocked
 }

@@ -178,7 +178,7 @@ func TestTalkGivesWay(t *testing.T) {
 		{"a fifth is dead", "max_waiting 5", dead, "220 "},
 		{"others are served", "max_waiting 5", serving("127.0.0.9"), "220 "},
 		{"its network has its share", "client_conns 1", waiting("127.0.0.1"), "554 "},
-		{"there is no ledger", "", func(d *doorway) { d.Ledger = nil }, "554 "},
+		{"there is no ledger", "", func(d *doorway) { _ = d.Ledger.Close() }, "554 "},
 		{"nothing is said of it", "on_denied close", nil, "554 "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

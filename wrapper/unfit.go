@@ -82,7 +82,7 @@ func readProgram(path string) (program []byte, ok bool) {
 // WarnUnfit looks whether the MTA is [Unfit], and logs it, once a minute for all processes: the
 // look is not for each client.
 func (d *Door) WarnUnfit() {
-	if d.Ledger != nil && !d.Ledger.Tells(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
+	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
 		return
 	}
 	if err := Unfit(d.Config.MTA); err != nil {

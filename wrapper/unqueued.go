@@ -18,9 +18,6 @@ func (s *Session) barred(a ledger.Arrival) bool {
 	case allowlist.Allow:
 		return false
 	case allowlist.Unsaid:
-		if s.door.Ledger == nil {
-			return false
-		}
 		is, _ := s.door.Ledger.Peek(ledger.Now(), a)
 		if !is.Blocked {
 			return false
@@ -42,19 +39,7 @@ func (s *Session) patience() time.Duration {
 	return 0
 }
 
-// inLedgerWithin is inLedger for one that waits no longer than so long while others get their
-// turns; 0 = as long as anybody.
+// inLedgerWithin is [ledger.Handle.RunWithin].
 func (d *Door) inLedgerWithin(patience time.Duration, work func(*ledger.Tx)) error {
-	l := d.Ledger
-	if l == nil || patience <= 0 {
-		return d.inLedger(work)
-	}
-	usual, rest := l.CrowdPatience, d.pause.until
-	l.CrowdPatience = patience
-	err := d.inLedger(work)
-	l.CrowdPatience = usual
-	if err == ledger.ErrCrowded { // others need not leave the ledger alone for that
-		d.pause.until = rest
-	}
-	return err
+	return d.Ledger.RunWithin(patience, work)
 }

@@ -21,16 +21,12 @@ func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 
 // countApart counts a verdict that could not be counted together with all else.
 func (d *Door) countApart(v decide.Verdict) {
-	if d.Ledger != nil {
-		d.Ledger.CountApart(int(v))
-	}
+	d.Ledger.CountUnlocked(int(v))
 }
 
 // countOpen counts a client that is served and has met no limits, because of this error.
 func (d *Door) countOpen(err error) {
-	if d.Ledger != nil {
-		d.Ledger.CountOpen(err)
-	}
+	d.Ledger.CountFailOpen(err)
 }
 
 // mostOwed bounds the offences that are kept until they can be written.

@@ -164,13 +164,13 @@ func (c *call) config() (cfg *config.Config, mistakes int, err error) {
 }
 
 // openExisting opens the ledger, if there is one, for a command that only looks: it makes none, and
-// sets none aside. Before the first connection there is none, and d.Ledger stays nil.
+// sets none aside. Before the first connection there is none, and d.Ledger stays closed.
 func (c *call) openExisting(d *wrapper.Door) error {
-	l, err := ledger.OpenAsIs(d.Config.Ledger.Path, ledger.ThisBoot())
+	d.Ledger.Path = d.Config.Ledger.Path
+	err := d.Ledger.OpenExisting()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	d.Ledger = l
 	return asRoot(err)
 }
 
@@ -178,18 +178,17 @@ func (c *call) openExisting(d *wrapper.Door) error {
 // room's, if there is a room.
 func (c *call) openAsRoom(d *wrapper.Door) error {
 	err := c.openExisting(d)
-	d.Process.Shared = d.Ledger != nil && d.Ledger.HasRoom()
+	d.Process.Shared = d.Ledger.HasRoom()
 	return err
 }
 
 // openLedger opens the ledger, and makes it where there is none.
 func (c *call) openLedger(d *wrapper.Door) error {
-	l, notes, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
-	for _, n := range notes {
-		fmt.Fprintf(c.stderr, "sendwrap: %s\n", n)
+	d.Ledger.Options = ledger.Options{
+		Path: d.Config.Ledger.Path, Clients: d.Config.Ledger.Clients,
+		Warn: func(text string) { fmt.Fprintf(c.stderr, "sendwrap: %s\n", text) },
 	}
-	d.Ledger = l
-	return asRoot(err)
+	return asRoot(d.Ledger.Open())
 }
 
 // asRoot says of an error what may help.

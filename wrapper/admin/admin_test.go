@@ -81,7 +81,7 @@ func (p *place) room() {
 		p.Fatal(err)
 	}
 	defer l.Close()
-	l.Sign(ledger.Self())
+	l.RegisterRoom(ledger.Self())
 }
 
 // enter makes n clients arrive that have this delay. This process has them, as a room if shared.

@@ -39,11 +39,11 @@ func blocks(c *call) error {
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
-	if door.Ledger == nil && *asNFT { // whether there are blocks is not known
+	if !door.Ledger.IsOpen() && *asNFT { // whether there are blocks is not known
 		return fmt.Errorf("%s: there is no ledger; the firewall stays as it is", cfg.Ledger.Path)
 	}
 	listedAt := time.Now()
-	all, err := inOrder(door.Ledger)
+	all, err := inOrder(door.Ledger.Ledger)
 	if err != nil {
 		return err
 	}

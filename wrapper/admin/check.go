@@ -42,7 +42,6 @@ func check(c *call) error {
 		d := &wrapper.Door{Config: cfg}
 		if err := c.openAsRoom(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
-			d.Ledger = nil
 		}
 		for _, client := range clients {
 			if err := c.explain(d, client); err != nil {

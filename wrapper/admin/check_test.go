@@ -96,38 +96,38 @@ func TestCheckExaminesLedger(t *testing.T) {
 		{"a newer one", func(top string) string {
 			return newer(mkdir(top+"/dir", 0o700) + "/ledger")
 		}, "TOP/dir/ledger: is a ledger of version 99; this program writes 3; " +
-			"install the newer sendwrap again, or move the file away and begin anew"},
+			"install the newer sendwrap again, or move the file away to start a new ledger"},
 
 		{"no parent", func(top string) string { return top + "/a/b/ledger" },
 			"there is no directory TOP/a; mkdir -p -m 0700 TOP/a/b"},
 		{"a file as parent", func(top string) string { return file(top+"/a", 0o600) + "/b/ledger" },
-			"stat TOP/a/b: not a directory; name a place for it, such as /var/lib/sendwrap/ledger"},
+			"open TOP/a/b: not a directory; name another place, such as /var/lib/sendwrap/ledger"},
 		{"a file as directory", func(top string) string { return file(top+"/a", 0o600) + "/ledger" },
-			"TOP/a is not a directory; name a place in one"},
+			"open TOP/a: not a directory; name another place, such as /var/lib/sendwrap/ledger"},
 		{"a directory that others may write", func(top string) string { return mkdir(top+"/dir", 0o770) + "/ledger" },
 			"TOP/dir: mode 0770 lets others in; put the ledger in a directory of its own, mode 0700"},
 		{"as /tmp", func(top string) string { return mkdir(top+"/dir", 0o777|os.ModeSticky) + "/ledger" },
-			"TOP/dir: mode 0777 lets others in; put the ledger in a directory of its own, mode 0700"},
+			"TOP/dir: mode 01777 lets others in; put the ledger in a directory of its own, mode 0700"},
 		{"another's directory", func(top string) string { return chown(mkdir(top+"/dir", 0o700)) + "/ledger" },
-			"TOP/dir belongs to uid 65534; chown it to root, or run check as that user"},
+			"TOP/dir: belongs to uid 65534; chown it to root, or run sendwrap as that user"},
 		{"a file that others may read", func(top string) string { return file(top+"/ledger", 0o640) },
 			"TOP/ledger: mode 0640 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
 		{"another's file", func(top string) string { return chown(file(top+"/ledger", 0o600)) },
-			"TOP/ledger belongs to uid 65534; chown it to root, or run check as that user"},
+			"TOP/ledger: belongs to uid 65534; chown it to root, or run sendwrap as that user"},
 		{"a directory in its place", func(top string) string { return mkdir(top+"/ledger", 0o700) },
-			"TOP/ledger is not a regular file; name another place for the ledger"},
+			"TOP/ledger: is not a regular file; name another place for the ledger"},
 		{"a link in its place", func(top string) string {
 			if err := os.Symlink(file(top+"/other", 0o600), top+"/ledger"); err != nil {
 				t.Fatal(err)
 			}
 			return top + "/ledger"
-		}, "TOP/ledger is not a regular file; name another place for the ledger"},
+		}, "TOP/ledger: is not a regular file; name another place for the ledger"},
 		{"a pipe in its place", func(top string) string {
 			if err := unix.Mkfifo(top+"/ledger", 0o600); err != nil {
 				t.Fatal(err)
 			}
 			return top + "/ledger"
-		}, "TOP/ledger is not a regular file; name another place for the ledger"},
+		}, "TOP/ledger: is not a regular file; name another place for the ledger"},
 		{"not to be written to", func(top string) string { return readOnly(top+"/dir") + "/ledger" },
 			"TOP/dir cannot be written to: read-only file system; name another place for the ledger"},
 		{"not to be made", func(top string) string { return readOnly(top+"/dir") + "/dir/ledger" },

@@ -36,7 +36,7 @@ func (c *call) loadNFT(door *wrapper.Door, all []ledger.BlockedNetwork, listedAt
 		fmt.Fprintln(c.stdout, line)
 	}
 	again := time.Now()
-	now, err := inOrder(door.Ledger)
+	now, err := inOrder(door.Ledger.Ledger)
 	if err != nil {
 		return fmt.Errorf("%w; the firewall may lack blocks that began meanwhile; "+
 			"run the command again", err)

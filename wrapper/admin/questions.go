@@ -35,7 +35,7 @@ func (f *findings) ask() {
 	if c.OnBlock != nil {
 		f.add("on_block", checkProgram("on_block", c.OnBlock[0], exec.CheckHook))
 	}
-	f.addSeen("ledger", examine(c.Ledger.Path))
+	f.addSeen("ledger", ledger.Check(c.Ledger.Path))
 	if c.Transcript.Dir != "" {
 		f.addSeen("transcript", guard.CheckTranscripts(c.Transcript.Dir))
 	}

@@ -73,7 +73,7 @@ func status(c *call) error {
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
-	r, err := newReport(door.Ledger, cfg)
+	r, err := newReport(door.Ledger.Ledger, cfg)
 	if err != nil {
 		return err
 	}

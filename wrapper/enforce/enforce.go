@@ -72,26 +72,24 @@ func (e *Enforcer) LookForWork(b Block) bool {
 	case !c.Block.Kill:
 		return false
 	}
-	l, err := ledger.OpenAsIs(e.Config.Ledger.Path, ledger.ThisBoot())
-	if err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: e.Config.Ledger.Path}}
+	if l.OpenExisting() != nil {
 		return false // without the ledger nothing can be done
 	}
 	defer l.Close()
 	p := &pendingBlock{Block: b}
-	e.visitSessions(l, []*pendingBlock{p})
+	e.visitSessions(l.Ledger, []*pendingBlock{p})
 	return p.needsVisit()
 }
 
 // open opens the ledger. A Ledger is not for several goroutines: each piece of work opens its own.
 func (e *Enforcer) open() (*ledger.Ledger, error) {
-	l, notes, err := ledger.Open(e.Config.Ledger.Path, e.Config.Ledger.Clients, ledger.ThisBoot())
-	for _, n := range notes {
-		e.warn(n)
-	}
-	if err != nil {
-		e.warn(err.Error() + "; a block is not carried out")
-	}
-	return l, err
+	l := ledger.Handle{Options: ledger.Options{
+		Path: e.Config.Ledger.Path, Clients: e.Config.Ledger.Clients,
+		Without: "a block is not carried out", Warn: e.warn,
+	}}
+	err := l.Open()
+	return l.Ledger, err
 }
 
 // Trim ends the oldest blocks if there are too many, and does nothing else about a block that has

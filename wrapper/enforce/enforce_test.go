@@ -228,7 +228,7 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 	pending := q.add(p.block("192.0.2.9/32", time.Hour))
 	time.Sleep(visitAgain / 2)
 	p.do(func(tx *ledger.Tx) {
-		if _, found := tx.Hand(token, process); !found {
+		if _, found := tx.Transfer(token, process); !found {
 			t.Error("the session is gone")
 		}
 	})

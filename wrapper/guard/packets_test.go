@@ -324,7 +324,7 @@ func TestLeaves(t *testing.T) {
 
 // A guard does not pass for a room, whose limits are others.
 func TestIsNoRoom(t *testing.T) {
-	if p := build(t, rules); p.door.Ledger == nil || p.door.Ledger.HasRoom() {
+	if p := build(t, rules); !p.door.Ledger.IsOpen() || p.door.Ledger.HasRoom() {
 		t.Error("the guard has signed as a room, or has no ledger")
 	}
 }

@@ -15,7 +15,6 @@ import (
 const (
 	lookEvery   = 250 * time.Millisecond // for blocks that others have begun
 	tickEvery   = time.Second            // for what is wrong with the ledger
-	reopenEvery = time.Minute            // a ledger that could not be opened
 	partingTime = time.Second            // for the sessions to end when the guard does
 
 	// killTime is how much later than the grace a session is cut off whose process enforce has
@@ -28,8 +27,7 @@ func (g *guard) watch(hup <-chan os.Signal) {
 	look, tick := time.NewTicker(lookEvery), time.NewTicker(tickEvery)
 	defer look.Stop()
 	defer tick.Stop()
-	var seen uint64                         // blocks begun, as the ledger numbers them
-	reopenAt := time.Now().Add(reopenEvery) // it has been tried
+	var seen uint64 // blocks begun, as the ledger numbers them
 	for {
 		select {
 		case <-g.stop.Done():
@@ -40,7 +38,7 @@ func (g *guard) watch(hup <-chan os.Signal) {
 			g.pay(now)
 			seen = g.look(seen)
 		case now := <-tick.C:
-			reopenAt = g.tend(now, reopenAt)
+			g.reopenLedger()
 			g.remarks.report(now)
 		}
 	}
@@ -49,11 +47,11 @@ func (g *guard) watch(hup <-chan os.Signal) {
 // look finds the blocks that have begun since.
 func (g *guard) look(seen uint64) uint64 {
 	g.mu.Lock()
-	if g.door.Ledger == nil {
+	if !g.door.Ledger.IsOpen() {
 		g.mu.Unlock()
 		return 0
 	}
-	networks, now, all := g.door.Begun(seen)
+	networks, now, all := g.door.Ledger.BlocksSince(seen)
 	g.mu.Unlock()
 	if all || seen == 0 && now != 0 { // too many to name, or a ledger that we have not seen before
 		for _, s := range g.watched() {
@@ -126,17 +124,13 @@ func (g *guard) watched() []*session {
 	return all
 }
 
-// tend opens the ledger anew where there is none, or another one now.
-func (g *guard) tend(now, reopenAt time.Time) time.Time {
+// reopenLedger opens the ledger again if it is time for that.
+func (g *guard) reopenLedger() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l := g.door.Ledger
-	if l == nil && now.Before(reopenAt) || l != nil && !l.Replaced() {
-		return reopenAt
+	if g.door.Ledger.Outdated() {
+		g.door.OpenLedger()
 	}
-	g.door.CloseLedger()
-	g.door.OpenLedger()
-	return now.Add(reopenEvery)
 }
 
 // reload reads the configuration anew. One with mistakes changes nothing. It holds for sessions
@@ -156,7 +150,6 @@ func (g *guard) reload() {
 		g.door.Log = g.LogTo(cfg.Log)
 	}
 	if cfg.Ledger != old.Ledger {
-		g.door.CloseLedger()
 		g.door.OpenLedger()
 	}
 	to := g.door.Log
@@ -182,5 +175,5 @@ func (g *guard) dismiss() {
 	g.enforce.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.door.CloseLedger()
+	_ = g.door.Ledger.Close()
 }

@@ -64,13 +64,14 @@ func hostN(n int) netip.Addr {
 }
 
 func from(host netip.Addr) Arrival {
-	return Arrival{Client: netip.AddrPortFrom(host, 25), Network: netip.PrefixFrom(host, host.BitLen())}
+	return Arrival{Client: netip.AddrPortFrom(host, 25),
+		Network: netip.PrefixFrom(host, host.BitLen())}
 }
 
 func networkN(n int) netip.Prefix { return from(hostN(n)).Network }
 
-// audit holds every count and every link of the ledger against all the others. It must be called
-// where nobody else writes: within Do, or on a file that is in use no more.
+// audit compares every count and every link of the ledger with all others. No other process may
+// write meanwhile: call it within Do, or on a file that is no longer in use.
 func audit(l *Ledger) error {
 	var wrong []error
 	complain := func(format string, args ...any) {
@@ -80,7 +81,7 @@ func audit(l *Ledger) error {
 	}
 	var waiting, serving, clients uint32
 	wider := map[key]Wide{}
-	hung := map[int]int{} // slot in use -> record in whose list it must be
+	unlisted := map[int]int{} // slot in use -> record in whose list it must be
 	for i := range l.liveSlots() {
 		switch s := l.slot(i); s.state {
 		case slotWaiting:
@@ -99,7 +100,7 @@ func audit(l *Ledger) error {
 			wider[wideKey(s.addr)] = w
 		}
 		if r := int(l.slot(i).client) - 1; r >= 0 {
-			hung[i] = r
+			unlisted[i] = r
 		}
 	}
 	seen := map[key]int{}
@@ -107,7 +108,8 @@ func audit(l *Ledger) error {
 	for r := range l.records() {
 		c := l.record(r)
 		if k := (key{c.addr, c.bits}); c.used == usedByWide && c.epoch == l.header.epoch {
-			if is, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; is != want || is.Conns == 0 {
+			if is, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; is != want ||
+				is.Conns == 0 {
 				complain("record %d counts %+v of %v; it has %+v", r, is, k.network(), want)
 			}
 			if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
@@ -131,10 +133,10 @@ func audit(l *Ledger) error {
 			running++
 		}
 		if c.epoch == l.header.epoch {
-			auditList(l, r, hung, complain)
+			auditList(l, r, unlisted, complain)
 		}
 	}
-	for i, r := range hung {
+	for i, r := range unlisted {
 		complain("slot %d is in use and in no list; it says record %d", i, r)
 	}
 	for k, w := range wider {
@@ -150,17 +152,17 @@ func audit(l *Ledger) error {
 	return errors.Join(wrong...)
 }
 
-// auditList walks the list of one record's sessions and takes them off hung.
-func auditList(l *Ledger, r int, hung map[int]int, complain func(string, ...any)) {
+// auditList walks the list of one record's sessions and removes them from unlisted.
+func auditList(l *Ledger, r int, unlisted map[int]int, complain func(string, ...any)) {
 	c := l.record(r)
 	n, before := uint32(0), uint32(0)
 	for next := c.first; next != 0; n++ {
 		i := int(next) - 1
-		if owner, ok := hung[i]; !ok || owner != r {
+		if owner, ok := unlisted[i]; !ok || owner != r {
 			complain("record %d: its list leads to slot %d, which is not its own", r, i)
 			return
 		}
-		delete(hung, i)
+		delete(unlisted, i)
 		s := l.slot(i)
 		if s.prev != before {
 			complain("record %d: slot %d has %d before it, not %d", r, i, before, s.prev)
@@ -172,7 +174,7 @@ func auditList(l *Ledger, r int, hung map[int]int, complain func(string, ...any)
 	}
 }
 
-// mustAudit fails the test if anything in the ledger does not fit.
+// mustAudit fails the test if the ledger is inconsistent.
 func mustAudit(t testing.TB, l *Ledger) {
 	t.Helper()
 	var err error
@@ -182,8 +184,8 @@ func mustAudit(t testing.TB, l *Ledger) {
 	}
 }
 
-// content is all that the ledger says, byte by byte: all but the undo log, its clock, and
-// when a session was last looked at.
+// content is the whole ledger, byte by byte, without the undo log, the clock, and the times when
+// sessions were last checked.
 func content(l *Ledger) []byte {
 	l.rollback()
 	all := append([]byte(nil), l.mem...)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// badRcptsRole has so many bad recipients and prints what the ledger counted with each: PATH,
+// badRcptsRole has that number of bad recipients and prints the ledger's count after each: PATH,
 // NUMBER.
 func badRcptsRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
@@ -31,7 +31,7 @@ func badRcptsRole(args []string) error {
 	return nil
 }
 
-// guessTogether has so many processes with so many bad recipients each, all at once, and says how
+// guessTogether has several processes with several bad recipients each, all at once, and says how
 // often each count was returned.
 func guessTogether(t *testing.T, l *Ledger, processes, each int) map[int]int {
 	t.Helper()
@@ -61,14 +61,14 @@ func guessTogether(t *testing.T, l *Ledger, processes, each int) map[int]int {
 	return counts
 }
 
-// P processes with N bad recipients each are P×N, and each of them is told another number.
+// P processes with N bad recipients each are P×N, and each process gets other numbers.
 func TestExactBadRcpts(t *testing.T) {
 	const processes, each = 8, 31
 	l := newLedger(t, MinClients)
 	counts := guessTogether(t, l, processes, each)
 	for n := 1; n <= processes*each; n++ {
 		if counts[n] != 1 {
-			t.Errorf("%d were told that theirs is number %d; want one", counts[n], n)
+			t.Errorf("%d have number %d; want one", counts[n], n)
 		}
 	}
 	a := from(hostN(1))
@@ -85,18 +85,19 @@ func TestExactBadRcptsOverflow(t *testing.T) {
 	l := newLedger(t, MinClients)
 	for n, times := range guessTogether(t, l, processes, each) {
 		if n > processes*each || n < math.MaxUint8 && times != 1 {
-			t.Errorf("%d were told that theirs is number %d", times, n)
+			t.Errorf("%d have number %d", times, n)
 		}
 	}
 	must(t, l, func(tx *Tx) {
 		if n := tx.BadRcpt(networkN(1), 24*time.Hour).Bad; n < math.MaxUint8 {
-			t.Errorf("after %d bad recipients the next is number %d; want at least %d", processes*each, n, math.MaxUint8)
+			t.Errorf("after %d bad recipients the next is number %d; want at least %d",
+				processes*each, n, math.MaxUint8)
 		}
 	})
 }
 
-// However bad recipients are spread over time, none within the time is left out, and none is
-// counted for more than a sixteenth too long. Those of others are not counted.
+// However bad recipients are spread over time, none within the time is left out, and none counts
+// for more than a sixteenth too long. Those of other networks do not count.
 func TestExactBadWindow(t *testing.T) {
 	for seed := range uint64(30) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
@@ -123,20 +124,22 @@ func TestExactBadWindow(t *testing.T) {
 			mustAt(t, l, now, func(tx *Tx) {
 				tx.BadRcpt(networkN(2), per)
 				n := tx.BadRcpt(networkN(1), per).Bad
-				if least, most := within(ms), within(ms+ms/steps+2*steps); n < min(least, math.MaxUint8) || n > most {
-					t.Fatalf("%d bad recipients within %v; there are %d, and %d with a sixteenth more", n, per, least, most)
+				if least, most := within(ms),
+					within(ms+ms/steps+2*steps); n < min(least, math.MaxUint8) || n > most {
+					t.Fatalf("%d bad recipients within %v; there are %d, and %d with a "+
+						"sixteenth more", n, per, least, most)
 				}
 				a := from(hostN(1))
 				if a.Limits.RcptsPer = per; tx.Look(a).Rcpts.Bad != n {
-					t.Fatalf("the next who looks finds %d bad recipients; want %d", tx.Look(a).Rcpts.Bad, n)
+					t.Fatalf("the next who looks finds %d bad recipients; want %d",
+						tx.Look(a).Rcpts.Bad, n)
 				}
 			})
 		}
 	}
 }
 
-// Nobody clears the count by asking for another time, nor is one asked for that nobody wants to
-// know.
+// Asking for another time does not clear the count. Without a time there is no count.
 func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -158,27 +161,30 @@ func TestExactBadRcptsOfTwoLengths(t *testing.T) {
 	}
 }
 
-// A time longer than a day counts as a day, one of nothing as a millisecond.
+// A time longer than a day counts as a day, zero as a millisecond.
 func TestExactBadRcptsWithinAnyTime(t *testing.T) {
 	for _, tt := range []struct {
 		per, later time.Duration
 		want       int
 	}{
-		{30 * 24 * time.Hour, 24*time.Hour - time.Millisecond, 2}, {30 * 24 * time.Hour, 26 * time.Hour, 1}, {math.MaxInt64, 23 * time.Hour, 2},
-		{0, 0, 2}, {-1, 0, 2}, {time.Microsecond, 0, 2}, {0, time.Second, 1}, {math.MinInt64, time.Second, 1},
+		{30 * 24 * time.Hour, 24*time.Hour - time.Millisecond, 2},
+		{30 * 24 * time.Hour, 26 * time.Hour, 1}, {math.MaxInt64, 23 * time.Hour, 2},
+		{0, 0, 2}, {-1, 0, 2}, {time.Microsecond, 0, 2}, {0, time.Second, 1},
+		{math.MinInt64, time.Second, 1},
 	} {
 		l := newLedger(t, MinClients)
 		now := Now()
 		mustAt(t, l, now, func(tx *Tx) { tx.BadRcpt(networkN(1), tt.per) })
 		mustAt(t, l, now.After(tt.later), func(tx *Tx) {
 			if n := tx.BadRcpt(networkN(1), tt.per).Bad; n != tt.want {
-				t.Errorf("%v later, %d bad recipients within %v; want %d", tt.later, n, tt.per, tt.want)
+				t.Errorf("%v later, %d bad recipients within %v; want %d", tt.later, n, tt.per,
+					tt.want)
 			}
 		})
 	}
 }
 
-// Who only looks changes nothing.
+// Look changes nothing.
 func TestExactBadRcptsLookedAt(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -194,14 +200,16 @@ func TestExactBadRcptsLookedAt(t *testing.T) {
 	}
 }
 
-// A bad recipient makes its network's record one that matters, however long ago it was made.
+// A bad recipient makes its network's record important, even if the record is old.
 func TestBoundedWithBadRcpts(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
 	mustAt(t, l, now, func(tx *Tx) { tx.Remember(networkN(1), time.Minute) })
 	now = now.After(40 * 24 * time.Hour)
 	rank := func() (rank int) {
-		mustAt(t, l, now, func(tx *Tx) { rank = tx.importance(l.record(l.find(keyOf(networkN(1))))).rank })
+		mustAt(t, l, now, func(tx *Tx) {
+			rank = tx.importance(l.record(l.find(keyOf(networkN(1))))).rank
+		})
 		return rank
 	}
 	if is := rank(); is != expired {
@@ -214,7 +222,7 @@ func TestBoundedWithBadRcpts(t *testing.T) {
 	}
 }
 
-// Who is unblocked begins with a clean slate: the next bad recipient is the first.
+// After an unblock the next bad recipient is the first.
 func TestUnblockForgetsBadRcpts(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {

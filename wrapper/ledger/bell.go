@@ -9,14 +9,14 @@ import (
 
 // bell is in the file and wakes the processes that wait for its lock, by futex(2). The lock does
 // not depend on it: whatever its bytes say, and whichever process is killed, it can only wake too
-// many, or too late.
+// many processes, or wake them too late.
 type bell struct {
 	rung   atomic.Uint32 // how often; waiting processes sleep on this word
-	wanted atomic.Uint32 // 1 = somebody may be waiting
+	wanted atomic.Uint32 // 1 = a process may be waiting
 }
 
-// listen says that the caller is about to look at the lock and may then wait. It returns what wait
-// needs. If the lock comes free in between, wait does not sleep.
+// listen says that the caller is about to try the lock and may then wait. It returns what wait
+// needs. If the lock is released in between, wait does not sleep.
 func (b *bell) listen(waiting bool) (rung uint32) {
 	if b == nil || !waiting {
 		return 0
@@ -34,8 +34,8 @@ func (b *bell) wait(rung uint32, d time.Duration) {
 	}
 }
 
-// ring wakes one of the waiting processes. It says that it waits before it looks at the lock, so
-// that the next that has the lock rings again.
+// ring wakes one of the waiting processes. That one calls listen before it tries the lock, so the
+// next holder of the lock rings again.
 func (b *bell) ring() {
 	if b.wanted.Load() != 0 && b.wanted.Swap(0) != 0 {
 		b.rung.Add(1)

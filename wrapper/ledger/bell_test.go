@@ -12,7 +12,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// rings waits for the bell as one that has found the lock taken does, and for so long at most.
+// rings waits for the bell as a process does that has found the lock held, at most for that time.
 func rings(b *bell, rung uint32) (woken chan bool) {
 	woken = make(chan bool)
 	go func() {
@@ -22,8 +22,8 @@ func rings(b *bell, rung uint32) (woken chan bool) {
 	return woken
 }
 
-// The bell wakes one that waits, also one that has said so but does not sleep yet when it rings;
-// nobody rings it while nobody waits.
+// The bell wakes one waiting process, also one that has called listen but does not sleep yet. It is
+// not rung while no process waits.
 func TestStopBell(t *testing.T) {
 	l := newLedger(t, MinClients)
 	b := &l.undo.bell
@@ -55,11 +55,11 @@ func TestHonestBell(t *testing.T) {
 		l.undo.bell.rung.Store(word)
 		must(t, l, func(*Tx) {})
 		other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
-		letGo, done := holds(t, l), make(chan error)
+		release, done := holds(t, l), make(chan error)
 		go func() { done <- other.Do(Now(), func(*Tx) {}) }()
 		lab.Eventually(t, "the other waits", func() bool { return l.undo.bell.wanted.Load() == 1 })
 		l.undo.bell.wanted.Store(0) // so nobody is woken
-		letGo()
+		release()
 		if err := <-done; err != nil {
 			t.Errorf("with %d: %v", word, err)
 		}
@@ -87,8 +87,7 @@ func queueRole(args []string) error {
 	return nil
 }
 
-// In a crowd of 200 processes, on processors that others keep busy, nobody goes on without the
-// ledger.
+// In a crowd of 200 processes, on busy processors, each process gets the lock.
 func TestStopNobodyInACrowd(t *testing.T) {
 	const processes = 200
 	l := newLedger(t, MinClients)
@@ -119,8 +118,8 @@ func TestStopNobodyInACrowd(t *testing.T) {
 	})
 }
 
-// One that is stopped while others wait is found out by each of them, and those who waited before
-// it go on when it is killed.
+// Each waiting process finds out that the holder of the lock is stopped, and processes that waited
+// before the stop go on when the holder is killed.
 func TestStopWakesNobodyInVain(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "stop", "work", ledgerPath(t, l))

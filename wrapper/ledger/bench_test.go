@@ -18,7 +18,7 @@ func filled(path string, n int) (*Ledger, error) {
 		err = l.Do(Now(), func(t *Tx) {
 			for range 10 {
 				t.Remember(networkN(i), time.Hour)
-				t.begin()
+				t.checkpoint()
 				i++
 			}
 		})
@@ -26,8 +26,8 @@ func filled(path string, n int) (*Ledger, error) {
 	return l, err
 }
 
-// greeted is the n-th arrival under the default limits, and ledgerWork all that is done about it:
-// one piece of work when the client comes, one at the end of the delay.
+// greeted is the n-th arrival under the default limits, and ledgerWork everything that is done
+// about it: one operation when the client comes, one at the end of the delay.
 func greeted(n int) Arrival {
 	a := from(hostN(n))
 	a.Limits = Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute}
@@ -50,7 +50,7 @@ func ledgerWork(l *Ledger, a Arrival, self Process) error {
 	})
 }
 
-// arrival is everything a process does with the ledger, from opening it on.
+// arrival is everything that a process does with the ledger, opening included.
 func arrival(path string, n int) error {
 	l, _, err := Open(path, 65536, ThisBoot())
 	if err != nil {
@@ -60,7 +60,7 @@ func arrival(path string, n int) error {
 	return ledgerWork(l, greeted(n), Self())
 }
 
-// arrivalFloor is the least that any program must ask of the kernel for as much: the same files
+// arrivalFloor is the least that any program must ask of the kernel for that: the same files
 // opened, read and mapped, as many pages touched, the lock taken twice.
 func arrivalFloor(path string) error {
 	dir, err := unix.Open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -87,7 +87,8 @@ func arrivalFloor(path string) error {
 	for range 2 {
 		_ = lockFloor(fd)
 	}
-	for _, at := range []int{0, undoAt, totalsAt, bitmapAt, bitmapAt + page, len(m) - page, len(m) / 2} {
+	for _, at := range []int{0, undoAt, totalsAt, bitmapAt, bitmapAt + page, len(m) - page,
+		len(m) / 2} {
 		m[at+page-1]++
 	}
 	_ = m.unmap()
@@ -101,7 +102,7 @@ func lockFloor(fd int) error {
 	return flock(fd, unix.LOCK_UN)
 }
 
-// median is how long work takes in the middle of n times.
+// median is the median duration of work.
 func median(n int, work func(i int) error) (time.Duration, error) {
 	all := make([]time.Duration, n)
 	for i := range all {
@@ -122,9 +123,10 @@ type costs struct {
 	do10, do60k, work10, work60k time.Duration
 }
 
-// measure takes turns between all, so that whatever else the machine does befalls each of them.
+// measure alternates between all, so that other load on the machine affects each of them.
 func measure(dir string, rounds int) (c costs, err error) {
-	few, many, floor := filepath.Join(dir, "few"), filepath.Join(dir, "many"), filepath.Join(dir, "floor")
+	few, many, floor := filepath.Join(dir, "few"), filepath.Join(dir, "many"),
+		filepath.Join(dir, "floor")
 	l10, err := filled(few, 10)
 	if err != nil {
 		return c, err
@@ -178,7 +180,8 @@ func measure(dir string, rounds int) (c costs, err error) {
 }
 
 // BenchmarkCosts prints medians: everything that an arrival does with the ledger, one look on an
-// open ledger, and the two works of an arrival on an open ledger; for 10 and for 60,000 clients.
+// open ledger, and the two operations of an arrival on an open ledger; for 10 and for 60,000
+// clients.
 func BenchmarkCosts(b *testing.B) {
 	var c costs
 	for b.Loop() {
@@ -189,20 +192,22 @@ func BenchmarkCosts(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	for name, d := range map[string]time.Duration{
-		"arrival-floor-ns": c.arrivalFloor, "arrival-10-ns": c.arrival10, "arrival-60000-ns": c.arrival60k,
-		"lock-floor-ns": c.lockFloor, "do-10-ns": c.do10, "do-60000-ns": c.do60k, "works-10-ns": c.work10, "works-60000-ns": c.work60k,
+		"arrival-floor-ns": c.arrivalFloor, "arrival-10-ns": c.arrival10,
+		"arrival-60000-ns": c.arrival60k,
+		"lock-floor-ns":    c.lockFloor, "do-10-ns": c.do10, "do-60000-ns": c.do60k,
+		"works-10-ns": c.work10, "works-60000-ns": c.work60k,
 	} {
 		b.ReportMetric(float64(d), name)
 	}
 }
 
-// BenchmarkBegun is asking whether a block has begun when none has; beside it the bare lock.
-func BenchmarkBegun(b *testing.B) {
+// BenchmarkBlocksSince is asking for new blocks when there are none; beside it the bare lock.
+func BenchmarkBlocksSince(b *testing.B) {
 	l := newLedger(b, MinClients)
-	_, since, _ := l.Begun(0)
+	_, since, _ := l.BlocksSince(0)
 	b.Run("asking", func(b *testing.B) {
 		for b.Loop() {
-			l.Begun(since)
+			l.BlocksSince(since)
 		}
 	})
 	b.Run("lock", func(b *testing.B) {
@@ -214,9 +219,9 @@ func BenchmarkBegun(b *testing.B) {
 	})
 }
 
-// BenchmarkPlace is what a newcomer costs that takes the place of another: in a ledger full of
-// clients all over the world, and in one full of an attacker's from one network. Beside it, one in
-// an empty ledger.
+// BenchmarkPlace is the cost of a new record that replaces another: in a ledger full of clients
+// from all over the world, and in one full of an attacker's from one network. Beside it, one in an
+// empty ledger.
 func BenchmarkPlace(b *testing.B) {
 	for _, name := range []string{"everywhere", "one 48", "empty"} {
 		network := origins[name]
@@ -236,7 +241,7 @@ func BenchmarkPlace(b *testing.B) {
 					for range 1000 {
 						k = keyOf(network(n))
 						n++
-						t.least(k, importance{rank: live})
+						t.leastImportant(k, importance{rank: live})
 					}
 				})
 			}
@@ -246,7 +251,7 @@ func BenchmarkPlace(b *testing.B) {
 	}
 }
 
-// cpuTime is what this process has had of the processors.
+// cpuTime is the processor time of this process.
 func cpuTime() time.Duration {
 	var u unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)

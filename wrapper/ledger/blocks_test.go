@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A block of no certain length is never shorter than the one that runs, whosoever that is.
-func TestTimeOfABlockAnew(t *testing.T) {
+// A block without a given length is never shorter than the one in force, whoever has set that.
+func TestTimeOfABlockSetAgain(t *testing.T) {
 	p := Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 5 * time.Hour}
 	for _, tt := range []struct {
 		name            string
@@ -54,14 +54,15 @@ func TestTimeOfABlockAnew(t *testing.T) {
 	}
 }
 
-// To set a running block anew changes its end and its reason, however often: it is no further
-// offence, whether an administrator does it, a filter, or the guard. One that has begun since the
-// last was over is.
-func TestSetAnew(t *testing.T) {
+// Setting a block that is in force changes its end and its reason, however often: it is not a
+// further offence, whether an administrator, a filter or the guard does it. A block that begins
+// after the last one has ended is.
+func TestBlockSetAgain(t *testing.T) {
 	p := Penalty{Strikes: 1, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
 	l := newLedger(t, MinClients)
 	began := Now()
-	set := func(at, want time.Duration, times int, since time.Duration, by func(tx *Tx) time.Duration) {
+	set := func(at, want time.Duration, times int, since time.Duration,
+		by func(tx *Tx) time.Duration) {
 		t.Helper()
 		now := began.After(at)
 		mustAt(t, l, now, func(tx *Tx) {
@@ -72,7 +73,8 @@ func TestSetAnew(t *testing.T) {
 		blocks, err := l.Blocks(now)
 		if err != nil || len(blocks) != 1 || blocks[0].Left != want || blocks[0].Times != times ||
 			blocks[0].Age != at-since {
-			t.Errorf("after %v: %+v, %v; want %v, the %d. since %v", at, blocks, err, want, times, since)
+			t.Errorf("after %v: %+v, %v; want %v, the %d. since %v", at, blocks, err, want, times,
+				since)
 		}
 	}
 	block := func(d time.Duration) func(tx *Tx) time.Duration {
@@ -91,23 +93,27 @@ func TestSetAnew(t *testing.T) {
 	set(time.Minute, 2*time.Hour, 2, time.Minute, strike)     // another offence
 	set(2*time.Minute, 2*time.Hour, 2, time.Minute, block(0))
 
-	// For however long it is prolonged it is sound.
+	// A block that was extended many times is still a valid one.
 	const day = 24 * time.Hour
 	set(2*time.Hour, MaxBlock, 2, 2*time.Hour, block(MaxBlock))
 	set(20*day, MaxBlock, 2, 20*day, block(MaxBlock))
 	set(40*day, day, 2, 20*day, block(day))
 }
 
-// The block that holds a client is the one that Look tells of, of all that do the one that runs
+// BlockOf finds the block that Look reports: of all that hold the client, the one that runs
 // longest.
 func TestBlockOf(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
 	for n, d := range map[string]time.Duration{
-		"192.0.2.1/32": time.Hour, "192.0.2.0/24": 2 * time.Hour, "192.0.0.0/16": 30 * time.Minute, "192.0.2.128/25": time.Minute,
-		"2001:db8::/64": time.Hour, "2001:db8::/32": 3 * time.Hour, "::/0": time.Minute,
+		"192.0.2.1/32": time.Hour, "192.0.2.0/24": 2 * time.Hour, "192.0.0.0/16": 30 * time.Minute,
+		"192.0.2.128/25": time.Minute,
+		"2001:db8::/64":  time.Hour, "2001:db8::/32": 3 * time.Hour, "::/0": time.Minute,
 	} {
-		mustAt(t, l, now, func(tx *Tx) { tx.Block(netip.MustParsePrefix(n), d, "on_"+n, threeStrikes) })
+		mustAt(t, l, now, func(tx *Tx) {
+			tx.Block(netip.MustParsePrefix(n), d, "on_"+n,
+				threeStrikes)
+		})
 	}
 	mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(netip.MustParseAddr("192.0.2.1")), nobody) })
 	now = now.After(2 * time.Minute)
@@ -131,14 +137,17 @@ func TestBlockOf(t *testing.T) {
 		n, _ := client.Prefix(tt.bits)
 		mustAt(t, l, now, func(tx *Tx) {
 			b, ok := tx.BlockOf(client, n)
-			if ok != (tt.network != "") || ok && (b.Network.String() != tt.network || b.Left != tt.left || b.Age != 2*time.Minute || b.Reason != "on_"+tt.network || b.Times != 1) {
+			if ok != (tt.network != "") || ok &&
+				(b.Network.String() != tt.network || b.Left != tt.left || b.Age != 2*time.Minute ||
+					b.Reason != "on_"+tt.network || b.Times != 1) {
 				t.Errorf("%s: %+v, %v; want %v of %s", tt.client, b, ok, tt.left, tt.network)
 			}
 			if err := difference(before, content(l)); err != "nothing" {
 				t.Errorf("%s: to ask has changed something: %s", tt.client, err)
 			}
 			s := tx.Look(Arrival{Client: netip.AddrPortFrom(client, 25), Network: n})
-			if s.Blocked != ok || s.BlockLeft != b.Left || s.Network != b.Network || s.Reason != b.Reason {
+			if s.Blocked != ok || s.BlockLeft != b.Left || s.Network != b.Network ||
+				s.Reason != b.Reason {
 				t.Errorf("%s: Look says %+v, BlockOf %+v", tt.client, s, b)
 			}
 		})

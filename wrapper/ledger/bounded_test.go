@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onDisk is the size of the ledger's file and how much of it the disk holds.
+// onDisk is the size of the ledger's file, and how much of it is allocated on the disk.
 func onDisk(t testing.TB, l *Ledger) (size, allocated int64) {
 	t.Helper()
 	var st unix.Stat_t
@@ -24,7 +24,7 @@ func onDisk(t testing.TB, l *Ledger) (size, allocated int64) {
 	return st.Size, st.Blocks * 512
 }
 
-// The file has its size from the start, and no hole that a full disk could make a SIGBUS of.
+// The file has its size from the start, and no hole that would cause a SIGBUS on a full disk.
 func TestBoundedOnDisk(t *testing.T) {
 	for _, clients := range []int{MinClients, MinClients + 1, 65536} {
 		l := newLedger(t, clients)
@@ -43,7 +43,7 @@ func TestBoundedOnDisk(t *testing.T) {
 	}
 }
 
-// A file system that cannot allocate gets the zeros written.
+// On a file system that cannot allocate, zeros are written.
 func TestBoundedByWriting(t *testing.T) {
 	const size = 3*256*page + page
 	f, err := os.Create(ownDir(t) + "/zeros")
@@ -86,7 +86,7 @@ func attackRole(args []string) error {
 		err := l.Do(now.After(time.Duration(n)*100*time.Microsecond), func(tx *Tx) {
 			for range 1000 { // many in one Do, each of them work done for itself
 				attack(tx, n)
-				tx.begin()
+				tx.checkpoint()
 				n++
 			}
 		})
@@ -100,8 +100,8 @@ func attackRole(args []string) error {
 	return nil
 }
 
-// Millions of addresses of an attacker cost neither disk nor memory, no running block that is not
-// of a crowd, no live session.
+// Millions of addresses of an attacker cost neither disk nor memory, no block outside their crowd,
+// and no live session.
 func TestBoundedUnderAttack(t *testing.T) {
 	attackers := 3_000_000 // ten take 13 s
 	if testing.Short() {
@@ -117,7 +117,8 @@ func TestBoundedUnderAttack(t *testing.T) {
 		mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hostN(blocks+n)), Self()) })
 	}
 	size, allocated := onDisk(t, l)
-	if err := startAs(t, plainProgram(t), nil, nil, "attack", ledgerPath(t, l), fmt.Sprint(attackers)).end(); err != nil {
+	if err := startAs(t, plainProgram(t), nil, nil, "attack", ledgerPath(t, l),
+		fmt.Sprint(attackers)).end(); err != nil {
 		t.Fatal(err)
 	}
 	must(t, l, func(tx *Tx) {
@@ -138,20 +139,24 @@ func TestBoundedUnderAttack(t *testing.T) {
 	})
 	const notes = 16 * page // that the file system makes when it writes the pages out
 	if size1, allocated1 := onDisk(t, l); size1 != size || allocated1 > allocated+notes {
-		t.Errorf("the file has grown from %d bytes (%d allocated) to %d (%d)", size, allocated, size1, allocated1)
+		t.Errorf("the file has grown from %d bytes (%d allocated) to %d (%d)", size, allocated,
+			size1, allocated1)
 	}
 	mustAudit(t, l)
 }
 
-// meeting is n hosts whose records may all lie in the same two buckets, 32 records, and nowhere
-// else. No wider network has two of them.
+// meeting is n hosts whose records can only be in the same two buckets, 32 records. No two of them
+// are in one wider network.
 func meeting(t testing.TB, l *Ledger, n int) []netip.Addr {
 	t.Helper()
 	var hosts []netip.Addr
 	var at [2]int
 	for i := 0; len(hosts) < n; i++ {
 		host := netip.AddrFrom4([4]byte{byte(i), byte(i >> 8), byte(i >> 24), byte(i >> 16)})
-		if slices.ContainsFunc(hosts, func(h netip.Addr) bool { return h.As4()[0] == host.As4()[0] && h.As4()[1] == host.As4()[1] }) {
+		near := func(h netip.Addr) bool {
+			return h.As4()[0] == host.As4()[0] && h.As4()[1] == host.As4()[1]
+		}
+		if slices.ContainsFunc(hosts, near) {
 			continue
 		}
 		b := l.buckets(keyOf(from(host).Network))
@@ -165,33 +170,42 @@ func meeting(t testing.TB, l *Ledger, n int) []netip.Addr {
 	return hosts
 }
 
-// What matters least goes first: the expired, old history, the known, the block that ends soonest,
-// the trusted; a block by hand goes for others of its kind only, a live session never.
+// The least important record is replaced first: the expired, old history, the known, the block that
+// ends soonest, the trusted; one blocked by hand only for another, one with a live session never.
 func TestBoundedOrder(t *testing.T) {
 	const places = 2 * ways
 	l := newLedger(t, MinClients)
 	start := Now()
 	now := start.After(40 * 24 * time.Hour)
 	hosts := meeting(t, l, 2*places)
-	// In the order in which they have to go. The hosts are told apart by what was done to them, not
-	// by when.
-	deeds := []struct {
+	// In the order in which they have to go. What was done to the hosts tells them apart, not the
+	// time.
+	cases := []struct {
 		name string
 		at   Moment
 		do   func(*Tx, Arrival)
 	}{
-		{"nothing but an arrival, 40 days ago", start, func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
-		{"an old strike", start.After(time.Hour), func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) }},
-		{"known until yesterday", start.After(2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 38*24*time.Hour) }},
-		{"nothing but an arrival, two days ago", now.After(-48 * time.Hour), func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
-		{"an old block, which makes the next longer", start.After(20 * 24 * time.Hour), func(tx *Tx, a Arrival) {
-			tx.Block(a.Network, time.Hour, "test", Penalty{})
-		}},
-		{"a bad recipient two hours ago", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.BadRcpt(a.Network, 24*time.Hour) }},
-		{"a strike an hour ago", now.After(-time.Hour), func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) }},
+		{"nothing but an arrival, 40 days ago", start,
+			func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
+		{"an old strike", start.After(time.Hour),
+			func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) }},
+		{"known until yesterday", start.After(2 * time.Hour),
+			func(tx *Tx, a Arrival) { tx.Remember(a.Network, 38*24*time.Hour) }},
+		{"nothing but an arrival, two days ago", now.After(-48 * time.Hour),
+			func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
+		{"an old block, which makes the next longer", start.After(20 * 24 * time.Hour),
+			func(tx *Tx, a Arrival) {
+				tx.Block(a.Network, time.Hour, "test", Penalty{})
+			}},
+		{"a bad recipient two hours ago", now.After(-2 * time.Hour),
+			func(tx *Tx, a Arrival) { tx.BadRcpt(a.Network, 24*time.Hour) }},
+		{"a strike an hour ago", now.After(-time.Hour),
+			func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) }},
 		{"an arrival just now", now, func(tx *Tx, a Arrival) { leaveAtOnce(tx, a) }},
-		{"known for a minute", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 2*time.Hour+time.Minute) }},
-		{"known for a day", now.After(-2 * time.Hour), func(tx *Tx, a Arrival) { tx.Remember(a.Network, 26*time.Hour) }},
+		{"known for a minute", now.After(-2 * time.Hour),
+			func(tx *Tx, a Arrival) { tx.Remember(a.Network, 2*time.Hour+time.Minute) }},
+		{"known for a day", now.After(-2 * time.Hour),
+			func(tx *Tx, a Arrival) { tx.Remember(a.Network, 26*time.Hour) }},
 		{"blocked for a minute", now.After(-time.Hour), func(tx *Tx, a Arrival) {
 			tx.Block(a.Network, time.Hour+time.Minute, "test", Penalty{})
 		}},
@@ -215,19 +229,19 @@ func TestBoundedOrder(t *testing.T) {
 			tx.l.record(tx.l.find(keyOf(a.Network))).visits = 24
 		}},
 	}
-	order := make([]int, 0, len(deeds)) // times only go forward, so they are done in another order
-	for i := range deeds {
+	order := make([]int, 0, len(cases)) // times only go forward, so they are done in another order
+	for i := range cases {
 		order = append(order, i)
 	}
 	for i := range order {
-		for j := i; j > 0 && deeds[order[j]].at.Boot < deeds[order[j-1]].at.Boot; j-- {
+		for j := i; j > 0 && cases[order[j]].at.Boot < cases[order[j-1]].at.Boot; j-- {
 			order[j], order[j-1] = order[j-1], order[j]
 		}
 	}
 	for _, i := range order {
-		mustAt(t, l, deeds[i].at, func(tx *Tx) { deeds[i].do(tx, from(hosts[i])) })
+		mustAt(t, l, cases[i].at, func(tx *Tx) { cases[i].do(tx, from(hosts[i])) })
 	}
-	for n := len(deeds); n < places; n++ { // the others never go
+	for n := len(cases); n < places; n++ { // the others never go
 		mustAt(t, l, now, func(tx *Tx) {
 			if _, ok := tx.Enter(from(hosts[n]), Self()); !ok {
 				t.Fatal("no slot")
@@ -235,7 +249,7 @@ func TestBoundedOrder(t *testing.T) {
 		})
 	}
 	is := func(host netip.Addr) bool { return l.find(keyOf(from(host).Network)) >= 0 }
-	for i, d := range deeds {
+	for i, d := range cases {
 		for n := range places {
 			if there := is(hosts[n]); there != (n >= i) {
 				t.Fatalf("before %q goes, host %d is there: %v", d.name, n, there)
@@ -243,7 +257,7 @@ func TestBoundedOrder(t *testing.T) {
 		}
 		mustAt(t, l, now, func(tx *Tx) { tx.Enter(from(hosts[places+i]), Self()) })
 	}
-	checkAllLive(t, l, now, hosts[places+len(deeds)])
+	checkAllLive(t, l, now, hosts[places+len(cases)])
 	mustAudit(t, l)
 }
 
@@ -252,7 +266,7 @@ func leaveAtOnce(tx *Tx, a Arrival) {
 	tx.Leave(s)
 }
 
-// checkAllLive has a client arrive for which there is no place, since all the others there are
+// checkAllLive has a client arrive for which there is no record, since all other clients there are
 // live.
 func checkAllLive(t *testing.T, l *Ledger, now Moment, host netip.Addr) {
 	t.Helper()
@@ -283,8 +297,8 @@ func checkAllLive(t *testing.T, l *Ledger, now Moment, host netip.Addr) {
 	}
 }
 
-// Work that would need more of the undo log than there is, is a mistake that does no harm: it is
-// taken for damage, and whoever opens the ledger next finds what was there before.
+// Work that needs more than the whole undo log is a bug that does no harm: it counts as damage, and
+// the next process that opens the ledger finds the state before the work.
 func TestBoundedWork(t *testing.T) {
 	l := newLedger(t, MinClients)
 	before := content(l)
@@ -305,7 +319,7 @@ func TestBoundedWork(t *testing.T) {
 	mustAudit(t, again)
 }
 
-// Nothing that matters has to go before the ledger is nearly full.
+// Nothing important is lost before the ledger is nearly full.
 func TestBoundedLoad(t *testing.T) {
 	l := newLedger(t, 65536)
 	blocked := 0
@@ -314,7 +328,7 @@ func TestBoundedLoad(t *testing.T) {
 			must(t, l, func(tx *Tx) {
 				for range 100 {
 					tx.Block(networkN(blocked), time.Hour, "test", Penalty{})
-					tx.begin()
+					tx.checkpoint()
 					blocked++
 				}
 			})
@@ -327,7 +341,8 @@ func TestBoundedLoad(t *testing.T) {
 		}
 		t.Logf("%d %% full: %d of %d blocks lost", tt.percent, lost, blocked)
 		if lost > tt.lost {
-			t.Errorf("%d %% full: %d of %d blocks lost; want %d at most", tt.percent, lost, blocked, tt.lost)
+			t.Errorf("%d %% full: %d of %d blocks lost; want %d at most", tt.percent, lost, blocked,
+				tt.lost)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// buildRole opens a ledger when the gate opens, or when told to if there is none, and says which
-// file that is and what there is to note: LEDGER, GATE or "", CLIENTS.
+// buildRole opens a ledger when the gate opens, or without a gate when it gets a line. It prints
+// the inode and the number of notes: LEDGER, GATE or "", CLIENTS.
 func buildRole(args []string) error {
 	fmt.Println(unix.Gettid())
 	if args[1] == "" {
@@ -51,7 +51,7 @@ func buildRole(args []string) error {
 	return nil
 }
 
-// beginnings are what Open may find where a new file has to be made.
+// beginnings are what Open may find where it has to make a new file.
 func beginnings(t *testing.T) map[string]func(path string) {
 	image, old := template(t), older(t, 1)
 	return map[string]func(path string){
@@ -74,7 +74,8 @@ func beginnings(t *testing.T) map[string]func(path string) {
 	}
 }
 
-// However many find at once that a file has to be made, it is made once, and all use the same.
+// However many processes find at once that a file has to be made, it is made once, and all use the
+// same.
 func TestHonestBuildersAtOnce(t *testing.T) {
 	const builders = 24
 	for name, begin := range beginnings(t) {
@@ -117,9 +118,11 @@ func TestHonestBuildersAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			if files[st.Ino] != builders {
-				t.Errorf("%d builders use the files %v; all were to use %d", builders, files, st.Ino)
+				t.Errorf("%d builders use the files %v; all were to use %d", builders, files,
+					st.Ino)
 			}
-			if want := map[string]int{"missing": 0, "bad": 1, "of another size": 1, "of version 1": 2}[name]; notes != want {
+			if want := map[string]int{"missing": 0, "bad": 1, "of another size": 1,
+				"of version 1": 2}[name]; notes != want {
 				t.Errorf("%d notes; want %d", notes, want)
 			}
 			if n := l.totals.verdicts[1]; n < builders {
@@ -133,7 +136,7 @@ func TestHonestBuildersAtOnce(t *testing.T) {
 	}
 }
 
-// A builder killed after any of its system calls leaves nothing that keeps the next from its work.
+// A builder that is killed after any of its system calls does not hinder the next.
 func TestHonestBuilderKilled(t *testing.T) {
 	for name, begin := range beginnings(t) {
 		t.Run(name, func(t *testing.T) {
@@ -149,7 +152,8 @@ func TestHonestBuilderKilled(t *testing.T) {
 						t.Errorf("killed at call %d: the block is lost", calls)
 					}
 				}
-				if name == "of version 1" && (l.totals.verdicts[Verdicts-1] != Verdicts || l.find(keyOf(netip.MustParsePrefix("2001:db8:1:2::/64"))) < 0) {
+				if name == "of version 1" && (l.totals.verdicts[Verdicts-1] != Verdicts ||
+					l.find(keyOf(netip.MustParsePrefix("2001:db8:1:2::/64"))) < 0) {
 					t.Errorf("killed at call %d: what version 1 knew is lost", calls)
 				}
 				must(t, l, func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
@@ -166,8 +170,8 @@ func TestHonestBuilderKilled(t *testing.T) {
 	}
 }
 
-// killAtCall lets the child go on until its n-th system call has ended and kills it there. It
-// reports true if the child has ended before.
+// killAtCall lets the child run until its n-th system call has ended and kills it there. It reports
+// true if the child has ended before.
 func killAtCall(t *testing.T, c *child, n int) (ended bool) {
 	t.Helper()
 	tid, err := strconv.Atoi(c.line(t))

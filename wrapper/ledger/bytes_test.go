@@ -16,9 +16,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A file that is a ledger by its header may hold anything behind it. corrupt makes such a file of a
-// furnished one and any bytes: by the first of them all of it is random, or some of its numbers are
-// what a mischievous mind would make them.
+// A file with a valid header may have any contents. corrupt makes such a file of a populated ledger
+// and any bytes: depending on the first byte everything is random, or some of the numbers are
+// malicious.
 func corrupt(image, data []byte) {
 	if len(data) < 2 {
 		return
@@ -39,7 +39,7 @@ func corrupt(image, data []byte) {
 		place := places[int(data[0])%len(places)]
 		begin := place.at[int(data[1])%len(place.at)]
 		if offset := begin + int(data[2])%place.size/4*4; offset+8 <= len(image) {
-			binary.NativeEndian.PutUint64(image[offset:], mischief(data[3], data[4:patchSize]))
+			binary.NativeEndian.PutUint64(image[offset:], malicious(data[3], data[4:patchSize]))
 		}
 	}
 }
@@ -49,7 +49,7 @@ const (
 	patchSize   = 12
 )
 
-// places are what in the file is worth changing, all of a kind together.
+// placesOf are the places in the file that are worth changing, those of a kind together.
 func placesOf(image []byte) []struct {
 	size int
 	at   []int
@@ -72,20 +72,23 @@ func placesOf(image []byte) []struct {
 		{64, []int{headerFixed}},
 		{80, []int{stateAt}},
 		{8, []int{undoAt}}, {ringHead, []int{ringAt}},
-		{memberSize, []int{ringAt + ringHead, ringAt + ringHead + memberSize, ringAt + ringHead + 5*memberSize}},
+		{memberSize, []int{ringAt + ringHead, ringAt + ringHead + memberSize,
+			ringAt + ringHead + 5*memberSize}},
 		{16, []int{undoAt + undoHead, undoAt + undoHead + 16, undoAt + undoHead + 32}},
 		{8, []int{totalsAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
 		{slotSize, slots}, {slotSize, slots}, {recordSize, records}, {recordSize, records},
 	}
 }
 
-// mischief is a number that breaks careless code, or any number.
-func mischief(which byte, raw []byte) uint64 {
+// malicious is a number that breaks careless code, or any number.
+func malicious(which byte, raw []byte) uint64 {
 	now := uint64(time.Now().UnixMilli())
 	pid := uint64(os.Getpid())
 	all := []uint64{
-		0, 1, 2, 3, 7, 8, 16, 24, 63, 64, 4095, 4096, 4097, 8128, 8192, 1 << 31, math.MaxUint32, 1<<32 + 1, math.MaxInt64, 1 << 63,
-		math.MaxUint64, math.MaxUint64 - 7, math.MaxUint64 - 15, now, now - 1000, now + 1000, now + 1e10, pid, pid | 1<<32, pid | 2<<32, 1 | 1<<32,
+		0, 1, 2, 3, 7, 8, 16, 24, 63, 64, 4095, 4096, 4097, 8128, 8192, 1 << 31, math.MaxUint32,
+		1<<32 + 1, math.MaxInt64, 1 << 63,
+		math.MaxUint64, math.MaxUint64 - 7, math.MaxUint64 - 15, now, now - 1000, now + 1000,
+		now + 1e10, pid, pid | 1<<32, pid | 2<<32, 1 | 1<<32,
 		maxPID, maxPID + 1, stateAt, undoAt, undoAt - 8, totalsAt, 3 | 3<<32, 1<<63 | 1, 1 << 40,
 	}
 	if n := int(which); n < len(all) {
@@ -94,7 +97,7 @@ func mischief(which byte, raw []byte) uint64 {
 	return binary.LittleEndian.Uint64(raw)
 }
 
-// template is the file of a furnished ledger.
+// template is the file of a populated ledger.
 func template(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(ownDir(t), "template")
@@ -103,7 +106,7 @@ func template(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	image, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +114,7 @@ func template(t testing.TB) []byte {
 	return image
 }
 
-// survive does all there is to do on the ledger at path, whatever is in it.
+// survive does every operation on the ledger at path, whatever is in it.
 func survive(t *testing.T, path string) {
 	t.Helper()
 	l, _, err := Open(path, MinClients, ThisBoot())
@@ -126,7 +129,7 @@ func survive(t *testing.T, path string) {
 		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, within(wideA, n)) })
 	}
 	checkReports(t, l, now)
-	// A client that nobody has ever seen is counted exactly.
+	// A client that the ledger has never seen is counted exactly.
 	a := from(netip.MustParseAddr("192.0.2.1"))
 	a.Limits.Conns = 1
 	mustAt(t, l, now, func(tx *Tx) {
@@ -140,10 +143,10 @@ func survive(t *testing.T, path string) {
 				}
 				return // every slot is taken by what looks like this process
 			}
-			tx.begin()
+			tx.checkpoint()
 		}
 	})
-	// The next boot knows no session any more, and nothing that the last one got wrong.
+	// The next boot knows no session any more, and none of the errors of the last.
 	l.boot = bootN(7)
 	mustAt(t, l, Moment{10 * time.Second, now.Wall.Add(time.Minute)}, func(tx *Tx) {
 		if n := tx.Totals(); n.Waiting+n.Serving != 0 {
@@ -158,45 +161,52 @@ func survive(t *testing.T, path string) {
 // workAllRound does each kind of work for one client.
 func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 	host := a.Client.Addr()
-	for _, limits := range []Limits{{}, {Serving: 1, Waiting: 1, Conns: 1, Rate: 1, Per: time.Second, Scarce: 1}, {Conns: math.MaxInt, Per: 24 * time.Hour, Rate: 9}} {
+	for _, limits := range []Limits{{}, {Serving: 1, Waiting: 1, Conns: 1, Rate: 1,
+		Per: time.Second, Scarce: 1}, {Conns: math.MaxInt, Per: 24 * time.Hour, Rate: 9}} {
 		a.Limits = limits
 		s := tx.Look(a)
-		if s.BlockLeft < 0 || s.BlockLeft > MaxBlock || s.Blocked != (s.BlockLeft > 0) || s.Arrivals < 0 || s.Conns < 0 ||
+		if s.BlockLeft < 0 || s.BlockLeft > MaxBlock || s.Blocked != (s.BlockLeft > 0) ||
+			s.Arrivals < 0 || s.Conns < 0 ||
 			s.Strikes < 0 || s.Strikes > strikesKept || s.Waiting < 0 || s.Serving < 0 {
 			t.Errorf("%v stands as nobody can: %+v", host, s)
 		}
 		session, ok := tx.Enter(a, Self())
-		tx.begin()
+		tx.checkpoint()
 		if ok {
 			tx.Serve(session)
-			tx.begin()
-			if session, ok = tx.Hand(session, aRoom()); !ok {
+			tx.checkpoint()
+			if session, ok = tx.Transfer(session, aRoom()); !ok {
 				t.Error("a session just begun cannot be handed")
 			}
-			tx.begin()
-			tx.Keep(aRoom(), func(s Session) bool { return s != session })
+			tx.checkpoint()
+			tx.FreeExcept(aRoom(), func(s Session) bool { return s != session })
 			tx.Leave(session)
-			tx.begin()
+			tx.checkpoint()
 		}
-		for _, p := range []Penalty{{}, threeStrikes, {Strikes: 1, Within: math.MaxInt64, For: 1, Max: math.MaxInt64}} {
+		for _, p := range []Penalty{{}, threeStrikes,
+			{Strikes: 1, Within: math.MaxInt64, For: 1, Max: math.MaxInt64}} {
 			tx.Strike(a.Network, "early", 1+a.Client.Addr().BitLen()%7, p)
 			tx.Forgive(a.Network, "early")
-			if n, d := tx.Strike(a.Network, "x\x00 \xff", 1, p); n < 0 || n > strikesKept || d < 0 || d > MaxBlock {
+			if n, d := tx.Strike(a.Network, "x\x00 \xff", 1, p); n < 0 || n > strikesKept ||
+				d < 0 || d > MaxBlock {
 				t.Errorf("%v: %d strikes, blocked for %v", host, n, d)
 			}
-			tx.begin()
+			tx.checkpoint()
 			before, _ := tx.BlockOf(host, a.Network)
-			if d := tx.Block(a.Network, 0, "x", p); d < 0 || d > MaxBlock || before.Network == a.Network && d < before.Left {
+			if d := tx.Block(a.Network, 0, "x", p); d < 0 || d > MaxBlock ||
+				before.Network == a.Network && d < before.Left {
 				t.Errorf("%v: blocked for %v; before for %v", host, d, before.Left)
 			}
-			tx.begin()
-			if b, ok := tx.BlockOf(host, a.Network); ok != (b.Left > 0) || b.Left > MaxBlock || b.Age < 0 || ok && !b.Network.Contains(host) {
+			tx.checkpoint()
+			if b, ok := tx.BlockOf(host, a.Network); ok != (b.Left > 0) || b.Left > MaxBlock ||
+				b.Age < 0 || ok && !b.Network.Contains(host) {
 				t.Errorf("%v is blocked as nobody can be: %+v, %v", host, b, ok)
 			}
 		}
 		tx.Remember(a.Network, time.Hour)
-		tx.begin()
-		for _, per := range []time.Duration{math.MinInt64, 0, 1, time.Second, time.Hour, 24 * time.Hour, math.MaxInt64} {
+		tx.checkpoint()
+		for _, per := range []time.Duration{math.MinInt64, 0, 1, time.Second, time.Hour,
+			24 * time.Hour, math.MaxInt64} {
 			if n := tx.BadRcpt(a.Network, per).Bad; n < 1 || n > (steps+1)*math.MaxUint8 {
 				t.Errorf("%v: %d bad recipients within %v", host, n, per)
 			}
@@ -204,7 +214,7 @@ func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 			if s := tx.Look(a); s.Rcpts.Bad < 1 {
 				t.Errorf("%v: %d bad recipients within %v, just after one", host, s.Rcpts.Bad, per)
 			}
-			tx.begin()
+			tx.checkpoint()
 		}
 	}
 	tx.Count(3)
@@ -212,8 +222,8 @@ func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 	tx.Left(time.Hour)
 }
 
-// checkReports holds what administrators see against the file, after the sweep that each report
-// begins with.
+// checkReports compares what administrators see with the file, after the sweep with which each
+// report begins.
 func checkReports(t *testing.T, l *Ledger, now Moment) {
 	t.Helper()
 	mustAt(t, l, now, func(tx *Tx) {
@@ -223,7 +233,8 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 			marked += bits.OnesCount64(word)
 		}
 		if n.Waiting+n.Serving != marked || len(live) != marked {
-			t.Errorf("%d waiting, %d serving, %d live; %d slots are in use", n.Waiting, n.Serving, len(live), marked)
+			t.Errorf("%d waiting, %d serving, %d live; %d slots are in use", n.Waiting, n.Serving,
+				len(live), marked)
 		}
 		for _, s := range live {
 			if s.Process.PID <= 0 || s.Process.PID > maxPID {
@@ -243,7 +254,7 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 			t.Errorf("a block that cannot be: %+v", b)
 		}
 	}
-	checkBegun(t, l)
+	checkBlocksSince(t, l)
 	for _, most := range []int{math.MinInt, 0, math.MaxInt, 5} {
 		dropped, err := l.Trim(now, most)
 		if err != nil || most != 5 && len(dropped) > 0 {
@@ -265,17 +276,21 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 	}
 }
 
-// checkBegun asks for the blocks that have begun since numbers right, wrong and impossible.
-func checkBegun(t *testing.T, l *Ledger) {
+// checkBlocksSince asks for the blocks that have begun since valid, invalid and impossible numbers.
+func checkBlocksSince(t *testing.T, l *Ledger) {
 	t.Helper()
-	networks, now, all := l.Begun(0)
+	networks, now, all := l.BlocksSince(0)
 	if len(networks) > 0 || all {
 		t.Errorf("since 0 have begun %v, %v", networks, all)
 	}
-	for _, since := range []uint64{1, now, now - 1, now - ringSize, now - ringSize - 1, now + 1, now + 1<<63, math.MaxUint64} {
-		networks, again, all := l.Begun(since)
-		if since != 0 && again != now || len(networks) > 0 && (all || now-since != uint64(len(networks))) || since != 0 && !all && now-since > ringSize {
-			t.Errorf("since %d, with the last %d, have begun %d networks, %v; now %d", since, now, len(networks), all, again)
+	for _, since := range []uint64{1, now, now - 1, now - ringSize, now - ringSize - 1, now + 1,
+		now + 1<<63, math.MaxUint64} {
+		networks, again, all := l.BlocksSince(since)
+		if since != 0 && again != now || len(networks) > 0 &&
+			(all || now-since != uint64(len(networks))) || since != 0 && !all &&
+			now-since > ringSize {
+			t.Errorf("since %d, with the last %d, have begun %d networks, %v; now %d", since, now,
+				len(networks), all, again)
 		}
 		for _, n := range networks {
 			if !n.IsValid() || n != n.Masked() {
@@ -285,7 +300,7 @@ func checkBegun(t *testing.T, l *Ledger) {
 	}
 }
 
-// trial puts the bytes into a ledger and lets it be used.
+// trial puts the bytes into a ledger and uses it.
 func trial(t *testing.T, image, data []byte) {
 	image = slices.Clone(image)
 	corrupt(image, data)
@@ -324,14 +339,14 @@ func TestHonestBody(t *testing.T) {
 	}
 }
 
-// damage is bytes for corrupt, others with each seed.
+// damage is bytes for corrupt, different ones with each seed.
 func damage(seed int) []byte {
 	rnd := rand.New(rand.NewPCG(uint64(seed), 1))
 	data := make([]byte, 2+rnd.IntN(40)*patchSize)
 	for i := range data {
 		data[i] = byte(rnd.Uint32())
 		if (i-1)%patchSize == 3 {
-			data[i] %= 45 // mostly mischief
+			data[i] %= 45 // mostly malicious
 		}
 	}
 	data[0] = byte(seed % 16)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A ledger holds as many sessions as SessionsFor says, and not one more; ClientsFor names a ledger
-// that holds so many.
+// A ledger holds exactly as many sessions as SessionsFor says. ClientsFor names a ledger that holds
+// the given number.
 func TestCapacity(t *testing.T) {
 	for _, clients := range []int{MinClients, 8192, 8200, 10000} {
 		dir := t.TempDir()
@@ -16,7 +16,8 @@ func TestCapacity(t *testing.T) {
 			t.Fatal(err)
 		}
 		n, most := 0, SessionsFor(clients)
-		a := Arrival{Client: netip.MustParseAddrPort("192.0.2.1:25"), Network: netip.MustParsePrefix("192.0.2.1/32")}
+		a := Arrival{Client: netip.MustParseAddrPort("192.0.2.1:25"),
+			Network: netip.MustParsePrefix("192.0.2.1/32")}
 		for stood := true; stood && err == nil; {
 			err = l.Do(Now(), func(tx *Tx) { _, stood = tx.Enter(a, Self()) })
 			if stood {
@@ -29,7 +30,8 @@ func TestCapacity(t *testing.T) {
 		_ = l.Close()
 	}
 	for sessions := 1; sessions < 40000; sessions++ {
-		if c := ClientsFor(sessions); SessionsFor(c) < sessions || sessions > minSlots && SessionsFor(c-2*wordBits) >= sessions {
+		if c := ClientsFor(sessions); SessionsFor(c) < sessions || sessions > minSlots &&
+			SessionsFor(c-2*wordBits) >= sessions {
 			t.Fatalf("ClientsFor(%d) is %d, with room for %d", sessions, c, SessionsFor(c))
 		}
 	}

@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// MaxBlock is the longest block the ledger believes in; a record that says more is garbage.
+// MaxBlock is the longest possible block; a record that says more is damaged.
 const MaxBlock = 31 * 24 * time.Hour
 
-// What a record says of its network, in marks.
+// What marks say of a record's network.
 const (
-	byHand    uint8 = 1 << iota // its block is an administrator's
-	delivered                   // a message of its clients was accepted
-	byProgram                   // its block is one of [Tx.BlockForProgram]'s
-	leaver                      // it became known for its hangups; see [Tx.RememberLeaver]
+	byHand         uint8 = 1 << iota // an administrator blocked it
+	delivered                        // a message of its clients was accepted
+	byProgram                        // it was blocked by [Tx.BlockForProgram]
+	knownByHangups                   // see [Tx.RememberForHangups]
 )
 
-// strikeMemory is how long a strike can matter to any configuration (block within=), or a bad
-// recipient.
+// strikeMemory is how long a strike (block within=) or a bad recipient can matter to any
+// configuration.
 const strikeMemory = 24 * time.Hour
 
-// key is a network as records name it: the IPv6 form of its address, and its bits.
+// key is a network in the form of records: the IPv6 form of its address, and its bits.
 type key struct {
 	addr [16]byte
 	bits uint8
@@ -37,7 +37,7 @@ func keyOf(n netip.Prefix) key {
 	return key{n.Addr().As16(), uint8(bits)}
 }
 
-// is4 says whether the key is of IPv4.
+// is4 says whether the key is an IPv4 network's.
 func (k key) is4() bool { return k.bits >= 96 && netip.AddrFrom16(k.addr).Is4In6() }
 
 // network is the prefix that keyOf was given.
@@ -59,7 +59,7 @@ func (k key) widened(bits int) key {
 	return w
 }
 
-// buckets are the two in which the key's record may lie.
+// buckets are the two in which the key's record may be.
 func (l *Ledger) buckets(k key) [2]int {
 	var text [17]byte
 	copy(text[:], k.addr[:])
@@ -97,19 +97,20 @@ func (l *Ledger) find(k key) int {
 	return -1
 }
 
-// place is the number of the key's record, which takes the place of the least important
-// one where there is none yet. It is -1 if all the candidates have live sessions or blocks by hand.
-func (t *Tx) place(k key) int {
-	return t.placeOf(k, importance{rank: blockedByHand, age: math.MinInt64})
+// claimRecord is the number of the key's record. If there is none, it makes one in place of the
+// least important. It returns -1 if all candidates have live sessions or are blocked by hand.
+func (t *Tx) claimRecord(k key) int {
+	return t.claimRecordAs(k, importance{rank: blockedByHand, age: math.MinInt64})
 }
 
-// placeOf is place for one that is so important itself: nothing that is more so goes for it.
-func (t *Tx) placeOf(k key, as importance) int {
+// claimRecordAs is claimRecord for a record of that importance: it replaces nothing that is more
+// important.
+func (t *Tx) claimRecordAs(k key, as importance) int {
 	l := t.l
 	if i := l.find(k); i >= 0 {
 		return i
 	}
-	at := t.least(k, as)
+	at := t.leastImportant(k, as)
 	if at < 0 {
 		return -1
 	}
@@ -121,15 +122,17 @@ func (t *Tx) placeOf(k key, as importance) int {
 	return at
 }
 
-// least is the least important record in the key's buckets, or -1 if that is the newcomer.
-func (t *Tx) least(k key, as importance) int {
+// leastImportant is the least important record in the key's buckets, or -1 if that is the new one.
+func (t *Tx) leastImportant(k key, as importance) int {
 	at, least := -1, as
 	buckets := t.l.buckets(k)
 	for _, b := range buckets {
 		free := int64(0)
 		for i := b * ways; i < (b+1)*ways; i++ {
 			v := t.importance(t.l.record(i))
-			if v.rank == empty { // the bucket with more of them: at 90 % full a first fit loses one in 50, this one in 10,000
+			if v.rank == empty {
+				// Prefer the bucket with more of them: at 90 % full a first fit loses one record in
+				// 50, this one in 10,000.
 				free++
 				v.age = -free
 			}
@@ -139,15 +142,15 @@ func (t *Tx) least(k key, as importance) int {
 		}
 	}
 	if least.rank > expired { // something is lost
-		return t.leastOfCrowd(k, buckets, as)
+		return t.leastOfCrowds(k, buckets, as)
 	}
 	return at
 }
 
-// importance orders records by what is lost with them. The largest crowd's go first, and within a
-// rank the older.
+// importance orders records by what is lost with them. Records of the largest crowd go first, and
+// within a rank the older.
 type importance struct {
-	crowd int // by how many records it has too much, 0 = there is none; see crowd.go
+	crowd int // how many records the network's crowd has too many, 0 = none; see crowd.go
 	rank  int
 	age   int64
 }
@@ -156,12 +159,12 @@ type importance struct {
 const (
 	empty         = iota
 	expired       // nothing in it can matter any more
-	history       // strikes, bad recipients, arrivals, blocks gone by
+	history       // strikes, bad recipients, arrivals, past blocks
 	known         // waited once, or a few times within hours
-	blocked       // the one that ends soonest goes first
-	trusted       // the one that came in fewer hours goes first
-	blockedByHand // goes for others of its kind only
-	live          // never goes
+	blocked       // the block that ends soonest goes first
+	trusted       // the client that came in fewer hours goes first
+	blockedByHand // replaced only by another of this rank
+	live          // never replaced
 )
 
 func (a importance) less(b importance) bool {
@@ -199,14 +202,15 @@ func (t *Tx) importance(c *client) importance {
 
 // blockLeft is how long the block still runs, in ms; 0 = there is none.
 func (c *client) blockLeft(now int64) int64 {
-	if c.blockedAt <= 0 || c.blockedAt > now || c.blockTill <= now || c.blockTill-c.blockedAt > MaxBlock.Milliseconds() {
+	if c.blockedAt <= 0 || c.blockedAt > now || c.blockTill <= now ||
+		c.blockTill-c.blockedAt > MaxBlock.Milliseconds() {
 		return 0
 	}
 	return c.blockTill - now
 }
 
-// escalation is how many blocks count for the length of the next: those that
-// came each within that time after the one before.
+// escalation is how many earlier blocks lengthen the next: those of which each began within that
+// time after the one before.
 func (c *client) escalation(now int64, within time.Duration) uint32 {
 	if c.blockTill <= 0 || now-c.blockTill > within.Milliseconds() {
 		return 0
@@ -218,8 +222,8 @@ func (c *client) known(now int64) bool {
 	return now < c.knownTill && c.knownTill-now <= MaxBlock.Milliseconds()
 }
 
-// why is the reason of the last strike or block.
-func (c *client) why() string {
+// reasonText is the reason of the last strike or block.
+func (c *client) reasonText() string {
 	n := 0
 	for n < len(c.reason) && c.reason[n] > ' ' && c.reason[n] < 0x7f {
 		n++
@@ -232,10 +236,10 @@ func (c *client) why() string {
 func ReasonWord(reason string) string {
 	var c client
 	c.setReason(reason)
-	return c.why()
+	return c.reasonText()
 }
 
-// setReason keeps what fits of the reason, as one word of printable ASCII.
+// setReason keeps as much of the reason as fits, as one word of printable ASCII.
 func (c *client) setReason(reason string) {
 	c.reason = [reasonSize]byte{}
 	for i := 0; i < len(reason) && i < reasonSize; i++ {
@@ -247,10 +251,10 @@ func (c *client) setReason(reason string) {
 	}
 }
 
-// adopt takes over a record of another ledger, less its sessions, unless whatever it
-// could take the place of matters more.
-func (t *Tx) adopt(old client) {
-	i := t.placeOf(key{old.addr, old.bits}, t.importance(&old))
+// copyRecord copies a record of another ledger without its sessions, unless everything that it
+// could replace is more important.
+func (t *Tx) copyRecord(old client) {
+	i := t.claimRecordAs(key{old.addr, old.bits}, t.importance(&old))
 	if i < 0 {
 		return
 	}

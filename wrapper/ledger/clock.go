@@ -9,14 +9,13 @@ import (
 
 // The ledger's own time
 //
-// All times in the file are ledger time: milliseconds that look like wall-clock time
-// when the file is made, but go on with CLOCK_BOOTTIME, which nobody can set.
-// A wall clock that jumps therefore changes nothing. Only across a reboot is the wall clock
-// asked how long the machine was away, and only forwards: one that comes up
-// in the past shortens nothing and lengthens nothing.
+// All times in the file are ledger time: milliseconds that equal wall-clock time when the file is
+// made, but continue with CLOCK_BOOTTIME, which nobody can set. A wall clock that jumps therefore
+// changes nothing. Only after a reboot does the wall clock say how long the machine was off, and it
+// only counts forwards: a clock that comes up in the past shortens and lengthens nothing.
 
-// Moment is one reading of both clocks. It is passed in rather than read, so that
-// a test can let a day go by.
+// Moment is one reading of both clocks. It is passed in rather than read, so that a test can let a
+// day go by.
 type Moment struct {
 	Boot time.Duration // CLOCK_BOOTTIME: since boot, sleep included
 	Wall time.Time
@@ -25,7 +24,7 @@ type Moment struct {
 // Now reads the clocks.
 func Now() Moment {
 	var ts unix.Timespec
-	// CLOCK_BOOTTIME cannot fail on Linux 2.6.39 and later.
+	// It cannot fail on Linux 2.6.39 and later.
 	_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
 	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
 }
@@ -38,9 +37,9 @@ func (m Moment) After(d time.Duration) Moment {
 // Boot tells one boot of the kernel from another.
 type Boot [16]byte
 
-// ThisBoot reads the kernel's boot id (proc(5), /proc/sys/kernel/random/boot_id). Without
-// /proc it is the zero Boot, which is taken for the same boot always: sessions are then
-// told from dead ones by pid alone.
+// ThisBoot reads the kernel's boot id (proc(5), /proc/sys/kernel/random/boot_id). Without /proc it
+// is the zero Boot, which always counts as the same boot: then only the pid tells live sessions
+// from dead ones.
 func ThisBoot() Boot {
 	var text [37]byte
 	n := readFile("/proc/sys/kernel/random/boot_id", text[:])
@@ -64,12 +63,12 @@ func ThisBoot() Boot {
 	return boot
 }
 
-// endOfTime is the last ledger time that is believed, in the year 2527. The wall clock is no
-// measure: on a machine without one of its own it says 1970 until the network tells better.
-const endOfTime = 1 << 44
+// maxTime is the last ledger time that is believed, in the year 2527. The wall clock is no measure:
+// on a machine without a battery it says 1970 until the network sets it.
+const maxTime = 1 << 44
 
-// tick brings the clock up to now and returns the ledger time in ms. It must be
-// called with the lock held, before anything else looks at the file.
+// tick advances the ledger's clock and returns the time in ms. The lock must be held, and nothing
+// else may look at the file before.
 func (l *Ledger) tick(now Moment) int64 {
 	h, s := l.header, l.state
 	boot, wall := now.Boot.Milliseconds(), now.Wall.UnixMilli()
@@ -84,23 +83,30 @@ func (l *Ledger) tick(now Moment) int64 {
 		h.boot = l.boot
 		h.bootSum = l.bootSum()
 	}
-	// Two processors' clocks may differ by a hair; time does not go back for that.
-	// And now may be old: it was read before the wait for the lock.
+	// The clocks of two processors may differ a little, and now was read before the wait for the
+	// lock. Time does not go back for that.
 	if tick := boot + h.offset; tick > s.lastTick {
 		s.lastTick, s.lastWall = tick, wall
 	}
 	return s.lastTick
 }
 
-// bootShift is how far two readings of the clocks may differ about the moment of boot (btime in
-// proc(5)) in one boot, in ms, unless somebody sets the wall clock.
+// takeForgotten returns how many sessions of an earlier boot this process has forgotten since the
+// last call. It was then the first process to use the ledger after a reboot.
+func (l *Ledger) takeForgotten() (sessions int) {
+	sessions, l.forgotten = l.forgotten, 0
+	return sessions
+}
+
+// bootShift is by how much, in ms, two readings of the clocks in one boot may differ about the
+// moment of boot (btime in proc(5)), unless the wall clock is set.
 const bootShift = 5000
 
-// rebooted says whether the kernel has booted since the last work. Another boot id alone proves
-// nothing: a container manager may bind one over the kernel's, and a unit with
-// ProtectKernelTunables= takes that away, so that two processes of one boot see two. The clocks
-// must agree: wall clock and CLOCK_BOOTTIME together tell of another moment of boot. A clock of the
-// past, in whatever boot, is no time to go on with.
+// rebooted says whether the kernel has booted since the last operation. Another boot id alone
+// proves nothing: a container manager may mount one over the kernel's, and a unit with
+// ProtectKernelTunables= hides that mount, so that two processes of one boot see two ids. Wall
+// clock and CLOCK_BOOTTIME together must also say another moment of boot. A clock that is far back
+// counts as a reboot whatever the boot id says: the ledger cannot continue with it.
 func (l *Ledger) rebooted(boot, wall int64) bool {
 	h, s := l.header, l.state
 	back := s.lastTick - (boot + h.offset)
@@ -110,33 +116,33 @@ func (l *Ledger) rebooted(boot, wall int64) bool {
 	if h.boot == l.boot || h.boot == (Boot{}) || l.boot == (Boot{}) {
 		return false
 	}
-	wasBooted, isBooted := s.lastWall-(s.lastTick-h.offset), wall-boot
-	return max(isBooted-wasBooted, wasBooted-isBooted) > bootShift
+	then, now := s.lastWall-(s.lastTick-h.offset), wall-boot // the moments of boot
+	return max(now-then, then-now) > bootShift
 }
 
-// newBoot forgets the sessions of the boot before and sets the clock on. A process killed
-// in the midst of it leaves it to the next. The state is undone then, or the time
-// away would count twice; the header is not, but its sum does not fit until the very end.
+// newBoot forgets the sessions of the boot before and sets the clock. If the process is killed
+// meanwhile, the next one does it again. The state is undone then, or the time off would count
+// twice; the header is not, but its sum does not fit until the end.
 func (l *Ledger) newBoot(boot, wall int64) {
 	h, s := l.header, l.state
 	l.save(stateAt, len(bytesOf(s)))
 	last := s.lastTick
-	if last <= 0 || last > endOfTime {
+	if last <= 0 || last > maxTime {
 		last = wall
-	} else if away := wall - s.lastWall; s.lastWall > 0 && away > 0 {
-		last += away
+	} else if off := wall - s.lastWall; s.lastWall > 0 && off > 0 {
+		last += off
 	}
 	clear(l.bitmap)
 	s.waiting, s.serving, s.stressed, s.sweepAt = 0, 0, 0, 0
 	h.epoch++
 	h.offset = last - boot
 	s.lastTick, s.lastWall = last, wall
-	l.forget()
+	l.commit()
 	h.boot = l.boot
 	h.bootSum = l.bootSum()
 }
 
-// bootSum guards the fields that say how to read all the others.
+// bootSum is the checksum of the fields that say how to read all others.
 func (l *Ledger) bootSum() uint64 {
 	h := l.header
 	var b [28]byte

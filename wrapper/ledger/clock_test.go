@@ -10,14 +10,13 @@ import (
 
 const year = 365 * 24 * time.Hour
 
-// jumping is a moment with a wall clock that somebody has set to any time of twenty years.
+// jumping is a moment whose wall clock has been set to any time within twenty years.
 func jumping(m Moment) Moment {
 	m.Wall = m.Wall.Add(time.Duration(rand.Int64N(int64(20*year))) - 10*year)
 	return m
 }
 
-// However the wall clock jumps between any two pieces of work, everything lasts as long as it was
-// to last.
+// However the wall clock jumps between two operations, everything lasts as long as it was meant to.
 func TestTimeOfAJumpingWallClock(t *testing.T) {
 	l := newLedger(t, MinClients)
 	start := Now()
@@ -26,11 +25,13 @@ func TestTimeOfAJumpingWallClock(t *testing.T) {
 	mustAt(t, l, start, func(tx *Tx) {
 		tx.Block(network, time.Hour, "test", Penalty{})
 		tx.Remember(networkN(2), time.Hour)
-		tx.Strike(networkN(3), "test", 1, Penalty{Strikes: 8, Within: time.Hour, For: time.Hour, Max: time.Hour})
+		tx.Strike(networkN(3), "test", 1, Penalty{Strikes: 8, Within: time.Hour, For: time.Hour,
+			Max: time.Hour})
 		s, _ := tx.Enter(a, Self())
 		tx.Serve(s)
 	})
-	for _, at := range []time.Duration{0, time.Second, 9 * time.Minute, 11 * time.Minute, 59 * time.Minute, time.Hour - time.Millisecond,
+	for _, at := range []time.Duration{0, time.Second, 9 * time.Minute, 11 * time.Minute,
+		59 * time.Minute, time.Hour - time.Millisecond,
 		time.Hour, time.Hour + time.Second, 23 * time.Hour, 25 * time.Hour} {
 		mustAt(t, l, jumping(start.After(at)), func(tx *Tx) {
 			s := tx.Look(a)
@@ -56,9 +57,9 @@ func TestTimeOfAJumpingWallClock(t *testing.T) {
 	}
 }
 
-// Each block of a network is twice as long as the one before, up to the longest, and a network that
-// has behaved as long as that begins anew. No administrator's block is longer than the longest
-// there is.
+// Each block of a network is twice as long as the one before, up to the maximum. After as long as
+// that without a block a network starts at the beginning. No administrator's block is longer than
+// MaxBlock.
 func TestTimeOfBlocks(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -76,12 +77,14 @@ func TestTimeOfBlocks(t *testing.T) {
 		})
 		return d
 	}
-	for i, want := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 5 * time.Hour, 5 * time.Hour} {
+	for i, want := range []time.Duration{time.Hour, 2 * time.Hour, 4 * time.Hour, 5 * time.Hour,
+		5 * time.Hour} {
 		if d := earn(); d != want {
 			t.Errorf("block %d is %v long; want %v", i+1, d, want)
 		}
 		blocks, err := l.Blocks(now)
-		if err != nil || len(blocks) != 1 || blocks[0] != (BlockedNetwork{Network: network, Left: want, Reason: "test", Times: i + 1}) {
+		if err != nil || len(blocks) != 1 || blocks[0] != (BlockedNetwork{Network: network,
+			Left: want, Reason: "test", Times: i + 1}) {
 			t.Errorf("block %d: %+v, %v", i+1, blocks, err)
 		}
 		now = now.After(want + p.Max - time.Millisecond) // not quite long enough to be forgotten
@@ -92,7 +95,8 @@ func TestTimeOfBlocks(t *testing.T) {
 	}
 	mustAt(t, l, now, func(tx *Tx) {
 		for _, tt := range []struct{ d, want time.Duration }{
-			{time.Millisecond, time.Millisecond}, {time.Hour, time.Hour}, {MaxBlock, MaxBlock}, {MaxBlock + 1, MaxBlock}, {100 * year, MaxBlock},
+			{time.Millisecond, time.Millisecond}, {time.Hour, time.Hour}, {MaxBlock, MaxBlock},
+			{MaxBlock + 1, MaxBlock}, {100 * year, MaxBlock},
 		} {
 			if d := tx.BlockByHand(network, tt.d, "test", Penalty{}); d != tt.want {
 				t.Errorf("a block of %v is %v long; want %v", tt.d, d, tt.want)
@@ -110,13 +114,15 @@ func TestTimeOfBlocks(t *testing.T) {
 	})
 }
 
-// Strikes that come too slowly make no block.
+// Strikes that come too slowly cause no block.
 func TestTimeOfStrikes(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
 	for n := range 20 {
 		mustAt(t, l, jumping(now), func(tx *Tx) {
-			if strikes, d := tx.Strike(networkN(1), "test", 1, Penalty{Strikes: 3, Within: 10 * time.Minute, For: time.Hour, Max: time.Hour}); d != 0 ||
+			if strikes, d := tx.Strike(networkN(1), "test", 1,
+				Penalty{Strikes: 3, Within: 10 * time.Minute, For: time.Hour,
+					Max: time.Hour}); d != 0 ||
 				strikes != min(n+1, 2) {
 				t.Errorf("strike %d counts as %d and blocks for %v", n+1, strikes, d)
 			}
@@ -125,7 +131,7 @@ func TestTimeOfStrikes(t *testing.T) {
 	}
 }
 
-// A client that has been struck or blocked is known no longer, nor will it be when that is over.
+// A client with a strike or a block is no longer known, not even when that is over.
 func TestTimeOfTheKnown(t *testing.T) {
 	l := newLedger(t, MinClients)
 	for n, do := range []func(*Tx){
@@ -146,8 +152,7 @@ func TestTimeOfTheKnown(t *testing.T) {
 	}
 }
 
-// What a client still earns by a session from before does not shorten the block that an
-// administrator put on it.
+// What a client earns by an earlier session does not shorten a block that an administrator has set.
 func TestTimeOfBlocksInForce(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
@@ -161,16 +166,19 @@ func TestTimeOfBlocksInForce(t *testing.T) {
 	})
 }
 
-// Unblock frees the network and all within it, and forgets their strikes; others stay.
+// Unblock frees the network and all networks within it, and forgets their strikes. Others stay
+// blocked.
 func TestUnblock(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
-	networks := []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16", "2001:db8::/32", "2001:db8:1::/48", "::/0"}
+	networks := []string{"10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3/32", "10.2.0.0/16",
+		"2001:db8::/32", "2001:db8:1::/48", "::/0"}
 	for _, tt := range []struct {
 		free string
 		want int
 	}{
-		{"10.1.0.0/16", 3}, {"10.0.0.0/16", 0}, {"10.1.2.3/32", 1}, {"10.0.0.0/8", 5}, {"0.0.0.0/0", 5}, {"2001:db8::/32", 2}, {"::/0", 3}, {"11.0.0.0/8", 0},
+		{"10.1.0.0/16", 3}, {"10.0.0.0/16", 0}, {"10.1.2.3/32", 1}, {"10.0.0.0/8", 5},
+		{"0.0.0.0/0", 5}, {"2001:db8::/32", 2}, {"::/0", 3}, {"11.0.0.0/8", 0},
 		{"2001:db8:2::/48", 0},
 	} {
 		now := Now()
@@ -186,14 +194,17 @@ func TestUnblock(t *testing.T) {
 		}
 		for _, n := range freed {
 			mustAt(t, l, now, func(tx *Tx) {
-				if n, d := tx.Strike(n, "test", 1, Penalty{Strikes: 2, Within: time.Hour, For: time.Hour, Max: time.Hour}); n != 1 || d != 0 {
+				if n, d := tx.Strike(n, "test", 1,
+					Penalty{Strikes: 2, Within: time.Hour, For: time.Hour,
+						Max: time.Hour}); n != 1 || d != 0 {
 					t.Errorf("the first strike after it was unblocked: %d, %v", n, d)
 				}
 			})
 		}
 		blocks, err := l.Blocks(now)
 		if err != nil || len(blocks) != len(networks)-tt.want {
-			t.Errorf("after unblocking %s %d are blocked, %v; want %d", tt.free, len(blocks), err, len(networks)-tt.want)
+			t.Errorf("after unblocking %s %d are blocked, %v; want %d", tt.free, len(blocks), err,
+				len(networks)-tt.want)
 		}
 	}
 }

@@ -2,12 +2,12 @@ package ledger
 
 import "time"
 
-// Verdicts is how many kinds of verdict the ledger can count. What they mean is the
-// caller's; the numbers must keep their meaning as long as files do.
+// Verdicts is how many kinds of verdict the ledger can count. The caller decides what they mean.
+// The numbers must keep their meaning as long as files do.
 const Verdicts = 16
 
-// The delay histograms have steps of 0.1 s up to 10 s and of 1 s up to 300 s; the
-// last cell holds whatever came later.
+// The delay histograms have steps of 0.1 s up to 10 s and of 1 s up to 300 s. The last cell counts
+// everything later.
 const (
 	fineCells  = 100
 	delayCells = fineCells + 290
@@ -20,14 +20,13 @@ func (t *Tx) Count(verdict int) {
 	}
 }
 
-// Spoke notes after how long a client spoke during the greet delay, Left after how
-// long one hung up.
+// Spoke counts a client that spoke during the greet delay, after that time.
 func (t *Tx) Spoke(after time.Duration) {
 	i := delayCell(after)
 	t.increment(&t.l.totals.spoke[i], totalsAt+8*(Verdicts+i))
 }
 
-// Left notes after how long a client hung up during the greet delay.
+// Left counts a client that hung up during the greet delay, after that time.
 func (t *Tx) Left(after time.Duration) {
 	i := delayCell(after)
 	t.increment(&t.l.totals.left[i], totalsAt+8*(Verdicts+delayCells+i))
@@ -48,7 +47,7 @@ func delayCell(d time.Duration) int {
 	return min(fineCells+int(d/time.Second)-10, delayCells-1)
 }
 
-// DelayStep is the delay with which cell i of a histogram begins.
+// DelayStep is the delay at which cell i of a histogram begins.
 func DelayStep(i int) time.Duration {
 	if i < fineCells {
 		return time.Duration(i) * 100 * time.Millisecond

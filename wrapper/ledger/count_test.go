@@ -21,8 +21,10 @@ func TestCountsInCells(t *testing.T) {
 		}
 	}
 	for d, want := range map[time.Duration]int{
-		-1: 0, math.MinInt64: 0, 0: 0, 1: 0, 100*time.Millisecond - 1: 0, 100 * time.Millisecond: 1, 9999 * time.Millisecond: 99,
-		10 * time.Second: 100, 11*time.Second - 1: 100, 299 * time.Second: 389, 300 * time.Second: 389, time.Hour: 389, math.MaxInt64: 389,
+		-1: 0, math.MinInt64: 0, 0: 0, 1: 0, 100*time.Millisecond - 1: 0, 100 * time.Millisecond: 1,
+		9999 * time.Millisecond: 99,
+		10 * time.Second:        100, 11*time.Second - 1: 100, 299 * time.Second: 389,
+		300 * time.Second: 389, time.Hour: 389, math.MaxInt64: 389,
 	} {
 		if got := delayCell(d); got != want {
 			t.Errorf("%v is counted in cell %d; want %d", d, got, want)
@@ -30,7 +32,7 @@ func TestCountsInCells(t *testing.T) {
 	}
 }
 
-// Counts are what was counted, in another process's view, after a reboot, and in a rebuilt file.
+// Counts are what was counted, also for another process, after a reboot, and in a rebuilt file.
 func TestCountsSurvive(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _, err := Open(path, MinClients, bootN(1))
@@ -56,7 +58,8 @@ func TestCountsSurvive(t *testing.T) {
 		tx.Count(Verdicts)
 	})
 	shut(l)
-	for _, reopened := range []struct{ clients, boot int }{{MinClients, 1}, {MinClients, 2}, {4096, 2}, {MinClients, 3}} {
+	for _, reopened := range []struct{ clients, boot int }{{MinClients, 1}, {MinClients, 2},
+		{4096, 2}, {MinClients, 3}} {
 		l, _, err := Open(path, reopened.clients, bootN(reopened.boot))
 		if err != nil {
 			t.Fatal(err)
@@ -74,13 +77,14 @@ func TestCountsSurvive(t *testing.T) {
 			}
 		}
 		if len(n.Spoke) != delayCells || len(n.Left) != delayCells {
-			t.Errorf("histograms of %d and %d cells; want %d", len(n.Spoke), len(n.Left), delayCells)
+			t.Errorf("histograms of %d and %d cells; want %d", len(n.Spoke), len(n.Left),
+				delayCells)
 		}
 		shut(l)
 	}
 }
 
-// The stress mark goes up at 80 % of a limit and comes down below 60 %.
+// Stress begins at 80 % of a limit and ends below 60 %.
 func TestCountsOfStress(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()

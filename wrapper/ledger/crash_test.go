@@ -29,8 +29,8 @@ func copyFile(t testing.TB, from, to string) {
 	}
 }
 
-// furnished makes a furnished ledger in boot 1 and returns its path and what it says.
-func furnished(t *testing.T, now Moment) (path string, before []byte) {
+// populated makes a populated ledger in boot 1 and returns its path and its contents.
+func populated(t *testing.T, now Moment) (path string, before []byte) {
 	t.Helper()
 	path = filepath.Join(ownDir(t), "ledger")
 	l, _, err := Open(path, MinClients, bootN(1))
@@ -38,12 +38,13 @@ func furnished(t *testing.T, now Moment) (path string, before []byte) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	furnish(t, l, now, Self())
+	populate(t, l, now, Self())
 	return path, content(l)
 }
 
-// done is what the ledger says after the deed, and which pages that has changed.
-func done(t *testing.T, path string, boot int, now Moment, do func(*Tx)) (after []byte, pages map[int]bool) {
+// done is the ledger's contents after the operation, and which pages the operation has changed.
+func done(t *testing.T, path string, boot int, now Moment, do func(*Tx)) (after []byte,
+	pages map[int]bool) {
 	t.Helper()
 	copyFile(t, path, path+".done")
 	l, _, err := Open(path+".done", MinClients, bootN(boot))
@@ -65,13 +66,14 @@ func done(t *testing.T, path string, boot int, now Moment, do func(*Tx)) (after 
 	return content(l), pages
 }
 
-// A process killed at whatever instruction of whatever deed has done it whole or not at all.
+// A process that is killed at any instruction of any operation has done it completely or not at
+// all.
 func TestCrashAtEveryInstruction(t *testing.T) {
 	program := plainProgram(t)
-	for _, d := range deeds() {
+	for _, d := range operations() {
 		t.Run(d.name, func(t *testing.T) {
 			now := Now()
-			path, before := furnished(t, now)
+			path, before := populated(t, now)
 			after, pages := done(t, path, 1, now, d.do)
 			dir := ownDir(t)
 			committed := false
@@ -114,14 +116,14 @@ func difference(want, is []byte) string {
 // A process that cleans up after a crash may crash too.
 func TestCrashDuringRollback(t *testing.T) {
 	now := Now()
-	path, before := furnished(t, now)
+	path, before := populated(t, now)
 	l, _, err := Open(path, MinClients, bootN(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var broken []byte // as a kill at the last instruction of the work leaves it
 	mustAt(t, l, now, func(tx *Tx) {
-		deedNamed("a whole connection").do(tx)
+		operationNamed("a whole connection").do(tx)
 		broken = append(broken, l.mem...)
 	})
 	if err := l.Close(); err != nil {
@@ -147,7 +149,7 @@ func TestCrashDuringRollback(t *testing.T) {
 // A new boot begins with many changes outside the undo log.
 func TestCrashAsABootBegins(t *testing.T) {
 	now := Now()
-	path, _ := furnished(t, now)
+	path, _ := populated(t, now)
 	reboot := Moment{10 * time.Second, now.Wall.Add(2 * time.Minute)} // two minutes away
 	look := func(l *Ledger) (s Standing) {
 		mustAt(t, l, reboot, func(tx *Tx) { s = tx.Look(from(hostN(blockedN))) })
@@ -173,7 +175,7 @@ func TestCrashAsABootBegins(t *testing.T) {
 	t.Logf("%d instructions, %d states of the file", n, states)
 }
 
-// crashRole does ten deeds in one work, as far as there are so many before the K-th, and kills
+// crashRole does ten operations in one Do, as far as there are as many before the K-th, and kills
 // itself: PATH, K. The undo log has no room for all of them.
 func crashRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
@@ -181,7 +183,7 @@ func crashRole(args []string) error {
 		return err
 	}
 	k, _ := strconv.Atoi(args[1])
-	all := slices.DeleteFunc(deeds(), func(d deed) bool { return d.inParts })
+	all := slices.DeleteFunc(operations(), func(d operation) bool { return d.inParts })
 	k = min(k, len(all))
 	return l.Do(Now(), func(t *Tx) {
 		for _, d := range all[max(0, k-10):k] {
@@ -191,27 +193,27 @@ func crashRole(args []string) error {
 	})
 }
 
-// A process that kills itself between any two of its deeds leaves all as it was, and the lock to
-// others.
+// A process that kills itself between any two of its operations leaves everything as it was, and
+// the lock free.
 func TestCrashBetweenDeeds(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	before := content(l)
 	path := ledgerPath(t, l)
-	for k := range len(deeds()) {
+	for k := range len(operations()) {
 		c := start(t, "crash", path, fmt.Sprint(k))
 		if err := c.end(); err == nil || err.Error() != "signal: killed" {
 			t.Fatalf("the child was to kill itself: %v", err)
 		}
 		atOnce(t, l)
 		if is := content(l); !bytes.Equal(is, before) {
-			t.Fatalf("killed after %d deeds: %s", k, difference(before, is))
+			t.Fatalf("killed after %d operations: %s", k, difference(before, is))
 		}
 	}
 	mustAudit(t, l)
 }
 
-// ledgerPath is where the ledger's file is.
+// ledgerPath is the path of the ledger's file.
 func ledgerPath(t testing.TB, l *Ledger) string {
 	t.Helper()
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", l.fd))
@@ -259,12 +261,12 @@ func hammerRole(args []string) error {
 	return nil
 }
 
-// Processes killed out of the blue, again and again, while others work.
+// Processes are killed at random moments, again and again, while others work.
 func TestCrashUnderFire(t *testing.T) {
 	const hammers, kills = 4, 150
 	l := newLedger(t, MinClients)
 	path, program := ledgerPath(t, l), plainProgram(t)
-	_, first, _ := l.Begun(0)
+	_, first, _ := l.BlocksSince(0)
 	var wg sync.WaitGroup
 	var left atomic.Int64
 	left.Store(hammers)
@@ -290,7 +292,7 @@ func TestCrashUnderFire(t *testing.T) {
 					t.Errorf("counts that change together: %d, %d, %d",
 						v.verdicts[1], v.verdicts[2], v.spoke[0])
 				}
-				if n := l.ring.begun.Load() - first; n != v.verdicts[5] {
+				if n := l.ring.last.Load() - first; n != v.verdicts[5] {
 					t.Errorf("%d blocks have begun, and %d were counted", n, v.verdicts[5])
 				}
 				if err := audit(l); err != nil {

@@ -7,11 +7,11 @@ import (
 
 // Crowds
 //
-// An attacker can rent many networks side by side, but hardly many that lie far apart. So no wider
-// network may hold more than its share of the records while others want them. Nobody has to count
-// its records for that. The candidates that may make place for a newcomer are where a keyed hash
-// has put them, as good as drawn by lot from the whole file: a wider network that has more of them
-// than its share is a crowd, and the least important record of the largest crowd goes first.
+// An attacker can rent many adjacent networks, but hardly many that are far apart. So no wider
+// network may hold more than its share of the records while others want them. That needs no counter
+// for each network. A new record can replace one of a few candidates, which a keyed hash has
+// chosen: they are as good as a random sample of the whole file. A wider network with more of them
+// than its share is a crowd, and the least important record of the largest crowd is replaced.
 
 // level is a width at which networks crowd.
 type level struct {
@@ -20,19 +20,19 @@ type level struct {
 }
 
 // levels are /48, /32 and /28 of IPv6, the narrowest first: a customer gets a /48, a provider a
-// /32, or a /29 for the asking. For IPv4 all of them are /16.
+// /32, or a /29 on request. For IPv4 all of them are /16.
 var levels = [...]level{{0, 2}, {16, 4}, {20, 8}}
 
-// shares make up the whole. Of these a network may hold trustedShare in clients that are trusted,
-// however wide it is: a large provider has many servers side by side, and all of them come back.
+// shares make up the whole. A network of any width may hold trustedShare of them in trusted
+// clients: a large provider has many adjacent servers, and all of them come back.
 const (
 	shares       = 2 * ways
 	trustedShare = shares / 4
 )
 
-// wide tells wider networks apart: shifted right for a level, it is the same for two addresses in
-// one of them. Of IPv6 it is the first 48 bits. Of IPv4 it is the first 16, where no level takes
-// them away; so it is for 64:ff9b::/96, which holds all of IPv4 (RFC 6052).
+// wide tells wider networks apart: shifted right for a level, it is the same for all addresses of
+// one network. For IPv6 it is the first 48 bits. For IPv4 it is the first 16, which no level shifts
+// out; so it is for 64:ff9b::/96, which contains all of IPv4 (RFC 6052).
 func wide(addr *[16]byte) uint64 {
 	first, next := binary.BigEndian.Uint64(addr[:]), binary.BigEndian.Uint32(addr[8:])
 	if first == 0 && next == 0xffff || first == 0x64_ff9b<<32 && next == 0 {
@@ -41,17 +41,17 @@ func wide(addr *[16]byte) uint64 {
 	return first >> 16
 }
 
-// candidate is a record that may make place for a newcomer, or the newcomer.
+// candidate is a record that may be replaced by the new one, or the new one itself.
 type candidate struct {
-	record int // -1 = the newcomer
+	record int // -1 = the new one
 	wide   uint64
 	importance
 }
 
-// leastOfCrowd is least where something is lost.
-func (t *Tx) leastOfCrowd(k key, buckets [2]int, as importance) int {
-	var room [shares + 1]candidate
-	all := room[:0]
+// leastOfCrowds is leastImportant where something is lost.
+func (t *Tx) leastOfCrowds(k key, buckets [2]int, as importance) int {
+	var array [shares + 1]candidate
+	all := array[:0]
 	for n, b := range buckets {
 		if n > 0 && b == buckets[0] {
 			break
@@ -72,36 +72,37 @@ func (t *Tx) leastOfCrowd(k key, buckets [2]int, as importance) int {
 	return all[first].record
 }
 
-// countCrowds notes of each by how many its wider networks have too much. What does not go for a
-// crowd's sake, a block by hand, is not counted either; a live session is.
+// countCrowds notes of each candidate by how many records its wider networks exceed their share. A
+// block by hand is never replaced because of a crowd, so it does not count; a live session does.
 func countCrowds(all []candidate) {
 	if !mayCrowd(all) {
 		return
 	}
-	const number = 8 // bits
-	var room [shares + 1]uint64
-	order := room[:0]
+	const indexBits = 8
+	var array [shares + 1]uint64
+	order := array[:0]
 	for i := range all {
 		if c := &all[i]; c.record < 0 || c.rank != blockedByHand {
-			order = append(order, c.wide<<number|uint64(i))
+			order = append(order, c.wide<<indexBits|uint64(i))
 		}
 	}
 	slices.Sort(order)
 	for _, level := range levels {
 		for first, end := 0, 0; first < len(order); first = end {
-			for end = first + 1; end < len(order) && level.holds(order[first]>>number, order[end]>>number); {
+			for end = first + 1; end < len(order) &&
+				level.same(order[first]>>indexBits, order[end]>>indexBits); {
 				end++
 			}
 			for _, at := range order[first:end] {
-				c := &all[at&(1<<number-1)]
+				c := &all[at&(1<<indexBits-1)]
 				c.crowd = max(c.crowd, end-first-level.shareOf(c.rank))
 			}
 		}
 	}
 }
 
-// mayCrowd says whether there can be a crowd at all. Mostly there is none, and this costs a tenth
-// of the sorting. Networks that share a cell by chance do no harm.
+// mayCrowd says whether there can be a crowd at all. Usually there is none, and this check costs a
+// tenth of the sorting. Networks that share a cell by chance do no harm.
 func mayCrowd(all []candidate) bool {
 	const cells, odd = 256, 0x9e3779b97f4a7c15
 	var held [cells]uint8
@@ -114,10 +115,10 @@ func mayCrowd(all []candidate) bool {
 	return int(most) > levels[0].share
 }
 
-// holds says whether the same network of that level holds both.
-func (l level) holds(a, b uint64) bool { return (a^b)>>l.shift == 0 }
+// same says whether both are in one network of that level.
+func (l level) same(a, b uint64) bool { return (a^b)>>l.shift == 0 }
 
-// shareOf is the share for records of the rank.
+// shareOf is the share for records of that rank.
 func (l level) shareOf(rank int) int {
 	switch {
 	case rank < trusted:

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A group is some of a site's networks, and how many of them are still what they were.
+// A group is some of a site's networks, and how many of them must still be what they were.
 type group struct {
 	name       string
 	first, end int
 	is         func(Standing) bool
 }
 
-// The honest of a site, and those that it has blocked.
+// The honest networks of a site, and those that it has blocked.
 var (
 	regulars = group{"clients known for hours", 0, 1000, func(s Standing) bool { return s.Known }}
 	once     = group{"clients known for once", 1000, 1200, func(s Standing) bool { return s.Known }}
@@ -32,7 +32,7 @@ func (g group) do(t testing.TB, l *Ledger, now Moment, do func(*Tx, netip.Prefix
 	}
 }
 
-// site is a ledger with a day behind it.
+// site is a ledger after a day of work.
 func site(t testing.TB, clients int) (*Ledger, Moment) {
 	t.Helper()
 	l, now := newLedger(t, clients), Now()
@@ -41,7 +41,10 @@ func site(t testing.TB, clients int) (*Ledger, Moment) {
 	}
 	now = now.After(23 * time.Hour)
 	once.do(t, l, now, visit)
-	handmade.do(t, l, now, func(tx *Tx, n netip.Prefix) { tx.BlockByHand(n, 48*time.Hour, "admin", threeStrikes) })
+	handmade.do(t, l, now, func(tx *Tx, n netip.Prefix) {
+		tx.BlockByHand(n, 48*time.Hour, "admin",
+			threeStrikes)
+	})
 	struckN.do(t, l, now.After(30*time.Minute), func(tx *Tx, n netip.Prefix) { struck(tx, n, 3) })
 	return l, now.After(31 * time.Minute)
 }
@@ -67,8 +70,8 @@ func (g group) stays(t *testing.T, l *Ledger, now Moment, when string) {
 	}
 }
 
-// From networks that lie side by side nobody else loses anything. From all over, nobody loses what
-// is worth more than what the attacker has.
+// An attack from adjacent networks costs no other network its record. One from all over the world
+// costs none that is more important than the attacker's.
 func TestBoundedFlood(t *testing.T) {
 	for _, origin := range []string{"one 48", "one 32", "everywhere"} {
 		for attack := range attacks {
@@ -96,8 +99,8 @@ func TestBoundedFlood(t *testing.T) {
 	}
 }
 
-// An attacker that comes back for hours is trusted, too. It loses its own places all the same, and
-// of those that have been seen in more hours none.
+// An attacker that comes back for hours is trusted, too. It still replaces its own records, and
+// none of networks that have come in more hours.
 func TestBoundedFloodOfHours(t *testing.T) {
 	l, now := site(t, 16384)
 	for range 5 {
@@ -115,7 +118,7 @@ func TestBoundedFloodOfHours(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// shareOf is the share of the records that are of networks within a wider one.
+// shareOf is the share of the records that belong to networks within a wider one.
 func shareOf(l *Ledger, wider netip.Prefix) float64 {
 	n := 0
 	for i := range l.records() {
@@ -126,8 +129,8 @@ func shareOf(l *Ledger, wider netip.Prefix) float64 {
 	return float64(n) / float64(l.records())
 }
 
-// Of a ledger that is full of honest clients all over the world an attacker gets no more than its
-// share: at first, when nobody else comes, and when others do. The numbers are in
+// In a ledger full of honest clients from all over the world an attacker gets no more than its
+// share: at first, when no other client comes, and when others do. The numbers are in
 // docs/OPERATIONS.md.
 func TestBoundedShare(t *testing.T) {
 	const clients = 4096
@@ -151,9 +154,11 @@ func TestBoundedShare(t *testing.T) {
 			newcomers(0, 3)
 			now = flood(t, l, now.After(time.Hour), tt.origin, attack, 0, 50_000)
 			alone, beside := newcomers(3, 3), newcomers(3, 6)
-			t.Logf("%s by %s: %.1f %% of the records, %.1f %% when others come", tt.origin, attack, 100*alone, 100*beside)
+			t.Logf("%s by %s: %.1f %% of the records, %.1f %% when others come", tt.origin, attack,
+				100*alone, 100*beside)
 			if alone < 0.03 || alone > tt.alone || beside > tt.beside {
-				t.Errorf("%s by %s: %.1f %% of the records, %.1f %% when others come; want %.0f, %.0f at most",
+				t.Errorf("%s by %s: %.1f %% of the records, %.1f %% when others come; want "+
+					"%.0f, %.0f at most",
 					tt.origin, attack, 100*alone, 100*beside, 100*tt.alone, 100*tt.beside)
 			}
 			mustAudit(t, l)
@@ -162,7 +167,7 @@ func TestBoundedShare(t *testing.T) {
 }
 
 // Honest neighbours of an attacker, in a network that is crowded because of it, stay if they are
-// worth more.
+// more important.
 func TestBoundedNeighbours(t *testing.T) {
 	const neighbours = 50
 	for attack := range attacks {
@@ -186,8 +191,8 @@ func TestBoundedNeighbours(t *testing.T) {
 	}
 }
 
-// A provider with many servers side by side, all of which come back, loses none to a flood of
-// strangers.
+// A provider with many adjacent servers, all of which come back, loses none to a flood of new
+// clients.
 func TestBoundedProvider(t *testing.T) {
 	const servers = 125 // a thirtieth of the records
 	for _, server := range []func(n int) netip.Prefix{
@@ -213,12 +218,12 @@ func TestBoundedProvider(t *testing.T) {
 	}
 }
 
-// Networks crowd with their neighbours, and with nobody else.
+// Networks form a crowd with their neighbours only.
 func TestBoundedLevels(t *testing.T) {
 	const apart = len(levels)
 	for _, tt := range []struct {
 		a, b   string
-		narrow int // the narrowest level that holds both
+		narrow int // the narrowest level with both in one network
 	}{
 		{"2001:db8:1:1::/64", "2001:db8:1:ffff::/64", 0},
 		{"2001:db8:1:1::/64", "2001:db8:2:1::/64", 1},
@@ -234,7 +239,7 @@ func TestBoundedLevels(t *testing.T) {
 	} {
 		a, b := keyOf(netip.MustParsePrefix(tt.a)), keyOf(netip.MustParsePrefix(tt.b))
 		for n, level := range levels {
-			if is, want := level.holds(wide(&a.addr), wide(&b.addr)), n >= tt.narrow; is != want {
+			if is, want := level.same(wide(&a.addr), wide(&b.addr)), n >= tt.narrow; is != want {
 				t.Errorf("%s and %s are together at level %d: %v", tt.a, tt.b, n, is)
 			}
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Somebody who writes into the undo log while work is under way makes the ledger one that is lost,
-// and ends no process.
+// If a foreign process writes into the undo log during an operation, the ledger is lost, and no
+// process ends.
 func TestLostUndoLog(t *testing.T) {
 	for _, used := range []uint64{undoSize, 1 << 62, 1<<63 - 8, 1<<64 - 8, 13, 8, 0} {
 		l := newLedger(t, MinClients)
@@ -18,18 +18,20 @@ func TestLostUndoLog(t *testing.T) {
 		if err != ErrLost || !l.Replaced() {
 			t.Errorf("with %d bytes: %v", used, err)
 		}
-		if _, err := OpenAsIs(l.path, ThisBoot()); err == nil || !strings.Contains(err.Error(), "was damaged while it was in use") {
-			t.Errorf("with %d bytes, whoever only looks at it: %v", used, err)
+		if _, err := openExisting(l.path, ThisBoot()); err == nil ||
+			!strings.Contains(err.Error(), "was damaged while it was in use") {
+			t.Errorf("with %d bytes, opened to read: %v", used, err)
 		}
 		fresh, notes := mustOpen(t, l.path, MinClients)
-		if len(notes) != 1 || !strings.Contains(notes[0], "was damaged while it was in use; set aside as ") {
+		if len(notes) != 1 || !strings.Contains(notes[0],
+			"was damaged while it was in use; set aside as ") {
 			t.Errorf("with %d bytes: %q", used, notes)
 		}
 		mustAudit(t, fresh)
 	}
 }
 
-// What a damaged state counts is told as no more than there can be.
+// The counts of a damaged state are reported as no more than there can be.
 func TestHonestCounts(t *testing.T) {
 	for _, n := range []uint32{814285110, 1 << 31, 1<<32 - 1} {
 		m := newMachine(t, time.Now())
@@ -45,13 +47,13 @@ func TestHonestCounts(t *testing.T) {
 		}
 		m.reboot(time.Minute, 0)
 		m.do(func(*Tx) {})
-		if got := m.l.Forgotten(); got != minSlots {
+		if got := m.l.takeForgotten(); got != minSlots {
 			t.Errorf("%d: %d sessions are forgotten; want %d", n, got, minSlots)
 		}
 	}
 }
 
-// A program neither shortens a block by hand nor gives it another reason.
+// A program neither shortens a block by hand nor changes its reason.
 func TestBoundedByHandStays(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()

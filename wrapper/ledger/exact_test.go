@@ -41,8 +41,8 @@ func arriveRole(args []string) error {
 	return nil
 }
 
-// untilFree repeats work that could not have the lock. A caller would carry on without the
-// ledger, but a test counts, and on a slow machine a second may be too short for a crowd.
+// untilFree repeats work that could not have the lock. A caller would carry on without the ledger,
+// but a test counts, and on a slow machine a second may be too short for a crowd.
 func untilFree(work func() error) (err error) {
 	for began := time.Now(); time.Since(began) < lab.Patience; {
 		if err = work(); !held(err) {
@@ -52,7 +52,7 @@ func untilFree(work func() error) (err error) {
 	return err
 }
 
-// held says whether the error is that others had the lock.
+// held says whether the error is that other processes had the lock.
 func held(err error) bool { return errors.Is(err, ErrBusy) || errors.Is(err, ErrCrowded) }
 
 // P processes with N arrivals each are P×N arrivals.
@@ -80,7 +80,8 @@ func TestExactArrivals(t *testing.T) {
 		a.Limits = Limits{Rate: 1 << 30, Per: time.Hour}
 		s, n := tx.Look(a), tx.Totals()
 		if s.Arrivals != want || n.Verdicts[1] != want || n.Spoke[0] != want {
-			t.Errorf("%d arrivals, %d verdicts, %d early talkers; want %d of each", s.Arrivals, n.Verdicts[1], n.Spoke[0], want)
+			t.Errorf("%d arrivals, %d verdicts, %d early talkers; want %d of each", s.Arrivals,
+				n.Verdicts[1], n.Spoke[0], want)
 		}
 		if s.Conns != 0 || n.Waiting != 0 {
 			t.Errorf("%d sessions, %d waiting; all have left", s.Conns, n.Waiting)
@@ -89,8 +90,8 @@ func TestExactArrivals(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// crowdRole is one client of a crowd, at the same moment as all the others; if it got in it stays
-// until the parent has a word: LEDGER, GATE.
+// crowdRole is one client of a crowd, at the same moment as all others. If it gets in it stays
+// until the parent sends a line: LEDGER, GATE.
 func crowdRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -112,7 +113,7 @@ func crowdRole(args []string) error {
 	})
 	if errors.Is(err, ErrBusy) {
 		said = "busy"
-	} else if err != nil && err != ErrCrowded { // a crowded ledger lets nobody in
+	} else if err != nil && err != ErrCrowded { // a crowded ledger admits no client
 		return err
 	}
 	fmt.Println(said)
@@ -124,7 +125,8 @@ const crowdConns, crowdRate = 5, 7
 
 func crowdEnters(t *Tx, self Process) bool {
 	a := from(hostN(1))
-	a.Limits = Limits{Serving: 300, Waiting: 2000, Conns: crowdConns, Rate: crowdRate, Per: time.Hour}
+	a.Limits = Limits{Serving: 300, Waiting: 2000, Conns: crowdConns, Rate: crowdRate,
+		Per: time.Hour}
 	s := t.Look(a)
 	if s.Conns >= crowdConns || s.Arrivals >= crowdRate {
 		return false
@@ -133,13 +135,13 @@ func crowdEnters(t *Tx, self Process) bool {
 	return ok
 }
 
-// crowd lets n clients arrive at once, a process each, counts their answers, and sends them home.
+// crowd lets n clients arrive at once, a process each, counts their answers, and ends them.
 func crowd(t *testing.T, program, path string, n int) map[string]int {
 	t.Helper()
 	return crowdOf(t, program, path, n, "crowd")
 }
 
-// crowdOf is crowd of those that play the role. Each is told its number.
+// crowdOf is crowd with another role. Each process gets its number.
 func crowdOf(t *testing.T, program, path string, n int, role string) map[string]int {
 	t.Helper()
 	gate, err := unix.Open(path+".gate", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
@@ -172,15 +174,16 @@ func crowdOf(t *testing.T, program, path string, n int, role string) map[string]
 	return said
 }
 
-// Of a thousand that come at once with a limit of 5, exactly 5 get in; of those that come when they
-// have gone, the two that the rate still allows. None has to do without the ledger, though nobody
-// waits for long.
+// Of a thousand clients that come at once with a limit of 5, exactly 5 get in. Of those that come
+// when these have gone, the two get in that the rate still allows. None has to do without the
+// ledger.
 func TestExactConnsOfAThousand(t *testing.T) {
 	program := plainProgram(t) // a thousand race detectors have no room
 	for try := 1; ; try++ {
 		l := newLedger(t, MinClients)
 		busy := 0
-		for _, wave := range []struct{ come, enter int }{{1000, crowdConns}, {50, crowdRate - crowdConns}, {50, 0}} {
+		for _, wave := range []struct{ come, enter int }{{1000, crowdConns},
+			{50, crowdRate - crowdConns}, {50, 0}} {
 			said := crowd(t, program, ledgerPath(t, l), wave.come)
 			if said["yes"] != wave.enter {
 				t.Errorf("of %d at once %d got in; want %d", wave.come, said["yes"], wave.enter)
@@ -193,15 +196,17 @@ func TestExactConnsOfAThousand(t *testing.T) {
 			return
 		}
 		if try == 10 { // now and then the machine lets one sleep that has the lock
-			t.Fatalf("%d would have got in since the ledger was held too long, though nobody was stopped", busy)
+			t.Fatalf("%d would have got in since the ledger was held too long, though nobody "+
+				"was stopped", busy)
 		}
 	}
 }
 
-// Never more than N in any window of Per, wherever it begins, and nobody waits more than a
-// sixteenth too long.
+// Never more than N arrive in any window of Per, and no client waits more than a sixteenth too
+// long.
 func TestExactWindow(t *testing.T) {
-	for _, per := range []time.Duration{time.Second, time.Minute, 7*time.Minute + 13*time.Millisecond, 24 * time.Hour} {
+	for _, per := range []time.Duration{time.Second, time.Minute,
+		7*time.Minute + 13*time.Millisecond, 24 * time.Hour} {
 		for seed := range uint64(40) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(per)))
 			checkWindow(t, rnd, 1+rnd.IntN(20), per)
@@ -209,7 +214,7 @@ func TestExactWindow(t *testing.T) {
 	}
 }
 
-// checkWindow plays random arrivals against one window and holds each answer against the list of
+// checkWindow plays random arrivals against one window and compares each answer with the list of
 // all that got in.
 func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 	t.Helper()
@@ -241,7 +246,8 @@ func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 				t.Fatalf("%d in a window of %v; the limit is %d", got, per, n)
 			}
 		} else if longest := ms + ms/steps + 2*steps; among(longest) < n {
-			t.Fatalf("refused with %d in %d ms; the limit is %d in %v", among(longest), longest, n, per)
+			t.Fatalf("refused with %d in %d ms; the limit is %d in %v", among(longest), longest, n,
+				per)
 		}
 		if len(in) > 2*n {
 			in = in[len(in)-n-1:]
@@ -249,7 +255,7 @@ func checkWindow(t *testing.T, rnd *rand.Rand, n int, per time.Duration) {
 	}
 }
 
-// A count that would overflow its cell stays at the top.
+// A count that would overflow its cell stays at the maximum.
 func TestExactWindowOverflow(t *testing.T) {
 	var w window[uint16]
 	w.advance(1e12, time.Minute)

@@ -11,18 +11,20 @@ import (
 	"testing"
 )
 
-// interesting is where a file may end: on both sides of each border there is.
+// interesting is where a file may end: on both sides of each border.
 func interesting() []int {
 	g := geometryFor(MinClients)
 	var all []int
-	for _, border := range []int{8, 12, headerFixed, headerFixed + 8, headerFixed + 48, stateAt, ringAt, undoAt, undoAt + undoHead, totalsAt, bitmapAt,
-		g.slotsAt(), g.slotsAt() + page, g.bucketsAt(), g.bucketsAt() + page, g.size() - page, g.size()} {
+	for _, border := range []int{8, 12, headerFixed, headerFixed + 8, headerFixed + 48, stateAt,
+		ringAt, undoAt, undoAt + undoHead, totalsAt, bitmapAt,
+		g.slotsAt(), g.slotsAt() + page, g.bucketsAt(), g.bucketsAt() + page, g.size() - page,
+		g.size()} {
 		all = append(all, border-1, border, border+1)
 	}
 	return append([]int{0, 1, g.size() + page, 2 * g.size()}, all...)
 }
 
-// withHeader is a template whose header says something else, and says so with the right checksum.
+// withHeader is a ledger's file with a changed header and the right checksum.
 func withHeader(image []byte, change func(h *header)) []byte {
 	image = bytes.Clone(image)
 	h := view[header](image, 0)
@@ -31,7 +33,8 @@ func withHeader(image []byte, change func(h *header)) []byte {
 	return image
 }
 
-// What is no ledger of this version is set aside, whole, and a new one made; the note says why.
+// A file that is not a ledger of this version is set aside, whole, and a new one made. The note
+// says why.
 func TestHonestFiles(t *testing.T) {
 	image := template(t)
 	noise := make([]byte, 2*len(image))
@@ -46,17 +49,26 @@ func TestHonestFiles(t *testing.T) {
 	}
 	files := []file{
 		{"text", []byte("not a ledger\n"), "is not a ledger"},
-		{"a version that never was", withHeader(image, func(h *header) { h.version = 0 }), "is a ledger of version 0; this program reads 1 to 3"},
-		{"records of another size", withHeader(image, func(h *header) { h.record = 128 }), "has records of 128 bytes; want 256"},
-		{"version 1 and a damaged header", withHeader(image, func(h *header) { h.version, h.slots = 1, 1 }), "has a damaged header"},
-		{"another magic", withHeader(image, func(h *header) { h.magic[7] = 'x' }), "is not a ledger"},
-		{"no buckets", withHeader(image, func(h *header) { h.buckets = 0 }), "has a damaged header"},
-		{"too many buckets", withHeader(image, func(h *header) { h.buckets = 1 << 31 }), "has a damaged header"},
+		{"a version that never was", withHeader(image, func(h *header) { h.version = 0 }),
+			"is a ledger of version 0; this program reads 1 to 3"},
+		{"records of another size", withHeader(image, func(h *header) { h.record = 128 }),
+			"has records of 128 bytes; want 256"},
+		{"version 1 and a damaged header", withHeader(image,
+			func(h *header) { h.version, h.slots = 1, 1 }), "has a damaged header"},
+		{"another magic", withHeader(image, func(h *header) { h.magic[7] = 'x' }),
+			"is not a ledger"},
+		{"no buckets", withHeader(image, func(h *header) { h.buckets = 0 }),
+			"has a damaged header"},
+		{"too many buckets", withHeader(image, func(h *header) { h.buckets = 1 << 31 }),
+			"has a damaged header"},
 		{"no slots", withHeader(image, func(h *header) { h.slots = 0 }), "has a damaged header"},
-		{"too many slots", withHeader(image, func(h *header) { h.slots = 1 << 31 }), "has a damaged header"},
+		{"too many slots", withHeader(image, func(h *header) { h.slots = 1 << 31 }),
+			"has a damaged header"},
 		{"odd slots", withHeader(image, func(h *header) { h.slots++ }), "has a damaged header"},
-		{"more buckets than bytes", withHeader(image, func(h *header) { h.buckets++ }), "bytes long; want"},
-		{"fewer buckets than bytes", withHeader(image, func(h *header) { h.slots *= 2 }), "bytes long; want"},
+		{"more buckets than bytes", withHeader(image, func(h *header) { h.buckets++ }),
+			"bytes long; want"},
+		{"fewer buckets than bytes", withHeader(image, func(h *header) { h.slots *= 2 }),
+			"bytes long; want"},
 	}
 	for at := range headerFixed {
 		if 8 <= at && at < 12 {
@@ -68,9 +80,11 @@ func TestHonestFiles(t *testing.T) {
 	}
 	for _, n := range interesting() {
 		if n != len(image) {
-			files = append(files, file{fmt.Sprintf("%d bytes of a ledger", n), append(bytes.Clone(image), noise...)[:n], ""})
+			files = append(files, file{fmt.Sprintf("%d bytes of a ledger", n),
+				append(bytes.Clone(image), noise...)[:n], ""})
 		}
-		files = append(files, file{fmt.Sprintf("%d bytes of noise", n), noise[:min(n, len(noise))], "is not a ledger"})
+		files = append(files, file{fmt.Sprintf("%d bytes of noise", n), noise[:min(n, len(noise))],
+			"is not a ledger"})
 	}
 	for _, f := range files {
 		t.Run(f.name, func(t *testing.T) { checkSetAside(t, f.bytes, f.why) })
@@ -84,8 +98,9 @@ func checkSetAside(t *testing.T, content []byte, why string) {
 		t.Fatal(err)
 	}
 	l, notes := mustOpen(t, path, MinClients)
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], path+": ") || !strings.Contains(notes[0], why) ||
-		!strings.HasSuffix(notes[0], "; set aside as "+path+".bad and begun anew") {
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], path+": ") ||
+		!strings.Contains(notes[0], why) ||
+		!strings.HasSuffix(notes[0], "; set aside as "+path+".bad, and a new ledger made") {
 		t.Errorf("notes: %q; want one that says %q", notes, why)
 	}
 	aside, err := os.ReadFile(path + ".bad")
@@ -105,7 +120,7 @@ func checkSetAside(t *testing.T, content []byte, why string) {
 	checkDirectory(t, path, "ledger", "ledger.bad")
 }
 
-// checkDirectory fails the test if anything but the names is where the ledger is.
+// checkDirectory fails the test if the ledger's directory holds anything but the names.
 func checkDirectory(t testing.TB, path string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -121,7 +136,7 @@ func checkDirectory(t testing.TB, path string, want ...string) {
 	}
 }
 
-// A second bad file takes the place of the first: a ledger that goes bad each day fills no disk.
+// A second bad file replaces the first: a ledger that goes bad each day fills no disk.
 func TestHonestSetAsideOnce(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	for _, text := range []string{"first", "second"} {

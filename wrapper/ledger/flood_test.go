@@ -33,7 +33,7 @@ func slash64(half uint64) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
 }
 
-// crowdedV4 is the n-th host of one /16. The attacker's are others than those of its neighbours.
+// crowdedV4 is the n-th host of one /16. The attacker's hosts are not its neighbours'.
 func crowdedV4(n int, honest bool) netip.Prefix {
 	last := byte(n) << 1
 	if honest {
@@ -72,7 +72,7 @@ var attacks = map[string]func(tx *Tx, network netip.Prefix){
 	},
 }
 
-// visit has a client of the network come, wait, pass, and go.
+// visit has a client of the network come, wait, pass, and leave.
 func visit(tx *Tx, network netip.Prefix) {
 	arrive(tx, network, func() { tx.Remember(network, 24*time.Hour) })
 }
@@ -91,14 +91,14 @@ func struck(tx *Tx, network netip.Prefix, times int) {
 	}
 }
 
-// each does the same with many networks, a thousand at a time. Each of them is work done for
-// itself.
-func each(l *Ledger, now Moment, first, end int, network func(n int) netip.Prefix, do func(*Tx, netip.Prefix)) error {
+// each does the same with many networks, a thousand at a time, with a checkpoint after each.
+func each(l *Ledger, now Moment, first, end int, network func(n int) netip.Prefix,
+	do func(*Tx, netip.Prefix)) error {
 	for n := first; n < end; {
 		err := l.Do(now, func(tx *Tx) {
 			for ; n < end && n%1000 < 999; n++ {
 				do(tx, network(n))
-				tx.begin()
+				tx.checkpoint()
 			}
 			if n < end {
 				do(tx, network(n))
@@ -118,8 +118,8 @@ const (
 	floodMost = 10_000 // the default of max_entries
 )
 
-// floodRole has an attacker's networks do what they can, and the blocks that come of it trimmed:
-// LEDGER, CLIENTS, MOMENT (two numbers), ORIGIN, ATTACK, FIRST, END.
+// floodRole has an attacker's networks do what they can, and trims the blocks: LEDGER, CLIENTS,
+// MOMENT (two numbers), ORIGIN, ATTACK, FIRST, END.
 func floodRole(args []string) error {
 	var numbers []int64
 	for _, arg := range append(args[1:4:4], args[6:]...) {
@@ -151,7 +151,8 @@ func floodRole(args []string) error {
 func flood(t *testing.T, l *Ledger, now Moment, origin, attack string, first, end int) Moment {
 	t.Helper()
 	c := startAs(t, plainProgram(t), nil, nil, "flood", ledgerPath(t, l), fmt.Sprint(l.records()),
-		fmt.Sprint(int64(now.Boot)), fmt.Sprint(now.Wall.UnixMilli()), origin, attack, fmt.Sprint(first), fmt.Sprint(end))
+		fmt.Sprint(int64(now.Boot)), fmt.Sprint(now.Wall.UnixMilli()), origin, attack,
+		fmt.Sprint(first), fmt.Sprint(end))
 	if err := c.end(); err != nil {
 		t.Fatal(err)
 	}

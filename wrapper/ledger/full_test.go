@@ -27,7 +27,7 @@ func diskFullRole(args []string) error {
 	if err := refusesToBegin(path, unix.ENOSPC); err != nil {
 		return err
 	}
-	// A file of the right size that is nothing but a hole, as a careless copy might leave, on a
+	// A file of the right size that is nothing but a hole, as a careless copy might make it, on a
 	// full disk.
 	if err := os.WriteFile(path+".sparse", nil, 0o600); err != nil {
 		return err
@@ -69,8 +69,8 @@ func becomesLedger(path string) error {
 	return err
 }
 
-// holeOnFullDisk checks that a ledger that was not allocated in full costs an error when the disk
-// is full, not a process.
+// holeOnFullDisk checks that a ledger that is not fully allocated costs an error when the disk is
+// full, not a process.
 func holeOnFullDisk(path string) error {
 	if err := os.Remove(path + ".sparse"); err != nil {
 		return err
@@ -84,7 +84,8 @@ func holeOnFullDisk(path string) error {
 		return err
 	}
 	size := geometryFor(MinClients).size()
-	err = errors.Join(f.Close(), os.Remove(path), os.WriteFile(path, image, 0o600), os.Truncate(path, int64(size)))
+	err = errors.Join(f.Close(), os.Remove(path), os.WriteFile(path, image, 0o600),
+		os.Truncate(path, int64(size)))
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func holeOnFullDisk(path string) error {
 	return nil
 }
 
-// On a full disk there is no ledger and a clear reason; when there is room again there is one.
+// On a full disk there is no ledger and a clear reason. When there is room again there is one.
 func TestFullDisk(t *testing.T) {
 	lab.NeedRoot(t)
 	dir := ownDir(t)
@@ -123,20 +124,22 @@ func TestFullDisk(t *testing.T) {
 func sizeLimitRole(args []string) error {
 	size := uint64(geometryFor(MinClients).size())
 	for _, limit := range []uint64{0, page, size - 1} {
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: 4 * size}); err != nil {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE,
+			&unix.Rlimit{Cur: limit, Max: 4 * size}); err != nil {
 			return err
 		}
 		if err := refusesToBegin(args[0], unix.EFBIG); err != nil {
 			return err
 		}
 	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size, Max: 4 * size}); err != nil {
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE,
+		&unix.Rlimit{Cur: size, Max: 4 * size}); err != nil {
 		return err
 	}
 	return becomesLedger(args[0])
 }
 
-// The same if files may not be so large.
+// The same if the process may not write files of that size.
 func TestFullBySizeLimit(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	if err := start(t, "sizelim", path).end(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// hangUp lets the client come, and leave after so long. It returns when that is.
+// hangUp lets the client come, and leave after that time. It returns the moment of that.
 func hangUp(t *testing.T, l *Ledger, now Moment, a Arrival, waited time.Duration) Moment {
 	t.Helper()
 	var s Session
@@ -26,14 +26,14 @@ func hangupsOf(t *testing.T, l *Ledger, now Moment, a Arrival) (is Hangups) {
 	return is
 }
 
-// leaverFor is a client whose hangups count for so long.
+// leaverFor is a client whose hangups count for that long.
 func leaverFor(n int, per time.Duration) Arrival {
 	a := from(hostN(n))
 	a.Limits.HangupsPer = per
 	return a
 }
 
-// Hangups one after the other add up, until the first of them, or the last visit, is too long ago.
+// Consecutive hangups add up, until the first of them, or the last visit, is too long ago.
 func TestExactHangups(t *testing.T) {
 	const hour, sec, tenth = time.Hour, time.Second, 100 * time.Millisecond
 	type visit struct{ pause, waited time.Duration }
@@ -43,15 +43,18 @@ func TestExactHangups(t *testing.T) {
 		later  time.Duration
 		want   Hangups
 	}{
-		"none":          {hour, nil, 0, Hangups{}},
-		"no":            {0, []visit{{0, 2 * sec}}, 0, Hangups{}},
-		"two":           {hour, []visit{{0, 2 * sec}, {0, 2*sec - 1}}, 0, Hangups{2, 39 * tenth}},
-		"too short":     {hour, []visit{{0, tenth - 1}, {0, tenth - 1}}, 0, Hangups{N: 2}},
-		"within":        {hour, []visit{{0, sec}, {hour - sec, sec}}, hour - 2*sec, Hangups{2, 2 * sec}},
-		"not within":    {hour, []visit{{0, 2 * sec}, {62 * time.Minute, sec}}, 0, Hangups{1, sec}},
-		"too late":      {hour, []visit{{0, 2 * sec}}, hour, Hangups{}},
-		"after 45 days": {24 * hour, []visit{{0, sec}, {1 << 16 * time.Minute, sec}}, 0, Hangups{1, sec}},
-		"long":          {hour, []visit{{0, 290 * sec}, {0, 290 * sec}}, 0, Hangups{2, 4095 * tenth}},
+		"none":      {hour, nil, 0, Hangups{}},
+		"no":        {0, []visit{{0, 2 * sec}}, 0, Hangups{}},
+		"two":       {hour, []visit{{0, 2 * sec}, {0, 2*sec - 1}}, 0, Hangups{2, 39 * tenth}},
+		"too short": {hour, []visit{{0, tenth - 1}, {0, tenth - 1}}, 0, Hangups{N: 2}},
+		"within": {hour, []visit{{0, sec}, {hour - sec, sec}}, hour - 2*sec,
+			Hangups{2, 2 * sec}},
+		"not within": {hour, []visit{{0, 2 * sec}, {62 * time.Minute, sec}}, 0, Hangups{1, sec}},
+		"too late":   {hour, []visit{{0, 2 * sec}}, hour, Hangups{}},
+		"after 45 days": {24 * hour, []visit{{0, sec}, {1 << 16 * time.Minute, sec}}, 0,
+			Hangups{1, sec}},
+		"long": {hour, []visit{{0, 290 * sec}, {0, 290 * sec}}, 0,
+			Hangups{2, 4095 * tenth}},
 	} {
 		l, now, a := newLedger(t, MinClients), Now(), leaverFor(1, tt.per)
 		for _, v := range tt.visits {
@@ -74,7 +77,7 @@ func TestExactHangups(t *testing.T) {
 	}
 }
 
-// Of sessions of a network at the same time only the last to leave counts.
+// Of simultaneous sessions of a network only the last to leave counts.
 func TestExactHangupsAtOnce(t *testing.T) {
 	l, now, a := newLedger(t, MinClients), Now(), leaverFor(1, time.Hour)
 	a.Network = netip.PrefixFrom(hostN(0), 24)
@@ -99,7 +102,7 @@ func TestExactHangupsAtOnce(t *testing.T) {
 	}
 }
 
-// Whatever else the network does ends the row; only to have come does not.
+// Whatever else the network does ends the run of hangups, except just arriving.
 func TestExactHangupsEnd(t *testing.T) {
 	network := networkN(1)
 	for name, tt := range map[string]struct {
@@ -110,7 +113,7 @@ func TestExactHangupsEnd(t *testing.T) {
 		"a recipient":   {func(tx *Tx) { tx.BadRcpt(network, time.Hour) }, false},
 		"forgotten":     {func(tx *Tx) { tx.ForgetHangups(network) }, true},
 		"known":         {func(tx *Tx) { tx.Remember(network, time.Hour) }, true},
-		"known by them": {func(tx *Tx) { tx.RememberLeaver(network, time.Hour) }, true},
+		"known by them": {func(tx *Tx) { tx.RememberForHangups(network, time.Hour) }, true},
 		"a strike":      {func(tx *Tx) { struck(tx, network, 1) }, true},
 		"no strike":     {func(tx *Tx) { tx.Strike(network, "x", 0, threeStrikes) }, false},
 		"a block":       {func(tx *Tx) { tx.Block(network, time.Minute, "x", threeStrikes) }, true},
@@ -124,12 +127,12 @@ func TestExactHangupsEnd(t *testing.T) {
 	}
 }
 
-// One that has become known for its hangups is known for longer when it has come back for hours;
-// one that has waited is not. Neither is, once it has spoken early.
+// A client that became known because of its hangups is known for longer when it has come back for
+// hours; one that has waited is not. Neither is after it has spoken early.
 func TestExactLeaver(t *testing.T) {
 	const day, minute = 24 * time.Hour, time.Minute
 	waiter := func(tx *Tx) { tx.Remember(networkN(1), day) }
-	leaver := func(tx *Tx) { tx.RememberLeaver(networkN(1), day) }
+	leaves := func(tx *Tx) { tx.RememberForHangups(networkN(1), day) }
 	for name, tt := range map[string]struct {
 		become func(tx *Tx)
 		every  time.Duration
@@ -137,11 +140,11 @@ func TestExactLeaver(t *testing.T) {
 		speaks bool
 		last   time.Duration // until when it is known, an hour more or less
 	}{
-		"a monitor":         {leaver, minute, 3 * day, false, 4 * day},
-		"once an hour":      {leaver, time.Hour, 3 * day, false, 4 * day},
-		"once in two hours": {leaver, 2 * time.Hour, 2 * day, false, 3 * day},
-		"for two hours":     {leaver, minute, 2 * time.Hour, false, day},
-		"speaks early":      {leaver, minute, day - time.Hour, true, day},
+		"a monitor":         {leaves, minute, 3 * day, false, 4 * day},
+		"once an hour":      {leaves, time.Hour, 3 * day, false, 4 * day},
+		"once in two hours": {leaves, 2 * time.Hour, 2 * day, false, 3 * day},
+		"for two hours":     {leaves, minute, 2 * time.Hour, false, day},
+		"speaks early":      {leaves, minute, day - time.Hour, true, day},
 		"has waited":        {waiter, minute, day - time.Hour, false, day},
 	} {
 		l, now := newLedger(t, MinClients), Now()
@@ -166,8 +169,8 @@ func TestExactLeaver(t *testing.T) {
 	}
 }
 
-// A full ledger forgets the row with the record, and what takes its place has none; a ledger of
-// another size keeps it.
+// A full ledger forgets the hangups with the record, and the new record there has none. A ledger of
+// another size keeps them.
 func TestBoundedHangups(t *testing.T) {
 	l, now, a := newLedger(t, MinClients), Now(), leaverFor(0, time.Hour)
 	now = hangUp(t, l, now, a, 2*time.Second)
@@ -190,7 +193,7 @@ func TestBoundedHangups(t *testing.T) {
 	mustAt(t, l, now, func(tx *Tx) {
 		tx.HungUp(a.Network, time.Second, time.Hour)
 		tx.ForgetHangups(a.Network)
-		tx.RememberLeaver(a.Network, time.Hour)
+		tx.RememberForHangups(a.Network, time.Hour)
 	})
 	if is := hangupsOf(t, l, now, a); is != (Hangups{}) {
 		t.Errorf("where all that could make place live: %+v", is)

@@ -5,9 +5,8 @@ import (
 	"math/bits"
 )
 
-// sipHash is SipHash-2-4 of data under key (Aumasson and Bernstein, "SipHash: a fast
-// short-input PRF", 2012): without the key nobody can choose addresses that meet in
-// one bucket.
+// sipHash is SipHash-2-4 of data under key (Aumasson and Bernstein, "SipHash: a fast short-input
+// PRF", 2012): without the key nobody can choose addresses that collide in one bucket.
 func sipHash(key [2]uint64, data []byte) uint64 {
 	v0 := key[0] ^ 0x736f6d6570736575
 	v1 := key[1] ^ 0x646f72616e646f6d

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The key 00 01 … 0f and inputs 00 01 …, of each length the paper and the reference code give a
-// result for.
+// The key 00 01 … 0f and inputs 00 01 …, of each length for which the paper or the reference code
+// gives a result.
 func TestUnguessableSipHash(t *testing.T) {
 	key := [2]uint64{0x0706050403020100, 0x0f0e0d0c0b0a0908}
 	want := map[int]string{
@@ -36,7 +36,7 @@ func TestUnguessableSipHash(t *testing.T) {
 	}
 }
 
-// Who knows where one file puts an address knows nothing of another.
+// Knowing where one file puts an address says nothing about another file.
 func TestUnguessablePlaces(t *testing.T) {
 	a, b := newLedger(t, 65536), newLedger(t, 65536)
 	same := 0
@@ -61,7 +61,8 @@ func TestUnguessableSpread(t *testing.T) {
 	}{
 		{"one after the other", func(n uint32) netip.Prefix { return networkN(int(n)) }},
 		{"the first of each /24", func(n uint32) netip.Prefix {
-			return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(n >> 16), byte(n >> 8), byte(n), 1}), 32)
+			return netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(n >> 16), byte(n >> 8), byte(n),
+				1}), 32)
 		}},
 		{"each /64 of a /40", func(n uint32) netip.Prefix {
 			addr := [16]byte{0x20, 0x01, 0x0d, 0xb8, 0}
@@ -89,10 +90,11 @@ func TestUnguessableSpread(t *testing.T) {
 			for _, n := range count {
 				sum += float64(n-each) * float64(n-each) / each
 			}
-			// Chi-square of 1,023 degrees of freedom: mean 1,023, deviation 45; six of these are no
-			// accident.
+			// Chi-square with 1,023 degrees of freedom: mean 1,023, deviation 45; six of these are
+			// no accident.
 			if mean := float64(buckets - 1); sum < mean-6*45 || sum > mean+6*45 {
-				t.Errorf("%s, choice %d: chi-square %.0f for %d buckets", tt.name, choice, sum, buckets)
+				t.Errorf("%s, choice %d: chi-square %.0f for %d buckets", tt.name, choice, sum,
+					buckets)
 			}
 		}
 	}

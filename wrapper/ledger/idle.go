@@ -1,26 +1,26 @@
 package ledger
 
-// seekEvery is how often at most somebody looks for idle sessions, over all processes, in ms.
-const seekEvery = 1000
+// searchEvery is how often at most a process searches for idle sessions, over all processes, in ms.
+const searchEvery = 1000
 
-// mostWanted bounds the places that are remembered, whatever stands in the file.
-const mostWanted = 1 << 20
+// maxWanted bounds the number of wanted places, whatever is in the file.
+const maxWanted = 1 << 20
 
-// WantPlaces says that so many clients have no place, because as many sessions as may are served.
-// It returns for how many places the caller is to look among the idle sessions: for all that were
-// wanted since somebody has looked; 0 if that is less than a second ago. One of a crowd of refused
-// clients looks, and the others do not.
-func (t *Tx) WantPlaces(n int) (seek int) {
+// WantPlaces says that n clients have no place because max_sessions sessions are being served. It
+// returns how many idle sessions the caller is to search for: one for each place wanted since the
+// last search, or 0 if that was less than a second ago. So one of a crowd of refused clients
+// searches, and the others do not.
+func (t *Tx) WantPlaces(n int) (search int) {
 	s := t.state()
-	since := t.now - s.soughtAt
-	if since < 0 || since >= 2*seekEvery {
-		s.wanted = 0 // who was refused then does not wait for it
+	since := t.now - s.searchedAt
+	if since < 0 || since >= 2*searchEvery {
+		s.wanted = 0 // the clients refused then have left
 	}
-	s.wanted = min(s.wanted, mostWanted) + uint32(max(0, min(n, mostWanted)))
-	if since >= 0 && since < seekEvery {
+	s.wanted = min(s.wanted, maxWanted) + uint32(max(0, min(n, maxWanted)))
+	if since >= 0 && since < searchEvery {
 		return 0
 	}
-	seek = int(s.wanted)
-	s.soughtAt, s.wanted = t.now, 0
-	return seek
+	search = int(s.wanted)
+	s.searchedAt, s.wanted = t.now, 0
+	return search
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Of all that want a place within a second one looks, for as many as have wanted one since the last
-// look; what was wanted long before does not count.
+// Of all processes that want a place within a second, one searches, for as many places as were
+// wanted since the last search. What was wanted long before does not count.
 func TestWantPlaces(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -45,13 +45,14 @@ func TestWantPlaces(t *testing.T) {
 	}
 }
 
-// Whatever stands in the file, nobody looks for more than there can be, and not never.
+// Whatever is in the file, no process searches for more sessions than there can be, and some
+// process does search.
 func TestWantPlacesDamaged(t *testing.T) {
 	l := newLedger(t, MinClients)
 	for _, at := range []int64{-1 << 63, -1, 0, 1<<63 - 1} {
 		if err := l.Do(Now(), func(tx *Tx) {
-			tx.state().soughtAt, tx.state().wanted = at, 1<<32-1
-			if got := tx.WantPlaces(1); got < 1 || got > 2*mostWanted {
+			tx.state().searchedAt, tx.state().wanted = at, 1<<32-1
+			if got := tx.WantPlaces(1); got < 1 || got > 2*maxWanted {
 				t.Errorf("last look at %d: look for %d", at, got)
 			}
 		}); err != nil {
@@ -60,7 +61,7 @@ func TestWantPlacesDamaged(t *testing.T) {
 	}
 }
 
-// A count of idle sessions outlives a ledger of another size.
+// The count of idle sessions is kept in a ledger of another size.
 func TestCountIdle(t *testing.T) {
 	l := newLedger(t, MinClients)
 	l.CountIdle()

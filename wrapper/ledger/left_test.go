@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What a session has left to wait goes down to nothing, and is nothing for one that serves or was
-// never told.
+// The time that a session has left to wait goes down to nothing. It is nothing for a session that
+// is served, or that has no delay.
 func TestSessionsHaveTimeLeft(t *testing.T) {
 	for _, tt := range []struct {
 		delay, after, want time.Duration
@@ -15,7 +15,8 @@ func TestSessionsHaveTimeLeft(t *testing.T) {
 	}{
 		{delay: 30 * time.Second, want: 30 * time.Second},
 		{delay: 30 * time.Second, after: time.Millisecond, want: 30*time.Second - time.Millisecond},
-		{delay: 30 * time.Second, after: 29*time.Second + 999*time.Millisecond, want: time.Millisecond},
+		{delay: 30 * time.Second, after: 29*time.Second + 999*time.Millisecond,
+			want: time.Millisecond},
 		{delay: 30 * time.Second, after: 30 * time.Second},
 		{delay: 30 * time.Second, after: time.Hour},
 		{delay: 30 * time.Second, serving: true},
@@ -25,7 +26,8 @@ func TestSessionsHaveTimeLeft(t *testing.T) {
 		{delay: 0},
 		{delay: -time.Second},
 		{delay: math.MinInt64},
-		{delay: math.MaxInt64, after: time.Minute, want: longestWait - time.Minute}, // nobody waits for longer
+		// no client waits for longer
+		{delay: math.MaxInt64, after: time.Minute, want: longestWait - time.Minute},
 	} {
 		l := newLedger(t, MinClients)
 		now := Now()
@@ -39,15 +41,16 @@ func TestSessionsHaveTimeLeft(t *testing.T) {
 			}
 		})
 		mustAt(t, l, now.After(tt.after), func(tx *Tx) {
-			if live := tx.Sessions(); len(live) != 1 || live[0].Left != tt.want || live[0].Age != tt.after {
+			if live := tx.Sessions(); len(live) != 1 || live[0].Left != tt.want ||
+				live[0].Age != tt.after {
 				t.Errorf("delay %v, after %v: %+v; want %v left", tt.delay, tt.after, live, tt.want)
 			}
 		})
 	}
 }
 
-// A session that is handed while it waits has as long to wait as before; a slot that is used again
-// has nothing of that.
+// A session that is transferred while it waits has as long to wait as before. A slot that is used
+// again keeps nothing of that.
 func TestSessionsHaveTimeLeftByThemselves(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -64,7 +67,7 @@ func TestSessionsHaveTimeLeftByThemselves(t *testing.T) {
 	}
 	mustAt(t, l, now, func(tx *Tx) { s, _ = tx.Enter(a, aRoom()) })
 	now = now.After(10 * time.Second)
-	mustAt(t, l, now, func(tx *Tx) { s, _ = tx.Hand(s, Self()) })
+	mustAt(t, l, now, func(tx *Tx) { s, _ = tx.Transfer(s, Self()) })
 	left(50 * time.Second)
 	mustAt(t, l, now, func(tx *Tx) {
 		tx.Leave(s)
@@ -76,12 +79,14 @@ func TestSessionsHaveTimeLeftByThemselves(t *testing.T) {
 	left(0)
 }
 
-// Whatever the file says, nobody has longer to wait than there is, nor less than nothing.
+// Whatever the file says, no session has longer to wait than the longest delay, nor less than
+// nothing.
 func TestSessionsHaveNoTimeLeftByGarbage(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) { tx.Enter(one(), aRoom()) })
 	for _, delay := range []uint32{0, 1, 60_000, 300_000, 300_001, math.MaxUint32} {
-		for _, since := range []int64{0, -1, math.MinInt64, math.MaxInt64, l.state.lastTick + 60_000} {
+		for _, since := range []int64{0, -1, math.MinInt64, math.MaxInt64,
+			l.state.lastTick + 60_000} {
 			must(t, l, func(tx *Tx) {
 				l.slot(0).delay, l.slot(0).since = delay, since
 				for _, s := range tx.Sessions() {
@@ -104,8 +109,8 @@ func TestSessionsHaveNoTimeLeftByGarbage(t *testing.T) {
 	}
 }
 
-// A room's clients wait as long as the room says; only a process of its own passes for an MTA after
-// a while.
+// A room's clients wait as long as the room says. Only a process with one client counts as an MTA
+// after a while.
 func TestSessionsOfARoomAreNeverOverdue(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -114,7 +119,8 @@ func TestSessionsOfARoomAreNeverOverdue(t *testing.T) {
 		tx.Enter(one(), aRoom())
 		s, _ = tx.Enter(one(), aRoom())
 	})
-	for after, serving := range map[time.Duration]int{longestWait: 0, 350 * time.Second: 0, time.Hour: 0} {
+	for after, serving := range map[time.Duration]int{longestWait: 0, 350 * time.Second: 0,
+		time.Hour: 0} {
 		mustAt(t, l, now.After(after), func(tx *Tx) {
 			if n := tx.Totals(); n.Serving != serving || n.Waiting != 2 {
 				t.Errorf("after %v: %d waiting, %d serving", after, n.Waiting, n.Serving)
@@ -122,9 +128,10 @@ func TestSessionsOfARoomAreNeverOverdue(t *testing.T) {
 		})
 	}
 	mustAt(t, l, now.After(2*time.Hour), func(tx *Tx) {
-		tx.Hand(s, Self())
+		tx.Transfer(s, Self())
 		if n := tx.Totals(); n.Serving != 1 || n.Waiting != 1 {
-			t.Errorf("handed without a word: %d waiting, %d serving; want 1, 1", n.Waiting, n.Serving)
+			t.Errorf("transferred at once: %d waiting, %d serving; want 1, 1", n.Waiting,
+				n.Serving)
 		}
 	})
 	mustAudit(t, l)

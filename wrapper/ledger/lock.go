@@ -10,59 +10,59 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Patience is how long a process waits for the lock while a stopped one has it. Then it carries on
-// without the ledger.
+// Patience is how long a process waits for the lock while a stopped process holds it. Then it
+// carries on without the ledger.
 const Patience = 40 * time.Millisecond
 
 // How long a process waits at most while others run.
 const (
-	// crowdPatience is for a turn, while others get theirs: of a thousand that come at once each
-	// has to be counted, or too many would get in.
+	// crowdPatience is for the lock while other processes get it: of a thousand clients that come
+	// at once each has to be counted, or too many would get in.
 	crowdPatience = 5 * time.Second
 
-	// stillPatience is for one turn of another process to end. A holder that has no processor looks
-	// like this for up to a second on a machine with hundreds of processes for each; a disk that
-	// fails, for ever.
-	stillPatience = 5 * time.Second
+	// stallPatience is for one holder of the lock. A holder without a processor seems to hang for
+	// up to a second on a machine with hundreds of processes for each processor; one whose disk
+	// fails hangs for ever.
+	stallPatience = 5 * time.Second
 )
 
 // ErrBusy is what a [HeldError] is, for errors.Is.
 var ErrBusy = errors.New("ledger is held by another process")
 
-// HeldError says that the process that has the lock does not go on: it is stopped, or its turn did
-// not end for seconds.
+// HeldError says that the process that holds the lock does not release it: it is stopped, or has
+// held the lock for seconds.
 type HeldError struct {
-	PID     int // 0 where it cannot be known
+	PID     int // 0 = unknown
 	Stopped bool
 }
 
 func (e *HeldError) Error() string {
 	if e.Stopped {
-		return fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it", e.PID)
+		return fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it",
+			e.PID)
 	}
 	return fmt.Sprintf("ledger was held by process %d for %v; see whether it or its disk hangs",
-		e.PID, stillPatience)
+		e.PID, stallPatience)
 }
 
 func (e *HeldError) Is(target error) bool { return target == ErrBusy }
 
-// ErrCrowded says that others got the lock all the time, but not we.
+// ErrCrowded says that other processes got the lock all the time, and this one did not.
 var ErrCrowded = errors.New("ledger is crowded")
 
-// ErrLost says that the file was cut off, damaged, or its disk failed while it was mapped. The
-// Ledger is of no use any more; opening it again sets the file aside and makes a new one.
+// ErrLost says that the file was truncated or damaged, or its disk failed, while it was mapped. The
+// Ledger is of no more use. Opening it again sets the file aside and makes a new one.
 var ErrLost = errors.New("ledger was truncated or its disk failed")
 
 // lock takes the lock of an open file. It waits for crowd at most, and no longer than Patience and
-// stillPatience say for one whose turn does not end. flock(2) is the kernel's: it is gone the
-// moment its holder is, and no byte in the file can fake it. The turn tells a crowd from one
-// process that holds the lock. The bell wakes those that wait; if its ringer is killed they find
-// out by themselves within longestPause. Builders have no bell.
-func lock(fd int, turn func() uint64, b *bell, crowd time.Duration, still *standstill) error {
+// stallPatience allow for one holder. flock(2) is the kernel's lock: it is released the moment its
+// holder dies, and no byte in the file can fake it. holder tells a crowd from one process that
+// keeps the lock. The bell wakes waiting processes; if the process that rings it is killed, they
+// find out by themselves within longestPause. Builders have no bell.
+func lock(fd int, holder func() uint64, b *bell, crowd time.Duration, s *stall) error {
 	patience := min(Patience, crowd)
-	// A process that has had no processor for 10 ms is preempted by Go's scheduler as soon as it
-	// gets one (sysmon, forcePreemptNS). Its time begins here, and not in the midst of the work
-	// that the lock is for.
+	// Go's scheduler preempts a process that has had no processor for 10 ms as soon as it gets one
+	// (sysmon, forcePreemptNS). Let that happen here, and not while the lock is held.
 	runtime.Gosched()
 	var began time.Time
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
@@ -76,18 +76,18 @@ func lock(fd int, turn func() uint64, b *bell, crowd time.Duration, still *stand
 		case err != unix.EWOULDBLOCK:
 			return err
 		}
-		now, is := time.Now(), turn()
+		now, is := time.Now(), holder()
 		if began.IsZero() {
 			began = now
-			still.forget()
-			still.see(is, now)
+			s.reset()
+			s.observe(is, now)
 			continue
 		}
-		still.see(is, now)
+		s.observe(is, now)
 		waited := now.Sub(began)
-		lasts := now.Sub(still.since)
+		lasts := now.Sub(s.since)
 		if waited >= patience && lasts >= patience/2 { // else it has just begun, and others get on
-			if held := stuck(fd, is, lasts); held != nil && turn() == is {
+			if held := stuck(fd, is, lasts); held != nil && holder() == is {
 				return held
 			}
 		}
@@ -103,52 +103,53 @@ func lock(fd int, turn func() uint64, b *bell, crowd time.Duration, still *stand
 	}
 }
 
-// The pauses between two tries of one that is not woken: each is twice the last, so that a thousand
-// that wait leave the processors to the one that works.
+// The pauses between two tries of a process that is not woken: each is twice the last, so that a
+// thousand waiting processes leave the processors to the one that works.
 const shortestPause, longestPause = 100 * time.Microsecond, Patience / 2
 
-// standstill is the turn that lasts, and since when. A caller that waits for less than
-// stillPatience learns it in several tries.
-type standstill struct {
-	turn  uint64
-	since time.Time
+// stall is for how long the same holder has had the lock. A caller whose patience is shorter than
+// stallPatience finds that out in several tries.
+type stall struct {
+	holder uint64
+	since  time.Time
 }
 
-func (s *standstill) see(turn uint64, now time.Time) {
-	if s.since.IsZero() || s.turn != turn {
-		*s = standstill{turn, now}
+func (s *stall) observe(holder uint64, now time.Time) {
+	if s.since.IsZero() || s.holder != holder {
+		*s = stall{holder, now}
 	}
 }
 
-// forget is what a new try begins with, unless the turn it knows is somebody's: that one cannot
-// come again.
-func (s *standstill) forget() {
-	if s.turn&holder == 0 {
-		*s = standstill{}
+// reset begins a new try. A holder that has named itself is kept: its number cannot come again.
+func (s *stall) reset() {
+	if s.holder&pidMask == 0 {
+		*s = stall{}
 	}
 }
 
-// holder is the part of a turn that names the process that has the lock, 0 until it has said so.
-const holder = 1<<32 - 1
+// pidMask is the part of undo.holder that names the process that holds the lock; 0 until it has.
+const pidMask = 1<<32 - 1
 
-// begins and ends say whose turn it is.
-func (u *undo) begins() { u.turn.Store((u.turn.Load()>>32+1)<<32 | uint64(unix.Getpid())) }
-func (u *undo) ends()   { u.turn.Store(u.turn.Load() &^ holder) }
+// setHolder says that this process holds the lock, clearHolder that it no longer does.
+func (u *undo) setHolder() {
+	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(unix.Getpid()))
+}
+func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
 
-// stuck is the error about a process that has the turn, and has had it for so long, if it will not
-// go on. One that has not yet said that it is its turn the kernel knows.
-func stuck(fd int, turn uint64, still time.Duration) error {
-	pid := int(turn & holder)
+// stuck is the error about a holder that has had the lock for that long, if it will not release it.
+// If the holder has not named itself yet, the kernel knows it.
+func stuck(fd int, holder uint64, lasts time.Duration) error {
+	pid := int(holder & pidMask)
 	if pid == 0 {
-		pid = flockedBy(fd)
+		pid = flockHolder(fd)
 	}
-	if is := processIsStopped(pid); is || still >= stillPatience {
-		return &HeldError{pid, is}
+	if stopped := processIsStopped(pid); stopped || lasts >= stallPatience {
+		return &HeldError{pid, stopped}
 	}
 	return nil
 }
 
-// flock calls flock(2) past Go's scheduler: with LOCK_NB it does not wait, and a thread that has
+// flock calls flock(2) past Go's scheduler. With LOCK_NB it does not wait, and a thread that has
 // just got the lock must not queue for a processor among those that wait for it.
 func flock(fd, how int) error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_FLOCK, uintptr(fd), uintptr(how), 0); errno != 0 {
@@ -157,20 +158,20 @@ func flock(fd, how int) error {
 	return nil
 }
 
-// Do runs work with the lock held. What work does through its Tx is done whole or not
-// at all, also if the process is killed in the midst of it. All other processes
-// wait meanwhile, so work must compute and nothing else. A Tx ends with its Do.
+// Do runs work with the lock held. What work does through its Tx is done completely or not at all,
+// also if the process is killed meanwhile. All other processes wait, so work must compute and
+// nothing else. A Tx ends with its Do.
 //
-// Do returns a HeldError, ErrCrowded, ErrLost or an error of flock(2); work has then not been run,
+// Do returns a [HeldError], [ErrCrowded], [ErrLost] or an error of flock(2). Then work has not run,
 // or its effect is undone. A Ledger may be used by one goroutine at a time.
 func (l *Ledger) Do(now Moment, work func(*Tx)) error {
 	return l.locked(&now, work)
 }
 
-// locked is Do, or without a moment the same for work that only reads what has nothing to do with
+// locked is Do, or without a moment the same for work that only reads and has nothing to do with
 // time.
 func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
-	if l.lost {
+	if l == nil || l.lost {
 		return ErrLost
 	}
 	defer l.catchFault(&err, debug.SetPanicOnFault(true))
@@ -178,31 +179,31 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if crowd <= 0 {
 		crowd = crowdPatience
 	}
-	if err := lock(l.fd, l.undo.turn.Load, &l.undo.bell, crowd, &l.still); err != nil {
+	if err := lock(l.fd, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
 		return err
 	}
 	defer l.unlock()
-	l.undo.begins()
+	l.undo.setHolder()
 	l.rollback()
 	tx := Tx{l: l}
 	if now != nil {
 		tx.now = l.tick(*now)
-		tx.begin()
+		tx.checkpoint()
 	}
 	work(&tx)
-	l.forget()
-	l.undo.ends()
+	l.commit()
+	l.undo.clearHolder()
 	return nil
 }
 
-// unlock gives the lock back.
+// unlock releases the lock.
 func (l *Ledger) unlock() {
 	_ = flock(l.fd, unix.LOCK_UN)
 	l.undo.bell.ring()
 }
 
-// catchFault turns the SIGBUS of a page that is no longer there into ErrLost. What a work that
-// panics has left half done is undone by the next, as after a crash.
+// catchFault turns the SIGBUS of a missing page into ErrLost. The next operation undoes what the
+// work that panicked has left half done, as after a crash.
 func (l *Ledger) catchFault(err *error, old bool) {
 	debug.SetPanicOnFault(old)
 	switch r := recover().(type) {

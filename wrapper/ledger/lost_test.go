@@ -16,20 +16,25 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// allWork is every way to use a ledger, none of which may crash on one that has lost its file.
+// allWork is every way to use a ledger. None of them may crash on one that has lost its file.
 func allWork(l *Ledger) []func() error {
 	var all []func() error
-	for _, d := range deeds() {
+	for _, d := range operations() {
 		all = append(all, func() error { return l.Do(Now(), d.do) })
 	}
 	return append(all,
 		func() error { return l.Do(Now(), func(tx *Tx) { tx.Sessions() }) },
 		func() error { _, err := l.Blocks(Now()); return err },
-		func() error { _, err := l.Unblock(Now(), netip.MustParsePrefix("10.0.0.0/8")); return err },
+		func() error {
+			_, err := l.Unblock(Now(),
+				netip.MustParsePrefix("10.0.0.0/8"))
+			return err
+		},
 		func() error { _, err := l.Trim(Now(), 1); return err },
 		func() error {
-			if networks, now, all := l.Begun(1); networks != nil || all && now == 1 {
-				return fmt.Errorf("%v, %d, %v have begun in a ledger without a file", networks, now, all)
+			if networks, now, all := l.BlocksSince(1); networks != nil || all && now == 1 {
+				return fmt.Errorf("%v, %d, %v have begun in a ledger without a file", networks, now,
+					all)
 			}
 			if l.lost {
 				return ErrLost
@@ -39,8 +44,8 @@ func allWork(l *Ledger) []func() error {
 	)
 }
 
-// A file cut off while it is mapped costs an error, not a process, and the next who opens it gets a
-// new one.
+// A file that is truncated while it is mapped costs an error, not a process. The next process that
+// opens the ledger gets a new one.
 func TestLostWhileMapped(t *testing.T) {
 	for _, length := range interesting() {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -50,7 +55,7 @@ func TestLostWhileMapped(t *testing.T) {
 				}
 				path := filepath.Join(ownDir(t), "ledger")
 				l, _ := mustOpen(t, path, MinClients)
-				furnish(t, l, Now(), Self())
+				populate(t, l, Now(), Self())
 				if err := os.Truncate(path, int64(length)); err != nil {
 					t.Fatal(err)
 				}
@@ -62,7 +67,8 @@ func TestLostWhileMapped(t *testing.T) {
 					t.Errorf("work %d found nothing wrong without an undo log", n)
 				}
 				if first == ErrLost {
-					if err := l.Do(Now(), func(*Tx) { t.Error("work on a lost ledger") }); err != ErrLost {
+					err := l.Do(Now(), func(*Tx) { t.Error("work on a lost ledger") })
+					if err != ErrLost {
 						t.Errorf("work after work %d: %v; want ErrLost", n, err)
 					}
 				}
@@ -81,7 +87,7 @@ func TestLostWhileMapped(t *testing.T) {
 	}
 }
 
-// One whose file is cut off in the very midst of its work keeps nobody else from his.
+// A process whose file is truncated during its work does not hinder the others.
 func TestLostInTheMidstOfWork(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
@@ -107,10 +113,10 @@ func TestLostInTheMidstOfWork(t *testing.T) {
 	mustAudit(t, fresh)
 }
 
-// A work of the caller's that panics for its own reasons is undone, and the panic is the caller's.
+// If the caller's work panics for its own reasons, it is undone, and the caller gets the panic.
 func TestPanicInWork(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	before := content(l)
 	func() {
 		defer func() {
@@ -130,8 +136,8 @@ func TestPanicInWork(t *testing.T) {
 	}
 }
 
-// loseRole uses a ledger that others cut off all the time, and opens it again when it is lost, so
-// many times: LEDGER, TIMES.
+// loseRole uses a ledger that others truncate all the time, and opens it again when it is lost,
+// that number of times: LEDGER, TIMES.
 func loseRole(args []string) error {
 	times, _ := strconv.Atoi(args[1])
 	self, done := Self(), 0
@@ -167,14 +173,15 @@ func loseRole(args []string) error {
 	return nil
 }
 
-// Many at work on a file that somebody cuts off again and again: nobody crashes, and all find a new
-// one.
+// Many processes work on a file that is truncated again and again: none crashes, and all find a new
+// file.
 func TestLostAgainAndAgain(t *testing.T) {
 	const times = 40
 	path := filepath.Join(ownDir(t), "ledger")
 	var ended sync.WaitGroup
 	var left atomic.Int64
-	program := plainProgram(t) // the race detector's own atomics do not survive a page that goes in that instant
+	// The race detector's own atomics do not survive a page that disappears in that instant.
+	program := plainProgram(t)
 	for range 4 {
 		c := startAs(t, program, nil, nil, "lose", path, fmt.Sprint(times))
 		left.Add(1)

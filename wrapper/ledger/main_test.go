@@ -22,7 +22,8 @@ const roleVar = "LEDGER_TEST_ROLE"
 
 const thisProgram = "/proc/self/exe"
 
-// A role is what a test has a process of its own do. An error is printed and ends it with status 1.
+// A role is what a test has a process of its own do. An error is printed, and the process ends with
+// status 1.
 type role func(args []string) error
 
 func roles() map[string]role {
@@ -56,8 +57,8 @@ func roles() map[string]role {
 	}
 }
 
-// A role that ptrace(2) follows is played by the first thread of its process. The end of any other
-// thread would have to be waited for by the very thread that traces it.
+// A role that ptrace(2) follows is played by the first thread of its process: the tracing thread
+// itself would have to wait for the end of any other thread.
 func init() {
 	if name := os.Getenv(roleVar); name == "build" || name == "step" {
 		runtime.LockOSThread()
@@ -91,9 +92,10 @@ func start(t testing.TB, name string, args ...string) *child {
 	return startAs(t, thisProgram, nil, nil, name, args...)
 }
 
-// startAs starts a child from a program that may be another than this one, with other attributes,
-// namespaces for instance, and more in its environment.
-func startAs(t testing.TB, program string, attr *syscall.SysProcAttr, env []string, name string, args ...string) *child {
+// startAs starts a child from another program than this one, perhaps, with other attributes, such
+// as namespaces, and more in its environment.
+func startAs(t testing.TB, program string, attr *syscall.SysProcAttr, env []string, name string,
+	args ...string) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command(program, args...)}
 	c.Env = append(append(os.Environ(), roleVar+"="+name, "GORACE=atexit_sleep_ms=0"), env...)
@@ -159,7 +161,7 @@ func (c *child) signal(t testing.TB, sig unix.Signal) {
 	}
 }
 
-// untilStopped waits until the child stands still.
+// untilStopped waits until the child is stopped.
 func (c *child) untilStopped(t testing.TB) {
 	t.Helper()
 	var status unix.WaitStatus
@@ -189,13 +191,14 @@ func waitForLine() {
 	}
 }
 
-// ends is for work that could block or loop forever. It ends the whole test program if it does.
+// ends is for work that could block or loop forever. It ends the whole test program if the work
+// does.
 func ends(what string, work func()) {
 	defer time.AfterFunc(lab.Patience, func() { panic(what + " does not end") }).Stop()
 	work()
 }
 
-// ownDir is a directory as the ledger's is: nobody else may look into it.
+// ownDir is a directory like the ledger's: no other user may look into it.
 func ownDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()

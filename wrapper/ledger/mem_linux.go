@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapping is the ledger's file in memory. This file holds all the project's
-// unsafe code: views of the mapped bytes as structs without pointers, each
-// of them checked against the end of the mapping.
+// mapping is the ledger's file in memory. All unsafe code of the ledger is in this file: views of
+// the mapped bytes as structs without pointers, each checked against the end of the mapping.
 type mapping []byte
 
-// mapFile maps the whole file. Not by unix.Mmap, which keeps a table of all mappings: some
-// kilobytes of private memory for each process that waits.
+// mapFile maps the whole file. It does not use unix.Mmap, which keeps a table of all mappings: some
+// kilobytes of private memory in each waiting process.
 func mapFile(fd, size int) (mapping, error) {
-	at, err := unix.MmapPtr(fd, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	const prot = unix.PROT_READ | unix.PROT_WRITE
+	at, err := unix.MmapPtr(fd, 0, nil, uintptr(size), prot, unix.MAP_SHARED)
 	if err != nil {
 		return nil, err
 	}
@@ -27,9 +27,9 @@ func (m mapping) unmap() error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m)), uintptr(len(m)))
 }
 
-// view lays a T over the bytes that begin at offset at, which must be a
-// multiple of 8. It panics where a slice would: an offset outside the mapping
-// is a mistake in this package, since numbers read from the file are checked first.
+// view lays a T over the bytes that begin at offset at, a multiple of 8. It panics where a slice
+// would: an offset outside the mapping is a bug in this package, since numbers from the file are
+// checked first.
 func view[T any](m mapping, at int) *T {
 	var t T
 	b := m[at : at+int(unsafe.Sizeof(t))]
@@ -41,19 +41,19 @@ func bytesOf[T any](p *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(p)), unsafe.Sizeof(*p))
 }
 
-// words is n 64-bit words from offset at on.
+// words is the n 64-bit words that begin at offset at.
 func words(m mapping, at, n int) []uint64 {
 	return unsafe.Slice(view[uint64](m[:at+n*8], at), n)
 }
 
-// What futex(2) is asked for, on a word that processes share.
+// Operations of futex(2) on a word that processes share.
 const futexWaitOp, futexWakeOp = 0, 1
 
-// futexWait sleeps until another process wakes one at the word, or until the time is over, and not
-// at all if the word is another already. It reports false if it could not sleep.
-func futexWait(word *atomic.Uint32, is uint32, timeout *unix.Timespec) bool {
-	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitOp, uintptr(is),
-		uintptr(unsafe.Pointer(timeout)), 0, 0)
+// futexWait sleeps until another process wakes one at the word, or until the timeout. It does not
+// sleep if the word has another value by now. It reports false if it could not sleep.
+func futexWait(word *atomic.Uint32, value uint32, timeout *unix.Timespec) bool {
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWaitOp,
+		uintptr(value), uintptr(unsafe.Pointer(timeout)), 0, 0)
 	switch errno {
 	case 0, unix.EAGAIN, unix.EINTR, unix.ETIMEDOUT:
 		return true
@@ -61,14 +61,15 @@ func futexWait(word *atomic.Uint32, is uint32, timeout *unix.Timespec) bool {
 	return false
 }
 
-// futexWake wakes one that sleeps at the word.
+// futexWake wakes one process that sleeps at the word.
 func futexWake(word *atomic.Uint32) {
-	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, 1, 0, 0, 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp,
+		1, 0, 0, 0)
 }
 
-// threadTime is for how long the calling thread has had a processor, 0 if that is unknown. The time
-// that it waits for one must not make others believe the counts for longer. Like flock it goes past
-// Go's scheduler, since the lock is held.
+// threadTime is the processor time of the calling thread, 0 if unknown. The time that it waits for
+// a processor must not count as work. Like flock it goes past Go's scheduler, since the lock is
+// held.
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	_, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_THREAD_CPUTIME_ID,

@@ -2,8 +2,8 @@ package ledger
 
 import "strings"
 
-// record2 is a record of versions 1 and 2. All else in their files is as it is now, but for bytes
-// that were zero.
+// record2 is a record of versions 1 and 2. The rest of their files is as it is now, except for
+// bytes that were zero.
 type record2 struct {
 	addr      [16]byte
 	bits      uint8
@@ -25,22 +25,23 @@ type record2 struct {
 	_         [8]byte
 }
 
-// byHandThen begins the reason of an older version's block if an administrator gave none. Those
-// with another reason cannot be told from what a program has set.
-const byHandThen = "admin"
+// oldManualReason begins the reason of an older version's block if an administrator gave none.
+// Blocks by hand with another reason look like those of programs.
+const oldManualReason = "admin"
 
-// recordOf is the record as this version has it, whatever the version of the file.
+// recordOf is the record in the form of this version, whatever the version of the file.
 func (l *Ledger) recordOf(i int) client {
 	if l.version == version {
 		return *l.record(i)
 	}
 	old := view[record2](l.mem, l.recordAt(i))
 	c := client{
-		addr: old.addr, bits: old.bits, used: old.used, epoch: old.epoch, sessions: old.sessions, first: old.first,
-		seen: old.seen, knownTill: old.knownTill, blockedAt: old.blockedAt, blockTill: old.blockTill, blocks: old.blocks,
+		addr: old.addr, bits: old.bits, used: old.used, epoch: old.epoch,
+		sessions: old.sessions, first: old.first, seen: old.seen, knownTill: old.knownTill,
+		blockedAt: old.blockedAt, blockTill: old.blockTill, blocks: old.blocks,
 		rate: old.rate, reason: old.reason, bad: old.bad,
 	}
-	if strings.HasPrefix(c.why(), byHandThen) {
+	if strings.HasPrefix(c.reasonText(), oldManualReason) {
 		c.marks = byHand
 	}
 	for n := len(old.strikes) - 1; n >= 0; n-- {

@@ -10,7 +10,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// impatient opens the ledger for one that has no time.
+// impatient opens the ledger with a short patience.
 func impatient(t *testing.T, l *Ledger, patience time.Duration) *Ledger {
 	t.Helper()
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -25,9 +25,10 @@ func timed(work func()) time.Duration {
 	return time.Since(began)
 }
 
-// checkWaits tries a few times, and holds each error against the one wanted and the time that
-// it took against these bounds.
-func checkWaits(t *testing.T, what string, least, most time.Duration, try func() error, want error) {
+// checkWaits tries a few times. It compares each error with the one wanted, and the time that it
+// took with these bounds.
+func checkWaits(t *testing.T, what string, least, most time.Duration, try func() error,
+	want error) {
 	t.Helper()
 	lab.InTime(t, what, most, func(w *lab.Waits) {
 		w.Measure(func() {
@@ -40,7 +41,7 @@ func checkWaits(t *testing.T, what string, least, most time.Duration, try func()
 	})
 }
 
-// checkPatience holds how long it takes to get an error against a patience.
+// checkPatience compares the time until an error with a patience.
 func checkPatience(t *testing.T, l *Ledger, want error, patience time.Duration) {
 	t.Helper()
 	what := fmt.Sprintf("with a patience of %v", l.CrowdPatience)
@@ -49,7 +50,7 @@ func checkPatience(t *testing.T, l *Ledger, want error, patience time.Duration) 
 	}, want)
 }
 
-// spinRole computes with the lock in its hand, for so long that it has to be killed: LEDGER.
+// spinRole computes with the lock held, for so long that it has to be killed: LEDGER.
 func spinRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -62,23 +63,26 @@ func spinRole(args []string) error {
 	})
 }
 
-// One that sets a bound gets ErrCrowded when that is over, while the process that has the lock
+// A process with a limited patience gets ErrCrowded when that is over, while the holder of the lock
 // runs.
 func TestStopPatienceInACrowd(t *testing.T) {
 	l := newLedger(t, MinClients)
-	c := startAs(t, plainProgram(t), nil, []string{"GODEBUG=asyncpreemptoff=1"}, "spin", ledgerPath(t, l))
+	c := startAs(t, plainProgram(t), nil, []string{"GODEBUG=asyncpreemptoff=1"}, "spin",
+		ledgerPath(t, l))
 	c.line(t)
-	for _, patience := range []time.Duration{time.Millisecond, 10 * time.Millisecond, Patience + time.Millisecond, 100 * time.Millisecond} {
+	for _, patience := range []time.Duration{time.Millisecond, 10 * time.Millisecond,
+		Patience + time.Millisecond, 100 * time.Millisecond} {
 		checkPatience(t, impatient(t, l, patience), ErrCrowded, patience)
 	}
 	_ = c.kill()
-	for _, patience := range []time.Duration{1, 0, -time.Second} { // one that is free is had with no patience at all
+	// A free lock is taken without any patience.
+	for _, patience := range []time.Duration{1, 0, -time.Second} {
 		must(t, impatient(t, l, patience), func(*Tx) {})
 	}
 }
 
-// One that is stopped is told from a crowd however short the patience, or a room would refuse
-// everybody for its sake. The error names it.
+// A stopped holder is told from a crowd however short the patience is: otherwise a room would
+// refuse all clients because of it. The error names the process.
 func TestStopPatienceWithOneStopped(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "stop", "work", ledgerPath(t, l))
@@ -88,14 +92,15 @@ func TestStopPatienceWithOneStopped(t *testing.T) {
 	}
 	other := impatient(t, l, time.Second)
 	checkPatience(t, other, ErrBusy, Patience)
-	want := fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it", c.Process.Pid)
+	want := fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it",
+		c.Process.Pid)
 	if err := other.Do(Now(), func(*Tx) {}); err == nil || err.Error() != want {
 		t.Errorf("%v; want %s", err, want)
 	}
 }
 
-// holds has a goroutine hold the lock until it is let go. The process sleeps meanwhile.
-func holds(t *testing.T, l *Ledger) (letGo func()) {
+// holds has a goroutine hold the lock until it is released. The process sleeps meanwhile.
+func holds(t *testing.T, l *Ledger) (release func()) {
 	t.Helper()
 	has, until, done := make(chan bool), make(chan bool), make(chan error)
 	go func() {
@@ -113,38 +118,40 @@ func holds(t *testing.T, l *Ledger) (letGo func()) {
 	}
 }
 
-// Nobody goes on without the ledger because the process that has it sleeps: it may have lost its
+// No process goes on without the ledger because the holder of the lock sleeps: it may have lost its
 // processor, or wait for a page from the disk.
 func TestStopIsNotSleep(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
-	letGo, got := holds(t, l), make(chan error)
+	release, got := holds(t, l), make(chan error)
 	began := time.Now()
 	go func() { got <- other.Do(Now(), func(*Tx) {}) }()
 	select {
 	case err := <-got:
 		t.Errorf("after %v: %v", time.Since(began), err)
-		letGo()
+		release()
 	case <-time.After(8 * Patience):
-		letGo()
+		release()
 		if err := <-got; err != nil {
 			t.Errorf("the holder has gone on: %v", err)
 		}
 	}
 }
 
-// One whose turn does not end for seconds is found out, in one try or in many, and what is known of
-// it is not held against the next.
+// A process that holds the lock for seconds is found out, in one try or in many, and what is known
+// of it does not count against the next holder.
 func TestStopTakesTooLong(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
-	letGo := holds(t, l)
-	turn := l.undo.turn.Load()
-	if err := stuck(other.fd, turn, stillPatience-1); err != nil {
+	release := holds(t, l)
+	holder := l.undo.holder.Load()
+	if err := stuck(other.fd, holder, stallPatience-1); err != nil {
 		t.Errorf("a moment too early: %v", err)
 	}
-	want := fmt.Sprintf("ledger was held by process %d for 5s; see whether it or its disk hangs", os.Getpid())
-	if err := stuck(other.fd, turn, stillPatience); err == nil || err.Error() != want || !errors.Is(err, ErrBusy) {
+	want := fmt.Sprintf("ledger was held by process %d for 5s; see whether it or its disk hangs",
+		os.Getpid())
+	if err := stuck(other.fd, holder, stallPatience); err == nil || err.Error() != want ||
+		!errors.Is(err, ErrBusy) {
 		t.Errorf("%v; want %s", err, want)
 	}
 	other.CrowdPatience = 5 * time.Millisecond
@@ -152,15 +159,15 @@ func TestStopTakesTooLong(t *testing.T) {
 	if err := try(); err != ErrCrowded {
 		t.Errorf("at first: %v", err)
 	}
-	other.still.since = other.still.since.Add(-stillPatience)
+	other.stall.since = other.stall.since.Add(-stallPatience)
 	if err := try(); !errors.Is(err, ErrBusy) {
 		t.Errorf("after many tries: %v", err)
 	}
-	letGo()
-	letGo = holds(t, l)
+	release()
+	release = holds(t, l)
 	if err := try(); err != ErrCrowded {
 		t.Errorf("at the first try with another: %v", err)
 	}
-	letGo()
+	release()
 	must(t, other, func(*Tx) {})
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peek is how the client stands as a look without the lock shows.
+// peek is how the client stands without the lock.
 func peek(t *testing.T, l *Ledger, now Moment, host netip.Addr) Standing {
 	t.Helper()
 	s, ok := l.Peek(now, from(host))
@@ -19,8 +19,8 @@ func peek(t *testing.T, l *Ledger, now Moment, host netip.Addr) Standing {
 	return s
 }
 
-// A look without the lock sees a block from the moment it has begun, and none that has ended, be it
-// by time or by hand; what it tells of one is what the lock tells.
+// Peek sees a block from the moment when it has begun, and none that has ended, by time or by hand.
+// What it says of a block is what Look says.
 func TestReadPeeksInOrder(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -30,10 +30,12 @@ func TestReadPeeksInOrder(t *testing.T) {
 		mustAt(t, other, now, func(tx *Tx) { tx.Block(network, time.Hour, "test", Penalty{}) })
 		var want Standing
 		mustAt(t, other, now, func(tx *Tx) { want = tx.Look(from(host)) })
-		if is := peek(t, l, now, host); is != want || !is.Blocked || is.BlockLeft != time.Hour || is.Reason != "test" {
+		if is := peek(t, l, now, host); is != want || !is.Blocked || is.BlockLeft != time.Hour ||
+			is.Reason != "test" {
 			t.Errorf("blocked: %+v; want %+v", is, want)
 		}
-		if is := peek(t, l, now.After(time.Hour-time.Millisecond), host); !is.Blocked || is.BlockLeft != time.Millisecond {
+		if is := peek(t, l, now.After(time.Hour-time.Millisecond), host); !is.Blocked ||
+			is.BlockLeft != time.Millisecond {
 			t.Errorf("before its end: %+v", is)
 		}
 		if is := peek(t, l, now.After(time.Hour), host); is.Blocked {
@@ -55,8 +57,7 @@ func TestReadPeeksInOrder(t *testing.T) {
 	}
 }
 
-// It never takes the block of the network that gets the place of the client's record for the
-// client's.
+// Peek never takes the block of a network that has replaced the client's record for the client's.
 func TestReadPeeksWhole(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -75,10 +76,11 @@ func TestReadPeeksWhole(t *testing.T) {
 				return other.Do(Now(), func(tx *Tx) {
 					c := other.change(record)
 					c.blockedAt, c.blockTill, c.knownTill = tx.now, tx.now+1000, 0
-					for began := time.Now(); time.Since(began) < 20*time.Microsecond; { // as one that lost its processor
+					// as one that lost its processor
+					for began := time.Now(); time.Since(began) < 20*time.Microsecond; {
 					}
 					c.addr = keyOf(networkN(2)).addr
-					tx.begin()
+					tx.checkpoint()
 					*other.change(record) = known
 				})
 			})
@@ -106,7 +108,7 @@ func TestReadPeeksWhole(t *testing.T) {
 	}
 }
 
-// A block that a killed process has not ended to begin refuses nobody.
+// A block that a killed process had half begun refuses no client.
 func TestReadPeeksAfterAKill(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)

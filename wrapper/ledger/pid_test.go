@@ -16,12 +16,10 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// privateMounts makes this process, alone in a new mount namespace, independent of the system's
-// mounts.
+// privateMounts separates this process, alone in a new mount namespace, from the system's mounts.
 func privateMounts() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
 
-// reuseRole is process 1 of a pid namespace, in which it sees to it that a pid is used twice:
-// LEDGER.
+// reuseRole is process 1 of a pid namespace, in which it has a pid used twice: LEDGER.
 func reuseRole(args []string) error {
 	if err := privateMounts(); err != nil {
 		return err
@@ -55,13 +53,15 @@ func reuseRole(args []string) error {
 	}
 	defer func() { _ = second.Process.Kill() }()
 	if start, err := startTime(pid); err != nil || start == p.Start {
-		return fmt.Errorf("the second process %d: start %d, %v; the first started at %d", pid, start, err, p.Start)
+		return fmt.Errorf("the second process %d: start %d, %v; the first started at %d", pid,
+			start, err, p.Start)
 	}
 
 	var conns int
 	err = l.Do(now.After(time.Second), func(t *Tx) { conns = t.Look(one()).Conns })
 	if err != nil || conns != 0 {
-		return fmt.Errorf("a process with the pid of one that is gone passes for it: %d sessions, %v", conns, err)
+		return fmt.Errorf("a process with the pid of one that is gone passes for it: %d "+
+			"sessions, %v", conns, err)
 	}
 	if err := p.Signal(unix.SIGKILL); err != unix.ESRCH {
 		return fmt.Errorf("signal to the first process: %v; want ESRCH", err)
@@ -74,8 +74,8 @@ func reuseRole(args []string) error {
 
 func sleeper() *exec.Cmd { return exec.Command("/bin/sleep", "600") }
 
-// withPID starts a process that gets the pid. Threads of our own may snatch it away, so it may take
-// some tries.
+// withPID starts a process that gets the pid. Threads of our own may take it, so it may need some
+// tries.
 func withPID(pid int) (*exec.Cmd, error) {
 	for range 100 {
 		last := fmt.Sprint(pid - 1)
@@ -95,7 +95,7 @@ func withPID(pid int) (*exec.Cmd, error) {
 	return nil, errors.New("the kernel does not hand out the pid again")
 }
 
-// A pid that has been handed on is not the session's process, and gets no signal for it.
+// A process with a reused pid is not the session's process, and gets no signal for it.
 func TestSessionsAndReusedPID(t *testing.T) {
 	lab.NeedRoot(t)
 	path := filepath.Join(ownDir(t), "ledger")
@@ -105,7 +105,7 @@ func TestSessionsAndReusedPID(t *testing.T) {
 	}
 }
 
-// noProcRole works where there is no /proc: LEDGER.
+// noProcRole works without /proc: LEDGER.
 func noProcRole(args []string) error {
 	if err := privateMounts(); err != nil {
 		return err
@@ -132,8 +132,8 @@ func noProcRole(args []string) error {
 	return nil
 }
 
-// Without /proc sessions are told by pid alone, the living from the dead, and the boot is taken for
-// the same.
+// Without /proc only the pid tells live sessions from dead ones, and the boot always counts as the
+// same.
 func TestSessionsWithoutProc(t *testing.T) {
 	lab.NeedRoot(t)
 	l := newLedger(t, MinClients)
@@ -152,16 +152,18 @@ func TestSessionsWithoutProc(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// What /proc/PID/stat says is read right whatever the program is called.
+// /proc/PID/stat is read correctly whatever the program is called.
 func TestSessionsAndOddNames(t *testing.T) {
 	self := Self()
-	for _, name := range []string{"plain", "with blank", "a) R 1 1", ") Z 0 0 (", "((((", "\n) X 1\n", strings.Repeat(")", 15)} {
+	for _, name := range []string{"plain", "with blank", "a) R 1 1", ") Z 0 0 (", "((((",
+		"\n) X 1\n", strings.Repeat(")", 15)} {
 		b := append([]byte(name), 0)
 		if err := os.WriteFile("/proc/self/comm", b[:len(name)], 0); err != nil {
 			t.Fatal(err)
 		}
 		if start, err := startTime(self.PID); err != nil || start != self.Start || start == 0 {
-			t.Errorf("start time of a process called %q: %d, %v; want %d", name, start, err, self.Start)
+			t.Errorf("start time of a process called %q: %d, %v; want %d", name, start, err,
+				self.Start)
 		}
 	}
 	if _, err := startTime(maxPID - 1); err != errDead {

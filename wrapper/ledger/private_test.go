@@ -13,7 +13,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Files are ours alone whatever the umask says.
+// Files are private whatever the umask is.
 func TestPrivateModes(t *testing.T) {
 	for _, mask := range []int{0, 0o022, 0o077} {
 		old := unix.Umask(mask)
@@ -23,7 +23,8 @@ func TestPrivateModes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700 | os.ModeDir} {
+		for name, want := range map[string]os.FileMode{path: 0o600,
+			filepath.Dir(path): 0o700 | os.ModeDir} {
 			if st, err := os.Lstat(name); err != nil || st.Mode() != want {
 				t.Errorf("umask %#o: %s has mode %v, %v; want %v", mask, name, st.Mode(), err, want)
 			}
@@ -31,7 +32,7 @@ func TestPrivateModes(t *testing.T) {
 	}
 }
 
-// A step of the setting that Open must refuse.
+// A refusal is something that Open must refuse.
 type refusal struct {
 	name string
 	make func(t *testing.T, path string)
@@ -61,26 +62,39 @@ func refusals() []refusal {
 		return func(t *testing.T, path string) { try(t, os.Chmod(filepath.Dir(path), mode)) }
 	}
 	return []refusal{
-		{name: "readable by others", make: mode(0o604), want: "PATH: mode 0604 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
-		{name: "writable by the group", make: mode(0o620), want: "PATH: mode 0620 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
-		{name: "a directory that the group may write", make: dirMode(0o770), want: "DIR: mode 0770 lets others in; put the ledger in a directory of its own, mode 0700"},
-		{name: "a directory that all may write", make: dirMode(0o777), want: "DIR: mode 0777 lets others in; put the ledger in a directory of its own, mode 0700"},
-		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777), want: "DIR: mode 01777 lets others in; put the ledger in a directory of its own, mode 0700"},
+		{name: "readable by others", make: mode(0o604),
+			want: "PATH: mode 0604 lets others in; if it is the ledger, chmod 0600 it, else " +
+				"name another place"},
+		{name: "writable by the group", make: mode(0o620),
+			want: "PATH: mode 0620 lets others in; if it is the ledger, chmod 0600 it, else " +
+				"name another place"},
+		{name: "a directory that the group may write", make: dirMode(0o770),
+			want: "DIR: mode 0770 lets others in; put the ledger in a directory of its own, " +
+				"mode 0700"},
+		{name: "a directory that all may write", make: dirMode(0o777),
+			want: "DIR: mode 0777 lets others in; put the ledger in a directory of its own, " +
+				"mode 0700"},
+		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777),
+			want: "DIR: mode 01777 lets others in; put the ledger in a directory of its own, " +
+				"mode 0700"},
 		{name: "a symbolic link to a ledger", make: func(t *testing.T, path string) {
 			ledger(t, path+".real")
 			try(t, os.Symlink(path+".real", path))
-		}, want: "open PATH: too many levels of symbolic links"},
+		}, want: "PATH: is not a regular file; name another place for the ledger"},
 		{name: "a symbolic link to nothing", make: func(t *testing.T, path string) {
 			try(t, os.Symlink(path+".real", path))
-		}, want: "open PATH: too many levels of symbolic links"},
-		{name: "a directory", make: func(t *testing.T, path string) { try(t, os.Mkdir(path, 0o700)) }, want: "open PATH: is a directory"},
+		}, want: "PATH: is not a regular file; name another place for the ledger"},
+		{name: "a directory", make: func(t *testing.T, path string) {
+			try(t, os.Mkdir(path, 0o700))
+		},
+			want: "PATH: is not a regular file; name another place for the ledger"},
 		{name: "a FIFO", make: func(t *testing.T, path string) { try(t, unix.Mkfifo(path, 0o600)) },
 			want: "PATH: is not a regular file; name another place for the ledger"},
 		{name: "a socket", make: func(t *testing.T, path string) {
 			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 			try(t, err)
 			try(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
-		}, want: "open PATH: no such device or address"},
+		}, want: "PATH: is not a regular file; name another place for the ledger"},
 		{name: "a directory in a file", make: func(t *testing.T, path string) {
 			try(t, os.Remove(filepath.Dir(path)))
 			try(t, os.WriteFile(filepath.Dir(path), nil, 0o600))
@@ -91,25 +105,32 @@ func refusals() []refusal {
 		{name: "another's ledger", make: func(t *testing.T, path string) {
 			ledger(t, path)
 			try(t, os.Chown(path, 4242, 0))
-		}, want: "PATH: belongs to uid 4242; chown it to root", root: true},
-		{name: "another's directory", make: func(t *testing.T, path string) { try(t, os.Chown(filepath.Dir(path), 4242, 0)) },
-			want: "DIR: belongs to uid 4242; chown it to root", root: true},
+		}, want: "PATH: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+			root: true},
+		{name: "another's directory", make: func(t *testing.T, path string) {
+			try(t, os.Chown(filepath.Dir(path), 4242, 0))
+		},
+			want: "DIR: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+			root: true},
 		{name: "another's file where the builder's belongs", make: func(t *testing.T, path string) {
 			try(t, os.WriteFile(path+".new", []byte("theirs"), 0o600))
 			try(t, os.Chown(path+".new", 4242, 0))
-		}, want: "PATH.new: belongs to uid 4242; chown it to root", root: true},
-		{name: "a symbolic link where the builder's file belongs", make: func(t *testing.T, path string) {
-			try(t, os.WriteFile(path+".victim", []byte("victim"), 0o600))
-			try(t, os.Symlink(path+".victim", path+".new"))
-		}, want: "open PATH.new: too many levels of symbolic links"},
-		{name: "a directory where the builder's file belongs", make: func(t *testing.T, path string) {
-			try(t, os.Mkdir(path+".new", 0o700))
-		}, want: "open PATH.new: is a directory"},
+		}, want: "PATH.new: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+			root: true},
+		{name: "a symbolic link where the builder's file belongs",
+			make: func(t *testing.T, path string) {
+				try(t, os.WriteFile(path+".victim", []byte("victim"), 0o600))
+				try(t, os.Symlink(path+".victim", path+".new"))
+			}, want: "open PATH.new: too many levels of symbolic links"},
+		{name: "a directory where the builder's file belongs",
+			make: func(t *testing.T, path string) {
+				try(t, os.Mkdir(path+".new", 0o700))
+			}, want: "open PATH.new: is a directory"},
 	}
 }
 
-// Whatever others could write, or would like us to write to, is refused at once, and nothing is
-// touched.
+// Whatever others could write to, or would like us to write to, is refused at once, by Check as
+// well, and nothing is changed.
 func TestPrivateRefusals(t *testing.T) {
 	for _, tt := range refusals() {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,6 +151,9 @@ func TestPrivateRefusals(t *testing.T) {
 					t.Errorf("error: %v\nwant:  %s", err, want)
 				}
 			})
+			if err := Check(path); err == nil && !strings.Contains(tt.want, "PATH.new") {
+				t.Error("Check has nothing to say")
+			}
 			if after := listing(dir); after != before {
 				t.Errorf("the directory held\n%s\nand now holds\n%s", before, after)
 			}
@@ -140,7 +164,7 @@ func TestPrivateRefusals(t *testing.T) {
 	}
 }
 
-// listing is what a directory holds: names, modes, sizes.
+// listing is what a directory holds: names, modes, first bytes.
 func listing(dir string) string {
 	var b strings.Builder
 	entries, _ := os.ReadDir(dir)
@@ -165,15 +189,16 @@ func countOpen(t *testing.T, dir string) (n int) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(name, dir) {
+		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil &&
+			strings.HasPrefix(name, dir) {
 			n++
 		}
 	}
 	return n
 }
 
-// A symbolic link as the last directory is the administrator's own affair, and a link where a bad
-// file is put aside is replaced, not followed.
+// A symbolic link as the last directory is followed, since an administrator has made it. A link
+// where a bad file is set aside is replaced, not followed.
 func TestPrivateLinks(t *testing.T) {
 	dir := ownDir(t)
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
@@ -206,7 +231,7 @@ func openRole(args []string) error {
 	return l.Do(Now(), func(*Tx) {})
 }
 
-// Somebody who is not root may use a ledger of his own, and not root's.
+// A user who is not root may use a ledger of its own, and not root's.
 func TestPrivateForOtherUsers(t *testing.T) {
 	lab.NeedRoot(t)
 	dir, err := os.MkdirTemp("/tmp", "ledger") // where others may look
@@ -218,15 +243,19 @@ func TestPrivateForOtherUsers(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	his, ours := filepath.Join(dir, "his"), filepath.Join(dir, "ours")
-	if err := errors.Join(os.Mkdir(his, 0o700), os.Chown(his, 4242, 4242), os.Mkdir(ours, 0o755)); err != nil {
+	if err := errors.Join(os.Mkdir(his, 0o700), os.Chown(his, 4242, 4242),
+		os.Mkdir(ours, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	mustOpen(t, filepath.Join(ours, "ledger"), MinClients)
-	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242, NoSetGroups: true}}
-	if err := startAs(t, thisProgram, attr, nil, "open", filepath.Join(his, "ledger")).end(); err != nil {
+	attr := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 4242, Gid: 4242,
+		NoSetGroups: true}}
+	if err := startAs(t, thisProgram, attr, nil, "open",
+		filepath.Join(his, "ledger")).end(); err != nil {
 		t.Errorf("his own: %v", err)
 	}
-	c := startAs(t, thisProgram, attr, []string{roleVar + "=open"}, "open", filepath.Join(ours, "ledger"))
+	c := startAs(t, thisProgram, attr, []string{roleVar + "=open"}, "open",
+		filepath.Join(ours, "ledger"))
 	if err := c.end(); err == nil {
 		t.Error("he got at root's")
 	}

@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// Rcpts are recipients of a network within a time: those that the MTA rejected, and those that had
+// Rcpts are recipients of a network within a time: those that the MTA rejected, and those that got
 // a message.
 type Rcpts struct {
 	Bad, Good int
 }
 
-// BadRcpt counts one recipient of the network that the MTA has rejected, and returns how many there
-// were in any time so long that ends now, this one included; per is 1 ms to 24 h. They are counted
-// as arrivals are: one that is older by up to a sixteenth may still count, none is left out. From
-// 255 on a number may be too low, but never below 255.
+// BadRcpt counts a recipient of the network that the MTA has rejected. It returns the numbers
+// within the time per before now, this one included; per is 1 ms to 24 h. They are counted as
+// arrivals are: one that is older by up to a sixteenth of per may still count, and none is left
+// out. From 255 on a number may be too low, but never below 255.
 //
-// Where the network has no record and gets none, since all that could make place have live
-// sessions, it is the first each time.
+// If the ledger is full (see [Tx.Block]) the network has no record, and each is its first.
 func (t *Tx) BadRcpt(network netip.Prefix, per time.Duration) Rcpts {
 	return t.countRcpts(network, Rcpts{Bad: 1}, per)
 }
@@ -36,7 +35,7 @@ func (t *Tx) Rcpts(network netip.Prefix, per time.Duration) (n Rcpts) {
 }
 
 func (t *Tx) countRcpts(network netip.Prefix, more Rcpts, per time.Duration) Rcpts {
-	i := t.place(keyOf(network))
+	i := t.claimRecord(keyOf(network))
 	if i < 0 {
 		return more
 	}
@@ -60,7 +59,7 @@ func (c *client) rcpts(now int64, per time.Duration) Rcpts {
 	return Rcpts{bad.count(), good.count()}
 }
 
-// rcptsPer keeps the time of a window to what the ledger can count.
+// rcptsPer limits the time of a window to what the ledger can count.
 func rcptsPer(per time.Duration) time.Duration {
 	return max(time.Millisecond, min(per, strikeMemory))
 }

@@ -8,35 +8,35 @@ import (
 // Reading the whole ledger
 //
 // A process that reads the whole ledger (status, blocks, Trim) must not slow down those that work
-// on it. So a reader copies a page at a time without the lock. The copy is good if no process had
-// the lock when it began, and none has taken it until it was done: the turn says both. Otherwise it
-// copies again, and takes the lock only if that has failed many times.
+// on it. So it copies a page at a time without the lock. A copy is good if no process held the lock
+// when the copy began, and none took it until the copy was done: undo.holder says both. Otherwise
+// it copies again, and takes the lock only after many tries.
 
-// reader is a look at many pages. What it has seen is not one moment's picture.
+// reader reads many pages. What it has seen is not a picture of one moment.
 type reader struct {
 	l    *Ledger
-	now  int64   // ledger time of the last look
-	copy mapping // what was looked at last
+	now  int64   // ledger time of the last copy
+	copy mapping // the last copy
 }
 
-// reading begins a look: one short piece of work, which sets the clock and undoes what a killed
-// process left half done.
-func (l *Ledger) reading(now Moment) (*reader, error) {
+// newReader begins with one short operation, which sets the clock and undoes what a killed process
+// has left half done.
+func (l *Ledger) newReader(now Moment) (*reader, error) {
 	r := &reader{l: l, copy: make(mapping, totalsSize)}
 	return r, l.Do(now, func(t *Tx) { r.now = t.now })
 }
 
-// How often a look is taken that others' work falls into. One that only peeks can take the lock.
+// How often a copy is tried that other processes disturb. A reader takes the lock afterwards.
 const readTries, peekTries = 64, 2
 
-// Peek is [Tx.Look] without the lock, for a caller that has not got it, or need not queue for it.
+// Peek is [Tx.Look] without the lock, for a caller that did not get it, or need not queue for it.
 // It changes nothing, so dead sessions still count. It reports false if no process has used the
 // ledger since the machine was booted.
 //
-// The client is Blocked only if no process worked on the ledger meanwhile, so that a refusal is
-// never for half of another's work, nor for a block that has ended: what Peek then sees is all that
-// was done before it was called. Of all else it may see half of what another writes at that very
-// moment.
+// The client is Blocked only if no process worked on the ledger meanwhile, so that no client is
+// refused because of a half-written record or a block that has ended. Peek then sees everything
+// that was done before it was called. All other fields may be half of what another process is
+// writing.
 func (l *Ledger) Peek(now Moment, a Arrival) (s Standing, ok bool) {
 	boot, wall, whole := now.Boot.Milliseconds(), now.Wall.UnixMilli(), false
 	look := func() {
@@ -45,7 +45,7 @@ func (l *Ledger) Peek(now Moment, a Arrival) (s Standing, ok bool) {
 			s = t.standing(a)
 		}
 	}
-	if !l.unlocked(func() {
+	if !l.withoutLock(func() {
 		if whole = l.undisturbed(peekTries, look); !whole {
 			look()
 		}
@@ -56,18 +56,18 @@ func (l *Ledger) Peek(now Moment, a Arrival) (s Standing, ok bool) {
 	return s, ok
 }
 
-// undisturbed runs work, which only reads, until it has done so while the lock was free. It gives
-// up after so many tries: each piece of others' work spoils one at most.
+// undisturbed runs work, which only reads, until it has run while the lock was free. It gives up
+// after that number of tries: each operation of another process spoils one at most.
 func (l *Ledger) undisturbed(tries int, work func()) bool {
 	var fence atomic.Uint32
 	for n := range tries {
 		if n > 0 {
 			time.Sleep(shortestPause)
 		}
-		if turn := l.undo.turn.Load(); turn&holder == 0 {
+		if holder := l.undo.holder.Load(); holder&pidMask == 0 {
 			work()
-			fence.Add(1) // no processor puts off what was read above until after the turn is read
-			if l.undo.turn.Load() == turn {
+			fence.Add(1) // no processor delays the reads of work until after the next line
+			if l.undo.holder.Load() == holder {
 				return true
 			}
 		}
@@ -75,26 +75,26 @@ func (l *Ledger) undisturbed(tries int, work func()) bool {
 	return false
 }
 
-// take copies size bytes that stand at the place, two pages at most.
-func (r *reader) take(at, size int) error {
-	copied := func() {
+// copyAt copies size bytes from that place, two pages at most.
+func (r *reader) copyAt(at, size int) error {
+	copyNow := func() {
 		copy(r.copy, r.l.mem[at:at+size])
-		r.now = r.l.state.lastTick // what has begun since the look did is not of the future
+		r.now = r.l.state.lastTick // so that nothing in the copy is of the future
 	}
 	done := false
-	if !r.l.unlocked(func() { done = r.l.undisturbed(readTries, copied) }) {
+	if !r.l.withoutLock(func() { done = r.l.undisturbed(readTries, copyNow) }) {
 		return ErrLost
 	}
 	if done {
 		return nil
 	}
-	return r.l.locked(nil, func(*Tx) { copied() })
+	return r.l.locked(nil, func(*Tx) { copyNow() })
 }
 
 // records calls look with a copy of each record in use, and its number.
 func (r *reader) records(look func(i int, c *client)) error {
 	for first := 0; first < r.l.records(); first += ways {
-		if err := r.take(r.l.recordAt(first), page); err != nil {
+		if err := r.copyAt(r.l.recordAt(first), page); err != nil {
 			return err
 		}
 		for i := range ways {
@@ -106,17 +106,17 @@ func (r *reader) records(look func(i int, c *client)) error {
 	return nil
 }
 
-// sessions calls look with a copy of each session of a living process. It frees none.
+// sessions calls look with a copy of each session whose process lives. It frees none.
 func (r *reader) sessions(look func(s *session)) error {
-	living := census{now: r.now, reads: int(r.l.geo.slots), anew: true}
-	for first := 0; first < int(r.l.geo.slots); first += wordBits { // whose slots fill a page
-		if err := r.take(bitmapAt+first/8, 8); err != nil {
+	living := livenessCache{now: r.now, readsLeft: int(r.l.geo.slots), recheckRooms: true}
+	for first := 0; first < int(r.l.geo.slots); first += wordBits { // their slots fill a page
+		if err := r.copyAt(bitmapAt+first/8, 8); err != nil {
 			return err
 		}
 		if *view[uint64](r.copy, 0) == 0 {
 			continue
 		}
-		if err := r.take(r.l.slotAt(first), page); err != nil {
+		if err := r.copyAt(r.l.slotAt(first), page); err != nil {
 			return err
 		}
 		for i := range wordBits {
@@ -128,22 +128,22 @@ func (r *reader) sessions(look func(s *session)) error {
 	return nil
 }
 
-// Report tells what the ledger holds, and all its living sessions, in no order. It frees no
-// session, and no process waits for it.
+// Report returns what the ledger has counted, and all live sessions, in no order. It frees no
+// session and keeps no process waiting.
 func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
-	r, err := l.reading(now)
+	r, err := l.newReader(now)
 	if err != nil {
 		return Totals{}, nil, err
 	}
-	if err = r.take(stateAt, len(bytesOf(l.state))); err != nil {
+	if err = r.copyAt(stateAt, len(bytesOf(l.state))); err != nil {
 		return Totals{}, nil, err
 	}
 	n = l.totalsOf(view[state](r.copy, 0))
 	n.Waiting, n.Serving = 0, 0
-	if err = r.take(totalsAt, totalsSize); err != nil {
+	if err = r.copyAt(totalsAt, totalsSize); err != nil {
 		return Totals{}, nil, err
 	}
-	n.count(view[totals](r.copy, 0), view[apart](r.copy, apartAt-totalsAt))
+	n.count(view[totals](r.copy, 0), view[unlocked](r.copy, unlockedAt-totalsAt))
 	err = r.sessions(func(s *session) {
 		live = append(live, s.live(r.now))
 		if s.state == slotServing || s.overdue(r.now) {

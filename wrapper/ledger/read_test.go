@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A reader never sees half of another's work, and takes the lock once.
+// A reader never sees half of another process's work, and takes the lock once.
 func TestReadIsWhole(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -26,7 +26,8 @@ func TestReadIsWhole(t *testing.T) {
 			err := untilFree(func() error {
 				return other.Do(Now(), func(tx *Tx) {
 					for i := range 10 {
-						tx.BlockByHand(networkN(i), time.Duration(n)*time.Hour, fmt.Sprint("h", n), Penalty{})
+						tx.BlockByHand(networkN(i), time.Duration(n)*time.Hour, fmt.Sprint("h", n),
+							Penalty{})
 					}
 				})
 			})
@@ -45,7 +46,8 @@ func TestReadIsWhole(t *testing.T) {
 			t.Errorf("%d blocks, %v; want 50", len(blocks), err)
 		}
 		for _, b := range blocks {
-			if h := fmt.Sprint("h", int((b.Left+b.Age+time.Second)/time.Hour)); b.Reason != "test" && b.Reason != h {
+			h := fmt.Sprint("h", int((b.Left+b.Age+time.Second)/time.Hour))
+			if b.Reason != "test" && b.Reason != h {
 				t.Errorf("%v is blocked for %v because of %s", b.Network, b.Left+b.Age, b.Reason)
 			}
 		}
@@ -54,7 +56,7 @@ func TestReadIsWhole(t *testing.T) {
 	writing.Wait()
 }
 
-// A look that another's work falls into is taken again; one that always fails is given up.
+// A copy that other processes disturb is taken again. One that always fails is given up.
 func TestReadIsTakenAgain(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -74,14 +76,18 @@ func TestReadIsTakenAgain(t *testing.T) {
 	}
 }
 
-// However much there is to read, a reader has the lock once, for one short piece of work.
+// However much there is to read, a reader holds the lock once, for one short operation.
 func TestReadTakesTheLockOnce(t *testing.T) {
 	l := newLedger(t, 65536)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	for what, read := range map[string]func() error{
-		"blocks":  func() error { _, err := l.Blocks(Now()); return err },
-		"report":  func() error { _, _, err := l.Report(Now()); return err },
-		"unblock": func() error { _, err := l.Unblock(Now(), netip.MustParsePrefix("203.0.113.0/24")); return err },
+		"blocks": func() error { _, err := l.Blocks(Now()); return err },
+		"report": func() error { _, _, err := l.Report(Now()); return err },
+		"unblock": func() error {
+			_, err := l.Unblock(Now(),
+				netip.MustParsePrefix("203.0.113.0/24"))
+			return err
+		},
 		"peek": func() error {
 			if _, ok := l.Peek(Now(), from(hostN(1))); !ok {
 				return ErrCrowded
@@ -89,7 +95,7 @@ func TestReadTakesTheLockOnce(t *testing.T) {
 			return nil
 		},
 	} {
-		before := l.undo.turn.Load() >> 32
+		before := l.undo.holder.Load() >> 32
 		if err := read(); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -97,21 +103,21 @@ func TestReadTakesTheLockOnce(t *testing.T) {
 		if what == "peek" {
 			want = 0
 		}
-		if n := l.undo.turn.Load()>>32 - before; n != want {
+		if n := l.undo.holder.Load()>>32 - before; n != want {
 			t.Errorf("%s takes the lock %d times; want %d", what, n, want)
 		}
 	}
 }
 
-// A report is what Totals and Sessions tell, but frees nobody.
+// Report returns what Totals and Sessions do, but frees nothing.
 func TestReadReports(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	dead := Process{PID: unix.Getpid(), Start: 1}
 	must(t, l, func(tx *Tx) { tx.Enter(from(hostN(1)), dead) })
-	l.CountApart(1)
-	l.CountApart(Verdicts)
-	l.CountOpen(&HeldError{Stopped: true})
+	l.CountUnlocked(1)
+	l.CountUnlocked(Verdicts)
+	l.CountFailOpen(&HeldError{Stopped: true})
 	before := content(l)
 	n, live, err := l.Report(Now())
 	if err != nil {
@@ -125,19 +131,21 @@ func TestReadReports(t *testing.T) {
 	}
 	must(t, l, func(tx *Tx) {
 		want, sessions := tx.Totals(), tx.Sessions()
-		if got := fmt.Sprintf("%+v", n); got != fmt.Sprintf("%+v", want) || len(sessions) != len(live) {
+		if got := fmt.Sprintf("%+v", n); got != fmt.Sprintf("%+v", want) ||
+			len(sessions) != len(live) {
 			t.Errorf("%s, %d sessions; want %+v, %d", got, len(live), want, len(sessions))
 		}
 	})
 }
 
-// What a killed process has left half done is no reader's to see; and nobody has to wait for a
-// reader that finds the lock held by a stopped one.
+// A reader sees nothing that a killed process has left half done. Other processes do not wait for a
+// reader that finds the lock held by a stopped process.
 func TestReadAfterAKill(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "stop", "work", ledgerPath(t, l))
 	c.untilStopped(t)
-	checkWaits(t, "a report", Patience, promised, func() error { _, _, err := l.Report(Now()); return err }, ErrBusy)
+	checkWaits(t, "a report", Patience, promised,
+		func() error { _, _, err := l.Report(Now()); return err }, ErrBusy)
 	if err := c.kill(); err == nil {
 		t.Fatal("the child ended by itself")
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A machine whose boots and clocks are the test's.
+// A machine whose boots and clocks the test controls.
 type machine struct {
 	t    *testing.T
 	path string
@@ -22,7 +22,7 @@ func newMachine(t *testing.T, wall time.Time) *machine {
 	return m
 }
 
-// reboot takes the machine down for so long; it comes up with a clock that is wrong by so much.
+// reboot takes the machine down for that long. It comes up with a clock that is wrong by that much.
 func (m *machine) reboot(away, wrong time.Duration) {
 	m.t.Helper()
 	if m.l != nil {
@@ -53,7 +53,7 @@ func (m *machine) look(host int) (s Standing) {
 	return s
 }
 
-// remembered is what the reboots below must not make forgotten.
+// remembered is what the reboots below must not forget.
 func (m *machine) remembered() {
 	m.do(func(tx *Tx) {
 		tx.Block(networkN(1), 5*time.Hour, "test", Penalty{})
@@ -71,8 +71,8 @@ func (m *machine) remembered() {
 	})
 }
 
-// What is blocked and known outlives a reboot, for as long as was meant, the time away included;
-// sessions do not.
+// Blocks and known clients survive a reboot, for as long as was meant, the time off included.
+// Sessions do not.
 func TestRemembersThroughReboots(t *testing.T) {
 	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
@@ -88,7 +88,8 @@ func TestRemembersThroughReboots(t *testing.T) {
 		{"comes up in 1970", now, time.Hour, -now.Sub(time.Unix(0, 0)), 0},
 		{"comes up ten years in the future", now, time.Hour, 10 * year, time.Hour + 10*year},
 		{"comes up in 2126", now, time.Hour, 100 * year, time.Hour + 100*year},
-		{"made in 1970, up in 2026", time.Unix(100, 0), time.Hour, now.Sub(time.Unix(0, 0)), time.Hour + now.Sub(time.Unix(0, 0))},
+		{"made in 1970, up in 2026", time.Unix(100, 0), time.Hour, now.Sub(time.Unix(0, 0)),
+			time.Hour + now.Sub(time.Unix(0, 0))},
 		{"made in 1970, and again there", time.Unix(100, 0), 0, -50 * time.Second, 0},
 		{"made in 2126, up in 2026", now.Add(100 * year), 0, -100 * year, 0},
 	} {
@@ -112,13 +113,14 @@ func TestRemembersThroughReboots(t *testing.T) {
 			if s := m.look(3); s.Rcpts.Bad != map[bool]int{true: 2}[passed <= 2*time.Hour] {
 				t.Errorf("%d bad recipients after %v", s.Rcpts.Bad, passed)
 			}
-			if s := m.look(4); s.Conns != 0 || s.Serving != 0 || s.Waiting != 0 || s.Arrivals != map[bool]int{true: 2}[passed <= 2*time.Hour] {
+			if s := m.look(4); s.Conns != 0 || s.Serving != 0 || s.Waiting != 0 ||
+				s.Arrivals != map[bool]int{true: 2}[passed <= 2*time.Hour] {
 				t.Errorf("after %v the client of two sessions: %+v", passed, s)
 			}
 			if n := m.l.totals; n.verdicts[2] != 1 || n.left[10] != 1 {
 				t.Errorf("totals: %v", n.verdicts)
 			}
-			// From now on time goes on as ever.
+			// From now on time passes as before.
 			m.pass(left - time.Millisecond)
 			if s := m.look(1); left > 0 && s.BlockLeft != time.Millisecond {
 				t.Errorf("a millisecond before its end the block has %v left", s.BlockLeft)
@@ -141,8 +143,8 @@ func mustAuditAt(m *machine) {
 	}
 }
 
-// A machine without a clock of its own comes up in 1970 each time and learns the time only later:
-// nothing that was to last for hours of its life is forgotten sooner, and nothing lasts longer.
+// A machine without a battery for its clock comes up in 1970 each time and gets the time later:
+// nothing is forgotten too soon, and nothing lasts longer.
 func TestRemembersWithoutAClock(t *testing.T) {
 	now := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	m := newMachine(t, time.Unix(10, 0))
@@ -161,8 +163,8 @@ func TestRemembersWithoutAClock(t *testing.T) {
 	}
 }
 
-// A session of the boot before is nobody's in the next, even if a process of the same pid and start
-// time lives.
+// A session of an earlier boot does not count in the next one, even if a process with the same pid
+// and start time lives.
 func TestRemembersNoSession(t *testing.T) {
 	m := newMachine(t, time.Now())
 	var s Session
@@ -185,7 +187,7 @@ func TestRemembersNoSession(t *testing.T) {
 	mustAuditAt(m)
 }
 
-// A boot that cannot be told is taken for the one before, unless its clock says otherwise.
+// An unknown boot counts as the one before, unless its clock says otherwise.
 func TestRemembersAnUnknownBoot(t *testing.T) {
 	m := newMachine(t, time.Now())
 	m.pass(3 * time.Hour)
@@ -205,8 +207,7 @@ func TestRemembersAnUnknownBoot(t *testing.T) {
 	}
 }
 
-// A day of arrivals from everywhere, with a reboot now and then, leaves nothing that does not add
-// up.
+// A day of arrivals from everywhere, with a reboot now and then, leaves a consistent ledger.
 func TestRemembersAndAddsUp(t *testing.T) {
 	m := newMachine(t, time.Now())
 	for n := range 3000 {
@@ -232,7 +233,7 @@ func TestRemembersAndAddsUp(t *testing.T) {
 }
 
 // Another boot id alone is no reboot: two processes of one boot may see two (a container manager
-// binds one over the kernel's). Whichever of them comes next, the sessions stay.
+// mounts one over the kernel's). The sessions stay, whichever process comes next.
 func TestRemembersSessionsUnderTwoBootIDs(t *testing.T) {
 	m := newMachine(t, time.Now())
 	other, _, err := Open(m.path, MinClients, bootN(77))
@@ -254,18 +255,18 @@ func TestRemembersSessionsUnderTwoBootIDs(t *testing.T) {
 			t.Fatalf("%d sessions; want %d", s.Conns, n+2)
 		}
 	}
-	if n := m.l.Forgotten() + other.Forgotten(); n != 0 {
+	if n := m.l.takeForgotten() + other.takeForgotten(); n != 0 {
 		t.Errorf("%d sessions were forgotten", n)
 	}
 	// After a reboot either id is new.
 	m.reboot(time.Minute, 0)
-	if s := m.look(1); s.Conns != 0 || m.l.Forgotten() != 6 || m.l.Forgotten() != 0 {
+	if s := m.look(1); s.Conns != 0 || m.l.takeForgotten() != 6 || m.l.takeForgotten() != 0 {
 		t.Errorf("after a reboot: %+v", s)
 	}
 }
 
-// Whoever has waited for the lock comes with a moment that is past by then. That is no reboot
-// either.
+// A process that has waited for the lock comes with a moment that is past by then. That is no
+// reboot either.
 func TestRemembersSessionsOfAnOldMoment(t *testing.T) {
 	m := newMachine(t, time.Now())
 	other, _, err := Open(m.path, MinClients, bootN(77))
@@ -289,8 +290,8 @@ func TestRemembersSessionsOfAnOldMoment(t *testing.T) {
 	})
 }
 
-// A reboot is seen although the machine has been up for longer than it was before: the moment of
-// boot is another.
+// A reboot is seen although the machine has been up for longer than before: the moment of boot is
+// another.
 func TestRemembersNoSessionOfAShorterBoot(t *testing.T) {
 	m := newMachine(t, time.Now())
 	m.do(func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What a rebuilt ledger must have taken over from a furnished one.
+// What a rebuilt ledger must have taken over from a populated one.
 func checkTakenOver(t *testing.T, l *Ledger, now Moment) {
 	t.Helper()
 	mustAt(t, l, now, func(tx *Tx) {
@@ -20,10 +20,12 @@ func checkTakenOver(t *testing.T, l *Ledger, now Moment) {
 			a := from(hostN(n))
 			a.Limits = Limits{Conns: 3, Rate: 100, Per: time.Minute}
 			if s := tx.Look(a); s.Conns != want || s.Arrivals != 3 {
-				t.Errorf("host %d: %d sessions, %d arrivals; want %d, 3", n, s.Conns, s.Arrivals, want)
+				t.Errorf("host %d: %d sessions, %d arrivals; want %d, 3", n, s.Conns, s.Arrivals,
+					want)
 			}
 		}
-		if s := tx.Look(from(hostN(blockedN))); !s.Blocked || s.BlockLeft != 10*time.Minute-time.Second || s.Reason != "test" {
+		if s := tx.Look(from(hostN(blockedN))); !s.Blocked ||
+			s.BlockLeft != 10*time.Minute-time.Second || s.Reason != "test" {
 			t.Errorf("the block: %+v", s)
 		}
 		if s := tx.Look(from(hostN(knownN))); !s.Known {
@@ -32,12 +34,15 @@ func checkTakenOver(t *testing.T, l *Ledger, now Moment) {
 		if s := tx.Look(from(hostN(offenderN))); s.Strikes != 2 {
 			t.Errorf("the offender: %+v", s)
 		}
-		if s := tx.Look(from(netip.MustParseAddr("192.0.2.77"))); !s.Blocked || s.Network.Bits() != 24 {
+		if s := tx.Look(from(netip.MustParseAddr("192.0.2.77"))); !s.Blocked ||
+			s.Network.Bits() != 24 {
 			t.Errorf("the block of a wide network: %+v", s)
 		}
 		n := tx.Totals()
-		if n.Waiting != 28 || n.Serving != 1 || n.Verdicts[1] != 1 || n.Spoke[5] != 1 || n.Left[7] != 1 {
-			t.Errorf("%d waiting, %d serving, totals %v, %d, %d", n.Waiting, n.Serving, n.Verdicts, n.Spoke[5], n.Left[7])
+		if n.Waiting != 28 || n.Serving != 1 || n.Verdicts[1] != 1 || n.Spoke[5] != 1 ||
+			n.Left[7] != 1 {
+			t.Errorf("%d waiting, %d serving, totals %v, %d, %d", n.Waiting, n.Serving, n.Verdicts,
+				n.Spoke[5], n.Left[7])
 		}
 		for _, s := range tx.Sessions() {
 			if s.Process != Self() || s.Age != time.Second || s.Client.Port() != 25 {
@@ -50,12 +55,12 @@ func checkTakenOver(t *testing.T, l *Ledger, now Moment) {
 	})
 }
 
-// Another clients= makes another file, larger or smaller, that holds what the one before it held.
+// Another clients= makes another file, larger or smaller, with the contents of the one before.
 func TestHonestRebuild(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
 	now := Now()
-	furnish(t, l, now, Self())
+	populate(t, l, now, Self())
 	mustAt(t, l, now, func(tx *Tx) {
 		tx.Block(netip.MustParsePrefix("192.0.2.0/24"), time.Hour, "admin", Penalty{})
 		tx.Spoke(550 * time.Millisecond)
@@ -87,8 +92,8 @@ func TestHonestRebuild(t *testing.T) {
 	}
 }
 
-// Into a ledger much too small goes what matters most, in whatever order it is found in the old
-// one.
+// A ledger that is much too small gets what is most important, in whatever order the old one has
+// it.
 func TestHonestShrink(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, 65536)
@@ -104,7 +109,7 @@ func TestHonestShrink(t *testing.T) {
 				default:
 					tx.Strike(networkN(n), "test", 1, Penalty{})
 				}
-				tx.begin()
+				tx.checkpoint()
 				n++
 			}
 		})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Replaced says that the path names another file, or none, and nothing else.
+// Replaced reports that the path names another file, or none, and nothing else.
 func TestHonestReplaced(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -17,19 +17,30 @@ func TestHonestReplaced(t *testing.T) {
 		{"work", func(t *testing.T, l *Ledger, _ string) error {
 			return l.Do(Now(), func(tx *Tx) { tx.Enter(one(), Self()) })
 		}, false},
-		{"opened again", func(t *testing.T, _ *Ledger, path string) error { mustOpen(t, path, MinClients); return nil }, false},
-		{"its mode changed", func(_ *testing.T, _ *Ledger, path string) error { return os.Chmod(path, 0o400) }, false},
+		{"opened again", func(t *testing.T, _ *Ledger, path string) error {
+			mustOpen(t, path, MinClients)
+			return nil
+		}, false},
+		{"its mode changed", func(_ *testing.T, _ *Ledger, path string) error {
+			return os.Chmod(path, 0o400)
+		}, false},
 		{"moved away and back", func(_ *testing.T, _ *Ledger, path string) error {
 			_ = os.Rename(path, path+".away")
 			return os.Rename(path+".away", path)
 		}, false},
-		{"removed", func(_ *testing.T, _ *Ledger, path string) error { return os.Remove(path) }, true},
-		{"its directory removed", func(_ *testing.T, _ *Ledger, path string) error { return os.RemoveAll(filepath.Dir(path)) }, true},
+		{"removed", func(_ *testing.T, _ *Ledger, path string) error { return os.Remove(path) },
+			true},
+		{"its directory removed", func(_ *testing.T, _ *Ledger, path string) error {
+			return os.RemoveAll(filepath.Dir(path))
+		}, true},
 		{"its directory is a file", func(_ *testing.T, _ *Ledger, path string) error {
 			_ = os.RemoveAll(filepath.Dir(path))
 			return os.WriteFile(filepath.Dir(path), nil, 0o600)
 		}, true},
-		{"rebuilt with another size", func(t *testing.T, _ *Ledger, path string) error { mustOpen(t, path, 2*MinClients); return nil }, true},
+		{"rebuilt with another size", func(t *testing.T, _ *Ledger, path string) error {
+			mustOpen(t, path, 2*MinClients)
+			return nil
+		}, true},
 		{"removed and made again", func(t *testing.T, _ *Ledger, path string) error {
 			_ = os.Remove(path)
 			mustOpen(t, path, MinClients)
@@ -72,8 +83,7 @@ func TestHonestReplaced(t *testing.T) {
 	}
 }
 
-// A room that sees its ledger replaced by one of another size goes on in that one with the same
-// tokens.
+// A room whose ledger is replaced by one of another size goes on there with the same tokens.
 func TestHonestReplacedUnderARoom(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
@@ -89,7 +99,7 @@ func TestHonestReplacedUnderARoom(t *testing.T) {
 	}
 	l, _ = mustOpen(t, path, 2*MinClients)
 	must(t, l, func(tx *Tx) {
-		if n := tx.Keep(aRoom(), func(is Session) bool { return is == s }); n != 1 {
+		if n := tx.FreeExcept(aRoom(), func(is Session) bool { return is == s }); n != 1 {
 			t.Errorf("%d freed; want the one that had left", n)
 		}
 		tx.Serve(s)
@@ -100,8 +110,8 @@ func TestHonestReplacedUnderARoom(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A ledger may be closed twice: the second time nothing happens to what has since come in its
-// place.
+// A ledger may be closed twice: the second time does nothing to what has since got its descriptor
+// and addresses.
 func TestLostTwice(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)

@@ -6,13 +6,6 @@ import (
 	"time"
 )
 
-// Forgotten is how many sessions of the boot before this process has forgotten, since it was asked
-// last: it was the first to use the ledger after a reboot. That is for the log.
-func (l *Ledger) Forgotten() (sessions int) {
-	sessions, l.forgotten = l.forgotten, 0
-	return sessions
-}
-
 // Totals are what the ledger has counted since it was made.
 type Totals struct {
 	Waiting, Serving int // live sessions
@@ -21,22 +14,21 @@ type Totals struct {
 	Stressed         bool
 	Verdicts         [Verdicts]uint64
 	Open             [causes]uint64 // clients that met no limits, by Cause
-	Idle             uint64         // sessions ended for being idle
+	Idle             uint64         // sessions ended because they were idle
 	Spoke, Left      []uint64       // by DelayStep
 }
 
-// Totals counts the living sessions and reads the counts. It frees all sessions of the dead, and
-// looks at the start time of every process to tell them, of a room's in any case: a process that
-// begins where another was killed calls it once and counts rightly from then on.
-// Call it before anything else in the same Do.
+// Totals counts the live sessions and reads the counts. It frees all dead sessions, and reads the
+// start time of every process to find them. A process that takes the place of a killed one calls it
+// once, and the counts are right from then on. Call it before anything else in the same Do.
 func (t *Tx) Totals() Totals {
-	t.sweep(t.thoroughly())
+	t.sweep(t.recheckAll())
 	n := t.l.totalsOf(t.state())
-	n.count(t.l.totals, t.l.apart)
+	n.count(t.l.totals, t.l.unlocked)
 	return n
 }
 
-// totalsOf is no more than the ledger can hold, whatever stands in the file.
+// totalsOf is never more than the ledger can hold, whatever is in the file.
 func (l *Ledger) totalsOf(s *state) Totals {
 	slots, records := int(l.geo.slots), l.records()
 	return Totals{
@@ -45,16 +37,16 @@ func (l *Ledger) totalsOf(s *state) Totals {
 	}
 }
 
-// count fills in the counts, of those with the lock and those without.
-func (n *Totals) count(sums *totals, more *apart) {
+// count fills in the counts, of verdicts the sum of those with and without the lock.
+func (n *Totals) count(sums *totals, u *unlocked) {
 	n.Verdicts = sums.verdicts
-	for i := range more.verdicts {
-		n.Verdicts[i] += more.verdicts[i].Load()
+	for i := range u.verdicts {
+		n.Verdicts[i] += u.verdicts[i].Load()
 	}
-	for i := range more.open {
-		n.Open[i] = more.open[i].Load()
+	for i := range u.failOpen {
+		n.Open[i] = u.failOpen[i].Load()
 	}
-	n.Idle = more.idle.Load()
+	n.Idle = u.idle.Load()
 	n.Spoke, n.Left = slices.Clone(sums.spoke[:]), slices.Clone(sums.left[:])
 }
 
@@ -62,17 +54,43 @@ func (n *Totals) count(sums *totals, more *apart) {
 type LiveSession struct {
 	Client  netip.AddrPort
 	Process Process
-	Serving bool // by an MTA; else it waits
+	Serving bool // by an MTA; otherwise it waits
 	Age     time.Duration
-	Left    time.Duration // that it yet has to wait, 0 if that is not known
+	Left    time.Duration // of its wait, 0 = unknown or over
 }
 
-// Sessions lists the living sessions, in no order. It frees those of the dead as Totals does.
+func (s *session) live(now int64) LiveSession {
+	return LiveSession{
+		Client:  netip.AddrPortFrom(netip.AddrFrom16(s.addr).Unmap(), s.port),
+		Process: s.process(),
+		Serving: s.state == slotServing,
+		Age:     time.Duration(now-s.since) * time.Millisecond,
+		Left:    s.left(now),
+	}
+}
+
+// Sessions lists the live sessions, in no order. It frees the dead ones as Totals does.
 func (t *Tx) Sessions() []LiveSession {
-	t.sweep(t.thoroughly())
+	t.sweep(t.recheckAll())
 	all := make([]LiveSession, 0, t.state().waiting+t.state().serving)
 	for i := range t.l.liveSlots() {
 		all = append(all, t.l.slot(i).live(t.now))
 	}
 	return all
+}
+
+// SessionsOf lists the sessions of the clients for which match reports true, in no order. Unlike
+// [Tx.Sessions] it checks no process and frees no session, so it may be called often. Some sessions
+// may be dead: [Process.Signal] finds out.
+//
+// All other processes wait while match is called, once for each session, so it must look up and
+// nothing else.
+func (t *Tx) SessionsOf(match func(client netip.Addr) bool) (some []LiveSession) {
+	for i := range t.l.liveSlots() {
+		s := t.l.slot(i)
+		if s.state != slotFree && match(netip.AddrFrom16(s.addr).Unmap()) {
+			some = append(some, s.live(t.now))
+		}
+	}
+	return some
 }

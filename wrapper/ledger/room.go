@@ -2,63 +2,101 @@ package ledger
 
 import "net/netip"
 
-// Hand makes the session another process's: an MTA's that a room has started for the client. It
-// stays what and where it is, waiting or serving, since when, and among the client's others. The
-// token returned takes the place of the old one, which is none from now on. It reports false if
-// there is no such session any more.
+// RegisterRoom says that a room serves clients with this file as long as its process lives. It
+// takes no lock. If eight other rooms are registered it does nothing.
+func (l *Ledger) RegisterRoom(p Process) {
+	l.withoutLock(func() {
+		for i := range l.unlocked.rooms {
+			entry := &l.unlocked.rooms[i]
+			if e := entry.Load(); e == roomEntry(p) ||
+				!livingRoom(e) && entry.CompareAndSwap(e, roomEntry(p)) {
+				return
+			}
+		}
+	})
+}
+
+// HasRoom says whether a registered room lives. It takes no lock.
+func (l *Ledger) HasRoom() (found bool) {
+	l.withoutLock(func() {
+		for i := range l.unlocked.rooms {
+			found = found || livingRoom(l.unlocked.rooms[i].Load())
+		}
+	})
+	return found
+}
+
+// roomPIDShift is where the pid begins in a room's entry. The rest lasts for a start time of 1,400
+// years.
+const roomPIDShift = 42
+
+// roomEntry is a process in one word.
+func roomEntry(p Process) uint64 {
+	return uint64(p.PID)<<roomPIDShift | p.Start&(1<<roomPIDShift-1)
+}
+
+func livingRoom(entry uint64) bool {
+	p, err := Identify(int(entry >> roomPIDShift))
+	return err == nil && roomEntry(p) == entry
+}
+
+// Transfer gives the session to another process, such as the MTA that a room has started for the
+// client. The session keeps its state and its time. The token returned replaces the old one, which
+// is invalid from now on. It reports false if there is no such session any more.
 //
-// The process that gets the session must live: see [Identify].
-func (t *Tx) Hand(s Session, p Process) (Session, bool) {
-	i := t.mine(s)
+// The new process must be alive: see [Identify].
+func (t *Tx) Transfer(s Session, p Process) (Session, bool) {
+	i := t.slotOf(s)
 	if i < 0 {
 		return Session{}, false
 	}
-	t.l.changeSlot(i).belongTo(p, t.now)
+	t.l.changeSlot(i).setProcess(p, t.now)
 	return t.token(i), true
 }
 
-// Keep frees every session of that very process which mine does not claim, and returns how many. A
-// room calls it for itself when the ledger may count sessions that it has no more: a
-// Leave that found the ledger held, another file in the ledger's place, a room before
-// it that became this one by execve. mine is given each token as Enter and Hand return it.
+// FreeExcept frees every session of exactly that process for which keep reports false, and returns
+// how many. A room calls it for itself when the ledger may count sessions that have ended: after a
+// Leave that failed because the lock was held, in a ledger that has replaced another, or after the
+// room has become this process by execve. keep is called with the tokens that Enter and Transfer
+// return.
 //
-// Each session freed is work done for itself: call Keep before anything else in the same Do.
-// All others wait while mine is asked, so it must look up and nothing else.
-func (t *Tx) Keep(p Process, mine func(Session) bool) (freed int) {
+// There is a checkpoint after each freed session, so call FreeExcept before anything else in the
+// same Do. All other processes wait while keep is called, so it must look up and nothing else.
+func (t *Tx) FreeExcept(p Process, keep func(Session) bool) (freed int) {
 	for i := range t.l.liveSlots() {
 		s := t.l.slot(i)
-		if s.pid != uint32(p.PID) || s.start != p.Start || mine(t.token(i)) {
+		if s.pid != uint32(p.PID) || s.start != p.Start || keep(t.token(i)) {
 			continue
 		}
 		t.free(i)
-		t.begin()
+		t.checkpoint()
 		freed++
 	}
 	return freed
 }
 
-// Orphan is a session that is served, but stands under the name of a room that is dead: killed
-// while the MTA was started, or before it could say so.
+// Orphan is a session that is being served, but in the name of a dead room: one that was killed
+// while it started the MTA, or before it could transfer the session.
 type Orphan struct {
 	Session Session
 	Client  netip.AddrPort
 }
 
-// orphanTime is how long an orphan counts, in ms, so that the next room has the time to look
-// whether there is an MTA (see Orphans) although others have looked at the ledger before. A room
-// that lives needs moments for it.
+// orphanTime is how long an orphan counts, in ms, so that the next room has time to look for its
+// MTA (see Orphans) even if other processes have looked at the ledger before. A live room needs
+// moments for it.
 const orphanTime = 10_000
 
-// orphan says whether the session, whose process is dead, may have an MTA that lives.
+// orphan says whether the session, whose process is dead, may have a live MTA.
 func (t *Tx) orphan(s *session) bool {
 	served := s.shared() && s.state == slotServing && s.pid != 0 && s.pid <= maxPID
 	return served && s.checked <= t.now && t.now-s.checked < orphanTime
 }
 
-// Orphans lists the orphans, in no order. The caller hands the session to the orphan's MTA if it
-// finds one, and else ends it.
+// Orphans lists the orphans, in no order. The caller transfers each session to its MTA, or ends the
+// session if it finds none.
 func (t *Tx) Orphans() []Orphan {
-	living := t.thoroughly()
+	living := t.recheckAll()
 	var all []Orphan
 	for i := range t.l.liveSlots() {
 		if s := t.l.slot(i); s.shared() && s.state == slotServing && !living.alive(s) {

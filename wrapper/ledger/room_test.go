@@ -69,7 +69,7 @@ func startMTA(l *Ledger, s Session) (pid int, err error) {
 	}
 	return p.PID, untilFree(func() error {
 		return l.Do(Now(), func(t *Tx) {
-			if s, ok := t.Hand(s, p); ok {
+			if s, ok := t.Transfer(s, p); ok {
 				t.Serve(s)
 			}
 		})
@@ -102,7 +102,7 @@ func (c *child) endGroup() {
 	}
 }
 
-// members are the living processes of the room's group.
+// members are the live processes of the room's group.
 func (c *child) members(t *testing.T) (pids []int) {
 	t.Helper()
 	all, err := os.ReadDir("/proc")
@@ -115,14 +115,15 @@ func (c *child) members(t *testing.T) (pids []int) {
 			continue
 		}
 		var text [512]byte
-		if rest := readStat(pid, text[:]); len(rest) > 0 && rest[0] != 'Z' && field(rest, 5) == uint64(c.Process.Pid) {
+		if rest := readStat(pid, text[:]); len(rest) > 0 && rest[0] != 'Z' &&
+			field(rest, 5) == uint64(c.Process.Pid) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// checkRoom holds the sessions of the room's clients against what they should be, as the next
+// checkRoom compares the sessions of the room's clients with what they should be, as the next
 // client finds them.
 func checkRoom(t *testing.T, l *Ledger, when string, conns [roomClients]int, waiting, serving int) {
 	t.Helper()
@@ -135,14 +136,15 @@ func checkRoom(t *testing.T, l *Ledger, when string, conns [roomClients]int, wai
 	}
 	must(t, l, func(tx *Tx) {
 		if n := tx.Totals(); n.Waiting != waiting || n.Serving != serving {
-			t.Errorf("%s: %d waiting, %d serving; want %d, %d", when, n.Waiting, n.Serving, waiting, serving)
+			t.Errorf("%s: %d waiting, %d serving; want %d, %d", when, n.Waiting, n.Serving, waiting,
+				serving)
 		}
 	})
 	mustAudit(t, l)
 }
 
-// A room that is killed leaves its waiting clients uncounted at once, and those it has handed to
-// MTAs counted until they end.
+// When a room is killed its waiting clients no longer count, and those with an MTA count until that
+// ends.
 func TestSessionsOutliveTheRoom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	room := startRoom(t, ledgerPath(t, l), "serve")
@@ -162,7 +164,7 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	if err := unix.Kill(mtas[0], unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(identityGood * time.Millisecond) // it is the room's zombie
+	time.Sleep(identityTTL * time.Millisecond) // it is the room's zombie
 	checkRoom(t, l, "when an MTA has ended", [...]int{2, 3, 3, 3}, 8, 3)
 
 	if err := room.kill(); err == nil {
@@ -182,15 +184,15 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	}
 }
 
-// Rooms killed out of the blue while they hand sessions to MTAs: each MTA is counted once, but for
-// the one whose session the room had no time to hand.
+// Rooms are killed at random moments while they transfer sessions to MTAs: each MTA is counted
+// once, except the one whose session the room had no time to transfer.
 func TestCrashOfRooms(t *testing.T) {
 	l := newLedger(t, MinClients)
 	rounds := 30
 	if testing.Short() || lab.Race {
 		rounds = 5
 	}
-	handed := 0
+	transferred := 0
 	for range rounds {
 		room := startRoom(t, ledgerPath(t, l), "work")
 		room.line(t)
@@ -224,7 +226,7 @@ func TestCrashOfRooms(t *testing.T) {
 			t.Errorf("of %d MTAs %d do not count; sessions of others: %v", len(mtas), uncounted, of)
 		}
 		mustAudit(t, l)
-		handed += len(live)
+		transferred += len(live)
 		room.endGroup()
 		must(t, l, func(tx *Tx) {
 			if n := tx.Totals(); n.Waiting+n.Serving != 0 {
@@ -232,5 +234,5 @@ func TestCrashOfRooms(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d sessions handed by %d rooms", handed, rounds)
+	t.Logf("%d sessions handed by %d rooms", transferred, rounds)
 }

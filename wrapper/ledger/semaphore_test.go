@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Semaphores of System V are a count of our sessions that the kernel keeps and that owes nothing to
-// the ledger: what a process has taken with SEM_UNDO it gives back when it dies, before anybody can
-// see that it is dead, and keeps through execve (semop(2)).
+// Semaphores of System V are a count of our sessions that the kernel keeps, independent of the
+// ledger: what a process has taken with SEM_UNDO it gives back when it dies, before any other
+// process can see that it is dead, and keeps through execve (semop(2)).
 type semaphores int
 
 const (
@@ -21,13 +21,15 @@ const (
 // newSemaphores makes a set with these values, until the test ends.
 func newSemaphores(t *testing.T, values ...int) semaphores {
 	t.Helper()
-	id, _, errno := unix.Syscall(unix.SYS_SEMGET, unix.IPC_PRIVATE, uintptr(len(values)), 0o600|unix.IPC_CREAT)
+	id, _, errno := unix.Syscall(unix.SYS_SEMGET, unix.IPC_PRIVATE, uintptr(len(values)),
+		0o600|unix.IPC_CREAT)
 	if errno != 0 {
 		t.Fatalf("semget: %v", errno)
 	}
 	t.Cleanup(func() { _, _, _ = unix.Syscall(unix.SYS_SEMCTL, id, 0, unix.IPC_RMID) })
 	for n, value := range values {
-		if _, _, errno := unix.Syscall6(unix.SYS_SEMCTL, id, uintptr(n), semSet, uintptr(value), 0, 0); errno != 0 {
+		if _, _, errno := unix.Syscall6(unix.SYS_SEMCTL, id, uintptr(n), semSet, uintptr(value), 0,
+			0); errno != 0 {
 			t.Fatalf("semctl: %v", errno)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// execRole enters, says so, and when told to becomes another program, or dies: LEDGER, "exec" or
-// "die".
+// execRole enters, prints a line, and at the parent's word becomes another program, or dies:
+// LEDGER, "exec" or "die".
 func execRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -35,7 +35,7 @@ func execRole(args []string) error {
 	return nil
 }
 
-// one is an arrival whose limit makes the ledger look at the one session there may be.
+// one is an arrival with a limit of one session, so that the ledger checks that session.
 func one() Arrival {
 	a := from(hostN(1))
 	a.Limits.Conns = 1
@@ -53,14 +53,15 @@ func TestSessionsOutliveExec(t *testing.T) {
 		n := readFile(fmt.Sprintf("/proc/%d/comm", c.Process.Pid), name[:])
 		return n > 0 && string(name[:n]) == "sleep\n"
 	})
-	time.Sleep(2 * identityGood * time.Millisecond) // so that its start time is read again
+	time.Sleep(2 * identityTTL * time.Millisecond) // so that its start time is read again
 	if s := look(t, l, one()); s.Conns != 1 || s.Serving != 1 {
 		t.Fatalf("while the other program runs: %+v", s)
 	}
 	var live []LiveSession
 	must(t, l, func(tx *Tx) { live = tx.Sessions() })
 	if len(live) != 1 || live[0].Process.PID != c.Process.Pid || !live[0].Serving ||
-		live[0].Client != one().Client || live[0].Age < 2*identityGood*time.Millisecond || live[0].Process.Shared {
+		live[0].Client != one().Client || live[0].Age < 2*identityTTL*time.Millisecond ||
+		live[0].Process.Shared {
 		t.Fatalf("while the other program runs: %+v", live)
 	}
 	if err := live[0].Process.Signal(unix.SIGTERM); err != nil {
@@ -78,8 +79,8 @@ func TestSessionsOutliveExec(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A zombie is no session, even if its parent never asks for it, whichever limit depends on that;
-// nor is it worth a signal.
+// A zombie is no session, even if its parent never waits for it, whichever limit depends on that.
+// Nor does it get a signal.
 func TestSessionsOfZombies(t *testing.T) {
 	atServing := from(hostN(2))
 	atServing.Limits.Serving = 1
@@ -108,7 +109,7 @@ func TestSessionsOfZombies(t *testing.T) {
 	if err := live[0].Process.Signal(unix.SIGTERM); err != unix.ESRCH {
 		t.Errorf("signal to a zombie: %v; want ESRCH", err)
 	}
-	time.Sleep(identityGood * time.Millisecond)
+	time.Sleep(identityTTL * time.Millisecond)
 	if s := look(t, l, one()); s.Conns != 0 || s.Serving != 0 {
 		t.Errorf("sessions of a zombie: %+v", s)
 	}
@@ -118,8 +119,8 @@ func TestSessionsOfZombies(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A session that has waited longer than anybody may is served: its process could not say so, since
-// the ledger was held.
+// A session that has waited longer than any delay is being served: its process could not say so,
+// since the ledger was held.
 func TestSessionsOverdue(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -134,8 +135,8 @@ func TestSessionsOverdue(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// All sessions of a process that dies are freed, whoever looks, and nobody else's.
-func TestSessionsFreedByWhoeverLooks(t *testing.T) {
+// All sessions of a process that dies are freed, whichever process looks, and no others.
+func TestSessionsFreedByAnyLook(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		look func(*Tx)
@@ -170,15 +171,15 @@ func TestSessionsFreedByWhoeverLooks(t *testing.T) {
 	}
 }
 
-// Where /proc could not be read a session lives as long as its pid is anybody's, but nobody is
-// signalled for it.
+// Without /proc a session lives as long as any process has its pid, but no process gets a signal
+// for it.
 func TestSessionsWithoutStartTime(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "exec", ledgerPath(t, l), "die")
 	c.line(t)
 	p := Process{PID: c.Process.Pid}
 	must(t, l, func(tx *Tx) { tx.Enter(from(hostN(1)), p) })
-	time.Sleep(identityGood * time.Millisecond)
+	time.Sleep(identityTTL * time.Millisecond)
 	if s := look(t, l, one()); s.Conns != 2 {
 		t.Errorf("%d sessions of a living process; want 2", s.Conns)
 	}
@@ -194,7 +195,7 @@ func TestSessionsWithoutStartTime(t *testing.T) {
 	}
 }
 
-// A room's sessions are told from others, so that it is never signalled for one client's sake.
+// A room's sessions are marked, so that it is never signalled for one of its clients.
 func TestSessionsOfARoom(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
@@ -213,13 +214,14 @@ func TestSessionsOfARoom(t *testing.T) {
 	l, _ = mustOpen(t, path, 2*MinClients) // it takes them over
 	must(t, l, func(tx *Tx) {
 		live := tx.Sessions()
-		if len(live) != 1 || !live[0].Process.Shared || live[0].Process.PID != room.PID || !live[0].Serving {
+		if len(live) != 1 || !live[0].Process.Shared || live[0].Process.PID != room.PID ||
+			!live[0].Serving {
 			t.Errorf("want the room's one session that serves: %+v", live)
 		}
 	})
 }
 
-// A session that is no more is nobody's: not even its slot's next owner's.
+// A token of an ended session is valid for nothing, not even for the next session in its slot.
 func TestSessionsEndOnce(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
@@ -244,7 +246,7 @@ func TestSessionsEndOnce(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// When every slot is taken by the dead, the next client finds one free.
+// When all slots belong to dead sessions, the next client gets a slot.
 func TestSessionsOfTheDeadMakeRoom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	slots := int(l.geo.slots)
@@ -267,10 +269,9 @@ func TestSessionsOfTheDeadMakeRoom(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// The room dies with a client in its hand that it was about to give to an MTA: for a while nobody
-// frees the session, neither by looking, nor for its client's sake, nor in a file of another size;
-// whoever finds the MTA hands it over, and what nobody claims ends. One that was only waiting is
-// gone at once.
+// A room is killed just before it can transfer a session to its MTA. For a while the session is not
+// freed: not by a look, not for its client's limit, not in a file of another size. The next room
+// transfers it, or it ends if no process claims it. A session that only waited ends at once.
 func TestSessionsOrphaned(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path := ledgerPath(t, l)
@@ -288,7 +289,8 @@ func TestSessionsOrphaned(t *testing.T) {
 		lost, _ = tx.Enter(from(hostN(2)), room)
 		tx.Enter(from(hostN(3)), room)
 	})
-	later := now.After(time.Minute) // what counts is when they were to be served, not when they came
+	// What counts is when they were to be served, not when they came.
+	later := now.After(time.Minute)
 	mustAt(t, l, later, func(tx *Tx) {
 		tx.Serve(found)
 		tx.Serve(lost)
@@ -313,10 +315,11 @@ func TestSessionsOrphaned(t *testing.T) {
 	wider, _ := mustOpen(t, path, 2*MinClients)
 	mustAt(t, wider, soon, func(tx *Tx) {
 		orphans := tx.Orphans()
-		if len(orphans) != 2 || orphans[0] != (Orphan{found, from(hostN(1)).Client}) || orphans[1] != (Orphan{lost, from(hostN(2)).Client}) {
+		if len(orphans) != 2 || orphans[0] != (Orphan{found, from(hostN(1)).Client}) ||
+			orphans[1] != (Orphan{lost, from(hostN(2)).Client}) {
 			t.Errorf("orphans %+v", orphans)
 		}
-		if _, ok := tx.Hand(found, Self()); !ok {
+		if _, ok := tx.Transfer(found, Self()); !ok {
 			t.Error("the orphan cannot be handed on")
 		}
 	})

@@ -17,8 +17,8 @@ func (l *Ledger) changeSlot(i int) *session {
 	return l.slot(i)
 }
 
-// mark sets or clears the slot's bit.
-func (l *Ledger) mark(i int, inUse bool) {
+// setInUse sets or clears the slot's bit.
+func (l *Ledger) setInUse(i int, inUse bool) {
 	w := i / wordBits
 	l.save(bitmapAt+w*8, 8)
 	if inUse {
@@ -44,8 +44,7 @@ func (l *Ledger) liveSlots() func(yield func(int) bool) {
 	}
 }
 
-// freeSlot is the lowest slot not in use, so that those in use stay close together;
-// -1 = all are.
+// freeSlot is the lowest free slot, so that those in use stay close together; -1 = there is none.
 func (l *Ledger) freeSlot() int {
 	for w, word := range l.bitmap {
 		if word != ^uint64(0) {
@@ -55,7 +54,7 @@ func (l *Ledger) freeSlot() int {
 	return -1
 }
 
-// sessionsOf is how many sessions the record claims.
+// sessionsOf is how many sessions the record says it has.
 func (t *Tx) sessionsOf(c *client) uint32 {
 	if c.epoch != t.l.header.epoch {
 		return 0
@@ -63,8 +62,8 @@ func (t *Tx) sessionsOf(c *client) uint32 {
 	return c.sessions
 }
 
-// open takes a slot for a waiting session and hangs it in at the client's record (-1 = none).
-func (t *Tx) open(record int, a Arrival, p Process) (Session, bool) {
+// openSession takes a slot for a waiting session and links it to the client's record (-1 = none).
+func (t *Tx) openSession(record int, a Arrival, p Process) (Session, bool) {
 	l := t.l
 	i := l.freeSlot()
 	if i < 0 {
@@ -75,18 +74,17 @@ func (t *Tx) open(record int, a Arrival, p Process) (Session, bool) {
 		state: slotWaiting, since: t.now, delay: delayOf(a.Delay),
 		addr: a.Client.Addr().As16(), port: a.Client.Port(),
 	}
-	s.belongTo(p, t.now)
-	l.mark(i, true)
+	s.setProcess(p, t.now)
+	l.setInUse(i, true)
 	t.state().waiting++
-	t.hang(i, record)
+	t.link(i, record)
 	if a.Wide {
 		t.countWide(i)
 	}
 	return t.token(i), true
 }
 
-// belongTo makes the session the process's.
-func (s *session) belongTo(p Process, now int64) {
+func (s *session) setProcess(p Process, now int64) {
 	s.pid, s.start, s.checked = uint32(p.PID), p.Start, now
 	s.flags &^= inRoom
 	if p.Shared {
@@ -94,31 +92,33 @@ func (s *session) belongTo(p Process, now int64) {
 	}
 }
 
-// process is what the session lives and dies with.
+// process is the process as long as which the session lives.
 func (s *session) process() Process {
 	return Process{PID: int(s.pid), Start: s.start, Shared: s.shared()}
 }
 
-// shared says whether the session is one of many that its process holds.
+// shared says whether its process holds many sessions.
 func (s *session) shared() bool { return s.flags&inRoom != 0 }
 
-// delayOf is the delay as a slot holds it: in ms, rounded up: a short one must not become none.
+// delayOf is the delay in the form of a slot: in ms, rounded up so that a short one does not become
+// none.
 func delayOf(d time.Duration) uint32 {
 	d = max(0, min(d, longestWait))
 	return uint32((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// left is how long the session yet has to wait, as far as that is known.
+// left is how long the session still has to wait, 0 if unknown.
 func (s *session) left(now int64) time.Duration {
 	delay, waited := int64(s.delay), now-s.since
-	if s.state != slotWaiting || delay > longestWait.Milliseconds() || waited < 0 || waited >= delay {
+	if s.state != slotWaiting || delay > longestWait.Milliseconds() ||
+		waited < 0 || waited >= delay {
 		return 0
 	}
 	return time.Duration(delay-waited) * time.Millisecond
 }
 
-// hang puts the slot first in the list of the client's sessions.
-func (t *Tx) hang(i, record int) {
+// link puts the slot first in the list of the client's sessions.
+func (t *Tx) link(i, record int) {
 	if record < 0 {
 		return
 	}
@@ -136,8 +136,8 @@ func (t *Tx) hang(i, record int) {
 	c.sessions++
 }
 
-// ownedBy says whether slot i is in use by a session of the client: links are read
-// from a file, and believed only if both ends agree.
+// ownedBy says whether slot i is in use by a session of the client: links come from a file and are
+// believed only if both ends agree.
 func (t *Tx) ownedBy(i, record int) bool {
 	if i < 0 || i >= int(t.l.geo.slots) {
 		return false
@@ -152,17 +152,18 @@ func (t *Tx) free(i int) {
 	s := l.changeSlot(i)
 	record := int(s.client) - 1
 	if record >= 0 && record < l.records() {
-		t.unhang(s, i, record)
+		t.unlink(s, i, record)
 	}
 	if n := t.counter(s); *n > 0 {
 		*n--
 	}
 	t.leaveWide(s)
 	*s = session{}
-	l.mark(i, false)
+	l.setInUse(i, false)
 }
 
-func (t *Tx) unhang(s *session, i, record int) {
+// unlink takes the slot out of the list of the client's sessions.
+func (t *Tx) unlink(s *session, i, record int) {
 	l := t.l
 	c := l.change(record)
 	if c.epoch != l.header.epoch {
@@ -181,7 +182,7 @@ func (t *Tx) unhang(s *session, i, record int) {
 	}
 }
 
-// counter is the total in which the session counts.
+// counter is the total that includes the session.
 func (t *Tx) counter(s *session) *uint32 {
 	if s.state == slotServing {
 		return &t.state().serving
@@ -189,10 +190,10 @@ func (t *Tx) counter(s *session) *uint32 {
 	return &t.state().waiting
 }
 
-// adoptSession copies the session in slot i of another ledger, after its client. It goes to the
-// slot of the same number where there is one, so that its token holds; in the order of their
-// numbers, those come first.
-func (t *Tx) adoptSession(from *Ledger, i int) {
+// copySession copies the session in slot i of another ledger, after its client. It goes to the slot
+// of the same number if there is one, so that its token stays valid. Sessions must be copied in the
+// order of their slots: then none of the others has taken that slot before.
+func (t *Tx) copySession(from *Ledger, i int) {
 	l, old := t.l, from.slot(i)
 	if i >= int(l.geo.slots) {
 		i = l.freeSlot()
@@ -203,7 +204,7 @@ func (t *Tx) adoptSession(from *Ledger, i int) {
 	s := l.changeSlot(i)
 	*s = *old
 	s.client, s.next, s.prev = 0, 0, 0
-	l.mark(i, true)
+	l.setInUse(i, true)
 	*t.counter(s)++
 	if s.flags&inWide != 0 {
 		s.flags &^= inWide
@@ -211,6 +212,6 @@ func (t *Tx) adoptSession(from *Ledger, i int) {
 	}
 	if r := int(old.client) - 1; r >= 0 && r < from.records() {
 		c := from.record(r)
-		t.hang(i, t.place(key{c.addr, c.bits})) // a new ledger too small may have lost the client
+		t.link(i, t.claimRecord(key{c.addr, c.bits})) // a smaller ledger may have lost the client
 	}
 }

@@ -19,9 +19,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Killed at any instruction is meant literally here: a child does one deed while ptrace(2) lets it
-// go one machine instruction at a time, and after each that has changed the file a copy of the file
-// is opened as the next process would find it, had the child been killed there.
+// Here "killed at any instruction" is meant literally: a child does one operation while ptrace(2)
+// lets it run one machine instruction at a time. After each instruction that has changed the file,
+// a copy of the file is opened as the next process would find it, had the child been killed there.
 
 const gateClosed, gateInDo, gateDone = 0, 1, 2
 
@@ -42,9 +42,10 @@ func gate(path string) (*atomic.Uint64, error) {
 	return view[atomic.Uint64](m, 0), nil
 }
 
-// stepRole does the deed in a ledger when told to: PATH, DEED, number of the boot, both clocks.
+// stepRole does the operation in a ledger at the parent's word: PATH, OPERATION, number of the
+// boot, both clocks.
 func stepRole(args []string) error {
-	path, d := args[0], deedNamed(args[1])
+	path, d := args[0], operationNamed(args[1])
 	boot, _ := strconv.Atoi(args[2])
 	sinceBoot, _ := strconv.ParseInt(args[3], 10, 64)
 	wall, _ := strconv.ParseInt(args[4], 10, 64)
@@ -72,20 +73,21 @@ func stepRole(args []string) error {
 // bootN is the n-th boot of a machine that boots when a test wants it to.
 func bootN(n int) Boot { return Boot{0: 'b', 1: byte(n)} }
 
-// stepper steps a child through one deed on the ledger at path.
+// stepper steps a child through one operation on the ledger at path.
 type stepper struct {
-	program string
-	path    string
-	deed    string
-	boot    int
-	now     Moment
-	mem     mapping // the file that the child changes
-	hot     []int   // its pages that change
+	program   string
+	path      string
+	operation string
+	boot      int
+	now       Moment
+	mem       mapping // the file that the child changes
+	hot       []int   // its pages that change
 }
 
-// newStepper prepares a deed; pages are those that the deed changes, besides the first and the undo
+// newStepper prepares an operation; pages are those that it changes, besides the first and the undo
 // log.
-func newStepper(t *testing.T, program, path, name string, boot int, now Moment, pages map[int]bool) *stepper {
+func newStepper(t *testing.T, program, path, name string, boot int, now Moment,
+	pages map[int]bool) *stepper {
 	t.Helper()
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -106,8 +108,8 @@ func newStepper(t *testing.T, program, path, name string, boot int, now Moment, 
 	return &stepper{program, path, name, boot, now, mem, hot}
 }
 
-// plainProgram is this test program without the race detector, whose own instructions are most of
-// all otherwise.
+// plainProgram is this test program without the race detector, which would otherwise execute most
+// of the instructions.
 func plainProgram(t *testing.T) string {
 	t.Helper()
 	if !lab.Race {
@@ -134,8 +136,8 @@ var buildPlain = sync.OnceValues(func() (program string, err error) {
 	return program, nil
 })
 
-// run calls check with each state of the file that the deed leads through, and says after how many
-// instructions it ended.
+// run calls check with each state of the file that the operation leads through, and returns the
+// number of instructions.
 func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, states int) {
 	t.Helper()
 	g, err := gate(s.path)
@@ -143,8 +145,10 @@ func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, sta
 		t.Fatal(err)
 	}
 	g.Store(gateClosed)
-	quiet := []string{"GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1"} // few instructions that are the runtime's own
-	c := startAs(t, s.program, nil, quiet, "step", s.path, s.deed, fmt.Sprint(s.boot), fmt.Sprint(int64(s.now.Boot)), fmt.Sprint(s.now.Wall.UnixMilli()))
+	// Few instructions of the runtime itself.
+	quiet := []string{"GOMAXPROCS=1", "GODEBUG=asyncpreemptoff=1"}
+	c := startAs(t, s.program, nil, quiet, "step", s.path, s.operation, fmt.Sprint(s.boot),
+		fmt.Sprint(int64(s.now.Boot)), fmt.Sprint(s.now.Wall.UnixMilli()))
 	tid, err := strconv.Atoi(c.line(t))
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +194,7 @@ func (s *stepper) run(t *testing.T, check func(image []byte)) (instructions, sta
 	}
 	c.tell(t, "end")
 	if err := c.end(); err != nil {
-		t.Fatalf("the deed itself: %v", err)
+		t.Fatalf("the operation itself: %v", err)
 	}
 	return instructions, states
 }

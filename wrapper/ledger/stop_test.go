@@ -15,10 +15,10 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// promised is what another process may be delayed by one that stands still (promise 2).
+// promised is by how much a stopped process may delay another (promise Stop).
 const promised = 50 * time.Millisecond
 
-// stopRole stops itself in the midst of its work, and again while it builds: PATH.
+// stopRole stops itself during its work, and again while it builds: PATH.
 func stopRole(args []string) error {
 	if args[0] == "build" {
 		// What a builder stopped between any two of its steps looks like to others.
@@ -53,7 +53,7 @@ func stopRole(args []string) error {
 	return nil
 }
 
-// withoutBell is a copy of the file, less what those write who wait for its lock.
+// withoutBell is a copy of the file without what waiting processes write.
 func withoutBell(image []byte) []byte {
 	image = bytes.Clone(image)
 	if len(image) > bellAt {
@@ -62,11 +62,11 @@ func withoutBell(image []byte) []byte {
 	return image
 }
 
-// A process stopped in the midst of its work delays others only so long, and its work is whole when
-// it goes on.
+// A process that is stopped during its work delays others only that long, and its work is complete
+// when it goes on.
 func TestStopInTheMidstOfWork(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	path := ledgerPath(t, l)
 	c := start(t, "stop", "work", path)
 	c.untilStopped(t)
@@ -100,8 +100,8 @@ func TestStopInTheMidstOfWork(t *testing.T) {
 const rivalWaits = 3
 
 // rivalRole works without a pause until it has found the ledger held three times, and prints how
-// long each took and how late the machine was then; then it waits for the parent's word to
-// go on: LEDGER.
+// long each took and how late the machine was then. Then it waits for the parent's word to go on:
+// LEDGER.
 func rivalRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -112,7 +112,8 @@ func rivalRole(args []string) error {
 		for busy := 0; busy < rivalWaits; {
 			began := time.Now()
 			switch err := l.Do(Now(), func(t *Tx) { t.Count(1) }); {
-			case err == nil, err == ErrCrowded: // how long a turn takes to come is the crowd's affair
+			// How long the lock takes to get depends on the crowd.
+			case err == nil, err == ErrCrowded:
 			case errors.Is(err, ErrBusy):
 				fmt.Println(int64(time.Since(began)), int64(lab.Lateness()))
 				busy++
@@ -124,7 +125,7 @@ func rivalRole(args []string) error {
 	}
 }
 
-// Nor does a stopped process delay those longer who had to queue for the ledger before.
+// A stopped process does not delay those longer that had to queue for the ledger before.
 func TestStopInACrowd(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path, program := ledgerPath(t, l), plainProgram(t)
@@ -153,7 +154,7 @@ func TestStopInACrowd(t *testing.T) {
 	})
 }
 
-// Who has the lock is found among however many other locks there are on the machine.
+// The holder of the lock is found among however many other locks on the machine.
 func TestStopAmongManyLocks(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path := ledgerPath(t, l)
@@ -171,16 +172,16 @@ func TestStopAmongManyLocks(t *testing.T) {
 			}
 			defer f.Close()
 		}
-		if pid := flockedBy(l.fd); pid != unix.Getpid() {
+		if pid := flockHolder(l.fd); pid != unix.Getpid() {
 			t.Errorf("the lock is process %d's; want ours, %d", pid, unix.Getpid())
 		}
 	})
 }
 
-// A process killed while it is stopped gives the lock back, and what it did is undone.
+// A process that is killed while it is stopped releases the lock, and its work is undone.
 func TestStopThenKill(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), Self())
+	populate(t, l, Now(), Self())
 	before := content(l)
 	c := start(t, "stop", "work", ledgerPath(t, l))
 	c.untilStopped(t)
@@ -193,7 +194,7 @@ func TestStopThenKill(t *testing.T) {
 	}
 }
 
-// A process stopped while it makes the file delays others no longer.
+// A process that is stopped while it makes the file delays others no longer than any other.
 func TestStopInTheMidstOfBuilding(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	c := start(t, "stop", "build", path)

@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// patienceMemory is for how long after it was last known a network counts as one that can wait.
-// Exim remembers for as long that a server has offered PIPECONNECT (retry_data_expire, 7 days), and
-// speaks before the greeting there.
+// patienceMemory is how long after it was last known a network counts as one that can wait. For
+// that long Exim remembers that a server has offered PIPECONNECT (retry_data_expire, 7 days), and
+// then speaks before the greeting.
 const patienceMemory = 7 * 24 * time.Hour
 
-// Penalty is when strikes make a block and how long it lasts.
+// Penalty says how many strikes cause a block, and how long it lasts.
 type Penalty struct {
 	Strikes  int // 0 = never; at most 8
 	Within   time.Duration
 	For, Max time.Duration
 }
 
-// Strike notes an offence of the network that counts as so many strikes, 0 to 8. The network is no
-// longer known, nor one that has waited, and a block begins if that was one strike too many. With
-// weight 0 nothing changes.
+// Strike notes an offence of the network, with a weight of 0 to 8 strikes. The network is no longer
+// known, nor one that has waited, and if it has too many strikes now it is blocked. With weight 0
+// nothing changes.
 //
-// It returns the strikes that count now, those noted included, and the length of the block that
-// begins (0 = none). Where the network has no record and gets none, these are all of its strikes.
+// It returns the strikes that count now, these included, and the length of the block that begins
+// (0 = none). If the ledger is full (see [Tx.Block]) the network has no record, and these are all
+// its strikes.
 func (t *Tx) Strike(network netip.Prefix, reason string, weight int, p Penalty) (
 	count int, block time.Duration) {
 	if weight <= 0 {
@@ -31,7 +32,7 @@ func (t *Tx) Strike(network netip.Prefix, reason string, weight int, p Penalty) 
 	}
 	weight = min(weight, strikesKept)
 	k := keyOf(network)
-	i := t.place(k)
+	i := t.claimRecord(k)
 	if i < 0 {
 		return weight, 0
 	}
@@ -43,22 +44,23 @@ func (t *Tx) Strike(network netip.Prefix, reason string, weight int, p Penalty) 
 	c.setReason(reason)
 	count = c.strikes.within(t.now, p.Within)
 	if p.Strikes > 0 && count >= p.Strikes {
-		block = t.beginBlock(k, c, t.escalated(c, p), p)
+		block = t.setBlock(k, c, t.escalated(c, p), p)
 		c.strikes = strikes{}
 	}
 	return count, block
 }
 
-// Forgive takes back the newest strike of the network if that was for a reason that begins so, and
-// reports whether it has. What the strikes before were for is not kept, so that another Forgive
-// does nothing until there is another strike.
+// Forgive takes back the newest strike of the network if its reason begins with that text, and
+// reports whether it has. The reasons of earlier strikes are not kept, so another Forgive does
+// nothing until there is another strike.
 func (t *Tx) Forgive(network netip.Prefix, reason string) bool {
 	i := t.l.find(keyOf(network))
 	if i < 0 {
 		return false
 	}
 	c := t.l.record(i)
-	if c.strikes.newest <= 0 || c.blockLeft(t.now) > 0 || !strings.HasPrefix(c.why(), reason) {
+	if c.strikes.newest <= 0 || c.blockLeft(t.now) > 0 ||
+		!strings.HasPrefix(c.reasonText(), reason) {
 		return false
 	}
 	c = t.l.change(i)
@@ -67,7 +69,7 @@ func (t *Tx) Forgive(network netip.Prefix, reason string) bool {
 	return true
 }
 
-// waited says whether the network is known, or was not long ago. A strike or a block ends that.
+// waited says whether the network is known, or was not long ago. A strike or a block resets that.
 func (c *client) waited(now int64) bool {
 	return c.known(now) || c.knownTill > 0 && c.knownTill <= now &&
 		now-c.knownTill < patienceMemory.Milliseconds()
@@ -75,12 +77,12 @@ func (c *client) waited(now int64) bool {
 
 // strikes are the last offences of a network, and the hangups since.
 type strikes struct {
-	newest int64                   // ledger time, 0 = there is none
-	before [strikesKept - 1]uint32 // the older ones, newest first: ms before the newest, 0 = none
-	quiet  row
+	newest  int64                   // ledger time, 0 = there is none
+	before  [strikesKept - 1]uint32 // the older ones, newest first: ms before the newest, 0 = none
+	hangups hangupRun
 }
 
-// add notes one more. The oldest is forgotten when there is no room, or when it was weeks ago.
+// add notes one more. The oldest is forgotten if there is no room, or if it was weeks ago.
 func (s *strikes) add(now int64) {
 	older := *s
 	*s = strikes{newest: now}
@@ -127,7 +129,7 @@ func (s *strikes) drop() {
 	}
 	older := strikes{newest: s.newest - int64(first)}
 	for i, ms := range s.before[1:] {
-		if ms > first { // else it is garbage, or there is none
+		if ms > first { // else it is damaged, or there is none
 			older.before[i] = ms - first
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// An offence counts as many strikes as it weighs, and begins a block as soon as there are too many.
+// An offence counts as many strikes as its weight, and a block begins as soon as there are too
+// many.
 func TestStrikeWeights(t *testing.T) {
 	p := Penalty{Strikes: 5, Within: time.Hour, For: time.Hour, Max: time.Hour}
 	for _, tt := range []struct {
@@ -29,14 +30,15 @@ func TestStrikeWeights(t *testing.T) {
 					strikes, block = tx.Strike(network, "test", weight, p)
 				}
 				if strikes != tt.strikes || (block > 0) != tt.blocked {
-					t.Errorf("%d strikes, block for %v; want %d, %v", strikes, block, tt.strikes, tt.blocked)
+					t.Errorf("%d strikes, block for %v; want %d, %v", strikes, block, tt.strikes,
+						tt.blocked)
 				}
 			})
 		})
 	}
 }
 
-// An offence that weighs nothing leaves the network as it was.
+// An offence without weight changes nothing.
 func TestStrikeOfNoWeight(t *testing.T) {
 	l, a := newLedger(t, MinClients), from(hostN(1))
 	must(t, l, func(tx *Tx) {
@@ -54,7 +56,7 @@ func TestStrikeOfNoWeight(t *testing.T) {
 	})
 }
 
-// Forgive takes back one strike, the newest, if it is known to be for that reason.
+// Forgive takes back one strike, the newest, if it is known to have that reason.
 func TestForgive(t *testing.T) {
 	type try struct { // to forgive what is for "early"
 		want bool
@@ -89,7 +91,7 @@ func TestForgive(t *testing.T) {
 	}
 }
 
-// The newest goes, so that those that are left end sooner.
+// The newest goes, so that the others end sooner.
 func TestForgiveNewest(t *testing.T) {
 	l, a, start := newLedger(t, MinClients), from(hostN(1)), Now()
 	for _, at := range []time.Duration{0, 10 * time.Hour} {
@@ -118,7 +120,7 @@ func TestForgiveMakesRoom(t *testing.T) {
 	})
 }
 
-// While a block runs its reason stays.
+// While a block is in force its reason stays.
 func TestForgiveBlocked(t *testing.T) {
 	l, a := newLedger(t, MinClients), from(hostN(1))
 	must(t, l, func(tx *Tx) {
@@ -130,8 +132,8 @@ func TestForgiveBlocked(t *testing.T) {
 	})
 }
 
-// A network has waited for as long as it is known and seven days longer, unless it has a strike or
-// a block since.
+// A network counts as one that has waited while it is known and seven days longer, unless it has a
+// strike or a block since.
 func TestWaited(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	networks := map[string]netip.Prefix{

@@ -8,14 +8,14 @@ import (
 
 const roomful = 20_000
 
-// aRoom is this process as one that holds many sessions.
+// aRoom is this process as one with many sessions.
 func aRoom() Process {
 	p := Self()
 	p.Shared = true
 	return p
 }
 
-// roomOf makes a ledger of the default size in which p holds n sessions, each of another network.
+// roomOf makes a ledger of the default size in which p has n sessions, each of another network.
 func roomOf(t testing.TB, n int, p Process) (*Ledger, []Session) {
 	t.Helper()
 	l := newLedger(t, 65536)
@@ -33,27 +33,26 @@ func fill(t testing.TB, l *Ledger, now Moment, n int, p Process) (all []Session)
 					t.Fatalf("no slot for session %d", len(all))
 				}
 				all = append(all, s)
-				tx.begin()
+				tx.checkpoint()
 			}
 		})
 	}
 	return all
 }
 
-// sweepDue is a sweep with an arrival behind it at a time when every start time ought to be read
-// again.
+// sweepDue is a sweep while a client waits, at a time when every start time is due.
 func sweepDue(tx *Tx) {
-	tx.sweep(census{now: tx.now + 2*identityGood, reads: identities})
+	tx.sweep(livenessCache{now: tx.now + 2*identityTTL, readsLeft: readsPerSweep})
 }
 
 // A sweep asks the kernel about a room once, not about each of its 20,000 sessions. The session
-// that it asks for keeps when its start time was read.
+// that it asks for remembers when its start time was read.
 func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
 	l, _ := roomOf(t, roomful, aRoom())
 	var at int64
 	must(t, l, func(tx *Tx) {
-		at = tx.now + 2*identityGood // all start times ought to be read again
-		tx.sweep(census{now: at, reads: roomful})
+		at = tx.now + 2*identityTTL // all start times ought to be read again
+		tx.sweep(livenessCache{now: at, readsLeft: roomful})
 	})
 	asked := 0
 	for i := range l.liveSlots() {
@@ -66,15 +65,15 @@ func TestSessionsOfARoomAreSweptAtOnce(t *testing.T) {
 	}
 }
 
-// askAll is what a sweep would cost at least if it asked the kernel for each slot.
+// askAll is the least cost of a sweep that asks the kernel for each slot.
 func askAll(l *Ledger) {
 	for i := range l.liveSlots() {
 		l.slot(i).exists()
 	}
 }
 
-// BenchmarkSweep is a sweep over a full room, and one over as many in which 300 MTAs lie between;
-// beside it what asking the kernel for each slot costs.
+// BenchmarkSweep is a sweep over a full room, and one over as many sessions with 300 MTAs among
+// them; beside it, asking the kernel for each slot.
 func BenchmarkSweep(b *testing.B) {
 	l, all := roomOf(b, roomful, aRoom())
 	sweep := func(b *testing.B) {
@@ -99,13 +98,12 @@ func BenchmarkSweep(b *testing.B) {
 		}
 	})
 	for n := 0; n < len(all); n += len(all) / 300 {
-		must(b, l, func(tx *Tx) { tx.Hand(all[n], Self()) })
+		must(b, l, func(tx *Tx) { tx.Transfer(all[n], Self()) })
 	}
 	b.Run("room and MTAs", sweep)
 }
 
-// Whatever lies between its slots, a room costs one start time: MTAs of its own, and the room
-// before it.
+// Whatever is between its slots, a room costs one start time: its own MTAs, and the room before it.
 func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
 	l := newLedger(t, MinClients)
 	before := start(t, "room", ledgerPath(t, l), "wait")
@@ -126,31 +124,32 @@ func TestSessionsOfARoomAreIdentifiedOnce(t *testing.T) {
 	}
 	mustAt(t, l, now, func(tx *Tx) {
 		for _, tt := range []struct {
-			what   string
-			census census
-			reads  int
+			what  string
+			cache livenessCache
+			reads int
 		}{
-			{"just entered", census{now: tx.now}, 0},
-			{"just entered, looked at anew", census{now: tx.now, anew: true}, 2},
-			{"due", census{now: tx.now + identityGood}, 2 + each},
-			{"just identified", census{now: tx.now + identityGood}, 0}, // of a room only the first slot says so
+			{"just entered", livenessCache{now: tx.now}, 0},
+			{"just entered, rechecked", livenessCache{now: tx.now, recheckRooms: true}, 2},
+			{"due", livenessCache{now: tx.now + identityTTL}, 2 + each},
+			// Only the first slot of a room remembers it.
+			{"just identified", livenessCache{now: tx.now + identityTTL}, 0},
 		} {
-			c := tt.census
-			c.reads = 5 * each
+			c := tt.cache
+			c.readsLeft = 5 * each
 			for i := range l.liveSlots() {
 				if !c.alive(l.slot(i)) {
 					t.Fatalf("%s: slot %d is taken for dead", tt.what, i)
 				}
 			}
-			if reads := 5*each - c.reads; reads != tt.reads {
+			if reads := 5*each - c.readsLeft; reads != tt.reads {
 				t.Errorf("%s: %d start times read; want %d", tt.what, reads, tt.reads)
 			}
 		}
 	})
 }
 
-// What was found out about one process is not believed of another of the same pid, nor in the next
-// sweep.
+// What was found out about one process does not count for another with the same pid, nor in the
+// next sweep.
 func TestSessionsOfARoomAndReusedPID(t *testing.T) {
 	l := newLedger(t, MinClients)
 	room := aRoom()
@@ -160,7 +159,7 @@ func TestSessionsOfARoomAndReusedPID(t *testing.T) {
 		for range 3 {
 			tx.Enter(from(hostN(1)), room)
 			tx.Enter(from(hostN(2)), gone)
-			tx.begin()
+			tx.checkpoint()
 		}
 	})
 	for _, tt := range []struct {
@@ -169,9 +168,16 @@ func TestSessionsOfARoomAndReusedPID(t *testing.T) {
 		look  func(*Tx)
 		want  int // that live
 	}{
-		{"an arrival, at once", 0, func(tx *Tx) { tx.sweep(census{now: tx.now, reads: identities}) }, 6},
-		{"an arrival that may read no start time", 2 * time.Second, func(tx *Tx) { tx.sweep(census{now: tx.now}) }, 6},
-		{"an arrival", 2 * time.Second, func(tx *Tx) { tx.sweep(census{now: tx.now, reads: identities}) }, 3},
+		{"an arrival, at once", 0, func(tx *Tx) {
+			tx.sweep(livenessCache{now: tx.now,
+				readsLeft: readsPerSweep})
+		}, 6},
+		{"an arrival that may read no start time", 2 * time.Second,
+			func(tx *Tx) { tx.sweep(livenessCache{now: tx.now}) }, 6},
+		{"an arrival", 2 * time.Second, func(tx *Tx) {
+			tx.sweep(livenessCache{now: tx.now,
+				readsLeft: readsPerSweep})
+		}, 3},
 		{"a client at its limit", 2 * time.Second, func(tx *Tx) {
 			a := from(hostN(2))
 			a.Limits.Conns = 1
@@ -209,14 +215,15 @@ func TestSessionsAreBelievedForAWhile(t *testing.T) {
 		0: sweepEvery, time.Millisecond: sweepEvery, 3 * time.Millisecond: 60,
 		40 * time.Millisecond: 800, 2 * time.Second: sweepLongest, time.Hour: sweepLongest,
 	} {
-		if is := believed(took); is != want {
+		if is := believedFor(took); is != want {
 			t.Errorf("after a sweep of %v: believed for %d ms; want %d", took, is, want)
 		}
 	}
 	a := from(hostN(2))
 	a.Limits.Waiting = 1
 	for ahead, want := range map[int64]int{
-		0: 0, 1: 1, sweepLongest: 1, sweepLongest + 1: 0, math.MaxInt64 / 2: 0, math.MinInt64 / 2: 0,
+		0: 0, 1: 1, sweepLongest: 1, sweepLongest + 1: 0, math.MaxInt64 / 2: 0,
+		math.MinInt64 / 2: 0,
 	} {
 		l := newLedger(t, MinClients)
 		must(t, l, func(tx *Tx) {
@@ -229,10 +236,10 @@ func TestSessionsAreBelievedForAWhile(t *testing.T) {
 	}
 }
 
-// When a room of 20,000 dies all its sessions go with the next sweep, and nobody else's.
+// When a room of 20,000 dies all its sessions go with the next sweep, and no others.
 func TestSessionsOfAFullRoomThatDies(t *testing.T) {
 	looks := map[string]func(*Tx){
-		"whoever begins after it": func(tx *Tx) { tx.Totals() },
+		"a process that begins after it": func(tx *Tx) { tx.Totals() },
 		"a client at the limit": func(tx *Tx) {
 			a := from(hostN(1))
 			a.Limits.Waiting = roomful
@@ -254,7 +261,7 @@ func TestSessionsOfAFullRoomThatDies(t *testing.T) {
 			const kept = 20
 			for n := range kept {
 				mustAt(t, l, now, func(tx *Tx) {
-					s, ok := tx.Hand(all[n*roomful/kept], Self())
+					s, ok := tx.Transfer(all[n*roomful/kept], Self())
 					if tx.Serve(s); !ok {
 						t.Fatal("not handed")
 					}
@@ -268,7 +275,8 @@ func TestSessionsOfAFullRoomThatDies(t *testing.T) {
 			l.state.sweepAt = 0 // however long the last sweep took
 			mustAt(t, l, now, look)
 			if s := l.state; s.waiting != 0 || s.serving != kept {
-				t.Errorf("after its death: %d waiting, %d serving; want 0, %d", s.waiting, s.serving, kept)
+				t.Errorf("after its death: %d waiting, %d serving; want 0, %d", s.waiting,
+					s.serving, kept)
 			}
 			for n := range roomful {
 				want := 0

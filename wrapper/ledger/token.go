@@ -6,46 +6,46 @@ import (
 	"strings"
 )
 
-// Session is a connection that the ledger counts, or rather the token for it. It is worth something
-// only to the ledger that gave it, and to one of another size that took that one's place;
-// the zero Session is none. Two tokens for one session are equal (==), and one that
-// fits no session does nothing.
+// Session is the token for a connection that the ledger counts. It is valid only in the ledger that
+// gave it, and in one of another size that replaced that one. The zero Session is none. Two tokens
+// for one session are equal (==). A token that fits no session has no effect.
 type Session struct {
 	slot    uint32 // number + 1
 	process Process
 	since   int64
 }
 
-// token is the Session that Enter has returned for the slot, or Hand.
+// token is the Session that Enter or Transfer has returned for the slot.
 func (t *Tx) token(i int) Session {
 	s := t.l.slot(i)
 	return Session{uint32(i) + 1, s.process(), s.since}
 }
 
-// mine is the slot of a session that still belongs to it, or -1: a session whose
-// process was taken for dead, or that an administrator's new ledger knows nothing of.
-func (t *Tx) mine(s Session) int {
+// slotOf is the slot of the session, or -1 if it has none any more: its process was taken for dead,
+// or a new ledger has replaced the one that gave the token.
+func (t *Tx) slotOf(s Session) int {
 	i := int(s.slot) - 1
-	if i < 0 || i >= int(t.l.geo.slots) || !t.l.inUse(i) || t.l.slot(i).state == slotFree || t.token(i) != s {
+	if i < 0 || i >= int(t.l.geo.slots) || !t.l.inUse(i) || t.l.slot(i).state == slotFree ||
+		t.token(i) != s {
 		return -1
 	}
 	return i
 }
 
-// MarshalText writes the token for a process that goes on as another program, pid and all: five
-// numbers, slot, pid, start time, time of arrival, and 1 if the process is shared. They
-// keep their meaning from version to version, since the program that reads them
-// may be a newer one. There is never an error.
+// MarshalText writes the token for a process that becomes another program by execve: five numbers,
+// slot, pid, start time, time of arrival, and 1 if the process is shared. They keep their meaning
+// from version to version, since a newer program may read them. There is never an error.
 func (s Session) MarshalText() ([]byte, error) {
 	shared := 0
 	if s.process.Shared {
 		shared = 1
 	}
-	return fmt.Appendf(nil, "%d:%d:%d:%d:%d", s.slot, s.process.PID, s.process.Start, s.since, shared), nil
+	p := s.process
+	return fmt.Appendf(nil, "%d:%d:%d:%d:%d", s.slot, p.PID, p.Start, s.since, shared), nil
 }
 
-// UnmarshalText reads what MarshalText has written. Whether there is such a session only the ledger
-// can tell: a token that is stale, or made up, fits none, so nothing happens to anybody else's.
+// UnmarshalText reads what MarshalText has written. Only the ledger can tell whether there is such
+// a session: a stale or invented token fits none, and affects no other session.
 func (s *Session) UnmarshalText(text []byte) error {
 	bits := [...]int{32, 31, 64, 63, 1}
 	var n [len(bits)]uint64

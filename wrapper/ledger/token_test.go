@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A token is the same after it was text, alone or within JSON, also the zero one.
+// A token is the same after it was text, alone or within JSON; so is the zero token.
 func TestSessionsAsText(t *testing.T) {
 	l := newLedger(t, MinClients)
 	all := []Session{
@@ -36,7 +36,8 @@ func TestSessionsAsText(t *testing.T) {
 			t.Errorf("%+v came back as %+v", s, back[i])
 		}
 	}
-	if want, is := "7:4242:123:1700000000000:1", textOf(t, Session{7, Process{4242, 123, true}, 1_700_000_000_000}); is != want {
+	if want, is := "7:4242:123:1700000000000:1",
+		textOf(t, Session{7, Process{4242, 123, true}, 1_700_000_000_000}); is != want {
 		t.Errorf("a token is %s; older programs write %s", is, want)
 	}
 }
@@ -50,12 +51,13 @@ func textOf(t *testing.T, s Session) string {
 	return string(text)
 }
 
-// What is no token is an error and leaves the token as it was; what is one of no session does
-// nothing.
+// What is no token is an error and does not change the token. A token of no session has no effect.
 func TestSessionsAsGarbage(t *testing.T) {
 	for _, text := range []string{
-		"", ":", "::::", "1:2:3:4", "1:2:3:4:0:5", "-1:2:3:4:0", "1:2:3:-4:0", "+1:2:3:4:0", " 1:2:3:4:0", "1:2:3:4:0\n", "1:2:3:4:2", "0x1:2:3:4:0",
-		"4294967296:2:3:4:0", "1:2147483648:3:4:0", "1:2:18446744073709551616:4:0", "1:2:3:9223372036854775808:0", "1:2:3:4:\x00", "\xff\xfe",
+		"", ":", "::::", "1:2:3:4", "1:2:3:4:0:5", "-1:2:3:4:0", "1:2:3:-4:0", "+1:2:3:4:0",
+		" 1:2:3:4:0", "1:2:3:4:0\n", "1:2:3:4:2", "0x1:2:3:4:0",
+		"4294967296:2:3:4:0", "1:2147483648:3:4:0", "1:2:18446744073709551616:4:0",
+		"1:2:3:9223372036854775808:0", "1:2:3:4:\x00", "\xff\xfe",
 	} {
 		was := Session{1, Process{PID: 2}, 3}
 		s := was
@@ -70,7 +72,7 @@ func FuzzSessionsAsText(f *testing.F) {
 	f.Add("0:0:0:0:0")
 	f.Add(":::-:")
 	l := newLedger(f, MinClients)
-	furnish(f, l, Now(), Self())
+	populate(f, l, Now(), Self())
 	before := content(l)
 	f.Fuzz(func(t *testing.T, text string) {
 		var s, again Session
@@ -83,7 +85,7 @@ func FuzzSessionsAsText(f *testing.F) {
 		must(t, l, func(tx *Tx) {
 			tx.Serve(s)
 			tx.Leave(s)
-			tx.Hand(s, Self())
+			tx.Transfer(s, Self())
 		})
 		if is := content(l); string(is) != string(before) {
 			t.Errorf("%q: %s", text, difference(before, is))
@@ -91,10 +93,10 @@ func FuzzSessionsAsText(f *testing.F) {
 	})
 }
 
-// A token next to right, in any one of its numbers, is nobody's.
+// A token that differs in any one number from a valid one fits no session.
 func TestSessionsByForgedToken(t *testing.T) {
 	l := newLedger(t, MinClients)
-	furnish(t, l, Now(), aRoom())
+	populate(t, l, Now(), aRoom())
 	must(t, l, func(tx *Tx) {
 		s := tx.sessionOf(hostN(crowded), 0)
 		for name, change := range map[string]func(*Session){
@@ -109,17 +111,17 @@ func TestSessionsByForgedToken(t *testing.T) {
 		} {
 			forged := s
 			change(&forged)
-			if tx.mine(forged) >= 0 {
+			if tx.slotOf(forged) >= 0 {
 				t.Errorf("another %s: the session is had by %+v", name, forged)
 			}
 		}
-		if tx.mine(s) < 0 {
+		if tx.slotOf(s) < 0 {
 			t.Error("the right token is none")
 		}
 	})
 }
 
-// renewRole enters, becomes its own program anew with the tokens in its arguments, and finds its
+// renewRole enters, executes its own program again with the tokens as arguments, and finds its
 // sessions there: LEDGER, tokens.
 func renewRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
@@ -153,19 +155,19 @@ func renewRole(args []string) error {
 		all, mine[s] = append(all, s), true
 	}
 	var freed int
-	var handed bool
+	var transferred bool
 	err = l.Do(Now(), func(t *Tx) {
-		freed = t.Keep(room, func(s Session) bool { return mine[s] })
+		freed = t.FreeExcept(room, func(s Session) bool { return mine[s] })
 		t.Serve(all[0])
 		t.Leave(all[1])
-		_, handed = t.Hand(all[3], Process{PID: 1})
+		_, transferred = t.Transfer(all[3], Process{PID: 1})
 	})
-	fmt.Println(freed, handed)
+	fmt.Println(freed, transferred)
 	waitForLine()
 	return err
 }
 
-// A room that becomes another program by execve goes on with its sessions, and with no others.
+// A room that becomes another program by execve goes on with its own sessions only.
 func TestSessionsOutliveExecOfTheRoom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	c := start(t, "renew", ledgerPath(t, l))
@@ -174,9 +176,12 @@ func TestSessionsOutliveExecOfTheRoom(t *testing.T) {
 	}
 	var live []LiveSession
 	must(t, l, func(tx *Tx) { live = tx.Sessions() })
-	want := map[netip.Addr]string{hostN(0): "room, serving", hostN(2): "room, waiting", hostN(4): "MTA, waiting"}
+	want := map[netip.Addr]string{hostN(0): "room, serving", hostN(2): "room, waiting",
+		hostN(4): "MTA, waiting"}
 	for _, s := range live {
-		is := map[int]string{c.Process.Pid: "room", 1: "MTA"}[s.Process.PID] + map[bool]string{true: ", serving", false: ", waiting"}[s.Serving]
+		is := map[int]string{c.Process.Pid: "room",
+			1: "MTA"}[s.Process.PID] + map[bool]string{true: ", serving",
+			false: ", waiting"}[s.Serving]
 		if host := s.Client.Addr(); want[host] != is {
 			t.Errorf("%v: %s; want %s", host, is, want[host])
 		}

@@ -32,7 +32,8 @@ type torturer struct {
 
 // spawn starts worker n, and again each time it ends, until it is time to finish.
 func (x *torturer) spawn(n int) {
-	c := startAs(x.t, x.program, nil, nil, "torture", x.path, x.path+".lines", fmt.Sprint(n), fmt.Sprint(int(x.tokens)))
+	c := startAs(x.t, x.program, nil, nil, "torture", x.path, x.path+".lines", fmt.Sprint(n),
+		fmt.Sprint(int(x.tokens)))
 	c.reaped = true // by the goroutine here
 	x.mu.Lock()
 	x.workers[n] = c
@@ -62,8 +63,8 @@ func (x *torturer) signal(n int, sig unix.Signal) {
 	}
 }
 
-// torment kills, stops and continues workers at random, so many times and until there have been so
-// many arrivals.
+// torment kills, stops and continues workers at random, that number of times and until there have
+// been that many arrivals.
 func (x *torturer) torment(times int, arrivals uint64) {
 	for ; times > 0 || x.arrivals() < arrivals; times-- {
 		time.Sleep(2 * time.Millisecond)
@@ -110,7 +111,7 @@ func (x *torturer) rest() {
 	})
 }
 
-// end kills all that are left.
+// end kills all workers that are left.
 func (x *torturer) end() {
 	for n := 1; n < len(x.lines); n++ {
 		x.signal(n, unix.SIGKILL)
@@ -118,7 +119,7 @@ func (x *torturer) end() {
 	x.ended.Wait()
 }
 
-// check holds the ledger against what the workers that live say they have.
+// check compares the ledger with what the live workers say they have.
 func (x *torturer) check(l *Ledger) {
 	var waiting, serving int
 	var conns [tortureNetworks]int
@@ -138,12 +139,15 @@ func (x *torturer) check(l *Ledger) {
 	x.t.Logf("at the end %d serving, %d waiting, of the networks %v", serving, waiting, conns)
 	must(x.t, l, func(tx *Tx) {
 		if n := tx.Totals(); n.Waiting != waiting || n.Serving != serving {
-			x.t.Errorf("the ledger counts %d waiting, %d serving; there are %d, %d", n.Waiting, n.Serving, waiting, serving)
+			x.t.Errorf("the ledger counts %d waiting, %d serving; there are %d, %d", n.Waiting,
+				n.Serving, waiting, serving)
 		}
 		for n, want := range conns {
-			a := Arrival{Client: from(hostN(n << 8)).Client, Network: tortureNetwork(n), Limits: Limits{Conns: 1}}
+			a := Arrival{Client: from(hostN(n << 8)).Client, Network: tortureNetwork(n),
+				Limits: Limits{Conns: 1}}
 			if s := tx.Look(a); s.Conns != want {
-				x.t.Errorf("the ledger counts %d sessions of network %d; there are %d", s.Conns, n, want)
+				x.t.Errorf("the ledger counts %d sessions of network %d; there are %d", s.Conns, n,
+					want)
 			}
 		}
 	})
@@ -151,8 +155,8 @@ func (x *torturer) check(l *Ledger) {
 }
 
 // Many processes enter, are served, leave, become other programs, are killed and stopped at any
-// moment, their own and the test's choice. No limit is ever exceeded, nobody waits forever, and in
-// the end every count is right.
+// moment, by their own choice or the test's. No limit is ever exceeded, no process waits forever,
+// and in the end every count is right.
 func TestTorture(t *testing.T) {
 	const workers = 64
 	times := 6000
@@ -168,7 +172,8 @@ func TestTorture(t *testing.T) {
 	if x.lines, err = tortureLines(filepath.Join(x.path+".lines"), workers+1); err != nil {
 		t.Fatal(err)
 	}
-	x.tokens = newSemaphores(t, tortureConns, tortureConns, tortureConns, tortureServing, tortureWaiting)
+	x.tokens = newSemaphores(t, tortureConns, tortureConns, tortureConns, tortureServing,
+		tortureWaiting)
 	defer x.end()
 	for n := 1; n <= workers; n++ {
 		x.spawn(n)

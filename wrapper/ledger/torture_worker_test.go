@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The limits in the torture test, small enough to be in force nearly all the time.
+// The limits in the torture test, small enough to be reached nearly all the time.
 const (
 	tortureNetworks = 3
 	tortureConns    = 4
@@ -43,7 +43,7 @@ const (
 	holdsParked  = 1 << 9
 )
 
-// The first line is the parent's; this of its words tells the workers to come to rest.
+// The first line is the parent's. This of its words tells the workers to come to rest.
 func (line *tortureLine) finish() *atomic.Uint64 { return &line.begun }
 
 func tortureLines(path string, n int) ([]*tortureLine, error) {
@@ -122,13 +122,14 @@ func (w *worker) arrival() Arrival {
 	return Arrival{
 		Client:  netip.AddrPortFrom(hostN(w.network<<8+rand.IntN(256)), 25),
 		Network: tortureNetwork(w.network),
-		Limits:  Limits{Serving: tortureServing, Waiting: tortureWaiting, Conns: tortureConns, Rate: 1 << 30, Per: time.Minute},
+		Limits: Limits{Serving: tortureServing, Waiting: tortureWaiting, Conns: tortureConns,
+			Rate: 1 << 30, Per: time.Minute},
 	}
 }
 
 func tortureNetwork(n int) netip.Prefix { return netip.PrefixFrom(hostN(n<<8), 24) }
 
-// do works, and reports whether it could have the lock.
+// do works, and reports whether it got the lock.
 func (w *worker) do(work func(*Tx)) bool {
 	switch err := w.l.Do(Now(), work); {
 	case err == nil:
@@ -142,7 +143,7 @@ func (w *worker) do(work func(*Tx)) bool {
 	return false
 }
 
-// take takes a token for what the ledger says may be had.
+// take takes a token for what the ledger has admitted.
 func (w *worker) take(n int) {
 	if !w.tokens.take(n) {
 		w.line.broken.Add(1)
@@ -202,8 +203,8 @@ func (w *worker) leave() {
 	w.end()
 }
 
-// end leaves the ledger, whose tokens are back already. It must, so it tries until the ledger is to
-// be had.
+// end leaves the ledger after it has given the tokens back. It must, so it tries until it gets the
+// lock.
 func (w *worker) end() {
 	for !w.do(func(t *Tx) { t.Leave(w.session) }) {
 	}
@@ -215,24 +216,24 @@ func (w *worker) end() {
 func (w *worker) keep() {
 	freed := 0
 	if w.do(func(t *Tx) {
-		freed = t.Keep(Self(), func(s Session) bool { return w.holds && s == w.session })
+		freed = t.FreeExcept(Self(), func(s Session) bool { return w.holds && s == w.session })
 	}) && freed > 0 {
 		w.line.broken.Add(uint64(freed))
 	}
 }
 
-// punish begins a block, of which whoever watches is told, and sees to it that there are not too
-// many.
+// punish begins a block, of which watchers learn, and trims the blocks.
 func (w *worker) punish() {
 	n := networkN(1000 + rand.IntN(200))
-	_, since, _ := w.l.Begun(0)
+	_, since, _ := w.l.BlocksSince(0)
 	if !w.do(func(t *Tx) {
 		t.BadRcpt(n, time.Hour)
 		t.Block(n, 0, "test", threeStrikes)
 	}) {
 		return
 	}
-	if networks, now, all := w.l.Begun(since); since != 0 && now != since && !all && !slices.Contains(networks, n) {
+	if networks, now, all := w.l.BlocksSince(since); since != 0 && now != since && !all &&
+		!slices.Contains(networks, n) {
 		w.line.broken.Add(1)
 	}
 	switch _, err := w.l.Trim(Now(), tortureBlocks); {
@@ -254,8 +255,8 @@ func (w *worker) exec() error {
 	return syscall.Exec("/bin/sleep", []string{"sleep", seconds}, nil)
 }
 
-// breakIn kills or stops this process in the midst of a work that changes much. What it does must
-// not be seen, or only when it is done.
+// breakIn kills or stops this process during an operation that changes much. What it does must not
+// be seen, or only when it is done.
 func (w *worker) breakIn(sig unix.Signal) {
 	a, self, at := w.arrival(), Self(), rand.IntN(4)
 	parent, _ := Identify(unix.Getppid()) // it lives on, and so would a session left to it
@@ -270,7 +271,7 @@ func (w *worker) breakIn(sig unix.Signal) {
 				t.Spoke(time.Second)
 			case 1:
 				s, _ := t.Enter(a, self)
-				s, _ = t.Hand(s, parent)
+				s, _ = t.Transfer(s, parent)
 				t.Leave(s)
 			case 2:
 				t.Strike(a.Network, "test", 1, Penalty{})

@@ -15,7 +15,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// inForce are the networks on which blocks run, the latest first.
+// inForce are the blocked networks, the latest first.
 func inForce(t testing.TB, l *Ledger, now Moment) (networks []netip.Prefix) {
 	t.Helper()
 	blocks, err := l.Blocks(now)
@@ -39,8 +39,8 @@ func trim(t testing.TB, l *Ledger, now Moment, most int) []BlockedNetwork {
 	return dropped
 }
 
-// Of blocks of all ages and lengths the oldest end, and no others; those that have expired, were
-// ended or set anew count as what they are.
+// Of blocks of all ages and lengths the oldest end, and no others. Those that have expired, were
+// ended or set again count as what they are.
 func TestTrimOldestFirst(t *testing.T) {
 	const blocks, most = 400, 120
 	l := newLedger(t, 2*MinClients)
@@ -49,18 +49,19 @@ func TestTrimOldestFirst(t *testing.T) {
 	for i, n := range rand.Perm(blocks) {
 		now = now.After(time.Minute)
 		mustAt(t, l, now, func(tx *Tx) {
-			tx.Block(networkN(n), []time.Duration{24 * time.Hour, 9 * time.Hour, time.Minute, MaxBlock}[i%4], fmt.Sprint("n", n), Penalty{})
+			tx.Block(networkN(n), []time.Duration{24 * time.Hour, 9 * time.Hour, time.Minute,
+				MaxBlock}[i%4], fmt.Sprint("n", n), Penalty{})
 		})
 		if i%4 != 2 { // those are over when the next begins
 			want = slices.Insert(want, 0, networkN(n))
 		}
 	}
-	ended, anew := want[30], want[250]
+	ended, renewed := want[30], want[250]
 	if _, err := l.Unblock(now, ended); err != nil {
 		t.Fatal(err)
 	}
 	now = now.After(time.Minute)
-	mustAt(t, l, now, func(tx *Tx) { tx.Block(anew, time.Hour, "again", Penalty{}) })
+	mustAt(t, l, now, func(tx *Tx) { tx.Block(renewed, time.Hour, "again", Penalty{}) })
 	want = slices.DeleteFunc(want, func(n netip.Prefix) bool { return n == ended })
 
 	dropped := trim(t, l, now, most)
@@ -71,7 +72,7 @@ func TestTrimOldestFirst(t *testing.T) {
 	for _, b := range slices.Backward(dropped) {
 		gone = append(gone, b.Network)
 		reason := fmt.Sprint("n", int(b.Network.Addr().As4()[2])<<8|int(b.Network.Addr().As4()[3]))
-		if b.Network == anew {
+		if b.Network == renewed {
 			reason = "again"
 		}
 		if b.Reason != reason || b.Left <= 0 || b.Age < time.Minute || b.Times != 1 {
@@ -82,7 +83,8 @@ func TestTrimOldestFirst(t *testing.T) {
 		t.Errorf("it ended\n%v; want\n%v", gone, want[most:])
 	}
 	mustAt(t, l, now, func(tx *Tx) {
-		if s := tx.Look(Arrival{Client: netip.AddrPortFrom(gone[0].Addr(), 25), Network: gone[0]}); s.Blocked {
+		if s := tx.Look(Arrival{Client: netip.AddrPortFrom(gone[0].Addr(), 25),
+			Network: gone[0]}); s.Blocked {
 			t.Errorf("one that was ended is blocked: %+v", s)
 		}
 	})
@@ -92,12 +94,13 @@ func TestTrimOldestFirst(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// Who was trimmed is not forgiven: its next block is twice as long.
+// A trimmed block is not forgiven: the network's next block is twice as long.
 func TestTrimForgivesNobody(t *testing.T) {
 	l := newLedger(t, MinClients)
 	now := Now()
 	for n := range 2 {
-		mustAt(t, l, now.After(time.Duration(n)*time.Second), func(tx *Tx) { tx.Block(networkN(n), 0, "test", threeStrikes) })
+		mustAt(t, l, now.After(time.Duration(n)*time.Second),
+			func(tx *Tx) { tx.Block(networkN(n), 0, "test", threeStrikes) })
 	}
 	now = now.After(time.Minute)
 	if dropped := trim(t, l, now, 1); len(dropped) != 1 || dropped[0].Network != networkN(0) {
@@ -110,8 +113,8 @@ func TestTrimForgivesNobody(t *testing.T) {
 	})
 }
 
-// It looks only when there may be too many, at most once a second whoever asks, and then it knows
-// how many there are.
+// Trim looks only when there may be too many blocks, at most once a second over all processes, and
+// then it knows how many there are.
 func TestTrimLooksSeldom(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
@@ -128,14 +131,15 @@ func TestTrimLooksSeldom(t *testing.T) {
 			t.Errorf("100 blocks, %d at most: %d dropped", most, len(dropped))
 		}
 	}
-	now = now.After(time.Minute) // they are over, but nobody has seen it
+	now = now.After(time.Minute) // they are over, unnoticed
 	blocks(100, 20, time.Hour)
 	if dropped := trim(t, l, now, 50); dropped != nil || !looked() || l.ring.bound() != 20 {
 		t.Errorf("20 blocks, 50 at most: %d dropped; the bound is %d", len(dropped), l.ring.bound())
 	}
 	blocks(200, 40, time.Hour)
 	for range 3 {
-		if dropped := trim(t, other, now.After(trimEvery*time.Millisecond-time.Millisecond), 50); dropped != nil {
+		if dropped := trim(t, other, now.After(trimEvery*time.Millisecond-time.Millisecond),
+			50); dropped != nil {
 			t.Errorf("%d dropped within a second", len(dropped))
 		}
 	}
@@ -148,9 +152,9 @@ func TestTrimLooksSeldom(t *testing.T) {
 	if dropped := trim(t, l, now, 45); len(dropped) != 5 {
 		t.Errorf("%d dropped; want 5", len(dropped))
 	}
-	// Nor is a number of blocks that there cannot be one to trust.
+	// Nor is an impossible number of blocks believed.
 	for _, counted := range []uint64{math.MaxUint64, math.MaxUint64 - 40, 1 << 62, 46} {
-		l.ring.counted, l.ring.countedAt = counted, l.ring.begun.Load()-50
+		l.ring.counted, l.ring.countedAt = counted, l.ring.last.Load()-50
 		if trim(t, l, now.After(time.Second), 45); l.ring.bound() != 45 {
 			t.Errorf("of %d blocks counted: the bound is %d; want 45", counted, l.ring.bound())
 		}
@@ -158,16 +162,16 @@ func TestTrimLooksSeldom(t *testing.T) {
 	}
 }
 
-// While there is nothing to trim it is one piece of work, however large the ledger; else it is many
+// While there is nothing to trim it is one operation, however large the ledger is; otherwise many
 // short ones.
 func TestTrimIsShortWork(t *testing.T) {
 	l := newLedger(t, 65536)
 	begin(t, l, numbers(0, 300)...)
 	now := Now()
 	turns := func(most int) uint64 {
-		before := l.undo.turn.Load() >> 32
+		before := l.undo.holder.Load() >> 32
 		trim(t, l, now, most)
-		return l.undo.turn.Load()>>32 - before
+		return l.undo.holder.Load()>>32 - before
 	}
 	if n := turns(300); n != 1 {
 		t.Errorf("with nothing to trim it has the lock %d times; want once", n)
@@ -179,7 +183,8 @@ func TestTrimIsShortWork(t *testing.T) {
 
 const trimMost = 100
 
-// trimRole begins blocks and trims after each, so many times or without end: PATH, FIRST, NUMBER.
+// trimRole begins blocks and trims after each, that number of times or without end: PATH, FIRST,
+// NUMBER.
 func trimRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {
@@ -190,7 +195,10 @@ func trimRole(args []string) error {
 	parent := unix.Getppid()
 	for n := 0; n != number && unix.Getppid() == parent; n++ {
 		err := untilFree(func() error {
-			return l.Do(Now(), func(t *Tx) { t.Block(networkN(first+n%500), time.Hour, "test", Penalty{}) })
+			return l.Do(Now(), func(t *Tx) {
+				t.Block(networkN(first+n%500), time.Hour, "test",
+					Penalty{})
+			})
 		})
 		if err != nil {
 			return err
@@ -211,8 +219,7 @@ func trimRole(args []string) error {
 	return nil
 }
 
-// checkTrimmed waits until it is time again, trims, and holds what is left against all that ran
-// before.
+// checkTrimmed waits until it is time again, trims, and compares the rest with all blocks before.
 func checkTrimmed(t *testing.T, l *Ledger) {
 	t.Helper()
 	mustAudit(t, l)
@@ -221,7 +228,8 @@ func checkTrimmed(t *testing.T, l *Ledger) {
 	dropped := trim(t, l, now, trimMost)
 	after := inForce(t, l, now)
 	if len(after) != min(trimMost, len(before)) || len(dropped) != len(before)-len(after) {
-		t.Errorf("of %d blocks %d were ended, %d are left; want %d", len(before), len(dropped), len(after), trimMost)
+		t.Errorf("of %d blocks %d were ended, %d are left; want %d", len(before), len(dropped),
+			len(after), trimMost)
 	}
 	if n := l.ring.bound(); n < uint64(len(after)) || len(before) > trimMost && n != trimMost {
 		t.Errorf("after it the bound is %d, of %d", n, len(after))
@@ -229,7 +237,8 @@ func checkTrimmed(t *testing.T, l *Ledger) {
 	mustAudit(t, l)
 }
 
-// Many that begin blocks and trim at once never end more than they should, whoever of them looks.
+// Many processes that begin blocks and trim at once never end more than they should, whichever of
+// them looks.
 func TestTrimByMany(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path, program := ledgerPath(t, l), plainProgram(t)
@@ -248,15 +257,15 @@ func TestTrimByMany(t *testing.T) {
 	checkTrimmed(t, l)
 }
 
-// One killed while it trims leaves a bound that is never too low, and work that the next can
-// finish.
+// A process that is killed while it trims leaves a bound that is never too low, and work that the
+// next can finish.
 func TestTrimKilled(t *testing.T) {
 	l := newLedger(t, MinClients)
 	path, program := ledgerPath(t, l), plainProgram(t)
 	for round := range 40 {
 		c := startAs(t, program, nil, nil, "trim", path, fmt.Sprint(round%3<<16), "-1")
-		first := l.ring.begun.Load()
-		lab.Eventually(t, "it works", func() bool { return l.ring.begun.Load()-first > 20 })
+		first := l.ring.last.Load()
+		lab.Eventually(t, "it works", func() bool { return l.ring.last.Load()-first > 20 })
 		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
 		_ = c.kill()
 		mustAudit(t, l)
@@ -318,18 +327,18 @@ func TestTrimOrder(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// One that an administrator has set by hand meanwhile does not end for the others any more.
+// A block that an administrator has set by hand meanwhile does not end in favour of others.
 func TestTrimSetByHandMeanwhile(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		tx.Block(networkN(1), time.Hour, "x", Penalty{})
 		i := l.find(keyOf(networkN(1)))
-		b := begunBlock{at: l.record(i).blockedAt, record: i}
+		b := runningBlock{at: l.record(i).blockedAt, record: i}
 		l.change(i).marks |= byHand
-		if tx.drop(b) {
+		if tx.endBlock(b) {
 			t.Error("it was ended")
 		}
-		if b.byHand = true; !tx.drop(b) {
+		if b.byHand = true; !tx.endBlock(b) {
 			t.Error("by hand, it was not ended for others by hand")
 		}
 	})

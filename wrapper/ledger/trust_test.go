@@ -19,7 +19,7 @@ func rankOf(t testing.TB, l *Ledger, now Moment, network netip.Prefix) (rank int
 }
 
 // A client is trusted when it has come in several hours since it became known, or delivered mail.
-// Whatever takes it that it is known takes all of that.
+// What ends that it is known ends all of that.
 func TestBoundedTrust(t *testing.T) {
 	const n = 1
 	remember := func(tx *Tx) { tx.Remember(networkN(n), 24*time.Hour) }
@@ -33,11 +33,13 @@ func TestBoundedTrust(t *testing.T) {
 	}
 	for name, steps := range map[string][]step{
 		"often within an hour": {
-			{0, remember, known}, {20 * time.Minute, remember, known}, {20 * time.Minute, remember, known},
+			{0, remember, known}, {20 * time.Minute, remember, known},
+			{20 * time.Minute, remember, known},
 			{19 * time.Minute, remember, known}, {0, remember, known},
 		},
 		"in several hours": {
-			{0, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, known}, {20 * time.Hour, remember, trusted},
+			{0, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, known},
+			{20 * time.Hour, remember, trusted},
 			{23 * time.Hour, func(*Tx) {}, trusted}, {time.Hour, func(*Tx) {}, expired},
 		},
 		"known again within a week": {
@@ -47,16 +49,19 @@ func TestBoundedTrust(t *testing.T) {
 		"known no longer": {
 			{0, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, known},
 			{24*time.Hour + 7*24*time.Hour, remember, known},
-			{time.Hour, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, trusted},
+			{time.Hour, remember, known}, {time.Hour, remember, known},
+			{time.Hour, remember, trusted},
 		},
 		"visits": {
 			{0, visit, -1}, {0, remember, known}, {0, visit, known}, {time.Hour, visit, known},
-			{time.Hour, visit, known}, {10 * time.Minute, visit, known}, {time.Hour, visit, trusted},
+			{time.Hour, visit, known}, {10 * time.Minute, visit, known},
+			{time.Hour, visit, trusted},
 			{21*time.Hour - 11*time.Minute, visit, trusted}, {time.Minute, visit, history},
 			{0, remember, trusted},
 		},
 		"struck": {
-			{0, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, trusted},
+			{0, remember, known}, {time.Hour, remember, known}, {time.Hour, remember, known},
+			{time.Hour, remember, trusted},
 			{0, strike, history}, {0, remember, known}, {time.Hour, remember, known},
 		},
 		"delivered": {
@@ -70,7 +75,8 @@ func TestBoundedTrust(t *testing.T) {
 		},
 	} {
 		l, now := newLedger(t, MinClients), Now()
-		now = now.After(time.Hour - time.Duration(now.Wall.UnixMilli()%time.Hour.Milliseconds())*time.Millisecond)
+		into := time.Duration(now.Wall.UnixMilli()%time.Hour.Milliseconds()) * time.Millisecond
+		now = now.After(time.Hour - into)
 		for i, s := range steps {
 			now = now.After(s.after)
 			mustAt(t, l, now, s.do)
@@ -81,7 +87,8 @@ func TestBoundedTrust(t *testing.T) {
 	}
 }
 
-// A block is by hand from when an administrator sets it until it ends, whatever else is set on it.
+// A block is by hand from when an administrator sets it until it ends, whatever else sets it
+// meanwhile.
 func TestBoundedByHand(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	network := networkN(1)
@@ -92,12 +99,14 @@ func TestBoundedByHand(t *testing.T) {
 	}{
 		{0, func(tx *Tx) { tx.Block(network, time.Minute, "x", threeStrikes) }, blocked},
 		{0, func(tx *Tx) { tx.BlockByHand(network, time.Hour, "x", threeStrikes) }, blockedByHand},
-		{time.Minute, func(tx *Tx) { tx.Block(network, 0, "badrcpts", threeStrikes) }, blockedByHand},
+		{time.Minute, func(tx *Tx) { tx.Block(network, 0, "badrcpts", threeStrikes) },
+			blockedByHand},
 		{0, func(tx *Tx) { struck(tx, network, 3) }, blockedByHand},
 		{4 * 24 * time.Hour, func(*Tx) {}, history},
 		{0, func(tx *Tx) { struck(tx, network, 3) }, blocked},
 		{0, func(tx *Tx) { tx.BlockByHand(network, 0, "x", threeStrikes) }, blockedByHand},
-		{0, func(tx *Tx) { tx.BlockByHand(network, 1, "x", threeStrikes) }, blockedByHand}, // no time at all
+		// no time at all
+		{0, func(tx *Tx) { tx.BlockByHand(network, 1, "x", threeStrikes) }, blockedByHand},
 		{MaxBlock, func(tx *Tx) { tx.BlockByHand(network, 1, "x", threeStrikes) }, history},
 		{0, func(tx *Tx) { tx.BlockByHand(network, time.Hour, "x", threeStrikes) }, blockedByHand},
 	} {
@@ -116,19 +125,21 @@ func TestBoundedByHand(t *testing.T) {
 	}
 }
 
-// Where all that could make place are blocks by hand, none goes but for another by hand.
+// If all candidates are blocked by hand, only another block by hand replaces one.
 func TestBoundedByHandOnly(t *testing.T) {
 	const places = 2 * ways
 	l, now := newLedger(t, MinClients), Now()
 	hosts := meeting(t, l, places+2)
 	for n := range places {
 		mustAt(t, l, now, func(tx *Tx) {
-			tx.BlockByHand(from(hosts[n]).Network, time.Hour+time.Duration(n*7%places)*time.Minute, "x", threeStrikes)
+			tx.BlockByHand(from(hosts[n]).Network, time.Hour+time.Duration(n*7%places)*time.Minute,
+				"x", threeStrikes)
 		})
 	}
 	checkAllLive(t, l, now, hosts[places])
 	mustAt(t, l, now, func(tx *Tx) {
-		if d := tx.BlockByHand(from(hosts[places+1]).Network, time.Hour, "x", threeStrikes); d != time.Hour {
+		if d := tx.BlockByHand(from(hosts[places+1]).Network, time.Hour, "x",
+			threeStrikes); d != time.Hour {
 			t.Errorf("another by hand: blocked for %v", d)
 		}
 		for n, host := range hosts[:places] {
@@ -140,11 +151,12 @@ func TestBoundedByHandOnly(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// What the ledger knows of trust and hands outlives a ledger of another size.
+// What the ledger knows of trust and blocks by hand is kept in a ledger of another size.
 func TestBoundedTrustRebuilt(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	for h := range 4 {
-		mustAt(t, l, now.After(time.Duration(h)*time.Hour), func(tx *Tx) { tx.Remember(networkN(1), 24*time.Hour) })
+		mustAt(t, l, now.After(time.Duration(h)*time.Hour),
+			func(tx *Tx) { tx.Remember(networkN(1), 24*time.Hour) })
 	}
 	now = now.After(3 * time.Hour)
 	mustAt(t, l, now, func(tx *Tx) {
@@ -171,7 +183,8 @@ func TestBoundedTrustRebuilt(t *testing.T) {
 func TestHonestOlderByHand(t *testing.T) {
 	for _, version := range olderVersions {
 		l, _ := openOlder(t, older(t, version), MinClients, olderBoot(version))
-		for network, want := range map[string]int{"198.51.100.0/24": blockedByHand, "2001:db8:1:2::/64": blocked} {
+		for network, want := range map[string]int{"198.51.100.0/24": blockedByHand,
+			"2001:db8:1:2::/64": blocked} {
 			if rank := rankOf(t, l, olderNow(), netip.MustParsePrefix(network)); rank != want {
 				t.Errorf("version %d: %s ranks %d; want %d", version, network, rank, want)
 			}

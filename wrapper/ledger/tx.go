@@ -43,8 +43,12 @@ type Limits struct {
 
 // places says whether it matters who has the MTAs, waits whether it does of the network around a
 // client.
-func (m *Limits) places(s *state) bool { return m.Scarce > 0 && over(s.serving, m.Serving, m.Scarce) }
-func (m *Limits) waits(s *state) bool  { return m.Scarce > 0 && over(s.waiting, m.Waiting, m.Scarce) }
+func (m *Limits) places(s *state) bool {
+	return m.Scarce > 0 && reaches(s.serving, m.Serving, m.Scarce)
+}
+func (m *Limits) waits(s *state) bool {
+	return m.Scarce > 0 && reaches(s.waiting, m.Waiting, m.Scarce)
+}
 
 // Standing is what the ledger knows of a client that has arrived.
 type Standing struct {
@@ -70,8 +74,8 @@ type Standing struct {
 // mark of 80 %) are held against the living processes first. Call it before
 // anything else in the same Do: the sessions it finds dead are freed at once.
 func (t *Tx) Look(a Arrival) Standing {
-	t.verify(a)
-	t.stress(a.Limits)
+	t.verifyCounts(a)
+	t.updateStress(a.Limits)
 	return t.standing(a)
 }
 
@@ -89,7 +93,7 @@ func (t *Tx) standing(a Arrival) Standing {
 		}
 		s.Known, s.Waited, s.Trusted = c.known(t.now), c.waited(t.now), c.trusted(t.now)
 		if s.Strikes = c.strikes.within(t.now, strikeMemory); s.Strikes > 0 {
-			s.Reason = c.why()
+			s.Reason = c.reasonText()
 		}
 		if a.Limits.Rate > 0 {
 			w := c.rate
@@ -100,9 +104,9 @@ func (t *Tx) standing(a Arrival) Standing {
 			s.Rcpts = c.rcpts(t.now, a.Limits.RcptsPer)
 		}
 		s.Hangups = c.hangups(t.now, a.Limits.HangupsPer)
-		t.lookBlock(&longest, i)
+		t.considerBlock(&longest, i)
 	}
-	t.lookWiderBlocks(&longest, a.Client.Addr(), k)
+	t.considerWiderBlocks(&longest, a.Client.Addr(), k)
 	if a.Wide && (a.Limits.places(st) || a.Limits.waits(st)) {
 		s.Wide = t.wideOf(a.Client.Addr())
 	}
@@ -116,11 +120,11 @@ func (t *Tx) standing(a Arrival) Standing {
 // Enter counts the client's arrival and a waiting session of process p. It reports
 // false, and counts no session, if all slots are taken by living ones.
 func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
-	record := t.place(keyOf(a.Network))
+	record := t.claimRecord(keyOf(a.Network))
 	if record >= 0 {
 		c := t.l.change(record)
 		if t.now-c.seen >= strikeMemory.Milliseconds() {
-			c.strikes.quiet = row{} // of which minute it is from cannot be told for ever
+			c.strikes.hangups = hangupRun{} // their minutes repeat after six weeks
 		}
 		c.seen = t.now
 		if a.Limits.Rate > 0 {
@@ -128,12 +132,12 @@ func (t *Tx) Enter(a Arrival, p Process) (Session, bool) {
 			c.rate.add(1)
 		}
 	}
-	return t.open(record, a, p)
+	return t.openSession(record, a, p)
 }
 
 // Serve turns a waiting session into one that is served by an MTA.
 func (t *Tx) Serve(s Session) {
-	if i := t.mine(s); i >= 0 && t.l.slot(i).state == slotWaiting {
+	if i := t.slotOf(s); i >= 0 && t.l.slot(i).state == slotWaiting {
 		t.serve(i)
 	}
 }
@@ -154,17 +158,17 @@ func (t *Tx) serve(i int) {
 
 // Leave ends a session.
 func (t *Tx) Leave(s Session) {
-	if i := t.mine(s); i >= 0 {
+	if i := t.slotOf(s); i >= 0 {
 		t.free(i)
 	}
 }
 
-// Remember makes the network known for so long (at most [MaxBlock]; not at all with d = 0).
+// Remember makes the network known for d (at most [MaxBlock]; not at all with d = 0).
 func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	if i := t.place(keyOf(network)); i >= 0 {
+	if i := t.claimRecord(keyOf(network)); i >= 0 {
 		t.l.change(i).remember(t.now, d)
 	}
 }

@@ -2,56 +2,56 @@ package ledger
 
 import "errors"
 
-// The undo log: what the work under way has overwritten. If the process is killed, the next that
-// has the lock puts it back.
+// The undo log: what the current operation has overwritten. If the process is killed, the next one
+// that takes the lock puts it back.
 
-// begin is where a kill from now on leads back to.
-func (t *Tx) begin() {
-	t.l.forget()
+// checkpoint is the state to which a kill from now on leads back.
+func (t *Tx) checkpoint() {
+	t.l.commit()
 	t.l.save(stateAt, len(bytesOf(t.l.state)))
 }
 
-// forget empties the undo log: what was done until now stands.
-func (l *Ledger) forget() {
-	l.saved = 0
+// commit empties the undo log: what was done until now stays.
+func (l *Ledger) commit() {
+	l.undoUsed = 0
 	l.undo.used.Store(0)
 }
 
-// errDamaged says that the undo log is not what this work has written.
+// errDamaged says that the undo log is not what this operation has written.
 var errDamaged = errors.New("undo log is damaged")
 
-// condemn marks the file, so that the next process that opens it sets it aside: what this work has
+// markDamaged has the next process that opens the file set it aside: what this operation has
 // changed cannot be undone.
-func (l *Ledger) condemn() {
-	l.unlocked(func() { l.header.checksum = condemned(l.header) })
+func (l *Ledger) markDamaged() {
+	l.withoutLock(func() { l.header.checksum = damagedSum(l.header) })
 }
 
-// save puts what stands at the given place into the undo log. It must be called before
-// the first change there. Entries count from the moment that used says so. Where the next one goes
-// this process knows by itself; what the file says of it must be the same.
+// save puts the bytes at the given place into the undo log. It must be called before they are
+// changed for the first time. An entry counts from the moment that used includes it. This process
+// knows by itself where the next entry goes; the file must say the same.
 func (l *Ledger) save(at, size int) {
-	entry := undoAt + undoHead + l.saved
-	next := l.saved + sizeOfSaved + (size+7)/8*8
-	if l.undo.used.Load() != uint64(l.saved) { // somebody else writes into the file
-		l.condemn()
+	entry := undoAt + undoHead + l.undoUsed
+	next := l.undoUsed + undoEntrySize + (size+7)/8*8
+	if l.undo.used.Load() != uint64(l.undoUsed) { // a foreign process writes into the file
+		l.markDamaged()
 		panic(errDamaged)
 	}
-	if next > undoSize-undoHead { // a mistake in this package: each work saves a few records
+	if next > undoSize-undoHead { // a bug in this package: each operation saves a few records
 		panic(errDamaged)
 	}
-	s := view[saved](l.mem, entry)
-	s.at, s.size = uint64(at), uint64(size)
-	copy(l.mem[entry+sizeOfSaved:], l.mem[at:at+size])
-	l.saved = next
+	e := view[undoEntry](l.mem, entry)
+	e.at, e.size = uint64(at), uint64(size)
+	copy(l.mem[entry+undoEntrySize:], l.mem[at:at+size])
+	l.undoUsed = next
 	l.undo.used.Store(uint64(next))
 }
 
-// rollback puts back, newest first, what a killed process had overwritten, so that
-// the oldest bytes of a place that was saved twice win. It may itself be killed and
-// repeated. An entry that makes no sense ends it: the log was never written by us.
+// rollback puts back, newest first, what a killed process has overwritten, so that the oldest bytes
+// of a place that was saved twice win. It may itself be killed and repeated. It stops at an entry
+// that makes no sense, since save never wrote such a log.
 func (l *Ledger) rollback() {
 	used := int(min(l.undo.used.Load(), undoSize-undoHead))
-	var entries [undoSize / sizeOfSaved]uint16
+	var entries [undoSize / undoEntrySize]uint16
 	n := 0
 	for at, ok := 0, true; ; n++ {
 		entries[n] = uint16(at)
@@ -61,30 +61,31 @@ func (l *Ledger) rollback() {
 	}
 	for n--; n >= 0; n-- {
 		from := int(entries[n])
-		if s, _, ok := l.entry(from, used); ok {
-			copy(l.mem[s.at:s.at+s.size], l.mem[undoAt+undoHead+from+sizeOfSaved:])
+		if e, _, ok := l.entry(from, used); ok {
+			copy(l.mem[e.at:e.at+e.size], l.mem[undoAt+undoHead+from+undoEntrySize:])
 		}
 	}
-	l.forget()
+	l.commit()
 }
 
-// entry is the one of the undo log that begins there, and where the next does. It is read once, as
-// its numbers may be others a moment later, and reports false if save never writes such a one.
-func (l *Ledger) entry(at, used int) (s saved, next int, ok bool) {
-	if at+sizeOfSaved > used {
-		return s, 0, false
+// entry is the entry of the undo log that begins at that offset, and where the next one begins. It
+// is read once, since another process may change it. It reports false if save never writes such an
+// entry.
+func (l *Ledger) entry(at, used int) (e undoEntry, next int, ok bool) {
+	if at+undoEntrySize > used {
+		return e, 0, false
 	}
-	s = *view[saved](l.mem, undoAt+undoHead+at)
-	ok = l.saves(s.at, s.size) && at+sizeOfSaved+int(s.size) <= used
-	return s, at + sizeOfSaved + (int(s.size)+7)/8*8, ok
+	e = *view[undoEntry](l.mem, undoAt+undoHead+at)
+	ok = l.savable(e.at, e.size) && at+undoEntrySize+int(e.size) <= used
+	return e, at + undoEntrySize + (int(e.size)+7)/8*8, ok
 }
 
-// saves says whether save is ever called with such numbers: never for the fixed part of
-// the header, nor for the log itself.
-func (l *Ledger) saves(at, size uint64) bool {
+// savable says whether save is ever called with such numbers: never for the fixed part of the
+// header, nor for the log itself.
+func (l *Ledger) savable(at, size uint64) bool {
 	end := at + size
 	return size <= undoSize && at <= end &&
 		(at >= stateAt && end <= undoAt || at >= totalsAt && end <= uint64(len(l.mem)))
 }
 
-const sizeOfSaved = 16
+const undoEntrySize = 16

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// vandal writes into the undo log from a mapping of its own, by the seed: all of its bytes are fair
-// game, and the words that say how much of it counts are hit more often than others.
+// vandal writes into the undo log from a mapping of its own, by the seed: any of its bytes, and
+// most often the words that say how much of it counts.
 type vandal struct {
 	mem mapping
 	rnd *rand.Rand
@@ -30,7 +30,7 @@ func newVandal(t *testing.T, l *Ledger, seed uint64) *vandal {
 
 func (v *vandal) strike() {
 	word := func(at int) *atomic.Uint64 { return view[atomic.Uint64](v.mem, at) }
-	value := mischief(byte(v.rnd.Uint32()), bytes.Repeat([]byte{byte(v.rnd.Uint32())}, 8))
+	value := malicious(byte(v.rnd.Uint32()), bytes.Repeat([]byte{byte(v.rnd.Uint32())}, 8))
 	if v.rnd.IntN(4) == 0 {
 		value = uint64(v.rnd.IntN(undoSize)) // as it may well be
 	}
@@ -48,7 +48,7 @@ func (v *vandal) strike() {
 	}
 }
 
-// step is one of those that a work may be made of, each with little of the undo log.
+// step is a part of an operation, which needs little of the undo log.
 func (v *vandal) step(tx *Tx) {
 	host := hostN(v.rnd.IntN(100))
 	a := from(host)
@@ -71,8 +71,8 @@ func (v *vandal) step(tx *Tx) {
 	}
 }
 
-// Whoever writes into the undo log while others work ends no process, and nothing else in the file
-// changes that is to stay. Where it is found out, the file is set aside and a new one made.
+// A process that writes into the undo log while others work ends no process, and changes nothing
+// else in the file. When it is found out, the file is set aside and a new one made.
 func TestHonestUndoLogInUse(t *testing.T) {
 	const seeds = 3000
 	path := filepath.Join(ownDir(t), "ledger")
@@ -112,7 +112,8 @@ func TestHonestUndoLogInUse(t *testing.T) {
 		if l, notes, err = Open(path, MinClients, ThisBoot()); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if len(notes) > 0 && !strings.Contains(notes[0], "was damaged while it was in use; set aside") {
+		if len(notes) > 0 && !strings.Contains(notes[0],
+			"was damaged while it was in use; set aside") {
 			t.Fatalf("seed %d: %q", seed, notes)
 		}
 		if len(notes) > 0 {
@@ -126,14 +127,15 @@ func TestHonestUndoLogInUse(t *testing.T) {
 	}
 }
 
-// The same at whatever instruction: the vandal does not wait for a step of the work.
+// The same at any instruction: the vandal does not wait for a step of the operation.
 func TestHonestUndoLogMeanwhile(t *testing.T) {
 	const works = 5000
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, MinClients)
 	lost := 0
 	for done := 0; done < works; {
-		v, worker := newVandal(t, l, uint64(done)), vandal{rnd: rand.New(rand.NewPCG(uint64(done), 8))}
+		v, worker := newVandal(t, l, uint64(done)),
+			vandal{rnd: rand.New(rand.NewPCG(uint64(done), 8))}
 		var stop atomic.Bool
 		var at sync.WaitGroup
 		at.Go(func() {

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of testdata/ledger-vN.gz: its boot, when its last writer was killed, and in whose name its
-// sessions are, which are no processes anywhere (see testdata/ledger-vN.go).
+// Of testdata/ledger-vN.gz: its boot, when its last writer was killed, and the processes of its
+// sessions, which exist nowhere (see testdata/ledger-vN.go).
 func olderBoot(version int) Boot { return Boot{'v', '0' + byte(version)} }
 
 func olderNow() Moment {
@@ -52,7 +52,8 @@ func older(t testing.TB, version int) []byte {
 }
 
 // replaceProcess puts another pid and start time where a session of an older version has these.
-func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64, p Process) (replaced int) {
+func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64,
+	p Process) (replaced int) {
 	t.Helper()
 	var was, is [8]byte
 	binary.NativeEndian.PutUint64(was[:], start)
@@ -68,7 +69,7 @@ func replaceProcess(t *testing.T, image []byte, pid uint32, start uint64, p Proc
 	return replaced
 }
 
-// openOlder opens a file of these bytes with so much room, in its own boot or another.
+// openOlder opens a file of these bytes with that number of clients, in its own boot or another.
 func openOlder(t *testing.T, image []byte, clients int, boot Boot) (*Ledger, []string) {
 	t.Helper()
 	path := filepath.Join(ownDir(t), "ledger")
@@ -84,8 +85,8 @@ func openOlder(t *testing.T, image []byte, clients int, boot Boot) (*Ledger, []s
 	return l, notes
 }
 
-// checkOlder holds a ledger carried over against what the older version had in it, so long after
-// its last work.
+// checkOlder compares a ledger that was carried over with what the older version had in it, that
+// long after its last operation.
 func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 	t.Helper()
 	must := func(work func(*Tx)) { t.Helper(); mustAt(t, l, olderNow().After(after), work) }
@@ -93,7 +94,8 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 		addr := netip.MustParseAddr(client)
 		n, _ := addr.Prefix(bits)
 		must(func(tx *Tx) {
-			s = tx.Look(Arrival{Client: netip.AddrPortFrom(addr, 25), Network: n, Limits: Limits{Rate: 10, Per: time.Hour, RcptsPer: time.Hour}})
+			s = tx.Look(Arrival{Client: netip.AddrPortFrom(addr, 25), Network: n,
+				Limits: Limits{Rate: 10, Per: time.Hour, RcptsPer: time.Hour}})
 		})
 		bad := 0
 		if version > 1 && client == "192.0.2.2" {
@@ -114,8 +116,10 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 		{"2001:db8:1:2:3::4", "2001:db8:1:2::/64", "spamtrap", 64, 48 * time.Hour},
 	} {
 		s := stands(want.client, want.bits)
-		if !s.Blocked || s.BlockLeft != want.left-after || s.Reason != want.reason || s.Network.String() != want.network {
-			t.Errorf("%s: %+v; want %v of the block on %s", want.client, s, want.left-after, want.network)
+		if !s.Blocked || s.BlockLeft != want.left-after || s.Reason != want.reason ||
+			s.Network.String() != want.network {
+			t.Errorf("%s: %+v; want %v of the block on %s", want.client, s, want.left-after,
+				want.network)
 		}
 	}
 	for n := range 300 {
@@ -137,7 +141,8 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 			}
 		}
 		if n.Spoke[13] != 1 || n.Left[121] != 1 {
-			t.Errorf("%d spoke after 1.3 s, %d left after 31 s; want one of each", n.Spoke[13], n.Left[121])
+			t.Errorf("%d spoke after 1.3 s, %d left after 31 s; want one of each", n.Spoke[13],
+				n.Left[121])
 		}
 	})
 	blocks, err := l.Blocks(olderNow().After(after))
@@ -156,8 +161,8 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 	})
 }
 
-// All that a ledger of an older version knew is in the one that takes its place, whatever its size,
-// and what a process killed at work had half done there is undone.
+// Everything in a ledger of an older version is in the one that replaces it, whatever its size, and
+// what a killed process had half done there is undone.
 func TestHonestOlder(t *testing.T) {
 	for _, version := range olderVersions {
 		checkCarriedOver(t, version, MinClients, "")
@@ -179,12 +184,12 @@ func checkCarriedOver(t *testing.T, version, clients int, also string) {
 		if strings.Join(notes, "\n") != strings.Join(want, "\n") {
 			t.Errorf("notes: %q; want %q", notes, want)
 		}
-		_, since, _ := l.Begun(0)
+		_, since, _ := l.BlocksSince(0)
 		if since == 0 {
 			t.Error("no number to begin with")
 		}
-		if _, _, all := l.Begun(17); !all {
-			t.Error("whatever was watched before is not told to look anew")
+		if _, _, all := l.BlocksSince(17); !all {
+			t.Error("a watcher from before does not look at all blocks")
 		}
 		checkOlder(t, version, l, 0)
 		checkOlder(t, version, l, time.Minute)
@@ -199,7 +204,7 @@ func checkCarriedOver(t *testing.T, version, clients int, also string) {
 				t.Errorf("the first bad recipient is number %d", n)
 			}
 		})
-		if networks, _, all := again.Begun(since); len(networks) != 1 || all {
+		if networks, _, all := again.BlocksSince(since); len(networks) != 1 || all {
 			t.Errorf("%v have begun, %v; want one", networks, all)
 		}
 		dropped, err := again.Trim(olderNow().After(3*time.Minute), 2)
@@ -210,7 +215,7 @@ func checkCarriedOver(t *testing.T, version, clients int, also string) {
 	}
 }
 
-// Sessions of an older version go on where their processes live; those of a boot before do not.
+// Sessions of an older version go on if their processes live; those of an earlier boot do not.
 func TestHonestOlderSessions(t *testing.T) {
 	for _, version := range olderVersions {
 		checkSessionsGoOn(t, version)
@@ -235,21 +240,24 @@ func checkSessionsGoOn(t *testing.T, version int) {
 		}
 		mustAt(t, l, now, func(tx *Tx) {
 			if n := tx.Totals(); n.Waiting != tt.waiting || n.Serving != tt.serving {
-				t.Errorf("boot %q: %d wait, %d are served; want %d, %d", tt.boot[:2], n.Waiting, n.Serving, tt.waiting, tt.serving)
+				t.Errorf("boot %q: %d wait, %d are served; want %d, %d", tt.boot[:2], n.Waiting,
+					n.Serving, tt.waiting, tt.serving)
 			}
 			for _, s := range tx.Sessions() {
-				if s.Age != time.Minute || s.Process.PID != os.Getpid() || s.Process.Shared != (s.Client.Addr().String() == "192.0.2.6") {
+				if s.Age != time.Minute || s.Process.PID != os.Getpid() ||
+					s.Process.Shared != (s.Client.Addr().String() == "192.0.2.6") {
 					t.Errorf("%+v", s)
 				}
 			}
-			if s := tx.Look(Arrival{Client: netip.MustParseAddrPort("192.0.2.3:25"), Network: netip.MustParsePrefix("192.0.2.3/32")}); s.BlockLeft != 29*time.Minute {
+			if s := tx.Look(Arrival{Client: netip.MustParseAddrPort("192.0.2.3:25"),
+				Network: netip.MustParsePrefix("192.0.2.3/32")}); s.BlockLeft != 29*time.Minute {
 				t.Errorf("boot %q: the block has %v left", tt.boot[:2], s.BlockLeft)
 			}
 		})
 	}
 }
 
-// One of an older version that cannot be read now stays as it is until it can.
+// A ledger of an older version that cannot be read now stays as it is until it can.
 func TestHonestOlderHeld(t *testing.T) {
 	const version = 2
 	path := filepath.Join(ownDir(t), "ledger")
@@ -280,66 +288,7 @@ func TestHonestOlderHeld(t *testing.T) {
 	shut(l)
 }
 
-// checkUntouched fails the test unless the file, and nothing else, is where it was.
-func checkUntouched(t *testing.T, path string, image []byte) {
-	t.Helper()
-	if is, err := os.ReadFile(path); err != nil || !bytes.Equal(withoutBell(is), image) {
-		t.Errorf("the file was touched: %v", err)
-	}
-	checkDirectory(t, path, "ledger")
-}
-
-// A ledger of a newer version is neither used nor set aside, whatever else is in it: who made it
-// may come back.
-func TestHonestNewer(t *testing.T) {
-	image := template(t)
-	const next = version + 1
-	unsigned := bytes.Clone(image)
-	view[header](unsigned, 0).version = next
-	for name, image := range map[string][]byte{
-		"of the next version":       withHeader(image, func(h *header) { h.version = next }),
-		"of one after and a size":   withHeader(image, func(h *header) { h.version, h.buckets = next+1, 1<<20 }),
-		"of other records":          withHeader(image, func(h *header) { h.version, h.record = next, 512 }),
-		"with another header":       unsigned,
-		"shorter than ours":         withHeader(image, func(h *header) { h.version = next })[:page],
-		"of the last version there": withHeader(image, func(h *header) { h.version = 1<<32 - 1 }),
-	} {
-		for _, clients := range []int{MinClients, 4096} {
-			path := filepath.Join(ownDir(t), "ledger")
-			if err := os.WriteFile(path, image, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			want := fmt.Sprintf("%s: is a ledger of version %d; this program writes %d; install the newer sendwrap again, or move the file away and begin anew",
-				path, view[header](image, 0).version, version)
-			for range 2 {
-				if _, notes, err := Open(path, clients, ThisBoot()); err == nil || err.Error() != want || notes != nil {
-					t.Errorf("%s: %v, %q; want %s", name, err, notes, want)
-				}
-			}
-			checkUntouched(t, path, image)
-		}
-	}
-}
-
-// Nor is one that takes the place of ours just when we would build: whoever else is quicker.
-func TestHonestNewerMeanwhile(t *testing.T) {
-	path := filepath.Join(ownDir(t), "ledger")
-	image := withHeader(template(t), func(h *header) { h.version = version + 1 })
-	if err := os.WriteFile(path, image, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := openDir(filepath.Dir(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(dir)
-	if _, _, err := build(dir, path, geometryFor(MinClients), ThisBoot(), Now); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("is a ledger of version %d; this program writes %d", version+1, version)) {
-		t.Errorf("built beside it: %v", err)
-	}
-	checkUntouched(t, path, image)
-}
-
-// The structs fill the places they are meant for.
+// The structs fill the places that they are meant for.
 func TestHonestLayout(t *testing.T) {
 	for what, size := range map[string][2]int{
 		"record":      {len(bytesOf(&client{})), recordSize},
@@ -354,11 +303,11 @@ func TestHonestLayout(t *testing.T) {
 		}
 	}
 	for what, end := range map[string][2]int{
-		"header": {len(bytesOf(&header{})), stateAt},
-		"state":  {stateAt + len(bytesOf(&state{})), ringAt},
-		"ring":   {ringAt + len(bytesOf(&ring{})), undoAt},
-		"totals": {totalsAt + len(bytesOf(&totals{})), apartAt},
-		"apart":  {apartAt + len(bytesOf(&apart{})), bitmapAt},
+		"header":   {len(bytesOf(&header{})), stateAt},
+		"state":    {stateAt + len(bytesOf(&state{})), ringAt},
+		"ring":     {ringAt + len(bytesOf(&ring{})), undoAt},
+		"totals":   {totalsAt + len(bytesOf(&totals{})), unlockedAt},
+		"unlocked": {unlockedAt + len(bytesOf(&unlocked{})), bitmapAt},
 	} {
 		if end[0] > end[1] {
 			t.Errorf("%s ends at %d; want %d at most", what, end[0], end[1])

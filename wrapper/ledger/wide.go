@@ -5,21 +5,21 @@ import (
 	"net/netip"
 )
 
-// WideBits is the length of the wider network by which sessions of IPv6 clients can be counted as
-// well: a customer gets a /48, which is 65,536 networks.
+// WideBits is the length of the wider network by which sessions of IPv6 clients can also be
+// counted: a customer gets a /48, which is 65,536 networks.
 const WideBits = 48
 
 // Wide is how many live sessions there are in a wider network, and how many of them have an MTA.
 //
-// They are counted in a record of its own, among those of clients but never taken for one: used
-// tells them apart. So a block on that network has another. The record is there as long as the
-// sessions are; it goes with the boot.
+// They are counted in a record of their own, which used tells from the records of clients. A block
+// of that network has another record. The counting record exists as long as the sessions do, and
+// ends with the boot.
 type Wide struct{ Conns, Served int }
 
 // wideKey is the key of the wider network around an address.
 func wideKey(addr [16]byte) key { return key{addr, 128}.widened(WideBits) }
 
-// wideOf is what the wider network of the client has.
+// wideOf counts the sessions of the client's wider network.
 func (t *Tx) wideOf(client netip.Addr) Wide {
 	i := t.l.findWide(wideKey(client.As16()))
 	if i < 0 {
@@ -34,7 +34,8 @@ func (l *Ledger) findWide(k key) int {
 	for _, b := range l.buckets(k) {
 		for i := b * ways; i < (b+1)*ways; i++ {
 			w := l.record(i)
-			if w.used == usedByWide && w.epoch == l.header.epoch && w.bits == k.bits && w.addr == k.addr {
+			if w.used == usedByWide && w.epoch == l.header.epoch &&
+				w.bits == k.bits && w.addr == k.addr {
 				return i
 			}
 		}
@@ -42,15 +43,15 @@ func (l *Ledger) findWide(k key) int {
 	return -1
 }
 
-// countWide counts the session in slot i, which may be written to, in its wider network. Nothing
-// that is worth more than a client that has waited once goes for such a count: then it is not
-// counted.
+// countWide counts the session in slot i, which may be written to, in its wider network. It does
+// not if the record for that would replace something more important than a client that has waited
+// once.
 func (t *Tx) countWide(i int) {
 	l, s := t.l, t.l.slot(i)
 	k := wideKey(s.addr)
 	at := l.findWide(k)
 	if at < 0 {
-		if at = t.least(k, importance{rank: known, age: math.MaxInt64}); at < 0 {
+		if at = t.leastImportant(k, importance{rank: known, age: math.MaxInt64}); at < 0 {
 			return
 		}
 		c := l.change(at)
@@ -67,8 +68,8 @@ func (t *Tx) countWide(i int) {
 	s.flags |= inWide
 }
 
-// changeWide is the record that counts the session in its wider network, to be written to; nil if
-// none does.
+// changeWide is the record that counts the session in its wider network, and may be written to; nil
+// if there is none.
 func (t *Tx) changeWide(s *session) *client {
 	if s.flags&inWide == 0 {
 		return nil
@@ -80,14 +81,14 @@ func (t *Tx) changeWide(s *session) *client {
 	return t.l.change(i)
 }
 
-// serveWide notes that the session is served from now on.
+// serveWide notes that the session is being served.
 func (t *Tx) serveWide(s *session) {
 	if w := t.changeWide(s); w != nil {
 		w.first++
 	}
 }
 
-// leaveWide takes the session out of the count, and the count away with the last.
+// leaveWide takes the session out of the count, and removes the record with the last session.
 func (t *Tx) leaveWide(s *session) {
 	w := t.changeWide(s)
 	if w == nil {
@@ -101,14 +102,14 @@ func (t *Tx) leaveWide(s *session) {
 	}
 }
 
-// recountWide counts the sessions of a wider network once more, -1 for none. It is for a count that
-// may have reached a limit, since the file may say anything.
+// recountWide counts the sessions of a wider network again; -1 = there is none. It is for a count
+// that may have reached a limit, since the file may say anything.
 func (t *Tx) recountWide(record int) {
 	if record < 0 {
 		return
 	}
 	w := t.l.record(record)
-	if w.used != usedByWide { // with its last session
+	if w.used != usedByWide { // it went with its last session
 		return
 	}
 	var n, serving uint32
@@ -129,8 +130,8 @@ func (t *Tx) recountWide(record int) {
 	}
 }
 
-// servedOf is how many sessions of the client have an MTA. Of one that has too many to look at it
-// may be fewer.
+// servedOf is how many sessions of the client have an MTA. Of a client with more than manySessions
+// it may be too few.
 func (t *Tx) servedOf(record int) (n int) {
 	if t.sessionsOf(t.l.record(record)) == 0 {
 		return 0

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A count takes the place of clients that have waited once, and of none that matter more; then it
-// stays, and where it has no place nobody is counted.
+// A count of a wider network replaces clients that have waited once, and none that are more
+// important. Then it stays. If there is no record for it the network is not counted.
 func TestBoundedWiderCount(t *testing.T) {
 	const places = 2 * ways
 	for _, tt := range []struct {
@@ -18,13 +18,15 @@ func TestBoundedWiderCount(t *testing.T) {
 		do   func(*Tx, Arrival)
 		goes bool
 	}{
-		{"strikes", func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) }, true},
+		{"strikes", func(tx *Tx, a Arrival) { tx.Strike(a.Network, "early", 1, threeStrikes) },
+			true},
 		{"known for once", func(tx *Tx, a Arrival) { tx.Remember(a.Network, time.Hour) }, true},
 		{"known for hours", func(tx *Tx, a Arrival) {
 			tx.Remember(a.Network, time.Hour)
 			tx.Delivered(a.Network)
 		}, false},
-		{"blocks", func(tx *Tx, a Arrival) { tx.Block(a.Network, time.Hour, "x", Penalty{}) }, false},
+		{"blocks", func(tx *Tx, a Arrival) { tx.Block(a.Network, time.Hour, "x", Penalty{}) },
+			false},
 		{"blocks by hand", func(tx *Tx, a Arrival) {
 			tx.BlockByHand(a.Network, time.Hour, "x", Penalty{})
 		}, false},
@@ -35,7 +37,7 @@ func TestBoundedWiderCount(t *testing.T) {
 		must(t, l, func(tx *Tx) {
 			for _, host := range hosts {
 				tt.do(tx, from(host))
-				tx.begin()
+				tx.checkpoint()
 			}
 			s, _ := tx.Enter(a, Self())
 			want := Wide{}
@@ -43,10 +45,10 @@ func TestBoundedWiderCount(t *testing.T) {
 				want.Conns = 1
 			}
 			a.wants(t, tx, "beside "+tt.name, want)
-			tx.begin()
+			tx.checkpoint()
 			for _, host := range hosts {
 				tx.BlockByHand(from(host).Network, time.Hour, "test", Penalty{})
-				tx.begin()
+				tx.checkpoint()
 			}
 			a.wants(t, tx, "beside blocks of all", want)
 			tx.Leave(s)
@@ -55,8 +57,8 @@ func TestBoundedWiderCount(t *testing.T) {
 	}
 }
 
-// beside is an arrival, and n hosts whose records may lie where the count of its wider network may,
-// and nowhere else.
+// beside is an arrival, and n hosts whose records can only be where the count of its wider network
+// can.
 func beside(t testing.TB, l *Ledger, n int) (Arrival, []netip.Addr) {
 	t.Helper()
 	hosts := meeting(t, l, n)
@@ -110,7 +112,7 @@ func wideRole(args []string) error {
 
 const wideShare = 10
 
-// Of two hundred networks in a wider one that come at once as many are served as its share says,
+// Of two hundred networks in a wider one that come at once as many are served as its share allows,
 // and when they have gone as many again.
 func TestExactWiderShare(t *testing.T) {
 	program := plainProgram(t)
@@ -119,7 +121,7 @@ func TestExactWiderShare(t *testing.T) {
 		for n := range wideShare {
 			s, _ := tx.Enter(from(hostN(n)), Self())
 			tx.Serve(s)
-			tx.begin()
+			tx.checkpoint()
 		}
 	})
 	for range 2 {

@@ -22,7 +22,7 @@ func within(wider string, n int) Arrival {
 
 const wideA, wideB = "2001:db8:a::/48", "2001:db8:b::/48"
 
-// wants fails the test unless the wider network of the client has these sessions by now.
+// wants fails the test unless the wider network of the client has these sessions now.
 func (a Arrival) wants(t *testing.T, tx *Tx, when string, want Wide) {
 	t.Helper()
 	if is := tx.Look(a).Wide; is != want {
@@ -33,8 +33,8 @@ func (a Arrival) wants(t *testing.T, tx *Tx, when string, want Wide) {
 	}
 }
 
-// The sessions of a wider network are counted, whatever networks in it they are of, as long as they
-// live; those with an MTA apart.
+// The sessions of a wider network are counted, of all networks in it, as long as they live; those
+// with an MTA separately.
 func TestSessionsOfAWiderNetwork(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	var all []Session
@@ -44,20 +44,20 @@ func TestSessionsOfAWiderNetwork(t *testing.T) {
 		for n := range 5 {
 			s, _ := tx.Enter(within(wideA, n), aRoom())
 			all = append(all, s)
-			tx.begin()
+			tx.checkpoint()
 			tx.Enter(within(wideB, n), Self())
-			tx.begin()
+			tx.checkpoint()
 		}
 		uncounted := within(wideA, 7)
 		uncounted.Wide = false
 		tx.Enter(uncounted, Self())
-		tx.begin()
+		tx.checkpoint()
 		stranger.wants(t, tx, "five wait", Wide{5, 0})
 		tx.Serve(all[0])
 		tx.Serve(all[0])
 		tx.Serve(all[1])
 		stranger.wants(t, tx, "two are served", Wide{5, 2})
-		all[1], _ = tx.Hand(all[1], Self())
+		all[1], _ = tx.Transfer(all[1], Self())
 		stranger.wants(t, tx, "one is handed", Wide{5, 2})
 		tx.Leave(all[1])
 		tx.Leave(all[1])
@@ -72,7 +72,7 @@ func TestSessionsOfAWiderNetwork(t *testing.T) {
 	again, _ := mustOpen(t, l.path, 4*MinClients)
 	mustAt(t, again, now.After(10*time.Minute), func(tx *Tx) {
 		stranger.wants(t, tx, "in a ledger of another size", Wide{3, 1})
-		tx.Keep(aRoom(), func(Session) bool { return false })
+		tx.FreeExcept(aRoom(), func(Session) bool { return false })
 		stranger.wants(t, tx, "the room has none any more", Wide{})
 		if wide := tx.l.findWide(wideKey(stranger.Client.Addr().As16())); wide >= 0 {
 			t.Error("the count is still there")
@@ -84,8 +84,7 @@ func TestSessionsOfAWiderNetwork(t *testing.T) {
 	})
 }
 
-// Sessions of the dead do not count, of a network and of the wider one, although nobody sweeps for
-// the sake of all places yet.
+// Dead sessions do not count, of a network and of the wider one, although no sweep is due yet.
 func TestSessionsWithAnMTAThatDie(t *testing.T) {
 	const many, others, places = 2 * fewSessions, 300, 440
 	l, now := newLedger(t, MinClients), Now()
@@ -138,7 +137,8 @@ func TestSessionsWithAnMTAThatDie(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// Without need nobody looks: while places are not scarce, and for a client that is not counted so.
+// Wider networks are not checked without need: while places are not scarce, and for a client that
+// is not counted so.
 func TestSessionsOfAWiderNetworkAreNoMatter(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
@@ -147,7 +147,7 @@ func TestSessionsOfAWiderNetworkAreNoMatter(t *testing.T) {
 			if n > 0 {
 				tx.Serve(s)
 			}
-			tx.begin()
+			tx.checkpoint()
 		}
 		for _, tt := range []struct {
 			what    string
@@ -167,13 +167,14 @@ func TestSessionsOfAWiderNetworkAreNoMatter(t *testing.T) {
 			a := within(wideA, 1)
 			a.Limits, a.Wide = tt.limits, tt.wide
 			if s := tx.Look(a); s.Served != tt.served || s.Wide != tt.counted {
-				t.Errorf("%s: %d served, %+v; want %d, %+v", tt.what, s.Served, s.Wide, tt.served, tt.counted)
+				t.Errorf("%s: %d served, %+v; want %d, %+v", tt.what, s.Served, s.Wide, tt.served,
+					tt.counted)
 			}
 		}
 	})
 }
 
-// A count is no client: no report has it, and a block on the wider network is another record.
+// A count is no client: no report has it, and a block of the wider network is another record.
 func TestSessionsOfAWiderNetworkAreNoClient(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	network := netip.MustParsePrefix(wideA)
@@ -192,8 +193,12 @@ func TestSessionsOfAWiderNetworkAreNoClient(t *testing.T) {
 		if n, live, err := l.Report(now); err != nil || n.Clients != 2 || len(live) != 1 {
 			t.Errorf("%d clients, %d sessions, %v", n.Clients, len(live), err)
 		}
-		mustAt(t, l, now, func(tx *Tx) { within(wideA, 2).wants(t, tx, "beside the block", Wide{1, 0}) })
-		if freed, err := l.Unblock(now, netip.MustParsePrefix("::/0")); err != nil || len(freed) != 1 {
+		mustAt(t, l, now, func(tx *Tx) {
+			within(wideA, 2).wants(t, tx, "beside the block",
+				Wide{1, 0})
+		})
+		if freed, err := l.Unblock(now, netip.MustParsePrefix("::/0")); err != nil ||
+			len(freed) != 1 {
 			t.Errorf("freed: %v, %v", freed, err)
 		}
 	}
@@ -201,7 +206,7 @@ func TestSessionsOfAWiderNetworkAreNoClient(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// What the file says of a wider network is put right before it is held against anybody.
+// What the file says of a wider network is corrected before it is compared with a limit.
 func TestHonestWiderCount(t *testing.T) {
 	for what, damage := range map[string]func(w *client){
 		"too high":  func(w *client) { w.sessions, w.first = math.MaxUint32, math.MaxUint32 },
@@ -216,17 +221,17 @@ func TestHonestWiderCount(t *testing.T) {
 					if n < want.Served {
 						tx.Serve(s)
 					}
-					tx.begin()
+					tx.checkpoint()
 				}
 				at := tx.l.findWide(wideKey(within(wideA, 0).Client.Addr().As16()))
 				if at < 0 {
 					s, _ := tx.Enter(within(wideA, 0), Self())
 					at = tx.l.findWide(wideKey(within(wideA, 0).Client.Addr().As16()))
-					tx.l.slot(tx.mine(s)).flags = 0
+					tx.l.slot(tx.slotOf(s)).flags = 0
 				}
 				damage(tx.l.record(at))
 				tx.state().sweepAt = 0
-				tx.begin()
+				tx.checkpoint()
 				if is := tx.Look(within(wideA, 9)).Wide; is != want {
 					t.Errorf("%s: %+v; want %+v", what, is, want)
 				}
@@ -235,7 +240,7 @@ func TestHonestWiderCount(t *testing.T) {
 	}
 }
 
-// A ledger of an older version knows of no wider network; the sessions that it has go on.
+// A ledger of an older version has no wider networks; its sessions go on.
 func TestHonestOlderHasNoWiderCount(t *testing.T) {
 	l, _ := openOlder(t, older(t, 2), MinClients, olderBoot(2))
 	mustAt(t, l, olderNow().After(time.Minute), func(tx *Tx) {

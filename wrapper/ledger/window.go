@@ -2,22 +2,22 @@ package ledger
 
 import "time"
 
-// steps is how finely a sliding window is counted. One cell more than that is kept,
-// since a window that begins in the midst of a step ends in the midst of another.
+// steps is the number of steps of a sliding window. It has one cell more, since a window that
+// begins in the middle of a step ends in the middle of another.
 const steps = 16
 
-// window counts events so that count never leaves out one of the last "per", wherever
-// they fall: an event is forgotten a sixteenth too late at most, never too early. A cell
-// that is full stays full, so its type must hold the highest limit that a count is held against.
+// window counts events so that count never leaves out one of the last "per": an event is forgotten
+// up to a sixteenth too late, never too early. A cell that is full stays full, so its type must
+// hold the highest limit that a count is compared with.
 type window[cell uint8 | uint16] struct {
 	newest int64  // number of the newest step: ledger time / step
 	per    uint32 // ms
 	cells  [steps + 1]cell
 }
 
-// advance forgets what is older than per at ledger time now. A window that has counted for
-// another time, since the network's clients have different limits, goes by the longer of the
-// two as long as it is not empty: nobody gets more for that.
+// advance forgets what is older than per at ledger time now. If the window has counted with another
+// per, because clients of the network have different limits, it uses the longer of the two as long
+// as it is not empty: so no client gets more.
 func (w *window[cell]) advance(now int64, per time.Duration) {
 	ms := uint32(per.Milliseconds())
 	w.forget(now)
@@ -52,7 +52,7 @@ func (w *window[cell]) forget(now int64) {
 	w.newest = at
 }
 
-// count is the number of events since then. Call advance first.
+// count is the number of events within per. Call advance first.
 func (w *window[cell]) count() int {
 	n := 0
 	for _, c := range w.cells {

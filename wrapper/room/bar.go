@@ -51,7 +51,7 @@ func (r *room) bar() {
 // lookForBlocks begins a search if there is reason to. One under way goes on, and once more around.
 func (r *room) lookForBlocks() {
 	b := &r.barring
-	networks, now, all := r.door.Begun(b.begun)
+	networks, now, all := r.door.Ledger.BlocksSince(b.begun)
 	first := b.begun == 0 && now != 0 // who was here before we looked may be concerned
 	b.begun = now
 	if c := r.door.Config; c.Mode == config.Observe || !c.Block.Kill {

@@ -1,25 +1,20 @@
 package room
 
 import (
-	"time"
-
 	"sendwrap/exec"
 	"sendwrap/wrapper/ledger"
 )
-
-// reopenEvery is how often a ledger is tried that cannot be opened.
-const reopenEvery = time.Minute
 
 // tickLedger sees to it that the room and the file agree. All that is in the room stands in the
 // ledger under our pid and is believed as long as we live, so that what we could not take back
 // would stand there for ever.
 func (r *room) tickLedger() {
-	d := r.door
+	l := &r.door.Ledger
 	switch {
 	case r.unconfigured != nil:
-	case d.Ledger == nil && r.now >= r.reopenAt, d.Ledger != nil && d.Ledger.Replaced():
+	case l.Outdated():
 		r.changeLedger()
-	case d.Ledger != nil && d.Owing():
+	case l.IsOpen() && l.NeedsResync():
 		r.settle()
 	}
 	r.payStrikes()
@@ -29,13 +24,6 @@ func (r *room) tickLedger() {
 func (r *room) payStrikes() {
 	for _, s := range r.door.Settle() {
 		r.began(s)
-	}
-}
-
-func (r *room) openLedger() {
-	r.door.OpenLedger()
-	if r.door.Ledger == nil { // one that is lost later on is opened anew at once
-		r.reopenAt = r.now + reopenEvery
 	}
 }
 
@@ -55,12 +43,11 @@ func (r *room) adopt() {
 // changeLedger opens the ledger that the configuration names, in place of another or none, and
 // counts everybody there.
 func (r *room) changeLedger() {
-	r.door.CloseLedger()
-	r.openLedger()
-	if r.door.Ledger == nil {
+	r.door.OpenLedger()
+	if !r.door.Ledger.IsOpen() {
 		return
 	}
-	r.door.FreeOthers(func(ledger.Session) bool { return false }) // what was carried over from the old one
+	r.door.Ledger.FreeExcept(func(ledger.Session) bool { return false }) // what was carried over from the old one
 	for c, mta := range r.counted {
 		c.handed = c.session.Recount(mta) && mta != 0
 	}
@@ -78,7 +65,7 @@ func (r *room) settle() {
 		}
 		mine[c.session.Counted()] = true
 	}
-	r.door.FreeOthers(func(s ledger.Session) bool { return mine[s] })
+	r.door.Ledger.FreeExcept(func(s ledger.Session) bool { return mine[s] })
 }
 
 // counted calls yield with everybody whom the ledger should count, and the pid of its MTA if that

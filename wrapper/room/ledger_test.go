@@ -85,7 +85,7 @@ func TestLedgerHeld(t *testing.T) {
 			h.until("all have arrived", func() bool { return waiting()+h.refused == arrivals })
 			took := time.Since(began)
 			end()
-			// How often the ledger is tried meanwhile wrapper's TestLedgerRests sees.
+			// How often the ledger is tried meanwhile the ledger's TestHandleRests sees.
 			lines := h.logged("carrying on without limits and memory")
 			most, some := 1+int(took/time.Minute), tt.name == "stopped"
 			if lines > most || (lines > 0) != some {
@@ -109,12 +109,12 @@ func TestOwing(t *testing.T) {
 	c.Write([]byte("EHLO bot\r\n"))
 	h.until("it is refused", func() bool { return h.held == 0 })
 	unlock()
-	if n := len(h.sessions()); n != 1 || !h.door.Owing() {
-		t.Fatalf("%d sessions, owing: %v; the test proves nothing", n, h.door.Owing())
+	if n := len(h.sessions()); n != 1 || !h.door.Ledger.NeedsResync() {
+		t.Fatalf("%d sessions, owing: %v; the test proves nothing", n, h.door.Ledger.NeedsResync())
 	}
 	for range 5 { // also beyond the next tick, which the ledger's pause outlasts
 		h.tickAt = min(h.tickAt, h.now)
-		if h.round(); !h.door.Owing() {
+		if h.round(); !h.door.Ledger.NeedsResync() {
 			break
 		}
 		if h.tickAt == 0 {
@@ -123,7 +123,7 @@ func TestOwing(t *testing.T) {
 	}
 	h.until("the ledger knows", func() bool { return len(h.sessions()) == 0 })
 	h.until("the room sleeps", func() bool { return h.tickAt == 0 })
-	if h.door.Owing() {
+	if h.door.Ledger.NeedsResync() {
 		t.Error("still owing")
 	}
 }
@@ -186,7 +186,7 @@ func TestOrphans(t *testing.T) {
 			t.Errorf("%s: %+v", tt.name, s)
 		}
 		err = h.door.Ledger.Do(ledger.Now(), func(tx *ledger.Tx) {
-			tx.Keep(ledger.Self(), func(ledger.Session) bool { return false })
+			tx.FreeExcept(ledger.Self(), func(ledger.Session) bool { return false })
 		})
 		if err != nil || len(h.sessions()) > 0 {
 			t.Fatalf("%s: %v, %+v", tt.name, err, h.sessions())

@@ -75,7 +75,7 @@ func build(t *testing.T, conf string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.raze)
-	if h.unconfigured != nil || h.door.Ledger == nil {
+	if h.unconfigured != nil || !h.door.Ledger.IsOpen() {
 		t.Fatalf("%v; %q", h.unconfigured, h.said())
 	}
 	return h
@@ -139,8 +139,8 @@ func (h *house) raze() {
 	h.closeQueue()
 	h.log.Close()
 	unix.Close(h.syslog)
-	if h.door.Ledger != nil {
-		_ = h.door.Ledger.Close()
+	if h.door.Ledger.IsOpen() {
+		_ = h.door.Ledger.Ledger.Close()
 	}
 }
 

@@ -42,7 +42,7 @@ func TestRecount(t *testing.T) {
 				h.tickAt = h.now
 				h.round()
 			}
-			if h.door.Ledger == nil || h.door.Ledger.Replaced() {
+			if h.door.Ledger.Outdated() {
 				t.Fatalf("the room has no ledger; log: %q", h.said())
 			}
 			count := map[string]int{}

@@ -71,7 +71,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	}
 	r.enforce.Configure(cfg, r.LogTo(cfg.Log))
 	r.mtas.starts.resize(cfg.SpawnRate)
-	if cfg.Ledger != old.Ledger || r.door.Ledger == nil {
+	if cfg.Ledger != old.Ledger || !r.door.Ledger.IsOpen() {
 		r.changeLedger()
 	}
 	r.newRules()

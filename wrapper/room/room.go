@@ -59,7 +59,6 @@ type room struct {
 
 	tickAt    time.Duration
 	seekAt    time.Duration // before then no idle sessions are looked for, for those in turns
-	reopenAt  time.Duration // before then a ledger that could not be opened is not tried again
 	idleSince time.Duration
 	parent    int           // the super-server, if one has started us
 	keeps     bool          // the port, since the super-server is gone

@@ -103,7 +103,7 @@ func (r *room) furnish(cfg *config.Config, wrong error) {
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
 		r.complain(wrong, config.Skipped)
-		r.openLedger()
+		r.door.OpenLedger()
 	}
 }
 

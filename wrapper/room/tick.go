@@ -30,7 +30,7 @@ func (r *room) tick() {
 
 	// With nobody there and nothing left to say, not before something happens.
 	r.tickAt = 0
-	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Owing() || r.door.Owes() {
+	if r.busy() || !said || !told || r.unconfigured != nil || r.door.Ledger.NeedsResync() || r.door.Owes() {
 		r.tickAt = r.now + time.Second
 	}
 	if w := r.manager.watchdog / 2; w > 0 {

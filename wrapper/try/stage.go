@@ -92,9 +92,11 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
 		return nil, err
 	}
-	if s.ledger, _, err = ledger.Open(s.config.Ledger.Path, s.config.Ledger.Clients, ledger.ThisBoot()); err != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients}}
+	if err = l.Open(); err != nil {
 		return nil, err
 	}
+	s.ledger = l.Ledger
 	if s.server, err = s.serve(o, address, s.file, log, s.standIn); err != nil {
 		return nil, err
 	}

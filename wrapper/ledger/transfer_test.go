@@ -10,30 +10,29 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A session that is handed stays what it is, where it is; only its process and its token are
-// others.
-func TestSessionsAreHanded(t *testing.T) {
+// A transferred session keeps its state and its slot; only its process and its token change.
+func TestSessionsAreTransferred(t *testing.T) {
 	for _, serving := range []bool{false, true} {
 		l := newLedger(t, MinClients)
 		now := Now()
-		furnish(t, l, now, aRoom())
+		populate(t, l, now, aRoom())
 		var before, is session
 		mustAt(t, l, now.After(time.Second), func(tx *Tx) {
 			s := tx.sessionOf(hostN(crowded), 2)
 			if serving {
 				tx.Serve(s)
 			}
-			before = *l.slot(tx.mine(s))
-			handed, ok := tx.Hand(s, Self())
-			if !ok || handed == s || handed != tx.sessionOf(hostN(crowded), 2) {
-				t.Errorf("handed, %v: %+v, was %+v", ok, handed, s)
+			before = *l.slot(tx.slotOf(s))
+			transferred, ok := tx.Transfer(s, Self())
+			if !ok || transferred == s || transferred != tx.sessionOf(hostN(crowded), 2) {
+				t.Errorf("handed, %v: %+v, was %+v", ok, transferred, s)
 			}
-			if again, ok := tx.Hand(s, Process{PID: 1}); ok || again != (Session{}) {
+			if again, ok := tx.Transfer(s, Process{PID: 1}); ok || again != (Session{}) {
 				t.Errorf("handed again by the token that it had: %+v", again)
 			}
 			tx.Serve(s)
 			tx.Leave(s)
-			is = *l.slot(tx.mine(handed))
+			is = *l.slot(tx.slotOf(transferred))
 			if err := audit(l); err != nil {
 				t.Error(err)
 			}
@@ -48,18 +47,18 @@ func TestSessionsAreHanded(t *testing.T) {
 	}
 }
 
-// Whoever has the new token serves and leaves by it, and may hand it on, to the same process too.
-func TestSessionsAreHandedOn(t *testing.T) {
+// The new token serves and ends the session, and transfers it again, also to the same process.
+func TestSessionsAreTransferredAgain(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		first, _ := tx.Enter(from(hostN(1)), aRoom())
-		same, ok := tx.Hand(first, aRoom())
+		same, ok := tx.Transfer(first, aRoom())
 		if !ok || same != first {
 			t.Errorf("handed to the same: %+v, %v; want %+v", same, ok, first)
 		}
-		second, _ := tx.Hand(same, nobody)
-		third, ok := tx.Hand(second, Self())
-		if _, again := tx.Hand(second, Self()); !ok || again {
+		second, _ := tx.Transfer(same, nobody)
+		third, ok := tx.Transfer(second, Self())
+		if _, again := tx.Transfer(second, Self()); !ok || again {
 			t.Errorf("handed on: %v, and once more: %v", ok, again)
 		}
 		tx.Serve(third)
@@ -67,8 +66,9 @@ func TestSessionsAreHandedOn(t *testing.T) {
 			t.Errorf("%d waiting, %d serving; want 0, 1", s.waiting, s.serving)
 		}
 		tx.Leave(third)
-		for _, s := range []Session{{}, first, second, third, {slot: 1 << 31}, {slot: 1, process: Self()}} {
-			if got, ok := tx.Hand(s, Self()); ok || got != (Session{}) {
+		for _, s := range []Session{{}, first, second, third, {slot: 1 << 31},
+			{slot: 1, process: Self()}} {
+			if got, ok := tx.Transfer(s, Self()); ok || got != (Session{}) {
 				t.Errorf("handed, though there is no such session: %+v", s)
 			}
 		}
@@ -79,13 +79,13 @@ func TestSessionsAreHandedOn(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// Handed to a process that is dead already, a session ends at the next look.
-func TestSessionsHandedToTheDead(t *testing.T) {
+// A session that is transferred to a dead process ends at the next look.
+func TestSessionsTransferredToTheDead(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		s, _ := tx.Enter(from(hostN(1)), aRoom())
 		tx.Enter(from(hostN(1)), aRoom())
-		tx.Hand(s, nobody)
+		tx.Transfer(s, nobody)
 	})
 	if s := look(t, l, one()); s.Conns != 1 || s.Waiting != 1 {
 		t.Errorf("%+v; want the room's only", s)
@@ -93,38 +93,43 @@ func TestSessionsHandedToTheDead(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// A session of the boot before is handed to nobody, nor kept.
-func TestSessionsOfTheBootBeforeAreNotHanded(t *testing.T) {
+// A session of an earlier boot is neither transferred nor kept.
+func TestSessionsOfAnEarlierBootStay(t *testing.T) {
 	m := newMachine(t, time.Now())
 	var s Session
 	m.do(func(tx *Tx) { s, _ = tx.Enter(from(hostN(1)), aRoom()) })
 	m.reboot(time.Minute, 0)
 	m.do(func(tx *Tx) {
-		if _, ok := tx.Hand(s, Self()); ok {
+		if _, ok := tx.Transfer(s, Self()); ok {
 			t.Error("handed")
 		}
-		if n := tx.Keep(aRoom(), func(Session) bool { return false }); n != 0 {
+		if n := tx.FreeExcept(aRoom(), func(Session) bool { return false }); n != 0 {
 			t.Errorf("%d freed; want 0", n)
 		}
 	})
 	mustAuditAt(m)
 }
 
-// A child is told from a zombie and from nobody.
+// A live child is told from a zombie and from no process.
 func TestSessionsOfIdentified(t *testing.T) {
 	c := sleeper()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	p, err := Identify(c.Process.Pid)
-	if start, _ := startTime(c.Process.Pid); err != nil || p != (Process{PID: c.Process.Pid, Start: start}) || start == 0 {
+	if start, _ := startTime(c.Process.Pid); err != nil ||
+		p != (Process{PID: c.Process.Pid, Start: start}) || start == 0 {
 		t.Errorf("a child: %+v, %v; want start time %d", p, err, start)
 	}
 	if p, err := Identify(Self().PID); err != nil || p != Self() {
 		t.Errorf("this process: %+v, %v", p, err)
 	}
 	_ = c.Process.Kill()
-	lab.Eventually(t, "the zombie is none", func() bool { p, err = Identify(c.Process.Pid); return err == unix.ESRCH })
+	lab.Eventually(t, "the zombie is none", func() bool {
+		p,
+			err = Identify(c.Process.Pid)
+		return err == unix.ESRCH
+	})
 	if p != (Process{}) {
 		t.Errorf("a zombie: %+v", p)
 	}
@@ -136,11 +141,13 @@ func TestSessionsOfIdentified(t *testing.T) {
 	}
 }
 
-// Keep frees what nobody claims, and of no other process, be it one of the same pid.
+// FreeExcept frees what is not claimed, and nothing of other processes, not even of one with the
+// same pid.
 func TestSessionsAreKept(t *testing.T) {
 	l := newLedger(t, MinClients)
 	room := aRoom()
-	others := []Process{nobody, {PID: room.PID, Start: room.Start + 1, Shared: true}, {PID: room.PID, Start: 0, Shared: true}, {PID: 1, Start: room.Start}}
+	others := []Process{nobody, {PID: room.PID, Start: room.Start + 1, Shared: true},
+		{PID: room.PID, Start: 0, Shared: true}, {PID: 1, Start: room.Start}}
 	claimed, left := map[Session]bool{}, map[Session]bool{}
 	for n := range 300 {
 		must(t, l, func(tx *Tx) {
@@ -154,7 +161,7 @@ func TestSessionsAreKept(t *testing.T) {
 			}
 			if n%50 == 1 { // an MTA's
 				p = Process{PID: 1}
-				s, _ = tx.Hand(s, p)
+				s, _ = tx.Transfer(s, p)
 			}
 			if p == room && n%2 == 0 {
 				claimed[s] = true
@@ -164,14 +171,14 @@ func TestSessionsAreKept(t *testing.T) {
 	}
 	must(t, l, func(tx *Tx) {
 		asked := 0
-		freed := tx.Keep(room, func(s Session) bool {
+		freed := tx.FreeExcept(room, func(s Session) bool {
 			asked++
 			return claimed[s]
 		})
 		if want := 96; freed != want || asked != freed+len(claimed) {
 			t.Errorf("%d freed, asked for %d; want %d, %d", freed, asked, want, want+len(claimed))
 		}
-		if again := tx.Keep(room, func(s Session) bool { return claimed[s] }); again != 0 {
+		if again := tx.FreeExcept(room, func(s Session) bool { return claimed[s] }); again != 0 {
 			t.Errorf("then %d more", again)
 		}
 		for i := range l.liveSlots() {
@@ -189,15 +196,15 @@ func TestSessionsAreKept(t *testing.T) {
 		if err := audit(l); err != nil {
 			t.Error(err)
 		}
-		if n := tx.Keep(room, func(Session) bool { return false }); n != len(claimed) {
+		if n := tx.FreeExcept(room, func(Session) bool { return false }); n != len(claimed) {
 			t.Errorf("of one that claims none %d are freed; want %d", n, len(claimed))
 		}
 	})
 	mustAudit(t, l)
 }
 
-// A ledger of another size knows the sessions by the tokens that the one before gave, as far as it
-// has such slots.
+// A ledger of another size knows the sessions by the tokens of the one before, as far as it has
+// those slots.
 func TestSessionsKeepTheirTokens(t *testing.T) {
 	path := filepath.Join(ownDir(t), "ledger")
 	l, _ := mustOpen(t, path, 16384) // 8192 slots
@@ -221,7 +228,7 @@ func TestSessionsKeepTheirTokens(t *testing.T) {
 		for n, s := range all {
 			mustAt(t, l, now, func(tx *Tx) {
 				want := live(n) && n < int(l.geo.slots)
-				if i := tx.mine(s); (i >= 0) != want || want && tx.token(i) != s {
+				if i := tx.slotOf(s); (i >= 0) != want || want && tx.token(i) != s {
 					t.Fatalf("clients=%d, session %d: slot %d; want one: %v", clients, n, i, want)
 				}
 			})
@@ -244,7 +251,8 @@ func TestSessionsKeepTheirTokens(t *testing.T) {
 		for _, s := range all {
 			mine[s] = true
 		}
-		if n := tx.Keep(aRoom(), func(s Session) bool { return mine[s] }); n != 4200-minSlots {
+		n := tx.FreeExcept(aRoom(), func(s Session) bool { return mine[s] })
+		if n != 4200-minSlots {
 			t.Errorf("%d were given other slots; want %d", n, 4200-minSlots)
 		}
 	})

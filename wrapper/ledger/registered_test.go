@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// A room is there for as long as its process lives, whoever looks; one that begins takes the place
-// of one that has ended.
+// A room is registered as long as its process lives, whichever process looks. A new one replaces
+// one that has ended.
 func TestSessionsOfEmptyRooms(t *testing.T) {
 	l := newLedger(t, MinClients)
 	other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
-	for range 3 * len(l.apart.rooms) {
+	for range 3 * len(l.unlocked.rooms) {
 		room := exec.Command("/bin/sleep", "600")
 		if err := room.Start(); err != nil {
 			t.Fatal(err)
@@ -19,8 +19,8 @@ func TestSessionsOfEmptyRooms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Sign(p)
-		l.Sign(p)
+		l.RegisterRoom(p)
+		l.RegisterRoom(p)
 		has := other.HasRoom()
 		_ = room.Process.Kill()
 		_ = room.Wait()
@@ -28,23 +28,23 @@ func TestSessionsOfEmptyRooms(t *testing.T) {
 			t.Fatalf("there is a room: %v; when it has ended: %v", has, other.HasRoom())
 		}
 	}
-	// Those of another start time have ended, and nonsense is none.
+	// A process with another start time has ended, and nonsense is no process.
 	self := Self()
 	self.Start--
-	l.Sign(self)
-	l.apart.rooms[2].Store(1<<64 - 1)
+	l.RegisterRoom(self)
+	l.unlocked.rooms[2].Store(1<<64 - 1)
 	if l.HasRoom() {
 		t.Error("a process that is not the one that has signed is a room")
 	}
 	for range 2 {
-		l.Sign(Self())
+		l.RegisterRoom(Self())
 	}
 	if !other.HasRoom() {
 		t.Error("there is a room")
 	}
 	signs := 0
-	for i := range l.apart.rooms {
-		if l.apart.rooms[i].Load() == signOf(Self()) {
+	for i := range l.unlocked.rooms {
+		if l.unlocked.rooms[i].Load() == roomEntry(Self()) {
 			signs++
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A deed is a piece of work on a furnished ledger, for tests that break in upon it.
-type deed struct {
+// An operation is a piece of work on a populated ledger, for tests that interrupt it.
+type operation struct {
 	name    string
 	inParts bool // it frees dead sessions, each of which is work done for itself
 	do      func(*Tx)
 }
 
-// Who is who in a furnished ledger. Clients from 0 to 9 have three sessions each.
+// The clients of a populated ledger. Those from 0 to 9 have three sessions each.
 const (
 	crowded   = 3  // one of its sessions serves
 	haunted   = 5  // one of its sessions is dead
@@ -27,8 +27,8 @@ const (
 
 var threeStrikes = Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
 
-// furnish puts something of everything into the ledger; all sessions that live are p's.
-func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
+// populate puts something of everything into the ledger; all live sessions are p's.
+func populate(t testing.TB, l *Ledger, now Moment, p Process) {
 	t.Helper()
 	for n := range 10 {
 		mustAt(t, l, now, func(tx *Tx) {
@@ -41,7 +41,7 @@ func furnish(t testing.TB, l *Ledger, now Moment, p Process) {
 				}
 				s, ok := tx.Enter(a, who)
 				if !ok {
-					t.Fatal("a furnished ledger is full")
+					t.Fatal("a populated ledger is full")
 				}
 				if n == crowded && i == 1 {
 					tx.Serve(s)
@@ -71,23 +71,23 @@ func (t *Tx) sessionOf(host netip.Addr, n int) Session {
 	return t.token(i)
 }
 
-// nobody is a process that does not live, so that what enters for it needs no /proc.
+// nobody is a process that does not live, so that entering for it needs no /proc.
 var nobody = Process{PID: maxPID - 2, Start: 7}
 
-// deeds are all kinds of work there are.
-func deeds() []deed {
-	return []deed{
+// operations are all kinds of work there are.
+func operations() []operation {
+	return []operation{
 		{name: "nothing", do: func(*Tx) {}},
 		{name: "beginning of a trim", do: func(t *Tx) {
-			if due, _ := t.trimDue(1); !due {
+			if due, _ := t.claimTrim(1); !due {
 				panic("there may be two blocks")
 			}
 		}},
 		{name: "block ended by a trim", do: func(t *Tx) {
 			i := t.l.find(keyOf(networkN(trimmedN)))
-			t.drop(begunBlock{at: t.l.record(i).blockedAt, record: i})
+			t.endBlock(runningBlock{at: t.l.record(i).blockedAt, record: i})
 		}},
-		{name: "end of a trim", do: func(t *Tx) { t.trimmed(7, t.l.ring.begun.Load()) }},
+		{name: "end of a trim", do: func(t *Tx) { t.noteTrim(7, t.l.ring.last.Load()) }},
 		{name: "look", do: func(t *Tx) { t.Look(from(hostN(blockedN))) }},
 		{name: "enter as a stranger", do: func(t *Tx) { t.Enter(from(hostN(strangerN)), nobody) }},
 		{name: "enter again", do: func(t *Tx) {
@@ -96,8 +96,12 @@ func deeds() []deed {
 			t.Enter(a, nobody)
 		}},
 		{name: "serve", do: func(t *Tx) { t.Serve(t.sessionOf(hostN(crowded), 0)) }},
-		{name: "leave from the front of the list", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 0)) }},
-		{name: "leave from its middle", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 1)) }},
+		{name: "leave from the front of the list",
+			do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 0)) }},
+		{name: "leave from its middle", do: func(t *Tx) {
+			t.Leave(t.sessionOf(hostN(crowded),
+				1))
+		}},
 		{name: "leave from its end", do: func(t *Tx) { t.Leave(t.sessionOf(hostN(crowded), 2)) }},
 		{name: "enter to wait", do: func(t *Tx) {
 			a := from(hostN(crowded))
@@ -110,15 +114,15 @@ func deeds() []deed {
 			t.Serve(s)
 			t.Leave(s)
 		}},
-		{name: "hand", do: func(t *Tx) { t.Hand(t.sessionOf(hostN(crowded), 1), nobody) }},
+		{name: "hand", do: func(t *Tx) { t.Transfer(t.sessionOf(hostN(crowded), 1), nobody) }},
 		{name: "hand and serve", do: func(t *Tx) {
-			s, _ := t.Hand(t.sessionOf(hostN(crowded), 0), nobody)
+			s, _ := t.Transfer(t.sessionOf(hostN(crowded), 0), nobody)
 			t.Serve(s)
 			t.Count(9)
 		}},
 		{name: "keep all but one client's", inParts: true, do: func(t *Tx) {
 			s := t.sessionOf(hostN(crowded), 0)
-			t.Keep(s.process, func(s Session) bool { return s.slot/3 != crowded })
+			t.FreeExcept(s.process, func(s Session) bool { return s.slot/3 != crowded })
 		}},
 		{name: "remember", do: func(t *Tx) { t.Remember(networkN(strangerN), time.Hour) }},
 		{name: "hangup", do: func(t *Tx) {
@@ -127,19 +131,31 @@ func deeds() []deed {
 			t.Leave(s)
 		}},
 		{name: "strike", do: func(t *Tx) { t.Strike(networkN(knownN), "early", 1, threeStrikes) }},
-		{name: "strikes at once", do: func(t *Tx) { t.Strike(networkN(knownN), "early", 2, threeStrikes) }},
+		{name: "strikes at once", do: func(t *Tx) {
+			t.Strike(networkN(knownN), "early", 2,
+				threeStrikes)
+		}},
 		{name: "forgive", do: func(t *Tx) { t.Forgive(networkN(offenderN), "test") }},
-		{name: "strike that blocks", do: func(t *Tx) { t.Strike(networkN(offenderN), "early", 1, threeStrikes) }},
+		{name: "strike that blocks", do: func(t *Tx) {
+			t.Strike(networkN(offenderN), "early", 1,
+				threeStrikes)
+		}},
 		{name: "block of a wide network", do: func(t *Tx) {
 			t.Block(netip.MustParsePrefix("10.0.0.0/9"), time.Hour, "admin", Penalty{})
 		}},
-		{name: "block anew of no certain length", do: func(t *Tx) { t.Block(networkN(blockedN), 0, "guard", threeStrikes) }},
-		{name: "block by hand", do: func(t *Tx) { t.BlockByHand(networkN(knownN), time.Hour, "admin", threeStrikes) }},
+		{name: "block set again without a length",
+			do: func(t *Tx) { t.Block(networkN(blockedN), 0, "guard", threeStrikes) }},
+		{name: "block by hand", do: func(t *Tx) {
+			t.BlockByHand(networkN(knownN), time.Hour,
+				"admin", threeStrikes)
+		}},
 		{name: "delivery", do: func(t *Tx) { t.Delivered(networkN(knownN)) }},
 		{name: "remember again", do: func(t *Tx) { t.Remember(networkN(knownN), time.Hour) }},
 		{name: "bad recipient", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), time.Hour) }},
-		{name: "bad recipient of another time", do: func(t *Tx) { t.BadRcpt(networkN(guesserN), 24*time.Hour) }},
-		{name: "bad recipient of a stranger", do: func(t *Tx) { t.BadRcpt(networkN(strangerN), time.Hour) }},
+		{name: "bad recipient of another time",
+			do: func(t *Tx) { t.BadRcpt(networkN(guesserN), 24*time.Hour) }},
+		{name: "bad recipient of a stranger",
+			do: func(t *Tx) { t.BadRcpt(networkN(strangerN), time.Hour) }},
 		{name: "bad recipient too many", do: func(t *Tx) {
 			if t.BadRcpt(networkN(guesserN), time.Hour).Bad > 5 {
 				t.Block(networkN(guesserN), 0, "guard", threeStrikes)
@@ -177,11 +193,11 @@ func deeds() []deed {
 	}
 }
 
-func deedNamed(name string) deed {
-	for _, d := range deeds() {
+func operationNamed(name string) operation {
+	for _, d := range operations() {
 		if d.name == name {
 			return d
 		}
 	}
-	panic("no deed " + name)
+	panic("no operation " + name)
 }

@@ -1,0 +1,66 @@
+package ledger
+
+import (
+	"errors"
+	"runtime/debug"
+)
+
+// Cause is why a process went on without the ledger.
+type Cause int
+
+// The causes. Their numbers keep their meaning as long as files do.
+const (
+	HeldByStopped Cause = iota // a stopped process held the lock
+	HeldTooLong                // another process kept the lock
+	Crowded                    // a known client did not get the lock
+	causes        = 4          // for which there is room
+)
+
+// CountUnlocked counts a verdict without the lock, for a caller that did not get it.
+func (l *Ledger) CountUnlocked(verdict int) {
+	if verdict >= 0 && verdict < Verdicts {
+		l.withoutLock(func() { l.unlocked.verdicts[verdict].Add(1) })
+	}
+}
+
+// CountFailOpen counts, without the lock, a client that met no limits because of this error of Do.
+func (l *Ledger) CountFailOpen(err error) {
+	cause := Crowded
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		cause = HeldTooLong
+		if held.Stopped {
+			cause = HeldByStopped
+		}
+	} else if err != ErrCrowded {
+		return
+	}
+	l.withoutLock(func() { l.unlocked.failOpen[cause].Add(1) })
+}
+
+// CountIdle counts, without the lock, a session that was ended because it was idle.
+func (l *Ledger) CountIdle() { l.withoutLock(func() { l.unlocked.idle.Add(1) }) }
+
+// withoutLock runs work that needs no lock: one atomic operation, or reading. It reports false if
+// the file is lost.
+func (l *Ledger) withoutLock(work func()) bool {
+	if l == nil || l.lost {
+		return false
+	}
+	var err error
+	func() {
+		defer l.catchFault(&err, debug.SetPanicOnFault(true))
+		work()
+	}()
+	return err == nil
+}
+
+// copyFrom copies the counts of another ledger.
+func (u *unlocked) copyFrom(old *unlocked) {
+	for i := range u.verdicts {
+		u.verdicts[i].Store(old.verdicts[i].Load())
+	}
+	for i := range u.failOpen {
+		u.failOpen[i].Store(old.failOpen[i].Load())
+	}
+	u.idle.Store(old.idle.Load())
+}
