@@ -22,8 +22,8 @@ func CheckProgram(path string) error {
 	return nil
 }
 
-// CheckHook returns why [Hooks.Run] refuses the program at path, nil if it does not. It refuses what
-// CheckProgram does, and a program that other users could change, since we may be root.
+// CheckHook returns why [Hooks.Run] refuses the program at path, nil if it does not. It refuses
+// what CheckProgram does, and a program that other users could change, since we may be root.
 func CheckHook(path string) error {
 	if err := CheckProgram(path); err != nil {
 		return err

@@ -23,7 +23,7 @@ const module = "sendwrap"
 var mayImport = map[string][]string{
 	"allowlist":       {},
 	"exec":            {"wrapper/fileaccess"},
-	"wrapper/ledger":  {},
+	"wrapper/ledger":  {"wrapper/fileaccess"},
 	"wrapper/maillog": {},
 	"wrapper/machine": {},
 

@@ -15,7 +15,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// check ADDRESS counts by the limit that holds at the door: with a room in the ledger, the room's.
+// check ADDRESS counts by the limit that holds for clients: the room's if there is a room.
 func TestCheckAsRoom(t *testing.T) {
 	for _, inRoom := range []bool{false, true} {
 		p := inPlace(t, "max_waiting 2 room=9")
@@ -31,11 +31,10 @@ func TestCheckAsRoom(t *testing.T) {
 	}
 }
 
-// noNotes are lines after which check has nothing to note.
+// noNotes are lines without which check has notes.
 const noNotes = "allow 127.0.0.0/8 ::1\nmax_waiting 1000\n"
 
-// check says where there can be no ledger, and why, and makes nothing. What it says is what opening
-// it comes to.
+// check says why there can be no ledger, and makes nothing. Opening the ledger has the same result.
 func TestCheckExaminesLedger(t *testing.T) {
 	if os.Geteuid() != 0 {
 		lab.Need(t, "another's files are refused: run this test as root")
@@ -76,7 +75,8 @@ func TestCheckExaminesLedger(t *testing.T) {
 		{"there", func(top string) string { return file(top+"/ledger", 0o600) }, ""},
 		{"not there", func(top string) string { return top + "/ledger" }, ""},
 		{"its directory is made", func(top string) string { return top + "/dir/ledger" }, ""},
-		{"a directory that others may read", func(top string) string { return mkdir(top+"/dir", 0o755) + "/ledger" }, ""},
+		{"a directory that others may read",
+			func(top string) string { return mkdir(top+"/dir", 0o755) + "/ledger" }, ""},
 		{"a linked directory", func(top string) string {
 			if err := os.Symlink(mkdir(top+"/dir", 0o700), top+"/link"); err != nil {
 				t.Fatal(err)
@@ -102,18 +102,26 @@ func TestCheckExaminesLedger(t *testing.T) {
 			"there is no directory TOP/a; mkdir -p -m 0700 TOP/a/b"},
 		{"a file as parent", func(top string) string { return file(top+"/a", 0o600) + "/b/ledger" },
 			"open TOP/a/b: not a directory; name another place, such as /var/lib/sendwrap/ledger"},
-		{"a file as directory", func(top string) string { return file(top+"/a", 0o600) + "/ledger" },
+		{"a file as directory",
+			func(top string) string { return file(top+"/a", 0o600) + "/ledger" },
 			"open TOP/a: not a directory; name another place, such as /var/lib/sendwrap/ledger"},
-		{"a directory that others may write", func(top string) string { return mkdir(top+"/dir", 0o770) + "/ledger" },
-			"TOP/dir: mode 0770 lets others in; put the ledger in a directory of its own, mode 0700"},
-		{"as /tmp", func(top string) string { return mkdir(top+"/dir", 0o777|os.ModeSticky) + "/ledger" },
-			"TOP/dir: mode 01777 lets others in; put the ledger in a directory of its own, mode 0700"},
-		{"another's directory", func(top string) string { return chown(mkdir(top+"/dir", 0o700)) + "/ledger" },
-			"TOP/dir: belongs to uid 65534; chown it to root, or run sendwrap as that user"},
-		{"a file that others may read", func(top string) string { return file(top+"/ledger", 0o640) },
-			"TOP/ledger: mode 0640 lets others in; if it is the ledger, chmod 0600 it, else name another place"},
+		{"a directory that others may write",
+			func(top string) string { return mkdir(top+"/dir", 0o770) + "/ledger" },
+			"TOP/dir: mode 0770 lets others replace what is in it; " +
+				"put the ledger in a directory of its own, mode 0700"},
+		{"as /tmp",
+			func(top string) string { return mkdir(top+"/dir", 0o777|os.ModeSticky) + "/ledger" },
+			"TOP/dir: mode 01777 lets others replace what is in it; " +
+				"put the ledger in a directory of its own, mode 0700"},
+		{"another's directory",
+			func(top string) string { return chown(mkdir(top+"/dir", 0o700)) + "/ledger" },
+			"TOP/dir: belongs to uid 65534; chown it to root"},
+		{"a file that others may read",
+			func(top string) string { return file(top+"/ledger", 0o640) },
+			"TOP/ledger: mode 0640 lets others in; " +
+				"if it is the ledger, chmod 0600 it, else name another place"},
 		{"another's file", func(top string) string { return chown(file(top+"/ledger", 0o600)) },
-			"TOP/ledger: belongs to uid 65534; chown it to root, or run sendwrap as that user"},
+			"TOP/ledger: belongs to uid 65534; chown it to root"},
 		{"a directory in its place", func(top string) string { return mkdir(top+"/ledger", 0o700) },
 			"TOP/ledger: is not a regular file; name another place for the ledger"},
 		{"a link in its place", func(top string) string {
@@ -128,10 +136,13 @@ func TestCheckExaminesLedger(t *testing.T) {
 			}
 			return top + "/ledger"
 		}, "TOP/ledger: is not a regular file; name another place for the ledger"},
-		{"not to be written to", func(top string) string { return readOnly(top+"/dir") + "/ledger" },
-			"TOP/dir cannot be written to: read-only file system; name another place for the ledger"},
+		{"not to be written to",
+			func(top string) string { return readOnly(top+"/dir") + "/ledger" },
+			"TOP/dir cannot be written to: read-only file system; " +
+				"name another place for the ledger"},
 		{"not to be made", func(top string) string { return readOnly(top+"/dir") + "/dir/ledger" },
-			"TOP/dir cannot be written to: read-only file system; name another place for the ledger"},
+			"TOP/dir cannot be written to: read-only file system; " +
+				"name another place for the ledger"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,12 +151,13 @@ func TestCheckExaminesLedger(t *testing.T) {
 			path := tt.place(top)
 			before := tree(t, top)
 			p := inPlace(t, "")
-			p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%shostname mx.example.org\n",
-				path, noNotes))
+			p.write("mta /bin/true\nledger " + path + " clients=1024\n" + noNotes +
+				"hostname mx.example.org\n")
 			code, want := 0, ""
 			if tt.want != "" {
 				code = ExitUsage
-				want = p.conf + ":2: ledger: " + strings.ReplaceAll(tt.want, "TOP", top) + "\n1 error\n"
+				why := strings.ReplaceAll(tt.want, "TOP", top)
+				want = p.conf + ":2: ledger: " + why + "\n1 error\n"
 			}
 			if _, got := p.says(code, "check"); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
@@ -164,7 +176,7 @@ func TestCheckExaminesLedger(t *testing.T) {
 	}
 }
 
-// newer makes a ledger of a version to come.
+// newer makes a ledger of a later version.
 func newer(path string) string {
 	l, _, err := ledger.Open(path, 1024, ledger.ThisBoot())
 	if err == nil {
@@ -181,7 +193,7 @@ func newer(path string) string {
 	return path
 }
 
-// tree lists what is in a directory.
+// tree lists a directory.
 func tree(t *testing.T, top string) string {
 	t.Helper()
 	text := ""

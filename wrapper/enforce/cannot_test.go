@@ -55,7 +55,7 @@ func TestCannotOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := p.enforcer().CarryOut(b)
-	logged := p.logged("mode 0777 lets others in", "a block is not carried out")
+	logged := p.logged("mode 0777 lets others replace what is in it", "a block is not carried out")
 	if len(o.Failed) != 1 || logged != 1 {
 		t.Errorf("failed %v, log %q", o.Failed, p.said())
 	}

@@ -109,7 +109,7 @@ func TestQueueAgain(t *testing.T) {
 func TestQueueFlood(t *testing.T) {
 	p := inPlace(t, "")
 	p.hook("true")
-	defer p.holdSlots()()
+	release := p.holdSlots()
 	q := p.queue()
 	q.enforcer.patience = never
 	const all = 5 * maxPending
@@ -144,6 +144,11 @@ func TestQueueFlood(t *testing.T) {
 	if took := time.Since(began); took < 2*time.Second {
 		t.Errorf("three lines within %v", took)
 	}
+	off := *p.config
+	off.OnBlock = nil
+	q.Configure(&off, p.log) // so that the pending blocks need no slot
+	release()
+	lab.Eventually(p, "all is done", q.idle)
 }
 
 // A process that is about to end does not wait for the grace, and not for long for on_block.
@@ -200,7 +205,13 @@ func TestQueueConfigure(t *testing.T) {
 	p.config.Block.Grace = never
 	q := p.queue()
 	s := p.serve("192.0.2.9")
-	q.Add(p.block("192.0.2.9/32", time.Hour))
+	b := p.block("192.0.2.9/32", time.Hour)
+	q.Add(b)
+	lab.Eventually(p, "the grace runs", func() bool {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return time.Until(q.pending[b.Network].due) > 0
+	})
 	p.configure("mode observe")
 	q.Configure(p.config, p.log)
 	lab.Eventually(p, "it is done", q.Hurry)
