@@ -42,18 +42,23 @@ func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []ne
 // other. If the configuration changes meanwhile it goes on, and begins again afterwards; RunHook
 // itself sees what the new one no longer allows.
 func (q *Queue) runForAllowed() {
-	for again := true; again; again = q.readAgain() {
-		for _, n := range q.current().findNetworksToFree() {
-			if q.isClosed() {
+	for again := true; again; {
+		e, _ := q.current()
+		for _, n := range e.findNetworksToFree() {
+			e, closed := q.current()
+			if closed {
 				break
 			}
-			e := q.current()
 			reason := "allow"
 			if e.Config.Mode == config.Observe {
 				reason = "observe"
 			}
 			_ = e.RunHook(Block{Network: n, Reason: reason}) // logged
 		}
+		q.mu.Lock()
+		again = q.reread && !q.closed
+		q.freeing, q.reread = again, false
+		q.mu.Unlock()
 	}
 }
 
@@ -73,19 +78,4 @@ func (e *Enforcer) findNetworksToFree() []netip.Prefix {
 			"; on_block is not run for networks that are now allowed")
 	}
 	return networksToFree(e.Config, blocks)
-}
-
-func (q *Queue) isClosed() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
-}
-
-// readAgain ends one round of runForAllowed, and reports whether there is another.
-func (q *Queue) readAgain() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	again := q.reread && !q.closed
-	q.freeing, q.reread = again, false
-	return again
 }

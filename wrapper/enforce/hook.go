@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -60,10 +61,7 @@ func (e *Enforcer) runHook(b Block) error {
 	if b.For > 0 {
 		return e.runAtBegin(l, b)
 	}
-	if err := e.runAtEnd(b); err != nil {
-		return err
-	}
-	return e.runForRest(l, b.Network)
+	return e.runAtEnd(l, b)
 }
 
 // runAtBegin runs on_block for what is left of a block once it has a slot.
@@ -88,32 +86,29 @@ func (e *Enforcer) runAtBegin(l *ledger.Ledger, b Block) error {
 	return err
 }
 
-func (e *Enforcer) runAtEnd(b Block) error {
+// runAtEnd runs on_block for the end of a block, then for the blocks on networks within it, all of
+// which a firewall has just removed.
+func (e *Enforcer) runAtEnd(l *ledger.Ledger, end Block) error {
 	release, err := e.takeSlot(maxEnds, endPatience)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return e.run(b.Network, 0, b.Reason)
-}
-
-// runForRest runs on_block for the blocks on networks within this one: a firewall has just removed
-// them all.
-func (e *Enforcer) runForRest(l *ledger.Ledger, within netip.Prefix) error {
+	err = e.run(end.Network, 0, end.Reason)
+	release()
+	if err != nil {
+		return err
+	}
 	all, err := l.Blocks(ledger.Now())
 	if err != nil {
 		return fmt.Errorf("%s was not run for the blocks within %v: %w",
-			e.Config.OnBlock[0], within, err)
+			e.Config.OnBlock[0], end.Network, err)
 	}
-	var first error
 	for _, b := range all {
-		if b.Network.Bits() >= within.Bits() && within.Contains(b.Network.Addr()) {
-			if err := e.RunHook(Block{b.Network, b.Left, b.Reason}); first == nil {
-				first = err
-			}
+		if b.Network.Bits() >= end.Network.Bits() && end.Network.Contains(b.Network.Addr()) {
+			err = cmp.Or(err, e.RunHook(Block{b.Network, b.Left, b.Reason}))
 		}
 	}
-	return first
+	return err
 }
 
 // takeSlot waits until on_block may run in one of the first n slots.

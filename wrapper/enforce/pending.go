@@ -1,7 +1,6 @@
 package enforce
 
 import (
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ type pendingBlock struct {
 	// These belong to the queue, under its mutex.
 	tasks     int       // not yet done
 	hook      Block     // the latest block of the network, for which on_block is to run
-	hookSince time.Time // when that began
+	hookEnd   time.Time // when that ends
 	hookTaken bool      // on_block runs for it, or has run
 	hookErr   error
 	due       time.Time // of the next visit to the sessions
@@ -48,21 +47,16 @@ func (p *pendingBlock) forgetVisit() {
 	p.outcome.Allowed, p.outcome.InRoom = 0, 0
 }
 
-// nextVisit is when.
-func (p *pendingBlock) nextVisit(grace time.Duration) time.Time {
-	if !p.ending {
-		return p.since.Add(grace)
-	}
-	return time.Now().Add(visitAgain)
-}
-
 // step does what is due for these blocks, in one visit to all their sessions: during the grace it
 // counts those to end, after the grace it ends them.
 func (e *Enforcer) step(due []*pendingBlock) {
 	var visit []*pendingBlock
 	for _, p := range due {
 		p.forgetVisit()
-		p.outcome.Exemption = e.exempt(p.Network)
+		p.outcome.Exemption = Exempt(e.Config, p.Network)
+		if e.Now && p.outcome.Exemption.Block == "" {
+			p.outcome.Sessions = ""
+		}
 		p.ending = e.Now || p.hurried || time.Since(p.since) >= e.Config.Block.Grace
 		if p.outcome.Sessions == "" {
 			visit = append(visit, p)
@@ -80,15 +74,6 @@ func (e *Enforcer) step(due []*pendingBlock) {
 	if len(visit) > 0 {
 		e.visitSessions(l, visit)
 	}
-}
-
-// exempt is [Exempt], less what an administrator overrides who ends sessions now.
-func (e *Enforcer) exempt(network netip.Prefix) Exemption {
-	x := Exempt(e.Config, network)
-	if e.Now && x.Block == "" {
-		x.Sessions = ""
-	}
-	return x
 }
 
 // report logs what became of the sessions, if there were any.

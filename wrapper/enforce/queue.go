@@ -96,7 +96,7 @@ func (q *Queue) add(b Block) *pendingBlock {
 	}
 	now := time.Now()
 	p = &pendingBlock{
-		Block: b, since: now, due: now, hook: b, hookSince: now, tasks: 2,
+		Block: b, since: now, due: now, hook: b, hookEnd: now.Add(b.For), tasks: 2,
 		done: make(chan struct{}),
 	}
 	q.pending[b.Network] = p
@@ -116,11 +116,11 @@ func (q *Queue) add(b Block) *pendingBlock {
 // addAgain has on_block run for a block that has begun again and ends at another time: the block
 // before may have been ended in between.
 func (q *Queue) addAgain(p *pendingBlock, b Block) {
-	now := time.Now()
-	if later := now.Add(b.For).Sub(p.hookSince.Add(p.hook.For)); later.Abs() < time.Second {
+	end := time.Now().Add(b.For)
+	if end.Sub(p.hookEnd).Abs() < time.Second {
 		return
 	}
-	p.hook, p.hookSince = b, now
+	p.hook, p.hookEnd = b, end
 	if p.hookTaken {
 		p.hookTaken = false
 		p.tasks++
@@ -168,9 +168,8 @@ func (q *Queue) signal() {
 }
 
 // current is the enforcer for one piece of work.
-func (q *Queue) current() *Enforcer {
+func (q *Queue) current() (e Enforcer, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.enforcer
-	return &e
+	return q.enforcer, q.closed
 }

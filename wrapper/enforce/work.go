@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -13,33 +14,23 @@ const (
 // runHooks runs on_block for one block after the other.
 func (q *Queue) runHooks() {
 	for p := range q.hooks {
-		e := q.current()
-		b, since := q.takeHook(p)
+		q.mu.Lock()
+		p.hookTaken = true // it runs again for a block that is added from now on
+		e, b, end := q.enforcer, p.hook, p.hookEnd
+		q.mu.Unlock()
 		var err error
-		if b.For -= time.Since(since); b.For > 0 {
+		if b.For = time.Until(end); b.For > 0 {
 			err = e.RunHook(b)
 		}
-		q.finishHook(p, err)
+		q.finish(p, err)
 	}
 }
 
-// takeHook is what on_block runs for. For a block that is added from now on it runs again.
-func (q *Queue) takeHook(p *pendingBlock) (b Block, since time.Time) {
+// finish notes that one of the two tasks is done, and an error of on_block.
+func (q *Queue) finish(p *pendingBlock, hookErr error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p.hookTaken = true
-	return p.hook, p.hookSince
-}
-
-func (q *Queue) finishHook(p *pendingBlock, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	p.hookErr = err
-	q.finish(p)
-}
-
-// finish notes that one of the two tasks is done.
-func (q *Queue) finish(p *pendingBlock) {
+	p.hookErr = cmp.Or(hookErr, p.hookErr)
 	if p.tasks--; p.tasks == 0 {
 		delete(q.pending, p.Network)
 		close(p.done)
@@ -53,14 +44,14 @@ func (q *Queue) endSessions() {
 		if wait < 0 {
 			return
 		}
-		e := q.current()
+		e, _ := q.current()
 		if skipped > 0 {
 			e.warn(fmt.Sprintf("enforcement queue full (%d blocks pending): on_block was not run, "+
 				"and sessions were not ended, for %d more blocks", maxPending, skipped))
 		}
 		if len(due) > 0 {
 			e.step(due)
-			q.requeue(e, due)
+			q.requeue(&e, due)
 			time.Sleep(visitPause) // so that the next visit is for many
 			continue
 		}
@@ -106,24 +97,19 @@ func (q *Queue) takeDue(now time.Time) (due []*pendingBlock, skipped int, wait t
 // requeue keeps the blocks whose sessions must be visited again, and finishes the others.
 func (q *Queue) requeue(e *Enforcer, visited []*pendingBlock) {
 	for _, p := range visited {
-		if p.needsVisit() && q.visitAt(p, p.nextVisit(e.Config.Block.Grace)) {
-			continue
-		}
-		e.report(p)
 		q.mu.Lock()
-		q.finish(p)
+		again := p.needsVisit() && !q.closed
+		if again {
+			p.due = time.Now().Add(visitAgain)
+			if !p.ending {
+				p.due = p.since.Add(e.Config.Block.Grace)
+			}
+			q.sessions = append(q.sessions, p)
+		}
 		q.mu.Unlock()
+		if !again {
+			e.report(p)
+			q.finish(p, nil)
+		}
 	}
-}
-
-// visitAt has the sessions of a block visited again, unless the queue is closed.
-func (q *Queue) visitAt(p *pendingBlock, due time.Time) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false
-	}
-	p.due = due
-	q.sessions = append(q.sessions, p)
-	return true
 }
