@@ -176,7 +176,7 @@ func panicked(p any) error {
 func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.door.Ask(work)
+	return g.door.Ledger.Run(work)
 }
 
 // blockOf is the block that runs on the client's network. An error means that it cannot be told.

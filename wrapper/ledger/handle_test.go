@@ -299,7 +299,7 @@ func TestHandleIsTheOneWay(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case e.IsDir() && slices.Contains([]string{".git", "tests"}, e.Name()):
+		case e.IsDir() && slices.Contains([]string{".git", "tests", "testdata"}, e.Name()):
 			return fs.SkipDir
 		case filepath.Ext(path) != ".go", strings.HasSuffix(path, "_test.go"):
 			return nil
