@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 
@@ -30,23 +29,13 @@ func listening(stdin error) (sockets []int, idle bool, wrong []string) {
 
 // listen opens sockets of its own and serves there until it is told to stop.
 func listen(args []string) int {
-	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
-	file := flags.String("f", config.DefaultPath, "")
-	err := admin.ParseFlags(flags, args, 0)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Println("usage: sendwrap listen [-f FILE] ADDRESS…\n       serve on sockets of its own, all clients in one process; see sendwrap(8)")
-		return admin.ExitOK
-	}
-	if err == nil && flags.NArg() == 0 {
-		err = errors.New("an address is missing")
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "sendwrap listen: %v\nusage: sendwrap listen [-f FILE] ADDRESS…\n", err)
-		return admin.ExitUsage
+	file, addresses, status, ok := admin.Parse("listen", args, 1, 1000)
+	if !ok {
+		return status
 	}
 	stdio, _ := exec.TakeStdio() // there is no client yet, so nothing can be wrong with what it gets
 	var sockets []int
-	for _, address := range flags.Args() {
+	for _, address := range addresses {
 		fd, err := room.Listen(address)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "sendwrap listen: %v\n", err)
@@ -60,7 +49,7 @@ func listen(args []string) int {
 	for _, at := range room.Addresses(sockets) {
 		fmt.Fprintf(os.Stderr, "sendwrap listen: process %d listens at %v\n", os.Getpid(), at)
 	}
-	return serveRoom(room.Options{File: *file, Sockets: sockets, Stdio: stdio}, nil)
+	return serveRoom(room.Options{File: file, Sockets: sockets, Stdio: stdio}, nil)
 }
 
 // takeOver goes on with the room of the program in whose place we are, if there was one.

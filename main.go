@@ -139,7 +139,7 @@ func carryOut(b enforce.Block, cfg *config.Config, file string, stdio *exec.Stdi
 	e := enforce.Enforcer{Config: cfg, Log: log}
 	// There may be others in the network than the client that cfg was loaded for, and allowed ones.
 	if !b.Network.IsSingleIP() {
-		if !e.NeedsNetworks(b) {
+		if !e.LookForWork(b) {
 			e.Trim()
 			return
 		}

@@ -54,7 +54,7 @@ const (
 // has started and that has not left its process group. What a hook that ends in time has left
 // running stays, but nobody listens to it any more.
 //
-// argv[0] must be an absolute path. A program that is not [Trusted] is refused: we may be root.
+// argv[0] must be an absolute path. Run refuses a program that fails [CheckHook].
 //
 // A nil error says that the hook has ended in time and with status 0. Any other is a single line:
 // the program, how it ended or why it could not be started, and the first line of what it said. Any
@@ -64,7 +64,7 @@ func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := Trusted(path); err != nil {
+	if err := CheckHook(path); err != nil {
 		return err
 	}
 	c, err := h.start(path, args, environ)

@@ -143,7 +143,7 @@ func TestFirewallLoadMeanwhile(t *testing.T) {
 		t.Fatal("nft was not asked for")
 	}
 	if !strings.HasPrefix(said, "3 blocks put into the firewall's sets\n") ||
-		!strings.Contains(said, "told of 4 blocks that began or ended meanwhile\n") {
+		!strings.Contains(said, "run for 4 blocks that began or ended meanwhile\n") {
 		t.Errorf("it says\n%s", said)
 	}
 	s.agree()

@@ -22,12 +22,15 @@ const module = "sendwrap"
 // only.
 var mayImport = map[string][]string{
 	"allowlist":       {},
-	"exec":            {},
-	"wrapper/ledger":  {},
+	"exec":            {"wrapper/fileaccess"},
+	"wrapper/ledger":  {"wrapper/fileaccess"},
 	"wrapper/maillog": {},
 	"wrapper/machine": {},
-	"wrapper/config":  {"allowlist"},
-	"wrapper/decide":  {"allowlist", "wrapper/config", "wrapper/ledger"},
+
+	"wrapper/fileaccess": {},
+
+	"wrapper/config": {"allowlist", "wrapper/fileaccess"},
+	"wrapper/decide": {"allowlist", "wrapper/config", "wrapper/ledger"},
 	"wrapper": {"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/machine",
 		"wrapper/maillog"},
 	"wrapper/enforce": {"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine", "wrapper/maillog"},
@@ -36,8 +39,9 @@ var mayImport = map[string][]string{
 		"wrapper/milter"},
 	"wrapper/room": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
 	"wrapper/guard": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
-		"wrapper/ledger", "wrapper/maillog", "wrapper/milter"},
-	"wrapper/admin": {"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config", "wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+		"wrapper/fileaccess", "wrapper/ledger", "wrapper/maillog", "wrapper/milter"},
+	"wrapper/admin": {"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config", "wrapper/decide", "wrapper/enforce",
+		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/maillog"},
 	"": {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce", "wrapper/guard", "wrapper/ledger", "wrapper/maillog",
 		"wrapper/room"},
 	"packaging":   {},

@@ -15,7 +15,7 @@ import (
 // light is what one connection needs.
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper", "sendwrap/wrapper/config",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/ledger",
+	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror", "github.com/yl2chen/cidranger",

@@ -20,7 +20,7 @@ type place struct {
 	conf, ledger string
 }
 
-// inPlace writes a configuration; what it says of mta and ledger is said here.
+// inPlace writes a configuration, with lines for mta and ledger.
 func inPlace(t *testing.T, conf string) *place {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,7 +40,7 @@ func (p *place) write(conf string) {
 	}
 }
 
-// read is the configuration as it stands.
+// read returns the configuration.
 func (p *place) read() string {
 	p.Helper()
 	text, err := os.ReadFile(p.conf)
@@ -84,7 +84,7 @@ func (p *place) room() {
 	l.RegisterRoom(ledger.Self())
 }
 
-// enter makes clients come that are to wait so long, in the name of this process as a room or as one that has one client.
+// enter makes n clients arrive that have this delay. This process has them, as a room if shared.
 func (p *place) enter(network byte, n int, delay time.Duration, shared, serve bool) {
 	p.Helper()
 	self := ledger.Self()
@@ -93,7 +93,8 @@ func (p *place) enter(network byte, n int, delay time.Duration, shared, serve bo
 		p.room()
 	}
 	for i := range n {
-		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, network, byte(i)}), uint16(1024+i))
+		addr := netip.AddrFrom4([4]byte{192, 0, network, byte(i)})
+		client := netip.AddrPortFrom(addr, uint16(1024+i))
 		p.do(func(t *ledger.Tx) {
 			s, ok := t.Enter(ledger.Arrival{
 				Client: client, Network: netip.PrefixFrom(client.Addr(), 32), Delay: delay,
@@ -109,7 +110,7 @@ func (p *place) enter(network byte, n int, delay time.Duration, shared, serve bo
 	}
 }
 
-// lines are those of a text that hold a word.
+// lines returns the lines of a text that contain a word.
 func lines(text, word string) (found []string) {
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, word) {
@@ -121,12 +122,13 @@ func lines(text, word string) (found []string) {
 
 var placeholder = regexp.MustCompile(`<(\w+)>`)
 
-// shows holds a text to a regular expression in which <8s> stands for what is left of 8s that began when the
-// test did, and <age> for a time since then.
+// shows compares a text with a regular expression in which <8s> stands for what is left of 8s since
+// began, and <age> for a time since then.
 func shows(t *testing.T, got, want string, began time.Time) {
 	t.Helper()
 	elapsed := time.Since(began)
-	found := regexp.MustCompile("^" + placeholder.ReplaceAllString(want, `(\S+)`) + "$").FindStringSubmatch(got)
+	pattern := "^" + placeholder.ReplaceAllString(want, `(\S+)`) + "$"
+	found := regexp.MustCompile(pattern).FindStringSubmatch(got)
 	if found == nil {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 		return
@@ -141,12 +143,13 @@ func shows(t *testing.T, got, want string, began time.Time) {
 			least = most - elapsed - time.Second // what is shown is cut off
 		}
 		if d, err := time.ParseDuration(found[i+1]); err != nil || d < least || d > most {
-			t.Errorf("%q, %v: want %v to %v for %s in\n%s", found[i+1], err, least, most, stands[0], got)
+			t.Errorf("%q, %v: want %v to %v for %s in\n%s",
+				found[i+1], err, least, most, stands[0], got)
 		}
 	}
 }
 
-// Each command says how it is used.
+// Each command prints its usage.
 func TestHelp(t *testing.T) {
 	for _, cmd := range commands() {
 		if cmd.run == nil {
@@ -154,7 +157,8 @@ func TestHelp(t *testing.T) {
 		}
 		var out, errs bytes.Buffer
 		if code := Run([]string{cmd.name, "-h"}, &out, &errs); code != 0 || errs.Len() > 0 ||
-			!strings.HasPrefix(out.String(), "usage: sendwrap "+cmd.name+" ") && cmd.name != "version" {
+			!strings.HasPrefix(out.String(), "usage: sendwrap "+cmd.name+" ") &&
+				cmd.name != "version" {
 			t.Errorf("%s -h: exit code %d\n%s%s", cmd.name, code, &out, &errs)
 		}
 	}

@@ -16,13 +16,13 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The shortest prefixes that block takes; a shorter one is more likely a slip than meant.
+// The shortest prefixes that block takes: a shorter one is more likely a mistake.
 const leastV4, leastV6 = 8, 16
 
-// byHand is the reason of a block or strike for which none was given.
+// byHand is the reason of a block or strike without one.
 const byHand = "administrator"
 
-// block refuses a network's connections for a while.
+// block begins a block.
 func block(c *call) error {
 	flags := flag.NewFlagSet("block", flag.ContinueOnError)
 	kill := flags.Bool("kill", false, "")
@@ -46,22 +46,24 @@ func block(c *call) error {
 		return err
 	}
 	if n.Bits() < leastV4 || n.Addr().Is6() && n.Bits() < leastV6 {
-		return usageError(fmt.Sprintf("%v is too wide for a block; use a deny line in %s", n, c.file))
+		return usageError(fmt.Sprintf("%v is too wide for a block; write a deny line in %s",
+			n, c.file))
 	}
-	if spared := enforce.Spare(door.Config, n); spared.Block != "" {
-		fmt.Fprintf(c.stderr, "sendwrap block: %v is not blocked: %s; take it from there first\n", n, spared.Block)
-		return errSaid
+	if why := enforce.Exempt(door.Config, n).Block; why != "" {
+		const cure = "remove that allow line first"
+		fmt.Fprintf(c.stderr, "sendwrap block: %v is not blocked: %s; %s\n", n, why, cure)
+		return errReported
 	}
-	if own := enforce.Own(n); own != "" && !*force {
-		const cure = "write block -force to block it all the same"
+	if own := enforce.OwnAddressIn(n); own != "" && !*force {
+		const cure = "write block -force to block it nevertheless"
 		fmt.Fprintf(c.stderr, "sendwrap block: %v is not blocked: %s; %s\n", n, own, cure)
-		return errSaid
+		return errReported
 	}
 	set := (*ledger.Tx).BlockByHand
 	if *auto {
 		set = (*ledger.Tx).BlockForProgram
 	}
-	b := enforce.Block{Network: n, Reason: enforce.Word(c.reason(2))}
+	b := enforce.Block{Network: n, Reason: ledger.ReasonWord(c.reason(2))}
 	err = door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
 		b.For = set(t, n, d, b.Reason, wrapper.Penalty(door.Config))
 	})
@@ -69,14 +71,16 @@ func block(c *call) error {
 		return err
 	}
 	if b.For == 0 {
-		return errors.New("no room: every record that could make place has a live session or a block by hand")
+		return errors.New("ledger full: " +
+			"every replaceable record has a live session or a block by hand")
 	}
 	fmt.Fprintf(c.stdout, "%v: blocked for %v\n", n, decide.Seconds(b.For))
-	c.log(door, maillog.NewLine("BLOCK").Str("network", n.String()).Dur("for", b.For).Str("reason", b.Reason))
+	line := maillog.NewLine("BLOCK").Str("network", n.String()).Dur("for", b.For)
+	c.log(door, line.Str("reason", b.Reason))
 	return c.carryOut(door, b, *kill)
 }
 
-// reason is the argument that gives one.
+// reason is argument number at, or the usual one.
 func (c *call) reason(at int) string {
 	if len(c.args) > at && c.args[at] != "" {
 		return c.args[at]
@@ -84,10 +88,11 @@ func (c *call) reason(at int) string {
 	return byHand
 }
 
-// log leaves a line in the mail log: what an administrator does is asked for there later, beside
-// what clients have done. On stderr it would only say once more what stdout says.
+// log writes a line to the mail log, in which what an administrator does is found beside what
+// clients do. On stderr it would repeat stdout.
 func (c *call) log(door *wrapper.Door, line *maillog.Line) {
-	_ = c.logTo(door).Write(maillog.Info, line.Str("by", fmt.Sprintf("uid:%d", os.Getuid())).String()) // it is done, whether or not it is written down
+	line.Str("by", fmt.Sprintf("uid:%d", os.Getuid()))
+	_ = c.logTo(door).Write(maillog.Info, line.String()) // it is done, logged or not
 }
 
 func (c *call) logTo(door *wrapper.Door) maillog.Log {
@@ -97,7 +102,7 @@ func (c *call) logTo(door *wrapper.Door) maillog.Log {
 	return maillog.Syslog(c.syslog)
 }
 
-// target is the network that the first argument names, and the ledger to write it to.
+// target returns the network that the first argument names, and opens the ledger.
 func (c *call) target() (*wrapper.Door, netip.Prefix, error) {
 	cfg, _, err := c.config()
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What an administrator blocks stays where there are too many blocks; what a program blocks does
-// not.
+// If there are too many blocks those of an administrator stay, and those of a program do not.
 func TestByHandOutlasts(t *testing.T) {
 	p := inPlace(t, "block max_entries=1")
 	p.says(0, "block", "192.0.2.1", "1h")
@@ -26,7 +25,7 @@ func TestByHandOutlasts(t *testing.T) {
 	}
 }
 
-// servingProcess is one that serves a client, until somebody ends it.
+// servingProcess is a process that serves a client until a signal ends it.
 type servingProcess struct {
 	cmd  *exec.Cmd
 	over chan string // has said how, then
@@ -49,7 +48,10 @@ func (p *place) serves(client string) servingProcess {
 	}
 	at := netip.AddrPortFrom(netip.MustParseAddr(client), 4242)
 	p.do(func(t *ledger.Tx) {
-		s, ok := t.Enter(ledger.Arrival{Client: at, Network: netip.PrefixFrom(at.Addr(), 32), Limits: ledger.Limits{Serving: 100, Waiting: 100}}, process)
+		s, ok := t.Enter(ledger.Arrival{
+			Client: at, Network: netip.PrefixFrom(at.Addr(), 32),
+			Limits: ledger.Limits{Serving: 100, Waiting: 100},
+		}, process)
 		if t.Serve(s); !ok {
 			p.Error("no room for a session")
 		}
@@ -57,8 +59,8 @@ func (p *place) serves(client string) servingProcess {
 	return s
 }
 
-// wasEnded says whether somebody has ended the process by SIGTERM. If nobody has it ends now, by
-// another signal: a process ends with the first of those that end it.
+// wasEnded reports whether SIGTERM has ended the process. If not, another signal ends it now: the
+// first signal that ends a process counts.
 func (s servingProcess) wasEnded(t *testing.T) bool {
 	t.Helper()
 	_ = s.cmd.Process.Signal(unix.SIGINT)
@@ -72,8 +74,10 @@ func (s servingProcess) wasEnded(t *testing.T) bool {
 	return false
 }
 
-// What block says of the sessions there, and of who is left alone.
+// block reports the sessions that were ended, and those that were not.
 func TestBlockEndsSessions(t *testing.T) {
+	const oneEnded = "1 session ended|1 session of allowed clients left alone|" +
+		"3 clients in the room, which refuses them itself"
 	for _, tt := range []struct {
 		conf  string
 		args  []string
@@ -82,28 +86,35 @@ func TestBlockEndsSessions(t *testing.T) {
 		want  string
 	}{
 		{"block grace=500ms", []string{"192.0.2.0/24", "1h"}, 500 * time.Millisecond, true,
-			"1 session ended|1 session of allowed clients left alone|3 clients in a room left to it"},
+			oneEnded},
 		{"block grace=60s", []string{"-kill", "192.0.2.0/24", "1h"}, 0, true,
-			"1 session ended|1 session of allowed clients left alone|3 clients in a room left to it"},
+			oneEnded},
 		{"block kill=off grace=60s", []string{"-kill", "192.0.2.0/24", "1h"}, 0, true,
-			"1 session ended|1 session of allowed clients left alone|3 clients in a room left to it"},
-		{"block kill=off grace=60s", []string{"192.0.2.0/24", "1h"}, 0, false, "live sessions go on: block has kill=off"},
-		{"mode observe", []string{"192.0.2.0/24", "1h"}, 0, false, "live sessions go on: mode observe enforces nothing"},
+			oneEnded},
+		{"block kill=off grace=60s", []string{"192.0.2.0/24", "1h"}, 0, false,
+			"live sessions go on: block has kill=off"},
+		{"mode observe", []string{"192.0.2.0/24", "1h"}, 0, false,
+			"live sessions go on: mode observe enforces nothing"},
 		{"mode observe", []string{"-kill", "192.0.2.0/24", "1h"}, 0, true,
-			"1 session ended|1 session of allowed clients left alone|3 clients in a room left to it"},
+			oneEnded},
 	} {
 		log := newSyslogd(t)
 		p := inPlace(t, tt.conf+"\nallow 192.0.2.77")
 		p.enter(2, 3, 4*time.Minute, true, false)
-		mine, allowed, other := p.serves("192.0.2.9"), p.serves("192.0.2.77"), p.serves("203.0.113.9")
+		mine, allowed := p.serves("192.0.2.9"), p.serves("192.0.2.77")
+		other := p.serves("203.0.113.9")
 		var out, errs bytes.Buffer
 		began := time.Now()
-		err := block(&call{args: append([]string{"-f", p.conf}, tt.args...), stdout: &out, stderr: &errs, syslog: log.path})
+		err := block(&call{
+			args: append([]string{"-f", p.conf}, tt.args...), stdout: &out, stderr: &errs,
+			syslog: log.path,
+		})
 		// With -kill it is not to wait for the grace of 60s.
 		if took := time.Since(began); err != nil || took < tt.grace || took >= time.Minute {
 			t.Errorf("%s, %q: %v, after %v", tt.conf, tt.args, err, took)
 		}
-		want := "192.0.2.0/24: blocked for 1h\n192.0.2.0/24: " + strings.ReplaceAll(tt.want, "|", "\n192.0.2.0/24: ") + "\n"
+		want := "192.0.2.0/24: blocked for 1h\n192.0.2.0/24: " +
+			strings.ReplaceAll(tt.want, "|", "\n192.0.2.0/24: ") + "\n"
 		if out.String() != want || errs.Len() > 0 {
 			t.Errorf("%s, %q says\n%s%s; want\n%s", tt.conf, tt.args, &out, &errs, want)
 		}
@@ -113,16 +124,18 @@ func TestBlockEndsSessions(t *testing.T) {
 		if allowed.wasEnded(t) || other.wasEnded(t) {
 			t.Errorf("%s, %q: others were ended", tt.conf, tt.args)
 		}
-		lines := log.told()
-		if tt.ended != (len(lines) == 2) || !strings.Contains(lines[0], ": BLOCK network=192.0.2.0/24 for=1h reason=administrator by=uid:") {
+		lines := log.lines()
+		const begin = ": BLOCK network=192.0.2.0/24 for=1h reason=administrator by=uid:"
+		const end = ": END network=192.0.2.0/24 ended=1 allowed=1 reason=administrator"
+		if tt.ended != (len(lines) == 2) || !strings.Contains(lines[0], begin) {
 			t.Errorf("log %q", lines)
-		} else if tt.ended && !strings.HasSuffix(lines[1], ": END network=192.0.2.0/24 ended=1 allowed=1 reason=administrator") {
+		} else if tt.ended && !strings.HasSuffix(lines[1], end) {
 			t.Errorf("log %q", lines)
 		}
 	}
 }
 
-// What is allowed is not blocked, and no line in the ledger or the log says otherwise.
+// An allowed network is not blocked, neither in the ledger nor in the log.
 func TestBlockAllowed(t *testing.T) {
 	log := newSyslogd(t)
 	p := inPlace(t, "allow 192.0.2.0/24 2001:db8::1\ncount_by 24 64")
@@ -132,35 +145,39 @@ func TestBlockAllowed(t *testing.T) {
 		if network == "" {
 			network = arg
 		}
-		if want := fmt.Sprintf("sendwrap block: %s is not blocked: 192.0.2.0/24 is allowed at %s:3; take it from there first\n", network, p.conf); errs != want {
+		want := fmt.Sprintf("sendwrap block: %s is not blocked: 192.0.2.0/24 is allowed at %s:3; "+
+			"remove that allow line first\n", network, p.conf)
+		if errs != want {
 			t.Errorf("%s\n got %s\nwant %s", arg, errs, want)
 		}
 	}
-	if _, errs := p.says(100, "strike", "192.0.2.9"); errs != fmt.Sprintf("sendwrap strike: 192.0.2.9 has no strike: 192.0.2.0/24 is allowed at %s:3\n", p.conf) {
+	noStrike := "sendwrap strike: 192.0.2.9 gets no strike: 192.0.2.0/24 is allowed at " + p.conf
+	if _, errs := p.says(100, "strike", "192.0.2.9"); errs != noStrike+":3\n" {
 		t.Errorf("strike says %s", errs)
 	}
 	if text, _ := p.says(0, "blocks"); text != "no blocks\n" {
 		t.Errorf("blocks says\n%s", text)
 	}
-	if got := log.told(); len(got) > 0 {
+	if got := log.lines(); len(got) > 0 {
 		t.Errorf("log %q", got)
 	}
-	// A wider one is, but for what is allowed in it.
+	// A wider network is, except for the allowed one in it.
 	p.write(strings.Replace(p.read(), "count_by", "on_block /bin/true\ncount_by", 1))
 	text, _ := p.says(0, "block", "192.0.0.0/16", "1h")
-	want := fmt.Sprintf("192.0.0.0/16: blocked for 1h\n192.0.0.0/16: 0 sessions ended\n192.0.0.0/16: on_block is not run: it holds 192.0.2.0/24, which is allowed at %s:3\n", p.conf)
+	want := "192.0.0.0/16: blocked for 1h\n192.0.0.0/16: 0 sessions ended\n192.0.0.0/16: " +
+		"on_block was not run: it holds 192.0.2.0/24, which is allowed at " + p.conf + ":3\n"
 	if text != want {
 		t.Errorf("got\n%swant\n%s", text, want)
 	}
 }
 
-// The oldest blocks go when there are more than there may be, and block says so.
+// The oldest blocks end when there are more than max_entries, and block says so.
 func TestBlockDropsOldest(t *testing.T) {
 	p := inPlace(t, "block max_entries=2")
 	for i := range 3 {
 		text, _ := p.says(0, "block", fmt.Sprintf("203.0.113.%d", i), "1h")
-		says := strings.Contains(text, fmt.Sprintf("203.0.113.%d/32: for it the oldest 1 block had to go: max_entries is 2\n", i))
-		if says != (i == 2) {
+		want := fmt.Sprintf("203.0.113.%d/32: dropped the oldest 1 block (max_entries=2)\n", i)
+		if strings.Contains(text, want) != (i == 2) {
 			t.Errorf("block %d says\n%s", i, text)
 		}
 		time.Sleep(5 * time.Millisecond)

@@ -27,9 +27,9 @@ func blocks(c *call) error {
 	}
 	switch {
 	case *asNFT && *asJSON:
-		return usageError("-nft and -json are two things")
+		return usageError("-nft and -json cannot be combined")
 	case *load && !*asNFT:
-		return usageError("-load is for -nft")
+		return usageError("-load needs -nft")
 	}
 	cfg, _, err := c.config()
 	if err != nil {
@@ -39,7 +39,7 @@ func blocks(c *call) error {
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
-	if !door.Ledger.IsOpen() && *asNFT { // to know of no block is not to know that there is none
+	if !door.Ledger.IsOpen() && *asNFT { // whether there are blocks is not known
 		return fmt.Errorf("%s: there is no ledger; the firewall stays as it is", cfg.Ledger.Path)
 	}
 	listedAt := time.Now()
@@ -62,7 +62,7 @@ func blocks(c *call) error {
 	return printBlocks(c.stdout, all, time.Now())
 }
 
-// inOrder lists the blocks that run, in the order of comparePrefixes; of nil there are none.
+// inOrder lists the blocks in force, in the order of comparePrefixes; a nil ledger has none.
 func inOrder(l *ledger.Ledger) ([]ledger.BlockedNetwork, error) {
 	if l == nil {
 		return nil, nil
@@ -79,7 +79,7 @@ func comparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 
-// listedBlock is a block as programs read it.
+// listedBlock is a block as JSON.
 type listedBlock struct {
 	blockReport
 	Since time.Time `json:"since"`
@@ -94,12 +94,14 @@ func listed(all []ledger.BlockedNetwork, now time.Time) []listedBlock {
 	return list
 }
 
-// printBlocks writes the list for a person.
+// printBlocks writes the list as text.
 func printBlocks(out io.Writer, all []ledger.BlockedNetwork, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "network\tsince\tleft\ttimes\treason\n")
 	for _, b := range all {
-		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\n", b.Network, now.Add(-b.Age).Format(time.DateTime), decide.Seconds(b.Left), b.Times, b.Reason)
+		since := now.Add(-b.Age).Format(time.DateTime)
+		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\n",
+			b.Network, since, decide.Seconds(b.Left), b.Times, b.Reason)
 	}
 	return w.Flush()
 }

@@ -22,7 +22,8 @@ import (
 func (p *place) blocked(network string, d time.Duration, reason string) {
 	p.Helper()
 	p.do(func(t *ledger.Tx) {
-		if t.Block(netip.MustParsePrefix(network), d, reason, ledger.Penalty{For: time.Hour, Max: 24 * time.Hour}) == 0 {
+		penalty := ledger.Penalty{For: time.Hour, Max: 24 * time.Hour}
+		if t.Block(netip.MustParsePrefix(network), d, reason, penalty) == 0 {
 			p.Errorf("no room for %s", network)
 		}
 	})
@@ -59,7 +60,8 @@ func TestBlocks(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	past := time.Since(began)
-	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Times != 1 || got[0].Reason != "bad_rcpts" ||
+	if len(got) != 3 || got[0].Network != "192.0.2.9/32" || got[0].Times != 1 ||
+		got[0].Reason != "bad_rcpts" ||
 		got[0].Seconds > 7200 || got[0].Seconds < 7199-int(past.Seconds()) || // cut off
 		time.Since(got[0].Since) > past+time.Second || time.Since(got[0].Since) < 0 {
 		t.Errorf("after %v: got %+v", past, got)
@@ -69,8 +71,8 @@ func TestBlocks(t *testing.T) {
 	p.says(100, "blocks", "x")
 }
 
-// A command that only looks makes no ledger, and sets none aside, whatever it meets in its place;
-// and a firewall is not told that there is no block by one that does not know.
+// A command that only reads makes no ledger, and sets none aside, whatever is in its place. Without
+// a ledger it does not tell a firewall that there are no blocks.
 func TestLookingLeavesLedger(t *testing.T) {
 	p := inPlace(t, "")
 	p.blocked("203.0.113.0/24", time.Hour, "x")
@@ -86,19 +88,22 @@ func TestLookingLeavesLedger(t *testing.T) {
 		image  []byte // nil: there is none, nor a directory for it
 		usable bool
 	}{
-		{"missing", nil, false}, {"empty", []byte{}, false}, {"foreign", []byte("not a ledger\n"), false},
-		{"cut off", whole[:len(whole)-1], false}, {"damaged", damaged, false}, {"whole", whole, true},
+		{"missing", nil, false}, {"empty", []byte{}, false},
+		{"foreign", []byte("not a ledger\n"), false}, {"cut off", whole[:len(whole)-1], false},
+		{"damaged", damaged, false}, {"whole", whole, true},
 	} {
 		dir := filepath.Join(t.TempDir(), "state")
 		path := filepath.Join(dir, "ledger")
 		p.write(strings.Replace(other, p.ledger, path, 1)) // of another size than is wanted, too
 		if tt.image != nil {
-			if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, tt.image, 0o600)); err != nil {
+			err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(path, tt.image, 0o600))
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, args := range []string{
-			"status", "status -json", "blocks", "blocks -json", "check 192.0.2.1", "check", "blocks -nft", "blocks -nft -load",
+			"status", "status -json", "blocks", "blocks -json", "check 192.0.2.1", "check",
+			"blocks -nft", "blocks -nft -load",
 		} {
 			if tt.usable && strings.Contains(args, "-load") {
 				continue // which would reach the firewall of the machine
@@ -109,27 +114,32 @@ func TestLookingLeavesLedger(t *testing.T) {
 			switch nft := strings.Contains(args, "-nft"); {
 			case nft && !tt.usable && (code != ExitTemporary || out.Len() > 0 || errs.Len() == 0):
 				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)
-			case tt.usable && (code != ExitOK || args == "blocks" && !strings.Contains(out.String(), "203.0.113.0/24")):
+			case tt.usable && (code != ExitOK ||
+				args == "blocks" && !strings.Contains(out.String(), "203.0.113.0/24")):
 				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)
 			}
-			there, _ := os.ReadDir(dir)
+			entries, _ := os.ReadDir(dir)
 			image, _ := os.ReadFile(path)
-			if tt.image == nil && there != nil || tt.image != nil && len(there) != 1 ||
+			if tt.image == nil && entries != nil || tt.image != nil && len(entries) != 1 ||
 				!tt.usable && !bytes.Equal(image, tt.image) {
-				t.Fatalf("%s: after %s there are %v, and %d bytes", tt.name, args, there, len(image))
+				t.Fatalf("%s: after %s there are %v, and %d bytes",
+					tt.name, args, entries, len(image))
 			}
 		}
 	}
 }
 
-// What a firewall is told, and what it is not.
+// The script for the firewall has the blocks, and says which are left out.
 func TestBlocksNFT(t *testing.T) {
 	p := inPlace(t, "allow 198.51.100.7 192.0.2.128/25")
 	began := time.Now()
-	for _, n := range []string{"203.0.113.9/32", "198.51.100.0/24", "192.0.2.200/32", "127.0.0.1/32", "::/64", "2001:db8:9:9::/64"} {
+	for _, n := range []string{
+		"203.0.113.9/32", "198.51.100.0/24", "192.0.2.200/32", "127.0.0.1/32", "::/64",
+		"2001:db8:9:9::/64",
+	} {
 		p.blocked(n, time.Hour, "x")
 	}
-	// One that lasts longer within one, one that does not, and one in both.
+	// A network that lasts longer within another, one that does not, and one within both.
 	p.blocked("10.0.0.0/24", time.Hour, "x")
 	p.blocked("10.0.0.0/26", 30*time.Minute, "x")
 	p.blocked("10.0.0.128/25", 2*time.Hour, "x")
@@ -157,46 +167,51 @@ flush chain inet sendwrap unfinished
 	if want = strings.ReplaceAll(want, "CONF", p.conf); rest != want {
 		t.Errorf("got\n%s\nwant\n%s", rest, want)
 	}
-	// Where nothing is enforced a firewall does not, either.
+	// If sendwrap enforces nothing, a firewall does not either.
 	p.write(p.read() + "mode observe\n")
 	text, _ = p.says(0, "blocks", "-nft")
-	if strings.Contains(text, "add element") || strings.Count(text, "is left out: mode observe") < 6 || strings.Count(text, "\nflush set") != 2 {
+	if strings.Contains(text, "add element") ||
+		strings.Count(text, "is left out: mode observe") < 6 ||
+		strings.Count(text, "\nflush set") != 2 {
 		t.Errorf("with mode observe\n%s", text)
 	}
 }
 
-// ledgerStep is more than the ledger's clock and that of a test differ by, since that one counts
+// ledgerStep is more than the clocks of ledger and test differ by: the ledger's counts
 // milliseconds.
 const ledgerStep = 5 * time.Millisecond
 
 var timeout = regexp.MustCompile(`timeout (\d+)s`)
 
-// wholeTimeouts adds to each timeout of half hours what may have passed of it. A timeout is rounded
-// up.
+// wholeTimeouts rounds each timeout up to half hours, by no more than has passed.
 func wholeTimeouts(text string, past time.Duration) string {
 	return timeout.ReplaceAllStringFunc(text, func(found string) string {
 		const step = 1800
 		seconds, _ := strconv.Atoi(timeout.FindStringSubmatch(found)[1])
-		if whole := (seconds + step - 1) / step * step; whole-seconds <= int((past + ledgerStep).Seconds()) {
+		whole := (seconds + step - 1) / step * step
+		if whole-seconds <= int((past + ledgerStep).Seconds()) {
 			seconds = whole
 		}
 		return fmt.Sprintf("timeout %ds", seconds)
 	})
 }
 
-// However blocks lie within one another, each address is in one element at most, for as long as the
-// longest block of it lasts.
+// However blocks lie within one another, each address is in at most one element, for as long as its
+// longest block.
 func TestCover(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 6))
-	element := regexp.MustCompile(`^add element inet sendwrap blocked4 \{ (\S+) timeout (\d+)s(?: comment "(\S+)")? \}$`)
+	element := regexp.MustCompile(`^add element inet sendwrap blocked4 ` +
+		`\{ (\S+) timeout (\d+)s(?: comment "(\S+)")? \}$`)
 	for range 150 {
 		var all []ledger.BlockedNetwork
 		seen := map[netip.Prefix]bool{}
 		for range 1 + r.IntN(8) {
-			n := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(256))}), 23+r.IntN(10)).Masked()
+			addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(r.IntN(256))})
+			n := netip.PrefixFrom(addr, 23+r.IntN(10)).Masked()
 			if !seen[n] {
 				seen[n] = true
-				all = append(all, ledger.BlockedNetwork{Network: n, Left: time.Duration(1+r.IntN(5)) * time.Hour})
+				left := time.Duration(1+r.IntN(5)) * time.Hour
+				all = append(all, ledger.BlockedNetwork{Network: n, Left: left})
 			}
 		}
 		p := inPlace(t, "")
@@ -217,7 +232,8 @@ func TestCover(t *testing.T) {
 			}
 			n, seconds := netip.MustParsePrefix(m[1]), 0
 			seconds, _ = strconv.Atoi(m[2])
-			if owner := m[3]; owner == "" && !seen[n] || owner != "" && !seen[netip.MustParsePrefix(owner)] {
+			owner := m[3]
+			if owner == "" && !seen[n] || owner != "" && !seen[netip.MustParsePrefix(owner)] {
 				t.Errorf("%s is nobody's", line)
 			}
 			for a := n.Addr(); n.Contains(a); a = a.Next() {
@@ -227,7 +243,8 @@ func TestCover(t *testing.T) {
 				covered[a] = time.Duration(seconds) * time.Second
 			}
 		}
-		for a := netip.MustParseAddr("10.0.0.0"); a.Less(netip.MustParseAddr("10.0.2.0")); a = a.Next() {
+		last := netip.MustParseAddr("10.0.2.0")
+		for a := netip.MustParseAddr("10.0.0.0"); a.Less(last); a = a.Next() {
 			var want time.Duration
 			for _, b := range all {
 				if b.Network.Contains(a) {
@@ -241,7 +258,7 @@ func TestCover(t *testing.T) {
 	}
 }
 
-// As many as there may be are all told.
+// The script has all blocks, even with as many as max_entries allows.
 func TestBlocksMany(t *testing.T) {
 	p := inPlace(t, "")
 	p.write(fmt.Sprintf("mta /bin/true\nledger %s clients=65536\n", p.ledger))
@@ -253,7 +270,8 @@ func TestBlocksMany(t *testing.T) {
 	const many = 10000
 	for i := range many {
 		if err := l.Do(ledger.Now(), func(t *ledger.Tx) {
-			t.Block(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 7, byte(i / 256), byte(i)}), 32), time.Hour, "x", ledger.Penalty{Max: time.Hour})
+			addr := netip.AddrFrom4([4]byte{10, 7, byte(i / 256), byte(i)})
+			t.Block(netip.PrefixFrom(addr, 32), time.Hour, "x", ledger.Penalty{Max: time.Hour})
 		}); err != nil {
 			t.Fatal(err)
 		}

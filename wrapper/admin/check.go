@@ -1,78 +1,44 @@
 package admin
 
 import (
-	"cmp"
-	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 	"text/tabwriter"
 
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
-	"sendwrap/wrapper/ledger"
 )
 
-// check says whether the configuration is right and, for each address, which test of
-// the decision would decide.
+// check reports whether the configuration is right and, for each address, which test of the
+// decision would decide.
 func check(c *call) error {
 	if err := c.parse(flag.NewFlagSet("check", flag.ContinueOnError), 0, 1000); err != nil {
 		return err
 	}
-	var clients []netip.Addr
-	for _, arg := range c.args {
-		client, err := address(arg)
-		if info, missing := os.Stat(arg); err != nil && missing == nil && info.Mode().IsRegular() {
-			return usageError(fmt.Sprintf("%q is not an address; write sendwrap check -f %s", arg, arg))
-		} else if err != nil {
-			return err
-		}
-		clients = append(clients, client)
-	}
-	cfg, wrong, err := c.config()
+	clients, err := c.clients()
 	if err != nil {
 		return err
 	}
-	if why := startable("mta", cfg.MTA[0]); why != nil {
-		fmt.Fprintf(c.stderr, "%s: mta: %v\n", cfg.Place("mta"), why)
-		wrong++
-	} else if why := wrapper.Unfit(cfg.MTA); why != nil {
-		fmt.Fprintf(c.stderr, "%s: mta: %v\n", cfg.Place("mta"), why)
-		wrong++
-	} else if note := cmp.Or(shellNote(cfg.MTA), eximNote(cfg.MTA), submitNote(cfg.MTA)); note != "" {
-		fmt.Fprintf(c.stderr, "note: %s: mta: %s\n", cfg.Place("mta"), note)
+	cfg, mistakes, err := c.config()
+	if err != nil {
+		return err
 	}
-	for _, note := range networkNotes(cfg.Networks) {
+	f := &findings{config: cfg}
+	f.ask()
+	if len(clients) == 0 {
+		f.notes = append(f.notes, loopbackNote(cfg)...)
+		f.notes = append(f.notes, surroundings(cfg)...)
+	}
+	for _, note := range f.notes {
 		fmt.Fprintf(c.stderr, "note: %s\n", note)
 	}
-	for _, note := range distrusted(cfg) {
-		fmt.Fprintf(c.stderr, "note: %s\n", note)
+	for _, err := range f.mistakes {
+		fmt.Fprintln(c.stderr, err)
 	}
-	if err := ledger.Check(cfg.Ledger.Path); errors.Is(err, ledger.ErrUnseen) {
-		fmt.Fprintf(c.stderr, "note: ledger: %v\n", err)
-	} else if err != nil {
-		fmt.Fprintf(c.stderr, "%s: ledger: %v\n", cfg.Place("ledger"), err)
-		wrong++
-	}
-	if note := crowded(cfg); note != "" {
-		fmt.Fprintf(c.stderr, "note: ledger: %s\n", note)
-	}
-	if note := localWaits(cfg); note != "" && len(c.args) == 0 {
-		fmt.Fprintf(c.stderr, "note: allow: %s\n", note)
-	}
-	if len(c.args) == 0 {
-		for _, note := range surroundings(cfg) {
-			fmt.Fprintf(c.stderr, "note: %s\n", note)
-		}
-	}
-	for _, why := range unusable(cfg) {
-		fmt.Fprintln(c.stderr, why)
-		wrong++
-	}
-	if len(c.args) > 0 {
+	if len(clients) > 0 {
 		d := &wrapper.Door{Config: cfg}
 		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
@@ -83,22 +49,39 @@ func check(c *call) error {
 			}
 		}
 	}
-	if wrong > 0 {
-		fmt.Fprintf(c.stderr, "%s\n", plural(wrong, "error"))
-		return errSaid
+	if mistakes += len(f.mistakes); mistakes > 0 {
+		fmt.Fprintf(c.stderr, "%s\n", plural(mistakes, "error"))
+		return errReported
 	}
-	if len(c.args) == 0 {
+	if len(clients) == 0 {
 		observes := ""
 		if cfg.Mode == config.Observe {
 			observes = ", mode observe: no client is refused"
 		}
-		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n", c.file, plural(cfg.Networks.Len(), "network"), observes)
+		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
+			c.file, plural(cfg.Networks.Len(), "network"), observes)
 	}
 	return nil
 }
 
-// explain prints each test with what it found, the one that decides marked, and the
-// verdict on a line of its own.
+// clients are the addresses that the arguments name.
+func (c *call) clients() (all []netip.Addr, err error) {
+	for _, arg := range c.args {
+		client, err := address(arg)
+		if err != nil {
+			if info, statErr := os.Stat(arg); statErr == nil && info.Mode().IsRegular() {
+				err = usageError(fmt.Sprintf("%q is not an address; write sendwrap check -f %s",
+					arg, arg))
+			}
+			return nil, err
+		}
+		all = append(all, client)
+	}
+	return all, nil
+}
+
+// explain prints each test with what it found, marks the one that decides, and prints the verdict
+// on a line of its own.
 func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 	steps, verdict, facts, err := d.Explain(client)
 	if err != nil {
@@ -121,43 +104,12 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 		fmt.Fprintln(c.stdout, says)
 	}
 	if verdict == decide.Pass {
-		fmt.Fprintf(c.stdout, "verdict: %v after %s\n", verdict, config.FormatDuration(facts.Delay()))
+		fmt.Fprintf(c.stdout, "verdict: %v after %s\n",
+			verdict, config.FormatDuration(facts.Delay()))
 	} else {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}
 	return nil
-}
-
-// startable says why the program of a directive could not be started, and what to write.
-func startable(directive, program string) error {
-	err := runnable(program)
-	switch {
-	case err == nil:
-		return nil
-	case isLine(program):
-		return fmt.Errorf("%w: the quotes make it one word; leave them out", err)
-	}
-	return fmt.Errorf("%w; write %s PROGRAM ARG..., with the path of a program", err, directive)
-}
-
-// runnable says why a program could not be started.
-func runnable(program string) error {
-	info, err := os.Stat(program)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("no such file %q", program)
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return fmt.Errorf("%q is not a program", program)
-	}
-	return nil
-}
-
-// isLine says whether a word is a program and its arguments, which quotes have made one.
-func isLine(word string) bool {
-	first, _, several := strings.Cut(word, " ")
-	return several && runnable(first) == nil
 }
 
 func plural(n int, what string) string {

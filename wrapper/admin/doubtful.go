@@ -13,24 +13,26 @@ import (
 	"sendwrap/allowlist"
 )
 
-// What is right, as far as a parser can tell, and seldom meant.
+// This file looks for lines that are valid and seldom meant.
 
-// submitFile is what makes sendmail -bs a program for the mail of the machine's own users.
+// submitFile makes sendmail -bs a program for the mail of the machine's own users.
 const submitFile = "/etc/mail/submit.cf"
 
-// shellNote says which argument is meant for a shell.
+// shellNote names an argument that is meant for a shell.
 func shellNote(mta []string) string {
 	for _, arg := range mta[1:] {
 		if slices.Contains([]string{"|", "||", "<", ">", ">>", "2>", "2>&1", "&", "&&", ";"}, arg) {
-			return fmt.Sprintf("%q would be an argument; there is no shell: write a script and name it", arg)
+			return fmt.Sprintf("%q would be an argument, since no shell reads this line; "+
+				"name a script instead", arg)
 		}
 	}
 	return ""
 }
 
-// submitNote is what to write for a sendmail that would read submit.cf, "" for others.
+// submitNote says what to write for a sendmail that would read submit.cf; "" for others.
 func submitNote(mta []string) string {
-	if real, err := filepath.EvalSymlinks(mta[0]); err != nil || isExim(real) || !knowsSubmit(real) {
+	real, err := filepath.EvalSymlinks(mta[0])
+	if err != nil || isExim(real) || !knowsSubmit(real) {
 		return ""
 	}
 	named := slices.ContainsFunc(mta[1:], func(arg string) bool {
@@ -39,12 +41,12 @@ func submitNote(mta []string) string {
 	if _, err := os.Stat(submitFile); err != nil || named || !slices.Contains(mta[1:], "-bs") {
 		return ""
 	}
-	return fmt.Sprintf("without -Am this sendmail reads %s, which is no mail server's; "+
+	return fmt.Sprintf("without -Am this sendmail reads %s, which is not for a mail server; "+
 		"write mta %s -Am %s", submitFile, mta[0], strings.Join(mta[1:], " "))
 }
 
-// knowsSubmit says whether a program has the name of that file in it, as sendmail has, and others
-// that go by its name have not.
+// knowsSubmit reports whether a program contains the name of that file, as sendmail does and other
+// programs of that name do not.
 func knowsSubmit(program string) bool {
 	f, err := os.Open(program)
 	if err != nil {
@@ -55,17 +57,17 @@ func knowsSubmit(program string) bool {
 	return err == nil && bytes.Contains(text, []byte("submit.cf"))
 }
 
-// networkNotes says which networks are said twice, and whether everybody is turned away.
+// networkNotes names networks that are listed twice, and lines that refuse all clients.
 func networkNotes(l *allowlist.List) (notes []string) {
 	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		everyone := netip.PrefixFrom(all, 0)
 		if m := l.About(everyone); m.Access == allowlist.Deny {
-			notes = append(notes, fmt.Sprintf("%s: deny %s turns away every client that no allow "+
-				"line holds; if that is not meant, remove it", m.Source, everyone))
+			notes = append(notes, fmt.Sprintf("%s: deny %s refuses every client outside the allow "+
+				"lines; remove it if that is not intended", m.Source, everyone))
 		}
 	}
 	for _, r := range l.Repeats() {
-		notes = append(notes, fmt.Sprintf("%s: %s of %s stands at %s already; keep one",
+		notes = append(notes, fmt.Sprintf("%s: %s %s is also at %s; keep one",
 			r.Again, r.Access, r.Network, r.First))
 	}
 	return notes

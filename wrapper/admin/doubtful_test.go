@@ -12,14 +12,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// check names the line of what it finds wrong outside the file, and the file where no line does.
+// check names the line of a mistake outside the file, or the file if there is no such line.
 func TestCheckNamesTheLine(t *testing.T) {
 	p := inPlace(t, noNotes+"on_block /no/such/program")
 	p.write(strings.Replace(p.read(), "/bin/true", "/no/such/mta", 1))
 	_, said := p.says(ExitUsage, "check")
 	for _, want := range []string{
-		p.conf + `:1: mta: no such file "/no/such/mta"; write mta PROGRAM`,
-		p.conf + `:5: on_block: no such file "/no/such/program"; write on_block PROGRAM`,
+		p.conf + ":1: mta: exec /no/such/mta: no such file or directory; write mta PROGRAM",
+		p.conf + ":5: on_block: exec /no/such/program: no such file or directory; write on_block ",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("check: %q; want %q", said, want)
@@ -27,16 +27,21 @@ func TestCheckNamesTheLine(t *testing.T) {
 	}
 }
 
-// check notes what is said twice, and what turns everybody away.
+// check notes networks that are listed twice, and lines that refuse all clients.
 func TestCheckNotesNetworks(t *testing.T) {
 	for _, tt := range []struct{ lines, want string }{
 		{"allow 192.0.2.0/24 192.0.2.1\ndeny 192.0.2.1/32 203.0.113.0/24", "contradicts"},
 		{"allow 192.0.2.0/24 192.0.2.1", ""},
-		{"allow 192.0.2.1\nallow 192.0.2.2 192.0.2.1", "note: F:6: allow of 192.0.2.1/32 stands at F:5 already; keep one\n"},
-		{"deny 2001:db8::/32 2001:db8::/32", "note: F:5: deny of 2001:db8::/32 stands at F:5 already; keep one\n"},
-		{"deny 0.0.0.0/0", "note: F:5: deny 0.0.0.0/0 turns away every client that no allow line holds; if that is not meant, remove it\n"},
+		{"allow 192.0.2.1\nallow 192.0.2.2 192.0.2.1",
+			"note: F:6: allow 192.0.2.1/32 is also at F:5; keep one\n"},
+		{"deny 2001:db8::/32 2001:db8::/32",
+			"note: F:5: deny 2001:db8::/32 is also at F:5; keep one\n"},
+		{"deny 0.0.0.0/0",
+			"note: F:5: deny 0.0.0.0/0 refuses every client outside the allow lines; " +
+				"remove it if that is not intended\n"},
 		{"client_conns 9\ndeny 192.0.2.1 ::/0\nallow 2001:db8::/32",
-			"note: F:6: deny ::/0 turns away every client that no allow line holds; if that is not meant, remove it\n"},
+			"note: F:6: deny ::/0 refuses every client outside the allow lines; " +
+				"remove it if that is not intended\n"},
 		{"deny 0.0.0.0/1 128.0.0.0/1", ""},
 	} {
 		p := inPlace(t, noNotes+tt.lines)
@@ -52,11 +57,12 @@ func TestCheckNotesNetworks(t *testing.T) {
 	}
 }
 
-// sendmail -bs alone would read submit.cf, where there is one.
+// sendmail -bs without -Am reads submit.cf if there is one.
 func TestCheckNotesSubmit(t *testing.T) {
 	lab.NeedRoot(t)
 	dir := t.TempDir()
-	real, link, other := filepath.Join(dir, "sendmail.real"), filepath.Join(dir, "mta"), filepath.Join(dir, "sendmail")
+	real, other := filepath.Join(dir, "sendmail.real"), filepath.Join(dir, "sendmail")
+	link := filepath.Join(dir, "mta")
 	if err := errors.Join(os.WriteFile(real, []byte("\x7fELF\x00submit.cf\x00"), 0o755),
 		os.WriteFile(other, []byte("\x7fELF"), 0o755), os.Symlink(real, link)); err != nil {
 		t.Fatal(err)
@@ -66,7 +72,8 @@ func TestCheckNotesSubmit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer machine.Close()
-	note := "without -Am this sendmail reads /etc/mail/submit.cf, which is no mail server's; write mta " + link + " -Am -bs"
+	note := "without -Am this sendmail reads /etc/mail/submit.cf, " +
+		"which is not for a mail server; write mta " + link + " -Am -bs"
 	for _, tt := range []struct {
 		submit    bool
 		mta, want string
@@ -82,7 +89,8 @@ func TestCheckNotesSubmit(t *testing.T) {
 	} {
 		machine.Do(func() {
 			if !tt.submit {
-				err = errors.Join(unix.Mount("none", "/etc", "tmpfs", 0, ""), os.Mkdir("/etc/mail", 0o755))
+				err = errors.Join(unix.Mount("none", "/etc", "tmpfs", 0, ""),
+					os.Mkdir("/etc/mail", 0o755))
 			} else {
 				err = os.WriteFile(submitFile, nil, 0o644)
 			}

@@ -10,31 +10,32 @@ import (
 	"time"
 )
 
-// pipeconnect is Exim's main option that says to which clients it offers PIPECONNECT. Those then
-// speak before the greeting at their next visit, and by default it is all.
+// pipeconnect is Exim's main option for the clients to which it offers PIPECONNECT, by default all.
+// These then speak before the greeting when they connect next.
 const pipeconnect = "pipelining_connect_advertise_hosts"
 
 // eximTime is how long an Exim may take to say what is set.
 const eximTime = 10 * time.Second
 
-// eximNote is what to set in the MTA if it is an Exim that offers PIPECONNECT, or does not say; ""
-// if there is nothing to set.
+// eximNote says what to set in the MTA if it is an Exim that offers PIPECONNECT, or may; "" for
+// others.
 func eximNote(mta []string) string {
 	const set = "; write " + pipeconnect + " = : into its main " +
-		"configuration, else honest Exims speak before the greeting and read 421 or 554"
+		"configuration, otherwise honest Exims speak before the greeting and get 421 or 554"
 	if !isExim(mta[0]) {
 		return ""
 	}
 	switch offers, err := offersPipeconnect(mta); {
 	case err != nil:
-		return fmt.Sprintf("it is an Exim and does not say whether it offers PIPECONNECT (%v)%s", err, set)
+		return fmt.Sprintf("this Exim does not say whether it offers PIPECONNECT (%v)%s",
+			err, set)
 	case offers:
-		return "it is an Exim that offers PIPECONNECT" + set
+		return "this Exim offers PIPECONNECT" + set
 	}
 	return ""
 }
 
-// isExim goes by the name of the program: Debian's sendmail is a link to exim4, Exim's own exim one
+// isExim goes by the program's name: Debian's sendmail is a link to exim4, Exim's own exim a link
 // to exim-4.98-1.
 func isExim(program string) bool {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
@@ -43,8 +44,8 @@ func isExim(program string) bool {
 	return strings.HasPrefix(filepath.Base(program), "exim")
 }
 
-// offersPipeconnect asks the Exim, with the configuration and the macros that the mta line names.
-// One that does not know the option offers nothing.
+// offersPipeconnect asks the Exim, with the configuration and the macros of the mta line. An Exim
+// that does not know the option offers nothing.
 func offersPipeconnect(mta []string) (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), eximTime)
 	defer cancel()

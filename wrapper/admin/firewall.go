@@ -12,19 +12,20 @@ import (
 	"time"
 
 	"sendwrap/allowlist"
+	"sendwrap/exec"
 	"sendwrap/wrapper/decide"
 )
 
-// nftPlaces are where nft is looked for, in the order of sendwrap-nft's PATH; an administrator's
-// may lack them.
+// nftPlaces are where nft may be, in the order of sendwrap-nft's PATH. An administrator's PATH may
+// lack them.
 var nftPlaces = [...]string{"/usr/local/sbin/nft", "/usr/sbin/nft", "/sbin/nft"}
 
-// nft runs nft(8) for so long at most, and returns what it says on stdout. An error is a line with
-// the first that it says on stderr.
-func nft(atMost time.Duration, stdin io.Reader, args ...string) (said string, err error) {
+// nft runs nft(8) for at most that long, and returns its output. An error has the first line of its
+// stderr.
+func nft(atMost time.Duration, stdin io.Reader, args ...string) (output string, err error) {
 	program := ""
 	for _, place := range nftPlaces {
-		if program == "" && runnable(place) == nil {
+		if program == "" && exec.CheckProgram(place) == nil {
 			program = place
 		}
 	}
@@ -53,17 +54,17 @@ func nft(atMost time.Duration, stdin io.Reader, args ...string) (said string, er
 // askTime is how long the firewall may take to answer.
 const askTime = 2 * time.Second
 
-// element reads what `nft get element` says of one, for example
+// element parses the output of `nft get element`, for example
 //
 //	elements = { 192.0.2.0/25 timeout 1h expires 59m59s896ms comment "192.0.2.0/24" }
 //
-// It is empty if that is nothing. left is "" of one that stays for good, and owner the network
-// itself without a comment.
-func element(said string) (network, left, owner string) {
-	_, said, _ = strings.Cut(said, "elements = {")
-	said, _, _ = strings.Cut(said, "}")
+// All results are empty if there is no element. left is "" if it stays forever, and owner is the
+// network itself if there is no comment.
+func element(output string) (network, left, owner string) {
+	_, output, _ = strings.Cut(output, "elements = {")
+	output, _, _ = strings.Cut(output, "}")
 	key := ""
-	for i, word := range strings.Fields(said) {
+	for i, word := range strings.Fields(output) {
 		switch {
 		case i == 0:
 			network, owner = word, word
@@ -77,18 +78,18 @@ func element(said string) (network, left, owner string) {
 	return network, left, owner
 }
 
-// wholeSeconds is 59m59s for 59m59s896ms.
+// wholeSeconds returns 59m59s for 59m59s896ms.
 func wholeSeconds(time string) string {
-	base, is := strings.CutSuffix(time, "ms")
-	if at := strings.LastIndexAny(base, "dhms"); is && at >= 0 {
+	base, found := strings.CutSuffix(time, "ms")
+	if at := strings.LastIndexAny(base, "dhms"); found && at >= 0 {
 		return base[:at+1]
 	}
 	return time
 }
 
-// firewall says that the firewall drops the client's packets, and what to do about that where
-// sendwrap does not refuse it. Whether the firewall can be asked depends on who asks, and on
-// whether the sets of packaging/nftables.conf are there: else nothing is said.
+// firewall says that the firewall drops the client's packets, and what to do about it if sendwrap
+// does not refuse the client. It returns "" if it does not, or if the firewall cannot be asked:
+// only root can, and only with the sets of packaging/nftables.conf.
 func firewall(client netip.Addr, verdict decide.Verdict) string {
 	set := "blocked4"
 	if client.Is6() {
@@ -97,11 +98,12 @@ func firewall(client netip.Addr, verdict decide.Verdict) string {
 	if os.Geteuid() != 0 {
 		return ""
 	}
-	said, err := nft(askTime, nil, "get", "element", "inet", "sendwrap", set, "{", client.String(), "}")
+	output, err := nft(askTime, nil, "get", "element", "inet", "sendwrap", set,
+		"{", client.String(), "}")
 	if err != nil {
-		return "" // it is not in there, or there is no such set
+		return "" // there is no such element, or no such set
 	}
-	network, left, owner := element(said)
+	network, left, owner := element(output)
 	if network == "" {
 		return ""
 	}

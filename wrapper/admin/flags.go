@@ -4,14 +4,47 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
+
+	"sendwrap/wrapper/config"
 )
 
-// ParseFlags reads the flags at the beginning of args. One of them that stands behind an argument
-// is an error that says so: there it would be an argument itself. What follows -- is one. So is the
-// argument number text, counted from 1, whatever it is: it may be a stranger's.
-func ParseFlags(flags *flag.FlagSet, args []string, text int) error {
+// Parse reads the arguments of a command that main runs: -f FILE, then between least and most
+// others. Unless ok, it has printed help or what is wrong, and the program exits with status.
+func Parse(name string, args []string, least, most int) (
+	file string, rest []string, status int, ok bool,
+) {
+	list := commands()
+	cmd := list[slices.IndexFunc(list, func(cmd command) bool { return cmd.name == name })]
+	c := &call{args: args, file: config.DefaultPath}
+	err := c.parse(flag.NewFlagSet(name, flag.ContinueOnError), least, most)
+	return c.file, c.args, cmd.exitStatus(err, os.Stdout, os.Stderr), err == nil
+}
+
+// parse reads the flags, including -f, and wants between least and most arguments after them.
+func (c *call) parse(flags *flag.FlagSet, least, most int) error {
+	flags.StringVar(&c.file, "f", c.file, "")
+	if err := parseFlags(flags, c.args, c.text); err == flag.ErrHelp {
+		return err
+	} else if err != nil {
+		return usageError(err.Error())
+	}
+	c.args = flags.Args()
+	switch n := len(c.args); {
+	case n < least:
+		return usageError("an argument is missing")
+	case n > most:
+		return usageError(fmt.Sprintf("unexpected argument %q", c.args[most]))
+	}
+	return nil
+}
+
+// parseFlags reads the flags at the beginning of args. A flag after an argument is an error that
+// says so, since flag.Parse would take it for an argument. Words after "--" are arguments, and so
+// is the argument number text, counted from 1: a client may have written it.
+func parseFlags(flags *flag.FlagSet, args []string, text int) error {
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What to do about a block of an honest client is said by status, once for each reason, and by
-// check for the client, which also tells it before there is a block.
+// status says once for each reason what to do if a blocked client is honest. check says so for the
+// client, even before there is a block.
 func TestHints(t *testing.T) {
 	p := inPlace(t, "block strikes=2")
 	strike := func(network, reason string, times int) {
@@ -62,23 +62,25 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// check tells what speaking early would come to for this client.
+// check says what happens if this client speaks early.
 func TestCheckSpeaksEarly(t *testing.T) {
 	p := inPlace(t, "strikes_by_kind other=5")
 	p.do(func(tx *ledger.Tx) { tx.Remember(netip.MustParsePrefix("192.0.2.1/32"), 1<<40) })
 	for address, want := range map[string]string{
 		"192.0.2.1": "421 and no strike: it has shown that it can wait",
 		"192.0.2.2": "refused; strikes: ehlo=1 pipelined=1 tls=0 http=0 proxy=0 other=5",
-		"127.0.0.1": "refused without a strike: its network holds 127.0.0.1, an address of this machine",
+		"127.0.0.1": "refused without a strike: its network holds 127.0.0.1, " +
+			"an address of this machine",
 	} {
 		text, _ := p.says(0, "check", address)
-		if got := lines(text, "speaks within"); len(got) != 1 || !strings.HasSuffix(got[0], "  "+want) {
+		got := lines(text, "speaks within")
+		if len(got) != 1 || !strings.HasSuffix(got[0], "  "+want) {
 			t.Errorf("%s: %q; want %q", address, got, want)
 		}
 	}
 }
 
-// An Exim is known by its program, whatever it is called, and asked with its own -C and -D.
+// An Exim is recognized by its program, whatever its name, and asked with its own -C and -D.
 func TestEximNote(t *testing.T) {
 	dir := t.TempDir()
 	program := func(name, script string) string {
@@ -88,12 +90,12 @@ func TestEximNote(t *testing.T) {
 		}
 		return path
 	}
-	const is = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
+	const option = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
 	const asked = "-C conf -DX=y -Cother -bP pipelining_connect_advertise_hosts"
-	const offer = "it is an Exim that offers PIPECONNECT; write pipelining_connect_advertise_hosts"
+	const offer = "this Exim offers PIPECONNECT; write pipelining_connect_advertise_hosts"
 	const old = "echo pipelining_connect_advertise_hosts is not a known option; exit 1"
-	const mute = "it is an Exim and does not say whether it offers PIPECONNECT (exit status 1); write"
-	offers := program("exim4", `test "$*" = "`+asked+`" && `+is+`*"`)
+	const mute = "this Exim does not say whether it offers PIPECONNECT (exit status 1); write"
+	offers := program("exim4", `test "$*" = "`+asked+`" && `+option+`*"`)
 	asSendmail := filepath.Join(dir, "sendmail")
 	if err := os.Symlink(offers, asSendmail); err != nil {
 		t.Fatal(err)
@@ -106,12 +108,13 @@ func TestEximNote(t *testing.T) {
 	}{
 		{"offers it", append([]string{offers}, arguments...), offer},
 		{"by another name", append([]string{asSendmail}, arguments...), offer},
-		{"does not", []string{program("exim", is+`"`), "-bs"}, ""},
+		{"does not", []string{program("exim", option+`"`), "-bs"}, ""},
 		{"an old one", []string{program("exim-4.80", old)}, ""},
 		{"does not say", []string{program("exim5", "exit 1"), "-bs"}, mute},
-		{"none", []string{program("qmail-smtpd", is+`*"`)}, ""},
+		{"none", []string{program("qmail-smtpd", option+`*"`)}, ""},
 	} {
-		if got := eximNote(tt.mta); !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+		got := eximNote(tt.mta)
+		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: %q; want %q", tt.name, got, tt.want)
 		}
 	}

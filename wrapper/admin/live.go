@@ -18,8 +18,8 @@ type liveReport struct {
 	Client  netip.AddrPort `json:"client"`
 	State   string         `json:"state"` // waiting, serving
 	Seconds int            `json:"seconds"`
-	Left    float64        `json:"left"` // seconds that it yet has to wait; 0 = none, or that is not known
-	Room    bool           `json:"room"` // its process holds others too
+	Left    float64        `json:"left"` // seconds still to wait; 0 = none, or not known
+	Room    bool           `json:"room"` // its process has other clients, too
 
 	left time.Duration
 }
@@ -29,19 +29,19 @@ const (
 	serving = "serving"
 )
 
-// turn says whether it has waited for as long as it had to, and waits for an MTA to be started.
-func (s *liveReport) turn() bool { return s.State == waiting && s.Room && s.Left == 0 }
+// queued reports whether the session's delay is over, and it waits for its turn to get an MTA.
+func (s *liveReport) queued() bool { return s.State == waiting && s.Room && s.Left == 0 }
 
-// waitReport sums up those who wait.
+// waitReport sums up the sessions that wait.
 type waitReport struct {
-	Delay  int     `json:"delay"`       // how many are known to be in the greet delay
-	Turn   int     `json:"turn"`        // how many wait in a room for their turn
+	Delay  int     `json:"delay"`       // sessions known to be in the greet delay
+	Turn   int     `json:"turn"`        // sessions in a room that wait for their turn
 	Next   float64 `json:"next"`        // seconds until the first delay is over
-	Last   float64 `json:"last"`        // and the last
-	Left   float64 `json:"left"`        // all that is left, together
+	Last   float64 `json:"last"`        // seconds until the last is
+	Left   float64 `json:"left"`        // seconds left of all delays together
 	Room   bool    `json:"room"`        // there is a room, so that its limit holds
-	Limit  int     `json:"limit"`       // which is one of the next two
-	Each   int     `json:"max_waiting"` // of a process each
+	Limit  int     `json:"limit"`       // one of the next two
+	Each   int     `json:"max_waiting"` // of per-connection processes
 	InRoom int     `json:"room_max_waiting"`
 
 	next, last time.Duration
@@ -61,7 +61,7 @@ func (r *report) addLive(live []ledger.LiveSession) {
 		}
 		r.Live = append(r.Live, one)
 		switch {
-		case one.turn():
+		case one.queued():
 			w.Turn++
 		case s.Left > 0:
 			if w.Delay++; w.Delay == 1 || s.Left < w.next {
@@ -74,10 +74,10 @@ func (r *report) addLive(live []ledger.LiveSession) {
 	w.Next, w.Last, w.Left = w.next.Seconds(), w.last.Seconds(), left.Seconds()
 }
 
-// mostLive is how many sessions are shown to a person; a crowd that waits would be longer than any screen.
-const mostLive = 20
+// maxLive is how many sessions the text shows: in a flood there are more than fit a screen.
+const maxLive = 20
 
-// printLive lists those who are served, then those who wait, each from the oldest on.
+// printLive lists the sessions that are served, then those that wait, the oldest first.
 func (r *report) printLive(w io.Writer) {
 	if len(r.Live) == 0 {
 		return
@@ -91,11 +91,12 @@ func (r *report) printLive(w io.Writer) {
 	for _, state := range []string{serving, waiting} {
 		for i := range r.Live {
 			s := &r.Live[i]
-			if s.State != state || shown == mostLive {
+			if s.State != state || shown == maxLive {
 				continue
 			}
 			shown++
-			fmt.Fprintf(w, "  %v\t%d\t%s\t%v%s\n", s.Client, s.PID, s.State, decide.Seconds(time.Duration(s.Seconds)*time.Second), s.rest())
+			age := decide.Seconds(time.Duration(s.Seconds) * time.Second)
+			fmt.Fprintf(w, "  %v\t%d\t%s\t%v%s\n", s.Client, s.PID, s.State, age, s.rest())
 		}
 	}
 	if more := len(r.Live) - shown; more > 0 {
@@ -103,10 +104,10 @@ func (r *report) printLive(w io.Writer) {
 	}
 }
 
-// rest is the last column: what there is yet to wait.
+// rest is the last column: how long the session still waits.
 func (s *liveReport) rest() string {
 	switch {
-	case s.turn():
+	case s.queued():
 		return "\tits turn"
 	case s.left > 0:
 		return "\t" + tenths(s.left)
@@ -114,7 +115,7 @@ func (s *liveReport) rest() string {
 	return ""
 }
 
-// String says for how long they wait, as it stands behind their number.
+// String says how long the sessions wait. It follows their number.
 func (w *waitReport) String() string {
 	text := ""
 	switch {
@@ -129,7 +130,7 @@ func (w *waitReport) String() string {
 	return text
 }
 
-// tenths is a duration for people who watch it: to a tenth of a second below 10 s.
+// tenths formats a duration that people watch: below 10 s to a tenth of a second.
 func tenths(d time.Duration) string {
 	if d < 10*time.Second {
 		return fmt.Sprintf("%.1fs", d.Truncate(100*time.Millisecond).Seconds())

@@ -14,15 +14,14 @@ import (
 )
 
 const (
-	loadTime = time.Minute // for nft, with as many blocks as there may be
-	tellers  = 4           // networks that on_block is told of at a time
+	loadTime = time.Minute // for nft, even with max_entries blocks
+	atATime  = 4           // runs of on_block
 )
 
-// loadNFT makes the firewall's sets hold these blocks, which were listed at that time.
+// loadNFT makes the firewall's sets hold these blocks, which were listed at listedAt.
 //
-// Whatever on_block tells the firewall between the list and nft's work is undone by nft. So the
-// blocks are listed once more afterwards, and on_block is told how they differ; it is told of later
-// ones after nft's work, as ever.
+// nft undoes what on_block has told the firewall between the list and nft's work. So the blocks are
+// listed again afterwards, and on_block runs for the differences.
 func (c *call) loadNFT(door *wrapper.Door, all []ledger.BlockedNetwork, listedAt time.Time) error {
 	var script bytes.Buffer
 	left, err := printNFT(&script, door.Config, all)
@@ -30,7 +29,7 @@ func (c *call) loadNFT(door *wrapper.Door, all []ledger.BlockedNetwork, listedAt
 		return err
 	}
 	if _, err := nft(loadTime, &script, "-f", "-"); err != nil {
-		return fmt.Errorf("%w; load nftables.conf first, and be root", err)
+		return fmt.Errorf("%w; load nftables.conf first, as root", err)
 	}
 	fmt.Fprintf(c.stdout, "%s put into the firewall's sets\n", plural(len(all)-len(left), "block"))
 	for _, line := range left {
@@ -39,41 +38,43 @@ func (c *call) loadNFT(door *wrapper.Door, all []ledger.BlockedNetwork, listedAt
 	again := time.Now()
 	now, err := inOrder(door.Ledger.Ledger)
 	if err != nil {
-		return fmt.Errorf("%w; the firewall may lack what began meanwhile: run it once more", err)
+		return fmt.Errorf("%w; the firewall may lack blocks that began meanwhile; "+
+			"run the command again", err)
 	}
-	return c.tellNews(door, news(all, now, again.Sub(listedAt)))
+	return c.runForChanges(door, changes(all, now, again.Sub(listedAt)))
 }
 
-// news are the blocks that differ between two lists, the second of which is so much younger: those
-// that began or got another end, then those that were ended.
-func news(before, now []ledger.BlockedNetwork, past time.Duration) (all []enforce.Block) {
+// changes are the differences between two lists of blocks, the second younger by past: blocks that
+// began or got another end, then blocks that were ended.
+func changes(before, now []ledger.BlockedNetwork, past time.Duration) (all []enforce.Block) {
 	const same = 2 * time.Second // two ends that differ by less are one
 	left := map[netip.Prefix]time.Duration{}
 	for _, b := range before {
 		left[b.Network] = b.Left - past
 	}
 	for _, b := range now {
-		if was, listed := left[b.Network]; !listed || (b.Left-was).Abs() > same {
+		if before, found := left[b.Network]; !found || (b.Left-before).Abs() > same {
 			all = append(all, enforce.Block{Network: b.Network, For: b.Left, Reason: b.Reason})
 		}
 		delete(left, b.Network)
 	}
 	for _, b := range before {
-		if was, gone := left[b.Network]; gone && was > 0 {
+		if rest, found := left[b.Network]; found && rest > 0 {
 			all = append(all, enforce.Block{Network: b.Network, Reason: "unblock"})
 		}
 	}
 	return all
 }
 
-// tellNews runs on_block for each.
-func (c *call) tellNews(door *wrapper.Door, all []enforce.Block) error {
+// runForChanges runs on_block for each.
+func (c *call) runForChanges(door *wrapper.Door, all []enforce.Block) error {
 	program := door.Config.OnBlock
 	if len(all) == 0 {
 		return nil
 	}
 	if program == nil {
-		fmt.Fprintf(c.stdout, "%s began or ended meanwhile; on_block is off\n", plural(len(all), "block"))
+		fmt.Fprintf(c.stdout, "%s began or ended meanwhile; on_block is off\n",
+			plural(len(all), "block"))
 		return nil
 	}
 	e := enforce.Enforcer{Config: door.Config, Log: c.logTo(door)}
@@ -81,10 +82,10 @@ func (c *call) tellNews(door *wrapper.Door, all []enforce.Block) error {
 	var workers sync.WaitGroup
 	var mu sync.Mutex
 	var failed []error
-	for range min(tellers, len(all)) {
+	for range min(atATime, len(all)) {
 		workers.Go(func() {
 			for b := range work {
-				if err := e.Tell(b); err != nil {
+				if err := e.RunHook(b); err != nil {
 					mu.Lock()
 					failed = append(failed, err)
 					mu.Unlock()
@@ -98,7 +99,7 @@ func (c *call) tellNews(door *wrapper.Door, all []enforce.Block) error {
 	close(work)
 	workers.Wait()
 	if n := len(all) - len(failed); n > 0 {
-		fmt.Fprintf(c.stdout, "on_block: %s has been told of %s that began or ended meanwhile\n",
+		fmt.Fprintf(c.stdout, "on_block: %s was run for %s that began or ended meanwhile\n",
 			program[0], plural(n, "block"))
 	}
 	if len(failed) > 1 {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syslogd is one that keeps what it is told.
+// syslogd keeps the lines that it gets.
 type syslogd struct {
 	*testing.T
 	fd   int
@@ -23,7 +23,8 @@ func newSyslogd(t *testing.T) *syslogd {
 	t.Helper()
 	s := &syslogd{T: t, path: filepath.Join(t.TempDir(), "log")}
 	var err error
-	if s.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+	const kind = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	if s.fd, err = unix.Socket(unix.AF_UNIX, kind, 0); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(s.fd) })
@@ -33,8 +34,8 @@ func newSyslogd(t *testing.T) *syslogd {
 	return s
 }
 
-// told are the lines since the last call.
-func (s *syslogd) told() (all []string) {
+// lines returns the lines since the last call.
+func (s *syslogd) lines() (all []string) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := unix.Read(s.fd, buf)
@@ -49,14 +50,16 @@ func (s *syslogd) told() (all []string) {
 func (p *place) does(s *syslogd, run func(*call) error, args ...string) (stderr string) {
 	p.Helper()
 	var out, err bytes.Buffer
-	c := &call{args: append([]string{"-f", p.conf}, args...), stdout: &out, stderr: &err, syslog: s.path}
+	c := &call{
+		args: append([]string{"-f", p.conf}, args...), stdout: &out, stderr: &err, syslog: s.path,
+	}
 	if err := run(c); err != nil {
 		p.Errorf("%q: %v", args, err)
 	}
 	return err.String()
 }
 
-// What is done by hand stands in the mail log, one line each, like what clients have done.
+// The mail log has a line for each change by hand, as for what clients do.
 func TestByHandIsLogged(t *testing.T) {
 	log := newSyslogd(t)
 	p := inPlace(t, "block strikes=2 for=1h\nallow 203.0.113.0/24")
@@ -65,32 +68,37 @@ func TestByHandIsLogged(t *testing.T) {
 		args []string
 		want string // "" = nothing
 	}{
-		{block, []string{"192.0.2.0/24", "90m"}, "BLOCK network=192.0.2.0/24 for=1h30m reason=administrator"},
-		{block, []string{"-kill", "198.51.100.0/24", "10s"}, "BLOCK network=198.51.100.0/24 for=10s reason=administrator"},
+		{block, []string{"192.0.2.0/24", "90m"},
+			"BLOCK network=192.0.2.0/24 for=1h30m reason=administrator"},
+		{block, []string{"-kill", "198.51.100.0/24", "10s"},
+			"BLOCK network=198.51.100.0/24 for=10s reason=administrator"},
 		{unblock, []string{"192.0.2.0/24"}, "UNBLOCK network=192.0.2.0/24 freed=1"},
 		{unblock, []string{"192.0.2.0/24"}, ""},
-		{strike, []string{"2001:db8::1"}, "STRIKE client=[2001:db8::1] network=2001:db8::/64 strikes=1/2 reason=administrator"},
+		{strike, []string{"2001:db8::1"}, "STRIKE client=[2001:db8::1] network=2001:db8::/64 " +
+			"strikes=1/2 reason=administrator"},
 		{strike, []string{"2001:db8::2", "bad\nrecipients, and many of them too"},
-			"STRIKE client=[2001:db8::2] network=2001:db8::/64 strikes=2/2 left=1h reason=bad_recipients,_and_many_of_them"},
+			"STRIKE client=[2001:db8::2] network=2001:db8::/64 strikes=2/2 left=1h " +
+				"reason=bad_recipients,_and_many_of_them"},
 	}
 	for _, tt := range tests {
 		p.does(log, tt.run, tt.args...)
 		var want []string
 		if tt.want != "" {
-			want = []string{fmt.Sprintf("<22>sendwrap[%d]: %s by=uid:%d", os.Getpid(), tt.want, os.Getuid())}
+			line := fmt.Sprintf("<22>sendwrap[%d]: %s by=uid:%d", os.Getpid(), tt.want, os.Getuid())
+			want = []string{line}
 		}
-		if got := log.told(); !slices.Equal(got, want) {
+		if got := log.lines(); !slices.Equal(got, want) {
 			t.Errorf("%q\n got %q\nwant %q", tt.args, got, want)
 		}
 	}
-	// The reason is the one that is later said of who is blocked for it.
-	if text, _ := p.says(0, "status"); !strings.Contains(text, " bad_recipients,_and_many_of_them\n") {
+	// status shows the same reason.
+	text, _ := p.says(0, "status")
+	if !strings.Contains(text, " bad_recipients,_and_many_of_them\n") {
 		t.Errorf("status\n%s", text)
 	}
 }
 
-// Whoever has no syslog is not told on stderr, and a syslog that is away keeps nothing from being
-// done.
+// With log stderr or none nothing is logged, and a missing syslog stops no command.
 func TestByHandIsNotLogged(t *testing.T) {
 	log := newSyslogd(t)
 	for _, to := range []string{"stderr", "none"} {
@@ -98,8 +106,8 @@ func TestByHandIsNotLogged(t *testing.T) {
 		if got := p.does(log, block, "192.0.2.0/24", "1h"); got != "" {
 			t.Errorf("log %s: stderr %q", to, got)
 		}
-		if got := log.told(); got != nil {
-			t.Errorf("log %s: syslog is told %q", to, got)
+		if got := log.lines(); got != nil {
+			t.Errorf("log %s: syslog got %q", to, got)
 		}
 	}
 	p := inPlace(t, "")

@@ -7,6 +7,6 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// In namespaces of their own: the networks that the tests block hold no address of the machine
-// there.
+// The tests run in namespaces of their own, in which the networks that they block hold no address
+// of the machine.
 func TestMain(m *testing.M) { os.Exit(lab.Isolate(lab.Setup{Run: m.Run})) }

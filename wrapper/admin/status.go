@@ -17,7 +17,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// report is the status as programs read it; people get the same facts as text.
+// report is the status as JSON. The text has the same facts.
 type report struct {
 	Sessions struct {
 		Waiting int `json:"waiting"`
@@ -39,7 +39,7 @@ type report struct {
 	Live     []liveReport  `json:"live"`
 }
 
-// openReport counts the clients that met no limits, since another process held the ledger.
+// openReport counts the clients that met no limits, because another process held the ledger.
 type openReport struct {
 	Stopped uint64 `json:"stopped"`
 	Held    uint64 `json:"held"`
@@ -58,7 +58,7 @@ func newBlockReport(b ledger.BlockedNetwork) blockReport {
 	return blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times, decide.Hint(b.Reason)}
 }
 
-// status shows what the ledger holds.
+// status shows what the ledger has.
 func status(c *call) error {
 	flags := flag.NewFlagSet("status", flag.ContinueOnError)
 	asJSON := flags.Bool("json", false, "")
@@ -83,10 +83,11 @@ func status(c *call) error {
 	return r.print(c.stdout, cfg)
 }
 
-// newReport reads the ledger; nil is one that nobody has used yet.
+// newReport reads the ledger; nil is a ledger before its first use.
 func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	r := &report{Verdicts: map[string]uint64{}, Blocks: []blockReport{}, Live: []liveReport{}}
-	r.Waiting.Each, r.Waiting.InRoom, r.Waiting.Limit = cfg.MaxWaiting, cfg.RoomWaiting, cfg.MaxWaiting
+	w := &r.Waiting
+	w.Each, w.InRoom, w.Limit = cfg.MaxWaiting, cfg.RoomWaiting, cfg.MaxWaiting
 	var totals ledger.Totals
 	if l != nil {
 		var live []ledger.LiveSession
@@ -105,35 +106,43 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 		r.addLive(live)
 	}
 	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
-	r.Clients, r.Capacity, r.Blocked, r.Stressed = totals.Clients, totals.Capacity, len(r.Blocks), totals.Stressed
-	r.Open = openReport{totals.Open[ledger.HeldByStopped], totals.Open[ledger.HeldTooLong], totals.Open[ledger.Crowded]}
-	r.Idle = totals.Idle
+	r.Clients, r.Capacity, r.Blocked = totals.Clients, totals.Capacity, len(r.Blocks)
+	r.Stressed, r.Idle = totals.Stressed, totals.Idle
+	r.Open = openReport{
+		totals.Open[ledger.HeldByStopped], totals.Open[ledger.HeldTooLong],
+		totals.Open[ledger.Crowded],
+	}
 	for _, v := range decide.Verdicts() {
 		r.Verdicts[v.String()] = totals.Verdicts[v]
 	}
-	r.Delay.Spoke, r.Delay.Left = append([]uint64{}, totals.Spoke...), append([]uint64{}, totals.Left...)
+	r.Delay.Spoke = append([]uint64{}, totals.Spoke...)
+	r.Delay.Left = append([]uint64{}, totals.Left...)
 	return r, nil
 }
 
 func (r *report) addBlocks(blocks []ledger.BlockedNetwork) {
-	slices.SortFunc(blocks, func(a, b ledger.BlockedNetwork) int { return cmp.Compare(a.Left, b.Left) })
+	slices.SortFunc(blocks, func(a, b ledger.BlockedNetwork) int {
+		return cmp.Compare(a.Left, b.Left)
+	})
 	for _, b := range blocks {
 		r.Blocks = append(r.Blocks, newBlockReport(b))
 	}
 }
 
-// print writes the report for a person.
+// print writes the report as text.
 func (r *report) print(out io.Writer, cfg *config.Config) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	crowded := ""
+	state := ""
 	if r.Stressed {
-		crowded = " (stress: the greet delay is shortened)"
+		state = " (stress: the greet delay is shortened)"
 	}
 	if r.Sessions.Waiting >= r.Waiting.Limit {
-		crowded += " (full: all but known and allowed clients read 421)"
+		state += " (full: all but known and allowed clients get 421)"
 	}
-	fmt.Fprintf(w, "waiting\t%d of %d%v%s\n", r.Sessions.Waiting, r.Waiting.Limit, &r.Waiting, crowded)
-	fmt.Fprintf(w, "serving\t%d of %d%s\n", r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(cfg, r.Sessions.Serving))
+	fmt.Fprintf(w, "waiting\t%d of %d%v%s\n",
+		r.Sessions.Waiting, r.Waiting.Limit, &r.Waiting, state)
+	fmt.Fprintf(w, "serving\t%d of %d%s\n",
+		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(cfg, r.Sessions.Serving))
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
 	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)
@@ -142,8 +151,8 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		fmt.Fprintf(w, "  %v\t%d\n", v, r.Verdicts[v.String()])
 	}
 	if o := r.Open; o != (openReport{}) {
-		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, %d while another did, %d known in a crowd\n",
-			o.Stopped, o.Held, o.Crowded)
+		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, "+
+			"%d while another did, %d known in a crowd\n", o.Stopped, o.Held, o.Crowded)
 	}
 	if r.Idle > 0 {
 		fmt.Fprintf(w, "  ended while idle\t%d, to make room\n", r.Idle)
@@ -153,7 +162,8 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	if len(r.Blocks) > 0 {
 		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
 		for _, b := range r.Blocks {
-			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, decide.Seconds(time.Duration(b.Seconds)*time.Second), b.Times, b.Reason)
+			left := decide.Seconds(time.Duration(b.Seconds) * time.Second)
+			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, left, b.Times, b.Reason)
 		}
 	}
 	r.printHints(w)
@@ -161,23 +171,23 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	return w.Flush()
 }
 
-// printHints says for each reason of a block, once, what to do if it has hit an honest client.
+// printHints says once for each reason of a block what to do if the client is honest.
 func (r *report) printHints(w io.Writer) {
-	var said []string
+	var printed []string
 	for _, b := range r.Blocks {
-		if b.Hint == "" || slices.Contains(said, b.Reason) {
+		if b.Hint == "" || slices.Contains(printed, b.Reason) {
 			continue
 		}
-		if len(said) == 0 {
+		if len(printed) == 0 {
 			fmt.Fprintf(w, "\nif it is an honest client\n")
 		}
-		said = append(said, b.Reason)
+		printed = append(printed, b.Reason)
 		fmt.Fprintf(w, "  %s\t%s\n", b.Reason, b.Hint)
 	}
 }
 
-// printDelay says by when half, most and nearly all of the clients had spoken or left, from
-// which a greet delay can be chosen.
+// printDelay says by when half, most and nearly all of the clients had spoken or left. This helps
+// to choose a greet delay.
 func printDelay(w io.Writer, what string, cells []uint64) {
 	var sum uint64
 	for _, n := range cells {
@@ -187,11 +197,13 @@ func printDelay(w io.Writer, what string, cells []uint64) {
 		return
 	}
 	fmt.Fprintf(w, "  %s within the delay\t%d", what, sum)
+	separator := ": "
 	for _, percent := range []uint64{50, 90, 99} {
 		var n uint64
 		for i := range cells {
 			if n += cells[i]; n*100 >= sum*percent {
-				fmt.Fprintf(w, "%s%d %% by %v", map[bool]string{true: ": ", false: ", "}[percent == 50], percent, ledger.DelayStep(i+1))
+				fmt.Fprintf(w, "%s%d %% by %v", separator, percent, ledger.DelayStep(i+1))
+				separator = ", "
 				break
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The line about those who wait says for how long yet, and by which limit they are counted.
+// The line about waiting sessions says how long they still wait, and which limit holds.
 func TestStatusWaiting(t *testing.T) {
 	const conf = "max_waiting 700 room=900"
 	tests := []struct {
@@ -18,22 +18,25 @@ func TestStatusWaiting(t *testing.T) {
 		want string // a regular expression
 	}{
 		{"nobody", func(p *place) {}, `waiting  0 of 700`},
-		{"one", func(p *place) { p.enter(2, 1, 90*time.Second, false, false) }, `waiting  1 of 700, for <90s>`},
+		{"one", func(p *place) { p.enter(2, 1, 90*time.Second, false, false) },
+			`waiting  1 of 700, for <90s>`},
 		{"several", func(p *place) {
 			p.enter(2, 3, 200*time.Second, false, false)
 			p.enter(3, 2, 100*time.Second, false, false)
 		}, `waiting  5 of 700, the next for <100s>, the last for <200s>`},
-		{"a process that does not tell", func(p *place) { p.enter(2, 1, 0, false, false) }, `waiting  1 of 700`},
+		{"without a known delay", func(p *place) { p.enter(2, 1, 0, false, false) },
+			`waiting  1 of 700`},
 		{"a room", func(p *place) {
 			p.enter(2, 3, 200*time.Second, true, false)
 			p.enter(3, 2, 0, true, false)
 		}, `waiting  5 of 900, the next for <200s>, the last for <200s>, 2 for their turn`},
-		{"a room where all have waited", func(p *place) { p.enter(2, 3, 0, true, false) }, `waiting  3 of 900, 3 for their turn`},
+		{"a room where all have waited", func(p *place) { p.enter(2, 3, 0, true, false) },
+			`waiting  3 of 900, 3 for their turn`},
 		{"a room's MTAs", func(p *place) { p.enter(2, 3, 0, false, true) }, `waiting  0 of 700`},
 		{"stress", func(p *place) { p.enter(2, 200, 200*time.Second, false, false) },
 			`waiting  200 of 200, the next for <200s>, the last for <200s> ` +
 				`\(stress: the greet delay is shortened\) ` +
-				`\(full: all but known and allowed clients read 421\)`},
+				`\(full: all but known and allowed clients get 421\)`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,8 +58,9 @@ func TestStatusWaiting(t *testing.T) {
 
 func TestTenths(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0.0s", 99 * time.Millisecond: "0.0s", 8 * time.Second: "8.0s", 10*time.Second - 1: "9.9s",
-		10 * time.Second: "10s", 90*time.Second - 1: "1m29s", 2 * time.Hour: "2h",
+		0: "0.0s", 99 * time.Millisecond: "0.0s", 8 * time.Second: "8.0s",
+		10*time.Second - 1: "9.9s",
+		10 * time.Second:   "10s", 90*time.Second - 1: "1m29s", 2 * time.Hour: "2h",
 	} {
 		if got := tenths(d); got != want {
 			t.Errorf("%v is shown as %s; want %s", d, got, want)
@@ -64,7 +68,7 @@ func TestTenths(t *testing.T) {
 	}
 }
 
-// The list is aligned, tells what there is yet to wait, and is short whatever comes.
+// The list is aligned, says how long sessions still wait, and is never long.
 func TestStatusLive(t *testing.T) {
 	p := inPlace(t, "")
 	began := time.Now()
@@ -85,7 +89,7 @@ func TestStatusLive(t *testing.T) {
 	if len(rest) != 3 {
 		t.Fatalf("%d wait in\n%s", len(rest), list)
 	}
-	// Of those who came within the same millisecond any may be first.
+	// Of sessions of the same millisecond any may be first.
 	for i, line := range rest {
 		if strings.Contains(line, "192.0.3.") {
 			rest = append(append(rest[:i:i], rest[i+1:]...), line)
@@ -97,10 +101,11 @@ func TestStatusLive(t *testing.T) {
 	p.enter(5, 250, 4*time.Minute, true, false)
 	text, _ = p.says(0, "status")
 	_, list, _ = strings.Cut(text, "\nlive")
-	if n := strings.Count(list, "\n"); n != mostLive+2 {
-		t.Errorf("%d lines; want %d\n%s", n, mostLive+2, list)
+	if n := strings.Count(list, "\n"); n != maxLive+2 {
+		t.Errorf("%d lines; want %d\n%s", n, maxLive+2, list)
 	}
-	if !strings.HasSuffix(list, "\n  … and 234 more; see status -json\n") || !strings.Contains(list, "192.0.4.0:1024") {
+	if !strings.HasSuffix(list, "\n  … and 234 more; see status -json\n") ||
+		!strings.Contains(list, "192.0.4.0:1024") {
 		t.Errorf("got\n%s", list)
 	}
 	for line := range strings.Lines(text) {
@@ -110,7 +115,7 @@ func TestStatusLive(t *testing.T) {
 	}
 }
 
-// A status without anybody waiting has no column for them.
+// If no session waits, there is no column for it.
 func TestStatusLiveServing(t *testing.T) {
 	p := inPlace(t, "")
 	p.enter(4, 1, 0, false, true)
@@ -120,7 +125,7 @@ func TestStatusLiveServing(t *testing.T) {
 	}
 }
 
-// The limit of those who wait is the room's where there is one, be it empty.
+// The limit of waiting sessions is the room's if there is a room, even an empty one.
 func TestStatusOfAnEmptyRoom(t *testing.T) {
 	p := inPlace(t, "max_waiting 700 room=900")
 	p.enter(4, 1, 0, false, true)
@@ -132,14 +137,14 @@ func TestStatusOfAnEmptyRoom(t *testing.T) {
 	}
 }
 
-// When a limit is reached status says what happens to whoever comes now.
+// When a limit is reached, status says what happens to the next client.
 func TestStatusWhenFull(t *testing.T) {
 	p := inPlace(t, "max_sessions 4\nmax_waiting 3\nreserve 25%")
 	p.enter(2, 3, time.Hour, false, false)
 	p.enter(3, 3, 0, false, true)
 	const none = " of 4 (full: all but allowed clients read 421"
 	for _, tt := range []struct{ line, waiting, serving string }{
-		{"", "(full: all but known and allowed clients read 421)", "(scarce: a network may have " +
+		{"", "(full: all but known and allowed clients get 421)", "(scarce: a network may have " +
 			"10; the last are for known clients, and for networks with none)"},
 		{"", "", none + " unless a session is idle for 1m)"},
 		{"max_idle 0\nmax_waiting 9", "", none + ")"},
@@ -205,14 +210,17 @@ func TestStatusJSON(t *testing.T) {
 		{w.Next, 100, 1}, {w.Last, 200, 1}, {w.Left, 200*200 + 2*100, 202},
 	} {
 		if left.got > left.of || left.got < left.of-left.each*(past+0.01) {
-			t.Errorf("%v left after %.2fs; want less than %v, by no more than has passed: %+v", left.got, past, left.of, w)
+			t.Errorf("%v left after %.2fs; want less than %v, by no more than has passed: %+v",
+				left.got, past, left.of, w)
 		}
 	}
 	w.Next, w.Last, w.Left = 0, 0, 0
-	if want := (wait{Delay: 202, Turn: 3, Room: true, Limit: 900, Each: 700, InRoom: 900}); w != want {
+	want := wait{Delay: 202, Turn: 3, Room: true, Limit: 900, Each: 700, InRoom: 900}
+	if w != want {
 		t.Errorf("got %+v; want %+v", w, want)
 	}
-	if len(got.Blocks) != 1 || got.Blocks[0].Network != "203.0.113.0/24" || got.Blocks[0].Reason != "x" || got.Blocks[0].Times != 1 ||
+	if len(got.Blocks) != 1 || got.Blocks[0].Network != "203.0.113.0/24" ||
+		got.Blocks[0].Reason != "x" || got.Blocks[0].Times != 1 ||
 		got.Blocks[0].Seconds > 3600 || got.Blocks[0].Seconds < 3599-int(past) {
 		t.Errorf("after %.2fs: blocks %+v", past, got.Blocks)
 	}
@@ -220,7 +228,8 @@ func TestStatusJSON(t *testing.T) {
 		t.Errorf("%d live, sessions %v", len(got.Live), got.Sessions)
 	}
 	for _, s := range got.Live {
-		if s.PID != os.Getpid() || s.Left == nil || s.Room == nil || s.State == serving && *s.Left != 0 {
+		if s.PID != os.Getpid() || s.Left == nil || s.Room == nil ||
+			s.State == serving && *s.Left != 0 {
 			t.Errorf("live %+v", s)
 		}
 	}

@@ -29,13 +29,13 @@ func strike(c *call) error {
 	}
 	why := allowed(door, client)
 	if why == "" {
-		why = enforce.Own(n)
+		why = enforce.OwnAddressIn(n)
 	}
 	if why != "" {
-		fmt.Fprintf(c.stderr, "sendwrap strike: %v has no strike: %s\n", client, why)
-		return errSaid
+		fmt.Fprintf(c.stderr, "sendwrap strike: %v gets no strike: %s\n", client, why)
+		return errReported
 	}
-	reason := enforce.Word(c.reason(1))
+	reason := ledger.ReasonWord(c.reason(1))
 	var strikes int
 	var d time.Duration
 	p := wrapper.Penalty(door.Config)
@@ -51,7 +51,8 @@ func strike(c *call) error {
 	c.log(door, line.Str("reason", reason))
 	switch {
 	case d > 0:
-		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n", n, strikes, p.Strikes, decide.Seconds(d))
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n",
+			n, strikes, p.Strikes, decide.Seconds(d))
 		return c.carryOut(door, enforce.Block{Network: n, For: d, Reason: reason}, false)
 	case p.Strikes == 0:
 		fmt.Fprintf(c.stdout, "%v: strike %d; block is off\n", n, strikes)
@@ -61,7 +62,7 @@ func strike(c *call) error {
 	return nil
 }
 
-// allowed says where the client is.
+// allowed says in words where the client is allowed; "" if it is not.
 func allowed(d *wrapper.Door, client netip.Addr) string {
-	return enforce.Spare(d.Config, netip.PrefixFrom(client, client.BitLen())).Block
+	return enforce.Exempt(d.Config, netip.PrefixFrom(client, client.BitLen())).Block
 }

@@ -13,16 +13,16 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// What of the machine keeps clients from the door, although the configuration is right, is looked
-// for here.
+// This file looks for what keeps clients from sendwrap on this machine although the configuration
+// is right.
 const (
 	inetdConf  = "/etc/inetd.conf"
 	sendmailCF = "/etc/mail/sendmail.cf"
 	updateConf = "/usr/share/sendmail/update_conf" // of Debian's sendmail, which runs update-inetd
 )
 
-// surroundings are notes on the line of the super-server, on a delay beside our own, on the name of
-// the machine, and on the program that has port 25. What cannot be read is taken to be right.
+// surroundings are notes on the line of the super-server, on a second greet delay, on the machine's
+// name, and on the program that has port 25. Files that cannot be read are taken to be right.
 func surroundings(c *config.Config) []string {
 	_, err := os.Stat(updateConf)
 	notes := inetdNotes(inetdConf, err == nil)
@@ -38,13 +38,13 @@ func surroundings(c *config.Config) []string {
 	return notes
 }
 
-// inetdNotes say what is wrong with the lines of inetd.conf that start sendwrap; that none does,
-// since it is switched off; or that this will come: Debian's sendmail has update-inetd do so to
-// lines that begin with smtp.
+// inetdNotes say what is wrong with the lines of inetd.conf that start sendwrap; that the only one
+// is switched off; or that it will be: Debian's sendmail has update-inetd switch off lines that
+// begin with smtp.
 func inetdNotes(file string, debian bool) (notes []string) {
 	const off, cure = "#<off>#", "write 25 in place of smtp, and restart inetd"
 	text, _ := os.ReadFile(file)
-	number, note, holds := 0, "", false
+	number, note, starts := 0, "", false
 	for line := range strings.Lines(string(text)) {
 		number++
 		line, isOff := strings.CutPrefix(line, off)
@@ -52,21 +52,22 @@ func inetdNotes(file string, debian bool) (notes []string) {
 		switch {
 		case len(words) < 6 || !slices.ContainsFunc(words[5:], isSendwrap):
 		case isOff && note == "":
-			note = fmt.Sprintf("%s:%d: this line is switched off; take %s away, %s", file, number, off, cure)
+			note = fmt.Sprintf("%s:%d: this line is switched off; remove %s, %s",
+				file, number, off, cure)
 		case isOff || strings.HasPrefix(line, "#"):
 		default:
 			for _, fault := range inetdFaults(words) {
 				notes = append(notes, fmt.Sprintf("%s:%d: %s", file, number, fault))
 			}
 			if !debian || words[0] != "smtp" {
-				holds = true
+				starts = true
 				continue
 			}
-			note = fmt.Sprintf("%s:%d: sendmail's package switches this line off at sendmailconfig and "+
-				"at upgrades; %s", file, number, cure)
+			note = fmt.Sprintf("%s:%d: sendmail's package switches this line off "+
+				"at sendmailconfig and at upgrades; %s", file, number, cure)
 		}
 	}
-	if note != "" && !holds {
+	if note != "" && !starts {
 		notes = append(notes, note)
 	}
 	return notes
@@ -75,8 +76,8 @@ func inetdNotes(file string, debian bool) (notes []string) {
 // inetdFaults say what is wrong with a line that starts sendwrap, and what to write.
 func inetdFaults(words []string) (faults []string) {
 	if words[3] == "nowait" {
-		faults = append(faults, "nowait without a number: after 256 starts in a minute inetd shuts "+
-			"the port for ten minutes; write nowait.60000")
+		faults = append(faults, "nowait without a number: after 256 starts in a minute inetd "+
+			"closes the port for ten minutes; write nowait.60000")
 	}
 	user := words[4]
 	if end := strings.IndexAny(user, ".:/"); end > 0 {
@@ -95,7 +96,7 @@ func inetdFaults(words []string) (faults []string) {
 
 func isSendwrap(path string) bool { return filepath.Base(path) == "sendwrap" }
 
-// greetPauseNote says that the MTA is a sendmail that makes clients wait once more.
+// greetPauseNote says that the MTA is a sendmail that makes clients wait a second time.
 func greetPauseNote(mta []string) string {
 	program, err := filepath.EvalSymlinks(mta[0])
 	if err != nil || filepath.Base(program) != "sendmail" {
@@ -103,9 +104,9 @@ func greetPauseNote(mta []string) string {
 	}
 	cf := sendmailCF
 	for i, arg := range mta {
-		if file, is := strings.CutPrefix(arg, "-C"); is && file != "" {
+		if file, found := strings.CutPrefix(arg, "-C"); found && file != "" {
 			cf = file
-		} else if is && i+1 < len(mta) {
+		} else if found && i+1 < len(mta) {
 			cf = mta[i+1]
 		}
 	}
@@ -113,11 +114,11 @@ func greetPauseNote(mta []string) string {
 	if !strings.Contains(string(text), "\nSgreet_pause\n") {
 		return ""
 	}
-	return "greet_pause of " + cf + " makes clients wait once more; " +
-		"take FEATURE(`greet_pause') out of sendmail.mc, and make " + filepath.Base(cf) + " from it"
+	return "greet_pause of " + cf + " makes clients wait a second time; " +
+		"remove FEATURE(`greet_pause') from sendmail.mc, and make " + filepath.Base(cf) + " from it"
 }
 
-// hostnameNote says that refusals name the machine in a way that tells nobody whose it is.
+// hostnameNote says that refusals give the machine's name without a domain.
 func hostnameNote(c *config.Config) string {
 	name := wrapper.HostName(c)
 	if strings.Contains(name, ".") {
@@ -127,14 +128,13 @@ func hostnameNote(c *config.Config) string {
 		"write hostname mx.example.org", name)
 }
 
-// starters are programs that have port 25 in order to start sendwrap, by the names that the kernel
-// has of them.
+// starters are programs that hold port 25 to start sendwrap, by their names in /proc/PID/comm.
 var starters = []string{
 	"sendwrap", "inetd", "xinetd", "systemd", "tcpserver", "s6-tcpserverd", "tcpsvd", "busybox",
 }
 
-// portNote says which program has port 25, if that is none of starters. Only root can see that of
-// all programs.
+// portNote names the program that has port 25, unless it is one of starters. Only root can see the
+// sockets of all programs.
 func portNote() string {
 	inodes := listeners(25)
 	if len(inodes) == 0 {
@@ -156,10 +156,10 @@ func portNote() string {
 		return ""
 	}
 	return fmt.Sprintf("port 25 is held by %q (process %s); "+
-		"unless that starts sendwrap, have it let go of the port", name, pid)
+		"unless it starts sendwrap, stop it", name, pid)
 }
 
-// listeners are the sockets on which somebody listens to a port, as /proc/PID/fd names them.
+// listeners are the sockets that listen on a port, as /proc/PID/fd names them.
 func listeners(port uint16) (inodes []string) {
 	const listen = "0A"
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {

@@ -15,17 +15,17 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// A line of inetd.conf that starts sendwrap and is switched off, or will be by Debian's sendmail,
-// is noted, unless another one holds.
+// check notes a line of inetd.conf that starts sendwrap and is switched off, or will be by Debian's
+// sendmail, unless another line starts sendwrap.
 func TestInetdNote(t *testing.T) {
 	const (
 		ours = "stream\ttcp\tnowait.60000\troot\t/sendwrap\tsendwrap\n"
 		cure = "write 25 in place of smtp, and restart inetd"
-		off  = "FILE:2: this line is switched off; take #<off># away, " + cure
+		off  = "FILE:2: this line is switched off; remove #<off>#, " + cure
 		will = "FILE:2: sendmail's package switches this line off at sendmailconfig and " +
 			"at upgrades; " + cure
-		few = "FILE:2: nowait without a number: after 256 starts in a minute inetd shuts the port for " +
-			"ten minutes; write nowait.60000"
+		few = "FILE:2: nowait without a number: after 256 starts in a minute inetd closes " +
+			"the port for ten minutes; write nowait.60000"
 		another = "smtp stream tcp nowait root /usr/sbin/sendmail sendmail -Am -bs\n"
 	)
 	dir := t.TempDir()
@@ -70,7 +70,8 @@ func TestInetdNote(t *testing.T) {
 		got := strings.Join(inetdNotes(file, tt.debian), "\n")
 		got = strings.NewReplacer(file, "FILE", self, "SELF").Replace(got)
 		if got != tt.want {
-			t.Errorf("%q, with Debian's sendmail: %v\n got %q\nwant %q", tt.lines, tt.debian, got, tt.want)
+			t.Errorf("%q, with Debian's sendmail: %v\n got %q\nwant %q",
+				tt.lines, tt.debian, got, tt.want)
 		}
 	}
 	if got := inetdNotes("/no/such/file", true); got != nil {
@@ -78,7 +79,7 @@ func TestInetdNote(t *testing.T) {
 	}
 }
 
-// check notes that sendmail's own delay comes on top of ours, by the file that sendmail reads.
+// check notes that sendmail has a delay of its own, from the file that sendmail reads.
 func TestCheckNotesGreetPause(t *testing.T) {
 	dir := t.TempDir()
 	program, cf, plain := dir+"/sendmail", dir+"/pause.cf", dir+"/plain.cf"
@@ -93,8 +94,8 @@ func TestCheckNotesGreetPause(t *testing.T) {
 	if err := os.Symlink(program, filepath.Join(dir, "mta")); err != nil {
 		t.Fatal(err)
 	}
-	note := "note: CONF:1: mta: greet_pause of " + cf + " makes clients wait once more; " +
-		"take FEATURE(`greet_pause') out of sendmail.mc, and make pause.cf from it\n"
+	note := "note: CONF:1: mta: greet_pause of " + cf + " makes clients wait a second time; " +
+		"remove FEATURE(`greet_pause') from sendmail.mc, and make pause.cf from it\n"
 	for mta, want := range map[string]string{
 		program + " -C " + cf + " -bs":     note,
 		program + " -bs -C" + cf:           note,
@@ -111,7 +112,7 @@ func TestCheckNotesGreetPause(t *testing.T) {
 	}
 }
 
-// check names the program that has port 25, unless that is one that starts sendwrap.
+// check names the program that has port 25, unless it is one that starts sendwrap.
 func TestCheckNotesWhoHasThePort(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	p := inPlace(t, noNotes)
@@ -132,7 +133,7 @@ func TestCheckNotesWhoHasThePort(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := fmt.Sprintf("note: port 25 is held by %q (process %d); "+
-			"unless that starts sendwrap, have it let go of the port\n",
+			"unless it starts sendwrap, stop it\n",
 			strings.TrimSpace(string(comm)), os.Getpid())
 		if got := said(); got != want {
 			t.Errorf("%s: got %q; want %q", addr, got, want)
@@ -174,7 +175,7 @@ func TestCheckNotesWhoHasThePort(t *testing.T) {
 	}
 }
 
-// check notes that refusals name the machine without its domain, as far as nobody has said a name.
+// check notes that refusals give the machine's name without a domain, unless hostname is set.
 func TestCheckNotesHostname(t *testing.T) {
 	machine, err := lab.NewThread(unix.CLONE_NEWUTS | unix.CLONE_NEWNS)
 	if err != nil {

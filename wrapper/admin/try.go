@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper/try"
 )
 
@@ -16,7 +17,7 @@ func tryIt(c *call) error {
 	inRoom := flags.Bool("room", false, "")
 	slow := flags.Bool("slow", false, "")
 	standIn := flags.Bool("mta", false, "")
-	c.file = "" // the default path means the machine's own mail; whoever wants that tried says so
+	c.file = "" // the default file means the machine's own mail: try it only if it is named
 	if err := c.parse(flags, 0, 0); err != nil {
 		return err
 	}
@@ -38,10 +39,10 @@ func tryIt(c *call) error {
 		if o.Config, o.Errors, err = c.config(); err != nil {
 			return err
 		}
-		// A show of another MTA would say nothing of this one.
-		if why := startable("mta", o.Config.MTA[0]); why != nil {
+		// A show with another MTA would prove nothing about this one.
+		if why := checkProgram("mta", o.Config.MTA[0], exec.CheckProgram); why != nil {
 			fmt.Fprintf(c.stderr, "%s: mta: %v\n", o.Config.Place("mta"), why)
-			return errSaid
+			return errReported
 		}
 	}
 	if *address != "" {
@@ -53,7 +54,7 @@ func tryIt(c *call) error {
 	}
 	err = try.Run(o)
 	if errors.Is(err, try.ErrUnexpected) || err == nil && o.Errors > 0 {
-		return errSaid
+		return errReported
 	}
 	return err
 }

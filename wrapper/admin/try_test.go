@@ -7,15 +7,16 @@ import (
 	"testing"
 )
 
-// An MTA that cannot be run is said before the show, and no other is shown in its place.
+// If the MTA cannot be started try says so, and shows no other in its place.
 func TestTryWithoutMTA(t *testing.T) {
 	plain := filepath.Join(t.TempDir(), "mta")
 	if err := os.WriteFile(plain, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for mta, want := range map[string]string{
-		"/nosuch": `:1: mta: no such file "/nosuch"; write mta PROGRAM`,
-		plain:     `:1: mta: "` + plain + `" is not a program; write mta PROGRAM`,
+		"/nosuch": ":1: mta: exec /nosuch: no such file or directory; write mta PROGRAM",
+		plain: ":1: mta: exec " + plain + ": permission denied: the file is not executable; " +
+			"write mta PROGRAM",
 	} {
 		for _, args := range [][]string{{"try"}, {"try", "-room"}, {"try", "-listen", ":0"}} {
 			p := inPlace(t, "")

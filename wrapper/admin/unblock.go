@@ -29,68 +29,67 @@ func unblock(c *call) error {
 	if err != nil {
 		return err
 	}
-	freed, err := door.Ledger.Unblock(ledger.Now(), n)
+	ended, err := door.Ledger.Unblock(ledger.Now(), n)
 	if err != nil {
 		return err
 	}
-	for _, f := range freed {
-		fmt.Fprintf(c.stdout, "%v: unblocked\n", f)
+	for _, network := range ended {
+		fmt.Fprintf(c.stdout, "%v: unblocked\n", network)
 	}
-	if len(freed) > 0 {
-		c.log(door, maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", len(freed)))
+	if len(ended) > 0 {
+		c.log(door, maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", len(ended)))
 	}
 	_, _, facts, err := door.Explain(n.Addr())
 	if err != nil {
 		return err
 	}
-	if !facts.Blocked && len(freed) == 0 {
-		fmt.Fprintf(c.stdout, "%v: was not blocked", n) // but a firewall may yet remember
+	if !facts.Blocked && len(ended) == 0 {
+		fmt.Fprintf(c.stdout, "%v: was not blocked", n) // but a firewall may still have it
 		if before.Strikes > 0 {
-			fmt.Fprintf(c.stdout, "; forgotten: %s", plural(before.Strikes, "strike"))
+			fmt.Fprintf(c.stdout, "; %s forgotten", plural(before.Strikes, "strike"))
 		}
 		fmt.Fprintln(c.stdout)
 	}
-	if !facts.Blocked || len(freed) > 0 {
-		err = c.tellEnd(door, n)
+	if !facts.Blocked || len(ended) > 0 {
+		err = c.runAtEnd(door, n)
 	}
 	if facts.Blocked {
 		fmt.Fprintf(c.stderr, "sendwrap unblock: %v is still blocked as part of %v; "+
 			"write sendwrap unblock %v\n", n, facts.Network, facts.Network)
 		if err == nil {
-			err = errSaid
+			err = errReported
 		}
 	}
 	return err
 }
 
-// unblockAuto ends a block that a program has begun by block -auto, as if its time were over. What
-// others have begun stays, one by hand as long as it is by now, and so do strikes. To the program
-// it is all the same: exit code 0.
+// unblockAuto ends a block that a program has begun by block -auto, as if its time were over. Other
+// blocks and strikes stay. The exit code is 0 in any case, since the program need not know.
 func (c *call) unblockAuto(door *wrapper.Door, n netip.Prefix) error {
-	var was, rest ledger.BlockedNetwork
+	var own, wider ledger.BlockedNetwork
 	var ended, more bool
 	err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-		was, ended = t.UnblockForProgram(n)
-		rest, more = t.BlockOf(n.Addr(), n)
+		own, ended = t.UnblockForProgram(n)
+		wider, more = t.BlockOf(n.Addr(), n)
 	})
 	if err != nil {
 		return err
 	}
 	switch {
-	case was.Left == 0:
+	case own.Left == 0:
 		fmt.Fprintf(c.stdout, "%v: was not blocked\n", n)
 	case !ended:
 		fmt.Fprintf(c.stdout, "%v: still blocked for %v because of %s; "+
-			"only sendwrap unblock %v ends that\n", n, decide.Seconds(was.Left), was.Reason, n)
+			"only sendwrap unblock %v ends that\n", n, decide.Seconds(own.Left), own.Reason, n)
 	default:
 		fmt.Fprintf(c.stdout, "%v: unblocked\n", n)
 		line := maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", 1)
-		c.log(door, line.Str("reason", was.Reason))
-		err = c.tellEnd(door, n)
+		c.log(door, line.Str("reason", own.Reason))
+		err = c.runAtEnd(door, n)
 	}
-	if more && rest.Network.Bits() < n.Bits() {
+	if more && wider.Network.Bits() < n.Bits() {
 		fmt.Fprintf(c.stdout, "%v: still blocked as part of %v; sendwrap unblock %v ends that\n",
-			n, rest.Network, rest.Network)
+			n, wider.Network, wider.Network)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What an unblock leaves blocked it refuses, as block does, and says how to end it.
+// If a wider block goes on unblock fails, and says how to end that.
 func TestUnblockWithin(t *testing.T) {
 	p := inPlace(t, "")
 	p.says(0, "block", "192.0.2.0/24", "1h")
@@ -23,7 +24,8 @@ func TestUnblockWithin(t *testing.T) {
 		t.Errorf("%s%s; want %s", out, errs, refused)
 	}
 	p.says(0, "block", "192.0.2.9", "1h")
-	if out, errs := p.says(100, "unblock", "192.0.2.9"); out != "192.0.2.9/32: unblocked\n" || errs != refused {
+	out, errs := p.says(100, "unblock", "192.0.2.9")
+	if out != "192.0.2.9/32: unblocked\n" || errs != refused {
 		t.Errorf("%s%s; want one unblocked, and %s", out, errs, refused)
 	}
 	p.says(0, "unblock", "192.0.2.0/24")
@@ -32,12 +34,13 @@ func TestUnblockWithin(t *testing.T) {
 	}
 }
 
-// Strikes are forgotten, also where they have made no block yet.
+// unblock forgets strikes, even if they have made no block yet.
 func TestUnblockStrikes(t *testing.T) {
 	p := inPlace(t, "")
 	p.says(0, "strike", "192.0.2.9")
 	p.says(0, "strike", "192.0.2.9")
-	if out, _ := p.says(0, "unblock", "192.0.2.9"); out != "192.0.2.9/32: was not blocked; forgotten: 2 strikes\n" {
+	const forgotten = "192.0.2.9/32: was not blocked; 2 strikes forgotten\n"
+	if out, _ := p.says(0, "unblock", "192.0.2.9"); out != forgotten {
 		t.Errorf("unblock says %q", out)
 	}
 	if out, _ := p.says(0, "strike", "192.0.2.9"); strings.Contains(out, "blocked") {
@@ -45,8 +48,8 @@ func TestUnblockStrikes(t *testing.T) {
 	}
 }
 
-// unblock -auto ends what block -auto has begun, and nothing else: no block by hand, of strikes or
-// of the guard, no strike, and none on a network within.
+// unblock -auto ends the blocks of block -auto, and no others: not those by hand, of strikes or of
+// the guard, no strikes, and no block on a network within.
 func TestUnblockAuto(t *testing.T) {
 	const network = "192.0.2.9/32"
 	other := func(left, reason string) string {
@@ -79,7 +82,8 @@ func TestUnblockAuto(t *testing.T) {
 		{"the guard's", []func(*place){guard}, other("1h", "bad_rcpts"), "bad_rcpts"},
 		{"the guard's, and its own is shorter", []func(*place){guard, shorter},
 			other("1h", "bad_rcpts"), "bad_rcpts"},
-		{"the guard's, and its own is longer", []func(*place){guard, auto}, network + ": unblocked\n", ""},
+		{"the guard's, and its own is longer", []func(*place){guard, auto},
+			network + ": unblocked\n", ""},
 		{"its own was over, then the guard's", []func(*place){auto, func(p *place) {
 			p.says(0, "unblock", "192.0.2.9")
 		}, guard}, other("1h", "bad_rcpts"), "bad_rcpts"},
@@ -101,34 +105,37 @@ func TestUnblockAuto(t *testing.T) {
 	}
 }
 
-// What unblock -auto leaves: strikes, how often the network was blocked, and blocks within.
+// unblock -auto keeps strikes, how often the network was blocked, and blocks within.
 func TestUnblockAutoForgetsNothing(t *testing.T) {
 	log := newSyslogd(t)
 	p := inPlace(t, "block strikes=3 for=1h max=24h")
 	p.says(0, "block", "-auto", "198.51.100.0/24", "1h", "fail2ban-x")
 	p.says(0, "block", "-auto", "198.51.100.9", "1h", "fail2ban-x")
 	p.does(log, unblock, "-auto", "198.51.100.0/24")
-	want := fmt.Sprintf(": UNBLOCK network=198.51.100.0/24 freed=1 reason=fail2ban-x by=uid:%d", os.Getuid())
-	if got := log.told(); len(got) != 1 || !strings.HasSuffix(got[0], want) {
+	want := ": UNBLOCK network=198.51.100.0/24 freed=1 reason=fail2ban-x by=uid:" +
+		strconv.Itoa(os.Getuid())
+	if got := log.lines(); len(got) != 1 || !strings.HasSuffix(got[0], want) {
 		t.Errorf("log %q; want %q", got, want)
 	}
-	if text, _ := p.says(0, "blocks"); !strings.Contains(text, "198.51.100.9") || strings.Contains(text, "198.51.100.0/24") {
+	if text, _ := p.says(0, "blocks"); !strings.Contains(text, "198.51.100.9") ||
+		strings.Contains(text, "198.51.100.0/24") {
 		t.Errorf("blocks says\n%s", text)
 	}
 	p.says(0, "strike", "192.0.2.9")
 	p.says(0, "strike", "192.0.2.9")
 	p.says(0, "block", "-auto", "192.0.2.9", "1h", "fail2ban-x")
 	p.says(0, "unblock", "-auto", "192.0.2.9")
-	if text, _ := p.says(0, "strike", "192.0.2.9"); !strings.HasPrefix(text, "192.0.2.9/32: strike 3 of 3, blocked for 2h\n") {
+	const third = "192.0.2.9/32: strike 3 of 3, blocked for 2h\n"
+	if text, _ := p.says(0, "strike", "192.0.2.9"); !strings.HasPrefix(text, third) {
 		t.Errorf("the third strike says %s", text)
 	}
 }
 
-// The end of a thousand blocks is one thing to tell: that of the network which holds them.
+// on_block runs once for the end of a thousand blocks: for the network that holds them.
 func TestUnblockWide(t *testing.T) {
 	dir := t.TempDir()
-	hook, told := filepath.Join(dir, "hook"), filepath.Join(dir, "told")
-	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho \"$@\" >>"+told+"\n"), 0o755); err != nil {
+	hook, runs := filepath.Join(dir, "hook"), filepath.Join(dir, "runs")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho \"$@\" >>"+runs+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p := inPlace(t, "on_block "+hook)
@@ -141,46 +148,55 @@ func TestUnblockWide(t *testing.T) {
 	if n := strings.Count(text, ": unblocked\n"); n != many {
 		t.Errorf("it ends %d blocks; want %d", n, many)
 	}
-	if got, _ := os.ReadFile(told); string(got) != "10.1.0.0/16 ipv4 0 unblock\n" {
-		t.Errorf("on_block is told\n%s", got)
+	if got, _ := os.ReadFile(runs); string(got) != "10.1.0.0/16 ipv4 0 unblock\n" {
+		t.Errorf("on_block ran for\n%s", got)
 	}
 	if text, _ := p.says(0, "blocks"); !strings.Contains(text, "10.2.0.0/16") {
 		t.Errorf("blocks says\n%s", text)
 	}
 }
 
-// on_block is told of blocks and of their end, and what goes wrong with it is said.
+// on_block runs for blocks and for their end, and its failure is reported.
 func TestOnBlockByHand(t *testing.T) {
 	dir := t.TempDir()
-	hook, told := filepath.Join(dir, "hook"), filepath.Join(dir, "told")
+	hook, runs := filepath.Join(dir, "hook"), filepath.Join(dir, "runs")
 	script := func(does string) {
 		if err := os.WriteFile(hook, []byte("#!/bin/sh\n"+does+"\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	script(`echo "$@" >>` + told)
+	script(`echo "$@" >>` + runs)
 	p := inPlace(t, "block strikes=2 for=1h\non_block "+hook+" arg")
-	lines := func() []string {
-		text, _ := os.ReadFile(told)
-		_ = os.Remove(told)
-		all := strings.Split(strings.TrimSpace(string(text)), "\n")
-		slices.Sort(all)
-		return all
+	lines := func() string {
+		text, _ := os.ReadFile(runs)
+		_ = os.Remove(runs)
+		return strings.TrimSpace(string(text))
 	}
+	ran := "on_block: " + hook + " was run"
 	for _, tt := range []struct {
-		args, says, told []string
+		args, says []string
+		runs       string
 	}{
-		{[]string{"block", "203.0.113.0/24", "90m", "from the news"}, []string{"203.0.113.0/24: blocked for 1h30m", "203.0.113.0/24: 0 sessions ended",
-			"203.0.113.0/24: on_block: " + hook + " has been told"}, []string{"arg 203.0.113.0/24 ipv4 5400 from_the_news"}},
-		{[]string{"block", "-force", "127.0.0.1", "1h"}, []string{"127.0.0.1/32: blocked for 1h", "127.0.0.1/32: 0 sessions ended",
-			"127.0.0.1/32: on_block is not run: it is loopback"}, []string{""}},
-		{[]string{"strike", "203.0.113.9"}, []string{"203.0.113.9/32: strike 1 of 2"}, []string{""}},
-		{[]string{"strike", "203.0.113.9", "bad recipients"}, []string{"203.0.113.9/32: strike 2 of 2, blocked for 1h", "203.0.113.9/32: 0 sessions ended",
-			"203.0.113.9/32: on_block: " + hook + " has been told"}, []string{"arg 203.0.113.9/32 ipv4 3600 bad_recipients"}},
-		{[]string{"unblock", "203.0.113.0/24"}, []string{"203.0.113.0/24: unblocked", "203.0.113.9/32: unblocked", "on_block: " + hook + " has been told of 203.0.113.0/24"},
-			[]string{"arg 203.0.113.0/24 ipv4 0 unblock"}},
-		{[]string{"unblock", "203.0.113.0/24"}, []string{"203.0.113.0/24: was not blocked", "on_block: " + hook + " has been told of 203.0.113.0/24"},
-			[]string{"arg 203.0.113.0/24 ipv4 0 unblock"}},
+		{[]string{"block", "203.0.113.0/24", "90m", "from the news"},
+			[]string{"203.0.113.0/24: blocked for 1h30m", "203.0.113.0/24: 0 sessions ended",
+				"203.0.113.0/24: " + ran},
+			"arg 203.0.113.0/24 ipv4 5400 from_the_news"},
+		{[]string{"block", "-force", "127.0.0.1", "1h"},
+			[]string{"127.0.0.1/32: blocked for 1h", "127.0.0.1/32: 0 sessions ended",
+				"127.0.0.1/32: on_block was not run: it is loopback"},
+			""},
+		{[]string{"strike", "203.0.113.9"}, []string{"203.0.113.9/32: strike 1 of 2"}, ""},
+		{[]string{"strike", "203.0.113.9", "bad recipients"},
+			[]string{"203.0.113.9/32: strike 2 of 2, blocked for 1h",
+				"203.0.113.9/32: 0 sessions ended", "203.0.113.9/32: " + ran},
+			"arg 203.0.113.9/32 ipv4 3600 bad_recipients"},
+		{[]string{"unblock", "203.0.113.0/24"},
+			[]string{"203.0.113.0/24: unblocked", "203.0.113.9/32: unblocked",
+				ran + " for 203.0.113.0/24"},
+			"arg 203.0.113.0/24 ipv4 0 unblock"},
+		{[]string{"unblock", "203.0.113.0/24"},
+			[]string{"203.0.113.0/24: was not blocked", ran + " for 203.0.113.0/24"},
+			"arg 203.0.113.0/24 ipv4 0 unblock"},
 	} {
 		text, errs := p.says(0, tt.args...)
 		said := strings.Split(strings.TrimSpace(text), "\n")
@@ -190,15 +206,17 @@ func TestOnBlockByHand(t *testing.T) {
 		if !slices.Equal(said, tt.says) || errs != "" {
 			t.Errorf("%q says\n%s%s; want\n%s", tt.args, text, errs, strings.Join(tt.says, "\n"))
 		}
-		if got := lines(); !slices.Equal(got, tt.told) {
-			t.Errorf("%q: told %q; want %q", tt.args, got, tt.told)
+		if got := lines(); got != tt.runs {
+			t.Errorf("%q: on_block ran for %q; want %q", tt.args, got, tt.runs)
 		}
 	}
 
 	script("echo no such table >&2; exit 1")
 	for _, args := range [][]string{{"block", "203.0.113.1", "1h"}, {"unblock", "203.0.113.1"}} {
 		text, errs := p.says(111, args...)
-		if want := fmt.Sprintf("sendwrap %s: on_block: %s: exit status 1: no such table\n", args[0], hook); errs != want || !strings.Contains(text, "blocked") || strings.Contains(text, "told") {
+		want := fmt.Sprintf("sendwrap %s: on_block: %s: exit status 1: no such table\n",
+			args[0], hook)
+		if errs != want || !strings.Contains(text, "blocked") || strings.Contains(text, "was run") {
 			t.Errorf("%q says\n%s%s; want\n%s", args, text, errs, want)
 		}
 	}

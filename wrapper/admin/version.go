@@ -11,7 +11,7 @@ import (
 // Version is this version of sendwrap, as CHANGELOG.md has it.
 const Version = "0.9.0"
 
-// version names the build: version, revision, the Go that made it, and which rooms it can take over.
+// version prints version, revision, the Go that built it, and which rooms it can take over.
 func version(c *call) error {
 	text := "sendwrap " + Version
 	if info, ok := debug.ReadBuildInfo(); ok {

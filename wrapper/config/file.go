@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/fileaccess"
 )
 
 const (
@@ -66,15 +68,14 @@ func cannotOpen(path string, err error) error {
 
 // unfit says what keeps a file from being trusted or read, if anything.
 func unfit(st *unix.Stat_t) *Error {
-	switch euid := unix.Geteuid(); {
+	fault := fileaccess.Check("", st, fileaccess.Writable, "chmod go-w")
+	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return wrong("name a file in it", "is a directory")
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return wrong("name a text file", "is not a regular file")
-	case st.Uid != 0 && int(st.Uid) != euid:
-		return wrong("chown root", "belongs to uid %d, neither root nor ours (%d)", st.Uid, euid)
-	case st.Mode&0o022 != 0:
-		return wrong("chmod go-w", "mode %#o lets others write it", st.Mode&0o777)
+	case fault != nil:
+		return wrong(fault.Cure, "%s", fault.What)
 	case st.Size > maxFile:
 		return wrong(fmt.Sprintf("name a file of at most %d", maxFile), "is %d bytes long", st.Size)
 	}

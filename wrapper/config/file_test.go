@@ -63,7 +63,7 @@ func TestUnfitFiles(t *testing.T) {
 	if unix.Geteuid() == 0 {
 		must(os.Chown(writeAs(t, path("foreign"), good), 4242, 0))
 		tests = append(tests, struct{ file, want string }{
-			"foreign", "belongs to uid 4242, neither root nor ours (0); chown root"})
+			"foreign", "belongs to uid 4242; chown it to root"})
 	} else {
 		t.Run("foreign", func(t *testing.T) { lab.Need(t, "nobody else can make another's file: run this test as root") })
 	}

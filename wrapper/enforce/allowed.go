@@ -8,29 +8,29 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// everything is what a firewall must drop no longer where nothing is enforced.
+// everything is what a firewall must let through if nothing is enforced.
 var everything = [...]netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"),
 }
 
-// Freed are the networks that a firewall must drop no longer, though the ledger has a block there.
-// Where the whole of a block is allowed it is the network of that allow line; where a part of it
-// is, the block's own; with mode observe everything. None lies within another.
-func Freed(c *config.Config, running []ledger.BlockedNetwork) (freed []netip.Prefix) {
-	for _, b := range running {
-		switch allowed, holds := c.Networks.Allowed(b.Network); {
+// networksToFree returns the networks that a firewall must not drop any more, though the ledger has
+// a block there: of a block that is wholly allowed the network of its allow line; of one that is
+// partly allowed its own; everything with mode observe. No network lies within another.
+func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []netip.Prefix) {
+	for _, b := range blocks {
+		switch allowed, found := c.Networks.Allowed(b.Network); {
 		case c.Mode == config.Observe:
-			freed = append(freed, everything[familyOf(b.Network.Addr())])
-		case !holds:
+			free = append(free, everything[familyOf(b.Network.Addr())])
+		case !found:
 		case allowed.Network.Bits() <= b.Network.Bits():
-			freed = append(freed, allowed.Network)
+			free = append(free, allowed.Network)
 		default:
-			freed = append(freed, b.Network)
+			free = append(free, b.Network)
 		}
 	}
-	slices.SortFunc(freed, netip.Prefix.Compare) // a wider one before those within
-	widest := freed[:0]
-	for _, n := range freed {
+	slices.SortFunc(free, netip.Prefix.Compare) // a wider one before those within
+	widest := free[:0]
+	for _, n := range free {
 		if last := len(widest) - 1; last < 0 || !widest[last].Contains(n.Addr()) {
 			widest = append(widest, n)
 		}
@@ -38,28 +38,33 @@ func Freed(c *config.Config, running []ledger.BlockedNetwork) (freed []netip.Pre
 	return widest
 }
 
-// tellAllowed runs on_block for the networks that the configuration allows by now, one after the
-// other. If the configuration changes meanwhile it goes on, and begins once more afterwards. Tell
+// runForAllowed runs on_block for the networks that the configuration now allows, one after the
+// other. If the configuration changes meanwhile it goes on, and begins again afterwards; RunHook
 // itself sees what the new one no longer allows.
-func (q *Queue) tellAllowed() {
-	for again := true; again; again = q.allowOnce() {
-		for _, n := range q.enforcer().freed() {
-			if q.ended() {
+func (q *Queue) runForAllowed() {
+	for again := true; again; {
+		e, _ := q.current()
+		for _, n := range e.findNetworksToFree() {
+			e, closed := q.current()
+			if closed {
 				break
 			}
-			e := q.enforcer()
 			reason := "allow"
 			if e.Config.Mode == config.Observe {
 				reason = "observe"
 			}
-			_ = e.Tell(Block{Network: n, Reason: reason}) // logged
+			_ = e.RunHook(Block{Network: n, Reason: reason}) // logged
 		}
+		q.mu.Lock()
+		again = q.reread && !q.closed
+		q.freeing, q.reread = again, false
+		q.mu.Unlock()
 	}
 }
 
-// freed is what there is to tell.
-func (e *Enforcer) freed() []netip.Prefix {
-	if e.Config.OnBlock == nil || e.hooks == nil {
+// findNetworksToFree reads the ledger for them.
+func (e *Enforcer) findNetworksToFree() []netip.Prefix {
+	if e.Config.OnBlock == nil {
 		return nil
 	}
 	l, err := e.open()
@@ -67,25 +72,10 @@ func (e *Enforcer) freed() []netip.Prefix {
 		return nil // logged
 	}
 	defer l.Close()
-	running, err := l.Blocks(ledger.Now())
+	blocks, err := l.Blocks(ledger.Now())
 	if err != nil {
-		e.warn(e.Config.Ledger.Path + ": " + err.Error() + "; on_block is not run for what is allowed")
+		e.warn(e.Config.Ledger.Path + ": " + err.Error() +
+			"; on_block is not run for networks that are now allowed")
 	}
-	return Freed(e.Config, running)
-}
-
-// ended says whether the queue has been closed.
-func (q *Queue) ended() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed
-}
-
-// allowOnce ends the work of tellAllowed, and reports whether there is more of it.
-func (q *Queue) allowOnce() (again bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	again = q.allowAgain && !q.closed
-	q.allowing, q.allowAgain = again, false
-	return again
+	return networksToFree(e.Config, blocks)
 }

@@ -13,8 +13,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// A process that cannot be signalled is told of, and the others of its network end: as a user
-// without privileges finds it.
+// The log names a process that cannot be signalled, and the others of its network end. A user
+// without privileges meets such processes.
 func TestCannotEnd(t *testing.T) {
 	lab.NeedRoot(t)
 	const nobody = 65534
@@ -42,21 +42,21 @@ func TestCannotEnd(t *testing.T) {
 		}
 	}
 	own.ends()
-	if !roots.spared() {
+	if !roots.leftAlone() {
 		t.Error("the test proves nothing: a process that cannot be ended was")
 	}
 }
 
-// A ledger that cannot be had is told of.
+// The log says why the ledger cannot be opened.
 func TestCannotOpen(t *testing.T) {
 	p := inPlace(t, "block grace=0s")
 	b := p.block("192.0.2.9/32", time.Hour)
 	if err := os.Chmod(p.file("state"), 0o777); err != nil { // where others could put one of theirs
 		t.Fatal(err)
 	}
-	d := p.enforcer().CarryOut(b)
-	told := p.logged("mode 0777 lets others in", "a block is not carried out")
-	if len(d.Failed) != 1 || told != 1 {
-		t.Errorf("failed %v, log %q", d.Failed, p.said())
+	o := p.enforcer().CarryOut(b)
+	logged := p.logged("mode 0777 lets others replace what is in it", "a block is not carried out")
+	if len(o.Failed) != 1 || logged != 1 {
+		t.Errorf("failed %v, log %q", o.Failed, p.said())
 	}
 }

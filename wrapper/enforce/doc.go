@@ -1,17 +1,17 @@
-// Package enforce carries out blocks. The ledger says that a network is blocked, and every client
-// that arrives from it is refused. What else happens when a block begins is done here:
+// Package enforce carries out blocks. A blocked network is a record in the ledger, and every client
+// that arrives from it is refused. When a block begins, this package does the rest:
 //
-//   - on_block, the administrator's program, runs at once;
-//   - the live sessions of the network end, after a moment in which their clients can read the
-//     reply (grace);
-//   - of more blocks than max_entries the oldest end.
+//   - it runs on_block, the administrator's program, at once;
+//   - it ends the live sessions of the network after a grace, in which their clients can read the
+//     reply;
+//   - it ends the oldest blocks if there are more than max_entries.
 //
-// The process that has begun a block carries it out. One that has a single client, or a command,
-// calls [Enforcer.CarryOut], which returns when all is done. A room and a guard must never wait:
-// they have a [Queue]. A room refuses its own clients when it sees in the ledger that a block has
-// begun.
+// The process that has begun a block carries it out, through a [Queue]. A room and a guard must not
+// wait: they keep a queue and call [Queue.Add]. A process with one client, and a command, call
+// [Enforcer.CarryOut], which is a queue of one block, and wait. A room refuses its own clients when
+// it sees in the ledger that a block has begun.
 //
 // on_block runs in one of four slots, which all processes share (slots.go).
 //
-// [Spare] says for which networks none of that is done, and why.
+// [Exempt] says for which networks some of this is not done, and why.
 package enforce

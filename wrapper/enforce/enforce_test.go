@@ -6,12 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 )
 
-// The sessions of a network end after the grace, and no other process has a signal from us.
+// The sessions of a network end after the grace, and no other process gets a signal.
 func TestSessionsEnd(t *testing.T) { afterGrace(t, sessionsEnd) }
 
 func sessionsEnd(t *testing.T, grace time.Duration) bool {
@@ -26,36 +25,39 @@ func sessionsEnd(t *testing.T, grace time.Duration) bool {
 	room := p.process()
 	room.enter("192.0.2.9", func(s *ledger.Process) { s.Shared = true }, false)
 	others := map[string]*session{
-		"a stranger's": p.serve("203.0.113.7"), "an IPv6 client's": p.serve("2001:db8::c000:209"),
-		"an allowed client's": p.serve("192.0.2.77"), "with a pid that was handed on": reused, "a room's": room,
-		"a stranger's that waits": p.wait("203.0.113.8"),
+		"another client's":    p.serve("203.0.113.7"),
+		"an IPv6 client's":    p.serve("2001:db8::c000:209"),
+		"an allowed client's": p.serve("192.0.2.77"), "with a pid that was reused": reused,
+		"a room's": room, "another client's that waits": p.wait("203.0.113.8"),
 	}
 	p.enter("192.0.2.9", ledger.Self(), true)
 	p.enter("192.0.2.9", ledger.Process{PID: 1 << 21, Start: 42}, true) // long gone
 
 	began := time.Now()
-	d := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
+	o := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
 	inTime := true
 	for _, s := range mine {
 		inTime = s.endsAfter(began, grace) && inTime
 	}
 	waiting.woken()
 	for name, s := range others {
-		if !s.spared() {
+		if !s.leftAlone() {
 			t.Errorf("%s session was ended", name)
 		}
 	}
-	if d.Ended != 4 || d.Allowed != 1 || d.InRoom != 1 || len(d.Failed) != 0 || d.Spared != (Spared{OnBlock: "on_block is off"}) {
-		t.Errorf("deeds %+v", d)
+	if o.Ended != 4 || o.Allowed != 1 || o.InRoom != 1 || len(o.Failed) != 0 ||
+		o.Exemption != (Exemption{OnBlock: "on_block is off"}) {
+		t.Errorf("outcome %+v", o)
 	}
-	if got := p.said(); len(got) != 1 || got[0] != "END network=192.0.2.0/24 ended=4 allowed=1 reason=a_test" {
+	const line = "END network=192.0.2.0/24 ended=4 allowed=1 reason=a_test"
+	if got := p.said(); len(got) != 1 || got[0] != line {
 		t.Errorf("log %q", got)
 	}
 	return inTime
 }
 
-// A client that waits in a process of its own is that process's to refuse, whoever has begun the
-// block.
+// A client that waits in a process of its own is refused by that process, which is woken, whichever
+// process has begun the block.
 func TestWaiting(t *testing.T) {
 	p := inPlace(t, "block grace=0s")
 	queued, now := p.wait("2001:db8::9"), p.wait("192.0.2.9")
@@ -65,41 +67,41 @@ func TestWaiting(t *testing.T) {
 	changed := *p.config // the queue reads the other
 	changed.Block.Kill, changed.Mode = false, config.Observe
 	e.Now, e.Config = true, &changed
-	if d := e.CarryOut(p.block("192.0.2.9/32", time.Hour)); d.Ended != 1 || len(d.Failed) != 0 {
-		t.Errorf("deeds %+v", d)
+	if o := e.CarryOut(p.block("192.0.2.9/32", time.Hour)); o.Ended != 1 || len(o.Failed) != 0 {
+		t.Errorf("outcome %+v", o)
 	}
 	now.woken()
 }
 
-// An MTA that stands in the ledger as one that waits, as the ledger could not be told of it, cannot
-// be woken.
+// An MTA cannot be woken: the ledger has it as a process that waits, because the change could not
+// be written.
 func TestNotToBeWoken(t *testing.T) {
 	p := inPlace(t, "block grace=0s")
 	s := p.process()
 	s.enter("192.0.2.9", func(*ledger.Process) {}, false)
-	if d := p.enforcer().CarryOut(p.block("192.0.2.9/32", time.Hour)); d.Ended != 1 {
-		t.Errorf("deeds %+v", d)
+	if o := p.enforcer().CarryOut(p.block("192.0.2.9/32", time.Hour)); o.Ended != 1 {
+		t.Errorf("outcome %+v", o)
 	}
 	s.ends()
 }
 
-// A client that has passed while its process was woken is its MTA's.
+// A client that passes while its process is woken has an MTA, which ends.
 func TestWokenTooLate(t *testing.T) {
 	p := inPlace(t, "block grace=0s")
 	s := p.process()
 	token := s.enter("192.0.2.9", func(*ledger.Process) {}, false)
 	b := p.block("192.0.2.9/32", time.Hour)
-	o := &order{Block: b}
+	pending := &pendingBlock{Block: b, ending: true}
 	e := p.enforcer()
-	e.visit(p.open(), []*order{o}, end)
+	e.visitSessions(p.open(), []*pendingBlock{pending})
 	p.do(func(t *ledger.Tx) { t.Serve(token) })
-	if !o.again() || !s.runs() {
-		t.Errorf("again: %v, runs: %v", o.again(), s.runs())
+	if !pending.needsVisit() || !s.runs() {
+		t.Errorf("needs a visit: %v, runs: %v", pending.needsVisit(), s.runs())
 	}
-	e.visit(p.open(), []*order{o}, end)
+	e.visitSessions(p.open(), []*pendingBlock{pending})
 	s.ends()
-	if o.again() || o.deeds.Ended != 1 {
-		t.Errorf("again: %v, %+v", o.again(), o.deeds)
+	if pending.needsVisit() || pending.outcome.Ended != 1 {
+		t.Errorf("needs a visit: %v, %+v", pending.needsVisit(), pending.outcome)
 	}
 }
 
@@ -108,57 +110,58 @@ func TestSessionsEndV6(t *testing.T) {
 	s, other := p.serve("2001:db8:0:1::9"), p.serve("2001:db8:0:2::9")
 	p.enforcer().CarryOut(p.block("2001:db8:0:1::/64", time.Hour))
 	s.ends()
-	if !other.spared() {
-		t.Error("a neighbour's session was ended")
+	if !other.leftAlone() {
+		t.Error("the session of another network was ended")
 	}
 }
 
-// With nobody to be ended nobody is waited for.
-func TestNobodyThere(t *testing.T) {
+// Without a session to end there is no grace.
+func TestNoSessions(t *testing.T) {
 	p := inPlace(t, "allow 192.0.2.77")
 	p.config.Block.Grace = never
 	p.serve("203.0.113.7")
 	p.serve("192.0.2.77")
-	d := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
-	if d.Ended != 0 || len(d.Failed) != 0 {
-		t.Errorf("%+v", d)
+	o := p.enforcer().CarryOut(p.block("192.0.2.0/24", time.Hour))
+	if o.Ended != 0 || len(o.Failed) != 0 {
+		t.Errorf("%+v", o)
 	}
 	if got := p.said(); len(got) != 0 {
 		t.Errorf("log %q", got)
 	}
 }
 
-// A block that is lifted within the grace ends nobody's session: of two that are carried out
-// together the other does.
-func TestLifted(t *testing.T) {
+// A block that is ended within the grace ends no session: of two that are carried out together the
+// other does.
+func TestUnblockedInGrace(t *testing.T) {
 	for grace := 500 * time.Millisecond; ; grace *= 2 {
 		p := inPlace(t, "")
 		p.config.Block.Grace = grace
-		lifted, other := p.serve("192.0.2.9"), p.serve("192.0.2.200")
+		unblocked, other := p.serve("192.0.2.9"), p.serve("192.0.2.200")
 		p.block("192.0.2.0/25", time.Hour)
 		p.block("192.0.2.128/25", time.Hour)
 		both := Block{netip.MustParsePrefix("192.0.2.0/24"), time.Hour, "a test"}
-		done := make(chan Deeds)
+		done := make(chan Outcome)
 		began := time.Now()
 		go func() { done <- p.enforcer().CarryOut(both) }()
 		time.Sleep(grace / 4) // it may have had its first look
 		p.unblock("192.0.2.0/25")
 		inTime := time.Since(began) < grace
-		d := <-done
+		o := <-done
 		if !inTime {
-			t.Logf("a grace of %v is over before the block is lifted", grace)
+			t.Logf("a grace of %v is over before the block is ended", grace)
 			continue
 		}
 		other.ends()
-		if d.Ended != 1 || !lifted.spared() {
-			t.Errorf("deeds %+v", d)
+		if o.Ended != 1 || !unblocked.leftAlone() {
+			t.Errorf("outcome %+v", o)
 		}
 		return
 	}
 }
 
-// What the configuration can say against it.
-func TestSessionsSpared(t *testing.T) {
+// The configuration can exempt sessions.
+func TestSessionsExempt(t *testing.T) {
+	const allowed = "192.0.2.0/24 is allowed at CONF:4"
 	for _, tt := range []struct {
 		conf, network, want string
 		now                 bool
@@ -169,41 +172,43 @@ func TestSessionsSpared(t *testing.T) {
 		{"block grace=60s kill=off", "192.0.2.9/32", "", true, 1},
 		{"block grace=0s\nmode observe", "192.0.2.9/32", "mode observe enforces nothing", false, 0},
 		{"block grace=0s\nmode observe", "192.0.2.9/32", "", true, 1},
-		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", "192.0.2.0/24 is allowed at CONF:4", false, 0},
-		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", "192.0.2.0/24 is allowed at CONF:4", true, 0},
+		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", allowed, false, 0},
+		{"block grace=0s\nallow 192.0.2.0/24", "192.0.2.9/32", allowed, true, 0},
 		{"block grace=0s\nallow 192.0.2.0/24\ndeny 192.0.2.8/29", "192.0.2.9/32", "", false, 1},
 	} {
 		p := inPlace(t, tt.conf)
 		s := p.serve("192.0.2.9")
 		e := p.enforcer()
 		e.Now = tt.now
-		d := e.CarryOut(p.block(tt.network, time.Hour))
-		if want := strings.ReplaceAll(tt.want, "CONF", p.file("conf")); d.Sessions != want || d.Ended != tt.ended {
-			t.Errorf("%q, now %v: %d ended, spared since %q; want %d, %q", tt.conf, tt.now, d.Ended, d.Sessions, tt.ended, want)
+		o := e.CarryOut(p.block(tt.network, time.Hour))
+		want := strings.ReplaceAll(tt.want, "CONF", p.file("conf"))
+		if o.Sessions != want || o.Ended != tt.ended {
+			t.Errorf("%q, now %v: %d ended, exempt because %q; want %d, %q",
+				tt.conf, tt.now, o.Ended, o.Sessions, tt.ended, want)
 		}
 		if tt.ended > 0 {
 			s.ends()
-		} else if !s.spared() {
+		} else if !s.leftAlone() {
 			t.Errorf("%q, now %v: the session was ended", tt.conf, tt.now)
 		}
 	}
 }
 
-// A session that a room is about to hand to its MTA when the time has come ends nevertheless. The
-// room does that between two looks at the sessions, of which there are five at most: where it came
-// too early or too late, once more.
+// A session ends even if a room is about to give it to an MTA when the grace is over. The room does
+// so between two of at most five visits to the sessions; if it was too early or too late, the test
+// tries again.
 func TestSessionOnItsWay(t *testing.T) {
 	for _, queued := range []bool{false, true} {
 		for try := 1; !sessionOnItsWay(t, queued); try++ {
-			t.Logf("queued %v, try %d: not handed over between two looks", queued, try)
+			t.Logf("queued %v, try %d: not given away between two visits", queued, try)
 			if try == 20 {
-				t.Fatal("never handed over between two looks")
+				t.Fatal("never given away between two visits")
 			}
 		}
 	}
 }
 
-// sessionOnItsWay tries that once, and reports whether the moment was hit.
+// sessionOnItsWay tries that once, and reports whether it hit the moment.
 func sessionOnItsWay(t *testing.T, queued bool) bool {
 	t.Helper()
 	p := inPlace(t, "block grace=0s")
@@ -215,78 +220,74 @@ func sessionOnItsWay(t *testing.T, queued bool) bool {
 	room := ledger.Self()
 	room.Shared = true
 	token := p.enter("192.0.2.9", room, true)
-	b := p.block("192.0.2.9/32", time.Hour)
-	o, q, done := &order{Block: b}, p.queue(), make(chan struct{})
+	q := newQueue(*p.enforcer()) // as CarryOut has it
 	if queued {
-		q.Add(b)
-		q.mu.Lock()
-		o = q.pending[b.Network]
-		q.mu.Unlock()
-		close(done)
-	} else {
-		l, e := p.open(), p.enforcer()
-		go func() { defer close(done); e.endSessions(l, o) }()
+		q = p.queue()
 	}
+	defer q.Close()
+	pending := q.add(p.block("192.0.2.9/32", time.Hour))
 	time.Sleep(visitAgain / 2)
 	p.do(func(tx *ledger.Tx) {
-		if _, there := tx.Transfer(token, process); !there {
+		if _, found := tx.Transfer(token, process); !found {
 			t.Error("the session is gone")
 		}
 	})
-	<-done
-	lab.Eventually(p, "it is done", q.idle)
-	if o == nil || o.visits == 1 || o.visits == maxVisits {
+	<-pending.done
+	if pending.visits == 1 || pending.visits == maxVisits {
 		return false
 	}
 	mta.ends()
 	return true
 }
 
-// When a process that knows one client's networks needs all of them. The question changes nothing.
-func TestNeedsNetworks(t *testing.T) {
+// A process that knows one client's networks needs all of them only if there is work. The look for
+// it changes nothing.
+func TestLookForWork(t *testing.T) {
 	for _, tt := range []struct {
 		name, conf string
-		there      func(p *place)
+		sessions   func(p *place)
 		want       bool
 	}{
-		{"nobody is there", "", func(p *place) { p.serve("203.0.113.7") }, false},
-		{"somebody is", "", func(p *place) { p.serve("192.0.2.9") }, true},
+		{"no session", "", func(p *place) { p.serve("203.0.113.7") }, false},
+		{"a session", "", func(p *place) { p.serve("192.0.2.9") }, true},
 		{"in a room, which finds out itself", "", func(p *place) {
 			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, false)
 		}, false},
 		{"on the way from a room to an MTA", "", func(p *place) {
 			p.enter("192.0.2.9", ledger.Process{PID: 1, Start: 1, Shared: true}, true)
 		}, true},
-		{"somebody is, but sessions go on", "block kill=off", func(p *place) { p.serve("192.0.2.9") }, false},
-		{"somebody is, but nothing is enforced", "mode observe\non_block /bin/true", func(p *place) { p.serve("192.0.2.9") }, false},
-		{"on_block is to be told", "block kill=off\non_block /bin/true", func(*place) {}, true},
+		{"a session that goes on", "block kill=off",
+			func(p *place) { p.serve("192.0.2.9") }, false},
+		{"a session, but nothing is enforced", "mode observe\non_block /bin/true",
+			func(p *place) { p.serve("192.0.2.9") }, false},
+		{"on_block is to run", "block kill=off\non_block /bin/true", func(*place) {}, true},
 	} {
 		p := inPlace(t, tt.conf)
-		tt.there(p)
+		tt.sessions(p)
 		b := p.block("192.0.2.0/24", time.Hour)
-		if got := p.enforcer().NeedsNetworks(b); got != tt.want {
+		if got := p.enforcer().LookForWork(b); got != tt.want {
 			t.Errorf("%s: %v; want %v", tt.name, got, tt.want)
 		}
 	}
 	p := inPlace(t, "block max_entries=1")
 	p.block("192.0.2.1/32", time.Hour)
 	time.Sleep(5 * time.Millisecond)
-	p.enforcer().NeedsNetworks(p.block("192.0.2.2/32", time.Hour))
+	p.enforcer().LookForWork(p.block("192.0.2.2/32", time.Hour))
 	if said := p.said(); len(said) > 0 {
-		t.Errorf("the question is in the log: %q", said)
+		t.Errorf("the look is in the log: %q", said)
 	}
 }
 
-// The oldest blocks go when there are too many, and the log says so.
-func TestOldestGo(t *testing.T) {
+// The oldest blocks end when there are too many, and the log says so.
+func TestDropOldest(t *testing.T) {
 	p := inPlace(t, "block max_entries=2 grace=0s")
 	for _, n := range []string{"192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32"} {
 		p.block(n, time.Hour)
 		time.Sleep(5 * time.Millisecond)
 	}
-	d := p.enforcer().CarryOut(p.block("192.0.2.4/32", time.Hour))
-	if len(d.Dropped) != 2 || d.Dropped[0].Network != netip.MustParsePrefix("192.0.2.1/32") {
-		t.Errorf("dropped %v", d.Dropped)
+	o := p.enforcer().CarryOut(p.block("192.0.2.4/32", time.Hour))
+	if len(o.Dropped) != 2 || o.Dropped[0].Network != netip.MustParsePrefix("192.0.2.1/32") {
+		t.Errorf("dropped %v", o.Dropped)
 	}
 	if p.logged("DROP blocks=2 max_entries=2") != 1 {
 		t.Errorf("log %q", p.said())
@@ -294,45 +295,5 @@ func TestOldestGo(t *testing.T) {
 	blocks, err := p.open().Blocks(ledger.Now())
 	if err != nil || len(blocks) != 2 {
 		t.Errorf("%v, %v", blocks, err)
-	}
-}
-
-func TestWord(t *testing.T) {
-	for reason, want := range map[string]string{
-		"pregreet": "pregreet", "bad recipients": "bad_recipients", "a\nb\x00\xff\"": "a_b__\"", "": "",
-		strings.Repeat("x", 40): strings.Repeat("x", 32),
-	} {
-		if got := Word(reason); got != want {
-			t.Errorf("%q: %q; want %q", reason, got, want)
-		}
-	}
-}
-
-func TestNetworks(t *testing.T) {
-	var n Networks
-	if n.Hold(netip.MustParseAddr("192.0.2.1")) {
-		t.Error("none of them holds an address")
-	}
-	for _, text := range []string{"192.0.2.9/32", "198.51.100.0/24", "10.0.0.0/8", "2001:db8::/64", "2001:db8:1::/48", "::/96"} {
-		n.Add(netip.MustParsePrefix(text))
-	}
-	for text, want := range map[string]bool{
-		"192.0.2.9": true, "192.0.2.8": false, "198.51.100.255": true, "198.51.101.0": false, "10.255.0.1": true, "11.0.0.0": false,
-		"2001:db8::ffff": true, "2001:db8:0:1::": false, "2001:db8:1:ffff::": true, "2001:db8:2::": false, "::1.2.3.4": true, "1.2.3.4": false,
-	} {
-		if got := n.Hold(netip.MustParseAddr(text)); got != want {
-			t.Errorf("%s: %v; want %v", text, got, want)
-		}
-	}
-}
-
-func BenchmarkNetworks(b *testing.B) {
-	var n Networks
-	for i := range 1000 {
-		n.Add(config.Default().Network(netip.AddrFrom4([4]byte{10, 0, byte(i / 256), byte(i)})))
-	}
-	addr := netip.MustParseAddr("192.0.2.9")
-	for b.Loop() {
-		n.Hold(addr)
 	}
 }

@@ -1,6 +1,7 @@
 package enforce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,26 +16,27 @@ import (
 
 const (
 	maxHooks = 4 // on_block at a time, over all processes
-	maxEnds  = 1 // an end takes the first of their slots alone, so that no beginning waits
+	maxEnds  = 1 // an end may take only the first of their slots, so that no begin waits for ends
 
 	hookTime     = 10 * time.Second // for each; then it is killed
 	slotPatience = 5 * time.Second  // for a slot
-	endPatience  = 30 * time.Second // likewise for an end, which waits for what begins
+	endPatience  = 30 * time.Second // for a slot at the end of a block, after those that begin
 )
 
-// Tell runs on_block for a block that has begun, unless the network is spared. With For 0 it runs
-// on_block for all blocks that an administrator has ended on a network and within it. It returns
-// when the program has ended, for a block that has begun within 15 s.
+// RunHook runs on_block for a block that has begun, unless the network is exempt. With For 0 it
+// runs on_block for the end of all blocks on a network and within it. It returns when the program
+// has ended, for a block that has begun within 15 s.
 //
-// The last call of on_block agrees with the ledger. It does not run for a block that ends before it
-// gets a slot. It runs for the end of a block that ends while it runs. After an end it runs for the
-// blocks that still run within that network. The error names the program; the log has it, too.
-func (e *Enforcer) Tell(b Block) error {
-	if b.For > 0 && Spare(e.Config, b.Network).OnBlock != "" || !e.TellsEnd(b.Network) {
+// The last run of on_block agrees with the ledger. It does not run for a block that ends before it
+// gets a slot. It runs for the end of a block that is ended while it runs. After an end it runs for
+// the blocks within that network that are still in force. The error names the program; it has been
+// logged.
+func (e *Enforcer) RunHook(b Block) error {
+	if b.For > 0 && Exempt(e.Config, b.Network).OnBlock != "" || !e.RunsHookAtEnd(b.Network) {
 		return nil
 	}
 	began := time.Now()
-	err := e.tell(b)
+	err := e.runHook(b)
 	if err != nil {
 		line := maillog.NewLine("ONBLOCK").Str("network", b.Network.String())
 		e.warn(line.Dur("after", time.Since(began)).Quote("error", err.Error()).String())
@@ -43,30 +45,27 @@ func (e *Enforcer) Tell(b Block) error {
 	return nil
 }
 
-// TellsEnd says whether on_block runs when a block of the network has been ended. It does so for
-// networks that are spared when a block begins, too: a firewall may have them from before. It never
-// does for loopback.
-func (e *Enforcer) TellsEnd(network netip.Prefix) bool {
+// RunsHookAtEnd reports whether on_block runs when a block of the network has been ended. It does
+// so for networks that are exempt when a block begins, too: a firewall may have them from before.
+// It never runs for loopback.
+func (e *Enforcer) RunsHookAtEnd(network netip.Prefix) bool {
 	return e.Config.OnBlock != nil && !onlyLoopback(network)
 }
 
-func (e *Enforcer) tell(b Block) error {
+func (e *Enforcer) runHook(b Block) error {
 	l, err := e.open()
 	if err != nil {
 		return err
 	}
 	defer l.Close()
 	if b.For > 0 {
-		return e.tellBegin(l, b)
+		return e.runAtBegin(l, b)
 	}
-	if err := e.tellEnd(b); err != nil {
-		return err
-	}
-	return e.tellRunning(l, b.Network)
+	return e.runAtEnd(l, b)
 }
 
-// tellBegin runs on_block for what is left of a block once it has a slot.
-func (e *Enforcer) tellBegin(l *ledger.Ledger, b Block) error {
+// runAtBegin runs on_block for what is left of a block once it has a slot.
+func (e *Enforcer) runAtBegin(l *ledger.Ledger, b Block) error {
 	began := time.Now()
 	release, err := e.takeSlot(maxHooks, slotPatience)
 	if err != nil {
@@ -74,62 +73,60 @@ func (e *Enforcer) tellBegin(l *ledger.Ledger, b Block) error {
 	}
 	defer release()
 	left := b.For - time.Since(began)
-	if left <= 0 || lifted(l, b.Network) {
+	if left <= 0 || wasUnblocked(l, b.Network) {
 		return nil
 	}
 	err = e.run(b.Network, int((left+time.Second-1)/time.Second), b.Reason)
-	if time.Since(began) < b.For && lifted(l, b.Network) { // another may have run it for the end before
-		if wrong := e.run(b.Network, 0, b.Reason); err == nil {
-			err = wrong
+	if time.Since(began) < b.For && wasUnblocked(l, b.Network) {
+		// Another process may have run it for the end before.
+		if endErr := e.run(b.Network, 0, b.Reason); err == nil {
+			err = endErr
 		}
 	}
 	return err
 }
 
-func (e *Enforcer) tellEnd(b Block) error {
+// runAtEnd runs on_block for the end of a block, then for the blocks on networks within it, all of
+// which a firewall has just removed.
+func (e *Enforcer) runAtEnd(l *ledger.Ledger, end Block) error {
 	release, err := e.takeSlot(maxEnds, endPatience)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return e.run(b.Network, 0, b.Reason)
-}
-
-// tellRunning runs on_block for the blocks on networks within this one: a firewall has just removed
-// them all.
-func (e *Enforcer) tellRunning(l *ledger.Ledger, within netip.Prefix) error {
+	err = e.run(end.Network, 0, end.Reason)
+	release()
+	if err != nil {
+		return err
+	}
 	all, err := l.Blocks(ledger.Now())
 	if err != nil {
-		return fmt.Errorf("%s was not run for the blocks within %v: %w", e.Config.OnBlock[0], within, err)
+		return fmt.Errorf("%s was not run for the blocks within %v: %w",
+			e.Config.OnBlock[0], end.Network, err)
 	}
-	var failed error
 	for _, b := range all {
-		if b.Network.Bits() >= within.Bits() && within.Contains(b.Network.Addr()) {
-			if err := e.Tell(Block{b.Network, b.Left, b.Reason}); failed == nil {
-				failed = err
-			}
+		if b.Network.Bits() >= end.Network.Bits() && end.Network.Contains(b.Network.Addr()) {
+			err = cmp.Or(err, e.RunHook(Block{b.Network, b.Left, b.Reason}))
 		}
 	}
-	return failed
+	return err
 }
 
-// takeSlot waits until on_block may be run, as one of so many.
-func (e *Enforcer) takeSlot(among int, patience time.Duration) (release func(), err error) {
+// takeSlot waits until on_block may run in one of the first n slots.
+func (e *Enforcer) takeSlot(n int, patience time.Duration) (release func(), err error) {
 	if e.patience != 0 {
 		patience = e.patience
 	}
-	release, err = takeSlot(e.Config.Ledger.Path, among, patience)
+	release, err = takeSlot(e.Config.Ledger.Path, n, patience)
 	program := e.Config.OnBlock[0]
 	if errors.Is(err, errNoSlot) {
 		return nil, fmt.Errorf("%s was not run: %d of them ran for more than %v",
-			program, among, patience)
+			program, n, patience)
 	} else if err != nil {
 		return nil, fmt.Errorf("%s was not run: %w", program, err)
 	}
 	return release, nil
 }
 
-// run runs on_block.
 func (e *Enforcer) run(network netip.Prefix, seconds int, reason string) error {
 	hooks := e.hooks
 	if hooks == nil {
@@ -138,29 +135,30 @@ func (e *Enforcer) run(network netip.Prefix, seconds int, reason string) error {
 			return err
 		}
 	}
-	argv, environ := hookArgs(e.Config.OnBlock, network, seconds, Word(reason))
+	argv, environ := hookArgs(e.Config.OnBlock, network, seconds, ledger.ReasonWord(reason))
 	return hooks.Run(argv, environ, hookTime)
 }
 
-// lifted says whether the network's block has ended.
-func lifted(l *ledger.Ledger, network netip.Prefix) (lifted bool) {
+// wasUnblocked looks in the ledger whether the network's block has ended. It returns false if the
+// ledger cannot be read.
+func wasUnblocked(l *ledger.Ledger, network netip.Prefix) (ended bool) {
 	_ = l.Do(ledger.Now(), func(t *ledger.Tx) {
-		b, runs := t.BlockOf(network.Addr(), network)
-		lifted = !runs || b.Network.Bits() > network.Bits() // of its first address alone
+		b, found := t.BlockOf(network.Addr(), network)
+		ended = !found || b.Network.Bits() > network.Bits() // of its first address alone
 	})
-	return lifted // false if the ledger could not be asked
+	return ended
 }
 
-// hookArgs are the arguments and the environment of on_block.
+// hookArgs returns the arguments and the environment of on_block.
 func hookArgs(
 	program []string, network netip.Prefix, seconds int, reason string,
 ) (argv, environ []string) {
 	family := [...]string{"ipv4", "ipv6"}[familyOf(network.Addr())]
-	told := []string{network.String(), family, strconv.Itoa(seconds), reason}
+	args := []string{network.String(), family, strconv.Itoa(seconds), reason}
 	const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	environ = []string{"PATH=" + path, "LANG=C"}
 	for i, name := range []string{"NETWORK", "FAMILY", "SECONDS", "REASON"} {
-		environ = append(environ, "SENDWRAP_"+name+"="+told[i])
+		environ = append(environ, "SENDWRAP_"+name+"="+args[i])
 	}
-	return append(slices.Clone(program), told...), environ
+	return append(slices.Clone(program), args...), environ
 }

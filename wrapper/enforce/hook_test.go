@@ -16,32 +16,35 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What on_block gets to know. The seconds are those that are left, and never 0 for a block that
-// runs.
-func TestTold(t *testing.T) {
+// The arguments and the environment of on_block. The seconds are those left, and never 0 for a
+// block in force.
+func TestHookArguments(t *testing.T) {
 	p := inPlace(t, "")
-	p.hook(`d=${0%/*}/told; printf '%s|' "$@" >>$d
+	p.hook(`d=${0%/*}/runs; printf '%s|' "$@" >>$d
 env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
-	told := func() []string { return slices.Collect(strings.Lines(p.content("told"))) }
 	e := p.enforcer()
 	e.CarryOut(p.block("198.51.100.0/24", 90*time.Minute))
-	if got := told(); len(got) != 1 {
+	if got := p.runs(); len(got) != 1 {
 		t.Fatalf("on_block has run %d times for one block; log %q", len(got), p.said())
 	}
 	short := 700 * time.Millisecond
-	for ; len(told()) == 1; short *= 2 { // until it is not over when on_block has its turn
+	for ; len(p.runs()) == 1; short *= 2 { // until it is not over when on_block gets its slot
 		if short > time.Hour {
 			t.Fatalf("on_block does not run for a second block; log %q", p.said())
 		}
 		e.CarryOut(p.block("2001:db8:9:9::/64", short))
 	}
 	p.unblock("198.51.100.0/24")
-	if err := e.Tell(Block{Network: netip.MustParsePrefix("198.51.100.0/24"), Reason: "unblock"}); err != nil {
+	end := Block{Network: netip.MustParsePrefix("198.51.100.0/24"), Reason: "unblock"}
+	if err := e.RunHook(end); err != nil {
 		t.Error(err)
 	}
-	lines := told()
+	lines := slices.DeleteFunc(p.runs(), func(line string) bool {
+		// The second block may have ended while on_block ran.
+		return strings.HasPrefix(line, "first|2001:db8:9:9::/64|ipv6|0|")
+	})
 	if got := p.said(); len(got) != 0 || len(lines) != 3 {
-		t.Fatalf("log %q, told %q", got, lines)
+		t.Fatalf("log %q, runs %q", got, lines)
 	}
 	for i, want := range []struct {
 		network, family, reason string
@@ -59,66 +62,67 @@ env | grep SENDWRAP_ | sort | tr '\n' '|' >>$d; echo >>$d`)
 			"SENDWRAP_REASON=%[4]s|SENDWRAP_SECONDS=%[3]d|\n",
 			want.network, want.family, seconds, want.reason)
 		if lines[i] != text || seconds < want.least || seconds > want.most {
-			t.Errorf("told\n%s\nwant, with %d to %d s,\n%s", lines[i], want.least, want.most, text)
+			t.Errorf("got\n%s\nwant, with %d to %d s,\n%s", lines[i], want.least, want.most, text)
 		}
 	}
 }
 
 // on_block does not wait for the grace.
-func TestToldAtOnce(t *testing.T) {
+func TestHookAtOnce(t *testing.T) {
 	p := inPlace(t, "")
-	p.hook(`touch ${0%/*}/told`)
+	p.hook(`touch ${0%/*}/ran`)
 	p.configure("block grace=60s\non_block " + p.file("hook")) // its longest
 	s := p.serve("203.0.113.9")
 	cmd := p.elsewhere(p.block("203.0.113.9/32", time.Hour))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	told := func() bool { _, err := os.Stat(p.file("told")); return err == nil }
-	lab.Eventually(p, "one or the other happens", func() bool { return told() || !s.runs() })
+	ran := func() bool { _, err := os.Stat(p.file("ran")); return err == nil }
+	lab.Eventually(p, "one or the other happens", func() bool { return ran() || !s.runs() })
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	if !told() {
-		t.Error("the grace is over before on_block is told")
+	if !ran() {
+		t.Error("the grace is over before on_block runs")
 	}
-	if !s.spared() {
+	if !s.leftAlone() {
 		t.Error("the session was ended within the grace")
 	}
 }
 
-// Nor does the grace wait for on_block, but CarryOut for both.
-func TestToldLate(t *testing.T) {
+// The grace does not wait for on_block either, but CarryOut waits for both.
+func TestHookLate(t *testing.T) {
 	p := inPlace(t, "block grace=10ms")
-	p.hook(`sleep 0.1; touch ${0%/*}/told`)
+	p.hook(`sleep 0.1; touch ${0%/*}/ran`)
 	release := p.holdSlots()
 	s, b := p.serve("203.0.113.9"), p.block("203.0.113.9/32", time.Hour)
-	e, done := p.enforcer(), make(chan Deeds, 1)
+	e, done := p.enforcer(), make(chan Outcome, 1)
 	e.patience = never
 	go func() { done <- e.CarryOut(b) }()
-	s.ends() // with on_block yet to have its turn
+	s.ends() // while on_block waits for a slot
 	if len(done) > 0 {
-		t.Error("CarryOut is back before on_block")
+		t.Error("CarryOut returns before on_block runs")
 	}
 	release()
-	if d := <-done; !d.Told || d.Ended != 1 {
-		t.Errorf("deeds %+v", d)
+	if o := <-done; !o.HookRan || o.Ended != 1 {
+		t.Errorf("outcome %+v", o)
 	}
-	if _, err := os.Stat(p.file("told")); err != nil {
-		t.Errorf("CarryOut is back before on_block has ended: %v", err)
+	if _, err := os.Stat(p.file("ran")); err != nil {
+		t.Errorf("CarryOut returns before on_block has ended: %v", err)
 	}
 }
 
-// What on_block is not told of, and why. It is about our addresses, so a network namespace of its
-// own is where it runs.
-func TestNotTold(t *testing.T) {
+// Networks for which on_block does not run, and why. This is about the machine's addresses, so it
+// runs in a network namespace of its own.
+func TestHookExempt(t *testing.T) {
 	lab.NeedRoot(t)
 	lab.NeedProgram(t, "ip")
 	const inside = "SENDWRAP_ENFORCE_INSIDE"
 	if os.Getenv(inside) == "" {
-		cmd := osexec.Command("/proc/self/exe", "-test.run=^TestNotTold$", "-test.v")
+		cmd := osexec.Command("/proc/self/exe", "-test.run=^TestHookExempt$", "-test.v")
 		cmd.Env = append(os.Environ(), inside+"=yes")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestNotTold") {
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestHookExempt") {
 			t.Errorf("%v\n%s", err, out)
 		}
 		return
@@ -128,10 +132,10 @@ func TestNotTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testNotTold(t)
+	testHookExempt(t)
 }
 
-func testNotTold(t *testing.T) {
+func testHookExempt(t *testing.T) {
 	const allow = "allow 192.0.2.77 203.0.113.0/25 2001:db8:7::1\ndeny 203.0.113.8/29\n"
 	tests := []struct{ conf, network, want string }{
 		{"", "192.0.2.9/32", ""},
@@ -159,51 +163,57 @@ func testNotTold(t *testing.T) {
 	}
 	for _, tt := range tests {
 		p := inPlace(t, strings.TrimPrefix(tt.conf, "off"))
-		if p.hook(`echo "$@" >${0%/*}/told`); tt.conf == "off" {
+		if p.hook(`echo "$@" >${0%/*}/runs`); tt.conf == "off" {
 			p.config.OnBlock = nil
 		}
-		d := p.enforcer().CarryOut(p.block(tt.network, time.Hour))
-		if want := strings.ReplaceAll(tt.want, "CONF", p.file("conf")); d.OnBlock != want {
-			t.Errorf("%q, %s: %q; want %q", tt.conf, tt.network, d.OnBlock, want)
+		o := p.enforcer().CarryOut(p.block(tt.network, time.Hour))
+		if want := strings.ReplaceAll(tt.want, "CONF", p.file("conf")); o.OnBlock != want {
+			t.Errorf("%q, %s: %q; want %q", tt.conf, tt.network, o.OnBlock, want)
 		}
-		if told := p.content("told") != ""; told != (tt.want == "") {
-			t.Errorf("%q, %s: on_block was told: %v", tt.conf, tt.network, told)
+		if ran := p.content("runs") != ""; ran != (tt.want == "") {
+			t.Errorf("%q, %s: on_block ran: %v", tt.conf, tt.network, ran)
 		}
-		// Its end is told nevertheless: it may have been put somewhere under another configuration.
-		// But loopback never was.
-		_ = os.Remove(p.file("told"))
-		if err := p.enforcer().Tell(Block{Network: netip.MustParsePrefix(tt.network)}); err != nil {
+		// It runs for the end nevertheless: a firewall may have the network from another
+		// configuration. But it never has loopback.
+		_ = os.Remove(p.file("runs"))
+		end := Block{Network: netip.MustParsePrefix(tt.network)}
+		if err := p.enforcer().RunHook(end); err != nil {
 			t.Error(err)
 		}
 		loopback := strings.HasPrefix(tt.network, "127.") || strings.HasPrefix(tt.network, "::")
-		if told := p.content("told") != ""; told != (tt.conf != "off" && !loopback) {
-			t.Errorf("%q, %s: on_block was told of the end: %v", tt.conf, tt.network, told)
+		if ran := p.content("runs") != ""; ran != (tt.conf != "off" && !loopback) {
+			t.Errorf("%q, %s: on_block ran for the end: %v", tt.conf, tt.network, ran)
 		}
 	}
 }
 
-// What goes wrong with on_block is in the log, in one line, and nobody's session lives longer for
-// it.
-func TestToldBadly(t *testing.T) {
+// If on_block fails the log has one line about it, and no session lives longer for it.
+func TestHookFails(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		hook func(p *place)
 		want string
 	}{
-		{"fails", func(p *place) { p.hook("echo 'no such \"table\"' >&2; echo more; exit 3") }, `/hook: exit status 3: no such \\"table\\"`},
-		{"is missing", func(p *place) { p.config.OnBlock = []string{"/nowhere/at/all"} }, `/nowhere/at/all: no such file or directory`},
-		{"may be written by others", func(p *place) { p.hook("exit 0"); os.Chmod(p.file("hook"), 0o757) }, `/hook: mode 0757 lets others write it; chmod go-w it`},
+		{"fails", func(p *place) { p.hook("echo 'no such \"table\"' >&2; echo more; exit 3") },
+			`/hook: exit status 3: no such \\"table\\"`},
+		{"is missing", func(p *place) { p.config.OnBlock = []string{"/nowhere/at/all"} },
+			`/nowhere/at/all: no such file or directory`},
+		{"is open", func(p *place) { p.hook("exit 0"); os.Chmod(p.file("hook"), 0o757) },
+			`/hook: mode 0757 lets others write it; chmod go-w it`},
 		{"dies", func(p *place) { p.hook("kill -9 $$") }, `/hook: signal 9`},
-		{"floods", func(p *place) { p.hook("yes | head -c 3000000; exit 1") }, `/hook: exit status 1: y`},
+		{"floods", func(p *place) { p.hook("yes | head -c 3000000; exit 1") },
+			`/hook: exit status 1: y`},
 	} {
 		p := inPlace(t, "block grace=0s")
 		tt.hook(p)
 		s := p.serve("203.0.113.9")
-		d := p.enforcer().CarryOut(p.block("203.0.113.9/32", time.Hour))
+		o := p.enforcer().CarryOut(p.block("203.0.113.9/32", time.Hour))
 		s.ends()
-		want := regexp.MustCompile(`^ONBLOCK network=203\.0\.113\.9/32 after=\d+(\.\d\d)?s error=".*` + tt.want + `"$`)
-		if got := p.said(); len(got) != 2 || !slices.ContainsFunc(got, want.MatchString) || len(d.Failed) != 1 {
-			t.Errorf("%s: log %q, failed %v; want a line %v", tt.name, got, d.Failed, want)
+		want := regexp.MustCompile(`^ONBLOCK network=203\.0\.113\.9/32 ` +
+			`after=\d+(\.\d\d)?s error=".*` + tt.want + `"$`)
+		got := p.said()
+		if len(got) != 2 || !slices.ContainsFunc(got, want.MatchString) || len(o.Failed) != 1 {
+			t.Errorf("%s: log %q, failed %v; want a line %v", tt.name, got, o.Failed, want)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// counting is a hook that says how many of it run at this moment. The first wait for others, until
-// there were four or one has waited in vain, for half of hookTime.
+// counting is a hook that writes how many of it run at this moment. The first ones wait for others,
+// until there were four or one has waited for half of hookTime.
 const counting = `d=${0%/*}; mkdir -p $d/running; touch $d/running/$$
 n=$(ls $d/running | wc -l); echo $n >>$d/counts
 test $n -lt 4 || touch $d/four
@@ -25,8 +25,8 @@ i=0; until test -e $d/four || test -e $d/late; do
 done
 sleep 0.3; rm $d/running/$$`
 
-// Four run at a time and no more, whoever runs them. On a slow machine the first may have waited in
-// vain for the fourth: then once more.
+// Four run at a time and no more, whichever processes run them. On a slow machine the first may
+// wait in vain for the fourth: then the test tries again.
 func TestFourAtATime(t *testing.T) {
 	for range 5 {
 		if most := mostAtATime(t); most > maxHooks {
@@ -38,7 +38,7 @@ func TestFourAtATime(t *testing.T) {
 	t.Errorf("%d never ran at a time", maxHooks)
 }
 
-// mostAtATime says how many of twenty ran at a time.
+// mostAtATime is how many of twenty ran at a time.
 func mostAtATime(t *testing.T) (most int) {
 	t.Helper()
 	const processes = 10
@@ -71,7 +71,7 @@ func mostAtATime(t *testing.T) (most int) {
 // holdSlots takes all slots.
 func (p *place) holdSlots() (release func()) {
 	p.Helper()
-	p.open() // which makes it
+	p.open() // makes it
 	var all []func()
 	for range maxHooks {
 		one, err := takeSlot(p.config.Ledger.Path, maxHooks, 0)
@@ -87,29 +87,30 @@ func (p *place) holdSlots() (release func()) {
 	}
 }
 
-// A block that gets no slot does not wait for ever.
+// A block that gets no slot does not wait forever.
 func TestNoSlot(t *testing.T) {
 	p := inPlace(t, "")
-	p.hook(`touch ${0%/*}/told`)
+	p.hook(`touch ${0%/*}/ran`)
 	defer p.holdSlots()()
 	e := p.enforcer()
 	e.patience = 200 * time.Millisecond
 	began := time.Now()
-	d := e.CarryOut(p.block("203.0.113.9/32", time.Hour))
-	if took := time.Since(began); len(d.Failed) != 1 || took < e.patience {
-		t.Errorf("failed %v, after %v", d.Failed, took)
+	o := e.CarryOut(p.block("203.0.113.9/32", time.Hour))
+	if took := time.Since(began); len(o.Failed) != 1 || took < e.patience {
+		t.Errorf("failed %v, after %v", o.Failed, took)
 	}
-	if p.logged("ONBLOCK network=203.0.113.9/32", "was not run: 4 of them ran for more than 200ms") != 1 {
+	const why = "was not run: 4 of them ran for more than 200ms"
+	if p.logged("ONBLOCK network=203.0.113.9/32", why) != 1 {
 		t.Errorf("log %q", p.said())
 	}
 }
 
-// A block that is over when its slot comes free is not told: the end of it may have been told
-// already. Of the others on_block is told what is left, whether they waited for their slot or
+// on_block does not run for a block that is over when its slot comes free: it may have run for the
+// end already. For the others it gets the time that is left, whether they waited for a slot or
 // behind those that did.
 func TestOverBeforeItsSlot(t *testing.T) {
 	p := inPlace(t, "")
-	p.hook(`echo "$2" "$4" >>${0%/*}/told`)
+	p.hook(`echo "$2" "$4" >>${0%/*}/runs`)
 	release := p.holdSlots()
 	q := p.queue()
 	for _, tens := range []string{"", "1"} {
@@ -122,28 +123,29 @@ func TestOverBeforeItsSlot(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond)
 	release()
 	lab.Eventually(p, "all is done", q.Hurry)
-	told := strings.Fields(p.content("told"))
+	runs := strings.Fields(p.content("runs"))
 	for network, full := range map[string]int{
 		"203.0.113.1/32": 3600, "203.0.113.4/32": 600,
 		"203.0.113.11/32": 3600, "203.0.113.14/32": 600,
 	} {
-		at := slices.Index(told, network) + 1
-		if left, _ := strconv.Atoi(told[at]); at == 0 || left >= full || left < full-300 {
-			t.Errorf("told %q; want %s with a little less than %d s", told, network, full)
+		at := slices.Index(runs, network) + 1
+		if left, _ := strconv.Atoi(runs[at]); at == 0 || left >= full || left < full-300 {
+			t.Errorf("on_block ran for %q; want %s with a little less than %d s",
+				runs, network, full)
 		}
 	}
-	if len(told) != 2*4 {
-		t.Errorf("told %q", told)
+	if len(runs) != 2*4 {
+		t.Errorf("on_block ran for %q", runs)
 	}
 }
 
-// The ledger may be somebody else's for good: on_block is not run then, and the log says why.
+// Without a ledger on_block does not run, and the log says why.
 func TestSlotsUnknown(t *testing.T) {
 	p := inPlace(t, "")
-	p.hook(`touch ${0%/*}/told`)
+	p.hook(`touch ${0%/*}/ran`)
 	b := p.block("203.0.113.9/32", time.Hour)
 	p.config.Ledger.Path = "/nowhere/at/all/ledger"
-	if err := p.enforcer().Tell(b); !errors.Is(err, unix.ENOENT) || p.content("told") != "" {
+	if err := p.enforcer().RunHook(b); !errors.Is(err, unix.ENOENT) || p.content("ran") != "" {
 		t.Errorf("error %v", err)
 	}
 	if p.logged("ONBLOCK", "/nowhere/at/all") != 1 {

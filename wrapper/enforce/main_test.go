@@ -19,8 +19,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also a process of its own that carries a block out: of several, so that
-// slots are seen to be everybody's. And it is one that waits for a client, or has a slot.
+// The test's program is also other processes: one that carries a block out, since slots are shared
+// by processes; one that waits for its client; one that has a slot.
 const (
 	confName   = "SENDWRAP_ENFORCE_CONF"
 	blockName  = "SENDWRAP_ENFORCE_BLOCK"
@@ -48,12 +48,12 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	e := Enforcer{Config: cfg, Log: maillog.Stderr(), patience: 5 * time.Minute}
-	if d := e.CarryOut(b); len(d.Failed) > 0 {
+	if o := e.CarryOut(b); len(o.Failed) > 0 {
 		os.Exit(1) // the log says why
 	}
 }
 
-// never is for what must not happen meanwhile.
+// never is a time that must not pass in a test.
 const never = time.Hour
 
 // place is a configuration with a ledger and a log of its own, and processes that are clients'
@@ -76,7 +76,8 @@ func inPlace(t *testing.T, conf string) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(logs) })
-	if p.syslog, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err == nil {
+	const kind = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	if p.syslog, err = unix.Socket(unix.AF_UNIX, kind, 0); err == nil {
 		err = unix.Bind(p.syslog, &unix.SockaddrUnix{Name: logs + "/log"})
 	}
 	if err != nil {
@@ -101,7 +102,8 @@ func (p *place) write(name, text string, mode os.FileMode) string {
 
 func (p *place) configure(conf string) {
 	p.Helper()
-	file := p.write("conf", fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\n", p.file("state/ledger"), conf), 0o600)
+	text := fmt.Sprintf("mta /bin/true\nledger %s clients=1024\n%s\n", p.file("state/ledger"), conf)
+	file := p.write("conf", text, 0o600)
 	cfg, err := config.Load(file, allowlist.All())
 	if err != nil {
 		p.Fatal(err)
@@ -109,7 +111,7 @@ func (p *place) configure(conf string) {
 	p.config = cfg
 }
 
-// hook has a shell script be on_block.
+// hook makes a shell script on_block.
 func (p *place) hook(does string) {
 	p.Helper()
 	p.config.OnBlock = []string{p.write("hook", "#!/bin/sh\n"+does+"\n", 0o755), "first"}
@@ -124,7 +126,7 @@ func (p *place) queue() *Queue {
 	return q
 }
 
-// open is the ledger.
+// open opens the ledger.
 func (p *place) open() *ledger.Ledger {
 	p.Helper()
 	l, _, err := ledger.Open(p.config.Ledger.Path, p.config.Ledger.Clients, ledger.ThisBoot())
@@ -157,12 +159,13 @@ func (p *place) block(network string, d time.Duration) Block {
 
 func (p *place) unblock(network string) {
 	p.Helper()
-	if freed, err := p.open().Unblock(ledger.Now(), netip.MustParsePrefix(network)); err != nil || len(freed) != 1 {
-		p.Fatalf("unblock %s: %v, %v", network, freed, err)
+	ended, err := p.open().Unblock(ledger.Now(), netip.MustParsePrefix(network))
+	if err != nil || len(ended) != 1 {
+		p.Fatalf("unblock %s: %v, %v", network, ended, err)
 	}
 }
 
-// said is the log so far.
+// said returns the log so far.
 func (p *place) said() []string {
 	var b [4096]byte
 	for {
@@ -175,7 +178,7 @@ func (p *place) said() []string {
 	}
 }
 
-// logged counts the lines in which all of this stands.
+// logged counts the lines that contain all of the texts.
 func (p *place) logged(texts ...string) (n int) {
 next:
 	for _, line := range p.said() {
@@ -189,7 +192,7 @@ next:
 	return n
 }
 
-// elsewhere is a process of its own that carries the block out.
+// elsewhere returns a command that carries the block out in a process of its own.
 func (p *place) elsewhere(b Block) *osexec.Cmd {
 	p.Helper()
 	arg, err := json.Marshal(b)
@@ -201,14 +204,14 @@ func (p *place) elsewhere(b Block) *osexec.Cmd {
 	return cmd
 }
 
-// idle says whether nothing is pending.
+// idle reports whether nothing is pending.
 func (q *Queue) idle() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.pending) == 0
 }
 
-// content is what a file says, nothing if there is none.
+// content returns the text of a file, "" if there is none.
 func (p *place) content(name string) string {
 	text, _ := os.ReadFile(p.file(name))
 	return string(text)

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Networks finds out quickly whether one of many networks holds an address: the networks are of few
-// lengths, mostly of one.
+// Networks is a set of networks that quickly answers whether one of them holds an address. The
+// networks of blocks have few prefix lengths, mostly one.
 type Networks struct {
 	all     map[netip.Prefix]struct{}
-	lengths [2][]int // that occur, of IPv4 and IPv6
+	lengths [2][]int // prefix lengths that occur, of IPv4 and IPv6
 }
 
 // Add adds networks, whose host bits must be 0.
@@ -26,11 +26,12 @@ func (n *Networks) Add(networks ...netip.Prefix) {
 	}
 }
 
-// Hold says whether one of them holds the address, IPv4-mapped ones unmapped.
+// Hold reports whether one of the networks holds the address. An IPv4-mapped address must
+// have been unmapped.
 func (n *Networks) Hold(addr netip.Addr) bool {
 	for _, bits := range n.lengths[familyOf(addr)] {
 		if p, err := addr.Prefix(bits); err == nil {
-			if _, is := n.all[p]; is {
+			if _, found := n.all[p]; found {
 				return true
 			}
 		}

@@ -22,12 +22,12 @@ type session struct {
 	*place
 	cmd   *osexec.Cmd
 	mu    sync.Mutex
-	ended time.Time // when it was
+	ended time.Time
 	how   syscall.WaitStatus
 	over  chan struct{}
 }
 
-// process starts one that does nothing, and dies of any signal.
+// process starts a process that does nothing, and dies of any signal.
 func (p *place) process() *session { return p.processAs(os.Getuid()) }
 
 func (p *place) processAs(uid int) *session {
@@ -112,16 +112,17 @@ func waitToBeWoken() {
 	select {}
 }
 
-// woken waits until the process has been, and fails if it was ended by something else.
+// woken waits until the process has been woken, and fails if something else ended it.
 func (s *session) woken() {
 	s.Helper()
 	s.awaitEnd()
 	if s.how.ExitStatus() != wasWoken {
-		s.Errorf("process %d ends with %v; want it to be woken", s.cmd.Process.Pid, s.cmd.ProcessState)
+		s.Errorf("process %d ends with %v; want it to be woken",
+			s.cmd.Process.Pid, s.cmd.ProcessState)
 	}
 }
 
-// enter puts a session of the process, which spoil may have changed, into the ledger.
+// enter puts a session of the process, changed by spoil, into the ledger.
 func (s *session) enter(client string, spoil func(*ledger.Process), serving bool) ledger.Session {
 	s.Helper()
 	process, err := ledger.Identify(s.cmd.Process.Pid)
@@ -151,7 +152,7 @@ func (p *place) enter(client string, process ledger.Process, serving bool) (toke
 	return token
 }
 
-// ends says when the process was ended by SIGTERM.
+// ends waits until SIGTERM has ended the process, and returns when.
 func (s *session) ends() time.Time {
 	s.Helper()
 	s.awaitEnd()
@@ -172,7 +173,7 @@ func (s *session) awaitEnd() {
 	}
 }
 
-// runs says whether the process does.
+// runs reports whether the process is alive.
 func (s *session) runs() bool {
 	select {
 	case <-s.over:
@@ -182,17 +183,18 @@ func (s *session) runs() bool {
 	}
 }
 
-// spared says whether nobody has sent the process a signal, and ends it. Of signals that end a
-// process the first decides how it ends, even one that it has not yet taken: so nothing has to be
-// waited for.
-func (s *session) spared() bool {
+// leftAlone ends the process, and reports whether it had been sent no signal before. The first of
+// several signals decides how a process ends, even if it has not taken it yet: so the test need not
+// wait.
+func (s *session) leftAlone() bool {
 	_ = s.cmd.Process.Kill()
 	<-s.over
 	return s.how.Signaled() && s.how.Signal() == unix.SIGKILL
 }
 
-// afterGrace has a try say whether the sessions end after the grace, and within another. How late
-// they end does not grow with the grace: where a busy machine is later, a longer grace is tried.
+// afterGrace calls try with longer and longer graces until it reports that the sessions ended
+// within twice the grace. How late they end does not grow with the grace: on a busy machine it
+// takes a longer one.
 func afterGrace(t *testing.T, try func(t *testing.T, grace time.Duration) bool) {
 	t.Helper()
 	const shortest = 500 * time.Millisecond
@@ -204,8 +206,8 @@ func afterGrace(t *testing.T, try func(t *testing.T, grace time.Duration) bool) 
 	}
 }
 
-// endsAfter fails if the process was ended before the grace was over, and says whether it was ended
-// within another.
+// endsAfter fails if the process was ended before the grace was over, and reports whether it was
+// ended within twice the grace.
 func (s *session) endsAfter(began time.Time, grace time.Duration) bool {
 	s.Helper()
 	late := s.ends().Sub(began) - grace

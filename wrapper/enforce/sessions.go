@@ -14,136 +14,115 @@ import (
 )
 
 const (
-	// A session that a room is about to give to an MTA cannot be ended yet, and the room no longer
-	// looks at it: so it is looked for again.
+	// A session that a room is about to give to an MTA cannot be ended yet, and the room has
+	// already looked at it for the last time. So it is visited again, at most maxVisits times.
 	visitAgain = 200 * time.Millisecond
 	maxVisits  = 5
 
-	// A process that waits for its client is woken so often: it misses the signal if it is not in
-	// poll(2) at that moment. One that has not reacted for five seconds does not wait: it is an
-	// older sendwrap, or an MTA of which the ledger does not know, and gets SIGTERM.
+	// A process that waits for its client misses the signal unless it is in poll(2) at that moment,
+	// so it is woken up to maxWakes times. If it has not reacted within five seconds it does not
+	// wait: it is an older sendwrap, or an MTA of which the ledger does not know, and gets SIGTERM.
 	maxWakes = 25
 )
 
-// order is a block that is being carried out.
-type order struct {
-	Block
-	begun   time.Time
-	due     time.Time // when its sessions end
-	deeds   Deeds
-	visits  int
-	handing bool                           // there is a session on its way from a room to an MTA
-	waiting bool                           // there is one that waits, and has been woken
-	unseen  error                          // why the sessions could not be looked at
-	sent    map[ledger.Process]unix.Signal // what the processes have been sent already
-	todo    int                            // what is left to be done of it, in a queue
-
-	latest   Block // of its network, for on_block, and when it began
-	latestAt time.Time
-	told     bool // on_block has run for that
-}
-
-// visit finds, for each order, the sessions of its network that are blocked, and has do done with
-// each that is to end.
+// visitSessions finds the sessions of these blocks whose clients are blocked, and counts them, or
+// ends them if the grace is over.
 //
-// Whether a client is blocked the ledger says, at this moment: one whose block has been lifted goes
-// on.
-func (e *Enforcer) visit(l *ledger.Ledger, orders []*order, do func(*order, ledger.LiveSession)) {
+// The ledger says whether a client is blocked at this moment: if its block has been ended, its
+// session goes on.
+func (e *Enforcer) visitSessions(l *ledger.Ledger, blocks []*pendingBlock) {
 	var networks Networks
-	for _, o := range orders {
-		networks.Add(o.Network)
-		o.visits++
-		o.handing, o.waiting, o.unseen, o.deeds.Allowed, o.deeds.InRoom = false, false, nil, 0, 0
+	for _, p := range blocks {
+		networks.Add(p.Network)
+		p.forgetVisit()
+		if p.ending {
+			p.visits++
+		}
 	}
 	var blocked []ledger.LiveSession
 	err := l.Do(ledger.Now(), func(t *ledger.Tx) {
 		for _, s := range t.SessionsOf(networks.Hold) {
 			client := s.Client.Addr()
-			if _, runs := t.BlockOf(client, e.Config.Network(client)); runs {
+			if _, found := t.BlockOf(client, e.Config.Network(client)); found {
 				blocked = append(blocked, s)
 			}
 		}
 	})
 	if err != nil {
-		for _, o := range orders {
-			o.unseen = fmt.Errorf("%s: %w; sessions of %v go on", e.Config.Ledger.Path, err, o.Network)
+		for _, p := range blocks {
+			p.visitErr = fmt.Errorf("%s: %w; sessions of %v go on",
+				e.Config.Ledger.Path, err, p.Network)
 		}
 		return
 	}
 	for _, s := range blocked {
-		for _, o := range orders {
-			if o.Network.Contains(s.Client.Addr()) {
-				e.meet(o, s, do)
+		for _, p := range blocks {
+			if p.Network.Contains(s.Client.Addr()) {
+				e.visitSession(p, s)
 				break
 			}
 		}
 	}
 }
 
-// again says whether the order's sessions must be looked at once more.
-func (o *order) again() bool {
-	return o.waiting || (o.handing || o.unseen != nil) && o.visits < maxVisits
-}
-
-// meet has do done with a session of the order's network, unless it is spared.
-func (e *Enforcer) meet(o *order, s ledger.LiveSession, do func(*order, ledger.LiveSession)) {
+// visitSession counts or ends one session, unless it is to be left alone.
+func (e *Enforcer) visitSession(p *pendingBlock, s ledger.LiveSession) {
 	switch {
 	case e.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Allow:
-		o.deeds.Allowed++
-	case s.Process.Shared: // a process that holds others, too
-		o.deeds.InRoom++
-		o.handing = o.handing || s.Serving
+		p.outcome.Allowed++
+	case s.Process.Shared: // the process has other clients, too
+		p.outcome.InRoom++
+		p.moving = p.moving || s.Serving
 	case s.Process.PID == os.Getpid():
+	case p.ending:
+		e.endSession(p, s)
 	default:
-		do(o, s)
+		p.toEnd++
 	}
 }
 
-// count is what there would be to do.
-func count(o *order, _ ledger.LiveSession) { o.deeds.Ended++ }
-
-// end ends a session. An MTA gets SIGTERM, at which sendmail ends the session at once. A process in
-// which the client waits is woken: it finds the block itself, and refuses the client as one that
-// comes now. A process that is another by now, with the same pid, is not hit.
-func end(o *order, s ledger.LiveSession) {
-	sig, before := unix.SIGTERM, o.sent[s.Process]
-	if !s.Serving && o.visits <= maxWakes {
+// endSession sends an MTA SIGTERM, at which sendmail ends the session at once. It wakes a process
+// in which the client waits: that finds the block itself and refuses the client. If the pid belongs
+// to another process by now, that gets no signal.
+func (e *Enforcer) endSession(p *pendingBlock, s ledger.LiveSession) {
+	sig, before := unix.SIGTERM, p.sent[s.Process]
+	if !s.Serving && p.visits <= maxWakes {
 		sig = wake
 	} else if before == unix.SIGTERM {
 		return
 	}
-	if o.sent == nil {
-		o.sent = map[ledger.Process]unix.Signal{}
+	if p.sent == nil {
+		p.sent = map[ledger.Process]unix.Signal{}
 	}
-	o.sent[s.Process] = sig
+	p.sent[s.Process] = sig
 	err := s.Process.Signal(sig)
 	if err == nil && sig == wake {
 		wakeThreads(s.Process.PID)
-		o.waiting = true
+		p.waking = true
 	}
 	switch {
 	case before != 0: // it has been counted
 	case err == nil:
-		o.deeds.Ended++
+		p.outcome.Ended++
 	case errors.Is(err, unix.ESRCH): // it ended between our look and our signal
 	default:
-		o.deeds.Failed = append(o.deeds.Failed,
-			fmt.Errorf("process %d of %v cannot be ended: %w", s.Process.PID, s.Client, err))
+		e.fail(p, fmt.Errorf("process %d of %v cannot be ended: %w",
+			s.Process.PID, s.Client, err))
 	}
 }
 
-// wake is what interrupts the poll(2) of a process that waits for its client (wrapper.Wait). It
-// must do no harm to an MTA that has taken its place: the default is to ignore it, and so does Go,
-// whose runtime sends it to its own threads. SIGTERM would not do: for Go to handle it takes two
-// more threads and 60 kB in each process that waits (measured).
+// wake interrupts the poll(2) of a process that waits for its client (wrapper.Wait). It must not
+// harm an MTA that has taken the process's place: its default is to be ignored, and Go ignores it,
+// too, since its runtime sends it to its own threads. SIGTERM would not do: to handle it Go takes
+// two more threads and 60 kB in each process that waits (measured).
 const wake = unix.SIGURG
 
-// wakeThreads sends it to each thread, as the kernel chooses one, and it may not be the one that
-// waits.
+// wakeThreads sends the signal to each thread: the kernel would choose one, which may not be the
+// one that waits.
 func wakeThreads(pid int) {
 	threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
 	if err != nil {
-		return // it has ended
+		return // the process has ended
 	}
 	for _, thread := range threads {
 		if tid, err := strconv.Atoi(thread.Name()); err == nil {

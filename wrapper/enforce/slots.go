@@ -11,24 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoSlot says that all slots were taken for as long as the caller would wait.
+// errNoSlot means that no slot came free while the caller waited.
 var errNoSlot = errors.New("no slot came free in time")
 
 // slotsFrom is where in the ledger's file the bytes begin that stand for slots: far behind its end,
-// so that nobody reads or writes them.
+// so that nothing reads or writes them.
 const slotsFrom = 1 << 40
 
-// longestSlotPause is how long a free slot may lie idle while somebody waits for it.
+// longestSlotPause is how long a free slot may be idle while a process waits for it.
 const longestSlotPause = 50 * time.Millisecond
 
-// takeSlot waits until one of the first n slots is free, and takes it: each process and goroutine
-// that would run on_block takes one before and releases it afterwards, so that no more than n of it
-// run on the machine. It waits for the patience at most; then the error is [errNoSlot]. To release
-// a slot twice does no harm, and the kernel releases those of a process that is killed.
+// takeSlot waits until one of the first n slots is free, and takes it. Whatever runs on_block takes
+// a slot before and releases it afterwards, so that at most n run on the machine. After patience it
+// returns [errNoSlot]. Releasing a slot twice does no harm, and the kernel releases those of a
+// process that is killed.
 //
 // A slot is a lock on a byte of the ledger's file (F_OFD_SETLK, fcntl(2)) through a descriptor of
-// its own, and has nothing to do with the ledger's own lock. The slots taken in a file that has
-// been replaced meanwhile do not count.
+// its own, independent of the ledger's own lock. Slots taken in a file that has been replaced since
+// do not count.
 func takeSlot(path string, n int, patience time.Duration) (release func(), err error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -41,7 +41,7 @@ func takeSlot(path string, n int, patience time.Duration) (release func(), err e
 	return sync.OnceFunc(func() { unix.Close(fd) }), nil
 }
 
-// awaitSlot takes one of n slots through fd. The kernel cannot wait for whichever comes free first.
+// awaitSlot takes one of n slots through fd. It polls: the kernel cannot wait for several locks.
 func awaitSlot(fd, n int, patience time.Duration) error {
 	began := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, longestSlotPause) {
@@ -56,7 +56,7 @@ func awaitSlot(fd, n int, patience time.Duration) error {
 	}
 }
 
-// trySlots takes the first slot that is free, and begins at a random one: else all that wait would
+// trySlots takes the first free slot, from a random one on: otherwise all processes that wait would
 // ask for the same.
 func trySlots(fd, n int) (ok bool, err error) {
 	if n <= 0 {
@@ -68,7 +68,7 @@ func trySlots(fd, n int) (ok bool, err error) {
 		switch err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock); err {
 		case nil:
 			return true, nil
-		case unix.EAGAIN, unix.EACCES, unix.EINTR: // somebody else has it
+		case unix.EAGAIN, unix.EACCES, unix.EINTR: // another has it
 		default:
 			return false, os.NewSyscallError("fcntl", err)
 		}

@@ -20,8 +20,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// holdSlot is the life of a process that has a slot: it starts a program, which outlives it, says
-// its pid, and releases the slot when stdin ends.
+// holdSlot is what a process with a slot does: it starts a program, which outlives it, writes its
+// pid, and releases the slot when stdin ends.
 func holdSlot(path string) error {
 	release, err := takeSlot(path, maxHooks, lab.Patience)
 	if err != nil {
@@ -87,7 +87,7 @@ func slotsFile(t *testing.T) string {
 	return inPlace(t, "").write("slots", "", 0o600)
 }
 
-// noSlot wants that no slot of so many is free, and that it takes that long to learn it.
+// noSlot wants that none of n slots is free, and that it takes the patience to learn it.
 func noSlot(t *testing.T, path string, n int, patience time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -100,13 +100,13 @@ func noSlot(t *testing.T, path string, n int, patience time.Duration) {
 	}
 }
 
-// No more goroutines than that have a slot at a time, and all get theirs, though each releases it
-// twice. Nothing stays open. (TestFourAtATime does the same with processes.)
+// At most n goroutines have a slot at a time, and all get theirs, though each releases it twice. No
+// descriptor stays open. (TestFourAtATime does the same with processes.)
 func TestSlots(t *testing.T) {
 	const n, goroutines, times = 3, 12, 15
 	path := slotsFile(t)
 	var wg sync.WaitGroup
-	var now, had atomic.Int64
+	var now, taken atomic.Int64
 	for range goroutines {
 		wg.Go(func() {
 			for range times {
@@ -119,7 +119,7 @@ func TestSlots(t *testing.T) {
 					t.Error("too many have a slot")
 				}
 				time.Sleep(time.Millisecond)
-				had.Add(1)
+				taken.Add(1)
 				now.Add(-1)
 				release()
 				release()
@@ -127,7 +127,7 @@ func TestSlots(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := had.Load(); got != goroutines*times {
+	if got := taken.Load(); got != goroutines*times {
 		t.Errorf("a slot was taken %d times; want %d", got, goroutines*times)
 	}
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -141,7 +141,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// A slot that is released twice is not taken from the next that has its descriptor.
+// Releasing a slot twice does not release the next slot, which has the same descriptor.
 func TestSlotReleasedTwice(t *testing.T) {
 	path := slotsFile(t)
 	release, err := takeSlot(path, 1, 0)
@@ -159,7 +159,7 @@ func TestSlotReleasedTwice(t *testing.T) {
 }
 
 // The slot of a process that is killed, or releases it, is free at once, though the program that it
-// has started lives on. That of one that is stopped is not.
+// has started lives on. The slot of a stopped process is not free.
 func TestSlotsOfTheKilled(t *testing.T) {
 	path := slotsFile(t)
 	var all []*slotHolder
@@ -171,7 +171,8 @@ func TestSlotsOfTheKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var status unix.WaitStatus
-	if _, err := unix.Wait4(all[0].Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+	_, err := unix.Wait4(all[0].Process.Pid, &status, unix.WUNTRACED, nil)
+	if err != nil || !status.Stopped() {
 		t.Fatalf("%v, %v", status, err)
 	}
 	noSlot(t, path, maxHooks, 0)
@@ -185,12 +186,12 @@ func TestSlotsOfTheKilled(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
-		defer release() // it is kept
+		defer release() // keep it
 		noSlot(t, path, maxHooks, 0)
 	}
 }
 
-// What is not a file of its own has no slots, and stays as it is.
+// Something else than a file has no slots, and stays as it is.
 func TestSlotsWithoutAFile(t *testing.T) {
 	for name, replace := range map[string]func(path string) error{
 		"removed": os.Remove,
@@ -214,7 +215,7 @@ func TestSlotsWithoutAFile(t *testing.T) {
 	}
 }
 
-// Slots and the ledger's own lock know nothing of each other.
+// Slots and the ledger's own lock are independent.
 func TestSlotsAndTheLock(t *testing.T) {
 	p := inPlace(t, "")
 	p.do(func(*ledger.Tx) {

@@ -16,6 +16,7 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/fileaccess"
 )
 
 // listeners are the sockets that a service manager has passed, or else the one that guard_listen
@@ -69,12 +70,9 @@ func listen(at config.Listen) (net.Listener, error) {
 	if at.Network != "unix" {
 		return net.Listen(at.Network, at.Address)
 	}
-	uid := -1
-	if at.Owner != "" {
-		var err error
-		if uid, err = lookup(at.Owner); err != nil {
-			return nil, fmt.Errorf("owner=%s: %w; name one of /etc/passwd", at.Owner, err)
-		}
+	uid, err := owner(at)
+	if err != nil {
+		return nil, err
 	}
 	if err := clearWay(at.Address); err != nil {
 		return nil, err
@@ -89,6 +87,22 @@ func listen(at config.Listen) (net.Listener, error) {
 	return l, err
 }
 
+// CheckListen returns why the guard could not listen there, as far as users and files show; nil if
+// it could. It makes nothing.
+func CheckListen(at config.Listen) error {
+	if at.Network != "unix" {
+		return nil
+	}
+	if _, err := owner(at); err != nil {
+		return err
+	}
+	_, err := checkPlace(at.Address)
+	if errors.Is(err, fs.ErrNotExist) {
+		return checkMakeable(filepath.Dir(at.Address))
+	}
+	return err
+}
+
 // clearWay makes the socket's directory if only the last step is missing, and removes a socket that
 // a guard has left there when it was killed. Anything else in its place stays.
 func clearWay(path string) error {
@@ -96,21 +110,8 @@ func clearWay(path string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w; make %s first", err, filepath.Dir(dir))
 	}
-	st, err := os.Stat(dir)
-	if err != nil {
+	if found, err := checkPlace(path); err != nil || !found {
 		return err
-	}
-	if m := st.Mode(); m&0o022 != 0 && m&fs.ModeSticky == 0 {
-		return fmt.Errorf("%s: mode %#o lets others put a socket of theirs in our place; chmod 0755 it", dir, m.Perm())
-	}
-	there, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case there.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s: is not a socket; name another place in guard_listen", path)
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -121,6 +122,39 @@ func clearWay(path string) error {
 		return err
 	}
 	return os.Remove(path)
+}
+
+// checkPlace looks whether a socket is at path. It is an error if others could put a socket of
+// theirs there, or if something else is there.
+func checkPlace(path string) (found bool, err error) {
+	dir := filepath.Dir(path)
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return false, &os.PathError{Op: "stat", Path: dir, Err: err}
+	}
+	fault := fileaccess.CheckMode(dir, &st, fileaccess.Writable, "chmod 0755 it")
+	if fault != nil && !fileaccess.IsSticky(&st) {
+		return false, fault
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err == nil && info.Mode().Type() != fs.ModeSocket:
+		err = fmt.Errorf("%s: is not a socket; name another place in guard_listen", path)
+	}
+	return err == nil, err
+}
+
+// owner is the user who may connect to the socket; -1 is our own user.
+func owner(at config.Listen) (uid int, err error) {
+	if at.Owner == "" {
+		return -1, nil
+	}
+	if uid, err = lookup(at.Owner); err != nil {
+		err = fmt.Errorf("owner=%s: %w; name one of /etc/passwd", at.Owner, err)
+	}
+	return uid, err
 }
 
 // lookup is the number of a user that /etc/passwd knows, or that is a number already.

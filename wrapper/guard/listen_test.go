@@ -104,7 +104,11 @@ func TestListenDirectory(t *testing.T) {
 			if c.mode != 0 {
 				mustDo(t, os.Mkdir(dir, 0o700), os.Chmod(dir, c.mode))
 			}
+			checked := CheckListen(at(dir + c.deep + "/guard.sock"))
 			l, err := listen(at(dir + c.deep + "/guard.sock"))
+			if (checked == nil) != (err == nil) {
+				t.Errorf("CheckListen: %v; but %v", checked, err)
+			}
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
 					t.Errorf("%v; want %s", err, c.wrong)

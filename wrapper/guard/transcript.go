@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/fileaccess"
 )
 
 const (
@@ -163,26 +165,59 @@ func (t *transcript) write() error {
 	return os.NewSyscallError("rename", unix.Renameat(int(dir.Fd()), unfinished, int(dir.Fd()), name))
 }
 
-// openPrivate opens a directory for transcripts, which it makes if only the last step is missing,
-// and refuses one in which others may write: what clients say is nobody's but the administrator's.
+// openPrivate opens the directory for transcripts, and makes it if only the last step is missing.
 func openPrivate(path string) (*os.File, error) {
 	if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
 		return nil, err
 	}
+	return openExisting(path)
+}
+
+// CheckTranscripts returns why no transcripts could be kept in the directory at path; nil if they
+// could. It makes nothing.
+func CheckTranscripts(path string) error {
+	dir, err := openExisting(path)
+	switch {
+	case err == nil:
+		return dir.Close()
+	case errors.Is(err, fs.ErrNotExist):
+		return checkMakeable(path)
+	}
+	return err
+}
+
+// openExisting is openPrivate for a directory that is there. It refuses one in which others may
+// write, since transcripts show what clients have said.
+func openExisting(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	dir := os.NewFile(uintptr(fd), path)
 	var st unix.Stat_t
-	if err = unix.Fstat(fd, &st); err == nil && (st.Mode&0o022 != 0 || st.Uid != 0 && int(st.Uid) != unix.Geteuid()) {
-		err = fmt.Errorf("%s: others may write there; name a directory of the guard's own, mode 0700", path)
-	}
-	if err != nil {
+	if err := unix.Fstat(fd, &st); err != nil {
 		dir.Close()
-		return nil, err
+		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	const cure = "name a directory of the guard's own, mode 0700"
+	if fault := fileaccess.Check(path, &st, fileaccess.Writable, cure); fault != nil {
+		dir.Close()
+		return nil, fault
 	}
 	return dir, nil
+}
+
+// checkMakeable returns why a directory could not be made: only the last step may be missing.
+func checkMakeable(dir string) error {
+	parent := filepath.Dir(dir)
+	if info, err := os.Stat(parent); err != nil && !errors.Is(err, fs.ErrPermission) ||
+		err == nil && !info.IsDir() {
+		return fmt.Errorf("there is no directory %s; mkdir -p -m 0700 %s", parent, dir)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
+	return nil
 }
 
 // isTranscript says whether a file's name is one of those that we make.

@@ -262,10 +262,10 @@ func TestTranscriptDirectory(t *testing.T) {
 	}{
 		{"a symbolic link", func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "/kept: "},
 		{"a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "not a directory"},
-		{"others may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o702) }, "others may write there"},
-		{"its group may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o720) }, "others may write there"},
-		{"as /tmp", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, os.ModeSticky|0o777) }, "others may write there"},
-		{"another's", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chown(dir, 12345, 12345) }, "others may write there"},
+		{"others may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o702) }, "mode 0702 lets others replace what is in it"},
+		{"its group may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o720) }, "mode 0720 lets others replace what is in it"},
+		{"as /tmp", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, os.ModeSticky|0o777) }, "mode 01777 lets others replace what is in it"},
+		{"another's", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chown(dir, 12345, 12345) }, "belongs to uid 12345; chown it to root"},
 		{"two steps missing", func(dir string) error { return nil }, "no such file or directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -273,6 +273,9 @@ func TestTranscriptDirectory(t *testing.T) {
 			mustDo(t, c.make(dir))
 			if c.name == "two steps missing" {
 				dir += "/deep"
+			}
+			if err := CheckTranscripts(dir); err == nil {
+				t.Error("CheckTranscripts finds nothing wrong")
 			}
 			p := stand(t, rules+"transcript "+dir+"\n")
 			m := p.client("192.0.2.1")

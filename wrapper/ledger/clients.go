@@ -231,6 +231,14 @@ func (c *client) reasonText() string {
 	return string(c.reason[:n])
 }
 
+// ReasonWord is a reason as the ledger keeps it, and as the log and on_block get it: one word of
+// printable ASCII, cut to 32 bytes.
+func ReasonWord(reason string) string {
+	var c client
+	c.setReason(reason)
+	return c.reasonText()
+}
+
 // setReason keeps as much of the reason as fits, as one word of printable ASCII.
 func (c *client) setReason(reason string) {
 	c.reason = [reasonSize]byte{}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/fileaccess"
 )
 
 // Ledger is one process's view of the file. It is small; the file's pages are shared by all
@@ -156,7 +158,8 @@ func openDir(name string) (fd int, err error) {
 	if err = unix.Fstat(fd, &st); err != nil {
 		err = &os.PathError{Op: "stat", Path: name, Err: err}
 	} else {
-		err = checkPrivate(name, &st, 0o022, "put the ledger in a directory of its own, mode 0700")
+		const cure = "put the ledger in a directory of its own, mode 0700"
+		err = checkPrivate(name, &st, fileaccess.Writable, cure)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -168,14 +171,10 @@ func openDir(name string) (fd int, err error) {
 // cureOfMode does not simply say chmod: a wrong path may name somebody else's file.
 const cureOfMode = "if it is the ledger, chmod 0600 it, else name another place"
 
-// checkPrivate refuses what belongs to another user, or whose mode has one of the bits.
+// checkPrivate is [fileaccess.Check] as an error.
 func checkPrivate(name string, st *unix.Stat_t, bits uint32, cure string) error {
-	if st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
-		return fmt.Errorf("%s: belongs to uid %d; chown it to root, or run sendwrap as that user",
-			name, st.Uid)
-	}
-	if st.Mode&bits != 0 {
-		return fmt.Errorf("%s: mode %#o lets others in; %s", name, st.Mode&0o7777, cure)
+	if fault := fileaccess.Check(name, st, bits, cure); fault != nil {
+		return fault
 	}
 	return nil
 }
@@ -225,7 +224,7 @@ func (l *Ledger) checkAndMap() error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return notRegular(l.path)
 	}
-	if err := checkPrivate(l.path, &st, 0o077, cureOfMode); err != nil {
+	if err := checkPrivate(l.path, &st, fileaccess.Accessible, cureOfMode); err != nil {
 		return err
 	}
 	var h header

@@ -69,14 +69,14 @@ func refusals() []refusal {
 			want: "PATH: mode 0620 lets others in; if it is the ledger, chmod 0600 it, else " +
 				"name another place"},
 		{name: "a directory that the group may write", make: dirMode(0o770),
-			want: "DIR: mode 0770 lets others in; put the ledger in a directory of its own, " +
-				"mode 0700"},
+			want: "DIR: mode 0770 lets others replace what is in it; put the ledger in a " +
+				"directory of its own, mode 0700"},
 		{name: "a directory that all may write", make: dirMode(0o777),
-			want: "DIR: mode 0777 lets others in; put the ledger in a directory of its own, " +
-				"mode 0700"},
+			want: "DIR: mode 0777 lets others replace what is in it; put the ledger in a " +
+				"directory of its own, mode 0700"},
 		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777),
-			want: "DIR: mode 01777 lets others in; put the ledger in a directory of its own, " +
-				"mode 0700"},
+			want: "DIR: mode 01777 lets others replace what is in it; put the ledger in a " +
+				"directory of its own, mode 0700"},
 		{name: "a symbolic link to a ledger", make: func(t *testing.T, path string) {
 			ledger(t, path+".real")
 			try(t, os.Symlink(path+".real", path))
@@ -105,17 +105,17 @@ func refusals() []refusal {
 		{name: "another's ledger", make: func(t *testing.T, path string) {
 			ledger(t, path)
 			try(t, os.Chown(path, 4242, 0))
-		}, want: "PATH: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+		}, want: "PATH: belongs to uid 4242; chown it to root",
 			root: true},
 		{name: "another's directory", make: func(t *testing.T, path string) {
 			try(t, os.Chown(filepath.Dir(path), 4242, 0))
 		},
-			want: "DIR: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+			want: "DIR: belongs to uid 4242; chown it to root",
 			root: true},
 		{name: "another's file where the builder's belongs", make: func(t *testing.T, path string) {
 			try(t, os.WriteFile(path+".new", []byte("theirs"), 0o600))
 			try(t, os.Chown(path+".new", 4242, 0))
-		}, want: "PATH.new: belongs to uid 4242; chown it to root, or run sendwrap as that user",
+		}, want: "PATH.new: belongs to uid 4242; chown it to root",
 			root: true},
 		{name: "a symbolic link where the builder's file belongs",
 			make: func(t *testing.T, path string) {
