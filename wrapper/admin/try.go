@@ -46,13 +46,14 @@ func tryIt(c *call) error {
 		}
 	}
 	if *address != "" {
-		at, err := try.Address(*address)
-		if err != nil {
-			return usageError(err.Error())
+		at, aerr := try.Address(*address)
+		if aerr != nil {
+			return usageError(aerr.Error())
 		}
-		return try.Listen(o, at)
+		err = try.Listen(o, at)
+	} else {
+		err = try.Run(o)
 	}
-	err = try.Run(o)
 	if errors.Is(err, try.ErrUnexpected) || err == nil && o.Errors > 0 {
 		return errReported
 	}

@@ -7,7 +7,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// book is what has been logged.
+// book holds the log lines.
 type book struct {
 	*lab.Log
 	path string
@@ -26,7 +26,7 @@ func openBook(t testing.TB, path string) *book {
 	return &book{log, path}
 }
 
-// lines are those in which all of this stands, of all that have been written by now.
+// lines are the log lines so far that contain all parts.
 func (b *book) lines(parts ...string) []string {
 	if err := b.Settle(); err != nil {
 		panic(err)
@@ -34,9 +34,10 @@ func (b *book) lines(parts ...string) []string {
 	return b.Containing(parts...)
 }
 
-// await is the first line in which all of this stands.
+// await waits for a line that contains all parts, and returns the first one.
 func (b *book) await(t testing.TB, parts ...string) string {
 	t.Helper()
-	lab.Eventually(t, fmt.Sprintf("a log line with %q", parts), func() bool { return len(b.lines(parts...)) > 0 })
+	lab.Eventually(t, fmt.Sprintf("a log line with %q", parts),
+		func() bool { return len(b.lines(parts...)) > 0 })
 	return b.lines(parts...)[0]
 }

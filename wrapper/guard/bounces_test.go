@@ -13,8 +13,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What the null sender names ends its session, and then puts it off, but has no part in strikes,
-// totals and blocks. All other mail of the network flows.
+// Bad recipients of the null sender end its session, and then defer it, but cause no strikes and no
+// block, and do not count in totals. All other mail of the network flows.
 func TestNullSender(t *testing.T) {
 	const lone = "null bad"
 	for _, c := range []struct {
@@ -22,24 +22,36 @@ func TestNullSender(t *testing.T) {
 		sessions   [][2]string // as play has them
 		total      int         // bad recipients that the ledger has then
 	}{
-		{"in one session", "", [][2]string{{"null bad bad bad good", "c c c 421 421"}, {"null", "450"}, {"null mail good end", "450 c c c"}}, 0},
-		{"one a session", "", [][2]string{{lone, "c c"}, {lone, "c c"}, {lone + " good", "c 421 421"}, {"null", "450"}}, 0},
+		{"in one session", "", [][2]string{{"null bad bad bad good", "c c c 421 421"},
+			{"null", "450"}, {"null mail good end", "450 c c c"}}, 0},
+		{"one a session", "", [][2]string{{lone, "c c"}, {lone, "c c"},
+			{lone + " good", "c 421 421"}, {"null", "450"}}, 0},
 		{"put off beside a wrong name", "", [][2]string{{"null bad bad bad", "c c c 421"},
 			{"mail bad rset null null mail good end", "c c 450 450 c c c"}}, 1},
-		{"beside others", "", [][2]string{{lone, "c c"}, {"mail bad", "c c"}, {"null bad rset mail bad end", "c c c c c"}, {"null good end", "c c c"}}, 2},
-		{"mixed", "", [][2]string{{"null bad bad rset mail bad", "c c c c 421"}, {"mail bad bad rset null bad", "c c c c 421"},
+		{"beside others", "", [][2]string{{lone, "c c"}, {"mail bad", "c c"},
+			{"null bad rset mail bad end", "c c c c c"}, {"null good end", "c c c"}}, 2},
+		{"mixed", "", [][2]string{{"null bad bad rset mail bad", "c c c c 421"},
+			{"mail bad bad rset null bad", "c c c c 421"},
 			{"mail good end", "c c c"}}, 3},
-		{"a limit of its own", "client 192.0.2.0/24 bad_rcpts=5", [][2]string{{"null bad bad bad bad", "c c c c c"}, {"null bad", "c 421"},
+		{"a limit of its own", "client 192.0.2.0/24 bad_rcpts=5",
+			[][2]string{{"null bad bad bad bad", "c c c c c"}, {"null bad", "c 421"},
+				{"null", "450"}}, 0},
+		{"no limit for a session", "bad_rcpts 0\nbad_rcpts_total 4/1h",
+			[][2]string{{"null bad bad bad", "c c c c"}, {"null bad", "c 421"},
+				{"null", "450"}}, 0},
+		{"no limit at all", "bad_rcpts 0\nbad_rcpts_total 0",
+			[][2]string{{"null bad bad bad bad bad", "c c c c c c"}, {"null", "c"}}, 0},
+		{"no total", "bad_rcpts_total 0", [][2]string{{"null bad bad bad", "c c c 421"},
 			{"null", "450"}}, 0},
-		{"no limit for a session", "bad_rcpts 0\nbad_rcpts_total 4/1h", [][2]string{{"null bad bad bad", "c c c c"}, {"null bad", "c 421"},
-			{"null", "450"}}, 0},
-		{"no limit at all", "bad_rcpts 0\nbad_rcpts_total 0", [][2]string{{"null bad bad bad bad bad", "c c c c c c"}, {"null", "c"}}, 0},
-		{"no total", "bad_rcpts_total 0", [][2]string{{"null bad bad bad", "c c c 421"}, {"null", "450"}}, 0},
-		{"more mail", "", [][2]string{{"mail good good good good end", "c c c c c c"}, {lone, "c c"}, {lone, "c c"}, {lone, "c c"},
-			{lone, "c 421"}, {"null", "450"}, {"mail good good good end", "c c c c c"}, {"null good", "c c"}}, 0},
-		{"more mail, but no total", "bad_rcpts_total 0", [][2]string{{"mail good good good good end", "c c c c c c"},
-			{lone, "c c"}, {lone, "c c"}, {lone, "c c"}, {lone, "c 421"}}, 0},
-		{"observed", "mode observe", [][2]string{{"null bad bad bad bad good end", "c c c c c c c"}, {"null bad", "c c"}}, 0},
+		{"more mail", "", [][2]string{{"mail good good good good end", "c c c c c c"},
+			{lone, "c c"}, {lone, "c c"}, {lone, "c c"},
+			{lone, "c 421"}, {"null", "450"}, {"mail good good good end", "c c c c c"},
+			{"null good", "c c"}}, 0},
+		{"more mail, but no total", "bad_rcpts_total 0",
+			[][2]string{{"mail good good good good end", "c c c c c c"},
+				{lone, "c c"}, {lone, "c c"}, {lone, "c c"}, {lone, "c 421"}}, 0},
+		{"observed", "mode observe", [][2]string{{"null bad bad bad bad good end", "c c c c c c c"},
+			{"null bad", "c c"}}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := stand(t, "bad_rcpt_delay 0s\n"+c.conf+"\n")
@@ -50,7 +62,7 @@ func TestNullSender(t *testing.T) {
 			}
 			network := netip.MustParsePrefix("192.0.2.1/32")
 			p.inOther(func(tx *ledger.Tx) {
-				if b, is := tx.BlockOf(network.Addr(), network); is {
+				if b, blocked := tx.BlockOf(network.Addr(), network); blocked {
 					t.Errorf("it is blocked: %+v", b)
 				}
 				if n := tx.BadRcpt(network, time.Hour).Bad - 1; n != c.total {
@@ -67,18 +79,20 @@ func TestNullSender(t *testing.T) {
 	}
 }
 
-// The log says what was put off, in a way that fail2ban's filter does not take for an attack.
+// The log names the deferred messages in a way that fail2ban's filter does not match.
 func TestNullSenderLogged(t *testing.T) {
 	p := stand(t, "bad_rcpt_delay 0s\n")
 	p.client("192.0.2.1").play("null bad bad bad", "c c c 421")
 	line := p.book.await(t, "BADRCPTS", "reply=421")
-	const bad = " sender=null network=192.0.2.1/32 bad=3/3 total=0/10 per=1h good=0 total_good=0 bounces=3/3 reply=421 "
+	const bad = " sender=null network=192.0.2.1/32 bad=3/3 total=0/10 per=1h good=0 total_good=0 " +
+		"bounces=3/3 reply=421 "
 	if !strings.Contains(line, bad) {
 		t.Errorf("%s; want %s", line, bad)
 	}
 	p.client("192.0.2.1").play("null null", "450 450")
 	line = p.book.await(t, "BADRCPTS", "reply=450")
-	const off = " sender=null network=192.0.2.1/32 bad=0/3 total=0/10 per=1h good=0 total_good=0 bounces=3/3 reply=450 "
+	const off = " sender=null network=192.0.2.1/32 bad=0/3 total=0/10 per=1h good=0 total_good=0 " +
+		"bounces=3/3 reply=450 "
 	if !strings.Contains(line, off) {
 		t.Errorf("%s; want %s", line, off)
 	}
@@ -87,8 +101,8 @@ func TestNullSenderLogged(t *testing.T) {
 	}
 }
 
-// A session of which the null sender was put off hears of a block as any other.
-// A block that a session earns after its null sender was put off has a line of its own.
+// A session whose null sender was deferred is ended by a block like any other. A block that it
+// causes itself has a line of its own.
 func TestNullSenderThenBlocked(t *testing.T) {
 	p := stand(t, "bad_rcpt_delay 0s\n")
 	p.client("192.0.2.1").play("null bad bad bad", "c c c 421")
@@ -109,12 +123,13 @@ func TestNullSenderBlocked(t *testing.T) {
 	m.play("null", "450")
 	p.block("192.0.2.0/24", time.Hour)
 	lab.Eventually(t, "the watch has seen it", func() bool {
-		return !slices.ContainsFunc(p.watched(), func(s *session) bool { return !s.blocked.Load() })
+		return !slices.ContainsFunc(p.allSessions(),
+			func(s *session) bool { return !s.blocked.Load() })
 	})
 	m.play("mail", "421")
 }
 
-// This machine's own bounces are put off by nobody.
+// This machine's own bounces are never deferred.
 func TestNullSenderOwn(t *testing.T) {
 	p := stand(t, "bad_rcpt_delay 0s\n")
 	for range 5 {
@@ -122,8 +137,8 @@ func TestNullSenderOwn(t *testing.T) {
 	}
 }
 
-// What was named is forgotten when its time is over: from the first on, or from the last if there
-// are as many as may be.
+// A count is forgotten when its time is over: after the first one or, once the limit is reached,
+// after the last one.
 func TestBouncesForgotten(t *testing.T) {
 	var b bounces
 	network := netip.MustParsePrefix("192.0.2.1/32")
@@ -131,7 +146,8 @@ func TestBouncesForgotten(t *testing.T) {
 	start := time.Now()
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
 	for i, step := range []struct{ at, of, add int }{
-		{0, 0, 1}, {30, 1, 2}, {59, 2, 0}, {60, 0, 1}, {61, 1, 2}, {100, 2, 3}, {159, 3, 0}, {160, 0, 1},
+		{0, 0, 1}, {30, 1, 2}, {59, 2, 0}, {60, 0, 1}, {61, 1, 2}, {100, 2, 3}, {159, 3, 0},
+		{160, 0, 1},
 	} {
 		if n := b.of(network, at(step.at)); n != step.of {
 			t.Errorf("step %d: %d are known; want %d", i, n, step.of)
@@ -144,7 +160,7 @@ func TestBouncesForgotten(t *testing.T) {
 	}
 }
 
-// However many networks come, there is a bound to what is remembered, and the last are.
+// The number of remembered networks is bounded; the latest ones are kept.
 func TestBouncesBounded(t *testing.T) {
 	var b bounces
 	now, l := time.Now(), &decide.Limits{Bounces: 3, BouncesPer: time.Hour}

@@ -8,8 +8,7 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// The macros from which a session is known. Their names are those of sendmail, which Postfix uses
-// too.
+// The macros that the guard asks for, by sendmail's names, which Postfix uses, too.
 const (
 	macroAddress = "{client_addr}"
 	macroRelay   = "_" // name [address]
@@ -23,8 +22,8 @@ const (
 	macroTLS     = "{tls_version}"
 )
 
-// clientOf is the client as the MTA tells of it, in the packet or else in a macro; false for one
-// that has no internet address.
+// clientOf is the client, from the connect packet or else from a macro; false for a client without
+// an internet address.
 func clientOf(c milter.Client, macros milter.Macros) (netip.AddrPort, bool) {
 	if c.Family != milter.IPv4 && c.Family != milter.IPv6 {
 		return netip.AddrPort{}, false
@@ -35,7 +34,8 @@ func clientOf(c milter.Client, macros milter.Macros) (netip.AddrPort, bool) {
 	}
 	if !ok {
 		relay := macros.Get(macroRelay)
-		if last := strings.LastIndexByte(relay, '['); last >= 0 { // what stands before may be the client's own word (ident)
+		// Before the last bracket the client may have its say (ident).
+		if last := strings.LastIndexByte(relay, '['); last >= 0 {
 			text, _, _ := strings.Cut(relay[last+1:], "]")
 			ip, ok = address(text)
 		}
@@ -43,8 +43,7 @@ func clientOf(c milter.Client, macros milter.Macros) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(ip.Unmap(), c.Port), ok
 }
 
-// address reads an address as MTAs write it. sendmail writes IPv6:2001:db8:0:0:0:0:0:1, in which
-// nothing is left out.
+// address parses an address as MTAs write it. sendmail writes IPv6:2001:db8:0:0:0:0:0:1.
 func address(text string) (netip.Addr, bool) {
 	if len(text) > len("IPv6:") && strings.EqualFold(text[:len("IPv6:")], "IPv6:") {
 		text = text[len("IPv6:"):]
@@ -53,14 +52,14 @@ func address(text string) (netip.Addr, bool) {
 	return ip.WithZone(""), err == nil
 }
 
-// rejected says whether the macros of a recipient tell that the MTA has rejected it for good, and
-// how: why is "" only for one that it takes. A mailer "error" is a rejection in both MTAs; what is
-// put off (a database that does not answer, greylisting) is nobody's guess, and what nothing is
-// said about is held against nobody.
+// rejected reports whether the MTA has rejected a recipient permanently, from its macros, and why;
+// why is "" only for a recipient that it accepts. Both MTAs say "error" for the mailer then. A
+// temporary rejection (a database that does not answer, greylisting) is no guess, and nor is one
+// without a reason.
 //
-// Both give the status in one macro and the text in the other. But sendmail, for user+detail,
-// leaves an empty status and the user's own name, which may begin with any digit.
-func rejected(macros milter.Macros) (why string, is bool) {
+// Both give the status in one macro and the text in the other. But for user+detail sendmail leaves
+// an empty status and the user's own name, which may begin with any digit.
+func rejected(macros milter.Macros) (why string, permanent bool) {
 	if macros.Get(macroMailer) != "error" {
 		return "", false
 	}
@@ -72,8 +71,8 @@ func rejected(macros milter.Macros) (why string, is bool) {
 	return why, !temporary(status) && !(strings.Contains(reason, " ") && temporary(reason))
 }
 
-// temporary says whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of class
-// 4.
+// temporary reports whether a text begins with a reply code (RFC 5321) or a status (RFC 3463) of
+// class 4.
 func temporary(text string) bool {
 	code, _, _ := strings.Cut(text, " ")
 	digits := strings.ReplaceAll(code, ".", "")

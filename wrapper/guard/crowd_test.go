@@ -25,7 +25,7 @@ func descriptors(t testing.TB) int {
 	return len(entries)
 }
 
-// goroutines are those that sessions have.
+// goroutines counts the goroutines of sessions.
 func goroutines() int {
 	stacks := make([]byte, 16<<20)
 	text := string(stacks[:runtime.Stack(stacks, true)])
@@ -33,8 +33,8 @@ func goroutines() int {
 		strings.Count(text, "\ncreated by sendwrap/wrapper/guard.(*session).await")
 }
 
-// A thousand sessions at once, each of a client of its own, whose work is mixed: each is counted by
-// itself, and when they have left nothing is left of them.
+// A thousand sessions at once, each of its own client, with mixed work: each is counted by itself,
+// and nothing is left of them afterwards.
 func TestThousand(t *testing.T) {
 	const sessions = 1000
 	p := stand(t, rules)
@@ -45,18 +45,19 @@ func TestThousand(t *testing.T) {
 		t.Fatal(err)
 	}
 	go p.accept(remote)
-	ends := func(n int) int { return n % 3 } // after how many bad ones the n-th leaves it at that; 0 = never
+	// After how many bad ones the n-th session stops; 0 = never.
+	ends := func(n int) int { return n % 3 }
 	all := make([]*mta, sessions)
 	for n := range all {
-		// Whose session ends comes over TCP, or else the guard would look through the thousands of
-		// descriptors of the test's process, each time, for the client's.
+		// Sessions that are ended come over TCP. Otherwise the guard would look for each client
+		// among the thousands of descriptors of the test's process.
 		if all[n] = p.dial(); ends(n) == 0 {
 			all[n].Close()
 			all[n] = dial(t, "tcp", remote.Addr().String())
 		}
 		all[n].negotiate().connect(fmt.Sprintf("10.0.%d.%d", n/250, n%250), 40000)
 	}
-	if n := len(p.watched()); n != sessions {
+	if n := len(p.allSessions()); n != sessions {
 		t.Fatalf("%d sessions are watched", n)
 	}
 	lab.Eventually(t, "each has one goroutine", func() bool { return goroutines() == sessions })
@@ -94,7 +95,8 @@ func TestThousand(t *testing.T) {
 			t.Run(fmt.Sprint(part), func(t *testing.T) { t.Parallel(); work(t, part) })
 		}
 	})
-	if got, want := p.count(int(decide.BadRcpts)), int(ended.Load()); got != want || want != (sessions+2)/3 {
+	got, want := p.count(int(decide.BadRcpts)), int(ended.Load())
+	if got != want || want != (sessions+2)/3 {
 		t.Errorf("%d BADRCPTS counted; want %d", got, want)
 	}
 	for n, m := range all {
@@ -104,18 +106,22 @@ func TestThousand(t *testing.T) {
 		m.Close()
 	}
 	remote.Close()
-	lab.Eventually(t, "all of it ends", func() bool { return goroutines() == 0 && descriptors(t) <= fds })
-	if n := len(p.watched()); n != 0 {
+	lab.Eventually(t, "all of it ends", func() bool {
+		return goroutines() == 0 &&
+			descriptors(t) <= fds
+	})
+	if n := len(p.allSessions()); n != 0 {
 		t.Errorf("%d sessions are watched still", n)
 	}
 }
 
-// Bad recipients of one network, from 50 sessions at once: the tenth begins the block, whoever's it
-// is, and none is lost.
+// Bad recipients of one network, from 50 sessions at once: the tenth begins the block, and none is
+// lost.
 func TestTotalIsExact(t *testing.T) {
 	const sessions, limit = 50, 10
 	for round := range 5 {
-		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 10/1h\nblock strikes=3 kill=off\n")
+		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 10/1h\n"+
+			"block strikes=3 kill=off\n")
 		var all []*mta
 		for range sessions {
 			m := p.client("2001:db8::9")
@@ -145,15 +151,17 @@ func TestTotalIsExact(t *testing.T) {
 		if goOn != limit-1 || over != sessions-limit+1 {
 			t.Errorf("round %d: %d went on, %d are over; want %d", round, goOn, over, limit-1)
 		}
-		if bad, blocked := p.count(int(decide.BadRcpts)), p.count(int(decide.Blocked)); bad != 1 || blocked != sessions-limit {
-			t.Errorf("round %d: counted %d BADRCPTS, %d BLOCKED; want 1, %d", round, bad, blocked, sessions-limit)
+		bad, blocked := p.count(int(decide.BadRcpts)), p.count(int(decide.Blocked))
+		if bad != 1 || blocked != sessions-limit {
+			t.Errorf("round %d: counted %d BADRCPTS, %d BLOCKED; want 1, %d",
+				round, bad, blocked, sessions-limit)
 		}
 		p.inOther(func(tx *ledger.Tx) {
-			b, is := tx.BlockOf(p.watched()[0].client.Addr(), p.watched()[0].network)
-			if !is || b.Reason != reasonBadRcpts || b.Times != 1 {
+			b, blocked := tx.BlockOf(p.allSessions()[0].client.Addr(), p.allSessions()[0].network)
+			if !blocked || b.Reason != reasonBadRcpts || b.Times != 1 {
 				t.Errorf("round %d: the block is %+v", round, b)
 			}
-			if n := tx.BadRcpt(p.watched()[0].network, time.Hour); n.Bad != sessions+1 {
+			if n := tx.BadRcpt(p.allSessions()[0].network, time.Hour); n.Bad != sessions+1 {
 				t.Errorf("round %d: %d bad recipients counted; want %d", round, n.Bad-1, sessions)
 			}
 		})
@@ -164,8 +172,7 @@ func TestTotalIsExact(t *testing.T) {
 	}
 }
 
-// A window slides: bad recipients are forgotten when it has passed, whatever the number of
-// sessions.
+// A window slides: bad recipients are forgotten when it has passed, in any number of sessions.
 func TestTotalSlides(t *testing.T) {
 	for window := time.Second; ; window *= 2 {
 		p := stand(t, "bad_rcpts 0\nbad_rcpt_delay 0s\nbad_rcpts_total 3/"+window.String()+"\n")

@@ -12,43 +12,43 @@ import (
 	"sendwrap/wrapper"
 )
 
-// answerTime is what an MTA has to tell its client that the session is over, and to close. sendmail
-// needs 1 ms, on a machine that has little else to do.
+// answerTime is how long an MTA may take to tell its client that the session is over, and to close.
+// sendmail needs 1 ms on an idle machine.
 const answerTime = 5 * time.Second
 
-// cutAfter ends the client's connection after a while, if the MTA has not done so by then.
-func (s *session) cutAfter(d time.Duration) {
-	time.AfterFunc(d, s.cut)
+// disconnectAfter ends the client's connection after a while, if the MTA has not done so by then.
+func (s *session) disconnectAfter(d time.Duration) {
+	time.AfterFunc(d, s.disconnect)
 }
 
-// cut ends the client's connection over the head of its MTA, whose process may be another client's
-// next: no signal then, but shutdown(2) on the one socket that leads to this client. What was
-// written to it still arrives. Where that cannot be done (a milter over TCP, no CAP_SYS_PTRACE,
-// Linux before 5.6) the session goes on, and hears nothing but 421.
-func (s *session) cut() {
+// disconnect ends the client's connection without its MTA. The MTA's process may serve another
+// client next, so it gets no signal: shutdown(2) acts on the one socket of this client. Data that
+// was written to it still arrives. Where that is not possible (a milter over TCP, no
+// CAP_SYS_PTRACE, Linux before 5.6) the session goes on, and gets nothing but 421.
+func (s *session) disconnect() {
 	if s.authed.Load() && !s.config.GuardAuth {
 		return
 	}
 	s.withSocket(func(fd int) { _ = unix.Shutdown(fd, unix.SHUT_RDWR) })
 }
 
-// withSocket runs work on the MTA's socket that leads to this client, if it can be reached and the
-// session has not left.
+// withSocket runs work on the MTA's socket of this client, if it can be reached and the session is
+// not closed.
 func (s *session) withSocket(work func(fd int)) {
-	if s.mta == 0 || s.gone.Load() {
+	if s.mta == 0 || s.closed.Load() {
 		return
 	}
-	s.guard.cutting.Lock()
-	defer s.guard.cutting.Unlock()
+	s.guard.socketMu.Lock()
+	defer s.guard.socketMu.Unlock()
 	pidfd, err := unix.PidfdOpen(s.mta, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(pidfd)
-	if s.gone.Load() { // so the process may have been another one by then
+	if s.closed.Load() { // so the pid may have been another process's by then
 		return
 	}
-	if s.socket >= 0 && s.try(pidfd, s.socket, work) {
+	if s.socket >= 0 && s.onDescriptor(pidfd, s.socket, work) {
 		return
 	}
 	entries, err := os.ReadDir("/proc/" + strconv.Itoa(s.mta) + "/fd")
@@ -56,15 +56,15 @@ func (s *session) withSocket(work func(fd int)) {
 		return
 	}
 	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && s.try(pidfd, fd, work) {
-			s.socket = fd // where it is found at once the next time
+		if fd, err := strconv.Atoi(e.Name()); err == nil && s.onDescriptor(pidfd, fd, work) {
+			s.socket = fd // for the next time
 			return
 		}
 	}
 }
 
-// try runs work on the process's descriptor if it is the one with the client.
-func (s *session) try(pidfd, fd int, work func(fd int)) bool {
+// onDescriptor runs work on a descriptor of the process if it is the client's socket.
+func (s *session) onDescriptor(pidfd, fd int, work func(fd int)) bool {
 	ours, err := unix.PidfdGetfd(pidfd, fd, 0)
 	if err != nil {
 		return false
@@ -78,8 +78,8 @@ func (s *session) try(pidfd, fd int, work func(fd int)) bool {
 	return true
 }
 
-// processOf is the process at the other end of a unix socket: the one that has the client. 0 if
-// there is none to be known.
+// processOf is the process at the other end of a unix socket, which serves the client; 0 if it is
+// not known.
 func processOf(c net.Conn) int {
 	local, ok := c.(*net.UnixConn)
 	if !ok {
@@ -91,7 +91,8 @@ func processOf(c net.Conn) int {
 	}
 	pid := 0
 	_ = raw.Control(func(fd uintptr) {
-		if peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err == nil {
 			pid = int(peer.Pid)
 		}
 	})

@@ -13,7 +13,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// arrival is a client's connection, both of whose ends we have: the MTA's is for a child.
+// arrival is a client's connection with both ends; a child process gets the MTA's end.
 type arrival struct {
 	client net.Conn
 	server *os.File
@@ -40,8 +40,8 @@ func arrive(t testing.TB, network, address, to string) arrival {
 	return arrival{client, f, netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 }
 
-// ended says whether the client's connection is ended, and what it could read until then.
-func (a arrival) ended() (text string, is bool) {
+// ended reports whether the client's connection is ended, and what it could read until then.
+func (a arrival) ended() (text string, ok bool) {
 	_ = a.client.SetReadDeadline(time.Now().Add(lab.Patience))
 	var b [100]byte
 	for {
@@ -53,7 +53,7 @@ func (a arrival) ended() (text string, is bool) {
 	}
 }
 
-// open says whether a word gets through to the client still.
+// open reports whether text still reaches the client.
 func (a arrival) open() bool {
 	const word = "x"
 	if _, err := a.server.WriteString(word); err != nil {
@@ -65,7 +65,7 @@ func (a arrival) open() bool {
 	return err == nil && string(b[:]) == word
 }
 
-// process is an MTA's: a child of its own that has the guard's connection and these clients.
+// process starts an MTA's process: a child that has the guard's connection and these clients.
 func (p *post) process(clients ...arrival) (m *mta, pid int) {
 	p.t.Helper()
 	ours, theirs := socketPair(p.t)
@@ -78,7 +78,8 @@ func (p *post) process(clients ...arrival) (m *mta, pid int) {
 	return &mta{ours, p.t}, cmd.Process.Pid
 }
 
-// The MTA goes on after the 421: then the client's connection is shut, and no other of its process.
+// If the MTA goes on after the 421, the client's connection is shut down, and no other one of its
+// process.
 func TestCut(t *testing.T) {
 	for _, c := range []struct{ name, network, listen, to string }{
 		{"IPv4", "tcp4", "127.0.0.1:0", "127.0.0.1"},
@@ -87,24 +88,28 @@ func TestCut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := stand(t, rules+"block off\n")
-			before, ours, after := arrive(t, c.network, c.listen, c.to), arrive(t, c.network, c.listen, c.to), arrive(t, c.network, c.listen, c.to)
+			before := arrive(t, c.network, c.listen, c.to)
+			ours := arrive(t, c.network, c.listen, c.to)
+			after := arrive(t, c.network, c.listen, c.to)
 			m, pid := p.process(before, ours, after)
 			m.negotiate().connect(ours.from.Addr().String(), ours.from.Port())
 			m.play("mail bad bad", "c c c")
-			if s := p.watched(); len(s) != 1 || s[0].mta != pid || s[0].client != ours.from {
+			if s := p.allSessions(); len(s) != 1 || s[0].mta != pid || s[0].client != ours.from {
 				t.Fatalf("the session is %+v; want process %d, client %v", s, pid, ours.from)
 			}
 			_, err := ours.server.WriteString("421 4.7.0 too many\r\n")
 			mustDo(t, err)
 			began := time.Now()
 			m.play("bad", "421")
-			if text, is := ours.ended(); !is || text != "421 4.7.0 too many\r\n" {
-				t.Errorf("the client reads %q, ended %v", text, is)
+			if text, ok := ours.ended(); !ok || text != "421 4.7.0 too many\r\n" {
+				t.Errorf("the client reads %q, ended %v", text, ok)
 			}
 			if d := time.Since(began); d < answerTime {
 				t.Errorf("the MTA had %v", d)
 			}
-			lab.Eventually(t, "that is all", func() bool { return inside("(*session).cut") == 0 })
+			lab.Eventually(t, "that is all", func() bool {
+				return inside("(*session).disconnect") == 0
+			})
 			for _, other := range []arrival{before, after} {
 				if !other.open() {
 					t.Error("another client is cut off")
@@ -118,7 +123,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// toCut is a session with its process as it is when it is to be cut, and a second client of that
+// toCut is a session that is to be disconnected, with its process and a second client of that
 // process.
 type toCut struct {
 	*post
@@ -139,9 +144,10 @@ func cutting(t *testing.T, conf string) *toCut {
 	return c
 }
 
-// another is a session of another client with the same process, of which the guard does not know.
+// another is a session of another client of the same process, which the guard does not know.
 func (c *toCut) another(client netip.AddrPort) *session {
-	return &session{guard: c.guard, mta: c.session.mta, socket: -1, client: client, config: c.session.config}
+	return &session{guard: c.guard, mta: c.session.mta, socket: -1, client: client,
+		config: c.session.config}
 }
 
 // nobody is a client that the process does not have.
@@ -149,20 +155,20 @@ func (c *toCut) nobody() netip.AddrPort {
 	return netip.AddrPortFrom(c.a.from.Addr(), c.a.from.Port()^1)
 }
 
-// outlasts says whether the client is not cut off before another client of the process, which is
-// after a while.
+// outlasts reports whether the client is still connected when another client of the process has
+// been disconnected, which happens after d.
 func (c *toCut) outlasts(t *testing.T, d time.Duration) bool {
 	t.Helper()
-	c.another(c.second.from).cutAfter(d)
-	if _, is := c.second.ended(); !is {
+	c.another(c.second.from).disconnectAfter(d)
+	if _, ok := c.second.ended(); !ok {
 		t.Error("nobody is cut off: the test proves nothing")
 	}
 	return c.a.open()
 }
 
-// Of a network that is blocked the sessions end, after the grace and no sooner; so too if they say
-// nothing more. How late that is does not grow with the grace: on a machine on which it is later
-// than one grace, a longer one is tried.
+// The sessions of a blocked network are disconnected after the grace and not before, even if they
+// send nothing more. The delay beyond that does not grow with the grace: if a machine is later than
+// one grace, the test tries a longer one.
 func TestCutWhenBlocked(t *testing.T) {
 	const longest = 32 * time.Second // the configuration takes a minute at most
 	if late := cutLate(t, 0); late < 0 {
@@ -182,19 +188,19 @@ func TestCutWhenBlocked(t *testing.T) {
 	}
 }
 
-// cutLate says how long after the grace a client is cut off.
+// cutLate is how long after the grace a client is disconnected.
 func cutLate(t *testing.T, grace time.Duration) time.Duration {
 	t.Helper()
 	c := cutting(t, fmt.Sprintf("block strikes=3 grace=%v\n", grace))
 	began := time.Now()
 	c.block("127.0.0.0/24", time.Hour)
-	if _, is := c.a.ended(); !is {
+	if _, ok := c.a.ended(); !ok {
 		t.Fatal("the client is not cut off")
 	}
 	return time.Since(began) - grace
 }
 
-// A client that is not to be cut off stays.
+// A client that is not to be disconnected stays.
 func TestNotCut(t *testing.T) {
 	for _, tt := range []struct {
 		name, conf string
@@ -217,75 +223,79 @@ func TestNotCut(t *testing.T) {
 	}
 }
 
-// A client that comes while a block runs reads its 421 first, also if the watch finds the block
-// before it is answered.
-func TestNotCutUngreeted(t *testing.T) {
+// A client that comes while a block runs reads its 421 first, even if findNewBlocks sees the block
+// before connect has its answer.
+func TestNotCutUnanswered(t *testing.T) {
 	c := cutting(t, "block strikes=3 grace=0s\n")
-	c.session.blocked.Store(true) // so that the watch has nothing to do with it
+	c.session.blocked.Store(true) // so that findNewBlocks leaves it alone
 	c.block("127.0.0.0/24", time.Hour)
-	c.another(c.a.from).bar(true)
+	c.another(c.a.from).markBlocked(true)
 	if !c.outlasts(t, 2*killTime) {
 		t.Error("the client is cut off")
 	}
-	greeted := c.another(c.a.from)
-	greeted.greeted.Store(true)
-	greeted.bar(true)
-	if _, is := c.a.ended(); !is {
-		t.Error("the client is not cut off when it has been greeted")
+	answered := c.another(c.a.from)
+	answered.answered.Store(true)
+	answered.markBlocked(true)
+	if _, ok := c.a.ended(); !ok {
+		t.Error("the client is not cut off after its connect was answered")
 	}
 }
 
-// The process may be another one by now, or none.
+// The process may be another one by then, or none.
 func TestCutGone(t *testing.T) {
 	c := cutting(t, "block off\n")
-	c.cutting.Lock() // until the session has left, whose process stays
-	go c.session.cut()
-	lab.Eventually(t, "it is to be cut off", func() bool { return inside("(*session).cut") == 1 })
+	c.socketMu.Lock() // until the session has left, whose process stays
+	go c.session.disconnect()
+	lab.Eventually(t, "it is to be cut off", func() bool {
+		return inside("(*session).disconnect") == 1
+	})
 	_ = c.session.wire.Close()
-	lab.Eventually(t, "it has left", c.session.gone.Load)
-	c.cutting.Unlock()
+	lab.Eventually(t, "it has left", c.session.closed.Load)
+	c.socketMu.Unlock()
 	if !c.outlasts(t, 0) {
 		t.Error("the client is cut off when its session has left")
 	}
 
 	c = cutting(t, "block off\n")
 	s, a := c.session, c.a
-	s.gone.Store(true) // as it is when the MTA has closed its end: what has this pid now may be anybody
-	s.cut()
+	s.closed.Store(true) // the MTA has closed its end, and its pid may be another process's
+	s.disconnect()
 	if !a.open() {
 		t.Error("the client of a session that has left is cut off")
 	}
-	s.gone.Store(false)
+	s.closed.Store(false)
 
 	for _, mta := range []int{0, 1<<22 - 1} { // no process has the last of all pids
 		without := c.another(a.from)
 		without.mta = mta
-		without.cut()
+		without.disconnect()
 	}
-	c.another(c.nobody()).cut()
+	c.another(c.nobody()).disconnect()
 	if !a.open() {
 		t.Error("the client of another is cut off")
 	}
-	s.cut()
-	if _, is := a.ended(); !is {
+	s.disconnect()
+	if _, ok := a.ended(); !ok {
 		t.Error("the client is not cut off")
 	}
 }
 
-// A thousand sessions to be cut off at once do not use up the descriptors.
+// A thousand sessions that are disconnected at once do not use up the descriptors.
 func TestCutMany(t *testing.T) {
 	const sessions = 1000
 	c := cutting(t, "block off\n")
 	before := descriptors(t)
 	var all sync.WaitGroup
-	c.cutting.Lock()
+	c.socketMu.Lock()
 	for range sessions {
-		all.Go(c.another(c.nobody()).cut)
+		all.Go(c.another(c.nobody()).disconnect)
 	}
-	lab.Eventually(t, "all wait", func() bool { return inside("(*session).cut") == sessions })
+	lab.Eventually(t, "all wait", func() bool {
+		return inside("(*session).disconnect") == sessions
+	})
 	if n := descriptors(t) - before; n > 0 {
 		t.Errorf("%d descriptors at once", n)
 	}
-	c.cutting.Unlock()
+	c.socketMu.Unlock()
 	all.Wait()
 }

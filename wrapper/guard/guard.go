@@ -2,15 +2,9 @@ package guard
 
 import (
 	"context"
-	"fmt"
 	"hash/maphash"
-	"io"
-	"net"
-	"net/netip"
 	"os"
 	"os/signal"
-	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +16,6 @@ import (
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
-	"sendwrap/wrapper/milter"
 )
 
 // Options say what a guard is made of.
@@ -31,41 +24,41 @@ type Options struct {
 	LogTo func(config.LogTarget) maillog.Log
 }
 
-// guard is one process and the sessions it watches. Each session is a goroutine; what
-// they share is here.
+// guard is one process and the sessions that it watches. Each session is a goroutine; this is what
+// they share.
 type guard struct {
 	Options
-	config  atomic.Pointer[config.Config]
-	at      config.Listen // where it has opened a socket of its own
-	enforce *enforce.Queue
-	remarks *remarks
-	macros  string // that are asked for; the same for all sessions
-	clerk   clerk
-	debts   debts
-	bounces bounces
-	seed    maphash.Seed
-	cutting sync.Mutex // clients off: there may be a thousand at once, and each takes descriptors
-	stop    context.Context
+	config       atomic.Pointer[config.Config]
+	at           config.Listen // of the socket that it has opened itself
+	enforce      *enforce.Queue
+	remarks      *remarks
+	macros       string     // that it asks for; the same for all sessions
+	transcriptMu sync.Mutex // one transcript is written at a time, so that their sum stays bounded
+	unwritten    unwritten
+	bounces      bounces
+	seed         maphash.Seed
+	socketMu     sync.Mutex // of work on MTAs' sockets, which takes descriptors
+	stop         context.Context
 
-	packetTime, idleTime, longestDelay time.Duration // the constants of these names; tests do not wait for so long
+	// The constants of these names; tests shorten them.
+	packetTime, idleTime, longestDelay time.Duration
 
 	mu       sync.Mutex // of all that follows
 	door     *wrapper.Door
 	sessions map[*session]struct{}
-	places   int // for how many more
+	places   int // for further sessions
 }
 
-// spareDescriptors are left to ourselves: ledger, log, transcripts, programs, a configuration to
-// read.
+// spareDescriptors are left for the ledger, the log, transcripts, programs and the configuration.
 const spareDescriptors = 64
 
-// Run serves the milter protocol until SIGTERM or SIGINT; SIGHUP has it read its configuration
-// anew. An error is one of our own: it could not begin.
+// Run serves the milter protocol until SIGTERM or SIGINT. At SIGHUP it reloads its configuration.
+// An error means that it could not start.
 func Run(o Options) error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // before the configuration is read: one who has changed it since says so
+	signal.Notify(hup, syscall.SIGHUP) // before the first load: no SIGHUP after it may be lost
 
 	cfg, wrong := config.Load(o.File, allowlist.All())
 	if cfg == nil {
@@ -84,14 +77,15 @@ func Run(o Options) error {
 		go g.accept(l)
 	}
 	for _, l := range listeners {
-		g.note("guard: listening at " + l.Addr().String())
+		g.note("guard: listening on " + l.Addr().String())
 	}
-	g.enforce.Configure(cfg, o.LogTo(cfg.Log)) // it may allow more than when on_block was told last
+	// Networks may have become allowed since on_block ran.
+	g.enforce.Configure(cfg, o.LogTo(cfg.Log))
 	g.watch(hup)
 	for _, l := range listeners {
 		_ = l.Close()
 	}
-	g.dismiss()
+	g.shutdown()
 	g.note("guard: ended")
 	return nil
 }
@@ -117,58 +111,20 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 	return g, nil
 }
 
-// serve begins a session on the connection of an MTA.
-func (g *guard) serve(c net.Conn) {
-	s := &session{guard: g, wire: milter.NewConn(c, g.packetTime), mta: processOf(c), began: time.Now(),
-		exempt: true, socket: -1}
-	go s.await()
-}
-
-// join makes the session one that is watched.
-func (g *guard) join(s *session) {
+// shutdown ends all sessions; their MTAs go on without the guard. It waits at most shutdownTime.
+func (g *guard) shutdown() {
+	for _, s := range g.allSessions() {
+		_ = s.wire.Close() // its goroutine notices, and ends the session
+	}
+	deadline := time.Now().Add(shutdownTime)
+	for len(g.allSessions()) > 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	g.writePending(time.Now())
+	g.enforce.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sessions[s] = struct{}{}
-}
-
-// leave is the end of a session. An error is about what the MTA has sent, or has not; io.EOF is
-// none once the two have agreed.
-func (g *guard) leave(s *session, err error) {
-	_ = s.wire.Close()
-	if err != io.EOF || !s.agreed {
-		why := err.Error()
-		switch err {
-		case io.EOF:
-			why = "closed the connection and had asked for nothing; was it a monitor?"
-		case io.ErrUnexpectedEOF:
-			why = "closed the connection in the midst of a packet"
-		}
-		g.remarks.note(fmt.Sprintf("guard: process %d at %v: %s", s.mta, s.wire.LocalAddr(), why))
-	}
-	s.gone.Store(true)
-	defer func() {
-		if p := recover(); p != nil { // the other sessions have nothing to do with it
-			g.remarks.note(panicked(p).Error())
-		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		delete(g.sessions, s)
-		g.places++
-	}()
-	s.conclude()
-	s.transcript.leave()
-}
-
-// panicked is the error that a fault of our own comes to, with the place where it happened.
-func panicked(p any) error {
-	var pcs [8]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for frame, more := frames.Next(); more; frame, more = frames.Next() {
-		if !strings.HasPrefix(frame.Function, "runtime.") {
-			return fmt.Errorf("guard: panic in %s, line %d: %v; please report it", frame.Function, frame.Line, p)
-		}
-	}
-	return fmt.Errorf("guard: panic: %v; please report it", p)
+	_ = g.door.Ledger.Close()
 }
 
 // inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless
@@ -179,23 +135,7 @@ func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	return g.door.Ledger.Run(work)
 }
 
-// blockOf is the block that runs on the client's network. An error means that it cannot be told.
-func (g *guard) blockOf(s *session) (block sentence, err error) {
-	err = g.inLedger(func(t *ledger.Tx) {
-		if b, runs := t.BlockOf(s.client.Addr(), s.network); runs {
-			block = sentence{left: b.Left, reason: b.Reason}
-		}
-	})
-	return block, err
-}
-
-// blockBegan carries out a block that a session has earned.
-func (g *guard) blockBegan(b enforce.Block) {
-	g.enforce.Add(b)
-	g.bar([]netip.Prefix{b.Network}, true)
-}
-
-// sleep is for a session that has to wait; a guard that ends lets it go on.
+// sleep delays a session. It returns early when the guard ends.
 func (g *guard) sleep(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -205,7 +145,6 @@ func (g *guard) sleep(d time.Duration) {
 	}
 }
 
-// log is where lines go.
 func (g *guard) log() maillog.Log {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -31,7 +31,8 @@ func TestNoLedger(t *testing.T) {
 			f, err := os.OpenFile(path, os.O_RDWR, 0)
 			mustDo(t, err)
 			defer f.Close()
-			_, err = f.WriteAt([]byte{0xff, 0xff}, int64(len("sendwrap"))) // the version comes behind the magic
+			// the version comes behind the magic
+			_, err = f.WriteAt([]byte{0xff, 0xff}, int64(len("sendwrap")))
 			mustDo(t, err)
 		}, "is a ledger of version 65535"},
 	} {
@@ -43,7 +44,8 @@ func TestNoLedger(t *testing.T) {
 			for range 5 {
 				p.client("192.0.2.1").play("mail good bad bad bad good", "c c c c 421 421")
 			}
-			if lines := p.book.lines("without limits and memory"); len(lines) != 1 || !strings.Contains(lines[0], c.line) {
+			if lines := p.book.lines("without limits and memory"); len(lines) != 1 ||
+				!strings.Contains(lines[0], c.line) {
 				t.Errorf("%q", p.book.lines())
 			}
 			if n := len(p.book.lines("BADRCPTS", "bad=3/3 total=0/10")); n != 5 {
@@ -93,8 +95,8 @@ func TestLedgerLostAndFound(t *testing.T) {
 	p.client("192.0.2.1").play("mail bad bad good", "c c 421 421")
 }
 
-// Another file in its place is found soon, and known from then on; a block in it holds for sessions
-// that there are.
+// Another file in the place of the ledger is soon opened; a block in it holds for existing
+// sessions.
 func TestLedgerReplaced(t *testing.T) {
 	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 0\nbad_rcpts_total 2/1h\n")
 	a, b := p.client("192.0.2.1"), p.client("192.0.2.2")
@@ -103,7 +105,9 @@ func TestLedgerReplaced(t *testing.T) {
 	path := p.config.Load().Ledger.Path
 	mustDo(t, os.Rename(path, path+".old"))
 	p.block("192.0.2.2/32", time.Hour)
-	lab.Eventually(t, "the block is found", func() bool { return p.session("192.0.2.2").blocked.Load() })
+	lab.Eventually(t, "the block is found", func() bool {
+		return p.session("192.0.2.2").blocked.Load()
+	})
 	b.play("good", "421")
 	a.play("bad bad", "c 421") // the first is forgotten
 	if lines := p.book.lines("without limits"); len(lines) != 0 {
@@ -111,7 +115,7 @@ func TestLedgerReplaced(t *testing.T) {
 	}
 }
 
-// A process that stops with the lock in its hand holds up sessions for no longer than the ledger's
+// A process that stops while it holds the lock delays sessions by no more than the ledger's
 // patience, once a second.
 func TestLedgerHeld(t *testing.T) {
 	p := stand(t, "bad_rcpt_delay 0s\n")
@@ -119,7 +123,8 @@ func TestLedgerHeld(t *testing.T) {
 	m.play("mail bad", "c c")
 	holder := child(t, ourselves("hold", p.config.Load().Ledger.Path)).Process
 	var status unix.WaitStatus
-	if _, err := unix.Wait4(holder.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+	if _, err := unix.Wait4(holder.Pid, &status, unix.WUNTRACED, nil); err != nil ||
+		!status.Stopped() {
 		t.Fatalf("%v, status %#x", err, status)
 	}
 	began := time.Now()
@@ -127,7 +132,7 @@ func TestLedgerHeld(t *testing.T) {
 	for range 20 {
 		p.client("192.0.2.2").play("mail good bad bad bad", "c c c c 421")
 	}
-	// Each time that it is asked for in vain there is a line.
+	// Each attempt to lock it logs a line.
 	n, seconds := len(p.book.lines("without limits and memory")), int(time.Since(began).Seconds())
 	if n < 1 || n > 2+seconds {
 		t.Errorf("%d lines in %d seconds; %q", n, seconds, p.book.lines())
@@ -136,7 +141,8 @@ func TestLedgerHeld(t *testing.T) {
 	tries := 0
 	lab.Eventually(t, "the ledger counts again", func() bool {
 		tries++ // each by another client, since its line may come when it is blocked already
-		p.client(fmt.Sprintf("198.18.%d.%d", tries>>8, tries&255)).play("mail bad bad bad", "c c c 421")
+		p.client(fmt.Sprintf("198.18.%d.%d", tries>>8, tries&255)).play("mail bad bad bad",
+			"c c c 421")
 		return len(p.book.lines("BADRCPTS", "[198.18.", "reason=bad_rcpts")) > 0
 	})
 }

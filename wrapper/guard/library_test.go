@@ -6,12 +6,13 @@ import (
 	library "github.com/emersion/go-milter"
 )
 
-// The MTA's end as another has written it understands the guard, and the guard understands it.
+// A library's MTA side understands the guard, and the guard understands it.
 func TestLibrary(t *testing.T) {
 	p := stand(t, rules)
 	client := library.NewClientWithOptions("unix", p.socket, library.ClientOptions{
 		ActionMask: library.OptSetSymList,
-		ProtocolMask: library.OptNoBody | library.OptNoHeaders | library.OptNoEOH | library.OptNoUnknown |
+		ProtocolMask: library.OptNoBody | library.OptNoHeaders | library.OptNoEOH |
+			library.OptNoUnknown |
 			library.OptNoData | library.OptRcptRej | library.OptNoHeloReply,
 	})
 	m, err := client.Session()
@@ -20,7 +21,8 @@ func TestLibrary(t *testing.T) {
 	want := func(want library.ActionCode) func(*library.Action, error) {
 		return func(got *library.Action, err error) {
 			t.Helper()
-			if err != nil || got.Code != want || want == library.ActReplyCode && got.SMTPCode != 421 {
+			if err != nil || got.Code != want || want == library.ActReplyCode &&
+				got.SMTPCode != 421 {
 				t.Fatalf("%+v, %v; want %q", got, err, want)
 			}
 		}
@@ -30,7 +32,8 @@ func TestLibrary(t *testing.T) {
 	want(library.ActContinue)(m.Helo("client.example"))
 	mustDo(t, m.Macros(library.CodeMail, "i", "QUEUE1"))
 	want(library.ActContinue)(m.Mail("sender@example.org", []string{"SIZE=100"}))
-	mustDo(t, m.Macros(library.CodeRcpt, macroMailer, "local", macroStatus, "", macroReason, "alice"))
+	mustDo(t, m.Macros(library.CodeRcpt, macroMailer, "local", macroStatus, "", macroReason,
+		"alice"))
 	want(library.ActContinue)(m.Rcpt("alice", nil))
 	for n := range 3 {
 		mustDo(t, m.Macros(library.CodeRcpt,

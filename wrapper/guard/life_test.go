@@ -15,8 +15,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// SIGHUP: a configuration that is right holds for sessions that begin from then on, one with
-// mistakes for nobody.
+// SIGHUP: a valid configuration holds for sessions that begin after it; one with mistakes holds for
+// none.
 func TestHangup(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("")
@@ -45,7 +45,7 @@ func TestHangup(t *testing.T) {
 	m.want("a", m.connect("192.0.2.4", 1))
 }
 
-// Another ledger and another log are made use of at once, also by sessions that there are.
+// Another ledger and another log are used at once, by existing sessions, too.
 func TestReload(t *testing.T) {
 	p := build(t, rules)
 	other := openBook(t, shortDir(t)+"/log")
@@ -77,7 +77,7 @@ func TestReload(t *testing.T) {
 	second.want("y421 4.7.1", second.connect("192.0.2.1", 1)) // which the second ledger knows
 }
 
-// SIGTERM: the sessions end, at once, and what one has earned is written down.
+// SIGTERM: the sessions end at once, and their transcripts are written.
 func TestTerminate(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		dir := t.TempDir()

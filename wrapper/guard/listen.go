@@ -19,10 +19,9 @@ import (
 	"sendwrap/wrapper/fileaccess"
 )
 
-// listeners are the sockets that a service manager has passed, or else the one that guard_listen
-// names.
+// listeners are the sockets that a service manager has passed, or else the one of guard_listen.
 func (g *guard) listeners() ([]net.Listener, error) {
-	fds, wrong := exec.Passed(unfit)
+	fds, wrong := exec.Passed(checkListener)
 	for _, text := range wrong {
 		g.warn(text)
 	}
@@ -38,7 +37,7 @@ func (g *guard) listeners() ([]net.Listener, error) {
 	for _, fd := range fds {
 		f := os.NewFile(uintptr(fd), "LISTEN_FDS")
 		l, err := net.FileListener(f)
-		f.Close() // of which the listener has a copy
+		f.Close() // the listener has a copy
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +46,8 @@ func (g *guard) listeners() ([]net.Listener, error) {
 	return all, nil
 }
 
-// unfit says why fd is no socket on which MTAs arrive; nil if it is one.
-func unfit(fd int) error {
+// checkListener returns why MTAs cannot connect to fd; nil if they can.
+func checkListener(fd int) error {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
 		return errors.New("is not a socket")
@@ -56,7 +55,8 @@ func unfit(fd int) error {
 	kind, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	listening, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	switch {
-	case domain != unix.AF_UNIX && domain != unix.AF_INET && domain != unix.AF_INET6 || kind != unix.SOCK_STREAM:
+	case domain != unix.AF_UNIX && domain != unix.AF_INET && domain != unix.AF_INET6,
+		kind != unix.SOCK_STREAM:
 		return errors.New("is not a stream socket; write ListenStream=/run/sendwrap/guard.sock")
 	case listening == 0:
 		return errors.New("is a connection, not a listening socket; write Accept=no")
@@ -159,7 +159,8 @@ func owner(at config.Listen) (uid int, err error) {
 
 // lookup is the number of a user that /etc/passwd knows, or that is a number already.
 func lookup(name string) (int, error) {
-	if uid, err := strconv.ParseUint(name, 10, 31); err == nil { // -1 would leave the owner as it is
+	// 31 bits: -1 would leave the owner unchanged.
+	if uid, err := strconv.ParseUint(name, 10, 31); err == nil {
 		return int(uid), nil
 	}
 	u, err := user.Lookup(name)
@@ -169,35 +170,24 @@ func lookup(name string) (int, error) {
 	return strconv.Atoi(u.Uid)
 }
 
-// acceptRest is the pause after the kernel had no descriptor or memory for another connection.
-const acceptRest = 100 * time.Millisecond
+// acceptPause follows a failure of accept: the kernel had no descriptor or memory.
+const acceptPause = 100 * time.Millisecond
 
-// accept takes MTAs as they come, until the listener is closed.
+// accept starts a session for each connection, until the listener is closed.
 func (g *guard) accept(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		switch {
 		case err == nil && g.admit():
-			g.serve(c)
+			g.startSession(c)
 		case err == nil:
-			_ = c.Close() // the MTA goes on without us
+			_ = c.Close() // the MTA goes on without the guard
 			g.remarks.note("more sessions than there are descriptors for; raise LimitNOFILE")
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
 			g.remarks.note(err.Error())
-			g.sleep(acceptRest)
+			g.sleep(acceptPause)
 		}
 	}
-}
-
-// admit takes a place for a session, if there is one.
-func (g *guard) admit() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.places == 0 {
-		return false
-	}
-	g.places--
-	return true
 }

@@ -17,7 +17,7 @@ import (
 
 func at(path string) config.Listen { return config.Listen{Network: "unix", Address: path} }
 
-// stale is a socket as a guard leaves it that is killed.
+// stale is a socket as a killed guard leaves it.
 func stale(t testing.TB, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -26,7 +26,7 @@ func stale(t testing.TB, path string) {
 	mustDo(t, l.Close())
 }
 
-// What stands where the socket is to be.
+// What may be in the place of the socket.
 func TestListenPlace(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -48,15 +48,24 @@ func TestListenPlace(t *testing.T) {
 			mustDo(t, err)
 			t.Cleanup(func() { c.Close() })
 		}, "resource temporarily unavailable"},
-		{"a datagram socket on which somebody listens", func(t *testing.T, path string) { openBook(t, path) }, "wrong type"},
-		{"a file", func(t *testing.T, path string) { mustDo(t, os.WriteFile(path, []byte("precious"), 0o600)) }, "is not a socket"},
-		{"a directory", func(t *testing.T, path string) { mustDo(t, os.Mkdir(path, 0o700)) }, "is not a socket"},
-		{"a pipe", func(t *testing.T, path string) { mustDo(t, unix.Mkfifo(path, 0o600)) }, "is not a socket"},
+		{"a datagram socket on which somebody listens",
+			func(t *testing.T, path string) { openBook(t, path) }, "wrong type"},
+		{"a file", func(t *testing.T, path string) {
+			mustDo(t,
+				os.WriteFile(path, []byte("precious"), 0o600))
+		}, "is not a socket"},
+		{"a directory", func(t *testing.T, path string) { mustDo(t, os.Mkdir(path, 0o700)) },
+			"is not a socket"},
+		{"a pipe", func(t *testing.T, path string) { mustDo(t, unix.Mkfifo(path, 0o600)) },
+			"is not a socket"},
 		{"a symbolic link to a socket", func(t *testing.T, path string) {
 			stale(t, path+".real")
 			mustDo(t, os.Symlink(path+".real", path))
 		}, "is not a socket"},
-		{"a symbolic link to nowhere", func(t *testing.T, path string) { mustDo(t, os.Symlink(path+".nowhere", path)) }, "is not a socket"},
+		{"a symbolic link to nowhere", func(t *testing.T,
+			path string) {
+			mustDo(t, os.Symlink(path+".nowhere", path))
+		}, "is not a socket"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := shortDir(t) + "/guard.sock"
@@ -124,7 +133,7 @@ func TestListenDirectory(t *testing.T) {
 	}
 }
 
-// From the first moment on nobody but the owner can connect, whatever the umask.
+// Only the owner can connect, from the first moment on and with any umask.
 func TestListenMode(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	path := shortDir(t) + "/guard.sock"
@@ -162,8 +171,7 @@ func TestListenMode(t *testing.T) {
 	}
 }
 
-// owner= gives it to a user, by name or by number, and to nobody else if there is none of that
-// name.
+// owner= gives the socket to a user, by name or by number. An unknown user is an error.
 func TestListenOwner(t *testing.T) {
 	for _, c := range []struct {
 		owner string

@@ -19,8 +19,8 @@ func idling(t *testing.T) (p *post, a arrival) {
 	return p, a
 }
 
-// The watch may find a guesser's block before the session that has begun it carries it out. Others
-// without a message on its way end at once nevertheless, and not after the grace.
+// findNewBlocks may see a guesser's block before the session that caused it carries it out. Other
+// sessions without a message under way end at once nevertheless, and not after the grace.
 func TestGuessersBlockIsSeen(t *testing.T) {
 	const grace = 60 * time.Second
 	p, a := idling(t)
@@ -30,17 +30,17 @@ func TestGuessersBlockIsSeen(t *testing.T) {
 	})
 	_ = a.client.SetReadDeadline(began.Add(grace))
 	if n, err := a.client.Read(make([]byte, 1)); err == nil || isTimeout(err) {
-		t.Errorf("the client reads %d bytes, %v; want its end within the grace", n, err)
+		t.Errorf("the client reads %d bytes, %v; want it disconnected within the grace", n, err)
 	}
 }
 
-// The session that has begun it is not ended so: it has yet to hear of it.
-func TestGuesserHearsOfItsBlock(t *testing.T) {
+// The session that caused the block is not ended that way: it must get its reply.
+func TestGuesserGetsItsReply(t *testing.T) {
 	p := stand(t, rules+"block strikes=3 grace=60s\n")
 	p.client("192.0.2.1").play("mail bad bad", "c c c")
 	s := p.session("192.0.2.1")
 	s.facts.Bad++
-	if block := s.guess(); !block.began || !s.blocked.Load() {
+	if block := s.countBad(); !block.began || !s.blocked.Load() {
 		t.Errorf("%+v, known to the session: %v", block, s.blocked.Load())
 	}
 }

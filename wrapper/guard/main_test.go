@@ -18,8 +18,8 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// The test's program is also a guard of its own, an MTA's process, and one that stops with a lock
-// in its hand.
+// The test binary is also a guard in a process of its own, an MTA's process, and a process that
+// stops while it holds a lock.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 { // a role, and what it is about
 		switch os.Args[1] {
@@ -31,11 +31,11 @@ func TestMain(m *testing.M) {
 			lab.HoldLock(os.Args[2])
 		}
 	}
-	// In namespaces of its own: there no client that the tests name is the machine itself.
+	// In namespaces, where no address of the tests is this machine's.
 	os.Exit(lab.Isolate(lab.Setup{Run: m.Run}))
 }
 
-// endWith ends the process with its parent, which may be a test that has been stopped.
+// endWith makes the process end with its parent, since a test may be killed.
 func endWith(parent int) {
 	for os.Getppid() == parent {
 		time.Sleep(100 * time.Millisecond)
@@ -47,9 +47,11 @@ func endWith(parent int) {
 func guardRole(file, logs string) {
 	go endWith(os.Getppid())
 	if os.Getenv("LISTEN_FDS") != "" {
-		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid())) // as a service manager does between fork and exec
+		// as a service manager does between fork and exec
+		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
 	}
-	err := Run(Options{File: file, LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(logs) }})
+	logTo := func(config.LogTarget) maillog.Log { return maillog.Syslog(logs) }
+	err := Run(Options{File: file, LogTo: logTo})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -74,17 +76,17 @@ func relayRole(path string) {
 	select {}
 }
 
-// never is for what must not happen meanwhile.
+// never is for timeouts that must not expire.
 const never = time.Hour
 
-// inside is in how many goroutines a function runs.
+// inside counts the goroutines that are in a function.
 func inside(function string) int {
 	stacks := make([]byte, 16<<20)
 	text := string(stacks[:runtime.Stack(stacks, true)])
 	return strings.Count(text, "\nsendwrap/wrapper/guard."+function+"(")
 }
 
-// ourselves is the test's program in one of its other roles.
+// ourselves is the test binary in one of its other roles.
 func ourselves(role ...string) *exec.Cmd { return exec.Command(os.Args[0], role...) }
 
 // shortDir is a directory with a path short enough for that of a socket.
@@ -98,7 +100,8 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-// child starts the test's program, or another, with those arguments; it is gone when the test ends.
+// child starts the test binary, or another program, with these arguments; it is killed when the
+// test ends.
 func child(t testing.TB, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	if cmd.Stderr == nil {

@@ -9,7 +9,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mta is the MTA's end of a session, byte by byte.
+// mta is the MTA's side of a session, byte by byte.
 type mta struct {
 	net.Conn
 	t testing.TB
@@ -17,7 +17,7 @@ type mta struct {
 
 const offered = lab.MilterOffer
 
-// dial connects to the guard and says nothing.
+// dial connects to the guard and sends nothing.
 func (p *post) dial() *mta { return dial(p.t, "unix", p.socket) }
 
 func dial(t testing.TB, network, address string) *mta {
@@ -30,7 +30,7 @@ func dial(t testing.TB, network, address string) *mta {
 	return &mta{c.Conn, t}
 }
 
-// mta is one that has come to an agreement with the guard.
+// mta is an MTA that has negotiated with the guard.
 func (p *post) mta() *mta {
 	p.t.Helper()
 	return p.dial().negotiate()
@@ -44,7 +44,7 @@ func (m *mta) negotiate() *mta {
 	return m
 }
 
-// milter speaks the protocol. It sends all macros, whatever the guard asks for.
+// milter speaks the protocol. It sends all macros, not only those that the guard asks for.
 func (m *mta) milter() *lab.Milter { return &lab.Milter{Conn: m.Conn} }
 
 // client is a session that has got as far as HELO.
@@ -60,7 +60,7 @@ func frame(packet string) []byte { return lab.Frame(packet) }
 
 func (m *mta) send(packet string) { m.raw(frame(packet)) }
 
-// raw sends bytes; if the guard has left, the next answer says so.
+// raw sends bytes. If the guard has closed the connection, the next answer shows it.
 func (m *mta) raw(b []byte) {
 	if _, err := m.milter().Write(b); err != nil && isTimeout(err) {
 		m.t.Errorf("the guard does not read: %v", err)
@@ -85,8 +85,8 @@ func (m *mta) heard(answer string, err error) string {
 }
 
 func isTimeout(err error) bool {
-	wrong, is := errors.AsType[net.Error](err)
-	return is && wrong.Timeout()
+	netErr, ok := errors.AsType[net.Error](err)
+	return ok && netErr.Timeout()
 }
 
 func (m *mta) ask(packet string) string {
@@ -108,7 +108,7 @@ func macrosOf(command byte, pairs ...string) string { return lab.MilterMacros(co
 
 func connecting(addr string, port uint16) string { return lab.MilterConnect(addr, port) }
 
-// connect tells of a client as sendmail does, mail begins a transaction.
+// connect sends a client's packet as sendmail does; mail begins a transaction.
 func (m *mta) connect(addr string, port uint16) string {
 	m.t.Helper()
 	return m.heard(m.milter().Connect(addr, port))
@@ -119,13 +119,13 @@ func (m *mta) mail(pairs ...string) string {
 	return m.heard(m.milter().Mail("sender@example.org", pairs...))
 }
 
-// null begins a transaction of the null sender's.
+// null begins a transaction of the null sender.
 func (m *mta) null() string {
 	m.t.Helper()
 	return m.heard(m.milter().Mail(""))
 }
 
-// good is a recipient that the MTA takes, bad one that it has rejected, busy one that it puts off.
+// good is a recipient that the MTA accepts, bad one that it has rejected, busy one that it defers.
 func (m *mta) good(name string) string { return m.rcpt(name, "local", "", name) }
 
 func (m *mta) bad(name string) string {
@@ -141,7 +141,6 @@ func (m *mta) rcpt(name, mailer, host, addr string) string {
 	return m.heard(m.milter().Rcpt(name, mailer, host, addr))
 }
 
-// rset ends a transaction that has come to nothing, which is not answered; end is the end of a
-// message.
+// rset ends a transaction without a message, which has no answer; end is the end of a message.
 func (m *mta) rset()       { m.send("A") }
 func (m *mta) end() string { m.t.Helper(); return m.heard(m.milter().End()) }

@@ -18,20 +18,21 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// hold has another process stop with the ledger's lock in its hand; release ends it.
+// hold makes another process stop while it holds the ledger's lock; release ends it.
 func (p *post) hold() (release func()) {
 	p.t.Helper()
 	holder := child(p.t, ourselves("hold", p.config.Load().Ledger.Path)).Process
 	var status unix.WaitStatus
-	if _, err := unix.Wait4(holder.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+	if _, err := unix.Wait4(holder.Pid, &status, unix.WUNTRACED, nil); err != nil ||
+		!status.Stopped() {
 		p.t.Fatalf("%v, status %#x", err, status)
 	}
 	return func() { mustDo(p.t, holder.Kill()) }
 }
 
-// Offences while the ledger cannot be had are written when it can, in order, and what follows from
-// a block follows then: on_block and the transcript. Bad recipients count, too. One line says that
-// it takes long, and one that it is done.
+// Offences while the ledger is busy are written later, in order, with all that follows from a
+// block: on_block and the transcript. Bad recipients count, too. One line says that it takes long,
+// and one that it is done.
 func TestNothingLost(t *testing.T) {
 	dir := t.TempDir()
 	hook := filepath.Join(dir, "hook")
@@ -48,13 +49,13 @@ func TestNothingLost(t *testing.T) {
 	}
 	p.client("198.51.100.77").play("mail bad bad", "c c c")
 	p.client("198.51.100.77").play("mail bad bad", "c c c")
-	p.book.await(t, "mail.warning", "guard: the ledger could not be had for")
+	p.book.await(t, "mail.warning", "guard: the ledger has been busy for")
 	if names := transcripts(t, dir+"/kept"); len(names) > 0 {
 		t.Errorf("%q while nobody knows whether there is a block", names)
 	}
 	release()
-	p.book.await(t, "guard: the ledger has", "that waited for it")
-	if n := len(p.book.lines("mail.warning", "could not be had for")); n != 1 {
+	p.book.await(t, "guard: the ledger is free again")
+	if n := len(p.book.lines("mail.warning", "has been busy for")); n != 1 {
 		t.Errorf("%d lines", n)
 	}
 	var blocks []ledger.BlockedNetwork
@@ -68,23 +69,28 @@ func TestNothingLost(t *testing.T) {
 		}
 	})
 	for i, b := range blocks {
-		if b.Network != networks[i] || b.Reason != reasonBadRcpts || i > 0 && b.Age > blocks[i-1].Age {
+		if b.Network != networks[i] || b.Reason != reasonBadRcpts || i > 0 &&
+			b.Age > blocks[i-1].Age {
 			t.Errorf("block %d of %v: %+v", i, networks[i], b)
 		}
 	}
 	if n := p.count(int(decide.BadRcpts)); n != len(networks) {
 		t.Errorf("%d are counted", n)
 	}
-	lab.Eventually(t, "transcripts", func() bool { return len(transcripts(t, dir+"/kept")) == len(networks) })
+	lab.Eventually(t, "transcripts", func() bool {
+		return len(transcripts(t,
+			dir+"/kept")) == len(networks)
+	})
 	lab.Eventually(t, "calls of on_block", func() bool {
 		text, _ := os.ReadFile(dir + "/calls")
 		calls := strings.Fields(string(text))
 		slices.Sort(calls)
-		return strings.Join(calls, " ") == "198.51.100.0/32 198.51.100.1/32 198.51.100.2/32 198.51.100.3/32 198.51.100.4/32"
+		return strings.Join(calls, " ") == "198.51.100.0/32 198.51.100.1/32 198.51.100.2/32 "+
+			"198.51.100.3/32 198.51.100.4/32"
 	})
 }
 
-// A client that comes while the ledger cannot be had, and is blocked, hears of it when it can.
+// A blocked client that comes while the ledger is busy is refused when the ledger is free.
 func TestBlockedUnasked(t *testing.T) {
 	p := stand(t, rules+"block strikes=3 grace=60s\n")
 	p.client("192.0.2.9").play("mail", "c")
@@ -94,26 +100,27 @@ func TestBlockedUnasked(t *testing.T) {
 	m := p.client("192.0.2.1")
 	m.play("mail", "c")
 	release()
-	lab.Eventually(t, "the ledger can be had", func() bool { return p.inLedger(func(*ledger.Tx) {}) == nil })
+	lab.Eventually(t, "the ledger can be had",
+		func() bool { return p.inLedger(func(*ledger.Tx) {}) == nil })
 	m.play("good", "421")
 }
 
-// There is a bound to what waits, and a line for what found no place.
-func TestDebtsBounded(t *testing.T) {
+// The number of writes that wait is bounded, and a line says how many were dropped.
+func TestUnwrittenBounded(t *testing.T) {
 	p := build(t, rules)
 	written := 0
-	for range maxDebts + 7 {
-		p.later(debt{enter: func(*ledger.Tx) { written++ }}, func() {})
+	for range maxUnwritten + 7 {
+		p.writeLater(pendingWrite{write: func(*ledger.Tx) { written++ }}, func() {})
 	}
-	p.pay(time.Now())
-	if written != maxDebts {
-		t.Errorf("%d are written; want %d", written, maxDebts)
+	p.writePending(time.Now())
+	if written != maxUnwritten {
+		t.Errorf("%d are written; want %d", written, maxUnwritten)
 	}
-	p.book.await(t, "mail.warning", "counts or blocks given up: 7")
+	p.book.await(t, "mail.warning", "counts or blocks dropped: 7")
 }
 
-// The first offence of a client that has shown good behaviour is a strike, the second is a block;
-// without good behaviour, or with too many in all, the first is.
+// The first offence of a client that has shown good behaviour is a strike, the second is a block.
+// Without good behaviour, or with too many in all, the first is a block.
 func TestExcused(t *testing.T) {
 	const network = "192.0.2.1/32"
 	known := func(p *post) {
@@ -126,7 +133,8 @@ func TestExcused(t *testing.T) {
 		lines      []string
 	}{
 		{"a stranger", "", nil, []string{"mail bad bad bad"}, []string{"left=1h reason=bad_rcpts"}},
-		{"a good one in the session", "", nil, []string{"mail good bad bad bad", "mail good bad bad bad"},
+		{"a good one in the session", "", nil,
+			[]string{"mail good bad bad bad", "mail good bad bad bad"},
 			[]string{"strikes=1/2 reply", "strikes=2/2 left=1h reason=bad_rcpts"}},
 		{"known", "", known, []string{"mail bad bad bad"}, []string{"strikes=1/2 reply"}},
 		{"known once", "", known, []string{"mail bad bad bad", "mail bad bad bad"},
@@ -135,15 +143,24 @@ func TestExcused(t *testing.T) {
 			[]string{"mail bad bad bad"}, []string{"good=0 total_good=1 strikes=1/2 reply"}},
 		{"no message", "", func(p *post) { p.client("192.0.2.1").play("mail good rset", "c c") },
 			[]string{"mail bad bad bad"}, []string{"good=0 total_good=0 left=1h"}},
-		{"more mail before", "", func(p *post) { p.client("192.0.2.1").play("mail good good good good end", "c c c c c c") },
-			[]string{"mail bad bad bad", "mail bad bad bad", "mail bad bad bad"}, []string{"good=0 total_good=4 reply",
-				"good=0 total_good=4 strikes=1/2 reply", "good=0 total_good=4 strikes=2/2 left=1h"}},
-		{"more good ones in the message", "", nil, []string{"mail good good good good bad bad bad"}, []string{"good=4 total_good=0 reply"}},
-		{"but not for a total", "bad_rcpts_total 3/1h", nil, []string{"mail good good good good bad bad bad"},
+		{"more mail before", "", func(p *post) {
+			p.client("192.0.2.1").play("mail good good good good end", "c c c c c c")
+		},
+			[]string{"mail bad bad bad", "mail bad bad bad",
+				"mail bad bad bad"}, []string{"good=0 total_good=4 reply",
+				"good=0 total_good=4 strikes=1/2 reply",
+				"good=0 total_good=4 strikes=2/2 left=1h"}},
+		{"more good ones in the message", "", nil, []string{"mail good good good good bad bad bad"},
+			[]string{"good=4 total_good=0 reply"}},
+		{"but not for a total", "bad_rcpts_total 3/1h", nil,
+			[]string{"mail good good good good bad bad bad"},
 			[]string{"good=4 total_good=0 left=1h"}},
-		{"too many in all", "bad_rcpts_total 3/1h", known, []string{"mail good bad bad bad"}, []string{"good=1 total_good=0 left=1h"}},
-		{"one strike is enough", "block strikes=1", known, []string{"mail good bad bad bad"}, []string{"strikes=1/1 left=1h"}},
-		{"no blocks", "block off", known, []string{"mail good bad bad bad", "mail good bad bad bad"},
+		{"too many in all", "bad_rcpts_total 3/1h", known, []string{"mail good bad bad bad"},
+			[]string{"good=1 total_good=0 left=1h"}},
+		{"one strike is enough", "block strikes=1", known, []string{"mail good bad bad bad"},
+			[]string{"strikes=1/1 left=1h"}},
+		{"no blocks", "block off", known, []string{"mail good bad bad bad",
+			"mail good bad bad bad"},
 			[]string{"total_good=0 reply", "total_good=0 reply"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -155,17 +172,20 @@ func TestExcused(t *testing.T) {
 				m := p.client("192.0.2.1")
 				m.play(said, strings.Repeat("c ", strings.Count(said, " "))+"421")
 				m.Close()
-				lab.Eventually(t, "its line", func() bool { return len(p.book.lines("BADRCPTS")) == i+1 })
+				lab.Eventually(t, "its line", func() bool {
+					return len(p.book.lines("BADRCPTS")) == i+1
+				})
 				if line := p.book.lines("BADRCPTS")[i]; !strings.Contains(line, c.lines[i]) {
 					t.Errorf("session %d: %s; want %s", i+1, line, c.lines[i])
 				}
 			}
-			is := false
+			blocked := false
 			p.inOther(func(tx *ledger.Tx) {
-				_, is = tx.BlockOf(netip.MustParseAddr("192.0.2.1"), netip.MustParsePrefix(network))
+				_, blocked = tx.BlockOf(netip.MustParseAddr("192.0.2.1"),
+					netip.MustParsePrefix(network))
 			})
-			if last := c.lines[len(c.lines)-1]; is != strings.Contains(last, "left=") {
-				t.Errorf("blocked: %v", is)
+			if last := c.lines[len(c.lines)-1]; blocked != strings.Contains(last, "left=") {
+				t.Errorf("blocked: %v", blocked)
 			}
 		})
 	}
@@ -192,7 +212,8 @@ func TestShare(t *testing.T) {
 	}
 	p.client("192.0.2.1").play("mail bad", "c 421") // 5 of 10
 	line := p.book.await(t, "BADRCPTS")
-	if want := "bad=1/- total=5/3 per=1h good=0 total_good=5 left=1h"; !strings.Contains(line, want) {
+	if want := "bad=1/- total=5/3 per=1h good=0 total_good=5 left=1h"; !strings.Contains(line,
+		want) {
 		t.Errorf("%s; want %s", line, want)
 	}
 	for range 2 {
@@ -201,8 +222,7 @@ func TestShare(t *testing.T) {
 	p.client("192.0.3.1").play("mail bad", "c 421") // without good ones it is as ever
 }
 
-// After the limit the MTA reads no more of its client, whatever that sends, and what it writes
-// arrives.
+// After the limit the MTA reads nothing more from its client, and what it writes still arrives.
 func TestDeaf(t *testing.T) {
 	c := cutting(t, "")
 	_, err := c.a.client.Write([]byte("NOOP before\r\n"))
@@ -217,7 +237,7 @@ func TestDeaf(t *testing.T) {
 	if n, err := c.a.client.Read(b[:]); err != nil || string(b[:n]) != "550 no\r\n" {
 		t.Errorf("the client reads %q, %v", b[:n], err)
 	}
-	// The client has our bytes, so that the kernel has had what came with its answer to them.
+	// The client has our bytes, so the kernel has what came with its acknowledgement.
 	if n, err := c.a.server.Read(b[:]); err != io.EOF {
 		t.Errorf("the MTA reads %q, %v", b[:n], err)
 	}

@@ -12,11 +12,12 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// Commands in an order in which no MTA gives them. Before it is known whose session it is, nobody
-// is counted; and a panic would end the test.
+// Commands in an order that no MTA uses. Before the client is known, nobody is counted; a panic
+// would end the test.
 func TestOutOfOrder(t *testing.T) {
 	p := stand(t, rules+"block off\n")
-	error3 := macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}", "550 5.1.1 User unknown")
+	error3 := macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1",
+		"{rcpt_addr}", "550 5.1.1 User unknown")
 	authed := macrosOf('M', "{auth_authen}", "somebody", "i", "QUEUE1")
 	rcpt, mail := "R<x>\x00", "M<a>\x00"
 	for _, c := range []struct {
@@ -30,12 +31,17 @@ func TestOutOfOrder(t *testing.T) {
 		{"all else first", []string{"A", "E", "N", "Bx", "Lx\x00y\x00", "T"}, "ccccc"},
 		{"ABORT many times", strings.Split(strings.Repeat("A,", 50)+mail, ","), "c"},
 		{"negotiation twice", []string{offered, connecting("192.0.2.1", 1), offered, mail}, "OcOc"},
-		{"RCPT without MAIL", []string{connecting("192.0.2.1", 1), error3, rcpt, rcpt, error3, rcpt, error3, rcpt}, "ccccy"}, // the macros of the first are not those of the second
-		{"CONNECT last", []string{error3, rcpt, error3, rcpt, connecting("192.0.2.1", 1), error3, rcpt, error3, rcpt}, "ccccc"},
+		// the macros of the first are not those of the second
+		{"RCPT without MAIL", []string{connecting("192.0.2.1", 1), error3, rcpt, rcpt, error3, rcpt,
+			error3, rcpt}, "ccccy"},
+		{"CONNECT last", []string{error3, rcpt, error3, rcpt, connecting("192.0.2.1", 1), error3,
+			rcpt, error3, rcpt}, "ccccc"},
 		{"CONNECT twice", []string{connecting("192.0.2.1", 1), connecting("192.0.2.2", 1)}, "c-"},
-		{"CONNECT of a local client, then another", []string{"Clocal\x00L\x00\x00/run/x\x00", connecting("192.0.2.2", 1)}, "ac"},
+		{"CONNECT of a local client, then another",
+			[]string{"Clocal\x00L\x00\x00/run/x\x00", connecting("192.0.2.2", 1)}, "ac"},
 		{"QUIT", []string{"Q"}, "-"},
-		{"QUIT before a new connection, of which no MTA makes use", []string{connecting("192.0.2.1", 1), "K"}, "c-"},
+		{"QUIT before a new connection, of which no MTA makes use",
+			[]string{connecting("192.0.2.1", 1), "K"}, "c-"},
 		{"a word of the client's that is no command", []string{"Uxyz\x00"}, "c"},
 		{"an unknown command", []string{"Zxyz\x00"}, "-"},
 		{"NUL", []string{"\x00"}, "-"},
@@ -49,10 +55,15 @@ func TestOutOfOrder(t *testing.T) {
 		{"an empty RCPT", []string{connecting("192.0.2.1", 1), mail, "R", error3, "R"}, "cccc"},
 		{"empty macros", []string{"D"}, "-"},
 		{"macros of nothing", []string{"DR", rcpt}, "c"},
-		{"a macro without a value", []string{"DR{rcpt_mailer}", rcpt, "DR{rcpt_mailer}\x00", rcpt, "DR\x00\x00\x00", rcpt}, "ccc"},
-		{"an odd number of macros", []string{connecting("192.0.2.1", 1), mail, "DRi\x00Q1\x00{rcpt_mailer}", rcpt}, "ccc"},
-		{"macros of another stage", []string{connecting("192.0.2.1", 1), mail, "DX{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00", rcpt}, "ccc"},
-		{"thousands of macros", []string{manyMacros(), rcpt, "DR" + strings.Repeat("\x00", milter.MaxPacket-2), rcpt, "DR" + strings.Repeat("x", milter.MaxPacket-2), rcpt}, "ccc"},
+		{"a macro without a value", []string{"DR{rcpt_mailer}", rcpt, "DR{rcpt_mailer}\x00", rcpt,
+			"DR\x00\x00\x00", rcpt}, "ccc"},
+		{"an odd number of macros", []string{connecting("192.0.2.1", 1), mail,
+			"DRi\x00Q1\x00{rcpt_mailer}", rcpt}, "ccc"},
+		{"macros of another stage", []string{connecting("192.0.2.1", 1), mail,
+			"DX{rcpt_mailer}\x00error\x00{rcpt_host}\x005.1.1\x00", rcpt}, "ccc"},
+		{"thousands of macros", []string{manyMacros(), rcpt,
+			"DR" + strings.Repeat("\x00", milter.MaxPacket-2), rcpt,
+			"DR" + strings.Repeat("x", milter.MaxPacket-2), rcpt}, "ccc"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := p.mta()
@@ -75,7 +86,7 @@ func TestOutOfOrder(t *testing.T) {
 	}
 }
 
-// answered says whether an MTA waits for an answer to a packet.
+// answered reports whether an MTA waits for an answer to a packet.
 func answered(packet string) bool {
 	return packet == "" || packet == "D" || !strings.Contains("ADH", packet[:1])
 }
@@ -89,8 +100,8 @@ func manyMacros() string {
 	return b.String()
 }
 
-// After the limit nothing that a client can have its MTA ask for is answered with anything but 421,
-// and no message goes through: at random, some hundred sessions.
+// After the limit each command that a client can make its MTA ask about gets 421, and no message
+// goes through: some hundred random sessions.
 func TestNeverAgain(t *testing.T) {
 	const sessions = 250
 	p := stand(t, rules+"max_resets 3\nmax_rcpts 2\n")
@@ -117,7 +128,7 @@ func TestNeverAgain(t *testing.T) {
 	}
 }
 
-// random does something that a client may have its MTA do.
+// random does something that a client may make its MTA do.
 func (m *mta) random(r *rand.Rand) []string {
 	switch r.IntN(10) {
 	case 0:
@@ -142,11 +153,12 @@ func (m *mta) random(r *rand.Rand) []string {
 	return []string{m.bad("nobody")}
 }
 
-// HELO too is refused once the session is over, to an MTA that waits for an answer.
+// HELO gets the final answer, too, from an MTA that waits for one.
 func TestHeloIsOver(t *testing.T) {
 	p := stand(t, rules)
 	m := p.dial()
-	m.want("O", m.ask("O"+string(length(2))+string(length(0x3f))+string(length(0x7f|uint32(needed)))))
+	protocol := 0x7f | uint32(needed)
+	m.want("O", m.ask("O"+string(length(2))+string(length(0x3f))+string(length(protocol))))
 	m.want("c", m.connect("192.0.2.1", 1))
 	m.want("c", m.ask("Hx\x00"))
 	m.want("c", m.mail())
@@ -161,7 +173,7 @@ func TestHeloIsOver(t *testing.T) {
 	m.want("y421 4.7.0 ", m.good("alice"))
 }
 
-// Of what a client says no more is kept than the log shows.
+// No more of a client's text is kept than the log shows.
 func TestLongHelo(t *testing.T) {
 	const sessions, long = 300, 15 << 10
 	p := stand(t, rules)
@@ -180,8 +192,7 @@ func TestLongHelo(t *testing.T) {
 	}
 }
 
-// Whatever an MTA sends after the negotiation: no panic, no session that stays, and no memory that
-// grows.
+// No packets after the negotiation cause a panic, a session that stays, or memory that grows.
 func FuzzProtocol(f *testing.F) {
 	p := stand(f, rules+"transcript "+f.TempDir()+"\n")
 	f.Add(true, []byte(manyMacros()+between+"R")) // the others are in testdata
@@ -215,7 +226,7 @@ func FuzzProtocol(f *testing.F) {
 	})
 }
 
-// between stands between packets in what is fuzzed, since lengths are seldom right by chance.
+// between separates packets in the fuzzed input, since random lengths are seldom right.
 const between = "\xff\xfe"
 
 func framed(packets []string) (all []byte) {
@@ -225,7 +236,7 @@ func framed(packets []string) (all []byte) {
 	return all
 }
 
-// inUse is the memory of all that still matters.
+// inUse is the memory of all live objects.
 func inUse() uint64 {
 	var m runtime.MemStats
 	runtime.GC()
@@ -233,7 +244,7 @@ func inUse() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// closeWrite is the end of what an MTA says.
+// closeWrite ends what the MTA sends.
 func (m *mta) closeWrite() {
 	if c, ok := m.Conn.(interface{ CloseWrite() error }); ok {
 		_ = c.CloseWrite()

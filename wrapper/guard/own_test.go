@@ -9,9 +9,9 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// A session of this machine's own that guesses ends, but shuts nobody out: no block begins, and
-// what it has guessed does not count for the next one. Neither does a neighbour's in a network that
-// holds an address of ours.
+// A session of this machine itself that guesses is ended, but no block begins, and its guesses do
+// not count for the next session. The same holds for a neighbour in a network that contains an
+// address of this machine.
 func TestOwnNetwork(t *testing.T) {
 	for _, tt := range []struct {
 		conf, client string
@@ -23,7 +23,8 @@ func TestOwnNetwork(t *testing.T) {
 		{"", "127.0.0.77", false},
 		{"", "203.0.113.77", false},
 	} {
-		p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 3\nbad_rcpts_total 4/1h\nblock strikes=3 grace=60s\n"+tt.conf+"\n")
+		p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 3\nbad_rcpts_total 4/1h\n"+
+			"block strikes=3 grace=60s\n"+tt.conf+"\n")
 		p.client(tt.client).play("mail bad bad bad good", "c c c 421 421")
 		line := p.book.await(t, "BADRCPTS", "["+tt.client+"]")
 		if began := strings.Contains(line, " left="); began == tt.own {
@@ -39,7 +40,8 @@ func TestOwnNetwork(t *testing.T) {
 			total := tx.BadRcpt(network, time.Hour).Bad
 			_, blocked := tx.BlockOf(client, network)
 			if want := map[bool]int{true: 1, false: 4}[tt.own]; blocked == tt.own || total != want {
-				t.Errorf("%s %s: blocked %v, %d bad recipients; want %d", tt.client, tt.conf, blocked, total, want)
+				t.Errorf("%s %s: blocked %v, %d bad recipients; want %d", tt.client, tt.conf,
+					blocked, total, want)
 			}
 		})
 	}

@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	// packetTime bounds the time that a packet takes, once it has begun, either way.
+	// packetTime bounds the time that a packet takes once it has begun, in either direction.
 	packetTime = 10 * time.Second
 
-	// idleTime bounds the time between two packets: sendmail waits an hour for a command
-	// (Timeout.command), no MTA longer.
+	// idleTime bounds the time between two packets. No MTA waits longer for a command than
+	// sendmail, an hour (Timeout.command).
 	idleTime = 2 * time.Hour
 )
 
-// wanted is what we ask of an MTA: neither headers nor body, an answer only where we have one, and
-// to be told of recipients that it has rejected.
+// wanted is what the guard asks of an MTA: no headers, no body, no wait for an answer that is
+// always Continue, but recipients that it has rejected.
 const wanted = milter.NoBody | milter.NoHeaders | milter.NoEOH | milter.NoUnknown | milter.NoData |
 	milter.RcptRej | milter.NoHeloReply
 
-// needed is the part without which the guard sees no guess.
+// needed is the part without which the guard sees no bad recipient.
 const needed = milter.RcptRej
 
-// wantedMacros are asked for by name, so that no MTA has to be configured for us.
+// wantedMacros asks for macros by name, so that no MTA has to be configured for it.
 func wantedMacros() string {
 	return milter.WantMacros(milter.StageConnect,
 		macroRelay, macroAddress, macroVersion, macroDaemon) +
@@ -34,28 +34,28 @@ func wantedMacros() string {
 		milter.WantMacros(milter.StageRcpt, macroQueue, macroMailer, macroStatus, macroReason)
 }
 
-// await waits for what the MTA says, and answers it. Then another goroutine waits for what follows:
-// the stack of this one would stay as large as the answer has made it.
+// await waits for packets and answers them. Then a new goroutine waits for the next ones: the stack
+// of this one would stay as large as the answer has made it.
 func (s *session) await() {
 	idle := s.guard.idleTime
-	if !s.agreed {
+	if !s.negotiated {
 		idle = s.guard.packetTime
 	}
 	err := s.wire.Await(idle)
 	for err == nil && s.wire.Buffered() > 0 {
-		err = s.turn()
+		err = s.handlePacket()
 	}
 	if err != nil {
-		s.guard.leave(s, err)
+		s.guard.closeSession(s, err)
 		return
 	}
 	go s.await()
 }
 
-// turn is one packet of the MTA's, and the answer. io.EOF is the end of the session.
-func (s *session) turn() (err error) {
+// handlePacket reads one packet and answers it. io.EOF is the end of the session.
+func (s *session) handlePacket() (err error) {
 	defer func() {
-		if p := recover(); p != nil { // the other sessions have nothing to do with it
+		if p := recover(); p != nil { // it must not end the other sessions
 			err = panicked(p)
 		}
 	}()
@@ -63,18 +63,18 @@ func (s *session) turn() (err error) {
 	if err != nil {
 		return err
 	}
-	if !s.agreed && command != milter.Negotiate {
+	if !s.negotiated && command != milter.Negotiate {
 		return milter.ErrProtocol
 	}
-	answer, err := s.take(command, data)
+	answer, err := s.handle(command, data)
 	if err != nil || answer == milter.None {
 		return err
 	}
 	return s.wire.Send(string(answer))
 }
 
-// take does what a command asks for, and returns what it is answered.
-func (s *session) take(command byte, data []byte) (milter.Answer, error) {
+// handle carries out a command, and returns the answer.
+func (s *session) handle(command byte, data []byte) (milter.Answer, error) {
 	macros := s.macros.For(command)
 	s.macros = ""
 	switch command {
@@ -99,27 +99,27 @@ func (s *session) take(command byte, data []byte) (milter.Answer, error) {
 	case milter.Abort:
 		s.abort()
 		return milter.None, nil
-	// From an MTA that must tell us. A word of the client's that is no command is nothing new.
+	// From an MTA that sends these in any case.
 	case milter.Data, milter.Header, milter.EndOfHeaders, milter.Body, milter.Unknown:
-		return goOn, nil
+		return milter.Continue, nil
 	case milter.Quit:
 		return milter.None, io.EOF
 	}
 	return milter.None, fmt.Errorf("%w: command %d", milter.ErrProtocol, command)
 }
 
-// negotiate asks for what we want of what the MTA offers: what is asked for beyond that ends a
-// session.
+// negotiate asks for what is wanted of what the MTA offers. An MTA ends a session that asks for
+// more.
 func (s *session) negotiate(data []byte) (milter.Answer, error) {
 	offer, err := milter.ReadOffer(data)
 	if err != nil {
 		return milter.None, err
 	}
 	if offer.Protocol&needed != needed {
-		s.guard.remarks.note("an MTA does not tell of recipients that it has rejected " +
+		s.guard.remarks.note("an MTA does not report recipients that it has rejected " +
 			"(SMFIP_RCPT_REJ); sendmail 8.14 and Postfix 2.6 do")
 	}
-	s.agreed, s.noReply = true, offer.Protocol&milter.NoHeloReply != 0
+	s.negotiated, s.noHeloReply = true, offer.Protocol&milter.NoHeloReply != 0
 	agreed := milter.Offer{
 		Version:  min(offer.Version, milter.Version),
 		Actions:  offer.Actions & milter.SetMacros,

@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/milter"
 )
 
-// waiting is a guard that waits for so long for the rest of a packet, and for the next.
+// waiting is a guard with these timeouts for the rest of a packet, and for the next one.
 func waiting(t *testing.T, packet, idle time.Duration) *post {
 	p := build(t, rules)
 	p.packetTime, p.idleTime = packet, idle
@@ -20,14 +19,12 @@ func waiting(t *testing.T, packet, idle time.Duration) *post {
 	return p
 }
 
-// A guard that is hasty ends a session within the test, a patient one only for what it need not
-// wait for.
+// A hasty guard ends a session within the test; a patient one only where it need not wait.
 const hasty = 300 * time.Millisecond
 
 func patient(t *testing.T) *post { return waiting(t, never, never) }
 
-// hastyMTA is one with which even a hasty guard has come to an agreement: that may need more than
-// one try.
+// hastyMTA is an MTA that has negotiated with a hasty guard, which may need several attempts.
 func (p *post) hastyMTA() (m *mta) {
 	p.t.Helper()
 	lab.Eventually(p.t, "the guard has the time to negotiate", func() bool {
@@ -37,7 +34,7 @@ func (p *post) hastyMTA() (m *mta) {
 	return m
 }
 
-// gone fails unless the guard ends the session without another word.
+// gone fails unless the guard ends the session and sends nothing more.
 func (m *mta) gone() {
 	m.t.Helper()
 	if got := m.answer(); got != "" {
@@ -47,7 +44,7 @@ func (m *mta) gone() {
 
 func length(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// What is no negotiation ends, at once if that can be seen at once.
+// A connection without a negotiation is closed, at once if the first bytes show it.
 func TestNoNegotiation(t *testing.T) {
 	packet, atOnce := waiting(t, hasty, never), patient(t)
 	for _, c := range []struct {
@@ -64,7 +61,8 @@ func TestNoNegotiation(t *testing.T) {
 		{"12 bytes", string(frame("O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x1f\xff")), atOnce},
 		{"length 1<<31", string(length(1 << 31)), atOnce},
 		{"length -1", string(length(1<<32 - 1)), atOnce},
-		{"another packet first", string(frame("Cclient.example\x004\x9c\x40192.0.2.1\x00")), atOnce},
+		{"another packet first", string(frame("Cclient.example\x004\x9c\x40192.0.2.1\x00")),
+			atOnce},
 		{"HTTP", "GET / HTTP/1.0\r\n\r\n", atOnce},
 		{"SMTP", "EHLO client.example\r\n", atOnce},
 	} {
@@ -87,7 +85,7 @@ func TestNoNegotiation(t *testing.T) {
 	})
 }
 
-// remarked fails unless what happens is told of, though others may have been told of in the same
+// remarked fails unless a remark about the event is logged, perhaps together with others of that
 // second.
 func (p *post) remarked(t *testing.T, text string, happens func()) {
 	t.Helper()
@@ -95,8 +93,8 @@ func (p *post) remarked(t *testing.T, text string, happens func()) {
 	p.book.await(t, "mail.warning", text)
 }
 
-// The agreement is what we want of what is offered, and never more. Whatever comes in one piece or
-// in many.
+// The guard asks for what it wants of what is offered, and never for more, however the bytes
+// arrive.
 func TestNegotiation(t *testing.T) {
 	p := patient(t)
 	for _, c := range []struct {
@@ -112,7 +110,8 @@ func TestNegotiation(t *testing.T) {
 	} {
 		for _, piece := range []int{1, 3, 100} {
 			m := p.dial()
-			offer := frame("O" + string(length(6)) + string(length(c.actions)) + string(length(c.protocol)))
+			offer := frame("O" + string(length(6)) + string(length(c.actions)) +
+				string(length(c.protocol)))
 			for ; len(offer) > 0; offer = offer[min(piece, len(offer)):] {
 				m.raw(offer[:min(piece, len(offer))])
 			}
@@ -123,16 +122,19 @@ func TestNegotiation(t *testing.T) {
 			if len(got) < 13 || got[0] != 'O' {
 				t.Fatalf("%+v: %q", c, got)
 			}
-			actions, protocol := binary.BigEndian.Uint32([]byte(got[5:])), binary.BigEndian.Uint32([]byte(got[9:]))
+			actions := binary.BigEndian.Uint32([]byte(got[5:]))
+			protocol := binary.BigEndian.Uint32([]byte(got[9:]))
 			if actions&^c.actions != 0 || protocol != c.want {
-				t.Errorf("%+v: the guard asks for actions %#x and protocol %#x", c, actions, protocol)
+				t.Errorf("%+v: the guard asks for actions %#x and protocol %#x", c, actions,
+					protocol)
 			}
-			if is := strings.Contains(got, macroReason); is != c.macros || is != (actions == 0x100) {
+			asks := strings.Contains(got, macroReason)
+			if asks != c.macros || asks != (actions == 0x100) {
 				t.Errorf("%+v: %q", c, got)
 			}
 		}
 	}
-	p.book.await(t, "does not tell of recipients that it has rejected")
+	p.book.await(t, "does not report recipients that it has rejected")
 
 	// All of a session in one piece, the end of its last packet later.
 	m := p.dial()
@@ -146,7 +148,7 @@ func TestNegotiation(t *testing.T) {
 	m.want("c", m.answer())
 }
 
-// Lengths that lie, and packets that stop in the middle.
+// Wrong lengths, and packets that stop in the middle.
 func TestLyingLengths(t *testing.T) {
 	packet, idle := waiting(t, hasty, never), waiting(t, never, hasty)
 	atOnce := patient(t)
@@ -193,97 +195,15 @@ func TestLyingLengths(t *testing.T) {
 	m.want("c", m.ask("M"+strings.Repeat("x", longest-1))) // just as long as may be
 }
 
-// The time of a packet begins with its first byte, and bytes that dribble in do not lengthen it. It
-// proves nothing if one of them comes so late that even its own time would be over: then once more,
-// with more time.
-func TestSlowWriter(t *testing.T) {
-	for most := hasty; ; most *= 2 {
-		longest := dribble(t, most)
-		if longest < most {
-			return
-		}
-		t.Logf("there were %v between two bytes; a packet has %v", longest, most)
-	}
-}
-
-// dribble is one try. It returns the longest time between two bytes.
-func dribble(t *testing.T, most time.Duration) (longest time.Duration) {
-	t.Helper()
-	p := waiting(t, most, never)
-	m := p.hastyMTA()
-	m.want("c", m.connect("192.0.2.1", 1))
-	time.Sleep(most * 3 / 2) // more than a packet may take, less than there may be between two
-	m.want("c", m.ask("M<a>\x00"))
-	began := time.Now()
-	packet := frame("M" + strings.Repeat("x", milter.MaxPacket-1)) // takes more than a minute
-	_ = m.SetWriteDeadline(time.Time{})
-	for last := began; len(packet) > 0; packet = packet[1:] {
-		if _, err := m.Write(packet[:1]); err != nil {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-		longest, last = max(longest, time.Since(last)), time.Now()
-	}
-	if d := time.Since(began); d < most || len(packet) == 0 {
-		t.Errorf("a packet that dribbles in ends after %v, with %d bytes to come", d, len(packet))
-	}
-	m.gone()
-	return longest
-}
-
-// Packets that come in halves, the second with the first of the next: each has all of its time, of
-// which a slow machine needs more.
-func TestHalves(t *testing.T) {
-	for most := 200 * time.Millisecond; !halves(t, most); most *= 2 {
-		if t.Logf("a packet has less than its %v", most); most > lab.Patience/4 {
-			t.Fatal("a packet does not have all of its time")
-		}
-	}
-}
-
-func halves(t *testing.T, most time.Duration) bool {
-	t.Helper()
-	p := waiting(t, most, never)
-	m := p.hastyMTA()
-	m.want("c", m.connect("192.0.2.1", 1))
-	packet := frame("M<a>\x00")
-	m.raw(packet[:5])
-	for range 5 {
-		time.Sleep(most * 6 / 10) // two of these are more than a packet's time
-		m.raw(append(packet[5:len(packet):len(packet)], packet[:5]...))
-		if m.answer() != "c" {
-			return false
-		}
-	}
-	return true
-}
-
-// An MTA that does not read its answers is left.
-func TestSlowReader(t *testing.T) {
-	p := waiting(t, hasty, never)
-	m := p.hastyMTA()
-	m.want("c", m.connect("192.0.2.1", 1))
-	_ = m.SetWriteDeadline(time.Now().Add(lab.Patience))
-	many := []byte(strings.Repeat(string(frame("M<a>\x00")), 1000))
-	for n := 0; ; n++ {
-		if _, err := m.Write(many); err != nil {
-			if isTimeout(err) {
-				t.Error("the guard holds on to an MTA that does not read")
-			}
-			break
-		}
-		if n > 10000 {
-			t.Fatal("ten million answers are nowhere")
-		}
-	}
-	lab.Eventually(t, "the session ends", func() bool { return len(p.watched()) == 0 })
-}
-
-// A session whose MTA leaves without a word, wherever it is, ends, and nobody logs that.
+// A session ends when its MTA closes the connection, at any point, and nothing is logged.
 func TestLeaves(t *testing.T) {
 	p := build(t, rules) // whose watch would report, too
 	go p.accept(p.listen())
-	for _, sends := range []string{"", "\x00", string(frame(offered)), string(frame(offered)) + "\x00\x00", string(frame(offered)) + string(frame(connecting("192.0.2.1", 1)))} {
+	offer := string(frame(offered))
+	for _, sends := range []string{
+		"", "\x00", offer, offer + "\x00\x00",
+		offer + string(frame(connecting("192.0.2.1", 1))),
+	} {
 		m := p.dial()
 		m.raw([]byte(sends))
 		m.Close()
@@ -315,14 +235,14 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// A guard does not pass for a room, whose limits are others.
+// A guard is not counted as a room, which has other limits.
 func TestIsNoRoom(t *testing.T) {
 	if p := build(t, rules); !p.door.Ledger.IsOpen() || p.door.Ledger.HasRoom() {
 		t.Error("the guard has signed as a room, or has no ledger")
 	}
 }
 
-// Over TCP all is the same, but for the process, which cannot be known.
+// TCP works as well, but the MTA's process is not known.
 func TestTCP(t *testing.T) {
 	p := build(t, rules)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -339,9 +259,9 @@ func TestTCP(t *testing.T) {
 	}
 	m.want("y421 4.7.0", m.bad("x"))
 	m.want("y421 4.7.0", m.good("x"))
-	if s := p.watched(); len(s) != 1 || s[0].mta != 0 {
+	if s := p.allSessions(); len(s) != 1 || s[0].mta != 0 {
 		t.Errorf("%+v", s)
 	}
 	m.Close()
-	lab.Eventually(t, "it is gone", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "it is gone", func() bool { return len(p.allSessions()) == 0 })
 }

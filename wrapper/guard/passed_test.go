@@ -14,14 +14,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// guardProcess is a guard with p's configuration and log in a process of its own, with those
-// sockets as a service manager passes them, which it has started with so few descriptors; 0 is what
-// we have.
+// guardProcess starts a guard with p's configuration and log in a process of its own, with these
+// sockets as a service manager passes them, and with this limit of descriptors; 0 keeps ours.
 func (p *post) guardProcess(descriptors string, sockets ...*os.File) *exec.Cmd {
 	p.t.Helper()
 	cmd := ourselves("guard", p.file("conf"), p.book.path)
 	if descriptors != "" {
-		cmd = exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, descriptors}, cmd.Args...)...)
+		cmd = exec.Command("sh", append([]string{"-c", `ulimit -n "$0" && exec "$@"`, descriptors},
+			cmd.Args...)...)
 	}
 	if cmd.ExtraFiles = sockets; len(sockets) > 0 {
 		cmd.Env = append(os.Environ(), "LISTEN_FDS="+string(rune('0'+len(sockets))))
@@ -29,7 +29,7 @@ func (p *post) guardProcess(descriptors string, sockets ...*os.File) *exec.Cmd {
 	return child(p.t, cmd)
 }
 
-// speaks says whether a guard answers there.
+// speaks reports whether a guard answers there.
 func speaks(network, address string) bool {
 	c, err := net.Dial(network, address)
 	if err != nil {
@@ -44,8 +44,8 @@ func speaks(network, address string) bool {
 	return n > 0
 }
 
-// Sockets that a service manager passes are served instead of the one that is configured, whatever
-// they are, and stay when the guard ends.
+// Passed sockets are served instead of the configured one, of each kind, and stay when the guard
+// ends.
 func TestPassed(t *testing.T) {
 	p := build(t, rules)
 	path := shortDir(t) + "/passed.sock"
@@ -63,7 +63,8 @@ func TestPassed(t *testing.T) {
 
 	g := p.guardProcess("", files...)
 	for _, a := range []net.Addr{local.Addr(), remote.Addr()} {
-		lab.Eventually(t, "the guard answers at "+a.String(), func() bool { return speaks(a.Network(), a.String()) })
+		lab.Eventually(t, "the guard answers at "+a.String(),
+			func() bool { return speaks(a.Network(), a.String()) })
 		m := dial(t, a.Network(), a.String()).negotiate()
 		m.connect("192.0.2."+map[string]string{"unix": "1", "tcp": "2"}[a.Network()], 1)
 		m.play("mail bad bad bad good", "c c c 421 421")
@@ -80,7 +81,7 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// What is passed and is no socket on which MTAs arrive is told of, and guard_listen serves.
+// Passed descriptors to which MTAs cannot connect are logged, and guard_listen is served.
 func TestPassedUnfit(t *testing.T) {
 	p := build(t, rules)
 	_, pair := socketPair(t)
@@ -93,15 +94,18 @@ func TestPassedUnfit(t *testing.T) {
 	mustDo(t, err)
 	p.guardProcess("", pair, udp, null)
 	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
-	for _, want := range []string{"fd 3 of LISTEN_FDS: is a connection", "fd 4 of LISTEN_FDS: is not a stream socket", "fd 5 of LISTEN_FDS: is not a socket"} {
+	for _, want := range []string{
+		"fd 3 of LISTEN_FDS: is a connection", "fd 4 of LISTEN_FDS: is not a stream socket",
+		"fd 5 of LISTEN_FDS: is not a socket",
+	} {
 		p.book.await(t, want)
 	}
 }
 
-// More sessions than there are descriptors for are ended at once, so that their MTAs go on without
-// us; one line says so.
+// Sessions beyond the descriptors are ended at once, so that their MTAs go on without the guard;
+// one line says so.
 func TestSessionLimit(t *testing.T) {
-	const room = 36 // of 100, less those that are spared
+	const places = 36 // of 100 descriptors, less the spare ones
 	p := build(t, rules)
 	p.guardProcess("100")
 	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
@@ -111,7 +115,7 @@ func TestSessionLimit(t *testing.T) {
 			m.Close()
 		}
 		all = nil
-		for range room {
+		for range places {
 			m := p.dial()
 			m.send(offered)
 			if all = append(all, m); m.answer() == "" {
@@ -132,17 +136,18 @@ func TestSessionLimit(t *testing.T) {
 	all[0].play("mail bad bad bad good", "c c c 421 421") // with ledger, log and cutting off
 	p.book.await(t, "reason=bad_rcpts")
 	p.book.await(t, "more sessions than there are descriptors for")
-	if n, seconds := len(p.book.lines("mail.warning")), int(time.Since(began).Seconds()); n > 3+seconds {
+	n, seconds := len(p.book.lines("mail.warning")), int(time.Since(began).Seconds())
+	if n > 3+seconds {
 		t.Errorf("%d lines in %d seconds: %q", n, seconds, p.book.lines("mail.warning"))
 	}
 	for _, m := range all {
 		m.Close()
 	}
-	lab.Eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard serves again", func() bool { return speaks("unix", p.socket) })
 }
 
-// With hardly a descriptor a guard serves whom it can, and the others when these have left; it does
-// not spin, and does not end.
+// With hardly any descriptors a guard serves the sessions that it can, and others when these have
+// left; it does not spin, and does not end.
 func TestNoDescriptors(t *testing.T) {
 	p := build(t, rules)
 	g := p.guardProcess("20")
@@ -153,7 +158,7 @@ func TestNoDescriptors(t *testing.T) {
 		m.send(offered)
 		all = append(all, m)
 	}
-	// One that spins takes its share of a processor, also of one that others want.
+	// A guard that spins takes its share of a busy processor, too.
 	lab.Eventually(t, "the guard rests", func() bool {
 		before, began := cpu(t, g.Process.Pid), time.Now()
 		time.Sleep(2 * time.Second)
@@ -163,7 +168,7 @@ func TestNoDescriptors(t *testing.T) {
 		m.Close()
 	}
 	p.book.await(t, "mail.warning", "too many open files") // now that there is one for the log
-	lab.Eventually(t, "there is room again", func() bool { return speaks("unix", p.socket) })
+	lab.Eventually(t, "the guard serves again", func() bool { return speaks("unix", p.socket) })
 	mustDo(t, g.Process.Signal(unix.SIGTERM), g.Wait())
 }
 
@@ -175,7 +180,7 @@ func cpu(t testing.TB, pid int) time.Duration {
 	return taken
 }
 
-// A guard that cannot begin says why, and leaves all as it was.
+// A guard that cannot start says why, and changes nothing.
 func TestCannotBegin(t *testing.T) {
 	for _, c := range []struct{ name, conf, wrong string }{
 		{"no configuration", "", "no such file"},
@@ -189,11 +194,13 @@ func TestCannotBegin(t *testing.T) {
 		case "another guard":
 			go p.accept(p.listen())
 		case "no such user":
-			p.write("conf", "guard_listen unix:"+p.socket+" owner=no-such-user\nledger "+p.file("state/ledger")+" clients=1024\n")
+			p.write("conf", "guard_listen unix:"+p.socket+" owner=no-such-user\n"+
+				"ledger "+p.file("state/ledger")+" clients=1024\n")
 		}
 		cmd := ourselves("guard", p.file("conf"), p.book.path)
 		out, err := cmd.CombinedOutput()
-		if exit, is := errors.AsType[*exec.ExitError](err); !is || exit.ExitCode() != 1 || !strings.Contains(string(out), c.wrong) {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != 1 || !strings.Contains(string(out), c.wrong) {
 			t.Errorf("%s: %v, %s", c.name, err, out)
 		}
 	}

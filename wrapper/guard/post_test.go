@@ -26,7 +26,7 @@ type post struct {
 	begun  bool
 }
 
-// build makes a guard from lines of sendwrap.conf, at which nobody arrives yet.
+// build makes a guard from lines of sendwrap.conf. It does not listen yet.
 func build(t testing.TB, conf string) *post {
 	t.Helper()
 	p := &post{t: t, dir: t.TempDir(), socket: shortDir(t) + "/guard.sock"}
@@ -39,21 +39,22 @@ func build(t testing.TB, conf string) *post {
 	var stop context.Context
 	stop, p.stop = context.WithCancel(context.Background())
 	p.guard, err = newGuard(stop, Options{
-		File: p.file("conf"), LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(p.book.path) },
+		File:  p.file("conf"),
+		LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(p.book.path) },
 	}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if p.stop(); !p.begun {
-			p.dismiss()
+			p.shutdown()
 		}
 		p.panicked(t)
 	})
 	return p
 }
 
-// panicked fails the test if a session has ended so.
+// panicked fails the test if a session has panicked.
 func (p *post) panicked(t testing.TB) {
 	t.Helper()
 	if told := p.book.lines("panic"); len(told) > 0 {
@@ -61,7 +62,7 @@ func (p *post) panicked(t testing.TB) {
 	}
 }
 
-// conf are lines of sendwrap.conf, and those that every test needs.
+// conf adds the lines of sendwrap.conf that every test needs.
 func (p *post) conf(lines string) string {
 	if !strings.Contains("\n"+lines, "\nledger ") {
 		lines += "\nledger " + p.file("state/ledger") + " clients=1024"
@@ -69,8 +70,7 @@ func (p *post) conf(lines string) string {
 	return lines + "\nguard_listen unix:" + p.socket + "\n"
 }
 
-// stand is build, and then the guard does its work until the test ends; nothing of any session may
-// be left by then.
+// stand builds a guard, which works until the test ends; no session may be left by then.
 func stand(t testing.TB, conf string) *post {
 	t.Helper()
 	p := build(t, conf)
@@ -91,7 +91,7 @@ func (p *post) begin() {
 		_ = l.Close()
 		<-ended
 		<-ended
-		p.dismiss()
+		p.shutdown()
 		lab.Eventually(p.t, "all sessions have left", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -111,8 +111,7 @@ func (p *post) listen() net.Listener {
 	return l
 }
 
-// rules are the configuration for which a test needs no others: nobody waits, and sessions are
-// counted by themselves.
+// rules are the configuration of most tests: no delays, and sessions are counted by themselves.
 const rules = "bad_rcpt_delay 0s\nbad_rcpts 3\nbad_rcpts_total 0\n"
 
 func (p *post) file(name string) string { return filepath.Join(p.dir, name) }
@@ -124,7 +123,7 @@ func (p *post) write(name, text string) {
 	}
 }
 
-// ledger is the guard's, as another process opens it.
+// ledger is the guard's ledger, as another process opens it.
 func (p *post) ledger() *ledger.Ledger {
 	p.t.Helper()
 	c := p.config.Load().Ledger
@@ -133,7 +132,7 @@ func (p *post) ledger() *ledger.Ledger {
 	return l
 }
 
-// inOther does work on it as another process would.
+// inOther works on it as another process would.
 func (p *post) inOther(work func(*ledger.Tx)) {
 	p.t.Helper()
 	l := p.ledger()

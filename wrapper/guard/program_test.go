@@ -17,10 +17,10 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// perSession is what a session may take, heap, stack and all, in bytes.
+// perSession bounds the memory of a session, with heap and stack, in bytes.
 const perSession = 7 << 10
 
-// private is the memory in bytes that a process shares with no other.
+// private is the memory that a process shares with no other, in bytes.
 func private(t testing.TB, pid int) (sum int) {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -37,8 +37,8 @@ func private(t testing.TB, pid int) (sum int) {
 	return sum
 }
 
-// The program as it is installed: what a session is, byte by byte, what is logged, and what memory
-// a thousand take that have begun a message and say nothing more.
+// The installed program: a session byte by byte, its log lines, and the memory of a thousand
+// sessions that have begun a message and send nothing more.
 func TestProgram(t *testing.T) {
 	p := build(t, "log stderr\nmode enforce\n")
 	program := p.file("sendwrap")
@@ -51,7 +51,8 @@ func TestProgram(t *testing.T) {
 	child(t, cmd)
 	lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
 
-	for _, bytes := range [][]byte{length(0), length(1 << 31), length(milter.MaxPacket + 1), frame("Z"), frame("\x00"), frame("D"), frame("C")} {
+	for _, bytes := range [][]byte{length(0), length(1 << 31), length(milter.MaxPacket + 1),
+		frame("Z"), frame("\x00"), frame("D"), frame("C")} {
 		m := p.mta()
 		m.raw(bytes)
 		m.gone()
@@ -89,7 +90,9 @@ func TestProgram(t *testing.T) {
 	mustDo(t, cmd.Process.Signal(unix.SIGTERM), cmd.Wait())
 	text, err := os.ReadFile(said.Name())
 	mustDo(t, err)
-	if !regexp.MustCompile(`(?m)^sendwrap\[\d+\]: BADRCPTS client=\[192\.0\.2\.1\]:40000 network=192\.0\.2\.1/32 bad=3/3 total=4/10 `).Match(text) || strings.Contains(string(text), "panic") {
+	line := regexp.MustCompile(`(?m)^sendwrap\[\d+\]: BADRCPTS client=\[192\.0\.2\.1\]:40000 ` +
+		`network=192\.0\.2\.1/32 bad=3/3 total=4/10 `)
+	if !line.Match(text) || strings.Contains(string(text), "panic") {
 		t.Errorf("the log is\n%s", text)
 	}
 }

@@ -13,70 +13,69 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// longestDelay bounds what a session waits in all for bad_rcpt_delay: an MTA process waits along.
+// longestDelay bounds the sum of a session's delays by bad_rcpt_delay: its MTA process waits, too.
 const longestDelay = 30 * time.Second
 
-// session is one client in the hands of one MTA process, over all its transactions. It has a
-// goroutine of its own; the watch may look at what does not change after connect, and may set
-// blocked.
+// session is one client in one MTA process, over all its transactions. It has a goroutine of its
+// own. Others may read what does not change after connect, and the atomic fields, and set blocked.
 type session struct {
-	guard   *guard
-	wire    *milter.Conn
-	macros  milter.Macros // for the next command
-	mta     int           // the process, 0 where it cannot be known
-	agreed  bool          // what it is told and asks for
-	noReply bool          // to HELO
-	began   time.Time
+	guard       *guard
+	wire        *milter.Conn
+	macros      milter.Macros // for the next command
+	mta         int           // the process; 0 if it is not known
+	negotiated  bool
+	noHeloReply bool // the MTA wants no answer to HELO
+	began       time.Time
 
-	client  netip.AddrPort
-	network netip.Prefix
-	config  *config.Config // as it was when the client came
-	exempt  bool           // under allow, without an internet address, or not known yet
-	authed  atomic.Bool    // the client has said who it is
-	blocked atomic.Bool    // a block has begun since it came
-	unasked bool           // the ledger could not tell yet whether a block ran when it came
-	busy    atomic.Bool    // a message has recipients, and is perhaps on its way
-	null    atomic.Bool    // a transaction of the null sender's is open
-	gone    atomic.Bool
-	greeted atomic.Bool // its connect has been answered; until then the watch leaves the session to it
+	client   netip.AddrPort
+	network  netip.Prefix
+	config   *config.Config // as it was when the client came
+	exempt   bool           // under allow, without an internet address, or not known yet
+	authed   atomic.Bool    // the client has authenticated
+	blocked  atomic.Bool    // a block runs that began since the client came
+	askAgain bool           // the ledger could not say yet whether a block ran at connect
+	busy     atomic.Bool    // a message has recipients, and may be under way
+	nullOpen atomic.Bool    // a transaction of the null sender is open
+	closed   atomic.Bool
+	answered atomic.Bool // connect has its answer; until then markBlocked leaves it to connect
 
-	postfix bool // the MTA is one
-	inetd   bool // it is sendmail -bs
-	tls     bool // since STARTTLS
-	socket  int  // the descriptor with the client in the MTA's process, as far as we know; -1 is not yet. Under guard.cutting
-	outbox  outbox
-	keeps   bool // replies, when it last asked about a recipient
+	postfix     bool // the MTA is Postfix
+	inetd       bool // the MTA is sendmail -bs
+	tls         bool // since STARTTLS
+	socket      int  // the client's descriptor in the MTA; -1 = not found yet. Under socketMu
+	outbox      outbox
+	repliesHeld bool // by Postfix, when it last asked about a recipient
 
-	charge *offence // one of which it will show what it is; nil if there is none
+	deferred *offence // decided when more is known; nil if there is none
 
-	helo       string
-	queue      string // the MTA's name for the message
-	open       bool   // a transaction
-	named      bool   // a recipient of it
-	severed    bool   // the client has been given the time to get its last replies
-	names      names  // of good ones
-	facts      decide.Recipients
-	delayed    time.Duration
-	told       [decide.MaxRcpts + 1]bool // verdicts, in the log
-	toldNull   bool                      // that the null sender is put off
-	over       milter.Answer             // nothing else is answered any more
-	transcript *transcript               // nil if none is kept
+	helo        string
+	queue       string // the MTA's name for the message
+	open        bool   // a transaction
+	hasRcpts    bool   // the transaction has named a recipient
+	acksAwaited bool   // after the last replies
+	goodRcpts   rcptSet
+	facts       decide.Recipients
+	delayed     time.Duration
+	logged      [decide.MaxRcpts + 1]bool // verdicts that are in the log
+	loggedNull  bool                      // that the null sender is deferred
+	final       milter.Answer             // the answer to all further commands
+	transcript  *transcript               // nil if none is kept
 }
 
-// errTwice ends a connection on which an MTA tells of another client: none does, and what is
-// counted is the first one's.
+// errTwice ends a connection on which an MTA names a second client. No MTA does so, and all is
+// counted for the first one.
 var errTwice = errors.New("a second client on one connection")
 
-// connect begins the session. A client under allow is out of it: the MTA asks no more.
+// connect starts the session. Of a client under allow the MTA asks no more.
 func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, error) {
 	if s.config != nil {
 		return milter.None, errTwice
 	}
-	told, err := milter.ReadClient(data)
+	packet, err := milter.ReadClient(data)
 	if err != nil {
 		return milter.None, err
 	}
-	client, ok := clientOf(told, macros)
+	client, ok := clientOf(packet, macros)
 	if !ok {
 		return milter.Accept, nil
 	}
@@ -93,27 +92,27 @@ func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, err
 	s.facts.Limits.Set(s.config, false, rule.Limits)
 	s.network = s.config.Network(client.Addr())
 	s.transcript = newTranscript(s)
-	g.join(s)
-	s.unasked = true
+	g.register(s)
+	s.askAgain = true
 	r := s.answer(false)
-	s.greeted.Store(true)
-	if s.over == milter.None && s.blocked.Load() { // by the watch, meanwhile
+	s.answered.Store(true)
+	if s.final == milter.None && s.blocked.Load() { // a block has begun meanwhile
 		r = s.answer(false)
 	}
 	return r, nil
 }
 
-// hello is for the log.
+// hello notes the name for the log.
 func (s *session) hello(name string) milter.Answer {
 	s.helo = strings.Clone(name[:min(len(name), 64)])
 	s.transcript.add("HELO", name, "")
 	switch {
-	case s.noReply:
+	case s.noHeloReply:
 		return milter.None
-	case s.over != milter.None:
-		return s.over
+	case s.final != milter.None:
+		return s.final
 	}
-	return goOn
+	return milter.Continue
 }
 
 // mail begins a transaction.
@@ -122,19 +121,19 @@ func (s *session) mail(from string, macros milter.Macros) milter.Answer {
 	s.authed.Store(macros.Get(macroAuth) != "")
 	s.tls = macros.Get(macroTLS) != ""
 	s.transcript.add("MAIL", from, "")
-	if s.spared() {
-		return goOn
+	if s.unrestricted() {
+		return milter.Continue
 	}
-	s.mark()
-	s.open, s.named, s.facts.Rcpts = true, false, 0
-	s.names.begin()
+	s.trackReplies()
+	s.open, s.hasRcpts, s.facts.Rcpts = true, false, 0
+	s.goodRcpts.clear()
 	s.busy.Store(false)
 	s.facts.Null, s.facts.Bounces = from == "", 0
-	s.null.Store(s.facts.Null)
+	s.nullOpen.Store(s.facts.Null)
 	r := s.answer(false)
-	if s.over == milter.None {
-		if off := s.putOff(); off != milter.None {
-			r = off
+	if s.final == milter.None {
+		if later := s.deferNull(); later != milter.None {
+			r = later
 		}
 	}
 	return r
@@ -145,15 +144,15 @@ func (s *session) rcpt(rcpt string, macros milter.Macros) milter.Answer {
 	why, bad := rejected(macros)
 	s.transcript.add("RCPT", rcpt, why)
 	if q := macros.Get(macroQueue); q != "" {
-		s.queue = strings.Clone(q) // Postfix has none before
+		s.queue = strings.Clone(q) // Postfix has none at MAIL
 	}
-	if s.spared() {
-		return goOn
+	if s.unrestricted() {
+		return milter.Continue
 	}
-	s.named = true
-	if s.over != milter.None {
+	s.hasRcpts = true
+	if s.final != milter.None {
 		switch {
-		case s.charge == nil:
+		case s.deferred == nil:
 		case bad:
 			s.facts.Bad++
 		case why == "":
@@ -163,7 +162,7 @@ func (s *session) rcpt(rcpt string, macros milter.Macros) milter.Answer {
 	}
 	guessed := s.facts.Bad > 0
 	if bad || guessed {
-		s.keeps = s.mark()
+		s.repliesHeld = s.trackReplies()
 	}
 	switch {
 	case bad:
@@ -171,21 +170,20 @@ func (s *session) rcpt(rcpt string, macros milter.Macros) milter.Answer {
 	case why == "":
 		s.facts.Good++
 		s.facts.Rcpts++
-		s.names.add(s.guard.seed, rcpt)
+		s.goodRcpts.add(s.guard.seed, rcpt)
 		s.busy.Store(true)
 	}
 	r := s.answer(bad)
-	if guessed && s.over == milter.None {
-		s.wait()
-		if s.blocked.Load() { // meanwhile, for what another session did
+	if guessed && s.final == milter.None {
+		s.delay()
+		if s.blocked.Load() { // meanwhile, because of another session
 			r = s.answer(false)
 		}
 	}
 	return r
 }
 
-// abort ends a transaction that came to nothing. The client learns at the next one if it was one
-// too many.
+// abort ends a transaction without a message. If it was one too many, the next MAIL gets the 421.
 func (s *session) abort() {
 	if s.open {
 		s.transcript.add("RSET", "", "")
@@ -194,31 +192,32 @@ func (s *session) abort() {
 	}
 }
 
-// end is the end of a message, of which nothing was looked at. It does not go through once the
-// session is over: then all that the client hears is the 421.
+// end is the end of a message, whose text the guard has not seen. After a final answer the message
+// does not go through.
 func (s *session) end() milter.Answer {
 	s.endMessage()
-	if s.over != milter.None {
+	if s.final != milter.None {
 		return s.answer(false)
 	}
-	s.mailed()
-	return goOn
+	s.countDelivered()
+	return milter.Continue
 }
 
-// endMessage notes that a transaction is over.
+// endMessage notes that the transaction is over.
 func (s *session) endMessage() {
 	s.open = false
 	s.busy.Store(false)
-	s.null.Store(false)
+	s.nullOpen.Store(false)
 }
 
-// spared says whether the client may do what it likes. One that has said who it is can be asked.
-func (s *session) spared() bool {
-	return s.over == milter.None && (s.exempt || s.authed.Load() && !s.config.GuardAuth)
+// unrestricted reports whether no limit holds for the client. Of an authenticated client the
+// administrator knows the user.
+func (s *session) unrestricted() bool {
+	return s.final == milter.None && (s.exempt || s.authed.Load() && !s.config.GuardAuth)
 }
 
-// wait holds back the answer to a client that has guessed before.
-func (s *session) wait() {
+// delay delays the answer to a client that has guessed before.
+func (s *session) delay() {
 	if s.config.Mode == config.Observe {
 		return
 	}

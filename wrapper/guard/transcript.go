@@ -19,65 +19,58 @@ import (
 )
 
 const (
-	// longestTranscript is how much is kept of one session, and so the memory that it may take, if
-	// it asks for it. With its head and the last line it is less than the least that `transcript
-	// max=` allows.
+	// longestTranscript bounds the text of one session, which is kept in memory. With its head and
+	// the last line it is less than the least that `transcript max=` allows.
 	longestTranscript = 60 << 10
 
-	// longestText is how much of a client's text a line shows.
+	// longestText bounds the client's text in a line.
 	longestText = 256
 
-	// A transcript is named after the time when the session began, then comes its client.
+	// A transcript is named after the start of its session and the client.
 	transcriptTime   = "20060102T150405.000Z"
 	transcriptSuffix = ".transcript"
 
-	// unfinished is its name until it is complete; one that a killed guard has left is written
-	// over.
+	// unfinished is its name until it is complete. The next one overwrites it after a crash.
 	unfinished = ".unfinished"
 )
 
-// transcript is what the guard sees of one session. It is written only if the session earns a block
-// or a strike.
+// transcript is what the guard sees of one session. It is written only if the session causes a
+// block or a strike.
 type transcript struct {
 	session *session
 	to      config.Transcript
 	text    []byte
-	cut     bool
-	clerk   *clerk
+	full    bool
+	writeMu *sync.Mutex // one is written at a time, so that their sum stays bounded
 
-	mu     sync.Mutex // of what decides whether it is kept
-	earned bool
-	owed   int  // offences that the ledger has not been told yet
-	left   bool // the session is over
+	mu      sync.Mutex // of what decides whether it is written
+	wanted  bool       // the session has caused a block or a strike
+	pending int        // offences that wait for the ledger
+	over    bool       // the session is
 }
 
-// clerk writes the transcripts of all sessions, one after the other, so that what they take
-// together stays bounded.
-type clerk struct{ sync.Mutex }
-
-// newTranscript is nil where none are kept. All its methods do nothing then.
+// newTranscript is nil if none is kept; its methods do nothing then.
 func newTranscript(s *session) *transcript {
 	if s.config.Transcript.Dir == "" {
 		return nil
 	}
-	return &transcript{session: s, to: s.config.Transcript, clerk: &s.guard.clerk}
+	return &transcript{session: s, to: s.config.Transcript, writeMu: &s.guard.transcriptMu}
 }
 
-// add notes what the client has said and what the MTA's answer was: "" is yes, as far as we see.
+// add notes a command of the client and the MTA's rejection; "" if it has not rejected it.
 func (t *transcript) add(word, text, result string) {
-	if t == nil || t.cut {
+	if t == nil || t.full {
 		return
 	}
 	if len(t.text) > longestTranscript {
-		t.cut = true
+		t.full = true
 		t.text = append(t.text, "(and so on)\n"...)
 		return
 	}
 	t.line(word, text, result)
 }
 
-// verdict notes what was decided, however long the transcript has become: there is one of each kind
-// at most.
+// verdict notes a verdict, even when the transcript is full: each is noted once at most.
 func (t *transcript) verdict(word string) {
 	if t != nil {
 		t.line(word)
@@ -95,47 +88,45 @@ func (t *transcript) line(word string, parts ...string) {
 	t.text = append(t.text, '\n')
 }
 
-// keep says that the session has earned it.
-func (t *transcript) keep() { t.learn(func() { t.earned = true }) }
+// keep notes that the session has caused a block or a strike.
+func (t *transcript) keep() { t.update(func() { t.wanted = true }) }
 
-// owes says that whether the session has earned it is not known yet; settle will tell.
-func (t *transcript) owes() { t.learn(func() { t.owed++ }) }
+// awaitWrite notes that an offence waits for the ledger, and written what it has caused.
+func (t *transcript) awaitWrite() { t.update(func() { t.pending++ }) }
 
-// settle says what came of it.
-func (t *transcript) settle(earned bool) {
-	t.learn(func() {
-		t.owed--
-		t.earned = t.earned || earned
+func (t *transcript) written(caused bool) {
+	t.update(func() {
+		t.pending--
+		t.wanted = t.wanted || caused
 	})
 }
 
-// leave is the end of the session.
-func (t *transcript) leave() { t.learn(func() { t.left = true }) }
+// sessionOver notes that nothing more is added.
+func (t *transcript) sessionOver() { t.update(func() { t.over = true }) }
 
-// learn notes something, and writes the transcript if it is to be kept and the session is over.
-func (t *transcript) learn(note func()) {
+// update changes the state of the transcript, and writes it once it is complete and wanted.
+func (t *transcript) update(change func()) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
-	note()
-	ready := t.earned && t.left && t.owed == 0
+	change()
+	ready := t.wanted && t.over && t.pending == 0
 	t.mu.Unlock()
 	if ready {
-		t.close()
+		t.save()
 	}
 }
 
-// close writes it.
-func (t *transcript) close() {
-	t.clerk.Lock()
-	defer t.clerk.Unlock()
+func (t *transcript) save() {
+	t.writeMu.Lock()
+	defer t.writeMu.Unlock()
 	if err := t.write(); err != nil {
 		t.session.guard.warn("transcript: " + err.Error())
 	}
 }
 
-// write makes a file of its own, and room for it. The name sorts by time.
+// write writes the file, and deletes older ones to make room. The name sorts by time.
 func (t *transcript) write() error {
 	s := t.session
 	dir, err := openPrivate(t.to.Dir)
@@ -143,14 +134,17 @@ func (t *transcript) write() error {
 		return err
 	}
 	defer dir.Close()
-	text := fmt.Appendf(nil, "client  [%v]:%d\nbegan   %s\nmta     %d\nseconds, then what the client said, and the MTA's answer unless it was yes:\n",
+	text := fmt.Appendf(nil, "client  [%v]:%d\nbegan   %s\nmta     %d\n"+
+		"seconds  the client's command  the MTA's rejection, if any\n",
 		s.client.Addr(), s.client.Port(), s.began.UTC().Format(time.RFC3339), s.mta)
 	text = append(text, t.text...)
-	if err := makeRoom(dir, t.to.Max-onDisk(int64(len(text)))); err != nil {
+	if err := trim(dir, t.to.Max-sizeOnDisk(int64(len(text)))); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s-%v-%d%s", s.began.UTC().Format(transcriptTime), s.client.Addr(), s.client.Port(), transcriptSuffix)
-	fd, err := unix.Openat(int(dir.Fd()), unfinished, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	name := fmt.Sprintf("%s-%v-%d%s", s.began.UTC().Format(transcriptTime),
+		s.client.Addr(), s.client.Port(), transcriptSuffix)
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Openat(int(dir.Fd()), unfinished, flags, 0o600)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: filepath.Join(t.to.Dir, unfinished), Err: err}
 	}
@@ -162,7 +156,8 @@ func (t *transcript) write() error {
 	if err != nil {
 		return err
 	}
-	return os.NewSyscallError("rename", unix.Renameat(int(dir.Fd()), unfinished, int(dir.Fd()), name))
+	err = unix.Renameat(int(dir.Fd()), unfinished, int(dir.Fd()), name)
+	return os.NewSyscallError("rename", err)
 }
 
 // openPrivate opens the directory for transcripts, and makes it if only the last step is missing.
@@ -227,30 +222,36 @@ func isTranscript(name string) bool {
 	return err == nil && strings.HasSuffix(name, transcriptSuffix)
 }
 
-// onDisk is what a file of that size takes, in pages: of small ones there would be so many that to
-// look through them, for each that is written, takes too long.
-func onDisk(size int64) int64 {
+// sizeOnDisk is the size of a file in whole pages, which also bounds the number of files: each of
+// them is looked at whenever one is written.
+func sizeOnDisk(size int64) int64 {
 	const page = 4 << 10
 	return max(1, (size+page-1)/page) * page
 }
 
-// makeRoom deletes the oldest transcripts until all of them together take no more than that.
-func makeRoom(dir *os.File, most int64) error {
+// trim deletes the oldest transcripts until the others take no more than most bytes.
+func trim(dir *os.File, most int64) error {
 	entries, err := dir.ReadDir(-1)
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.Type().IsRegular() || !isTranscript(e.Name()) })
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(b.Name(), a.Name()) })
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		return !e.Type().IsRegular() || !isTranscript(e.Name())
+	})
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int {
+		return strings.Compare(b.Name(), a.Name()) // the newest first
+	})
 	var sum int64
-	for _, e := range entries { // the newest first
+	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
-			continue // gone
+			continue // it has just been removed
 		}
-		if sum += onDisk(info.Size()); sum > most {
-			if err := unix.Unlinkat(int(dir.Fd()), e.Name(), 0); err != nil && err != unix.ENOENT {
-				return &os.PathError{Op: "unlink", Path: filepath.Join(dir.Name(), e.Name()), Err: err}
+		if sum += sizeOnDisk(info.Size()); sum > most {
+			err := unix.Unlinkat(int(dir.Fd()), e.Name(), 0)
+			if err != nil && err != unix.ENOENT {
+				path := filepath.Join(dir.Name(), e.Name())
+				return &os.PathError{Op: "unlink", Path: path, Err: err}
 			}
 		}
 	}

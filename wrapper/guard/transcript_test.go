@@ -16,7 +16,7 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// transcripts are the names of those in dir.
+// transcripts are the names of the transcripts in dir.
 func transcripts(t testing.TB, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(dir + "/*" + transcriptSuffix)
@@ -39,8 +39,8 @@ func only(t testing.TB, dir string) string {
 	return string(text)
 }
 
-// What is kept is all that the client said before it earned its block and after, with times, and no
-// word of its message.
+// A transcript has all commands of the client, before and after it caused its block, with times,
+// and no text of its message.
 func TestTranscript(t *testing.T) {
 	dir := t.TempDir() + "/kept" // made by the guard
 	p := stand(t, rules+"transcript "+dir+"\n")
@@ -57,7 +57,7 @@ func TestTranscript(t *testing.T) {
 	want := regexp.MustCompile(`^client  \[2001:db8::1\]:40000
 began   20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ
 mta     ` + fmt.Sprint(os.Getpid()) + `
-seconds, then what the client said, and the MTA's answer unless it was yes:
+seconds  the client's command  the MTA's rejection, if any
  +(\d+\.\d{3})  HELO  "client\.example"
  +(\d+\.\d{3})  MAIL  "sender@example\.org"
  +(\d+\.\d{3})  RCPT  "good1"
@@ -93,8 +93,8 @@ $`)
 	}
 }
 
-// Only a session that earns a block is kept: not one that hears of another's, nor without blocks at
-// all.
+// Only a session that causes a block has a transcript: not one that another's block ends, and none
+// if blocks are off.
 func TestNoTranscript(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"count_by 24 64\ntranscript "+dir+"\n")
@@ -104,7 +104,7 @@ func TestNoTranscript(t *testing.T) {
 	for _, m := range []*mta{m, other} {
 		m.Close()
 	}
-	lab.Eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "both have left", func() bool { return len(p.allSessions()) == 0 })
 	if !strings.Contains(only(t, dir), "192.0.2.1") {
 		t.Error(only(t, dir))
 	}
@@ -116,14 +116,13 @@ func TestNoTranscript(t *testing.T) {
 		m.play(commands, strings.Repeat("c ", 3-strings.Count(commands, "rset")/2)+"421")
 		m.Close()
 	}
-	lab.Eventually(t, "both have left", func() bool { return len(p.watched()) == 0 })
+	lab.Eventually(t, "both have left", func() bool { return len(p.allSessions()) == 0 })
 	if names := transcripts(t, dir); len(names) != 0 {
 		t.Error(names)
 	}
 }
 
-// What a client says can forge no line, hide none and steer no terminal; it is cut where it is
-// long.
+// A client's text can forge no line, hide none, and control no terminal; long text is cut.
 func TestHostileTranscript(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"transcript "+dir+"\n")
@@ -133,7 +132,8 @@ func TestHostileTranscript(t *testing.T) {
 	m.send("H" + hostile + "\x00")
 	m.want("c", m.ask("M"+hostile+strings.Repeat("y", 10000)+"\x00"))
 	for range 3 {
-		m.send(macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}", hostile+strings.Repeat("z", 10000)))
+		m.send(macrosOf('R', "{rcpt_mailer}", "error", "{rcpt_host}", "5.1.1",
+			"{rcpt_addr}", hostile+strings.Repeat("z", 10000)))
 		m.ask("R" + hostile + "\x00")
 	}
 	m.Close()
@@ -157,7 +157,7 @@ func TestHostileTranscript(t *testing.T) {
 	}
 }
 
-// A session takes no more room than it may, however long it goes on.
+// The transcript of a session is bounded, however long it lasts.
 func TestLongTranscript(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 5\ntranscript "+dir+"\n")
@@ -170,26 +170,32 @@ func TestLongTranscript(t *testing.T) {
 	kept := p.session("192.0.2.1").transcript
 	m.Close()
 	text := only(t, dir)
-	if len(text) > 64<<10 || len(text) < longestTranscript || cap(kept.text) > 2*longestTranscript || !strings.Contains(text, "\n(and so on)\n") || !strings.HasSuffix(text, "BADRCPTS\n") {
+	if len(text) > 64<<10 || len(text) < longestTranscript ||
+		cap(kept.text) > 2*longestTranscript ||
+		!strings.Contains(text, "\n(and so on)\n") || !strings.HasSuffix(text, "BADRCPTS\n") {
 		t.Errorf("%d bytes, %d in memory; ends %q", len(text), cap(kept.text), text[len(text)-100:])
 	}
 }
 
-// All together take no more than max; the oldest go first, and what is not ours is neither counted
-// nor touched.
+// All transcripts together take no more than max; the oldest are deleted first, and other files are
+// neither counted nor deleted.
 func TestTranscriptsBounded(t *testing.T) {
 	const most = 64 << 10
 	dir := t.TempDir()
 	p := stand(t, rules+"transcript "+dir+" max=64k\n")
 	others := []string{
-		"notes", "0old.transcript", "20010101.transcript", "notes.transcript", ".transcript", "20010101T000000.000Z-x.transcript.gz",
-		"20010101T000000.000Z-192.0.2.1-1.transcripts", "19991231T235959.999-192.0.2.1-1.transcript",
+		"notes", "0old.transcript", "20010101.transcript", "notes.transcript", ".transcript",
+		"20010101T000000.000Z-x.transcript.gz",
+		"20010101T000000.000Z-192.0.2.1-1.transcripts",
+		"19991231T235959.999-192.0.2.1-1.transcript",
 	}
 	for _, name := range others {
 		mustDo(t, os.WriteFile(dir+"/"+name, make([]byte, most), 0o600))
 	}
-	mustDo(t, os.Mkdir(dir+"/20010101T000000.000Z-dir.transcript", 0o700), os.Symlink("/etc/passwd", dir+"/20010101T000000.000Z-link.transcript"))
-	mustDo(t, os.WriteFile(dir+"/20010101T000000.000Z-192.0.2.1-1.transcript", nil, 0o600)) // ours, and the oldest
+	mustDo(t, os.Mkdir(dir+"/20010101T000000.000Z-dir.transcript", 0o700),
+		os.Symlink("/etc/passwd", dir+"/20010101T000000.000Z-link.transcript"))
+	// ours, and the oldest
+	mustDo(t, os.WriteFile(dir+"/20010101T000000.000Z-192.0.2.1-1.transcript", nil, 0o600))
 	for n := range 12 {
 		m := p.client(fmt.Sprintf("192.0.2.%d", n))
 		m.play("mail", "c")
@@ -198,12 +204,13 @@ func TestTranscriptsBounded(t *testing.T) {
 		}
 		m.play("bad bad bad", "c c 421")
 		m.Close()
-		lab.Eventually(t, "it has left", func() bool { return len(p.watched()) == 0 })
+		lab.Eventually(t, "it has left", func() bool { return len(p.allSessions()) == 0 })
 	}
 	var sum int64
 	var ours []string
 	for _, name := range transcripts(t, dir) {
-		if st, err := os.Lstat(name); err == nil && st.Mode().IsRegular() && isTranscript(filepath.Base(name)) {
+		st, err := os.Lstat(name)
+		if err == nil && st.Mode().IsRegular() && isTranscript(filepath.Base(name)) {
 			sum += st.Size()
 			ours = append(ours, name)
 		}
@@ -216,14 +223,15 @@ func TestTranscriptsBounded(t *testing.T) {
 			t.Errorf("the %d. of %d is %s", i, len(ours), name)
 		}
 	}
-	for _, name := range append(others, "20010101T000000.000Z-dir.transcript", "20010101T000000.000Z-link.transcript") {
+	for _, name := range append(others, "20010101T000000.000Z-dir.transcript",
+		"20010101T000000.000Z-link.transcript") {
 		if _, err := os.Lstat(dir + "/" + name); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// Sixteen that end at once, twice as many as there is room for.
+// Sixteen sessions that end at once, twice as many as there is room for.
 func TestTranscriptsAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	p := stand(t, rules+"transcript "+dir+" max=64k\n")
@@ -237,15 +245,15 @@ func TestTranscriptsAtOnce(t *testing.T) {
 		m.play("bad bad bad", "c c 421")
 		all = append(all, m)
 	}
-	p.clerk.Lock()
+	p.transcriptMu.Lock()
 	for _, m := range all {
 		m.Close()
 	}
-	lab.Eventually(t, "all wait", func() bool { return inside("(*transcript).close") == len(all) })
+	lab.Eventually(t, "all wait", func() bool { return inside("(*transcript).save") == len(all) })
 	if n := len(transcripts(t, dir)); n > 0 {
 		t.Errorf("%d transcripts while one is written", n)
 	}
-	p.clerk.Unlock()
+	p.transcriptMu.Unlock()
 	lab.Eventually(t, "all have left", func() bool { return goroutines() == 0 })
 	if n := len(transcripts(t, dir)); n != 8 {
 		t.Errorf("%d transcripts of two pages each", n)
@@ -253,19 +261,32 @@ func TestTranscriptsAtOnce(t *testing.T) {
 	p.client("192.0.2.21").play("mail good", "c c")
 }
 
-// Where others could read or put something, nothing is written, and a line says why; mail flows.
+// In a directory where others can read or write, nothing is written, and a line says why; mail
+// flows.
 func TestTranscriptDirectory(t *testing.T) {
+	mode := func(mode os.FileMode) func(string) error {
+		return func(dir string) error {
+			os.Mkdir(dir, 0o700)
+			return os.Chmod(dir, mode)
+		}
+	}
 	for _, c := range []struct {
 		name string
 		make func(dir string) error
 		line string
 	}{
-		{"a symbolic link", func(dir string) error { return os.Symlink(t.TempDir(), dir) }, "/kept: "},
-		{"a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, "not a directory"},
-		{"others may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o702) }, "mode 0702 lets others replace what is in it"},
-		{"its group may write", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, 0o720) }, "mode 0720 lets others replace what is in it"},
-		{"as /tmp", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chmod(dir, os.ModeSticky|0o777) }, "mode 01777 lets others replace what is in it"},
-		{"another's", func(dir string) error { os.Mkdir(dir, 0o700); return os.Chown(dir, 12345, 12345) }, "belongs to uid 12345; chown it to root"},
+		{"a symbolic link", func(dir string) error { return os.Symlink(t.TempDir(), dir) },
+			"/kept: "},
+		{"a file", func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+			"not a directory"},
+		{"others may write", mode(0o702), "mode 0702 lets others replace what is in it"},
+		{"its group may write", mode(0o720), "mode 0720 lets others replace what is in it"},
+		{"as /tmp", mode(os.ModeSticky | 0o777),
+			"mode 01777 lets others replace what is in it"},
+		{"another's", func(dir string) error {
+			os.Mkdir(dir, 0o700)
+			return os.Chown(dir, 12345, 12345)
+		}, "belongs to uid 12345; chown it to root"},
 		{"two steps missing", func(dir string) error { return nil }, "no such file or directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -289,19 +310,22 @@ func TestTranscriptDirectory(t *testing.T) {
 	}
 }
 
-// Small transcripts count as what they take on a disk, lest there be so many that they hold up
-// those who leave.
+// Small transcripts count with their size on disk: a large number of them would delay sessions that
+// end.
 func TestManyTranscripts(t *testing.T) {
 	dir := t.TempDir()
 	mustDo(t, os.Chmod(dir, 0o700))
 	const files, most = 500, 64 << 10 // of 200 kB
 	for n := range files {
 		began := time.Unix(int64(n), 0).UTC().Format(transcriptTime)
-		mustDo(t, os.WriteFile(dir+"/"+began+"-192.0.2.1-1"+transcriptSuffix, make([]byte, 400), 0o600))
+		name := dir + "/" + began + "-192.0.2.1-1" + transcriptSuffix
+		mustDo(t, os.WriteFile(name, make([]byte, 400), 0o600))
 	}
 	g := build(t, rules)
-	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{}, client: netip.MustParseAddrPort("192.0.2.1:1")}
-	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most}, clerk: &g.clerk}
+	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{},
+		client: netip.MustParseAddrPort("192.0.2.1:1")}
+	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most},
+		writeMu: &g.transcriptMu}
 	mustDo(t, k.write())
 	if n := len(transcripts(t, dir)); n != most/4096 {
 		t.Errorf("%d files are left of %d", n, files)

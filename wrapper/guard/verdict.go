@@ -2,7 +2,6 @@ package guard
 
 import (
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,72 +14,57 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// reasonBadRcpts is what the ledger keeps as the reason of a block.
+// reasonBadRcpts is the reason of the guard's blocks and strikes.
 const reasonBadRcpts = "bad_rcpts"
 
-// goOn leaves the MTA to its own answer.
-const goOn = milter.Continue
-
-// sentence is the block that runs on the client's network.
-type sentence struct {
-	left   time.Duration // 0 = none runs
-	reason string
-	began  bool // just now, by this session
-	open   bool // the session is over, and what it has earned will show
-
-	strikes, most int // that count now, the latest of which is this session's, and how many make a block; 0 = it is none
-}
-
-// earned says whether it is this session's doing.
-func (b *sentence) earned() bool { return b.began || b.strikes > 0 }
-
-// answer decides about what the client has just asked for, a bad recipient or anything else, and is
-// what the MTA is told.
+// answer decides about the client's command, for a bad recipient or anything else, and returns the
+// answer to the MTA.
 func (s *session) answer(bad bool) milter.Answer {
-	if s.over != milter.None { // the MTA did not listen, and goes on
-		if !s.severed {
-			s.severed = true
-			s.confirmed()
+	if s.final != milter.None { // the MTA has ignored it, and goes on
+		if !s.acksAwaited {
+			s.acksAwaited = true
+			s.awaitAcks()
 		}
-		s.cut()
-		if f := &s.facts; f.Good > 0 || f.Bad >= 2*f.Limits.BadRcpts { // which is no list with a few dead members
-			s.conclude()
+		s.disconnect()
+		// With no good recipient and few bad ones it may still be a list with a few dead members.
+		if f := &s.facts; f.Good > 0 || f.Bad >= 2*f.Limits.BadRcpts {
+			s.decideDeferred()
 		}
-		return s.over
+		return s.final
 	}
 	f := &s.facts
-	block := s.standing()
+	block := s.currentBlock()
 	if bad {
-		if b := s.guess(); b.left > 0 || b.strikes > 0 || b.open {
+		if b := s.countBad(); b.left > 0 || b.strikes > 0 || b.deferred {
 			block = b
 		}
 	}
 	v := f.Decide()
-	own := s.config.Mode == config.Observe && s.told[decide.BadRcpts]
-	if v == decide.Undecided || v == decide.Blocked && own { // its own block, observed
-		return goOn
+	observed := s.config.Mode == config.Observe && s.logged[decide.BadRcpts]
+	if v == decide.Undecided || v == decide.Blocked && observed { // by its own observed block
+		return milter.Continue
 	}
-	if !block.open {
-		s.earn(v, block)
+	if !block.deferred {
+		s.carryOut(v, block)
 	}
 	switch {
 	case s.config.Mode == config.Observe:
-		return goOn
-	case v == decide.MaxRcpts: // this one only
+		return milter.Continue
+	case v == decide.MaxRcpts: // only this recipient is refused
 		f.Good--
 		f.Rcpts--
 		return s.reply(v)
 	}
-	s.over = s.reply(v)
-	return s.part(bad)
+	s.final = s.reply(v)
+	return s.finish(bad)
 }
 
-// standing is the block that ran when the session came, or of which the session has been told by
-// the watch, if it still runs, or if the ledger cannot tell.
-func (s *session) standing() (block sentence) {
-	if s.unasked {
-		if block, err := s.guard.blockOf(s); !held(err) {
-			s.unasked = false
+// currentBlock is the block that ran when the client came, or that markBlocked has noted, if it
+// still runs or if the ledger cannot say.
+func (s *session) currentBlock() (block activeBlock) {
+	if s.askAgain {
+		if block, err := s.guard.blockOf(s); !retryable(err) {
+			s.askAgain = false
 			if block.left > 0 {
 				s.blocked.Store(true)
 			}
@@ -98,74 +82,77 @@ func (s *session) standing() (block sentence) {
 	return block
 }
 
-// earn writes the line, and what follows from it.
-func (s *session) earn(v decide.Verdict, block sentence) {
-	s.tell(v, s.code(v), block)
-	if block.earned() {
+// carryOut logs a verdict, and does what follows from a block or a strike.
+func (s *session) carryOut(v decide.Verdict, block activeBlock) {
+	s.logOnce(v, s.code(v), block)
+	if block.caused() {
 		s.transcript.keep()
 	}
 	if block.began {
-		s.guard.blockBegan(enforce.Block{Network: s.network, For: block.left, Reason: reasonBadRcpts})
+		s.guard.startBlock(enforce.Block{
+			Network: s.network, For: block.left, Reason: reasonBadRcpts,
+		})
 	}
 }
 
-// guess counts a bad recipient in the ledger. One that is too many is an offence, unless a block
+// countBad counts a bad recipient in the ledger. Over the limit it is an offence, unless a block
 // runs.
 //
-// Postfix has mostly read all recipients by then, and tells of the others while its client hears no
-// more. Senders name theirs in any order: so with Postfix it is seen first whether a good one
-// follows.
-func (s *session) guess() (block sentence) {
+// Postfix has mostly read all recipients by then, and asks about the others while its client gets
+// no more replies. Senders name recipients in any order: so with Postfix the guard waits to see
+// whether a good one follows.
+func (s *session) countBad() (block activeBlock) {
 	if s.facts.Null {
-		s.bounced()
+		s.countBounce()
 		return block
 	}
-	s.facts.Named = len(s.names.hashes)
+	s.facts.Named = len(s.goodRcpts.hashes)
 	o := offence{client: s.client.Addr(), network: s.network, config: s.config, facts: s.facts,
-		ours: s.guard.door.IsOwn(s.network), patient: s.keeps && s.config.Mode == config.Enforce}
-	block = s.enter(&o)
-	if block.open {
-		s.charge = &o
+		ours:     s.guard.door.IsOwn(s.network),
+		mayDefer: s.repliesHeld && s.config.Mode == config.Enforce}
+	block = s.record(&o)
+	if block.deferred {
+		s.deferred = &o
 	}
 	return block
 }
 
-// conclude ends the wait for what follows, if there is one.
-func (s *session) conclude() {
-	o := s.charge
+// decideDeferred decides about a deferred offence, if there is one.
+func (s *session) decideDeferred() {
+	o := s.deferred
 	if o == nil {
 		return
 	}
-	s.charge, o.patient = nil, false
+	s.deferred, o.mayDefer = nil, false
 	if s.facts.Bad < 2*s.facts.Limits.BadRcpts {
 		o.facts.Good = s.facts.Good
 	}
-	s.earn(decide.BadRcpts, s.enter(o))
+	s.carryOut(decide.BadRcpts, s.record(o))
 }
 
-// enter has the ledger know of an offence, now or later.
-func (s *session) enter(o *offence) (block sentence) {
-	err := s.guard.inLedger(func(t *ledger.Tx) { block = o.enter(t) })
+// record writes an offence into the ledger, now or later.
+func (s *session) record(o *offence) (block activeBlock) {
+	err := s.guard.inLedger(func(t *ledger.Tx) { block = o.record(t) })
 	s.facts = o.facts
 	if block.began {
-		// before look sees the block: this client must still get its reply
-		s.blocked.Store(true)
+		s.blocked.Store(true) // before findNewBlocks: this client must still get its reply
 	}
-	if err != nil {
-		s.guard.owe(err, *o, s.transcript)
+	if retryable(err) {
+		s.guard.recordLater(*o, s.transcript)
 	}
 	return block
 }
 
-// tell counts a verdict and writes its line, once a session: the client may go on asking.
-func (s *session) tell(v decide.Verdict, code string, block sentence) {
-	if !s.told[v] {
-		s.told[v] = true
-		s.write(v, code, block)
+// logOnce counts and logs a verdict once a session: the client may go on.
+func (s *session) logOnce(v decide.Verdict, code string, block activeBlock) {
+	if !s.logged[v] {
+		s.logged[v] = true
+		s.logVerdict(v, code, block)
 	}
 }
 
-func (s *session) write(v decide.Verdict, code string, block sentence) {
+// logVerdict counts a verdict and writes its log line.
+func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	s.guard.count(v)
 	s.transcript.verdict(v.String())
 
@@ -175,13 +162,14 @@ func (s *session) write(v decide.Verdict, code string, block sentence) {
 		l.Str("mode", s.config.Mode.String())
 	}
 	if v == decide.BadRcpts && f.Null {
-		l.Str("sender", "null") // here, so that fail2ban's filter does not find it
+		l.Str("sender", "null") // here, so that fail2ban's filter does not match
 	}
 	switch v {
 	case decide.BadRcpts:
 		l.Str("network", s.network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
 		if f.Limits.BadRcptsTotal.N > 0 {
-			l.IntOf("total", f.Total, f.Limits.BadRcptsTotal.N).Str("per", config.FormatDuration(f.Limits.BadRcptsTotal.Per))
+			total := f.Limits.BadRcptsTotal
+			l.IntOf("total", f.Total, total.N).Str("per", config.FormatDuration(total.Per))
 		}
 		l.Int("good", f.Good)
 		if f.Limits.BadRcptsTotal.N > 0 {
@@ -191,10 +179,11 @@ func (s *session) write(v decide.Verdict, code string, block sentence) {
 			l.IntOf("bounces", f.Bounces, f.Limits.Bounces)
 		}
 		if block.strikes > 0 {
-			l.IntOf("strikes", block.strikes, block.most)
+			l.IntOf("strikes", block.strikes, block.ofStrikes)
 		}
 	case decide.Resets:
-		l.Str("network", s.network.String()).IntOf("resets", f.Resets, f.Limits.MaxResets).Int("bad", f.Bad).Int("good", f.Good)
+		l.Str("network", s.network.String()).IntOf("resets", f.Resets, f.Limits.MaxResets)
+		l.Int("bad", f.Bad).Int("good", f.Good)
 	case decide.MaxRcpts:
 		l.IntOf("rcpts", f.Rcpts, f.Limits.MaxRcpts)
 	case decide.Blocked:
@@ -219,7 +208,7 @@ func (s *session) write(v decide.Verdict, code string, block sentence) {
 	_ = s.guard.log().WriteAs(pid, maillog.Info, l.String())
 }
 
-// reply is an answer of ours, for the client.
+// reply is the answer that gives the client the reply of a verdict.
 func (s *session) reply(v decide.Verdict) milter.Answer { return s.replyAs(s.code(v), v) }
 
 // replyAs is reply with another code.
@@ -228,11 +217,11 @@ func (s *session) replyAs(code string, v decide.Verdict) milter.Answer {
 	return milter.Reply(code + strings.TrimPrefix(line, wrapper.ReplyCode(v)))
 }
 
-// code is that of the reply. An MTA that loses what it has answered when it ends the session must
-// not do so because of MAIL.
+// code is the code of the reply. An MTA that loses replies when it ends the session must not end it
+// at MAIL.
 func (s *session) code(v decide.Verdict) string {
 	code := wrapper.ReplyCode(v)
-	if code == "421" && s.loses() && s.open && !s.named {
+	if code == "421" && s.losesReplies() && s.open && !s.hasRcpts {
 		return "451"
 	}
 	return code

@@ -13,44 +13,45 @@ import (
 )
 
 const (
-	// MaxPacket bounds a packet that is read. The longest that the guard asks for is the macros of
-	// a recipient: an MTA takes lines of 2 kB.
+	// MaxPacket bounds a packet that is read. The longest that the guard asks for are the macros
+	// of a recipient: MTAs accept lines of 2 kB.
 	MaxPacket = 16 << 10
 
-	// usualPacket is what most packets have room in, together with what comes with them: to read is
-	// most of what a packet costs. It is all that an idle connection keeps.
+	// usualPacket holds most packets together with their macros, so that one read(2) serves for
+	// both: it is most of what a packet costs. It is all that an idle connection keeps.
 	usualPacket = 256
 )
 
 // ErrProtocol is the error of a peer that does not speak the milter protocol.
 var ErrProtocol = errors.New("is not the milter protocol")
 
-// Conn is a connection with the other end of a session.
+// Conn is one side of a session.
 type Conn struct {
 	net.Conn
-	in   *bufio.Reader
-	most time.Duration // for a packet
+	in         *bufio.Reader
+	packetTime time.Duration
 }
 
-// NewConn returns a connection on which a packet that has begun may take that long, either way.
-func NewConn(c net.Conn, most time.Duration) *Conn {
-	return &Conn{Conn: c, in: bufio.NewReaderSize(c, usualPacket), most: most}
+// NewConn returns a connection on which a packet may take packetTime once it has begun, in either
+// direction.
+func NewConn(c net.Conn, packetTime time.Duration) *Conn {
+	return &Conn{c, bufio.NewReaderSize(c, usualPacket), packetTime}
 }
 
-// Await waits until something has come. io.EOF is the end of the session, from whichever end.
-func (c *Conn) Await(most time.Duration) error {
-	_ = c.SetReadDeadline(time.Now().Add(most))
+// Await waits until data has come. io.EOF is the end of the session, from either side.
+func (c *Conn) Await(atMost time.Duration) error {
+	_ = c.SetReadDeadline(time.Now().Add(atMost))
 	_, err := c.in.Peek(1)
 	return ended(err)
 }
 
-// Buffered is how much has come that Next has not returned.
+// Buffered is how many bytes have come that Next has not returned.
 func (c *Conn) Buffered() int { return c.in.Buffered() }
 
-// Next returns the next packet, which has begun: what it is, and its data, which hold until Next is
-// called again.
+// Next returns the next packet, of which Await has seen the beginning. The data are valid until the
+// next call of Next.
 func (c *Conn) Next() (command byte, data []byte, err error) {
-	_ = c.SetReadDeadline(time.Now().Add(c.most))
+	_ = c.SetReadDeadline(time.Now().Add(c.packetTime))
 	packet, err := c.packet()
 	switch {
 	case err == io.EOF:
@@ -61,7 +62,7 @@ func (c *Conn) Next() (command byte, data []byte, err error) {
 	return packet[0], packet[1:], nil
 }
 
-// packet reads one without its length.
+// packet reads a packet, and returns it without its length.
 func (c *Conn) packet() ([]byte, error) {
 	length, err := c.in.Peek(4)
 	if err != nil {
@@ -82,10 +83,9 @@ func (c *Conn) packet() ([]byte, error) {
 	return packet, err
 }
 
-// Send sends a packet, to a peer that reads it in time. That the peer has gone is no error: Next
-// says so.
+// Send sends a packet. A peer that has closed the connection is no error: Next reports it.
 func (c *Conn) Send(packet string) error {
-	_ = c.SetWriteDeadline(time.Now().Add(c.most))
+	_ = c.SetWriteDeadline(time.Now().Add(c.packetTime))
 	framed := make([]byte, 4, 4+len(packet))
 	binary.BigEndian.PutUint32(framed, uint32(len(packet)))
 	if _, err := c.Write(append(framed, packet...)); ended(err) != io.EOF {
@@ -94,10 +94,11 @@ func (c *Conn) Send(packet string) error {
 	return nil
 }
 
-// ended is io.EOF for an error that only says that one of the two has closed the connection: an MTA
-// whose client is gone does not wait for an answer.
+// ended returns io.EOF for an error that only says that one side has closed the connection: an MTA
+// whose client has left does not wait for an answer.
 func ended(err error) error {
-	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) ||
+		errors.Is(err, net.ErrClosed) {
 		return io.EOF
 	}
 	return err

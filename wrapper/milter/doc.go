@@ -1,7 +1,7 @@
-// Package milter is the wire between an MTA and a milter: packets, and the words in them of which
-// sendwrap makes use. The guard has one end of it, the MTA of `sendwrap try` the other.
+// Package milter is the protocol between an MTA and a milter, as far as sendwrap needs it. The
+// guard is one side of it, the stand-in MTA of `sendwrap try` the other.
 //
-// A packet is a length, a letter that says what it is, and data. The MTA sends commands, each after
-// a packet with macros for it, if there are any, and waits for an answer where the two have agreed
-// on one. The words are those of libmilter's mfdef.h, whose names stand beside them.
+// A packet is a length, a letter for its kind, and data. The MTA sends commands, each after a
+// packet with its macros if there are any, and waits for an answer if the two have agreed on one.
+// The names in comments are those of libmilter's mfdef.h.
 package milter

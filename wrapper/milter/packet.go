@@ -10,7 +10,7 @@ import (
 // Commands of an MTA.
 const (
 	Negotiate    = 'O' // SMFIC_OPTNEG
-	MacrosFor    = 'D' // SMFIC_MACRO; the command for which they are is the next letter
+	MacrosFor    = 'D' // SMFIC_MACRO; the next letter is the command that they are for
 	Connect      = 'C' // SMFIC_CONNECT
 	Helo         = 'H' // SMFIC_HELO
 	Mail         = 'M' // SMFIC_MAIL
@@ -22,27 +22,27 @@ const (
 	EndOfMessage = 'E' // SMFIC_BODYEOB
 	Abort        = 'A' // SMFIC_ABORT
 	Quit         = 'Q' // SMFIC_QUIT
-	Unknown      = 'U' // SMFIC_UNKNOWN: a client's word that is no command
+	Unknown      = 'U' // SMFIC_UNKNOWN: a command that the MTA does not know
 )
 
-// An Answer is a milter's to a command: a packet.
+// An Answer is a packet that answers a command.
 type Answer string
 
 const (
 	None     Answer = ""  // none is sent
 	Continue Answer = "c" // SMFIR_CONTINUE
-	Accept   Answer = "a" // SMFIR_ACCEPT: of this client, or message, nothing more is asked
+	Accept   Answer = "a" // SMFIR_ACCEPT: ask no more about this client, or message
 	Discard  Answer = "d" // SMFIR_DISCARD
 	Reject   Answer = "r" // SMFIR_REJECT
 	TempFail Answer = "t" // SMFIR_TEMPFAIL
 	Progress Answer = "p" // SMFIR_PROGRESS: the answer comes later
 )
 
-// replyCode is the letter of an answer that is a reply for the client: SMFIR_REPLYCODE.
+// replyCode is the letter of an answer with a reply for the client: SMFIR_REPLYCODE.
 const replyCode = "y"
 
-// Reply is the answer that gives the client a reply, of one line. A % in it the MTA would take for
-// the beginning of something else.
+// Reply is the answer that gives the client a reply of one line. A % is doubled: MTAs format the
+// text.
 func Reply(line string) Answer {
 	return Answer(replyCode + strings.ReplaceAll(line, "%", "%%") + "\x00")
 }
@@ -53,27 +53,26 @@ func (a Answer) Reply() (line string, ok bool) {
 	return strings.ReplaceAll(strings.TrimSuffix(line, "\x00"), "%%", "%"), ok
 }
 
-// Version is that of the protocol: sendmail 8.14 and Postfix 2.6 speak it.
+// Version is the version of the protocol: sendmail 8.14 and Postfix 2.6 speak it.
 const Version = 6
 
 // What a milter may ask for.
 const (
-	SetMacros = 1 << 8 // SMFIF_SETSYMLIST, an action: to say which macros it wants
+	SetMacros = 1 << 8 // SMFIF_SETSYMLIST, an action: to name the macros that it wants
 
 	NoBody      = 1 << 4  // SMFIP_NOBODY
 	NoHeaders   = 1 << 5  // SMFIP_NOHDRS
 	NoEOH       = 1 << 6  // SMFIP_NOEOH
 	NoUnknown   = 1 << 8  // SMFIP_NOUNKNOWN
 	NoData      = 1 << 9  // SMFIP_NODATA
-	RcptRej     = 1 << 11 // SMFIP_RCPT_REJ: to be told of recipients that the MTA has rejected
+	RcptRej     = 1 << 11 // SMFIP_RCPT_REJ: recipients that the MTA has rejected, too
 	NoHeloReply = 1 << 13 // SMFIP_NR_HELO
 )
 
-// An Offer is what an MTA begins with, or what a milter makes of it.
+// An Offer is what an MTA offers, or what a milter asks for of it.
 type Offer struct{ Version, Actions, Protocol uint32 }
 
-// ReadOffer reads the data of a negotiation. What a later version may say behind them is left
-// alone.
+// ReadOffer parses the data of a negotiation. It ignores what a later version may append.
 func ReadOffer(data []byte) (o Offer, err error) {
 	if len(data) < 12 {
 		return o, fmt.Errorf("%w: an offer of %d bytes", ErrProtocol, len(data))
@@ -85,7 +84,7 @@ func ReadOffer(data []byte) (o Offer, err error) {
 	}, nil
 }
 
-// Packet is the offer as it is sent.
+// Packet is the packet that carries the offer.
 func (o Offer) Packet() string {
 	packet := []byte{Negotiate}
 	for _, part := range []uint32{o.Version, o.Actions, o.Protocol} {
@@ -101,20 +100,20 @@ const (
 	StageRcpt    = 3 // SMFIM_ENVRCPT
 )
 
-// WantMacros is what a milter's offer ends with for each stage at which it wants macros.
+// WantMacros is appended to a milter's offer for each stage at which it wants macros.
 func WantMacros(stage uint32, names ...string) string {
 	return string(binary.BigEndian.AppendUint32(nil, stage)) + strings.Join(names, " ") + "\x00"
 }
 
-// Macros are the data of the packet before a command: its letter, then names and values.
+// Macros are the data of a macro packet: the letter of its command, then names and values.
 type Macros string
 
-// Packet is the packet of macros for a command; pairs are names and values.
+// Packet is the macro packet for a command; pairs are names and values.
 func Packet(command byte, pairs ...string) string {
 	return string([]byte{MacrosFor, command}) + strings.Join(pairs, "\x00") + "\x00"
 }
 
-// For returns the macros if they are for that command, and none otherwise.
+// For returns the macros if they are for that command, otherwise none.
 func (m Macros) For(command byte) Macros {
 	if m == "" || m[0] != command {
 		return ""
@@ -122,25 +121,25 @@ func (m Macros) For(command byte) Macros {
 	return m
 }
 
-// Get returns the value of a macro, "" if it is not among them.
+// Get returns the value of a macro; "" if it is not among them.
 func (m Macros) Get(name string) string {
 	for rest := m[min(1, len(m)):]; rest != ""; {
-		var is, value string
-		is, rest = cut(rest)
-		value, rest = cut(rest)
-		if is == name {
+		var key, value string
+		key, rest = cutText(rest)
+		value, rest = cutText(rest)
+		if key == name {
 			return value
 		}
 	}
 	return ""
 }
 
-func cut(m Macros) (string, Macros) {
+func cutText(m Macros) (string, Macros) {
 	text, rest, _ := strings.Cut(string(m), "\x00")
 	return text, Macros(rest)
 }
 
-// Text is the first text of a command's data.
+// Text is the first string in a command's data.
 func Text(data []byte) string {
 	text, _, _ := bytes.Cut(data, []byte{0})
 	return string(text)
@@ -152,15 +151,15 @@ const (
 	IPv6 = '6' // SMFIA_INET6
 )
 
-// A Client is what an MTA tells of one that has connected. Port and address are those of an
-// internet family; how the address is written is left to the MTA.
+// A Client is what an MTA says about a client that has connected. Only an internet family has a
+// port and an address; MTAs write addresses in different ways.
 type Client struct {
 	Family  byte
 	Port    uint16
 	Address string
 }
 
-// ReadClient reads the data of a Connect.
+// ReadClient parses the data of a Connect.
 func ReadClient(data []byte) (c Client, err error) {
 	_, rest, whole := bytes.Cut(data, []byte{0}) // the client's name
 	if !whole || len(rest) == 0 {
@@ -177,7 +176,7 @@ func ReadClient(data []byte) (c Client, err error) {
 	return c, nil
 }
 
-// Packet is the packet that tells of the client by that name.
+// Packet is the Connect packet of the client; name is its host name.
 func (c Client) Packet(name string) string {
 	family := string([]byte{c.Family, byte(c.Port >> 8), byte(c.Port)})
 	return "C" + name + "\x00" + family + c.Address + "\x00"

@@ -14,46 +14,47 @@ import (
 	"time"
 )
 
-// client is one SMTP client of the cast.
+// client is one SMTP client of the show.
 type client struct {
 	conn   net.Conn
 	in     *bufio.Reader
-	came   time.Time
-	forget func() bool // the context's end
+	start  time.Time
+	unbind func() bool // from the context that limits it
 }
 
 // sight is what a client saw.
 type sight struct {
 	reply string        // the line that greeted or refused it, or one of the below
 	took  time.Duration // from its arrival until then
-	err   error         // what else it met that it should not have
+	err   error         // what else went wrong
 }
 
 // What a client may see instead of a reply.
 const (
 	nothing = "nothing"
-	closed  = "closed without a word"
+	closed  = "closed without a reply"
 )
 
-// dial comes from an address to the server. Whatever the client waits for, it waits no longer than the context holds.
+// dial connects from an address to the server. The client waits for nothing longer than the context
+// lasts.
 func dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (*client, error) {
-	came := time.Now()
+	start := time.Now()
 	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
 	conn, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
 	}
-	forget := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	return &client{conn, bufio.NewReader(conn), came, forget}, nil
+	unbind := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return &client{conn, bufio.NewReader(conn), start, unbind}, nil
 }
 
 func (c *client) close() {
-	c.forget()
+	c.unbind()
 	c.conn.Close()
 }
 
-// reply reads a reply, all its lines, and returns the last one: "" and io.EOF if the other side closes before. A
-// greeting may be of two programs: `220-` from sendwrap's teaser, `220 ` from the MTA.
+// reply reads a reply and returns its last line: "" and io.EOF if the server closes before. A
+// greeting may come from two programs: `220-` from sendwrap's teaser, `220 ` from the MTA.
 func (c *client) reply() (string, error) {
 	for range 100 {
 		line, err := c.in.ReadSlice('\n')
@@ -67,8 +68,8 @@ func (c *client) reply() (string, error) {
 	return "", errors.New("a reply of more than 100 lines")
 }
 
-// say sends one line.
-func (c *client) say(line string) error {
+// send sends one line.
+func (c *client) send(line string) error {
 	_, err := io.WriteString(c.conn, line+"\r\n")
 	return err
 }
@@ -76,7 +77,7 @@ func (c *client) say(line string) error {
 // greeting is what the client sees first.
 func (c *client) greeting() sight {
 	line, err := c.reply()
-	took := time.Since(c.came)
+	took := time.Since(c.start)
 	switch {
 	case err == io.EOF:
 		return sight{reply: closed, took: took}
@@ -88,7 +89,7 @@ func (c *client) greeting() sight {
 
 // ask sends a command and wants a reply of the code given.
 func (c *client) ask(command, code string) error {
-	if err := c.say(command); err != nil {
+	if err := c.send(command); err != nil {
 		return err
 	}
 	line, err := c.reply()
@@ -100,12 +101,9 @@ func (c *client) ask(command, code string) error {
 		if command == toPostmaster && strings.HasPrefix(line, "5") {
 			err = fmt.Errorf("%w\n%s", err, noPostmaster)
 		}
-		return err
 	}
-	return nil
+	return err
 }
-
-// The ways in which the cast behaves.
 
 // wait waits for the greeting, and quits if it is greeted.
 func (c *client) wait() sight {
@@ -120,9 +118,6 @@ func (c *client) quit(s *sight) {
 	}
 }
 
-// deliver waits for the greeting and delivers a mail.
-func (c *client) deliver() sight { return c.send(step{toPostmaster, "250"}) }
-
 const (
 	toPostmaster = "RCPT TO:<postmaster>"
 	noPostmaster = "every domain needs a postmaster (RFC 5321 section 4.5.1); " +
@@ -132,13 +127,17 @@ const (
 // step is a command and the code of its reply.
 type step struct{ command, code string }
 
-// send waits for the greeting and sends a mail to these recipients. It has no sender, so that nobody ever gets a bounce.
-func (c *client) send(to ...step) sight {
+// deliver waits for the greeting and delivers a message.
+func (c *client) deliver() sight { return c.deliverTo(step{toPostmaster, "250"}) }
+
+// deliverTo delivers a message to these recipients. It has no sender, so that nobody ever gets a
+// bounce.
+func (c *client) deliverTo(rcpts ...step) sight {
 	s := c.greeting()
 	if code(s.reply) != greeted {
 		return s
 	}
-	steps := append([]step{{"EHLO try.example", "250"}, {"MAIL FROM:<>", "250"}}, to...)
+	steps := append([]step{{"EHLO try.example", "250"}, {"MAIL FROM:<>", "250"}}, rcpts...)
 	steps = append(steps,
 		step{"DATA", "354"},
 		step{"Subject: sendwrap try\r\n\r\nA client that waits gets through.\r\n.", "250"},
@@ -154,15 +153,15 @@ func (c *client) send(to ...step) sight {
 
 // slam speaks before it is greeted.
 func (c *client) slam() sight {
-	if err := c.say("EHLO try.example"); err != nil {
-		return sight{reply: nothing, took: time.Since(c.came), err: err}
+	if err := c.send("EHLO try.example"); err != nil {
+		return sight{reply: nothing, took: time.Since(c.start), err: err}
 	}
 	return c.wait()
 }
 
-// leave hangs up after a while without having said a word.
+// leave hangs up after a while, and sends nothing before.
 func (c *client) leave(after time.Duration) sight {
-	if err := c.conn.SetReadDeadline(c.came.Add(after)); err != nil {
+	if err := c.conn.SetReadDeadline(c.start.Add(after)); err != nil {
 		return sight{reply: nothing, err: err}
 	}
 	s := c.greeting()
@@ -172,9 +171,9 @@ func (c *client) leave(after time.Duration) sight {
 	return s
 }
 
-// alone makes one client come, which behaves as given.
-func alone(from netip.Addr, call call, behave func(*client) sight) []sight {
-	c, err := call(from)
+// runOne connects one client, which behaves as given.
+func runOne(from netip.Addr, connect dialFunc, behave func(*client) sight) []sight {
+	c, err := connect(from)
 	if err != nil {
 		return []sight{{reply: nothing, err: err}}
 	}
@@ -182,15 +181,15 @@ func alone(from netip.Addr, call call, behave func(*client) sight) []sight {
 	return []sight{behave(c)}
 }
 
-// many makes n clients come, each so long after the one before. Who is greeted stays until all have seen something, so
-// that as many sessions are open at once as can be.
-func many(n int, apart time.Duration, from netip.Addr, call call) []sight {
+// runMany connects n clients, with a pause after each. Those that are greeted stay until all have
+// seen something, so that as many sessions as possible are open at once.
+func runMany(n int, pause time.Duration, from netip.Addr, connect dialFunc) []sight {
 	sights := make([]sight, n)
 	var seen, left sync.WaitGroup
 	seen.Add(n)
 	for i := range n {
 		left.Go(func() {
-			c, err := call(from)
+			c, err := connect(from)
 			if err != nil {
 				sights[i] = sight{reply: nothing, err: err}
 				seen.Done()
@@ -202,7 +201,7 @@ func many(n int, apart time.Duration, from netip.Addr, call call) []sight {
 			seen.Wait()
 			c.quit(&sights[i])
 		})
-		time.Sleep(apart)
+		time.Sleep(pause)
 	}
 	left.Wait()
 	return sights
@@ -211,8 +210,8 @@ func many(n int, apart time.Duration, from netip.Addr, call call) []sight {
 // greeted is the code of an MTA's greeting.
 const greeted = "220"
 
-// code is what counts of a reply: its code, and for a refusal the enhanced status code behind it (RFC 3463). A greeting's second word
-// is the MTA's name.
+// code is the code of a reply, and of a refusal also its enhanced status code (RFC 3463). In a
+// greeting the second word is the MTA's name.
 func code(reply string) string {
 	first, rest, _ := strings.Cut(reply, " ")
 	if len(first) != 3 || first[0] < '2' || first[0] > '5' {

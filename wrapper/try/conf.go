@@ -10,7 +10,8 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// builtIn is the configuration of a show that was given none: the defaults, but nobody has to wait long, and there is no MTA.
+// builtIn is the configuration of a show that was given none: the defaults, with short delays and
+// without an MTA.
 func builtIn() *config.Config {
 	c := config.Default()
 	c.GreetDelay, c.StressDelay = 3*time.Second, time.Second
@@ -18,29 +19,31 @@ func builtIn() *config.Config {
 	return c
 }
 
-// What a show needs to be seen at all.
+// The least with which the scenes work.
 const (
-	leastDelay    = time.Second   // in which a client can be early, or leave
-	leastMemory   = time.Minute   // for clients, strikes and blocks, from one scene to the next
-	leastSessions = 2 * crowdSize // beyond any stress
-	leastV4       = 16            // bits by which the cast's addresses differ
-	leastWaiting  = 2 * silent    // in a room
+	leastDelay    = time.Second    // in which a client can be early, or leave
+	leastMemory   = time.Minute    // of clients, strikes and blocks, from one scene to the next
+	leastSessions = 2 * crowdSize  // far from stress
+	leastV4       = 16             // the bits in which the clients' addresses differ
+	leastWaiting  = 2 * crowdWaits // in a room
 	leastSpawn    = 2 * crowdSize
 	ledgerClients = 1024 // records
 
 	guardSocket = "guard.sock"
 )
 
-// adapted is a configuration as the show uses it. What could not be shown as it stands is said in changes, as the directives
-// that hold instead; ledger, log, mta_stderr, mode, guard_listen and networks are the show's own in any case, and its files are
-// in dir.
-func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, changes []string) {
+// adapt returns the configuration as the show uses it. Ledger, log, mta_stderr, mode, guard_listen
+// and networks are always the show's own, with files in dir. What else cannot be shown as given is
+// replaced; changes are the directives that replace it.
+func adapt(given *config.Config, dir string, inRoom bool) (c *config.Config, changes []string) {
 	shown := *given
 	c = &shown
 	c.Networks = nil
 	c.Ledger = config.Ledger{Path: filepath.Join(dir, "ledger"), Clients: ledgerClients}
+	// With mta_stderr auto a room keeps a socket to the process that logs it, and openSockets would
+	// count that as a client's.
 	c.Log, c.MTAStderr, c.Mode = config.None, config.ToDevNull, config.Enforce
-	c.Hostname = "" // what is shown leaves the machine's own name out
+	c.Hostname = "" // the output leaves out the machine's own name
 	c.GuardListen = config.Listen{Network: "unix", Address: filepath.Join(dir, guardSocket)}
 
 	raise := func(name string, d *time.Duration, least time.Duration) {
@@ -69,7 +72,7 @@ func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, c
 	if inRoom {
 		atLeast("max_waiting room=", &c.RoomWaiting, leastWaiting)
 		atLeast("spawn_rate ", &c.SpawnRate, leastSpawn)
-		if c.RoomIdle > 0 { // it ends when it is told to
+		if c.RoomIdle > 0 { // only SIGTERM ends the room
 			c.RoomIdle = 0
 			changes = append(changes, "room_idle 0")
 		}
@@ -78,11 +81,11 @@ func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, c
 		c.CountBy.V4 = leastV4
 		changes = append(changes, "count_by "+c.CountBy.String())
 	}
-	if c.RefuseLoad > 0 { // the show is not to depend on what else the machine does
+	if c.RefuseLoad > 0 { // the load of the machine must not matter
 		c.RefuseLoad = 0
 		changes = append(changes, "refuse_load 0")
 	}
-	if c.OnBlock != nil { // nothing outside is to hear of it
+	if c.OnBlock != nil { // no firewall must learn of these blocks
 		c.OnBlock = nil
 		changes = append(changes, "on_block off")
 	}
@@ -93,7 +96,7 @@ func adapted(given *config.Config, dir string, inRoom bool) (c *config.Config, c
 	return c, changes
 }
 
-// writeConf writes the configuration, with the networks' lines, to a file that only we can read.
+// writeConf writes the configuration, and the lines of networks, to a file that only we can read.
 func writeConf(path string, c *config.Config, networks []string) error {
 	var text bytes.Buffer
 	if err := c.Write(&text); err != nil {

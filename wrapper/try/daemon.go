@@ -9,23 +9,24 @@ import (
 	"time"
 )
 
-// daemon is a sendwrap that stays until it is told to end: a room, or a guard.
+// daemon is a sendwrap that runs until it is stopped: a room, or a guard.
 type daemon struct {
 	process *os.Process
-	came    time.Time
+	start   time.Time
 
-	ended chan struct{} // closed when the process has
-	how   departure     // then
+	ended chan struct{} // closed when the process has ended
+	exit  processExit   // valid then
 }
 
-// closingTime is how long a daemon that was told to end may take, whatever happens to those in it.
-const closingTime = 5 * time.Second
+// stopTime is how long a daemon may take to end after a signal.
+const stopTime = 5 * time.Second
 
-// startDaemon starts one. The program's path stands first, its argv behind it. In a process group of
-// its own ^C does not reach it: we end it. If we cannot any more, the kernel does, which watches the
-// thread that has started it and not this process: so that thread stays with it to its end.
+// startDaemon starts one: program is its path, then its argv. It gets a process group of its own,
+// so that ^C does not reach it: stop ends it. If this process is killed, the kernel ends it. But
+// the kernel's parent-death signal watches the thread that forked, not the process, so that thread
+// stays until the daemon has ended.
 func startDaemon(program []string, files [3]*os.File) (*daemon, error) {
-	d := &daemon{came: time.Now(), ended: make(chan struct{})}
+	d := &daemon{start: time.Now(), ended: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -40,7 +41,7 @@ func startDaemon(program []string, files [3]*os.File) (*daemon, error) {
 			return
 		}
 		state, err := d.process.Wait()
-		d.how = departure{pid: d.process.Pid, state: state, after: time.Since(d.came), err: err}
+		d.exit = processExit{pid: d.process.Pid, state: state, after: time.Since(d.start), err: err}
 		close(d.ended)
 	}()
 	if err := <-started; err != nil {
@@ -49,15 +50,15 @@ func startDaemon(program []string, files [3]*os.File) (*daemon, error) {
 	return d, nil
 }
 
-// unasked says that a daemon has ended that should have stayed.
-func (d departure) unasked(who string) error {
-	if d.err != nil {
-		return d.err
+// unexpected is the error of a daemon that should not have ended; name is what it is.
+func (e processExit) unexpected(name string) error {
+	if e.err != nil {
+		return e.err
 	}
-	return fmt.Errorf("the %s has ended by itself after %s: %v", who, inSeconds(d.after), d.state)
+	return fmt.Errorf("the %s ended unexpectedly after %s: %v", name, inSeconds(e.after), e.state)
 }
 
-// stop ends the process, and returns when it has.
+// stop ends the process, and returns when it has ended.
 func (d *daemon) stop() {
 	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		if err := d.process.Signal(sig); errors.Is(err, os.ErrProcessDone) {
@@ -65,7 +66,7 @@ func (d *daemon) stop() {
 		}
 		select {
 		case <-d.ended:
-		case <-time.After(closingTime):
+		case <-time.After(stopTime):
 		}
 	}
 	<-d.ended

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A thread of the show that ends, as one that was in another network must, takes no daemon with it.
+// A thread of the show that ends, like one that was in another network, ends no daemon.
 func TestDaemonOutlivesThread(t *testing.T) {
 	program := itself(t, "a sendwrap that hangs")
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
@@ -38,7 +38,7 @@ func TestDaemonOutlivesThread(t *testing.T) {
 		}
 		select {
 		case <-d.ended:
-			t.Error(d.how.unasked("daemon"))
+			t.Error(d.exit.unexpected("daemon"))
 		default:
 		}
 		d.stop()

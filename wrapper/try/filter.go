@@ -16,20 +16,20 @@ import (
 
 // The patience of the stand-in with a guard: as T=S:5s;R:10s, sendmail's.
 const (
-	sendTime = 5 * time.Second
-	replTime = 10 * time.Second
+	sendTime  = 5 * time.Second
+	replyTime = 10 * time.Second
 )
 
-// filter asks a guard about one session, as an MTA does. A nil filter asks nobody, nor does one that
-// has met an error: then the session goes on without (sendmail's F=).
+// filter asks a guard about one session, as an MTA does. A nil filter asks nobody, nor does one
+// that has met an error: the session goes on without a guard (sendmail's F=).
 //
-// Its methods return what the client reads instead of the MTA's own reply; "" is nothing else.
+// Its methods return what the client reads instead of the MTA's own reply; "" means that own reply.
 type filter struct {
-	client netip.AddrPort
-	guard  *milter.Conn // nil: nobody is asked any more
-	agreed uint32       // the part of the protocol that the guard has asked for
-	spared bool         // the guard does not want to see more of this message
-	mails  int
+	client   netip.AddrPort
+	guard    *milter.Conn // nil: nobody is asked any more
+	agreed   uint32       // the part of the protocol that the guard has asked for
+	accepted bool         // the guard does not want to see more of this message
+	mails    int
 }
 
 // offered is what the stand-in can do of what a guard may ask for.
@@ -40,7 +40,7 @@ var offered = milter.Offer{
 		milter.RcptRej | milter.NoHeloReply,
 }
 
-// errAnswer is that of a guard whose answer is none.
+// errAnswer means that a guard has sent no answer that an MTA knows.
 var errAnswer = errors.New("is not an answer")
 
 // askGuard opens a session with the guard; nil if there is none.
@@ -76,7 +76,7 @@ func (f *filter) negotiate() error {
 // answer waits for the guard's.
 func (f *filter) answer() (milter.Answer, error) {
 	for {
-		if err := f.guard.Await(replTime); err != nil {
+		if err := f.guard.Await(replyTime); err != nil {
 			return milter.None, err
 		}
 		letter, data, err := f.guard.Next()
@@ -87,7 +87,7 @@ func (f *filter) answer() (milter.Answer, error) {
 	}
 }
 
-// drop ends it; from now on nobody is asked.
+// drop closes the connection to the guard. Nobody is asked after that.
 func (f *filter) drop() {
 	if f.guard != nil {
 		_ = f.guard.Close()
@@ -95,16 +95,17 @@ func (f *filter) drop() {
 	f.guard = nil
 }
 
-// asks says whether there is anybody to ask.
-func (f *filter) asks() bool { return f != nil && f.guard != nil && !f.spared }
+// active reports whether the guard is to be asked.
+func (f *filter) active() bool { return f != nil && f.guard != nil && !f.accepted }
 
 // connect says where the client is from.
 func (f *filter) connect() string {
-	if !f.asks() {
+	if !f.active() {
 		return ""
 	}
-	c := milter.Client{Family: milter.IPv4, Port: f.client.Port(), Address: f.client.Addr().String()}
-	if f.client.Addr().Is6() {
+	addr := f.client.Addr()
+	c := milter.Client{Family: milter.IPv4, Port: f.client.Port(), Address: addr.String()}
+	if addr.Is6() {
 		c.Family = milter.IPv6
 	}
 	name := "[" + c.Address + "]"
@@ -113,27 +114,27 @@ func (f *filter) connect() string {
 }
 
 func (f *filter) helo(name string) string {
-	if !f.asks() {
+	if !f.active() {
 		return ""
 	}
 	if f.agreed&milter.NoHeloReply != 0 {
-		f.tell("H" + name + "\x00")
+		f.send("H" + name + "\x00")
 		return ""
 	}
 	return f.ask("H" + name + "\x00")
 }
 
 func (f *filter) mail(sender string) string {
-	if !f.asks() {
+	if !f.active() {
 		return ""
 	}
 	f.mails++
 	return f.ask("M<"+sender+">\x00", "i", fmt.Sprintf("try%d-%d", os.Getpid(), f.mails))
 }
 
-// rcpt names a recipient; rejection is the reply that the MTA itself has for it, "" if it takes it.
+// rcpt names a recipient; rejection is the MTA's own reply if it rejects it, else "".
 func (f *filter) rcpt(address, rejection string) string {
-	if !f.asks() {
+	if !f.active() {
 		return ""
 	}
 	mailer, host, user := "local", "", address
@@ -146,27 +147,27 @@ func (f *filter) rcpt(address, rejection string) string {
 		"{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}", user)
 }
 
-// end says that a message has come, all of it.
+// end says that a message is complete.
 func (f *filter) end() (reply string) {
-	if f.asks() {
+	if f.active() {
 		reply = f.ask("E")
 	}
-	f.forget()
+	f.reset()
 	return reply
 }
 
-// abort says that a message came to nothing.
+// abort says that a message will not be completed.
 func (f *filter) abort() {
-	if f.asks() {
-		f.tell("A")
+	if f.active() {
+		f.send("A")
 	}
-	f.forget()
+	f.reset()
 }
 
-// forget is the end of a message.
-func (f *filter) forget() {
+// reset is the end of a message.
+func (f *filter) reset() {
 	if f != nil {
-		f.spared = false
+		f.accepted = false
 	}
 }
 
@@ -175,21 +176,21 @@ func (f *filter) close() {
 	if f == nil || f.guard == nil {
 		return
 	}
-	f.tell("Q")
+	f.send("Q")
 	f.drop()
 }
 
-// tell sends a packet that the guard does not answer.
-func (f *filter) tell(packet string) {
+// send sends a packet that the guard does not answer.
+func (f *filter) send(packet string) {
 	if f.guard.Send(packet) != nil {
 		f.drop()
 	}
 }
 
-// ask sends a command, with macros, and returns what its answer has the client read.
+// ask sends a command, with macros, and returns what the client is to read.
 func (f *filter) ask(command string, macros ...string) string {
 	if len(macros) > 0 {
-		if f.tell(milter.Packet(command[0], macros...)); f.guard == nil {
+		if f.send(milter.Packet(command[0], macros...)); f.guard == nil {
 			return ""
 		}
 	}
@@ -200,7 +201,7 @@ func (f *filter) ask(command string, macros ...string) string {
 	}
 	var reply string
 	if err == nil {
-		reply, err = f.ruling(answer)
+		reply, err = f.replyFor(answer)
 	}
 	if err != nil {
 		f.drop()
@@ -208,15 +209,15 @@ func (f *filter) ask(command string, macros ...string) string {
 	return reply
 }
 
-// ruling is an answer in the words of sendmail where it has none of its own. An accepted session or
-// message is not asked about any more; neither is one that is to be discarded, which the stand-in
-// does anyway.
-func (f *filter) ruling(answer milter.Answer) (reply string, err error) {
+// replyFor is what the client reads because of an answer, in sendmail's words if the answer has
+// none. After Accept, the session or message is not asked about any more; nor after Discard, since
+// the stand-in discards all messages.
+func (f *filter) replyFor(answer milter.Answer) (reply string, err error) {
 	switch answer {
 	case milter.Continue:
 		return "", nil
 	case milter.Accept, milter.Discard:
-		if f.spared = true; f.mails == 0 {
+		if f.accepted = true; f.mails == 0 {
 			f.close()
 		}
 		return "", nil
@@ -226,20 +227,10 @@ func (f *filter) ruling(answer milter.Answer) (reply string, err error) {
 		return "451 4.7.1 please try again later", nil
 	}
 	line, ok := answer.Reply()
+	line, _, _ = strings.Cut(line, "\r")
 	code, err := strconv.Atoi(line[:min(len(line), 3)])
 	if !ok || err != nil || code < 400 || code > 599 {
 		return "", errAnswer
 	}
 	return printable(line), nil
-}
-
-// printable is the first line of a reply, whatever came.
-func printable(reply string) string {
-	line, _, _ := strings.Cut(reply, "\r")
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, line)
 }

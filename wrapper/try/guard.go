@@ -16,11 +16,12 @@ import (
 // guard is a sendwrap that MTAs ask.
 type guard struct {
 	*daemon
-	at   config.Listen
-	said *os.File // what it said on fd 2; nil if that is a log of somebody else's
+	at     config.Listen
+	stderr *os.File // its fd 2; nil if that is a log of somebody else's
 }
 
-// openGuard starts one with the configuration in file. It is not waited for: an MTA carries on without.
+// openGuard starts a guard with the configuration in file. It does not wait for it: an MTA goes on
+// without one.
 func openGuard(program, file string, at config.Listen, log *os.File) (*guard, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -29,20 +30,22 @@ func openGuard(program, file string, at config.Listen, log *os.File) (*guard, er
 	defer null.Close()
 	g := &guard{at: at}
 	if log == nil {
-		if g.said, err = os.Create(filepath.Join(filepath.Dir(file), "guard.said")); err != nil {
+		name := filepath.Join(filepath.Dir(file), "guard.stderr")
+		if g.stderr, err = os.Create(name); err != nil {
 			return nil, err
 		}
-		log = g.said
+		log = g.stderr
 	}
-	if g.daemon, err = startDaemon([]string{program, "sendwrap", "guard", "-f", file}, [3]*os.File{null, null, log}); err != nil {
+	argv := []string{program, "sendwrap", "guard", "-f", file}
+	if g.daemon, err = startDaemon(argv, [3]*os.File{null, null, log}); err != nil {
 		g.close()
 		return nil, err
 	}
 	return g, nil
 }
 
-// ready waits until MTAs reach it, and says why none will.
-func (g *guard) ready(ctx context.Context, within time.Duration) error {
+// waitReady waits until MTAs can reach the guard. The error says why they cannot.
+func (g *guard) waitReady(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var d net.Dialer
@@ -53,7 +56,7 @@ func (g *guard) ready(ctx context.Context, within time.Duration) error {
 		}
 		select {
 		case <-g.ended:
-			return g.unasked()
+			return g.failure()
 		case <-ctx.Done():
 			return fmt.Errorf("the guard cannot be reached after %v: %w", within, err)
 		case <-time.After(10 * time.Millisecond):
@@ -61,66 +64,66 @@ func (g *guard) ready(ctx context.Context, within time.Duration) error {
 	}
 }
 
-// unasked says that it has ended; nil if it has not.
-func (g *guard) unasked() error {
+// failure is the error of a guard that has ended; nil while it runs.
+func (g *guard) failure() error {
 	select {
 	case <-g.ended:
 	default:
 		return nil
 	}
-	err := g.how.unasked("guard")
-	if g.said == nil {
+	err := g.exit.unexpected("guard")
+	if g.stderr == nil {
 		return err
 	}
-	if text, _ := os.ReadFile(g.said.Name()); len(text) > 0 {
+	if text, _ := os.ReadFile(g.stderr.Name()); len(text) > 0 {
 		first, _, _ := strings.Cut(string(text), "\n")
 		err = fmt.Errorf("%w: %s", err, first)
 	}
 	return err
 }
 
-// close ends it.
+// close ends the guard.
 func (g *guard) close() {
 	if g.daemon != nil {
 		g.stop()
 	}
-	if g.said != nil {
-		_ = g.said.Close()
+	if g.stderr != nil {
+		_ = g.stderr.Close()
 	}
 }
 
-// watch starts the guard.
-func (s *stage) watch(o Options, log *os.File) (err error) {
-	s.guard, err = openGuard(o.Program, s.file, s.config.GuardListen, log)
+// startGuard starts the guard of the show.
+func (s *stage) startGuard(log *os.File) (err error) {
+	s.guard, err = openGuard(s.options.Program, s.file, s.config.GuardListen, log)
 	return err
 }
 
-// openGuarded opens a second door, behind which the MTA asks the guard: sendmail where it can be, or else the stand-in. If that is
-// behind the first one, too, there is no need for a second.
-func (s *stage) openGuarded(ctx context.Context, o Options) error {
-	mta, which, why := sendmail(ctx, s.dir, s.config.GuardListen, s.pace*promptly)
-	ours := why != nil
+// openGuarded opens a second server, whose MTA asks the guard: sendmail where possible, else the
+// stand-in. If the first server has the stand-in, it serves for both.
+func (s *stage) openGuarded(ctx context.Context) error {
+	mta, version, why := sendmail(ctx, s.dir, s.config.GuardListen, s.slowdown*sendmailTime)
+	standIn := why != nil
 	switch {
-	case !ours:
-		s.asker = which + " with a site of its own"
+	case !standIn:
+		s.asker = version + " with a configuration of its own"
 	case errors.Is(why, errNoSendmail):
 		s.asker = "a stand-in"
 	default:
 		s.asker = fmt.Sprintf("a stand-in (sendmail: %v)", why)
 	}
-	if ours && s.standIn {
+	if standIn && s.standIn {
 		s.guarded = s.server
 		return nil
 	}
-	if ours {
-		mta = s.standInFor(o)
+	if standIn {
+		mta = s.standInCommand()
 	}
-	behind := *s.config
-	behind.MTA = mta
+	conf := *s.config
+	conf.MTA = mta
 	file := filepath.Join(s.dir, "guarded.conf")
-	err := writeConf(file, &behind, networks(s.config, o.Room))
+	err := writeConf(file, &conf, networks(s.config, s.options.Room))
 	if err == nil {
-		s.guarded, err = s.serve(o, "127.0.0.1:0", file, nil, ours)
+		s.guarded, err = s.serve("127.0.0.1:0", file, nil, standIn)
 	}
 	return err
 }

@@ -19,8 +19,8 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// theReal names the variable that names sendwrap as it is, for one of which only the guard is
-// something else.
+// theReal names the variable with the path of the real sendwrap, for a fake of which only the guard
+// differs.
 const theReal = "SENDWRAP_TRY_TEST_REAL"
 
 // playGuard is sendwrap, except for `sendwrap guard`.
@@ -43,7 +43,8 @@ func playGuard(is string) {
 	case "a guard that always says no":
 		g.answers = map[string]milter.Response{"rcpt": replies(421, "4.7.0 no")}
 	case "a guard that says no to wrong names":
-		g.answers = map[string]milter.Response{"rcpt <a": replies(421, "4.7.0 no"), "rcpt <postmastre>": replies(421, "4.7.0 no")}
+		no := replies(421, "4.7.0 no")
+		g.answers = map[string]milter.Response{"rcpt <a": no, "rcpt <postmastre>": no}
 	}
 	l, err := net.Listen(cfg.GuardListen.Network, cfg.GuardListen.Address)
 	if err != nil {
@@ -53,31 +54,34 @@ func playGuard(is string) {
 	_ = g.server().Serve(l)
 }
 
-// A guard that does something else is found out in each scene of its own, and in no other.
+// A guard that does something else fails its own scenes, and no other.
 func TestShowFindsOutGuard(t *testing.T) {
 	t.Setenv(theReal, built())
+	const atFirst = "  ! saw \"ended at guess 1, learned nothing\"; " +
+		"want ended at guess 3, learned nothing\n"
 	tests := []struct {
 		is, verdict string
 		want        []string
 	}{
-		{"a guard that never says no", "5 of 18 scenes did not go as they should", []string{
+		{"a guard that never says no", "5 of 18 scenes did not go as expected", []string{
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
 			"  ! the ledger counts PASS; want 1 BADRCPTS, 1 PASS\n",
 			"ESMTP stand-in\"; want 421 4.7.1\n",
 			"  ! 10 saw 550 5.1.1; want 9\n",
 			"  ! the ledger counts 1 PASS, 9 KNOWN; want 1 BADRCPTS, 10 PASS or KNOWN\n",
 		}},
-		{"a guard that always says no", "8 of 18 scenes did not go as they should", []string{
+		{"a guard that always says no", "8 of 18 scenes did not go as expected", []string{
 			"  ! RCPT TO:<postmaster>: replied \"421 4.7.0 no\"; want 250\n",
-			"  ! saw \"ended at guess 1, learned nothing\"; want ended at guess 3, learned nothing\n",
+			atFirst,
 		}},
-		{"a guard that says no to wrong names", "6 of 18 scenes did not go as they should", []string{
+		{"a guard that says no to wrong names", "6 of 18 scenes did not go as expected", []string{
 			"  ! RCPT TO:<postmaster>: ",
-			"  ! saw \"ended at guess 1, learned nothing\"; want ended at guess 3, learned nothing\n",
+			atFirst,
 			"  ! 10 saw ended at guess 1, learned nothing; want 1\n",
 		}},
-		{"a guard that does not start", "6 of 18 scenes did not go as they should", []string{
-			"  ! the guard has ended by itself after ", ": exit status 7: sendwrap guard: not today\n",
+		{"a guard that does not start", "6 of 18 scenes did not go as expected", []string{
+			"  ! the guard ended unexpectedly after ",
+			": exit status 7: sendwrap guard: not today\n",
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
 		}},
 	}
@@ -88,7 +92,7 @@ func TestShowFindsOutGuard(t *testing.T) {
 	}
 }
 
-// One who does not listen is given up.
+// The show does not wait for ever for a guard that does not listen.
 func TestGuardIsNotReady(t *testing.T) {
 	dir := tempDir(t)
 	file := filepath.Join(dir, "sendwrap.conf")
@@ -97,10 +101,12 @@ func TestGuardIsNotReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.ready(t.Context(), 100*time.Millisecond); err == nil || !strings.Contains(err.Error(), "the guard cannot be reached after 100ms: ") {
-		t.Errorf("%v; want that it cannot be reached", err)
+	const want = "the guard cannot be reached after 100ms: "
+	err = g.waitReady(t.Context(), 100*time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want %q", err, want)
 	}
-	if err := g.unasked(); err != nil {
+	if err := g.failure(); err != nil {
 		t.Errorf("%v, of one that goes on", err)
 	}
 	g.close()
@@ -109,8 +115,8 @@ func TestGuardIsNotReady(t *testing.T) {
 	}
 }
 
-// A dictionary attack by hand, on try -listen: the guard ends it, says so, and the second time the
-// door knows.
+// A dictionary attack by hand, on try -listen: the guard ends it and logs it, and then the client
+// is blocked.
 func TestListenHasGuard(t *testing.T) {
 	for _, args := range [][]string{nil, {"-room"}} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
@@ -121,17 +127,21 @@ func TestListenHasGuard(t *testing.T) {
 				conn := s.dial(from)
 				in := bufio.NewReader(conn)
 				var got []string
-				for _, line := range []string{"", "HELO c", "MAIL FROM:<c@try.example>", "RCPT TO:<aaron>", "RCPT TO:<abby>", "RCPT TO:<adam>"} {
+				for _, line := range []string{
+					"", "HELO c", "MAIL FROM:<c@try.example>",
+					"RCPT TO:<aaron>", "RCPT TO:<abby>", "RCPT TO:<adam>",
+				} {
 					if line != "" {
 						io.WriteString(conn, line+"\r\n")
 					}
 					reply, _ := in.ReadString('\n')
 					got = append(got, strings.TrimRight(reply, "\r\n"))
 				}
-				if got, want := strings.Join(codes(got), " "), "220 250 250 550 550 550"; got != want {
+				if got, want := codes(got), "220 250 250 550 550 550"; got != want {
 					t.Errorf("replies %s; want %s", got, want)
 				}
-				if rest, err := io.ReadAll(in); len(rest) > 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				rest, err := io.ReadAll(in)
+				if len(rest) > 0 || err != nil && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("then %q, %v; want the end", rest, err)
 				}
 				s.logs(": BADRCPTS client=[127.11.0.1]:")
@@ -149,7 +159,7 @@ func TestListenHasGuard(t *testing.T) {
 	}
 }
 
-// A guard that dies is not passed over in silence.
+// A guard that dies is an error.
 func TestListenWithGuardThatDies(t *testing.T) {
 	s := tryListening(t)
 	s.awaitGuard()
@@ -164,7 +174,7 @@ func TestListenWithGuardThatDies(t *testing.T) {
 	if code := s.cmd.ProcessState.ExitCode(); code != 111 {
 		t.Errorf("%v; want exit status 111", err)
 	}
-	s.logs("sendwrap try: the guard has ended by itself after ")
+	s.logs("sendwrap try: the guard ended unexpectedly after ")
 	nothingLeft(t, s.tmp)
 }
 
@@ -184,7 +194,7 @@ func (s *listening) awaitGuard() {
 	}
 }
 
-// Where there is no room for a socket's name, another directory does.
+// If the path is too long for a socket, another directory is used.
 func TestLongTemporaryDirectory(t *testing.T) {
 	long := filepath.Join(tempDir(t), strings.Repeat("x", 100))
 	if err := os.Mkdir(long, 0o700); err != nil {

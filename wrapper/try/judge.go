@@ -13,22 +13,22 @@ import (
 
 // expectation is what must be seen of a scene.
 type expectation struct {
-	outcomes  []outcome // one for each reply that clients see
+	outcomes  []outcome // one for each reply
 	verdicts  counts
-	someKnown bool // any of those that PASS may be KNOWN instead
+	someKnown bool // KNOWN may stand for any PASS
 }
 
-// outcome is that so many clients see a reply, and how long after their arrival.
+// outcome is a reply that a number of clients must see, and when.
 type outcome struct {
-	reply       string // as code has it
+	reply       string // as code returns it
 	clients     int
-	least, most time.Duration
+	least, most time.Duration // after the client's arrival
 }
 
-// counts are the verdicts given.
+// counts says how often each verdict was given.
 type counts map[decide.Verdict]int
 
-// since is what the ledger has counted between two looks.
+// since is what the ledger has counted between two readings.
 func since(before, after ledger.Totals) counts {
 	c := counts{}
 	for v := range after.Verdicts {
@@ -39,7 +39,7 @@ func since(before, after ledger.Totals) counts {
 	return c
 }
 
-// String lists the verdicts, those first that come last in the decision: PASS, or 5 PASS, 15 CONNS.
+// String lists the verdicts in reverse order of the decision: PASS, or 5 PASS, 15 CONNS.
 func (c counts) String() string {
 	var words []string
 	for _, v := range slices.Backward(decide.Verdicts()) {
@@ -56,23 +56,23 @@ func (c counts) String() string {
 	return strings.Join(words, ", ")
 }
 
-// judge says what was seen that should not have been, or was not that should.
-func (e expectation) judge(sights []sight, verdicts counts) (wrong []string) {
+// judge returns how the scene differs from what must be seen; nothing if it does not.
+func (e expectation) judge(sights []sight, verdicts counts) (problems []string) {
 	seen := map[string]int{}
 	for _, s := range sights {
 		reply := code(s.reply)
 		if seen[reply]++; seen[reply] == 1 && !e.expects(reply) {
-			wrong = append(wrong, fmt.Sprintf("saw %q; want %s", s.reply, e.replies()))
+			problems = append(problems, fmt.Sprintf("saw %q; want %s", s.reply, e.replies()))
 		}
 		if s.err != nil {
-			wrong = append(wrong, s.err.Error())
+			problems = append(problems, s.err.Error())
 		}
 	}
 	for _, o := range e.outcomes {
 		if n := seen[o.reply]; n != o.clients {
-			wrong = append(wrong, fmt.Sprintf("%d saw %s; want %d", n, o.reply, o.clients))
+			problems = append(problems, fmt.Sprintf("%d saw %s; want %d", n, o.reply, o.clients))
 		}
-		wrong = append(wrong, o.inTime(sights)...)
+		problems = append(problems, o.inTime(sights)...)
 	}
 	got, want := maps.Clone(verdicts), e.verdicts.String()
 	if e.someKnown {
@@ -81,16 +81,16 @@ func (e expectation) judge(sights []sight, verdicts counts) (wrong []string) {
 		want = strings.Replace(want, "PASS", "PASS or KNOWN", 1)
 	}
 	if !maps.Equal(got, e.verdicts) {
-		wrong = append(wrong, fmt.Sprintf("the ledger counts %s; want %s", verdicts, want))
+		problems = append(problems, fmt.Sprintf("the ledger counts %s; want %s", verdicts, want))
 	}
-	return wrong
+	return problems
 }
 
 func (e expectation) expects(reply string) bool {
 	return slices.ContainsFunc(e.outcomes, func(o outcome) bool { return o.reply == reply })
 }
 
-// replies lists what may be seen.
+// replies lists what clients may see.
 func (e expectation) replies() string {
 	var list []string
 	for _, o := range e.outcomes {
@@ -99,8 +99,8 @@ func (e expectation) replies() string {
 	return strings.Join(list, " or ")
 }
 
-// inTime holds the quickest and the slowest client that saw this reply to the bounds.
-func (o outcome) inTime(sights []sight) (wrong []string) {
+// inTime checks the quickest and the slowest client that saw this reply.
+func (o outcome) inTime(sights []sight) (problems []string) {
 	least, most := o.most, o.least
 	for _, s := range sights {
 		if code(s.reply) == o.reply {
@@ -108,12 +108,14 @@ func (o outcome) inTime(sights []sight) (wrong []string) {
 		}
 	}
 	if least < o.least {
-		wrong = append(wrong, fmt.Sprintf("%s came after %s; want no less than %s", o.reply, inSeconds(least), inSeconds(o.least)))
+		problems = append(problems, fmt.Sprintf("%s came after %s; want at least %s",
+			o.reply, inSeconds(least), inSeconds(o.least)))
 	}
 	if most > o.most {
-		wrong = append(wrong, fmt.Sprintf("%s came after %s; want no more than %s", o.reply, inSeconds(most), inSeconds(o.most)))
+		problems = append(problems, fmt.Sprintf("%s came after %s; want at most %s",
+			o.reply, inSeconds(most), inSeconds(o.most)))
 	}
-	return wrong
+	return problems
 }
 
 // longest is how long the slowest client may take.

@@ -10,52 +10,65 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Each thing that can be other than it should is noticed.
+// judge notices each kind of difference.
 func TestJudge(t *testing.T) {
 	const s = time.Second
 	one := expectation{[]outcome{{"220", 1, 3 * s, 5 * s}}, counts{decide.Pass: 1}, false}
-	crowd := expectation{[]outcome{{"220", 1, 3 * s, 5 * s}, {"421 4.7.0", 2, 0, s}}, counts{decide.Pass: 1, decide.Conns: 2}, false}
-	flood := expectation{[]outcome{{"220", 2, 0, 5 * s}}, counts{decide.Pass: 2}, true}
-	greeting, refusal := sight{reply: "220 mx ESMTP", took: 4 * s}, sight{reply: "421 4.7.0 mx too many", took: s / 2}
 	asWanted := counts{decide.Pass: 1, decide.Conns: 2}
+	crowd := expectation{[]outcome{{"220", 1, 3 * s, 5 * s}, {"421 4.7.0", 2, 0, s}}, asWanted,
+		false}
+	flood := expectation{[]outcome{{"220", 2, 0, 5 * s}}, counts{decide.Pass: 2}, true}
+	greeting := sight{reply: "220 mx ESMTP", took: 4 * s}
+	refusal := sight{reply: "421 4.7.0 mx too many", took: s / 2}
 	tests := []struct {
 		name     string
 		want     expectation
 		sights   []sight
 		verdicts counts
-		wrong    []string
+		problems []string
 	}{
 		{"as it should", one, []sight{greeting}, counts{decide.Pass: 1}, nil},
 		{"crowd as it should", crowd, []sight{refusal, greeting, refusal}, asWanted, nil},
-		{"another reply", one, []sight{{reply: "554 5.5.1 mx no", took: 4 * s}}, counts{decide.Pass: 1},
+		{"another reply", one, []sight{{reply: "554 5.5.1 mx no", took: 4 * s}},
+			counts{decide.Pass: 1},
 			[]string{`saw "554 5.5.1 mx no"; want 220`, "0 saw 220; want 1"}},
-		{"the right code with another status", crowd, []sight{{reply: "421 4.3.2 mx busy"}, greeting, refusal}, asWanted,
+		{"the right code with another status", crowd,
+			[]sight{{reply: "421 4.3.2 mx busy"}, greeting, refusal}, asWanted,
 			[]string{`saw "421 4.3.2 mx busy"; want 220 or 421 4.7.0`, "1 saw 421 4.7.0; want 2"}},
-		{"nothing", one, []sight{{reply: nothing, took: 20 * s, err: errors.New("i/o timeout")}}, counts{},
-			[]string{`saw "nothing"; want 220`, "i/o timeout", "0 saw 220; want 1", "the ledger counts none; want PASS"}},
-		{"nobody", one, nil, counts{}, []string{"0 saw 220; want 1", "the ledger counts none; want PASS"}},
-		{"too early", one, []sight{{reply: "220 mx", took: 2999 * time.Millisecond}}, counts{decide.Pass: 1},
-			[]string{"220 came after 3.00s; want no less than 3.00s"}},
+		{"nothing", one, []sight{{reply: nothing, took: 20 * s, err: errors.New("i/o timeout")}},
+			counts{},
+			[]string{`saw "nothing"; want 220`, "i/o timeout", "0 saw 220; want 1",
+				"the ledger counts none; want PASS"}},
+		{"nobody", one, nil, counts{}, []string{"0 saw 220; want 1",
+			"the ledger counts none; want PASS"}},
+		{"too early", one, []sight{{reply: "220 mx", took: 2999 * time.Millisecond}},
+			counts{decide.Pass: 1},
+			[]string{"220 came after 3.00s; want at least 3.00s"}},
 		{"too late", one, []sight{{reply: "220 mx", took: 6 * s}}, counts{decide.Pass: 1},
-			[]string{"220 came after 6.00s; want no more than 5.00s"}},
-		{"one of many too late", crowd, []sight{refusal, {reply: "421 4.7.0 mx", took: 2 * s}, greeting}, asWanted,
-			[]string{"421 4.7.0 came after 2.00s; want no more than 1.00s"}},
+			[]string{"220 came after 6.00s; want at most 5.00s"}},
+		{"one of many too late", crowd, []sight{refusal, {reply: "421 4.7.0 mx", took: 2 * s},
+			greeting}, asWanted,
+			[]string{"421 4.7.0 came after 2.00s; want at most 1.00s"}},
 		{"one too many let in", crowd, []sight{greeting, greeting, refusal}, asWanted,
 			[]string{"2 saw 220; want 1", "1 saw 421 4.7.0; want 2"}},
-		{"another verdict", one, []sight{greeting}, counts{decide.Known: 1}, []string{"the ledger counts KNOWN; want PASS"}},
+		{"another verdict", one, []sight{greeting}, counts{decide.Known: 1},
+			[]string{"the ledger counts KNOWN; want PASS"}},
 		{"a verdict too many", one, []sight{greeting}, counts{decide.Pass: 1, decide.Failed: 1},
 			[]string{"the ledger counts 1 FAILED, 1 PASS; want PASS"}},
-		{"known or not", flood, []sight{greeting, greeting}, counts{decide.Pass: 1, decide.Known: 1}, nil},
+		{"known or not", flood, []sight{greeting, greeting},
+			counts{decide.Pass: 1, decide.Known: 1}, nil},
 		{"none known", flood, []sight{greeting, greeting}, counts{decide.Pass: 2}, nil},
-		{"known and too many", flood, []sight{greeting, greeting}, counts{decide.Pass: 2, decide.Known: 1},
+		{"known and too many", flood, []sight{greeting, greeting},
+			counts{decide.Pass: 2, decide.Known: 1},
 			[]string{"the ledger counts 2 PASS, 1 KNOWN; want 2 PASS or KNOWN"}},
-		{"trouble behind the greeting", one, []sight{{reply: "220 mx", took: 4 * s, err: errors.New("DATA: replied 503")}}, counts{decide.Pass: 1},
+		{"trouble behind the greeting", one, []sight{{reply: "220 mx", took: 4 * s,
+			err: errors.New("DATA: replied 503")}}, counts{decide.Pass: 1},
 			[]string{"DATA: replied 503"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := tt.want.judge(tt.sights, tt.verdicts); !slices.Equal(got, tt.wrong) {
-				t.Errorf("got  %q\nwant %q", got, tt.wrong)
+			if got := tt.want.judge(tt.sights, tt.verdicts); !slices.Equal(got, tt.problems) {
+				t.Errorf("got  %q\nwant %q", got, tt.problems)
 			}
 		})
 	}

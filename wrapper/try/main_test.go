@@ -15,10 +15,10 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// ample is what nothing here takes, however slow and busy the machine is.
+// ample is longer than anything here takes, on any machine.
 const ample = 2 * time.Minute
 
-// asks names the variable that makes this test binary something else.
+// asks names the variable that makes this test binary play another program.
 const asks = "SENDWRAP_TRY_TEST_IS"
 
 // TestMain is also each program that a test puts in the place of sendwrap.
@@ -28,10 +28,12 @@ func TestMain(m *testing.M) {
 	}
 	switch os.Getenv(asks) {
 	case "":
-		// In namespaces of its own, whose host name has a domain: sendmail waits a minute without one.
+		// In namespaces whose host name has a domain: sendmail waits a minute without one.
 		os.Exit(lab.Isolate(lab.Setup{
-			Build: func(dir string) error { return lab.Build(filepath.Join(dir, "sendwrap"), false) },
-			Run:   m.Run,
+			Build: func(dir string) error {
+				return lab.Build(filepath.Join(dir, "sendwrap"), false)
+			},
+			Run: m.Run,
 		}))
 	case "a sendwrap that lets everyone through":
 		StandIn("")
@@ -52,7 +54,7 @@ func TestMain(m *testing.M) {
 	syscall.Exit(0) // os.Exit takes a second with -race
 }
 
-// itself is the path of this test binary, which is something else from now on.
+// itself is the path of this test binary, which plays another program from now on.
 func itself(t *testing.T, is string) string {
 	t.Helper()
 	t.Setenv(asks, is)
@@ -63,7 +65,7 @@ func itself(t *testing.T, is string) string {
 	return program
 }
 
-// report says what the super-server has given us.
+// report prints what the super-server has passed.
 func report(to io.Writer) {
 	var st [3]unix.Stat_t
 	for fd := range st {
@@ -71,14 +73,16 @@ func report(to io.Writer) {
 			fmt.Fprintln(to, err)
 		}
 	}
-	one := st[0].Mode&unix.S_IFMT == unix.S_IFSOCK && st[0].Ino == st[1].Ino && st[0].Ino == st[2].Ino
+	one := st[0].Mode&unix.S_IFMT == unix.S_IFSOCK && st[0].Ino == st[1].Ino &&
+		st[0].Ino == st[2].Ino
 	flags, _ := unix.FcntlInt(0, unix.F_GETFL, 0)
 	protocol, _ := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	cwd, _ := os.Getwd()
-	fmt.Fprintf(to, "args=%q socket=%v nonblock=%v protocol=%d cwd=%s\n", os.Args, one, flags&unix.O_NONBLOCK != 0, protocol, cwd)
+	fmt.Fprintf(to, "args=%q socket=%v nonblock=%v protocol=%d cwd=%s\n",
+		os.Args, one, flags&unix.O_NONBLOCK != 0, protocol, cwd)
 }
 
-// tempDir is a directory in whose name there is room for that of a socket.
+// tempDir is a directory with a name short enough for a socket.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "try-")
@@ -89,5 +93,5 @@ func tempDir(t *testing.T) string {
 	return dir
 }
 
-// built is sendwrap, made of the sources beside these.
+// built is sendwrap, built from this source.
 func built() string { return filepath.Join(lab.Dir(), "sendwrap") }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Wrong lines in FILE, and an MTA that fails, are said, and the exit code is 100.
+// Wrong lines in FILE and an MTA that fails are printed, and the exit status is 100.
 func TestShowOfWrongFile(t *testing.T) {
 	const serves = `echo "220 mx"
 while read -r verb rest; do
@@ -26,15 +26,16 @@ done`
 		want             []string // F stands for FILE
 	}{
 		{"a wrong line", `exec ` + built() + ` try -mta`, "no_such_line 1\n", slow, []string{
-			"\nall 16 scenes went as they should, but F has 1 error\n"}},
-		{"wrong lines", `exec ` + built() + ` try -mta`, "no_such_line 1\nmode none\n", slow, []string{
-			"\nall 16 scenes went as they should, but F has 2 errors\n"}},
+			"\nall 16 scenes went as expected, but F has 1 error\n"}},
+		{"wrong lines", `exec ` + built() + ` try -mta`, "no_such_line 1\nmode none\n", slow,
+			[]string{
+				"\nall 16 scenes went as expected, but F has 2 errors\n"}},
 		{"an MTA without a postmaster", serves, "", both, []string{
 			"! RCPT TO:<postmaster>: replied \"550 5.1.1 unknown\"; want 250\n" +
 				" every domain needs a postmaster (RFC 5321 section 4.5.1); for sendmail write " +
 				"\"postmaster: root\" into /etc/aliases and run newaliases\n"}},
 		{"an MTA that ends", `echo "mx: no queue" >&2; exit 75`, "", both, []string{
-			"\n ! the MTA said: mx: no queue\n"}},
+			"\n ! the MTA wrote to stderr: mx: no queue\n"}},
 	}
 	for _, tt := range tests {
 		for _, mode := range tt.modes {

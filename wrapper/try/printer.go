@@ -10,10 +10,11 @@ import (
 	"sendwrap/wrapper"
 )
 
-// printer writes the show: a line for each scene, the left half when it begins and the right half when it is over.
+// printer writes the show: a line for each scene, its left half when the scene begins and its right
+// half when it is over.
 type printer struct {
 	out io.Writer
-	err error // the first that writing met: nobody reads any more
+	err error // the first one of a write
 }
 
 func (p *printer) print(format string, args ...any) {
@@ -22,9 +23,10 @@ func (p *printer) print(format string, args ...any) {
 	}
 }
 
-func (p *printer) say(line string) { p.print("%s\n", line) }
+func (p *printer) println(line string) { p.print("%s\n", line) }
 
-// The widths of the columns: what is longer is cut, or moves the rest of its line.
+// The widths of the columns. What a client read is cut; other text that is longer moves the rest of
+// its line.
 const (
 	whoWidth     = 10
 	doesWidth    = 31
@@ -32,50 +34,61 @@ const (
 	verdictWidth = 27
 )
 
-func (p *printer) begin(sc scene) {
-	who := sc.who.String()
-	if sc.ends {
-		who = "the room"
-	}
-	p.print("%-*s  %-*s  ", whoWidth, who, doesWidth, sc.does)
+func (p *printer) left(who, does string) {
+	p.print("%-*s  %-*s  ", whoWidth, who, doesWidth, does)
 }
 
-// complaints is how many lines about one scene are enough to see what is wrong.
-const complaints = 6
+func (p *printer) right(saw, verdicts, took string) {
+	p.print("%-*s  %-*s  %6s\n", sawWidth, saw, verdictWidth, verdicts, took)
+}
 
-func (p *printer) end(sc scene, s seen) {
-	verdicts := s.verdicts.String()
-	if sc.ends {
-		verdicts = ""
+// header names the columns.
+func (p *printer) header() {
+	p.left("client", "what it does")
+	p.right("what it reads", "verdict", "after")
+}
+
+func (p *printer) begin(sc scene) { p.left(sc.who, sc.does) }
+
+// mostProblems is how many lines about one scene are enough to see what is wrong.
+const mostProblems = 6
+
+func (p *printer) end(sc scene, r result) {
+	verdicts := ""
+	if r.verdicts != nil {
+		verdicts = r.verdicts.String()
 	}
-	p.print("%-*s  %-*s  %6s\n", sawWidth, cut(summary(s.sights), sawWidth), verdictWidth, verdicts, inSeconds(slowest(s.sights)))
-	if sc.note != nil && len(s.wrong) == 0 {
-		p.print("%-*s  %s\n", whoWidth, "", sc.note())
+	p.right(shorten(summary(r.sights), sawWidth), verdicts, inSeconds(slowest(r.sights)))
+	note := r.note
+	if sc.note != nil && len(r.problems) == 0 {
+		note = sc.note()
 	}
-	if s.note != "" {
-		p.print("%-*s  %s\n", whoWidth, "", s.note)
+	if note != "" {
+		p.print("%-*s  %s\n", whoWidth, "", note)
 	}
-	for i, text := range s.wrong {
-		if i == complaints {
-			p.print("  ! and %d more\n", len(s.wrong)-i)
+	for i, text := range r.problems {
+		if i == mostProblems {
+			p.print("  ! and %d more\n", len(r.problems)-i)
 			break
 		}
-		p.say("  ! " + strings.ReplaceAll(text, "\n", "\n    "))
+		p.println("  ! " + strings.ReplaceAll(text, "\n", "\n    "))
 	}
 }
 
-func (p *printer) departure(d departure) {
-	how := fmt.Sprint(d.state)
-	if d.err != nil {
-		how = d.err.Error()
+// exit prints how the process of a client has ended.
+func (p *printer) exit(e processExit) {
+	how := fmt.Sprint(e.state)
+	if e.err != nil {
+		how = e.err.Error()
 	}
-	p.print("%v ended after %s: %s\n", d.client, inSeconds(d.after), how)
+	p.print("%v ended after %s: %s\n", e.client, inSeconds(e.after), how)
 }
 
-// summary is what the clients of a scene saw: the line if there is one client, else how many saw which reply.
+// summary is what the clients of a scene saw: the reply of a single client, else how many saw
+// which.
 func summary(sights []sight) string {
-	if len(sights) == 1 {
-		return strings.Replace(sights[0].reply, " "+wrapper.MachineName()+" ", " ", 1) // the same in all lines
+	if len(sights) == 1 { // without our name, which is the same in all lines
+		return strings.Replace(sights[0].reply, " "+wrapper.MachineName()+" ", " ", 1)
 	}
 	var replies []string
 	seen := map[string]int{}
@@ -100,16 +113,21 @@ func slowest(sights []sight) time.Duration {
 	return d
 }
 
-// cut shortens text to so many characters; replies are ASCII, or should be: what is not must not reach a terminal.
-func cut(text string, width int) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r > 0x7e && r != '×' {
+// shorten cuts printable text to a number of characters.
+func shorten(text string, width int) string {
+	runes := []rune(printable(text))
+	if len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return string(runes)
+}
+
+// printable replaces by ? what must not reach a terminal. Replies should be ASCII.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if (r < ' ' || r > '~') && r != '×' {
 			return '?'
 		}
 		return r
 	}, text)
-	if runes := []rune(text); len(runes) > width {
-		return string(runes[:width-1]) + "…"
-	}
-	return text
 }

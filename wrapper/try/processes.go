@@ -13,19 +13,20 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// holds is how many sockets the room has open besides the listening one: its clients'.
-func (r *room) holds() int {
+// openSockets is how many sockets the room has besides the listening one: its clients'.
+func (r *room) openSockets() int {
 	n := 0
 	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", r.process.Pid))
 	for _, name := range names {
-		if to, err := os.Readlink(name); err == nil && strings.HasPrefix(to, "socket:") && to != r.socket {
+		to, err := os.Readlink(name)
+		if err == nil && strings.HasPrefix(to, "socket:") && to != r.socket {
 			n++
 		}
 	}
 	return n
 }
 
-// memory is what the room has for itself, in bytes; 0 if that cannot be told.
+// memory is the private memory of the room, in bytes; 0 if it is not known.
 func (r *room) memory() (bytes int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", r.process.Pid))
 	if err != nil {
@@ -40,7 +41,7 @@ func (r *room) memory() (bytes int) {
 	return bytes
 }
 
-// childrenOf are the processes that a process has started and not yet waited for.
+// childrenOf are the child processes that a process has not waited for yet.
 func childrenOf(parent int) (pids []int) {
 	names, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range names {
@@ -58,8 +59,8 @@ func childrenOf(parent int) (pids []int) {
 	return pids
 }
 
-// mtas are the processes of those who are served: the room's children, and whoever is left of them when it has ended,
-// as the ledger counts them.
+// mtas are the MTAs that serve clients: the room's children, and those that the ledger counts,
+// which may outlive the room.
 func (r *room) mtas() (list []ledger.Process) {
 	for _, pid := range childrenOf(r.process.Pid) {
 		if p, err := ledger.Identify(pid); err == nil {
@@ -76,10 +77,10 @@ func (r *room) mtas() (list []ledger.Process) {
 	return list
 }
 
-// killMTAs ends the processes: at SIGTERM, or a moment later.
+// killMTAs ends the processes, by SIGTERM or a moment later by SIGKILL.
 func (r *room) killMTAs(list []ledger.Process) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
-		for deadline := time.Now().Add(mercy); ; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(killDelay); ; time.Sleep(10 * time.Millisecond) {
 			var alive []ledger.Process
 			for _, p := range list {
 				if p.Signal(sig) == nil {

@@ -14,101 +14,102 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// The network abroad, one of those for documentation (RFC 5737): nobody has it, and so no MTA takes
-// a client from there for the machine's own.
+// A client and a server in a network for documentation (RFC 5737). Nobody has it, so no MTA takes
+// a client from there for one of its own machine.
 var (
-	foreigner = netip.AddrFrom4([4]byte{192, 0, 2, 77})
-	abroad    = netip.AddrFrom4([4]byte{192, 0, 2, 25})
+	foreignClient = netip.AddrFrom4([4]byte{192, 0, 2, 77})
+	foreignServer = netip.AddrFrom4([4]byte{192, 0, 2, 25})
 )
 
-// relayed is a recipient that is no business of the MTA's.
-const relayed = "relay@try.example"
+// relayRcpt is a recipient whose mail the MTA must not accept.
+const relayRcpt = "relay@try.example"
 
-// longest is how much of an answer is shown.
-const longest = 200
+// longestAnswer is how much of the MTA's text is shown.
+const longestAnswer = 200
 
-// relay is the scene in which a foreigner asks the MTA that the configuration names to pass a mail
-// on to somebody else.
-func relay() scene {
-	return scene{who: foreigner, does: "wants a relay to elsewhere", abroad: true}
+// relay is the scene in which a client of another network asks the configuration's MTA to relay.
+func (s *stage) relay() scene {
+	return scene{who: foreignClient.String(), does: "asks for a relay", special: s.askRelay}
 }
 
-// askRelay plays it. The foreigner's connection is between two addresses of a network namespace of
-// its own; sendwrap and the MTA run where they always do. No mail is sent, whatever the answer.
-func (s *stage) askRelay(ctx context.Context, program string) (seen, error) {
-	before, err := totals(s.ledger)
-	if err != nil {
-		return seen{}, err
-	}
-	patience, cancel := context.WithTimeout(ctx, mtaTime+s.patience)
+// askRelay plays it. The connection is between two addresses of a network namespace of its own;
+// sendwrap and the MTA run as always. No mail is sent, whatever the answer.
+func (s *stage) askRelay(ctx context.Context) (result, error) {
+	limited, cancel := context.WithTimeout(ctx, mtaTime+s.patience)
 	defer cancel()
-	var inetd *superServer
-	var c *client
-	err = inNetwork(abroad, func() (err error) {
-		argv := []string{program, "sendwrap", "-f", s.file}
-		if inetd, err = listen(netip.AddrPortFrom(abroad, 0).String(), argv, nil); err != nil {
-			return err
+	asked := false
+	r, err := s.counted(ctx, func() ([]sight, []string) {
+		inetd, c, err := s.dialForeign(limited)
+		if inetd != nil {
+			defer inetd.close()
 		}
-		c, err = dial(patience, foreigner, inetd.address())
-		return err
+		if err != nil {
+			return []sight{{reply: fmt.Sprintf("not tried: %v", err)}}, nil
+		}
+		asked = true
+		saw := c.askRelay()
+		c.close()
+		return []sight{saw}, inetd.awaitExits(ctx, 1, s.exitTime)
 	})
-	if inetd != nil {
-		defer inetd.close()
+	if err != nil || !asked {
+		return r, err
 	}
-	if err != nil {
-		return seen{sights: []sight{{reply: fmt.Sprintf("not asked: %v", err)}}}, ctx.Err()
-	}
-	result := seen{sights: []sight{c.askRelay()}}
-	c.close()
-	result.wrong = inetd.settle(ctx, 1, s.ending)
-	if ctx.Err() != nil {
-		return seen{}, ErrInterrupted
-	}
-	after, err := totals(s.ledger)
-	if err != nil {
-		return seen{}, err
-	}
-	result.verdicts = since(before, after)
-	answer := result.sights[0]
+	answer := r.sights[0]
+	r.note = fmt.Sprintf("the MTA's answer for %s: %s",
+		relayRcpt, shorten(answer.reply, longestAnswer))
 	if answer.err != nil {
-		result.wrong = append(result.wrong, answer.err.Error())
+		r.problems = append(r.problems, answer.err.Error())
 	}
-	result.note = fmt.Sprintf("to a mail for %s it says: %s", relayed, cut(answer.reply, longest))
 	if strings.HasPrefix(answer.reply, "2") {
-		result.wrong = append(result.wrong, "AN OPEN RELAY: anybody can send mail to anywhere by it; "+
-			`see "Which MTA it is" in OPERATIONS.md`)
+		r.problems = append(r.problems, "OPEN RELAY: anybody can send mail anywhere through this "+
+			`MTA; see "Which MTA it is" in OPERATIONS.md`)
 	}
 	want := expectation{verdicts: counts{decide.Allowed: 1}}
-	result.wrong = append(result.wrong, want.judge(nil, result.verdicts)...)
-	return result, nil
+	r.problems = append(r.problems, want.judge(nil, r.verdicts)...)
+	return r, nil
 }
 
-// askRelay asks for a relay. What the client saw is the answer to that, or to the command before at
-// which it was refused already.
+// dialForeign opens a super-server in a network of its own, and connects the client to it. The
+// super-server is not nil if it was opened, whatever the error.
+func (s *stage) dialForeign(ctx context.Context) (inetd *superServer, c *client, err error) {
+	err = inNetwork(foreignServer, func() (err error) {
+		argv := []string{s.options.Program, "sendwrap", "-f", s.file}
+		at := netip.AddrPortFrom(foreignServer, 0)
+		if inetd, err = listen(at.String(), argv, nil); err != nil {
+			return err
+		}
+		c, err = dial(ctx, foreignClient, inetd.address())
+		return err
+	})
+	return inetd, c, err
+}
+
+// askRelay asks for a relay. The client sees the answer to that, or to an earlier command that was
+// refused.
 func (c *client) askRelay() sight {
 	s := c.greeting()
 	if code(s.reply) == greeted {
-		c.request(&s)
+		c.requestRelay(&s)
 	}
 	return s
 }
 
-// argue is the same for one that is denied with on_denied talk: it sees both replies.
+// argue does the same as a denied client with on_denied talk, which sees both replies.
 func (c *client) argue() sight {
 	s := c.greeting()
 	if code(s.reply) == greeted {
-		c.request(&s)
+		c.requestRelay(&s)
 		s.reply = greeted + ", then " + code(s.reply)
 	}
 	return s
 }
 
-// request goes on behind the greeting.
-func (c *client) request(s *sight) {
+// requestRelay goes on after the greeting.
+func (c *client) requestRelay(s *sight) {
 	for _, command := range []string{
-		"EHLO try.example", "MAIL FROM:<>", "RCPT TO:<" + relayed + ">",
+		"EHLO try.example", "MAIL FROM:<>", "RCPT TO:<" + relayRcpt + ">",
 	} {
-		if s.err = c.say(command); s.err == nil {
+		if s.err = c.send(command); s.err == nil {
 			s.reply, s.err = c.reply()
 		}
 		if s.err != nil || !strings.HasPrefix(s.reply, "2") {
@@ -116,12 +117,12 @@ func (c *client) request(s *sight) {
 		}
 	}
 	if s.err == nil {
-		_ = c.say("QUIT") // what it says to that is of no interest
+		_ = c.send("QUIT") // its reply does not matter
 	}
 }
 
-// inNetwork does something in a network namespace of its own, in which the /24 of an address is the
-// machine's. A socket stays in the network in which it was made.
+// inNetwork calls do in a network namespace of its own, in which the /24 of an address belongs to
+// this machine. A socket stays in the network in which it was made.
 func inNetwork(own netip.Addr, do func() error) error {
 	done := make(chan error)
 	go func() {
@@ -135,12 +136,12 @@ func inNetwork(own netip.Addr, do func() error) error {
 	return <-done
 }
 
-// newNetwork takes the thread into a network of its own, with own as the address of its loopback.
-// The whole /24 is local then, as 127.0.0.0/8 is.
+// newNetwork moves the thread to a network of its own, with own as the address of its loopback. The
+// whole /24 is local then, as 127.0.0.0/8 is.
 func newNetwork(own netip.Addr) error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		if errors.Is(err, unix.EPERM) {
-			return errors.New("wants root")
+			return errors.New("needs root")
 		}
 		return os.NewSyscallError("unshare", err)
 	}

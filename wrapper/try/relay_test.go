@@ -10,7 +10,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// openRelay is an MTA that takes any mail, and notes from whom and what it was sent.
+// openRelay is an MTA that accepts all mail, and writes down what each client sends.
 const openRelay = `#!/bin/sh
 echo "220 mx.test anything goes"
 while read -r verb rest; do
@@ -23,8 +23,8 @@ while read -r verb rest; do
 done
 `
 
-// An MTA that relays for a client of another network is found out, in both modes, and is sent no
-// mail by that.
+// The show notices an MTA that relays for a client of another network, in both modes, and sends it
+// no mail.
 func TestRelay(t *testing.T) {
 	lab.NeedRoot(t)
 	for _, args := range [][]string{{"-slow"}, {"-slow", "-room"}} {
@@ -44,9 +44,9 @@ func TestRelay(t *testing.T) {
 			}
 			text := spaces.ReplaceAllString(string(out), " ")
 			for _, want := range []string{
-				"\n192.0.2.77 wants a relay to elsewhere 250 fine ALLOWED ",
-				"\n to a mail for relay@try.example it says: 250 fine\n",
-				"\n ! AN OPEN RELAY: anybody can send mail to anywhere by it; see ",
+				"\n192.0.2.77 asks for a relay 250 fine ALLOWED ",
+				"\n the MTA's answer for relay@try.example: 250 fine\n",
+				"\n ! OPEN RELAY: anybody can send mail anywhere through this MTA; see ",
 				"\n1 of ",
 			} {
 				if !strings.Contains(text, want) {
@@ -60,7 +60,7 @@ func TestRelay(t *testing.T) {
 			}
 			var asked []string
 			for line := range strings.Lines(string(said)) {
-				if rest, is := strings.CutPrefix(line, foreigner.String()+" "); is {
+				if rest, is := strings.CutPrefix(line, foreignClient.String()+" "); is {
 					asked = append(asked, strings.TrimSpace(rest))
 				}
 			}
@@ -72,7 +72,7 @@ func TestRelay(t *testing.T) {
 	}
 }
 
-// Without the right to make a network nobody is asked, and that is no fault.
+// A user who may not make a network namespace can run the show; the relay is not tried.
 func TestRelayNotAsked(t *testing.T) {
 	setpriv := lab.NeedProgram(t, "setpriv")
 	lab.NeedRoot(t)
@@ -91,7 +91,7 @@ func TestRelayNotAsked(t *testing.T) {
 		built(), "try", "-slow", "-f", conf)
 	cmd.Env = append(cmd.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.CombinedOutput()
-	const want = " wants a relay to elsewhere not asked: wants root none "
+	const want = " asks for a relay not tried: needs root none "
 	if err != nil || !strings.Contains(spaces.ReplaceAllString(string(out), " "), want) {
 		t.Errorf("%v; want %q in\n%s", err, want, out)
 	}

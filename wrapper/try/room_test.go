@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,63 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/decide"
 )
 
-// fakeRoom is something in the place of sendwrap that is given a listening socket.
-func fakeRoom(is string) {
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGTERM)
-	l, err := net.FileListener(os.NewFile(0, "clients"))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		syscall.Exit(1)
-	}
-	var kept []net.Conn
-	go func() {
-		for is != "a room that serves nobody" {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			switch is {
-			case "a room that lets everyone through":
-				go func() {
-					converse(conn, wrapper.MachineName(), nil)
-					conn.Close()
-				}()
-			case "a room that denies everyone":
-				io.WriteString(conn, "554 5.7.1 no\r\n")
-				conn.Close()
-			case "a room that keeps connections":
-				kept = append(kept, conn)
-				converse(conn, wrapper.MachineName(), nil)
-			case "a room that keeps its MTAs":
-				if err := exec.Command("sleep", "1000").Start(); err != nil {
-					io.WriteString(conn, err.Error()+"\r\n")
-				}
-				converse(conn, wrapper.MachineName(), nil)
-				conn.Close()
-			case "a room's report":
-				report(conn)
-				conn.Close()
-			default:
-				conn.Close()
-			}
-		}
-	}()
-	<-told
-	switch is {
-	case "a room that fails in the end":
-		syscall.Exit(7)
-	case "a room that does not end":
-		select {}
-	}
-	syscall.Exit(0)
-}
-
-// opened is a stage with a room that is something else.
+// opened is a stage with a fake room.
 func opened(t *testing.T, is string) (*stage, *room) {
 	t.Helper()
 	t.Setenv("TMPDIR", tempDir(t))
@@ -81,7 +26,7 @@ func opened(t *testing.T, is string) (*stage, *room) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.patience, s.ending = ample, 2*time.Second
+	s.patience, s.exitTime = ample, 2*time.Second
 	r := s.server.(*room)
 	t.Cleanup(func() { // once: a ledger that is closed twice unmaps what is not its own
 		if err := s.close(); err != nil {
@@ -105,20 +50,21 @@ func TestShowInRoom(t *testing.T) {
 		want       []string
 	}{
 		{"built in", "", []string{
-			"MTA a stand-in; mail goes nowhere\nroom 127.0.0.1:",
+			"MTA a stand-in; it discards all mail\nroom 127.0.0.1:",
 			", one sendwrap for all clients: process ",
 			" 20 at once, client_conns 5 5× 220, 15× 421 4.7.0 5 PASS, 15 CONNS ",
 			" waits this time, but is blocked 421 4.7.1 [127.8.0.1] is blocked … BLOCKED ",
 			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
-			" does so again: a strike was the first ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
+			" guesses again, second strike ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
 			" comes back, but is blocked 421 4.7.1 [127.11.0.1] is blocked… BLOCKED ",
-			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… 1 BADRCPTS, 1 PASS, 9 KNOWN ",
+			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… " +
+				"1 BADRCPTS, 1 PASS, 9 KNOWN ",
 			" 500 wait, a known client comes 1× 220, 500× nothing 500 HANGUP, 1 KNOWN ",
-			"\n it was greeted after ",
-			"; the process has grown by ",
-			" kB for each of the 500\n",
-			"\nthe room is told to end, by SIGTERM exit status 0 ",
-			"\nall 20 scenes went as they should\n",
+			"\n greeted after ",
+			"; the room grew by ",
+			" kB for each client that waits\n",
+			"\nthe room ends at SIGTERM exit status 0 ",
+			"\nall 20 scenes went as expected\n",
 		}},
 		{"what cannot be shown", `
 			greet_delay 0s
@@ -133,10 +79,11 @@ func TestShowInRoom(t *testing.T) {
 			on_denied talk
 			mta ` + program + ` try -mta
 			`, []string{
-			", max_sessions 40, max_waiting 40, max_waiting room=1000, spawn_rate 40, room_idle 0\n",
-			" is denied, hears so at RCPT 220, then 550 5.7.1 DENIED ",
+			", max_sessions 40, max_waiting 40, max_waiting room=1000, " +
+				"spawn_rate 40, room_idle 0\n",
+			" is denied, refused at RCPT 220, then 550 5.7.1 DENIED ",
 			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
-			"\nall 20 scenes went as they should\n",
+			"\nall 20 scenes went as expected\n",
 		}},
 		{"what is off, and an MTA that is there", `
 			greet_delay 1s
@@ -146,11 +93,11 @@ func TestShowInRoom(t *testing.T) {
 			block off
 			mta ` + program + ` try -mta
 			`, []string{
-			"; the show's own are ledger, log, mode, networks, guard_listen, room_idle 0\n",
-			"\n postmaster gets two mails\n",
-			" speaks before the greeting closed without a word PREGREET ",
+			"; changed for the show: ledger, log, mode, networks, guard_listen, room_idle 0\n",
+			"\n postmaster receives two messages\n",
+			" speaks before the greeting closed without a reply PREGREET ",
 			" 500 wait, an allowed one comes 1× 220, 500× nothing 500 HANGUP, 1 ALLOWED ",
-			"\nall 18 scenes went as they should\n",
+			"\nall 18 scenes went as expected\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -161,24 +108,24 @@ func TestShowInRoom(t *testing.T) {
 	}
 }
 
-// A room that does something else is found out, scene by scene.
+// The show notices a room that does something else, scene by scene.
 func TestShowFindsOutRoom(t *testing.T) {
 	tests := []struct {
 		is, verdict string
 		want        []string
 	}{
-		{"a room that lets everyone through", "19 of 20 scenes did not go as they should", []string{
-			"\n  ! 220 came after ", "; want no less than 9.00s\n",
+		{"a room that lets everyone through", "19 of 20 scenes did not go as expected", []string{
+			"\n  ! 220 came after ", "; want at least 9.00s\n",
 			"; want 554 5.7.1\n",
 			"\n  ! 20 saw 220; want 5\n",
 			"\n  ! 501 saw 220; want 1\n",
 			"\n  ! the ledger counts none; want ",
 		}},
-		{"a room that denies everyone", "19 of 20 scenes did not go as they should", []string{
+		{"a room that denies everyone", "19 of 20 scenes did not go as expected", []string{
 			"\n  ! saw \"554 5.7.1 no\"; want 220\n",
 		}},
-		{"a sendwrap that crashes", "20 of 20 scenes did not go as they should", []string{
-			"connection refused\n", "\n  ! the room has ended by itself after ", ": exit status 3\n",
+		{"a sendwrap that crashes", "20 of 20 scenes did not go as expected", []string{
+			"connection refused\n", "\n  ! the room ended unexpectedly after ", ": exit status 3\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -188,35 +135,46 @@ func TestShowFindsOutRoom(t *testing.T) {
 	}
 }
 
-// What a room leaves undone when its clients have gone is said, and does not end the show.
+// What a room leaves behind of its clients is printed, and does not end the show.
 func TestRoomLeaves(t *testing.T) {
 	for is, want := range map[string]string{
 		"a room that serves nobody":     `saw "nothing"; want 220`,
 		"a room that keeps connections": "\nconnections that the room still holds: 1",
-		"a room that keeps its MTAs":    "\nprocesses of the room's that did not end: 1",
+		"a room that keeps its MTAs":    "\nMTAs of the room that did not end: 1",
 	} {
 		t.Run(is, func(t *testing.T) {
 			s, r := opened(t, is)
 			if is == "a room that serves nobody" {
 				s.patience = 100 * time.Millisecond
 			}
-			seen, err := s.play(t.Context(), one(patient, "waits", (*client).wait, outcome{reply: greeted, clients: 1, most: time.Second}, decide.Pass))
+			sees := outcome{reply: greeted, clients: 1, most: time.Second}
+			sc := single(patient, "waits", (*client).wait, sees, decide.Pass)
+			seen, err := s.play(t.Context(), sc)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(seen.wrong, "\n"); !strings.Contains(got, want) {
+			if got := strings.Join(seen.problems, "\n"); !strings.Contains(got, want) {
 				t.Errorf("no %q in\n%s", want, got)
 			}
 			for _, pid := range childrenOf(r.process.Pid) {
-				if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(text), ") Z ") {
-					t.Errorf("still there: %s", text)
+				if stat := statOf(pid); stat != "" {
+					t.Errorf("still there: %s", stat)
 				}
 			}
 		})
 	}
 }
 
-// How a room ends is looked at.
+// statOf is what the kernel says about a process; "" if it has ended.
+func statOf(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || strings.Contains(string(text), ") Z ") {
+		return ""
+	}
+	return string(text)
+}
+
+// The end of a room is a scene.
 func TestRoomEnds(t *testing.T) {
 	for is, want := range map[string]string{
 		"a room that denies everyone":  "",
@@ -239,7 +197,8 @@ func TestRoomEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Join(seen.wrong, "\n"); !strings.HasSuffix(got, want) || (got == "") != (want == "") {
+			got := strings.Join(seen.problems, "\n")
+			if !strings.HasSuffix(got, want) || (got == "") != (want == "") {
 				t.Errorf("got %q; want %q", got, want)
 			}
 			if len(seen.sights) != 1 {
@@ -249,8 +208,7 @@ func TestRoomEnds(t *testing.T) {
 	}
 }
 
-// awaitAnswer waits until a fake room has done with a client, so that it knows what to do at
-// SIGTERM.
+// awaitAnswer waits until a fake room has served a client, so that it handles SIGTERM.
 func awaitAnswer(t *testing.T, r *room) {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.address().String())
@@ -276,34 +234,40 @@ func TestRoomIsInetdWait(t *testing.T) {
 	conn.SetDeadline(time.Now().Add(ample))
 	got, err := io.ReadAll(conn)
 	// The fake has made it non-blocking, to accept.
-	if want := "socket=true nonblock=true protocol=6 cwd=/\n"; err != nil || !strings.HasSuffix(string(got), want) {
+	const want = "socket=true nonblock=true protocol=6 cwd=/\n"
+	if err != nil || !strings.HasSuffix(string(got), want) {
 		t.Errorf("got  %q, %v\nwant %q", got, err, want)
 	}
 	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", r.process.Pid))
-	if err != nil || strings.Contains(string(environ), "NOTIFY_SOCKET") || strings.Contains(string(environ), "LISTEN_FDS") {
+	if err != nil || strings.Contains(string(environ), "NOTIFY_SOCKET") ||
+		strings.Contains(string(environ), "LISTEN_FDS") {
 		t.Errorf("environment %q, %v", environ, err)
 	}
 	if group, err := unix.Getpgid(r.process.Pid); err != nil || group != r.process.Pid {
-		t.Errorf("process group %d, %v; want %d, so that ^C does not reach it", group, err, r.process.Pid)
+		t.Errorf("process group %d, %v; want %d, so that ^C does not reach it",
+			group, err, r.process.Pid)
 	}
 }
 
-// -room -listen serves until it is told to end, and ends who is being served then. What was logged
-// of a served client is headed by its MTA's pid.
+// -room -listen serves until a signal ends it, which also ends the sessions. The log lines of a
+// client that is served have its MTA's pid.
 func TestListenInRoom(t *testing.T) {
 	s := tryListening(t, "-room")
-	if want := "room           127.0.0.1:" + s.port + ", one sendwrap for all clients: process "; !strings.HasPrefix(s.where, want) {
+	want := "room           127.0.0.1:" + s.port + ", one sendwrap for all clients: process "
+	if !strings.HasPrefix(s.where, want) {
 		t.Errorf("%q; want it to begin with %q", s.where, want)
 	}
 	s.slam("127.0.0.1")
 	s.logs(": PREGREET client=[127.0.0.1]:")
 
 	conn := s.dial(addressOf(trusted).String())
-	if greeting, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.HasPrefix(greeting, "220 ") {
+	greeting, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.HasPrefix(greeting, "220 ") {
 		t.Fatalf("greeting %q, %v", greeting, err)
 	}
 	var status struct{ Live []struct{ PID int } }
-	if err := json.Unmarshal([]byte(s.status("-json")), &status); err != nil || len(status.Live) != 1 {
+	err = json.Unmarshal([]byte(s.status("-json")), &status)
+	if err != nil || len(status.Live) != 1 {
 		t.Fatalf("status %+v, %v; want one session", status, err)
 	}
 	mta := status.Live[0].PID
@@ -314,14 +278,14 @@ func TestListenInRoom(t *testing.T) {
 		t.Errorf("%v; want exit status 0\n%s", err, s.log)
 	}
 	if err := unix.Kill(mta, 0); err != unix.ESRCH {
-		if text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", mta)); err == nil && !strings.Contains(string(text), ") Z ") {
-			t.Errorf("the MTA is still there: %s", text)
+		if stat := statOf(mta); stat != "" {
+			t.Errorf("the MTA is still there: %s", stat)
 		}
 	}
 	nothingLeft(t, s.tmp)
 }
 
-// A room that dies is not passed over in silence.
+// A room that dies is an error.
 func TestListenInRoomThatDies(t *testing.T) {
 	s := tryListening(t, "-room")
 	pid, err := strconv.Atoi(s.where[strings.LastIndexByte(s.where, ' ')+1:])
@@ -335,7 +299,7 @@ func TestListenInRoomThatDies(t *testing.T) {
 	if code := s.cmd.ProcessState.ExitCode(); code != 111 {
 		t.Errorf("%v; want exit status 111", err)
 	}
-	s.logs("sendwrap try: the room has ended by itself after ")
+	s.logs("sendwrap try: the room ended unexpectedly after ")
 	s.logs(": signal: killed\n")
 	nothingLeft(t, s.tmp)
 }

@@ -1,6 +1,7 @@
-// Package try shows sendwrap at work on loopback: a small super-server starts it for real clients over TCP, or starts it
-// once with the listening socket. Each client behaves in a way of its own, and what they see is held against what
-// sendwrap(8) says. Those that guess names come to an MTA that asks a guard: a real sendmail where that can be.
+// Package try shows sendwrap at work on loopback. A small super-server starts it for real clients
+// over TCP, or starts it once with the listening socket (a room). Each client behaves in its own
+// way, and what it reads is compared with what sendwrap(8) promises. Clients that guess addresses
+// are sent to an MTA that asks a guard: a real sendmail where possible.
 package try
 
 import (
@@ -15,143 +16,156 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// Options say what is to be tried.
+// Options say what to try.
 type Options struct {
 	Program string         // sendwrap's own path
-	Config  *config.Config // nil = the one built in, with a short greet delay; no MTA = a stand-in
-	File    string         // from which Config was read
-	Errors  int            // that File has
+	Config  *config.Config // nil = built in, with a short greet delay; no MTA = a stand-in
+	File    string         // where Config was read from
+	Errors  int            // in File
 	Room    bool           // one sendwrap for all clients
-	Slow    bool           // so is this machine: what is late is not wrong for minutes
+	Slow    bool           // a slow machine: only minutes are too late
 	Out     io.Writer
-	Log     *os.File                // where Listen lets sendwrap log
+	Log     *os.File                // where Listen sends sendwrap's log
 	Status  func(file string) error // prints the status of the ledger that a configuration names
 }
 
-// ErrUnexpected says that a client saw something else than it should have. Run has told what.
-var ErrUnexpected = errors.New("not all scenes went as they should")
+// ErrUnexpected means that a client saw something else than it should have. Run has printed what.
+var ErrUnexpected = errors.New("not all scenes went as expected")
 
-// ErrInterrupted says that a signal has ended the show.
+// ErrInterrupted means that a signal has ended the show.
 var ErrInterrupted = errors.New("interrupted")
 
-// Run plays all scenes, each of which is a line, and then shows the status. It takes two greet delays and a few seconds;
-// a scene that hangs is given up. SIGINT, SIGTERM and SIGHUP end it early. No process or file is left behind.
+// Run plays all scenes, prints a line for each, and then the status. It takes two greet delays and
+// a few seconds; a scene that hangs is given up. SIGINT, SIGTERM and SIGHUP end it early. It leaves
+// no process and no file behind.
 func Run(o Options) (err error) {
-	ctx, stop := untilTold()
+	ctx, stop := untilSignal()
 	defer stop()
 	s, err := open(o, "127.0.0.1:0", nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.openGuarded(ctx, o); err != nil {
+	if err := s.openGuarded(ctx); err != nil {
 		return err
 	}
-	if err := s.watch(o, nil); err != nil {
+	if err := s.startGuard(nil); err != nil {
 		return err
 	}
 
 	p := &printer{out: o.Out}
-	p.say(s.describe(o))
+	p.println(s.describe())
 	if !s.standIn {
-		p.say("               postmaster gets two mails")
+		p.println("               postmaster receives two messages")
 	}
-	p.say("")
-	scenes, wrong := s.scenes(), 0
+	p.println("")
+	p.header()
+	scenes, failed := s.scenes(), 0
 	for _, sc := range scenes {
 		p.begin(sc)
-		seen, err := sc.perform(ctx, s, o.Program)
+		r, err := sc.perform(ctx, s)
 		if err != nil {
-			p.say("")
+			p.println("")
 			return err
 		}
-		p.end(sc, seen)
-		if len(seen.wrong) > 0 {
-			wrong++
+		p.end(sc, r)
+		if len(r.problems) > 0 {
+			failed++
 		}
 		if p.err != nil {
 			return p.err
 		}
 	}
-	p.say("")
+	p.println("")
 	if err := o.Status(s.file); err != nil {
 		return err
 	}
-	if wrong > 0 {
-		p.say(fmt.Sprintf("\n%d of %d scenes did not go as they should", wrong, len(scenes)))
+	if failed > 0 {
+		p.print("\n%d of %d scenes did not go as expected\n", failed, len(scenes))
 		return ErrUnexpected
 	}
-	but := ""
-	if o.Errors > 0 {
-		but = fmt.Sprintf(", but %s has %d error", o.File, o.Errors)
-		if o.Errors > 1 {
-			but += "s"
-		}
-	}
-	p.say(fmt.Sprintf("\nall %d scenes went as they should%s", len(scenes), but))
+	p.print("\nall %d scenes went as expected%s\n", len(scenes), o.fileErrors())
 	return p.err
 }
 
-// seen is what there was to see of a scene.
-type seen struct {
-	sights   []sight
-	verdicts counts
-	wrong    []string
-	note     string // what else there is to say of it, beside the scene's own note
+// fileErrors mentions the errors of File, if it has any.
+func (o Options) fileErrors() string {
+	switch o.Errors {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(", but %s has 1 error", o.File)
+	}
+	return fmt.Sprintf(", but %s has %d errors", o.File, o.Errors)
 }
 
-// perform plays the scene; the last one in a room is its end.
-func (sc scene) perform(ctx context.Context, s *stage, program string) (seen, error) {
-	switch {
-	case sc.ends:
-		return s.server.(*room).end(ctx, s.ending)
-	case sc.abroad:
-		return s.askRelay(ctx, program)
+// result is what a scene has come to.
+type result struct {
+	sights   []sight
+	verdicts counts // nil: the scene has none
+	problems []string
+	note     string // printed below the line of the scene
+}
+
+// perform plays the scene. An error means that the show cannot go on.
+func (sc scene) perform(ctx context.Context, s *stage) (result, error) {
+	if sc.special != nil {
+		return sc.special(ctx)
 	}
 	return s.play(ctx, sc)
 }
 
-// play plays one scene until its last process has ended, so that the ledger has counted all of it. An error
-// means that the show cannot go on.
-func (s *stage) play(ctx context.Context, sc scene) (seen, error) {
+// play plays a scene of clients until the last of its processes has ended, so that the ledger has
+// counted all of it.
+func (s *stage) play(ctx context.Context, sc scene) (result, error) {
+	r, err := s.counted(ctx, func() (sights []sight, problems []string) {
+		server := s.server
+		var guardErr error
+		if sc.guarded {
+			server = s.guarded
+			guardErr = s.guard.waitReady(ctx, s.patience)
+		}
+		limited, cancel := context.WithTimeout(ctx, sc.want.longest()+s.patience)
+		defer cancel()
+		var arrived atomic.Int32
+		sights = sc.play(func(from netip.Addr) (*client, error) {
+			c, err := dial(limited, from, server.address())
+			if err == nil {
+				arrived.Add(1)
+			}
+			return c, err
+		})
+		problems = server.awaitExits(ctx, int(arrived.Load()), s.exitTime)
+		if sc.guarded && guardErr == nil {
+			guardErr = s.guard.failure()
+		}
+		if guardErr != nil {
+			problems = append(problems, guardErr.Error())
+		}
+		return sights, problems
+	})
+	if err != nil {
+		return result{}, err
+	}
+	r.problems = append(sc.want.judge(r.sights, r.verdicts), r.problems...)
+	if line := s.newMTAStderr(); line != "" && len(r.problems) > 0 {
+		r.problems = append([]string{"the MTA wrote to stderr: " + line}, r.problems...)
+	}
+	return r, nil
+}
+
+// counted is the result of a scene, with the verdicts that the ledger counted meanwhile.
+func (s *stage) counted(ctx context.Context, play func() ([]sight, []string)) (
+	r result, err error) {
 	before, err := totals(s.ledger)
 	if err != nil {
-		return seen{}, err
+		return r, err
 	}
-	server := s.server
-	var unguarded error
-	if sc.guarded {
-		server = s.guarded
-		unguarded = s.guard.ready(ctx, s.patience)
-	}
-	patience, cancel := context.WithTimeout(ctx, sc.want.longest()+s.patience)
-	defer cancel()
-	var arrived atomic.Int32
-	sights := sc.play(func(from netip.Addr) (*client, error) {
-		c, err := dial(patience, from, server.address())
-		if err == nil {
-			arrived.Add(1)
-		}
-		return c, err
-	})
-	wrong := server.settle(ctx, int(arrived.Load()), s.ending)
-	if sc.guarded && unguarded == nil {
-		unguarded = s.guard.unasked()
-	}
-	if unguarded != nil {
-		wrong = append(wrong, unguarded.Error())
-	}
+	r.sights, r.problems = play()
 	if ctx.Err() != nil {
-		return seen{}, ErrInterrupted
+		return r, ErrInterrupted
 	}
 	after, err := totals(s.ledger)
-	if err != nil {
-		return seen{}, err
-	}
-	verdicts := since(before, after)
-	wrong = append(sc.want.judge(sights, verdicts), wrong...)
-	if said := s.mtaSaid(); said != "" && len(wrong) > 0 {
-		wrong = append([]string{"the MTA said: " + said}, wrong...)
-	}
-	return seen{sights: sights, verdicts: verdicts, wrong: wrong}, nil
+	r.verdicts = since(before, after)
+	return r, err
 }

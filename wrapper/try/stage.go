@@ -17,50 +17,48 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// stage is where it all takes place: a directory of our own with configuration and ledger, and who starts sendwrap. All of it is
-// gone after close.
+// stage is where a show takes place: a directory with a configuration and a ledger, and what starts
+// sendwrap. close removes all of it.
 type stage struct {
-	dir     string
-	file    string         // the configuration, as written
-	config  *config.Config // the same
-	changes []string       // what is not as it was given
-	standIn bool           // the MTA is ours
-	said    *os.File       // what the MTA says on fd 2; nil if it is ours, or that is a log
-	heard   int64          // how much of it has been told
-	ledger  *ledger.Ledger
-	server  server
+	options   Options
+	dir       string
+	file      string         // the configuration, as written
+	config    *config.Config // the same
+	changes   []string       // what differs from the configuration that was given
+	standIn   bool           // the MTA is the stand-in
+	mtaStderr *os.File       // fd 2 of the MTA; nil if it is the stand-in, or if that is a log
+	shown     int64          // how much of it newMTAStderr has returned
+	ledger    *ledger.Ledger
+	server    server
 
 	guard   *guard
-	guarded server // as server, with an MTA that asks the guard
+	guarded server // like server, with an MTA that asks the guard
 	asker   string // what that MTA is
 
-	pace     time.Duration // a factor: how much slower than usual all may go
+	slowdown time.Duration // a factor: how much slower than usual everything may be
 	patience time.Duration // with a client that takes longer than it should
-	ending   time.Duration // for which a process may go on once its client has left
+	exitTime time.Duration // for a process to end once its client has left
 }
 
-// server is what clients come to.
+// server is what clients connect to.
 type server interface {
 	address() netip.AddrPort
 
-	// settle waits until nothing is left of so many clients, which have all gone, and says what was wrong. What
-	// does not end is killed.
-	settle(ctx context.Context, clients int, within time.Duration) (wrong []string)
-
-	// departed tells of processes that end, unasked, while nobody settles.
-	departed() <-chan departure
+	// awaitExits waits until nothing is left of that many clients, which have all gone, and returns
+	// what was wrong. It kills what does not end in time.
+	awaitExits(ctx context.Context, clients int, within time.Duration) (problems []string)
 
 	close() // ends all processes
 }
 
-// open sets the stage. Log lines of sendwrap go to log; nil = there are none, and fd 2 of its processes is what fd 0 is, as
-// under inetd.
+// open makes a stage. sendwrap's log goes to log. With nil there is none, and fd 2 of its processes
+// is what fd 0 is, as under inetd.
 func open(o Options, address string, log *os.File) (_ *stage, err error) {
-	s := &stage{pace: 1}
+	s := &stage{options: o, slowdown: 1}
 	if o.Slow {
-		s.pace = slowPace
+		s.slowdown = slowFactor
 	}
-	s.patience, s.ending = s.pace*slack, s.pace*5*time.Second
+	s.patience, s.exitTime = s.slowdown*slack, s.slowdown*5*time.Second
 	if s.dir, err = makeDir(); err != nil {
 		return nil, err
 	}
@@ -74,19 +72,19 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	if given == nil {
 		given = builtIn()
 	}
-	s.config, s.changes = adapted(given, s.dir, o.Room)
+	s.config, s.changes = adapt(given, s.dir, o.Room)
 	if log != nil {
 		s.config.Log = config.Stderr
 	}
 	if s.standIn = s.config.MTA == nil; s.standIn {
-		s.config.MTA = s.standInFor(o)
+		s.config.MTA = s.standInCommand()
 	} else {
-		s.ending = max(s.ending, time.Minute)
+		s.exitTime = max(s.exitTime, time.Minute)
 		if log == nil {
-			if s.said, err = os.Create(filepath.Join(s.dir, "mta.said")); err != nil {
+			if s.mtaStderr, err = os.Create(filepath.Join(s.dir, "mta.stderr")); err != nil {
 				return nil, err
 			}
-			log, s.config.MTAStderr = s.said, config.AsIs
+			log, s.config.MTAStderr = s.mtaStderr, config.AsIs
 		}
 	}
 	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
@@ -99,15 +97,16 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 		return nil, err
 	}
 	s.ledger = l.Ledger
-	if s.server, err = s.serve(o, address, s.file, log, s.standIn); err != nil {
+	if s.server, err = s.serve(address, s.file, log, s.standIn); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// makeDir makes the directory of the show. A socket is to be in it, for which there must be room (107 bytes, unix(7)).
+// makeDir makes the directory of the show. Its name must be short enough for the guard's socket
+// (107 bytes, unix(7)).
 func makeDir() (string, error) {
-	tmp, err := filepath.Abs(os.TempDir()) // the processes' working directory is not ours
+	tmp, err := filepath.Abs(os.TempDir()) // the processes have another working directory
 	if err != nil {
 		return "", err
 	}
@@ -117,16 +116,16 @@ func makeDir() (string, error) {
 	return os.MkdirTemp(tmp, "sendwrap-try-")
 }
 
-// standInFor is the command that is the stand-in. It asks the guard of the show.
-func (s *stage) standInFor(o Options) []string {
-	return []string{o.Program, "try", "-f", s.file, "-mta"}
+// standInCommand starts the stand-in, which asks the guard of the show.
+func (s *stage) standInCommand() []string {
+	return []string{s.options.Program, "try", "-f", s.file, "-mta"}
 }
 
-// serve opens what clients come to, with the configuration in file. What the status of a real MTA means is its own affair; ours
-// must be 0.
-func (s *stage) serve(o Options, address, file string, log *os.File, ours bool) (server, error) {
-	program := []string{o.Program, "sendwrap", "-f", file}
-	if o.Room {
+// serve opens what clients connect to, with the configuration in file. strict: each process must
+// end with status 0. The stand-in's must; what a real MTA's status means is not known.
+func (s *stage) serve(address, file string, log *os.File, strict bool) (server, error) {
+	program := []string{s.options.Program, "sendwrap", "-f", file}
+	if s.options.Room {
 		r, err := openRoom(address, program, log, s.ledger)
 		if err != nil {
 			return nil, err
@@ -137,11 +136,11 @@ func (s *stage) serve(o Options, address, file string, log *os.File, ours bool) 
 	if err != nil {
 		return nil, err
 	}
-	inetd.strict = ours
+	inetd.strict = strict
 	return inetd, nil
 }
 
-// close ends all processes and leaves nothing behind.
+// close ends all processes and removes all files.
 func (s *stage) close() error {
 	if s.guarded != nil && s.guarded != s.server {
 		s.guarded.close()
@@ -152,8 +151,8 @@ func (s *stage) close() error {
 	if s.guard != nil {
 		s.guard.close()
 	}
-	if s.said != nil {
-		_ = s.said.Close()
+	if s.mtaStderr != nil {
+		_ = s.mtaStderr.Close()
 	}
 	var err error
 	if s.ledger != nil {
@@ -162,20 +161,20 @@ func (s *stage) close() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
-// mtaSaid is the first line that the MTA has said on fd 2 since it was asked last.
-func (s *stage) mtaSaid() string {
-	if s.said == nil {
+// newMTAStderr is the first line that the MTA has written to fd 2 since the last call.
+func (s *stage) newMTAStderr() string {
+	if s.mtaStderr == nil {
 		return ""
 	}
-	end, err := s.said.Seek(0, io.SeekEnd)
+	end, err := s.mtaStderr.Seek(0, io.SeekEnd)
 	if err != nil {
 		return ""
 	}
-	text := make([]byte, min(longest, end-s.heard))
-	n, _ := s.said.ReadAt(text, s.heard)
-	s.heard = end
+	text := make([]byte, min(longestAnswer, end-s.shown))
+	n, _ := s.mtaStderr.ReadAt(text, s.shown)
+	s.shown = end
 	first, _, _ := strings.Cut(string(text[:n]), "\n")
-	return cut(first, longest)
+	return shorten(first, longestAnswer)
 }
 
 func totals(l *ledger.Ledger) (t ledger.Totals, err error) {
@@ -183,37 +182,41 @@ func totals(l *ledger.Ledger) (t ledger.Totals, err error) {
 	return t, err
 }
 
-// describe says what is tried: the configuration and what is not as it was given, the MTA, and where.
-func (s *stage) describe(o Options) string {
+// describe says what is tried: the configuration and what differs from the one that was given, the
+// MTA, and where.
+func (s *stage) describe() string {
 	from, mta := "built in", strings.Join(s.config.MTA, " ")
 	if s.standIn {
-		mta = "a stand-in; mail goes nowhere"
+		mta = "a stand-in; it discards all mail"
 	}
-	if o.Config != nil {
-		own := append([]string{"ledger, log, mode, networks, guard_listen"}, s.changes...)
-		from = o.File + "; the show's own are " + strings.Join(own, ", ")
+	if s.options.Config != nil {
+		changes := append([]string{"ledger, log, mode, networks, guard_listen"}, s.changes...)
+		from = s.options.File + "; changed for the show: " + strings.Join(changes, ", ")
 	}
 	where := fmt.Sprintf("super-server   %v, starts sendwrap for each client", s.server.address())
-	if r, is := s.server.(*room); is {
-		where = fmt.Sprintf("room           %v, one sendwrap for all clients: process %d", r.address(), r.process.Pid)
+	if r, ok := s.server.(*room); ok {
+		where = fmt.Sprintf("room           %v, one sendwrap for all clients: process %d",
+			r.address(), r.process.Pid)
 	}
-	text := fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\n%s", from, s.config.GreetDelay, mta, where)
+	text := fmt.Sprintf("configuration  %s\ngreet_delay    %v\nMTA            %s\n%s",
+		from, s.config.GreetDelay, mta, where)
 	if s.guard != nil {
-		text += fmt.Sprintf("\nguard          process %d, asked by %s", s.guard.process.Pid, s.asker)
+		text += fmt.Sprintf("\nguard          process %d, asked by %s",
+			s.guard.process.Pid, s.asker)
 	}
 	return text
 }
 
-// untilTold is a context that ends when we are told to end, by terminal or kill(1). Writing to a pipe that nobody
-// reads any more must not kill us either, since there is a stage to clear: so SIGPIPE is caught too, and the write fails.
-func untilTold() (context.Context, func()) {
+// untilSignal is a context that ends at SIGINT, SIGTERM or SIGHUP. SIGPIPE must not kill us either,
+// since the stage must be removed: it is caught, and the write to the closed pipe fails.
+func untilSignal() (context.Context, func()) {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
-	told := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup(1) means it
-		told = append(told, syscall.SIGHUP)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup(1)
+		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), told...)
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	return ctx, func() {
 		stop()
 		signal.Stop(pipe)

@@ -15,7 +15,7 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// Bounds of the stand-in, in octets and as RFC 5321 names them where it does.
+// Bounds of the stand-in, in octets, from RFC 5321 where it has one.
 const (
 	commandLine = 512     // §4.5.3.1.4, with CRLF
 	textLine    = 1000    // §4.5.3.1.6; longer ones are read all the same
@@ -24,112 +24,115 @@ const (
 	mistakes    = 20      // replies of 4xx and 5xx until it hangs up
 	idleTime    = 5 * time.Minute
 	sessionTime = 15 * time.Minute
-	unreadTime  = time.Minute // for which the client does not read our replies
+	unreadTime  = time.Minute // for which the client may leave our replies unread
 )
 
-// mailboxes are those of the stand-in, at whatever domain.
+// mailboxes are those of the stand-in, at any domain.
 var mailboxes = []string{"postmaster", "abuse", "hostmaster", "info"}
 
-// StandIn is the MTA where there is none: it speaks SMTP (RFC 5321) on fds 0 and 1, knows a few mailboxes
-// (postmaster, abuse, hostmaster, info) and takes mail for them into nowhere. It returns when the client
-// quits or leaves, makes 20 mistakes, is idle for 5 minutes, or has been there for 15.
+// StandIn is the MTA where there is none. It speaks SMTP (RFC 5321) on fds 0 and 1, knows the
+// mailboxes postmaster, abuse, hostmaster and info, and discards the mail that it accepts. It
+// returns when the client quits or leaves, has made 20 mistakes, has been idle for 5 minutes, or
+// has been there for 15.
 //
-// It asks the guard that listens where the configuration in file says, about what sendmail would ask, and obeys as sendmail
-// does. Without a guard, and if file is "", it carries on alone.
+// It asks the guard that the configuration in file names about what sendmail would ask, and obeys
+// as sendmail does. Without a guard, or with file "", it decides alone.
 func StandIn(file string) {
 	guard := guardOf(file)
 	defer guard.close()
-	converse(stdio{in: 0, out: 1, until: time.Now().Add(sessionTime)}, wrapper.MachineName(), guard)
+	client := stdio{in: 0, out: 1, until: time.Now().Add(sessionTime)}
+	converse(client, wrapper.MachineName(), guard)
 }
 
-// guardOf opens a session with the guard of a configuration, about the client on fd 0; nil if there is none of them.
+// guardOf opens a session with the guard of a configuration, about the client on fd 0; nil if there
+// is no guard or no client.
 func guardOf(file string) *filter {
 	if file == "" {
 		return nil
 	}
-	who, err := wrapper.Inspect(0)
+	conn, err := wrapper.Inspect(0)
 	c, _ := config.Load(file, allowlist.All())
 	if err != nil || c == nil {
 		return nil
 	}
-	return askGuard(c.GuardListen, who.Client)
+	return askGuard(c.GuardListen, conn.Client)
 }
 
 // converse is one session of the stand-in.
 func converse(client io.ReadWriter, host string, guard *filter) {
 	s := &standIn{host: host, in: bufio.NewReaderSize(client, textLine), out: client, guard: guard}
-	if s.ruled(guard.connect()) {
+	if s.relay(guard.connect()) {
 		return
 	}
-	s.say("220 " + host + " ESMTP stand-in")
+	s.reply("220 " + host + " ESMTP stand-in")
 	for s.command() {
 	}
 }
 
 type standIn struct {
-	host  string
-	in    *bufio.Reader
-	out   io.Writer
-	wrong int   // mistakes so far
-	gone  error // the client was lost while it was told something, or is to go
-	guard *filter
+	host     string
+	in       *bufio.Reader
+	out      io.Writer
+	mistakes int
+	gone     error // why the session is over
+	guard    *filter
 
 	hello bool // EHLO or HELO was said
 	mail  bool // MAIL was
 	rcpts int  // recipients of that mail
 }
 
-// say sends a reply, which is one line or several.
-func (s *standIn) say(lines ...string) {
+// reply sends a reply of one line or several.
+func (s *standIn) reply(lines ...string) {
 	if last := lines[len(lines)-1]; last[0] >= '4' {
-		s.wrong++
+		s.mistakes++
 	}
 	if _, err := io.WriteString(s.out, strings.Join(lines, "\r\n")+"\r\n"); err != nil {
 		s.gone = err
 	}
 }
 
-// errEnded says that the guard has ended the session.
+// errEnded means that the guard has ended the session.
 var errEnded = errors.New("ended by the guard")
 
-// ruled gives the client what the guard has to say, if anything. After a 421 the session is over.
-func (s *standIn) ruled(reply string) bool {
+// relay sends the guard's reply, if it has one. After a 421 the session is over.
+func (s *standIn) relay(reply string) bool {
 	if reply == "" {
 		return false
 	}
-	s.say(reply)
-	s.heed(reply)
+	s.reply(reply)
+	s.obey(reply)
 	return true
 }
 
-// heed ends the session if that is what the guard says.
-func (s *standIn) heed(reply string) {
+// obey ends the session if the guard's reply is a 421.
+func (s *standIn) obey(reply string) {
 	if strings.HasPrefix(reply, "421") {
 		s.gone = errEnded
 	}
 }
 
-// command answers one command, and says whether another may follow.
+// command answers one command, and reports whether another may follow.
 func (s *standIn) command() bool {
 	line, whole, err := s.line()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		s.say("421 4.4.2 " + s.host + " waited long enough")
+		s.reply("421 4.4.2 " + s.host + " timeout")
 		return false
 	case err != nil, !whole && !s.skip():
 		return false
 	case !whole || len(line) > commandLine:
-		s.say("500 5.5.6 line too long")
+		s.reply("500 5.5.6 line too long")
 	default:
 		verb, arg, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
 		if verb = strings.ToUpper(verb); verb == "QUIT" {
-			s.say("221 2.0.0 " + s.host + " bye")
+			s.reply("221 2.0.0 " + s.host + " bye")
 			return false
 		}
 		s.answer(verb, strings.TrimSpace(arg))
 	}
-	if s.wrong >= mistakes && s.gone == nil {
-		s.say("421 4.7.0 " + s.host + " too many errors")
+	if s.mistakes >= mistakes && s.gone == nil {
+		s.reply("421 4.7.0 " + s.host + " too many errors")
 		return false
 	}
 	return s.gone == nil
@@ -138,7 +141,7 @@ func (s *standIn) command() bool {
 func (s *standIn) answer(verb, arg string) {
 	switch verb {
 	case "EHLO", "HELO":
-		s.greet(verb, arg)
+		s.helo(verb, arg)
 	case "MAIL":
 		s.from(arg)
 	case "RCPT":
@@ -146,59 +149,60 @@ func (s *standIn) answer(verb, arg string) {
 	case "DATA":
 		s.data(arg)
 	case "RSET":
-		s.forget()
-		s.say("250 2.0.0 forgotten")
+		s.reset()
+		s.reply("250 2.0.0 reset")
 	case "NOOP":
-		s.say("250 2.0.0 nothing done")
+		s.reply("250 2.0.0 nothing done")
 	case "VRFY":
-		s.say("252 2.5.2 try RCPT")
+		s.reply("252 2.5.2 try RCPT")
 	default:
-		s.say("500 5.5.1 unknown command")
+		s.reply("500 5.5.1 unknown command")
 	}
 }
 
-// forget drops the mail under way.
-func (s *standIn) forget() {
+// reset drops the message under way.
+func (s *standIn) reset() {
 	if s.mail {
 		s.guard.abort()
 	}
 	s.mail, s.rcpts = false, 0
 }
 
-func (s *standIn) greet(verb, arg string) {
+func (s *standIn) helo(verb, arg string) {
 	if arg == "" {
-		s.say("501 5.5.4 name yourself: " + verb + " HOST")
+		s.reply("501 5.5.4 name yourself: " + verb + " HOST")
 		return
 	}
-	s.forget()
-	if s.ruled(s.guard.helo(arg)) {
+	s.reset()
+	if s.relay(s.guard.helo(arg)) {
 		return
 	}
 	s.hello = true
 	if verb == "HELO" {
-		s.say("250 " + s.host)
+		s.reply("250 " + s.host)
 		return
 	}
-	s.say("250-"+s.host, "250-PIPELINING", "250-8BITMIME", fmt.Sprintf("250-SIZE %d", messageSize), "250 ENHANCEDSTATUSCODES")
+	size := fmt.Sprintf("250-SIZE %d", messageSize)
+	s.reply("250-"+s.host, "250-PIPELINING", "250-8BITMIME", size, "250 ENHANCEDSTATUSCODES")
 }
 
 func (s *standIn) from(arg string) {
 	sender, parameters, ok := path(arg, "FROM:")
 	switch {
 	case !s.hello:
-		s.say("503 5.5.1 say EHLO first")
+		s.reply("503 5.5.1 say EHLO first")
 	case s.mail:
-		s.say("503 5.5.1 one mail at a time")
+		s.reply("503 5.5.1 one mail at a time")
 	case !ok:
-		s.say("501 5.5.4 write MAIL FROM:<address>")
+		s.reply("501 5.5.4 write MAIL FROM:<address>")
 	case !announced(parameters):
-		s.say("555 5.5.4 unknown parameter")
+		s.reply("555 5.5.4 unknown parameter")
 	default:
-		if s.ruled(s.guard.mail(sender)) {
+		if s.relay(s.guard.mail(sender)) {
 			return
 		}
 		s.mail = true
-		s.say("250 2.1.0 sender ok")
+		s.reply("250 2.1.0 sender ok")
 	}
 }
 
@@ -207,63 +211,39 @@ func (s *standIn) to(arg string) {
 	mailbox, _, _ := strings.Cut(address, "@")
 	switch {
 	case !s.mail:
-		s.say("503 5.5.1 say MAIL first")
+		s.reply("503 5.5.1 say MAIL first")
 	case !ok || mailbox == "":
-		s.say("501 5.5.4 write RCPT TO:<address>")
+		s.reply("501 5.5.4 write RCPT TO:<address>")
 	case parameters != "":
-		s.say("555 5.5.4 unknown parameter")
+		s.reply("555 5.5.4 unknown parameter")
 	case !slices.Contains(mailboxes, strings.ToLower(mailbox)):
 		const unknown = "550 5.1.1 user unknown"
-		ruling := s.guard.rcpt(address, unknown)
-		s.say(unknown) // whatever the guard says: so does sendmail
-		s.heed(ruling)
+		reply := s.guard.rcpt(address, unknown)
+		s.reply(unknown) // whatever the guard says, as sendmail does
+		s.obey(reply)
 	case s.rcpts == recipients:
-		s.say("452 4.5.3 too many recipients")
+		s.reply("452 4.5.3 too many recipients")
 	default:
-		if s.ruled(s.guard.rcpt(address, "")) {
+		if s.relay(s.guard.rcpt(address, "")) {
 			return
 		}
 		s.rcpts++
-		s.say("250 2.1.5 recipient ok")
+		s.reply("250 2.1.5 recipient ok")
 	}
 }
 
-// path takes `FROM:<address> parameters` apart.
-func path(arg, word string) (address, parameters string, ok bool) {
-	if len(arg) < len(word) || !strings.EqualFold(arg[:len(word)], word) {
-		return "", "", false
-	}
-	rest, ok := strings.CutPrefix(strings.TrimLeft(arg[len(word):], " "), "<")
-	if !ok {
-		return "", "", false
-	}
-	address, parameters, ok = strings.Cut(rest, ">")
-	return address, strings.TrimSpace(parameters), ok
-}
-
-// announced says whether all parameters of a MAIL command are of extensions that EHLO announces.
-func announced(parameters string) bool {
-	for _, p := range strings.Fields(parameters) {
-		name, _, _ := strings.Cut(strings.ToUpper(p), "=")
-		if name != "SIZE" && name != "BODY" {
-			return false
-		}
-	}
-	return true
-}
-
-// data takes a message and counts it. Lines may end in a bare LF, as nc(1) sends them: from a real MTA that would be
-// an invitation to smuggle mail, but here it goes nowhere.
+// data accepts a message and counts its bytes. Lines may end in a bare LF, as nc(1) sends them. In
+// a real MTA that would permit SMTP smuggling, but this one discards all mail.
 func (s *standIn) data(arg string) {
 	switch {
 	case arg != "":
-		s.say("501 5.5.4 DATA takes no argument")
+		s.reply("501 5.5.4 DATA takes no argument")
 		return
 	case s.rcpts == 0:
-		s.say("503 5.5.1 say MAIL and RCPT first")
+		s.reply("503 5.5.1 say MAIL and RCPT first")
 		return
 	}
-	s.say("354 end with a dot on a line of its own")
+	s.reply("354 end with a dot on a line of its own")
 	size := 0
 	for begins := true; ; {
 		line, whole, err := s.line()
@@ -281,35 +261,14 @@ func (s *standIn) data(arg string) {
 		begins = whole
 	}
 	if size > messageSize {
-		s.forget()
-		s.say(fmt.Sprintf("552 5.3.4 more than %d bytes", messageSize))
+		s.reset()
+		s.reply(fmt.Sprintf("552 5.3.4 more than %d bytes", messageSize))
 		return
 	}
-	ruling := s.guard.end()
+	reply := s.guard.end()
 	s.mail, s.rcpts = false, 0
-	if s.ruled(ruling) {
+	if s.relay(reply) {
 		return
 	}
-	s.say(fmt.Sprintf("250 2.0.0 %d bytes taken into nowhere", size))
-}
-
-// line reads a line with its end, or as much of one as a buffer holds: then it is not whole, and the next call goes on
-// with the rest. The bytes are good until then.
-func (s *standIn) line() (line []byte, whole bool, err error) {
-	line, err = s.in.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
-		return line, false, nil
-	}
-	return line, true, err
-}
-
-// skip reads the rest of a line that was too long for a buffer; it has no patience with one that is longer
-// than any buffer.
-func (s *standIn) skip() bool {
-	for range 64 {
-		if _, whole, err := s.line(); whole {
-			return err == nil
-		}
-	}
-	return false
+	s.reply(fmt.Sprintf("250 2.0.0 %d bytes discarded", size))
 }

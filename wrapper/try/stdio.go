@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stdio is two descriptors, whatever they are, with a bound on each wait and on all of them.
+// stdio is two descriptors of any kind, with a bound on each wait and on all of them.
 type stdio struct {
 	in, out int
 	until   time.Time
@@ -29,8 +29,8 @@ func (s stdio) Read(p []byte) (int, error) {
 	return max(0, n), err
 }
 
-// Write sends all of p without a wait of its own: POLLOUT means room for more than any of our replies (a third of a socket's
-// buffer, a page of a pipe's).
+// Write writes all of p in one system call: POLLOUT means room for more than any of our replies (a
+// third of a socket's buffer, a page of a pipe's).
 func (s stdio) Write(p []byte) (int, error) {
 	if err := await(s.out, unix.POLLOUT, time.Now().Add(unreadTime)); err != nil {
 		return 0, err
@@ -39,7 +39,8 @@ func (s stdio) Write(p []byte) (int, error) {
 	return max(0, n), err
 }
 
-// await waits until the descriptor is ready, or says os.ErrDeadlineExceeded.
+// await waits until the descriptor is ready. The error is os.ErrDeadlineExceeded if it is not in
+// time.
 func await(fd int, events int16, until time.Time) error {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {

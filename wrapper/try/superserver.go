@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// children is how many processes the super-server has at once; further clients wait in the kernel's queue, as with any
-// inetd that knows its limit.
-const children = 200
+// maxChildren is how many processes the super-server has at once; further clients wait in the
+// kernel's queue, as with any inetd that has a limit.
+const maxChildren = 200
 
-// superServer is the smallest inetd: it listens, and for each client starts a program with the client's socket as fds 0, 1 and 2.
+// superServer is a minimal inetd: for each client it starts a program with the client's socket as
+// fds 0, 1 and 2.
 type superServer struct {
 	listener *net.TCPListener
 	program  []string // path, then argv
 	stderr   *os.File // fd 2 of the program instead of the client; nil = the client
 	strict   bool     // a process must end with status 0
 
-	ended   chan departure // one for each client, when its process has ended
+	ended   chan processExit // one for each client, when its process has ended
 	closing chan struct{}
 	places  chan struct{} // one for each child
 
@@ -32,16 +33,16 @@ type superServer struct {
 	all     sync.WaitGroup // the accepting goroutine, and one per child
 }
 
-// departure is the end of a connection's process.
-type departure struct {
-	client netip.AddrPort
+// processExit is the end of a process.
+type processExit struct {
+	client netip.AddrPort // of a super-server
 	pid    int
 	state  *os.ProcessState
 	after  time.Duration
 	err    error // the process could not be started or waited for
 }
 
-// listen opens a super-server at an address. The program's path stands first, its argv behind it.
+// listen opens a super-server at an address. program is its path, then its argv.
 func listen(address string, program []string, stderr *os.File) (*superServer, error) {
 	l, err := listenTCP(address)
 	if err != nil {
@@ -49,14 +50,14 @@ func listen(address string, program []string, stderr *os.File) (*superServer, er
 	}
 	s := &superServer{
 		listener: l, program: program, stderr: stderr,
-		ended: make(chan departure), closing: make(chan struct{}), places: make(chan struct{}, children),
-		running: map[*os.Process]bool{},
+		ended: make(chan processExit), closing: make(chan struct{}),
+		places: make(chan struct{}, maxChildren), running: map[*os.Process]bool{},
 	}
 	s.all.Go(s.serve)
 	return s, nil
 }
 
-// listenTCP opens a socket as an inetd does, which Go's default, with multipath, is not.
+// listenTCP opens a socket as an inetd does: without multipath TCP, which is Go's default.
 func listenTCP(address string) (*net.TCPListener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false)
@@ -67,10 +68,9 @@ func listenTCP(address string) (*net.TCPListener, error) {
 	return l.(*net.TCPListener), nil
 }
 
-// address is where it listens.
-func (s *superServer) address() netip.AddrPort { return listensAt(s.listener) }
+func (s *superServer) address() netip.AddrPort { return addressOn(s.listener) }
 
-func listensAt(l *net.TCPListener) netip.AddrPort {
+func addressOn(l *net.TCPListener) netip.AddrPort {
 	a := l.Addr().(*net.TCPAddr).AddrPort()
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
@@ -86,40 +86,40 @@ func (s *superServer) serve() {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // out of descriptors, or the client has already gone
+		case err != nil: // out of descriptors, or the client has left
 			<-s.places
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
 		s.all.Go(func() {
-			s.attend(conn)
+			s.serveClient(conn)
 			<-s.places
 		})
 	}
 }
 
-// attend is one client, from its arrival to the end of its process.
-func (s *superServer) attend(conn *net.TCPConn) {
-	came := time.Now()
+// serveClient serves one client, from its arrival to the end of its process.
+func (s *superServer) serveClient(conn *net.TCPConn) {
+	start := time.Now()
 	a := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-	d := departure{client: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
+	e := processExit{client: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
 	if p, err := s.start(conn); err != nil {
-		d.err = err
+		e.err = err
 	} else {
-		d.pid = p.Pid
-		d.state, d.err = p.Wait()
+		e.pid = p.Pid
+		e.state, e.err = p.Wait()
 		s.mu.Lock()
 		delete(s.running, p)
 		s.mu.Unlock()
 	}
-	d.after = time.Since(came)
+	e.after = time.Since(start)
 	select {
-	case s.ended <- d:
+	case s.ended <- e:
 	case <-s.closing:
 	}
 }
 
-// start runs the program for the client and gives the client up to it.
+// start starts the program with the client's connection, and closes our end of it.
 func (s *superServer) start(conn *net.TCPConn) (*os.Process, error) {
 	defer conn.Close()
 	client, err := conn.File()
@@ -138,46 +138,45 @@ func (s *superServer) start(conn *net.TCPConn) (*os.Process, error) {
 		return nil, net.ErrClosed
 	default:
 	}
-	// StartProcess asks the file for its descriptor, at which Go makes it a blocking one: so inetd hands it on.
-	p, err := os.StartProcess(s.program[0], s.program[1:], &os.ProcAttr{Dir: "/", Files: []*os.File{client, client, stderr}})
+	// StartProcess calls Fd, which makes the socket a blocking one, as inetd passes it.
+	p, err := os.StartProcess(s.program[0], s.program[1:],
+		&os.ProcAttr{Dir: "/", Files: []*os.File{client, client, stderr}})
 	if err == nil {
 		s.running[p] = true
 	}
 	return p, err
 }
 
-// departed tells of each client whose process has ended.
-func (s *superServer) departed() <-chan departure { return s.ended }
-
-// settle waits for the processes of so many clients, and says what was wrong with their ends. One that does not end is
-// killed, so that the next scene is not blamed for it.
-func (s *superServer) settle(ctx context.Context, clients int, within time.Duration) (wrong []string) {
-	gone := s.departures(ctx, clients, within)
-	if left := clients - len(gone); left > 0 && ctx.Err() == nil {
-		wrong = append(wrong, fmt.Sprintf("%d of %d processes did not end", left, clients))
+// awaitExits waits for the processes of that many clients, and returns what was wrong with their
+// ends. It kills those that do not end, so that the next scene does not count them.
+func (s *superServer) awaitExits(ctx context.Context, clients int, within time.Duration) (
+	problems []string) {
+	ended := s.nextExits(ctx, clients, within)
+	if left := clients - len(ended); left > 0 && ctx.Err() == nil {
+		problems = append(problems, fmt.Sprintf("%d of %d processes did not end", left, clients))
 		s.signal(os.Kill)
-		s.departures(ctx, left, within)
+		s.nextExits(ctx, left, within)
 	}
-	for _, d := range gone {
+	for _, e := range ended {
 		switch {
-		case d.err != nil:
-			wrong = append(wrong, d.err.Error())
-		case s.strict && !d.state.Success():
-			wrong = append(wrong, fmt.Sprintf("process %d: %v", d.pid, d.state))
+		case e.err != nil:
+			problems = append(problems, e.err.Error())
+		case s.strict && !e.state.Success():
+			problems = append(problems, fmt.Sprintf("process %d: %v", e.pid, e.state))
 		}
 	}
-	return wrong
+	return problems
 }
 
-// departures are the ends of the next n connections, or of fewer if the others do not come in time.
-func (s *superServer) departures(ctx context.Context, n int, within time.Duration) []departure {
+// nextExits are the next n exits, or fewer if the others do not come in time.
+func (s *superServer) nextExits(ctx context.Context, n int, within time.Duration) []processExit {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	var list []departure
+	var list []processExit
 	for len(list) < n {
 		select {
-		case d := <-s.ended:
-			list = append(list, d)
+		case e := <-s.ended:
+			list = append(list, e)
 		case <-ctx.Done():
 			return list
 		}
@@ -185,21 +184,21 @@ func (s *superServer) departures(ctx context.Context, n int, within time.Duratio
 	return list
 }
 
-// mercy is how long a process has between SIGTERM and SIGKILL.
-const mercy = time.Second
+// killDelay is the time between SIGTERM and SIGKILL.
+const killDelay = time.Second
 
-// close ends the super-server and the processes it has started. It returns when there are none left.
+// close ends the super-server and the processes that it has started. It returns when none is left.
 func (s *superServer) close() {
 	close(s.closing)
 	s.listener.Close()
 	s.signal(syscall.SIGTERM)
-	kill := time.AfterFunc(mercy, func() { s.signal(syscall.SIGKILL) })
+	kill := time.AfterFunc(killDelay, func() { s.signal(syscall.SIGKILL) })
 	defer kill.Stop()
 	s.all.Wait()
 }
 
-// signal reaches only processes that have not been waited for: os.Process sees to it that no other is hit that has
-// got the same pid.
+// signal reaches only processes that have not been waited for: os.Process does not signal another
+// process that has got the same pid.
 func (s *superServer) signal(sig os.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

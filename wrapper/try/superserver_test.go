@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// serving opens a super-server whose program is this test binary as something else.
+// serving opens a super-server that starts this test binary as another program.
 func serving(t *testing.T, is string) *superServer {
 	t.Helper()
 	s, err := listen("127.0.0.1:0", []string{itself(t, is), "sendwrap", "-f", "FILE"}, nil)
@@ -35,9 +35,10 @@ func TestSuperServerIsAnInetd(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("got  %q, %v\nwant %q", got, err, want)
 	}
-	gone := s.departures(t.Context(), 1, ample)
-	if len(gone) != 1 || gone[0].err != nil || !gone[0].state.Success() || gone[0].client.String() != conn.LocalAddr().String() {
-		t.Errorf("departures %+v; want that of %v with status 0", gone, conn.LocalAddr())
+	gone := s.nextExits(t.Context(), 1, ample)
+	if len(gone) != 1 || gone[0].err != nil || !gone[0].state.Success() ||
+		gone[0].client.String() != conn.LocalAddr().String() {
+		t.Errorf("exits %+v; want that of %v with status 0", gone, conn.LocalAddr())
 	}
 }
 
@@ -49,19 +50,19 @@ func TestSuperServerTellsOfFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer none.close()
-	call := func(s *superServer) []departure {
+	call := func(s *superServer) []processExit {
 		conn, err := net.Dial("tcp", s.address().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		return s.departures(t.Context(), 1, ample)
+		return s.nextExits(t.Context(), 1, ample)
 	}
 	if gone := call(s); len(gone) != 1 || gone[0].state.ExitCode() != 3 {
-		t.Errorf("departures %+v; want exit status 3", gone)
+		t.Errorf("exits %+v; want exit status 3", gone)
 	}
 	if gone := call(none); len(gone) != 1 || gone[0].err == nil {
-		t.Errorf("departures %+v; want an error", gone)
+		t.Errorf("exits %+v; want an error", gone)
 	}
 }
 
@@ -89,8 +90,8 @@ func TestSuperServerEndsItsProcesses(t *testing.T) {
 	if len(pids) != 3 {
 		t.Fatalf("%d processes; want 3", len(pids))
 	}
-	if gone := s.departures(ctx, 1, 50*time.Millisecond); len(gone) != 0 {
-		t.Errorf("departures %+v; want none", gone)
+	if gone := s.nextExits(ctx, 1, 50*time.Millisecond); len(gone) != 0 {
+		t.Errorf("exits %+v; want none", gone)
 	}
 	s.close()
 	for _, pid := range pids {
