@@ -193,5 +193,5 @@ func warnings(stdioErr error, stdio *exec.Stdio, wrong error) []string {
 	if stdio.StdoutWasLost {
 		texts = append(texts, "fd 1 was not the client's socket; start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
 	}
-	return append(texts, config.Told(wrong, config.Skipped)...)
+	return append(texts, config.LogLines(wrong, config.LineSkipped)...)
 }

@@ -54,7 +54,7 @@ func (s *Session) bar(waited, turn time.Duration) bool {
 // configuration anew: it is allowed or denied by now, whatever it does. It reports false, and the
 // client waits on as if nobody had asked, if it is neither.
 func (s *Session) Ruled(waited, turn time.Duration) bool {
-	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unsaid {
+	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unset {
 		return false
 	}
 	s.turn = turn

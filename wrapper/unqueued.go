@@ -17,7 +17,7 @@ func (s *Session) barred(a ledger.Arrival) bool {
 	switch s.facts.Rule.Access {
 	case allowlist.Allow:
 		return false
-	case allowlist.Unsaid:
+	case allowlist.Unset:
 		if s.door.Ledger == nil {
 			return false
 		}

@@ -159,7 +159,7 @@ func (c *call) config() (cfg *config.Config, wrong int, err error) {
 	var all *multierror.Error
 	if errors.As(err, &all) {
 		for _, e := range all.Errors {
-			fmt.Fprintf(c.stderr, "%v%s\n", e, config.Holds(e))
+			fmt.Fprintf(c.stderr, "%v%s\n", e, config.InEffect(e))
 		}
 		wrong = len(all.Errors)
 	}

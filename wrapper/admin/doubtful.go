@@ -59,14 +59,14 @@ func knowsSubmit(program string) bool {
 func networkNotes(l *allowlist.List) (notes []string) {
 	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		everyone := netip.PrefixFrom(all, 0)
-		if m := l.About(everyone); m.Access == allowlist.Deny {
+		if m := l.MatchNetwork(everyone); m.Access == allowlist.Deny {
 			notes = append(notes, fmt.Sprintf("%s: deny %s turns away every client that no allow "+
 				"line holds; if that is not meant, remove it", m.Source, everyone))
 		}
 	}
 	for _, r := range l.Repeats() {
 		notes = append(notes, fmt.Sprintf("%s: %s of %s stands at %s already; keep one",
-			r.Again, r.Access, r.Network, r.First))
+			r.Second, r.Access, r.Network, r.First))
 	}
 	return notes
 }

@@ -135,7 +135,7 @@ func crowded(c *config.Config) string {
 // localWaits says that nothing is said about loopback, from which mail of this machine's own comes.
 func localWaits(c *config.Config) string {
 	for _, own := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
-		if c.Networks.Match(own).Access == allowlist.Unsaid {
+		if c.Networks.Match(own).Access == allowlist.Unset {
 			return "mail of this machine's own comes from 127.0.0.1 and ::1, and has to wait; " +
 				"write allow 127.0.0.0/8 ::1"
 		}

@@ -75,7 +75,7 @@ func Run(o Options) error {
 	if err != nil {
 		return err
 	}
-	g.complain(wrong, config.Skipped)
+	g.complain(wrong, config.LineSkipped)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func (g *guard) log() maillog.Log {
 
 // complain logs what is wrong with a configuration, and what becomes of that.
 func (g *guard) complain(wrong error, fate string) {
-	for _, line := range config.Told(wrong, fate) {
+	for _, line := range config.LogLines(wrong, fate) {
 		g.warn(line)
 	}
 }

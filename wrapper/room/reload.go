@@ -60,7 +60,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 	}
 	if r.unconfigured != nil {
 		r.unconfigured = nil
-		r.complain(wrong, config.Skipped)
+		r.complain(wrong, config.LineSkipped)
 	}
 	old := r.door.Config
 	r.door.Config = cfg
@@ -80,7 +80,7 @@ func (r *room) reconfigure(cfg *config.Config, wrong error) {
 
 // complain logs what is wrong with a configuration, and what becomes of that.
 func (r *room) complain(wrong error, fate string) {
-	for _, line := range config.Told(wrong, fate) {
+	for _, line := range config.LogLines(wrong, fate) {
 		r.warnf("%s", line)
 	}
 }

@@ -102,7 +102,7 @@ func (r *room) furnish(cfg *config.Config, wrong error) {
 	r.enforce = enforce.NewQueueAmong(cfg, r.LogTo(cfg.Log), r.hooks)
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
-		r.complain(wrong, config.Skipped)
+		r.complain(wrong, config.LineSkipped)
 		r.openLedger()
 	}
 }
