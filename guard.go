@@ -13,7 +13,7 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// guardSessions watches sessions for MTAs, as a milter, until it is told to stop.
+// guardSessions watches sessions as a milter of the MTA until a signal stops it.
 func guardSessions(args []string) int {
 	flags := flag.NewFlagSet("guard", flag.ContinueOnError)
 	file := flags.String("f", config.DefaultPath, "")
@@ -37,5 +37,5 @@ func guardSessions(args []string) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sendwrap guard: %v\n", err)
 	}
-	return told(err)
+	return exitStatus(err)
 }

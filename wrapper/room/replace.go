@@ -89,7 +89,7 @@ func (r *room) replace() {
 	}
 	r.asking = true
 	go func() {
-		said, err := exec.Ask(program, "version", askTime)
+		said, err := exec.Query(program, "version", askTime)
 		if err == nil && !strings.Contains(said, wrapper.TakesOver+"\n") {
 			err = fmt.Errorf("%s does not say %q; stop this room and start it anew", program, wrapper.TakesOver)
 		}
@@ -208,7 +208,7 @@ func (r *room) become(state *os.File) error {
 	}
 	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
 	signal.Ignore(unix.SIGHUP)
-	return exec.Again(r.replacement.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
+	return exec.Upgrade(r.replacement.program, os.Args, append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0])), fds)
 }
 
 // HandedOver is the room that another program has left to us, and whether there is one. An error
