@@ -1,8 +1,8 @@
-# `make` builds sendwrap, `make test` tests it (and gets what the tests want first), `make fuzz` looks for
-# inputs that break it, `make bench` measures it, `make install` installs what `make` has built, `make
-# uninstall` removes it, `make release` builds for every machine it is released for.
+# `make` builds sendwrap, `make test` installs what the tests need and runs them, `make fuzz` searches
+# for inputs that break it, `make bench` measures it, `make install` installs what `make` has built,
+# `make uninstall` removes it, `make release` builds it for every supported machine.
 
-# -E: the program begins in exec/entry_linux_*.s, so that the runtime never writes to a client.
+# -E: the program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client.
 GO     ?= go
 build  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-E=_rt0_sendwrap
 arches := amd64 arm64
@@ -20,9 +20,11 @@ all:
 
 .PHONY: release
 release:
-	for arch in $(arches); do GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; done
+	for arch in $(arches); do \
+		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; \
+	done
 
-# The path: daemons are not in everybody's.
+# Not every user has the directories of daemons in PATH.
 check   := PATH="$$PATH:/usr/sbin:/sbin" tests/run.sh
 scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run
 
@@ -32,15 +34,17 @@ setup:
 
 .PHONY: lint
 lint: setup
-	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then \
+		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	shellcheck $(scripts)
-	codespell --quiet-level 2 --ignore-words tests/codespell.txt --skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
+	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
+		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
 
-# -count=1: the end-to-end tests run a sendwrap that go test does not know they depend on. -parallel 16:
-# most of them wait, for delays and daemons. The race detector watches the packages of sendwrap; the tests
-# that do less with it run once more without. The time limits are for what hangs.
+# -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16: most
+# tests wait, for delays and daemons. The packages of sendwrap run with the race detector; tests that
+# do less with it run once more without. The timeouts are for tests that hang.
 watched   := ./allowlist ./exec ./wrapper/...
 shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms
 
@@ -55,7 +59,7 @@ test: lint release
 fuzz:
 	$(check) tests/fuzz.sh 60s
 
-# All of it; or what BENCH says, as in `make bench BENCH='-only memory -quick'`.
+# All rows, or those of BENCH: `make bench BENCH='-only memory -quick'`.
 BENCH ?= -markdown docs/BENCHMARKS.md
 
 .PHONY: bench
@@ -63,7 +67,7 @@ bench: setup
 	$(GO) build -o bin/bench ./tests/bench
 	bin/bench $(BENCH)
 
-# What the program is made of. Where nothing of it is newer than the program, nothing is built: root
+# The sources of the program. If none is newer than the program, `make install` builds nothing: root
 # often has no Go.
 sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 	! -name '*_test.go' ! -path '*/testdata/*')
@@ -71,11 +75,11 @@ sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 sendwrap: $(sources)
 	$(build) -o $@ .
 
-# What goes into docdir, under the same names: README leads to it.
+# These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
 	sendwrap.conf.example $(wildcard docs/*.md) $(shell find packaging -type f ! -name '*.go')
 
-# $(call put,MODE,FROM,TO): a text names the program where it is installed.
+# $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.
 put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
 	-e 's|/usr/local/sbin/sendwrap|$(sbindir)/sendwrap|g' \
 	-e 's|/usr/local/share/doc/sendwrap|$(docdir)|g' $(DESTDIR)$(3)
@@ -94,15 +98,16 @@ install: sendwrap
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	install -d -m 700 $(DESTDIR)$(statedir)
 
-# What install has put there, and no more; with the same prefix. docs/OPERATIONS.md, "Remove", says what
-# to stop first.
+# Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what to
+# stop before.
 .PHONY: uninstall
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(sbindir)/sendwrap-nft \
-		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 $(addprefix $(docdir)/,$(documents)))
+		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
+		$(addprefix $(docdir)/,$(documents)))
 	test ! -d $(DESTDIR)$(docdir) || \
 		find $(DESTDIR)$(docdir) -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +
-	@echo 'left: $(sysconfdir)/sendwrap.conf and $(statedir), where the ledger is'
+	@echo 'not removed: $(sysconfdir)/sendwrap.conf, and $(statedir) with the ledger'
 
 .PHONY: clean
 clean:

@@ -11,7 +11,7 @@ import (
 	"sendwrap/wrapper/maillog"
 )
 
-// guardSessions watches sessions for MTAs, as a milter, until it is told to stop.
+// guardSessions watches sessions as a milter of the MTA until a signal stops it.
 func guardSessions(args []string) int {
 	file, _, status, ok := admin.Parse("guard", args, 0, 0)
 	if !ok {
@@ -25,5 +25,5 @@ func guardSessions(args []string) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sendwrap guard: %v\n", err)
 	}
-	return told(err)
+	return exitStatus(err)
 }

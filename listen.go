@@ -13,33 +13,34 @@ import (
 	"sendwrap/wrapper/room"
 )
 
-// listening are the sockets on which a room is to serve: the one on stdin, as inetd and xinetd give
-// it to whom they wait for, and those that the environment promises. Whoever put it on stdin takes
-// it back when the room is idle. stdin says what is wrong with stdin as a client.
-func listening(stdin error) (sockets []int, idle bool, wrong []string) {
-	sockets, wrong = exec.Passed(room.Listening)
+// listening returns the sockets on which a room is to serve: those that a service manager has
+// passed, or stdin, as inetd and xinetd with "wait" pass it. stdinErr says why stdin is not a
+// client. idle reports that the room must end when it is idle, so that inetd or xinetd gets the
+// socket back.
+func listening(stdinErr error) (sockets []int, idle bool, warnings []string) {
+	sockets, warnings = exec.Passed(room.Listening)
 	if len(sockets) > 0 {
-		return sockets, false, wrong // if stdin is a socket, it is one of these
+		return sockets, false, warnings // if stdin is a socket, it is one of these
 	}
-	if errors.Is(stdin, wrapper.ErrListening) {
-		return []int{0}, true, wrong
+	if errors.Is(stdinErr, wrapper.ErrListening) {
+		return []int{0}, true, warnings
 	}
-	return nil, false, wrong
+	return nil, false, warnings
 }
 
-// listen opens sockets of its own and serves there until it is told to stop.
+// listen serves on sockets of its own until a signal stops it.
 func listen(args []string) int {
 	file, addresses, status, ok := admin.Parse("listen", args, 1, 1000)
 	if !ok {
 		return status
 	}
-	stdio, _ := exec.TakeStdio() // there is no client yet, so nothing can be wrong with what it gets
+	stdio, _ := exec.TakeStdio() // no client yet: no error matters
 	var sockets []int
 	for _, address := range addresses {
 		fd, err := room.Listen(address)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "sendwrap listen: %v\n", err)
-			if wrong := new(room.AddressError); errors.As(err, &wrong) {
+			if invalid := new(room.AddressError); errors.As(err, &invalid) {
 				return admin.ExitUsage
 			}
 			return admin.ExitTemporary
@@ -47,38 +48,39 @@ func listen(args []string) int {
 		sockets = append(sockets, fd)
 	}
 	for _, at := range room.Addresses(sockets) {
-		fmt.Fprintf(os.Stderr, "sendwrap listen: process %d listens at %v\n", os.Getpid(), at)
+		fmt.Fprintf(os.Stderr, "sendwrap listen: process %d listens on %v\n", os.Getpid(), at)
 	}
 	return serveRoom(room.Options{File: file, Sockets: sockets, Stdio: stdio}, nil)
 }
 
-// takeOver goes on with the room of the program in whose place we are, if there was one.
-func takeOver() (code int, is bool) {
-	heir, is, err := room.TakeOver(options(room.Options{Stdio: new(exec.Stdio)}))
-	if err == nil && is {
-		err = heir.Run()
+// takeOver continues the room of an older program that has become this one by SIGUSR2. ok reports
+// whether there was such a room.
+func takeOver() (status int, ok bool) {
+	successor, ok, err := room.TakeOver(options(room.Options{Stdio: new(exec.Stdio)}))
+	if err == nil && ok {
+		err = successor.Run()
 	}
-	return told(err), is
+	return exitStatus(err), ok
 }
 
-// serveRoom serves on listening sockets until it is told to stop, or has had no clients for long
-// enough.
-func serveRoom(o room.Options, wrong []string) int {
+// serveRoom serves on listening sockets until a signal stops it, or until it has been idle for
+// room_idle.
+func serveRoom(o room.Options, warnings []string) int {
 	log := maillog.Syslog(maillog.DevLog)
-	for _, text := range wrong {
+	for _, text := range warnings {
 		_ = log.Write(maillog.Warning, text)
 	}
-	return told(room.Run(options(o)))
+	return exitStatus(room.Run(options(o)))
 }
 
-// options are completed by what is the same in every room.
+// options adds what is the same for every room.
 func options(o room.Options) room.Options {
 	o.LogTo = func(to config.LogTarget) maillog.Log { return chooseLog(to, o.Stdio) }
 	return o
 }
 
-// told is the exit code of a room, whose error the log has.
-func told(err error) int {
+// exitStatus logs the error of a room or guard and returns the exit status.
+func exitStatus(err error) int {
 	if err == nil {
 		return admin.ExitOK
 	}

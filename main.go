@@ -1,11 +1,11 @@
-// The runtime would keep a goroutine that looks now and then how many processors there are: with it
-// a process that waits for one client costs 5 % more time and 40 kB (measured).
+// Without this setting, a goroutine of the runtime checks the number of processors from time to
+// time. A process that waits for one client would take 5 % more time and 40 kB (measured).
 //
 //go:debug updatemaxprocs=0
 
-// Sendwrap stands between a super-server and an MTA that is started per connection: it
-// withholds the greeting for a moment, refuses clients that cannot wait or that come too
-// often, and becomes the MTA for the others. See docs/sendwrap.8.
+// Sendwrap stands between a super-server and an MTA that is started per connection: it delays the
+// greeting, refuses clients that do not wait or that come too often, and becomes the MTA for the
+// others. See docs/sendwrap.8.
 package main
 
 import (
@@ -33,12 +33,11 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run does what the command line says; when it says nothing, or only which configuration to use, it
-// serves the client on stdin, or many clients if a listening socket is what it was given. It
-// returns the exit code.
+// run executes the command line and returns the exit status. Without a command it serves the client
+// on stdin, or many clients on listening sockets.
 func run(args []string) int {
-	if code, is := takeOver(); is {
-		return code
+	if status, ok := takeOver(); ok {
+		return status
 	}
 	switch {
 	case len(args) == 0:
@@ -46,12 +45,13 @@ func run(args []string) int {
 	case args[0] == "-f" && len(args) == 2:
 		return serve(args[1])
 	}
-	// What a command prints is for people. A client may be in their place, by a wrong line in
-	// inetd.conf; only the stand-in MTA of try speaks to one.
-	if client, err := visitor(1); err == nil && args[0] != "try" {
+	// The output of a command is for an administrator, but with a wrong line in inetd.conf, stdout
+	// is a client. Only the stand-in MTA of try talks to one.
+	if client, err := inspectOrAccept(1); err == nil && args[0] != "try" {
 		_, _ = exec.TakeStdio()
-		turnAway(client, fmt.Errorf("started with %q for a client; write nothing but -f FILE behind the name of the program", args),
-			maillog.Syslog(maillog.DevLog))
+		err := fmt.Errorf("started with %q for a client; "+
+			"write nothing but -f FILE after the name of the program", args)
+		refuse(client, err, maillog.Syslog(maillog.DevLog))
 		return admin.ExitUsage
 	}
 	switch args[0] {
@@ -63,9 +63,9 @@ func run(args []string) int {
 	return admin.Run(args, os.Stdout, os.Stderr)
 }
 
-// visitor is the client on fd, or the next one that arrives there: inetd starts us anew for as long
-// as one waits.
-func visitor(fd int) (wrapper.Connection, error) {
+// inspectOrAccept returns the client on fd, or the next one that arrives there. If nobody accepted
+// that one, inetd would start sendwrap again and again.
+func inspectOrAccept(fd int) (wrapper.Connection, error) {
 	client, err := wrapper.Inspect(fd)
 	if errors.Is(err, wrapper.ErrListening) {
 		if fd, _, err = unix.Accept4(fd, unix.SOCK_CLOEXEC); err == nil {
@@ -76,36 +76,38 @@ func visitor(fd int) (wrapper.Connection, error) {
 }
 
 // serve decides about the client on stdin and becomes the MTA for it. It returns only if the client
-// is not served.
+// is refused or has left.
 func serve(file string) int {
 	stdio, stdioErr := exec.TakeStdio()
 	log := maillog.Syslog(maillog.DevLog)
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
-		if sockets, idle, wrong := listening(err); len(sockets) > 0 {
+		sockets, idle, warnings := listening(err)
+		if len(sockets) > 0 {
 			if stdioErr != nil {
-				wrong = append(wrong, stdioErr.Error())
+				warnings = append(warnings, stdioErr.Error())
 			}
-			return serveRoom(room.Options{File: file, Sockets: sockets, Idle: idle, Stdio: stdio}, wrong)
-		} else if len(wrong) > 0 {
-			err = errors.New(strings.Join(wrong, "\n"))
+			o := room.Options{File: file, Sockets: sockets, Idle: idle, Stdio: stdio}
+			return serveRoom(o, warnings)
+		} else if len(warnings) > 0 {
+			err = errors.New(strings.Join(warnings, "\n"))
 		}
-		return complain(err, stdio, log)
+		return usageError(err, stdio, log)
 	}
-	cfg, wrong := config.Load(file, allowlist.For(conn.Client.Addr()))
+	cfg, cfgErr := config.Load(file, allowlist.For(conn.Client.Addr()))
 	switch {
 	case cfg == nil && gone:
 		return admin.ExitOK
 	case cfg == nil:
-		turnAway(conn, wrong, log)
+		refuse(conn, cfgErr, log)
 		return admin.ExitTemporary
 	}
 	log = chooseLog(cfg.Log, stdio)
 	door := wrapper.NewDoor(cfg, log)
 	door.File = file
 	door.OpenLedger()
-	door.WarnAgain(warnings(stdioErr, stdio, wrong))
+	door.WarnAgain(warnings(stdioErr, stdio, cfgErr))
 	if gone && !conn.Client.IsValid() {
 		door.CountGone()
 		return admin.ExitOK
@@ -130,29 +132,31 @@ func serve(file string) int {
 	return admin.ExitTemporary
 }
 
-// carryOut does what is to be done about a block that the client has earned, when it has its reply
-// and nothing keeps it any more.
-func carryOut(b enforce.Block, cfg *config.Config, file string, stdio *exec.Stdio, log maillog.Log) {
-	if err := stdio.LetGo(); err != nil {
+// carryOut carries out the block that the client has caused. The client has its reply, and its
+// connection is closed.
+func carryOut(
+	b enforce.Block, cfg *config.Config, file string, stdio *exec.Stdio, log maillog.Log,
+) {
+	if err := stdio.CloseClient(); err != nil {
 		_ = log.Write(maillog.Warning, err.Error())
 	}
 	e := enforce.Enforcer{Config: cfg, Log: log}
-	// There may be others in the network than the client that cfg was loaded for, and allowed ones.
+	// cfg has the networks of this client only. The blocked network may contain allowed ones.
 	if !b.Network.IsSingleIP() {
 		if !e.LookForWork(b) {
 			e.Trim()
 			return
 		}
 		if e.Config, _ = config.Load(file, allowlist.All()); e.Config == nil {
-			return // the log has what is wrong with it
+			return // the log has the errors
 		}
 	}
 	e.CarryOut(b)
 }
 
-// complain tells an administrator that stdin is no client: on stderr if a person may be there, and
-// never to a client.
-func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
+// usageError reports that stdin is not a client: to the administrator on stderr, or to the log if
+// stderr is a client.
+func usageError(err error, stdio *exec.Stdio, log maillog.Log) int {
 	if stdio.StderrIsClient {
 		_ = log.Write(maillog.Err, err.Error())
 	} else {
@@ -162,18 +166,18 @@ func complain(err error, stdio *exec.Stdio, log maillog.Log) int {
 	return admin.ExitUsage
 }
 
-// turnAway refuses the client when the configuration cannot be read.
-func turnAway(conn wrapper.Connection, why error, log maillog.Log) {
-	err := wrapper.RefuseUnconfigured(conn, why, log)
+// refuse refuses a client that cannot be served because of an error, and logs the error.
+func refuse(conn wrapper.Connection, cause error, log maillog.Log) {
+	err := wrapper.RefuseUnconfigured(conn, cause, log)
 	if errors.Is(err, unix.EMFILE) {
-		// With RLIMIT_NOFILE of 3 that is why the configuration cannot be read, either. fd 1, of no
-		// use any more, makes room, so that an administrator learns of it.
+		// With an RLIMIT_NOFILE of 3, the configuration cannot be read and the log not be written.
+		// The client has its reply: close fd 1 to have a descriptor for the log.
 		unix.Close(1)
-		_ = log.Write(maillog.Err, why.Error())
+		_ = log.Write(maillog.Err, cause.Error())
 	}
 }
 
-// chooseLog is the log that the configuration names, but never the client's own socket.
+// chooseLog returns the log that the configuration names, but never the client's own socket.
 func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
 	switch {
 	case to == config.None:
@@ -184,14 +188,15 @@ func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
 	return maillog.Syslog(maillog.DevLog)
 }
 
-// warnings say what is wrong and was got over.
-func warnings(stdioErr error, stdio *exec.Stdio, wrong error) []string {
+// warnings are about mistakes that do not stop the service.
+func warnings(stdioErr error, stdio *exec.Stdio, cfgErr error) []string {
 	var texts []string
 	if stdioErr != nil {
 		texts = append(texts, stdioErr.Error())
 	}
-	if stdio.StdoutWasLost {
-		texts = append(texts, "fd 1 was not the client's socket; start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
+	if stdio.StdoutReplaced {
+		texts = append(texts, "fd 1 was not the client's socket; "+
+			"start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
 	}
-	return append(texts, config.Told(wrong, config.Skipped)...)
+	return append(texts, config.LogLines(cfgErr, config.LineSkipped)...)
 }

@@ -1,18 +1,19 @@
 package allowlist
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Access is what the administrator said about a network as a whole.
+// Access is what the administrator has decided about a network as a whole.
 type Access uint8
 
 const (
-	Unsaid Access = iota // nothing: tests and limits decide
-	Allow                // to the MTA at once
-	Deny                 // turned away at once
+	Unset Access = iota // no decision: tests and limits apply
+	Allow               // clients get the MTA at once
+	Deny                // clients are refused at once
 )
 
 func (a Access) String() string {
@@ -22,7 +23,7 @@ func (a Access) String() string {
 	case Deny:
 		return "deny"
 	}
-	return "unsaid"
+	return "unset"
 }
 
 // Rate is a limit of N arrivals in any window of length Per. The zero Rate is no limit.
@@ -36,17 +37,26 @@ func (r Rate) String() string {
 	if r.N == 0 {
 		return "0"
 	}
-	per := r.Per.String()
-	if strings.HasSuffix(per, "m0s") {
-		per = per[:len(per)-len("0s")]
-	}
-	if strings.HasSuffix(per, "h0m") {
-		per = per[:len(per)-len("0m")]
-	}
-	return strconv.Itoa(r.N) + "/" + per
+	return strconv.Itoa(r.N) + "/" + FormatDuration(r.Per)
 }
 
-// Source is the place where something was said.
+// FormatDuration is the shortest spelling of a time in sendwrap.conf: "6s", "1h30m", "31d".
+func FormatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > day && d%day == 0 {
+		return strconv.FormatInt(int64(d/day), 10) + "d"
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-len("0s")]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-len("0m")]
+	}
+	return s
+}
+
+// Source is the place of a line in a configuration file.
 type Source struct {
 	File string
 	Line int // from 1
@@ -55,10 +65,14 @@ type Source struct {
 // String is FILE:LINE.
 func (s Source) String() string { return s.File + ":" + strconv.Itoa(s.Line) }
 
-// Error says what is wrong with a network or with what is said about it.
+// Error says what is wrong with a network, or with a line about it.
 type Error struct {
 	Msg  string // what is wrong
 	Hint string // what to write instead
 }
 
 func (e *Error) Error() string { return e.Msg + "; " + e.Hint }
+
+func newError(hint, format string, args ...any) *Error {
+	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
+}

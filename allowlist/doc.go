@@ -1,11 +1,11 @@
-// Package allowlist holds networks and what the administrator said about each: let in,
-// turned away, or measured by limits of their own. The longest network that holds a
-// client decides; limits are inherited from shorter ones key by key.
+// Package allowlist holds networks, and what the administrator has said about each: allow, deny, or
+// limits of its own. For a client the longest network that contains it decides. A limit that this
+// network does not set comes from the next shorter one that sets it.
 //
-// It knows nothing of files, connections or replies.
+// The package knows nothing of files, connections or replies.
 //
-// A process that serves one connection asks about one client, and building a trie of ten
-// thousand networks for a single question costs 115 ms. So a list made by [For] looks at
-// each network as it is named and keeps those that hold its client, which are few, mostly none.
-// A list made by [All] keeps every network and answers for anyone; that is for commands.
+// A process that serves one connection asks about one client, and a trie of ten thousand networks
+// takes 115 ms to build. So a list made by [For] drops each network that does not contain its
+// client: few contain it, mostly none. A list made by [All] keeps every network and answers for any
+// client; commands use it.
 package allowlist

@@ -39,61 +39,61 @@ func (k Key) String() string {
 	return keyNames[k]
 }
 
-// Limits are the limits of a network's own, by [Key]. Where one says nothing, that of the
-// next shorter network holds, and at last that of the configuration: what the methods
-// named Or take. To say 0 is to say something. Limits can be compared with ==.
+// Limits are limits that a network has of its own, by [Key]. A limit that is not set comes from the
+// next shorter network that sets it, or else from the caller: that is the fallback of the methods
+// named Or. A limit of 0 is set. Limits can be compared with ==.
 //
-// A key is set and read as what it is, a count, a time or a rate.
+// A key is set and read as what it is: a count, a time or a rate.
 type Limits struct {
-	said   [keys]bool
-	values [keys]Rate // a count is an N, a time a Per: no pointers, so that Limits stay on the stack
+	set    [keys]bool
+	values [keys]Rate // N is a count, Per a time: without pointers, Limits stay on the stack
 }
 
-// SetCount says a limit that is a count.
+// SetCount sets a limit that is a count.
 func (l *Limits) SetCount(k Key, n int) { l.SetRate(k, Rate{N: n}) }
 
-// SetTime says a limit that is a time.
+// SetTime sets a limit that is a time.
 func (l *Limits) SetTime(k Key, d time.Duration) { l.SetRate(k, Rate{Per: d}) }
 
-// SetRate says a limit that is a rate.
-func (l *Limits) SetRate(k Key, r Rate) { l.said[k], l.values[k] = true, r }
+// SetRate sets a limit that is a rate.
+func (l *Limits) SetRate(k Key, r Rate) { l.set[k], l.values[k] = true, r }
 
-// Forget takes back what was said about k.
-func (l *Limits) Forget(k Key) { l.said[k], l.values[k] = false, Rate{} }
+// Clear undoes the setting of a limit.
+func (l *Limits) Clear(k Key) { l.set[k], l.values[k] = false, Rate{} }
 
-// Says tells whether something was said about k.
-func (l Limits) Says(k Key) bool { return l.said[k] }
+// IsSet reports whether a limit is set.
+func (l Limits) IsSet(k Key) bool { return l.set[k] }
 
-// CountOr is the count that was said, or the one given.
-func (l Limits) CountOr(k Key, otherwise int) int { return l.RateOr(k, Rate{N: otherwise}).N }
+// CountOr returns the count that is set, or else fallback.
+func (l Limits) CountOr(k Key, fallback int) int { return l.RateOr(k, Rate{N: fallback}).N }
 
-// TimeOr is the time that was said, or the one given.
-func (l Limits) TimeOr(k Key, otherwise time.Duration) time.Duration {
-	return l.RateOr(k, Rate{Per: otherwise}).Per
+// TimeOr returns the time that is set, or else fallback.
+func (l Limits) TimeOr(k Key, fallback time.Duration) time.Duration {
+	return l.RateOr(k, Rate{Per: fallback}).Per
 }
 
-// RateOr is the rate that was said, or the one given.
-func (l Limits) RateOr(k Key, otherwise Rate) Rate {
-	if l.said[k] {
+// RateOr returns the rate that is set, or else fallback.
+func (l Limits) RateOr(k Key, fallback Rate) Rate {
+	if l.set[k] {
 		return l.values[k]
 	}
-	return otherwise
+	return fallback
 }
 
-// under lays the limits of a longer network over l.
-func (l Limits) under(longer Limits) Limits {
+// overriddenBy returns l with the limits of a longer network in place of its own.
+func (l Limits) overriddenBy(longer Limits) Limits {
 	for k := range keys {
-		if longer.said[k] {
+		if longer.set[k] {
 			l.SetRate(k, longer.values[k])
 		}
 	}
 	return l
 }
 
-// contradicts finds the first key for which l and other say different things.
+// contradicts finds the first key that l and other set to different values.
 func (l Limits) contradicts(other Limits) (k Key, found bool) {
 	for k := range keys {
-		if l.said[k] && other.said[k] && l.values[k] != other.values[k] {
+		if l.set[k] && other.set[k] && l.values[k] != other.values[k] {
 			return k, true
 		}
 	}

@@ -7,30 +7,33 @@ import (
 	"time"
 )
 
-// TestLimits: what was said is read back, whatever else was, and what was not leaves the caller's
-// own.
+// TestLimits: a limit that is set is read back, whatever else is set. Otherwise the fallback is.
 func TestLimits(t *testing.T) {
 	var l Limits
 	names := map[string]bool{}
 	for k := range keys {
-		if l.Says(k) || l.CountOr(k, 7) != 7 || l.TimeOr(k, time.Minute) != time.Minute || l.RateOr(k, Rate{1, time.Hour}) != (Rate{1, time.Hour}) {
-			t.Errorf("%s: something is said", k)
+		if l.IsSet(k) || l.CountOr(k, 7) != 7 || l.TimeOr(k, time.Minute) != time.Minute ||
+			l.RateOr(k, Rate{1, time.Hour}) != (Rate{1, time.Hour}) {
+			t.Errorf("%s: something is set", k)
 		}
-		l.SetRate(k, Rate{int(k), time.Duration(k)}) // of the first, zero: that is something, too
+		l.SetRate(k, Rate{int(k), time.Duration(k)}) // zero for the first, which is a value too
 		if names[k.String()] || k.String() == "" || k.String() == "invalid" {
 			t.Errorf("key %d is %q", k, k)
 		}
 		names[k.String()] = true
 	}
 	for k := range keys {
-		if !l.Says(k) || l.CountOr(k, 77) != int(k) || l.TimeOr(k, 77) != time.Duration(k) || l.RateOr(k, Rate{77, 77}) != (Rate{int(k), time.Duration(k)}) {
-			t.Errorf("%s: %d, %v, %v", k, l.CountOr(k, 77), l.TimeOr(k, 77), l.RateOr(k, Rate{77, 77}))
+		if !l.IsSet(k) || l.CountOr(k, 77) != int(k) || l.TimeOr(k, 77) != time.Duration(k) ||
+			l.RateOr(k, Rate{77, 77}) != (Rate{int(k), time.Duration(k)}) {
+			t.Errorf("%s: %d, %v, %v", k, l.CountOr(k, 77), l.TimeOr(k, 77),
+				l.RateOr(k, Rate{77, 77}))
 		}
 	}
 	l.SetCount(MaxRcpts, 0)
 	l.SetTime(BadRcptDelay, time.Second)
 	l.SetTime(BadRcptDelay, 0)
-	if !l.Says(MaxRcpts) || l.CountOr(MaxRcpts, 5) != 0 || l.TimeOr(BadRcptDelay, time.Second) != 0 {
+	if !l.IsSet(MaxRcpts) || l.CountOr(MaxRcpts, 5) != 0 ||
+		l.TimeOr(BadRcptDelay, time.Second) != 0 {
 		t.Error("0 is no value")
 	}
 	if s := keys.String(); s != "invalid" {
@@ -38,17 +41,18 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSourceOfEachKey: what is said about one network in several places has each its own.
+// TestSourceOfEachKey: each limit of a network keeps the line that sets it.
 func TestSourceOfEachKey(t *testing.T) {
 	l, network := All(), netip.MustParsePrefix("192.0.2.0/24")
 	for k := range keys {
-		if err := l.SetLimits(network, say(k, 1), at(int(k)+1)); err != nil {
+		if err := l.SetLimits(network, given(k, 1), at(int(k)+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for k := range keys {
-		err := l.SetLimits(network, say(k, 2), at(99))
-		if err == nil || !strings.Contains(err.Error(), k.String()+" of ") || !strings.Contains(err.Error(), "at "+at(int(k)+1).String()+";") {
+		err := l.SetLimits(network, given(k, 2), at(99))
+		if err == nil || !strings.Contains(err.Error(), k.String()+" of ") ||
+			!strings.Contains(err.Error(), "at "+at(int(k)+1).String()+";") {
 			t.Errorf("%s: %v; want the place %s in it", k, err, at(int(k)+1))
 		}
 	}

@@ -8,55 +8,55 @@ import (
 	"github.com/yl2chen/cidranger"
 )
 
-// List is what the administrator said about networks. It is filled with SetAccess and
-// SetLimits and then asked with Match; a nil List is one where nothing was said.
+// List is what the administrator has said about networks. SetAccess and SetLimits fill it, Match
+// asks it. A nil List is empty.
 type List struct {
 	all     bool
-	clients []netip.Addr // those asked about, unless all
+	clients []netip.Addr // the clients to ask about, unless all
 	named   int
-	ranger  cidranger.Ranger // nil as long as no network is kept: most clients are in none
-	repeats []Repeat         // of a list that is asked about all
+	ranger  cidranger.Ranger // nil until a network is kept: most clients are in none
+	repeats []Repeat         // only if all
 }
 
-// Repeat is that the same access was said of a network twice. It is harmless, but an administrator
-// who changes one of the two should know.
+// Repeat is a network that has the same access on two lines. This is harmless, but the
+// administrator must know it to change either line.
 type Repeat struct {
-	Network      netip.Prefix
-	Access       Access
-	First, Again Source
+	Network       netip.Prefix
+	Access        Access
+	First, Second Source
 }
 
-// maxRepeats is how many of them a list keeps.
+// maxRepeats is how many repeats a list keeps.
 const maxRepeats = 100
 
-// Match is what holds for one client. The zero Match says nothing.
+// Match is what applies to one client. The zero Match is that nothing does.
 type Match struct {
-	Access  Access       // of the longest allowed or denied network that holds the client
+	Access  Access       // of the longest allowed or denied network that contains the client
 	Network netip.Prefix // that network
-	Source  Source       // where it was said
-	Limits  Limits       // from all networks that hold the client, the longest first, key by key
+	Source  Source       // the line that allows or denies it
+	Limits  Limits       // of all networks that contain the client, the longest first, key by key
 }
 
-// For makes a list that answers for one client, or a few. It keeps only networks that hold one of
-// them, so naming a hundred thousand others costs neither memory nor more than a look at each.
-// Conflicts are found among the networks kept.
+// For returns a list that answers for one client, or a few. It keeps only networks that contain one
+// of them: a hundred thousand others cost no memory, and one comparison each. It finds conflicts
+// only among the networks that it keeps.
 func For(clients ...netip.Addr) *List {
 	l := &List{clients: make([]netip.Addr, len(clients))}
 	for i, c := range clients {
-		l.clients[i] = plain(c)
+		l.clients[i] = normalized(c)
 	}
 	return l
 }
 
-// All makes a list that answers for any client, and finds every conflict. It costs some
-// 10 µs and 1.5 kB for each network named (BenchmarkAll).
+// All returns a list that answers for any client and finds every conflict. A network costs 10 µs
+// and 1.5 kB (BenchmarkAll).
 func All() *List { return &List{all: true} }
 
-// plain is the client as networks hold it: not mapped into IPv6, and without a zone,
-// since netip.Prefix holds no address that has one.
-func plain(client netip.Addr) netip.Addr { return client.Unmap().WithZone("") }
+// normalized is a client's address in the form that networks contain: not IPv4-mapped, and without
+// a zone, since a netip.Prefix contains no address that has one.
+func normalized(client netip.Addr) netip.Addr { return client.Unmap().WithZone("") }
 
-// Len counts the networks named, once each time, also those that were not kept.
+// Len counts the calls of SetAccess and SetLimits, also for networks that were not kept.
 func (l *List) Len() int {
 	if l == nil {
 		return 0
@@ -64,16 +64,16 @@ func (l *List) Len() int {
 	return l.named
 }
 
-// SetAccess says that a network, as [ParseNetwork] gave it, is allowed or denied. To say
-// the same twice is harmless, and the first Source holds; to say the other is an *[Error] that
-// names the first place, and then it is allowed: nobody who may be meant to is refused for good.
+// SetAccess allows or denies a network that [ParseNetwork] has returned. The same access a second
+// time is harmless, and the first Source stays. The opposite is an *[Error] that names the first
+// place, and the network is allowed: no client is refused for good while the intention is unclear.
 func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 	l.named++
 	if !l.keeps(network) {
 		return nil
 	}
 	e, err := l.entry(network)
-	if err != nil || a == Unsaid {
+	if err != nil || a == Unset {
 		return err
 	}
 	if e.access == a {
@@ -82,8 +82,8 @@ func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 		}
 		return nil
 	}
-	if e.access != Unsaid {
-		err = wrong("keep one of the two",
+	if e.access != Unset {
+		err = newError("keep one of the two",
 			"%s of %s contradicts %s at %s", a, network, e.access, e.accessAt)
 	}
 	if e.access != Allow {
@@ -92,9 +92,9 @@ func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 	return err
 }
 
-// SetLimits says which limits a network, as [ParseNetwork] gave it, has of its own. More
-// can be said about the same network later, but not another value for the same limit:
-// that is an *[Error] that names the first place, and nothing of l is taken.
+// SetLimits gives limits of its own to a network that [ParseNetwork] has returned. A later call for
+// the same network adds further limits. Another value for the same limit is an *[Error] that names
+// the first place, and then nothing is added.
 func (l *List) SetLimits(network netip.Prefix, limits Limits, src Source) error {
 	l.named++
 	if !l.keeps(network) {
@@ -104,9 +104,10 @@ func (l *List) SetLimits(network netip.Prefix, limits Limits, src Source) error 
 	if err != nil {
 		return err
 	}
-	return e.limit(limits, src)
+	return e.addLimits(limits, src)
 }
 
+// keeps reports whether the list needs the network.
 func (l *List) keeps(network netip.Prefix) bool {
 	if l.all {
 		return true
@@ -119,69 +120,68 @@ func (l *List) keeps(network netip.Prefix) bool {
 	return false
 }
 
-// Match says what holds for a client. A list made by [For] knows of its own clients only
-// and says nothing about another.
+// Match returns what applies to a client. A list made by [For] answers for its own clients only:
+// for another client the Match is zero.
 func (l *List) Match(client netip.Addr) Match {
-	client = plain(client)
+	client = normalized(client)
 	if l == nil || !l.all && !slices.Contains(l.clients, client) {
 		return Match{}
 	}
-	return l.About(netip.PrefixFrom(client, client.BitLen()))
+	return l.MatchNetwork(netip.PrefixFrom(client, client.BitLen()))
 }
 
-// Repeats are the first hundred networks of which the same access was said twice, in the order of
-// the second lines. Only a list made by [All] knows them.
+// Repeats returns the first hundred networks that have the same access on two lines, in the order
+// of the second lines. Only a list made by [All] has them.
 func (l *List) Repeats() []Repeat { return l.repeats }
 
-// Allowed says whether a network, as [ParseNetwork] gave it, must not be blocked as a whole:
-// allow holds for it, as [List.Match] says it of a client, or a network within it is allowed,
-// whatever is denied there. The Match names the allowed network, of several within it the
-// first by address; its Limits are those that hold for all of the network asked about.
+// Allowed reports whether a network must not be blocked as a whole: it is allowed, or a network
+// within it is, even if others within it are denied. The Match names the allowed network; of
+// several within it, the first by address. Its Limits apply to all of the network asked about.
 //
-// Only a list made by [All] knows the answer.
+// Only a list made by [All] knows the answer. A network must be as [ParseNetwork] returns it.
 func (l *List) Allowed(network netip.Prefix) (Match, bool) {
-	if l == nil || l.ranger == nil || !sound(network) {
+	if l == nil || l.ranger == nil || !isCanonical(network) {
 		return Match{}, false
 	}
-	m := l.About(network)
+	m := l.MatchNetwork(network)
 	if m.Access == Allow {
 		return m, true
 	}
-	// The error can only be that the network is none.
+	// An error would mean an invalid network, which isCanonical has excluded.
 	within, _ := l.ranger.CoveredNetworks(ipNet(network))
 	for _, e := range within {
 		if e := e.(*entry); e.access == Allow {
-			e.decide(&m)
+			e.copyAccess(&m)
 			return m, true
 		}
 	}
 	return Match{}, false
 }
 
-// About is what holds for all of a network, as far as nothing else is said of one within it.
-func (l *List) About(network netip.Prefix) Match {
+// MatchNetwork returns what applies to all of a network, leaving aside the networks within it.
+func (l *List) MatchNetwork(network netip.Prefix) Match {
 	var m Match
-	for _, e := range l.holding(network.Addr()) {
+	for _, e := range l.containing(network.Addr()) {
 		e := e.(*entry)
 		if e.network.Bits() > network.Bits() {
-			break // it holds only a part
+			break // it contains only a part
 		}
-		if e.access != Unsaid {
-			e.decide(&m)
+		if e.access != Unset {
+			e.copyAccess(&m)
 		}
 		if e.limits != nil {
-			m.Limits = m.Limits.under(e.limits.Limits)
+			m.Limits = m.Limits.overriddenBy(e.limits.Limits)
 		}
 	}
 	return m
 }
 
-// entry finds a network's entry, or makes it.
+// entry finds a network's entry, or creates it.
 func (l *List) entry(network netip.Prefix) (*entry, error) {
-	if !sound(network) {
-		return nil, explain(network.String()) // the trie would take it and never find it again
+	if !isCanonical(network) {
+		return nil, explain(network.String()) // the trie would take it, but never find it
 	}
-	for _, e := range l.holding(network.Addr()) {
+	for _, e := range l.containing(network.Addr()) {
 		if e := e.(*entry); e.network == network {
 			return e, nil
 		}
@@ -193,12 +193,12 @@ func (l *List) entry(network netip.Prefix) (*entry, error) {
 	return e, l.ranger.Insert(e)
 }
 
-// holding lists the entries whose networks hold addr, the shortest network first.
-func (l *List) holding(addr netip.Addr) []cidranger.RangerEntry {
+// containing lists the entries whose networks contain addr, the shortest network first.
+func (l *List) containing(addr netip.Addr) []cidranger.RangerEntry {
 	if l.ranger == nil || !addr.IsValid() {
 		return nil
 	}
-	// The error can only be that the address is none.
+	// An error would mean an invalid address.
 	entries, _ := l.ranger.ContainingNetworks(net.IP(addr.AsSlice()))
 	return entries
 }

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// ParseNetwork reads a network in CIDR form, or a bare address, which is a network of one.
+// ParseNetwork reads a network in CIDR form, or an address, which is a network of one.
 //
-// It refuses what would not mean what it seems to: host bits that are set, an
-// IPv4-mapped IPv6 network (clients are IPv4 or IPv6, never mapped, so it would never
-// match), and a zone. The error is an *[Error] that names the spelling meant.
+// It refuses what would not mean what it seems to mean: host bits that are set, an IPv4-mapped IPv6
+// network (it would never match, since mapped clients are treated as IPv4), and a zone. The error
+// is an *[Error] that offers the right spelling.
 func ParseNetwork(s string) (netip.Prefix, error) {
 	var network netip.Prefix
 	var err error
@@ -23,13 +23,16 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 			network = netip.Prefix{}
 		}
 	}
-	if err != nil || !sound(network) {
+	if err != nil || !isCanonical(network) {
 		return netip.Prefix{}, explain(s)
 	}
 	return network, nil
 }
 
-// sound says whether a network means what it seems to and can be looked up.
-func sound(network netip.Prefix) bool {
+// mappedBits is the length of ::ffff:0:0/96, which contains the IPv4-mapped addresses.
+const mappedBits = 96
+
+// isCanonical reports whether a network can be looked up: valid, without host bits, not mapped.
+func isCanonical(network netip.Prefix) bool {
 	return network.IsValid() && network == network.Masked() && !network.Addr().Is4In6()
 }

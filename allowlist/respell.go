@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// maxMeant is the most networks that are offered in place of a range.
-const maxMeant = 4
+// maxOffered is how many networks are offered in place of a range.
+const maxOffered = 4
 
-// respell is s in our spelling if it is in a form that other programs use, else "".
+// respell is the CIDR spelling of a form that other programs use, or "".
 func respell(s string) string {
-	for _, form := range []func(string) string{logged, netmask, zeros, octets, hextets, span} {
+	for _, form := range []func(string) string{logged, netmask, leadingZeros, octets, hextets,
+		addressRange} {
 		if meant := form(s); meant != "" {
 			return meant
 		}
@@ -22,7 +23,7 @@ func respell(s string) string {
 	return ""
 }
 
-// logged knows an address as logs show it: [192.0.2.1], [192.0.2.1]:25, 192.0.2.1:25.
+// logged reads an address as logs show it: [192.0.2.1], [192.0.2.1]:25, 192.0.2.1:25.
 func logged(s string) string {
 	var addr netip.Addr
 	if inner, _, found := strings.Cut(s, "]"); found && strings.HasPrefix(inner, "[") {
@@ -36,7 +37,7 @@ func logged(s string) string {
 	return addr.Unmap().WithZone("").String()
 }
 
-// netmask knows 192.0.2.0/255.255.255.0.
+// netmask reads 192.0.2.0/255.255.255.0.
 func netmask(s string) string {
 	text, maskText, _ := strings.Cut(s, "/")
 	addr, err := netip.ParseAddr(text)
@@ -52,25 +53,25 @@ func netmask(s string) string {
 	return either(netip.PrefixFrom(addr, bits.LeadingZeros32(host)))
 }
 
-// zeros knows octets with zeros before them, as lists in columns have. Some programs take such a
-// one for octal: 010.0.0.1 is 10.0.0.1 or 8.0.0.1.
-func zeros(s string) string {
+// leadingZeros reads octets with leading zeros, as in lists with columns. Some programs read them
+// as octal: 010.0.0.1 is 10.0.0.1 or 8.0.0.1.
+func leadingZeros(s string) string {
 	text, length, slash := strings.Cut(s, "/")
 	n, ok := 32, true
 	if slash {
 		n, ok = number(length, 32)
 	}
 	octets := strings.Split(text, ".")
-	if !ok || len(octets) != 4 || !slices.ContainsFunc(octets, led) {
+	if !ok || len(octets) != 4 || !slices.ContainsFunc(octets, hasLeadingZero) {
 		return ""
 	}
 	var meant []string
-	for _, base := range []int{10, 8} { // of those that have zeros before them
+	for _, base := range []int{10, 8} {
 		var quad [4]byte
 		ok := true
 		for i, octet := range octets {
 			b := base
-			if !led(octet) {
+			if !hasLeadingZero(octet) {
 				b = 10
 			}
 			v, err := strconv.ParseUint(octet, b, 8)
@@ -84,10 +85,9 @@ func zeros(s string) string {
 	return strings.Join(meant, " or ")
 }
 
-// led says whether a number has a zero before it.
-func led(octet string) bool { return len(octet) > 1 && octet[0] == '0' }
+func hasLeadingZero(octet string) bool { return len(octet) > 1 && octet[0] == '0' }
 
-// octets knows the first octets of IPv4 addresses: 192.0.2, 192.0.2., 192.0.2.*, 192.0/16.
+// octets reads the first octets of IPv4 addresses: 192.0.2, 192.0.2., 192.0.2.*, 192.0/16.
 func octets(s string) string {
 	text, length, slash := strings.Cut(s, "/")
 	for strings.HasSuffix(text, ".*") {
@@ -112,7 +112,7 @@ func octets(s string) string {
 	return netip.PrefixFrom(addr, n).Masked().String()
 }
 
-// hextets knows the first groups of IPv6 addresses: 2001:db8, 2001:db8:, 2001:db8/32.
+// hextets reads the first groups of IPv6 addresses: 2001:db8, 2001:db8:, 2001:db8/32.
 func hextets(s string) string {
 	text, length, slash := strings.Cut(s, "/")
 	text = strings.TrimSuffix(text, ":")
@@ -134,8 +134,8 @@ func hextets(s string) string {
 	return netip.PrefixFrom(addr, n).Masked().String()
 }
 
-// span knows a range, 192.0.2.0-192.0.2.255 or 192.0.2.0-255, if few networks make it up.
-func span(s string) string {
+// addressRange reads 192.0.2.0-192.0.2.255 or 192.0.2.0-255 if a few networks make up the range.
+func addressRange(s string) string {
 	fromText, toText, found := strings.Cut(s, "-")
 	from, err := netip.ParseAddr(fromText)
 	if !found || err != nil || from.Is4In6() {
@@ -149,7 +149,7 @@ func span(s string) string {
 		return ""
 	}
 	meant := ""
-	for range maxMeant {
+	for range maxOffered {
 		if to.Less(from) {
 			return ""
 		}
@@ -163,7 +163,7 @@ func span(s string) string {
 	return ""
 }
 
-// widest is the widest network that begins with from and does not go beyond to.
+// widest is the widest network that begins with from and ends at to or before.
 func widest(from, to netip.Addr) netip.Prefix {
 	p := netip.PrefixFrom(from, from.BitLen())
 	for p.Bits() > 0 {

@@ -1,21 +1,36 @@
 package exec
 
-// Under inetd and xinetd fd 2 is the client's socket, and what Go's runtime has to say it writes to
-// fd 2. It starts threads before main runs: where no process can be had any more, the client read
-// "runtime: failed to create new OS thread" as a greeting.
-//
-// So the program does not begin with the runtime but with _rt0_sendwrap, a few lines of assembler
-// that the linker makes its entry point (-ldflags=-E=_rt0_sendwrap; the Makefile has it). They
-// point fd 2 at /dev/null if it is a client's by the rule of isClient, note in stderrAt where it is
-// kept, and begin with the runtime as ever: memory, stack and all other descriptors are untouched.
-// Where there is no /dev/null all stays as it was.
-//
-// Under the name of [RelayName] nothing of that is done, and the runtime does not begin at all: the
-// program is the relay, in Go that does without it.
-//
-// Without the flag, as with `go run`, and with cgo, where C begins, nothing of this is in the
-// program: [TakeStdio] does the same, a little later, and the relay has a runtime.
+import "golang.org/x/sys/unix"
 
-// stderrAt is where the fd 2 that we were given is: 2, unless it was hidden before the runtime
-// began. Then it is a copy marked close-on-exec, or 0 where that is the same socket.
+// Under inetd and xinetd, fd 2 is the client's socket, and Go's runtime writes its error messages
+// to fd 2. It starts threads before main runs: on a machine without a free process, the client read
+// "runtime: failed to create new OS thread" as its greeting.
+//
+// So the program begins with _rt0_sendwrap, a few lines of assembler that the linker makes its
+// entry point (-ldflags=-E=_rt0_sendwrap, see Makefile). They point fd 2 at /dev/null if it is a
+// client's by the rule of isClient, set stderrAt, and jump to the runtime's entry point. Memory,
+// stack and all other descriptors are unchanged, and without /dev/null so is fd 2.
+//
+// A process with the name [RelayName] does none of this, and the runtime does not start at all: the
+// relay is Go code that works without it.
+//
+// Without the flag, as with `go run` or `go install`, and with cgo, where C code begins, the
+// program works too: [TakeStdio] does the same a little later, and the relay runs within the
+// runtime.
+
+// stderrAt is the descriptor that fd 2 was: 2, unless the entry point has hidden it. Then it is a
+// close-on-exec copy, or 0 if fd 0 is the same socket.
 var stderrAt int32 = 2
+
+// HidesStderr reports whether the program began with _rt0_sendwrap, so that no client can read an
+// error message of Go's runtime.
+func HidesStderr() bool {
+	const entry = 9 // AT_ENTRY of getauxval(3)
+	vector, _ := unix.Auxv()
+	for _, v := range vector {
+		if v[0] == entry {
+			return v[1] == entryAddress()
+		}
+	}
+	return false
+}

@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// What entry.go says, in the kernel's calls: a call leaves its result, or an error as a negative
-// number, in AX.
+// entry.go says what this does. A system call leaves its result in AX, an error as a negative
+// number.
 
 #define SYS_close      3
 #define SYS_fstat      5
@@ -36,7 +36,7 @@ check:
 	LEAQ	stdin<>(SB), SI
 	MOVL	$SYS_fstat, AX
 	SYSCALL
-	XORL	BX, BX			// fd 0 is the same, so that there is nothing to keep
+	XORL	BX, BX			// the same as fd 0: no copy is needed
 	MOVQ	stdin<>+DEV(SB), AX
 	CMPQ	AX, stderr<>+DEV(SB)
 	JNE	other
@@ -63,7 +63,7 @@ keep:
 	MOVL	$SYS_fcntl, AX
 	SYSCALL
 	TESTL	AX, AX
-	JLT	hide			// no descriptor is free: fd 0 has to do
+	JLT	hide			// no descriptor is free: use fd 0
 	MOVL	AX, BX
 
 hide:
@@ -79,7 +79,7 @@ open:
 	SYSCALL
 	CMPL	AX, $2
 	JEQ	begin
-	JCS	open			// fd 0 or 1 was closed; the runtime would do the same
+	JCS	open			// fd 0 or 1 was closed: this opens it, as the runtime would
 	MOVL	BX, DI			// no /dev/null
 	MOVL	$2, SI
 	XORL	DX, DX
@@ -90,11 +90,16 @@ begin:
 	JMP	_rt0_amd64_linux(SB)
 relay:
 	ANDQ	$~15, SP
-	XORPS	X15, X15		// Go takes it for zero
+	XORPS	X15, X15		// Go code expects zero there
 	MOVQ	·relayBegin(SB), DX
 	MOVQ	(DX), AX
 	CALL	AX			// it does not return
 	INT	$3
+
+TEXT ·entryAddress(SB),NOSPLIT,$0-8
+	LEAQ	_rt0_sendwrap(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
 
 DATA null<>+0(SB)/8, $"/dev/nul"
 DATA null<>+8(SB)/1, $"l"

@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// As entry_linux_amd64.s. A call leaves its result in R0; R19 is what is BX there.
+// The same as entry_linux_amd64.s. A system call leaves its result in R0; R19 is in place of BX.
 
 #define SYS_dup3       24
 #define SYS_fcntl      25
@@ -96,6 +96,11 @@ relay:
 	MOVD	(R26), R0
 	CALL	(R0)			// it does not return
 	BRK
+
+TEXT ·entryAddress(SB),NOSPLIT,$0-8
+	MOVD	$_rt0_sendwrap(SB), R0
+	MOVD	R0, ret+0(FP)
+	RET
 
 DATA null<>+0(SB)/8, $"/dev/nul"
 DATA null<>+8(SB)/1, $"l"

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// built is the test binary without cgo, linked with these flags.
+// built is the test binary, linked without cgo and with these flags.
 func built(t *testing.T, ldflags string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "built")
@@ -21,33 +21,33 @@ func built(t *testing.T, ldflags string) string {
 	return path
 }
 
-// released has the program begin as the released one does.
+// released makes the program begin like the released one.
 const released = "-E=_rt0_sendwrap"
 
-// Where fd 2 leads before main, and that no copy is kept where none is needed.
+// Fd 2 before main, and copies of it only where they are needed.
 func TestEntry(t *testing.T) {
 	const null, same = "/dev/null", ""
 	logFile := openFile(t, t.TempDir()+"/log")
 	program := built(t, released)
 	for _, tt := range []struct {
-		name    string
-		spoiled spoiled
-		stderr  *os.File
-		want    string
-		copies  int // that are kept
+		name   string
+		setup  setup
+		stderr *os.File
+		want   string
+		copies int
 	}{
-		{"inetd: all three are the client", spoiled{}, nil, null, 0},
-		{"and no descriptor is free", spoiled{Nofile: []uint64{3, 3}}, nil, null, 0},
-		{"stderr is another client", spoiled{}, otherClient(t), null, 1},
-		{"and no descriptor is free", spoiled{Nofile: []uint64{3, 3}}, otherClient(t), null, 0},
-		{"stdout is closed, too", spoiled{Closed: []int{1}}, nil, null, 0},
-		{"tcpserver: stderr is a log file", spoiled{}, logFile, same, 0},
-		{"systemd: stderr is the journal", spoiled{}, journal(t), same, 0},
-		{"stderr is closed", spoiled{Closed: []int{2}}, nil, null, 0},
+		{"inetd: all three are the client", setup{}, nil, null, 0},
+		{"and no descriptor is free", setup{Nofile: []uint64{3, 3}}, nil, null, 0},
+		{"stderr is another client", setup{}, otherClient(t), null, 1},
+		{"and no descriptor is free", setup{Nofile: []uint64{3, 3}}, otherClient(t), null, 0},
+		{"stdout is closed, too", setup{Closed: []int{1}}, nil, null, 0},
+		{"tcpserver: stderr is a log file", setup{}, logFile, same, 0},
+		{"systemd: stderr is the journal", setup{}, journal(t), same, 0},
+		{"stderr is closed", setup{Closed: []int{2}}, nil, null, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.spoiled.Program = program
-			s := start(t, tt.spoiled, fds{stderr: tt.stderr}) // TakeStdio waits for the client
+			tt.setup.Program = program
+			s := start(t, tt.setup, fds{stderr: tt.stderr}) // TakeStdio waits for the client
 			was, want := s.link("fd/0"), tt.want
 			if tt.stderr != nil {
 				was = target(t, int(tt.stderr.Fd()))
@@ -71,11 +71,11 @@ func TestEntry(t *testing.T) {
 	}
 }
 
-// Go's runtime that cannot begin says so on fd 2. The client reads nothing of it.
+// If Go's runtime cannot begin, it writes an error to fd 2. The client must not read it.
 func TestCrashBeforeMain(t *testing.T) {
 	for flags, says := range map[string]string{"": "fatal error: ", released: ""} {
 		client, server := connect(t)
-		s := launch(t, spoiled{Memory: 64 << 20, Program: built(t, flags)}, fds{}, client, server)
+		s := launch(t, setup{Memory: 64 << 20, Program: built(t, flags)}, fds{}, client, server)
 		got := s.rest()
 		if (says == "") != (got == "") || !strings.Contains(got, says) {
 			t.Errorf("linked with %q: the client read %q; want %q", flags, got, says)

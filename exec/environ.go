@@ -6,22 +6,21 @@ import (
 	"strings"
 )
 
-// environment is environ with the names that tell a program written for tcpserver which connection
-// it has (UCSPI, as s6-tcpserver sets them: PROTO is TCP for IPv6 too, and an address has no zone),
-// and without those that are not for it (isOurs). What an end that is not valid would have been
-// called stays unsaid: no name is better than that of another connection.
+// environment is environ with the variables of UCSPI, which tell a program for tcpserver about its
+// connection, and without those that it must not get (isDropped). The values are those of
+// s6-tcpserver: PROTO is TCP for IPv6 too, and an address has no zone. An invalid end has no
+// variables, since the values of another connection would be worse.
 //
-// A name of the client's, or what ident said of it, stays only if tcpserver has said it of this
-// very connection. A name of ours stays, whatever connection it came with; tcpserver -l0 writes 0
-// for none.
+// The client's name, and the answer of ident, stay only if tcpserver has set them for this very
+// connection. Our own name stays in any case; tcpserver -l0 writes 0 for none.
 func environment(environ []string, ends Ends) []string {
 	env := make([]string, 0, len(environ)+6)
-	theirs, named := saysClient(environ, ends.Client), false
+	sameClient, named := isFor(environ, ends.Client), false
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		switch name {
 		case "TCPREMOTEHOST", "TCPREMOTEINFO":
-			if !theirs {
+			if !sameClient {
 				continue
 			}
 		case "TCPLOCALHOST":
@@ -30,7 +29,7 @@ func environment(environ []string, ends Ends) []string {
 			}
 			named = true
 		}
-		if !isOurs(name) {
+		if !isDropped(name) {
 			env = append(env, entry)
 		}
 	}
@@ -43,8 +42,15 @@ func environment(environ []string, ends Ends) []string {
 	return env
 }
 
-// saysClient says whether environ was made for the connection of this client.
-func saysClient(environ []string, client netip.AddrPort) bool {
+// isFor reports whether tcpserver has made environ for the connection of this client.
+func isFor(environ []string, client netip.AddrPort) bool {
+	other, ok := clientOf(environ)
+	return ok && other.Port() == client.Port() &&
+		other.Addr().Unmap().WithZone("") == client.Addr().WithZone("")
+}
+
+// clientOf is the client in an environment.
+func clientOf(environ []string) (client netip.AddrPort, ok bool) {
 	var ip, port string
 	for _, entry := range environ {
 		switch name, value, _ := strings.Cut(entry, "="); name {
@@ -55,15 +61,15 @@ func saysClient(environ []string, client netip.AddrPort) bool {
 		}
 	}
 	addr, err := netip.ParseAddr(ip)
-	return err == nil && addr.Unmap().WithZone("") == client.Addr().WithZone("") &&
-		port == strconv.Itoa(int(client.Port()))
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(addr, uint16(number)), err == nil && portErr == nil
 }
 
-// isOurs says whether the MTA must not get name as we got it. We say it ourselves (UCSPI); or it
-// promises sockets which the MTA does not get (sd_listen_fds(3)); or it lets a process speak to
-// systemd for the service (sd_notify(3), sd_watchdog_enabled(3)), which is the room's to do; or it
-// is how a room hands its clients to its successor.
-func isOurs(name string) bool {
+// isDropped reports whether the MTA must not get a variable as we have it: those of UCSPI, which we
+// set ourselves; those of sd_listen_fds(3), since the MTA does not get these sockets; those of
+// sd_notify(3) and sd_watchdog_enabled(3), since only the room speaks for the service; and the one
+// by which a room transfers its clients to its successor.
+func isDropped(name string) bool {
 	switch name {
 	case "PROTO", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT",
 		"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",

@@ -11,11 +11,13 @@ func TestEnvironment(t *testing.T) {
 		netip.MustParseAddrPort("192.0.2.9:51544"), netip.MustParseAddrPort("198.51.100.5:25"), "",
 	}
 	v6 := Ends{
-		netip.MustParseAddrPort("[fe80::7%eth0]:1"), netip.MustParseAddrPort("[2001:db8::25]:65535"), "",
+		netip.MustParseAddrPort("[fe80::7%eth0]:1"),
+		netip.MustParseAddrPort("[2001:db8::25]:65535"), "",
 	}
 	named := v4
 	named.Host = "mx.example.org"
-	ucspi := []string{"PROTO=TCP", "TCPREMOTEIP=192.0.2.9", "TCPREMOTEPORT=51544", "TCPLOCALIP=198.51.100.5", "TCPLOCALPORT=25"}
+	ucspi := []string{"PROTO=TCP", "TCPREMOTEIP=192.0.2.9", "TCPREMOTEPORT=51544",
+		"TCPLOCALIP=198.51.100.5", "TCPLOCALPORT=25"}
 	tests := []struct {
 		name    string
 		environ []string
@@ -23,34 +25,42 @@ func TestEnvironment(t *testing.T) {
 		want    []string
 	}{
 		{"nothing", nil, v4, ucspi},
-		{"what is there stays, in its order", []string{"PATH=/bin", "A=", "=x", "noequals", "PATH=/sbin"}, v4,
+		{"other variables stay in their order",
+			[]string{"PATH=/bin", "A=", "=x", "noequals", "PATH=/sbin"}, v4,
 			append([]string{"PATH=/bin", "A=", "=x", "noequals", "PATH=/sbin"}, ucspi...)},
-		{"lies are replaced", []string{"TCPREMOTEIP=10.0.0.1", "PROTO=SSL", "TCPLOCALPORT=", "TCPREMOTEIP=10.0.0.2"}, v4, ucspi},
-		{"socket activation is over", []string{"LISTEN_PID=1", "LISTEN_FDS=1", "LISTEN_FDNAMES=x", "LISTEN_PIDFDID=7"}, v4, ucspi},
-		{"what is between systemd and us", []string{"NOTIFY_SOCKET=/run/x", "WATCHDOG_USEC=1", "WATCHDOG_PID=1", "INVOCATION_ID=1"}, v4,
+		{"wrong values are replaced", []string{"TCPREMOTEIP=10.0.0.1", "PROTO=SSL", "TCPLOCALPORT=",
+			"TCPREMOTEIP=10.0.0.2"}, v4, ucspi},
+		{"variables of socket activation", []string{"LISTEN_PID=1", "LISTEN_FDS=1",
+			"LISTEN_FDNAMES=x", "LISTEN_PIDFDID=7"}, v4, ucspi},
+		{"variables between systemd and us", []string{"NOTIFY_SOCKET=/run/x", "WATCHDOG_USEC=1",
+			"WATCHDOG_PID=1", "INVOCATION_ID=1"}, v4,
 			append([]string{"INVOCATION_ID=1"}, ucspi...)},
-		{"what is between two rooms", []string{"SENDWRAP_HANDOVER=5"}, v4, ucspi},
+		{"the variable between two rooms", []string{"SENDWRAP_HANDOVER=5"}, v4, ucspi},
 		{"names that only begin alike", []string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x"}, v4,
 			append([]string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x"}, ucspi...)},
 		{"our name", nil, named, append(slices.Clone(ucspi), "TCPLOCALHOST=mx.example.org")},
 		{"tcpserver -l0", []string{"TCPLOCALHOST=0"}, named,
 			append(slices.Clone(ucspi), "TCPLOCALHOST=mx.example.org")},
-		{"a name that the administrator gave us", []string{"TCPLOCALHOST=", "TCPLOCALHOST=a.example"},
+		{"a name that the administrator gave us",
+			[]string{"TCPLOCALHOST=", "TCPLOCALHOST=a.example"},
 			named, append([]string{"TCPLOCALHOST=a.example"}, ucspi...)},
-		{"what tcpserver has found out of this client", []string{"TCPREMOTEHOST=a.example",
+		{"what tcpserver knows about this client", []string{"TCPREMOTEHOST=a.example",
 			"TCPREMOTEINFO=me", "TCPREMOTEIP=::ffff:192.0.2.9", "TCPREMOTEPORT=51544"}, v4,
 			append([]string{"TCPREMOTEHOST=a.example", "TCPREMOTEINFO=me"}, ucspi...)},
-		{"of its connection before", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEINFO=me",
+		{"of its previous connection", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEINFO=me",
 			"TCPREMOTEIP=192.0.2.9", "TCPREMOTEPORT=51543"}, v4, ucspi},
 		{"of another client", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEIP=192.0.2.8",
 			"TCPREMOTEPORT=51544"}, v4, ucspi},
-		{"of nobody", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEINFO=me"}, v4, ucspi},
-		{"of a client that nobody knows", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEIP="},
+		{"of an unknown connection", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEINFO=me"}, v4,
+			ucspi},
+		{"of an unknown client", []string{"TCPREMOTEHOST=a.example", "TCPREMOTEIP="},
 			Ends{Server: v4.Server},
 			[]string{"PROTO=TCP", "TCPLOCALIP=198.51.100.5", "TCPLOCALPORT=25"}},
 		{"IPv6, without its zone", nil, v6,
-			[]string{"PROTO=TCP", "TCPREMOTEIP=fe80::7", "TCPREMOTEPORT=1", "TCPLOCALIP=2001:db8::25", "TCPLOCALPORT=65535"}},
-		{"an end nobody knows", []string{"TCPREMOTEIP=10.0.0.1", "TCPREMOTEPORT=1"}, Ends{Server: v4.Server},
+			[]string{"PROTO=TCP", "TCPREMOTEIP=fe80::7", "TCPREMOTEPORT=1",
+				"TCPLOCALIP=2001:db8::25", "TCPLOCALPORT=65535"}},
+		{"an unknown end", []string{"TCPREMOTEIP=10.0.0.1", "TCPREMOTEPORT=1"},
+			Ends{Server: v4.Server},
 			[]string{"PROTO=TCP", "TCPLOCALIP=198.51.100.5", "TCPLOCALPORT=25"}},
 	}
 	for _, tt := range tests {
@@ -63,23 +73,24 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestEnvironmentOfMTA(t *testing.T) {
-	given := map[string]string{"TCPREMOTEIP": "10.0.0.1", "PROTO": "SSL", "KEPT": "a b\nc"}
-	removed := []string{"TCPREMOTEHOST", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
+	files := map[string]string{"TCPREMOTEIP": "10.0.0.1", "PROTO": "SSL", "KEPT": "a b\nc"}
+	removed := []string{"TCPREMOTEHOST", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS",
+		"LISTEN_FDNAMES",
 		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SENDWRAP_HANDOVER"}
 	for _, name := range removed {
-		given[name] = "1"
+		files[name] = "1"
 	}
-	for name, value := range given {
+	for name, value := range files {
 		t.Setenv(name, value)
 	}
 	ways := map[string]func(t *testing.T) *session{
-		"replace": func(t *testing.T) *session { return start(t, spoiled{}, fds{}) },
+		"replace": func(t *testing.T) *session { return start(t, setup{}, fds{}) },
 		"spawn":   func(t *testing.T) *session { return spawn(t) },
 	}
 	for way, start := range ways {
 		t.Run(way, func(t *testing.T) {
 			s := start(t)
-			s.become()
+			s.becomeMTA()
 			vars := s.variables()
 			for name, want := range map[string]string{
 				"PROTO": "TCP", "TCPREMOTEIP": "192.0.2.9", "TCPREMOTEPORT": "51544",

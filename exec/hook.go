@@ -13,53 +13,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hooks runs hooks: programs of the administrator's that are told of something and have no client.
-// A process has one Hooks, made by [NewHooks].
+// Hooks runs hooks: programs of the administrator that have no client, such as on_block. A process
+// has one Hooks, made by [NewHooks].
 //
-// A hook is called by the base name of its path. Of ours it inherits the user, the umask and the
-// RLIMIT_NOFILE that we were started with, and nothing else: fd 0 is /dev/null, fds 1 and 2 lead to
-// us, no other is open; the environment is the one given, the working directory is /, session and
-// process group are its own, every signal has its default and none is blocked.
+// The name of a hook is the base name of its path. It inherits our user, umask and original
+// RLIMIT_NOFILE, and nothing else: fd 0 is /dev/null, fds 1 and 2 are a pipe to us, no other is
+// open; the environment is an argument, the working directory is /, session and process group are
+// its own, and every signal has its default and is not blocked.
 type Hooks struct {
-	later func()     // what was put off can be reaped now; nil: nobody reaps but Run
-	forks sync.Mutex // one at a time: see Fork
+	retryReap func()     // call Reap again; nil = only Run reaps
+	forks     sync.Mutex // see Fork
 
-	mu     sync.Mutex // held while a hook is started, so that nobody reaps a child whose pid is not yet known
-	ended  map[int]chan unix.WaitStatus
-	putOff atomic.Bool // Reap, because of mu
+	mu       sync.Mutex // held during a fork: until the pid is known, Reap must not see the child
+	running  map[int]chan unix.WaitStatus
+	mustReap atomic.Bool // Reap was called while mu was held
 }
 
-// NewHooks prepares a process for hooks. Whatever its parent had it ignore is set to the default,
-// in the process itself, as a child inherits it from there: call signal.Notify before, and not at
-// the same moment, for each signal that must not do what is its default.
+// NewHooks prepares a process for hooks. A child inherits ignored signals from its parent, so
+// NewHooks gives their default to all ignored signals of the process: call signal.Notify before,
+// and not concurrently, for each signal whose default must not affect it.
 //
-// A process that reaps whatever there is to reap does so by [Hooks.Reap], and is called back by
-// later, from any goroutine, when that had to be put off. All others pass nil, and leave wait4(-1)
-// alone.
-func NewHooks(later func()) (*Hooks, error) {
+// A process that reaps every child does so by [Hooks.Reap]. If Reap cannot work at once, Hooks
+// calls retryReap later, from any goroutine. Other processes pass nil, and must not call wait4(-1).
+func NewHooks(retryReap func()) (*Hooks, error) {
 	CloseOnExec()
-	if err := hearIgnored(); err != nil {
+	if err := unignoreSignals(); err != nil {
 		return nil, err
 	}
-	return &Hooks{later: later, ended: map[int]chan unix.WaitStatus{}}, nil
+	return &Hooks{retryReap: retryReap, running: map[int]chan unix.WaitStatus{}}, nil
 }
 
 const (
-	saidBytes = 512                   // of what a hook says are kept, for the log
-	deathTime = 5 * time.Second       // to be gone after SIGKILL; only the kernel can hold it up
-	lookEvery = 20 * time.Millisecond // where there is no pidfd to wait for
+	maxOutput    = 512                   // bytes of a hook's output that are kept for the log
+	killTime     = 5 * time.Second       // to end after SIGKILL; only the kernel can delay that
+	pollInterval = 20 * time.Millisecond // without a pidfd
 )
 
-// Run runs a hook until it ends, for so long at most. Then it gets SIGKILL, and with it all that it
-// has started and that has not left its process group. What a hook that ends in time has left
-// running stays, but nobody listens to it any more.
+// Run runs a hook until it ends. After timeout, the hook and all processes in its process group get
+// SIGKILL. Processes that a hook leaves behind when it ends in time go on, but nobody reads their
+// output.
 //
 // argv[0] must be an absolute path. Run refuses a program that fails [CheckHook].
 //
-// A nil error says that the hook has ended in time and with status 0. Any other is a single line:
-// the program, how it ended or why it could not be started, and the first line of what it said. Any
-// number of goroutines may call Run.
-func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
+// The error is nil if the hook ends in time with status 0. Otherwise it is a single line: the
+// program, how it ended or why it could not start, and the first line of its output. Any number of
+// goroutines may call Run.
+func (h *Hooks) Run(argv, environ []string, timeout time.Duration) error {
 	path, args, err := program(argv)
 	if err != nil {
 		return err
@@ -73,14 +72,14 @@ func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
 	}
 	defer c.close()
 	how := ""
-	status, ended := c.wait(atMost)
+	status, ended := c.wait(timeout)
 	switch {
 	case !ended:
 		h.kill(c)
-		how = fmt.Sprintf("killed after %v, with all that it had started", atMost)
-		if _, ended = c.wait(deathTime); !ended {
+		how = fmt.Sprintf("killed after %v, with all that it had started", timeout)
+		if _, ended = c.wait(killTime); !ended {
 			h.forget(c)
-			how += ", and still there"
+			how += ", and still running"
 		}
 	case status.Signaled():
 		how = fmt.Sprintf("signal %d", status.Signal())
@@ -89,19 +88,19 @@ func (h *Hooks) Run(argv, environ []string, atMost time.Duration) error {
 	default:
 		return nil
 	}
-	if line := firstLine(c.said); line != "" {
+	if line := firstLine(c.output); line != "" {
 		how += ": " + line
 	}
 	return fmt.Errorf("%s: %s", path, how)
 }
 
-// Reap reaps every child that has ended, without waiting for one, and calls other for each that is
-// no hook. It may not call Hooks in turn. While a hook is being started Reap does nothing, and
-// later is called afterwards.
+// Reap reaps every child that has ended, without waiting, and calls other for each that is not a
+// hook. other must not call methods of Hooks. While a hook is being started, Reap does nothing, and
+// Hooks calls retryReap afterwards.
 func (h *Hooks) Reap(other func(pid int, status unix.WaitStatus)) {
 	if !h.mu.TryLock() {
-		h.putOff.Store(true)
-		if !h.mu.TryLock() { // for whoever unlocked before the Store
+		h.mustReap.Store(true)
+		if !h.mu.TryLock() { // mu may have been unlocked before the Store
 			return
 		}
 	}
@@ -112,38 +111,38 @@ func (h *Hooks) Reap(other func(pid int, status unix.WaitStatus)) {
 		switch {
 		case err == unix.EINTR:
 		case err != nil || pid <= 0:
-			h.putOff.Store(false)
+			h.mustReap.Store(false)
 			return
-		case h.ended[pid] != nil:
-			h.ended[pid] <- status
-			delete(h.ended, pid)
+		case h.running[pid] != nil:
+			h.running[pid] <- status
+			delete(h.running, pid)
 		default:
 			other(pid, status)
 		}
 	}
 }
 
-// unlock ends what mu was taken for, and has done what was put off because of that.
+// unlock unlocks mu, and catches up on a Reap that came meanwhile.
 func (h *Hooks) unlock() {
 	h.mu.Unlock()
-	if h.putOff.Swap(false) {
-		h.later()
+	if h.mustReap.Swap(false) {
+		h.retryReap()
 	}
 }
 
-// Fork runs what starts another child, and lets no hook be started meanwhile: Go's runtime loses a
-// processor to each fork, and who must go on beside them must know how many there can be.
+// Fork calls start, which starts another child, while no hook is being started. Go's runtime loses
+// a processor during a fork, so their number at one time must be limited for other goroutines to go
+// on.
 func (h *Hooks) Fork(start func()) {
 	h.forks.Lock()
 	defer h.forks.Unlock()
 	start()
 }
 
-// start starts a hook.
 func (h *Hooks) start(path string, args, environ []string) (*child, error) {
-	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	null, err := openDevNull(unix.O_RDONLY)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+		return nil, err
 	}
 	defer unix.Close(null)
 	var pipe [2]int
@@ -152,7 +151,7 @@ func (h *Hooks) start(path string, args, environ []string) (*child, error) {
 	}
 	defer unix.Close(pipe[1])
 	c := &child{fd: -1, out: pipe[0]}
-	if err = unix.SetNonblock(c.out, true); err == nil { // our end alone
+	if err = unix.SetNonblock(c.out, true); err == nil { // only our end
 		h.Fork(func() { err = h.fork(c, path, args, environ, null, pipe[1]) })
 	}
 	if err != nil {
@@ -163,7 +162,7 @@ func (h *Hooks) start(path string, args, environ []string) (*child, error) {
 }
 
 func (h *Hooks) fork(c *child, path string, args, environ []string, null, out int) error {
-	// The mask is the thread's own, and the child's is that of the thread that forks.
+	// The child gets the mask of the thread that forks.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	mask, err := emptyMask()
@@ -180,38 +179,38 @@ func (h *Hooks) fork(c *child, path string, args, environ []string, null, out in
 	if err != nil {
 		return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 	}
-	if h.later != nil {
+	if h.retryReap != nil {
 		c.ended = make(chan unix.WaitStatus, 1)
-		h.ended[c.pid] = c.ended
+		h.running[c.pid] = c.ended
 	}
 	return nil
 }
 
-// kill kills the hook's process group, which has its number for as long as it is not reaped.
+// kill kills the hook's process group. Its number cannot be reused before the hook is reaped.
 func (h *Hooks) kill(c *child) {
 	h.mu.Lock()
 	defer h.unlock()
-	if h.later == nil || h.ended[c.pid] == c.ended {
+	if h.retryReap == nil || h.running[c.pid] == c.ended {
 		_ = unix.Kill(-c.pid, unix.SIGKILL)
 	}
 }
 
-// forget leaves a hook to whoever reaps it one day.
+// forget leaves a hook to a later Reap, as a child that is not a hook.
 func (h *Hooks) forget(c *child) {
 	h.mu.Lock()
 	defer h.unlock()
-	if h.ended[c.pid] == c.ended {
-		delete(h.ended, c.pid)
+	if h.running[c.pid] == c.ended {
+		delete(h.running, c.pid)
 	}
 }
 
-// child is a hook that runs.
+// child is a running hook.
 type child struct {
-	pid   int
-	fd    int                  // a pidfd (Linux 5.4), else -1
-	out   int                  // where we hear what it says
-	ended chan unix.WaitStatus // nil where nobody else reaps it
-	said  []byte
+	pid    int
+	fd     int                  // a pidfd, or -1 before Linux 5.4
+	out    int                  // our end of the pipe
+	ended  chan unix.WaitStatus // from Reap; nil if only Run reaps
+	output []byte
 }
 
 func (c *child) close() {
@@ -221,26 +220,30 @@ func (c *child) close() {
 	}
 }
 
-// wait waits for the hook's end, for so long at most, and listens to it meanwhile.
-func (c *child) wait(atMost time.Duration) (status unix.WaitStatus, ended bool) {
-	deadline := time.Now().Add(atMost)
-	fds := []unix.PollFd{{Fd: int32(c.out), Events: unix.POLLIN}, {Fd: int32(c.fd), Events: unix.POLLIN}}
+// wait reads the output of the hook until it ends or timeout is over.
+func (c *child) wait(timeout time.Duration) (status unix.WaitStatus, ended bool) {
+	deadline := time.Now().Add(timeout)
+	fds := []unix.PollFd{
+		{Fd: int32(c.out), Events: unix.POLLIN},
+		{Fd: int32(c.fd), Events: unix.POLLIN},
+	}
 	for {
 		left := max(0, time.Until(deadline))
 		pause := left
 		if c.fd < 0 {
-			pause = min(left, lookEvery)
+			pause = min(left, pollInterval)
 		}
-		n, _ := unix.Poll(fds, int((pause+time.Millisecond-1)/time.Millisecond)) // EINTR is only an earlier look
-		if n > 0 && fds[0].Revents != 0 && !c.listen() {
+		// EINTR only means an earlier look.
+		n, _ := unix.Poll(fds, int((pause+time.Millisecond-1)/time.Millisecond))
+		if n > 0 && fds[0].Revents != 0 && !c.read() {
 			fds[0].Fd = -1
 		}
 		if n > 0 && fds[1].Revents != 0 {
-			c.listen()
-			return c.status(deathTime) // at once, or as soon as it is reaped
+			c.read()
+			return c.status(killTime) // at once, or as soon as it is reaped
 		}
 		if status, ended := c.status(0); ended {
-			c.listen()
+			c.read()
 			return status, true
 		}
 		if left == 0 {
@@ -249,8 +252,8 @@ func (c *child) wait(atMost time.Duration) (status unix.WaitStatus, ended bool) 
 	}
 }
 
-// status is how the hook has ended, if it has, or if another reaps it within so long.
-func (c *child) status(atMost time.Duration) (status unix.WaitStatus, ended bool) {
+// status is the exit status of the hook. It waits only for another goroutine to reap it.
+func (c *child) status(timeout time.Duration) (status unix.WaitStatus, ended bool) {
 	if c.ended == nil {
 		for {
 			pid, err := unix.Wait4(c.pid, &status, unix.WNOHANG, nil)
@@ -267,16 +270,15 @@ func (c *child) status(atMost time.Duration) (status unix.WaitStatus, ended bool
 	select {
 	case status = <-c.ended:
 		return status, true
-	case <-time.After(atMost):
+	case <-time.After(timeout):
 		return 0, false
 	}
 }
 
-// listen takes what the hook has said, and keeps its beginning. It reports whether there may be
-// more.
-func (c *child) listen() bool {
+// read reads the output of the hook and keeps its beginning. It reports whether more can follow.
+func (c *child) read() bool {
 	var b [4096]byte
-	for range 16 { // one that never stops must not keep us from the clock
+	for range 16 { // then back to the clock: the output may be endless
 		n, err := unix.Read(c.out, b[:])
 		if err == unix.EINTR {
 			continue
@@ -284,7 +286,7 @@ func (c *child) listen() bool {
 		if err != nil || n == 0 {
 			return err == unix.EAGAIN
 		}
-		c.said = append(c.said, b[:min(n, saidBytes-len(c.said))]...)
+		c.output = append(c.output, b[:min(n, maxOutput-len(c.output))]...)
 	}
 	return true
 }

@@ -17,7 +17,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// hooks are those of a process in which nobody else reaps.
+// hooks are for a process in which only Run reaps.
 func hooks(t *testing.T) *Hooks {
 	t.Helper()
 	h, err := NewHooks(nil)
@@ -27,7 +27,7 @@ func hooks(t *testing.T) *Hooks {
 	return h
 }
 
-// hookScript is a program in the shell's words. What they leave is in the directory it is in, $0's.
+// hookScript is a shell script in a directory of its own, ${0%/*}.
 func hookScript(t *testing.T, does string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hook")
@@ -53,10 +53,10 @@ func content(t *testing.T, path string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// What a hook inherits: nothing but what the package comment says.
+// A hook inherits only what the documentation of Hooks says.
 func TestHookInherits(t *testing.T) {
 	lab.NeedProgram(t, "ps")
-	fd, err := unix.Dup(0) // not marked close-on-exec, as a parent may have left it
+	fd, err := unix.Dup(0) // not close-on-exec, like a descriptor of our parent
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,10 @@ func TestHookInherits(t *testing.T) {
 	ignore(someSignal)
 	h := hooks(t)
 	path := hookScript(t, `d=${0%/*}
-ls -l /proc/self/fd >$d/fds; pwd >$d/cwd; cat /proc/self/environ >$d/environ; cat /proc/self/status >$d/status
-ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv; head -c 10 >$d/stdin; ulimit -n >$d/nofile; sed 1q /proc/self/cmdline | tr '\0' ' '
+ls -l /proc/self/fd >$d/fds; pwd >$d/cwd
+cat /proc/self/environ >$d/environ; cat /proc/self/status >$d/status
+ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv
+head -c 10 >$d/stdin; ulimit -n >$d/nofile; sed 1q /proc/self/cmdline | tr '\0' ' '
 (readlink /proc/$$/fd/1 /proc/$$/fd/2 >$d/outputs); exit 0`)
 	environ := []string{"PATH=/usr/bin:/bin", "SENDWRAP_REASON=bad recipients"}
 	if err := h.Run([]string{path, "one", "two words", ""}, environ, lab.Patience); err != nil {
@@ -77,17 +79,20 @@ ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv; head -c 10
 	for _, m := range regexp.MustCompile(`(\d+) -> (\S+)`).FindAllStringSubmatch(in("fds"), -1) {
 		links[m[1]] = m[2]
 	}
-	if links["0"] != "/dev/null" || !strings.HasPrefix(links["2"], "pipe:") || len(links) != 4 { // 3 is ls's own
+	// 3 is ls's own
+	if links["0"] != "/dev/null" || !strings.HasPrefix(links["2"], "pipe:") || len(links) != 4 {
 		t.Errorf("descriptors %v; want /dev/null, the file, a pipe, and ls's own", links)
 	}
-	if out := strings.Fields(in("outputs")); len(out) != 2 || out[0] != out[1] || !strings.HasPrefix(out[0], "pipe:") {
+	if out := strings.Fields(in("outputs")); len(out) != 2 || out[0] != out[1] ||
+		!strings.HasPrefix(out[0], "pipe:") {
 		t.Errorf("fds 1 and 2 are %q; want the same pipe", out)
 	}
 	if got := in("cwd"); got != "/" {
 		t.Errorf("working directory %s", got)
 	}
 	env := strings.Split(strings.TrimSuffix(in("environ"), "\x00"), "\x00")
-	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "PWD=") }) // the shell's own
+	// the shell's own
+	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, "PWD=") })
 	if !slices.Equal(env, environ) {
 		t.Errorf("environment %q; want %q", env, environ)
 	}
@@ -108,7 +113,7 @@ ps -o pid=,pgid=,sid= -p $$ >$d/ids; printf '%s|' "$0" "$@" >$d/argv; head -c 10
 	}
 }
 
-// How each ends that does not end well, in one line.
+// How hooks end, in one line.
 func TestHookEnds(t *testing.T) {
 	h := hooks(t)
 	script := func(does string, mode os.FileMode) string {
@@ -122,8 +127,7 @@ func TestHookEnds(t *testing.T) {
 	if err := os.Chown(others, 4242, 4242); err != nil {
 		t.Fatal(err)
 	}
-	// What a hook has left running is nobody's to wait for. It has the hook's process group, of
-	// which the test has the number.
+	// Run does not wait for processes that a hook leaves behind. They are in its process group.
 	const stays = "sleep 600 & echo $$ >${0%/*}/group; "
 	noInterpreter := filepath.Join(t.TempDir(), "hook")
 	if err := os.WriteFile(noInterpreter, []byte("#!/nowhere/sh\n"), 0o755); err != nil {
@@ -132,9 +136,11 @@ func TestHookEnds(t *testing.T) {
 	for _, tt := range []struct{ path, want string }{
 		{script("echo all is well; exit 0", 0o755), ""},
 		{script("exit 3", 0o755), "exit status 3"},
-		{script("echo; echo '  no such table  ' >&2; echo more; exit 1", 0o755), "exit status 1: no such table"},
+		{script("echo; echo '  no such table  ' >&2; echo more; exit 1", 0o755),
+			"exit status 1: no such table"},
 		{script("printf 'no line end'; exit 2", 0o755), "exit status 2: no line end"},
-		{script("head -c 600 /dev/zero | tr '\\0' x; exit 1", 0o755), "exit status 1: " + strings.Repeat("x", 512)},
+		{script("head -c 600 /dev/zero | tr '\\0' x; exit 1", 0o755), "exit status 1: " +
+			strings.Repeat("x", 512)},
 		{script("yes | head -c 10000000; exit 4", 0o755), "exit status 4: y"},
 		{script("kill -9 $$", 0o755), "signal 9"},
 		{script("echo last words; kill -SEGV $$", 0o755), "signal 11: last words"},
@@ -147,7 +153,7 @@ func TestHookEnds(t *testing.T) {
 		{script("exit 0", 0o757), "mode 0757 lets others write it; chmod go-w it"},
 		{script("exit 0", 0o775), "mode 0775 lets others write it; chmod go-w it"},
 		{others, "belongs to uid 4242; chown it to root"},
-		{noInterpreter, "exec .*: the file is there, but the interpreter or loader that it names is not: .*"},
+		{noInterpreter, "exec .*: its interpreter or loader does not exist: .*"},
 		{"", `exec "": no such file or directory`},
 	} {
 		began := time.Now()
@@ -161,15 +167,11 @@ func TestHookEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := unix.Kill(-group, unix.SIGKILL); err != nil {
-				t.Errorf("what the hook left running: %v", err)
+				t.Errorf("the process that the hook has left behind: %v", err)
 			}
 		}
-		switch {
-		case tt.want == "" && err != nil:
-			t.Errorf("error %v", err)
-		case tt.want != "" && err == nil:
-			t.Errorf("no error; want %s", tt.want)
-		case tt.want != "" && !regexp.MustCompile("^("+regexp.QuoteMeta(tt.path)+": )?"+tt.want+"$").MatchString(err.Error()):
+		want := regexp.MustCompile("^(" + regexp.QuoteMeta(tt.path) + ": )?" + tt.want + "$")
+		if (err == nil) != (tt.want == "") || err != nil && !want.MatchString(err.Error()) {
 			t.Errorf("error\n  %v\nwant\n  %s", err, tt.want)
 		}
 	}
@@ -178,15 +180,17 @@ func TestHookEnds(t *testing.T) {
 	}
 }
 
-// One that hangs is killed when its time is over, and what it has started too: also if it ignores
-// every signal that can be. On a slow machine the time may be over before it hangs: then it gets
-// more.
+// A hook that hangs is killed after its timeout, with the processes that it has started, even if it
+// ignores signals. On a slow machine the timeout may be over too early: then a longer one is tried.
 func TestHookHangs(t *testing.T) {
 	for name, does := range map[string]string{
-		"hangs":           `sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 602`,
-		"ignores SIGTERM": `trap '' TERM HUP INT; sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 602`,
-		"never stops":     `echo so far so good; yes & echo $! $$ >${0%/*}/pids; while :; do echo more; done`,
-		"is stopped":      `sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; kill -STOP $$`,
+		"hangs": `sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; sleep 602`,
+		"ignores SIGTERM": `trap '' TERM HUP INT; sleep 601 & echo $! $$ >${0%/*}/pids; echo so ` +
+			`far so good; sleep 602`,
+		"never stops": `echo so far so good; yes & echo $! $$ >${0%/*}/pids; while :; do ` +
+			`echo more; done`,
+		"is stopped": `sleep 601 & echo $! $$ >${0%/*}/pids; echo so far so good; kill ` +
+			`-STOP $$`,
 	} {
 		for patience := 700 * time.Millisecond; ; patience *= 2 {
 			path := hookScript(t, does)
@@ -196,7 +200,7 @@ func TestHookHangs(t *testing.T) {
 			pids, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "pids"))
 			want := fmt.Sprintf("%s: killed after %v, with all that it had started", path, patience)
 			if patience < lab.Patience && (len(pids) == 0 || err != nil && err.Error() == want) {
-				continue // it had not come so far
+				continue // too early
 			}
 			if want += ": so far so good"; err == nil || err.Error() != want || took < patience {
 				t.Errorf("%s: after %v error\n  %v\nwant\n  %s", name, took, err, want)
@@ -211,11 +215,13 @@ func TestHookHangs(t *testing.T) {
 	}
 }
 
-// Where the kernel has no pidfd the hook is looked at now and then.
+// Without pidfds, the hook is polled.
 func TestHookWithoutPidfd(t *testing.T) {
 	h := hooks(t)
-	// What it leaves running has its pipe, so that its end is not to be seen there.
-	path := hookScript(t, "echo a; sleep 600 & until test -e ${0%/*}/go; do sleep 0.01; done; exit 7")
+	// The process that it leaves behind keeps the pipe open, so that the pipe does not show its
+	// end.
+	path := hookScript(t,
+		"echo a; sleep 600 & until test -e ${0%/*}/go; do sleep 0.01; done; exit 7")
 	c, err := h.start(path, []string{"hook"}, []string{"PATH=/usr/bin:/bin"})
 	if err != nil {
 		t.Fatal(err)
@@ -223,21 +229,21 @@ func TestHookWithoutPidfd(t *testing.T) {
 	defer c.close()
 	defer unix.Kill(-c.pid, unix.SIGKILL)
 	if c.fd < 0 {
-		t.Fatal("there is no pidfd: the other tests prove nothing")
+		t.Fatal("no pidfd: the other tests prove nothing")
 	}
 	unix.Close(c.fd)
 	c.fd = -1
 	if status, ended := c.wait(50 * time.Millisecond); ended {
-		t.Errorf("it has ended at once, with %v", status)
+		t.Errorf("it has ended too early, with %v", status)
 	}
 	writeFile(t, filepath.Join(filepath.Dir(path), "go"))
 	status, ended := c.wait(lab.Patience)
-	if !ended || status.ExitStatus() != 7 || string(c.said) != "a\n" {
-		t.Errorf("ended %v, status %v, said %q", ended, status, c.said)
+	if !ended || status.ExitStatus() != 7 || string(c.output) != "a\n" {
+		t.Errorf("ended %v, status %v, output %q", ended, status, c.output)
 	}
 }
 
-// No descriptor and no child is left, whatever becomes of a hook.
+// However a hook ends, no descriptor and no child is left.
 func TestHookLeavesNothing(t *testing.T) {
 	h := hooks(t)
 	count := func() int {

@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Where another goroutine reaps all there is, each hook's status finds its way to who waits for it,
-// and everybody else's to the reaper.
+// If another goroutine reaps every child, the status of a hook still reaches its Run, and that of
+// any other child the reaper.
 func TestHooksAmongOthers(t *testing.T) {
 	const each, rounds = 6, 25
 	again := make(chan struct{}, 1)
@@ -30,7 +30,7 @@ func TestHooksAmongOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	others := map[int]int{} // exit statuses of who is no hook
+	others := map[int]int{} // exit statuses of other children
 	done, idle := make(chan struct{}), make(chan struct{})
 	reap := func() {
 		h.Reap(func(pid int, status unix.WaitStatus) {
@@ -55,7 +55,8 @@ func TestHooksAmongOthers(t *testing.T) {
 	paths := make([]string, each)
 	for i := range paths {
 		paths[i] = filepath.Join(dir, fmt.Sprint("hook", i))
-		if err := os.WriteFile(paths[i], fmt.Appendf(nil, "#!/bin/sh\nexit %d\n", i), 0o755); err != nil {
+		if err := os.WriteFile(paths[i], fmt.Appendf(nil, "#!/bin/sh\nexit %d\n", i),
+			0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,13 +67,15 @@ func TestHooksAmongOthers(t *testing.T) {
 		all.Go(func() {
 			for range rounds {
 				err := h.Run([]string{paths[i]}, nil, lab.Patience)
-				if i == 0 && err != nil || i > 0 && (err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf(": exit status %d", i))) {
+				if i == 0 && err != nil || i > 0 &&
+					(err == nil ||
+						!strings.HasSuffix(err.Error(), fmt.Sprintf(": exit status %d", i))) {
 					wrong.Add(1)
 					t.Errorf("hook %d: %v", i, err)
 				}
 			}
 		})
-		all.Go(func() { // somebody else's child, as an MTA
+		all.Go(func() { // other children, as MTAs
 			for range rounds {
 				h.Fork(func() {
 					p, err := os.StartProcess(paths[i], []string{paths[i]}, &os.ProcAttr{})
@@ -100,15 +103,16 @@ func TestHooksAmongOthers(t *testing.T) {
 			t.Errorf("process %d has ended with %d; the reaper saw %d", pid, status, others[pid])
 		}
 	}
-	if len(others) != len(started) || len(h.ended) != 0 {
-		t.Errorf("the reaper saw %d ends of %d, and %d hooks are waited for", len(others), len(started), len(h.ended))
+	if len(others) != len(started) || len(h.running) != 0 {
+		t.Errorf("the reaper saw %d ends of %d, and %d hooks are waited for", len(others),
+			len(started), len(h.running))
 	}
 }
 
-// A reaper is not held up by a hook that is being started, and is told when it can go on.
-func TestReapIsPutOff(t *testing.T) {
-	told := make(chan struct{}, 10)
-	h, err := NewHooks(func() { told <- struct{}{} })
+// Reap does not wait while a hook is being started. Afterwards Hooks calls retryReap.
+func TestRetryReap(t *testing.T) {
+	retry := make(chan struct{}, 10)
+	h, err := NewHooks(func() { retry <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,21 +131,21 @@ func TestReapIsPutOff(t *testing.T) {
 	select {
 	case <-back:
 	case <-time.After(lab.Patience):
-		t.Fatal("it waits until the hook is started")
+		t.Fatal("Reap waits until the hook is started")
 	}
 	if seen != 0 {
 		t.Errorf("reaped %d", seen)
 	}
 	select {
-	case <-told:
-		t.Error("told that it can be done while it cannot")
+	case <-retry:
+		t.Error("retryReap is called too early")
 	default:
 	}
 	h.unlock()
 	select {
-	case <-told:
+	case <-retry:
 	case <-time.After(lab.Patience):
-		t.Error("nobody is told that it can be done now")
+		t.Error("retryReap is not called")
 	}
 	h.Reap(func(pid int, _ unix.WaitStatus) {
 		if pid == p.Pid {
@@ -153,7 +157,7 @@ func TestReapIsPutOff(t *testing.T) {
 	}
 }
 
-// A hook's caller waits for the reaper, but not for ever.
+// Run waits for the reaper, but not forever.
 func TestHookUnreaped(t *testing.T) {
 	for _, comes := range []bool{true, false} {
 		h, err := NewHooks(func() {})
@@ -164,9 +168,10 @@ func TestHookUnreaped(t *testing.T) {
 		var reaped atomic.Bool
 		go func() {
 			pid := 0
-			for deadline := time.Now().Add(lab.Patience); pid == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(lab.Patience); pid == 0 &&
+				time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				h.mu.Lock()
-				for pid = range h.ended {
+				for pid = range h.running {
 				}
 				h.mu.Unlock()
 			}
@@ -177,21 +182,24 @@ func TestHookUnreaped(t *testing.T) {
 			if comes {
 				time.Sleep(100 * time.Millisecond)
 				reaped.Store(true)
-				h.Reap(func(pid int, _ unix.WaitStatus) { t.Errorf("process %d is nobody's", pid) })
+				h.Reap(func(pid int, _ unix.WaitStatus) {
+					t.Errorf("process %d is reported as another child", pid)
+				})
 			}
 		}()
 		path := hookScript(t, "exec sleep 600")
 		err = h.Run([]string{path}, []string{"PATH=/usr/bin:/bin"}, 300*time.Millisecond)
 		want := path + ": killed after 300ms, with all that it had started"
 		if !comes {
-			want += ", and still there"
+			want += ", and still running"
 		}
 		if err == nil || err.Error() != want || comes != reaped.Load() {
-			t.Errorf("a reaper comes: %v; it has reaped: %v, error %v; want %s", comes, reaped.Load(), err, want)
+			t.Errorf("a reaper comes: %v; it has reaped: %v, error %v; want %s", comes,
+				reaped.Load(), err, want)
 		}
 		h.mu.Lock()
-		if len(h.ended) != 0 {
-			t.Errorf("%d hooks are waited for", len(h.ended))
+		if len(h.running) != 0 {
+			t.Errorf("%d hooks are waited for", len(h.running))
 		}
 		h.mu.Unlock()
 		if !comes {

@@ -7,58 +7,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RelayName is the name, argv[0], under which a process is the relay: what an MTA says on stderr it
-// reads as datagrams on fd 0, and writes to syslog. A program that finds itself under that name
-// calls [Relay].
+// RelayName is the name, argv[0], of a relay process. It reads the standard error of MTAs, as
+// datagrams on fd 0, and writes it to syslog. A program with that name calls [Relay].
 //
-// There is nobody else to do it where we become the MTA, and the MTA must not write to syslogd
-// itself: what comes to /dev/log without a head rsyslog takes for a message of the kernel, an
-// emergency, and with one of an attacker's for anybody's.
+// If we become the MTA, no other process of ours is left to do this. The MTA must not write to
+// syslogd itself: rsyslog takes a line without a header for an emergency of the kernel, and a
+// header that an attacker supplies for a true one.
 //
-// As most MTAs never say a word, the relay is to cost next to nothing. It has no configuration, no
-// memory but these arrays, and begins and ends before Go's runtime (entry.go): it has 30 kB, where
-// that would have 0.8 MB, and starts four times as fast, sooner than /bin/true (measured). So
-// everything here is in the kernel's calls and marked nosplit: no heap, no stack that grows, no
-// goroutine, no panic. Without the entry point it runs within the runtime, and does the same.
+// Most MTAs never write to stderr, so the relay must be cheap. It has no configuration and no
+// memory but these arrays, and runs without Go's runtime (entry.go): it takes 30 kB instead of 0.8
+// MB, and starts four times as fast, faster than /bin/true (measured). So the code here makes
+// system calls itself and is marked nosplit: no heap, no growing stack, no goroutine, no panic. If
+// the program has another entry point, the same code runs within the runtime.
 const RelayName = "mta_stderr"
 
-// relayBegin is where the entry point goes on under that name.
-var relayBegin = relayAll
+// relayBegin is what the entry point calls in a process of that name.
+var relayBegin = relayRun
 
-// Relay is the relay. It ends when nobody has its MTAs' stderr open any more.
+// Relay relays until no process has the MTAs' stderr open any more.
 func Relay() { relayBegin() }
 
 const (
-	relayLine  = 1024       // bytes of a line for syslogd (RFC 3164 section 4.1), as maillog's
-	relayPause = 1_000_000  // ns after each line, so that there are at most a thousand a second
-	relayRoom  = 10_000_000 // ns for which a line waits for room in syslogd's socket
-	relayMost  = 64         // lines of a datagram, so that no MTA of a room keeps the others waiting
+	relayMaxBytes = 1024       // of a line for syslogd (RFC 3164 §4.1), as in maillog
+	relayPause    = 1_000_000  // ns after each line, which limits them to a thousand a second
+	relayWait     = 10_000_000 // ns until syslogd's socket is tried again
+	relayMaxLines = 64         // of a datagram, so that the MTAs of a room take turns
 )
 
 var (
-	relayIn      [8192]byte // of a datagram; what exceeds it is lost
-	relayControl [32]byte   // for the sender's ucred alone: descriptors that come along are discarded
+	relayIn      [8192]byte // of a datagram; the rest is lost
+	relayControl [32]byte   // for the sender's ucred alone: the kernel discards passed descriptors
 	relayBlock   = unix.Iovec{Base: &relayIn[0], Len: uint64(len(relayIn))}
 	relayMessage = unix.Msghdr{Iov: &relayBlock, Iovlen: 1, Control: &relayControl[0]}
 
-	relayOut [relayLine]byte
+	relayOut [relayMaxBytes]byte
 	relayLen int // of relayOut
 
-	// A struct sockaddr_un, and a name of 15 bytes.
+	// A struct sockaddr_un, and a process name of 15 bytes.
 	relayTo   = [...]byte{unix.AF_UNIX, 0, '/', 'd', 'e', 'v', '/', 'l', 'o', 'g', 0}
-	relayComm = [...]byte{'s', 'e', 'n', 'd', 'w', 'r', 'a', 'p', '-', 's', 't', 'd', 'e', 'r', 'r', 0}
+	relayComm = [...]byte{'s', 'e', 'n', 'd', 'w', 'r', 'a', 'p', '-', 's', 't', 'd', 'e', 'r', 'r',
+		0}
 
 	relayTime    unix.Timespec
-	relayStarter unix.Ucred // the MTA itself from Replace, else the room
+	relayStarter unix.Ucred // the MTA itself after Replace, else the room
 	relaySize    uint32     = unix.SizeofUcred
 	relaySession int        // of the starter
 )
 
-// relayAll has a child go on, so that the relay is no child of the MTA's, which knows of none.
+// relayRun forks and relays in the child. Its parent is then init, since the MTA expects no child.
 //
 //go:nosplit
 //go:norace
-func relayAll() {
+func relayRun() {
 	if pid, errno := kernel(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0); pid != 0 {
 		kernel(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0)
 	}
@@ -68,13 +68,13 @@ func relayAll() {
 	relaySession = relaySessionOf(int(relayStarter.Pid))
 	for {
 		n, pid := relayRead()
-		for from, lines := 0, 0; from < n && lines < relayMost; {
+		for from, lines := 0, 0; from < n && lines < relayMaxLines; {
 			to := from
 			for to < n && relayIn[to] != '\n' {
 				to++
 			}
 			if to > from {
-				relaySay(pid, from, to)
+				relayWriteLine(pid, from, to)
 				lines++
 			}
 			from = to + 1
@@ -82,8 +82,8 @@ func relayAll() {
 	}
 }
 
-// relayRead reads what a process has written at once, and ends the relay if none can write any
-// more.
+// relayRead reads one datagram, which a process has written at once. It ends the relay if no
+// process can write any more.
 //
 //go:nosplit
 //go:norace
@@ -106,29 +106,29 @@ func relayRead() (n, pid int) {
 	}
 }
 
-// relaySay sends a line about some bytes of relayIn.
+// relayWriteLine writes a line about some bytes of relayIn.
 //
 //go:nosplit
 //go:norace
-func relaySay(pid, from, to int) {
+func relayWriteLine(pid, from, to int) {
 	relayLen = 0
-	relayText("<22>sendwrap[") // facility mail, severity info
-	relayNumber(relayMTA(pid))
-	relayText(`]: STDERR text="`)
-	for ; from < to && relayLen < relayLine-len(`\x00"`); from++ {
-		relayByte(relayIn[from])
+	relayAppend("<22>sendwrap[") // facility mail, severity info
+	relayAppendNumber(relayMTA(pid))
+	relayAppend(`]: STDERR text="`)
+	for ; from < to && relayLen < relayMaxBytes-len(`\x00"`); from++ {
+		relayAppendByte(relayIn[from])
 	}
-	relayText(`"`)
+	relayAppend(`"`)
 	if relaySend() == unix.EAGAIN {
-		relaySleep(relayRoom)
+		relaySleep(relayWait)
 		relaySend()
 	}
 	relaySleep(relayPause)
 }
 
-// relayMTA is the MTA that a process belongs to. One that the room has started leads a session of
-// its own, and one that we have become is in ours. Of a process that has ended nobody knows: it
-// stands for itself.
+// relayMTA is the MTA to which a process belongs. An MTA that a room has started leads a session of
+// its own; one that we have become is in our session. The session of a process that has ended is
+// unknown: then the process itself is returned.
 //
 //go:nosplit
 //go:norace
@@ -153,7 +153,7 @@ func relaySessionOf(pid int) int {
 	return int(session)
 }
 
-// relaySend sends the line. Where nobody listens it is lost.
+// relaySend sends the line. Without a syslogd it is lost.
 //
 //go:nosplit
 //go:norace
@@ -166,7 +166,7 @@ func relaySend() syscall.Errno {
 
 //go:nosplit
 //go:norace
-func relayText(text string) {
+func relayAppend(text string) {
 	for i := 0; i < len(text); i++ {
 		relayOut[relayLen] = text[i]
 		relayLen++
@@ -175,7 +175,7 @@ func relayText(text string) {
 
 //go:nosplit
 //go:norace
-func relayNumber(n int) {
+func relayAppendNumber(n int) {
 	size := 1
 	for n/size >= 10 {
 		size *= 10
@@ -186,23 +186,23 @@ func relayNumber(n int) {
 	}
 }
 
-// relayByte appends a byte as it stands in a quoted string, as Line.Quote of maillog does.
+// relayAppendByte appends a byte of a quoted string, as Line.Quote of maillog does.
 //
 //go:nosplit
 //go:norace
-func relayByte(c byte) {
+func relayAppendByte(c byte) {
 	const hex = "0123456789abcdef"
 	switch {
 	case c == '\r':
-		relayText(`\r`)
+		relayAppend(`\r`)
 	case c == '\t':
-		relayText(`\t`)
+		relayAppend(`\t`)
 	case c < ' ' || c > '~':
-		relayText(`\x`)
+		relayAppend(`\x`)
 		relayOut[relayLen], relayOut[relayLen+1] = hex[c>>4], hex[c&15]
 		relayLen += 2
 	case c == '"' || c == '\\':
-		relayText(`\`)
+		relayAppend(`\`)
 		fallthrough
 	default:
 		relayOut[relayLen] = c
@@ -217,7 +217,7 @@ func relaySleep(ns int64) {
 	kernel(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&relayTime)), 0, 0)
 }
 
-// kernel makes a call of the kernel's, without the runtime.
+// kernel makes a system call, without the runtime.
 //
 //go:nosplit
 //go:norace

@@ -11,32 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ends are the two ends of the connection, IPv4-mapped IPv6 addresses unmapped, and the name that
-// the server goes by.
+// Ends are the two ends of a connection, without IPv4-mapped addresses, and our host name.
 type Ends struct {
 	Client, Server netip.AddrPort
 	Host           string
 }
 
-// Replace becomes the program argv[0], a path, with argv[1:] as its arguments and the base name of
-// the path as its name. What else the program inherits is in the package comment. PATH is not
-// searched.
+// Replace becomes the program argv[0], a path, with the base name of the path as its name and
+// argv[1:] as its arguments. PATH is not searched. The package comment says what the program
+// inherits.
 //
-// It returns only on failure, and then all is as it was before, so that the client can be told: fd
-// 2 is hidden again, the signals are handled as before. (Only the options of the client's socket
-// stay, and the soft RLIMIT_NOFILE of our start.) The error is an *os.PathError that says which
-// program and why, errors.Is finds its errno; or an *os.SyscallError when the kernel refused a
-// preparation.
+// It returns only on failure, so that the caller can refuse the client: fd 2 is hidden again, and
+// signals are handled as before. (The options of the client's socket stay set, and the soft
+// RLIMIT_NOFILE is the original one.) The error is an *os.PathError with the program and the
+// reason, in which errors.Is finds the errno, or an *os.SyscallError if a preparation failed.
 func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	path, args, err := program(argv)
 	if err != nil {
 		return err
 	}
 	env := environment(environ, ends)
-	prepare(0)
+	setSocketOptions(0)
 	CloseOnExec()
 
-	// The mask is the thread's own: the thread that empties it must be the one that calls execve.
+	// A signal mask belongs to a thread: the same thread must empty it and call execve.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := defaultSignals()
@@ -45,7 +43,7 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	}
 	defer before.restore()
 
-	// As late as can be: from here on a panic may be read by the client.
+	// As late as possible: from here on, the client can read the text of a panic.
 	hide, err := s.showStderr()
 	if err != nil {
 		return err
@@ -55,7 +53,7 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 }
 
-// program is argv for execve(2): which file, and with which arguments.
+// program returns the file and the arguments for execve(2).
 func program(argv []string) (path string, args []string, err error) {
 	if len(argv) == 0 || argv[0] == "" {
 		return "", nil, &os.PathError{Op: "exec", Path: `""`, Err: unix.ENOENT}
@@ -64,8 +62,7 @@ func program(argv []string) (path string, args []string, err error) {
 	return path, append([]string{path[strings.LastIndexByte(path, '/')+1:]}, argv[1:]...), nil
 }
 
-// explain says what execve(2) means where its errno, read alone, sends the administrator the wrong
-// way.
+// explain adds the usual cause to an errno of execve(2) that would mislead an administrator.
 func explain(path string, err error) error {
 	var st unix.Stat_t
 	if unix.Stat(path, &st) != nil {
@@ -73,15 +70,15 @@ func explain(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("the file is there, but the interpreter or loader that it names is not: %w", err)
+		return fmt.Errorf("its interpreter or loader does not exist: %w", err)
 	case errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("%w: neither a program for this machine nor a script with its interpreter on the first line", err)
+		return fmt.Errorf("%w: neither a program for this machine nor a #! script", err)
 	case errors.Is(err, unix.EACCES) && st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return unix.EISDIR
 	case errors.Is(err, unix.EACCES) && st.Mode&0o111 == 0:
 		return fmt.Errorf("%w: the file is not executable", err)
 	case errors.Is(err, unix.EAGAIN):
-		return fmt.Errorf("%w: too many processes (RLIMIT_NPROC of this user; systemd: TasksMax=)", err)
+		return fmt.Errorf("%w: too many processes (RLIMIT_NPROC, or TasksMax= of systemd)", err)
 	}
 	return err
 }

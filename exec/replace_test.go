@@ -15,13 +15,13 @@ import (
 
 func TestDescriptors(t *testing.T) {
 	extra := []int{3, 7, 200, 300, 5000}
-	s := start(t, spoiled{Fds: extra}, fds{})
+	s := start(t, setup{Fds: extra}, fds{})
 	for _, fd := range extra {
 		if got := s.link(fmt.Sprintf("fd/%d", fd)); got != "/dev/zero" {
 			t.Fatalf("fd %d of the wrapper is %s: the test proves nothing", fd, got)
 		}
 	}
-	s.become()
+	s.becomeMTA()
 	if got := s.fds(); !reflect.DeepEqual(got, []string{"0", "1", "2"}) {
 		t.Errorf("the MTA has fds %v; want 0, 1 and 2", got)
 	}
@@ -32,7 +32,7 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// Kernels before 5.11, and containers whose filter does not know close_range(2).
+// Kernels before 5.11, and filters of containers that do not know close_range(2).
 func TestDescriptorsOfOldKernels(t *testing.T) {
 	ways := map[string]func() error{
 		"listed":  closeOnExecListed,
@@ -54,7 +54,8 @@ func TestDescriptorsOfOldKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, fd := range fds {
-				if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+				if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil ||
+					flags&unix.FD_CLOEXEC == 0 {
 					t.Errorf("fd %d: flags %#x, %v; want FD_CLOEXEC", fd, flags, err)
 				}
 			}
@@ -78,28 +79,32 @@ func TestSignals(t *testing.T) {
 	}
 	tests := []struct {
 		name     string
-		spoiled  spoiled
-		ign, blk bool // whether the wrapper must be seen to ignore or block some, or the test proves nothing
+		setup    setup
+		ign, blk bool // the wrapper ignores, blocks some, or the test proves nothing
 	}{
-		{"as they should be", spoiled{}, false, false},
-		{"systemd ignores SIGPIPE", spoiled{Ignore: ints(unix.SIGPIPE)}, false, false}, // Go handles it at once
-		{"nohup ignores SIGHUP", spoiled{Ignore: ints(unix.SIGHUP)}, true, false},
-		{"a shell without job control", spoiled{Ignore: ints(unix.SIGINT, unix.SIGQUIT)}, true, false},
-		{"those that Go never touches",
-			spoiled{Ignore: append(ints(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT), 32, 34)}, true, false},
-		{"all blocked", spoiled{Block: all}, false, true},
-		{"all ignored and blocked", spoiled{Ignore: all, Block: all}, true, true},
-		{"after failures", spoiled{Ignore: all, Block: all, Failures: 2}, true, true},
+		{"as they should be", setup{}, false, false},
+		// Go handles it at once
+		{"systemd ignores SIGPIPE", setup{Ignore: ints(unix.SIGPIPE)}, false, false},
+		{"nohup ignores SIGHUP", setup{Ignore: ints(unix.SIGHUP)}, true, false},
+		{"a shell without job control", setup{Ignore: ints(unix.SIGINT, unix.SIGQUIT)}, true,
+			false},
+		{"those that Go never changes",
+			setup{Ignore: append(ints(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT), 32,
+				34)}, true, false},
+		{"all blocked", setup{Block: all}, false, true},
+		{"all ignored and blocked", setup{Ignore: all, Block: all}, true, true},
+		{"after failures", setup{Ignore: all, Block: all, Failures: 2}, true, true},
 	}
 	const none = "0000000000000000"
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, tt.spoiled, fds{})
+			s := start(t, tt.setup, fds{})
 			ign, blk := s.field("status", "SigIgn:"), s.field("status", "SigBlk:")
-			if tt.ign && ign == none || tt.blk && blk == none { // whoever runs the test may ignore more: make(1) does
+			// The parent of the test may ignore more signals, as make(1) does.
+			if tt.ign && ign == none || tt.blk && blk == none {
 				t.Fatalf("the wrapper ignores %s and blocks %s: the test proves nothing", ign, blk)
 			}
-			s.become()
+			s.becomeMTA()
 			for _, name := range []string{"SigIgn:", "SigBlk:", "SigCgt:", "SigPnd:", "ShdPnd:"} {
 				if got := s.field("status", name); got != none {
 					t.Errorf("%s %s; want none", name, got)
@@ -109,10 +114,10 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// What our parent did not want to hear of must not kill us on the way.
+// A pending signal that our parent blocked and ignored must not kill us.
 func TestPendingSignals(t *testing.T) {
 	sent := []int{int(unix.SIGUSR1), int(unix.SIGALRM), int(unix.SIGTSTP), 64}
-	s := start(t, spoiled{Ignore: sent, Block: sent}, fds{})
+	s := start(t, setup{Ignore: sent, Block: sent}, fds{})
 	for _, n := range sent {
 		if err := unix.Kill(s.pid, unix.Signal(n)); err != nil {
 			t.Fatal(err)
@@ -121,7 +126,7 @@ func TestPendingSignals(t *testing.T) {
 	if got, want := s.field("status", "ShdPnd:"), "8000000000082200"; got != want {
 		t.Fatalf("pending in the wrapper: %s; want %s, or the test proves nothing", got, want)
 	}
-	s.become()
+	s.becomeMTA()
 	if got := s.field("status", "ShdPnd:"); got != "0000000000000000" {
 		t.Errorf("pending in the MTA: %s", got)
 	}
@@ -133,17 +138,18 @@ func TestLimits(t *testing.T) {
 			lim[0] = lim[1]
 		}
 		t.Run(fmt.Sprint(lim), func(t *testing.T) {
-			s := start(t, spoiled{Nofile: lim}, fds{})
+			s := start(t, setup{Nofile: lim}, fds{})
 			t.Logf("wrapper: %s", s.field("limits", "Max open files"))
-			s.become()
-			if got, want := s.field("limits", "Max open files"), fmt.Sprintf("%d %d files", lim[0], lim[1]); got != want {
+			s.becomeMTA()
+			if got, want := s.field("limits", "Max open files"),
+				fmt.Sprintf("%d %d files", lim[0], lim[1]); got != want {
 				t.Errorf("RLIMIT_NOFILE of the MTA: %s; want %s", got, want)
 			}
 		})
 	}
 }
 
-// RLIMIT_NOFILE of 3: all that the super-server gave, and not one more.
+// RLIMIT_NOFILE of 3: the descriptors of the super-server, and no other.
 func TestNoFreeDescriptor(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -156,13 +162,14 @@ func TestNoFreeDescriptor(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, spoiled{Nofile: []uint64{100, 200}, Failures: tt.failures}, fds{stderr: tt.stderr})
-			// From outside, so that Go does not know, and gives the MTA the 100 of the start that
-			// it needs to load.
-			if err := unix.Prlimit(s.pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 200}, nil); err != nil {
+			s := start(t, setup{Nofile: []uint64{100, 200}, Failures: tt.failures},
+				fds{stderr: tt.stderr})
+			// From outside: Go restores the original 100 for the MTA, which needs them to load.
+			if err := unix.Prlimit(s.pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: 200},
+				nil); err != nil {
 				t.Fatal(err)
 			}
-			s.become()
+			s.becomeMTA()
 			if got := s.variables()["SEEN"]; got != "stderr true stdout false" {
 				t.Errorf("TakeStdio saw %q", got)
 			}
@@ -176,11 +183,11 @@ func TestNoFreeDescriptor(t *testing.T) {
 func TestBlockingMode(t *testing.T) {
 	for _, nonBlock := range []bool{false, true} {
 		t.Run(fmt.Sprint("nonblock ", nonBlock), func(t *testing.T) {
-			s := start(t, spoiled{NonBlock: nonBlock}, fds{})
-			// cat gives up a socket that does not block; the open file description is ours too.
+			s := start(t, setup{NonBlock: nonBlock}, fds{})
+			// cat ends if its socket does not block. The open file description is ours too.
 			s.send("hello\n")
 			if got := s.line(); got != "hello" {
-				t.Fatalf("the MTA said %q", got)
+				t.Fatalf("the MTA wrote %q", got)
 			}
 			flags, err := unix.FcntlInt(uintptr(s.server), unix.F_GETFL, 0)
 			if err != nil {
@@ -195,12 +202,14 @@ func TestBlockingMode(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, spoiled{Argv: []string{catPath(), "-", "/dev/null"}}, fds{dir: dir})
-	// Field 22, the start time, counted from behind the name.
-	born := func() string { return strings.Fields(s.read("stat")[strings.LastIndex(s.read("stat"), ")"):])[20] }
+	s := start(t, setup{Argv: []string{catPath(), "-", "/dev/null"}}, fds{dir: dir})
+	// Field 22, the start time, counted from after the name.
+	born := func() string {
+		return strings.Fields(s.read("stat")[strings.LastIndex(s.read("stat"), ")"):])[20]
+	}
 	before := born()
 	umask := s.field("status", "Umask:")
-	s.become() // and the pid is the same, or nothing would be found in /proc
+	s.becomeMTA() // the pid is the same: the session still finds it in /proc
 	if after := born(); after != before || after == "0" {
 		t.Errorf("start time is %s, was %s", after, before)
 	}
@@ -222,10 +231,10 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// aFailure is a program that cannot be started, and what is said about it.
-type aFailure struct{ name, path, want string }
+// failure is a program that cannot be started, and the error.
+type failure struct{ name, path, want string }
 
-func failures(t *testing.T) []aFailure {
+func failures(t *testing.T) []failure {
 	t.Helper()
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
@@ -248,16 +257,19 @@ func failures(t *testing.T) []aFailure {
 	if _, err := w.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	return []aFailure{
+	return []failure{
 		{"missing", "/nonexistent/mta", "exec /nonexistent/mta: no such file or directory"},
 		{"directory", dir, "exec " + dir + ": is a directory"},
 		{"not executable", write("plain", "#!/bin/sh\n", 0o644),
 			"exec " + dir + "/plain: permission denied: the file is not executable"},
 		{"below a file", catPath() + "/mta", "exec " + catPath() + "/mta: not a directory"},
 		{"interpreter missing", write("script", "#!/nonexistent/sh\n", 0o755),
-			"exec " + dir + "/script: the file is there, but the interpreter or loader that it names is not: no such file or directory"},
+			"exec " + dir +
+				"/script: its interpreter or loader does not exist: no " +
+				"such file or directory"},
 		{"no program", write("text", "exec /usr/sbin/sendmail -bs\n", 0o755),
-			"exec " + dir + "/text: exec format error: neither a program for this machine nor a script with its interpreter on the first line"},
+			"exec " + dir +
+				"/text: exec format error: neither a program for this machine nor a #! script"},
 		{"being written", busy, "exec " + busy + ": text file busy"},
 		{"empty", "", `exec "": no such file or directory`},
 		{"NUL in the path", "/bin/\x00cat", "exec /bin/\x00cat: invalid argument"},
@@ -267,7 +279,7 @@ func failures(t *testing.T) []aFailure {
 func TestFailure(t *testing.T) {
 	for _, tt := range failures(t) {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, spoiled{Argv: []string{tt.path}, Panic: true}, fds{})
+			s := start(t, setup{Argv: []string{tt.path}, Panic: true}, fds{})
 			s.send("EHLO\n")
 			if got, want := s.line(), "421 "+tt.want; got != want {
 				t.Errorf("the client read %q; want %q", got, want)
@@ -282,7 +294,7 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// A Replace that failed leaves the caller as it was, and Go still in charge of its signals.
+// A failed Replace does not change the caller: Go still handles its signals.
 func TestFailureUndone(t *testing.T) {
 	came := make(chan os.Signal, 1)
 	signal.Notify(came, unix.SIGUSR1)

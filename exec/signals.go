@@ -2,25 +2,24 @@ package exec
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	signals   = 64 // 1 to 64, on every machine that Linux and Go share but MIPS
+	signals   = 64 // on every machine of Linux and Go except MIPS
 	setBytes  = signals / 8
-	slotBytes = 32 // no less than the kernel's struct sigaction: handler, flags, restorer, mask
-	sigIgn    = 1  // SIG_IGN, where the address of a handler would be
+	slotBytes = 32 // at least a struct sigaction of the kernel: handler, flags, restorer, mask
+	sigIgn    = 1  // SIG_IGN, in place of the address of a handler
 )
 
-// signalTable is where the kernel writes and reads the struct sigaction of each signal: that of
-// signal n in slot n.
+// signalTable has a slot for the struct sigaction of each signal, which the kernel reads and
+// writes.
 //
-// rt_sigaction(2) wants addresses. Memory of our own mapping has one that is a plain number, which
-// no garbage collector moves, and it is born as zeros: a slot of zeros is the struct sigaction of
-// SIG_DFL, and slot 0 stays so, since no signal has that number.
+// rt_sigaction(2) needs addresses. A mapping of our own has one that is a plain number, which the
+// garbage collector ignores, and is filled with zeros: a slot of zeros is SIG_DFL. Slot 0 stays
+// zero, since no signal has that number.
 type signalTable uintptr
 
 func mapSignalTable() (signalTable, error) {
@@ -46,28 +45,27 @@ func (t signalTable) load(n uintptr) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(t)+n*slotBytes, 0, setBytes, 0, 0)
 }
 
-// setDefault gives signal n its default disposition and writes the one it had into its slot.
-// SIGKILL and SIGSTOP answer EINVAL: they cannot have another.
+// setDefault gives signal n its default disposition and writes the previous one into its slot. For
+// SIGKILL and SIGSTOP the kernel returns EINVAL: they always have the default.
 func (t signalTable) setDefault(n uintptr) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(t), uintptr(t)+n*slotBytes, setBytes, 0, 0)
 }
 
-// signalState is how signals were treated before defaultSignals.
+// signalState has the dispositions and the mask before defaultSignals.
 type signalState struct {
 	table signalTable
 	mask  unix.Sigset_t
 }
 
-// defaultSignals gives every signal its default disposition and the calling thread an empty mask.
-// The thread must be locked until execve or restore. The error is an *os.SyscallError, and then
+// defaultSignals gives every signal its default disposition, and the calling thread an empty mask.
+// The thread must stay locked until execve or restore. The error is an *os.SyscallError, and then
 // nothing has changed.
 //
-// execve(2) itself turns a handler into the default, but hands on what is ignored. Go does not
-// handle every signal: it leaves SIGHUP and SIGINT ignored if it finds them so, and never touches
-// SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, nor the real-time signals 32 and 34. os/signal could take
-// over the first six, at the price of a thread, but not the last two. So the kernel is told, for
-// all signals, without asking what Go has done. Go's own handlers are gone from then on, which is
-// well for the instant before execve, in which nothing faults and nothing is written.
+// execve(2) resets a handler to the default, but keeps a signal ignored. Go does not handle every
+// signal: it leaves SIGHUP and SIGINT ignored if they were, and never changes SIGTSTP, SIGTTIN,
+// SIGTTOU and SIGCONT, nor the real-time signals 32 and 34. os/signal could change the first six,
+// at the cost of a thread, but not the last two. So we call the kernel, for all signals. Until
+// execve, Go's own handlers are gone; in that instant nothing faults and nothing is written.
 func defaultSignals() (*signalState, error) {
 	table, err := mapSignalTable()
 	if err != nil {
@@ -84,7 +82,7 @@ func defaultSignals() (*signalState, error) {
 	return s, nil
 }
 
-// restore treats signals as before defaultSignals.
+// restore undoes defaultSignals.
 func (s *signalState) restore() {
 	for n := uintptr(1); n <= signals; n++ {
 		s.table.load(n)
@@ -93,10 +91,10 @@ func (s *signalState) restore() {
 	s.table.unmap()
 }
 
-// emptyMask lets every signal through to the calling thread and returns the mask that it had. It
-// comes before dispositions change: what was sent to us while our parent ignored and blocked it is
-// dropped now, as it would have been then. The other way round it would meet the default, which is
-// mostly to kill.
+// emptyMask empties the signal mask of the calling thread and returns the previous one. Call it
+// before dispositions change: a signal that is both blocked and ignored, by our parent's choice, is
+// then dropped if it is pending. In the other order it would have its default effect, mostly to
+// kill us.
 func emptyMask() (before unix.Sigset_t, err error) {
 	err = unix.PthreadSigmask(unix.SIG_SETMASK, new(unix.Sigset_t), &before)
 	return before, os.NewSyscallError("rt_sigprocmask", err)
@@ -106,11 +104,10 @@ func restoreMask(mask unix.Sigset_t) {
 	unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
 }
 
-// hearIgnored gives its default disposition to every signal that is ignored, and touches no other:
-// a signal that Go handles, for os/signal or for itself, is handled as before. A signal.Notify at
-// the very same time for a signal that is still ignored could be undone. The error is an
-// *os.SyscallError, and then nothing has changed.
-func hearIgnored() error {
+// unignoreSignals gives every ignored signal its default disposition. A signal that Go handles, for
+// os/signal or for itself, is not changed. A concurrent signal.Notify for an ignored signal could
+// be undone. The error is an *os.SyscallError, and then nothing has changed.
+func unignoreSignals() error {
 	table, err := mapSignalTable()
 	if err != nil {
 		return err
@@ -124,15 +121,15 @@ func hearIgnored() error {
 		return err
 	}
 	for n := uintptr(1); n <= signals; n++ {
-		if handler(slots[n*slotBytes:]) == sigIgn {
+		if binary.NativeEndian.Uint64(slots[n*slotBytes:]) == sigIgn { // the handler comes first
 			table.setDefault(n)
 		}
 	}
 	return nil
 }
 
-// read returns a copy of the table. A pipe makes it: Go has no way to look at an address that is a
-// number, short of package unsafe, but the kernel has, and a pipe takes this much at once.
+// read returns a copy of the table. Go cannot read from an address that is a number, except by
+// package unsafe. So the kernel copies it, through a pipe, which can hold that much.
 func (t signalTable) read() ([]byte, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
@@ -141,19 +138,12 @@ func (t signalTable) read() ([]byte, error) {
 	defer unix.Close(pipe[0])
 	defer unix.Close(pipe[1])
 	slots := make([]byte, (signals+1)*slotBytes)
-	if _, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(pipe[1]), uintptr(t), uintptr(len(slots))); errno != 0 {
+	_, _, errno := unix.Syscall(unix.SYS_WRITE, uintptr(pipe[1]), uintptr(t), uintptr(len(slots)))
+	if errno != 0 {
 		return nil, os.NewSyscallError("write", errno)
 	}
 	if _, err := unix.Read(pipe[0], slots); err != nil {
 		return nil, os.NewSyscallError("read", err)
 	}
 	return slots, nil
-}
-
-// handler is the first field of a struct sigaction.
-func handler(slot []byte) uint64 {
-	if bits.UintSize == 32 {
-		return uint64(binary.NativeEndian.Uint32(slot))
-	}
-	return binary.NativeEndian.Uint64(slot)
 }

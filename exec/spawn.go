@@ -8,38 +8,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spawn starts argv[0] (a path, as Replace) for the client whose connected socket is fd client, and
-// returns its pid when the program has been exec'ed. What the program inherits is in the package
-// comment. The caller keeps its client and must not close it before Spawn returns.
+// Spawn starts argv[0], a path as for Replace, for the client on the connected socket client. It
+// returns the pid after the program's execve. The package comment says what the program inherits.
+// The caller keeps its client, and must not close it before Spawn returns.
 //
-// Before the first Spawn call CloseOnExec, and signal.Notify for each signal that must not do to
-// the caller what is its default: whatever our parent had us ignore the first Spawn sets to the
-// default in our own process, as a child inherits it from there. So nohup(1) shields us from SIGHUP
-// no longer. What Go handles stays handled. What our parent had us block, and somebody has sent,
-// arrives.
+// Preparation. Before its first Spawn, a process calls CloseOnExec, and signal.Notify for each
+// signal whose default must not affect it: a child inherits ignored signals from its parent, so the
+// first Spawn unignores all signals of our own process. For instance nohup(1) no longer protects it
+// from SIGHUP. Signals that Go handles are not affected. Pending signals that were blocked arrive.
 //
-// It takes the time that the kernel needs to fork us and to load the program: 0.15 ms, and since a
-// fork copies the table of descriptors and an exec closes them, 0.1 ms more for each 1,000 that are
-// open (measured, /bin/true from the cache).
+// Time. A fork with an exec takes 0.15 ms, and 0.1 ms more for each 1,000 open descriptors, since
+// the fork copies their table (measured with /bin/true in the cache). Go's runtime does not know
+// that the thread sleeps meanwhile: it gives its processor to no other goroutine, and cannot begin
+// a garbage collection. So call Spawn from a goroutine of its own, not from a loop that serves
+// others, and run fewer at once than GOMAXPROCS.
 //
-// Call it from a goroutine of its own, never from a loop in which others wait, and let fewer run at
-// once than GOMAXPROCS: the Go runtime does not know that the thread sleeps, and neither gives its
-// place to another goroutine nor begins a garbage collection before it is awake.
+// Concurrency. Any number of goroutines may call Spawn, and open descriptors with O_CLOEXEC or
+// SOCK_CLOEXEC meanwhile: at no instant is a descriptor open and unmarked. A descriptor that is
+// closed meanwhile stays open in the child until its execve. A goroutine that reaps any child, by
+// wait4(-1), can see two unknown pids: that of a child that could not execute the program (exit
+// status 253), and that of a program that ends before Spawn has returned its pid.
 //
-// Any number of goroutines may call it, and open descriptors meanwhile, if they do so with
-// O_CLOEXEC or SOCK_CLOEXEC: there is no instant at which a descriptor is open and not marked. One
-// that is closed meanwhile stays open in the child until the program has been loaded.
-//
-// A child that cannot be started is gone when Spawn returns, and so is every descriptor that was
-// needed. Where another goroutine reaps whatever there is to reap, by wait4(-1), it may see the end
-// of that child, exit status 253 and a pid it has never heard of; and of a program that was started
-// and ended at once, before Spawn has returned its pid.
-//
-// The error is an *os.PathError that says which program and why, errors.Is finds its errno; or an
-// *os.SyscallError when the kernel refused a preparation. The client can still be told, as with
-// Replace; its socket is in blocking mode then, and its options are set. An errno that is not about
-// the program is the kernel out of something, and worth another try with the next client: EAGAIN
-// (processes), ENOMEM, EMFILE and ENFILE (Spawn needs three descriptors for itself).
+// Errors. On error no child and no descriptor is left. The error is an *os.PathError with the
+// program and the reason, in which errors.Is finds the errno, or an *os.SyscallError if a
+// preparation failed. The caller can still refuse the client; the socket is then in blocking mode,
+// with its options set. EAGAIN (processes), ENOMEM, EMFILE and ENFILE (Spawn needs three
+// descriptors) are not about the program: try again with the next client.
 func (s *Stdio) Spawn(argv, environ []string, client int, ends Ends) (pid int, err error) {
 	path, args, err := program(argv)
 	if err != nil {
@@ -48,17 +42,16 @@ func (s *Stdio) Spawn(argv, environ []string, client int, ends Ends) (pid int, e
 	if err := unix.SetNonblock(client, false); err != nil {
 		return 0, os.NewSyscallError("fcntl", err)
 	}
-	prepare(client)
+	setSocketOptions(client)
 
-	// ForkExec moves its own pipe above every descriptor that it is to hand on. Above the last that
-	// RLIMIT_NOFILE allows there is no place, and some client must be the last: it goes by a copy
-	// whose number is low.
+	// ForkExec moves its own pipe above every descriptor that the child gets. If client is the
+	// highest that RLIMIT_NOFILE allows, that fails, so the child gets a copy with a low number.
 	low, err := unix.FcntlInt(uintptr(client), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return 0, os.NewSyscallError("fcntl", err)
 	}
 	defer unix.Close(low)
-	// The mask is the thread's own, and the child's is that of the thread that forks.
+	// The child gets the mask of the thread that forks.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	mask, err := emptyMask()
@@ -66,17 +59,17 @@ func (s *Stdio) Spawn(argv, environ []string, client int, ends Ends) (pid int, e
 		return 0, err
 	}
 	defer restoreMask(mask)
-	if err := s.hear(); err != nil {
+	if err := s.unignoreOnce(); err != nil {
 		return 0, err
 	}
 
-	// ForkExec gives the child the default disposition for what Go handles, and RLIMIT_NOFILE as it
-	// was before Go raised it, unless somebody has changed it since by prlimit(2).
+	// ForkExec resets the signals that Go handles to their default, and RLIMIT_NOFILE to its
+	// original value, unless prlimit(2) has changed it since.
 	//
-	// It waits for a child that could not exec by its pid. If a wait4(-1) elsewhere was faster this
-	// ends with ECHILD, which ForkExec takes for done (forkExec in syscall/exec_unix.go). Only if
-	// the pid had been given to a new child of ours within that instant, after all other pids had
-	// been used up, would it wait for that one.
+	// If the child could not exec, ForkExec waits for its pid. A wait4(-1) elsewhere may be faster:
+	// then the result is ECHILD, which ForkExec accepts (forkExec in syscall/exec_unix.go). It
+	// could wait for a wrong child only if the kernel reused the pid for another child of ours in
+	// that instant.
 	pid, err = syscall.ForkExec(path, args, &syscall.ProcAttr{
 		Env:   environment(environ, ends),
 		Files: []uintptr{uintptr(low), uintptr(low), uintptr(s.mtaFD(low))},
@@ -88,17 +81,16 @@ func (s *Stdio) Spawn(argv, environ []string, client int, ends Ends) (pid int, e
 	return pid, nil
 }
 
-// hear is hearIgnored, once. Not at every Spawn, although signal.Stop puts SIGHUP and SIGINT back
-// to ignored if they were so at start: one day it would meet a signal.Notify half-way.
-func (s *Stdio) hear() error {
-	s.hears.Lock()
-	defer s.hears.Unlock()
-	if s.hears.done {
+// unignoreOnce calls unignoreSignals until it succeeds. It does so only once, since each call could
+// undo a concurrent signal.Notify. (signal.Stop makes SIGHUP and SIGINT ignored again if they were
+// so at start; we accept that.)
+func (s *Stdio) unignoreOnce() error {
+	s.unignored.Lock()
+	defer s.unignored.Unlock()
+	if s.unignored.done {
 		return nil
 	}
-	if err := hearIgnored(); err != nil {
-		return err
-	}
-	s.hears.done = true
-	return nil
+	err := unignoreSignals()
+	s.unignored.done = err == nil
+	return err
 }

@@ -1,18 +1,18 @@
 package exec
 
 import (
-	"bytes"
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Spawned finds the programs that Spawn has started, ours or another's, and that still run: the pid
-// for each client, by what their environment says and that they lead a session. It reads all of
-// /proc, some milliseconds of work, and finds nothing where that cannot be read. Anybody can set an
-// environment, so it is good for counting, not for signals.
+// Spawned finds the running programs that Spawn has started, in this process or another: the pid
+// for each client. It recognizes them by their environment, and because they lead a session. It
+// reads all of /proc, which takes some milliseconds, and finds nothing if /proc is unreadable. Any
+// process can have such an environment: use the result for counting, not for signals.
 func Spawned() map[netip.AddrPort]int {
 	found := map[netip.AddrPort]int{}
 	dir, err := os.Open("/proc")
@@ -26,8 +26,7 @@ func Spawned() map[netip.AddrPort]int {
 		if err != nil {
 			continue
 		}
-		// A child of the program has the same environment, but leads no session of its own, or not
-		// this one.
+		// A child of the program has the same environment, but does not lead the session.
 		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 			continue
 		}
@@ -38,10 +37,11 @@ func Spawned() map[netip.AddrPort]int {
 	return found
 }
 
-// maxEnviron is how much of an environment is read; ours stands at its end, but few are so long.
+// maxEnviron is how much of an environment is read, in bytes. Our variables are at its end, but few
+// environments are longer.
 const maxEnviron = 128 << 10
 
-func environOf(pid int) []byte {
+func environOf(pid int) []string {
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil
@@ -56,20 +56,5 @@ func environOf(pid int) []byte {
 		}
 		n += more
 	}
-	return text[:n]
-}
-
-// clientOf is the client that an environment names.
-func clientOf(environ []byte) (netip.AddrPort, bool) {
-	var ip, port string
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if v, ok := bytes.CutPrefix(entry, []byte("TCPREMOTEIP=")); ok {
-			ip = string(v)
-		} else if v, ok := bytes.CutPrefix(entry, []byte("TCPREMOTEPORT=")); ok {
-			port = string(v)
-		}
-	}
-	addr, err := netip.ParseAddr(ip)
-	number, wrong := strconv.ParseUint(port, 10, 16)
-	return netip.AddrPortFrom(addr, uint16(number)), err == nil && wrong == nil
+	return strings.Split(string(text[:n]), "\x00")
 }

@@ -9,34 +9,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stderr is what a program gets as fd 2.
+// Stderr is what an MTA gets as fd 2.
 type Stderr uint8
 
 const (
-	StderrAuto   Stderr = iota // as it was given to us, unless that is the client's: then syslog
-	StderrAsIs                 // as it was given to us, which may be the client's
-	StderrSyslog               // each line of it becomes one of syslog's
+	StderrAuto   Stderr = iota // our own, or syslog if that is the client's
+	StderrAsIs                 // our own, even if that is the client's
+	StderrSyslog               // each line becomes a line of syslog
 	StderrNull                 // /dev/null
 )
 
-// mtaStderr is what the next program gets as fd 2.
+// mtaStderr is what the next MTA gets as fd 2.
 type mtaStderr struct {
-	to    Stderr // never StderrAuto, once it has been chosen
-	relay int    // our end of what leads to the relay; 0: there is none
-	null  int    // /dev/null; 0: it is not open
+	to    Stderr // StderrAuto only until SetStderr
+	relay int    // our end of the relay's socket; 0 = none
+	null  int    // /dev/null; 0 = not open
 }
 
-// SetStderr says what programs get as fd 2 from now on; before that it is as it was given to us.
+// SetStderr sets what MTAs get as fd 2 from now on. Before the first call it is our own, as
+// StderrAsIs.
 //
-// For syslog it starts the relay, a process that ends with the last program that has it for its
-// stderr; the next program gets the same one, if it runs still. It is an unnamed socket that never
-// blocks: where the relay does not come to read, or is gone, a program's write(2) fails, and the
-// program gets no signal.
+// For syslog it starts a relay, a process that ends when no MTA has its stderr open any more. If
+// one is running, it is used again. The MTA's fd 2 is then a socket that never blocks: if the relay
+// is slow or gone, a write(2) fails, without a signal.
 //
-// On error, which wraps an *os.SyscallError or *os.PathError and says so, programs get /dev/null if
-// fd 2 was the client's, else they get it as it was given to us.
+// On error, MTAs get /dev/null if fd 2 is the client's, otherwise our own. The error says so, and
+// wraps an *os.SyscallError or *os.PathError.
 //
-// Not to be called while Spawn runs.
+// Do not call it while Spawn runs.
 func (s *Stdio) SetStderr(to Stderr) error {
 	switch {
 	case to == StderrAuto && s.StderrIsClient:
@@ -56,25 +56,22 @@ func (s *Stdio) SetStderr(to Stderr) error {
 	case err == nil:
 		m.to = to
 		return nil
-	case s.StderrIsClient: // and our own fd 2 is /dev/null
+	case s.StderrIsClient: // our own fd 2 is /dev/null
 		m.to, m.null = StderrNull, 2
-		return fmt.Errorf("%w; what the MTA writes to stderr is lost", err)
+		return fmt.Errorf("%w; the MTA's stderr is lost", err)
 	}
 	m.to = StderrAsIs
-	return fmt.Errorf("%w; the MTA gets stderr as sendwrap has it", err)
+	return fmt.Errorf("%w; the MTA gets sendwrap's own stderr", err)
 }
 
 func (m *mtaStderr) openNull() (err error) {
 	if m.null == 0 {
-		if m.null, err = unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-			m.null = 0
-			return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
-		}
+		m.null, err = openDevNull(unix.O_RDWR)
 	}
-	return nil
+	return err
 }
 
-// openRelay starts the relay, unless there is one.
+// openRelay starts a relay, unless one is running.
 func (m *mtaStderr) openRelay() error {
 	if m.relay > 0 {
 		if !isHungUp(m.relay) {
@@ -83,7 +80,7 @@ func (m *mtaStderr) openRelay() error {
 		unix.Close(m.relay)
 		m.relay = 0
 	}
-	// Not a pipe: a program that writes to one without a reader gets SIGPIPE.
+	// Not a pipe: a write without a reader would cause SIGPIPE.
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
@@ -101,9 +98,9 @@ func (m *mtaStderr) openRelay() error {
 	return nil
 }
 
-// startRelay starts a process that reads from a socket, by which it learns who writes.
+// startRelay starts a relay that reads from a socket. SO_PASSCRED adds the pid of the writer.
 func startRelay(from int) error {
-	CloseOnExec() // else it would have what our parent has left open
+	CloseOnExec() // else it would keep descriptors of our parent
 	if err := unix.SetsockoptInt(from, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
@@ -112,7 +109,7 @@ func startRelay(from int) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(to)
-	// The mask is the thread's own: the relay is to end by any signal.
+	// The relay gets the mask of the thread that forks, and any signal must end it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	mask, err := emptyMask()
@@ -123,7 +120,7 @@ func startRelay(from int) error {
 	const self = "/proc/self/exe"
 	pid, err := syscall.ForkExec(self, []string{RelayName}, &syscall.ProcAttr{
 		Dir:   "/",
-		Files: []uintptr{uintptr(from), uintptr(to)}, // no fd 2: somebody may wait for the end of ours
+		Files: []uintptr{uintptr(from), uintptr(to)}, // no fd 2: its reader may wait for EOF
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
@@ -133,20 +130,20 @@ func startRelay(from int) error {
 	for err = unix.EINTR; err == unix.EINTR; {
 		_, err = unix.Wait4(pid, &status, 0, nil)
 	}
-	if err == nil && status != 0 { // ECHILD: somebody else was faster
+	if err == nil && status != 0 { // otherwise ECHILD: another goroutine has reaped it
 		return os.NewSyscallError("fork", unix.Errno(status.ExitStatus()))
 	}
 	return nil
 }
 
-// isHungUp says whether nobody is at the other end of a socket.
+// isHungUp reports whether the other end of a socket is closed.
 func isHungUp(fd int) bool {
 	fds := []unix.PollFd{{Fd: int32(fd)}}
 	n, err := unix.Poll(fds, 0)
 	return err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
 }
 
-// mtaFD is the descriptor that a program gets as fd 2, where its client is on fd client.
+// mtaFD is the descriptor that the MTA of a client gets as fd 2.
 func (s *Stdio) mtaFD(client int) int {
 	switch {
 	case s.mta.to == StderrSyslog:
@@ -159,7 +156,7 @@ func (s *Stdio) mtaFD(client int) int {
 	return 2
 }
 
-// showStderr makes fd 2 what the program is to get there. hide makes it again what it was.
+// showStderr gives fd 2 to the MTA. hide undoes it.
 func (s *Stdio) showStderr() (hide func(), err error) {
 	to := s.mtaFD(s.stderr)
 	if to == 2 {
@@ -175,7 +172,7 @@ func (s *Stdio) showStderr() (hide func(), err error) {
 		return nil, os.NewSyscallError("dup3", err)
 	}
 	return func() {
-		// Should /dev/null be out of reach all of a sudden, the caller's reply still matters more.
+		// If /dev/null cannot be opened, the caller must still be able to reply.
 		if _ = s.hideStderr(); before >= 0 {
 			_ = unix.Dup3(before, 2, 0)
 			unix.Close(before)

@@ -16,16 +16,15 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What SetStderr makes of fd 2, for Replace. That it is so for Spawn, and what the log has, is to
-// be seen in tests/scripts.
+// Fd 2 after SetStderr and Replace. tests/scripts test Spawn, and the log.
 func TestStderr(t *testing.T) {
 	const (
 		null   = "/dev/null"
-		same   = "" // as it was
+		same   = "" // unchanged
 		syslog = "the relay"
 	)
 	logFile := openFile(t, t.TempDir()+"/log")
-	program := built(t, released) // without libraries, which want a descriptor
+	program := built(t, released) // a static one needs no descriptor for libraries
 	for _, tt := range []struct {
 		name     string
 		stderr   Stderr
@@ -34,7 +33,7 @@ func TestStderr(t *testing.T) {
 		want     string
 		failures int
 	}{
-		{"the client's, and nothing is said", StderrAuto, fds{}, nil, syslog, 0},
+		{"the client's, by default", StderrAuto, fds{}, nil, syslog, 0},
 		{"another client's", StderrAuto, fds{stderr: otherClient(t)}, nil, syslog, 0},
 		{"a log", StderrAuto, fds{stderr: logFile}, nil, same, 2},
 		{"the journal", StderrAuto, fds{stderr: journal(t)}, nil, same, 0},
@@ -42,22 +41,23 @@ func TestStderr(t *testing.T) {
 		{"a log, as it is", StderrAsIs, fds{stderr: logFile}, nil, same, 0},
 		{"the client's, for syslog", StderrSyslog, fds{}, nil, syslog, 2},
 		{"a log, for syslog", StderrSyslog, fds{stderr: logFile}, nil, syslog, 2},
-		{"the client's, for nobody", StderrNull, fds{}, nil, null, 2},
-		{"a log, for nobody", StderrNull, fds{stderr: logFile}, nil, null, 2},
+		{"the client's, to /dev/null", StderrNull, fds{}, nil, null, 2},
+		{"a log, to /dev/null", StderrNull, fds{stderr: logFile}, nil, null, 2},
 		{"one descriptor is free", StderrAuto, fds{}, []uint64{4, 4}, null, 0},
 		{"none is free beside a log", StderrSyslog, fds{stderr: logFile}, []uint64{4, 4}, same, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := relays(program)
-			s := start(t, spoiled{
-				SetStderr: true, Stderr: tt.stderr, Failures: tt.failures, Nofile: tt.nofile, Program: program,
+			s := start(t, setup{
+				SetStderr: true, Stderr: tt.stderr, Failures: tt.failures, Nofile: tt.nofile,
+				Program: program,
 			}, tt.fds)
 			client := s.link("fd/0")
 			was := client
 			if tt.fds.stderr != nil {
 				was = target(t, int(tt.fds.stderr.Fd()))
 			}
-			s.become()
+			s.becomeMTA()
 			got := s.link("fd/2")
 			if got != was && got != null {
 				if !strings.HasPrefix(got, "socket:") {
@@ -65,7 +65,8 @@ func TestStderr(t *testing.T) {
 				}
 				flags, _ := strconv.ParseInt(s.field("fdinfo/2", "flags:"), 8, 64)
 				if flags&unix.O_NONBLOCK == 0 || flags&unix.O_CLOEXEC != 0 {
-					t.Errorf("the flags of fd 2 are %#o; want O_NONBLOCK among them, without O_CLOEXEC", flags)
+					t.Errorf("the flags of fd 2 are %#o; want O_NONBLOCK among them, without "+
+						"O_CLOEXEC", flags)
 				}
 				got = syslog
 			} else if got == was {
@@ -94,19 +95,21 @@ func TestStderr(t *testing.T) {
 			must(s.client.(*net.TCPConn).CloseWrite())
 			s.rest()
 			for pid := range started {
-				lab.Eventually(t, "the relay ends with the MTA", func() bool { return !lab.Running(pid) })
+				lab.Eventually(t, "the relay ends with the MTA", func() bool {
+					return !lab.Running(pid)
+				})
 			}
 		})
 	}
 }
 
-// As it is released, the relay has a single thread and none of what Go's runtime needs.
+// The relay of the released program has one thread, and no memory for Go's runtime.
 func TestRelayIsSmall(t *testing.T) {
 	for flags, most := range map[string]int{released: 1, "": 20} {
 		program := built(t, flags)
 		before := relays(program)
-		s := start(t, spoiled{SetStderr: true, Program: program}, fds{})
-		s.become()
+		s := start(t, setup{SetStderr: true, Program: program}, fds{})
+		s.becomeMTA()
 		for pid := range relays(program) {
 			if before[pid] {
 				continue
@@ -130,7 +133,7 @@ func TestRelayIsSmall(t *testing.T) {
 	}
 }
 
-// relays are the relays of the program that run.
+// relays are the running relays of the program.
 func relays(program string) map[int]bool {
 	found := map[int]bool{}
 	for _, pid := range lab.Processes(func(pid int) bool {
@@ -142,7 +145,6 @@ func relays(program string) map[int]bool {
 	return found
 }
 
-// An error of SetStderr says what is wrong.
 func TestStderrError(t *testing.T) {
 	var limit unix.Rlimit
 	must(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))

@@ -7,46 +7,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Stdio is what the super-server gave us as fds 0, 1 and 2, and what became of it. The zero value
-// has nothing to give back: its Replace hands on fds 1 and 2 as they are, its Spawn fd 2.
+// Stdio is the state of fds 0, 1 and 2. With the zero value, Replace passes fds 1 and 2 on
+// unchanged, and so does Spawn with fd 2.
 type Stdio struct {
-	// StderrIsClient: fd 2 is the client's socket, or the one on which clients arrive, and points
-	// at /dev/null until Replace. Log elsewhere. What Spawn starts gets its client as fd 2, but for
-	// SetStderr.
+	// StderrIsClient: fd 2 is the client's socket, or one on which clients arrive. It points at
+	// /dev/null until Replace: write the log elsewhere. The client of an MTA from Spawn becomes its
+	// fd 2, unless SetStderr has changed that.
 	StderrIsClient bool
 
-	// StdoutWasLost: fd 1 was closed or led elsewhere, so that the client would never have seen a
-	// reply. It is the client's socket now. This is a fault of the super-server's configuration,
-	// worth a warning.
-	StdoutWasLost bool
+	// StdoutReplaced: fd 1 was closed or another file, so that the client would not have seen a
+	// reply. Now it is the client's socket. The configuration of the super-server is wrong: warn.
+	StdoutReplaced bool
 
-	stderr int // where the client's fd 2 is kept meanwhile: fd 0, or a copy of its own
+	stderr int // the original fd 2 if it is the client's: 0, or a copy
 	mta    mtaStderr
 
-	hears struct { // what our parent had us ignore, since the first Spawn
+	unignored struct { // see unignoreOnce
 		sync.Mutex
 		done bool
 	}
 }
 
-// TakeStdio makes fds 1 and 2 what we need while we decide about the client on fd 0. Call it first
-// thing, before anything can write to fd 2.
+// TakeStdio prepares fds 1 and 2 for the decision about the client on fd 0. Call it first, before
+// anything can write to fd 2.
 //
-// inetd and xinetd give the client's socket as fd 2 too: then a panic, or whatever else writes to
-// stderr, would be read by the client as SMTP. Such an fd 2 points at /dev/null until Replace,
-// since before main if the program was built so (entry.go). One that leads elsewhere (a terminal, a
-// log file, the journal's own socket) is left alone. An fd 1 that is not the client's is made so.
+// Under inetd and xinetd, fd 2 is the client's socket: the client would read a panic, or anything
+// else that is written to stderr, as SMTP. So fd 2 points at /dev/null until Replace, and even
+// before main if HidesStderr. Any other fd 2 (a terminal, a log file, the journal's socket) is not
+// changed. An fd 1 that is not the client's socket is replaced by it.
 //
-// inetd `wait`, and systemd with Accept=no and StandardInput=socket, give a listening socket as fds
-// 0, 1 and 2 alike. That fd 2 is hidden just so: nobody could read it, but for their MTA it means
-// its client, as it would under `nowait`. There is no client yet whose replies fd 1 could lose: it
-// is left alone.
+// Under inetd `wait`, and systemd with Accept=no and StandardInput=socket, fds 0, 1 and 2 are the
+// listening socket. Such an fd 2 is hidden too, since it means that each client is fd 2 of its MTA,
+// as under `nowait`. Fd 1 is not changed, since there is no client yet.
 //
-// It needs no free descriptor as long as fds 0 and 2 are the same socket, as they are under every
-// super-server: so it works with a RLIMIT_NOFILE of 3. Where fd 0 is no socket fd 1 is left alone.
+// If fds 0 and 2 are the same socket, as under every super-server, no free descriptor is needed: it
+// works with an RLIMIT_NOFILE of 3. If fd 0 is not a socket, fd 1 is not changed.
 //
-// The Stdio is never nil. On error, an *os.PathError about /dev/null or an *os.SyscallError, fds 1
-// and 2 may still be as they were; go on, and if StderrIsClient never write to fd 2.
+// The Stdio is never nil. After an error, an *os.PathError about /dev/null or an *os.SyscallError,
+// fds 1 and 2 may be unchanged. The caller can go on, but must not write to fd 2 if StderrIsClient.
 func TakeStdio() (*Stdio, error) {
 	s := new(Stdio)
 	var client unix.Stat_t
@@ -67,14 +65,13 @@ func TakeStdio() (*Stdio, error) {
 		if err := unix.Dup3(0, 1, 0); err != nil {
 			return s, os.NewSyscallError("dup3", err)
 		}
-		s.StdoutWasLost = true
+		s.StdoutReplaced = true
 	}
 	return s, nil
 }
 
-// keepStderr sees to it that the socket on fd 2 outlives our pointing fd 2 elsewhere. If it is not
-// fd 0's and no descriptor is free for a copy, the MTA's fd 2 will be fd 0's: some client's it was
-// anyway.
+// keepStderr copies fd 2 if it is another socket than fd 0. Without a free descriptor, the MTA will
+// get fd 0 instead: both are a client's.
 func (s *Stdio) keepStderr(client *unix.Stat_t) {
 	if isSame(2, client) {
 		return
@@ -92,11 +89,10 @@ func (s *Stdio) hideStderr() error {
 	const mode = unix.O_RDWR | unix.O_CLOEXEC
 	fd, err := unix.Open(os.DevNull, mode, 0)
 	if err == unix.EMFILE {
-		// No room for a third descriptor beside 0, 1 and 2: then fd 2 itself makes room, and
-		// open(2) takes the lowest number that is free.
+		// No descriptor is free beside 0, 1 and 2. Close fd 2: open(2) returns the lowest free one.
 		unix.Close(2)
 		if fd, err = unix.Open(os.DevNull, mode, 0); err != nil {
-			unix.Dup3(s.stderr, 2, 0) // a closed fd 2 would become the next file we open: worse
+			unix.Dup3(s.stderr, 2, 0) // if fd 2 stayed closed, the next file we open would get it
 		}
 	}
 	if err != nil {
@@ -109,9 +105,40 @@ func (s *Stdio) hideStderr() error {
 	return os.NewSyscallError("dup3", unix.Dup3(fd, 2, 0))
 }
 
-// isClient says whether fd leads to a client: it is the very socket on fd 0, or any other of an
-// internet family, since nobody but a client is at the other end of such a one. A local socket that
-// is not fd 0 is a log, as systemd's journal.
+// CloseClient ends the connection of the client, for a process that goes on after its reply.
+// close(2) is not enough: under systemd we have a further descriptor of the connection.
+//
+// Fds 0 and 1 then point at /dev/null. The error is an *os.PathError about /dev/null, and then they
+// are not changed, or an *os.SyscallError.
+func (s *Stdio) CloseClient() error {
+	_ = unix.Shutdown(0, unix.SHUT_RDWR) // ENOTCONN: the client has closed it before
+	if s.stderr > 2 {
+		unix.Close(s.stderr)
+		s.stderr = 0
+	}
+	fd, err := openDevNull(unix.O_RDWR)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for _, to := range []int{0, 1} {
+		if err := unix.Dup3(fd, to, 0); err != nil {
+			return os.NewSyscallError("dup3", err)
+		}
+	}
+	return nil
+}
+
+// openDevNull opens /dev/null. The error is an *os.PathError, and then fd is 0.
+func openDevNull(mode int) (fd int, err error) {
+	if fd, err = unix.Open(os.DevNull, mode|unix.O_CLOEXEC, 0); err != nil {
+		return 0, &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	return fd, nil
+}
+
+// isClient reports whether a client is at the other end of fd: it is the socket of fd 0, or any
+// internet socket. Another local socket is a log, such as systemd's journal.
 func isClient(fd int, client *unix.Stat_t) bool {
 	if isSocket(client) && isSame(fd, client) {
 		return true
@@ -120,14 +147,14 @@ func isClient(fd int, client *unix.Stat_t) bool {
 	return err == nil && (family == unix.AF_INET || family == unix.AF_INET6)
 }
 
-// isListening says whether clients arrive on fd, instead of its being one.
+// isListening reports whether clients arrive on fd.
 func isListening(fd int) bool {
 	on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	return err == nil && on != 0
 }
 
-// isSame says whether fd is the file that st describes. For a socket that means the same open file
-// description too, as a socket cannot be opened a second time.
+// isSame reports whether fd is the file that st describes. A socket is then also the same open file
+// description, since it cannot be opened a second time.
 func isSame(fd int, st *unix.Stat_t) bool {
 	var other unix.Stat_t
 	return unix.Fstat(fd, &other) == nil && other.Dev == st.Dev && other.Ino == st.Ino

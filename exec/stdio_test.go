@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// file returns an *os.File of its own for a descriptor of the test's.
+// file is an *os.File for a descriptor of the test.
 func file(t *testing.T, fd int) *os.File {
 	t.Helper()
 	f := os.NewFile(uintptr(fd), "")
@@ -27,8 +27,7 @@ func openFile(t *testing.T, path string) *os.File {
 	return f
 }
 
-// otherClient is the server's end of another TCP connection; who reads at its other end is a
-// stranger too.
+// otherClient is the server's end of another TCP connection.
 func otherClient(t *testing.T) *os.File {
 	t.Helper()
 	_, server := connect(t)
@@ -39,7 +38,7 @@ func otherClient(t *testing.T) *os.File {
 	return file(t, fd)
 }
 
-// journal is a local stream socket, as systemd connects stdout and stderr with.
+// journal is a local stream socket, as systemd uses for stdout and stderr.
 func journal(t *testing.T) *os.File {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -54,7 +53,7 @@ func TestTakeStdio(t *testing.T) {
 	const (
 		client = "client" // the same as fd 0
 		null   = "/dev/null"
-		same   = "" // as it was
+		same   = "" // unchanged
 	)
 	logFile := openFile(t, t.TempDir()+"/log")
 	devNull := openFile(t, os.DevNull)
@@ -66,13 +65,20 @@ func TestTakeStdio(t *testing.T) {
 		meantime string // fd 2 while the wrapper decides
 		out, err string // fds 1 and 2 of the MTA
 	}{
-		{"inetd: all three are the client", fds{}, nil, "stderr true stdout false", null, same, same},
-		{"tcpserver: stderr is a log file", fds{stderr: logFile}, nil, "stderr false stdout false", same, same, same},
-		{"systemd: stderr is the journal", fds{stderr: journal(t)}, nil, "stderr false stdout false", same, same, same},
-		{"stderr is another client", fds{stderr: otherClient(t)}, nil, "stderr true stdout false", null, same, same},
-		{"StandardOutput=journal", fds{stdout: journal(t), stderr: journal(t)}, nil, "stderr false stdout true", same, client, same},
-		{"StandardOutput=null", fds{stdout: devNull, stderr: logFile}, nil, "stderr false stdout true", same, client, same},
-		{"StandardOutput=file", fds{stdout: logFile}, nil, "stderr true stdout true", null, client, same},
+		{"inetd: all three are the client", fds{}, nil, "stderr true stdout false", null, same,
+			same},
+		{"tcpserver: stderr is a log file", fds{stderr: logFile}, nil, "stderr false stdout false",
+			same, same, same},
+		{"systemd: stderr is the journal", fds{stderr: journal(t)}, nil,
+			"stderr false stdout false", same, same, same},
+		{"stderr is another client", fds{stderr: otherClient(t)}, nil, "stderr true stdout false",
+			null, same, same},
+		{"StandardOutput=journal", fds{stdout: journal(t), stderr: journal(t)}, nil,
+			"stderr false stdout true", same, client, same},
+		{"StandardOutput=null", fds{stdout: devNull, stderr: logFile}, nil,
+			"stderr false stdout true", same, client, same},
+		{"StandardOutput=file", fds{stdout: logFile}, nil, "stderr true stdout true", null, client,
+			same},
 		{"stdout closed", fds{}, []int{1}, "stderr true stdout true", null, client, same},
 		{"stderr closed", fds{}, []int{2}, "stderr false stdout false", null, same, null},
 		{"both closed", fds{}, []int{1, 2}, "stderr false stdout true", null, client, null},
@@ -80,15 +86,15 @@ func TestTakeStdio(t *testing.T) {
 	for how, program := range map[string]string{"": "", ", as it is released": built(t, released)} {
 		for _, tt := range tests {
 			t.Run(tt.name+how, func(t *testing.T) {
-				s := start(t, spoiled{Closed: tt.closed, Program: program}, tt.fds)
-				was := func(fd int, given *os.File) string {
+				s := start(t, setup{Closed: tt.closed, Program: program}, tt.fds)
+				was := func(fd int, files *os.File) string {
 					switch {
 					case slices.Contains(tt.closed, fd):
 						return null
-					case given == nil:
+					case files == nil:
 						return s.link("fd/0")
 					}
-					return target(t, int(given.Fd()))
+					return target(t, int(files.Fd()))
 				}
 				want := func(what, was string) string {
 					switch what {
@@ -99,7 +105,7 @@ func TestTakeStdio(t *testing.T) {
 					}
 					return what
 				}
-				s.become()
+				s.becomeMTA()
 				if got := s.variables()["SEEN"]; got != tt.seen {
 					t.Errorf("TakeStdio saw %q; want %q", got, tt.seen)
 				}
@@ -113,14 +119,16 @@ func TestTakeStdio(t *testing.T) {
 					t.Errorf("fds %v; want 0, 1 and 2", got)
 				}
 
-				// And where fd 2 is in between, twice over: after TakeStdio and after a Replace
-				// that failed.
-				s = start(t, spoiled{Closed: tt.closed, Program: program, Argv: []string{"/nonexistent/mta"}}, tt.fds)
+				// Fd 2 of the wrapper, after TakeStdio and a failed Replace.
+				s = start(t, setup{Closed: tt.closed, Program: program,
+					Argv: []string{"/nonexistent/mta"}}, tt.fds)
 				s.send("hello\n")
-				if got, want := s.line(), "421 exec /nonexistent/mta: no such file or directory"; got != want {
+				if got, want := s.line(),
+					"421 exec /nonexistent/mta: no such file or directory"; got != want {
 					t.Fatalf("the client read %q; want %q", got, want)
 				}
-				if got, want := s.link("fd/2"), want(tt.meantime, was(2, tt.fds.stderr)); got != want {
+				if got, want := s.link("fd/2"),
+					want(tt.meantime, was(2, tt.fds.stderr)); got != want {
 					t.Errorf("fd 2 of the wrapper is %s; want %s", got, want)
 				}
 			})
@@ -128,8 +136,7 @@ func TestTakeStdio(t *testing.T) {
 	}
 }
 
-// A proxy with a connection for each direction. What the MTA says goes the other way, so cat echoes
-// to nobody.
+// Fds 0 and 2 can be different connections of clients.
 func TestTakeStdioTwoSockets(t *testing.T) {
 	var client unix.Stat_t
 	other := otherClient(t)
@@ -138,12 +145,12 @@ func TestTakeStdioTwoSockets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !isClient(int(other.Fd()), &client) {
-			t.Error("the second socket does not count as the client's")
+			t.Error("the second socket is not treated as a client's")
 		}
 	})
 }
 
-// With no socket on fd 0 there is no client to be found, and somebody may be reading the usage.
+// If fd 0 is not a socket, stdout and stderr stay as they are: an administrator may read them.
 func TestTakeStdioNoClient(t *testing.T) {
 	for _, name := range []string{"pipe", "file", "null"} {
 		t.Run(name, func(t *testing.T) {
@@ -165,10 +172,11 @@ func TestTakeStdioNoClient(t *testing.T) {
 				fd1, fd2 := target(t, 1), target(t, 2)
 				s, err := TakeStdio()
 				if err != nil || *s != (Stdio{}) {
-					t.Errorf("TakeStdio: %+v, %v; want nothing done", s, err)
+					t.Errorf("TakeStdio: %+v, %v; want no change", s, err)
 				}
 				if target(t, 1) != fd1 || target(t, 2) != fd2 {
-					t.Errorf("fds 1, 2 are %s, %s; were %s, %s", target(t, 1), target(t, 2), fd1, fd2)
+					t.Errorf("fds 1, 2 are %s, %s; were %s, %s", target(t, 1), target(t, 2), fd1,
+						fd2)
 				}
 			})
 		})

@@ -171,7 +171,7 @@ func TestInstallElsewhere(t *testing.T) {
 		others := filepath.Join(root, prefix, "share/doc/sendwrap/packaging/notes")
 		write(t, others, "", 0o644)
 		said := s.must(append(args, "uninstall")...)
-		want := "left: /etc/sendwrap.conf and /var/lib/sendwrap, where the ledger is\n"
+		want := "not removed: /etc/sendwrap.conf, and /var/lib/sendwrap with the ledger\n"
 		if !strings.HasSuffix(said, want) {
 			t.Errorf("make uninstall says %q; want %q at the end", said, want)
 		}

@@ -42,7 +42,7 @@ func (s *Session) Withdraw(waited, turn time.Duration) {
 // configuration again, if that allows or denies the client now, whatever the client does. Otherwise
 // it changes nothing and reports false.
 func (s *Session) ConcludeByRule(waited, turn time.Duration) (decided bool) {
-	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unsaid {
+	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unset {
 		return false
 	}
 	s.turn = turn

@@ -18,9 +18,9 @@ func LoadShared(file string) (*config.Config, error) {
 }
 
 // LogMistakes logs what is wrong with a configuration. Fate is added to each line, and says what
-// becomes of the directive: config.Skipped, or nothing.
+// becomes of the directive: config.LineSkipped, or nothing.
 func LogMistakes(log maillog.Log, err error, fate string) {
-	for _, line := range config.Told(err, fate) {
+	for _, line := range config.LogLines(err, fate) {
 		_ = log.Write(maillog.Warning, line)
 	}
 }

@@ -17,7 +17,7 @@ func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
 	switch s.facts.Rule.Access {
 	case allowlist.Allow:
 		return false
-	case allowlist.Unsaid:
+	case allowlist.Unset:
 		standing, _ := s.door.Ledger.Peek(ledger.Now(), a)
 		if !standing.Blocked {
 			return false

@@ -156,7 +156,7 @@ func (c *call) config() (cfg *config.Config, mistakes int, err error) {
 	var all *multierror.Error
 	if errors.As(err, &all) {
 		for _, e := range all.Errors {
-			fmt.Fprintf(c.stderr, "%v%s\n", e, config.Holds(e))
+			fmt.Fprintf(c.stderr, "%v%s\n", e, config.InEffect(e))
 		}
 		mistakes = len(all.Errors)
 	}

@@ -61,14 +61,14 @@ func knowsSubmit(program string) bool {
 func networkNotes(l *allowlist.List) (notes []string) {
 	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		everyone := netip.PrefixFrom(all, 0)
-		if m := l.About(everyone); m.Access == allowlist.Deny {
+		if m := l.MatchNetwork(everyone); m.Access == allowlist.Deny {
 			notes = append(notes, fmt.Sprintf("%s: deny %s refuses every client outside the allow "+
 				"lines; remove it if that is not intended", m.Source, everyone))
 		}
 	}
 	for _, r := range l.Repeats() {
 		notes = append(notes, fmt.Sprintf("%s: %s %s is also at %s; keep one",
-			r.Again, r.Access, r.Network, r.First))
+			r.Second, r.Access, r.Network, r.First))
 	}
 	return notes
 }

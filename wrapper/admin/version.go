@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper"
 )
 
@@ -28,5 +29,9 @@ func version(c *call) error {
 	}
 	fmt.Fprintln(c.stdout, text, runtime.Version())
 	fmt.Fprintln(c.stdout, wrapper.TakesOver)
+	if !exec.HidesStderr() {
+		fmt.Fprintln(c.stdout, "built without -ldflags=-E=_rt0_sendwrap: "+
+			"under inetd and xinetd, a client can read an error of Go's runtime")
+	}
 	return nil
 }

@@ -10,10 +10,10 @@ import (
 	"sendwrap/allowlist"
 )
 
-// nthNetwork is one of 2^24 networks, none of which holds the client.
+// nthNetwork is one of 2^24 networks, none of which contains the client.
 func nthNetwork(n int) string { return fmt.Sprintf("10.%d.%d.%d/32", n>>16&255, n>>8&255, n&255) }
 
-// manyLines are n lines like the one given, with another network each in place of %s.
+// manyLines repeats a line n times, each time with another network in place of %s.
 func manyLines(n int, line string) string {
 	var b strings.Builder
 	for i := range n {
@@ -22,8 +22,8 @@ func manyLines(n int, line string) string {
 	return b.String()
 }
 
-// BenchmarkLoad is what a connection pays for networks that do not hold its client, also
-// as a multiple of what parsing them alone costs.
+// BenchmarkLoad is the cost of networks that do not contain the client, also as a multiple of
+// parsing them alone.
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{0, 10, 1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -42,7 +42,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// parseAlone is the time that netip.ParsePrefix takes for n networks, the best of several.
+// parseAlone is the time of netip.ParsePrefix for n networks, the best of several.
 func parseAlone(b *testing.B, n int) time.Duration {
 	networks := strings.Fields(manyLines(n, "%s\n"))
 	best := time.Hour
@@ -60,7 +60,8 @@ func parseAlone(b *testing.B, n int) time.Duration {
 
 // BenchmarkLoadClient is the same for networks with limits of their own.
 func BenchmarkLoadClient(b *testing.B) {
-	path := write(b, manyLines(10_000, "client %s greet_delay=0s client_rate=10/1m client_conns=5\n"))
+	path := write(b,
+		manyLines(10_000, "client %s greet_delay=0s client_rate=10/1m client_conns=5\n"))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Load(path, allowlist.For(client)); err != nil {

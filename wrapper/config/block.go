@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,34 +9,34 @@ import (
 )
 
 const (
-	maxStrikes = 8 // as many as the ledger keeps the times of
+	maxStrikes = 8 // the ledger keeps the times of 8
 	maxWithin  = 24 * time.Hour
 	maxBlock   = 31 * day
 	maxGrace   = time.Minute
 	maxEntries = 1_000_000
 )
 
-// Block says when strikes make a block, and how long any block lasts: For the first time,
-// then twice as long each time, up to Max. Strikes 0 is never, for what the guard sees neither; the
-// rest holds all the same, for blocks that an administrator begins.
+// Block says when strikes make a block, and how long a block lasts. The first one lasts For, each
+// further one of the same network twice as long as the one before, up to Max.
 type Block struct {
-	Strikes    int
-	Within     time.Duration
+	Strikes    int           // 0 = never; blocks by hand still follow the other fields
+	Within     time.Duration // in which these strikes make a block
 	For        time.Duration
 	Max        time.Duration
-	Kill       bool          // live sessions of the network end
-	Grace      time.Duration // so long after the block began
-	MaxEntries int           // blocks at once; the oldest go first
+	Kill       bool          // end live sessions of the network
+	Grace      time.Duration // from the beginning of a block to the end of its sessions
+	MaxEntries int           // blocks at once; beyond it the oldest end first
 }
 
-// String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h …", and with "off" in
-// place of the first two where strikes make no block.
+// String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h …". If strikes make no
+// block, "off" is in place of the first two.
 func (b Block) String() string {
 	first := off
 	if b.Strikes > 0 {
 		first = "strikes=" + strconv.Itoa(b.Strikes) + " within=" + FormatDuration(b.Within)
 	}
-	return first + " for=" + FormatDuration(b.For) + " max=" + FormatDuration(b.Max) + " kill=" + onOff(b.Kill) +
+	return first + " for=" + FormatDuration(b.For) + " max=" + FormatDuration(b.Max) + " kill=" +
+		onOff(b.Kill) +
 		" grace=" + FormatDuration(b.Grace) + " max_entries=" + strconv.Itoa(b.MaxEntries)
 }
 
@@ -43,39 +44,33 @@ var blockKeys = []string{"strikes", "within", "for", "max", "kill", "grace", "ma
 
 func setBlock(c *Config, args []string) error {
 	b := c.Block
-	none := args[0] == off
-	if none {
+	isOff := args[0] == off
+	if isOff {
 		args = args[1:]
 		b.Strikes = 0
-	} else if len(args) == 1 && (args[0] == "0" || meansNone(args[0])) {
-		return wrong("write off", "%s is not KEY=VALUE", quoted(args[0]))
-	} else if keyed := keyed(args); keyed != nil && setBlock(&Config{Block: b}, keyed) == nil {
-		return wrong("write "+strings.Join(keyed, " "), "%s is not KEY=VALUE", quoted(args[0]))
+	} else if len(args) == 1 && (args[0] == "0" || meansOff(args[0])) {
+		return newError("write off", "%s is not KEY=VALUE", quoted(args[0]))
+	} else if keyed := addKeys(args); keyed != nil && setBlock(&Config{Block: b}, keyed) == nil {
+		return newError("write "+strings.Join(keyed, " "), "%s is not KEY=VALUE", quoted(args[0]))
 	}
-	p := pairs{known: blockKeys}
-	for _, arg := range args {
-		key, value, err := p.split(arg)
-		if err != nil {
-			return err
-		}
-		if none && (key == "strikes" || key == "within") {
-			return wrong("leave out one of the two", "%s and off", key)
-		}
-		if err := b.set(key, value); err != nil {
-			return within(key, err)
-		}
+	if given, err := readPairs(args, blockKeys, b.set); err != nil {
+		return err
+	} else if isOff && given&3 != 0 { // the first two of blockKeys
+		return newError("leave out one of the two", "%s= together with off",
+			blockKeys[bits.TrailingZeros(given)])
 	}
 	if b.For > b.Max {
 		first, most := FormatDuration(b.For), FormatDuration(b.Max)
-		return wrong("write max="+first+" or a shorter for", "for=%s is longer than max=%s", first, most)
+		return newError("write max="+first+" or a shorter for", "for=%s is longer than max=%s",
+			first, most)
 	}
 	c.Block = b
 	return nil
 }
 
-// keyed are values without keys, with the keys in whose order they probably are; nil if there are
-// too many of them, or keys.
-func keyed(args []string) (all []string) {
+// addKeys puts the keys, in their order, before values that have none. It returns nil if there are
+// too many values, or if one has a key.
+func addKeys(args []string) (all []string) {
 	if len(args) > len(blockKeys) || strings.Contains(strings.Join(args, ""), "=") {
 		return nil
 	}
@@ -85,7 +80,7 @@ func keyed(args []string) (all []string) {
 	return all
 }
 
-// set sets what one of blockKeys stands for.
+// set sets the field of one of blockKeys.
 func (b *Block) set(key, value string) error {
 	switch key {
 	case "strikes":
@@ -109,10 +104,10 @@ func setOnBlock(c *Config, args []string) error {
 	case args[0] == off && len(args) == 1:
 		c.OnBlock = nil
 		return nil
-	case len(args) == 1 && meansNone(args[0]):
-		return wrong("write off", "%s is not a program", quoted(args[0]))
+	case len(args) == 1 && meansOff(args[0]):
+		return newError("write off", "%s is not a program", quoted(args[0]))
 	}
-	if err := absolute(args[0]); err != nil {
+	if err := checkAbsolute(args[0]); err != nil {
 		return err
 	}
 	c.OnBlock = slices.Clone(args)
@@ -123,5 +118,5 @@ func printOnBlock(c *Config) string {
 	if c.OnBlock == nil {
 		return off
 	}
-	return joined(c.OnBlock...)
+	return joinWords(c.OnBlock...)
 }

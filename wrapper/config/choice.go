@@ -2,16 +2,16 @@ package config
 
 import "slices"
 
-// Action is what an early talker gets.
+// Action is the answer to an early talker.
 type Action uint8
 
 const (
 	Reject   Action = iota // 554 and close
 	Tempfail               // 421 and close
-	Drop                   // close without a word
+	Drop                   // close without a reply
 )
 
-// Denial is what a client of a deny network gets.
+// Denial is the answer to a client of a deny network.
 type Denial uint8
 
 const (
@@ -19,25 +19,25 @@ const (
 	Talk                // a greeting, and 550 for each recipient
 )
 
-// Mode is whether verdicts are carried out.
+// Mode decides whether verdicts have consequences.
 type Mode uint8
 
 const (
 	Enforce Mode = iota
-	Observe      // verdicts are logged and counted, then everyone gets the MTA
+	Observe      // verdicts are logged and counted, then every client gets the MTA
 )
 
-// MTAStderr is what an MTA gets as standard error. exec.Stderr has the same numbers.
+// MTAStderr is where the standard error of an MTA goes. exec.Stderr has the same numbers.
 type MTAStderr uint8
 
 const (
-	Apart    MTAStderr = iota // as sendwrap got it, unless that is the client's: then syslog
-	AsIs                      // as sendwrap got it
-	ToSyslog                  // a line of the log for each line of it
+	Apart    MTAStderr = iota // to sendwrap's own, or to syslog if that is the client's connection
+	AsIs                      // to sendwrap's own
+	ToSyslog                  // one line of the log for each line
 	ToDevNull
 )
 
-// LogTarget is where the log line of a connection goes.
+// LogTarget is where the log lines go.
 type LogTarget uint8
 
 const (
@@ -55,24 +55,24 @@ var (
 	logTargets = []string{"syslog", "stderr", "none"}
 )
 
-func (a Action) String() string    { return chosen(a, actions) }
-func (d Denial) String() string    { return chosen(d, denials) }
-func (m Mode) String() string      { return chosen(m, modes) }
-func (m MTAStderr) String() string { return chosen(m, mtaStderrs) }
-func (t LogTarget) String() string { return chosen(t, logTargets) }
+func (a Action) String() string    { return wordOf(a, actions) }
+func (d Denial) String() string    { return wordOf(d, denials) }
+func (m Mode) String() string      { return wordOf(m, modes) }
+func (m MTAStderr) String() string { return wordOf(m, mtaStderrs) }
+func (t LogTarget) String() string { return wordOf(t, logTargets) }
 
-func chosen[C ~uint8](c C, words []string) string {
+func wordOf[C ~uint8](c C, words []string) string {
 	if int(c) >= len(words) {
 		return "invalid"
 	}
 	return words[c]
 }
 
-// choose sets c to the choice that a word stands for.
+// choose sets c by its word.
 func choose[C ~uint8](c *C, word string, words []string) error {
 	i := slices.Index(words, word)
 	if i < 0 {
-		return wrong("write "+oneOf(words), "%s is unknown", quoted(word))
+		return newError("write "+oneOf(words), "%s is unknown", quoted(word))
 	}
 	*c = C(i)
 	return nil

@@ -8,10 +8,11 @@ import (
 	"sendwrap/allowlist"
 )
 
-// DefaultPath is the file that is read if none is named.
+// DefaultPath is the configuration file without -f.
 const DefaultPath = "/etc/sendwrap.conf"
 
-// Config is what sendwrap.conf says, or the default where it says nothing.
+// Config has the settings of sendwrap.conf, and defaults for the others. [Directives] has the
+// bounds.
 type Config struct {
 	MTA         []string // the program, an absolute path, and its arguments
 	MTAStderr   MTAStderr
@@ -23,49 +24,49 @@ type Config struct {
 	ClientRate  allowlist.Rate
 	ClientConns int // live sessions of one client at once; 0 = no limit
 	MaxSessions int
-	Reserve     int           // percent of MaxSessions that are kept
-	MaxIdle     time.Duration // until a session ends where a place is wanted; 0 = never
-	MaxWaiting  int           // a process each
-	RoomWaiting int           // the same for a room
+	Reserve     int           // percent of MaxSessions
+	MaxIdle     time.Duration // idle sessions end if a place is needed; 0 = never
+	MaxWaiting  int           // with a process for each client
+	RoomWaiting int           // in a room
 	SpawnRate   int           // MTAs that a room starts within any second
-	RoomIdle    time.Duration // without clients, until a room ends; 0 = it stays
-	RefuseLoad  float64       // load average of the last minute; 0 = any
+	RoomIdle    time.Duration // without clients, a room ends; 0 = never
+	RefuseLoad  float64       // one-minute load average; 0 = off
 	CountBy     Widths
-	NAT64       []netip.Prefix // prefixes behind which an address is an IPv4 address
-	Remember    time.Duration  // how long a client stays known; 0 = never is
-	Hangups     allowlist.Rate // so many let a client in at once, and make it known; zero = none do
+	NAT64       []netip.Prefix // prefixes of addresses that contain an IPv4 address
+	Remember    time.Duration  // a client stays known; 0 = never
+	Hangups     allowlist.Rate // after these, a client need not wait once; zero = off
 	Block       Block
-	KindStrikes Weights  // what it is to speak early, by kind
-	OnBlock     []string // the program that is told of blocks, an absolute path, and its first arguments; nil = none
+	KindStrikes Weights  // for speaking early
+	OnBlock     []string // the hook, an absolute path, and its first arguments; nil = none
 	Mode        Mode
-	Hostname    string // by which a refusal names us; "" = the machine's own name
-	Contact     string // what a refusal ends with; "" = nothing
+	Hostname    string // of this machine in a refusal; "" = its own name
+	Contact     string // at the end of a refusal; "" = none
 	Ledger      Ledger
 	Log         LogTarget
-	Networks    *allowlist.List    // what allow, deny and client say; nil in Default
-	Files       []string           // from which all this was read
+	Networks    *allowlist.List    // of allow, deny and client lines; nil in Default
+	Files       []string           // this one and those that it includes
 	lines       []allowlist.Source // of each directive, in the order of the table
 
-	// What the guard watches:
+	// For the guard:
 	BadRcpts        int            // rejected recipients a session; 0 = no limit
-	BadRcptsPercent int            // least share of bad ones among all for the limits on them to act; 0 = any
-	BadRcptsTotal   allowlist.Rate // rejected recipients of a client over all its sessions; zero = no limit
-	BadRcptsShare   int            // least percentage of bad ones among all of that time for BadRcptsTotal to act; 0 = any
+	BadRcptsPercent int            // of a session's recipients: with fewer bad ones no limit acts
+	BadRcptsTotal   allowlist.Rate // rejected recipients in all sessions of a client; zero = none
+	BadRcptsShare   int            // the same percentage for BadRcptsTotal, of all in that time
 	MaxRcpts        int            // accepted recipients a message; 0 = no limit
 	MaxResets       int            // abandoned transactions a session; 0 = no limit
 	BadRcptDelay    time.Duration  // before each answer after the first bad recipient; 0 = none
-	GuardAuth       bool           // clients that have authenticated are watched, too
+	GuardAuth       bool           // watch authenticated clients too
 	GuardListen     Listen
 	Transcript      Transcript
 }
 
-// Ledger is the file of the shared memory and the number of clients it has room for.
+// Ledger is the file of the shared memory, and the number of clients that fit into it.
 type Ledger struct {
 	Path    string
 	Clients int
 }
 
-// Place is where a directive got its value, FILE:LINE; the file alone where it has its default.
+// Place is the FILE:LINE that sets a directive, or the file alone if the directive has its default.
 func (c *Config) Place(directive string) string {
 	for i := range directives {
 		d := &directives[i]
@@ -79,8 +80,8 @@ func (c *Config) Place(directive string) string {
 	return c.Files[0]
 }
 
-// Default is what holds without a configuration file: the defaults of the table, spelled out, since
-// to parse them would be work for every connection.
+// Default is the configuration of an empty file. It repeats the defaults of the table, since
+// parsing them would cost time for every connection.
 func Default() *Config {
 	return &Config{
 		MTA:         []string{"/usr/sbin/sendmail", "-Am", "-bs"},
@@ -112,8 +113,8 @@ func Default() *Config {
 	}
 }
 
-// Write prints every setting as a line that Load reads back to the same value, in the
-// order of the table. Networks are not printed.
+// Write prints every setting, in the order of the table, as a line that Load reads back. It does
+// not print networks.
 func (c *Config) Write(w io.Writer) error {
 	var text []byte
 	for i := range directives {

@@ -23,10 +23,11 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: twice", d.Name)
 		}
 		names[d.Name] = true
-		if d.Args == "" || d.Help == "" {
+		if d.Args == "" {
 			t.Errorf("%s: not described", d.Name)
 		}
-		if once := d.set != nil; once == (d.list != nil) || once != (d.print != nil) || once != (d.Default != "") {
+		if once := d.set != nil; once == (d.list != nil) || once != (d.print != nil) ||
+			once != (d.Default != "") {
 			t.Errorf("%s: neither given once, with a default, nor repeated", d.Name)
 		}
 		if d.Default != "" {
@@ -42,8 +43,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestExample holds the example to the table: each directive once, in its order, at its
-// default, and described by what stands above it.
+// TestExample compares the example with the table: each directive once, in order, with its default,
+// and its arguments and range in the comment above it.
 func TestExample(t *testing.T) {
 	text := read(t, "../../sendwrap.conf.example")
 	var names []string
@@ -53,7 +54,8 @@ func TestExample(t *testing.T) {
 		if line == "" && strings.HasSuffix(above, "\n\n") {
 			above = "" // what stood above was no directive's
 		}
-		if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "###") || line == "#" {
+		if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "###") ||
+			line == "#" {
 			above += strings.TrimLeft(line, "# ") + "\n"
 			continue
 		}
@@ -74,8 +76,8 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestExampleLoads: as it is, and with every comment sign before a directive taken away,
-// the example is right and changes no default. Loopback, and nobody else, is allowed in it.
+// TestExampleLoads: the example is right and changes no default, as it is and with every directive
+// active. It allows the loopback networks alone.
 func TestExampleLoads(t *testing.T) {
 	text := read(t, "../../sendwrap.conf.example")
 	active := regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAllString(text, "$1")
@@ -102,8 +104,8 @@ func TestExampleLoads(t *testing.T) {
 	}
 }
 
-// TestManual holds the manual page to the table: each directive has its item, in the same
-// order, which says its range and its default.
+// TestManual compares the manual page with the table: each directive has an item, in order, with
+// its arguments, range and default.
 func TestManual(t *testing.T) {
 	text := read(t, "../../docs/sendwrap.conf.5")
 	_, list, _ := strings.Cut(text, "The directives are:")
@@ -120,7 +122,8 @@ func TestManual(t *testing.T) {
 		says(t, plain(body), d.Range)
 		_, value, found := strings.Cut(body, "\n.Pp\nDefault:\n.Ql ")
 		value = strings.TrimSuffix(strings.TrimSuffix(value, "\n.El\n"), " .")
-		if value = strings.ReplaceAll(value, `\-`, "-"); found != (d.Default != "") || value != d.Default {
+		if value = strings.ReplaceAll(value, `\-`, "-"); found != (d.Default != "") ||
+			value != d.Default {
 			t.Errorf("%s: default %q; want %q", name, value, d.Default)
 		}
 	}
@@ -129,7 +132,7 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// TestManualExamples: what the manual page shows must work.
+// TestManualExamples: the examples of the manual page work, and its errors are the real ones.
 func TestManualExamples(t *testing.T) {
 	text := read(t, "../../docs/sendwrap.conf.5")
 	_, examples, _ := strings.Cut(text, ".Sh EXAMPLES")
@@ -156,7 +159,8 @@ func TestManualExamples(t *testing.T) {
 	lines[12-1] = "client_conns 6"
 	lines[14-1] = "include denied"
 	path := write(t, strings.Join(lines, "\n"))
-	if err := os.Chmod(writeAs(t, filepath.Join(filepath.Dir(path), "denied"), ""), 0o664); err != nil {
+	if err := os.Chmod(writeAs(t, filepath.Join(filepath.Dir(path), "denied"), ""),
+		0o664); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Load(path, allowlist.All())
@@ -194,7 +198,7 @@ func find(t *testing.T, name string) Directive {
 	return Directive{}
 }
 
-// says wants phrases in a text, however its lines are broken.
+// says expects phrases in a text, wherever its lines break.
 func says(t *testing.T, text string, phrases ...string) {
 	t.Helper()
 	text = strings.Join(strings.Fields(text), " ")
@@ -205,7 +209,7 @@ func says(t *testing.T, text string, phrases ...string) {
 	}
 }
 
-// plain takes the macros out of mdoc source.
+// plain is mdoc source without its macros.
 func plain(source string) string {
 	var text strings.Builder
 	for line := range strings.Lines(source) {
@@ -221,7 +225,8 @@ func plain(source string) string {
 		}
 		text.WriteString(strings.TrimRight(line, "\n") + end)
 	}
-	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(text.String(), " Ns ", ""), "[ ", "["))
+	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(text.String(), " Ns ", ""), "[ ",
+		"["))
 }
 
 var macros = regexp.MustCompile(`\b(?:Ic|Ar|Cm|Ql|Xr|Pp) `)

@@ -13,26 +13,28 @@ import (
 )
 
 const (
-	maxErrors = 1000 // most that are kept of one run; who has more corrects these first
-	maxShown  = 100  // most bytes of a word that an error shows
+	maxErrors   = 1000 // of one run; the administrator corrects these first
+	maxShown    = 100  // bytes of a word that an error shows
+	maxLogLines = 5    // of one run; sendwrap check prints all errors
 )
 
-// Error is one thing wrong with a configuration file.
+// Error is one mistake in a configuration file.
 type Error struct {
 	File string
-	Line int    // 0: the file as a whole
+	Line int    // 0 = the file as a whole
 	Msg  string // what is wrong
 	Hint string // what to write instead
 
-	// What holds until then where that is neither the line nor the default, as it would be written.
-	Holds string
+	// InEffect is what applies until the line is corrected, as it would be written. It is empty if
+	// the default applies.
+	InEffect string
 }
 
 // Error is FILE:LINE: what is wrong; what to write instead.
-func (e *Error) Error() string { return e.placed() + "; " + e.Hint }
+func (e *Error) Error() string { return e.located() + "; " + e.Hint }
 
-// placed is what is wrong, and where as far as that is known.
-func (e *Error) placed() string {
+// located is what is wrong, after the place as far as it is known.
+func (e *Error) located() string {
 	switch {
 	case e.Line > 0:
 		return e.File + ":" + strconv.Itoa(e.Line) + ": " + e.Msg
@@ -42,12 +44,13 @@ func (e *Error) placed() string {
 	return e.Msg
 }
 
-// mostTold is how many mistakes are told in a log; sendwrap check tells them all.
-const mostTold = 5
+// LineSkipped is the outcome for [LogLines] if there is no earlier configuration to keep.
+const LineSkipped = " (skipped)"
 
-// Told is an error of Load as lines for a log: the first mistakes, each with what becomes of it,
-// and how many more there are. Those after which something else holds than the default go first.
-func Told(err error, fate string) []string {
+// LogLines turns an error of [Load] into lines for a log: the first five mistakes, each followed by
+// its outcome, and the number of the others. Mistakes with a lenient value come first: for these,
+// the outcome [LineSkipped] becomes that value.
+func LogLines(err error, outcome string) []string {
 	var all *multierror.Error
 	if !errors.As(err, &all) {
 		if err == nil {
@@ -55,54 +58,46 @@ func Told(err error, fate string) []string {
 		}
 		return []string{err.Error()}
 	}
+	errs := slices.Clone(all.Errors)
+	slices.SortStableFunc(errs, func(a, b error) int {
+		return min(len(InEffect(b)), 1) - min(len(InEffect(a)), 1)
+	})
 	var lines []string
-	for i, e := range slices.Concat(those(all.Errors, true), those(all.Errors, false)) {
-		if i == mostTold {
-			return append(lines, fmt.Sprintf("%d more wrong directives; run sendwrap check", len(all.Errors)-i))
+	for i, e := range errs {
+		if i == maxLogLines {
+			more := fmt.Sprintf("%d more wrong directives; run sendwrap check", len(errs)-i)
+			return append(lines, more)
 		}
-		if holds := Holds(e); fate == Skipped && holds != "" {
-			lines = append(lines, e.Error()+holds)
+		if lenient := InEffect(e); outcome == LineSkipped && lenient != "" {
+			lines = append(lines, e.Error()+lenient)
 		} else {
-			lines = append(lines, e.Error()+fate)
+			lines = append(lines, e.Error()+outcome)
 		}
 	}
 	return lines
 }
 
-// Skipped is the fate of a wrong directive where there is no better configuration to stay with.
-const Skipped = " (skipped)"
-
-// those are the mistakes after which something else than the default holds, or the others.
-func those(mistakes []error, hold bool) (all []error) {
-	for _, e := range mistakes {
-		if (Holds(e) != "") == hold {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// Holds says what holds after one of the mistakes that Load found, if neither what the line says
-// nor the default does, and there is no better configuration to stay with; else "".
-func Holds(mistake error) string {
+// InEffect is a remark for one mistake that [Load] has found: the lenient value that applies until
+// the line is corrected. It is empty if the default applies.
+func InEffect(mistake error) string {
 	var e *Error
-	if !errors.As(mistake, &e) || e.Holds == "" {
+	if !errors.As(mistake, &e) || e.InEffect == "" {
 		return ""
 	}
-	return " (until then: " + e.Holds + ")"
+	return " (until then: " + e.InEffect + ")"
 }
 
-// within says in which directive, or which key of it, err is, if there is an error.
-func within(name string, err error) error {
+// prefixError puts the name of a directive, or of one of its keys, before an error of this package.
+func prefixError(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := err.(*Error) // all of this package's own are
-	return &Error{Msg: name + ": " + e.placed(), Hint: e.Hint, Holds: e.Holds}
+	e := err.(*Error)
+	return &Error{Msg: name + ": " + e.located(), Hint: e.Hint, InEffect: e.InEffect}
 }
 
-// wrong is an Error that does not know its place yet.
-func wrong(hint, format string, args ...any) *Error {
+// newError returns an Error without its place, which errorList.add sets.
+func newError(hint, format string, args ...any) *Error {
 	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
@@ -114,16 +109,15 @@ func quoted(word string) string {
 	return strconv.Quote(word)
 }
 
-// errorList collects what is wrong, in the order of the files.
+// errorList collects mistakes in the order of the files.
 type errorList struct {
 	errs []error // *Error each, maxErrors at most
-	more int     // not kept
+	more int     // dropped beyond these
 }
 
-// full says whether there is no room for one more error.
 func (l *errorList) full() bool { return len(l.errs) == maxErrors }
 
-// add notes what is wrong at a place. err is an *Error or an *allowlist.Error.
+// add notes a mistake at a place. err is an *Error or an *allowlist.Error.
 func (l *errorList) add(at allowlist.Source, err error) {
 	if l.full() {
 		l.more++
@@ -134,7 +128,7 @@ func (l *errorList) add(at allowlist.Source, err error) {
 	l.errs = append(l.errs, &e)
 }
 
-// fromAllowlist is an error of this package's own, or of allowlist, as one of our own.
+// fromAllowlist converts an *allowlist.Error. It returns an *Error unchanged.
 func fromAllowlist(err error) *Error {
 	switch err := err.(type) {
 	case *Error:
@@ -145,26 +139,23 @@ func fromAllowlist(err error) *Error {
 	return &Error{Msg: err.Error(), Hint: "remove it"}
 }
 
-// result is a *multierror.Error that prints one line for each, or nil.
+// result is a *multierror.Error that prints one line for each mistake, or nil.
 func (l *errorList) result(path string) error {
 	if len(l.errs) == 0 {
 		return nil
 	}
 	if l.more > 0 {
-		more := wrong("correct these first", "%d more errors", l.more)
+		more := newError("correct these first", "%d more errors", l.more)
 		more.File = path
 		l.errs = append(l.errs, more)
 	}
-	return &multierror.Error{Errors: l.errs, ErrorFormat: lines}
+	return &multierror.Error{Errors: l.errs, ErrorFormat: joinLines}
 }
 
-func lines(errs []error) string {
-	var b strings.Builder
+func joinLines(errs []error) string {
+	lines := make([]string, len(errs))
 	for i, err := range errs {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(err.Error())
+		lines[i] = err.Error()
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }

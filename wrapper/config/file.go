@@ -11,13 +11,14 @@ import (
 
 const (
 	maxFile = 16 << 20 // bytes
-	chunk   = 512      // bytes read at once; on the stack, which a larger one would make grow
+	// bytes of one read; the buffer is on the stack, and a larger one would make that grow
+	chunk = 512
 )
 
-// identity tells a file from others, however it is named.
+// identity is the same for all names of a file.
 type identity struct{ dev, ino uint64 }
 
-// file is an open configuration file that was found fit to be read.
+// file is an open configuration file that may be read.
 type file struct {
 	fd   int
 	path string
@@ -25,9 +26,9 @@ type file struct {
 	size int64
 }
 
-// openFile opens a regular file that only root or we can have written. It neither follows
-// a symbolic link, which whoever made it could point elsewhere, nor waits for the other end of
-// a FIFO. The error is an *Error.
+// openFile opens a regular file that only root or our own user can have written. It follows no
+// symbolic link, since the link's owner could point it elsewhere, and does not wait for the other
+// end of a FIFO. The error is an *Error.
 func openFile(path string) (file, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, 0)
@@ -40,7 +41,7 @@ func openFile(path string) (file, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
-		return file{}, inFile(path, wrong("name another file", "%v", err))
+		return file{}, inFile(path, newError("name another file", "%v", err))
 	}
 	if err := unfit(&st); err != nil {
 		unix.Close(fd)
@@ -53,17 +54,19 @@ func cannotOpen(path string, err error) error {
 	switch err {
 	case unix.ENOENT:
 		if strings.ContainsAny(path, "*?[") {
-			return inFile(path, wrong("write one include for each file", "is a pattern, and no file"))
+			return inFile(path,
+				newError("write one include for each file", "is a pattern, not a file"))
 		}
-		return inFile(path, wrong("make it or name another", "no such file"))
+		return inFile(path, newError("create it, or name another", "no such file"))
 	case unix.ELOOP:
-		return inFile(path, wrong("name the file itself", "is a symbolic link"))
+		return inFile(path, newError("name the file itself", "is a symbolic link"))
 	case unix.EACCES:
-		return inFile(path, wrong(fmt.Sprintf("let uid %d read it", unix.Geteuid()), "permission denied"))
+		return inFile(path,
+			newError(fmt.Sprintf("let uid %d read it", unix.Geteuid()), "permission denied"))
 	case unix.ENXIO: // a socket
-		return inFile(path, wrong("name a text file", "is not a regular file"))
+		return inFile(path, newError("name a text file", "is not a regular file"))
 	}
-	return inFile(path, wrong("name another file", "%v", err))
+	return inFile(path, newError("name another file", "%v", err))
 }
 
 // unfit says what keeps a file from being trusted or read, if anything.
@@ -71,13 +74,14 @@ func unfit(st *unix.Stat_t) *Error {
 	fault := fileaccess.Check("", st, fileaccess.Writable, "chmod go-w")
 	switch {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return wrong("name a file in it", "is a directory")
+		return newError("name a file in it", "is a directory")
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return wrong("name a text file", "is not a regular file")
+		return newError("name a text file", "is not a regular file")
 	case fault != nil:
-		return wrong(fault.Cure, "%s", fault.What)
+		return newError(fault.Cure, "%s", fault.What)
 	case st.Size > maxFile:
-		return wrong(fmt.Sprintf("name a file of at most %d", maxFile), "is %d bytes long", st.Size)
+		return newError(fmt.Sprintf("name a file of at most %d", maxFile), "is %d bytes long",
+			st.Size)
 	}
 	return nil
 }
@@ -87,8 +91,8 @@ func inFile(path string, e *Error) *Error {
 	return e
 }
 
-// read is the whole text. It is built from small reads, since a buffer of its size would
-// be as much memory again.
+// read returns the whole text. It reads in small pieces: a buffer of the file's size would take as
+// much memory again.
 func (f file) read() (string, error) {
 	var text strings.Builder
 	text.Grow(int(f.size))
@@ -99,26 +103,28 @@ func (f file) read() (string, error) {
 			continue
 		}
 		if err != nil {
-			return "", inFile(f.path, wrong("name another file", "%v", err))
+			return "", inFile(f.path, newError("name another file", "%v", err))
 		}
 		if n > 0 && int64(text.Len()+n) <= f.size {
 			text.Write(buffer[:n])
 			continue
 		}
 		if n > 0 || int64(text.Len()) != f.size {
-			return "", inFile(f.path, wrong("put a new file in place with mv", "changes while it is read"))
+			return "",
+				inFile(f.path,
+					newError("put the new file in place with mv", "changed while it was read"))
 		}
 		return f.checked(text.String())
 	}
 }
 
-// checked refuses what is no text at all.
+// checked refuses a file that is not text.
 func (f file) checked(text string) (string, error) {
 	nul := strings.IndexByte(text, 0)
 	if nul < 0 {
 		return text, nil
 	}
-	e := wrong("name a text file", "NUL byte")
+	e := newError("name a text file", "NUL byte")
 	e.Line = 1 + strings.Count(text[:nul], "\n")
 	return "", inFile(f.path, e)
 }

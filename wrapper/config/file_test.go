@@ -20,9 +20,9 @@ import (
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// TestUnfitFiles: what is no configuration, or could be another's, is refused at once
-// and without being read, as the file itself and as an include.
-func TestUnfitFiles(t *testing.T) {
+// TestRefusedFiles: a file that is no configuration, or that others can write, is refused without
+// reading it, as the main file and as an include.
+func TestRefusedFiles(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
 	must := func(err error) {
@@ -45,7 +45,7 @@ func TestUnfitFiles(t *testing.T) {
 	defer socket.Close()
 
 	tests := []struct{ file, want string }{
-		{"missing", "no such file; make it or name another"},
+		{"missing", "no such file; create it, or name another"},
 		{"real/below", "not a directory; name another file"},
 		{"directory", "is a directory; name a file in it"},
 		{"fifo", "is not a regular file; name a text file"},
@@ -57,7 +57,8 @@ func TestUnfitFiles(t *testing.T) {
 		{"group", "mode 0664 lets others write it; chmod go-w"},
 		{"sparse", "is 1073741824 bytes long; name a file of at most 16777216"},
 		{"large", "is 16777217 bytes long; name a file of at most 16777216"},
-		{"/proc/self/status", "changes while it is read; put a new file in place with mv"}, // says that it is empty
+		// its size is 0
+		{"/proc/self/status", "changed while it was read; put the new file in place with mv"},
 		{strings.Repeat("x", 5000), "file name too long; name another file"},
 	}
 	if unix.Geteuid() == 0 {
@@ -65,7 +66,9 @@ func TestUnfitFiles(t *testing.T) {
 		tests = append(tests, struct{ file, want string }{
 			"foreign", "belongs to uid 4242; chown it to root"})
 	} else {
-		t.Run("foreign", func(t *testing.T) { lab.Need(t, "nobody else can make another's file: run this test as root") })
+		t.Run("foreign", func(t *testing.T) {
+			lab.Need(t, "only root can create a file of another user")
+		})
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%.20s", filepath.Base(tt.file)), func(t *testing.T) {
@@ -92,7 +95,8 @@ func TestUnfitFiles(t *testing.T) {
 
 	t.Run("binary", func(t *testing.T) {
 		c, err := Load(path("binary"), allowlist.For(client))
-		if want := path("binary") + ":2: NUL byte; name a text file"; c != nil || err == nil || err.Error() != want {
+		if want := path("binary") + ":2: NUL byte; name a text file"; c != nil || err == nil ||
+			err.Error() != want {
 			t.Errorf("%v, %v; want %s", c, err, want)
 		}
 	})
@@ -127,7 +131,7 @@ func TestUnfitFiles(t *testing.T) {
 	})
 }
 
-// TestUnreadable looks at a file as a user who may not read it.
+// TestUnreadable loads a file as a user without the permission to read it.
 func TestUnreadable(t *testing.T) {
 	path := write(t, "")
 	if err := os.Chmod(path, 0); err != nil {
@@ -135,8 +139,8 @@ func TestUnreadable(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() {
-		if unix.Geteuid() == 0 { // root reads everything, but not on a thread with another's rights to files
-			runtime.LockOSThread() // and never unlocked: the thread ends here
+		if unix.Geteuid() == 0 { // root reads everything, except on a thread with another fsuid
+			runtime.LockOSThread() // without unlocking: the thread ends here
 			if err := unix.Setfsuid(4242); err != nil {
 				done <- err
 				return
@@ -146,7 +150,8 @@ func TestUnreadable(t *testing.T) {
 		done <- err
 	}()
 	err := <-done
-	if want := fmt.Sprintf("%s: permission denied; let uid %d read it", path, unix.Geteuid()); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("%s: permission denied; let uid %d read it", path,
+		unix.Geteuid()); err == nil || err.Error() != want {
 		t.Errorf("%v; want %s", err, want)
 	}
 }
@@ -154,18 +159,20 @@ func TestUnreadable(t *testing.T) {
 func TestInclude(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
-	main := writeAs(t, path("main"), "include sub/a\ninclude \"sub/with blank\"\ninclude "+path("absolute")+"\nmax_waiting 5\n")
-	writeAs(t, path("sub/a"), "client_conns 7\ninclude b # beside a, not beside main\nclient_con 1\n")
+	main := writeAs(t, path("main"),
+		"include sub/a\ninclude \"sub/with blank\"\ninclude "+path("absolute")+"\nmax_waiting 5\n")
+	writeAs(t, path("sub/a"),
+		"client_conns 7\ninclude b # beside a, not beside main\nclient_con 1\n")
 	writeAs(t, path("sub/b"), "deny 192.0.2.1\nmax_waiting 6\ninclude ../main\ninclude a")
 	writeAs(t, path("sub/with blank"), "max_sessions 8\ninclude b\n")
 	writeAs(t, path("absolute"), "max_sessions 9\n\nmode observe")
 
 	c, err := Load(main, allowlist.For(client))
 	want := []string{
-		"D/sub/b:3: include: D/main: is being read already, so this is a loop; remove this include",
-		"D/sub/b:4: include: D/sub/a: is being read already, so this is a loop; remove this include",
+		"D/sub/b:3: include: D/main: includes itself, in a loop; remove this include",
+		"D/sub/b:4: include: D/sub/a: includes itself, in a loop; remove this include",
 		`D/sub/a:3: unknown directive "client_con"; did you mean client_conns?`,
-		"D/sub/with blank:2: include: D/sub/b: is included already at D/sub/a:2; keep one",
+		"D/sub/with blank:2: include: D/sub/b: is already included at D/sub/a:2; keep one",
 		"D/absolute:1: max_sessions: already set at D/sub/with blank:1; keep one",
 		"D/main:4: max_waiting: already set at D/sub/b:2; keep one",
 	}
@@ -175,7 +182,8 @@ func TestInclude(t *testing.T) {
 	if c.ClientConns != 0 || c.MaxSessions != 8 || c.MaxWaiting != 6 || c.Mode != Observe {
 		t.Errorf("%+v", c)
 	}
-	if m := c.Networks.Match(client); m.Access != allowlist.Deny || m.Source != (allowlist.Source{File: path("sub/b"), Line: 1}) {
+	if m := c.Networks.Match(client); m.Access != allowlist.Deny ||
+		m.Source != (allowlist.Source{File: path("sub/b"), Line: 1}) {
 		t.Errorf("%+v", m)
 	}
 }
@@ -187,18 +195,20 @@ func TestIncludeItself(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := Load(path, allowlist.For(client))
-		if err == nil || !strings.Contains(err.Error(), "this is a loop") || c == nil || c.Mode != Observe {
+		if err == nil || !strings.Contains(err.Error(), "in a loop") || c == nil ||
+			c.Mode != Observe {
 			t.Errorf("include %s: %v, %v", name, c, err)
 		}
 	}
 }
 
-// TestRelativePath: the file named relative to where we are, and its includes beside it.
+// TestRelativePath: a file relative to the working directory, with its include beside it.
 func TestRelativePath(t *testing.T) {
 	path := write(t, "include more\n")
 	writeAs(t, filepath.Join(filepath.Dir(path), "more"), "mode observe\n")
 	t.Chdir(filepath.Dir(filepath.Dir(path)))
-	c, err := Load(filepath.Join(filepath.Base(filepath.Dir(path)), "sendwrap.conf"), allowlist.For(client))
+	c, err := Load(filepath.Join(filepath.Base(filepath.Dir(path)), "sendwrap.conf"),
+		allowlist.For(client))
 	if err != nil || c.Mode != Observe {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -207,10 +217,12 @@ func TestRelativePath(t *testing.T) {
 func TestIncludeDepth(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 18 {
-		writeAs(t, filepath.Join(dir, fmt.Sprint(i)), fmt.Sprintf("allow 10.0.0.%d\ninclude %d\n", i, i+1))
+		writeAs(t, filepath.Join(dir, fmt.Sprint(i)),
+			fmt.Sprintf("allow 10.0.0.%d\ninclude %d\n", i, i+1))
 	}
 	c, err := Load(filepath.Join(dir, "0"), allowlist.All())
-	want := []string{"D/16:2: include: 16 includes within one another; include it further up"}
+	want := []string{"D/16:2: include: more than 16 nested includes; include it from a file " +
+		"further up"}
 	if got := errorLines(t, err, dir, "D"); !reflect.DeepEqual(got, want) {
 		t.Errorf("%s\nwant %s", got, want)
 	}
@@ -219,11 +231,13 @@ func TestIncludeDepth(t *testing.T) {
 	}
 }
 
-// TestIncludesCannotMultiply: files that include one another twice would be read 2^16 times.
+// TestIncludesCannotMultiply: without a check, 16 files that include the next one twice would be
+// read 2^16 times.
 func TestIncludesCannotMultiply(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 16 {
-		writeAs(t, filepath.Join(dir, fmt.Sprint(i)), fmt.Sprintf("allow 10.0.0.%d\ninclude %d\ninclude %d\n", i, i+1, i+1))
+		writeAs(t, filepath.Join(dir, fmt.Sprint(i)),
+			fmt.Sprintf("allow 10.0.0.%d\ninclude %d\ninclude %d\n", i, i+1, i+1))
 	}
 	writeAs(t, filepath.Join(dir, "16"), "")
 	c, _ := Load(filepath.Join(dir, "0"), allowlist.All())

@@ -12,8 +12,8 @@ import (
 	"sendwrap/allowlist"
 )
 
-// FuzzLoad: whatever a file holds, Load comes back with settings that are in range, and
-// Write prints them so that Load reads the same.
+// FuzzLoad: for any file, Load returns settings that are in range, and reads back what Write
+// prints.
 func FuzzLoad(f *testing.F) {
 	example, err := os.ReadFile("../../sendwrap.conf.example")
 	if err != nil {
@@ -22,16 +22,25 @@ func FuzzLoad(f *testing.F) {
 	f.Add(string(example))
 	f.Add(strings.ReplaceAll(string(example), "\n#", "\n"))
 	for _, seed := range []string{
-		"mta /a \"b c\" \"\\\"\" \"\" # x\r\ngreet_delay 1d stress=1ms", "teaser \" x\"", "refuse_load 1e-3", "refuse_load -0",
-		"client_rate 1/1.5s", "block for=1s max=1s strikes=1 within=1s", "ledger \"/a b\" clients=1024", "include sendwrap.conf",
-		"include \"\"", "include /dev/zero", "include ../x", "client ::/0 greet_delay=0 client_rate=0 client_conns=0", "\"", "\\", "\x00",
+		"mta /a \"b c\" \"\\\"\" \"\" # x\r\ngreet_delay 1d stress=1ms", "teaser \" x\"",
+		"refuse_load 1e-3", "refuse_load -0",
+		"client_rate 1/1.5s", "block for=1s max=1s strikes=1 within=1s",
+		"ledger \"/a b\" clients=1024", "include sendwrap.conf",
+		"include \"\"", "include /dev/zero", "include ../x",
+		"client ::/0 greet_delay=0 client_rate=0 client_conns=0", "\"", "\\", "\x00",
 		"allow ::ffff:0:0/96 1-2 [ ]", "remember 10000d", "count_by 8 16",
-		"block off kill=off grace=1ms max_entries=1", "on_block /a \"\" \"#\" off", "bad_rcpts_percent 50%\nbad_rcpts_total 255/24h",
-		"guard_listen \"unix:/a b\" owner=\"x\"", "guard_listen \"unix:/a b\" \"owner=x y\"", "guard_listen \"[fe80::1%a \\\" b]:1\"",
-		"guard_listen inet:8891@[::1]", "guard_listen local:/x", "guard_listen ]:[", "guard_listen :", "guard_listen @", "guard_listen ::1:1",
-		"transcript /a/../b max=1023M", "transcript /. max=64k", "guard_auth on\nbad_rcpt_delay 5s\nmax_resets 0\nmax_rcpts 1",
-		"hostname mx.example.org.\ncontact \"#  a\\\"\"", "mta /a \"b\\\\\" \"c\u00a0d\"", "mta /a\\\\", "client_rate x/y",
-		"client 10.0.0.0/8 bad_rcpts=0 bad_rcpts_percent=100 bad_rcpts_total=0 max_rcpts=1 max_resets=1 bad_rcpt_delay=0",
+		"block off kill=off grace=1ms max_entries=1", "on_block /a \"\" \"#\" off",
+		"bad_rcpts_percent 50%\nbad_rcpts_total 255/24h",
+		"guard_listen \"unix:/a b\" owner=\"x\"", "guard_listen \"unix:/a b\" \"owner=x y\"",
+		"guard_listen \"[fe80::1%a \\\" b]:1\"",
+		"guard_listen inet:8891@[::1]", "guard_listen local:/x", "guard_listen ]:[",
+		"guard_listen :", "guard_listen @", "guard_listen ::1:1",
+		"transcript /a/../b max=1023M", "transcript /. max=64k",
+		"guard_auth on\nbad_rcpt_delay 5s\nmax_resets 0\nmax_rcpts 1",
+		"hostname mx.example.org.\ncontact \"#  a\\\"\"", "mta /a \"b\\\\\" \"c\u00a0d\"",
+		"mta /a\\\\", "client_rate x/y",
+		"client 10.0.0.0/8 bad_rcpts=0 bad_rcpts_percent=100 bad_rcpts_total=0 max_rcpts=1 " +
+			"max_resets=1 bad_rcpt_delay=0",
 	} {
 		f.Add(seed)
 	}
@@ -54,18 +63,26 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		if first.StressDelay > first.GreetDelay || first.GreetDelay > MaxGreetDelay || first.Block.For > first.Block.Max ||
-			len(first.MTA) == 0 || !filepath.IsAbs(first.MTA[0]) || !filepath.IsAbs(first.Ledger.Path) ||
-			first.MaxSessions < 1 || first.MaxWaiting < 1 || strings.ContainsAny(first.Teaser, "\r\n") {
-			t.Fatalf("unfit: %+v", first)
+		if first.StressDelay > first.GreetDelay || first.GreetDelay > MaxGreetDelay ||
+			first.Block.For > first.Block.Max ||
+			len(first.MTA) == 0 || !filepath.IsAbs(first.MTA[0]) ||
+			!filepath.IsAbs(first.Ledger.Path) ||
+			first.MaxSessions < 1 || first.MaxWaiting < 1 ||
+			strings.ContainsAny(first.Teaser, "\r\n") {
+			t.Fatalf("out of range: %+v", first)
 		}
-		if l := first.GuardListen; l.Network == "unix" && (!filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath) ||
-			l.Network == "tcp" && (!netip.MustParseAddrPort(l.Address).IsValid() || l.Owner != "") || l.Network != "unix" && l.Network != "tcp" {
-			t.Fatalf("unfit: %+v", l)
+		if l := first.GuardListen; l.Network == "unix" &&
+			(!filepath.IsAbs(l.Address) || len(l.Address) > maxSocketPath) ||
+			l.Network == "tcp" && (!netip.MustParseAddrPort(l.Address).IsValid() ||
+				l.Owner != "") || l.Network != "unix" && l.Network != "tcp" {
+			t.Fatalf("out of range: %+v", l)
 		}
-		if d := first.Transcript.Dir; d != "" && (!filepath.IsAbs(d) || d != filepath.Clean(d) || d == "/" || first.Transcript.Max < minTranscript) ||
-			len(first.OnBlock) > 0 && !filepath.IsAbs(first.OnBlock[0]) || first.Block.MaxEntries < 1 || first.Block.For < time.Second {
-			t.Fatalf("unfit: %+v", first)
+		if d := first.Transcript.Dir; d != "" &&
+			(!filepath.IsAbs(d) || d != filepath.Clean(d) || d == "/" ||
+				first.Transcript.Max < minTranscript) ||
+			len(first.OnBlock) > 0 && !filepath.IsAbs(first.OnBlock[0]) ||
+			first.Block.MaxEntries < 1 || first.Block.For < time.Second {
+			t.Fatalf("out of range: %+v", first)
 		}
 		var printed strings.Builder
 		if err := first.Write(&printed); err != nil {
@@ -77,13 +94,15 @@ func FuzzLoad(f *testing.F) {
 		}
 		second.Networks, second.Files, second.lines = first.Networks, first.Files, first.lines
 		if !reflect.DeepEqual(first, second) {
-			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second, first)
+			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second,
+				first)
 		}
 	})
 }
 
 func FuzzParseDuration(f *testing.F) {
-	for _, seed := range []string{"0", "5", "1h30m", "1d12h", "1.5s", "d", "10000d", "-1s", "1d-1s", "9999d2540400h", "", "1us", "1e3s"} {
+	for _, seed := range []string{"0", "5", "1h30m", "1d12h", "1.5s", "d", "10000d", "-1s", "1d-1s",
+		"9999d2540400h", "", "1us", "1e3s"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -93,7 +112,8 @@ func FuzzParseDuration(f *testing.F) {
 		}
 		again, err := ParseDuration(FormatDuration(d))
 		if err != nil || again != d || d < 0 {
-			t.Fatalf("ParseDuration(%q) = %v, printed as %s, read back as %v, %v", s, int64(d), FormatDuration(d), again, err)
+			t.Fatalf("ParseDuration(%q) = %v, printed as %s, read back as %v, %v", s, int64(d),
+				FormatDuration(d), again, err)
 		}
 	})
 }

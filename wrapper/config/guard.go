@@ -11,44 +11,38 @@ import (
 
 const (
 	maxBadRcpts      = 1000
-	maxBadRcptsTotal = 255 // as many as the ledger counts
-	badRcptsShare    = 50  // unless bad_rcpts_total says otherwise
+	maxBadRcptsTotal = 255 // the ledger counts no further
+	badRcptsShare    = 50  // without share=
 	maxRcpts         = 100_000
 	maxResets        = 10_000
-	maxBadRcptDelay  = 5 * time.Second // well below the 10 s that a milter gets by default (sendmail's T=R)
+	maxBadRcptDelay  = 5 * time.Second // well below the 10 s that sendmail gives a milter (T=R)
 )
 
-// setPercent sets n to a share of a hundred.
+// setPercent sets n to a percentage, written without the %.
 func setPercent(n *int, word string) error {
 	if number, found := strings.CutSuffix(word, "%"); found {
 		if err := setCount(new(int), number, 0, 100); err != nil {
 			return outOfRange(word, "0", "100")
 		}
-		return wrong("write "+number, "%s is not a plain number", quoted(word))
+		return newError("write "+number, "%s is not a plain number", quoted(word))
 	}
 	return setCount(n, word, 0, 100)
 }
 
-var shareKeys = []string{"share"}
-
 func setBadRcptsTotal(c *Config, args []string) error {
 	var total allowlist.Rate
-	share := badRcptsShare
 	if err := setRate(&total, args[0], maxBadRcptsTotal); err != nil {
 		return err
 	}
-	p := pairs{known: shareKeys}
-	for _, arg := range args[1:] {
-		key, value, err := p.split(arg)
-		if err == nil {
-			err = within(key, setPercent(&share, value))
-		}
-		if err != nil {
-			return err
-		}
+	share := badRcptsShare
+	given, err := readPair(args[1:], "share", func(value string) error {
+		return setPercent(&share, value)
+	})
+	if err != nil {
+		return err
 	}
-	if total.N == 0 && p.given != 0 {
-		return wrong("write bad_rcpts_total 0", "share= without a number")
+	if given && total.N == 0 {
+		return newError("write bad_rcpts_total 0", "share= without a limit")
 	}
 	c.BadRcptsTotal, c.BadRcptsShare = total, share
 	return nil
@@ -61,14 +55,14 @@ func printBadRcptsTotal(c *Config) string {
 	return c.BadRcptsTotal.String() + " share=" + strconv.Itoa(c.BadRcptsShare)
 }
 
-// Transcript is where the guard writes down sessions that earned a block.
+// Transcript is the directory in which the guard records sessions that led to a block or a strike.
 type Transcript struct {
-	Dir string // an absolute path; "" = nowhere
+	Dir string // an absolute path; "" = none
 	Max int64  // bytes of all files together
 }
 
 const (
-	transcriptMax = 10 << 20 // unless transcript says otherwise
+	transcriptMax = 10 << 20 // without max=
 	minTranscript = 64 << 10
 	maxTranscript = 1 << 30
 )
@@ -78,36 +72,30 @@ func (t Transcript) String() string {
 	if t.Dir == "" {
 		return off
 	}
-	return joined(t.Dir) + " max=" + formatSize(t.Max)
+	return joinWords(t.Dir) + " max=" + formatSize(t.Max)
 }
-
-var transcriptKeys = []string{"max"}
 
 func setTranscript(c *Config, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == off:
 		c.Transcript = Transcript{}
 		return nil
-	case len(args) == 1 && (args[0] == "0" || meansNone(args[0])):
-		return wrong("write off", "%s is not a directory", quoted(args[0]))
+	case len(args) == 1 && (args[0] == "0" || meansOff(args[0])):
+		return newError("write off", "%s is not a directory", quoted(args[0]))
 	}
 	if !strings.HasPrefix(args[0], "/") {
-		return absolute(args[0])
+		return checkAbsolute(args[0])
 	}
 	t := Transcript{Dir: path.Clean(args[0]), Max: transcriptMax}
 	if t.Dir == "/" { // the guard deletes old files there
-		return wrong("write one, such as /var/log/sendwrap", "%s is no directory of its own", quoted(args[0]))
+		return newError("write a directory of its own, such as /var/log/sendwrap",
+			"%s has other files", quoted(args[0]))
 	}
-	p := pairs{known: transcriptKeys}
-	for _, arg := range args[1:] {
-		key, value, err := p.split(arg)
-		if err == nil {
-			err = within(key, setSize(&t.Max, value, minTranscript, maxTranscript))
-		}
-		if err != nil {
-			return err
-		}
+	_, err := readPair(args[1:], "max", func(value string) error {
+		return setSize(&t.Max, value, minTranscript, maxTranscript)
+	})
+	if err == nil {
+		c.Transcript = t
 	}
-	c.Transcript = t
-	return nil
+	return err
 }

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	maxHangups    = 15 // as many as the ledger counts
+	maxHangups    = 15 // the ledger counts no further
 	maxHangupsPer = 24 * time.Hour
 )
 
-// setHangups sets r to what N/DUR stands for; off is none.
+// setHangups sets r by N/DUR or off.
 func setHangups(r *allowlist.Rate, word string) error {
 	switch n, per, found := strings.Cut(word, "/"); {
 	case word == off:
 		*r = allowlist.Rate{}
-	case word == "0", meansNone(word):
-		return wrong("write off", "%s is not N/DUR", quoted(word))
+	case word == "0", meansOff(word):
+		return newError("write off", "%s is not N/DUR", quoted(word))
 	case !found:
-		return wrong("write N/DUR such as 3/1h, or off", "%s is not N/DUR", quoted(word))
+		return newError("write N/DUR such as 3/1h, or off", "%s is not N/DUR", quoted(word))
 	default:
 		var v allowlist.Rate
 		if err := setCount(&v.N, n, 1, maxHangups); err != nil {

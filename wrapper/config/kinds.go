@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Kind is what bytes look like that a client has sent before the greeting.
+// Kind is what the bytes look like that a client sends before the greeting.
 type Kind uint8
 
 const (
@@ -16,22 +16,22 @@ const (
 	HTTP
 	Proxy
 	Other
-	kindsInAll
+	numKinds
 )
 
 // kinds are the words for them, in the order of the constants.
 var kinds = []string{"ehlo", "pipelined", "tls", "http", "proxy", "other"}
 
-func (k Kind) String() string { return chosen(k, kinds) }
+func (k Kind) String() string { return wordOf(k, kinds) }
 
-// KindOf is the kind that a word stands for, and whether it stands for any.
-func KindOf(word string) (Kind, bool) {
+// KindOf returns the kind of a word.
+func KindOf(word string) (k Kind, found bool) {
 	i := slices.Index(kinds, word)
 	return Kind(max(0, i)), i >= 0
 }
 
-// Weights are how many strikes early bytes of each kind are, 0 to 8.
-type Weights [kindsInAll]int
+// Weights are the strikes for early bytes of each kind, 0 to 8.
+type Weights [numKinds]int
 
 // String is the spelling of sendwrap.conf: "ehlo=1 pipelined=1 tls=0 …".
 func (w Weights) String() string {
@@ -42,20 +42,15 @@ func (w Weights) String() string {
 	return strings.Join(words, " ")
 }
 
-// setStrikesByKind leaves the kinds that are not named as they are.
+// setStrikesByKind leaves the kinds unchanged that args do not name.
 func setStrikesByKind(c *Config, args []string) error {
 	w := c.KindStrikes
-	p := pairs{known: kinds}
-	for _, arg := range args {
-		word, value, err := p.split(arg)
-		if err != nil {
-			return err
-		}
+	_, err := readPairs(args, kinds, func(word, value string) error {
 		kind, _ := KindOf(word)
-		if err := setCount(&w[kind], value, 0, maxStrikes); err != nil {
-			return within(word, err)
-		}
+		return setCount(&w[kind], value, 0, maxStrikes)
+	})
+	if err == nil {
+		c.KindStrikes = w
 	}
-	c.KindStrikes = w
-	return nil
+	return err
 }

@@ -6,7 +6,9 @@ func TestStrikesByKind(t *testing.T) {
 	settings(t, []setting{
 		{"all", "strikes_by_kind ehlo=0 pipelined=1 tls=2 http=3 proxy=4 other=8",
 			func(c *Config) { c.KindStrikes = Weights{0, 1, 2, 3, 4, 8} }},
-		{"one", "strikes_by_kind proxy=1", func(c *Config) { c.KindStrikes = Weights{1, 1, 0, 0, 1, 1} }},
+		{"one", "strikes_by_kind proxy=1", func(c *Config) {
+			c.KindStrikes = Weights{1, 1, 0, 0, 1, 1}
+		}},
 	})
 	const kinds = "write ehlo=, pipelined=, tls=, http=, proxy= or other="
 	mistakes(t, []mistake{
@@ -20,15 +22,14 @@ func TestStrikesByKind(t *testing.T) {
 	})
 }
 
-// A word stands for the kind whose word it is.
 func TestKindOf(t *testing.T) {
-	for k := range kindsInAll {
-		if got, is := KindOf(k.String()); got != k || !is {
-			t.Errorf("%q is %v, %v", k.String(), got, is)
+	for k := range numKinds {
+		if got, found := KindOf(k.String()); got != k || !found {
+			t.Errorf("%q is %v, %v", k.String(), got, found)
 		}
 	}
 	for _, word := range []string{"", "EHLO", "invalid", "pregreet"} {
-		if k, is := KindOf(word); is {
+		if k, found := KindOf(word); found {
 			t.Errorf("%q is %v", word, k)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Listen is where the guard waits for the MTA.
+// Listen is the socket on which the guard waits for the MTA.
 type Listen struct {
 	Network string // "unix" or "tcp"
 	Address string // an absolute path, or ADDRESS:PORT as netip.ParseAddrPort reads it
@@ -16,11 +16,11 @@ type Listen struct {
 // String is the spelling of sendwrap.conf: "unix:/run/guard.sock owner=smmta" or "127.0.0.1:8891".
 func (l Listen) String() string {
 	if l.Network != unixNetwork {
-		return joined(l.Address) // the zone of an address may be anything
+		return joinWords(l.Address) // a zone may contain any character
 	}
-	text := joined(unixNetwork + ":" + l.Address)
+	text := joinWords(unixNetwork + ":" + l.Address)
 	if l.Owner != "" {
-		text += " " + joined("owner="+l.Owner)
+		text += " " + joinWords("owner="+l.Owner)
 	}
 	return text
 }
@@ -31,37 +31,27 @@ const (
 	maxSocketPath = 107 // bytes: sun_path of unix(7) without its final NUL
 )
 
-var guardListenKeys = []string{"owner"}
-
 func setGuardListen(c *Config, args []string) error {
 	l, err := parseListen(args[0])
 	if err != nil {
 		return err
 	}
-	p := pairs{known: guardListenKeys}
-	for _, arg := range args[1:] {
-		key, value, err := p.split(arg)
-		if err == nil {
-			err = within(key, l.own(value))
-		}
-		if err != nil {
-			return err
-		}
+	if _, err := readPair(args[1:], "owner", l.setOwner); err != nil {
+		return err
 	}
 	c.GuardListen = l
 	return nil
 }
 
-// own sets the owner.
-func (l *Listen) own(user string) error {
+func (l *Listen) setOwner(user string) error {
 	name, _, group := strings.Cut(user, ":")
 	switch {
 	case l.Network != unixNetwork:
-		return wrong("leave it out", "only a unix socket has an owner")
+		return newError("leave it out", "only a unix socket has an owner")
 	case name == "":
-		return wrong("write owner=USER", "no user")
+		return newError("write owner=USER", "no user")
 	case group:
-		return wrong("write owner="+name, "%s names a group too", quoted(user))
+		return newError("write owner="+name, "%s names a group too", quoted(user))
 	}
 	l.Owner = user
 	return nil
@@ -71,38 +61,43 @@ func (l *Listen) own(user string) error {
 func parseListen(s string) (Listen, error) {
 	if path, found := strings.CutPrefix(s, "unix:"); found {
 		if strings.HasPrefix(path, "@") {
-			return Listen{}, wrong("write the path of a file", "%s is an abstract socket, which anyone may open", quoted(s))
+			return Listen{}, newError("write the path of a file",
+				"%s is an abstract socket, which anyone can open", quoted(s))
 		}
-		if err := absolute(path); err != nil {
+		if err := checkAbsolute(path); err != nil {
 			return Listen{}, err
 		}
 		if len(path) > maxSocketPath {
-			return Listen{}, wrong("write at most "+strconv.Itoa(maxSocketPath), "path of %d bytes", len(path))
+			return Listen{}, newError("write at most "+strconv.Itoa(maxSocketPath),
+				"path of %d bytes", len(path))
 		}
 		return Listen{Network: unixNetwork, Address: path}, nil
 	}
 	at, err := netip.ParseAddrPort(s)
 	switch {
 	case err != nil || at.Port() == 0:
-		return Listen{}, notListen(s)
+		return Listen{}, badListen(s)
 	case at.Addr().Is4In6():
-		return Listen{}, wrong("write its IPv4 form "+netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String(), "%s is IPv4-mapped", quoted(s))
+		return Listen{},
+			newError("write its IPv4 form "+netip.AddrPortFrom(at.Addr().Unmap(),
+				at.Port()).String(), "%s is IPv4-mapped", quoted(s))
 	}
 	return Listen{Network: tcpNetwork, Address: at.String()}, nil
 }
 
-// notListen says what is wrong with s, and what to write if it is as sendmail and Postfix spell it.
-func notListen(s string) *Error {
+// badListen says what is wrong with s. For the spellings of sendmail and Postfix it offers ours.
+func badListen(s string) *Error {
 	kind, rest, prefixed := strings.Cut(s, ":")
 	switch {
 	case len(s) > maxShown:
-		return noSocket(s)
+		return notSocket(s)
 	case strings.HasPrefix(s, "/"):
-		return wrong("write unix:"+s, "%s is a path", quoted(s))
+		return newError("write unix:"+s, "%s is a path", quoted(s))
 	case prefixed && (kind == "local" || kind == "file"):
-		return wrong("write unix:"+rest, "%s is not our spelling", quoted(s))
+		return newError("write unix:"+rest, "%s is the spelling of another program", quoted(s))
 	case prefixed && (kind == "inet" || kind == "inet6" || kind == "tcp"):
-		return wrong("write "+meantSocket(kind, rest), "%s is not our spelling", quoted(s))
+		return newError("write "+guessSocket(kind, rest), "%s is the spelling of another program",
+			quoted(s))
 	}
 	return notAddressPort(s)
 }
@@ -113,30 +108,32 @@ func notAddressPort(s string) *Error {
 	_, addrErr := netip.ParseAddr(host)
 	switch {
 	case addrErr == nil && port == "" && strings.Contains(host, ":"):
-		return wrong("write [ADDRESS]:PORT, such as [::1]:8891", "no port in %s", quoted(s))
+		return newError("write [ADDRESS]:PORT, such as [::1]:8891", "no port in %s", quoted(s))
 	case addrErr == nil && port == "":
-		return wrong("write "+host+":PORT, such as "+host+":8891", "no port in %s", quoted(s))
+		return newError("write "+host+":PORT, such as "+host+":8891", "no port in %s", quoted(s))
 	case addrErr == nil:
-		return wrong("write 1 to 65535 after the last colon", "wrong port in %s", quoted(s))
+		return newError("write 1 to 65535 after the last colon", "wrong port in %s", quoted(s))
 	case isPort(port) && (host == "" || host == "*"):
-		return wrong("write 127.0.0.1:"+port, "no address in %s", quoted(s))
+		return newError("write 127.0.0.1:"+port, "no address in %s", quoted(s))
 	case isPort(host) && port == "":
-		return wrong("write 127.0.0.1:"+host, "no address in %s", quoted(s))
+		return newError("write 127.0.0.1:"+host, "no address in %s", quoted(s))
 	case isPort(port) && !strings.Contains(host, ":"):
-		return wrong("write "+meantSocket("inet", s), "%s is a name, not an address", quoted(host))
+		return newError("write "+guessSocket("inet", s), "%s is a name, not an address",
+			quoted(host))
 	}
-	return noSocket(s)
+	return notSocket(s)
 }
 
-func noSocket(s string) *Error {
-	return wrong("write unix:PATH or ADDRESS:PORT, such as 127.0.0.1:8891 or [::1]:8891", "%s is no socket", quoted(s))
+func notSocket(s string) *Error {
+	return newError("write unix:PATH or ADDRESS:PORT, such as 127.0.0.1:8891 or [::1]:8891",
+		"%s is not a socket", quoted(s))
 }
 
-// meantSocket is ADDRESS:PORT of 8891@127.0.0.1, 127.0.0.1:8891 or 8891, with ADDRESS and PORT
-// in place of what is not known.
-func meantSocket(kind, s string) string {
-	port, host, sendmails := strings.Cut(s, "@")
-	if !sendmails {
+// guessSocket turns 8891@127.0.0.1, 127.0.0.1:8891 or 8891 into ADDRESS:PORT. For a part that is
+// unknown, the word ADDRESS or PORT stays.
+func guessSocket(kind, s string) string {
+	port, host, found := strings.Cut(s, "@")
+	if !found {
 		if host, port = hostAndPort(s); port == "" {
 			host, port = "", host
 		}
@@ -161,7 +158,7 @@ func meantSocket(kind, s string) string {
 	return host + ":" + port
 }
 
-// hostAndPort cuts s at the colon before the port, if there is one.
+// hostAndPort cuts s at the colon before the port, if it has one.
 func hostAndPort(s string) (host, port string) {
 	host = s
 	if _, err := netip.ParseAddr(s); err != nil && !strings.HasSuffix(s, "]") {

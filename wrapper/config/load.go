@@ -8,32 +8,31 @@ import (
 
 const maxLine = 64 << 10 // bytes
 
-// bom is what some editors put before a text, and cat then between two.
+// bom is the byte order mark that some editors put at the beginning of a file.
 const bom = "\ufeff"
 
-// loader is one run over a file and those it includes.
+// loader reads a file and those that it includes.
 type loader struct {
-	config *Config
-	table  []Directive        // a field and not the variable, since include, which is in it, leads back here
-	setAt  []allowlist.Source // where the directive of that index was first met; Line 0: not yet
-	args   []string           // of the directive at hand
-	files  []visit            // all files met so far
-	depth  int                // of includes
-	errors errorList
-
-	doubtful uint64 // bit i: the directive of that index is in doubt
+	config  *Config
+	table   []Directive        // directives; as a variable it would be an initialization cycle
+	setAt   []allowlist.Source // the first line of each directive; Line 0 = none yet
+	args    []string           // of the current line
+	files   []fileSeen         // in the order of their beginnings
+	depth   int                // of includes
+	errors  errorList
+	lenient uint64 // bit i: directive i gets its lenient value
 }
 
-// Load reads the file at path and those it includes, and puts their networks into
-// networks, which must not be nil. Each must be a regular file of at most 16 MiB that only
-// root or we can write.
+// Load reads the file at path and those that it includes, and adds their networks to networks,
+// which must not be nil. Each file must be a regular one of at most 16 MiB that only root or our
+// own user can write.
 //
-// A nil Config comes with an *[Error]: the file cannot be read as a whole. A Config
-// with an error is fit to be used: the error is a *multierror.Error of an *[Error] for each
-// directive that was wrong, which was skipped, so that its default holds, or what [Directive].Doubt
-// says. At most 1,000 are kept; one more then says how many others there were.
+// If the file as a whole cannot be read, the Config is nil, and the error an *[Error]. Otherwise
+// the Config can be used, even with an error. The error is then a *multierror.Error with an
+// *[Error] for each wrong line. Such a line is skipped: the default applies, or the Lenient value
+// of the [Directive]. At most 1,000 errors are kept; one more says how many others there are.
 //
-// The strings of the Config are cut out of the file's text and keep it in memory.
+// The strings of the Config are parts of the file's text and keep it in memory.
 func Load(path string, networks *allowlist.List) (*Config, error) {
 	l := &loader{
 		config: Default(),
@@ -44,7 +43,7 @@ func Load(path string, networks *allowlist.List) (*Config, error) {
 	if _, err := l.file(path, allowlist.Source{}); err != nil {
 		return nil, err
 	}
-	l.settle()
+	l.applyLenient()
 	return l.config, l.errors.result(path)
 }
 
@@ -55,8 +54,8 @@ func (l *loader) text(path, text string) {
 		line, text, _ = strings.Cut(text, "\n")
 		at := allowlist.Source{File: path, Line: n}
 		if len(line) > maxLine {
-			err := wrong("write several lines", "line of %d bytes", len(line))
-			l.mistake(at, err, l.meant(line), nil)
+			err := newError("split it into several lines", "line of %d bytes", len(line))
+			l.reject(at, err, l.guessDirective(line), nil)
 			continue
 		}
 		l.line(strings.TrimSuffix(strings.TrimPrefix(line, bom), "\r"), at)
@@ -67,7 +66,7 @@ func (l *loader) line(line string, at allowlist.Source) {
 	w := words{rest: line}
 	if !w.next() {
 		if w.err != nil {
-			l.mistake(at, w.err, l.meant(line), nil)
+			l.reject(at, w.err, l.guessDirective(line), nil)
 		}
 		return
 	}
@@ -79,17 +78,18 @@ func (l *loader) line(line string, at allowlist.Source) {
 			d.list(l, w, at)
 			return
 		default:
-			l.once(i, w, at)
+			l.setOnce(i, w, at)
 			return
 		}
 	}
-	meant := l.meant(line)
-	l.mistake(at, l.unknown(w.word, meant), meant, strings.FieldsFunc(line, ends))
+	meant := l.guessDirective(line)
+	l.reject(at, l.unknown(w.word, meant), meant, strings.FieldsFunc(line, isNameEnd))
 }
 
-// once carries out a directive that is given once. A second one is an error even if
-// the first was wrong: both need a look. If it says the same, nothing is in doubt.
-func (l *loader) once(directive int, w words, at allowlist.Source) {
+// setOnce carries out a directive that must not be repeated. A second line is an error even if the
+// first is wrong: the administrator must look at both. If it sets the same value, no lenient value
+// is needed.
+func (l *loader) setOnce(directive int, w words, at allowlist.Source) {
 	d, first := &l.table[directive], &l.setAt[directive]
 	l.args = l.args[:0]
 	for w.next() {
@@ -98,48 +98,50 @@ func (l *loader) once(directive int, w words, at allowlist.Source) {
 	if first.Line == 0 {
 		*first = at
 		if err := l.set(l.config, d, w.err); err != nil {
-			l.mistake(at, within(d.Name, err), directive, l.args)
+			l.reject(at, prefixError(d.Name, err), directive, l.args)
 		}
 		return
 	}
-	err := within(d.Name, wrong("keep one", "already set at %s", *first))
+	err := prefixError(d.Name, newError("keep one", "already set at %s", *first))
 	if c := *l.config; l.set(&c, d, w.err) == nil && d.print(&c) == d.print(l.config) {
 		directive = -1
 	}
-	l.mistake(at, err, directive, l.args)
+	l.reject(at, err, directive, l.args)
 }
 
-// set sets the directive by the words at hand.
+// set sets the directive by the words of the current line.
 func (l *loader) set(c *Config, d *Directive, unread error) error {
 	switch {
 	case unread != nil:
 		return unread
 	case len(l.args) == 0, l.args[0] == "=" && len(l.args) == 1:
-		return wrong("write "+d.Name+" "+d.Args, "no value")
+		return newError("write "+d.Name+" "+d.Args, "no value")
 	case l.args[0] == "=":
-		return wrong("leave out the =", "= before the value")
+		return newError("leave out the =", "= before the value")
 	case d.most > 0 && len(l.args) > d.most:
-		return wrong("write "+d.Name+" "+d.Args, "%s is one word too many", quoted(l.args[d.most]))
+		return newError("write "+d.Name+" "+d.Args, "%s is one word too many",
+			quoted(l.args[d.most]))
 	}
 	return d.set(c, l.args)
 }
 
-// unknown is about the first word of a line that was probably meant to be another, or no directive
-// at all (-1).
+// unknown is the error for a line whose first word is no directive. The line probably means the
+// directive meant, -1 if that is unknown.
 func (l *loader) unknown(word string, meant int) *Error {
-	if !l.errors.full() { // to find out more takes time
+	if !l.errors.full() { // a further search takes time
 		if _, err := allowlist.ParseNetwork(word); err == nil {
-			return wrong("write allow, deny or client before it", "%s stands alone", quoted(word))
+			return newError("write allow, deny or client before it", "%s stands alone",
+				quoted(word))
 		}
 	}
 	if meant < 0 {
-		return wrong("remove it, or see sendwrap.conf(5)", "unknown directive %s", quoted(word))
+		return newError("remove it, or see sendwrap.conf(5)", "unknown directive %s", quoted(word))
 	}
 	name := l.table[meant].Name
 	for _, sign := range []string{"=", ":"} {
 		if value, assigned := strings.CutPrefix(word, name+sign); assigned && value != "" {
-			return wrong("write "+name+" "+value, "%s is one word", quoted(word))
+			return newError("write "+name+" "+value, "%s is one word", quoted(word))
 		}
 	}
-	return wrong("did you mean "+name+"?", "unknown directive %s", quoted(word))
+	return newError("did you mean "+name+"?", "unknown directive %s", quoted(word))
 }

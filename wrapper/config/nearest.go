@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// Nearest is the known word that was probably meant, or "".
+// Nearest is the known word that a misspelled one probably means, or "".
 func Nearest(word string, known []string) string {
 	best, meant := len(word), ""
 	word = strings.ToLower(word)
@@ -14,8 +14,8 @@ func Nearest(word string, known []string) string {
 	return meant
 }
 
-// distance counts the letters to insert, delete or change to make b of a (Levenshtein).
-// Words of more than 31 letters are far from any.
+// distance counts the letters to insert, delete or change to turn a into b (Levenshtein). Words of
+// more than 31 letters are far from all others.
 func distance(a, b string) int {
 	const most = 31
 	if len(a) > most || len(b) > most {

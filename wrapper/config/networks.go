@@ -11,57 +11,56 @@ import (
 func (l *loader) allow(w words, at allowlist.Source) { l.access(allowlist.Allow, w, at) }
 func (l *loader) deny(w words, at allowlist.Source)  { l.access(allowlist.Deny, w, at) }
 
-// access takes the networks that are right, whatever is wrong with others on the line. Of a wrong
-// one that is to be allowed it takes all that can have been meant; if that cannot be told, somebody
-// is in doubt.
+// access takes the right networks of a line even if others are wrong. For a wrong network on an
+// allow line it allows all that the word can mean; if that is unclear, refusals become lenient.
 func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
-	doubtful := -1
+	directive := -1 // a wrong deny line refuses too little, which is lenient
 	if a == allowlist.Allow {
-		doubtful = l.index(a.String())
+		directive = l.index(a.String())
 	}
-	named := false
+	found := false
 	for w.next() {
-		named = true
+		found = true
 		network, err := allowlist.ParseNetwork(w.word)
 		switch {
 		case err == nil:
 			if err = l.config.Networks.SetAccess(network, a, at); err != nil {
-				l.errors.add(at, holding(err, network))
+				l.errors.add(at, withAllowed(err, network))
 			}
-		case a == allowlist.Allow && len(allowlist.Meant(w.word)) > 0:
-			meant := allowlist.Meant(w.word)
+		case a == allowlist.Allow && len(allowlist.Guess(w.word)) > 0:
+			meant := allowlist.Guess(w.word)
 			for _, network := range meant {
-				_ = l.config.Networks.SetAccess(network, a, at) // allowed it is in any case
+				_ = l.config.Networks.SetAccess(network, a, at) // on error it is allowed, too
 			}
-			l.errors.add(at, holding(err, meant...))
+			l.errors.add(at, withAllowed(err, meant...))
 		default:
-			l.mistake(at, err, doubtful, nil)
+			l.reject(at, err, directive, nil)
 		}
 	}
-	if w.err == nil && !named {
-		w.err = wrong("write "+a.String()+" NETWORK...", "%s without a network", a)
+	if w.err == nil && !found {
+		w.err = newError("write "+a.String()+" NETWORK...", "%s without a network", a)
 	}
 	if w.err != nil {
-		l.mistake(at, w.err, doubtful, nil)
+		l.reject(at, w.err, directive, nil)
 	}
 }
 
-// holding is an error after which these networks are allowed all the same.
-func holding(err error, networks ...netip.Prefix) error {
+// withAllowed adds to an error that these networks are allowed until the line is corrected.
+func withAllowed(err error, networks ...netip.Prefix) error {
 	e := *fromAllowlist(err)
-	e.Holds = allowlist.Allow.String()
+	e.InEffect = allowlist.Allow.String()
 	for _, network := range networks {
-		e.Holds += " " + network.String()
+		e.InEffect += " " + network.String()
 	}
 	return &e
 }
 
 // clientKeys are the names of clientLimits.
-var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcpts", "bad_rcpts_percent", "bad_rcpts_total",
-	"max_rcpts", "max_resets", "bad_rcpt_delay"}
+var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcpts",
+	"bad_rcpts_percent", "bad_rcpts_total", "max_rcpts", "max_resets", "bad_rcpt_delay"}
 
-// clientLimits are what a client line can say, within the bounds of the directives of the
-// same names.
+// clientLimits are the limits of a client line. They have the bounds of the directives of the same
+// names.
 var clientLimits = [...]clientLimit{
 	{key: allowlist.GreetDelay, longest: MaxGreetDelay},
 	{key: allowlist.ClientRate, mostPer: maxRate},
@@ -74,18 +73,18 @@ var clientLimits = [...]clientLimit{
 	{key: allowlist.BadRcptDelay, longest: maxBadRcptDelay},
 }
 
-// clientLimit is a limit by the one bound that it has.
+// clientLimit is a limit. The one bound that is set decides its type.
 type clientLimit struct {
 	key     allowlist.Key
 	most    int           // of a count
-	percent bool          // a count of its own kind
+	percent bool          // a count that is a percentage
 	mostPer int           // of a rate
 	longest time.Duration // of a time
 }
 
-// say reads a value; a wrong one says something, too. It says it directly, since through a function
-// in the table l would go to the heap, for each line.
-func (c *clientLimit) say(l *allowlist.Limits, value string) error {
+// set reads a value, and sets the limit even if the value is wrong. It is not a function in the
+// table: l would then be allocated on the heap, for each line.
+func (c *clientLimit) set(l *allowlist.Limits, value string) error {
 	var n int
 	var r allowlist.Rate
 	var d time.Duration
@@ -107,25 +106,26 @@ func (c *clientLimit) say(l *allowlist.Limits, value string) error {
 	return err
 }
 
-// limitInDoubt has a limit hold in doubt, whose value is wrong.
-func (l *loader) limitInDoubt(
+// lenientLimit replaces a wrong value by the lenient one of the directive of that name, if it has
+// one.
+func (l *loader) lenientLimit(
 	c *clientLimit, limits *allowlist.Limits, value string, err error,
 ) error {
 	d, e := &l.table[l.index(c.key.String())], *fromAllowlist(err)
-	if d.onlyIf == nil || d.onlyIf([]string{value}) {
-		_ = c.say(limits, d.Doubt)
-		e.Holds = d.Name + "=" + d.Doubt
+	if d.lenientIf == nil || d.lenientIf([]string{value}) {
+		_ = c.set(limits, d.Lenient)
+		e.InEffect = d.Name + "=" + d.Lenient
 	} else {
-		limits.Forget(c.key)
+		limits.Clear(c.key)
 	}
 	return &e
 }
 
-// client takes a network's own limits. Of a wrong one it takes what holds when the directive of
-// that name is in doubt; if it cannot be told which network or limit is meant, somebody is.
+// client takes a network's own limits, and for a wrong one the lenient value of the directive of
+// that name. If it is unclear which network or limit is meant, refusals become lenient.
 func (l *loader) client(w words, at allowlist.Source) {
 	if err := l.limits(w, at); err != nil {
-		l.mistake(at, err, l.index("client"), nil)
+		l.reject(at, err, l.index("client"), nil)
 	}
 }
 
@@ -134,11 +134,12 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 		if w.err != nil {
 			return w.err
 		}
-		return wrong("write client NETWORK KEY=VALUE...", "client without a network")
+		return newError("write client NETWORK KEY=VALUE...", "client without a network")
 	}
 	network, err := allowlist.ParseNetwork(w.word)
 	if err != nil && allowlist.MeansAll(w.word) {
-		return wrong("write one line for 0.0.0.0/0 and one for ::/0", "%s is not a network", quoted(w.word))
+		return newError("write one line for 0.0.0.0/0 and one for ::/0", "%s is not a network",
+			quoted(w.word))
 	}
 	if err != nil {
 		return err
@@ -151,15 +152,15 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 			return err
 		}
 		limit := &clientLimits[slices.Index(clientKeys, key)]
-		if err := limit.say(&limits, value); err != nil {
-			l.errors.add(at, l.limitInDoubt(limit, &limits, value, within(key, err)))
+		if err := limit.set(&limits, value); err != nil {
+			l.errors.add(at, l.lenientLimit(limit, &limits, value, prefixError(key, err)))
 		}
 	}
 	if w.err != nil {
 		return w.err
 	}
 	if p.given == 0 {
-		return wrong("write "+p.list(), "nothing said about %s", network)
+		return newError("write "+p.list(), "no limits for %s", network)
 	}
 	return l.config.Networks.SetLimits(network, limits, at)
 }

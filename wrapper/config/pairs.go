@@ -2,20 +2,44 @@ package config
 
 import "strings"
 
-// pairs reads the KEY=VALUE words of one directive, each key once.
+// readPairs reads the KEY=VALUE words of a directive and calls set for each. It refuses unknown
+// keys, and a key that is given twice. given has bit i set if known[i] was given.
+func readPairs(
+	args, known []string, set func(key, value string) error,
+) (given uint, err error) {
+	p := pairs{known: known}
+	for _, arg := range args {
+		key, value, err := p.split(arg)
+		if err == nil {
+			err = prefixError(key, set(key, value))
+		}
+		if err != nil {
+			return p.given, err
+		}
+	}
+	return p.given, nil
+}
+
+// readPair is readPairs for a directive with one key.
+func readPair(args []string, key string, set func(value string) error) (given bool, err error) {
+	bits, err := readPairs(args, []string{key}, func(_, value string) error { return set(value) })
+	return bits != 0, err
+}
+
+// pairs splits the KEY=VALUE words of one directive.
 type pairs struct {
 	known []string
 	given uint // bit i: known[i]
 }
 
-// split takes a word apart. The key is one of those known.
+// split returns the key, one of known, and the value of a word.
 func (p *pairs) split(word string) (key, value string, err error) {
 	equals := strings.IndexByte(word, '=')
-	if equals < 0 && len(p.known) == 1 && !strings.ContainsFunc(word, notInLabel) {
-		return "", "", wrong("write "+p.known[0]+"="+word, "%s is not KEY=VALUE", quoted(word))
+	if equals < 0 && len(p.known) == 1 && !strings.ContainsFunc(word, isOutsideLabel) {
+		return "", "", newError("write "+p.known[0]+"="+word, "%s is not KEY=VALUE", quoted(word))
 	}
 	if equals < 0 {
-		return "", "", wrong("write "+p.list(), "%s is not KEY=VALUE", quoted(word))
+		return "", "", newError("write "+p.list(), "%s is not KEY=VALUE", quoted(word))
 	}
 	key, value = word[:equals], word[equals+1:]
 	for i, known := range p.known {
@@ -23,18 +47,18 @@ func (p *pairs) split(word string) (key, value string, err error) {
 			continue
 		}
 		if p.given&(1<<i) != 0 {
-			return "", "", wrong("keep one", "%s is given twice", key)
+			return "", "", newError("keep one", "%s is given twice", key)
 		}
 		p.given |= 1 << i
 		return known, value, nil
 	}
 	if meant := Nearest(key, p.known); meant != "" {
-		return "", "", wrong("did you mean "+meant+"?", "unknown key %s", quoted(key))
+		return "", "", newError("did you mean "+meant+"?", "unknown key %s", quoted(key))
 	}
-	return "", "", wrong("write "+p.list(), "unknown key %s", quoted(key))
+	return "", "", newError("write "+p.list(), "unknown key %s", quoted(key))
 }
 
-// list names the keys as they are written.
+// list is the keys in an error: "for=, max= or kill=".
 func (p *pairs) list() string {
 	var list []string
 	for _, key := range p.known {

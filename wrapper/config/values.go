@@ -12,31 +12,31 @@ import (
 )
 
 const (
-	day    = 24 * time.Hour
-	maxAny = 10_000 * day // of any time that is written: beyond all ranges, far from overflow
-
-	maxCount = 1 << 31 // of any number, likewise
+	day         = 24 * time.Hour
+	maxDuration = 10_000 * day // beyond the range of every directive, far below an overflow
+	maxCount    = 1 << 31      // likewise
 )
 
-// ParseDuration reads a time with its unit: ms, s, m, h or d, also several as in 1h30m or
-// 1d12h, and fractions down to 1 ms. Only 0 needs no unit. It is never negative and at most
-// 10,000 days. The error says what to write.
+// ParseDuration reads a time with its unit: ms, s, m, h or d; several of them, as in 1h30m or
+// 1d12h; and fractions down to 1 ms. Only 0 needs no unit. A time is not negative and at most
+// 10,000 days. The error is an *[Error] without a place.
 func ParseDuration(s string) (time.Duration, error) {
 	d, err := parseDuration(s)
-	if err == nil && d > maxAny {
-		return 0, wrong("write at most "+FormatDuration(maxAny), "%s is out of range", quoted(s))
+	if err == nil && d > maxDuration {
+		return 0,
+			newError("write at most "+FormatDuration(maxDuration), "%s is out of range", quoted(s))
 	}
 	return d, err
 }
 
-// parseDuration is ParseDuration, but what is longer than maxAny is just that.
+// parseDuration is ParseDuration, but returns a longer time as maxDuration+1.
 func parseDuration(s string) (time.Duration, error) {
 	var days uint64
 	rest := s
 	if number, after, found := strings.Cut(s, "d"); found {
 		n, err := strconv.ParseUint(number, 10, 32)
-		if err != nil && !errors.Is(err, strconv.ErrRange) { // then n is the most
-			return 0, notDuration(s)
+		if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range, n is its maximum
+			return 0, badDuration(s)
 		}
 		days, rest = n, after
 		if rest == "" {
@@ -45,38 +45,39 @@ func parseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(rest)
 	if unit := strings.TrimLeft(rest, "0123456789"); err != nil && unit != rest {
-		if _, one := time.ParseDuration("1" + unit); one == nil { // so it is the number
-			return maxAny + 1, nil
+		if _, err := time.ParseDuration("1" + unit); err == nil { // the number is too large
+			return maxDuration + 1, nil
 		}
 	}
 	switch {
 	case err != nil || d < 0:
-		return 0, notDuration(s)
-	case days > uint64(maxAny/day) || d > maxAny-time.Duration(days)*day:
-		return maxAny + 1, nil
+		return 0, badDuration(s)
+	case days > uint64(maxDuration/day) || d > maxDuration-time.Duration(days)*day:
+		return maxDuration + 1, nil
 	case d%time.Millisecond != 0:
-		return 0, wrong("write whole milliseconds", "%s is finer than 1ms", quoted(s))
+		return 0, newError("write whole milliseconds", "%s is finer than 1ms", quoted(s))
 	}
 	return time.Duration(days)*day + d, nil
 }
 
-func notDuration(s string) *Error {
+func badDuration(s string) *Error {
 	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
-		return wrong("write "+s+"s", "no unit in %s", quoted(s))
+		return newError("write "+s+"s", "no unit in %s", quoted(s))
 	}
-	if meant := meantDuration(s); meant != "" {
-		return wrong("write "+meant, "%s is not a time", quoted(s))
+	if meant := guessDuration(s); meant != "" {
+		return newError("write "+meant, "%s is not a time", quoted(s))
 	}
-	return wrong("write a number with ms, s, m, h or d, such as 90s or 1h30m", "%s is not a time", quoted(s))
+	return newError("write a number with ms, s, m, h or d, such as 90s or 1h30m",
+		"%s is not a time", quoted(s))
 }
 
-// meantDuration is what other programs would take a word for, one number with another unit: 1w,
-// 30min, 2hours, 5S; else "".
-func meantDuration(s string) string {
+// guessDuration is the time that a word means to other programs, if it is one number with a unit:
+// 1w, 30min, 2hours, 5S. Otherwise it is "".
+func guessDuration(s string) string {
 	unit := strings.TrimLeft(s, "0123456789")
 	n, err := strconv.ParseUint(s[:len(s)-len(unit)], 10, 16)
 	unit = strings.TrimSuffix(strings.ToLower(unit), "s")
-	if unit == "" { // of 5S
+	if unit == "" { // 5S
 		unit = "s"
 	}
 	if err != nil {
@@ -93,26 +94,17 @@ func meantDuration(s string) string {
 	return ""
 }
 
-// FormatDuration is the shortest spelling that ParseDuration reads back: 6s, 1h30m, 31d.
-func FormatDuration(d time.Duration) string {
-	if d > day && d%day == 0 {
-		return strconv.FormatInt(int64(d/day), 10) + "d"
-	}
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-len("0s")]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-len("0m")]
-	}
-	return s
-}
+// FormatDuration is the shortest spelling that ParseDuration reads back: "6s", "1h30m", "31d".
+//
+// Log lines have their own format (maillog.Line.Dur), which is promised, and the measurements of
+// sendwrap try show hundredths of a second.
+func FormatDuration(d time.Duration) string { return allowlist.FormatDuration(d) }
 
-// setDuration sets d to the time that a word stands for, from least to most.
+// setDuration sets d by a word, from least to most.
 func setDuration(d *time.Duration, word string, least, most time.Duration) error {
 	v, err := parseDuration(word)
-	if err != nil && least == 0 && meansNone(word) {
-		return wrong("write 0s", "%s is not a time", quoted(word))
+	if err != nil && least == 0 && meansOff(word) {
+		return newError("write 0s", "%s is not a time", quoted(word))
 	}
 	if err != nil {
 		return err
@@ -124,19 +116,20 @@ func setDuration(d *time.Duration, word string, least, most time.Duration) error
 	return nil
 }
 
-// setCount sets n to the whole number that a word stands for, from least to most.
+// setCount sets n by a whole number, from least to most.
 func setCount(n *int, word string, least, most int) error {
 	v, err := strconv.Atoi(word)
 	if err != nil || v < least || v > most {
-		meant, ok := meantCount(word)
+		meant, ok := guessCount(word)
 		switch {
 		case strings.HasSuffix(word, "%"):
-			return wrong(fmt.Sprintf("write a number, %d to %d", least, most),
+			return newError(fmt.Sprintf("write a number, %d to %d", least, most),
 				"%s is a percentage", quoted(word))
 		case ok && meant >= least && meant <= most:
-			return wrong("write "+strconv.Itoa(meant), "%s is not a plain number", quoted(word))
+			return newError("write "+strconv.Itoa(meant), "%s is not a plain number", quoted(word))
 		case !ok && !strings.ContainsAny(word, "0123456789"):
-			return wrong(fmt.Sprintf("write %d to %d", least, most), "%s is not a number", quoted(word))
+			return newError(fmt.Sprintf("write %d to %d", least, most), "%s is not a number",
+				quoted(word))
 		}
 		return outOfRange(word, strconv.Itoa(least), strconv.Itoa(most))
 	}
@@ -144,15 +137,15 @@ func setCount(n *int, word string, least, most int) error {
 	return nil
 }
 
-// meansNone says whether a word is one by which other programs switch a limit off. Here 0 does.
-func meansNone(word string) bool {
-	return slices.Contains([]string{"off", "no", "none", "never", "unlimited", "disabled", "false"}, strings.ToLower(word))
+// meansOff reports whether a word switches a limit off in other programs. Here, 0 does.
+func meansOff(word string) bool {
+	words := []string{"off", "no", "none", "never", "unlimited", "disabled", "false"}
+	return slices.Contains(words, strings.ToLower(word))
 }
 
-// meantCount is the number that other programs would take the word for: 1k, 20K, 1M, 1_000, 1,000,
-// off.
-func meantCount(word string) (n int, ok bool) {
-	if meansNone(word) {
+// guessCount is the number that a word means to other programs: 1k, 20K, 1M, 1_000, 1,000, off.
+func guessCount(word string) (n int, ok bool) {
+	if meansOff(word) {
 		return 0, true
 	}
 	times := 1
@@ -165,7 +158,8 @@ func meantCount(word string) (n int, ok bool) {
 	if times > 1 {
 		word = word[:len(word)-1]
 	}
-	parts := strings.FieldsFunc(word, func(r rune) bool { return r == ',' || r == '_' || r == '\'' })
+	parts := strings.FieldsFunc(word,
+		func(r rune) bool { return r == ',' || r == '_' || r == '\'' })
 	for i, part := range parts {
 		if i > 0 && len(part) != 3 {
 			return 0, false
@@ -178,8 +172,8 @@ func meantCount(word string) (n int, ok bool) {
 	return int(v) * times, true
 }
 
-// setSize sets n to the number of bytes that a word stands for, from least to most: a whole
-// number with k, M or G, the powers of 1024.
+// setSize sets n by a number of bytes, from least to most: a whole number with k, M or G, the
+// powers of 1024.
 func setSize(n *int64, word string, least, most int64) error {
 	number, shift := word, 0
 	for i, unit := range sizeUnits {
@@ -190,9 +184,10 @@ func setSize(n *int64, word string, least, most int64) error {
 	v, err := strconv.ParseUint(number, 10, 32)
 	switch {
 	case err != nil:
-		return wrong("write a whole number with k, M or G, such as 10M", "%s is not a size", quoted(word))
+		return newError("write a whole number with k, M or G, such as 10M", "%s is not a size",
+			quoted(word))
 	case shift == 0:
-		return wrong("write a k, M or G after it, such as 10M", "no unit in %s", quoted(word))
+		return newError("write k, M or G after it, such as 10M", "no unit in %s", quoted(word))
 	case v<<shift < uint64(least) || v<<shift > uint64(most):
 		return outOfRange(word, formatSize(least), formatSize(most))
 	}
@@ -218,12 +213,12 @@ func setSwitch(b *bool, word string) error {
 		*b = true
 	case word == off:
 		*b = false
-	case meansNone(word), word == "0":
-		return wrong("write off", "%s is unknown", quoted(word))
+	case meansOff(word), word == "0":
+		return newError("write off", "%s is unknown", quoted(word))
 	case meant == "on", meant == "yes", meant == "true", meant == "1", meant == "enabled":
-		return wrong("write on", "%s is unknown", quoted(word))
+		return newError("write on", "%s is unknown", quoted(word))
 	default:
-		return wrong("write on or off", "%s is unknown", quoted(word))
+		return newError("write on or off", "%s is unknown", quoted(word))
 	}
 	return nil
 }
@@ -236,10 +231,10 @@ func onOff(b bool) string {
 }
 
 func outOfRange(word, least, most string) error {
-	return wrong("write "+least+" to "+most, "%s is out of range", quoted(word))
+	return newError("write "+least+" to "+most, "%s is out of range", quoted(word))
 }
 
-// setRate sets r to the rate that N/DUR stands for, N at most most; 0 is no limit.
+// setRate sets r by N/DUR, with N from 1 to most. 0 is no limit.
 func setRate(r *allowlist.Rate, word string, most int) error {
 	if word == "0" {
 		*r = allowlist.Rate{}
@@ -247,34 +242,35 @@ func setRate(r *allowlist.Rate, word string, most int) error {
 	}
 	n, per, found := strings.Cut(word, "/")
 	if !found {
-		return wrong("write N/DUR such as 10/1m, or 0 for no limit", "%s is not a rate", quoted(word))
+		return newError("write N/DUR such as 10/1m, or 0 for no limit", "%s is not a rate",
+			quoted(word))
 	}
-	v, err := rateOf(n, per, most)
+	v, err := parseRate(n, per, most)
 	if err == nil {
 		*r = v
 		return nil
 	}
-	if _, swapped := rateOf(per, n, most); swapped == nil {
-		return wrong("write "+per+"/"+n, "%s has the time before the number", quoted(word))
+	if _, swapped := parseRate(per, n, most); swapped == nil {
+		return newError("write "+per+"/"+n, "%s has the time before the number", quoted(word))
 	}
 	return err
 }
 
-// rateOf is the rate of a number and a time.
-func rateOf(n, per string, most int) (r allowlist.Rate, err error) {
+// parseRate reads a rate from its number and its time.
+func parseRate(n, per string, most int) (r allowlist.Rate, err error) {
 	if err := setCount(&r.N, n, 1, most); err != nil {
 		return r, err
 	}
 	return r, setDuration(&r.Per, per, time.Second, maxRatePer)
 }
 
-// absolute refuses a file name that depends on where the process runs, or names a directory.
-func absolute(path string) error {
+// checkAbsolute refuses the name of a directory, and one that depends on the working directory.
+func checkAbsolute(path string) error {
 	if !strings.HasPrefix(path, "/") {
-		return wrong("write its full path, from /", "%s is not an absolute path", quoted(path))
+		return newError("write its full path, from /", "%s is not an absolute path", quoted(path))
 	}
 	if strings.HasSuffix(path, "/") {
-		return wrong("write the path of a file", "%s names a directory", quoted(path))
+		return newError("write the path of a file", "%s names a directory", quoted(path))
 	}
 	return nil
 }

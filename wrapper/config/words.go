@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// words cuts a line into its words, in place: only a quoted word with a backslash in it
-// is a copy.
+// words splits a line into words. A word is a part of the line; only a quoted word that contains a
+// backslash is a copy.
 type words struct {
-	rest string // not looked at yet
-	word string // found last
-	err  error  // why next ended before the line did
+	rest string // of the line
+	word string // that next has found
+	err  error  // if next has stopped before the end of the line
 }
 
-// next finds the next word, and reports whether there was one.
+// next finds the next word, and reports whether the line has one.
 func (w *words) next() bool {
 	s := w.rest
 	i := 0
@@ -27,7 +27,7 @@ func (w *words) next() bool {
 		return false
 	}
 	if s[i] == '"' {
-		return w.quoted(s[i+1:])
+		return w.nextQuoted(s[i+1:])
 	}
 	start, all := i, byte(0)
 	for i < len(s) && s[i] > ' ' && s[i] != '"' {
@@ -35,28 +35,28 @@ func (w *words) next() bool {
 		i++
 	}
 	if i < len(s) && s[i] == '"' {
-		return w.fail(wrong(`write "..." around the whole word`, `quote inside the word %s`, quoted(s[start:i+1])))
+		return w.fail(newError(`write "..." around the whole word`, `quote inside the word %s`,
+			quoted(s[start:i+1])))
 	}
 	if i < len(s) && !isBlank(s[i]) {
-		return w.fail(wrong("remove it", "control character %q", s[i]))
+		return w.fail(newError("remove it", "control character %q", s[i]))
 	}
 	w.word, w.rest = s[start:i], s[i:]
 	if all >= utf8.RuneSelf {
 		if odd, instead := oddBlank(w.word); odd != "" {
-			return w.fail(wrong(instead+`, or "..." around the word if it is meant`,
+			return w.fail(newError(instead+`, or "..." around the word if it is meant`,
 				"%s in %s", odd, quoted(w.word)))
 		}
 	}
 	if w.word[len(w.word)-1] == '\\' && strings.Trim(w.rest, " \t") == "" {
-		return w.fail(wrong(`write all of it on one line, or "\\" if a backslash is meant`,
-			"backslash at the end of a line, which does not go on"))
+		return w.fail(newError(`write all of it on one line, or "\\" for a backslash`,
+			"backslash at the end of a line, but lines do not continue"))
 	}
 	return true
 }
 
-// oddBlank names the first character of a word that looks like a blank, or like nothing, and is
-// neither; "" if there is none. Editors and web pages make them: U+00A0 above all, which is the
-// byte A0 in a file that is not UTF-8.
+// oddBlank names the first character of a word that looks like a blank, or is invisible. Editors
+// and web pages produce them, mostly U+00A0, which is the byte A0 in a file that is not UTF-8.
 func oddBlank(word string) (odd, instead string) {
 	const blank = "write a plain blank"
 	for i, r := range word {
@@ -64,7 +64,7 @@ func oddBlank(word string) (odd, instead string) {
 		case r == 0xa0, r == utf8.RuneError && word[i] == 0xa0:
 			return "no-break space", blank
 		case unicode.IsSpace(r):
-			return fmt.Sprintf("another blank (%U)", r), blank
+			return fmt.Sprintf("unusual blank (%U)", r), blank
 		case unicode.Is(unicode.Cf, r):
 			return fmt.Sprintf("invisible character (%U)", r), "remove it"
 		}
@@ -72,21 +72,22 @@ func oddBlank(word string) (odd, instead string) {
 	return "", ""
 }
 
-// bare says whether a word is found again as it is, without quotes.
-func bare(word string) bool {
+// isBare reports whether a word can be written without quotes.
+func isBare(word string) bool {
 	odd, _ := oddBlank(word)
 	return word != "" && word[0] != '#' && !strings.ContainsAny(word, " \t\"") &&
 		!strings.HasSuffix(word, `\`) && odd == ""
 }
 
-// quoted finds a word that began with a quote; s is what follows.
-func (w *words) quoted(s string) bool {
+// nextQuoted finds a word that begins with a quote; s is the text after the quote.
+func (w *words) nextQuoted(s string) bool {
 	escapes := false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '"':
 			if i+1 < len(s) && !isBlank(s[i+1]) {
-				return w.fail(wrong("write a blank after the closing quote", "quoted word %s goes on", quoted(s[:i])))
+				return w.fail(newError("write one", "no blank after the quoted word %s",
+					quoted(s[:i])))
 			}
 			w.word, w.rest = s[:i], s[i+1:]
 			if escapes {
@@ -96,14 +97,15 @@ func (w *words) quoted(s string) bool {
 		case c == '\\':
 			i++
 			if i == len(s) || s[i] != '"' && s[i] != '\\' {
-				return w.fail(wrong(`write \\ for a backslash`, `backslash before neither " nor \ in %s`, quoted(s[:i])))
+				return w.fail(newError(`write \\ for a backslash`,
+					`backslash before a character other than " and \ in %s`, quoted(s[:i])))
 			}
 			escapes = true
 		case c < ' ' && c != '\t':
-			return w.fail(wrong("remove it", "control character %q", c))
+			return w.fail(newError("remove it", "control character %q", c))
 		}
 	}
-	return w.fail(wrong(`write " at its end`, "quoted word %s does not end", quoted(s)))
+	return w.fail(newError(`write " at its end`, "quoted word %s has no closing quote", quoted(s)))
 }
 
 func (w *words) fail(err error) bool {
@@ -125,14 +127,14 @@ func unescaped(s string) string {
 	return string(b)
 }
 
-// joined writes words so that they are found again.
-func joined(list ...string) string {
+// joinWords is a line that has these words.
+func joinWords(list ...string) string {
 	var b strings.Builder
 	for i, word := range list {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		if bare(word) {
+		if isBare(word) {
 			b.WriteString(word)
 			continue
 		}

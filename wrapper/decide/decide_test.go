@@ -31,7 +31,7 @@ func TestDecideOrder(t *testing.T) {
 		then func()
 	}{
 		{Denied, func() { f.Rule.Access = allowlist.Allow }},
-		{Allowed, func() { f.Rule.Access = allowlist.Unsaid }},
+		{Allowed, func() { f.Rule.Access = allowlist.Unset }},
 		{Blocked, func() { f.Blocked = false }},
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Conns-- }},
@@ -82,7 +82,7 @@ func TestConcludeOrder(t *testing.T) {
 			}
 		}
 	}
-	f.Rule.Access = allowlist.Unsaid
+	f.Rule.Access = allowlist.Unset
 	if got := f.Conclude(Spoke); got != Pregreet {
 		t.Errorf("spoke: %v", got)
 	}

@@ -52,7 +52,7 @@ func (l *Limits) Set(c *config.Config, inRoom bool, said allowlist.Limits) {
 		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,
 		Reserve:     c.Reserve,
 		ClientConns: said.CountOr(allowlist.ClientConns, c.ClientConns),
-		FixedConns:  said.Says(allowlist.ClientConns),
+		FixedConns:  said.IsSet(allowlist.ClientConns),
 		ClientRate:  said.RateOr(allowlist.ClientRate, c.ClientRate),
 		GreetDelay:  said.TimeOr(allowlist.GreetDelay, c.GreetDelay),
 		StressDelay: c.StressDelay, Remember: c.Remember, Strikes: c.KindStrikes,

@@ -68,7 +68,7 @@ func Run(o Options) error {
 	if err != nil {
 		return err
 	}
-	wrapper.LogMistakes(g.log(), wrong, config.Skipped)
+	wrapper.LogMistakes(g.log(), wrong, config.LineSkipped)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	}
 	if r.unconfigured != nil {
 		r.unconfigured = nil
-		wrapper.LogMistakes(r.log.Log(), err, config.Skipped)
+		wrapper.LogMistakes(r.log.Log(), err, config.LineSkipped)
 	}
 	old := r.door.Config
 	r.door.Config = cfg

@@ -89,7 +89,7 @@ func (r *room) replace() {
 	}
 	r.asking = true
 	go func() {
-		version, err := exec.Ask(program, "version", askTime)
+		version, err := exec.Query(program, "version", askTime)
 		if err == nil && !strings.Contains(version, wrapper.TakesOver+"\n") {
 			err = fmt.Errorf("%s does not say %q; stop this room and start it again",
 				program, wrapper.TakesOver)
@@ -217,5 +217,5 @@ func (r *room) execute(state *os.File) error {
 	// A SIGHUP between the programs must not end the new one, which reads the configuration anyway.
 	signal.Ignore(unix.SIGHUP)
 	environ := append(os.Environ(), handoverEnv+"="+strconv.Itoa(fds[0]))
-	return exec.Again(r.replacement.program, os.Args, environ, fds)
+	return exec.Upgrade(r.replacement.program, os.Args, environ, fds)
 }

@@ -104,7 +104,7 @@ func (r *room) applyFirstConfig(cfg *config.Config, err error) {
 	r.enforce = enforce.NewQueueAmong(cfg, r.LogTo(cfg.Log), r.hooks)
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
-		wrapper.LogMistakes(r.log.Log(), err, config.Skipped)
+		wrapper.LogMistakes(r.log.Log(), err, config.LineSkipped)
 		r.door.OpenLedger()
 	}
 }

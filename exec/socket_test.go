@@ -13,14 +13,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// aSocketOption is one of the client's connection, with the value that an MTA finds.
-type aSocketOption struct {
+// socketOption is an option of the client's connection.
+type socketOption struct {
 	name              string
 	level, id, wanted int
-	soon              int // a value with which a test need not wait for minutes; 0 = it stays
+	short             int // a value for tests that cannot wait for minutes; 0 = unchanged
 }
 
-var socketOptions = []aSocketOption{
+var socketOptions = []socketOption{
 	{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1, 0},
 	{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1, 0},
 	{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 120, 1},
@@ -29,12 +29,12 @@ var socketOptions = []aSocketOption{
 	{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300_000, 2000},
 }
 
-// bothWays runs a test with an MTA that has taken our place, and with one that was started.
+// bothWays runs a test with an MTA of Replace and one of Spawn.
 func bothWays(t *testing.T, test func(*testing.T, starter)) {
 	t.Helper()
 	t.Run("replace", func(t *testing.T) {
 		test(t, func(client net.Conn, server int) *session {
-			return startOn(t, spoiled{}, fds{}, client, server)
+			return startOn(t, setup{}, fds{}, client, server)
 		})
 	})
 	t.Run("spawn", func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestSocketOptions(t *testing.T) {
 				t.Fatalf("%s is %d already, %v: the test proves nothing", o.name, is, err)
 			}
 		}
-		mta(client, server).become()
+		mta(client, server).becomeMTA()
 		for _, o := range socketOptions {
 			if is, err := unix.GetsockoptInt(server, o.level, o.id); is != o.wanted || err != nil {
 				t.Errorf("%s is %d, %v; want %d", o.name, is, err, o.wanted)
@@ -64,16 +64,15 @@ func TestSocketOptions(t *testing.T) {
 	})
 }
 
-// A client that has vanished without a word does not keep its MTA: neither one that owed us nothing
-// but an answer, nor one that has yet to take what the MTA has said. The times are shorter than
-// those that an MTA gets, and nothing else is changed.
-func TestVanished(t *testing.T) {
+// The MTA of an unreachable client ends, whether or not data of the MTA is unacknowledged. The test
+// shortens the times of the socket options and changes nothing else.
+func TestUnreachableClient(t *testing.T) {
 	bothWays(t, func(t *testing.T, mta starter) {
 		for _, owed := range []bool{false, true} {
 			t.Run(fmt.Sprint("unacknowledged ", owed), func(t *testing.T) {
 				client, server, cut := connectByWire(t)
 				s := mta(client, server)
-				s.become()
+				s.becomeMTA()
 				lab.Eventually(t, "the client has all that was said", func() bool {
 					left, err := unix.IoctlGetInt(server, unix.TIOCOUTQ)
 					return left == 0 && err == nil
@@ -91,25 +90,26 @@ func TestVanished(t *testing.T) {
 	})
 }
 
-// shorten makes the times short that are as they should be.
+// shorten shortens the times that have their proper value.
 func shorten(t *testing.T, fd int) {
 	t.Helper()
 	for _, o := range socketOptions {
-		if is, err := unix.GetsockoptInt(fd, o.level, o.id); o.soon == 0 || is != o.wanted || err != nil {
+		if is, err := unix.GetsockoptInt(fd, o.level, o.id); o.short == 0 || is != o.wanted ||
+			err != nil {
 			continue
 		}
-		if err := unix.SetsockoptInt(fd, o.level, o.id, o.soon); err != nil {
+		if err := unix.SetsockoptInt(fd, o.level, o.id, o.short); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// connectByWire is connect between two networks, with a wire in between that can be cut.
+// connectByWire is connect between two networks. cut cuts the wire between them.
 func connectByWire(t *testing.T) (client net.Conn, server int, cut func()) {
 	t.Helper()
 	ours, theirs := newNetwork(t), newNetwork(t)
 	ours.ip(t, "link add wire type veth peer name wire netns "+strconv.Itoa(theirs.ID))
-	for i, n := range []*aNetwork{ours, theirs} {
+	for i, n := range []*testNetwork{ours, theirs} {
 		n.ip(t, fmt.Sprintf("address add 192.0.2.%d/24 dev wire", i+1))
 		n.ip(t, "link set wire up")
 	}
@@ -117,7 +117,8 @@ func connectByWire(t *testing.T) (client net.Conn, server int, cut func()) {
 	var listener int
 	var err error
 	ours.Do(func() {
-		if listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
+		if listener,
+			err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err == nil {
 			if err = unix.Bind(listener, &at); err == nil {
 				err = unix.Listen(listener, 1)
 			}
@@ -140,10 +141,10 @@ func connectByWire(t *testing.T) (client net.Conn, server int, cut func()) {
 	return client, server, func() { theirs.ip(t, "link set wire down") }
 }
 
-// aNetwork is a network of its own.
-type aNetwork struct{ *lab.Thread }
+// testNetwork is a network namespace.
+type testNetwork struct{ *lab.Thread }
 
-func newNetwork(t *testing.T) *aNetwork {
+func newNetwork(t *testing.T) *testNetwork {
 	t.Helper()
 	lab.NeedRoot(t)
 	thread, err := lab.NewThread(unix.CLONE_NEWNET)
@@ -151,10 +152,10 @@ func newNetwork(t *testing.T) *aNetwork {
 		t.Fatal(err)
 	}
 	t.Cleanup(thread.Close)
-	return &aNetwork{thread}
+	return &testNetwork{thread}
 }
 
-func (n *aNetwork) ip(t *testing.T, args string) {
+func (n *testNetwork) ip(t *testing.T, args string) {
 	t.Helper()
 	program := lab.NeedProgram(t, "ip")
 	var out []byte

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// Meant is for a text that [ParseNetwork] refuses: all networks that can have been meant by it. Of
-// an address with a length that leaves host bits that is the network, which holds the address.
-// Where it cannot be told, it is none.
-func Meant(s string) (all []netip.Prefix) {
+// Guess returns all networks that a text can mean which [ParseNetwork] refuses, or none if that is
+// unclear. If host bits are set, it is the network, which contains the address too.
+func Guess(s string) (all []netip.Prefix) {
 	for _, one := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' }) {
-		networks := meant(one)
+		networks := guess(one)
 		if networks == nil {
 			return nil
 		}
@@ -19,8 +18,8 @@ func Meant(s string) (all []netip.Prefix) {
 	return all
 }
 
-// meant is Meant of one word.
-func meant(s string) (all []netip.Prefix) {
+// guess is Guess for one word.
+func guess(s string) (all []netip.Prefix) {
 	if len(s) > maxShown {
 		return nil
 	}
@@ -29,12 +28,12 @@ func meant(s string) (all []netip.Prefix) {
 		return []netip.Prefix{netip.PrefixFrom(all4, 0), netip.PrefixFrom(all6, 0)}
 	}
 	if _, lone := number(s, 1<<31-1); lone {
-		return nil // the half of something, or a count: 192.168.0.0 / 16
+		return nil // half of something, such as the 16 of "192.168.0.0 / 16", or a count
 	}
 	if text, length, slash := strings.Cut(s, "/"); slash && (text == "" || length == "") {
 		return nil
 	}
-	for _, word := range strings.Fields(respell(s)) { // which may offer one network or the other
+	for _, word := range strings.Fields(respell(s)) { // it may be "NETWORK or ADDRESS"
 		if network, err := ParseNetwork(word); err == nil {
 			all = append(all, network)
 		}
@@ -56,8 +55,8 @@ func meant(s string) (all []netip.Prefix) {
 		bits = n
 	}
 	switch {
-	case addr.Is4In6() && bits >= 96:
-		bits -= 96
+	case addr.Is4In6() && bits >= mappedBits:
+		bits -= mappedBits
 	case addr.Is4In6() && bits > 32:
 		bits = 32
 	}

@@ -13,8 +13,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a program may do that is asked something.
-func TestAsk(t *testing.T) {
+func TestQuery(t *testing.T) {
 	script := func(text string, mode os.FileMode) string {
 		path := filepath.Join(t.TempDir(), "program")
 		if err := os.WriteFile(path, []byte(text), mode); err != nil {
@@ -26,13 +25,14 @@ func TestAsk(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string
 		mode       os.FileMode
-		said       string
+		answer     string
 		err        string
 	}{
 		{"answers", "#!/bin/sh\necho \"$1 $NOTIFY_SOCKET\"\n", 0o755, "version \n", ""},
-		{"says nothing", "#!/bin/sh\nexit 1\n", 0o755, "", ""},
+		{"prints nothing", "#!/bin/sh\nexit 1\n", 0o755, "", ""},
 		{"hangs", "#!/bin/sh\necho half; exec sleep 600\n", 0o755, "", "i/o timeout"},
-		{"never stops", "#!/bin/sh\nwhile echo more; do :; done\n", 0o755, "", "says more than 4096 bytes"},
+		{"never stops", "#!/bin/sh\nwhile echo more; do :; done\n", 0o755, "",
+			"more than 4096 bytes of output"},
 		{"is no program", "hello\n", 0o755, "", "exec format error"},
 		{"is not executable", "#!/bin/sh\n", 0o644, "", "not executable"},
 		{"writes to stderr only", "#!/bin/sh\necho x >&2\n", 0o755, "", ""},
@@ -42,38 +42,43 @@ func TestAsk(t *testing.T) {
 			patience = 300 * time.Millisecond
 		}
 		began := time.Now()
-		said, err := Ask(script(tt.text, tt.mode), "version", patience)
-		if said != tt.said || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
-			t.Errorf("%s: %q, %v; want %q, %s", tt.name, said, err, tt.said, tt.err)
+		answer, err := Query(script(tt.text, tt.mode), "version", patience)
+		if answer != tt.answer || (err == nil) != (tt.err == "") || err != nil &&
+			!strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %q, %v; want %q, %s", tt.name, answer, err, tt.answer, tt.err)
 		}
-		if took := time.Since(began); took < patience && tt.name == "hangs" || took >= lab.Patience {
+		if took := time.Since(began); took < patience && tt.name == "hangs" ||
+			took >= lab.Patience {
 			t.Errorf("%s: after %v", tt.name, took)
 		}
 	}
-	if _, err := Ask("/nowhere/at/all", "version", time.Second); !errors.Is(err, unix.ENOENT) {
+	if _, err := Query("/nowhere/at/all", "version", time.Second); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("missing: %v", err)
 	}
 }
 
-// If nothing comes of becoming another program, descriptors and signals are as before.
-func TestAgainFails(t *testing.T) {
+// After a failed Upgrade the descriptors are close-on-exec again.
+func TestUpgradeFails(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	defer w.Close()
-	err = Again("/nowhere/at/all", []string{"x"}, nil, []int{int(r.Fd())})
+	err = Upgrade("/nowhere/at/all", []string{"x"}, nil, []int{int(r.Fd())})
 	if !errors.Is(err, unix.ENOENT) {
 		t.Errorf("error %v", err)
 	}
-	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil ||
+		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("the descriptor would be inherited: %d, %v", flags, err)
 	}
-	if err := Again("/nowhere/at/all", []string{"x"}, nil, []int{int(r.Fd()), 987654}); !errors.Is(err, unix.EBADF) {
+	if err := Upgrade("/nowhere/at/all", []string{"x"}, nil,
+		[]int{int(r.Fd()), 987654}); !errors.Is(err, unix.EBADF) {
 		t.Errorf("a descriptor that is not open: %v", err)
 	}
-	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil ||
+		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("the one before it would be inherited: %d, %v", flags, err)
 	}
 }
