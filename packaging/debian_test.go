@@ -43,9 +43,11 @@ func TestDebianInTenLines(t *testing.T) {
 
 	const reconfigure = "dpkg-reconfigure -f noninteractive "
 	for _, tt := range []struct{ what, lines string }{
-		{"the lines for the guard and VRFY, and sendmailconfig", "cat >>/etc/mail/sendmail.mc <<'END'\n" +
-			indented(t, page, "INPUT_MAIL_FILTER(`sendwrap'") +
-			indented(t, page, "define(`confPRIVACY_FLAGS', defn(") + "END\nyes '' | sendmailconfig"},
+		{"the lines for the guard and VRFY, and sendmailconfig",
+			"cat >>/etc/mail/sendmail.mc <<'END'\n" +
+				indented(t, page, "INPUT_MAIL_FILTER(`sendwrap'") +
+				indented(t, page, "define(`confPRIVACY_FLAGS', defn(") +
+				"END\nyes '' | sendmailconfig"},
 		{"a restart of sendmail", "service sendmail restart"},
 		{"dpkg-reconfigure sendmail-base", reconfigure + "sendmail-base"},
 		{"dpkg-reconfigure sendmail-bin", reconfigure + "sendmail-bin; service sendmail start"},
@@ -68,16 +70,19 @@ func TestDebianInTenLines(t *testing.T) {
 	const off = "this line is switched off; take #<off># away, write 25"
 	lost := replace(t, read(t, inetd), "\n25 stream ", "\nsmtp stream ")
 	for _, tt := range []struct{ lines, want string }{
-		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; write 25"},
+		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; " +
+			"write 25"},
 		{"yes '' | sendmailconfig", off},
 		{reconfigure + "sendmail-base", off},
-		{"sed -i '/^DAEMON_MODE=/s/Daemon/none/' /etc/mail/sendmail.conf; service sendmail restart", off},
+		{"sed -i '/^DAEMON_MODE=/s/Daemon/none/' /etc/mail/sendmail.conf; service sendmail restart",
+			off},
 	} {
 		write(t, inetd, lost, 0o644)
 		d.must(tt.lines)
 		said := d.must("sendwrap check")
 		if !strings.HasPrefix(said, "note: /etc/inetd.conf:") || !strings.Contains(said, tt.want) {
-			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said, tt.want)
+			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said,
+				tt.want)
 		}
 	}
 }
@@ -160,7 +165,8 @@ func (d debian) mount(dir, lower, source string) error {
 		from, to, kind, options string
 		flags                   uintptr
 	}{
-		{"overlay", "", "overlay", "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work, 0},
+		{"overlay", "", "overlay", "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work,
+			0},
 		{"/proc", "proc", "", "", unix.MS_BIND},
 		{"/dev", "dev", "", "", unix.MS_BIND | unix.MS_REC},
 		{source, "root/sendwrap", "", "", unix.MS_BIND},
@@ -185,7 +191,8 @@ func (d debian) must(lines string) (said string) {
 	cmd := exec.Command("/bin/sh", "-ec", lines)
 	cmd.Dir, cmd.SysProcAttr = "/root/sendwrap", &syscall.SysProcAttr{Chroot: d.root}
 	cmd.Env = []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+		"LC_ALL=C",
 		"DEBIAN_FRONTEND=noninteractive",
 	}
 	cmd.Stdout, cmd.Stderr = output, output

@@ -88,12 +88,14 @@ func TestFail2banFilter(t *testing.T) {
 		log = append(log, daemon+forged[0], daemon+forged[1])
 	}
 	// Bounces to forged senders, and sender verification, are no offence.
-	log = append(log, "mx sendwrap[7]: BADRCPTS client=[203.0.113.66]:25 sender=null network=203.0.113.66/32 bad=3/3")
+	log = append(log, "mx sendwrap[7]: BADRCPTS client=[203.0.113.66]:25 sender=null "+
+		"network=203.0.113.66/32 bad=3/3")
 	for i := range log {
 		log[i] = stamp(i) + log[i]
 	}
 	if got := find(t, log, "ip"); !slices.Equal(got, want) {
-		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want), want)
+		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want),
+			want)
 	}
 	// A date that the client has said is not taken for the line's date, not even if it is the only
 	// one.
@@ -137,7 +139,8 @@ func TestFail2banRealLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, args := range [][]string{{"listen", "-f", conf, smtp.String()}, {"guard", "-f", conf}} {
+			for _, args := range [][]string{{"listen", "-f", conf, smtp.String()},
+				{"guard", "-f", conf}} {
 				daemon, err := lab.Start(exec.Command(program(), args...), log)
 				if err != nil {
 					t.Fatal(err)
@@ -176,7 +179,8 @@ func TestFail2banRealLines(t *testing.T) {
 			lab.Eventually(t, "all lines are in the log", func() bool {
 				text := read(t, log)
 				lines = strings.Split(strings.TrimSpace(text), "\n")
-				words := []string{"PREGREET", "BLOCKED", "PASS", "RATE", "CONNS", "HANGUP", "BADRCPTS"}
+				words := []string{"PREGREET", "BLOCKED", "PASS", "RATE", "CONNS", "HANGUP",
+					"BADRCPTS"}
 				return !slices.ContainsFunc(words, func(word string) bool {
 					return !strings.Contains(text, "]: "+word+" client=")
 				})
@@ -185,7 +189,8 @@ func TestFail2banRealLines(t *testing.T) {
 				lines[i] = time.Now().UTC().Format(time.Stamp) + " mx " + lines[i]
 			}
 			if got := find(t, lines, "ip"); !slices.Equal(got, tt.want) {
-				t.Errorf("matched %v; want %v; the log:\n%s", got, tt.want, strings.Join(lines, "\n"))
+				t.Errorf("matched %v; want %v; the log:\n%s", got, tt.want,
+					strings.Join(lines, "\n"))
 			}
 		})
 	}

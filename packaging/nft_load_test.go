@@ -108,7 +108,8 @@ func TestFirewallScriptCutOff(t *testing.T) {
 	if n := len(s.elements("ipv4")) + len(s.elements("ipv6")); n != 3 {
 		t.Errorf("whole it makes %d elements", n)
 	}
-	if left := s.must("nft", "list chain inet sendwrap unfinished"); strings.Contains(left, "pkttype") {
+	left := s.must("nft", "list chain inet sendwrap unfinished")
+	if strings.Contains(left, "pkttype") {
 		t.Errorf("left behind:\n%s", left)
 	}
 }
@@ -132,7 +133,8 @@ func TestFirewallLoadMeanwhile(t *testing.T) {
 	}
 	does := "set -e\n"
 	for _, command := range []string{
-		"block 203.0.113.1 1h", "block 2001:db8:1::1 1h", "unblock 198.51.100.2", "block 198.51.100.3 3h",
+		"block 203.0.113.1 1h", "block 2001:db8:1::1 1h", "unblock 198.51.100.2",
+		"block 198.51.100.3 3h",
 	} {
 		does += program() + " " + strings.Replace(command, " ", " -f "+s.conf+" ", 1) + "\n"
 	}
@@ -161,7 +163,8 @@ func TestFirewallHangs(t *testing.T) {
 	write(t, place, "#!/bin/sh\ntouch "+asked+"\nsleep 100000\n", 0o755)
 	defer os.Remove(place)
 	said := s.sendwrap("check", "192.0.2.1")
-	if _, err := os.Stat(asked); err != nil || !strings.Contains(said, "\nverdict: PASS after 6s\n") {
+	if _, err := os.Stat(asked); err != nil ||
+		!strings.Contains(said, "\nverdict: PASS after 6s\n") {
 		t.Errorf("%v, check says\n%s", err, said)
 	}
 }
@@ -245,7 +248,8 @@ func TestFirewallLoadNothing(t *testing.T) {
 func TestFirewallUnblockAll(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, n := range []string{"198.51.100.0/24", "203.0.113.9", "10.0.0.0/8", "2001:db8::/64", "2001:db8:1::/48"} {
+	for _, n := range []string{"198.51.100.0/24", "203.0.113.9", "10.0.0.0/8", "2001:db8::/64",
+		"2001:db8:1::/48"} {
 		s.sendwrap("block", n, "1h")
 	}
 	for family, network := range map[string]string{"ipv4": "0.0.0.0/0", "ipv6": "2000::/3"} {

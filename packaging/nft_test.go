@@ -96,7 +96,8 @@ func TestFirewallOverlap(t *testing.T) {
 				for range random.IntN(size) {
 					addr = addr.Next()
 				}
-				network := netip.PrefixFrom(addr, tt.least+random.IntN(addr.BitLen()-tt.least+1)).Masked()
+				network := netip.PrefixFrom(addr,
+					tt.least+random.IntN(addr.BitLen()-tt.least+1)).Masked()
 				seconds := apart*(1+rank) + 84_000*random.IntN(2)
 				if random.IntN(5) == 0 {
 					seconds = 0
@@ -121,8 +122,10 @@ func TestFirewallOverlap(t *testing.T) {
 				for range size {
 					owner, seconds := longest(want, addr)
 					holds[owner] = true
-					if _, left := longest(got, addr); left > seconds || left < seconds-since(began) {
-						t.Fatalf("%v is blocked for %d s; want %d\n%s\nthe set: %v", addr, left, seconds,
+					if _, left := longest(got, addr); left > seconds ||
+						left < seconds-since(began) {
+						t.Fatalf("%v is blocked for %d s; want %d\n%s\nthe set: %v", addr, left,
+							seconds,
 							strings.Join(story, "\n"), got)
 					}
 					addr = addr.Next()
@@ -246,8 +249,10 @@ func TestFirewallSendwrap(t *testing.T) {
 			addr, family string
 			seconds      int
 		}{
-			{"203.0.113.0", "ipv4", 1800}, {"203.0.113.9", "ipv4", 3600}, {"203.0.113.200", "ipv4", 1800},
-			{"198.51.100.1", "ipv4", 7200}, {"198.51.100.8", "ipv4", 7200}, {"192.0.2.99", "ipv4", 0},
+			{"203.0.113.0", "ipv4", 1800}, {"203.0.113.9", "ipv4", 3600},
+			{"203.0.113.200", "ipv4", 1800},
+			{"198.51.100.1", "ipv4", 7200}, {"198.51.100.8", "ipv4", 7200},
+			{"192.0.2.99", "ipv4", 0},
 			{"2001:db8:1::1", "ipv6", 3600}, {"2001:db8:1:1::1", "ipv6", 7200},
 			{"2001:db8:2::1", "ipv6", 1800}, {"2001:db8:2:1::1", "ipv6", 0},
 		} {

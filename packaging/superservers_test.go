@@ -78,7 +78,8 @@ func TestNoFuse(t *testing.T) {
 		{"inetd", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
 		{"inetd-wait", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
 		{"xinetd", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap", "::1", "::"},
-		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap-room", "::1", "::"},
+		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap-room", "::1",
+			"::"},
 		{"tcpserver", "tcpserver", "sh", "tcpserver.run", "127.0.0.1", "0.0.0.0"},
 		{"listen", "sh", "sh", "listen.run", "::1", "::"},
 	} {
@@ -104,7 +105,8 @@ func TestNoFuse(t *testing.T) {
 			defer server.KillAll()
 
 			smtp := netip.AddrPortFrom(netip.MustParseAddr(tt.any), 25)
-			lab.Eventually(t, "the super-server listens", func() bool { return lab.Listening(smtp) })
+			lab.Eventually(t, "the super-server listens",
+				func() bool { return lab.Listening(smtp) })
 			greeted(t, tt.client, 1)
 			rooms := roomsOf(server.PID())
 			for range 7 {

@@ -161,7 +161,8 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	lab.Need(scriptOf(ts).t, lab.NoSendmail())
 	site := lab.SendmailSite{
-		Dir: filepath.Join(ts.Getenv("WORK"), "site"), Boxes: map[string][]string{"alice": {"alice"}},
+		Dir:   filepath.Join(ts.Getenv("WORK"), "site"),
+		Boxes: map[string][]string{"alice": {"alice"}},
 	}
 	ts.Check(os.Mkdir(site.Dir, 0o755))
 	ts.Check(site.Make())

@@ -49,7 +49,8 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		program[0] = s.find(program[0])
 	}
-	argv, missing, err := lab.SuperServer(kind, ts.Getenv("WORK"), []netip.AddrPort{listen}, program...)
+	argv, missing, err := lab.SuperServer(kind, ts.Getenv("WORK"), []netip.AddrPort{listen},
+		program...)
 	ts.Check(err)
 	lab.Need(s.t, missing)
 	startDaemon(ts, argv, listen)
@@ -108,7 +109,9 @@ func cmdServerEnds(ts *testscript.TestScript, neg bool, args []string) {
 
 // freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can
 // connect, speak and leave before sendwrap looks at them.
-func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGSTOP) }
+func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) {
+	signalServer(ts, unix.SIGSTOP)
+}
 
 // thaw lets it go on.
 func cmdThaw(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGCONT) }

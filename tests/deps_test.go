@@ -28,17 +28,24 @@ var mayImport = map[string][]string{
 	"wrapper/machine": {},
 	"wrapper/config":  {"allowlist"},
 	"wrapper/decide":  {"allowlist", "wrapper/config", "wrapper/ledger"},
-	"wrapper": {"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/machine",
+	"wrapper": {"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger",
+		"wrapper/machine",
 		"wrapper/maillog"},
-	"wrapper/enforce": {"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine", "wrapper/maillog"},
-	"wrapper/milter":  {},
-	"wrapper/try": {"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/maillog",
+	"wrapper/enforce": {"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine",
+		"wrapper/maillog"},
+	"wrapper/milter": {},
+	"wrapper/try": {"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
+		"wrapper/maillog",
 		"wrapper/milter"},
-	"wrapper/room": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
-	"wrapper/guard": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
+	"wrapper/room": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide",
+		"wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+	"wrapper/guard": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide",
+		"wrapper/enforce",
 		"wrapper/ledger", "wrapper/maillog", "wrapper/milter"},
-	"wrapper/admin": {"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config", "wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
-	"": {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce", "wrapper/guard", "wrapper/ledger", "wrapper/maillog",
+	"wrapper/admin": {"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config",
+		"wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
+	"": {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce",
+		"wrapper/guard", "wrapper/ledger", "wrapper/maillog",
 		"wrapper/room"},
 	"packaging":   {},
 	"tests":       {},
@@ -75,7 +82,8 @@ func ourPackages(t *testing.T) []aPackage { return goList(t, "./...") }
 // cgo.
 func goList(t *testing.T, args ...string) (list []aPackage) {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"},
+		args...)...)
 	cmd.Dir = ".."
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.Output()
@@ -99,7 +107,8 @@ func TestImportsRunDown(t *testing.T) {
 	for _, p := range ourPackages(t) {
 		allowed, ok := mayImport[p.short()]
 		if !ok {
-			t.Errorf("package %s has no place in the layout; give it one in mayImport", p.ImportPath)
+			t.Errorf("package %s has no place in the layout; give it one in mayImport",
+				p.ImportPath)
 			continue
 		}
 		for _, imported := range p.Imports {
@@ -129,7 +138,8 @@ func TestImportsOfOthers(t *testing.T) {
 				}
 			}
 			if !named {
-				t.Errorf("%s imports %s, a dependency that nobody has given a reason for", p.ImportPath, path)
+				t.Errorf("%s imports %s, a dependency that nobody has given a reason for",
+					p.ImportPath, path)
 			}
 		}
 	}
@@ -143,7 +153,8 @@ func sources(t *testing.T, f func(path string, file *ast.File, fset *token.FileS
 			return err
 		}
 		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, path, nil,
+			parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
@@ -238,7 +249,8 @@ func TestRoomHasNoWallClock(t *testing.T) {
 		looked++
 		for _, use := range uses(file, "time") {
 			if slices.Contains([]string{"Now", "Since", "Until"}, use.Sel.Name) {
-				t.Errorf("%v: time.%s; ask the room's clock", fset.Position(use.Pos()), use.Sel.Name)
+				t.Errorf("%v: time.%s; ask the room's clock", fset.Position(use.Pos()),
+					use.Sel.Name)
 			}
 		}
 	})
@@ -289,7 +301,8 @@ func TestSkipsByNeed(t *testing.T) {
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
 			if ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name) {
-				t.Errorf("%v: %s; say what is missing by lab.Need", fset.Position(call.Pos()), sel.Sel.Name)
+				t.Errorf("%v: %s; say what is missing by lab.Need", fset.Position(call.Pos()),
+					sel.Sel.Name)
 			}
 			return true
 		})

@@ -77,8 +77,9 @@ type talk struct {
 	*dialogue
 	start time.Time
 	last  time.Time // when something was last sent, or when it began to connect
-	first string    // the first line seen, or how the connection ended before one; "" is nothing yet
-	hold  func()    // what the step `hold` waits for
+	// the first line seen, or how the connection ended before one; "" is nothing yet
+	first string
+	hold  func() // what the step `hold` waits for
 }
 
 // dial connects from one address to another and returns a talk that is ready to play.

@@ -23,9 +23,11 @@ func TestManPages(t *testing.T) {
 		t.Fatalf("man pages: %q, %v", pages, err)
 	}
 	for _, page := range pages {
-		out, _ := exec.Command("mandoc", "-T", "lint", page).CombinedOutput() // its status is about the complaints
+		// its status is about the complaints
+		out, _ := exec.Command("mandoc", "-T", "lint", page).CombinedOutput()
 		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-			if line != "" && !strings.Contains(line, "referenced manual not found") && !strings.Contains(line, "outdated mandoc.db") {
+			if line != "" && !strings.Contains(line, "referenced manual not found") &&
+				!strings.Contains(line, "outdated mandoc.db") {
 				t.Error(line)
 			}
 		}

@@ -14,15 +14,19 @@ import (
 
 // light is what one connection needs.
 var light = []string{
-	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper", "sendwrap/wrapper/config",
+	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper",
+	"sendwrap/wrapper/config",
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/ledger",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
 
-	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror", "github.com/yl2chen/cidranger",
+	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
+	"github.com/yl2chen/cidranger",
 	"github.com/yl2chen/cidranger/net", "golang.org/x/sys/unix",
 
-	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2", "net", "net/netip",
-	"os", "path", "path/filepath", "reflect", "runtime", "runtime/debug", "slices", "sort", "strconv", "strings", "sync",
+	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2",
+	"net", "net/netip",
+	"os", "path", "path/filepath", "reflect", "runtime", "runtime/debug", "slices", "sort",
+	"strconv", "strings", "sync",
 	"sync/atomic", "syscall", "time", "unicode", "unicode/utf8", "unsafe",
 }
 
@@ -66,7 +70,8 @@ func TestPerConnectionProgramIsLight(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(linked)) {
 				reason, isDebt := debts[name]
 				if isDebt == slices.Contains(light, name) {
-					t.Errorf("%s, which %s imports, is linked into the program that starts for each connection; "+
+					t.Errorf("%s, which %s imports, is linked into the program that starts for "+
+						"each connection; "+
 						"do without it, or give it a place in one of the lists", name, linked[name])
 				}
 				if isDebt && reason == "" {
@@ -90,9 +95,11 @@ func TestPerConnectionProgramIsLight(t *testing.T) {
 // Nothing heavy comes in by way of Go's own packages either.
 func TestNothingHeavyIsLinked(t *testing.T) {
 	for _, p := range goList(t, "-deps", ".") {
-		for _, heavy := range []string{"net/http", "crypto/tls", "regexp", "text/template", "log/slog"} {
+		for _, heavy := range []string{"net/http", "crypto/tls", "regexp", "text/template",
+			"log/slog"} {
 			if p.ImportPath == heavy || strings.HasPrefix(p.ImportPath, heavy+"/") {
-				t.Errorf("%s is linked into the program that starts for each connection", p.ImportPath)
+				t.Errorf("%s is linked into the program that starts for each connection",
+					p.ImportPath)
 			}
 		}
 	}

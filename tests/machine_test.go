@@ -157,7 +157,8 @@ func (m *machine) quieten(mayStay func() []int) error {
 	var left []int
 	if lab.Await(func() bool {
 		stay := mayStay()
-		left = slices.DeleteFunc(m.processes(), func(pid int) bool { return slices.Contains(stay, pid) })
+		left = slices.DeleteFunc(m.processes(),
+			func(pid int) bool { return slices.Contains(stay, pid) })
 		return len(left) == 0
 	}) {
 		return nil

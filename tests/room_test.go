@@ -145,7 +145,8 @@ func (r *rooms) settle() error {
 			return !slices.ContainsFunc(r.machine.daemons, func(d *lab.Daemon) bool {
 				return slices.Contains(line, d.PID())
 			}) || slices.ContainsFunc(living, func(room *aRoom) bool {
-				return slices.Contains(line, room.pid) || slices.Contains(lab.Ancestors(room.pid), pid)
+				return slices.Contains(line, room.pid) ||
+					slices.Contains(lab.Ancestors(room.pid), pid)
 			})
 		})
 		return len(left) == 0

@@ -157,7 +157,9 @@ func widthOf(line string) int {
 	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
 }
 
-func isManPage(path string) bool { return filepath.Dir(path) == "docs" && filepath.Ext(path) != ".md" }
+func isManPage(path string) bool {
+	return filepath.Dir(path) == "docs" && filepath.Ext(path) != ".md"
+}
 
 // mayBeLong says which lines cannot be broken: an address, a row of a table or a heading in
 // Markdown, a macro in a man page, a command in a script (it is one line for testscript).

@@ -133,7 +133,8 @@ func measureFloodQuiet(l *bench) {
 
 // waitsFor lets the network of a client wait for no longer than in other sieges.
 func waitsFor(client netip.Addr) string {
-	return fmt.Sprintf("client %v greet_delay=%v", netip.PrefixFrom(client, 24).Masked(), floodDelay)
+	return fmt.Sprintf("client %v greet_delay=%v", netip.PrefixFrom(client, 24).Masked(),
+		floodDelay)
 }
 
 // waitingSettles waits until those who wait have become as many as they will be.

@@ -202,7 +202,8 @@ func TestChoose(t *testing.T) {
 	for only, want := range map[string]string{
 		"memory": "memory", "guard": "guard-message guard-memory",
 		"flood-idle,ledger": "flood-idle ledger",
-		"flood":             "flood-blocked flood-networks flood-quiet flood-idle flood-blocks flood-readers",
+		"flood": "flood-blocked flood-networks flood-quiet flood-idle flood-blocks " +
+			"flood-readers",
 	} {
 		chosen, err := choose(only)
 		var got []string
@@ -221,7 +222,8 @@ func TestChoose(t *testing.T) {
 // Attacks have a table of their own, behind the rows that have values.
 func TestSiegesApart(t *testing.T) {
 	b := besieged{Attack: "an attack", Door: theRoom, Attackers: "9 at a time"}
-	table := table{Rows: []row{{What: "an attack: the room", Siege: &b}, {What: "none", Error: "why"}}}
+	table := table{Rows: []row{{What: "an attack: the room", Siege: &b},
+		{What: "none", Error: "why"}}}
 	var plain strings.Builder
 	file := filepath.Join(t.TempDir(), "rows.md")
 	if err := errors.Join(table.write(&plain), table.writeMarkdown(file)); err != nil {
@@ -231,7 +233,8 @@ func TestSiegesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"table": plain.String(), "documentation": string(text)} {
+	for name, text := range map[string]string{"table": plain.String(),
+		"documentation": string(text)} {
 		rows, sieges, _ := strings.Cut(text, "newcomers\n\nan attack\n")
 		if !strings.Contains(rows, "why\n") || !strings.Contains(sieges, "    the room ") ||
 			strings.Contains(rows, "an attack: the room") {

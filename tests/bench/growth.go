@@ -43,7 +43,8 @@ func (l *bench) growing(
 				continue
 			}
 			l.rewind()
-			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), start, counts, unusable == nil) {
+			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), start, counts,
+				unusable == nil) {
 				private[n][who] = append(private[n][who], m.private)
 				charged[n][who] = append(charged[n][who], m.charged)
 			}

@@ -23,7 +23,8 @@ func measureLedger(l *bench) {
 		target     float64
 		work       func(*filledLedger) (time.Duration, error)
 	}{
-		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*filledLedger).arrival},
+		{"ledger, all of an arrival with opening", "arrival", arrivalTarget,
+			(*filledLedger).arrival},
 		{"ledger, one operation on an open one", "operation", operationTarget,
 			(*filledLedger).operations},
 	} {

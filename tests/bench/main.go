@@ -83,7 +83,8 @@ func main() {
 			strings.Join(names(), ", "))
 	flag.StringVar(&o.sendwrap, "sendwrap", "", "measure this program instead of building sendwrap")
 	flag.StringVar(&o.before, "before", "", "in floods, measure this older sendwrap, too")
-	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take; 0: its own budget")
+	flag.DurationVar(&o.budget, "budget", 0,
+		"how long each measurement may take; 0: its own budget")
 	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
 	if name := os.Getenv(insideName); name != "" {

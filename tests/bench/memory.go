@@ -68,7 +68,8 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 		return nil
 	}
 	if inGroup {
-		group = must(newMemoryGroup(groupName(l.dir))) // stays if the measurement fails, until that ends
+		// stays if the measurement fails, until that ends
+		group = must(newMemoryGroup(groupName(l.dir)))
 		check(group.within(startAll))
 	} else {
 		check(startAll())

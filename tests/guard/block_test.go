@@ -38,7 +38,8 @@ func writeHook(s *site) {
 func TestOnBlock(t *testing.T) {
 	conf := `on_block SITE/hook one "two words"`
 	everySite(t, options{conf: conf, before: writeHook}, kinds, func(t *testing.T, s *site) {
-		for _, from := range []netip.Addr{addr("127.0.0.1"), addr("127.0.0.5"), addr("::1"), server4, server6} {
+		for _, from := range []netip.Addr{addr("127.0.0.1"), addr("127.0.0.5"), addr("::1"),
+			server4, server6} {
 			c := s.session(t, way{}, from)
 			c.expect("250", mailFrom)
 			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
@@ -52,7 +53,8 @@ func TestOnBlock(t *testing.T) {
 				c.expect("250", mailFrom)
 				checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
 				c.waitClosed()
-				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from), map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
+				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from),
+					map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
 				want := "one two words " + about + " | " + about
 				lab.Eventually(t, "on_block is called with "+want, func() bool {
 					return slices.Contains(s.hookCalls(), want)
@@ -60,7 +62,8 @@ func TestOnBlock(t *testing.T) {
 			})
 		})
 		if calls := s.hookCalls(); len(calls) != len(ways) {
-			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses", calls,
+			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses",
+				calls,
 				len(ways))
 		}
 	})

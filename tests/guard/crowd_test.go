@@ -41,7 +41,8 @@ func TestIdleEndAtOnce(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("sessions without a message ended late %d times: with the grace, or the machine is slow", tries)
+		t.Errorf("sessions without a message ended late %d times: with the grace, or the machine "+
+			"is slow", tries)
 	})
 }
 

@@ -66,7 +66,8 @@ func TestRefusedConnection(t *testing.T) {
 					return len(f) > 0
 				})
 				bounces := slices.Contains(r.bounce, x.name)
-				if bounces != slices.Equal(f, []string{"bounced"}) || !bounces && f[0] != "deferred" {
+				if bounces != slices.Equal(f, []string{"bounced"}) ||
+					!bounces && f[0] != "deferred" {
 					t.Errorf("%s; does it bounce at once? want %v: %q", f, bounces, x.lines())
 				}
 			})

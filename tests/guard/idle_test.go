@@ -72,7 +72,8 @@ func (s *site) stopIdle() {
 // idleLines wants so many lines about the end of a client's idle session.
 func idleLines(t *testing.T, c *client, n int) {
 	t.Helper()
-	line := regexp.MustCompile(`sendwrap\[\d+\]: IDLE client=\[` + regexp.QuoteMeta(c.Addr.Addr().String()) + `\]`)
+	line := regexp.MustCompile(`sendwrap\[\d+\]: IDLE client=\[` +
+		regexp.QuoteMeta(c.Addr.Addr().String()) + `\]`)
 	if got := len(maillog.Wait(line, n)); got != n {
 		t.Errorf("%d lines IDLE of %v; want %d", got, c.Addr, n)
 	}

@@ -44,13 +44,15 @@ func TestNothingToLearn(t *testing.T) {
 							answers, longest = longest, answers
 						}
 						if !slices.Equal(answers, longest[:len(answers)]) {
-							t.Errorf("one time the answers are\n%q\nand another time\n%q", answers, longest)
+							t.Errorf("one time the answers are\n%q\nand another time\n%q", answers,
+								longest)
 						}
 					}
 					if s.saysYes(w) { // to all alike, which the answers above show
 						return
 					}
-					if text := strings.Join(longest, "\n"); len(longest) > most || accepted.MatchString(text) {
+					if text := strings.Join(longest, "\n"); len(longest) > most ||
+						accepted.MatchString(text) {
 						t.Errorf("after the limit the answers are\n%q", text)
 					}
 				})

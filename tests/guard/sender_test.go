@@ -22,7 +22,8 @@ type sender struct {
 	start func(*sending)
 }
 
-var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender}, {"sendmail", startSendmailSender}}
+var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender},
+	{"sendmail", startSendmailSender}}
 
 // opensmtpd is another, for what a refused connection comes to: it waits for long before it tries
 // again.
@@ -41,9 +42,10 @@ type sending struct {
 
 	submit func(text string, rcpts []string)
 	queue  func(text string, rcpts []string) // which waits for again; nil if there is no way
-	again  func()                            // tries all once more, to its end; nil if it does so by itself
-	lines  func() []string
-	fate   *regexp.Regexp // of a line: names, and what became of them
+	// tries all once more, to its end; nil if it does so by itself
+	again func()
+	lines func() []string
+	fate  *regexp.Regexp // of a line: names, and what became of them
 }
 
 // author is who sends; the site knows it, so that it takes the bounces.
@@ -78,8 +80,11 @@ func newSending(t *testing.T, s *site, from sender, w way) *sending {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &sending{t: t, site: s, way: w, name: from.name, from: w.stranger(), dir: dir, tag: filepath.Base(dir), as: "<" + author + ">"}
-	x.lines = func() []string { return maillog.Matching(regexp.MustCompile(`^mail\.\w+ ` + x.tag + `[/\[]`)) }
+	x := &sending{t: t, site: s, way: w, name: from.name, from: w.stranger(), dir: dir,
+		tag: filepath.Base(dir), as: "<" + author + ">"}
+	x.lines = func() []string {
+		return maillog.Matching(regexp.MustCompile(`^mail\.\w+ ` + x.tag + `[/\[]`))
+	}
 	from.start(x)
 	return x
 }
@@ -137,7 +142,8 @@ func (x *sending) finish(names []string) (fates map[string][]string) {
 	})
 	if !finished {
 		x.t.Fatalf("not within %v: all recipients have their fate, only %v\n%s\n%s", lab.Patience,
-			fates, strings.Join(x.lines(), "\n"), strings.Join(maillog.Containing(x.from.String()), "\n"))
+			fates, strings.Join(x.lines(), "\n"),
+			strings.Join(maillog.Containing(x.from.String()), "\n"))
 	}
 	return fates
 }
@@ -148,7 +154,8 @@ func final(tries []string) bool {
 }
 
 // fates are the words of the three.
-var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->": "sent", "bounced": "bounced", "**": "bounced",
+var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->": "sent",
+	"bounced": "bounced", "**": "bounced",
 	"deferred": "deferred", "Deferred": "deferred", "==": "deferred",
 	"Ok": "sent", "PermFail": "bounced", "TempFail": "deferred"}
 
@@ -207,7 +214,8 @@ func startPostfixSender(x *sending) {
 	}
 	t.Cleanup(d.KillAll)
 	x.submit = func(text string, rcpts []string) { x.inject(inject, text, rcpts) }
-	x.fate = regexp.MustCompile(`to=(?P<rcpts><[^>]+>), relay.*status=(?P<fate>sent|bounced|deferred)`)
+	x.fate = regexp.MustCompile(`to=(?P<rcpts><[^>]+>), ` +
+		`relay.*status=(?P<fate>sent|bounced|deferred)`)
 }
 
 // inject gives the sender a message by SMTP, as soon as it listens there.
@@ -265,13 +273,15 @@ func startEximSender(x *sending) {
 	site := lab.EximSite{Dir: x.dir, To: x.to(), From: x.from}
 	err := site.Make()
 	if err == nil && !x.way.tls {
-		err = edit(site.Conf(), "hosts_try_fastopen =\n", "hosts_try_fastopen =\nhosts_avoid_tls = *\n")
+		err = edit(site.Conf(), "hosts_try_fastopen =\n",
+			"hosts_try_fastopen =\nhosts_avoid_tls = *\n")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.submit = func(text string, rcpts []string) {
-		x.run(text, exec.Command(site.Program(), append([]string{"-C", site.Conf(), "-odi", "-oi", "-f", x.as}, rcpts...)...))
+		x.run(text, exec.Command(site.Program(),
+			append([]string{"-C", site.Conf(), "-odi", "-oi", "-f", x.as}, rcpts...)...))
 	}
 	x.again = func() { x.run("", exec.Command(site.Program(), "-C", site.Conf(), "-qff")) }
 	x.lines = func() []string {

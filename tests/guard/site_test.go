@@ -116,7 +116,8 @@ func newSite(t *testing.T, k kind, o options) *site {
 	s.startGuard()
 	k.start(s)
 	for _, at := range s.addrs() {
-		lab.Eventually(t, "the MTA listens on "+at.String(), func() bool { return lab.Listening(at) })
+		lab.Eventually(t, "the MTA listens on "+at.String(),
+			func() bool { return lab.Listening(at) })
 	}
 	return s
 }
@@ -218,5 +219,6 @@ func (s *site) delivered(t *testing.T, m message) bool {
 
 // discarded is what Postfix logs for each recipient of a message.
 func discarded(m message) *regexp.Regexp {
-	return regexp.MustCompile(`^mail.info postfix/discard\[\d+\]: ` + m.queue + `: to=.* status=sent`)
+	return regexp.MustCompile(`^mail.info postfix/discard\[\d+\]: ` + m.queue +
+		`: to=.* status=sent`)
 }

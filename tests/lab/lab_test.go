@@ -84,7 +84,8 @@ func TestInterrupted(t *testing.T) {
 				if dir = strings.TrimSuffix(dir, " <nil>\n"); !isReady {
 					t.Fatalf("it says %q", line)
 				}
-				Eventually(t, "its process sleeps", func() bool { return len(sleepers(sleep)) == 1 })
+				Eventually(t, "its process sleeps",
+					func() bool { return len(sleepers(sleep)) == 1 })
 				return cmd, dir
 			}
 			cmd, dir := start()
@@ -200,8 +201,10 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(to)
-	for _, datagram := range []string{"<22>Nov 21 02:40:00 a[1]: one\n", "<19>a[2]: two\x00", "three"} {
-		err := unix.Sendto(to, []byte(datagram), 0, &unix.SockaddrUnix{Name: filepath.Join(dir, "s")})
+	for _, datagram := range []string{"<22>Nov 21 02:40:00 a[1]: one\n", "<19>a[2]: two\x00",
+		"three"} {
+		err := unix.Sendto(to, []byte(datagram), 0,
+			&unix.SockaddrUnix{Name: filepath.Join(dir, "s")})
 		if err != nil {
 			t.Fatal(err)
 		}

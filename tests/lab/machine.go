@@ -48,7 +48,8 @@ func prepare() error {
 		return err
 	}
 	for name, text := range map[string]string{
-		"/etc/hosts":            "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 " + HostName + " mx\n",
+		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" +
+			"127.0.1.1 " + HostName + " mx\n",
 		"/etc/inetd.conf":       "",
 		"/etc/mail/sendmail.cf": "",
 		"/etc/nsswitch.conf":    switches,
@@ -84,7 +85,8 @@ aliases: files
 // calling thread.
 func ClientsHere() error {
 	for _, network := range clients {
-		if err := IP(fmt.Sprintf("%s route add local %s dev lo", family(network), network)); err != nil {
+		route := fmt.Sprintf("%s route add local %s dev lo", family(network), network)
+		if err := IP(route); err != nil {
 			return err
 		}
 	}
@@ -104,8 +106,10 @@ func addUsers() error {
 		"/etc/passwd": {fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n",
 			PostfixUser, postfixID),
 			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", EximUser, eximID),
-			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDUser, openSMTPDID),
-			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDQueue, openSMTPDID+1),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDUser,
+				openSMTPDID),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDQueue,
+				openSMTPDID+1),
 			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", LimitedUser, LimitedID)},
 		"/etc/group": {fmt.Sprintf("%s:x:%d:\n", PostfixUser, postfixID),
 			fmt.Sprintf("%s:x:%d:\n", postfixGroup, postfixID+1),
@@ -184,7 +188,8 @@ func OwnMounts() error {
 	if err := os.Mkdir("/dev/pts", 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
+	const options = "newinstance,ptmxmode=0666"
+	if err := unix.Mount("devpts", "/dev/pts", "devpts", 0, options); err != nil {
 		return fmt.Errorf("mount /dev/pts: %w", err)
 	}
 	return nil

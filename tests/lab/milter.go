@@ -86,7 +86,8 @@ func (m *Milter) Negotiate() error {
 		if stage == 0 || !whole {
 			return fmt.Errorf("macros of a stage are %q", list)
 		}
-		m.Asked[stage] = strings.FieldsFunc(names, func(r rune) bool { return r == ' ' || r == ',' })
+		m.Asked[stage] = strings.FieldsFunc(names,
+			func(r rune) bool { return r == ' ' || r == ',' })
 		list = rest
 	}
 	return nil
@@ -138,7 +139,8 @@ func MilterConnect(addr string, port uint16) string {
 	if strings.Contains(addr, ":") {
 		family = '6'
 	}
-	return "Cclient.example\x00" + string([]byte{family, byte(port >> 8), byte(port)}) + addr + "\x00"
+	return "Cclient.example\x00" + string([]byte{family, byte(port >> 8), byte(port)}) + addr +
+		"\x00"
 }
 
 // Helo is the client's EHLO.
@@ -152,7 +154,8 @@ func (m *Milter) Mail(from string, macros ...string) (string, error) {
 // Rcpt names a recipient: one that the MTA takes has a mailer, local say; the mailer of one that it
 // rejects is error, the host a status (RFC 3463), and text the reply.
 func (m *Milter) Rcpt(name, mailer, host, text string) (string, error) {
-	return m.Say("R<"+name+">\x00", "{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}", text)
+	return m.Say("R<"+name+">\x00", "{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}",
+		text)
 }
 
 // End is the end of a message.

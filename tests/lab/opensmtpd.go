@@ -61,5 +61,6 @@ mount -t tmpfs -o mode=755 tmpfs /var/lib
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /var/lib/opensmtpd/empty
 exec "$0" -d -f "$1"`
-	return exec.Command("unshare", "--mount", "sh", "-c", script, Unpacked(openSMTPDPackage), s.conf())
+	return exec.Command("unshare", "--mount", "sh", "-c", script, Unpacked(openSMTPDPackage),
+		s.conf())
 }

@@ -59,7 +59,8 @@ func (s PostfixSite) Make() error {
 		return err
 	}
 	its := []string{"data"} // what its own user writes to
-	for _, queue := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
+	for _, queue := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush",
+		"hold",
 		"incoming", "private", "public", "saved", "trace"} {
 		its = append(its, "queue/"+queue)
 	}

@@ -59,7 +59,8 @@ func (s SendmailSite) Make() error {
 		return fmt.Errorf("m4: %w", err)
 	}
 	for name, text := range map[string]string{
-		"sendmail.cf": string(cf), "aliases": aliases, "service.switch": "hosts files\naliases files\n",
+		"sendmail.cf": string(cf), "aliases": aliases,
+		"service.switch": "hosts files\naliases files\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
 			return err

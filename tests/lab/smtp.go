@@ -25,7 +25,8 @@ type Client struct {
 // Dial connects from an address, which may be local by route only, in the network of the calling
 // thread.
 func Dial(from netip.Addr, to netip.AddrPort) (*Client, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: Patience, Control: anyAddress}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: Patience,
+		Control: anyAddress}
 	conn, err := d.Dial("tcp", to.String())
 	if err != nil {
 		return nil, err

@@ -14,7 +14,8 @@ var SuperServers = []string{"inetd", "xinetd", "systemd", "tcpserver"}
 // Waiting is, for each of these, how a program gets the listening socket instead: from the same
 // daemon told to wait for the program or, since tcpserver cannot do that, by opening it itself.
 var Waiting = map[string]string{
-	"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait", "tcpserver": "listen",
+	"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait",
+	"tcpserver": "listen",
 }
 
 // SuperServer returns the command line that makes a super-server listen on all of these addresses
@@ -66,7 +67,8 @@ func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 		argv = append(argv, "-H", "-R", "-l0", "-c", "5000", "-b", "4096", at.Addr().String(), port)
 		argv = append(argv, program...)
 	default:
-		return nil, "", fmt.Errorf("no super-server %q; there are %q and %q", kind, SuperServers, Waiting)
+		return nil, "", fmt.Errorf("no super-server %q; there are %q and %q", kind, SuperServers,
+			Waiting)
 	}
 	if argv[0] == "" {
 		missing = Missing(daemon)

@@ -34,7 +34,8 @@ func listenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 }
 
 // RFC 3164 as libc and everybody writes it to /dev/log: no host name.
-var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(.*)$`)
+var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ` +
+	`)?(.*)$`)
 
 // decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`.
 // What does not have this form is shown as such.
@@ -44,7 +45,8 @@ func decodeSyslog(datagram string) string {
 		return fmt.Sprintf("not a syslog line: %q", datagram)
 	}
 	pri, _ := strconv.Atoi(m[1])
-	facilities := map[int]string{0: "kern", 1: "user", 2: "mail", 3: "daemon", 4: "auth", 10: "authpriv"}
+	facilities := map[int]string{0: "kern", 1: "user", 2: "mail", 3: "daemon", 4: "auth",
+		10: "authpriv"}
 	facility := facilities[pri>>3]
 	if facility == "" {
 		facility = strconv.Itoa(pri >> 3)
@@ -160,7 +162,8 @@ func (l *Log) since(n int) (lines []string, grown <-chan struct{}) {
 // Matching returns the lines so far that match.
 func (l *Log) Matching(re *regexp.Regexp) []string {
 	lines, _ := l.since(0)
-	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !re.MatchString(line) })
+	return slices.DeleteFunc(slices.Clone(lines),
+		func(line string) bool { return !re.MatchString(line) })
 }
 
 // Wait waits until n lines match, at most for Patience, and returns those that do.
@@ -189,7 +192,8 @@ func (l *Log) Wait(re *regexp.Regexp, n int) (found []string) {
 func (l *Log) Containing(parts ...string) (found []string) {
 	lines, _ := l.since(0)
 	for _, line := range lines {
-		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+		if !slices.ContainsFunc(parts,
+			func(part string) bool { return !strings.Contains(line, part) }) {
 			found = append(found, line)
 		}
 	}

@@ -29,7 +29,8 @@ func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 	for range atOnce {
 		all.Go(func() {
 			for !over.Load() {
-				if got := s.talkEarlyFrom(from()); len(got) < 4 || !strings.Contains("421 554 ", got[:4]) {
+				if got := s.talkEarlyFrom(from()); len(got) < 4 ||
+					!strings.Contains("421 554 ", got[:4]) {
 					s.t.Errorf("an early talker gets %.100q", got)
 				}
 				n.Add(1)
@@ -105,7 +106,8 @@ func TestAttack(t *testing.T) {
 	} {
 		for _, mode := range modes {
 			t.Run(attack.name+", "+mode.name, func(t *testing.T) {
-				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\nblock strikes=8 within=1s\n"+
+				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\nblock strikes=8 "+
+					"within=1s\n"+
 					"client 127.1.1.1 greet_delay=50ms client_conns=%d\n", conns))
 				s.checkGreeted(known)
 				if out, err := s.run("block", blocked.String(), "1h"); err != nil {
@@ -119,16 +121,20 @@ func TestAttack(t *testing.T) {
 				if got := s.visit(known, visits); got["220 "] != visits {
 					t.Errorf("a known client gets %v", got)
 				}
-				lab.Eventually(t, "its sessions have ended", func() bool { return s.status().Sessions.Serving == 0 })
+				lab.Eventually(t, "its sessions have ended",
+					func() bool { return s.status().Sessions.Serving == 0 })
 				if n := s.together(known, many); n != conns {
 					t.Errorf("%d sessions of one network begin; want %d", n, conns)
 				}
 				read()
 				early := slammed()
 				after := s.status()
-				counted := after.Verdicts["BLOCKED"] + after.Verdicts["PREGREET"] - before.Verdicts["PREGREET"]
-				if counted != early || after.Verdicts["BUSY"] > 0 || after.Verdicts["CONNS"] != many-conns {
-					t.Errorf("of %d early talkers %d are counted, of others %v", early, counted, after.Verdicts)
+				counted := after.Verdicts["BLOCKED"] + after.Verdicts["PREGREET"] -
+					before.Verdicts["PREGREET"]
+				if counted != early || after.Verdicts["BUSY"] > 0 ||
+					after.Verdicts["CONNS"] != many-conns {
+					t.Errorf("of %d early talkers %d are counted, of others %v", early, counted,
+						after.Verdicts)
 				}
 				if after.Open != before.Open {
 					t.Errorf("without limits: %+v", after.Open)

@@ -94,7 +94,8 @@ func serveEach(t *testing.T, conf string) *server {
 func furnish(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), program: sendwrap()}
-	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"), s.file("state/ledger"), clients)
+	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"),
+		s.file("state/ledger"), clients)
 	program, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(program, s.file("mta"))
@@ -209,7 +210,8 @@ func (s *server) status() (st status) {
 	s.t.Helper()
 	var output string
 	if !lab.Await(func() bool { // it may fail while many others use the ledger
-		out, err := exec.Command(s.program, "status", "-f", s.file("conf"), "-json").CombinedOutput()
+		out, err := exec.Command(s.program, "status", "-f", s.file("conf"),
+			"-json").CombinedOutput()
 		output = string(out)
 		return err == nil && json.Unmarshal(out, &st) == nil
 	}) {
