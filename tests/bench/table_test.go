@@ -29,7 +29,8 @@ func TestMarkdown(t *testing.T) {
 	_, block, _ := strings.Cut(string(text), "```\n")
 	want := "2026-11-21\ncommit 1\n\n" +
 		"memory" + strings.Repeat(" ", 87) + "2.50 kB\n" +
-		"    <= 1 kB: MISSED; postscreen 4.00 (3.00 to 5.00); a process each 950; xinetd 1.00; inetd 0.50;\n" +
+		"    <= 1 kB: MISSED; postscreen 4.00 (3.00 to 5.00); a process each 950; xinetd 1.00; " +
+		"inetd 0.50;\n" +
 		"    over its budget of 1m0s: 1 of 3 rounds\n\n" +
 		"none\n    FAILED: why\n```\n"
 	if block != want {

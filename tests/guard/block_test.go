@@ -17,7 +17,8 @@ import (
 
 // hook appends its arguments to the site's file `blocked`, and the same from the environment.
 const hook = `#!/bin/sh
-echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" >>"${0%/*}/blocked"
+echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" \
+	>>"${0%/*}/blocked"
 `
 
 // hookCalls are the calls of on_block so far.

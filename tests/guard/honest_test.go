@@ -193,7 +193,8 @@ func TestGuardAuth(t *testing.T) {
 
 func (c *client) authenticate() {
 	c.t.Helper()
-	c.expect("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
+	secret := base64.StdEncoding.EncodeToString([]byte("\x00owner\x00" + password))
+	c.expect("235", "AUTH PLAIN "+secret)
 }
 
 // mode observe: every offence is logged, and no client refused.

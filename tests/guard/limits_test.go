@@ -75,7 +75,8 @@ func TestDelay(t *testing.T) {
 			lab.Eventually(t, "no answer is held back twice", func() bool {
 				c := s.session(t, w, w.stranger())
 				c.expect("250", mailFrom)
-				before := c.timed(rcpt("good001")) + c.timed(rcpt("bad001")) + c.timed(rcpt("good002"))
+				before := c.timed(rcpt("good001")) + c.timed(rcpt("bad001")) +
+					c.timed(rcpt("good002"))
 				if before < delay { // of good002
 					t.Errorf("the first three were answered after %v; want %v", before, delay)
 				}

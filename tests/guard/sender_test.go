@@ -323,7 +323,8 @@ func startSendmailSender(x *sending) {
 	// To it the machine's own name, which is the site's, must be another's.
 	run := func(input string, args ...string) {
 		script := `hostname client.test && exec "$@"`
-		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail, "-C", site.CF(), "-L", x.tag}, args...)
+		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail,
+			"-C", site.CF(), "-L", x.tag}, args...)
 		x.run(input, exec.Command("unshare", argv...))
 	}
 	x.submit = func(text string, rcpts []string) {
@@ -333,5 +334,6 @@ func startSendmailSender(x *sending) {
 		run(text, append([]string{"-odq", "-oi", "-f", x.as}, rcpts...)...)
 	}
 	x.again = func() { run("", "-qf") }
-	x.fate = regexp.MustCompile(`: to=(?P<rcpts>\S+), .*mailer=esmtp.*, (?:stat=(?P<fate>Sent|Deferred)|dsn=5)`)
+	x.fate = regexp.MustCompile(`: to=(?P<rcpts>\S+), .*mailer=esmtp.*, ` +
+		`(?:stat=(?P<fate>Sent|Deferred)|dsn=5)`)
 }
