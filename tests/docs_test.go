@@ -155,8 +155,8 @@ func TestTableOfMTAs(t *testing.T) {
 				t.Errorf("%s: OPERATIONS has no `%s`", script, line)
 			}
 		}
-		_, file, is := strings.Cut(string(text), "\n-- sendwrap-")
-		if !is {
+		_, file, found := strings.Cut(string(text), "\n-- sendwrap-")
+		if !found {
 			continue
 		}
 		file, _, _ = strings.Cut(file, "\n\n-- ")
@@ -168,6 +168,33 @@ func TestTableOfMTAs(t *testing.T) {
 	}
 	if held < 5 {
 		t.Errorf("%d lines were looked for: the test proves nothing", held)
+	}
+}
+
+// OPERATIONS says for each word that a log line may begin with what to do.
+func TestLogWords(t *testing.T) {
+	_, section, _ := strings.Cut(read(t, "../docs/OPERATIONS.md"), "\n## Troubleshooting by log line\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var rows []string
+	for line := range strings.Lines(section) {
+		if row, found := strings.CutPrefix(line, "| "); found {
+			words, _, _ := strings.Cut(row, " |")
+			rows = append(rows, strings.Split(words, ", ")...)
+		}
+	}
+	page := read(t, "../docs/sendwrap.8")
+	_, page, _ = strings.Cut(page, "\n.Sh LOG\n")
+	page, _, _ = strings.Cut(page, "\n.Sh ")
+	words := regexp.MustCompile(`(?m)^([A-Z]{3,}) [a-z_]+=`).FindAllStringSubmatch(page, -1)
+	verdict := regexp.MustCompile(`(?m)^\| ([A-Z]+) \|`)
+	words = append(words, verdict.FindAllStringSubmatch(read(t, "../README.md"), -1)...)
+	if len(words) < 24 {
+		t.Errorf("%d words: the test proves nothing", len(words))
+	}
+	for _, word := range words {
+		if !slices.Contains(rows, word[1]) {
+			t.Errorf("OPERATIONS, \"Troubleshooting by log line\", has no %s", word[1])
+		}
 	}
 }
 
