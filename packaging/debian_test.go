@@ -206,12 +206,12 @@ func (d debian) must(lines string) (said string) {
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-func (d debian) listens(port uint16) (is bool) {
+func (d debian) listens(port uint16) (found bool) {
 	d.Do(func() {
-		is = lab.Listening(netip.AddrPortFrom(loopback, port)) ||
+		found = lab.Listening(netip.AddrPortFrom(loopback, port)) ||
 			lab.Listening(netip.AddrPortFrom(netip.IPv4Unspecified(), port))
 	})
-	return is
+	return found
 }
 
 // restartInetd does it in two steps: Debian's script gives the old one a second to go.

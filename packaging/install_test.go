@@ -118,8 +118,8 @@ func TestInstall(t *testing.T) {
 			if got[name] != mode {
 				t.Errorf("%s: mode %v; want %v", name, got[name], mode)
 			}
-			from, is := strings.CutPrefix(name, doc)
-			if is && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, "../"+from) {
+			from, found := strings.CutPrefix(name, doc)
+			if found && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, "../"+from) {
 				t.Errorf("%s differs from %s", name, from)
 			}
 			delete(got, name)

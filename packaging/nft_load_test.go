@@ -175,12 +175,12 @@ func (s site) agree() {
 	ledger, sets := s.blocks(), s.elements("ipv4")
 	maps.Copy(sets, s.elements("ipv6"))
 	for n := range ledger {
-		if _, is := sets[n]; !is {
+		if _, found := sets[n]; !found {
 			s.t.Errorf("%v is blocked, and the firewall does not know it", n)
 		}
 	}
 	for n := range sets {
-		if _, is := ledger[n]; !is {
+		if _, found := ledger[n]; !found {
 			s.t.Errorf("%v is not blocked, and the firewall drops it", n)
 		}
 	}

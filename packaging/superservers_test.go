@@ -58,11 +58,11 @@ func TestSystemdUnits(t *testing.T) {
 		}
 	}
 	// systemd-analyze also finds a socket without its service, and a program that does not exist.
-	for _, tt := range []struct{ unit, setting, there, gone string }{
+	for _, tt := range []struct{ unit, setting, present, gone string }{
 		{"sendwrap-room.socket", "\nService=", "sendwrap.service", "sendwrap-gone.service"},
 		{"sendwrap.service", "\nExecStart=", installed, "/nonexistent"},
 	} {
-		said := verify(tt.unit, tt.setting+tt.there, tt.setting+tt.gone)
+		said := verify(tt.unit, tt.setting+tt.present, tt.setting+tt.gone)
 		if !strings.Contains(said, tt.gone) {
 			t.Errorf("nothing is wrong without %s: this test proves nothing\n%s", tt.gone, said)
 		}

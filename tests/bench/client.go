@@ -16,8 +16,8 @@ import (
 
 // await waits until ok holds, and reports what did not happen if it does not.
 func await(what string, ok func() (bool, error)) (err error) {
-	var is bool
-	if !lab.Await(func() bool { is, err = ok(); return is || err != nil }) {
+	var done bool
+	if !lab.Await(func() bool { done, err = ok(); return done || err != nil }) {
 		return fmt.Errorf("not within %v: %s", lab.Patience, what)
 	}
 	return err

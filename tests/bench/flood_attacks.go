@@ -61,8 +61,8 @@ func measureFloodBlocked(l *bench) {
 				"postscreen_denylist_action = drop",
 			},
 			begin: func(l *bench, d door) under {
-				if d.is != nil {
-					must(d.is.command("block", bad.String(), "1h"))
+				if d.instance != nil {
+					must(d.instance.command("block", bad.String(), "1h"))
 				}
 				return come(l, d)
 			},
@@ -142,7 +142,7 @@ func (d door) waitingSettles() error {
 	last, since := -1, time.Now()
 	return await("as many wait as will", func() (bool, error) {
 		time.Sleep(200 * time.Millisecond)
-		n, err := d.is.waiting()
+		n, err := d.instance.waiting()
 		if n != last || err != nil { // the ledger may be crowded for a while yet
 			last, since = n, time.Now()
 		}
@@ -181,9 +181,9 @@ func measureFloodBlocks(l *bench) {
 		doors: allDoors, newcomers: true,
 		begin: func(l *bench, d door) under {
 			first = 0
-			if d.is != nil {
+			if d.instance != nil {
 				// Most of them in a room on the same ledger, where that takes a second.
-				room := l.roomDoor(d.is)
+				room := l.roomDoor(d.instance)
 				s := &swarm{to: room.six, from: from, says: slam, size: atOnce}
 				s.most = strikes * before
 				s.start()
@@ -194,8 +194,8 @@ func measureFloodBlocks(l *bench) {
 				first = before
 			}
 			u := slamming(atOnce, true, from)(l, d)
-			earned := func() int { return first + u.done()/strikes }
-			u.notes = func() string { return fmt.Sprintf("%d networks up to then", earned()) }
+			blocked := func() int { return first + u.done()/strikes }
+			u.notes = func() string { return fmt.Sprintf("%d networks up to then", blocked()) }
 			return u
 		},
 	})
@@ -219,7 +219,7 @@ func measureFloodReaders(l *bench) {
 			what:    what,
 			doors:   ownDoors,
 			clients: r.clients,
-			begin:   func(l *bench, d door) under { return reading(d.is, r.loops, r.commands) },
+			begin:   func(l *bench, d door) under { return reading(d.instance, r.loops, r.commands) },
 		})
 	}
 }

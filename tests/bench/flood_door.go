@@ -35,7 +35,7 @@ const knowns = 20
 // door is where clients and attackers come: a program that listens, IPv4 and IPv6.
 type door struct {
 	name      string
-	is        *instance // nil: postscreen
+	instance  *instance // nil: postscreen
 	at        *daemon
 	four, six netip.AddrPort
 }
@@ -61,7 +61,7 @@ func (l *bench) eachDoor(i *instance) door {
 	})
 	first := unix.SchedAttr{Nice: -20, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	check(os.NewSyscallError("sched_setattr", unix.SchedSetAttr(d.at.cmd.Process.Pid, &first, 0)))
-	d.is = i
+	d.instance = i
 	return d
 }
 
@@ -70,7 +70,7 @@ func (l *bench) roomDoor(i *instance) door {
 	d := l.listening("the room", func(addrs []netip.AddrPort) []string {
 		return []string{i.program, "listen", "-f", i.conf, addrs[0].String(), addrs[1].String()}
 	})
-	d.is, d.at.ours = i, true
+	d.instance, d.at.ours = i, true
 	return d
 }
 
@@ -154,9 +154,9 @@ func (d door) knocks(
 // judged calls run, and sees to it that the door lets all of n clients in meanwhile, and why: by
 // the verdict PASS or KNOWN. Postscreen sends a first line to those that have to wait.
 func (d door) judged(verdict string, n int, run func() ([]greeting, error)) ([]greeting, error) {
-	p := peer{is: d.is, at: d.at}
+	p := peer{instance: d.instance, at: d.at}
 	begins := "220"
-	if d.is == nil {
+	if d.instance == nil {
 		d.at.logs = postscreen + " PASS"
 		begins = map[string]string{"PASS": "220-", "KNOWN": "220 "}[verdict]
 	}
@@ -197,10 +197,10 @@ func (d door) pace() (time.Duration, error) {
 // closed waits until nobody waits any more nor is in session, and ends the door.
 func (d door) closed() error {
 	var err error
-	if d.is != nil {
+	if d.instance != nil {
 		err = await("all have left "+d.name, func() (bool, error) {
 			time.Sleep(50 * time.Millisecond)
-			s, err := d.is.status() // the ledger may be crowded for a while yet
+			s, err := d.instance.status() // the ledger may be crowded for a while yet
 			return err == nil && s.Sessions.Waiting+s.Sessions.Serving == 0, nil
 		})
 	}

@@ -55,8 +55,8 @@ func (l *bench) besiege(name string, s siege) {
 				defer func() { _ = d.at.stop() }() // if it has failed
 				b := l.underSiege(s, d)
 				err := d.closed()
-				if d.is != nil && err == nil {
-					b.NoLimits = must(d.is.status()).Open
+				if d.instance != nil && err == nil {
+					b.NoLimits = must(d.instance.status()).Open
 				}
 				l.put(row{What: s.what + ": " + d.name, Siege: &b})
 				check(err)
@@ -105,7 +105,7 @@ func (l *bench) open(name, at, program string, s siege) door {
 // underSiege measures one door: without the attacker, then with it.
 func (l *bench) underSiege(s siege, d door) besieged {
 	n := knowns * l.rounds
-	b := besieged{Attack: s.what, Door: d.name, Ours: d.is != nil}
+	b := besieged{Attack: s.what, Door: d.name, Ours: d.instance != nil}
 	check(d.known())
 	every := must(d.pace())
 	come := func() ([]greeting, error) { return d.knocks(n, every, knownFrom, knowns, patience) }

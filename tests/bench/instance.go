@@ -38,7 +38,7 @@ func (l *bench) instanceFor(clients int, name string, directives ...string) *ins
 
 // peer returns the instance as a program whose client must see says.
 func (i *instance) peer(says string) peer {
-	return peer{name: ours, is: i, argv: []string{i.program, "-f", i.conf}, says: says}
+	return peer{name: ours, instance: i, argv: []string{i.program, "-f", i.conf}, says: says}
 }
 
 // command runs `sendwrap NAME -f FILE ARG…` and returns what it prints.

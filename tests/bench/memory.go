@@ -90,8 +90,8 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 	if inGroup {
 		m.charged = float64(must(group.charged())) / 1024 / float64(n)
 	}
-	if p.is != nil {
-		if waiting := must(p.is.waiting()); waiting != n {
+	if p.instance != nil {
+		if waiting := must(p.instance.waiting()); waiting != n {
 			check(fmt.Errorf("%d clients wait, want %d", waiting, n))
 		}
 	}

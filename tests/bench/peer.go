@@ -8,16 +8,16 @@ import (
 
 // peer is a program that is measured, and what its client must see.
 type peer struct {
-	name   string
-	file   string // what to run, if that is not argv[0]
-	argv   []string
-	env    []string  // in addition to what every program gets
-	is     *instance // of sendwrap; nil for other programs
-	at     *daemon   // where it listens; nil: it is started for each client
-	says   string    // what the client receives begins so; "" = it receives nothing
-	then   string    // what says usually, but not always, goes on with; "" = anything
-	traced bool      // stops when it has been started, for a tracer
-	slow   bool      // takes seconds for each: its clients of a round come all at once
+	name     string
+	file     string // what to run, if that is not argv[0]
+	argv     []string
+	env      []string  // in addition to what every program gets
+	instance *instance // of sendwrap; nil for other programs
+	at       *daemon   // where it listens; nil: it is started for each client
+	says     string    // what the client receives begins so; "" = it receives nothing
+	then     string    // what says usually, but not always, goes on with; "" = anything
+	traced   bool      // stops when it has been started, for a tracer
+	slow     bool      // takes seconds for each: its clients of a round come all at once
 }
 
 // oneCPU is the peer with one of the Go runtime's settings: no more than one thread runs Go code,
@@ -88,8 +88,8 @@ func reaching[T any](p peer, verdict string, n int, run func() (T, error)) (got 
 		return err
 	}
 	switch {
-	case p.is != nil:
-		err = p.is.reaching(map[string]int{verdict: n}, call)
+	case p.instance != nil:
+		err = p.instance.reaching(map[string]int{verdict: n}, call)
 	case p.at != nil && p.at.logs != "":
 		err = p.at.log.grows(p.at.logs, n, call)
 	default:

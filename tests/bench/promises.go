@@ -48,12 +48,12 @@ func (l *bench) promiseBlock(what string, p peer, waiting, serving int, grace ti
 		from := l.client()
 		v := must(l.arrive(p, from, ""))
 		check(await("the client counts", func() (bool, error) {
-			s, err := p.is.status()
+			s, err := p.instance.status()
 			return s.Sessions.Waiting == waiting && s.Sessions.Serving == serving, err
 		}))
 		began, ended := time.Now(), make(chan error, 1)
 		go func() { // it lasts as long as the grace
-			_, err := p.is.command("block", from.String(), "1h")
+			_, err := p.instance.command("block", from.String(), "1h")
 			ended <- err
 		}()
 		said := must(v.client.rest())

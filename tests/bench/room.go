@@ -24,7 +24,7 @@ const stubGreeting = "220 stub "
 
 // in returns the peer as it is in a room, with a client that must see says.
 func (i *instance) in(room *daemon, says string) peer {
-	return peer{name: ours, is: i, at: room, says: says}
+	return peer{name: ours, instance: i, at: room, says: says}
 }
 
 // called returns the peer under another name.
@@ -70,7 +70,7 @@ var atOnce = []int{1, 50}
 // its own, and one client that the ledger blocks.
 func measureRoomRefused(l *bench) {
 	peers := l.roomAndPostscreen("room-refused")
-	peers = append(peers, peers[0].is.peer(earlyReply).called(eachItsOwn))
+	peers = append(peers, peers[0].instance.peer(earlyReply).called(eachItsOwn))
 	l.roomRefusals("spoke early", "PREGREET", peers, l.client, nil)
 	l.roomBlocked()
 }

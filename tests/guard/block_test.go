@@ -151,27 +151,27 @@ func (s *site) expectRefused(t *testing.T, c *client, w way, line string) {
 // end that those under kill=off would have ended, too.
 func TestKillOff(t *testing.T) {
 	everySite(t, options{conf: "block kill=off grace=0s"}, kinds, func(t *testing.T, s *site) {
-		type pair struct{ spared, ended *client }
+		type pair struct{ kept, ended *client }
 		var all []pair
 		for _, w := range ways {
-			all = append(all, pair{spared: s.session(t, w, w.stranger())})
+			all = append(all, pair{kept: s.session(t, w, w.stranger())})
 		}
 		s.configure("block kill=on grace=0s")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("read anew")
 		for i, w := range ways {
-			all[i].ended = s.session(t, w, all[i].spared.Addr.Addr())
+			all[i].ended = s.session(t, w, all[i].kept.Addr.Addr())
 		}
 		s.configure("block kill=off grace=0s") // for the command
 		for _, p := range all {
-			s.command("block", p.spared.Addr.Addr().String())
+			s.command("block", p.kept.Addr.Addr().String())
 		}
 		for _, p := range all {
 			p.ended.waitClosed()
 		}
 		for i, w := range ways {
-			all[i].spared.expect("250", "NOOP")
-			s.expectEnd(all[i].spared, w, "421 4.7.1 ", mailFrom)
+			all[i].kept.expect("250", "NOOP")
+			s.expectEnd(all[i].kept, w, "421 4.7.1 ", mailFrom)
 		}
 	})
 }

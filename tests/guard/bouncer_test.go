@@ -33,8 +33,8 @@ func TestBouncer(t *testing.T) {
 		}
 		unlogged(t, "BLOCKED", x.from)
 		for _, line := range logLines(t, "BADRCPTS", netip.AddrPortFrom(x.from, 0), 1) {
-			if l := parseLine(t, line); l.earned() {
-				t.Errorf("it has earned something: %s", line)
+			if l := parseLine(t, line); l.punished() {
+				t.Errorf("it led to a strike or a block: %s", line)
 			}
 		}
 		if t.Failed() {
@@ -43,8 +43,8 @@ func TestBouncer(t *testing.T) {
 	})
 }
 
-// earned says whether a session has earned a strike or a block.
-func (l line) earned() bool { return l.fields["strikes"] != "" || l.fields["left"] != "" }
+// punished reports whether the session of a line led to a strike or a block.
+func (l line) punished() bool { return l.fields["strikes"] != "" || l.fields["left"] != "" }
 
 // The null sender is no way to get through a dictionary: from one address it learns what one
 // session may, however it goes about it, and then others learn no more than ever.
@@ -160,7 +160,7 @@ func TestProvider(t *testing.T) {
 			}
 			all := about("(?:"+trouble+")", netip.AddrPortFrom(from, 0))
 			for _, line := range maillog.Matching(all) {
-				if l := parseLine(t, line); l.word != "BADRCPTS" || l.earned() {
+				if l := parseLine(t, line); l.word != "BADRCPTS" || l.punished() {
 					t.Errorf("%s: %s", after, line)
 				}
 			}

@@ -130,7 +130,7 @@ func TestNetworks(t *testing.T) {
 		if w.tls {
 			from = from.Next()
 		}
-		s.expectSpared(t, s.session(t, w, from))
+		s.expectNoLimit(t, s.session(t, w, from))
 		unlogged(t, trouble, from)
 
 		from = w.in(lenient4, lenient6)
@@ -147,8 +147,8 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// expectSpared checks that no limit applies to a client.
-func (s *site) expectSpared(t *testing.T, c *client) {
+// expectNoLimit checks that no limit applies to a client.
+func (s *site) expectNoLimit(t *testing.T, c *client) {
 	t.Helper()
 	for range 5 {
 		c.expect("250", mailFrom)
@@ -173,7 +173,7 @@ func TestAuthenticated(t *testing.T) {
 		from := w.stranger()
 		c := s.session(t, w, from)
 		c.authenticate()
-		s.expectSpared(t, c)
+		s.expectNoLimit(t, c)
 		unlogged(t, trouble, from)
 	})
 }
@@ -207,7 +207,7 @@ func TestObserve(t *testing.T) {
 			s.waitDelivered(t, c.sendMessage(names("good", 6)...))
 			l := logged(t, "MAXRCPTS", c.Addr)
 			checkObserved(t, l, pid)
-			s.expectSpared(t, c)
+			s.expectNoLimit(t, c)
 			for _, word := range []string{"RESETS", "BADRCPTS"} {
 				checkObserved(t, logged(t, word, c.Addr), pid)
 			}
@@ -245,7 +245,7 @@ func TestPipe(t *testing.T) {
 				t.Fatalf("greeted with %q", greeting)
 			}
 			c.expect("250", "EHLO client.test")
-			s.expectSpared(t, c)
+			s.expectNoLimit(t, c)
 			if err := cmd.Wait(); err != nil {
 				t.Error(err)
 			}

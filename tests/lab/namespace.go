@@ -192,11 +192,11 @@ func lockDir(dir string, how int) (fd int, err error) {
 			break
 		}
 	}
-	var locked, there unix.Stat_t
+	var locked, current unix.Stat_t
 	if err == nil {
-		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
+		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &current))
 	}
-	if err == nil && locked.Ino != there.Ino {
+	if err == nil && locked.Ino != current.Ino {
 		err = unix.ENOENT
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func serveWith(t *testing.T, conf string, clients int) *server {
 // serveAt is that at an address.
 func serveAt(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
-	s := furnish(t, at, conf, clients)
+	s := setUp(t, at, conf, clients)
 	s.listen()
 	return s
 }
@@ -78,7 +78,7 @@ func (s *server) listen() {
 // serveEach is serve with a process for each client.
 func serveEach(t *testing.T, conf string) *server {
 	t.Helper()
-	s := furnish(t, addr("127.0.0.1"), conf, 65536)
+	s := setUp(t, addr("127.0.0.1"), conf, 65536)
 	s.program = filepath.Join(lab.Dir(), "each")
 	argv, missing, err := lab.SuperServer("tcpserver", s.dir, []netip.AddrPort{s.addr},
 		s.program, "-f", s.file("conf"))
@@ -90,8 +90,8 @@ func serveEach(t *testing.T, conf string) *server {
 	return s
 }
 
-// furnish makes all that a server needs.
-func furnish(t *testing.T, at netip.Addr, conf string, clients int) *server {
+// setUp makes all that a server needs.
+func setUp(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), program: sendwrap()}
 	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"),
