@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed,
-// and hold when sendmail is configured anew, restarted and reconfigured by its package.
+// Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed.
+// They still hold after sendmail is configured again, restarted and reconfigured by its package.
 func TestDebianInTenLines(t *testing.T) {
 	t.Parallel()
 	d := newDebian(t)
@@ -65,7 +65,7 @@ func TestDebianInTenLines(t *testing.T) {
 		}
 	}
 
-	// The line that everybody would write, and what switches it off.
+	// The obvious line, and what switches it off.
 	inetd := d.file("etc/inetd.conf")
 	const off = "this line is switched off; take #<off># away, write 25"
 	lost := replace(t, read(t, inetd), "\n25 stream ", "\nsmtp stream ")
@@ -87,7 +87,7 @@ func TestDebianInTenLines(t *testing.T) {
 	}
 }
 
-// indented is the line of OPERATIONS, one of an indented block, that begins so.
+// indented returns the line of an indented block of OPERATIONS that begins with begins.
 func indented(t *testing.T, text, begins string) string {
 	t.Helper()
 	_, line, found := strings.Cut(text, "\n    "+begins)
@@ -106,7 +106,7 @@ type debian struct {
 	root string // in the thread's mounts
 }
 
-// file is the name by which everybody has a file of it.
+// file is the name by which programs outside see a file of it.
 func (d debian) file(name string) string {
 	return filepath.Join(fmt.Sprintf("/proc/self/task/%d/root", d.ID), d.root, name)
 }
@@ -140,7 +140,7 @@ func newDebian(t *testing.T) debian {
 	} {
 		write(t, d.file("etc/"+name), text, 0o644)
 	}
-	// On a busy machine sendmail would close its ports, and queue what it gets.
+	// On a busy machine sendmail would close its ports, and queue its mail.
 	const busy = "define(`confQUEUE_LA', `10000')dnl\ndefine(`confREFUSE_LA', `10000')dnl\n"
 	for _, mc := range []string{d.file("etc/mail/sendmail.mc"), d.file("etc/mail/submit.mc")} {
 		write(t, mc, read(t, mc)+busy, 0o644)
@@ -179,8 +179,8 @@ func (d debian) mount(dir, lower, source string) error {
 	return lab.IP("link set lo up")
 }
 
-// must runs lines in the directory of the source as root at a shell would, and returns all that
-// they say. Enter is pressed as often as anybody wants.
+// must runs lines in the directory of the source, as root would in a shell, and returns their
+// output. Enter is pressed at each question.
 func (d debian) must(lines string) (said string) {
 	d.Helper()
 	output, err := os.CreateTemp(d.TempDir(), "output") // daemons would keep a pipe
@@ -269,7 +269,7 @@ func allowed(status string) string {
 	return ""
 }
 
-// end ends what runs in the network of d, which is what was started there.
+// end ends all that runs in the network of d.
 func (d debian) end() {
 	here, err := os.Readlink(fmt.Sprintf("/proc/self/task/%d/ns/net", d.ID))
 	if err != nil {

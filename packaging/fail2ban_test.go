@@ -24,7 +24,7 @@ var forged = []string{
 	"sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
 }
 
-// What a client may say and sendwrap logs: fail2ban must not find an address in it.
+// Text that a client may send and sendwrap logs: fail2ban must not find an address in it.
 var hostile = []string{
 	"EHLO bot\r\n",
 	"EHLO client=[203.0.113.66]:25\r\n",
@@ -80,7 +80,7 @@ func TestFail2banFilter(t *testing.T) {
 			add(word, "observe", data)
 		}
 	}
-	// Lines of other programs, in which a client may have said anything, too: none matches.
+	// Lines of other programs, which may contain any text of a client, too: none matches.
 	for _, daemon := range []string{
 		"mx postfix/smtpd[7]: ", "mx sm-mta[7]: ", "mx sendwrap[7]: ", "mx sendwrap[7]: ENDED ",
 		"mx sendwrap: ", "mx x: ", "mx 7: ", "x: ", "sshd[7]: ",
@@ -97,8 +97,7 @@ func TestFail2banFilter(t *testing.T) {
 		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want),
 			want)
 	}
-	// A date that the client has said is not taken for the line's date, not even if it is the only
-	// one.
+	// A date in a client's text is not taken for the line's date, not even if it is the only one.
 	line := "mx sendwrap[1]: RATE client=[192.0.2.1]:25 server=[198.51.100.5]:25 " +
 		`data="2001-01-01T00:00:00+00:00 mx"`
 	when, _ := time.Parse(time.RFC3339, strings.TrimSpace(stamp(0)))

@@ -81,8 +81,8 @@ func (s source) must(args ...string) (said string) {
 }
 
 // make install copies every file, keeps executables executable, and does not overwrite an existing
-// sendwrap.conf. It needs no Go where the program is built, and builds where it is older than what
-// it is made of.
+// sendwrap.conf. It needs no Go if the program is built, and builds it if it is older than its
+// sources.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
@@ -150,8 +150,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// With another prefix every text names the program where it is. make uninstall removes what make
-// install has put there, and says what it leaves; what others have put beside it stays.
+// With another prefix every text names the program where it is. make uninstall removes the files of
+// make install, and says what it leaves; files that others have put beside them stay.
 func TestInstallElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"/usr", "/opt/mail", "/usr/local"} {

@@ -12,8 +12,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A client that is allowed while it is blocked is let through by the firewall as soon as a guard or
-// a room reads its configuration; until then check says that it is not.
+// The firewall lets a client that is allowed during its block through as soon as a guard or a room
+// reads its configuration; until then `check` says that it does not.
 func TestFirewallAllow(t *testing.T) {
 	for name, command := range map[string][]string{"guard": {"guard"},
 		"room": {"listen", "127.0.0.1:25"}} {

@@ -70,8 +70,8 @@ func (s site) feed(script []byte, args ...string) (string, error) {
 	return said.String(), err
 }
 
-// The script is one transaction: wherever it has been cut off nft refuses it, and all stays as it
-// was.
+// The script is one transaction: if it has been cut off anywhere, nft refuses it, and all stays as
+// it was.
 func TestFirewallScriptCutOff(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -120,8 +120,8 @@ test "$1 $2" = '-f -' && test -e %[1]s || exec /usr/sbin/nft "$@"
 rm %[1]s; cat >%[1]s.script; sh %[1]s.does && exec /usr/sbin/nft -f %[1]s.script
 `
 
-// What begins and what ends between the list and nft's work is right in the firewall afterwards.
-// This test makes that moment; it is not parallel, since others would meet its nft.
+// Blocks that begin or end between the list and nft's work are right in the firewall afterwards.
+// This test makes that moment; it is not parallel, since other tests would call its nft.
 func TestFirewallLoadMeanwhile(t *testing.T) {
 	s := newSite(t)
 	at := filepath.Join(t.TempDir(), "now")
@@ -154,7 +154,7 @@ func TestFirewallLoadMeanwhile(t *testing.T) {
 	}
 }
 
-// A firewall that does not answer keeps check waiting for a moment, and not for ever. Not parallel,
+// A firewall that does not answer delays `check` for a moment, but not for ever. Not parallel,
 // either.
 func TestFirewallHangs(t *testing.T) {
 	s := newSite(t)
@@ -169,7 +169,7 @@ func TestFirewallHangs(t *testing.T) {
 	}
 }
 
-// agree holds the firewall's sets to the ledger.
+// agree compares the firewall's sets with the ledger.
 func (s site) agree() {
 	s.t.Helper()
 	ledger, sets := s.blocks(), s.elements("ipv4")
@@ -186,8 +186,8 @@ func (s site) agree() {
 	}
 }
 
-// The same under a stream of blocks that begin and end, the sets being loaded again and again. Each
-// client is blocked by one stream alone, so that all are told what they have done before the next.
+// The same under a stream of blocks that begin and end, while the sets are loaded again and again.
+// Each client is blocked by one stream alone, so that every effect is logged before the next.
 func TestFirewallLoadStream(t *testing.T) {
 	t.Parallel()
 	const streams, each = 3, 25

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A blocked client cannot connect until the block expires or is removed; a connection that is older
-// still works. To add an element to a set again does not change its time: sendwrap-nft must do so.
+// A blocked client cannot connect until the block expires or is removed; an older connection still
+// works. nft does not change the time of an element that is added again: sendwrap-nft must.
 func TestFirewall(t *testing.T) {
 	t.Parallel()
 	server, client := twoMachines(t)
@@ -65,7 +65,7 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
-// since is how many seconds have begun since then: an element may have lost as many.
+// since is the number of seconds that have begun since then: an element may have lost as many.
 func since(t time.Time) int { return int(time.Since(t).Seconds()) + 1 }
 
 // Random networks within networks: each address is blocked by the network that lasts longest; one

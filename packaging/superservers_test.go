@@ -43,7 +43,7 @@ func TestSystemdUnits(t *testing.T) {
 	if said := verify("", "", ""); said != "" {
 		t.Errorf("systemd-analyze verify:\n%s", said)
 	}
-	// An administrator may as well say Accept=no in sendwrap.socket.
+	// An administrator may also write Accept=no in sendwrap.socket.
 	if said := verify("sendwrap.socket", "\nAccept=yes", "\nAccept=no"); said != "" {
 		t.Errorf("with Accept=no: systemd-analyze verify:\n%s", said)
 	}
@@ -69,9 +69,9 @@ func TestSystemdUnits(t *testing.T) {
 	}
 }
 
-// Super-servers have limits by which one client could close the port for all. This makes more quick
-// connections than any default allows; each must be greeted. Where one process serves all clients,
-// it must be the same at the end. The files are used unchanged, and so the port is 25.
+// Super-servers have limits by which one client could close the port for all. The test makes more
+// quick connections than any default allows; each must be greeted. If one process serves all
+// clients, it must be the same at the end. The files are used unchanged, and so the port is 25.
 func TestNoFuse(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	for _, tt := range []struct{ name, needs, start, file, client, any string }{
@@ -127,7 +127,7 @@ func TestNoFuse(t *testing.T) {
 	}
 }
 
-// greeted connects n clients at once, all of which must be greeted.
+// greeted connects n clients at once; all must be greeted.
 func greeted(t *testing.T, client string, n int) {
 	t.Helper()
 	addr := netip.MustParseAddr(client)

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// reply takes the reply code and the enhanced status code off a reply.
+// reply matches the reply code and the enhanced status code of a reply.
 var reply = regexp.MustCompile(`^(\d{3})[ -](?:(\d\.\d+\.\d+) )?`)
 
 // clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]

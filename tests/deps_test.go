@@ -166,8 +166,8 @@ func sources(t *testing.T, f func(path string, file *ast.File, fset *token.FileS
 	}
 }
 
-// Two files are to be read with the care that unsafe needs: shared memory, and the kernel's calls
-// without Go's runtime.
+// Two files need the care that unsafe needs: shared memory, and the kernel's calls without Go's
+// runtime.
 func TestUnsafeInTwoFiles(t *testing.T) {
 	theFiles := []string{"exec/relay.go", "wrapper/ledger/mem_linux.go"}
 	var found []string
@@ -208,7 +208,7 @@ func uses(file *ast.File, of string) (found []*ast.SelectorExpr) {
 	return found
 }
 
-// What is imported with a dot would be hidden from the tests here.
+// The tests here would not see names that are imported with a dot.
 func TestNoDotImport(t *testing.T) {
 	sources(t, func(_ string, file *ast.File, fset *token.FileSet) {
 		for _, spec := range file.Imports {
@@ -259,8 +259,8 @@ func TestRoomHasNoWallClock(t *testing.T) {
 	}
 }
 
-// A package of tests alone says in one of them what it is for; any other says it where its users
-// look.
+// A package of tests alone says in one of them what it is for; any other package in a file that its
+// users read.
 func TestPackageComments(t *testing.T) {
 	type files struct{ ours, tests, documented, documentedInTests int }
 	found := map[string]*files{}
@@ -288,7 +288,7 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
-// What the machine lacks is said in one way, which CI=true makes a failure: by lab.Need.
+// Tests say by lab.Need what the machine lacks; CI=true makes that a failure.
 func TestSkipsByNeed(t *testing.T) {
 	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
 		if strings.HasPrefix(path, "tests/lab/") {

@@ -14,8 +14,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mandoc's lint knows what a man page of this kind should look like. Which other pages are
-// installed here is not its business.
+// mandoc's lint knows what a man page of this kind should look like. It does not matter which other
+// pages are installed here.
 func TestManPages(t *testing.T) {
 	lab.NeedProgram(t, "mandoc")
 	pages, err := filepath.Glob("../docs/*.[58]")
@@ -23,7 +23,7 @@ func TestManPages(t *testing.T) {
 		t.Fatalf("man pages: %q, %v", pages, err)
 	}
 	for _, page := range pages {
-		// its status is about the complaints
+		// The status depends on the complaints.
 		out, _ := exec.Command("mandoc", "-T", "lint", page).CombinedOutput()
 		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 			if line != "" && !strings.Contains(line, "referenced manual not found") &&
@@ -34,7 +34,7 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// Each link of README and docs/ leads to a file, and to a heading, that is there.
+// Each link of README and docs/ leads to an existing file, and to an existing heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	for _, page := range markdown(t) {
@@ -82,7 +82,7 @@ func anchors(text string) (all []string) {
 	return all
 }
 
-// Markdown takes the quotes of m4 for its own, but in blocks of code.
+// In Markdown the quotes of m4 are code, except in blocks of code.
 func TestQuotesOfM4(t *testing.T) {
 	quoted := regexp.MustCompile("`[[:alpha:]_]+'")
 	for _, page := range markdown(t) {
@@ -127,8 +127,8 @@ func TestQuotedRows(t *testing.T) {
 	}
 }
 
-// What OPERATIONS tells to write for an MTA is what the scripts have seen to work: each mta line of
-// theirs that is not about a place of the test's own, and what is to be a file.
+// The lines that OPERATIONS has for an MTA are those that the scripts have tried: each mta line of
+// theirs that does not name a place of the test's own, and each file.
 func TestTableOfMTAs(t *testing.T) {
 	text, err := os.ReadFile("../docs/OPERATIONS.md")
 	if err != nil {
@@ -198,7 +198,7 @@ func TestLogWords(t *testing.T) {
 	}
 }
 
-// The latest version of CHANGELOG is the one that the program names.
+// The latest version of CHANGELOG is the one that the program prints.
 func TestVersion(t *testing.T) {
 	var said bytes.Buffer
 	cmd := exec.Command(os.Getenv("SENDWRAP"), "version")

@@ -148,11 +148,11 @@ func (m *machine) idle() error {
 	})
 }
 
-// isRelay is whether a process is sendwrap as it writes what MTAs say on stderr.
+// isRelay reports whether a process is sendwrap's relay of an MTA's stderr.
 func isRelay(pid int) bool { return lab.Cmdline(pid)[0] == "mta_stderr" }
 
 // quieten waits until nothing runs on the machine but what may stay. Its error names what still
-// does.
+// runs.
 func (m *machine) quieten(mayStay func() []int) error {
 	var left []int
 	if lab.Await(func() bool {

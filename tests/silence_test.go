@@ -50,7 +50,7 @@ func TestEntryPoint(t *testing.T) {
 		if begin < 0 || symbols[begin].Name != "_rt0_sendwrap" {
 			t.Errorf("%s begins at %#x; want _rt0_sendwrap", arch, program.Entry)
 		}
-		// Nothing could say a word before: no dynamic loader.
+		// Nothing can write before: there is no dynamic loader.
 		if libs, err := program.ImportedLibraries(); err != nil || len(libs) > 0 ||
 			program.Section(".interp") != nil {
 			t.Errorf("%s needs libraries %q, %v; want none", arch, libs, err)
@@ -61,10 +61,10 @@ func TestEntryPoint(t *testing.T) {
 // smtp is what a client may read.
 var smtp = regexp.MustCompile(`^([245]\d\d[ -][^\r\n]*\r\n)*$`)
 
-// Where processes and threads are limited, a program cannot begin or has a thread too few, and Go
-// says so on fd 2: under inetd and xinetd the client's socket. No client reads it, whichever thread
-// is the one. A program without the entry point shows at the same limits that there is something to
-// be read.
+// If the number of processes and threads is limited, a program cannot begin or lacks a thread, and
+// Go says so on fd 2: under inetd and xinetd the client's socket. No client may read that,
+// whichever thread is missing. A program without the entry point shows at the same limits that
+// there is something to be read.
 func TestThreadLimit(t *testing.T) {
 	lab.NeedRoot(t)
 	without := filepath.Join(publicDir(t), "sendwrap")
@@ -108,12 +108,12 @@ func TestThreadLimit(t *testing.T) {
 	}
 }
 
-// limiter makes a limit of so many processes: what is put before a super-server's command line, and
-// what is done when that runs.
+// limiter makes a limit of n processes: words before a super-server's command line, and a function
+// to call when it runs.
 type limiter func(t *testing.T, most int) (before []string, limit func(server int))
 
-// clientAtLimit reports whether Go said a word, to a client or, where fd 2 is no client's, in the
-// log; and whether sendwrap answered the client.
+// clientAtLimit reports whether Go wrote anything, to a client or, if fd 2 is not a client's, to
+// the log; and whether sendwrap answered the client.
 func clientAtLimit(t *testing.T, kind string, most int, program string, limit limiter) (
 	said, answered bool) {
 	dir := publicDir(t)

@@ -106,14 +106,13 @@ func TestWordsOf(t *testing.T) {
 	}
 }
 
-// unwanted are phrases that nobody says to an administrator.
+// unwanted are phrases that no administrator would say.
 var unwanted = []string{
 	"anew", "as ever", "for want of", "is told", "lest", "without a word",
 }
 
 func TestUnwantedPhrases(t *testing.T) {
-	// A phrase may be wrapped in the middle: between its words is a line's end, and what begins a
-	// comment.
+	// A phrase may be wrapped: between its words is a line's end, and the mark of a comment.
 	phrases := strings.ReplaceAll(strings.Join(unwanted, "|"), " ", `[\s/#]+`)
 	unwanted := regexp.MustCompile(`(?i)\b(?:` + phrases + `)\b`)
 	texts(t, func(path string, text []byte) {
@@ -177,8 +176,8 @@ func mayBeLong(path, line string) bool {
 	return false
 }
 
-// texts calls f with each text of ours, and its path from the top: neither what was generated, nor
-// what others have written, nor what tests read.
+// texts calls f with each text of ours and its path from the top, without generated and foreign
+// texts and the inputs of tests.
 func texts(t *testing.T, f func(path string, text []byte)) {
 	t.Helper()
 	none := []string{"LICENSE", "go.sum", "docs/BENCHMARKS.md", ".git", "bin"}

@@ -186,7 +186,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// A log keeps what is sent to it as syslog(3) sends it, and what is not.
+// A log keeps messages in the form of syslog(3), and others.
 func TestLog(t *testing.T) {
 	dir := t.TempDir()
 	l, err := NewLog(filepath.Join(dir, "copy"))
@@ -254,7 +254,7 @@ func TestThread(t *testing.T) {
 	}
 }
 
-// A daemon may end at SIGTERM as it likes, also one that is stopped.
+// A daemon may end at SIGTERM in any way, even if it is stopped.
 func TestStop(t *testing.T) {
 	d, said := startShell(t, "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done")
 	Eventually(t, "it is up", func() bool { return said() == "up\n" })
@@ -265,8 +265,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A daemon that does not heed SIGTERM can be killed with its group. One that has ended has no group
-// any more: its number may be another's.
+// A daemon that ignores SIGTERM can be killed with its group. One that has ended has no group any
+// more: its number may be another's.
 func TestKillAll(t *testing.T) {
 	d, said := startShell(t, "trap '' TERM; sleep infinity & echo $!; wait")
 	var child int

@@ -21,8 +21,8 @@ var sendmailMC string
 // NoSendmail says what the machine lacks for a sendmail of its own; "" is nothing.
 func NoSendmail() string { return Lack(Sendmail, SendmailM4, "/usr/bin/m4") }
 
-// A SendmailSite is a directory with all that a sendmail reads and writes; nothing of it is the
-// system's. Its sendmail.cf names aliases, queue and the like in Dir.
+// A SendmailSite is a directory with all that a sendmail reads and writes, apart from the system's.
+// Its sendmail.cf names aliases, queue and the like in Dir.
 type SendmailSite struct {
 	Dir string // exists; everybody may search it
 	// Extras are further lines of sendmail.mc.

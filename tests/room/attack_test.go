@@ -20,8 +20,8 @@ var modes = []struct {
 	{"the room", serve},
 }
 
-// slam has so many clients at a time speak early, from one address after the other, until the end.
-// The function that ends it returns how many did.
+// slam makes n clients at a time speak early, from one address after the other, until the end. The
+// function that ends it returns how many did.
 func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 	var n atomic.Int64
 	var over atomic.Bool
@@ -44,8 +44,8 @@ func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 	}
 }
 
-// visit has a client come so often, one connection after the other, and counts the codes of the
-// replies that it gets first.
+// visit makes a client come n times, one connection after the other, and counts the codes of the
+// first replies that it gets.
 func (s *server) visit(from netip.Addr, times int) map[string]int {
 	got := map[string]int{}
 	for range times {
@@ -62,8 +62,8 @@ func (s *server) visit(from netip.Addr, times int) map[string]int {
 	return got
 }
 
-// together has so many connections of a client come at once, and counts how many are greeted before
-// any of them ends.
+// together makes n connections of a client come at once, and counts how many are greeted before any
+// of them ends.
 func (s *server) together(from netip.Addr, n int) (greeted int) {
 	replies := make(chan string, n)
 	var all []*lab.Client
@@ -90,7 +90,7 @@ func (s *server) together(from netip.Addr, n int) (greeted int) {
 }
 
 // Whatever attackers do, a known client is greeted each time, and exactly as many sessions of a
-// network begin as may.
+// network begin as its limit allows.
 func TestAttack(t *testing.T) {
 	const visits, conns, many = 10, 5, 20
 	known, blocked := addr("127.1.1.1"), addr("127.2.2.2")
@@ -144,8 +144,8 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// Thousands of networks earn blocks, far more than may run. While the oldest of them end again and
-// again, the room refuses nobody because it cannot have the ledger, and each refusal is counted.
+// Thousands of networks get blocks, far more than may run. While the oldest of them end again and
+// again, the room refuses no client because it cannot have the ledger, and counts each refusal.
 func TestAttackTrim(t *testing.T) {
 	const visits, most, networks = 20, 500, 5_000
 	known := addr("127.1.1.1")

@@ -56,13 +56,13 @@ func serve(t *testing.T, conf string) *server {
 	return serveWith(t, conf, 65536)
 }
 
-// serveWith is serve with a ledger that has room for so many clients.
+// serveWith is serve with a ledger for that many clients.
 func serveWith(t *testing.T, conf string, clients int) *server {
 	t.Helper()
 	return serveAt(t, addr("127.0.0.1"), conf, clients)
 }
 
-// serveAt is that at an address.
+// serveAt is serveWith at an address.
 func serveAt(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
 	s := setUp(t, at, conf, clients)
@@ -225,7 +225,7 @@ var strangers atomic.Uint32
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// stranger is an address that no client has used before.
+// stranger returns an address that no client has used before.
 func stranger() netip.Addr {
 	n := strangers.Add(1)
 	return netip.AddrFrom4([4]byte{127, 64 + byte(n>>16), byte(n >> 8), byte(n)})

@@ -17,7 +17,7 @@ func (s *server) run(command string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// readAll has so many others read the whole ledger again and again, as monitors do, until the end.
+// readAll reads the whole ledger in n loops, as monitors do, until the end.
 func (s *server) readAll(others int) (end func()) {
 	stop, reading := make(chan bool), sync.WaitGroup{}
 	for n := range others {
@@ -42,8 +42,8 @@ func (s *server) readAll(others int) (end func()) {
 	}
 }
 
-// However large the ledger is and however many read all of it, nobody is refused for that, and no
-// block is lost: not one that early talkers earn, and not one of an administrator.
+// However large the ledger is and however many processes read all of it, no client is refused
+// because of that, and no block is lost: neither one of early talkers, nor one of an administrator.
 func TestReaders(t *testing.T) {
 	const visits, clients, attackers, byHand = 40, 100, 100, 30
 	for _, size := range []int{65536, 1 << 20} {
