@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// The program that starts for each connection is the whole binary, so whatever is linked into it
-// is attack surface and memory for each of a thousand clients that wait. These two lists together
-// are what our packages and those of others in it import. What Go's own packages import in turn
-// follows from that, and changes with Go.
+// The program that starts for each connection is the whole binary, so everything that is linked
+// into it is attack surface, and memory for each of a thousand waiting clients. These two lists
+// together are the imports of our packages and of foreign ones in it. The imports of Go's own
+// packages follow from that, and change with Go.
 
 // light is what one connection needs.
 var light = []string{
@@ -30,8 +30,8 @@ var light = []string{
 	"sync/atomic", "syscall", "time", "unicode", "unicode/utf8", "unsafe",
 }
 
-// debts are what is in the binary, though no connection needs it, and why it is. There is to be
-// less of it, and never more: a debt that is paid leaves the list.
+// debts are the packages in the binary that no connection needs, and why they are there. Their
+// number must never grow.
 var debts = map[string]string{
 	"sendwrap/wrapper/admin":  "the commands are in the same binary",
 	"sendwrap/wrapper/try":    "so is the show",

@@ -15,7 +15,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A machine is what the programs of one script live on: a mount namespace with a /dev, a /run and a
+// A machine is where the programs of one script live: a mount namespace with a /dev, a /run and a
 // /var/lib of its own, and in /dev the socket `log` on which the script listens. Its programs end
 // with it.
 type machine struct {
@@ -134,8 +134,8 @@ func (m *machine) close() error {
 	return err
 }
 
-// idle waits until nothing but daemons and rooms, with what writes their MTAs' stderr into the log,
-// runs on the machine.
+// idle waits until nothing runs on the machine but daemons, rooms, and the relays of their MTAs'
+// stderr.
 func (m *machine) idle() error {
 	return m.quieten(func() (stay []int) {
 		for _, room := range m.rooms.living() {

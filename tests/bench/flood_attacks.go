@@ -11,13 +11,13 @@ import (
 
 const theRoom = "the room"
 
-// Of the doors, sendwrap's two are in all sieges, postscreen where it has what is attacked.
+// sendwrap's two doors are in all sieges, postscreen's in those that attack something that it has.
 var (
 	ownDoors = []string{eachItsOwn, theRoom}
 	allDoors = []string{eachItsOwn, theRoom, postscreen}
 )
 
-// bounded is how many connections an attacker makes at most that comes again and again.
+// bounded is the limit of connections of an attacker that comes again and again.
 const bounded = 2_000_000
 
 // slamming is the attack of a swarm that speaks at once, and comes again when it is refused.
@@ -48,7 +48,7 @@ func (s *swarm) underWay(wait func() error) under {
 	return u
 }
 
-// measureFloodBlocked: what one address can do that is blocked already.
+// measureFloodBlocked: one address that is blocked already.
 func measureFloodBlocked(l *bench) {
 	bad := netip.MustParseAddr("198.18.0.9")
 	for _, size := range []int{100, 500} {
@@ -99,7 +99,7 @@ func measureFloodQuiet(l *bench) {
 	if l.quick {
 		queued /= 10
 	}
-	// All places of those who wait, as long as known clients come.
+	// All places for waiting clients are taken, for as long as known clients come.
 	l.besiege("quiet", siege{
 		what: fmt.Sprintf("%d quiet connections from %d /64s of one /48 wait",
 			places, quietNetworks),
@@ -131,13 +131,13 @@ func measureFloodQuiet(l *bench) {
 	})
 }
 
-// waitsFor lets the network of a client wait for no longer than in other sieges.
+// waitsFor limits the wait of a client's network to that of other sieges.
 func waitsFor(client netip.Addr) string {
 	return fmt.Sprintf("client %v greet_delay=%v", netip.PrefixFrom(client, 24).Masked(),
 		floodDelay)
 }
 
-// waitingSettles waits until those who wait have become as many as they will be.
+// waitingSettles waits until the number of waiting clients has stopped growing.
 func (d door) waitingSettles() error {
 	last, since := -1, time.Now()
 	return await("as many wait as will", func() (bool, error) {
@@ -158,7 +158,7 @@ func measureFloodIdle(l *bench) {
 		doors: allDoors, newcomers: true,
 		begin: func(l *bench, d door) under {
 			s := &swarm{to: d.six, size: networks * sessions, most: bounded, stays: true}
-			// Nor have the networks a /48 in common.
+			// Nor do the networks share a /48.
 			s.from = func(n int) netip.Addr {
 				a := in48(0).As16()
 				a[5] = byte(n % networks)
@@ -201,7 +201,7 @@ func measureFloodBlocks(l *bench) {
 	})
 }
 
-// measureFloodReaders: what a monitoring system asks too often.
+// measureFloodReaders: a monitoring system that asks too often.
 func measureFloodReaders(l *bench) {
 	for _, r := range []struct {
 		clients  int

@@ -18,8 +18,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A known client that is not greeted, or late, misses the goal; what is late without an attacker,
-// too, does not.
+// A known client that is not greeted, or is late, misses the goal, unless it is late without an
+// attacker, too.
 func TestSiegeGoals(t *testing.T) {
 	without := greetings{Clients: 60, Greeted: 60, Median: 3, Worst: 5}
 	for _, tt := range []struct {
@@ -98,7 +98,7 @@ an attack
 	}
 }
 
-// What fails says so in its row, and what follows is measured.
+// A failure is shown in its row, and the next measurement follows.
 func TestPart(t *testing.T) {
 	var rows strings.Builder
 	l := &bench{state: &state{out: json.NewEncoder(&rows), due: time.Now().Add(time.Hour)}}
@@ -160,7 +160,7 @@ func TestSwarmIsGreeted(t *testing.T) {
 	}
 }
 
-// A swarm that cannot come is no attack, and whoever waits for it hears that.
+// A swarm that cannot come is an error for the function that waits for it.
 func TestSwarmFails(t *testing.T) {
 	to := answering(t, func(net.Conn) {})
 	nowhere := func(int) netip.Addr { return netip.MustParseAddr("192.0.2.1") }

@@ -15,8 +15,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a name's reply tells, and what it does not: then the name must be tried again, and before
-// all others.
+// A reply may tell nothing about a name: then the name must be tried again, and before all others.
 func TestDictionary(t *testing.T) {
 	d := newDictionary(40)
 	for i, reply := range []string{"550 5.1.1 no", "550 5.1.1 no", "452 4.5.3 too many",
@@ -57,7 +56,7 @@ func TestDictionary(t *testing.T) {
 	}
 }
 
-// smtp is a mail server of the tests'. It knows who is valid, and behaves as its fields say.
+// smtp is a mail server of the tests'. It knows the valid names, and behaves as its fields say.
 type smtp struct {
 	most int // recipients of an envelope; then 452; 0: no limit
 	// recipients of a connection that it rejects; at this one it says 550 and closes; 0: no limit

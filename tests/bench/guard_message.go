@@ -85,7 +85,7 @@ func message(from netip.Addr, to netip.AddrPort) time.Duration {
 	return took
 }
 
-// inMemory lets dir be a directory in memory, so that no disk's time is measured.
+// inMemory mounts a file system in memory at dir, so that no disk's time is measured.
 func (l *bench) inMemory(dir string) {
 	check(os.MkdirAll(dir, 0o755))
 	err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755")

@@ -34,7 +34,7 @@ func TestDictionaryRows(t *testing.T) {
 	}
 }
 
-// An attack that teaches nobody anything is not believed of a server without a defence.
+// An attack that learns nothing is not believed of a server without a defence.
 func TestBelieve(t *testing.T) {
 	bare := mailServer{name: bareSendmail}
 	a := attacks(200)[0]
@@ -52,7 +52,8 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
-// What a daemon has used is its own and that of all it has started, once they have ended.
+// The CPU time of a daemon is its own and that of all processes that it has started, once they have
+// ended.
 func TestLifetime(t *testing.T) {
 	// Its child does some work at a word, and ends.
 	start := func(work string) (d *daemon, word *os.File) {

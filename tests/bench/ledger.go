@@ -9,7 +9,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What the ledger may take, in microseconds, however many clients are in it.
+// The limits of the ledger, in microseconds, however many clients are in it.
 const (
 	arrivalTarget   = 60 // all that an arrival does with it, opening included
 	operationTarget = 3  // one operation on an open one
@@ -102,8 +102,7 @@ func (r *filledLedger) client() ledger.Arrival {
 	}
 }
 
-// arrival returns how long everything takes that a process does with the ledger for a client that
-// hangs up.
+// arrival returns the time of all that a process does with the ledger for a client that hangs up.
 func (r *filledLedger) arrival() (time.Duration, error) {
 	a := r.client()
 	began := time.Now()
@@ -122,7 +121,7 @@ func (r *filledLedger) arrival() (time.Duration, error) {
 	return took, err
 }
 
-// operations returns how long the slower one takes of the two operations of a client that hangs up.
+// operations returns the time of the slower one of the two operations for a client that hangs up.
 func (r *filledLedger) operations() (time.Duration, error) {
 	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
 	return max(enter, leave), err

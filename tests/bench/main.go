@@ -111,8 +111,8 @@ func run(o options) error {
 	case os.Geteuid() != 0:
 		return errors.New("run it as root: it measures in namespaces of its own")
 	}
-	// Before anything that a signal must not leave behind. SIGPIPE: nobody reads the rows any more.
-	// And `go run` that is ended hands no signal on.
+	// Before anything that a signal must not leave behind. SIGPIPE: the reader of the rows has
+	// gone. And `go run` passes no signal on.
 	orphaned := lab.Orphaned()
 	signalled, stop := signal.NotifyContext(context.Background(),
 		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)

@@ -34,8 +34,8 @@ type sample struct {
 	answer time.Duration // from the client's connect to the first bytes or the close it sees
 }
 
-// meanCPU returns the mean CPU time in milliseconds. Not the median: what a program does now and
-// then only (a collector's thread, say) is part of its cost.
+// meanCPU returns the mean CPU time in milliseconds. Not the median: the program's occasional work
+// (a collector's thread, say) is part of its cost.
 func meanCPU(samples []sample) float64 {
 	var sum time.Duration
 	for _, s := range samples {
@@ -80,8 +80,8 @@ func (l *bench) compare(
 	}))
 }
 
-// reaching calls run and sees to it that sendwrap, if the peer is one, has reached this verdict n
-// times meanwhile, and that another daemon has logged n times what it logs.
+// reaching calls run and checks that sendwrap, if the peer is one, has reached this verdict n times
+// meanwhile, and that another daemon has logged its word n times.
 func reaching[T any](p peer, verdict string, n int, run func() (T, error)) (got T, err error) {
 	call := func() (err error) {
 		got, err = run()

@@ -10,8 +10,8 @@ import (
 
 const mailFromNobody = "MAIL FROM:<>"
 
-// Whoever forges senders of our domain has real mail servers send us their bounces. They are not
-// blocked for what they have to tell us, and their other mail gets through at once.
+// An attacker that forges senders of our domain makes real mail servers send us their bounces.
+// These servers are not blocked for them, and their other mail gets through at once.
 func TestBouncer(t *testing.T) {
 	eachSender(t, options{}, kinds, func(t *testing.T, x *sending) {
 		forged := names("bad", 5)
@@ -47,7 +47,7 @@ func TestBouncer(t *testing.T) {
 func (l line) punished() bool { return l.fields["strikes"] != "" || l.fields["left"] != "" }
 
 // The null sender is no way to get through a dictionary: from one address it learns what one
-// session may, however it goes about it, and then others learn no more than ever.
+// session may, in any way, and then other senders learn no more than without it.
 func TestNullSenderLearns(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		for _, each := range []int{20, 1} {
@@ -69,8 +69,8 @@ func TestNullSenderLearns(t *testing.T) {
 	})
 }
 
-// learn has a client try names, so many a session, until the sender or the connection is refused or
-// there are no names left. It returns how many were answered.
+// learn makes a client try names, a number of them in each session, until the sender or the
+// connection is refused or there are no names left. It returns how many were answered.
 func (s *site) learn(t *testing.T, w way, from netip.Addr, sender string, each int,
 	words *[]string) (n int) {
 	t.Helper()
@@ -96,7 +96,7 @@ func (s *site) learn(t *testing.T, w way, from netip.Addr, sender string, each i
 }
 
 // Sessions in which the null sender has a message under way learn nothing more once one of them has
-// named too many. Those of others, and of other senders, go on.
+// named too many unknown recipients. Sessions of other clients, and of other senders, go on.
 func TestNullSendersAtOnce(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -128,8 +128,8 @@ func TestNullSendersAtOnce(t *testing.T) {
 	})
 }
 
-// An account with a provider is not enough to have the provider blocked: where much good mail comes
-// from, sessions with too many wrong names end, and that is all.
+// An account with a provider is not enough to get the provider blocked: if much good mail comes
+// from there, sessions with too many wrong names end, and that is all.
 func TestProvider(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()

@@ -8,7 +8,7 @@ import (
 )
 
 // A message may have max_rcpts recipients; further ones are put off, and the message goes to the
-// first. The client reads all of our words, whichever MTA passes them on.
+// first ones. The client reads our whole text, whichever MTA passes it on.
 func TestMaxRcpts(t *testing.T) {
 	const conf = "max_rcpts 5\ncontact https://example.org/why%20us"
 	everywhere(t, options{conf: conf}, func(t *testing.T, s *site, w way) {

@@ -14,11 +14,10 @@ import (
 // the same bytes, whatever it sends.
 //
 // How many answers it gets depends on the machine: the guard cuts it off a moment after the limit,
-// before or after the answers to what it sends first. So each try must get the beginning of one
-// sequence of answers, and that must end before the answer to the line with the name. (No milter
-// sees VRFY and EXPN; the MTAs refuse them to all. A sendmail -bs under TLS says yes to all names.)
-// A difference that shows in one try of three
-// escapes all ways in one run of three thousand.
+// before or after the answers to its next lines. So each try must get the beginning of one sequence
+// of answers, and that must end before the answer to the line with the name. (No milter sees VRFY
+// and EXPN; the MTAs refuse them to all. A sendmail -bs under TLS says yes to all names.) A
+// difference that shows in one try of three escapes all ways in one run of three thousand.
 func TestNothingToLearn(t *testing.T) {
 	const known, unknown = "good007", "nobo007" // of one length: TLS hides no more than that
 	const trials = 5                            // of each name

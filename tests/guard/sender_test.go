@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The mail servers that send to ours: real ones, at their defaults but for where they send.
+// The mail servers that send to ours: real ones, with their defaults, except for the destination.
 
 // A sender is one of these programs.
 type sender struct {
@@ -25,8 +25,8 @@ type sender struct {
 var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender},
 	{"sendmail", startSendmailSender}}
 
-// opensmtpd is another, for what a refused connection comes to: it waits for long before it tries
-// again.
+// opensmtpd is another, only for what it does after a refused connection: it waits for long before
+// it tries again.
 var opensmtpd = sender{"opensmtpd", startOpenSMTPDSender}
 
 // sending is a mail server of the clients'. All its mail goes to the site, bounces too.
@@ -118,16 +118,16 @@ func (x *sending) start(names []string) {
 	x.submit("From: <"+author+">\nSubject: "+newSubject()+"\n\n"+messageText+"\n", rcpts)
 }
 
-// send sends a message and tries until all recipients have their fate, as often as it takes. It
-// returns what the tries have brought for each.
+// send sends a message and tries until all recipients have their fate, as often as necessary. It
+// returns the results of the tries for each.
 func (x *sending) send(names ...string) map[string][]string {
 	x.t.Helper()
 	x.start(names)
 	return x.finish(names)
 }
 
-// finish tries until all recipients have their fate. A try that is over is not counted by what the
-// log says of it: a sender may end one without a line about each recipient.
+// finish tries until all recipients have their fate. The log does not say how many tries are over:
+// a sender may end one without a line about each recipient.
 func (x *sending) finish(names []string) (fates map[string][]string) {
 	x.t.Helper()
 	finished := lab.Await(func() bool {
@@ -148,7 +148,7 @@ func (x *sending) finish(names []string) (fates map[string][]string) {
 	return fates
 }
 
-// final says whether nothing is left to do for a recipient of whom the tries have brought that.
+// final reports whether nothing is left to do for a recipient with these results.
 func final(tries []string) bool {
 	return len(tries) > 0 && tries[len(tries)-1] != "deferred"
 }
@@ -159,7 +159,7 @@ var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->"
 	"deferred": "deferred", "Deferred": "deferred", "==": "deferred",
 	"Ok": "sent", "PermFail": "bounced", "TempFail": "deferred"}
 
-// fates are what the log has of recipients, in order.
+// fates are the results for recipients in the log, in order.
 func (x *sending) fates() map[string][]string {
 	all := map[string][]string{}
 	for _, line := range x.lines() {
@@ -320,7 +320,7 @@ func startSendmailSender(x *sending) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// To it the machine's own name, which is the site's, must be another's.
+	// The machine's own name, which is the site's, must not be its own name.
 	run := func(input string, args ...string) {
 		script := `hostname client.test && exec "$@"`
 		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail,

@@ -159,8 +159,8 @@ func (s *site) configure(lines string) {
 	}
 	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
 		lab.Sendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
-	// Unless the test sets them, the delays are short, and nobody is known for having waited for so
-	// long.
+	// Unless the test sets them, the delays are short, and no client becomes known by waiting for
+	// so short a time.
 	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms", "remember 0"} {
 		name, _, _ := strings.Cut(d, " ")
 		if !regexp.MustCompile(`(?m)^` + name + ` `).MatchString(lines) {

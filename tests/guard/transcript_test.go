@@ -24,8 +24,8 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 	})
 }
 
-// A session that has earned a block leaves a transcript: what the client said and what the outcome
-// was, and nothing of its messages.
+// A session that led to a block leaves a transcript: what the client said and what the outcome was,
+// and nothing of its messages.
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()

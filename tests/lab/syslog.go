@@ -33,12 +33,12 @@ func listenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 	return conn, os.Chmod(path, 0o666)
 }
 
-// RFC 3164 as libc and everybody writes it to /dev/log: no host name.
+// RFC 3164 as libc writes it to /dev/log: no host name.
 var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ` +
 	`)?(.*)$`)
 
-// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`.
-// What does not have this form is shown as such.
+// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`. It
+// returns other text unchanged.
 func decodeSyslog(datagram string) string {
 	m := syslogLine.FindStringSubmatch(datagram)
 	if m == nil {
@@ -91,9 +91,9 @@ func (l *Log) Listen(path string) error {
 	return err
 }
 
-// Settle returns when all that was logged before is among the lines: those that log are ahead of
-// the reader, so that a line is missing only after Settle. It does so by a datagram that is no
-// line.
+// Settle returns when all that was logged before is among the lines: writers are ahead of the
+// reader, so that a line is missing only after Settle. It sends a datagram that is no line, and
+// waits for it.
 func (l *Log) Settle() error {
 	to, err := net.Dial("unixgram", l.conn.LocalAddr().String())
 	if err != nil {
