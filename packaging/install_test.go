@@ -119,7 +119,8 @@ func TestInstall(t *testing.T) {
 				t.Errorf("%s: mode %v; want %v", name, got[name], mode)
 			}
 			from, found := strings.CutPrefix(name, doc)
-			if found && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, "../"+from) {
+			if found && got[name] != 0 &&
+				read(t, filepath.Join(root, name)) != read(t, "../"+from) {
 				t.Errorf("%s differs from %s", name, from)
 			}
 			delete(got, name)

@@ -173,7 +173,8 @@ func TestTableOfMTAs(t *testing.T) {
 
 // OPERATIONS says for each word that a log line may begin with what to do.
 func TestLogWords(t *testing.T) {
-	_, section, _ := strings.Cut(read(t, "../docs/OPERATIONS.md"), "\n## Troubleshooting by log line\n")
+	page := read(t, "../docs/OPERATIONS.md")
+	_, section, _ := strings.Cut(page, "\n## Troubleshooting by log line\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var rows []string
 	for line := range strings.Lines(section) {
@@ -182,7 +183,7 @@ func TestLogWords(t *testing.T) {
 			rows = append(rows, strings.Split(words, ", ")...)
 		}
 	}
-	page := read(t, "../docs/sendwrap.8")
+	page = read(t, "../docs/sendwrap.8")
 	_, page, _ = strings.Cut(page, "\n.Sh LOG\n")
 	page, _, _ = strings.Cut(page, "\n.Sh ")
 	words := regexp.MustCompile(`(?m)^([A-Z]{3,}) [a-z_]+=`).FindAllStringSubmatch(page, -1)

@@ -219,7 +219,9 @@ func measureFloodReaders(l *bench) {
 			what:    what,
 			doors:   ownDoors,
 			clients: r.clients,
-			begin:   func(l *bench, d door) under { return reading(d.instance, r.loops, r.commands) },
+			begin: func(l *bench, d door) under {
+				return reading(d.instance, r.loops, r.commands)
+			},
 		})
 	}
 }
