@@ -15,19 +15,17 @@ import (
 // light is what one connection needs.
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper",
-	"sendwrap/wrapper/config",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/ledger",
-	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
+	"sendwrap/wrapper/config", "sendwrap/wrapper/decide", "sendwrap/wrapper/enforce",
+	"sendwrap/wrapper/ledger", "sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
 	"github.com/yl2chen/cidranger",
 	"github.com/yl2chen/cidranger/net", "golang.org/x/sys/unix",
 
 	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2",
-	"net", "net/netip",
-	"os", "path", "path/filepath", "reflect", "runtime", "runtime/debug", "slices", "sort",
-	"strconv", "strings", "sync",
-	"sync/atomic", "syscall", "time", "unicode", "unicode/utf8", "unsafe",
+	"net", "net/netip", "os", "path", "path/filepath", "reflect", "runtime", "runtime/debug",
+	"slices", "sort", "strconv", "strings", "sync", "sync/atomic", "syscall", "time", "unicode",
+	"unicode/utf8", "unsafe",
 }
 
 // debts are the packages in the binary that no connection needs, and why they are there. Their
@@ -71,8 +69,8 @@ func TestPerConnectionProgramIsLight(t *testing.T) {
 				reason, isDebt := debts[name]
 				if isDebt == slices.Contains(light, name) {
 					t.Errorf("%s, which %s imports, is linked into the program that starts for "+
-						"each connection; "+
-						"do without it, or give it a place in one of the lists", name, linked[name])
+						"each connection; do without it, or give it a place in one of the lists",
+						name, linked[name])
 				}
 				if isDebt && reason == "" {
 					t.Errorf("%s is a debt without a reason", name)
