@@ -96,8 +96,8 @@ func TestInstall(t *testing.T) {
 		doc + "packaging/tcpserver.run":            0o755, doc + "packaging/listen.run": 0o755,
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
-		"LICENSE", "sendwrap.conf.example",
-		"docs/OPERATIONS.md", "docs/HACKING.md", "docs/DESIGN.md", "docs/BENCHMARKS.md"} {
+		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
+		"docs/DESIGN.md", "docs/BENCHMARKS.md"} {
 		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {

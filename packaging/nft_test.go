@@ -125,8 +125,7 @@ func TestFirewallOverlap(t *testing.T) {
 					if _, left := longest(got, addr); left > seconds ||
 						left < seconds-since(began) {
 						t.Fatalf("%v is blocked for %d s; want %d\n%s\nthe set: %v", addr, left,
-							seconds,
-							strings.Join(story, "\n"), got)
+							seconds, strings.Join(story, "\n"), got)
 					}
 					addr = addr.Next()
 				}

@@ -67,8 +67,8 @@ func (g greetings) times() (middle, worst string) {
 func (b besieged) line() string {
 	middle, worst := b.With.times()
 	free, last := b.Without.times()
-	return fmt.Sprintf("known clients, %s: %s: %s greeted, in %s ms, the worst %s (without %s, "+
-		"%s); %s",
+	return fmt.Sprintf("known clients, %s: %s: %s greeted, in %s ms, the worst %s "+
+		"(without %s, %s); %s",
 		b.Attack, b.Door, b.With.share(), middle, worst, free, last, b.more())
 }
 

@@ -64,8 +64,7 @@ func TestOnBlock(t *testing.T) {
 		})
 		if calls := s.hookCalls(); len(calls) != len(ways) {
 			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses",
-				calls,
-				len(ways))
+				calls, len(ways))
 		}
 	})
 }

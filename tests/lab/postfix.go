@@ -60,8 +60,7 @@ func (s PostfixSite) Make() error {
 	}
 	its := []string{"data"} // what its own user writes to
 	for _, queue := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush",
-		"hold",
-		"incoming", "private", "public", "saved", "trace"} {
+		"hold", "incoming", "private", "public", "saved", "trace"} {
 		its = append(its, "queue/"+queue)
 	}
 	for _, sub := range append([]string{"etc", "queue/pid", "queue/maildrop"}, its...) {

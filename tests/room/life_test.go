@@ -28,8 +28,7 @@ func TestKilled(t *testing.T) {
 	for round, cut := 0, 0; round < rounds || len(inSession) < each || cut < each; round++ {
 		if round == most {
 			t.Fatalf("after %d rounds %d clients got an MTA and %d did not: this test proves "+
-				"nothing",
-				most, len(inSession), cut)
+				"nothing", most, len(inSession), cut)
 		}
 		waiting := s.connectMany(each)
 		children := rand.N(each)
@@ -86,8 +85,8 @@ func TestNotify(t *testing.T) {
 			manager := listenAt(t, name)
 			t.Setenv("NOTIFY_SOCKET", name)
 			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
-			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nclient 127.2.2.2 "+
-				"greet_delay=0s\n")
+			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\n"+
+				"client 127.2.2.2 greet_delay=0s\n")
 			manager.expect("READY=1")
 			s.connectMany(3)
 			c, err := lab.Dial(addr("127.2.2.2"), s.addr)
