@@ -87,18 +87,19 @@ var (
 	noLetter   = regexp.MustCompile(`[0-9_ ]+`)
 )
 
-// wordsOf splits an identifier: toldNFTOnce is "told nft once".
+// wordsOf splits an identifier: toldNFTOnce is "told nft once". To hang up is one word.
 func wordsOf(name string) string {
 	name = afterLower.ReplaceAllString(name, "$1 $2")
 	name = lastUpper.ReplaceAllString(name, "$1 $2")
-	return strings.ToLower(strings.TrimSpace(noLetter.ReplaceAllString(name, " ")))
+	name = strings.ToLower(strings.TrimSpace(noLetter.ReplaceAllString(name, " ")))
+	return strings.ReplaceAll(name, "hang up", "hangup")
 }
 
 func TestWordsOf(t *testing.T) {
 	for name, want := range map[string]string{
 		"told": "told", "toldAt": "told at", "NFTOnce": "nft once", "toldNFTOnce": "told nft once",
 		"mostTold": "most told", "IPv4": "i pv", "let_go": "let go", "TestBarAll": "test bar all",
-		"spared4": "spared", "hangups": "hangups", "URL": "url", "": "",
+		"spared4": "spared", "TestHangUpIs": "test hangup is", "URL": "url", "": "",
 	} {
 		if got := wordsOf(name); got != want {
 			t.Errorf("wordsOf(%q) is %q; want %q", name, got, want)
