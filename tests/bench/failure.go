@@ -2,8 +2,8 @@ package main
 
 // failure is the panic of a measurement that cannot go on. A measurement is a process of its own
 // with nothing to clean up, and dozens of steps of which any may fail: so a step that fails ends
-// the measurement, and try makes that the error of its row. Only for the goroutine that try has
-// called: others return their errors.
+// the measurement, and try makes that the error of its row. This is for functions that have no
+// error result, on the goroutine that try has called; all others return their errors.
 type failure struct{ error }
 
 // check ends the measurement if there is an error.

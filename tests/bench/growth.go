@@ -172,7 +172,8 @@ func (c *crowd) empty() {
 // expect waits until n clients wait.
 func (c *crowd) expect(n int) {
 	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
-		return must(c.waiting()) == n, nil
+		waiting, err := c.waiting()
+		return waiting == n, err
 	}))
 }
 

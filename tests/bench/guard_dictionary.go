@@ -126,7 +126,10 @@ func (s mailServer) believe(a attack, got tally, before status) error {
 	if s.by.instance == nil || got.late {
 		return nil
 	}
-	after := must(s.by.status())
+	after, err := s.by.status()
+	if err != nil {
+		return err
+	}
 	if n := after.Verdicts[caught] - before.Verdicts[caught]; n < 1 {
 		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned",
 			n, caught, got.learned)

@@ -51,13 +51,19 @@ func (l *bench) ledgerTurns(
 	for _, n := range counts {
 		p := peer{name: fmt.Sprint(n)}
 		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r := must(newFilledLedger(path, n))
+		r, err := newFilledLedger(path, n)
+		if err != nil {
+			return nil, err
+		}
 		defer r.open.Close()
 		peers, ledgers[p.name] = append(peers, p), r
 	}
 	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
-			took := must(work(ledgers[p.name]))
+			took, err := work(ledgers[p.name])
+			if err != nil {
+				return nil, err
+			}
 			all = append(all, us(took))
 		}
 		return all, nil
@@ -85,7 +91,10 @@ func newFilledLedger(path string, clients int) (*filledLedger, error) {
 	}
 	for range clients {
 		a := r.client()
-		check(r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }))
+		err = r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

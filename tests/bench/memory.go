@@ -63,7 +63,10 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 	}
 	startAll := func() error {
 		for i, conn := range conns {
-			here[i].child = must(start(conn, p))
+			var err error
+			if here[i].child, err = start(conn, p); err != nil {
+				return err
+			}
 		}
 		return nil
 	}

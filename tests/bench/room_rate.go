@@ -27,7 +27,9 @@ func measureRoomRate(l *bench) {
 	check(pin(os.Getpid(), all[1]))
 	few := l.fewer(7)
 	got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
-		check(p.at.pin(all[0]))
+		if err := p.at.pin(all[0]); err != nil {
+			return nil, err
+		}
 		r := load{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
 		if l.quick {
 			r.clients /= 4
