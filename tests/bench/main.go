@@ -154,11 +154,11 @@ func run(o options) error {
 	if ctx.Err() != nil {
 		return errors.Join(err, errors.New("interrupted"))
 	}
-	if failed := t.failed(); failed > 0 {
-		return errors.Join(err, fmt.Errorf("%d measurements have failed", failed))
-	}
 	if o.markdown != "" {
 		err = errors.Join(err, t.writeMarkdown(o.markdown))
+	}
+	if failed := t.failed(); failed > 0 {
+		err = errors.Join(err, fmt.Errorf("%d measurements have failed", failed))
 	}
 	return err
 }
