@@ -22,7 +22,7 @@ func TestFlood(t *testing.T) {
 		patient = 100    // one for every hundred early talkers
 		delay   = 2 * time.Second
 	)
-	s := serve(t, "greet_delay 2s stress=2s\nmax_sessions 300\n")
+	s := serve(t, "greet_delay 2s stress=2s\nmax_sessions 300\nmax_idle 0\n")
 	var talked, served atomic.Int64
 	var handled atomic.Bool
 	var all sync.WaitGroup

@@ -23,7 +23,8 @@ import (
 // enough clients, and enough others have got an MTA.
 func TestKilled(t *testing.T) {
 	const each, rounds, most = 20, 12, 300
-	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nspawn_rate 1000\n")
+	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nmax_idle 0\n"+
+		"spawn_rate 1000\n")
 	var inSession []*lab.Client
 	for round, cut := 0, 0; round < rounds || len(inSession) < each || cut < each; round++ {
 		if round == most {
@@ -85,7 +86,7 @@ func TestNotify(t *testing.T) {
 			manager := listenAt(t, name)
 			t.Setenv("NOTIFY_SOCKET", name)
 			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
-			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\n"+
+			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nmax_idle 0\n"+
 				"client 127.2.2.2 greet_delay=0s\n")
 			manager.expect("READY=1")
 			s.connectMany(3)
