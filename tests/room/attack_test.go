@@ -37,11 +37,13 @@ func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 			}
 		})
 	}
-	return func() int {
+	end = func() int {
 		over.Store(true)
 		all.Wait()
 		return int(n.Load())
 	}
+	s.t.Cleanup(func() { end() }) // before the server ends, if the test fails
+	return end
 }
 
 // visit makes a client come n times, one connection after the other, and counts the codes of the
@@ -106,8 +108,8 @@ func TestAttack(t *testing.T) {
 	} {
 		for _, mode := range modes {
 			t.Run(attack.name+", "+mode.name, func(t *testing.T) {
-				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\nblock strikes=8 "+
-					"within=1s\n"+
+				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\n"+
+					"block strikes=8 within=1s\n"+
 					"client 127.1.1.1 greet_delay=50ms client_conns=%d\n", conns))
 				s.checkGreeted(known)
 				if out, err := s.run("block", blocked.String(), "1h"); err != nil {
