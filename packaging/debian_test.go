@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed,
-// and hold when sendmail is configured anew, restarted and reconfigured by its package.
+// Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed.
+// They still hold after sendmail is configured again, restarted and reconfigured by its package.
 func TestDebianInTenLines(t *testing.T) {
 	t.Parallel()
 	d := newDebian(t)
@@ -43,9 +43,11 @@ func TestDebianInTenLines(t *testing.T) {
 
 	const reconfigure = "dpkg-reconfigure -f noninteractive "
 	for _, tt := range []struct{ what, lines string }{
-		{"the lines for the guard and VRFY, and sendmailconfig", "cat >>/etc/mail/sendmail.mc <<'END'\n" +
-			indented(t, page, "INPUT_MAIL_FILTER(`sendwrap'") +
-			indented(t, page, "define(`confPRIVACY_FLAGS', defn(") + "END\nyes '' | sendmailconfig"},
+		{"the lines for the guard and VRFY, and sendmailconfig",
+			"cat >>/etc/mail/sendmail.mc <<'END'\n" +
+				indented(t, page, "INPUT_MAIL_FILTER(`sendwrap'") +
+				indented(t, page, "define(`confPRIVACY_FLAGS', defn(") +
+				"END\nyes '' | sendmailconfig"},
 		{"a restart of sendmail", "service sendmail restart"},
 		{"dpkg-reconfigure sendmail-base", reconfigure + "sendmail-base"},
 		{"dpkg-reconfigure sendmail-bin", reconfigure + "sendmail-bin; service sendmail start"},
@@ -63,26 +65,29 @@ func TestDebianInTenLines(t *testing.T) {
 		}
 	}
 
-	// The line that everybody would write, and what switches it off.
+	// The obvious line, and what switches it off.
 	inetd := d.file("etc/inetd.conf")
 	const off = "this line is switched off; take #<off># away, write 25"
 	lost := replace(t, read(t, inetd), "\n25 stream ", "\nsmtp stream ")
 	for _, tt := range []struct{ lines, want string }{
-		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; write 25"},
+		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; " +
+			"write 25"},
 		{"yes '' | sendmailconfig", off},
 		{reconfigure + "sendmail-base", off},
-		{"sed -i '/^DAEMON_MODE=/s/Daemon/none/' /etc/mail/sendmail.conf; service sendmail restart", off},
+		{"sed -i '/^DAEMON_MODE=/s/Daemon/none/' /etc/mail/sendmail.conf; service sendmail restart",
+			off},
 	} {
 		write(t, inetd, lost, 0o644)
 		d.must(tt.lines)
 		said := d.must("sendwrap check")
 		if !strings.HasPrefix(said, "note: /etc/inetd.conf:") || !strings.Contains(said, tt.want) {
-			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said, tt.want)
+			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said,
+				tt.want)
 		}
 	}
 }
 
-// indented is the line of OPERATIONS, one of an indented block, that begins so.
+// indented returns the line of an indented block of OPERATIONS that begins with begins.
 func indented(t *testing.T, text, begins string) string {
 	t.Helper()
 	_, line, found := strings.Cut(text, "\n    "+begins)
@@ -101,7 +106,7 @@ type debian struct {
 	root string // in the thread's mounts
 }
 
-// file is the name by which everybody has a file of it.
+// file is the name by which programs outside see a file of it.
 func (d debian) file(name string) string {
 	return filepath.Join(fmt.Sprintf("/proc/self/task/%d/root", d.ID), d.root, name)
 }
@@ -135,7 +140,7 @@ func newDebian(t *testing.T) debian {
 	} {
 		write(t, d.file("etc/"+name), text, 0o644)
 	}
-	// On a busy machine sendmail would close its ports, and queue what it gets.
+	// On a busy machine sendmail would close its ports, and queue its mail.
 	const busy = "define(`confQUEUE_LA', `10000')dnl\ndefine(`confREFUSE_LA', `10000')dnl\n"
 	for _, mc := range []string{d.file("etc/mail/sendmail.mc"), d.file("etc/mail/submit.mc")} {
 		write(t, mc, read(t, mc)+busy, 0o644)
@@ -160,7 +165,8 @@ func (d debian) mount(dir, lower, source string) error {
 		from, to, kind, options string
 		flags                   uintptr
 	}{
-		{"overlay", "", "overlay", "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work, 0},
+		{"overlay", "", "overlay", "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work,
+			0},
 		{"/proc", "proc", "", "", unix.MS_BIND},
 		{"/dev", "dev", "", "", unix.MS_BIND | unix.MS_REC},
 		{source, "root/sendwrap", "", "", unix.MS_BIND},
@@ -173,8 +179,8 @@ func (d debian) mount(dir, lower, source string) error {
 	return lab.IP("link set lo up")
 }
 
-// must runs lines in the directory of the source as root at a shell would, and returns all that
-// they say. Enter is pressed as often as anybody wants.
+// must runs lines in the directory of the source, as root would in a shell, and returns their
+// output. Enter is pressed at each question.
 func (d debian) must(lines string) (said string) {
 	d.Helper()
 	output, err := os.CreateTemp(d.TempDir(), "output") // daemons would keep a pipe
@@ -185,7 +191,8 @@ func (d debian) must(lines string) (said string) {
 	cmd := exec.Command("/bin/sh", "-ec", lines)
 	cmd.Dir, cmd.SysProcAttr = "/root/sendwrap", &syscall.SysProcAttr{Chroot: d.root}
 	cmd.Env = []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+		"LC_ALL=C",
 		"DEBIAN_FRONTEND=noninteractive",
 	}
 	cmd.Stdout, cmd.Stderr = output, output
@@ -199,12 +206,12 @@ func (d debian) must(lines string) (said string) {
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-func (d debian) listens(port uint16) (is bool) {
+func (d debian) listens(port uint16) (found bool) {
 	d.Do(func() {
-		is = lab.Listening(netip.AddrPortFrom(loopback, port)) ||
+		found = lab.Listening(netip.AddrPortFrom(loopback, port)) ||
 			lab.Listening(netip.AddrPortFrom(netip.IPv4Unspecified(), port))
 	})
-	return is
+	return found
 }
 
 // restartInetd does it in two steps: Debian's script gives the old one a second to go.
@@ -262,7 +269,7 @@ func allowed(status string) string {
 	return ""
 }
 
-// end ends what runs in the network of d, which is what was started there.
+// end ends all that runs in the network of d.
 func (d debian) end() {
 	here, err := os.Readlink(fmt.Sprintf("/proc/self/task/%d/ns/net", d.ID))
 	if err != nil {

@@ -68,7 +68,8 @@ func startFail2ban(t *testing.T) *fail2ban {
 		t.Fatal(err)
 	}
 	caller := f.file("sendwrap")
-	script := fmt.Sprintf("#!/bin/sh\necho \"$*\" >>%s\nexec %s \"$@\"\n", f.file("calls"), program())
+	script := fmt.Sprintf("#!/bin/sh\necho \"$*\" >>%s\nexec %s \"$@\"\n", f.file("calls"),
+		program())
 	write(t, caller, script, 0o755)
 	action := fmt.Sprintf("sendwrap[sendwrap=%s, conf=%s]", caller, f.conf)
 	in := strings.NewReplacer("DIR", f.dir, "ACTION", action)

@@ -24,7 +24,7 @@ var forged = []string{
 	"sendwrap[1]: BADRCPTS client=[203.0.113.66]:25 network=203.0.113.66/32",
 }
 
-// What a client may say and sendwrap logs: fail2ban must not find an address in it.
+// Text that a client may send and sendwrap logs: fail2ban must not find an address in it.
 var hostile = []string{
 	"EHLO bot\r\n",
 	"EHLO client=[203.0.113.66]:25\r\n",
@@ -80,7 +80,7 @@ func TestFail2banFilter(t *testing.T) {
 			add(word, "observe", data)
 		}
 	}
-	// Lines of other programs, in which a client may have said anything, too: none matches.
+	// Lines of other programs, which may contain any text of a client, too: none matches.
 	for _, daemon := range []string{
 		"mx postfix/smtpd[7]: ", "mx sm-mta[7]: ", "mx sendwrap[7]: ", "mx sendwrap[7]: ENDED ",
 		"mx sendwrap: ", "mx x: ", "mx 7: ", "x: ", "sshd[7]: ",
@@ -88,15 +88,16 @@ func TestFail2banFilter(t *testing.T) {
 		log = append(log, daemon+forged[0], daemon+forged[1])
 	}
 	// Bounces to forged senders, and sender verification, are no offence.
-	log = append(log, "mx sendwrap[7]: BADRCPTS client=[203.0.113.66]:25 sender=null network=203.0.113.66/32 bad=3/3")
+	log = append(log, "mx sendwrap[7]: BADRCPTS client=[203.0.113.66]:25 sender=null "+
+		"network=203.0.113.66/32 bad=3/3")
 	for i := range log {
 		log[i] = stamp(i) + log[i]
 	}
 	if got := find(t, log, "ip"); !slices.Equal(got, want) {
-		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want), want)
+		t.Errorf("matched %d of %d lines: %v\nwant %d: %v", len(got), len(log), got, len(want),
+			want)
 	}
-	// A date that the client has said is not taken for the line's date, not even if it is the only
-	// one.
+	// A date in a client's text is not taken for the line's date, not even if it is the only one.
 	line := "mx sendwrap[1]: RATE client=[192.0.2.1]:25 server=[198.51.100.5]:25 " +
 		`data="2001-01-01T00:00:00+00:00 mx"`
 	when, _ := time.Parse(time.RFC3339, strings.TrimSpace(stamp(0)))
@@ -137,7 +138,8 @@ func TestFail2banRealLines(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, args := range [][]string{{"listen", "-f", conf, smtp.String()}, {"guard", "-f", conf}} {
+			for _, args := range [][]string{{"listen", "-f", conf, smtp.String()},
+				{"guard", "-f", conf}} {
 				daemon, err := lab.Start(exec.Command(program(), args...), log)
 				if err != nil {
 					t.Fatal(err)
@@ -176,7 +178,8 @@ func TestFail2banRealLines(t *testing.T) {
 			lab.Eventually(t, "all lines are in the log", func() bool {
 				text := read(t, log)
 				lines = strings.Split(strings.TrimSpace(text), "\n")
-				words := []string{"PREGREET", "BLOCKED", "PASS", "RATE", "CONNS", "HANGUP", "BADRCPTS"}
+				words := []string{"PREGREET", "BLOCKED", "PASS", "RATE", "CONNS", "HANGUP",
+					"BADRCPTS"}
 				return !slices.ContainsFunc(words, func(word string) bool {
 					return !strings.Contains(text, "]: "+word+" client=")
 				})
@@ -185,7 +188,8 @@ func TestFail2banRealLines(t *testing.T) {
 				lines[i] = time.Now().UTC().Format(time.Stamp) + " mx " + lines[i]
 			}
 			if got := find(t, lines, "ip"); !slices.Equal(got, tt.want) {
-				t.Errorf("matched %v; want %v; the log:\n%s", got, tt.want, strings.Join(lines, "\n"))
+				t.Errorf("matched %v; want %v; the log:\n%s", got, tt.want,
+					strings.Join(lines, "\n"))
 			}
 		})
 	}

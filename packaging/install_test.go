@@ -24,7 +24,8 @@ func newSource(t *testing.T) source {
 	t.Helper()
 	lab.NeedProgram(t, "make")
 	s := source{t, t.TempDir(), t.TempDir()}
-	copied := []string{"Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "sendwrap.conf.example"}
+	copied := []string{"Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+		"LICENSE", "sendwrap.conf.example"}
 	for _, pattern := range []string{
 		"docs/*", "packaging/*", "go.*", "*.go", "allowlist/*", "exec/*", "wrapper/*.go",
 	} {
@@ -80,20 +81,23 @@ func (s source) must(args ...string) (said string) {
 }
 
 // make install copies every file, keeps executables executable, and does not overwrite an existing
-// sendwrap.conf. It needs no Go where the program is built, and builds where it is older than what
-// it is made of.
+// sendwrap.conf. It needs no Go if the program is built, and builds it if it is older than its
+// sources.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	s := newSource(t)
 	const doc = "usr/local/share/doc/sendwrap/"
 	want := map[string]fs.FileMode{
 		"usr/local/sbin/sendwrap": 0o755, "usr/local/sbin/sendwrap-nft": 0o755,
-		"usr/local/share/man/man8/sendwrap.8": 0o644, "usr/local/share/man/man5/sendwrap.conf.5": 0o644,
-		"etc/sendwrap.conf": 0o644, doc + "packaging/sendwrap-nft": 0o755,
-		doc + "packaging/tcpserver.run": 0o755, doc + "packaging/listen.run": 0o755,
+		"usr/local/share/man/man8/sendwrap.8":      0o644,
+		"usr/local/share/man/man5/sendwrap.conf.5": 0o644,
+		"etc/sendwrap.conf":                        0o644,
+		doc + "packaging/sendwrap-nft":             0o755,
+		doc + "packaging/tcpserver.run":            0o755, doc + "packaging/listen.run": 0o755,
 	}
-	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "sendwrap.conf.example",
-		"docs/OPERATIONS.md", "docs/HACKING.md", "docs/DESIGN.md", "docs/BENCHMARKS.md"} {
+	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
+		"docs/DESIGN.md", "docs/BENCHMARKS.md"} {
 		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {
@@ -114,8 +118,9 @@ func TestInstall(t *testing.T) {
 			if got[name] != mode {
 				t.Errorf("%s: mode %v; want %v", name, got[name], mode)
 			}
-			from, is := strings.CutPrefix(name, doc)
-			if is && got[name] != 0 && read(t, filepath.Join(root, name)) != read(t, "../"+from) {
+			from, found := strings.CutPrefix(name, doc)
+			if found && got[name] != 0 &&
+				read(t, filepath.Join(root, name)) != read(t, "../"+from) {
 				t.Errorf("%s differs from %s", name, from)
 			}
 			delete(got, name)
@@ -141,12 +146,13 @@ func TestInstall(t *testing.T) {
 	}
 	said, err := s.make("install", "DESTDIR=later")
 	if err == nil || !strings.Contains(said, "there is no Go") {
-		t.Errorf("with a program that is older than its source: %v\n%s\nwant it to be built", err, said)
+		t.Errorf("with a program that is older than its source: %v\n%s\nwant it to be built", err,
+			said)
 	}
 }
 
-// With another prefix every text names the program where it is. make uninstall removes what make
-// install has put there, and says what it leaves; what others have put beside it stays.
+// With another prefix every text names the program where it is. make uninstall removes the files of
+// make install, and says what it leaves; files that others have put beside them stay.
 func TestInstallElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"/usr", "/opt/mail", "/usr/local"} {
@@ -158,7 +164,8 @@ func TestInstallElsewhere(t *testing.T) {
 		files(t, root, func(name string, _ fs.FileInfo) {
 			text := read(t, filepath.Join(root, name))
 			named += strings.Count(text, prefix+"/sbin/sendwrap")
-			for _, left := range []string{"/usr/local/sbin/sendwrap", "/usr/local/share/doc/sendwrap"} {
+			for _, left := range []string{"/usr/local/sbin/sendwrap",
+				"/usr/local/share/doc/sendwrap"} {
 				if prefix != "/usr/local" && strings.Contains(text, left) {
 					t.Errorf("prefix %s: %s has %s", prefix, name, left)
 				}
@@ -186,10 +193,12 @@ func TestInstallElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.must(append(args, "uninstall")...)
-		if _, err := os.Stat(filepath.Join(root, prefix, "share/doc/sendwrap")); !os.IsNotExist(err) {
+		doc := filepath.Join(root, prefix, "share/doc/sendwrap")
+		if _, err := os.Stat(doc); !os.IsNotExist(err) {
 			t.Errorf("the directory of the documents: %v; want none", err)
 		}
-		if info, err := os.Stat(filepath.Join(root, "var/lib/sendwrap")); err != nil || !info.IsDir() {
+		if info, err := os.Stat(filepath.Join(root, "var/lib/sendwrap")); err != nil ||
+			!info.IsDir() {
 			t.Errorf("the ledger's directory: %v; want it to stay", err)
 		}
 	}

@@ -55,8 +55,8 @@ var (
 )
 
 const (
-	spared4 = "192.0.2.1"
-	spared6 = "2001:db8:0:25::1"
+	other4 = "192.0.2.1"
+	other6 = "2001:db8:0:25::1"
 )
 
 // twoMachines are a server that echoes on port 25, behind our sets, and a machine that may have any
@@ -69,7 +69,7 @@ func twoMachines(t *testing.T) (server, client machine) {
 		m.ip("addr add 192.0.2."+last+"/24 dev wire",
 			"addr add 2001:db8:0:25::"+last+"/64 dev wire nodad", "link set wire up")
 	}
-	server.ip("route add default via "+spared4, "-6 route add default via "+spared6)
+	server.ip("route add default via "+other4, "-6 route add default via "+other6)
 	client.ip("route add local 198.51.100.0/24 dev lo", "route add local 203.0.113.0/24 dev lo",
 		"-6 route add local 2001:db8:1::/48 dev lo", "-6 route add local 2001:db8:2::/48 dev lo")
 	var l net.Listener
@@ -91,7 +91,7 @@ func twoMachines(t *testing.T) (server, client machine) {
 			}()
 		}
 	}()
-	for _, other := range []string{spared4, spared6} { // the interfaces take a moment
+	for _, other := range []string{other4, other6} { // the interfaces take a moment
 		lab.Eventually(t, other+" reaches the server", func() bool {
 			_, err := client.dial(other)
 			return err == nil
@@ -150,7 +150,7 @@ func (m machine) connect(client string) (fd int) {
 		to = server6
 	}
 	family, here := sockaddr(netip.AddrPortFrom(from, 0))
-	_, there := sockaddr(to)
+	_, remote := sockaddr(to)
 	var err error
 	m.Do(func() {
 		fd, err = unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -161,7 +161,7 @@ func (m machine) connect(client string) (fd int) {
 			err = unix.Bind(fd, here)
 		}
 		if err == nil {
-			err = unix.Connect(fd, there)
+			err = unix.Connect(fd, remote)
 		}
 	})
 	if err != unix.EINPROGRESS {
@@ -239,9 +239,9 @@ func (m machine) blocked(client, when string) {
 	m.t.Helper()
 	fd := m.connect(client)
 	defer unix.Close(fd)
-	other := spared4
+	other := other4
 	if strings.Contains(client, ":") {
-		other = spared6
+		other = other6
 	}
 	m.reaches(other, "which is never blocked")
 	if err := answered(fd, 0); err != unix.ETIMEDOUT {

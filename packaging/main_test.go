@@ -57,7 +57,8 @@ func door(t *testing.T, lines ...string) (conf string) {
 	t.Helper()
 	dir := t.TempDir()
 	conf = filepath.Join(dir, "sendwrap.conf")
-	lines = append(lines, "ledger "+filepath.Join(dir, "state", "ledger")+" clients=1024", "log none")
+	lines = append(lines, "ledger "+filepath.Join(dir, "state", "ledger")+" clients=1024",
+		"log none")
 	write(t, conf, strings.Join(lines, "\n")+"\n", 0o644)
 	return conf
 }

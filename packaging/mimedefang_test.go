@@ -85,8 +85,10 @@ func TestMimedefangHostile(t *testing.T) {
 	hack := "; touch " + dir + "/hacked; "
 	var calls []string
 	for _, ip := range []string{
-		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack, "$(touch " + dir + "/hacked)",
-		"`touch " + dir + "/hacked`", "|touch " + dir + "/hacked", "192.0.2.1\n", "192.0.2.1 192.0.2.2",
+		"", "?", "undef", "-f", "--", "-f/etc/passwd", "192.0.2.1" + hack,
+		"$(touch " + dir + "/hacked)",
+		"`touch " + dir + "/hacked`", "|touch " + dir + "/hacked", "192.0.2.1\n",
+		"192.0.2.1 192.0.2.2",
 		"[192.0.2.1]", "localhost", "192.0.2.1\x00", "unix:/run/x",
 	} {
 		calls = append(calls, call(ip, "error", "5.1.1", "550 5.1.1 User unknown"))

@@ -12,17 +12,21 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A client that is allowed while it is blocked is let through by the firewall as soon as a guard or
-// a room reads its configuration; until then check says that it is not.
+// The firewall lets a client that is allowed during its block through as soon as a guard or a room
+// reads its configuration; until then `check` says that it does not.
 func TestFirewallAllow(t *testing.T) {
-	for name, command := range map[string][]string{"guard": {"guard"}, "room": {"listen", "127.0.0.1:25"}} {
+	for name, command := range map[string][]string{"guard": {"guard"},
+		"room": {"listen", "127.0.0.1:25"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "mta /bin/true", "guard_listen unix:"+filepath.Join(t.TempDir(), "guard.sock"))
-			for _, n := range []string{"198.51.100.7", "198.51.100.8", "203.0.113.0/24", "2001:db8:1::1"} {
+			s := newSite(t, "mta /bin/true",
+				"guard_listen unix:"+filepath.Join(t.TempDir(), "guard.sock"))
+			for _, n := range []string{"198.51.100.7", "198.51.100.8", "203.0.113.0/24",
+				"2001:db8:1::1"} {
 				s.sendwrap("block", n, "1h")
 			}
-			cmd := exec.Command(program(), append([]string{command[0], "-f", s.conf}, command[1:]...)...)
+			cmd := exec.Command(program(),
+				append([]string{command[0], "-f", s.conf}, command[1:]...)...)
 			var err error
 			s.Do(func() { err = cmd.Start() })
 			if err != nil {
@@ -33,20 +37,25 @@ func TestFirewallAllow(t *testing.T) {
 				_ = cmd.Wait()
 			}()
 			said := s.sendwrap("check", "198.51.100.7")
-			if !strings.Contains(said, "firewall: drops it for another ") || strings.Contains(said, "ends that") {
+			if !strings.Contains(said, "firewall: drops it for another ") ||
+				strings.Contains(said, "ends that") {
 				t.Errorf("of a blocked client check says\n%s", said)
 			}
-			write(t, s.conf, read(t, s.conf)+"allow 198.51.100.7 203.0.113.9 2001:db8:1::/48\n", 0o644)
+			write(t, s.conf, read(t, s.conf)+"allow 198.51.100.7 203.0.113.9 2001:db8:1::/48\n",
+				0o644)
 			for client, network := range map[string]string{
 				"198.51.100.7": "198.51.100.7", "203.0.113.9": "203.0.113.0/24",
 			} {
-				cure := fmt.Sprintf("as part of %s in the set blocked4; sendwrap unblock %[1]s ends that\n"+
+				cure := fmt.Sprintf("as part of %s in the set blocked4; sendwrap unblock %[1]s "+
+					"ends that\n"+
 					"verdict: ALLOWED\n", network)
 				if said := s.sendwrap("check", client); !strings.Contains(said, cure) {
 					t.Errorf("check %s says\n%s; want\n%s", client, said, cure)
 				}
 			}
-			free := func() bool { return len(s.elements("ipv4")) == 1 && len(s.elements("ipv6")) == 0 }
+			free := func() bool {
+				return len(s.elements("ipv4")) == 1 && len(s.elements("ipv6")) == 0
+			}
 			lab.Eventually(t, "the firewall lets the allowed ones through", func() bool {
 				_ = cmd.Process.Signal(unix.SIGHUP) // it may not listen for it yet
 				return free()
@@ -54,7 +63,8 @@ func TestFirewallAllow(t *testing.T) {
 			if said := s.sendwrap("check", "203.0.113.9"); strings.Contains(said, "firewall") {
 				t.Errorf("check says\n%s", said)
 			}
-			if said := s.sendwrap("check", "198.51.100.8"); !strings.Contains(said, "firewall: drops it") {
+			said = s.sendwrap("check", "198.51.100.8")
+			if !strings.Contains(said, "firewall: drops it") {
 				t.Errorf("another is no longer dropped:\n%s", said)
 			}
 		})

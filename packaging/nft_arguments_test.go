@@ -29,9 +29,11 @@ func TestFirewallArguments(t *testing.T) {
 	}
 	for family, networks := range map[string][]string{
 		"ipv4": {
-			"192.0.2.1; flush ruleset", "192.0.2.1\nflush ruleset", "192.0.2.1\n", "$(touch hacked)",
+			"192.0.2.1; flush ruleset", "192.0.2.1\nflush ruleset", "192.0.2.1\n",
+			"$(touch hacked)",
 			"`touch hacked`", "192.0.2.1 }", "*", "-f", "--", "", " ", "mx.example", "192.0.2.1\\n",
-			"192.0.2", "192.0.2.1.1", "192.0.2.256", "192.0.2.", "192.0.2.1/33", "192.0.2.1/", "192.0.2.1/32/32",
+			"192.0.2", "192.0.2.1.1", "192.0.2.256", "192.0.2.", "192.0.2.1/33", "192.0.2.1/",
+			"192.0.2.1/32/32",
 			"192.0.2.1/24", "0.0.0.0/0", "10.0.0.0/7", "192.0.2.1-192.0.2.9", "2001:db8::1",
 		},
 		"ipv6": {
@@ -53,7 +55,8 @@ func TestFirewallArguments(t *testing.T) {
 	for _, args := range wrong {
 		out, err := run(args...)
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.HasPrefix(out, "sendwrap-nft: ") {
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 ||
+			!strings.HasPrefix(out, "sendwrap-nft: ") {
 			t.Errorf("%q: %v, %q; want exit status 1 and a message", args, err, out)
 		}
 		if _, err := os.Stat(calls); err == nil {
@@ -78,7 +81,8 @@ func TestFirewallWithoutSets(t *testing.T) {
 	m := newMachine(t)
 	for _, seconds := range []string{"60", "0"} {
 		out, err := m.run("./sendwrap-nft", "192.0.2.1/32", "ipv4", seconds, "x")
-		if err == nil || !strings.Contains(out, "load nftables.conf") || strings.Count(out, "\n") != 1 {
+		if err == nil || !strings.Contains(out, "load nftables.conf") ||
+			strings.Count(out, "\n") != 1 {
 			t.Errorf("%s seconds: %v, %q; want one line that says what to load", seconds, err, out)
 		}
 	}

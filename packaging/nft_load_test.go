@@ -70,8 +70,8 @@ func (s site) feed(script []byte, args ...string) (string, error) {
 	return said.String(), err
 }
 
-// The script is one transaction: wherever it has been cut off nft refuses it, and all stays as it
-// was.
+// The script is one transaction: if it has been cut off anywhere, nft refuses it, and all stays as
+// it was.
 func TestFirewallScriptCutOff(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -108,7 +108,8 @@ func TestFirewallScriptCutOff(t *testing.T) {
 	if n := len(s.elements("ipv4")) + len(s.elements("ipv6")); n != 3 {
 		t.Errorf("whole it makes %d elements", n)
 	}
-	if left := s.must("nft", "list chain inet sendwrap unfinished"); strings.Contains(left, "pkttype") {
+	left := s.must("nft", "list chain inet sendwrap unfinished")
+	if strings.Contains(left, "pkttype") {
 		t.Errorf("left behind:\n%s", left)
 	}
 }
@@ -119,8 +120,8 @@ test "$1 $2" = '-f -' && test -e %[1]s || exec /usr/sbin/nft "$@"
 rm %[1]s; cat >%[1]s.script; sh %[1]s.does && exec /usr/sbin/nft -f %[1]s.script
 `
 
-// What begins and what ends between the list and nft's work is right in the firewall afterwards.
-// This test makes that moment; it is not parallel, since others would meet its nft.
+// Blocks that begin or end between the list and nft's work are right in the firewall afterwards.
+// This test makes that moment; it is not parallel, since other tests would call its nft.
 func TestFirewallLoadMeanwhile(t *testing.T) {
 	s := newSite(t)
 	at := filepath.Join(t.TempDir(), "now")
@@ -132,7 +133,8 @@ func TestFirewallLoadMeanwhile(t *testing.T) {
 	}
 	does := "set -e\n"
 	for _, command := range []string{
-		"block 203.0.113.1 1h", "block 2001:db8:1::1 1h", "unblock 198.51.100.2", "block 198.51.100.3 3h",
+		"block 203.0.113.1 1h", "block 2001:db8:1::1 1h", "unblock 198.51.100.2",
+		"block 198.51.100.3 3h",
 	} {
 		does += program() + " " + strings.Replace(command, " ", " -f "+s.conf+" ", 1) + "\n"
 	}
@@ -152,7 +154,7 @@ func TestFirewallLoadMeanwhile(t *testing.T) {
 	}
 }
 
-// A firewall that does not answer keeps check waiting for a moment, and not for ever. Not parallel,
+// A firewall that does not answer delays `check` for a moment, but not for ever. Not parallel,
 // either.
 func TestFirewallHangs(t *testing.T) {
 	s := newSite(t)
@@ -161,30 +163,31 @@ func TestFirewallHangs(t *testing.T) {
 	write(t, place, "#!/bin/sh\ntouch "+asked+"\nsleep 100000\n", 0o755)
 	defer os.Remove(place)
 	said := s.sendwrap("check", "192.0.2.1")
-	if _, err := os.Stat(asked); err != nil || !strings.Contains(said, "\nverdict: PASS after 6s\n") {
+	if _, err := os.Stat(asked); err != nil ||
+		!strings.Contains(said, "\nverdict: PASS after 6s\n") {
 		t.Errorf("%v, check says\n%s", err, said)
 	}
 }
 
-// agree holds the firewall's sets to the ledger.
+// agree compares the firewall's sets with the ledger.
 func (s site) agree() {
 	s.t.Helper()
 	ledger, sets := s.blocks(), s.elements("ipv4")
 	maps.Copy(sets, s.elements("ipv6"))
 	for n := range ledger {
-		if _, is := sets[n]; !is {
+		if _, found := sets[n]; !found {
 			s.t.Errorf("%v is blocked, and the firewall does not know it", n)
 		}
 	}
 	for n := range sets {
-		if _, is := ledger[n]; !is {
+		if _, found := ledger[n]; !found {
 			s.t.Errorf("%v is not blocked, and the firewall drops it", n)
 		}
 	}
 }
 
-// The same under a stream of blocks that begin and end, the sets being loaded again and again. Each
-// client is blocked by one stream alone, so that all are told what they have done before the next.
+// The same under a stream of blocks that begin and end, while the sets are loaded again and again.
+// Each client is blocked by one stream alone, so that every effect is logged before the next.
 func TestFirewallLoadStream(t *testing.T) {
 	t.Parallel()
 	const streams, each = 3, 25
@@ -245,7 +248,8 @@ func TestFirewallLoadNothing(t *testing.T) {
 func TestFirewallUnblockAll(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, n := range []string{"198.51.100.0/24", "203.0.113.9", "10.0.0.0/8", "2001:db8::/64", "2001:db8:1::/48"} {
+	for _, n := range []string{"198.51.100.0/24", "203.0.113.9", "10.0.0.0/8", "2001:db8::/64",
+		"2001:db8:1::/48"} {
 		s.sendwrap("block", n, "1h")
 	}
 	for family, network := range map[string]string{"ipv4": "0.0.0.0/0", "ipv6": "2000::/3"} {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A blocked client cannot connect until the block expires or is removed; a connection that is older
-// still works. To add an element to a set again does not change its time: sendwrap-nft must do so.
+// A blocked client cannot connect until the block expires or is removed; an older connection still
+// works. nft does not change the time of an element that is added again: sendwrap-nft must.
 func TestFirewall(t *testing.T) {
 	t.Parallel()
 	server, client := twoMachines(t)
@@ -65,7 +65,7 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
-// since is how many seconds have begun since then: an element may have lost as many.
+// since is the number of seconds that have begun since then: an element may have lost as many.
 func since(t time.Time) int { return int(time.Since(t).Seconds()) + 1 }
 
 // Random networks within networks: each address is blocked by the network that lasts longest; one
@@ -96,7 +96,8 @@ func TestFirewallOverlap(t *testing.T) {
 				for range random.IntN(size) {
 					addr = addr.Next()
 				}
-				network := netip.PrefixFrom(addr, tt.least+random.IntN(addr.BitLen()-tt.least+1)).Masked()
+				network := netip.PrefixFrom(addr,
+					tt.least+random.IntN(addr.BitLen()-tt.least+1)).Masked()
 				seconds := apart*(1+rank) + 84_000*random.IntN(2)
 				if random.IntN(5) == 0 {
 					seconds = 0
@@ -121,9 +122,10 @@ func TestFirewallOverlap(t *testing.T) {
 				for range size {
 					owner, seconds := longest(want, addr)
 					holds[owner] = true
-					if _, left := longest(got, addr); left > seconds || left < seconds-since(began) {
-						t.Fatalf("%v is blocked for %d s; want %d\n%s\nthe set: %v", addr, left, seconds,
-							strings.Join(story, "\n"), got)
+					if _, left := longest(got, addr); left > seconds ||
+						left < seconds-since(began) {
+						t.Fatalf("%v is blocked for %d s; want %d\n%s\nthe set: %v", addr, left,
+							seconds, strings.Join(story, "\n"), got)
 					}
 					addr = addr.Next()
 				}
@@ -246,8 +248,10 @@ func TestFirewallSendwrap(t *testing.T) {
 			addr, family string
 			seconds      int
 		}{
-			{"203.0.113.0", "ipv4", 1800}, {"203.0.113.9", "ipv4", 3600}, {"203.0.113.200", "ipv4", 1800},
-			{"198.51.100.1", "ipv4", 7200}, {"198.51.100.8", "ipv4", 7200}, {"192.0.2.99", "ipv4", 0},
+			{"203.0.113.0", "ipv4", 1800}, {"203.0.113.9", "ipv4", 3600},
+			{"203.0.113.200", "ipv4", 1800},
+			{"198.51.100.1", "ipv4", 7200}, {"198.51.100.8", "ipv4", 7200},
+			{"192.0.2.99", "ipv4", 0},
 			{"2001:db8:1::1", "ipv6", 3600}, {"2001:db8:1:1::1", "ipv6", 7200},
 			{"2001:db8:2::1", "ipv6", 1800}, {"2001:db8:2:1::1", "ipv6", 0},
 		} {

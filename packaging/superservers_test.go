@@ -43,7 +43,7 @@ func TestSystemdUnits(t *testing.T) {
 	if said := verify("", "", ""); said != "" {
 		t.Errorf("systemd-analyze verify:\n%s", said)
 	}
-	// An administrator may as well say Accept=no in sendwrap.socket.
+	// An administrator may also write Accept=no in sendwrap.socket.
 	if said := verify("sendwrap.socket", "\nAccept=yes", "\nAccept=no"); said != "" {
 		t.Errorf("with Accept=no: systemd-analyze verify:\n%s", said)
 	}
@@ -58,27 +58,28 @@ func TestSystemdUnits(t *testing.T) {
 		}
 	}
 	// systemd-analyze also finds a socket without its service, and a program that does not exist.
-	for _, tt := range []struct{ unit, setting, there, gone string }{
+	for _, tt := range []struct{ unit, setting, present, gone string }{
 		{"sendwrap-room.socket", "\nService=", "sendwrap.service", "sendwrap-gone.service"},
 		{"sendwrap.service", "\nExecStart=", installed, "/nonexistent"},
 	} {
-		said := verify(tt.unit, tt.setting+tt.there, tt.setting+tt.gone)
+		said := verify(tt.unit, tt.setting+tt.present, tt.setting+tt.gone)
 		if !strings.Contains(said, tt.gone) {
 			t.Errorf("nothing is wrong without %s: this test proves nothing\n%s", tt.gone, said)
 		}
 	}
 }
 
-// Super-servers have limits by which one client could close the port for all. This makes more quick
-// connections than any default allows; each must be greeted. Where one process serves all clients,
-// it must be the same at the end. The files are used unchanged, and so the port is 25.
+// Super-servers have limits by which one client could close the port for all. The test makes more
+// quick connections than any default allows; each must be greeted. If one process serves all
+// clients, it must be the same at the end. The files are used unchanged, and so the port is 25.
 func TestNoFuse(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	for _, tt := range []struct{ name, needs, start, file, client, any string }{
 		{"inetd", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
 		{"inetd-wait", "inetd", "inetd -i", "inetd.conf", "127.0.0.1", "0.0.0.0"},
 		{"xinetd", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap", "::1", "::"},
-		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap-room", "::1", "::"},
+		{"xinetd-wait", "xinetd", "xinetd -dontfork -stayalive -f", "xinetd/sendwrap-room", "::1",
+			"::"},
 		{"tcpserver", "tcpserver", "sh", "tcpserver.run", "127.0.0.1", "0.0.0.0"},
 		{"listen", "sh", "sh", "listen.run", "::1", "::"},
 	} {
@@ -104,7 +105,8 @@ func TestNoFuse(t *testing.T) {
 			defer server.KillAll()
 
 			smtp := netip.AddrPortFrom(netip.MustParseAddr(tt.any), 25)
-			lab.Eventually(t, "the super-server listens", func() bool { return lab.Listening(smtp) })
+			lab.Eventually(t, "the super-server listens",
+				func() bool { return lab.Listening(smtp) })
 			greeted(t, tt.client, 1)
 			rooms := roomsOf(server.PID())
 			for range 7 {
@@ -125,7 +127,7 @@ func TestNoFuse(t *testing.T) {
 	}
 }
 
-// greeted connects n clients at once, all of which must be greeted.
+// greeted connects n clients at once; all must be greeted.
 func greeted(t *testing.T, client string, n int) {
 	t.Helper()
 	addr := netip.MustParseAddr(client)

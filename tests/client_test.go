@@ -21,8 +21,8 @@ func (h *holder) hold() {
 	<-h.release
 }
 
-// await waits until a client is held, under its name, or until its dialogue is over. It returns
-// what that comes to.
+// await waits until a client is held, under its name, or until its dialogue is over. It returns the
+// result.
 func (s *script) await(name string, h *holder) error {
 	select {
 	case err := <-h.result:

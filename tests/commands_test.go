@@ -61,7 +61,7 @@ func cmdEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// exits N says what the exit code of the last sendwrap, serve or inside must have been.
+// exits N: the exit code of the last sendwrap, serve or inside must have been N.
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: exits N")
@@ -79,7 +79,7 @@ type status struct {
 	Verdicts map[string]int
 }
 
-// readStatus fails where the ledger is not to be had, as it may be while many others have it.
+// readStatus fails if the ledger cannot be had, as may happen while many others use it.
 func readStatus(ts *testscript.TestScript) (st status, err error) {
 	s := scriptOf(ts)
 	argv := []string{ts.Getenv("SENDWRAP"), "status", "-f", ts.MkAbs("sendwrap.conf"), "-json"}
@@ -96,7 +96,7 @@ func readStatus(ts *testscript.TestScript) (st status, err error) {
 	return st, err
 }
 
-// waitCount waits until a count of the ledger is as wanted: the processes that make it true end in
+// waitCount waits until a count of the ledger is as wanted: it depends on processes that end in
 // their own time.
 func waitCount(ts *testscript.TestScript, args []string, count func(status, string) (int, bool)) {
 	if len(args) != 2 {
@@ -127,13 +127,13 @@ func cmdLedgerCount(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// believed is for how long sendwrap may believe its counts of a crowd, and a little more.
+// believed is the time for which sendwrap may use its counts of a crowd again, and a little more.
 const believed = 1100 * time.Millisecond
 
 // sessions waiting|serving|clients|blocked N
 //
-// When as many are served, sendwrap knows: where a limit is near it may believe for a second what
-// it has counted before.
+// When as many are served, sendwrap knows: near a limit it may use counts that are up to a second
+// old.
 func cmdSessions(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 && args[0] == "serving" {
 		defer time.Sleep(believed)
@@ -161,7 +161,8 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	lab.Need(scriptOf(ts).t, lab.NoSendmail())
 	site := lab.SendmailSite{
-		Dir: filepath.Join(ts.Getenv("WORK"), "site"), Boxes: map[string][]string{"alice": {"alice"}},
+		Dir:   filepath.Join(ts.Getenv("WORK"), "site"),
+		Boxes: map[string][]string{"alice": {"alice"}},
 	}
 	ts.Check(os.Mkdir(site.Dir, 0o755))
 	ts.Check(site.Make())
@@ -191,8 +192,8 @@ func cmdEximSite(ts *testscript.TestScript, neg bool, args []string) {
 
 // install PACKAGE…
 //
-// Puts the files of packages that conflict with the machine's own where they belong, for what runs
-// from then on.
+// Puts the files of packages that conflict with the machine's own where they belong, for programs
+// that start later.
 func cmdInstall(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: install PACKAGE…")

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// reply takes the reply code and the enhanced status code off a reply.
+// reply matches the reply code and the enhanced status code of a reply.
 var reply = regexp.MustCompile(`^(\d{3})[ -](?:(\d\.\d+\.\d+) )?`)
 
 // clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]
@@ -37,14 +37,14 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	s := scriptOf(ts)
 	s.fresh(ts)
 
-	var start, there, done sync.WaitGroup
+	var start, arrived, done sync.WaitGroup
 	start.Add(1)
-	there.Add(n)
+	arrived.Add(n)
 	talks, errs := make([]*talk, n), make([]error, n)
 	h := &holder{release: make(chan struct{}), result: make(chan error, 1), crowd: talks}
 	for i := range n {
 		done.Go(func() {
-			arrive := sync.OnceFunc(there.Done)
+			arrive := sync.OnceFunc(arrived.Done)
 			defer arrive()
 			start.Wait()
 			if talks[i], errs[i] = dial(d, addrs[i], servers[i%len(servers)]); errs[i] != nil {
@@ -52,7 +52,7 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			talks[i].hold = func() {
 				arrive()
-				there.Wait()
+				arrived.Wait()
 				if name != "" {
 					<-h.release
 				}
@@ -61,7 +61,7 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 		})
 	}
 	start.Done()
-	there.Wait()
+	arrived.Wait()
 	if name == "" {
 		done.Wait()
 		ts.Check(failed(errs))

@@ -17,8 +17,8 @@ import (
 // superserver [KIND [ADDRESS]] [: PROGRAM ARG…]
 //
 // Starts a super-server of that KIND ($SUPERSERVER) on port 25 of ADDRESS ($MX) that starts PROGRAM
-// for each client, `sendwrap -f sendwrap.conf` mostly. In a script that runs in the room KIND is
-// what stands for it there.
+// for each client, mostly `sendwrap -f sendwrap.conf`. In a script that runs in the room, KIND
+// stands for its counterpart there.
 func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	var program []string
 	if i := slices.Index(args, ":"); i >= 0 {
@@ -49,7 +49,8 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		program[0] = s.find(program[0])
 	}
-	argv, missing, err := lab.SuperServer(kind, ts.Getenv("WORK"), []netip.AddrPort{listen}, program...)
+	argv, missing, err := lab.SuperServer(kind, ts.Getenv("WORK"), []netip.AddrPort{listen},
+		program...)
 	ts.Check(err)
 	lab.Need(s.t, missing)
 	startDaemon(ts, argv, listen)
@@ -57,8 +58,8 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 
 // daemon ADDRESS PROGRAM ARG…
 //
-// Starts anything else that listens on port 25 of ADDRESS, a super-server with an administrator's
-// own command line mostly.
+// Starts any other program that listens on port 25 of ADDRESS, mostly a super-server with an
+// administrator's own command line.
 func cmdDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: daemon ADDRESS PROGRAM ARG…")
@@ -86,8 +87,7 @@ func startDaemon(ts *testscript.TestScript, argv []string, listen netip.AddrPort
 	}
 }
 
-// stopserver ends the super-server and the room that it has started; the sessions they started live
-// on.
+// stopserver ends the super-server and the room that it has started; the sessions go on.
 func cmdStopServer(ts *testscript.TestScript, neg bool, args []string) {
 	machineOf(ts).stop(serverOf(ts))
 }
@@ -108,7 +108,9 @@ func cmdServerEnds(ts *testscript.TestScript, neg bool, args []string) {
 
 // freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can
 // connect, speak and leave before sendwrap looks at them.
-func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGSTOP) }
+func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) {
+	signalServer(ts, unix.SIGSTOP)
+}
 
 // thaw lets it go on.
 func cmdThaw(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGCONT) }
@@ -128,7 +130,7 @@ func signalServer(ts *testscript.TestScript, signal unix.Signal) {
 	}
 }
 
-// stopped looks at every thread: each stops in its own time.
+// stopped looks at every thread, since each stops in its own time.
 func stopped(pid int) bool {
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	return err == nil && !slices.ContainsFunc(threads, func(thread os.DirEntry) bool {
@@ -160,7 +162,7 @@ func cmdHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// droplock ends it, and thereby the lock.
+// droplock ends that process, and thus the lock.
 func cmdDropLock(ts *testscript.TestScript, neg bool, args []string) {
 	scriptOf(ts).lockHolder.KillAll()
 }

@@ -21,29 +21,44 @@ const module = "sendwrap"
 // mayImport is the layout: which of our packages each of our packages may import. Imports run down
 // only.
 var mayImport = map[string][]string{
-	"allowlist":       {},
-	"exec":            {"wrapper/fileaccess"},
-	"wrapper/ledger":  {"wrapper/fileaccess"},
-	"wrapper/maillog": {},
-	"wrapper/machine": {},
-
+	"allowlist":          {},
+	"exec":               {"wrapper/fileaccess"},
+	"wrapper/ledger":     {"wrapper/fileaccess"},
+	"wrapper/maillog":    {},
+	"wrapper/machine":    {},
 	"wrapper/fileaccess": {},
-
-	"wrapper/config": {"allowlist", "wrapper/fileaccess"},
-	"wrapper/decide": {"allowlist", "wrapper/config", "wrapper/ledger"},
-	"wrapper": {"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/machine",
-		"wrapper/maillog"},
-	"wrapper/enforce": {"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine", "wrapper/maillog"},
-	"wrapper/milter":  {},
-	"wrapper/try": {"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/maillog",
-		"wrapper/milter"},
-	"wrapper/room": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce", "wrapper/ledger", "wrapper/maillog"},
-	"wrapper/guard": {"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
-		"wrapper/fileaccess", "wrapper/ledger", "wrapper/maillog", "wrapper/milter"},
-	"wrapper/admin": {"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config", "wrapper/decide", "wrapper/enforce",
-		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/maillog"},
-	"": {"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce", "wrapper/guard", "wrapper/ledger", "wrapper/maillog",
-		"wrapper/room"},
+	"wrapper/config":     {"allowlist", "wrapper/fileaccess"},
+	"wrapper/decide":     {"allowlist", "wrapper/config", "wrapper/ledger"},
+	"wrapper": {
+		"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/machine",
+		"wrapper/maillog",
+	},
+	"wrapper/enforce": {
+		"allowlist", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine",
+		"wrapper/maillog",
+	},
+	"wrapper/milter": {},
+	"wrapper/try": {
+		"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
+		"wrapper/maillog", "wrapper/milter",
+	},
+	"wrapper/room": {
+		"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
+		"wrapper/ledger", "wrapper/maillog",
+	},
+	"wrapper/guard": {
+		"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
+		"wrapper/fileaccess", "wrapper/ledger", "wrapper/maillog", "wrapper/milter",
+	},
+	"wrapper/admin": {
+		"allowlist", "exec", "wrapper", "wrapper/try", "wrapper/config", "wrapper/decide",
+		"wrapper/enforce", "wrapper/fileaccess", "wrapper/guard", "wrapper/ledger",
+		"wrapper/maillog",
+	},
+	"": {
+		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce",
+		"wrapper/guard", "wrapper/ledger", "wrapper/maillog", "wrapper/room",
+	},
 	"packaging":   {},
 	"tests":       {},
 	"tests/lab":   {},
@@ -79,7 +94,8 @@ func ourPackages(t *testing.T) []aPackage { return goList(t, "./...") }
 // cgo.
 func goList(t *testing.T, args ...string) (list []aPackage) {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports"},
+		args...)...)
 	cmd.Dir = ".."
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.Output()
@@ -103,7 +119,8 @@ func TestImportsRunDown(t *testing.T) {
 	for _, p := range ourPackages(t) {
 		allowed, ok := mayImport[p.short()]
 		if !ok {
-			t.Errorf("package %s has no place in the layout; give it one in mayImport", p.ImportPath)
+			t.Errorf("package %s has no place in the layout; give it one in mayImport",
+				p.ImportPath)
 			continue
 		}
 		for _, imported := range p.Imports {
@@ -133,7 +150,8 @@ func TestImportsOfOthers(t *testing.T) {
 				}
 			}
 			if !named {
-				t.Errorf("%s imports %s, a dependency that nobody has given a reason for", p.ImportPath, path)
+				t.Errorf("%s imports %s, a dependency that nobody has given a reason for",
+					p.ImportPath, path)
 			}
 		}
 	}
@@ -147,7 +165,8 @@ func sources(t *testing.T, f func(path string, file *ast.File, fset *token.FileS
 			return err
 		}
 		fset := token.NewFileSet()
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(fset, path, nil,
+			parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
@@ -159,8 +178,8 @@ func sources(t *testing.T, f func(path string, file *ast.File, fset *token.FileS
 	}
 }
 
-// Two files are to be read with the care that unsafe needs: shared memory, and the kernel's calls
-// without Go's runtime.
+// Two files need the care that unsafe needs: shared memory, and the kernel's calls without Go's
+// runtime.
 func TestUnsafeInTwoFiles(t *testing.T) {
 	theFiles := []string{"exec/relay.go", "wrapper/ledger/mem_linux.go"}
 	var found []string
@@ -201,7 +220,7 @@ func uses(file *ast.File, of string) (found []*ast.SelectorExpr) {
 	return found
 }
 
-// What is imported with a dot would be hidden from the tests here.
+// The tests here would not see names that are imported with a dot.
 func TestNoDotImport(t *testing.T) {
 	sources(t, func(_ string, file *ast.File, fset *token.FileSet) {
 		for _, spec := range file.Imports {
@@ -242,7 +261,8 @@ func TestRoomHasNoWallClock(t *testing.T) {
 		looked++
 		for _, use := range uses(file, "time") {
 			if slices.Contains([]string{"Now", "Since", "Until"}, use.Sel.Name) {
-				t.Errorf("%v: time.%s; ask the room's clock", fset.Position(use.Pos()), use.Sel.Name)
+				t.Errorf("%v: time.%s; ask the room's clock", fset.Position(use.Pos()),
+					use.Sel.Name)
 			}
 		}
 	})
@@ -251,8 +271,8 @@ func TestRoomHasNoWallClock(t *testing.T) {
 	}
 }
 
-// A package of tests alone says in one of them what it is for; any other says it where its users
-// look.
+// A package of tests alone says in one of them what it is for; any other package in a file that its
+// users read.
 func TestPackageComments(t *testing.T) {
 	type files struct{ ours, tests, documented, documentedInTests int }
 	found := map[string]*files{}
@@ -280,7 +300,7 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
-// What the machine lacks is said in one way, which CI=true makes a failure: by lab.Need.
+// Tests say by lab.Need what the machine lacks; CI=true makes that a failure.
 func TestSkipsByNeed(t *testing.T) {
 	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
 		if strings.HasPrefix(path, "tests/lab/") {
@@ -293,7 +313,8 @@ func TestSkipsByNeed(t *testing.T) {
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
 			if ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, sel.Sel.Name) {
-				t.Errorf("%v: %s; say what is missing by lab.Need", fset.Position(call.Pos()), sel.Sel.Name)
+				t.Errorf("%v: %s; say what is missing by lab.Need", fset.Position(call.Pos()),
+					sel.Sel.Name)
 			}
 			return true
 		})

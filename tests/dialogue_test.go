@@ -77,8 +77,9 @@ type talk struct {
 	*dialogue
 	start time.Time
 	last  time.Time // when something was last sent, or when it began to connect
-	first string    // the first line seen, or how the connection ended before one; "" is nothing yet
-	hold  func()    // what the step `hold` waits for
+	// the first line seen, or how the connection ended before one; "" is nothing yet
+	first string
+	hold  func() // what the step `hold` waits for
 }
 
 // dial connects from one address to another and returns a talk that is ready to play.
@@ -172,8 +173,8 @@ func (t *talk) step(s step) error {
 	return nil
 }
 
-// quiet fails if anything comes within d of what was last sent. What is found later than that may
-// have come later.
+// quiet fails if anything comes within d of the last bytes that were sent. Bytes that are found
+// later may have come later.
 func (t *talk) quiet(d time.Duration) error {
 	deadline := t.last.Add(d)
 	_ = t.SetReadDeadline(deadline)
@@ -184,7 +185,8 @@ func (t *talk) quiet(d time.Duration) error {
 	return nil
 }
 
-// waiting reports whether anything has come that is not read yet, be it the end of the connection.
+// waiting reports whether anything has come that is not read yet, bytes or the end of the
+// connection.
 func (t *talk) waiting() bool {
 	if t.In.Buffered() > 0 {
 		return true
@@ -208,7 +210,7 @@ func (t *talk) send(data []byte) error {
 	return err
 }
 
-// flood sends n bytes without a line end, or as many as are taken until the server closes.
+// flood sends n bytes without a line end, or fewer if the server closes before.
 func (t *talk) flood(n int) error {
 	block := []byte(strings.Repeat("x", 64<<10))
 	for n > 0 {

@@ -14,8 +14,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// mandoc's lint knows what a man page of this kind should look like. Which other pages are
-// installed here is not its business.
+// mandoc's lint knows what a man page of this kind should look like. It does not matter which other
+// pages are installed here.
 func TestManPages(t *testing.T) {
 	lab.NeedProgram(t, "mandoc")
 	pages, err := filepath.Glob("../docs/*.[58]")
@@ -23,16 +23,18 @@ func TestManPages(t *testing.T) {
 		t.Fatalf("man pages: %q, %v", pages, err)
 	}
 	for _, page := range pages {
-		out, _ := exec.Command("mandoc", "-T", "lint", page).CombinedOutput() // its status is about the complaints
+		// The status depends on the complaints.
+		out, _ := exec.Command("mandoc", "-T", "lint", page).CombinedOutput()
 		for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
-			if line != "" && !strings.Contains(line, "referenced manual not found") && !strings.Contains(line, "outdated mandoc.db") {
+			if line != "" && !strings.Contains(line, "referenced manual not found") &&
+				!strings.Contains(line, "outdated mandoc.db") {
 				t.Error(line)
 			}
 		}
 	}
 }
 
-// Each link of README and docs/ leads to a file, and to a heading, that is there.
+// Each link of README and docs/ leads to an existing file, and to an existing heading.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
 	for _, page := range markdown(t) {
@@ -80,7 +82,7 @@ func anchors(text string) (all []string) {
 	return all
 }
 
-// Markdown takes the quotes of m4 for its own, but in blocks of code.
+// In Markdown the quotes of m4 are code, except in blocks of code.
 func TestQuotesOfM4(t *testing.T) {
 	quoted := regexp.MustCompile("`[[:alpha:]_]+'")
 	for _, page := range markdown(t) {
@@ -125,8 +127,8 @@ func TestQuotedRows(t *testing.T) {
 	}
 }
 
-// What OPERATIONS tells to write for an MTA is what the scripts have seen to work: each mta line of
-// theirs that is not about a place of the test's own, and what is to be a file.
+// The lines that OPERATIONS has for an MTA are those that the scripts have tried: each mta line of
+// theirs that does not name a place of the test's own, and each file.
 func TestTableOfMTAs(t *testing.T) {
 	text, err := os.ReadFile("../docs/OPERATIONS.md")
 	if err != nil {
@@ -153,8 +155,8 @@ func TestTableOfMTAs(t *testing.T) {
 				t.Errorf("%s: OPERATIONS has no `%s`", script, line)
 			}
 		}
-		_, file, is := strings.Cut(string(text), "\n-- sendwrap-")
-		if !is {
+		_, file, found := strings.Cut(string(text), "\n-- sendwrap-")
+		if !found {
 			continue
 		}
 		file, _, _ = strings.Cut(file, "\n\n-- ")
@@ -169,7 +171,35 @@ func TestTableOfMTAs(t *testing.T) {
 	}
 }
 
-// The latest version of CHANGELOG is the one that the program names.
+// OPERATIONS says for each word that a log line may begin with what to do.
+func TestLogWords(t *testing.T) {
+	page := read(t, "../docs/OPERATIONS.md")
+	_, section, _ := strings.Cut(page, "\n## Troubleshooting by log line\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var rows []string
+	for line := range strings.Lines(section) {
+		if row, found := strings.CutPrefix(line, "| "); found {
+			words, _, _ := strings.Cut(row, " |")
+			rows = append(rows, strings.Split(words, ", ")...)
+		}
+	}
+	page = read(t, "../docs/sendwrap.8")
+	_, page, _ = strings.Cut(page, "\n.Sh LOG\n")
+	page, _, _ = strings.Cut(page, "\n.Sh ")
+	words := regexp.MustCompile(`(?m)^([A-Z]{3,}) [a-z_]+=`).FindAllStringSubmatch(page, -1)
+	verdict := regexp.MustCompile(`(?m)^\| ([A-Z]+) \|`)
+	words = append(words, verdict.FindAllStringSubmatch(read(t, "../README.md"), -1)...)
+	if len(words) < 24 {
+		t.Errorf("%d words: the test proves nothing", len(words))
+	}
+	for _, word := range words {
+		if !slices.Contains(rows, word[1]) {
+			t.Errorf("OPERATIONS, \"Troubleshooting by log line\", has no %s", word[1])
+		}
+	}
+}
+
+// The latest version of CHANGELOG is the one that the program prints.
 func TestVersion(t *testing.T) {
 	var said bytes.Buffer
 	cmd := exec.Command(os.Getenv("SENDWRAP"), "version")

@@ -1,17 +1,18 @@
 #!/bin/sh
 # usage: fuzz.sh DURATION
 #
-# Runs each fuzz target of the project for DURATION, 60s say, from the inputs in its testdata and from
-# what earlier runs have found. An input that makes one fail is kept in testdata and shown.
+# Runs each fuzz target of the project for DURATION (60s, for example), from the inputs in its
+# testdata and those of earlier runs. An input that makes a target fail is kept in testdata and
+# shown.
 set -eu
 cd "$(dirname "$0")/.."
-test $# = 1 || { echo "usage: fuzz.sh DURATION, 60s say" >&2; exit 2; }
+test $# = 1 || { echo "usage: fuzz.sh DURATION, for example 60s" >&2; exit 2; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# On a busy machine Go may take the end of DURATION for a failure of the target (golang.org/issue/75804,
-# mended in Go 1.27). It then says just this, and has kept no input.
+# On a busy machine Go may take the end of DURATION for a failure of the target
+# (golang.org/issue/75804, fixed in Go 1.27). It then prints only this, and keeps no input.
 only_time_is_up() {
 	sed -n '/^--- FAIL: /,$p' "$dir/output" >"$dir/failure"
 	test "$(sed -n 2p "$dir/failure")" = '    context deadline exceeded' &&
@@ -27,7 +28,8 @@ for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
 		echo "$package $target"
 		rm -f "$dir/passed"
 		{
-			${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "$1" "$package" 2>&1 && : >"$dir/passed"
+			${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "$1" "$package" 2>&1 &&
+				: >"$dir/passed"
 		} | tee "$dir/output"
 		if test -e "$dir/passed"; then
 			continue

@@ -7,27 +7,30 @@ import (
 	"testing"
 )
 
-// The program that starts for each connection is the whole binary, so whatever is linked into it
-// is attack surface and memory for each of a thousand clients that wait. These two lists together
-// are what our packages and those of others in it import. What Go's own packages import in turn
-// follows from that, and changes with Go.
+// The program that starts for each connection is the whole binary, so everything that is linked
+// into it is attack surface, and memory for each of a thousand waiting clients. These two lists
+// together are the imports of our packages and of foreign ones in it. The imports of Go's own
+// packages follow from that, and change with Go.
 
 // light is what one connection needs.
 var light = []string{
-	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper", "sendwrap/wrapper/config",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger",
-	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
+	"sendwrap", "sendwrap/allowlist", "sendwrap/exec", "sendwrap/wrapper",
+	"sendwrap/wrapper/config", "sendwrap/wrapper/decide", "sendwrap/wrapper/enforce",
+	"sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger", "sendwrap/wrapper/machine",
+	"sendwrap/wrapper/maillog",
 
-	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror", "github.com/yl2chen/cidranger",
+	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
+	"github.com/yl2chen/cidranger",
 	"github.com/yl2chen/cidranger/net", "golang.org/x/sys/unix",
 
-	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2", "net", "net/netip",
-	"os", "path", "path/filepath", "reflect", "runtime", "runtime/debug", "slices", "sort", "strconv", "strings", "sync",
-	"sync/atomic", "syscall", "time", "unicode", "unicode/utf8", "unsafe",
+	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2",
+	"net", "net/netip", "os", "path", "path/filepath", "reflect", "runtime", "runtime/debug",
+	"slices", "sort", "strconv", "strings", "sync", "sync/atomic", "syscall", "time", "unicode",
+	"unicode/utf8", "unsafe",
 }
 
-// debts are what is in the binary, though no connection needs it, and why it is. There is to be
-// less of it, and never more: a debt that is paid leaves the list.
+// debts are the packages in the binary that no connection needs, and why they are there. Their
+// number must never grow.
 var debts = map[string]string{
 	"sendwrap/wrapper/admin":  "the commands are in the same binary",
 	"sendwrap/wrapper/try":    "so is the show",
@@ -66,8 +69,9 @@ func TestPerConnectionProgramIsLight(t *testing.T) {
 			for _, name := range slices.Sorted(maps.Keys(linked)) {
 				reason, isDebt := debts[name]
 				if isDebt == slices.Contains(light, name) {
-					t.Errorf("%s, which %s imports, is linked into the program that starts for each connection; "+
-						"do without it, or give it a place in one of the lists", name, linked[name])
+					t.Errorf("%s, which %s imports, is linked into the program that starts for "+
+						"each connection; do without it, or give it a place in one of the lists",
+						name, linked[name])
 				}
 				if isDebt && reason == "" {
 					t.Errorf("%s is a debt without a reason", name)
@@ -90,9 +94,11 @@ func TestPerConnectionProgramIsLight(t *testing.T) {
 // Nothing heavy comes in by way of Go's own packages either.
 func TestNothingHeavyIsLinked(t *testing.T) {
 	for _, p := range goList(t, "-deps", ".") {
-		for _, heavy := range []string{"net/http", "crypto/tls", "regexp", "text/template", "log/slog"} {
+		for _, heavy := range []string{"net/http", "crypto/tls", "regexp", "text/template",
+			"log/slog"} {
 			if p.ImportPath == heavy || strings.HasPrefix(p.ImportPath, heavy+"/") {
-				t.Errorf("%s is linked into the program that starts for each connection", p.ImportPath)
+				t.Errorf("%s is linked into the program that starts for each connection",
+					p.ImportPath)
 			}
 		}
 	}

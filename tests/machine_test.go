@@ -15,7 +15,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A machine is what the programs of one script live on: a mount namespace with a /dev, a /run and a
+// A machine is where the programs of one script live: a mount namespace with a /dev, a /run and a
 // /var/lib of its own, and in /dev the socket `log` on which the script listens. Its programs end
 // with it.
 type machine struct {
@@ -134,8 +134,8 @@ func (m *machine) close() error {
 	return err
 }
 
-// idle waits until nothing but daemons and rooms, with what writes their MTAs' stderr into the log,
-// runs on the machine.
+// idle waits until nothing runs on the machine but daemons, rooms, and the relays of their MTAs'
+// stderr.
 func (m *machine) idle() error {
 	return m.quieten(func() (stay []int) {
 		for _, room := range m.rooms.living() {
@@ -148,16 +148,17 @@ func (m *machine) idle() error {
 	})
 }
 
-// isRelay is whether a process is sendwrap as it writes what MTAs say on stderr.
+// isRelay reports whether a process is sendwrap's relay of an MTA's stderr.
 func isRelay(pid int) bool { return lab.Cmdline(pid)[0] == "mta_stderr" }
 
 // quieten waits until nothing runs on the machine but what may stay. Its error names what still
-// does.
+// runs.
 func (m *machine) quieten(mayStay func() []int) error {
 	var left []int
 	if lab.Await(func() bool {
 		stay := mayStay()
-		left = slices.DeleteFunc(m.processes(), func(pid int) bool { return slices.Contains(stay, pid) })
+		left = slices.DeleteFunc(m.processes(),
+			func(pid int) bool { return slices.Contains(stay, pid) })
 		return len(left) == 0
 	}) {
 		return nil

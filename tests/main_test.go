@@ -1,13 +1,12 @@
 // Package tests runs sendwrap end to end: the real program, started by real super-servers, spoken
 // to by real TCP clients.
 //
-// What is tested stands in scripts/*.txtar, written for a mail administrator: the super-server, the
-// client's dialogue, what the client and the mail log must show. scripts/README.md lists the
-// commands.
+// The tests are scripts/*.txtar, written for a mail administrator: the super-server, the client's
+// dialogue, what the client and the mail log must show. scripts/README.md lists the commands.
 //
 // Everything runs on a machine of its own (package lab), so that port 25, any client address and
-// the mail log are the tests' own. That needs root; what cannot run is skipped by name, and with
-// CI=true a skip is a failure.
+// the mail log are the tests' own. That needs root; tests that cannot run are skipped by name, and
+// with CI=true a skip is a failure.
 package tests
 
 import (

@@ -18,14 +18,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// Where rooms say how they are, as to systemd (sd_notify(3)): so we learn which processes are
+// Rooms report their state here, as to systemd (sd_notify(3)). So we learn which processes are
 // rooms, and when one has read its configuration, whatever it logs and where.
 const (
 	notifyVar    = "NOTIFY_SOCKET"
 	notifySocket = "/run/notify"
 )
 
-// rooms are what has said on a machine that it is one.
+// rooms are the processes of a machine that have reported to be rooms.
 type rooms struct {
 	machine *machine
 	conn    *net.UnixConn
@@ -92,7 +92,7 @@ func (r *rooms) receive() {
 	}
 }
 
-// catchUp returns when all that rooms have said so far is known.
+// catchUp returns when all reports of rooms up to now are known.
 func (r *rooms) catchUp() {
 	if _, err := r.self.Write([]byte("so far")); err == nil {
 		<-r.caught
@@ -145,7 +145,8 @@ func (r *rooms) settle() error {
 			return !slices.ContainsFunc(r.machine.daemons, func(d *lab.Daemon) bool {
 				return slices.Contains(line, d.PID())
 			}) || slices.ContainsFunc(living, func(room *aRoom) bool {
-				return slices.Contains(line, room.pid) || slices.Contains(lab.Ancestors(room.pid), pid)
+				return slices.Contains(line, room.pid) ||
+					slices.Contains(lab.Ancestors(room.pid), pid)
 			})
 		})
 		return len(left) == 0
@@ -155,7 +156,7 @@ func (r *rooms) settle() error {
 	return fmt.Errorf("process %d, %q, does not become a room", left[0], lab.Cmdline(left[0]))
 }
 
-// look notes the state of these configurations. Rooms that say so from here on have read that.
+// look notes the state of these configurations. A room that reports ready from here on has read it.
 func (r *rooms) look(confs []string) {
 	states := r.states(confs)
 	r.mu.Lock()
@@ -173,7 +174,7 @@ func (r *rooms) states(confs []string) map[string]string {
 	return states
 }
 
-// refresh has each room read its configuration again, if that has changed since it did, and waits
+// refresh makes each room read its configuration again, if that has changed since it did, and waits
 // until it has.
 func (r *rooms) refresh(confs []string) error {
 	states := r.states(confs)
@@ -207,8 +208,8 @@ func (r *rooms) refresh(confs []string) error {
 
 var includeLine = regexp.MustCompile(`(?m)^\s*include\s+(\S+)`)
 
-// state tells one state of a file, and of what it includes, from another. Nothing is read that is
-// not a file of reasonable size.
+// state distinguishes the contents of a file, and of the files that it includes. It reads only
+// files of reasonable size.
 func state(name string, depth int) string {
 	var st unix.Stat_t
 	if err := unix.Lstat(name, &st); err != nil || depth == 0 {
@@ -234,7 +235,7 @@ func (s *script) confs(ts *testscript.TestScript) []string {
 }
 
 // fresh is called before a client comes. A process for each client reads the configuration as it is
-// then. For a script to mean the same in the room, the room has to have done so.
+// then. For a script to mean the same in the room, the room must have read it, too.
 func (s *script) fresh(ts *testscript.TestScript) {
 	if s.inRoom {
 		ts.Check(s.machine.rooms.refresh(s.confs(ts)))
@@ -245,7 +246,7 @@ func (s *script) fresh(ts *testscript.TestScript) {
 
 // rooms N
 //
-// So many rooms must run, sooner or later. $ROOM becomes the pid of the newest.
+// N rooms must run, sooner or later. $ROOM becomes the pid of the newest.
 func cmdRooms(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: rooms N")

@@ -1,13 +1,13 @@
 #!/bin/sh
 # usage: run.sh COMMAND…
 #
-# Runs a command, go test mostly, so that it leaves nothing behind: its temporary files are in a directory
-# that goes, and for root its processes are in a namespace that goes. What a run leaves that is ended by
-# SIGKILL is that directory, which goes with the next run.
+# Runs a command, mostly go test, so that it leaves nothing behind: its temporary files are in a
+# directory that is removed, and root's processes in a namespace that ends. A run that SIGKILL ends
+# leaves that directory, which the next run removes.
 set -eu
 tmp=${TMPDIR:-/tmp}
 
-# A run has its lock. A pid would not do: runs may be in namespaces of pids, as those in here are.
+# A run has its lock. A pid is not enough: runs may be in pid namespaces, as the commands here are.
 for lock in "$tmp"/sw??????/.lock-of-sendwrap; do
 	test -e "$lock" || continue
 	flock --nonblock "$lock" rm -rf --one-file-system "${lock%/*}" 2>/dev/null || : # that run lives
@@ -15,8 +15,8 @@ done
 mine=''
 command=''
 
-# The namespace ends a little later than the process that has made it. Until then there are new files.
-# shellcheck disable=SC2317 # a trap calls it
+# The namespace ends a little later than the process that has made it. Until then there are new
+# files.
 clean() {
 	if test "$command"; then
 		kill -KILL -"$command" 2>/dev/null || # which may not be a group yet
@@ -42,10 +42,10 @@ export TMPDIR="$mine"
 apart='unshare --pid --fork --kill-child --mount-proc --'
 $apart true 2>/dev/null || apart=''
 
-# In the background, since a signal must reach this shell while the command runs. A shell has what is in
-# its background ignore SIGINT and SIGQUIT, which the tests must not inherit. It leads a process group, so
-# that all of it can be ended, and ends with this shell, also if that has ended already.
-# shellcheck disable=SC2016,SC2086 # its own parent; the words of a command
+# In the background, so that a signal reaches this shell while the command runs. A shell makes its
+# background processes ignore SIGINT and SIGQUIT, which the tests must not inherit. The command
+# leads a process group, so that all of it can be ended, and ends with this shell, even if that has
+# ended already.
 setsid setpriv --pdeathsig KILL sh -c 'test $PPID = "$0" && exec "$@"' $$ \
 	env --default-signal $apart "$@" </dev/null 9<&- &
 command=$!

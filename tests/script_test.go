@@ -69,8 +69,8 @@ func machineOf(ts *testscript.TestScript) *machine { return scriptOf(ts).machine
 // find returns the path of a program, and skips the script if the machine has none.
 func (s *script) find(program string) string { return lab.NeedProgram(s.t, program) }
 
-// environ is what programs of the script get. Programs that the test binary plays do not know its
-// stages.
+// environ is the environment of the script's programs. Programs that the test binary plays must not
+// take themselves for a stage of it.
 func (s *script) environ(ts *testscript.TestScript) []string {
 	return []string{"PATH=" + ts.Getenv("PATH"), "HOME=/", "LANG=C"}
 }
@@ -91,7 +91,7 @@ func TestScripts(t *testing.T) {
 }
 
 // TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are
-// about one of both only say so.
+// about one mode alone say so.
 func TestScriptsInRoom(t *testing.T) {
 	t.Parallel()
 	runScripts(t, way{"inetd", 4, true}, scriptFiles(t, "scripts/*.txtar"))
@@ -121,7 +121,7 @@ func TestDecision(t *testing.T) {
 }
 
 // TestAlone runs the scripts in alone/ one after the other: those that load the machine, and those
-// that take an address of everybody's.
+// that take an address that all scripts share.
 func TestAlone(t *testing.T) {
 	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
 		for _, w := range []way{{"inetd", 4, false}, {"inetd-wait", 4, true}} {
@@ -170,10 +170,12 @@ func runScripts(t *testing.T, w way, files []string) {
 				"MX2":         fmt.Sprintf("198.18.%d.%d", n%256, 125+n/256),
 			}
 			if w.family == 4 {
-				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX4"], "192.0.2.9", "192.0.2.0/24"
+				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX4"], "192.0.2.9",
+					"192.0.2.0/24"
 				vars["NEIGHBOUR"], vars["OTHER"] = "192.0.2.10", "203.0.113.7"
 			} else {
-				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX6"], "2001:db8:9:9::9", "2001:db8:9::/48"
+				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX6"], "2001:db8:9:9::9",
+					"2001:db8:9::/48"
 				vars["NEIGHBOUR"], vars["OTHER"] = "2001:db8:9:a::9", "2001:db8:7::7"
 			}
 			for _, name := range slices.Sorted(maps.Keys(vars)) {
@@ -195,7 +197,8 @@ var variable = regexp.MustCompile(`\$(\w+|\{\w+\})`)
 // setUpScript gives the script its machine and puts the values of $NAME into its files.
 func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 	for _, dir := range []string{filepath.Dir(env.WorkDir), env.WorkDir} {
-		if err := os.Chmod(dir, 0o755); err != nil { // programs that run as another user must get through
+		// Programs that run as another user must get through.
+		if err := os.Chmod(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -214,10 +217,12 @@ func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.Chmod(name, 0o644); err != nil { // sendwrap trusts no file that others may write
+		// sendwrap trusts no file that others may write.
+		if err := os.Chmod(name, 0o644); err != nil {
 			return err
 		}
-		return os.WriteFile(name, []byte(variable.ReplaceAllStringFunc(string(text), expand)), 0o644)
+		return os.WriteFile(name, []byte(variable.ReplaceAllStringFunc(string(text), expand)),
+			0o644)
 	})
 	if err != nil {
 		return err

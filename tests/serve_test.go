@@ -35,7 +35,8 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 		defer done()
 		files = append(files, file)
 	}
-	program, argv, env := ts.Getenv("SENDWRAP"), append([]string{"sendwrap"}, args[1:]...), s.environ(ts)
+	program, argv, env := ts.Getenv("SENDWRAP"), append([]string{"sendwrap"}, args[1:]...),
+		s.environ(ts)
 	if passed := len(files) - 1; passed > 0 {
 		argv = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, program}, args[1:]...)
 		program, env = "/bin/sh", append(env, fmt.Sprint("LISTEN_FDS=", passed))

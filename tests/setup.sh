@@ -1,19 +1,19 @@
 #!/bin/sh
-# Gets what the tests want: installs the packages of lab/packages.txt that are missing, where root and
-# apt-get can, unpacks those that conflict with others beside, and makes a Debian to install in. Starts
-# no service. What cannot be had is left out: the tests that need it are then skipped, and say so.
+# Installs the packages of lab/packages.txt that are missing, where root and apt-get can, unpacks
+# those that conflict with others elsewhere, and makes a Debian to install in. It starts no service.
+# Packages that cannot be had are left out: the tests that need them are skipped, and say so.
 set -eu
 
 table=$(dirname "$0")/lab/packages.txt
 cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/sendwrap-tests
 PATH=$PATH:/usr/sbin:/sbin
 
-# Two at once would disturb each other.
+# Two runs at once would disturb each other.
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 if command -v flock >/dev/null; then flock 9; fi
 
-# present reports whether a file, a pattern of files, a program, or a file of the cache is there.
+# present reports whether a file, a pattern of files, a program, or a file of the cache exists.
 present() {
 	case $1 in
 	/*)
@@ -39,7 +39,8 @@ while read -r what package beside; do
 	fi
 done <"$table"
 
-# Debian's sendmail and inetd as their packages leave them: for what README says of these.
+# Debian's sendmail and inetd as their packages leave them: for the lines that OPERATIONS has for
+# them.
 debian=debian
 test ! -e "$cache/debian/etc/mail/sendmail.cf" || debian=''
 test "$missing$to_unpack$debian" || exit 0
@@ -49,7 +50,7 @@ if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
 	exit 0
 fi
 
-# Installing must not start a mail server or an inetd here. A policy that is there already stays.
+# Installing must not start a mail server or an inetd here. An existing policy stays.
 policy=/usr/sbin/policy-rc.d
 if ! test -e $policy; then
 	trap 'rm -f $policy' EXIT

@@ -26,7 +26,8 @@ func TestEntryPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := strings.Join(lab.BuildFlags, " ")
-	if want := "\nbuild  := CGO_ENABLED=0 $(GO) build " + flags + "\n"; !strings.Contains(string(makefile), want) {
+	want := "\nbuild  := CGO_ENABLED=0 $(GO) build " + flags + "\n"
+	if !strings.Contains(string(makefile), want) {
 		t.Errorf("the Makefile has no line %q", want)
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -44,12 +45,14 @@ func TestEntryPoint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		begin := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Value == program.Entry })
+		begin := slices.IndexFunc(symbols,
+			func(s elf.Symbol) bool { return s.Value == program.Entry })
 		if begin < 0 || symbols[begin].Name != "_rt0_sendwrap" {
 			t.Errorf("%s begins at %#x; want _rt0_sendwrap", arch, program.Entry)
 		}
-		// Nothing could say a word before: no dynamic loader.
-		if libs, err := program.ImportedLibraries(); err != nil || len(libs) > 0 || program.Section(".interp") != nil {
+		// Nothing can write before: there is no dynamic loader.
+		if libs, err := program.ImportedLibraries(); err != nil || len(libs) > 0 ||
+			program.Section(".interp") != nil {
 			t.Errorf("%s needs libraries %q, %v; want none", arch, libs, err)
 		}
 	}
@@ -58,10 +61,10 @@ func TestEntryPoint(t *testing.T) {
 // smtp is what a client may read.
 var smtp = regexp.MustCompile(`^([245]\d\d[ -][^\r\n]*\r\n)*$`)
 
-// Where processes and threads are limited, a program cannot begin or has a thread too few, and Go
-// says so on fd 2: under inetd and xinetd the client's socket. No client reads it, whichever thread
-// is the one. A program without the entry point shows at the same limits that there is something to
-// be read.
+// If the number of processes and threads is limited, a program cannot begin or lacks a thread, and
+// Go says so on fd 2: under inetd and xinetd the client's socket. No client may read that,
+// whichever thread is missing. A program without the entry point shows at the same limits that
+// there is something to be read.
 func TestThreadLimit(t *testing.T) {
 	lab.NeedRoot(t)
 	without := filepath.Join(publicDir(t), "sendwrap")
@@ -70,7 +73,8 @@ func TestThreadLimit(t *testing.T) {
 	}
 	limits := map[string]limiter{
 		"RLIMIT_NPROC": func(t *testing.T, most int) ([]string, func(int)) {
-			return []string{lab.NeedProgram(t, "prlimit"), fmt.Sprint("--nproc=", most)}, func(int) {}
+			return []string{lab.NeedProgram(t, "prlimit"), fmt.Sprint("--nproc=", most)},
+				func(int) {}
 		},
 		"pids.max": func(t *testing.T, most int) ([]string, func(int)) {
 			group := lab.NewPidsGroup(t)
@@ -84,34 +88,38 @@ func TestThreadLimit(t *testing.T) {
 				silent, met := true, 0
 				for most, answered := 1, false; !answered && !t.Failed(); most++ {
 					for _, program := range []string{without, os.Getenv("SENDWRAP")} {
-						t.Run(fmt.Sprintf("%s %d", filepath.Base(filepath.Dir(program)), most), func(t *testing.T) {
-							var said bool
-							said, answered = clientAtLimit(t, kind, most, program, limit)
-							silent = silent && !said
-						})
+						t.Run(fmt.Sprintf("%s %d", filepath.Base(filepath.Dir(program)), most),
+							func(t *testing.T) {
+								var said bool
+								said, answered = clientAtLimit(t, kind, most, program, limit)
+								silent = silent && !said
+							})
 					}
 					if !answered {
 						met++
 					}
 				}
 				if silent || met == 0 {
-					t.Errorf("%d limits were met, and Go said nothing at any: the test proves nothing", met)
+					t.Errorf("%d limits were met, and Go said nothing at any: the test proves "+
+						"nothing", met)
 				}
 			})
 		}
 	}
 }
 
-// limiter makes a limit of so many processes: what is put before a super-server's command line, and
-// what is done when that runs.
+// limiter makes a limit of n processes: words before a super-server's command line, and a function
+// to call when it runs.
 type limiter func(t *testing.T, most int) (before []string, limit func(server int))
 
-// clientAtLimit reports whether Go said a word, to a client or, where fd 2 is no client's, in the
-// log; and whether sendwrap answered the client.
-func clientAtLimit(t *testing.T, kind string, most int, program string, limit limiter) (said, answered bool) {
+// clientAtLimit reports whether Go wrote anything, to a client or, if fd 2 is not a client's, to
+// the log; and whether sendwrap answered the client.
+func clientAtLimit(t *testing.T, kind string, most int, program string, limit limiter) (
+	said, answered bool) {
 	dir := publicDir(t)
 	conf, log := filepath.Join(dir, "conf"), filepath.Join(dir, "log")
-	text := fmt.Sprintf("mta /bin/true\ngreet_delay 60s stress=60s\nlog none\nledger %s/ledger clients=1024\n", dir)
+	text := fmt.Sprintf("mta /bin/true\ngreet_delay 60s stress=60s\nlog none\nledger %s/ledger "+
+		"clients=1024\n", dir)
 	at, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
 	if err == nil {
 		err = os.WriteFile(conf, []byte(text), 0o644)
@@ -165,7 +173,8 @@ func publicDir(t *testing.T) string {
 }
 
 // startLimited starts a super-server that runs the program as LimitedUser.
-func startLimited(t *testing.T, before []string, kind, dir, log string, at netip.AddrPort, program ...string) *lab.Daemon {
+func startLimited(t *testing.T, before []string, kind, dir, log string, at netip.AddrPort,
+	program ...string) *lab.Daemon {
 	t.Helper()
 	argv, missing, err := lab.SuperServer(kind, dir, []netip.AddrPort{at}, program...)
 	if err != nil {
@@ -173,7 +182,8 @@ func startLimited(t *testing.T, before []string, kind, dir, log string, at netip
 	}
 	lab.Need(t, missing)
 	if kind == "tcpserver" {
-		argv = slices.Insert(argv, 1, "-u", fmt.Sprint(lab.LimitedID), "-g", fmt.Sprint(lab.LimitedID))
+		argv = slices.Insert(argv, 1, "-u", fmt.Sprint(lab.LimitedID), "-g",
+			fmt.Sprint(lab.LimitedID))
 	} else {
 		conf := filepath.Join(dir, kind+".conf")
 		text, err := os.ReadFile(conf)

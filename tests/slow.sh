@@ -1,21 +1,19 @@
 #!/bin/sh
 # usage: slow.sh [PACKAGE…]
 #
-# Runs the tests of the packages (all of them) as a slow and busy machine would: every CPU is kept busy by
-# four endless loops of the same priority as the tests, and the tests are pinned to one CPU. What passes
-# here does not depend on how fast the machine is. $GO_TEST_FLAGS are handed to go test, -race as well.
+# Runs the tests of the packages (by default all) as on a slow and busy machine: four endless loops
+# of the same priority as the tests keep every CPU busy, and the tests are pinned to one CPU. A test
+# that passes here does not depend on speed. $GO_TEST_FLAGS, -race for example, go to go test.
 set -eu
 cd "$(dirname "$0")/.."
 test $# -gt 0 || set -- ./...
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 
-# Compiling is not what is to be slow.
-# shellcheck disable=SC2086 # the flags are words
+# Compiling need not be slow.
 ${GO:-go} test ${GO_TEST_FLAGS:-} -exec true "$@" >/dev/null
 
-# The loops end with this process, which is the tests' at the end. One that begins later ends by itself.
-# shellcheck disable=SC2016 # the loop's own parent
+# The loops end with this process, which becomes the tests'. One that starts later ends by itself.
 loop='test $PPID = "$0" && while :; do :; done'
 cpus=$(taskset -c -p $$ | sed 's/.*: //' | tr , '\n' |
 	while IFS=- read -r from to; do seq "$from" "${to:-$from}"; done)

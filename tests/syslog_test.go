@@ -47,7 +47,7 @@ func cmdMaillog(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// settle sees to it that all that was logged so far is among the lines, if there is a syslogd.
+// settle makes sure that all lines logged so far have been read, if there is a syslogd.
 func (m *machine) settle() (err error) {
 	if m.hears {
 		m.Do(func() { err = m.log.Settle() })
@@ -55,7 +55,7 @@ func (m *machine) settle() (err error) {
 	return err
 }
 
-// nosyslog ends syslogd: its socket is gone, for those too that are connected to it.
+// nosyslog ends syslogd: its socket is gone, also for programs that are connected to it.
 func cmdNoSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	m := machineOf(ts)
 	m.log.Deafen()
@@ -94,7 +94,7 @@ func cmdDeafSyslog(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// fill sends to a datagram socket, as one sender, until that takes no more.
+// fill sends to a datagram socket, as one sender, until its queue is full.
 func fill(path string) (sent int, err error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

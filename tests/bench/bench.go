@@ -126,7 +126,7 @@ func (l *bench) late() error {
 	return fmt.Errorf("%w of %v", errLate, l.budget)
 }
 
-// put hands out rows that are done. If nobody takes them, this process is about to be ended.
+// put prints rows that are done. If nobody reads them, this process is about to be ended.
 func (l *bench) put(rows ...row) {
 	for _, r := range rows {
 		r.Late = l.cut
@@ -145,7 +145,7 @@ func (l *bench) part(what string, make func()) {
 	}
 }
 
-// fewer is the bench with that many times fewer connections, for what takes longer.
+// fewer is the bench with that many times fewer connections, for slow programs.
 func (l *bench) fewer(times int) *bench {
 	few := *l
 	few.slices = max(l.slices/times, 1)
@@ -180,13 +180,13 @@ func newBench(o options, dir string, budget time.Duration, out *json.Encoder) (*
 	return l, l.checkRusage()
 }
 
-// benchmarkClients are set aside for benchmarks (RFC 2544 appendix C.2.2). They are preferred to
-// 127/8, which the Perl sendwrap and many a configuration let pass.
+// benchmarkClients are set aside for benchmarks (RFC 2544 appendix C.2.2). 127/8 would not do: the
+// Perl sendwrap and many configurations allow it.
 var benchmarkClients = netip.MustParsePrefix("198.18.0.0/15")
 
-// client returns an address that no client of the measurement had before, as a botnet's: else the
-// ledger would block the second slammer for what the first did. In the course of a measurement that
-// needs more than there are, an address comes back, and its ledger must bear that.
+// client returns an address that no client of the measurement had before, as a botnet's: otherwise
+// the ledger would block the second slammer because of the first. If a measurement needs more than
+// there are, an address comes back, and its ledger must tolerate that.
 func (l *bench) client() netip.Addr {
 	a := l.next
 	if l.next = a.Next(); !l.network.Contains(l.next.Next()) {

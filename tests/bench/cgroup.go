@@ -18,9 +18,9 @@ import (
 type memoryGroup struct {
 	dir  string
 	home string // the cgroup that this program is in
-	// What is summed: keys of memory.stat, and files that hold one number. Both are exact, where
+	// The sum of these: keys of memory.stat, and files that hold one number. Both are exact, while
 	// memory.usage_in_bytes and memory.current count in batches of 64 pages a CPU. Page cache is
-	// left out: it is nobody's in particular.
+	// left out: it belongs to no process in particular.
 	keys, files []string
 }
 
@@ -81,13 +81,13 @@ func tryMemoryGroup(name string) error {
 }
 
 // remove removes the cgroup. All processes in it must have been waited for, or be about to end:
-// those whose parent has are waited for by nobody.
+// nobody waits for those whose parent has ended.
 func (g *memoryGroup) remove() (err error) {
 	lab.Await(func() bool { err = os.Remove(g.dir); return !errors.Is(err, unix.EBUSY) })
 	return err
 }
 
-// removeMemoryGroup removes what a process that was killed may have left.
+// removeMemoryGroup removes the cgroup of a run that was killed.
 func removeMemoryGroup(name string) error {
 	g, err := findMemoryGroup(name)
 	if err != nil {
@@ -99,7 +99,7 @@ func removeMemoryGroup(name string) error {
 	return nil
 }
 
-// within calls run while this program is a member: what run starts remains one.
+// within calls run while this program is a member: the processes that run starts remain members.
 func (g *memoryGroup) within(run func() error) error {
 	if err := join(g.dir); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (g *memoryGroup) within(run func() error) error {
 	return errors.Join(run(), join(g.home))
 }
 
-// enter returns the command line that makes argv a member. This program itself is none then, not
-// even for a moment: what it was charged for meanwhile would go when it goes.
+// enter returns the command line that makes argv a member. This program itself is never one, not
+// even for a moment: its charges of that moment would go when it goes.
 func (g *memoryGroup) enter(argv []string) []string {
 	procs := filepath.Join(g.dir, "cgroup.procs")
 	return append([]string{"/bin/sh", "-c", `echo 0 >"$0" && exec "$@"`, procs}, argv...)

@@ -16,14 +16,14 @@ import (
 
 // await waits until ok holds, and reports what did not happen if it does not.
 func await(what string, ok func() (bool, error)) (err error) {
-	var is bool
-	if !lab.Await(func() bool { is, err = ok(); return is || err != nil }) {
+	var done bool
+	if !lab.Await(func() bool { done, err = ok(); return done || err != nil }) {
 		return fmt.Errorf("not within %v: %s", lab.Patience, what)
 	}
 	return err
 }
 
-// bound has no read or accept on a socket wait for longer than lab.Patience.
+// bound limits each read or accept on a socket to lab.Patience.
 func bound(fd int) error { return boundBy(fd, lab.Patience) }
 
 func boundBy(fd int, most time.Duration) error {
@@ -32,9 +32,9 @@ func boundBy(fd int, most time.Duration) error {
 	return os.NewSyscallError("setsockopt", err)
 }
 
-// client is one connection to the super-server. It is no lab.Client: that one goes through Go's
-// poller and sets a deadline for each line, whose cost would be beside what is measured, on the
-// same machine.
+// client is one connection to the super-server. It is no lab.Client: that one uses Go's poller and
+// sets a deadline for each line, and this cost would be on the same machine as the program that is
+// measured.
 type client struct {
 	fd  int
 	buf []byte // received, not yet returned
@@ -75,7 +75,7 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 
 func (c *client) close() { unix.Close(c.fd) }
 
-// abort closes the connection with RST: what the server has still to say is of no interest.
+// abort closes the connection with RST: the rest of the server's bytes does not matter.
 func (c *client) abort() {
 	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	c.close()
@@ -86,7 +86,7 @@ func (c *client) write(s string) error {
 	return os.NewSyscallError("write", err)
 }
 
-// errNoAnswer says that nothing has come within the time that bound or boundBy has set.
+// errNoAnswer says that nothing has come within the time set by bound or boundBy.
 var errNoAnswer = errors.New("no answer in time")
 
 // receive waits for bytes or for the end of the connection, which a reset is too.

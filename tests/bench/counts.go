@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// measureCounts counts what programs do for a client that they refuse since it speaks early, and
-// for one that is blocked. Each program is bound to one CPU: how many threads Go's runtime makes
-// depends on how many there are.
+// measureCounts counts what programs do for a client that they refuse because it speaks early, and
+// for one that is blocked. Each program is bound to one CPU: the number of threads that Go's
+// runtime makes depends on the number of CPUs.
 func measureCounts(l *bench) {
 	hasten(os.Getpid())
 	i := l.instance("counts", "mta "+l.program("stub"))
@@ -25,7 +25,7 @@ func measureCounts(l *bench) {
 	l.countFloods(blocked, i.in(l.room(i), blockedReply))
 }
 
-// refusal is of which clients it is counted.
+// refusal says which clients are counted.
 type refusal struct {
 	what, verdict string
 	from          func() netip.Addr
@@ -108,7 +108,7 @@ func (d *daemon) worker(name string) child {
 	panic(failure{fmt.Errorf("%s has no process %s", d.name, name)})
 }
 
-// putCounts hands out the rows of what was counted: medians, and from where to where they range.
+// putCounts puts the rows of what was counted: medians, and their range.
 func (l *bench) putCounts(who string, got turns[perClient]) {
 	for _, kind := range []struct {
 		what string

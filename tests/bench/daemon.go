@@ -31,7 +31,7 @@ type daemon struct {
 	logs string
 }
 
-// daemon starts a program that is to listen on addr, and returns when it does.
+// daemon starts a program that listens on addr, and returns when it does.
 func (l *bench) daemon(addr netip.AddrPort, argv []string, env ...string) *daemon {
 	d := l.launch(func() bool { return lab.Listening(addr) }, argv, env...)
 	d.addr = addr
@@ -48,7 +48,7 @@ func (l *bench) launch(up func() bool, argv []string, env ...string) *daemon {
 	d.cmd.Env = append(env, "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
 	d.cmd.Stdout, d.cmd.Stderr = &d.out, &d.out
 	d.cmd.WaitDelay = time.Second // what it leaves behind may hold these
-	// Some send a signal to their whole group when they end.
+	// Some programs send a signal to their whole group when they end.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	check(d.cmd.Start())
 	l.daemons = append(l.daemons, d)
@@ -65,11 +65,11 @@ func (l *bench) launch(up func() bool, argv []string, env ...string) *daemon {
 	return d
 }
 
-// freePort returns a port of the super-server's address that nobody listens on.
+// freePort returns a port of the super-server's address on which nothing listens.
 func (l *bench) freePort() netip.AddrPort { return must(lab.FreePort(l.server.addr.Addr())) }
 
-// stop ends the daemon. It reports an error if one of ours does not exit with 0 then. What has been
-// stopped already is left alone.
+// stop ends the daemon. It reports an error if one of ours does not exit with 0 then. It does
+// nothing if the daemon has been stopped already.
 func (d *daemon) stop() error {
 	if d.cmd.ProcessState != nil {
 		return nil
@@ -102,7 +102,7 @@ func (d *daemon) processes() []child {
 // usage is the CPU time of each process of a daemon.
 type usage map[child]time.Duration
 
-// usage returns the CPU time that the daemon has used when it has nothing left to do.
+// usage returns the CPU time that the daemon has used when it has no work left.
 func (d *daemon) usage() (u usage, err error) {
 	const (
 		pause = 5 * time.Millisecond
@@ -137,8 +137,8 @@ func (d *daemon) usageNow() (u usage, sum time.Duration) {
 	return u, sum
 }
 
-// spent returns the CPU time that the daemon has used since it was last asked. All of it: what it
-// does for a client later, while others have their turn, is part of that client's cost.
+// spent returns the CPU time that the daemon has used since the last call. All of it: its work for
+// a client while others have their turn is part of that client's cost.
 func (d *daemon) spent() (time.Duration, error) {
 	now, err := d.usage()
 	if err != nil {

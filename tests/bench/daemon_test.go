@@ -10,8 +10,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a daemon costs is what its child works, to the last microsecond or so, and it is not counted
-// twice.
+// The cost of a daemon is the work of its child, to the microsecond, and it is not counted twice.
 func TestSpent(t *testing.T) {
 	const script = `head -c 100000000 /dev/zero >/dev/null; (sleep infinity; :); :`
 	d := &daemon{name: "sh", cmd: osexec.Command("sh", "-c", script)}

@@ -10,11 +10,11 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// tcpd is a program of others that refuses, measured where it is installed.
+// tcpd is another program that refuses, measured if it is installed.
 const tcpd = "/usr/sbin/tcpd"
 
-// cpuTarget is what a refusal may cost: so many times the smallest Go program, with configuration,
-// ledger, reply and log line.
+// cpuTarget is what a refusal may cost, in multiples of the smallest Go program: with
+// configuration, ledger, reply and log line.
 const cpuTarget = 1.25
 
 // The replies by which sendwrap refuses.
@@ -70,11 +70,11 @@ func measureStart(l *bench) {
 	l.put(added.row("start to exec, added to the greeting", "ms").against(added, goFloor))
 }
 
-// networksTarget is what a configuration of 10,000 networks may cost: so many times one of 10.
+// networksTarget is what a configuration of 10,000 networks may cost, in multiples of one of 10.
 const networksTarget = 3.5
 
-// measureNetworks measures what it costs that the configuration names many networks, none of which
-// holds the client.
+// measureNetworks measures the cost of a configuration with many networks, none of which holds the
+// client.
 func measureNetworks(l *bench) {
 	counts := []int{10, 1_000, 10_000, 100_000}
 	if l.quick {

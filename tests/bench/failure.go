@@ -1,7 +1,9 @@
 package main
 
-// failure is what a measurement that cannot go on panics with. A measurement is a process of its
-// own: there is nothing else to be done then, and nothing to be cleaned up.
+// failure is the panic of a measurement that cannot go on. A measurement is a process of its own
+// with nothing to clean up, and dozens of steps of which any may fail: so a step that fails ends
+// the measurement, and try makes that the error of its row. This is for functions that have no
+// error result, on the goroutine that try has called; all others return their errors.
 type failure struct{ error }
 
 // check ends the measurement if there is an error.

@@ -51,7 +51,7 @@ func (l *bench) arrive(p peer, from netip.Addr, opening string) (v visitor, err 
 }
 
 // cut reports whether err says that the server has closed already: some do before the client has
-// said anything, and what they said can still be read.
+// said anything, and their reply can still be read.
 func cut(err error) bool {
 	return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
 }
@@ -73,8 +73,8 @@ func (v visitor) stay() (s sample, err error) {
 	return s, err
 }
 
-// visits lets the clients of a load visit p. The one that has been there longest is waited for,
-// then the next comes: as simple as can be, since it shares the machine with p.
+// visits lets the clients of a load visit p. It waits for the one that has been there longest, then
+// the next comes: as simple as can be, since it shares the machine with p.
 func (l *bench) visits(p peer, r load) ([]sample, error) {
 	samples := make([]sample, 0, r.clients)
 	here := make([]visitor, 0, r.clients)

@@ -11,13 +11,13 @@ import (
 
 const theRoom = "the room"
 
-// Of the doors, sendwrap's two are in all sieges, postscreen where it has what is attacked.
+// sendwrap's two doors are in all sieges, postscreen's in those that attack something that it has.
 var (
 	ownDoors = []string{eachItsOwn, theRoom}
 	allDoors = []string{eachItsOwn, theRoom, postscreen}
 )
 
-// bounded is how many connections an attacker makes at most that comes again and again.
+// bounded is the limit of connections of an attacker that comes again and again.
 const bounded = 2_000_000
 
 // slamming is the attack of a swarm that speaks at once, and comes again when it is refused.
@@ -48,7 +48,7 @@ func (s *swarm) underWay(wait func() error) under {
 	return u
 }
 
-// measureFloodBlocked: what one address can do that is blocked already.
+// measureFloodBlocked: one address that is blocked already.
 func measureFloodBlocked(l *bench) {
 	bad := netip.MustParseAddr("198.18.0.9")
 	for _, size := range []int{100, 500} {
@@ -61,8 +61,8 @@ func measureFloodBlocked(l *bench) {
 				"postscreen_denylist_action = drop",
 			},
 			begin: func(l *bench, d door) under {
-				if d.is != nil {
-					must(d.is.command("block", bad.String(), "1h"))
+				if d.instance != nil {
+					must(d.instance.command("block", bad.String(), "1h"))
 				}
 				return come(l, d)
 			},
@@ -99,7 +99,7 @@ func measureFloodQuiet(l *bench) {
 	if l.quick {
 		queued /= 10
 	}
-	// All places of those who wait, as long as known clients come.
+	// All places for waiting clients are taken, for as long as known clients come.
 	l.besiege("quiet", siege{
 		what: fmt.Sprintf("%d quiet connections from %d /64s of one /48 wait",
 			places, quietNetworks),
@@ -131,17 +131,18 @@ func measureFloodQuiet(l *bench) {
 	})
 }
 
-// waitsFor lets the network of a client wait for no longer than in other sieges.
+// waitsFor limits the wait of a client's network to that of other sieges.
 func waitsFor(client netip.Addr) string {
-	return fmt.Sprintf("client %v greet_delay=%v", netip.PrefixFrom(client, 24).Masked(), floodDelay)
+	return fmt.Sprintf("client %v greet_delay=%v", netip.PrefixFrom(client, 24).Masked(),
+		floodDelay)
 }
 
-// waitingSettles waits until those who wait have become as many as they will be.
+// waitingSettles waits until the number of waiting clients has stopped growing.
 func (d door) waitingSettles() error {
 	last, since := -1, time.Now()
 	return await("as many wait as will", func() (bool, error) {
 		time.Sleep(200 * time.Millisecond)
-		n, err := d.is.waiting()
+		n, err := d.instance.waiting()
 		if n != last || err != nil { // the ledger may be crowded for a while yet
 			last, since = n, time.Now()
 		}
@@ -157,7 +158,7 @@ func measureFloodIdle(l *bench) {
 		doors: allDoors, newcomers: true,
 		begin: func(l *bench, d door) under {
 			s := &swarm{to: d.six, size: networks * sessions, most: bounded, stays: true}
-			// Nor have the networks a /48 in common.
+			// Nor do the networks share a /48.
 			s.from = func(n int) netip.Addr {
 				a := in48(0).As16()
 				a[5] = byte(n % networks)
@@ -180,9 +181,9 @@ func measureFloodBlocks(l *bench) {
 		doors: allDoors, newcomers: true,
 		begin: func(l *bench, d door) under {
 			first = 0
-			if d.is != nil {
+			if d.instance != nil {
 				// Most of them in a room on the same ledger, where that takes a second.
-				room := l.roomDoor(d.is)
+				room := l.roomDoor(d.instance)
 				s := &swarm{to: room.six, from: from, says: slam, size: atOnce}
 				s.most = strikes * before
 				s.start()
@@ -193,14 +194,14 @@ func measureFloodBlocks(l *bench) {
 				first = before
 			}
 			u := slamming(atOnce, true, from)(l, d)
-			earned := func() int { return first + u.done()/strikes }
-			u.notes = func() string { return fmt.Sprintf("%d networks up to then", earned()) }
+			blocked := func() int { return first + u.done()/strikes }
+			u.notes = func() string { return fmt.Sprintf("%d networks up to then", blocked()) }
 			return u
 		},
 	})
 }
 
-// measureFloodReaders: what a monitoring system asks too often.
+// measureFloodReaders: a monitoring system that asks too often.
 func measureFloodReaders(l *bench) {
 	for _, r := range []struct {
 		clients  int
@@ -218,7 +219,9 @@ func measureFloodReaders(l *bench) {
 			what:    what,
 			doors:   ownDoors,
 			clients: r.clients,
-			begin:   func(l *bench, d door) under { return reading(d.is, r.loops, r.commands) },
+			begin: func(l *bench, d door) under {
+				return reading(d.instance, r.loops, r.commands)
+			},
 		})
 	}
 }

@@ -15,14 +15,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// floodDelay is how long those wait who come to a door for the first time.
+// floodDelay is the greet delay of clients that come to a door for the first time.
 const floodDelay = 2 * time.Second
 
 // patience is how long a client waits for its greeting. RFC 5321 §4.5.3.2.1 asks for five minutes,
-// but nobody is proud of that.
+// but a door that takes so long has failed.
 const patience = 20 * time.Second
 
-// The addresses of a flood: nobody shares a network with others, an IPv4 /16 or an IPv6 /48.
+// The addresses of a flood: no two share a network, an IPv4 /16 or an IPv6 /48.
 var (
 	doorSix   = netip.MustParseAddr("2001:db8:25::25")
 	knownFrom = netip.MustParseAddr("192.0.2.1")
@@ -35,7 +35,7 @@ const knowns = 20
 // door is where clients and attackers come: a program that listens, IPv4 and IPv6.
 type door struct {
 	name      string
-	is        *instance // nil: postscreen
+	instance  *instance // nil: postscreen
 	at        *daemon
 	four, six netip.AddrPort
 }
@@ -49,8 +49,8 @@ func (l *bench) listening(name string, argv func(addrs []netip.AddrPort) []strin
 	return d
 }
 
-// eachDoor is an inetd that starts the instance for each client. It goes before what it starts, so
-// that the clients do not wait in its queue, as they would on a small machine, but are there all at
+// eachDoor is an inetd that starts the instance for each client. It has priority over its children,
+// so that the clients do not wait in its queue, as they would on a small machine, but come all at
 // once.
 func (l *bench) eachDoor(i *instance) door {
 	d := l.listening(eachItsOwn, func(addrs []netip.AddrPort) []string {
@@ -61,7 +61,7 @@ func (l *bench) eachDoor(i *instance) door {
 	})
 	first := unix.SchedAttr{Nice: -20, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	check(os.NewSyscallError("sched_setattr", unix.SchedSetAttr(d.at.cmd.Process.Pid, &first, 0)))
-	d.is = i
+	d.instance = i
 	return d
 }
 
@@ -70,7 +70,7 @@ func (l *bench) roomDoor(i *instance) door {
 	d := l.listening("the room", func(addrs []netip.AddrPort) []string {
 		return []string{i.program, "listen", "-f", i.conf, addrs[0].String(), addrs[1].String()}
 	})
-	d.is, d.at.ours = i, true
+	d.instance, d.at.ours = i, true
 	return d
 }
 
@@ -102,7 +102,7 @@ func (l *bench) postscreenDoor(name string, parameters ...string) door {
 	return d
 }
 
-// greeting is what a client has heard first, and when.
+// greeting is the first reply that a client has read, and when.
 type greeting struct {
 	reply string // "" = the connection has ended; errNoAnswer's text = nothing in time
 	took  time.Duration
@@ -130,8 +130,9 @@ func (d door) knock(from netip.Addr, most time.Duration) (greeting, error) {
 	return greeting{reply, took}, nil
 }
 
-// knocks lets n clients come, every so often one, whatever becomes of those before: else few would
-// come while the door is slow, and the worst time would be a single client's.
+// knocks lets n clients come, one after each interval, whether or not those before have been
+// greeted: otherwise few would come while the door is slow, and the worst time would be a single
+// client's.
 func (d door) knocks(
 	n int, every time.Duration, from netip.Addr, of int, most time.Duration,
 ) ([]greeting, error) {
@@ -151,12 +152,12 @@ func (d door) knocks(
 	return heard, errors.Join(errs...)
 }
 
-// judged calls run, and sees to it that the door lets all of n clients in meanwhile, and why: by
-// the verdict PASS or KNOWN. Postscreen sends a first line to those that have to wait.
+// judged calls run, and checks that the door lets all n clients in meanwhile, and why: by the
+// verdict PASS or KNOWN. Postscreen sends a first line to clients that have to wait.
 func (d door) judged(verdict string, n int, run func() ([]greeting, error)) ([]greeting, error) {
-	p := peer{is: d.is, at: d.at}
+	p := peer{instance: d.instance, at: d.at}
 	begins := "220"
-	if d.is == nil {
+	if d.instance == nil {
 		d.at.logs = postscreen + " PASS"
 		begins = map[string]string{"PASS": "220-", "KNOWN": "220 "}[verdict]
 	}
@@ -179,8 +180,8 @@ func (d door) known() error {
 	return err
 }
 
-// pace returns how often a known client is to come: 40 times in a second, or at a door that is slow
-// without any attacker so seldom that mostly one of them is there.
+// pace returns the interval at which known clients come: 40 times a second, or, at a door that is
+// slow without any attacker, so rarely that mostly one of them is there.
 func (d door) pace() (time.Duration, error) {
 	heard, err := d.judged("KNOWN", 5, func() (all []greeting, err error) {
 		for len(all) < 5 && err == nil {
@@ -194,13 +195,13 @@ func (d door) pace() (time.Duration, error) {
 	return max(25*time.Millisecond, 2*usual), err
 }
 
-// closed waits until nobody waits any more nor is in session, and ends the door.
+// closed waits until no client waits or is in session, and ends the door.
 func (d door) closed() error {
 	var err error
-	if d.is != nil {
+	if d.instance != nil {
 		err = await("all have left "+d.name, func() (bool, error) {
 			time.Sleep(50 * time.Millisecond)
-			s, err := d.is.status() // the ledger may be crowded for a while yet
+			s, err := d.instance.status() // the ledger may be crowded for a while yet
 			return err == nil && s.Sessions.Waiting+s.Sessions.Serving == 0, nil
 		})
 	}

@@ -55,8 +55,8 @@ func (l *bench) besiege(name string, s siege) {
 				defer func() { _ = d.at.stop() }() // if it has failed
 				b := l.underSiege(s, d)
 				err := d.closed()
-				if d.is != nil && err == nil {
-					b.NoLimits = must(d.is.status()).Open
+				if d.instance != nil && err == nil {
+					b.NoLimits = must(d.instance.status()).Open
 				}
 				l.put(row{What: s.what + ": " + d.name, Siege: &b})
 				check(err)
@@ -105,7 +105,7 @@ func (l *bench) open(name, at, program string, s siege) door {
 // underSiege measures one door: without the attacker, then with it.
 func (l *bench) underSiege(s siege, d door) besieged {
 	n := knowns * l.rounds
-	b := besieged{Attack: s.what, Door: d.name, Ours: d.is != nil}
+	b := besieged{Attack: s.what, Door: d.name, Ours: d.instance != nil}
 	check(d.known())
 	every := must(d.pace())
 	come := func() ([]greeting, error) { return d.knocks(n, every, knownFrom, knowns, patience) }
@@ -134,7 +134,7 @@ func (l *bench) underSiege(s siege, d door) besieged {
 	return b
 }
 
-// watch looks how many attackers there are while clients come.
+// watch counts the attackers while clients come.
 type watch struct {
 	attack under
 	began  time.Time
@@ -203,7 +203,8 @@ func greetingsOf(heard []greeting) greetings {
 	return g
 }
 
-// code is what a client has heard that was not greeted, in short: reply code and enhanced code.
+// code is the short form of the reply to a client that was not greeted: reply code and enhanced
+// code.
 func (g greeting) code() string {
 	field := strings.Fields(g.reply)
 	switch {
@@ -217,7 +218,7 @@ func (g greeting) code() string {
 	return field[0]
 }
 
-// share says which part was greeted, never 100 % for less than all.
+// share is the part of the clients that was greeted, never 100 % for less than all.
 func (g greetings) share() string {
 	if g.Clients == 0 {
 		return ""
@@ -225,7 +226,7 @@ func (g greetings) share() string {
 	return fmt.Sprintf("%d %%", 100*g.Greeted/g.Clients)
 }
 
-// others says what those heard that were not greeted.
+// others lists the replies to clients that were not greeted.
 func (g greetings) others() string {
 	var all []string
 	for _, code := range slices.Sorted(maps.Keys(g.Others)) {

@@ -13,7 +13,7 @@ import (
 )
 
 // swarm is an attacker with many connections at a time. One thread serves all of them: on a small
-// machine the attacker must not be what the others wait for.
+// machine the others must not wait for the attacker.
 type swarm struct {
 	to    netip.AddrPort
 	from  func(n int) netip.Addr // where connection n comes from
@@ -38,7 +38,7 @@ func (s *swarm) start() *swarm {
 	return s
 }
 
-// stop ends all connections. The error is why the attack was not what it was to be.
+// stop ends all connections. The error says why the attack was not as planned.
 func (s *swarm) stop() error {
 	close(s.quit)
 	return <-s.done
@@ -98,7 +98,7 @@ func (s *swarm) run() error {
 			}
 			delete(open, e.Fd)
 			c.close()
-			// One that was refused a session, and would have stayed in it, does not insist.
+			// A client that would have stayed, but was refused a session, does not come again.
 			again := s.says != "" || s.stays && len(c.buf) > 0
 			if !again || came == s.most {
 				s.here.Add(-1)
@@ -110,8 +110,8 @@ func (s *swarm) run() error {
 	}
 }
 
-// ahead gives the goroutine a thread for itself that goes before all others. In life, clients and
-// attackers have machines of their own. The thread ends with the goroutine.
+// ahead gives the goroutine a thread of its own that has priority over all others. In reality
+// clients and attackers have machines of their own. The thread ends with the goroutine.
 func ahead() {
 	runtime.LockOSThread()
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -20)
@@ -126,7 +126,7 @@ func (s *swarm) stopped() bool {
 	}
 }
 
-// over hears what the server says to a connection, and tells whether that is the end of it.
+// over reads what the server sends on a connection, and reports whether that ends it.
 func (s *swarm) over(c *client) bool {
 	var b [1024]byte
 	n, _, err := unix.Recvfrom(c.fd, b[:], unix.MSG_DONTWAIT)

@@ -15,7 +15,7 @@ const (
 	siegeTimes = 3
 )
 
-// besieged is how known clients fare at one door, without an attacker and with it.
+// besieged is the result of known clients at one door, without an attacker and with it.
 type besieged struct {
 	Attack    string     `json:"attack"`
 	Door      string     `json:"door"`
@@ -24,7 +24,7 @@ type besieged struct {
 	With      greetings  `json:"with"`
 	Newcomers *greetings `json:"newcomers,omitempty"` // with; nil: none came
 	Attackers string     `json:"attackers"`           // how many there were, and what they did
-	// NoLimits counts clients for which the ledger was not to be had, by cause.
+	// NoLimits counts clients for which the ledger could not be had, by cause.
 	NoLimits map[string]int `json:"no_limits,omitempty"`
 }
 
@@ -55,7 +55,7 @@ func (b besieged) result() string {
 	return "MISSED: " + strings.Join(missed, ", ")
 }
 
-// times returns median and worst, "-" if nobody was greeted.
+// times returns median and worst, "-" if no client was greeted.
 func (g greetings) times() (middle, worst string) {
 	if g.Greeted == 0 {
 		return "-", "-"
@@ -67,11 +67,12 @@ func (g greetings) times() (middle, worst string) {
 func (b besieged) line() string {
 	middle, worst := b.With.times()
 	free, last := b.Without.times()
-	return fmt.Sprintf("known clients, %s: %s: %s greeted, in %s ms, the worst %s (without %s, %s); %s",
+	return fmt.Sprintf("known clients, %s: %s: %s greeted, in %s ms, the worst %s "+
+		"(without %s, %s); %s",
 		b.Attack, b.Door, b.With.share(), middle, worst, free, last, b.more())
 }
 
-// more is what stands below the row.
+// more returns the lines below the row.
 func (b besieged) more() string {
 	parts := []string{b.result(), b.Attackers}
 	if others := b.With.others(); others != "" {

@@ -18,8 +18,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A known client that is not greeted, or late, misses the goal; what is late without an attacker,
-// too, does not.
+// A known client that is not greeted, or is late, misses the goal, unless it is late without an
+// attacker, too.
 func TestSiegeGoals(t *testing.T) {
 	without := greetings{Clients: 60, Greeted: 60, Median: 3, Worst: 5}
 	for _, tt := range []struct {
@@ -98,7 +98,7 @@ an attack
 	}
 }
 
-// What fails says so in its row, and what follows is measured.
+// A failure is shown in its row, and the next measurement follows.
 func TestPart(t *testing.T) {
 	var rows strings.Builder
 	l := &bench{state: &state{out: json.NewEncoder(&rows), due: time.Now().Add(time.Hour)}}
@@ -160,7 +160,7 @@ func TestSwarmIsGreeted(t *testing.T) {
 	}
 }
 
-// A swarm that cannot come is no attack, and whoever waits for it hears that.
+// A swarm that cannot come is an error for the function that waits for it.
 func TestSwarmFails(t *testing.T) {
 	to := answering(t, func(net.Conn) {})
 	nowhere := func(int) netip.Addr { return netip.MustParseAddr("192.0.2.1") }
@@ -202,7 +202,8 @@ func TestChoose(t *testing.T) {
 	for only, want := range map[string]string{
 		"memory": "memory", "guard": "guard-message guard-memory",
 		"flood-idle,ledger": "flood-idle ledger",
-		"flood":             "flood-blocked flood-networks flood-quiet flood-idle flood-blocks flood-readers",
+		"flood": "flood-blocked flood-networks flood-quiet flood-idle flood-blocks " +
+			"flood-readers",
 	} {
 		chosen, err := choose(only)
 		var got []string
@@ -221,7 +222,8 @@ func TestChoose(t *testing.T) {
 // Attacks have a table of their own, behind the rows that have values.
 func TestSiegesApart(t *testing.T) {
 	b := besieged{Attack: "an attack", Door: theRoom, Attackers: "9 at a time"}
-	table := table{Rows: []row{{What: "an attack: the room", Siege: &b}, {What: "none", Error: "why"}}}
+	table := table{Rows: []row{{What: "an attack: the room", Siege: &b},
+		{What: "none", Error: "why"}}}
 	var plain strings.Builder
 	file := filepath.Join(t.TempDir(), "rows.md")
 	if err := errors.Join(table.write(&plain), table.writeMarkdown(file)); err != nil {
@@ -231,7 +233,8 @@ func TestSiegesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"table": plain.String(), "documentation": string(text)} {
+	for name, text := range map[string]string{"table": plain.String(),
+		"documentation": string(text)} {
 		rows, sieges, _ := strings.Cut(text, "newcomers\n\nan attack\n")
 		if !strings.Contains(rows, "why\n") || !strings.Contains(sieges, "    the room ") ||
 			strings.Contains(rows, "an attack: the room") {

@@ -25,9 +25,9 @@ type crowded struct {
 // starter starts a daemon, as one whose name is not taken yet.
 type starter func(in *bench, name string) *crowded
 
-// growing measures how daemons grow with the number of their clients, and hands out the rows. what
-// says whose memory it is, and targets hold from that count on. Each daemon is in a process of its
-// own, so that nothing needs warming up; two rounds, since they hardly vary.
+// growing measures how daemons grow with the number of their clients, and puts the rows. what says
+// whose memory it is; targets hold from that count on. Each daemon is a process of its own, so that
+// nothing needs warming up; two rounds, since they hardly vary.
 func (l *bench) growing(
 	name, what string, counts []int, starters map[string]starter, target float64, from int,
 ) {
@@ -43,7 +43,8 @@ func (l *bench) growing(
 				continue
 			}
 			l.rewind()
-			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), start, counts, unusable == nil) {
+			for n, m := range l.grown(fmt.Sprintf("%s-%d", name, round), start, counts,
+				unusable == nil) {
 				private[n][who] = append(private[n][who], m.private)
 				charged[n][who] = append(charged[n][who], m.charged)
 			}
@@ -75,9 +76,9 @@ func (l *bench) growing(
 	}
 }
 
-// grown starts a daemon, lets as many clients in as counts says, and returns what each of them
-// costs then. Ten that left before do not count: what a program needs for its first client it needs
-// for no other. A cgroup stays if the measurement fails; it goes when that has ended.
+// grown starts a daemon, lets clients in up to each of counts, and returns what each of them costs
+// then. Ten that left before do not count: a program may need memory for its first client only. A
+// cgroup stays if the measurement fails; it goes when that has ended.
 func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (grown []memory) {
 	in := *l
 	if inGroup {
@@ -109,8 +110,8 @@ func (l *bench) grown(name string, start starter, counts []int, inGroup bool) (g
 	return grown
 }
 
-// measureRoomMemory measures what a client costs that waits in the room, by how many do: longer
-// than measuring takes.
+// measureRoomMemory measures the memory of a client that waits in the room, by the number of them;
+// the delay is longer than the measurement.
 func measureRoomMemory(l *bench) {
 	counts := []int{100, 1000, 10_000}
 	if l.quick {
@@ -155,7 +156,7 @@ func (c *crowd) fill(n int) {
 	c.expect(n)
 }
 
-// empty lets the clients leave, not so many at once that log lines find no room.
+// empty lets the clients leave, slowly enough for their log lines to find room.
 func (c *crowd) empty() {
 	const together = 100
 	for len(c.here) > 0 {
@@ -171,7 +172,8 @@ func (c *crowd) empty() {
 // expect waits until n clients wait.
 func (c *crowd) expect(n int) {
 	check(await(fmt.Sprintf("%d clients wait", n), func() (bool, error) {
-		return must(c.waiting()) == n, nil
+		waiting, err := c.waiting()
+		return waiting == n, err
 	}))
 }
 
@@ -204,7 +206,7 @@ func measureGuardMemory(l *bench) {
 	l.growing("guard-memory", "a session in the guard", counts, starters, guardMemoryTarget, 0)
 }
 
-// nobodyCaught sees to it that the guard has reached no verdict about anybody.
+// nobodyCaught checks that the guard has reached no verdict about any client.
 func (g guarded) nobodyCaught() {
 	s := must(g.status())
 	for _, verdict := range []string{caught, "RESETS", "MAXRCPTS", "BLOCKED"} {

@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	// guesses is how many names the dictionary has, and of so many as validOne says one is valid.
+	// guesses is the number of names in the dictionary; one of every validOne is valid.
 	// quickGuesses is for a trial.
 	guesses      = 200
 	quickGuesses = 40
 	validOne     = 20
 
-	// firstValid is which one is valid for the first time: not so late that a short attack has
-	// nothing to find.
+	// firstValid is the index of the first valid name: early enough for a short attack to find it.
 	firstValid = 5
 
-	// refusals in a row end a session of the attack: nobody will let it in for long.
+	// refusals in a row end a session of the attack: it will not be let in for long.
 	refusals = 3
 )
 
@@ -40,7 +39,7 @@ type dictionary struct {
 	valid   int // and that are
 }
 
-// guessable are so many names of the dictionary, the valid ones spread evenly.
+// guessable returns n names of the dictionary, the valid ones spread evenly.
 func guessable(n int) (all []guess) {
 	for i := range n {
 		all = append(all, guess{nameOf(i), i%validOne == firstValid})
@@ -74,9 +73,9 @@ func (d *dictionary) next() (guess, bool) {
 	return g, true
 }
 
-// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not, all others
-// nothing, so that it must be tried again. An error is a reply that lies: then this is not the
-// attack that it is meant to be.
+// tried notes what the reply to a name tells: 250 that it is valid, 550 that it is not; after any
+// other reply it must be tried again. A reply that lies is an error: then this is not the attack
+// that it is meant to be.
 func (d *dictionary) tried(g guess, reply string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +103,7 @@ type attack struct {
 	alone    bool // a connection for each envelope
 }
 
-// attacks are those of which mail administrators tell, with a dictionary of so many names.
+// attacks are those that mail administrators report, with a dictionary of that many names.
 func attacks(names int) []attack {
 	return []attack{
 		{name: "all in one envelope", names: names, sessions: 1, envelope: names},
@@ -176,7 +175,7 @@ func (a *attacker) session() {
 	}
 }
 
-// done says that there is nothing more to do.
+// done reports whether nothing is left to do.
 func (a *attacker) done() bool {
 	a.words.mu.Lock()
 	defer a.words.mu.Unlock()

@@ -15,16 +15,17 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a name's reply tells, and what it does not: then the name must be tried again, and before
-// all others.
+// A reply may tell nothing about a name: then the name must be tried again, and before all others.
 func TestDictionary(t *testing.T) {
 	d := newDictionary(40)
-	for i, reply := range []string{"550 5.1.1 no", "550 5.1.1 no", "452 4.5.3 too many", "421 4.7.0 go", "", "550 5.1.1 no", "550 5.1.1 no", "550 5.1.1 no", "250 2.1.5 yes"} {
+	for i, reply := range []string{"550 5.1.1 no", "550 5.1.1 no", "452 4.5.3 too many",
+		"421 4.7.0 go", "", "550 5.1.1 no", "550 5.1.1 no", "550 5.1.1 no", "250 2.1.5 yes"} {
 		g, ok := d.next()
 		if !ok {
 			t.Fatalf("nothing left after %d", i)
 		}
-		if want := []string{"name000", "name001", "name002", "name002", "name002", "name002", "name003", "name004", "name005"}[i]; g.name != want {
+		if want := []string{"name000", "name001", "name002", "name002", "name002", "name002",
+			"name003", "name004", "name005"}[i]; g.name != want {
 			t.Errorf("name %d is %s, want %s", i, g.name, want)
 		}
 		if err := d.tried(g, reply); err != nil {
@@ -32,14 +33,16 @@ func TestDictionary(t *testing.T) {
 		}
 	}
 	if d.learned != 6 || d.valid != 1 || len(d.left) != 34 {
-		t.Errorf("%d learned, %d of them valid, %d left; want 6, 1, 34", d.learned, d.valid, len(d.left))
+		t.Errorf("%d learned, %d of them valid, %d left; want 6, 1, 34", d.learned, d.valid,
+			len(d.left))
 	}
 	for _, tt := range []struct {
 		valid bool
 		reply string
 	}{{true, "550 5.1.1 no"}, {false, "250 2.1.5 yes"}} {
 		if err := d.tried(guess{"x", tt.valid}, tt.reply); err == nil {
-			t.Errorf("a name is valid: %v, the reply is %q, and that is believed", tt.valid, tt.reply)
+			t.Errorf("a name is valid: %v, the reply is %q, and that is believed", tt.valid,
+				tt.reply)
 		}
 	}
 	valid := 0
@@ -53,10 +56,11 @@ func TestDictionary(t *testing.T) {
 	}
 }
 
-// smtp is a mail server of the tests'. It knows who is valid, and behaves as its fields say.
+// smtp is a mail server of the tests'. It knows the valid names, and behaves as its fields say.
 type smtp struct {
-	most     int  // recipients of an envelope; then 452; 0: no limit
-	bad      int  // recipients of a connection that it rejects; at this one it says 550 and closes; 0: no limit
+	most int // recipients of an envelope; then 452; 0: no limit
+	// recipients of a connection that it rejects; at this one it says 550 and closes; 0: no limit
+	bad      int
 	say421   bool // instead of that 550
 	serves   int  // connections; the others hear 421; 0: all
 	lies     bool
@@ -154,17 +158,22 @@ func TestAttack(t *testing.T) {
 		attack attack
 		want   tally // without what takes time
 	}{
-		{"no defence, one envelope", &smtp{}, kinds[0], tally{learned: 60, valid: 3, connections: 1}},
+		{"no defence, one envelope", &smtp{}, kinds[0],
+			tally{learned: 60, valid: 3, connections: 1}},
 		{"no defence, RSET", &smtp{}, kinds[1], tally{learned: 60, valid: 3, connections: 1}},
 		{"no defence, one each", &smtp{}, kinds[2], tally{learned: 60, valid: 3, connections: 60}},
 		// It goes on with the name that was not answered, in the next envelope.
 		{"10 an envelope", &smtp{most: 10}, kinds[0], tally{learned: 60, valid: 3, connections: 1}},
 		// And in the next connection: 57 bad names are 19 times 3.
-		{"closes at the third", &smtp{bad: 3}, kinds[0], tally{learned: 60, valid: 3, connections: 19}},
+		{"closes at the third", &smtp{bad: 3}, kinds[0],
+			tally{learned: 60, valid: 3, connections: 19}},
 		// The third is not told then: 28 times 2, and one more.
-		{"421 at the third", &smtp{bad: 3, say421: true}, kinds[0], tally{learned: 60, valid: 3, connections: 29}},
-		{"closed door", &smtp{bad: 3, serves: 1}, kinds[1], tally{learned: 3, connections: 4, refused: 3}},
-		{"closed door for one each", &smtp{serves: 11}, kinds[2], tally{learned: 11, valid: 1, connections: 14, refused: 3}},
+		{"421 at the third", &smtp{bad: 3, say421: true}, kinds[0],
+			tally{learned: 60, valid: 3, connections: 29}},
+		{"closed door", &smtp{bad: 3, serves: 1}, kinds[1],
+			tally{learned: 3, connections: 4, refused: 3}},
+		{"closed door for one each", &smtp{serves: 11}, kinds[2],
+			tally{learned: 11, valid: 1, connections: 14, refused: 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.attack.run(home, tt.server.listens(t), time.Minute)
@@ -185,7 +194,8 @@ func TestAttack(t *testing.T) {
 		s := &smtp{most: 10}
 		got, err := kinds[0].run(home, s.listens(t), time.Minute)
 		if asked := s.asked.Load(); err != nil || asked != names+5 {
-			t.Errorf("got %+v, %v, asked %d times; want %d names and 5 once more, each in the next envelope", got, err, asked, names)
+			t.Errorf("got %+v, %v, asked %d times; want %d names and 5 once more, each in the "+
+				"next envelope", got, err, asked, names)
 		}
 	})
 	t.Run("20 at once", func(t *testing.T) {
@@ -202,15 +212,18 @@ func TestAttack(t *testing.T) {
 	t.Run("20 at a closed door", func(t *testing.T) {
 		s := &smtp{serves: 1, bad: 1}
 		got, err := kinds[3].run(home, s.listens(t), time.Minute)
-		if err != nil || got.learned != 1 || got.refused != 20*refusals || int(s.refused.Load()) != got.refused {
-			t.Errorf("got %+v, %v; want 1 learned, and each of 20 refused %d times", got, err, refusals)
+		if err != nil || got.learned != 1 || got.refused != 20*refusals ||
+			int(s.refused.Load()) != got.refused {
+			t.Errorf("got %+v, %v; want 1 learned, and each of 20 refused %d times", got, err,
+				refusals)
 		}
 	})
 	t.Run("time limit", func(t *testing.T) {
 		s := &smtp{pause: 20 * time.Millisecond}
 		got, err := kinds[0].run(home, s.listens(t), 200*time.Millisecond)
 		if err != nil || !got.late || got.learned > 10 {
-			t.Errorf("got %+v, %v; want at most 10 learned in 10 pauses, and that it is late", got, err)
+			t.Errorf("got %+v, %v; want at most 10 learned in 10 pauses, and that it is late", got,
+				err)
 		}
 	})
 	t.Run("lies", func(t *testing.T) {

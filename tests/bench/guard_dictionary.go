@@ -8,7 +8,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// An attack that the server slows down is ended, since others wait.
+// An attack that the server slows down is ended, to save time.
 const (
 	attackLimit      = 10 * time.Second
 	quickAttackLimit = 2 * time.Second
@@ -17,7 +17,7 @@ const (
 // caught is the guard's verdict about a client that guesses.
 const caught = "BADRCPTS"
 
-// mailServer is what is attacked.
+// mailServer is the target of an attack.
 type mailServer struct {
 	name  string
 	start func() *daemon // for each attack; nil: at
@@ -25,12 +25,12 @@ type mailServer struct {
 	by    guarded        // sendwrap, if it has a part in it
 }
 
-// measureDictionary measures what dictionary attacks learn from mail servers, and what that costs
-// these: MTA time is how long each connection had a process of theirs, all connections together, so
-// that 20 that wait a second are 20 s.
+// measureDictionary measures what dictionary attacks learn from mail servers, and what they cost
+// these: MTA time is how long each connection had a process of the server, all connections
+// together, so that 20 that wait a second are 20 s.
 //
-// Each server defends itself as the name says and by its defaults. sendwrap has no greet delay
-// here, by which an attacker would be held up once.
+// Each server defends itself as its name says and by its defaults. sendwrap has no greet delay
+// here, since that would delay an attacker once.
 func measureDictionary(l *bench) {
 	if why := lackOfSendmail(); why != "" {
 		l.put(row{What: "dictionary attacks", Skipped: why})
@@ -86,7 +86,7 @@ func dictionaryRows(a attack, got turns[tally]) []row {
 	return rows
 }
 
-// attacked lets an attack come, from an address that nobody had before.
+// attacked lets an attack come, from an address that no client had before.
 func (l *bench) attacked(s mailServer, a attack, limit time.Duration) tally {
 	d := s.at
 	if s.start != nil {
@@ -118,7 +118,7 @@ func (l *bench) attacked(s mailServer, a attack, limit time.Duration) tally {
 }
 
 // believe reports an error unless the attack was what it is meant to be: a server without a defence
-// tells all, and sendwrap has seen what it should have.
+// tells all, and sendwrap has seen what it should see.
 func (s mailServer) believe(a attack, got tally, before status) error {
 	if s.name == bareSendmail && got.learned != a.names && !got.late {
 		return fmt.Errorf("%d of %d names learned, and nothing defends it", got.learned, a.names)
@@ -126,7 +126,10 @@ func (s mailServer) believe(a attack, got tally, before status) error {
 	if s.by.instance == nil || got.late {
 		return nil
 	}
-	after := must(s.by.status())
+	after, err := s.by.status()
+	if err != nil {
+		return err
+	}
 	if n := after.Verdicts[caught] - before.Verdicts[caught]; n < 1 {
 		return fmt.Errorf("the guard has not noticed: %d more of %s, %d names learned",
 			n, caught, got.learned)
@@ -138,7 +141,7 @@ func (s mailServer) believe(a attack, got tally, before status) error {
 	return nil
 }
 
-// mailServers returns what is attacked.
+// mailServers returns the targets.
 func (l *bench) mailServers() (servers []mailServer) {
 	bare := l.sendmailSite("dictionary-bare", "")
 	under := func(argv ...string) func() *daemon {

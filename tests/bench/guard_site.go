@@ -40,7 +40,7 @@ func (l *bench) sendmailSite(name, socket string) lab.SendmailSite {
 // bs is the command line of the site's sendmail for one client.
 func bs(s lab.SendmailSite) []string { return []string{lab.Sendmail, "-bs", "-C" + s.CF()} }
 
-// lackOfSendmail says what there is not for a sendmail under inetd, "" for nothing.
+// lackOfSendmail says what the machine lacks for a sendmail under inetd, "" if nothing.
 func lackOfSendmail() string {
 	if why := lab.NoSendmail(); why != "" {
 		return why
@@ -109,7 +109,7 @@ func (d *daemon) lifetime() time.Duration {
 	return s.UserTime() + s.SystemTime()
 }
 
-// milterSession opens a session with a milter as sendmail does for a client, and tells it of a
+// milterSession opens a session with a milter as sendmail does for a client, and sends it a
 // message, up to its end.
 func milterSession(socket string, from netip.Addr) (*lab.Milter, error) {
 	m, err := lab.DialMilter("unix", socket)

@@ -13,11 +13,13 @@ import (
 func TestDictionaryRows(t *testing.T) {
 	brought := func(n ...int) (all [][]tally) {
 		for _, n := range n {
-			all = append(all, []tally{{learned: n, valid: n / 20, held: time.Duration(n) * time.Second, cpu: time.Millisecond, took: time.Second}})
+			all = append(all, []tally{{learned: n, valid: n / 20,
+				held: time.Duration(n) * time.Second, cpu: time.Millisecond, took: time.Second}})
 		}
 		return all
 	}
-	rows := dictionaryRows(attacks(200)[0], turns[tally]{ours: brought(2, 4, 3), bareSendmail: brought(200, 200, 200)})
+	rows := dictionaryRows(attacks(200)[0],
+		turns[tally]{ours: brought(2, 4, 3), bareSendmail: brought(200, 200, 200)})
 	if len(rows) != 5 {
 		t.Fatalf("%d rows, want 5", len(rows))
 	}
@@ -25,13 +27,14 @@ func TestDictionaryRows(t *testing.T) {
 		value string
 		ratio float64
 	}{{"3.00", 0.015}, {"0.00", 0}, {"3.00", 0.015}, {"1.00", 1}, {"1.00", 1}} {
-		if r := rows[i]; r.value(ours) != want.value || r.Ratio != want.ratio || r.Against != bareSendmail {
+		if r := rows[i]; r.value(ours) != want.value || r.Ratio != want.ratio ||
+			r.Against != bareSendmail {
 			t.Errorf("%+v; want %s, %v of bare sendmail", r, want.value, want.ratio)
 		}
 	}
 }
 
-// An attack that teaches nobody anything is not believed of a server without a defence.
+// An attack that learns nothing is not believed of a server without a defence.
 func TestBelieve(t *testing.T) {
 	bare := mailServer{name: bareSendmail}
 	a := attacks(200)[0]
@@ -49,7 +52,8 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
-// What a daemon has used is its own and that of all it has started, once they have ended.
+// The CPU time of a daemon is its own and that of all processes that it has started, once they have
+// ended.
 func TestLifetime(t *testing.T) {
 	// Its child does some work at a word, and ends.
 	start := func(work string) (d *daemon, word *os.File) {

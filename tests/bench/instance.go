@@ -28,7 +28,7 @@ func (l *bench) instance(name string, directives ...string) *instance {
 func (l *bench) instanceFor(clients int, name string, directives ...string) *instance {
 	i := &instance{program: l.program("sendwrap"), log: l.log}
 	i.conf = filepath.Join(l.dir, name+".conf")
-	// A directory of its own: sendwrap wants it private.
+	// A directory of its own: sendwrap needs it private.
 	i.ledger = filepath.Join(l.dir, name, "ledger")
 	lines := append([]string{fmt.Sprintf("ledger %s clients=%d", i.ledger, clients)}, directives...)
 	check(os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
@@ -36,9 +36,9 @@ func (l *bench) instanceFor(clients int, name string, directives ...string) *ins
 	return i
 }
 
-// peer returns the instance as a program whose client must see says.
+// peer returns the instance as a program whose client must read says.
 func (i *instance) peer(says string) peer {
-	return peer{name: ours, is: i, argv: []string{i.program, "-f", i.conf}, says: says}
+	return peer{name: ours, instance: i, argv: []string{i.program, "-f", i.conf}, says: says}
 }
 
 // command runs `sendwrap NAME -f FILE ARG…` and returns what it prints.
@@ -54,7 +54,7 @@ func (i *instance) command(name string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// status is what `sendwrap status -json` says, as far as it is looked at here.
+// status is what is needed here of `sendwrap status -json`.
 type status struct {
 	Sessions struct {
 		Waiting int `json:"waiting"`
@@ -80,7 +80,7 @@ func (i *instance) waiting() (int, error) {
 }
 
 // reaching calls run and reports an error unless meanwhile sendwrap reached each of these verdicts
-// so many times and no other: in its counts and in its log.
+// that many times and no other: in its counts and in its log.
 func (i *instance) reaching(want map[string]int, run func() error) error {
 	before, err := i.status()
 	if err != nil {

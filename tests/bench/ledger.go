@@ -9,7 +9,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// What the ledger may take, in microseconds, however many clients are in it.
+// The limits of the ledger, in microseconds, however many clients are in it.
 const (
 	arrivalTarget   = 60 // all that an arrival does with it, opening included
 	operationTarget = 3  // one operation on an open one
@@ -23,7 +23,8 @@ func measureLedger(l *bench) {
 		target     float64
 		work       func(*filledLedger) (time.Duration, error)
 	}{
-		{"ledger, all of an arrival with opening", "arrival", arrivalTarget, (*filledLedger).arrival},
+		{"ledger, all of an arrival with opening", "arrival", arrivalTarget,
+			(*filledLedger).arrival},
 		{"ledger, one operation on an open one", "operation", operationTarget,
 			(*filledLedger).operations},
 	} {
@@ -50,13 +51,19 @@ func (l *bench) ledgerTurns(
 	for _, n := range counts {
 		p := peer{name: fmt.Sprint(n)}
 		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r := must(newFilledLedger(path, n))
+		r, err := newFilledLedger(path, n)
+		if err != nil {
+			return nil, err
+		}
 		defer r.open.Close()
 		peers, ledgers[p.name] = append(peers, p), r
 	}
 	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
-			took := must(work(ledgers[p.name]))
+			took, err := work(ledgers[p.name])
+			if err != nil {
+				return nil, err
+			}
 			all = append(all, us(took))
 		}
 		return all, nil
@@ -84,7 +91,10 @@ func newFilledLedger(path string, clients int) (*filledLedger, error) {
 	}
 	for range clients {
 		a := r.client()
-		check(r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) }))
+		err = r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
@@ -101,8 +111,7 @@ func (r *filledLedger) client() ledger.Arrival {
 	}
 }
 
-// arrival returns how long everything takes that a process does with the ledger for a client that
-// hangs up.
+// arrival returns the time of all that a process does with the ledger for a client that hangs up.
 func (r *filledLedger) arrival() (time.Duration, error) {
 	a := r.client()
 	began := time.Now()
@@ -121,7 +130,7 @@ func (r *filledLedger) arrival() (time.Duration, error) {
 	return took, err
 }
 
-// operations returns how long the slower one takes of the two operations of a client that hangs up.
+// operations returns the time of the slower one of the two operations for a client that hangs up.
 func (r *filledLedger) operations() (time.Duration, error) {
 	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
 	return max(enter, leave), err

@@ -9,7 +9,7 @@ import (
 
 // logReader stands in for syslogd and counts lines: sendwrap's by verdict, those of others by
 // program and first word, "postscreen PREGREET". It is no lab.Log: that one keeps each line,
-// decodes it and wakes whoever waits, beside what is measured.
+// decodes it and wakes its readers, on the same machine as the program that is measured.
 type logReader struct {
 	mu    sync.Mutex
 	lines map[string]int
@@ -62,8 +62,8 @@ func (r *logReader) grows(key string, n int, run func() error) error {
 	return r.expect(key, before+n)
 }
 
-// expect reports an error unless the lines with this verdict come to be n. A line is in the socket
-// before its writer ends, so waiting is for our own goroutine alone.
+// expect reports an error unless the number of lines with this verdict becomes n. A line is in the
+// socket before its writer ends, so this waits for our own goroutine alone.
 func (r *logReader) expect(verdict string, n int) error {
 	err := await(fmt.Sprintf("%d log lines %s", n, verdict), func() (bool, error) {
 		got := r.seen(verdict)

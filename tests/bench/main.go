@@ -83,7 +83,8 @@ func main() {
 			strings.Join(names(), ", "))
 	flag.StringVar(&o.sendwrap, "sendwrap", "", "measure this program instead of building sendwrap")
 	flag.StringVar(&o.before, "before", "", "in floods, measure this older sendwrap, too")
-	flag.DurationVar(&o.budget, "budget", 0, "how long each measurement may take; 0: its own budget")
+	flag.DurationVar(&o.budget, "budget", 0,
+		"how long each measurement may take; 0: its own budget")
 	flag.StringVar(&o.markdown, "markdown", "", "write the rows of a whole run to this file, too")
 	flag.Parse()
 	if name := os.Getenv(insideName); name != "" {
@@ -110,8 +111,8 @@ func run(o options) error {
 	case os.Geteuid() != 0:
 		return errors.New("run it as root: it measures in namespaces of its own")
 	}
-	// Before anything that a signal must not leave behind. SIGPIPE: nobody reads the rows any more.
-	// And `go run` that is ended hands no signal on.
+	// Before anything that a signal must not leave behind. SIGPIPE: the reader of the rows has
+	// gone. And `go run` passes no signal on.
 	orphaned := lab.Orphaned()
 	signalled, stop := signal.NotifyContext(context.Background(),
 		unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// memoryTarget is what a waiting client may cost: so many times the smallest Go program.
+// memoryTarget is what a waiting client may cost, in multiples of the smallest Go program.
 const memoryTarget = 1.25
 
-// measureMemory measures what a client costs that waits out the greet delay, when it is alone and
-// when many others do.
+// measureMemory measures the memory of a client that waits for the greet delay, alone and with many
+// others.
 func measureMemory(l *bench) {
 	i := l.instance("memory", "mta "+l.program("stub"),
 		"greet_delay 290s stress=290s", "max_waiting 2000", "client_conns 0")
@@ -63,12 +63,16 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 	}
 	startAll := func() error {
 		for i, conn := range conns {
-			here[i].child = must(start(conn, p))
+			var err error
+			if here[i].child, err = start(conn, p); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
 	if inGroup {
-		group = must(newMemoryGroup(groupName(l.dir))) // stays if the measurement fails, until that ends
+		// stays if the measurement fails, until that ends
+		group = must(newMemoryGroup(groupName(l.dir)))
 		check(group.within(startAll))
 	} else {
 		check(startAll())
@@ -89,8 +93,8 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 	if inGroup {
 		m.charged = float64(must(group.charged())) / 1024 / float64(n)
 	}
-	if p.is != nil {
-		if waiting := must(p.is.waiting()); waiting != n {
+	if p.instance != nil {
+		if waiting := must(p.instance.waiting()); waiting != n {
 			check(fmt.Errorf("%d clients wait, want %d", waiting, n))
 		}
 	}
@@ -105,8 +109,8 @@ func (l *bench) crowd(p peer, n int, inGroup bool) (m memory) {
 	return m
 }
 
-// statAge is how old the numbers of a cgroup's memory.stat may be that the kernel did not find
-// worth adding up: FLUSH_TIME in its memcontrol.c, and some.
+// statAge is how old the numbers of a cgroup's memory.stat may be, since the kernel adds up small
+// changes only now and then: FLUSH_TIME in its memcontrol.c, and some.
 const statAge = 2200 * time.Millisecond
 
 // memoryNow returns the memory of all processes of the daemon in kB, when it does not change any
@@ -125,8 +129,8 @@ func (d *daemon) memoryNow(file string, group *memoryGroup) (m memory) {
 }
 
 // mapped returns sums of /proc/PID/smaps in kB, by the words that stand there: "Private_Dirty:",
-// "Pss:". What is mapped of the file except is left out: the ledger has its full size from the
-// start, however many pages of it have been seen.
+// "Pss:". Mappings of the file except are left out: the ledger has its full size from the start,
+// however many pages of it have been used.
 func (c child) mapped(except string) map[string]int {
 	text := must(os.ReadFile(fmt.Sprintf("/proc/%d/smaps", c)))
 	sums := make(map[string]int)

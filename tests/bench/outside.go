@@ -16,19 +16,19 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// What a process that makes a measurement finds in its environment: which one, and where the built
-// programs are.
+// The environment of a process that makes a measurement: which one, and where the built programs
+// are.
 const (
 	insideName = "SENDWRAP_BENCH_NAME"
 	insideDir  = "SENDWRAP_BENCH_DIR"
 )
 
-// grace is how long a measurement may go on that is over its budget: until the end of a turn, in
-// which nothing waits for longer than lab.Patience.
+// grace is how long a measurement may go on after its budget: until the end of a turn, in which
+// nothing waits for longer than lab.Patience.
 const grace = lab.Patience + 30*time.Second
 
-// isolated has a measurement made by a process of its own in new namespaces, and hands each row to
-// add when it is there. Whatever the measurement leaves running dies with the process namespace.
+// isolated makes a process of its own in new namespaces take a measurement, and calls add for each
+// row. All processes of the measurement die with the process namespace.
 func isolated(ctx context.Context, o options, dir string, m measurement, add func(row)) {
 	budget := m.budgetOf(o)
 	late, cancel := context.WithTimeout(ctx, budget+grace)
@@ -71,10 +71,10 @@ func isolated(ctx context.Context, o options, dir string, m measurement, add fun
 	}
 }
 
-// hostsDeny is where tcpd reads whom to refuse.
+// hostsDeny is where tcpd reads which clients to refuse.
 const hostsDeny = "/etc/hosts.deny"
 
-// prepare makes the machine of the namespaces one for tcpd, too, to which clients come.
+// prepare prepares the machine of the namespaces for tcpd, too, and for clients.
 func prepare() error {
 	return errors.Join(lab.ClientsHere(),
 		lab.Cover("/etc/hosts.allow", ""), lab.Cover(hostsDeny, "stub: ALL\n"))

@@ -8,16 +8,16 @@ import (
 
 // peer is a program that is measured, and what its client must see.
 type peer struct {
-	name   string
-	file   string // what to run, if that is not argv[0]
-	argv   []string
-	env    []string  // in addition to what every program gets
-	is     *instance // of sendwrap; nil for other programs
-	at     *daemon   // where it listens; nil: it is started for each client
-	says   string    // what the client receives begins so; "" = it receives nothing
-	then   string    // what says usually, but not always, goes on with; "" = anything
-	traced bool      // stops when it has been started, for a tracer
-	slow   bool      // takes seconds for each: its clients of a round come all at once
+	name     string
+	file     string // what to run, if that is not argv[0]
+	argv     []string
+	env      []string  // in addition to what every program gets
+	instance *instance // of sendwrap; nil for other programs
+	at       *daemon   // where it listens; nil: it is started for each client
+	says     string    // what the client receives begins so; "" = it receives nothing
+	then     string    // what says usually, but not always, goes on with; "" = anything
+	traced   bool      // stops when it has been started, for a tracer
+	slow     bool      // takes seconds for each: its clients of a round come all at once
 }
 
 // oneCPU is the peer with one of the Go runtime's settings: no more than one thread runs Go code,
@@ -34,8 +34,8 @@ type sample struct {
 	answer time.Duration // from the client's connect to the first bytes or the close it sees
 }
 
-// meanCPU returns the mean CPU time in milliseconds. Not the median: what a program does now and
-// then only (a collector's thread, say) is part of its cost.
+// meanCPU returns the mean CPU time in milliseconds. Not the median: the program's occasional work
+// (a collector's thread, say) is part of its cost.
 func meanCPU(samples []sample) float64 {
 	var sum time.Duration
 	for _, s := range samples {
@@ -80,16 +80,16 @@ func (l *bench) compare(
 	}))
 }
 
-// reaching calls run and sees to it that sendwrap, if the peer is one, has reached this verdict n
-// times meanwhile, and that another daemon has logged n times what it logs.
+// reaching calls run and checks that sendwrap, if the peer is one, has reached this verdict n times
+// meanwhile, and that another daemon has logged its word n times.
 func reaching[T any](p peer, verdict string, n int, run func() (T, error)) (got T, err error) {
 	call := func() (err error) {
 		got, err = run()
 		return err
 	}
 	switch {
-	case p.is != nil:
-		err = p.is.reaching(map[string]int{verdict: n}, call)
+	case p.instance != nil:
+		err = p.instance.reaching(map[string]int{verdict: n}, call)
 	case p.at != nil && p.at.logs != "":
 		err = p.at.log.grows(p.at.logs, n, call)
 	default:

@@ -18,7 +18,8 @@ func TestSaidRight(t *testing.T) {
 		{"220-x\r\n", "521 ", "521 y\r\n", false},
 	} {
 		if got := (peer{says: tt.says, then: tt.then}).saidRight(tt.said); got != tt.want {
-			t.Errorf("says %q, then %q: %q is right: %v; want %v", tt.says, tt.then, tt.said, got, tt.want)
+			t.Errorf("says %q, then %q: %q is right: %v; want %v", tt.says, tt.then, tt.said, got,
+				tt.want)
 		}
 	}
 }

@@ -19,8 +19,8 @@ func (l *bench) postscreen(name, logs string, parameters ...string) *daemon {
 	d := l.postfix(addr, lab.PostfixSite{
 		Dir: filepath.Join(l.dir, name),
 		Main: append([]string{
-			// Nobody is exempt; and no limit but what the machine bears, of which each has its own
-			// default in others.
+			// No client is exempt; and all limits of a client's connections are raised: programs
+			// differ in their defaults.
 			"postscreen_access_list =",
 			"postscreen_greet_wait = 6s",
 			"postscreen_greet_action = drop",

@@ -15,10 +15,11 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// holdName names to a process of this program the ledger whose lock it is to hold.
+// holdName is the environment variable that names to a process of this program the ledger whose
+// lock it must hold.
 const holdName = "SENDWRAP_BENCH_HOLD"
 
-// measurePromises measures how soon happens what is said to happen at once or in time.
+// measurePromises measures how soon things happen that are promised to happen at once or in time.
 func measurePromises(l *bench) {
 	crowd := map[bool]int{false: 1000, true: 100}[l.quick]
 	l.part("promises of a room with a crowd", func() { l.promiseRoom(crowd) })
@@ -30,7 +31,7 @@ func measurePromises(l *bench) {
 	l.part("promises of spawn_rate", l.promiseSpawnRate)
 }
 
-// promise puts a row with the median, least and most ms of what once takes, so often a round.
+// promise puts a row with the median, least and most ms that once takes, that many times a round.
 func (l *bench) promise(what string, target float64, times int, once func() time.Duration) {
 	var took []float64
 	for range times * l.rounds {
@@ -48,12 +49,12 @@ func (l *bench) promiseBlock(what string, p peer, waiting, serving int, grace ti
 		from := l.client()
 		v := must(l.arrive(p, from, ""))
 		check(await("the client counts", func() (bool, error) {
-			s, err := p.is.status()
+			s, err := p.instance.status()
 			return s.Sessions.Waiting == waiting && s.Sessions.Serving == serving, err
 		}))
 		began, ended := time.Now(), make(chan error, 1)
 		go func() { // it lasts as long as the grace
-			_, err := p.is.command("block", from.String(), "1h")
+			_, err := p.instance.command("block", from.String(), "1h")
 			ended <- err
 		}()
 		said := must(v.client.rest())
@@ -70,7 +71,7 @@ func (l *bench) promiseBlock(what string, p peer, waiting, serving int, grace ti
 	})
 }
 
-// waitingRoom starts a room in which so many wait for minutes.
+// waitingRoom starts a room in which n clients wait for minutes.
 func (l *bench) waitingRoom(name string, n int, more ...string) (*instance, *crowd) {
 	i := l.instance(name, append(more, "mta "+l.program("stub"), "greet_delay 290s stress=290s")...)
 	c := &crowd{bench: l, at: l.room(i), waiting: i.waiting}
@@ -138,8 +139,8 @@ func (l *bench) promiseSessionEnd() {
 	l.promiseBlock(what+"the room", i.in(l.room(i), greeting), 0, 1, time.Second)
 }
 
-// promiseLock: the first client that comes finds out that the ledger is not to be had; then a room
-// leaves it alone for a second. Nobody is known then, but nobody has to wait here either.
+// promiseLock: the first client that comes finds out that the ledger is held; then a room leaves
+// the ledger alone for a second. No client is known then, but none has to wait here either.
 func (l *bench) promiseLock() {
 	i := l.instance("promise-lock", "mta "+l.program("stub"), "greet_delay 0s")
 	each, known := i.peer(stubGreeting).called(eachItsOwn), l.client()

@@ -24,7 +24,7 @@ const stubGreeting = "220 stub "
 
 // in returns the peer as it is in a room, with a client that must see says.
 func (i *instance) in(room *daemon, says string) peer {
-	return peer{name: ours, is: i, at: room, says: says}
+	return peer{name: ours, instance: i, at: room, says: says}
 }
 
 // called returns the peer under another name.
@@ -33,7 +33,7 @@ func (p peer) called(name string) peer {
 	return p
 }
 
-// limits are what the room's value may be beside those of others.
+// limits are what the room's value may be beside the others'.
 type limits []struct {
 	peer  string
 	times float64
@@ -55,7 +55,7 @@ func (s series) compared(what, unit string, target float64, others limits) []row
 	return rows
 }
 
-// What a client may cost that the room refuses.
+// What a client that the room refuses may cost.
 const (
 	roomTarget       = 60   // µs of CPU
 	postscreenTarget = 0.7  // times postscreen
@@ -70,7 +70,7 @@ var atOnce = []int{1, 50}
 // its own, and one client that the ledger blocks.
 func measureRoomRefused(l *bench) {
 	peers := l.roomAndPostscreen("room-refused")
-	peers = append(peers, peers[0].is.peer(earlyReply).called(eachItsOwn))
+	peers = append(peers, peers[0].instance.peer(earlyReply).called(eachItsOwn))
 	l.roomRefusals("spoke early", "PREGREET", peers, l.client, nil)
 	l.roomBlocked()
 }
@@ -109,7 +109,7 @@ func (l *bench) roomBlocked() {
 			"postscreen_access_list = static:reject", "postscreen_denylist_action = drop")
 		peers = append(peers, peer{name: postscreen, at: p, says: "521 5.3.2 "})
 	}
-	// What xinetd logs by default is nothing.
+	// By default xinetd logs nothing.
 	for _, x := range []struct{ name, log, logs string }{
 		{xinetd, "", ""},
 		{xinetdLogging, "HOST", "xinetd FAIL:"},
@@ -128,7 +128,7 @@ func (l *bench) roomBlocked() {
 	l.roomRefusals("blocked", "BLOCKED", peers, from, limits{{xinetd, xinetdTarget}})
 }
 
-// roomRefusals lets clients who all get this verdict visit the peers in turns.
+// roomRefusals lets clients that all get this verdict visit the peers in turns.
 func (l *bench) roomRefusals(
 	what, verdict string, peers []peer, from func() netip.Addr, more limits,
 ) {

@@ -16,7 +16,7 @@ const knownTarget = 50
 // inetd is the super-server that the room's start of an MTA is measured beside.
 const inetd = "inetd"
 
-// measureRoomKnown measures how soon a client is greeted that has waited before, while others wait,
+// measureRoomKnown measures how soon a client that has waited before is greeted while others wait,
 // and what these cost while nothing happens.
 func measureRoomKnown(l *bench) {
 	counts := []int{0, 100, 1000, 10_000}
@@ -49,8 +49,8 @@ func measureRoomKnown(l *bench) {
 	l.put(oursAlone(what, "ms", ms(after-before)))
 }
 
-// measureRoomSpawn measures how much later the MTA greets a client that need not wait because the
-// room starts it and not inetd.
+// measureRoomSpawn measures how much later the MTA greets a client that need not wait if the room
+// starts it instead of inetd.
 func measureRoomSpawn(l *bench) {
 	const what = "greeting of a client that the room lets pass at once"
 	if lab.Find(inetd) == "" {

@@ -12,8 +12,8 @@ import (
 // flooding is how many clients the load generator keeps connected.
 const flooding = 100
 
-// measureRoomRate measures how many clients a second one CPU refuses. The clients, and who reads
-// the log, have another one.
+// measureRoomRate measures how many clients a second one CPU refuses. The clients and the reader of
+// the log have another one.
 func measureRoomRate(l *bench) {
 	what := "clients refused a second by one CPU: spoke early, 100 at a time"
 	all := must(cpus())
@@ -21,13 +21,15 @@ func measureRoomRate(l *bench) {
 		l.put(row{What: what, Skipped: "one CPU only"})
 		return
 	}
-	// An address may come back within the run, a minute later: that must not block it.
+	// An address may come back within the run, a minute later: it must not be blocked then.
 	peers := l.roomAndPostscreen("room-rate", "block strikes=8 within=1s")
-	// After their start: a Go program counts then how many CPUs it has.
+	// After their start: that is when a Go program counts the CPUs.
 	check(pin(os.Getpid(), all[1]))
 	few := l.fewer(7)
 	got := must(takeTurns(few, peers, func(p peer) ([]burst, error) {
-		check(p.at.pin(all[0]))
+		if err := p.at.pin(all[0]); err != nil {
+			return nil, err
+		}
 		r := load{clients: 200 * l.conns, atOnce: flooding, from: l.client, opening: slam}
 		if l.quick {
 			r.clients /= 4
@@ -50,7 +52,7 @@ func measureRoomRate(l *bench) {
 }
 
 // measureRoomFlood measures how many slammers a second the room refuses while patient clients come,
-// and how much later than they must wait these are greeted. Each of them must be.
+// and how much later than their delay these are greeted. Each of them must be greeted.
 func measureRoomFlood(l *bench) {
 	const patients, delay = 100, time.Second
 	slammers := 100_000

@@ -11,13 +11,15 @@ func TestCompared(t *testing.T) {
 	if r := rows[0]; !r.Absolute || !r.Missed || r.Target != 45 || len(r.Values) != 2 {
 		t.Errorf("%+v; want two values, and that 50 exceeds 45", r)
 	}
-	if r := rows[1]; r.Absolute || r.Missed || r.Ratio != 0.5 || r.Against != postscreen || len(r.Values) != 0 {
+	if r := rows[1]; r.Absolute || r.Missed || r.Ratio != 0.5 || r.Against != postscreen ||
+		len(r.Values) != 0 {
 		t.Errorf("%+v; want half of postscreen, as it should be", r)
 	}
 }
 
 func TestTookEach(t *testing.T) {
-	bursts := []burst{{clients: 10, took: 1000}, {clients: 10, took: 90_000}, {clients: 10, took: 2000}}
+	bursts := []burst{{clients: 10, took: 1000}, {clients: 10, took: 90_000},
+		{clients: 10, took: 2000}}
 	if got := tookEach(bursts); got != 0.2 {
 		t.Errorf("%v µs; want 0.2, the median", got)
 	}

@@ -56,11 +56,20 @@ type sessionTimes struct{ greeting, ehlo, whole time.Duration }
 
 // session lets a client speak with p as mail servers do, until the end of the connection.
 func (l *bench) session(p peer) (t sessionTimes, err error) {
-	v := must(l.arrive(p, l.client(), ""))
+	v, err := l.arrive(p, l.client(), "")
+	if err != nil {
+		return t, err
+	}
 	defer v.client.close()
-	check(v.client.converse(turn{"", "220 " + lab.HostName + " ESMTP Sendmail"}))
+	err = v.client.converse(turn{"", "220 " + lab.HostName + " ESMTP Sendmail"})
+	if err != nil {
+		return t, err
+	}
 	t.greeting = time.Since(v.began)
-	check(v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName}))
+	err = v.client.converse(turn{"EHLO client.example", "250-" + lab.HostName})
+	if err != nil {
+		return t, err
+	}
 	t.ehlo = time.Since(v.began) - t.greeting
 	err = v.client.converse(
 		turn{"MAIL FROM:<sender@client.example>", "250 2.1.0 "}, turn{"QUIT", "221 2.0.0 "})

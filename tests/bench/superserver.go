@@ -17,7 +17,7 @@ import (
 // 1 and 2, and it has no other.
 //
 // It does nothing by itself: client and super-server take turns in one thread, so that on a small
-// machine nobody competes with the program measured.
+// machine nothing competes with the program that is measured.
 type superServer struct {
 	fd   int
 	addr netip.AddrPort
@@ -78,9 +78,9 @@ type child int
 
 // wait returns the CPU time, user and system, that the program has used.
 //
-// The sum comes from the scheduler's exact run time, whatever way the kernel splits it into user
-// and system (cputime_adjust in kernel/sched/cputime.c): checkRusage sees to it. What the
-// super-server spends on fork(2) is not in it.
+// The sum comes from the scheduler's exact run time, however the kernel splits it into user and
+// system (cputime_adjust in kernel/sched/cputime.c): checkRusage makes sure of that. It does not
+// contain the super-server's fork(2).
 func (c child) wait() (time.Duration, error) {
 	var status unix.WaitStatus
 	var usage unix.Rusage

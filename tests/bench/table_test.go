@@ -10,12 +10,15 @@ import (
 
 // What stands in the table stands in the documentation, too, in lines of 100 columns.
 func TestMarkdown(t *testing.T) {
-	r := row{What: "memory", Unit: "kB", Late: "over its budget of 1m0s: 1 of 3 rounds", Values: []value{
-		{Peer: ours, Value: 2.5}, {Peer: postscreen, Value: 4, Low: 3, High: 5},
-		{Peer: "a process each", Value: 950}, {Peer: "xinetd", Value: 1}, {Peer: "inetd", Value: 0.5},
-	}}
+	r := row{What: "memory", Unit: "kB", Late: "over its budget of 1m0s: 1 of 3 rounds",
+		Values: []value{
+			{Peer: ours, Value: 2.5}, {Peer: postscreen, Value: 4, Low: 3, High: 5},
+			{Peer: "a process each", Value: 950}, {Peer: "xinetd", Value: 1},
+			{Peer: "inetd", Value: 0.5},
+		}}
 	file := filepath.Join(t.TempDir(), "rows.md")
-	table := table{Heading: "2026-11-21; commit 1", Rows: []row{r.within(1), {What: "none", Error: "why"}}}
+	table := table{Heading: "2026-11-21; commit 1",
+		Rows: []row{r.within(1), {What: "none", Error: "why"}}}
 	if err := table.writeMarkdown(file); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +29,8 @@ func TestMarkdown(t *testing.T) {
 	_, block, _ := strings.Cut(string(text), "```\n")
 	want := "2026-11-21\ncommit 1\n\n" +
 		"memory" + strings.Repeat(" ", 87) + "2.50 kB\n" +
-		"    <= 1 kB: MISSED; postscreen 4.00 (3.00 to 5.00); a process each 950; xinetd 1.00; inetd 0.50;\n" +
+		"    <= 1 kB: MISSED; postscreen 4.00 (3.00 to 5.00); a process each 950; xinetd 1.00; " +
+		"inetd 0.50;\n" +
 		"    over its budget of 1m0s: 1 of 3 rounds\n\n" +
 		"none\n    FAILED: why\n```\n"
 	if block != want {
@@ -44,7 +48,8 @@ func TestTable(t *testing.T) {
 	table := table{Heading: "machine", Rows: []row{
 		cpu.row("CPU", "ms").atMost(cpu, goFloor, 1.4),
 		cpu.row("time", "ms").atMost(cpu, goFloor, 1.25),
-		{What: "ledger", Unit: "µs", Values: []value{{Peer: ours, Value: 55}}, Target: 60, Absolute: true},
+		{What: "ledger", Unit: "µs", Values: []value{{Peer: ours, Value: 55}}, Target: 60,
+			Absolute: true},
 		{What: "room", Ratio: 0.0517, Against: "each", Target: 0.05, Missed: true},
 		{What: "session", Skipped: "no sendmail"},
 	}}

@@ -26,7 +26,8 @@ func TestTakeTurns(t *testing.T) {
 	if want := strings.TrimSpace(strings.Repeat(round, 3)); strings.Join(order, " ") != want {
 		t.Errorf("order %s; want %s", order, want)
 	}
-	for name, want := range map[string]string{"a": "[[6 10] [11 15]]", "b": "[[7 9] [12 14]]", "tcpd": "[[8] [13]]"} {
+	for name, want := range map[string]string{"a": "[[6 10] [11 15]]", "b": "[[7 9] [12 14]]",
+		"tcpd": "[[8] [13]]"} {
 		if fmt.Sprint(got[name]) != want {
 			t.Errorf("%s got %v; want %s: all but the first round", name, got[name], want)
 		}
@@ -47,7 +48,8 @@ func TestTakeTurnsLate(t *testing.T) {
 		{8, "map[a:[[5 8]] b:[[6 7]]]", "over its budget of 1m0s: 1 of 2 rounds"},
 		{12, "map[a:[[5 8] [9 12]] b:[[6 7] [10 11]]]", ""},
 	} {
-		l := &bench{state: &state{due: time.Now().Add(time.Hour), budget: time.Minute}, rounds: 2, slices: 2}
+		l := &bench{state: &state{due: time.Now().Add(time.Hour), budget: time.Minute}, rounds: 2,
+			slices: 2}
 		calls := 0
 		end := func() {
 			if calls == tt.turns {
@@ -65,7 +67,8 @@ func TestTakeTurnsLate(t *testing.T) {
 				t.Errorf("%d turns: %v, %v; want that it is late", tt.turns, got, err)
 			}
 		} else if err != nil || fmt.Sprint(got) != tt.want || l.cut != tt.cut {
-			t.Errorf("%d turns: %v, %v, %q; want %s and %q", tt.turns, got, err, l.cut, tt.want, tt.cut)
+			t.Errorf("%d turns: %v, %v, %q; want %s and %q", tt.turns, got, err, l.cut, tt.want,
+				tt.cut)
 		}
 	}
 }

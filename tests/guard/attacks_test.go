@@ -45,7 +45,8 @@ func TestPipelined(t *testing.T) {
 			answers = answers[1:]
 		}
 		if s.saysYes(w) { // to all that follows, right or wrong
-			answers = slices.DeleteFunc(answers, func(a string) bool { return strings.HasPrefix(a, "250 2.1.5") })
+			answers = slices.DeleteFunc(answers,
+				func(a string) bool { return strings.HasPrefix(a, "250 2.1.5") })
 		}
 		checkAnswers(t, answers, 3, 3)
 		checkEnded(t, s, c, pid, "3/3")
@@ -175,7 +176,8 @@ func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	t.Helper()
 	l := logged(t, "BADRCPTS", c.Addr)
 	network := networkOf(c.Addr.Addr())
-	want := map[string]string{"network": network.String(), "bad": bad, "reason": "bad_rcpts", "reply": "421", "helo": `"client.test"`}
+	want := map[string]string{"network": network.String(), "bad": bad, "reason": "bad_rcpts",
+		"reply": "421", "helo": `"client.test"`}
 	for key, value := range want {
 		if l.fields[key] != value {
 			t.Errorf("%s=%s in the log; want %s: %s", key, l.fields[key], value, l.text)
@@ -184,7 +186,8 @@ func checkEnded(t *testing.T, s *site, c *client, pid int, bad string) {
 	if !strings.HasSuffix(l.text, `helo="client.test"`) {
 		t.Errorf("the client's own text is not at the end: %s", l.text)
 	}
-	if left, err := time.ParseDuration(l.fields["left"]); err != nil || left < 59*time.Minute || left > time.Hour {
+	if left, err := time.ParseDuration(l.fields["left"]); err != nil || left < 59*time.Minute ||
+		left > time.Hour {
 		t.Errorf("left=%s; want 1h: %s", l.fields["left"], l.text)
 	}
 	if l.pid != pid {

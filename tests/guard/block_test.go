@@ -17,7 +17,8 @@ import (
 
 // hook appends its arguments to the site's file `blocked`, and the same from the environment.
 const hook = `#!/bin/sh
-echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" >>"${0%/*}/blocked"
+echo "$* | $SENDWRAP_NETWORK $SENDWRAP_FAMILY $SENDWRAP_SECONDS $SENDWRAP_REASON" \
+	>>"${0%/*}/blocked"
 `
 
 // hookCalls are the calls of on_block so far.
@@ -38,7 +39,8 @@ func writeHook(s *site) {
 func TestOnBlock(t *testing.T) {
 	conf := `on_block SITE/hook one "two words"`
 	everySite(t, options{conf: conf, before: writeHook}, kinds, func(t *testing.T, s *site) {
-		for _, from := range []netip.Addr{addr("127.0.0.1"), addr("127.0.0.5"), addr("::1"), server4, server6} {
+		for _, from := range []netip.Addr{addr("127.0.0.1"), addr("127.0.0.5"), addr("::1"),
+			server4, server6} {
 			c := s.session(t, way{}, from)
 			c.expect("250", mailFrom)
 			checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
@@ -52,7 +54,8 @@ func TestOnBlock(t *testing.T) {
 				c.expect("250", mailFrom)
 				checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
 				c.waitClosed()
-				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from), map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
+				about := fmt.Sprintf("%v %s 3600 bad_rcpts", networkOf(from),
+					map[bool]string{false: "ipv4", true: "ipv6"}[w.v6])
 				want := "one two words " + about + " | " + about
 				lab.Eventually(t, "on_block is called with "+want, func() bool {
 					return slices.Contains(s.hookCalls(), want)
@@ -60,8 +63,8 @@ func TestOnBlock(t *testing.T) {
 			})
 		})
 		if calls := s.hookCalls(); len(calls) != len(ways) {
-			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses", calls,
-				len(ways))
+			t.Errorf("on_block was called with %q; want %d calls, none for our own addresses",
+				calls, len(ways))
 		}
 	})
 }
@@ -147,27 +150,27 @@ func (s *site) expectRefused(t *testing.T, c *client, w way, line string) {
 // end that those under kill=off would have ended, too.
 func TestKillOff(t *testing.T) {
 	everySite(t, options{conf: "block kill=off grace=0s"}, kinds, func(t *testing.T, s *site) {
-		type pair struct{ spared, ended *client }
+		type pair struct{ kept, ended *client }
 		var all []pair
 		for _, w := range ways {
-			all = append(all, pair{spared: s.session(t, w, w.stranger())})
+			all = append(all, pair{kept: s.session(t, w, w.stranger())})
 		}
 		s.configure("block kill=on grace=0s")
 		s.signal(syscall.SIGHUP)
 		s.guardLog("configuration reloaded")
 		for i, w := range ways {
-			all[i].ended = s.session(t, w, all[i].spared.Addr.Addr())
+			all[i].ended = s.session(t, w, all[i].kept.Addr.Addr())
 		}
 		s.configure("block kill=off grace=0s") // for the command
 		for _, p := range all {
-			s.command("block", p.spared.Addr.Addr().String())
+			s.command("block", p.kept.Addr.Addr().String())
 		}
 		for _, p := range all {
 			p.ended.waitClosed()
 		}
 		for i, w := range ways {
-			all[i].spared.expect("250", "NOOP")
-			s.expectEnd(all[i].spared, w, "421 4.7.1 ", mailFrom)
+			all[i].kept.expect("250", "NOOP")
+			s.expectEnd(all[i].kept, w, "421 4.7.1 ", mailFrom)
 		}
 	})
 }

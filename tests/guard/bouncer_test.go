@@ -10,8 +10,8 @@ import (
 
 const mailFromNobody = "MAIL FROM:<>"
 
-// Whoever forges senders of our domain has real mail servers send us their bounces. They are not
-// blocked for what they have to tell us, and their other mail gets through at once.
+// An attacker that forges senders of our domain makes real mail servers send us their bounces.
+// These servers are not blocked for them, and their other mail gets through at once.
 func TestBouncer(t *testing.T) {
 	eachSender(t, options{}, kinds, func(t *testing.T, x *sending) {
 		forged := names("bad", 5)
@@ -33,8 +33,8 @@ func TestBouncer(t *testing.T) {
 		}
 		unlogged(t, "BLOCKED", x.from)
 		for _, line := range logLines(t, "BADRCPTS", netip.AddrPortFrom(x.from, 0), 1) {
-			if l := parseLine(t, line); l.earned() {
-				t.Errorf("it has earned something: %s", line)
+			if l := parseLine(t, line); l.punished() {
+				t.Errorf("it led to a strike or a block: %s", line)
 			}
 		}
 		if t.Failed() {
@@ -43,11 +43,11 @@ func TestBouncer(t *testing.T) {
 	})
 }
 
-// earned says whether a session has earned a strike or a block.
-func (l line) earned() bool { return l.fields["strikes"] != "" || l.fields["left"] != "" }
+// punished reports whether the session of a line led to a strike or a block.
+func (l line) punished() bool { return l.fields["strikes"] != "" || l.fields["left"] != "" }
 
 // The null sender is no way to get through a dictionary: from one address it learns what one
-// session may, however it goes about it, and then others learn no more than ever.
+// session may, in any way, and then other senders learn no more than without it.
 func TestNullSenderLearns(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		for _, each := range []int{20, 1} {
@@ -69,8 +69,8 @@ func TestNullSenderLearns(t *testing.T) {
 	})
 }
 
-// learn has a client try names, so many a session, until the sender or the connection is refused or
-// there are no names left. It returns how many were answered.
+// learn makes a client try names, a number of them in each session, until the sender or the
+// connection is refused or there are no names left. It returns how many were answered.
 func (s *site) learn(t *testing.T, w way, from netip.Addr, sender string, each int,
 	words *[]string) (n int) {
 	t.Helper()
@@ -96,7 +96,7 @@ func (s *site) learn(t *testing.T, w way, from netip.Addr, sender string, each i
 }
 
 // Sessions in which the null sender has a message under way learn nothing more once one of them has
-// named too many. Those of others, and of other senders, go on.
+// named too many unknown recipients. Sessions of other clients, and of other senders, go on.
 func TestNullSendersAtOnce(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -128,8 +128,8 @@ func TestNullSendersAtOnce(t *testing.T) {
 	})
 }
 
-// An account with a provider is not enough to have the provider blocked: where much good mail comes
-// from, sessions with too many wrong names end, and that is all.
+// An account with a provider is not enough to get the provider blocked: if much good mail comes
+// from there, sessions with too many wrong names end, and that is all.
 func TestProvider(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -160,7 +160,7 @@ func TestProvider(t *testing.T) {
 			}
 			all := about("(?:"+trouble+")", netip.AddrPortFrom(from, 0))
 			for _, line := range maillog.Matching(all) {
-				if l := parseLine(t, line); l.word != "BADRCPTS" || l.earned() {
+				if l := parseLine(t, line); l.word != "BADRCPTS" || l.punished() {
 					t.Errorf("%s: %s", after, line)
 				}
 			}

@@ -50,7 +50,7 @@ func (s *site) greeted(t *testing.T, from netip.Addr) *client {
 }
 
 // connect connects a client and returns its greeting. It connects again while sendwrap says that
-// the ledger is busy, as on a slow machine it may be.
+// the ledger is busy, which may happen on a slow machine.
 func (s *site) connect(t *testing.T, from netip.Addr) (c *client, greeting string) {
 	t.Helper()
 	lab.Eventually(t, "the ledger is not busy", func() bool {
@@ -109,7 +109,7 @@ func (c *client) command(line string) string {
 	return c.reply()
 }
 
-// expect sends a line, the answer to which must begin with the code.
+// expect sends a line; the answer must begin with the code.
 func (c *client) expect(code, line string) string {
 	c.t.Helper()
 	answer := c.command(line)
@@ -124,7 +124,7 @@ const mailFrom = "MAIL FROM:<sender@client.test>"
 // rcpt names a recipient of the mail server's.
 func rcpt(name string) string { return "RCPT TO:<" + name + "@" + lab.HostName + ">" }
 
-// message is one that a mail server has accepted.
+// message is a message that a mail server has accepted.
 type message struct {
 	subject    string // unique
 	queue      string // the MTA's queue ID
@@ -208,8 +208,8 @@ func (c *client) waitClosed() (last []string) {
 	}
 }
 
-// saysYes reports whether the MTA takes whatever the client says after the limit, and throws it
-// away: a sendmail -bs that is told to end the session ends TLS before it has sent its answers.
+// saysYes reports whether the MTA says yes to everything after the limit, and throws it away: a
+// sendmail -bs that the guard ends under TLS ends TLS before it has sent its answers.
 func (s *site) saysYes(w way) bool { return w.tls && s.kind.name == inetd.name }
 
 // last is how the answer that ends the session begins, and code what it begins with elsewhere.
@@ -220,7 +220,7 @@ func (s *site) last(code string, w way) string {
 	return code
 }
 
-// expectEnd sends a line, the answer to which must end the session.
+// expectEnd sends a line; the answer must end the session.
 func (s *site) expectEnd(c *client, w way, code, line string) {
 	c.t.Helper()
 	code = s.last(code, w)

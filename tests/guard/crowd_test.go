@@ -22,15 +22,15 @@ func (s *site) crowd(t *testing.T, w way, from netip.Addr) (others []*client, la
 // isBusy reports whether a session of a crowd has begun a message.
 func isBusy(i int) bool { return i%5 > 2 }
 
-// earnBlock makes a client name three unknown users.
-func earnBlock(t *testing.T, c *client) {
+// getBlocked makes a client name three unknown users.
+func getBlocked(t *testing.T, c *client) {
 	t.Helper()
 	c.expect("250", mailFrom)
 	checkAnswers(t, c.tryNames("bad001", "bad002", "bad003"), 2, 3)
 	c.waitClosed()
 }
 
-// One session of 20 earns the block. Sessions that have not begun a message end at once, without
+// One session of 20 leads to the block. Sessions that have not begun a message end at once, without
 // the grace, which is as long as it can be. When they have ended, the others still go on and can
 // send their messages. A machine on which that takes half of the grace gets another try.
 func TestIdleEndAtOnce(t *testing.T) {
@@ -41,7 +41,8 @@ func TestIdleEndAtOnce(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("sessions without a message ended late %d times: with the grace, or the machine is slow", tries)
+		t.Errorf("sessions without a message ended late %d times: with the grace, or the machine "+
+			"is slow", tries)
 	})
 }
 
@@ -51,7 +52,7 @@ func (s *site) idleEndAtOnce(t *testing.T, w way, inTime time.Duration) bool {
 	t.Helper()
 	others, c := s.crowd(t, w, w.stranger())
 	began := time.Now()
-	earnBlock(t, c)
+	getBlocked(t, c)
 	for i, o := range others {
 		if !isBusy(i) {
 			o.waitClosed()
@@ -81,7 +82,7 @@ func TestManyAtOnce(t *testing.T) {
 			pids = append(pids, mtaOf(t, o))
 		}
 		began := time.Now()
-		earnBlock(t, c)
+		getBlocked(t, c)
 		for i, o := range others {
 			o.waitClosed()
 			if took := time.Since(began); isBusy(i) && took < grace {
@@ -96,15 +97,15 @@ func TestManyAtOnce(t *testing.T) {
 	})
 }
 
-// Where the ledger knows the processes, all of them are ended, also if the guard cannot cut off any
-// session, as over TCP. The process of the session that has earned the block may have ended before.
+// If the ledger knows the processes, all of them are ended, even if the guard cannot cut off any
+// session, as over TCP. The process of the session that led to the block may have ended before.
 func TestProcessesEnd(t *testing.T) {
 	o := options{conf: "block grace=1s", tcp: true}
 	everySite(t, o, []kind{inetd}, func(t *testing.T, s *site) {
 		eachWay(t, s, func(t *testing.T, s *site, w way) {
 			from := w.stranger()
 			others, c := s.crowd(t, w, from)
-			earnBlock(t, c)
+			getBlocked(t, c)
 			for _, o := range others {
 				o.waitClosed()
 			}
@@ -114,8 +115,8 @@ func TestProcessesEnd(t *testing.T) {
 }
 
 // 20 sessions that guess at once learn no more than bad_rcpts_total names together, and in each of
-// the other sessions the one name that was on its way. One of them earns the block and has the line
-// in the log.
+// the other sessions the one name that was under way. One of them leads to the block and has the
+// line in the log.
 func TestGuessingAtOnce(t *testing.T) {
 	everywhere(t, options{}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()

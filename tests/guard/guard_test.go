@@ -20,7 +20,9 @@ import (
 func (s *site) socket() string { return s.file("run/guard.sock") }
 
 // guardPort is where the guard listens for TCP.
-func (s *site) guardPort() netip.AddrPort { return netip.AddrPortFrom(addr("127.0.0.1"), s.port+5000) }
+func (s *site) guardPort() netip.AddrPort {
+	return netip.AddrPortFrom(addr("127.0.0.1"), s.port+5000)
+}
 
 // startGuard starts the guard and waits until it listens.
 func (s *site) startGuard() {

@@ -9,10 +9,10 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A message to two valid and four dead recipients, in the order that the sender likes: after two
-// tries at most the valid ones have the mail, and the author has the bounces. Nobody is blocked for
-// it. The door knows each sender; what a sendmail has read ahead the guard does not hear of, so
-// that one without a door must have had mail before.
+// A message to two valid and four dead recipients, in the sender's own order: after two tries at
+// most the valid ones have the mail, and the author has the bounces. No client is blocked for it.
+// The door knows each sender. A sendmail without a door does not tell the guard what it has read
+// ahead, so there the sender must have had mail before.
 func TestDeadAmongValid(t *testing.T) {
 	conf := "bad_rcpt_delay 1s\nremember 24h"
 	eachSender(t, options{conf: conf}, kinds, func(t *testing.T, x *sending) {
@@ -38,8 +38,8 @@ func TestDeadAmongValid(t *testing.T) {
 	})
 }
 
-// What real senders do with a reply to their connection, as docs/OPERATIONS.md tells: after the
-// first try the mail waits for the next, or the author has it back.
+// What real senders do with a reply to their connection, as docs/OPERATIONS.md says: after the
+// first try the mail waits for the next, or the author gets it back.
 func TestRefusedConnection(t *testing.T) {
 	const deny = "deny 198.18.0.0/15\n"
 	all := append(slices.Clone(senders), opensmtpd)
@@ -66,7 +66,8 @@ func TestRefusedConnection(t *testing.T) {
 					return len(f) > 0
 				})
 				bounces := slices.Contains(r.bounce, x.name)
-				if bounces != slices.Equal(f, []string{"bounced"}) || !bounces && f[0] != "deferred" {
+				if bounces != slices.Equal(f, []string{"bounced"}) ||
+					!bounces && f[0] != "deferred" {
 					t.Errorf("%s; does it bounce at once? want %v: %q", f, bounces, x.lines())
 				}
 			})
@@ -74,8 +75,8 @@ func TestRefusedConnection(t *testing.T) {
 	}
 }
 
-// A 452 for one recipient too many puts that one off, or has the sender begin another message at
-// once; nobody's mail is lost.
+// A 452 for one recipient too many makes the sender try that one later, or begin another message at
+// once; no mail is lost.
 func TestPutOffRecipient(t *testing.T) {
 	eachSender(t, options{conf: "max_rcpts 2"}, kinds, func(t *testing.T, x *sending) {
 		names := names("good", 3)

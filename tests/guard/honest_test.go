@@ -107,8 +107,10 @@ func TestPutOff(t *testing.T) {
 
 // Networks with lines of their own in sendwrap.conf.
 var (
-	allowed4, allowed6 = netip.MustParsePrefix("198.19.255.0/24"), netip.MustParsePrefix("2001:db8:cfff::/48")
-	lenient4, lenient6 = netip.MustParsePrefix("198.19.254.0/24"), netip.MustParsePrefix("2001:db8:cffe::/48")
+	allowed4 = netip.MustParsePrefix("198.19.255.0/24")
+	allowed6 = netip.MustParsePrefix("2001:db8:cfff::/48")
+	lenient4 = netip.MustParsePrefix("198.19.254.0/24")
+	lenient6 = netip.MustParsePrefix("2001:db8:cffe::/48")
 )
 
 // in is an address in the network of the way's IP version.
@@ -121,13 +123,14 @@ func (w way) in(v4, v6 netip.Prefix) netip.Addr {
 
 // Networks under allow, and those that have limits of their own.
 func TestNetworks(t *testing.T) {
-	conf := "max_rcpts 4\nmax_resets 2\nallow 198.19.255.0/24 2001:db8:cfff::/48\nclient 198.19.254.0/24 bad_rcpts=6\nclient 2001:db8:cffe::/48 bad_rcpts=6"
+	conf := "max_rcpts 4\nmax_resets 2\nallow 198.19.255.0/24 2001:db8:cfff::/48\n" +
+		"client 198.19.254.0/24 bad_rcpts=6\nclient 2001:db8:cffe::/48 bad_rcpts=6"
 	everywhere(t, options{conf: conf}, func(t *testing.T, s *site, w way) {
 		from := w.in(allowed4, allowed6)
 		if w.tls {
 			from = from.Next()
 		}
-		s.expectSpared(t, s.session(t, w, from))
+		s.expectNoLimit(t, s.session(t, w, from))
 		unlogged(t, trouble, from)
 
 		from = w.in(lenient4, lenient6)
@@ -144,8 +147,8 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// expectSpared checks that no limit applies to a client.
-func (s *site) expectSpared(t *testing.T, c *client) {
+// expectNoLimit checks that no limit applies to a client.
+func (s *site) expectNoLimit(t *testing.T, c *client) {
 	t.Helper()
 	for range 5 {
 		c.expect("250", mailFrom)
@@ -170,7 +173,7 @@ func TestAuthenticated(t *testing.T) {
 		from := w.stranger()
 		c := s.session(t, w, from)
 		c.authenticate()
-		s.expectSpared(t, c)
+		s.expectNoLimit(t, c)
 		unlogged(t, trouble, from)
 	})
 }
@@ -190,25 +193,27 @@ func TestGuardAuth(t *testing.T) {
 
 func (c *client) authenticate() {
 	c.t.Helper()
-	c.expect("235", "AUTH PLAIN "+base64.StdEncoding.EncodeToString([]byte("\x00owner\x00"+password)))
+	secret := base64.StdEncoding.EncodeToString([]byte("\x00owner\x00" + password))
+	c.expect("235", "AUTH PLAIN "+secret)
 }
 
 // mode observe: every offence is logged, and no client refused.
 func TestObserve(t *testing.T) {
-	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"}, func(t *testing.T, s *site, w way) {
-		from := w.stranger()
-		c := s.session(t, w, from)
-		pid := mtaOf(t, c)
-		s.waitDelivered(t, c.sendMessage(names("good", 6)...))
-		l := logged(t, "MAXRCPTS", c.Addr)
-		checkObserved(t, l, pid)
-		s.expectSpared(t, c)
-		for _, word := range []string{"RESETS", "BADRCPTS"} {
-			checkObserved(t, logged(t, word, c.Addr), pid)
-		}
-		again := s.session(t, w, from)
-		s.waitDelivered(t, again.sendMessage("good001"))
-	})
+	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"},
+		func(t *testing.T, s *site, w way) {
+			from := w.stranger()
+			c := s.session(t, w, from)
+			pid := mtaOf(t, c)
+			s.waitDelivered(t, c.sendMessage(names("good", 6)...))
+			l := logged(t, "MAXRCPTS", c.Addr)
+			checkObserved(t, l, pid)
+			s.expectNoLimit(t, c)
+			for _, word := range []string{"RESETS", "BADRCPTS"} {
+				checkObserved(t, logged(t, word, c.Addr), pid)
+			}
+			again := s.session(t, w, from)
+			s.waitDelivered(t, again.sendMessage("good001"))
+		})
 }
 
 func checkObserved(t *testing.T, l line, pid int) {
@@ -220,30 +225,31 @@ func checkObserved(t *testing.T, l line, pid int) {
 
 // The machine's own users hand their mail to sendmail by a pipe. Without a client no limit applies.
 func TestPipe(t *testing.T) {
-	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon}, func(t *testing.T, s *site) {
-		cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		conn := pipe{in: in.(*os.File), out: out.(*os.File)}
-		c := &client{&lab.Client{Conn: conn, In: bufio.NewReader(out)}, t}
-		if greeting := c.reply(); !strings.HasPrefix(greeting, "220 ") {
-			t.Fatalf("greeted with %q", greeting)
-		}
-		c.expect("250", "EHLO client.test")
-		s.expectSpared(t, c)
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	})
+	everySite(t, options{conf: "max_rcpts 4\nmax_resets 2"}, []kind{daemon},
+		func(t *testing.T, s *site) {
+			cmd := exec.Command(lab.Sendmail, "-C", s.file("sendmail.cf"), "-Am", "-bs")
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			conn := pipe{in: in.(*os.File), out: out.(*os.File)}
+			c := &client{&lab.Client{Conn: conn, In: bufio.NewReader(out)}, t}
+			if greeting := c.reply(); !strings.HasPrefix(greeting, "220 ") {
+				t.Fatalf("greeted with %q", greeting)
+			}
+			c.expect("250", "EHLO client.test")
+			s.expectNoLimit(t, c)
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
 }
 
 // pipe is a pair of pipes, one for each direction.

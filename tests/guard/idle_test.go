@@ -12,13 +12,13 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// idleRules have one place, which a client that says nothing for a second has to give up.
+// idleRules have one place, which a client loses if it says nothing for a second.
 const idleRules = "max_sessions 1\nmax_idle 1s"
 
 // idleTime is longer than that.
 const idleTime = 1100 * time.Millisecond
 
-// An idle session under TLS ends without a word that is not TLS.
+// When an idle session under TLS ends, nothing is sent outside TLS.
 func TestIdleUnderTLS(t *testing.T) {
 	everySite(t, options{conf: idleRules}, []kind{inetd}, func(t *testing.T, s *site) {
 		sitter := s.session(t, way{tls: true}, way{}.stranger())
@@ -56,8 +56,8 @@ func TestFilterWorks(t *testing.T) {
 	})
 }
 
-// stopIdle stops the guard while it does not hold the ledger. Else another client would be let in
-// without being counted, and its MTA would wait for the guard, too.
+// stopIdle stops the guard while it does not hold the ledger. Otherwise another client would be let
+// in without being counted, and its MTA would wait for the guard, too.
 func (s *site) stopIdle() {
 	lab.Eventually(s.t, "the guard is stopped without the ledger", func() bool {
 		s.signal(unix.SIGSTOP)
@@ -69,10 +69,11 @@ func (s *site) stopIdle() {
 	})
 }
 
-// idleLines wants so many lines about the end of a client's idle session.
+// idleLines expects n lines about the end of a client's idle session.
 func idleLines(t *testing.T, c *client, n int) {
 	t.Helper()
-	line := regexp.MustCompile(`sendwrap\[\d+\]: IDLE client=\[` + regexp.QuoteMeta(c.Addr.Addr().String()) + `\]`)
+	line := regexp.MustCompile(`sendwrap\[\d+\]: IDLE client=\[` +
+		regexp.QuoteMeta(c.Addr.Addr().String()) + `\]`)
 	if got := len(maillog.Wait(line, n)); got != n {
 		t.Errorf("%d lines IDLE of %v; want %d", got, c.Addr, n)
 	}

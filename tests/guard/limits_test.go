@@ -8,7 +8,7 @@ import (
 )
 
 // A message may have max_rcpts recipients; further ones are put off, and the message goes to the
-// first. The client reads all of our words, whichever MTA passes them on.
+// first ones. The client reads our whole text, whichever MTA passes it on.
 func TestMaxRcpts(t *testing.T) {
 	const conf = "max_rcpts 5\ncontact https://example.org/why%20us"
 	everywhere(t, options{conf: conf}, func(t *testing.T, s *site, w way) {
@@ -29,7 +29,8 @@ func TestMaxRcpts(t *testing.T) {
 			}
 			s.waitDelivered(t, c.sendData(5))
 		}
-		if l := logged(t, "MAXRCPTS", c.Addr); l.fields["rcpts"] != "6/5" || l.fields["reply"] != "452" {
+		if l := logged(t, "MAXRCPTS", c.Addr); l.fields["rcpts"] != "6/5" ||
+			l.fields["reply"] != "452" {
 			t.Errorf("want rcpts=6/5 reply=452: %s", l.text)
 		}
 		if block := s.blocked(); block[networkOf(c.Addr.Addr())] != "" {
@@ -55,7 +56,8 @@ func TestMaxResets(t *testing.T) {
 		c.expect("250", "RSET")
 		s.expectEnd(c, w, "421 4.7.0 ", mailFrom)
 		reply := s.last("421 ", w)[:3]
-		if l := logged(t, "RESETS", c.Addr); l.fields["resets"] != "5/4" || l.fields["reply"] != reply {
+		if l := logged(t, "RESETS", c.Addr); l.fields["resets"] != "5/4" ||
+			l.fields["reply"] != reply {
 			t.Errorf("want resets=5/4 reply=%s: %s", reply, l.text)
 		}
 		again := s.session(t, w, from) // max_resets is no offence: no block
@@ -67,24 +69,26 @@ func TestMaxResets(t *testing.T) {
 // own 550 before it asks the guard, so that the client waits for the next answer instead.)
 func TestDelay(t *testing.T) {
 	const delay = 5 * time.Second
-	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 5s"}, func(t *testing.T, s *site, w way) {
-		// One delay too many makes every try longer; a slow machine only some.
-		lab.Eventually(t, "no answer is held back twice", func() bool {
-			c := s.session(t, w, w.stranger())
-			c.expect("250", mailFrom)
-			before := c.timed(rcpt("good001")) + c.timed(rcpt("bad001")) + c.timed(rcpt("good002"))
-			if before < delay { // of good002
-				t.Errorf("the first three were answered after %v; want %v", before, delay)
-			}
-			after := c.timed(rcpt("bad002")) + c.timed(rcpt("bad003")) + c.timed("NOOP")
-			if after < 2*delay {
-				t.Errorf("two guesses more took %v; want %v", after, 2*delay)
-			}
-			s.waitDelivered(t, c.sendData(2))
-			t.Logf("%v for the first, %v for two more", before, after)
-			return before < 2*delay && after < 3*delay
+	everywhere(t, options{conf: "bad_rcpts 0\nbad_rcpt_delay 5s"},
+		func(t *testing.T, s *site, w way) {
+			// One delay too many makes every try longer; a slow machine only some.
+			lab.Eventually(t, "no answer is held back twice", func() bool {
+				c := s.session(t, w, w.stranger())
+				c.expect("250", mailFrom)
+				before := c.timed(rcpt("good001")) + c.timed(rcpt("bad001")) +
+					c.timed(rcpt("good002"))
+				if before < delay { // of good002
+					t.Errorf("the first three were answered after %v; want %v", before, delay)
+				}
+				after := c.timed(rcpt("bad002")) + c.timed(rcpt("bad003")) + c.timed("NOOP")
+				if after < 2*delay {
+					t.Errorf("two guesses more took %v; want %v", after, 2*delay)
+				}
+				s.waitDelivered(t, c.sendData(2))
+				t.Logf("%v for the first, %v for two more", before, after)
+				return before < 2*delay && after < 3*delay
+			})
 		})
-	})
 }
 
 // timed sends a line and returns how long the answer takes.

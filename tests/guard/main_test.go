@@ -4,7 +4,7 @@
 //
 // Each test runs with each of the three (site_test.go), over IPv4 and IPv6, with STARTTLS and
 // without (client_test.go), as far as it makes a difference. It needs root, for namespaces of its
-// own (tests/lab); what cannot run is skipped, and with CI=true that is a failure.
+// own (tests/lab); tests that cannot run are skipped, and with CI=true that is a failure.
 package guard
 
 import (
@@ -26,7 +26,7 @@ var (
 
 func inLab(name string) string { return filepath.Join(lab.Dir(), name) }
 
-// What all tests share: the mail log of the machine, and the network in which clients live.
+// All tests share the mail log of the machine, and the network in which clients live.
 var (
 	maillog *lab.Log
 	abroad  *lab.Thread

@@ -14,11 +14,10 @@ import (
 // the same bytes, whatever it sends.
 //
 // How many answers it gets depends on the machine: the guard cuts it off a moment after the limit,
-// before or after the answers to what it sends first. So each try must get the beginning of one
-// sequence of answers, and that must end before the answer to the line with the name. (No milter
-// sees VRFY and EXPN; the MTAs refuse them to all. A sendmail -bs under TLS says yes to all names.)
-// A difference that shows in one try of three
-// escapes all ways in one run of three thousand.
+// before or after the answers to its next lines. So each try must get the beginning of one sequence
+// of answers, and that must end before the answer to the line with the name. (No milter sees VRFY
+// and EXPN; the MTAs refuse them to all. A sendmail -bs under TLS says yes to all names.) A
+// difference that shows in one try of three escapes all ways in one run of three thousand.
 func TestNothingToLearn(t *testing.T) {
 	const known, unknown = "good007", "nobo007" // of one length: TLS hides no more than that
 	const trials = 5                            // of each name
@@ -44,13 +43,15 @@ func TestNothingToLearn(t *testing.T) {
 							answers, longest = longest, answers
 						}
 						if !slices.Equal(answers, longest[:len(answers)]) {
-							t.Errorf("one time the answers are\n%q\nand another time\n%q", answers, longest)
+							t.Errorf("one time the answers are\n%q\nand another time\n%q", answers,
+								longest)
 						}
 					}
 					if s.saysYes(w) { // to all alike, which the answers above show
 						return
 					}
-					if text := strings.Join(longest, "\n"); len(longest) > most || accepted.MatchString(text) {
+					if text := strings.Join(longest, "\n"); len(longest) > most ||
+						accepted.MatchString(text) {
 						t.Errorf("after the limit the answers are\n%q", text)
 					}
 				})

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Most senders write MAIL, all recipients and DATA at once. What the MTA has answered until the
-// guard ends the session reaches the client: the sender, two valid recipients, three dead ones.
-// The fourth dead one is not answered, so nothing is to be learned of it.
+// Most senders write MAIL, all recipients and DATA at once. The answers of the MTA until the guard
+// ends the session reach the client: the sender, two valid recipients, three dead ones. The fourth
+// dead one is not answered, so the client learns nothing about it.
 func TestPipelinedReplies(t *testing.T) {
 	everywhere(t, options{conf: "bad_rcpt_delay 1s"}, func(t *testing.T, s *site, w way) {
 		c := s.session(t, w, w.stranger())
@@ -24,7 +24,7 @@ func TestPipelinedReplies(t *testing.T) {
 }
 
 // checkReplies checks the answers to MAIL, two valid recipients, dead ones and DATA. A sendmail -bs
-// under TLS says yes to all after the limit, so that nothing is to be learned, and leaves.
+// under TLS says yes to all after the limit, so that the client learns nothing, and leaves.
 func checkReplies(t *testing.T, answers []string) {
 	t.Helper()
 	want := []string{"250 ", "250 ", "250 ", "550 5.1.1 ", "550 5.1.1 ", "550 5.1.1 "}

@@ -86,7 +86,8 @@ var saslauthd = sync.OnceValue(func() error {
 				if said[1] == password {
 					answer = "OK"
 				}
-				_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
+				_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))),
+					answer...))
 			}()
 		}
 	}()

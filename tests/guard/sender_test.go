@@ -14,7 +14,7 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The mail servers that send to ours: real ones, at their defaults but for where they send.
+// The mail servers that send to ours: real ones, with their defaults, except for the destination.
 
 // A sender is one of these programs.
 type sender struct {
@@ -22,10 +22,11 @@ type sender struct {
 	start func(*sending)
 }
 
-var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender}, {"sendmail", startSendmailSender}}
+var senders = []sender{{"postfix", startPostfixSender}, {"exim", startEximSender},
+	{"sendmail", startSendmailSender}}
 
-// opensmtpd is another, for what a refused connection comes to: it waits for long before it tries
-// again.
+// opensmtpd is another, only for what it does after a refused connection: it waits for long before
+// it tries again.
 var opensmtpd = sender{"opensmtpd", startOpenSMTPDSender}
 
 // sending is a mail server of the clients'. All its mail goes to the site, bounces too.
@@ -41,9 +42,10 @@ type sending struct {
 
 	submit func(text string, rcpts []string)
 	queue  func(text string, rcpts []string) // which waits for again; nil if there is no way
-	again  func()                            // tries all once more, to its end; nil if it does so by itself
-	lines  func() []string
-	fate   *regexp.Regexp // of a line: names, and what became of them
+	// tries all once more, to its end; nil if it does so by itself
+	again func()
+	lines func() []string
+	fate  *regexp.Regexp // of a line: names, and what became of them
 }
 
 // author is who sends; the site knows it, so that it takes the bounces.
@@ -78,8 +80,11 @@ func newSending(t *testing.T, s *site, from sender, w way) *sending {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &sending{t: t, site: s, way: w, name: from.name, from: w.stranger(), dir: dir, tag: filepath.Base(dir), as: "<" + author + ">"}
-	x.lines = func() []string { return maillog.Matching(regexp.MustCompile(`^mail\.\w+ ` + x.tag + `[/\[]`)) }
+	x := &sending{t: t, site: s, way: w, name: from.name, from: w.stranger(), dir: dir,
+		tag: filepath.Base(dir), as: "<" + author + ">"}
+	x.lines = func() []string {
+		return maillog.Matching(regexp.MustCompile(`^mail\.\w+ ` + x.tag + `[/\[]`))
+	}
 	from.start(x)
 	return x
 }
@@ -113,16 +118,16 @@ func (x *sending) start(names []string) {
 	x.submit("From: <"+author+">\nSubject: "+newSubject()+"\n\n"+messageText+"\n", rcpts)
 }
 
-// send sends a message and tries until all recipients have their fate, as often as it takes. It
-// returns what the tries have brought for each.
+// send sends a message and tries until all recipients have their fate, as often as necessary. It
+// returns the results of the tries for each.
 func (x *sending) send(names ...string) map[string][]string {
 	x.t.Helper()
 	x.start(names)
 	return x.finish(names)
 }
 
-// finish tries until all recipients have their fate. A try that is over is not counted by what the
-// log says of it: a sender may end one without a line about each recipient.
+// finish tries until all recipients have their fate. The log does not say how many tries are over:
+// a sender may end one without a line about each recipient.
 func (x *sending) finish(names []string) (fates map[string][]string) {
 	x.t.Helper()
 	finished := lab.Await(func() bool {
@@ -137,22 +142,24 @@ func (x *sending) finish(names []string) (fates map[string][]string) {
 	})
 	if !finished {
 		x.t.Fatalf("not within %v: all recipients have their fate, only %v\n%s\n%s", lab.Patience,
-			fates, strings.Join(x.lines(), "\n"), strings.Join(maillog.Containing(x.from.String()), "\n"))
+			fates, strings.Join(x.lines(), "\n"),
+			strings.Join(maillog.Containing(x.from.String()), "\n"))
 	}
 	return fates
 }
 
-// final says whether nothing is left to do for a recipient of whom the tries have brought that.
+// final reports whether nothing is left to do for a recipient with these results.
 func final(tries []string) bool {
 	return len(tries) > 0 && tries[len(tries)-1] != "deferred"
 }
 
 // fates are the words of the three.
-var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->": "sent", "bounced": "bounced", "**": "bounced",
+var fates = map[string]string{"sent": "sent", "Sent": "sent", "=>": "sent", "->": "sent",
+	"bounced": "bounced", "**": "bounced",
 	"deferred": "deferred", "Deferred": "deferred", "==": "deferred",
 	"Ok": "sent", "PermFail": "bounced", "TempFail": "deferred"}
 
-// fates are what the log has of recipients, in order.
+// fates are the results for recipients in the log, in order.
 func (x *sending) fates() map[string][]string {
 	all := map[string][]string{}
 	for _, line := range x.lines() {
@@ -207,7 +214,8 @@ func startPostfixSender(x *sending) {
 	}
 	t.Cleanup(d.KillAll)
 	x.submit = func(text string, rcpts []string) { x.inject(inject, text, rcpts) }
-	x.fate = regexp.MustCompile(`to=(?P<rcpts><[^>]+>), relay.*status=(?P<fate>sent|bounced|deferred)`)
+	x.fate = regexp.MustCompile(`to=(?P<rcpts><[^>]+>), ` +
+		`relay.*status=(?P<fate>sent|bounced|deferred)`)
 }
 
 // inject gives the sender a message by SMTP, as soon as it listens there.
@@ -265,13 +273,15 @@ func startEximSender(x *sending) {
 	site := lab.EximSite{Dir: x.dir, To: x.to(), From: x.from}
 	err := site.Make()
 	if err == nil && !x.way.tls {
-		err = edit(site.Conf(), "hosts_try_fastopen =\n", "hosts_try_fastopen =\nhosts_avoid_tls = *\n")
+		err = edit(site.Conf(), "hosts_try_fastopen =\n",
+			"hosts_try_fastopen =\nhosts_avoid_tls = *\n")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.submit = func(text string, rcpts []string) {
-		x.run(text, exec.Command(site.Program(), append([]string{"-C", site.Conf(), "-odi", "-oi", "-f", x.as}, rcpts...)...))
+		x.run(text, exec.Command(site.Program(),
+			append([]string{"-C", site.Conf(), "-odi", "-oi", "-f", x.as}, rcpts...)...))
 	}
 	x.again = func() { x.run("", exec.Command(site.Program(), "-C", site.Conf(), "-qff")) }
 	x.lines = func() []string {
@@ -310,10 +320,11 @@ func startSendmailSender(x *sending) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// To it the machine's own name, which is the site's, must be another's.
+	// The machine's own name, which is the site's, must not be its own name.
 	run := func(input string, args ...string) {
 		script := `hostname client.test && exec "$@"`
-		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail, "-C", site.CF(), "-L", x.tag}, args...)
+		argv := append([]string{"--uts", "sh", "-c", script, "sh", lab.Sendmail,
+			"-C", site.CF(), "-L", x.tag}, args...)
 		x.run(input, exec.Command("unshare", argv...))
 	}
 	x.submit = func(text string, rcpts []string) {
@@ -323,5 +334,6 @@ func startSendmailSender(x *sending) {
 		run(text, append([]string{"-odq", "-oi", "-f", x.as}, rcpts...)...)
 	}
 	x.again = func() { run("", "-qf") }
-	x.fate = regexp.MustCompile(`: to=(?P<rcpts>\S+), .*mailer=esmtp.*, (?:stat=(?P<fate>Sent|Deferred)|dsn=5)`)
+	x.fate = regexp.MustCompile(`: to=(?P<rcpts>\S+), .*mailer=esmtp.*, ` +
+		`(?:stat=(?P<fate>Sent|Deferred)|dsn=5)`)
 }

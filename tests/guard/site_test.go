@@ -116,7 +116,8 @@ func newSite(t *testing.T, k kind, o options) *site {
 	s.startGuard()
 	k.start(s)
 	for _, at := range s.addrs() {
-		lab.Eventually(t, "the MTA listens on "+at.String(), func() bool { return lab.Listening(at) })
+		lab.Eventually(t, "the MTA listens on "+at.String(),
+			func() bool { return lab.Listening(at) })
 	}
 	return s
 }
@@ -158,8 +159,8 @@ func (s *site) configure(lines string) {
 	}
 	text := fmt.Sprintf("mta %s -C %s -Am -bs\nledger %s clients=4096\nguard_listen %s\n",
 		lab.Sendmail, s.file("sendmail.cf"), s.file("state/ledger"), listen)
-	// Unless the test sets them, the delays are short, and nobody is known for having waited for so
-	// long.
+	// Unless the test sets them, the delays are short, and no client becomes known by waiting for
+	// so short a time.
 	for _, d := range []string{"greet_delay 0s", "bad_rcpt_delay 10ms", "remember 0"} {
 		name, _, _ := strings.Cut(d, " ")
 		if !regexp.MustCompile(`(?m)^` + name + ` `).MatchString(lines) {
@@ -218,5 +219,6 @@ func (s *site) delivered(t *testing.T, m message) bool {
 
 // discarded is what Postfix logs for each recipient of a message.
 func discarded(m message) *regexp.Regexp {
-	return regexp.MustCompile(`^mail.info postfix/discard\[\d+\]: ` + m.queue + `: to=.* status=sent`)
+	return regexp.MustCompile(`^mail.info postfix/discard\[\d+\]: ` + m.queue +
+		`: to=.* status=sent`)
 }

@@ -61,9 +61,9 @@ func logLines(t *testing.T, word string, client netip.AddrPort, n int) []string 
 	t.Helper()
 	lines := maillog.Wait(about(word, client), n)
 	if len(lines) < n {
-		there := maillog.Containing("[" + client.Addr().String() + "]")
+		all := maillog.Containing("[" + client.Addr().String() + "]")
 		t.Fatalf("%d lines %s about %v; want %d. All about it:\n%s", len(lines), word, client, n,
-			strings.Join(there, "\n"))
+			strings.Join(all, "\n"))
 	}
 	return lines
 }

@@ -24,8 +24,8 @@ func (s *site) transcripts(t *testing.T, client string) []string {
 	})
 }
 
-// A session that has earned a block leaves a transcript: what the client said and what the outcome
-// was, and nothing of its messages.
+// A session that led to a block leaves a transcript: what the client said and what the outcome was,
+// and nothing of its messages.
 func TestTranscript(t *testing.T) {
 	everywhere(t, options{conf: "transcript SITE/transcripts"}, func(t *testing.T, s *site, w way) {
 		from := w.stranger()
@@ -55,7 +55,9 @@ func TestTranscript(t *testing.T) {
 			t.Errorf("%v, %v", st.Mode(), err)
 		}
 		want := regexp.MustCompile(`(?s)HELO +"client.test".*MAIL +"<?sender@client.test>?"` +
-			`.*RCPT +"<?good001@mx.test>?"\n.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RSET.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RCPT +"<?bad001@mx.test>?" +"5\.1\.1`)
+			`.*RCPT +"<?good001@mx.test>?"\n.*MAIL.*RCPT +"<?bad000@mx.test>?" ` +
+			`+"5\.1\.1[^"]*".*RSET.*MAIL.*RCPT +"<?bad000@mx.test>?" +"5\.1\.1[^"]*".*RCPT ` +
+			`+"<?bad001@mx.test>?" +"5\.1\.1`)
 		if !want.Match(text) {
 			t.Errorf("the transcript does not match %v:\n%s", want, text)
 		}
@@ -70,7 +72,8 @@ func TestTranscript(t *testing.T) {
 // All transcripts together never take more than max, however much clients say; the oldest go first.
 func TestTranscriptsAreBounded(t *testing.T) {
 	const most = 64 << 10
-	conf := "transcript SITE/transcripts max=64k\nbad_rcpts 260\nbad_rcpts_total 0\nbad_rcpt_delay 0s"
+	conf := "transcript SITE/transcripts max=64k\nbad_rcpts 260\nbad_rcpts_total 0\n" +
+		"bad_rcpt_delay 0s"
 	everySite(t, options{conf: conf}, []kind{daemon, postfix}, func(t *testing.T, s *site) {
 		var newest string
 		// Transcripts of 25, 78, 17 and 17 kB with sendmail, longer ones with Postfix.
@@ -84,7 +87,8 @@ func TestTranscriptsAreBounded(t *testing.T) {
 			c.tryNames(names("bad", 260)...)
 			c.waitClosed()
 			newest = from.String()
-			lab.Eventually(t, "a transcript is written", func() bool { return len(s.transcripts(t, newest)) == 1 })
+			lab.Eventually(t, "a transcript is written",
+				func() bool { return len(s.transcripts(t, newest)) == 1 })
 			var sum int64
 			files := s.transcripts(t, "*")
 			for _, f := range files {

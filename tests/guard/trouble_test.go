@@ -38,7 +38,8 @@ func TestGuardKilled(t *testing.T) {
 		}
 		s.startGuard() // although the old socket is still there
 		for _, w := range ways {
-			s.waitDelivered(t, sessions[w].sendMessage("good003")) // the MTA may ask the guard again, or not
+			// the MTA may ask the guard again, or not
+			s.waitDelivered(t, sessions[w].sendMessage("good003"))
 			c := s.session(t, w, w.stranger())
 			pid := mtaOf(t, c)
 			c.expect("250", mailFrom)
@@ -88,28 +89,31 @@ func TestGuardStopped(t *testing.T) {
 
 // Without a ledger the guard counts each session by itself.
 func TestLedgerUnusable(t *testing.T) {
-	everySite(t, options{conf: "bad_rcpts_total 4/1h", before: spoilLedger}, kinds, func(t *testing.T, s *site) {
-		t.Run("sessions", func(t *testing.T) {
-			eachWay(t, s, func(t *testing.T, s *site, w way) {
-				from := w.stranger()
-				for range 3 {
-					c := s.session(t, w, from)
-					pid := mtaOf(t, c)
-					s.waitDelivered(t, c.sendMessage("good001"))
-					c.expect("250", mailFrom)
-					checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
-					c.waitClosed()
-					if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" || l.fields["left"] != "" || l.pid != pid {
-						t.Errorf("want bad=3/3, no left=, pid %d: %s", pid, l.text)
+	everySite(t, options{conf: "bad_rcpts_total 4/1h", before: spoilLedger}, kinds,
+		func(t *testing.T, s *site) {
+			t.Run("sessions", func(t *testing.T) {
+				eachWay(t, s, func(t *testing.T, s *site, w way) {
+					from := w.stranger()
+					for range 3 {
+						c := s.session(t, w, from)
+						pid := mtaOf(t, c)
+						s.waitDelivered(t, c.sendMessage("good001"))
+						c.expect("250", mailFrom)
+						checkAnswers(t, c.tryNames(names("bad", 20)...), 2, 3)
+						c.waitClosed()
+						if l := logged(t, "BADRCPTS", c.Addr); l.fields["bad"] != "3/3" ||
+							l.fields["left"] != "" || l.pid != pid {
+							t.Errorf("want bad=3/3, no left=, pid %d: %s", pid, l.text)
+						}
 					}
-				}
+				})
 			})
+			// The guard tries the ledger once a minute.
+			if lines := s.guardLog("ledger"); len(lines) > 1+int(time.Since(s.began)/time.Minute) {
+				t.Errorf("%d lines about the ledger after %v: %q", len(lines), time.Since(s.began),
+					lines)
+			}
 		})
-		// The guard tries the ledger once a minute.
-		if lines := s.guardLog("ledger"); len(lines) > 1+int(time.Since(s.began)/time.Minute) {
-			t.Errorf("%d lines about the ledger after %v: %q", len(lines), time.Since(s.began), lines)
-		}
-	})
 }
 
 // spoilLedger makes a directory in the ledger's place.

@@ -20,8 +20,8 @@ type Daemon struct {
 	reaped bool // its pid, and the number of its group, may be another's
 }
 
-// starters are the ids of the threads that have started daemons, which the kernel ends with these
-// threads. So none of them may become a Thread, which ends before the process does.
+// starters are the ids of the threads that have started daemons; when such a thread ends, the
+// kernel ends its daemons. So none of them may become a Thread, which ends before the process does.
 var starters sync.Map
 
 // Start starts cmd, with its output appended to a file (mode 0600; "" leaves the output as it is).
@@ -49,8 +49,8 @@ func Start(cmd *exec.Cmd, output string) (*Daemon, error) {
 	return d, nil
 }
 
-// reap waits for the program. Until that has been waited for, its pid is nobody else's: so KillAll,
-// which needs the number of the group, may signal until then and not later.
+// reap waits for the program. Until that has been waited for, no other process has its pid: so
+// KillAll, which needs the number of the group, may signal until then and not later.
 func (d *Daemon) reap() {
 	for unix.Waitid(unix.P_PID, d.PID(), nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
@@ -84,8 +84,8 @@ func (d *Daemon) Ends() bool {
 	}
 }
 
-// Stop ends the program with SIGTERM, and with SIGKILL if it does not heed that within Patience. It
-// returns when the program has ended. What the program has started may live on.
+// Stop ends the program with SIGTERM, and with SIGKILL if it does not end within Patience. It
+// returns when the program has ended. Processes that it has started may live on.
 func (d *Daemon) Stop() {
 	_ = d.Process.Signal(unix.SIGTERM)
 	_ = d.Process.Signal(unix.SIGCONT) // it may be stopped

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A daemon outlives a Thread, also one whose goroutine gets the very thread that started the
+// A daemon outlives a Thread, even one whose goroutine gets the very thread that started the
 // daemon.
 func TestDaemonOutlivesThread(t *testing.T) {
 	NeedRoot(t)

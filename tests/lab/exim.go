@@ -16,8 +16,8 @@ const EximUser = "Debian-exim"
 
 const eximID = 64003 // that no user of the machine has
 
-// NoExim says what the machine lacks for an Exim of its own; "" is nothing. Only on a machine of
-// Isolate's is there the user that Exim wants.
+// NoExim says what the machine lacks for an Exim of its own; "" is nothing. Only a machine of
+// Isolate's has the user that Exim needs.
 func NoExim() string {
 	if missing := NoNamespaces(); missing != "" {
 		return missing
@@ -25,19 +25,19 @@ func NoExim() string {
 	return Lack(Unpacked(eximPackage))
 }
 
-// An EximSite is a directory with all that an Exim reads and writes. It takes any mail from whoever
-// asks, and offers PIPECONNECT, as it does unless told otherwise.
+// An EximSite is a directory with all that an Exim reads and writes. It takes any mail from any
+// client, and offers PIPECONNECT, as Exim does by default.
 type EximSite struct {
 	Dir string // exists; everybody may search it
 	// Main are lines of the main section of its configuration, after those that every site has.
 	Main []string
-	// To is where it sends all mail, from the address From. It speaks before the greeting where
-	// that has offered PIPECONNECT. If To is not valid all mail goes to the file Dir/spool/box.
+	// To is where it sends all mail, from the address From. It speaks before the greeting if the
+	// server has offered that. If To is not valid, all mail goes to the file Dir/spool/box.
 	To   netip.AddrPort
 	From netip.Addr
 }
 
-// Program is the site's Exim: a copy, since it starts itself as its own user, who cannot get at a
+// Program is the site's Exim: a copy, since it starts itself as its own user, which cannot read a
 // file of root's home.
 func (s EximSite) Program() string { return filepath.Join(s.Dir, "exim4") }
 

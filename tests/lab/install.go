@@ -20,9 +20,9 @@ func NotUnpacked(packages ...string) string {
 }
 
 // Install puts the files of packages that tests/setup.sh has unpacked where they belong, in the
-// mount namespace of the calling thread, which must not be the machine's. Where two have a file of
-// the same name the earlier one's is seen. None of their own scripts is run. Whatever anybody
-// writes to /usr and /etc from then on is gone with the namespace.
+// mount namespace of the calling thread, which must not be the machine's. If two have a file of the
+// same name, the earlier one's is seen. None of their own scripts runs. All that is written to /usr
+// and /etc from then on is gone with the namespace.
 func Install(packages ...string) error {
 	scratch, err := os.MkdirTemp(Dir(), "install")
 	if err != nil {

@@ -1,11 +1,11 @@
 // Package lab is what the tests and the benchmark share: a machine of their own in namespaces, its
 // syslogd, programs that run for a while, SMTP clients, super-servers and mail servers.
 //
-// No file of the machine is touched, and nothing is left behind by a test that fails. What one that
-// is killed leaves is a directory, which goes with the next run.
+// No file of the machine is touched, and a test that fails leaves nothing behind. A test that is
+// killed leaves a directory, which the next run removes.
 //
-// What a machine lacks is a string that says so, and "" if it lacks nothing: Lack looks for files,
-// NoSendmail, NoPostfix and NoNamespaces for what belongs together, and Missing makes the text.
+// A string says what a machine lacks; it is "" if the machine lacks nothing: Lack looks for files,
+// NoSendmail, NoPostfix and NoNamespaces for several things together, and Missing makes the text.
 // Need skips a test for such a string; NeedRoot and NeedProgram do so by themselves.
 package lab
 
@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Patience bounds the wait for what must happen. It is far longer than a slow and busy machine
-// needs, and costs nothing when it happens at once.
+// Patience bounds the wait for an event that must happen. It is far longer than a slow and busy
+// machine needs, and costs nothing when the event happens at once.
 const Patience = 2 * time.Minute
 
 // Skipper is a test, or a script that is one.
@@ -69,7 +69,7 @@ func Await(ok func() bool) bool {
 	return true
 }
 
-// Eventually ends the test unless ok comes to hold; what says what that would have been.
+// Eventually ends the test unless ok comes to hold within Patience; what describes ok.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	if !Await(ok) {

@@ -84,7 +84,8 @@ func TestInterrupted(t *testing.T) {
 				if dir = strings.TrimSuffix(dir, " <nil>\n"); !isReady {
 					t.Fatalf("it says %q", line)
 				}
-				Eventually(t, "its process sleeps", func() bool { return len(sleepers(sleep)) == 1 })
+				Eventually(t, "its process sleeps",
+					func() bool { return len(sleepers(sleep)) == 1 })
 				return cmd, dir
 			}
 			cmd, dir := start()
@@ -185,7 +186,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// A log keeps what is sent to it as syslog(3) sends it, and what is not.
+// A log keeps messages in the form of syslog(3), and others.
 func TestLog(t *testing.T) {
 	dir := t.TempDir()
 	l, err := NewLog(filepath.Join(dir, "copy"))
@@ -200,8 +201,10 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(to)
-	for _, datagram := range []string{"<22>Nov 21 02:40:00 a[1]: one\n", "<19>a[2]: two\x00", "three"} {
-		err := unix.Sendto(to, []byte(datagram), 0, &unix.SockaddrUnix{Name: filepath.Join(dir, "s")})
+	for _, datagram := range []string{"<22>Nov 21 02:40:00 a[1]: one\n", "<19>a[2]: two\x00",
+		"three"} {
+		err := unix.Sendto(to, []byte(datagram), 0,
+			&unix.SockaddrUnix{Name: filepath.Join(dir, "s")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +254,7 @@ func TestThread(t *testing.T) {
 	}
 }
 
-// A daemon may end at SIGTERM as it likes, also one that is stopped.
+// A daemon may end at SIGTERM in any way, even if it is stopped.
 func TestStop(t *testing.T) {
 	d, said := startShell(t, "trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 1; done")
 	Eventually(t, "it is up", func() bool { return said() == "up\n" })
@@ -262,8 +265,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A daemon that does not heed SIGTERM can be killed with its group. One that has ended has no group
-// any more: its number may be another's.
+// A daemon that ignores SIGTERM can be killed with its group. One that has ended has no group any
+// more: its number may be another's.
 func TestKillAll(t *testing.T) {
 	d, said := startShell(t, "trap '' TERM; sleep infinity & echo $!; wait")
 	var child int

@@ -18,21 +18,21 @@ var clients = []string{
 	"64:ff9b::/96",
 }
 
-// Postfix wants a user and a group of its own. Any ids will do that the machine does not use.
+// Postfix needs a user and a group of its own. Any ids will do that the machine does not use.
 const (
 	PostfixUser  = "postfix"
 	postfixGroup = "postdrop"
 	postfixID    = 64001
 )
 
-// LimitedUser is a user of whom nothing else runs, for limits on what a user may have.
+// LimitedUser is a user without any other process, for limits per user.
 const (
 	LimitedUser = "limited"
 	LimitedID   = 64005
 )
 
-// prepare makes new namespaces a mail server's machine: a full host name, no DNS, an inetd and a
-// sendmail that nobody has configured, a /dev with the usual devices, nothing in /run and /var/lib
+// prepare turns new namespaces into a mail server's machine: a full host name, no DNS, an
+// unconfigured inetd and sendmail, a /dev with the usual devices, nothing in /run and /var/lib
 // (where a ledger is by default), users for Postfix, Exim, OpenSMTPD and limits.
 func prepare() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -48,7 +48,8 @@ func prepare() error {
 		return err
 	}
 	for name, text := range map[string]string{
-		"/etc/hosts":            "127.0.0.1 localhost\n::1 localhost\n127.0.1.1 " + HostName + " mx\n",
+		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n" +
+			"127.0.1.1 " + HostName + " mx\n",
 		"/etc/inetd.conf":       "",
 		"/etc/mail/sendmail.cf": "",
 		"/etc/nsswitch.conf":    switches,
@@ -66,7 +67,7 @@ func prepare() error {
 		"net/core/somaxconn":        "65535", // thousands connect before the first is accepted
 		"net/unix/max_dgram_qlen":   "4096",  // 10 would lose log lines when hundreds come at once
 	} {
-		// Not every kernel has every one of them, and what matters shows in the tests.
+		// Not every kernel has all of them; the tests show whether one is needed.
 		_ = os.WriteFile(filepath.Join("/proc/sys", name), []byte(value), 0)
 	}
 	return IP("link set lo up")
@@ -84,7 +85,8 @@ aliases: files
 // calling thread.
 func ClientsHere() error {
 	for _, network := range clients {
-		if err := IP(fmt.Sprintf("%s route add local %s dev lo", family(network), network)); err != nil {
+		route := fmt.Sprintf("%s route add local %s dev lo", family(network), network)
+		if err := IP(route); err != nil {
 			return err
 		}
 	}
@@ -104,8 +106,10 @@ func addUsers() error {
 		"/etc/passwd": {fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n",
 			PostfixUser, postfixID),
 			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", EximUser, eximID),
-			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDUser, openSMTPDID),
-			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDQueue, openSMTPDID+1),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDUser,
+				openSMTPDID),
+			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", openSMTPDQueue,
+				openSMTPDID+1),
 			fmt.Sprintf("%s:x:%d:%[2]d::/nonexistent:/usr/sbin/nologin\n", LimitedUser, LimitedID)},
 		"/etc/group": {fmt.Sprintf("%s:x:%d:\n", PostfixUser, postfixID),
 			fmt.Sprintf("%s:x:%d:\n", postfixGroup, postfixID+1),
@@ -131,9 +135,9 @@ func addUsers() error {
 	return nil
 }
 
-// Cover puts another text in the place of a file, in the mount namespace of the calling thread. A
-// file that is not there is left so. The text is in a file of Dir: nothing could be mounted over
-// one that is removed.
+// Cover puts another text in the place of a file, in the mount namespace of the calling thread. It
+// ignores a missing file. The text is in a file of Dir, which must stay: nothing can be mounted
+// from a removed one.
 func Cover(name, text string) error {
 	f, err := os.CreateTemp(Dir(), "cover")
 	if err != nil {
@@ -184,7 +188,8 @@ func OwnMounts() error {
 	if err := os.Mkdir("/dev/pts", 0o755); err != nil {
 		return err
 	}
-	if err := unix.Mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666"); err != nil {
+	const options = "newinstance,ptmxmode=0666"
+	if err := unix.Mount("devpts", "/dev/pts", "devpts", 0, options); err != nil {
 		return fmt.Errorf("mount /dev/pts: %w", err)
 	}
 	return nil

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A Milter is the MTA's end of a session with a milter. What goes over the wire is a packet: a
-// letter that says what it is (libmilter's mfdef.h), and data.
+// A Milter is the MTA's end of a session with a milter. On the wire a packet is a letter that says
+// what it is (libmilter's mfdef.h), and data.
 type Milter struct {
 	net.Conn
 
@@ -63,7 +63,7 @@ func (m *Milter) Packet() (string, error) {
 	return string(packet), err
 }
 
-// Negotiate offers what sendmail does, and notes what the milter wants of it.
+// Negotiate offers what sendmail does, and notes what the milter asks for.
 func (m *Milter) Negotiate() error {
 	if _, err := m.Write(Frame(MilterOffer)); err != nil {
 		return err
@@ -86,7 +86,8 @@ func (m *Milter) Negotiate() error {
 		if stage == 0 || !whole {
 			return fmt.Errorf("macros of a stage are %q", list)
 		}
-		m.Asked[stage] = strings.FieldsFunc(names, func(r rune) bool { return r == ' ' || r == ',' })
+		m.Asked[stage] = strings.FieldsFunc(names,
+			func(r rune) bool { return r == ' ' || r == ',' })
 		list = rest
 	}
 	return nil
@@ -97,8 +98,9 @@ func MilterMacros(command byte, pairs ...string) string {
 	return string([]byte{'D', command}) + strings.Join(pairs, "\x00") + "\x00"
 }
 
-// Say sends a command, and before it in the same write, as sendmail does, the macros that were
-// asked for. It returns the answer without the NUL at its end; "" to HELO if the milter gives none.
+// Say sends a command, and before it in the same write, as sendmail does, the macros that the
+// milter has asked for. It returns the answer without the NUL at its end; "" to HELO if the milter
+// gives none.
 func (m *Milter) Say(command string, macros ...string) (string, error) {
 	var pairs []string
 	for pair := range slices.Chunk(macros, 2) {
@@ -110,7 +112,7 @@ func (m *Milter) Say(command string, macros ...string) (string, error) {
 	if len(pairs) > 0 {
 		packets = append(Frame(MilterMacros(command[0], pairs...)), packets...)
 	}
-	// What the milter said before it ended the session may still be read.
+	// The bytes that the milter sent before it ended the session can still be read.
 	if _, err := m.Write(packets); err != nil && !Ended(err) {
 		return "", err
 	}
@@ -126,7 +128,7 @@ func (m *Milter) Answer() (string, error) {
 	return strings.TrimSuffix(packet, "\x00"), err
 }
 
-// Connect tells of a client as sendmail does.
+// Connect sends the client's address as sendmail does.
 func (m *Milter) Connect(addr string, port uint16) (string, error) {
 	return m.Say(MilterConnect(addr, port), "_", "client.example ["+addr+"]",
 		"{client_addr}", addr, "{client_port}", fmt.Sprint(port))
@@ -138,7 +140,8 @@ func MilterConnect(addr string, port uint16) string {
 	if strings.Contains(addr, ":") {
 		family = '6'
 	}
-	return "Cclient.example\x00" + string([]byte{family, byte(port >> 8), byte(port)}) + addr + "\x00"
+	return "Cclient.example\x00" + string([]byte{family, byte(port >> 8), byte(port)}) + addr +
+		"\x00"
 }
 
 // Helo is the client's EHLO.
@@ -149,10 +152,11 @@ func (m *Milter) Mail(from string, macros ...string) (string, error) {
 	return m.Say("M<"+from+">\x00", append([]string{"i", "QUEUE1"}, macros...)...)
 }
 
-// Rcpt names a recipient: one that the MTA takes has a mailer, local say; the mailer of one that it
-// rejects is error, the host a status (RFC 3463), and text the reply.
+// Rcpt names a recipient. If the MTA accepts it, mailer is local, for example; if the MTA rejects
+// it, mailer is error, host a status (RFC 3463), and text the reply.
 func (m *Milter) Rcpt(name, mailer, host, text string) (string, error) {
-	return m.Say("R<"+name+">\x00", "{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}", text)
+	return m.Say("R<"+name+">\x00", "{rcpt_mailer}", mailer, "{rcpt_host}", host, "{rcpt_addr}",
+		text)
 }
 
 // End is the end of a message.

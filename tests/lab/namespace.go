@@ -22,7 +22,7 @@ const HostName = "mx.test"
 
 // A program starts itself twice more. The first child is process 1 of new network, mount, pid and
 // host name namespaces and prepares them; its only child does the work. When process 1 ends, the
-// kernel ends whatever process is left, and with the processes all mounts and addresses go.
+// kernel ends all remaining processes, and all mounts and addresses go with them.
 const (
 	stageName   = "SENDWRAP_LAB_STAGE"
 	stageFirst  = "process 1"
@@ -32,7 +32,7 @@ const (
 	missingName = "SENDWRAP_LAB_MISSING"
 )
 
-// Setup is what is to be run in namespaces.
+// Setup says what to run in namespaces.
 type Setup struct {
 	// Build runs outside, where the network is: it makes what Run needs in dir. May be nil.
 	Build func(dir string) error
@@ -45,14 +45,14 @@ type Setup struct {
 	Run func() int
 }
 
-// Dir is the directory that Build was given: everybody may search it, and it is gone at the end.
+// Dir is the directory that Build was given: all users may search it, and it is gone at the end.
 func Dir() string { return os.Getenv(dirName) }
 
-// NoNamespaces says why Run has no namespaces of its own, mostly that it is not root's; "" if it
+// NoNamespaces says why Run has no namespaces of its own, mostly because it is not root; "" if it
 // has.
 func NoNamespaces() string { return os.Getenv(missingName) }
 
-// Isolate builds, and runs s.Run in new namespaces, or without them where there is no right to make
+// Isolate builds, and runs s.Run in new namespaces, or without them if there is no right to make
 // any. It returns the exit status, with which the caller ends the program.
 func Isolate(s Setup) int {
 	switch os.Getenv(stageName) {
@@ -69,8 +69,8 @@ func Isolate(s Setup) int {
 	return status
 }
 
-// outside builds in a new directory and starts process 1. The directory goes whatever ends the run:
-// a signal here, or what ends this very process with the next run.
+// outside builds in a new directory and starts process 1. The directory goes however the run ends:
+// a signal here, or, if this very process is killed, with the next run.
 func outside(s Setup) (status int, err error) {
 	// Before anything that a signal, or the end of `go test`, must not leave behind. A child gets
 	// the terminal's signals, too.
@@ -145,10 +145,10 @@ func Orphaned() <-chan struct{} {
 const dirPrefix = "sendwrap-lab-"
 
 // MakeDir makes a directory whose name is the prefix and a number, for this process and as long as
-// that lives. It removes those of processes that were killed, after tidy (which may be nil) has
-// removed what else they have left.
+// it lives. It removes those of processes that were killed, after tidy (which may be nil) has
+// removed their other traces.
 //
-// The owner has its directory locked. A pid in the name would not do: runs that share /tmp may be
+// The owner has its directory locked. A pid in the name is not enough: runs that share /tmp may be
 // in different pid namespaces.
 func MakeDir(prefix string, tidy func(dir string)) (string, error) {
 	old, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
@@ -180,7 +180,7 @@ func MakeDir(prefix string, tidy func(dir string)) (string, error) {
 }
 
 // lockDir locks a directory. The descriptor is no *os.File, which a garbage collection would close.
-// The error is ENOENT if there is no such directory any more.
+// The error is ENOENT if the directory is gone.
 func lockDir(dir string, how int) (fd int, err error) {
 	fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -192,11 +192,11 @@ func lockDir(dir string, how int) (fd int, err error) {
 			break
 		}
 	}
-	var locked, there unix.Stat_t
+	var locked, current unix.Stat_t
 	if err == nil {
-		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
+		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &current))
 	}
-	if err == nil && locked.Ino != there.Ino {
+	if err == nil && locked.Ino != current.Ino {
 		err = unix.ENOENT
 	}
 	if err != nil {
@@ -205,7 +205,7 @@ func lockDir(dir string, how int) (fd int, err error) {
 	return fd, err
 }
 
-// again is this very command, to be started in new namespaces.
+// again is the same command, to be started in new namespaces.
 func again(s Setup, namespaces uintptr) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", append(append([]string{}, s.Args...), os.Args[1:]...)...)
 	cmd.Args[0] = os.Args[0]

@@ -12,15 +12,15 @@ import (
 // sendmail.
 const openSMTPDPackage = "opensmtpd/usr/sbin/smtpd"
 
-// OpenSMTPD wants two users of its own. Any ids will do that the machine does not use.
+// OpenSMTPD needs two users of its own. Any ids will do that the machine does not use.
 const (
 	openSMTPDUser  = "opensmtpd"
 	openSMTPDQueue = "opensmtpq"
 	openSMTPDID    = 64011
 )
 
-// NoOpenSMTPD says what the machine lacks for an OpenSMTPD that sends; "" is nothing. Only on a
-// machine of Isolate's are there the users that it wants.
+// NoOpenSMTPD says what the machine lacks for an OpenSMTPD that sends; "" is nothing. Only a
+// machine of Isolate's has the users that it needs.
 func NoOpenSMTPD() string {
 	if missing := NoNamespaces(); missing != "" {
 		return missing
@@ -61,5 +61,6 @@ mount -t tmpfs -o mode=755 tmpfs /var/lib
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /var/lib/opensmtpd/empty
 exec "$0" -d -f "$1"`
-	return exec.Command("unshare", "--mount", "sh", "-c", script, Unpacked(openSMTPDPackage), s.conf())
+	return exec.Command("unshare", "--mount", "sh", "-c", script, Unpacked(openSMTPDPackage),
+		s.conf())
 }

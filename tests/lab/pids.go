@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// PidsGroup is a cgroup that bounds how many processes and threads there are in it: what systemd
-// does by TasksMax=.
+// PidsGroup is a cgroup that limits the number of its processes and threads, as systemd does by
+// TasksMax=.
 type PidsGroup struct {
 	t   testing.TB
 	dir string
 }
 
-// NewPidsGroup makes one, of version 1 or 2, and skips the test where that cannot be. It goes with
-// the test, whose processes must have ended by then.
+// NewPidsGroup makes one, of version 1 or 2, and skips the test if that is impossible. It is
+// removed with the test, whose processes must have ended by then.
 func NewPidsGroup(t testing.TB) *PidsGroup {
 	t.Helper()
 	name := filepath.Base(Dir()) + "-" + strings.ReplaceAll(t.Name(), "/", "-")
@@ -36,8 +36,7 @@ func NewPidsGroup(t testing.TB) *PidsGroup {
 	return nil
 }
 
-// Limit allows so many processes and threads from now on; -1 is any number. Those that are there
-// stay.
+// Limit allows n processes and threads from now on; -1 is any number. Existing ones stay.
 func (g *PidsGroup) Limit(most int) {
 	g.t.Helper()
 	text := fmt.Sprint(most)

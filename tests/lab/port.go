@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// FreePort returns a port of an address on which nobody listens, in the network of the calling
+// FreePort returns a port of an address on which nothing listens, in the network of the calling
 // thread.
 func FreePort(at netip.Addr) (netip.AddrPort, error) {
 	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))

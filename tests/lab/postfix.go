@@ -16,8 +16,8 @@ const postfixPackage = "postfix/usr/"
 // postfixMaster is the program that starts all others of Postfix.
 func postfixMaster() string { return Unpacked(postfixPackage + "lib/postfix/sbin/master") }
 
-// NoPostfix says what the machine lacks for a Postfix of its own; "" is nothing. Only on a machine
-// of Isolate's are there the users that Postfix wants.
+// NoPostfix says what the machine lacks for a Postfix of its own; "" is nothing. Only a machine of
+// Isolate's has the users that Postfix needs.
 func NoPostfix() string {
 	if missing := NoNamespaces(); missing != "" {
 		return missing
@@ -34,7 +34,7 @@ type PostfixSite struct {
 	Master []string
 }
 
-// Master services without which no message is taken and thrown away.
+// Services of master.cf that Postfix needs to accept a message and to throw it away.
 var PostfixServices = []string{
 	"cleanup unix n - n - 0 cleanup",
 	"qmgr unix n - n 300 1 qmgr",
@@ -59,8 +59,8 @@ func (s PostfixSite) Make() error {
 		return err
 	}
 	its := []string{"data"} // what its own user writes to
-	for _, queue := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
-		"incoming", "private", "public", "saved", "trace"} {
+	for _, queue := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush",
+		"hold", "incoming", "private", "public", "saved", "trace"} {
 		its = append(its, "queue/"+queue)
 	}
 	for _, sub := range append([]string{"etc", "queue/pid", "queue/maildrop"}, its...) {

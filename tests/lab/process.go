@@ -29,7 +29,7 @@ func State(pid int) string {
 	return ""
 }
 
-// Running reports whether a process is there and no zombie. One whose first thread is a zombie
+// Running reports whether a process exists and is no zombie. One whose first thread is a zombie
 // keeps its files until the others are gone.
 func Running(pid int) bool {
 	state := State(pid)
@@ -38,7 +38,7 @@ func Running(pid int) bool {
 }
 
 // CPU returns the CPU time, user and system, that a process has used: the scheduler's exact sum for
-// all its threads, those that have ended included, which /proc/PID/task would lack. An error is
+// all its threads, including those that have ended, which /proc/PID/task would lack. An error means
 // that there is no such process.
 func CPU(pid int) (time.Duration, error) {
 	// CPUCLOCK_SCHED, see clock_getcpuclockid(3) and the kernel's posix-timers_types.h.

@@ -74,7 +74,8 @@ func Build(path string, race bool) error {
 
 // BuildWith makes sendwrap with these flags and an entry of the environment.
 func BuildWith(path, env string, flags ...string) error {
-	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "sendwrap")...)
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...),
+		"sendwrap")...)
 	cmd.Env = append(os.Environ(), env)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Waits are measured waits, and controls of the same moments: how late the machine was just then.
+// Waits are measured waits, and controls of the same moments, which show how late the machine was.
 type Waits struct {
 	took, late []time.Duration
 }
@@ -33,24 +33,24 @@ func Lateness() time.Duration {
 	return time.Since(began) - nap
 }
 
-// mostly reports whether most of the waits keep a promise, but for what the controls explain.
+// mostly reports whether most of the waits keep a promise, apart from what the controls explain.
 func (w *Waits) mostly(most time.Duration) bool {
 	middle := len(w.took) / 2
 	return w.took[0] <= most+w.late[0] && w.took[middle] <= most+2*w.late[middle]
 }
 
-// all reports whether the longest does, too, for which the bounds are twice as wide.
+// all reports whether the longest wait does, too, with bounds that are twice as wide.
 func (w *Waits) all(most time.Duration) bool {
 	worst := len(w.took) - 1
 	return w.mostly(most) && w.took[worst] <= 2*most+4*w.late[worst]
 }
 
-// onTime is what a sleep may be late by on a machine that has little else to do.
+// onTime is how late a sleep may be on a machine that has little else to do.
 const onTime = 2 * time.Millisecond
 
-// InTime holds measured waits against a promise. Where most of them break it although no control
-// was late, the test fails at once. It measures again where the machine had other things to do: a
-// control was late, or only the longest wait was too long.
+// InTime compares measured waits with a promise. If most of them break it although no control was
+// late, the test fails at once. It measures again if the machine was busy: a control was late, or
+// only the longest wait was too long.
 func InTime(t testing.TB, what string, most time.Duration, measure func(*Waits)) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience); ; {

@@ -21,8 +21,8 @@ var sendmailMC string
 // NoSendmail says what the machine lacks for a sendmail of its own; "" is nothing.
 func NoSendmail() string { return Lack(Sendmail, SendmailM4, "/usr/bin/m4") }
 
-// A SendmailSite is a directory with all that a sendmail reads and writes; nothing of it is the
-// system's. Its sendmail.cf names aliases, queue and the like in Dir.
+// A SendmailSite is a directory with all that a sendmail reads and writes, apart from the system's.
+// Its sendmail.cf names aliases, queue and the like in Dir.
 type SendmailSite struct {
 	Dir string // exists; everybody may search it
 	// Extras are further lines of sendmail.mc.
@@ -59,7 +59,8 @@ func (s SendmailSite) Make() error {
 		return fmt.Errorf("m4: %w", err)
 	}
 	for name, text := range map[string]string{
-		"sendmail.cf": string(cf), "aliases": aliases, "service.switch": "hosts files\naliases files\n",
+		"sendmail.cf": string(cf), "aliases": aliases,
+		"service.switch": "hosts files\naliases files\n",
 	} {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(text), 0o644); err != nil {
 			return err

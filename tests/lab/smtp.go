@@ -25,7 +25,8 @@ type Client struct {
 // Dial connects from an address, which may be local by route only, in the network of the calling
 // thread.
 func Dial(from netip.Addr, to netip.AddrPort) (*Client, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: Patience, Control: anyAddress}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: Patience,
+		Control: anyAddress}
 	conn, err := d.Dial("tcp", to.String())
 	if err != nil {
 		return nil, err
@@ -34,7 +35,7 @@ func Dial(from netip.Addr, to netip.AddrPort) (*Client, error) {
 	return &Client{Conn: conn, In: bufio.NewReader(conn), Addr: addr}, nil
 }
 
-// anyAddress lets a socket have an address that is local by route only, for which IPv6 wants more
+// anyAddress lets a socket have an address that is local by route only; IPv6 needs more options
 // than IPv4.
 func anyAddress(network, _ string, c syscall.RawConn) (err error) {
 	if network != "tcp6" {
@@ -80,8 +81,8 @@ func (c *Client) Reply() (string, error) {
 	}
 }
 
-// Send writes lines at once. That the server has ended the connection is no error: what it had to
-// say may still be read.
+// Send writes lines at once. It is no error if the server has ended the connection: its last
+// replies can still be read.
 func (c *Client) Send(lines ...string) error {
 	_ = c.SetWriteDeadline(time.Now().Add(Patience))
 	_, err := c.Write([]byte(strings.Join(lines, "\r\n") + "\r\n"))

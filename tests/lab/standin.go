@@ -77,9 +77,9 @@ func inherited() []string {
 	}
 }
 
-// keepalive says when the kernel ends the connection of a client that is out of reach: it is asked
-// after so many seconds of silence, again after so many, so often; and data may be unacknowledged
-// for so many milliseconds.
+// keepalive says when the kernel ends the connection of a client that is out of reach: after how
+// many seconds of silence it asks, after how many it asks again, how often; and for how many
+// milliseconds data may be unacknowledged.
 func keepalive() string {
 	if on, _ := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_KEEPALIVE); on == 0 {
 		return "off"

@@ -12,17 +12,18 @@ import (
 var SuperServers = []string{"inetd", "xinetd", "systemd", "tcpserver"}
 
 // Waiting is, for each of these, how a program gets the listening socket instead: from the same
-// daemon told to wait for the program or, since tcpserver cannot do that, by opening it itself.
+// daemon in its mode that waits for the program or, since tcpserver has none, by opening it itself.
 var Waiting = map[string]string{
-	"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait", "tcpserver": "listen",
+	"inetd": "inetd-wait", "xinetd": "xinetd-wait", "systemd": "systemd-wait",
+	"tcpserver": "listen",
 }
 
 // SuperServer returns the command line that makes a super-server listen on all of these addresses
-// and start a program for each client (or, if it waits, for the first). What it reads is written to
-// dir.
+// and start a program for each client (or, if it waits, for the first). It writes the
+// super-server's configuration to dir.
 //
-// The limits of its own that a super-server has (inetd's 256 starts a minute, xinetd's cps,
-// tcpserver's 40 at a time) are opened wide. missing says what the machine lacks, if anything.
+// It raises the super-server's own limits (inetd's 256 starts a minute, xinetd's cps, tcpserver's
+// 40 at a time). missing says what the machine lacks, if anything.
 func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 	argv []string, missing string, err error) {
 	daemon, waits := strings.CutSuffix(kind, "-wait")
@@ -66,7 +67,8 @@ func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 		argv = append(argv, "-H", "-R", "-l0", "-c", "5000", "-b", "4096", at.Addr().String(), port)
 		argv = append(argv, program...)
 	default:
-		return nil, "", fmt.Errorf("no super-server %q; there are %q and %q", kind, SuperServers, Waiting)
+		return nil, "", fmt.Errorf("no super-server %q; there are %q and %q", kind, SuperServers,
+			Waiting)
 	}
 	if argv[0] == "" {
 		missing = Missing(daemon)

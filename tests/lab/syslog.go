@@ -33,18 +33,20 @@ func listenSyslog(path string, each func(line string)) (*net.UnixConn, error) {
 	return conn, os.Chmod(path, 0o666)
 }
 
-// RFC 3164 as libc and everybody writes it to /dev/log: no host name.
-var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d )?(.*)$`)
+// RFC 3164 as libc writes it to /dev/log: no host name.
+var syslogLine = regexp.MustCompile(`(?s)^<(\d{1,3})>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d ` +
+	`)?(.*)$`)
 
-// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`.
-// What does not have this form is shown as such.
+// decodeSyslog turns `<22>Nov 21 02:40:00 sendwrap[1]: text` into `mail.info sendwrap[1]: text`. It
+// returns other text unchanged.
 func decodeSyslog(datagram string) string {
 	m := syslogLine.FindStringSubmatch(datagram)
 	if m == nil {
 		return fmt.Sprintf("not a syslog line: %q", datagram)
 	}
 	pri, _ := strconv.Atoi(m[1])
-	facilities := map[int]string{0: "kern", 1: "user", 2: "mail", 3: "daemon", 4: "auth", 10: "authpriv"}
+	facilities := map[int]string{0: "kern", 1: "user", 2: "mail", 3: "daemon", 4: "auth",
+		10: "authpriv"}
 	facility := facilities[pri>>3]
 	if facility == "" {
 		facility = strconv.Itoa(pri >> 3)
@@ -89,9 +91,9 @@ func (l *Log) Listen(path string) error {
 	return err
 }
 
-// Settle returns when all that was logged before is among the lines: those that log are ahead of
-// the reader, so that a line is missing only after Settle. It does so by a datagram that is no
-// line.
+// Settle returns when all that was logged before is among the lines: writers are ahead of the
+// reader, so that a line is missing only after Settle. It sends a datagram that is no line, and
+// waits for it.
 func (l *Log) Settle() error {
 	to, err := net.Dial("unixgram", l.conn.LocalAddr().String())
 	if err != nil {
@@ -160,7 +162,8 @@ func (l *Log) since(n int) (lines []string, grown <-chan struct{}) {
 // Matching returns the lines so far that match.
 func (l *Log) Matching(re *regexp.Regexp) []string {
 	lines, _ := l.since(0)
-	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !re.MatchString(line) })
+	return slices.DeleteFunc(slices.Clone(lines),
+		func(line string) bool { return !re.MatchString(line) })
 }
 
 // Wait waits until n lines match, at most for Patience, and returns those that do.
@@ -189,7 +192,8 @@ func (l *Log) Wait(re *regexp.Regexp, n int) (found []string) {
 func (l *Log) Containing(parts ...string) (found []string) {
 	lines, _ := l.since(0)
 	for _, line := range lines {
-		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+		if !slices.ContainsFunc(parts,
+			func(part string) bool { return !strings.Contains(line, part) }) {
 			found = append(found, line)
 		}
 	}

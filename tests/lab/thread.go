@@ -9,8 +9,8 @@ import (
 )
 
 // A Thread lives in namespaces of its own, which are gone when it is closed. A mount or a network
-// namespace belongs to a thread: what is to happen in it, the start of a program or the making of a
-// socket, is done there. (A socket stays in the network in which it was made.)
+// namespace belongs to a thread: Do runs there what must happen in it, the start of a program or
+// the making of a socket. (A socket stays in the network in which it was made.)
 type Thread struct {
 	ID   int // as `ip link … netns ID` wants it
 	jobs chan func()
@@ -28,13 +28,13 @@ func NewThread(namespaces int) (*Thread, error) {
 	return t, nil
 }
 
-// serve does what comes, on a thread that no other goroutine gets before or after.
+// serve does the jobs, on a thread that no other goroutine gets before or after.
 func (t *Thread) serve(namespaces int, ready chan<- error) {
 	runtime.LockOSThread() // and never unlocks: the thread ends with the goroutine
 	t.ID = unix.Gettid()
 	if _, starter := starters.Load(t.ID); starter || t.ID == os.Getpid() {
-		// The main thread's namespaces are those that /proc shows of this process. And a daemon
-		// would end with the thread that has started it. This goroutine keeps either for itself.
+		// /proc shows the main thread's namespaces as those of this process. And a daemon would end
+		// with the thread that has started it. This goroutine keeps either thread for itself.
 		go t.serve(namespaces, ready)
 		select {}
 	}
@@ -52,7 +52,7 @@ func (t *Thread) serve(namespaces int, ready chan<- error) {
 	}
 }
 
-// Do has the thread do a job, and returns when that is done.
+// Do makes the thread do a job, and returns when that is done.
 func (t *Thread) Do(job func()) {
 	done := make(chan struct{})
 	t.jobs <- func() {
@@ -62,5 +62,5 @@ func (t *Thread) Do(job func()) {
 	<-done
 }
 
-// Close ends the thread. What a program was started with by Pdeathsig gets its signal then.
+// Close ends the thread. Programs that it has started with Pdeathsig get their signal then.
 func (t *Thread) Close() { close(t.jobs) }

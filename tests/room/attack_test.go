@@ -20,8 +20,8 @@ var modes = []struct {
 	{"the room", serve},
 }
 
-// slam has so many clients at a time speak early, from one address after the other, until the end.
-// The function that ends it returns how many did.
+// slam makes n clients at a time speak early, from one address after the other, until the end. The
+// function that ends it returns how many did.
 func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 	var n atomic.Int64
 	var over atomic.Bool
@@ -29,22 +29,25 @@ func (s *server) slam(atOnce int, from func() netip.Addr) (end func() int) {
 	for range atOnce {
 		all.Go(func() {
 			for !over.Load() {
-				if got := s.talkEarlyFrom(from()); len(got) < 4 || !strings.Contains("421 554 ", got[:4]) {
+				if got := s.talkEarlyFrom(from()); len(got) < 4 ||
+					!strings.Contains("421 554 ", got[:4]) {
 					s.t.Errorf("an early talker gets %.100q", got)
 				}
 				n.Add(1)
 			}
 		})
 	}
-	return func() int {
+	end = func() int {
 		over.Store(true)
 		all.Wait()
 		return int(n.Load())
 	}
+	s.t.Cleanup(func() { end() }) // before the server ends, if the test fails
+	return end
 }
 
-// visit has a client come so often, one connection after the other, and counts the codes of the
-// replies that it gets first.
+// visit makes a client come n times, one connection after the other, and counts the codes of the
+// first replies that it gets.
 func (s *server) visit(from netip.Addr, times int) map[string]int {
 	got := map[string]int{}
 	for range times {
@@ -61,8 +64,8 @@ func (s *server) visit(from netip.Addr, times int) map[string]int {
 	return got
 }
 
-// together has so many connections of a client come at once, and counts how many are greeted before
-// any of them ends.
+// together makes n connections of a client come at once, and counts how many are greeted before any
+// of them ends.
 func (s *server) together(from netip.Addr, n int) (greeted int) {
 	replies := make(chan string, n)
 	var all []*lab.Client
@@ -89,7 +92,7 @@ func (s *server) together(from netip.Addr, n int) (greeted int) {
 }
 
 // Whatever attackers do, a known client is greeted each time, and exactly as many sessions of a
-// network begin as may.
+// network begin as its limit allows.
 func TestAttack(t *testing.T) {
 	const visits, conns, many = 10, 5, 20
 	known, blocked := addr("127.1.1.1"), addr("127.2.2.2")
@@ -105,7 +108,8 @@ func TestAttack(t *testing.T) {
 	} {
 		for _, mode := range modes {
 			t.Run(attack.name+", "+mode.name, func(t *testing.T) {
-				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\nblock strikes=8 within=1s\n"+
+				s := mode.serve(t, fmt.Sprintf("greet_delay 20s stress=20s\n"+
+					"block strikes=8 within=1s\n"+
 					"client 127.1.1.1 greet_delay=50ms client_conns=%d\n", conns))
 				s.checkGreeted(known)
 				if out, err := s.run("block", blocked.String(), "1h"); err != nil {
@@ -119,16 +123,20 @@ func TestAttack(t *testing.T) {
 				if got := s.visit(known, visits); got["220 "] != visits {
 					t.Errorf("a known client gets %v", got)
 				}
-				lab.Eventually(t, "its sessions have ended", func() bool { return s.status().Sessions.Serving == 0 })
+				lab.Eventually(t, "its sessions have ended",
+					func() bool { return s.status().Sessions.Serving == 0 })
 				if n := s.together(known, many); n != conns {
 					t.Errorf("%d sessions of one network begin; want %d", n, conns)
 				}
 				read()
 				early := slammed()
 				after := s.status()
-				counted := after.Verdicts["BLOCKED"] + after.Verdicts["PREGREET"] - before.Verdicts["PREGREET"]
-				if counted != early || after.Verdicts["BUSY"] > 0 || after.Verdicts["CONNS"] != many-conns {
-					t.Errorf("of %d early talkers %d are counted, of others %v", early, counted, after.Verdicts)
+				counted := after.Verdicts["BLOCKED"] + after.Verdicts["PREGREET"] -
+					before.Verdicts["PREGREET"]
+				if counted != early || after.Verdicts["BUSY"] > 0 ||
+					after.Verdicts["CONNS"] != many-conns {
+					t.Errorf("of %d early talkers %d are counted, of others %v", early, counted,
+						after.Verdicts)
 				}
 				if after.Open != before.Open {
 					t.Errorf("without limits: %+v", after.Open)
@@ -138,8 +146,8 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// Thousands of networks earn blocks, far more than may run. While the oldest of them end again and
-// again, the room refuses nobody because it cannot have the ledger, and each refusal is counted.
+// Thousands of networks get blocks, far more than may run. While the oldest of them end again and
+// again, the room refuses no client because it cannot have the ledger, and counts each refusal.
 func TestAttackTrim(t *testing.T) {
 	const visits, most, networks = 20, 500, 5_000
 	known := addr("127.1.1.1")

@@ -41,7 +41,8 @@ func TestFlood(t *testing.T) {
 						}
 						defer c.Abort()
 						got := reply(c)
-						if took := time.Since(began); !strings.HasPrefix(got, "220 ") || took < delay {
+						if took := time.Since(began); !strings.HasPrefix(got, "220 ") ||
+							took < delay {
 							t.Errorf("after %v a patient client gets %.40q", took, got)
 						}
 						served.Add(1)

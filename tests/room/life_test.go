@@ -23,12 +23,13 @@ import (
 // enough clients, and enough others have got an MTA.
 func TestKilled(t *testing.T) {
 	const each, rounds, most = 20, 12, 300
-	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nmax_idle 0\nspawn_rate 1000\n")
+	s := serve(t, "greet_delay 300ms stress=300ms\nmax_sessions 10000\nmax_idle 0\n"+
+		"spawn_rate 1000\n")
 	var inSession []*lab.Client
 	for round, cut := 0, 0; round < rounds || len(inSession) < each || cut < each; round++ {
 		if round == most {
-			t.Fatalf("after %d rounds %d clients got an MTA and %d did not: this test proves nothing",
-				most, len(inSession), cut)
+			t.Fatalf("after %d rounds %d clients got an MTA and %d did not: this test proves "+
+				"nothing", most, len(inSession), cut)
 		}
 		waiting := s.connectMany(each)
 		children := rand.N(each)
@@ -85,7 +86,8 @@ func TestNotify(t *testing.T) {
 			manager := listenAt(t, name)
 			t.Setenv("NOTIFY_SOCKET", name)
 			t.Setenv("WATCHDOG_USEC", strconv.FormatInt(watchdog.Microseconds(), 10))
-			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nmax_idle 0\nclient 127.2.2.2 greet_delay=0s\n")
+			s := serve(t, "greet_delay 290s stress=290s\nmax_sessions 10\nmax_idle 0\n"+
+				"client 127.2.2.2 greet_delay=0s\n")
 			manager.expect("READY=1")
 			s.connectMany(3)
 			c, err := lab.Dial(addr("127.2.2.2"), s.addr)

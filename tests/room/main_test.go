@@ -56,16 +56,16 @@ func serve(t *testing.T, conf string) *server {
 	return serveWith(t, conf, 65536)
 }
 
-// serveWith is serve with a ledger that has room for so many clients.
+// serveWith is serve with a ledger for that many clients.
 func serveWith(t *testing.T, conf string, clients int) *server {
 	t.Helper()
 	return serveAt(t, addr("127.0.0.1"), conf, clients)
 }
 
-// serveAt is that at an address.
+// serveAt is serveWith at an address.
 func serveAt(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
-	s := furnish(t, at, conf, clients)
+	s := setUp(t, at, conf, clients)
 	s.listen()
 	return s
 }
@@ -78,7 +78,7 @@ func (s *server) listen() {
 // serveEach is serve with a process for each client.
 func serveEach(t *testing.T, conf string) *server {
 	t.Helper()
-	s := furnish(t, addr("127.0.0.1"), conf, 65536)
+	s := setUp(t, addr("127.0.0.1"), conf, 65536)
 	s.program = filepath.Join(lab.Dir(), "each")
 	argv, missing, err := lab.SuperServer("tcpserver", s.dir, []netip.AddrPort{s.addr},
 		s.program, "-f", s.file("conf"))
@@ -90,11 +90,12 @@ func serveEach(t *testing.T, conf string) *server {
 	return s
 }
 
-// furnish makes all that a server needs.
-func furnish(t *testing.T, at netip.Addr, conf string, clients int) *server {
+// setUp makes all that a server needs.
+func setUp(t *testing.T, at netip.Addr, conf string, clients int) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), program: sendwrap()}
-	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"), s.file("state/ledger"), clients)
+	conf += fmt.Sprintf("mta %s\nledger %s clients=%d\nlog stderr\n", s.file("mta"),
+		s.file("state/ledger"), clients)
 	program, err := os.Executable()
 	if err == nil {
 		err = os.Symlink(program, s.file("mta"))
@@ -209,7 +210,8 @@ func (s *server) status() (st status) {
 	s.t.Helper()
 	var output string
 	if !lab.Await(func() bool { // it may fail while many others use the ledger
-		out, err := exec.Command(s.program, "status", "-f", s.file("conf"), "-json").CombinedOutput()
+		out, err := exec.Command(s.program, "status", "-f", s.file("conf"),
+			"-json").CombinedOutput()
 		output = string(out)
 		return err == nil && json.Unmarshal(out, &st) == nil
 	}) {
@@ -223,7 +225,7 @@ var strangers atomic.Uint32
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
-// stranger is an address that no client has used before.
+// stranger returns an address that no client has used before.
 func stranger() netip.Addr {
 	n := strangers.Add(1)
 	return netip.AddrFrom4([4]byte{127, 64 + byte(n>>16), byte(n >> 8), byte(n)})

@@ -47,7 +47,7 @@ func (m manager) expect(want string) {
 	}
 }
 
-// mark sends a message of the test's own; those that were sent before it come first.
+// mark sends a message of the test's own; messages that were sent before it come first.
 func (m manager) mark(text string) {
 	m.t.Helper()
 	conn, err := net.Dial("unixgram", m.LocalAddr().String())

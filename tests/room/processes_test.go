@@ -9,9 +9,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A room that can have neither a process nor a thread any more (systemd: TasksMax=) goes on: those
-// who wait do, early talkers are refused, the configuration can be read. Who should get an MTA is
-// told 421 meanwhile.
+// A room that can have neither a process nor a thread any more (systemd: TasksMax=) goes on:
+// waiting clients wait, early talkers are refused, the configuration can be read. A client that
+// should get an MTA reads 421 meanwhile.
 func TestNoMoreProcesses(t *testing.T) {
 	lab.NeedRoot(t)
 	group := lab.NewPidsGroup(t) // before the room, so that it goes later

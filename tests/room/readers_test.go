@@ -12,11 +12,12 @@ import (
 
 // run runs a command of sendwrap on the server's configuration.
 func (s *server) run(command string, args ...string) (string, error) {
-	out, err := exec.Command(s.program, append([]string{command, "-f", s.file("conf")}, args...)...).CombinedOutput()
+	out, err := exec.Command(s.program,
+		append([]string{command, "-f", s.file("conf")}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
-// readAll has so many others read the whole ledger again and again, as monitors do, until the end.
+// readAll reads the whole ledger in n loops, as monitors do, until the end.
 func (s *server) readAll(others int) (end func()) {
 	stop, reading := make(chan bool), sync.WaitGroup{}
 	for n := range others {
@@ -41,14 +42,15 @@ func (s *server) readAll(others int) (end func()) {
 	}
 }
 
-// However large the ledger is and however many read all of it, nobody is refused for that, and no
-// block is lost: not one that early talkers earn, and not one of an administrator.
+// However large the ledger is and however many processes read all of it, no client is refused
+// because of that, and no block is lost: neither one of early talkers, nor one of an administrator.
 func TestReaders(t *testing.T) {
 	const visits, clients, attackers, byHand = 40, 100, 100, 30
 	for _, size := range []int{65536, 1 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			known := addr("127.1.1.1")
-			s := serveWith(t, "greet_delay 20s stress=20s\nclient 127.1.1.1 greet_delay=50ms\nblock strikes=1 for=1h max=1h\n", size)
+			s := serveWith(t, "greet_delay 20s stress=20s\nclient 127.1.1.1 greet_delay=50ms\n"+
+				"block strikes=1 for=1h max=1h\n", size)
 			s.checkGreeted(known)
 			end := s.readAll(16)
 			var all sync.WaitGroup
@@ -74,7 +76,8 @@ func TestReaders(t *testing.T) {
 			})
 			for n := range byHand {
 				all.Go(func() {
-					if out, err := s.run("block", fmt.Sprintf("203.0.113.%d", n), "1h"); err != nil {
+					if out, err := s.run("block", fmt.Sprintf("203.0.113.%d", n),
+						"1h"); err != nil {
 						t.Errorf("block: %v: %s", err, out)
 					}
 				})

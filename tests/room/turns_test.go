@@ -12,8 +12,8 @@ import (
 )
 
 // spawn_rate is far too low for the crowd of one IPv6 /48 that has passed. A known client and a
-// newcomer of other networks are the next two that get an MTA when they come, although hundreds
-// wait longer.
+// newcomer of other networks get the next two MTAs when they come, although hundreds have waited
+// longer.
 func TestTurnsInCrowd(t *testing.T) {
 	const networks, each = 150, 2
 	const underWay = 8 // MTAs that may be starting already when they come
