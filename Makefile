@@ -1,6 +1,6 @@
-# `make` builds sendwrap, `make test` installs what the tests need and runs them, `make fuzz` searches
-# for inputs that break it, `make bench` measures it, `make install` installs what `make` has built,
-# `make uninstall` removes it, `make release` builds it for every supported machine.
+# `make` builds sendwrap, `make test` installs what the tests need and runs them, `make fuzz`
+# searches for inputs that break it, `make bench` measures it, `make install` installs what `make`
+# has built, `make uninstall` removes it, `make release` builds it for every supported machine.
 
 # -E: the program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client.
 GO     ?= go
@@ -42,9 +42,9 @@ lint: setup
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
 
-# -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16: most
-# tests wait, for delays and daemons. The packages of sendwrap run with the race detector; tests that
-# do less with it run once more without. The timeouts are for tests that hang.
+# -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16:
+# most tests wait, for delays and daemons. The packages of sendwrap run with the race detector;
+# tests that do less with it run once more without. The timeouts are for tests that hang.
 watched   := ./allowlist ./exec ./wrapper/...
 shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms
 
@@ -98,8 +98,8 @@ install: sendwrap
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	install -d -m 700 $(DESTDIR)$(statedir)
 
-# Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what to
-# stop before.
+# Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what
+# to stop before.
 .PHONY: uninstall
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(sbindir)/sendwrap-nft \

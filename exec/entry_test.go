@@ -48,19 +48,19 @@ func TestEntry(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.setup.Program = program
 			s := start(t, tt.setup, fds{stderr: tt.stderr}) // TakeStdio waits for the client
-			was, want := s.link("fd/0"), tt.want
+			before, want := s.link("fd/0"), tt.want
 			if tt.stderr != nil {
-				was = target(t, int(tt.stderr.Fd()))
+				before = target(t, int(tt.stderr.Fd()))
 			}
 			if want == same {
-				want = was
+				want = before
 			}
 			if got := s.link("fd/2"); got != want {
 				t.Errorf("fd 2 is %s; want %s", got, want)
 			}
 			copies := 0
 			for _, fd := range s.fds() {
-				if n, _ := strconv.Atoi(fd); n > 2 && s.link("fd/"+fd) == was {
+				if n, _ := strconv.Atoi(fd); n > 2 && s.link("fd/"+fd) == before {
 					copies++
 				}
 			}

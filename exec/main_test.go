@@ -26,7 +26,7 @@ import (
 //
 //	prepare  applies the setup of the test, and executes the test binary again, as
 //	wrapper  writes "ready" to the client, waits for its first byte and becomes the MTA; or as
-//	room     does the same for a client on fd 3, starts the MTA, and reports on fd 4 (room_test.go)
+//	room     does the same for a client on fd 3, starts the MTA, and reports on fd 4
 const roleName = "SENDWRAP_EXEC_TEST"
 
 // setup is the environment of a wrapper or room.

@@ -51,14 +51,16 @@ func TestSocketOptions(t *testing.T) {
 	bothWays(t, func(t *testing.T, mta starter) {
 		client, server := connect(t)
 		for _, o := range socketOptions {
-			if is, err := unix.GetsockoptInt(server, o.level, o.id); is == o.wanted || err != nil {
-				t.Fatalf("%s is %d already, %v: the test proves nothing", o.name, is, err)
+			got, err := unix.GetsockoptInt(server, o.level, o.id)
+			if got == o.wanted || err != nil {
+				t.Fatalf("%s is %d already, %v: the test proves nothing", o.name, got, err)
 			}
 		}
 		mta(client, server).becomeMTA()
 		for _, o := range socketOptions {
-			if is, err := unix.GetsockoptInt(server, o.level, o.id); is != o.wanted || err != nil {
-				t.Errorf("%s is %d, %v; want %d", o.name, is, err, o.wanted)
+			got, err := unix.GetsockoptInt(server, o.level, o.id)
+			if got != o.wanted || err != nil {
+				t.Errorf("%s is %d, %v; want %d", o.name, got, err, o.wanted)
 			}
 		}
 	})
@@ -68,8 +70,8 @@ func TestSocketOptions(t *testing.T) {
 // shortens the times of the socket options and changes nothing else.
 func TestUnreachableClient(t *testing.T) {
 	bothWays(t, func(t *testing.T, mta starter) {
-		for _, owed := range []bool{false, true} {
-			t.Run(fmt.Sprint("unacknowledged ", owed), func(t *testing.T) {
+		for _, unacknowledged := range []bool{false, true} {
+			t.Run(fmt.Sprint("unacknowledged ", unacknowledged), func(t *testing.T) {
 				client, server, cut := connectByWire(t)
 				s := mta(client, server)
 				s.becomeMTA()
@@ -79,7 +81,7 @@ func TestUnreachableClient(t *testing.T) {
 				})
 				cut()
 				shorten(t, server)
-				if owed {
+				if unacknowledged {
 					if _, err := unix.Write(server, []byte("250 never to arrive\r\n")); err != nil {
 						t.Fatal(err)
 					}
@@ -94,7 +96,7 @@ func TestUnreachableClient(t *testing.T) {
 func shorten(t *testing.T, fd int) {
 	t.Helper()
 	for _, o := range socketOptions {
-		if is, err := unix.GetsockoptInt(fd, o.level, o.id); o.short == 0 || is != o.wanted ||
+		if value, err := unix.GetsockoptInt(fd, o.level, o.id); o.short == 0 || value != o.wanted ||
 			err != nil {
 			continue
 		}

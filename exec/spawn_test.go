@@ -155,9 +155,9 @@ func TestSpawnStdio(t *testing.T) {
 				}
 				return link
 			}
-			want := func(what string, was *os.File) string {
+			want := func(what string, file *os.File) string {
 				if what == "" {
-					return target(was)
+					return target(file)
 				}
 				return what
 			}

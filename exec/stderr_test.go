@@ -53,13 +53,13 @@ func TestStderr(t *testing.T) {
 				Program: program,
 			}, tt.fds)
 			client := s.link("fd/0")
-			was := client
+			old := client
 			if tt.fds.stderr != nil {
-				was = target(t, int(tt.fds.stderr.Fd()))
+				old = target(t, int(tt.fds.stderr.Fd()))
 			}
 			s.becomeMTA()
 			got := s.link("fd/2")
-			if got != was && got != null {
+			if got != old && got != null {
 				if !strings.HasPrefix(got, "socket:") {
 					t.Errorf("fd 2 is %s", got)
 				}
@@ -69,7 +69,7 @@ func TestStderr(t *testing.T) {
 						"O_CLOEXEC", flags)
 				}
 				got = syslog
-			} else if got == was {
+			} else if got == old {
 				got = same
 			}
 			if got != tt.want {

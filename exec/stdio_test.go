@@ -87,7 +87,7 @@ func TestTakeStdio(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name+how, func(t *testing.T) {
 				s := start(t, setup{Closed: tt.closed, Program: program}, tt.fds)
-				was := func(fd int, files *os.File) string {
+				old := func(fd int, files *os.File) string {
 					switch {
 					case slices.Contains(tt.closed, fd):
 						return null
@@ -96,12 +96,12 @@ func TestTakeStdio(t *testing.T) {
 					}
 					return target(t, int(files.Fd()))
 				}
-				want := func(what, was string) string {
+				want := func(what, old string) string {
 					switch what {
 					case client:
 						return s.link("fd/0")
 					case same:
-						return was
+						return old
 					}
 					return what
 				}
@@ -109,10 +109,10 @@ func TestTakeStdio(t *testing.T) {
 				if got := s.variables()["SEEN"]; got != tt.seen {
 					t.Errorf("TakeStdio saw %q; want %q", got, tt.seen)
 				}
-				if got, want := s.link("fd/1"), want(tt.out, was(1, tt.fds.stdout)); got != want {
+				if got, want := s.link("fd/1"), want(tt.out, old(1, tt.fds.stdout)); got != want {
 					t.Errorf("fd 1 of the MTA is %s; want %s", got, want)
 				}
-				if got, want := s.link("fd/2"), want(tt.err, was(2, tt.fds.stderr)); got != want {
+				if got, want := s.link("fd/2"), want(tt.err, old(2, tt.fds.stderr)); got != want {
 					t.Errorf("fd 2 of the MTA is %s; want %s", got, want)
 				}
 				if got := s.fds(); len(got) != 3 {
@@ -128,7 +128,7 @@ func TestTakeStdio(t *testing.T) {
 					t.Fatalf("the client read %q; want %q", got, want)
 				}
 				if got, want := s.link("fd/2"),
-					want(tt.meantime, was(2, tt.fds.stderr)); got != want {
+					want(tt.meantime, old(2, tt.fds.stderr)); got != want {
 					t.Errorf("fd 2 of the wrapper is %s; want %s", got, want)
 				}
 			})

@@ -175,7 +175,7 @@ func (s *Session) update(work func(*ledger.Tx)) error { return s.updateWithin(0,
 // ledger; 0 = as long as any other.
 func (s *Session) updateWithin(patience time.Duration, work func(*ledger.Tx)) error {
 	before := s.entry
-	err := s.door.inLedgerWithin(patience, work)
+	err := s.door.Ledger.RunWithin(patience, work)
 	if err != nil {
 		s.entry = before
 	}

@@ -45,9 +45,6 @@ func (d *Door) OpenLedger() {
 
 const withoutLedger = "carrying on without limits and memory"
 
-// inLedger is [ledger.Handle.Run].
-func (d *Door) inLedger(work func(*ledger.Tx)) error { return d.Ledger.Run(work) }
-
 // heldEvery is how often the log says that strikes are not written yet.
 const heldEvery = time.Minute
 
@@ -57,7 +54,7 @@ func (d *Door) CountGone() { d.count(decide.Hangup) }
 
 // count counts the verdict about a client without a session.
 func (d *Door) count(v decide.Verdict) {
-	if d.inLedger(func(t *ledger.Tx) { t.Count(int(v)) }) != nil {
+	if d.Ledger.Run(func(t *ledger.Tx) { t.Count(int(v)) }) != nil {
 		d.countApart(v)
 	}
 }

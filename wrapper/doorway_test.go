@@ -114,7 +114,7 @@ func leave(c *net.TCPConn) { c.Close() }
 
 func blockLoopback(network string) func(*doorway) {
 	return func(d *doorway) {
-		_ = d.inLedger(func(t *ledger.Tx) {
+		_ = d.Ledger.Run(func(t *ledger.Tx) {
 			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config))
 		})
 	}
@@ -127,7 +127,7 @@ func serving(client string) func(*doorway) { return standing(client, true) }
 func standing(client string, serve bool) func(*doorway) {
 	return func(d *doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(client), 4000)
-		_ = d.inLedger(func(t *ledger.Tx) {
+		_ = d.Ledger.Run(func(t *ledger.Tx) {
 			var f decide.Facts
 			d.facts(&f, from.Addr(), d.room)
 			s, _ := t.Enter(d.arrival(from, &f.Limits), d.Process)
@@ -139,7 +139,7 @@ func standing(client string, serve bool) func(*doorway) {
 }
 
 func known(d *doorway) {
-	_ = d.inLedger(func(t *ledger.Tx) {
+	_ = d.Ledger.Run(func(t *ledger.Tx) {
 		t.Remember(d.Network(netip.MustParseAddr(d.from)), time.Hour)
 	})
 }

@@ -53,7 +53,7 @@ func TestExplainAgrees(t *testing.T) {
 func TestExplainBadRcpts(t *testing.T) {
 	d := open(t, "", "greet_delay 50ms stress=50ms\n")
 	network := netip.MustParsePrefix("192.0.2.1/32")
-	err := d.inLedger(func(t *ledger.Tx) {
+	err := d.Ledger.Run(func(t *ledger.Tx) {
 		for range 12 {
 			t.BadRcpt(network, time.Hour)
 		}
@@ -73,7 +73,7 @@ func TestExplainBadRcpts(t *testing.T) {
 	if got := block(); !strings.HasSuffix(got, numbers) {
 		t.Errorf("%q; want %q at the end", got, numbers)
 	}
-	_ = d.inLedger(func(t *ledger.Tx) {
+	_ = d.Ledger.Run(func(t *ledger.Tx) {
 		t.Block(network, time.Hour, "bad_rcpts",
 			ledger.Penalty{})
 	})

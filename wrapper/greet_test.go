@@ -59,7 +59,7 @@ func TestWait(t *testing.T) {
 		{"one byte without a line end", send("E"), decide.Spoke},
 		{"closes", func(t *testing.T, c *net.TCPConn) { c.Close() }, decide.Left},
 		{"resets", reset, decide.Left},
-		{"half-closes without a word", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() },
+		{"half-closes and sends nothing", func(t *testing.T, c *net.TCPConn) { c.CloseWrite() },
 			decide.Left},
 		{"speaks and half-closes", func(t *testing.T, c *net.TCPConn) {
 			send("QUIT\r\n")(t,

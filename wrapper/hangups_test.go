@@ -19,7 +19,7 @@ func hungUp(times int, waited time.Duration) func(*doorway) {
 		from := netip.AddrPortFrom(netip.MustParseAddr(d.from), 4000)
 		d.facts(&f, from.Addr(), d.room)
 		for range times {
-			_ = d.inLedger(func(t *ledger.Tx) {
+			_ = d.Ledger.Run(func(t *ledger.Tx) {
 				a := d.arrival(from, &f.Limits)
 				s, _ := t.Enter(a, d.Process)
 				t.HungUp(a.Network, waited, a.Limits.HangupsPer)
@@ -88,7 +88,7 @@ func TestHangups(t *testing.T) {
 				s.Conclude(decide.Spoke, 0)
 			}
 			if does == "struck" {
-				_ = d.inLedger(func(t *ledger.Tx) { t.Strike(network, "x", 1, ledger.Penalty{}) })
+				_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, "x", 1, ledger.Penalty{}) })
 			}
 			if d.Config.Remember == time.Millisecond {
 				lab.Eventually(t, "it is not known", func() bool { return !d.standing(t).Known })

@@ -48,7 +48,7 @@ type Ended struct {
 // is to be none: it is not time yet, or sessions do not end for being idle.
 func (d *Door) NewSearch(n int) (search *Search) {
 	if d.endsIdle() {
-		_ = d.inLedger(func(t *ledger.Tx) { search = d.newSearch(t.WantPlaces(n)) })
+		_ = d.Ledger.Run(func(t *ledger.Tx) { search = d.newSearch(t.WantPlaces(n)) })
 	}
 	return search
 }

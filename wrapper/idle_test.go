@@ -100,7 +100,7 @@ func (d *doorway) serve(t *testing.T, from, waits string) *guest {
 		t.Fatal(err)
 	}
 	g.live = ledger.LiveSession{Client: at, Process: process, Serving: true}
-	_ = d.inLedger(func(tx *ledger.Tx) {
+	_ = d.Ledger.Run(func(tx *ledger.Tx) {
 		var f decide.Facts
 		d.facts(&f, at.Addr(), d.room)
 		s, _ := tx.Enter(d.arrival(at, &f.Limits), process)

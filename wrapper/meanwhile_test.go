@@ -40,7 +40,7 @@ func TestMeanwhile(t *testing.T) {
 			// It did wait: if that was in vain for no fault of its own, it need not wait again.
 			var f decide.Facts
 			d.facts(&f, s.Client.Addr(), d.room)
-			_ = d.inLedger(func(tx *ledger.Tx) {
+			_ = d.Ledger.Run(func(tx *ledger.Tx) {
 				f.Standing = tx.Look(d.arrival(s.Client,
 					&f.Limits))
 			})
@@ -127,7 +127,7 @@ func TestCountByMeanwhile(t *testing.T) {
 			s.End()
 			now := func(network string) (st ledger.Standing) {
 				a := ledger.Arrival{Client: s.Client, Network: netip.MustParsePrefix(network)}
-				_ = d.inLedger(func(tx *ledger.Tx) { st = tx.Look(a) })
+				_ = d.Ledger.Run(func(tx *ledger.Tx) { st = tx.Look(a) })
 				return st
 			}
 			in, out := now(wide), now(narrow)

@@ -36,11 +36,11 @@ func TestOwnNetwork(t *testing.T) {
 			d.line(t)
 		}
 		var block bool
-		_ = d.inLedger(func(tx *ledger.Tx) { _, block = tx.BlockOf(client, d.Network(client)) })
+		_ = d.Ledger.Run(func(tx *ledger.Tx) { _, block = tx.BlockOf(client, d.Network(client)) })
 		if block != tt.struck || block != (want == decide.Blocked) {
 			t.Errorf("%q: blocked %v; struck %v", tt.conf, block, tt.struck)
 		}
-		_ = d.inLedger(func(tx *ledger.Tx) {
+		_ = d.Ledger.Run(func(tx *ledger.Tx) {
 			tx.Block(d.Network(client), time.Hour, "test",
 				Penalty(d.Config))
 		})

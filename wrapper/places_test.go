@@ -58,7 +58,7 @@ func tally(all []*Session) map[decide.Verdict]int {
 func (d *doorway) taken(t *testing.T, serving, waiting int) {
 	t.Helper()
 	for n := range serving + waiting {
-		err := d.inLedger(func(tx *ledger.Tx) {
+		err := d.Ledger.Run(func(tx *ledger.Tx) {
 			client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(n % 7)}), 25)
 			s, _ := tx.Enter(d.arrival(client, &decide.Limits{}), d.Process)
 			if n < serving {

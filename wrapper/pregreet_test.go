@@ -22,7 +22,7 @@ func says(text string) func(*net.TCPConn) { return func(c *net.TCPConn) { c.Writ
 // earlyTalk is a block that began because the client had sent a PROXY header.
 func earlyTalk(d *doorway) {
 	network := netip.MustParsePrefix("127.0.0.2/32")
-	_ = d.inLedger(func(t *ledger.Tx) {
+	_ = d.Ledger.Run(func(t *ledger.Tx) {
 		t.Strike(network, decide.Reason(config.Proxy), 1, Penalty(d.Config))
 	})
 }
@@ -85,7 +85,7 @@ func TestLapsedSpeaksEarly(t *testing.T) {
 	d := open(t, "", "greet_delay 290s stress=290s\nblock strikes=1")
 	d.from = stranger
 	network := netip.MustParsePrefix("127.0.0.2/32")
-	_ = d.inLedger(func(tx *ledger.Tx) { tx.Remember(network, time.Millisecond) })
+	_ = d.Ledger.Run(func(tx *ledger.Tx) { tx.Remember(network, time.Millisecond) })
 	lab.Eventually(t, "it is not known any more", func() bool { return !d.standing(t).Known })
 	s, client, _ := d.meet(t, speak)
 	got := lastReply(t, s, client)
@@ -101,7 +101,7 @@ func TestLapsedSpeaksEarly(t *testing.T) {
 func TestNotProven(t *testing.T) {
 	struck := func(d *doorway) {
 		network := netip.MustParsePrefix("127.0.0.2/32")
-		_ = d.inLedger(func(t *ledger.Tx) { t.Strike(network, "fail2ban", 1, ledger.Penalty{}) })
+		_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, "fail2ban", 1, ledger.Penalty{}) })
 	}
 	for _, tt := range []struct {
 		name, conf string
@@ -204,7 +204,7 @@ func TestForgiven(t *testing.T) {
 		d.from = stranger
 		network := netip.MustParsePrefix("127.0.0.2/32")
 		for _, reason := range tt.reasons {
-			_ = d.inLedger(func(t *ledger.Tx) { t.Strike(network, reason, 1, Penalty(d.Config)) })
+			_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, reason, 1, Penalty(d.Config)) })
 		}
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 			t.Fatalf("%v; want PASS", s.Verdict)

@@ -56,16 +56,16 @@ func TestReplies(t *testing.T) {
 
 // A refusal names the client, in SMTP's spelling, and says where to get help.
 func TestReplyNames(t *testing.T) {
-	const is = " is blocked for a while because of what came from its network; try again later"
+	const blocked = " is blocked for a while because of what came from its network; try again later"
 	for _, tt := range []struct{ client, contact, want string }{
-		{"192.0.2.9", "", "[192.0.2.9]" + is},
-		{"2001:db8::1", "", "[IPv6:2001:db8::1]" + is},
-		{"fe80::1%eth0", "", "[IPv6:fe80::1]" + is},
-		{"", "", "your address" + is},
-		{"192.0.2.9", "https://example.org/mail", "[192.0.2.9]" + is +
+		{"192.0.2.9", "", "[192.0.2.9]" + blocked},
+		{"2001:db8::1", "", "[IPv6:2001:db8::1]" + blocked},
+		{"fe80::1%eth0", "", "[IPv6:fe80::1]" + blocked},
+		{"", "", "your address" + blocked},
+		{"192.0.2.9", "https://example.org/mail", "[192.0.2.9]" + blocked +
 			"; see https://example.org/mail"},
-		{"192.0.2.9", "http://example.org/", "[192.0.2.9]" + is + "; see http://example.org/"},
-		{"192.0.2.9", "+49 30 123456", "[192.0.2.9]" + is + "; contact +49 30 123456"},
+		{"192.0.2.9", "http://example.org/", "[192.0.2.9]" + blocked + "; see http://example.org/"},
+		{"192.0.2.9", "+49 30 123456", "[192.0.2.9]" + blocked + "; contact +49 30 123456"},
 	} {
 		client, _ := netip.ParseAddr(tt.client)
 		got := reply(decide.Blocked, config.Reject, client, &config.Config{Hostname: "mx.example",

@@ -34,14 +34,14 @@ func nobody(ledger.Session) bool { return false }
 // Orphans are the sessions that an earlier room was about to transfer to an MTA when it was killed.
 // The caller looks for that MTA and calls Adopt.
 func (d *Door) Orphans() (all []ledger.Orphan) {
-	_ = d.inLedger(func(t *ledger.Tx) { all = t.Orphans() })
+	_ = d.Ledger.Run(func(t *ledger.Tx) { all = t.Orphans() })
 	return all
 }
 
 // Adopt transfers an orphan to its MTA, or ends it if mta is 0.
 func (d *Door) Adopt(o ledger.Orphan, mta int) {
 	p, err := ledger.Identify(mta)
-	_ = d.inLedger(func(t *ledger.Tx) {
+	_ = d.Ledger.Run(func(t *ledger.Tx) {
 		if err != nil {
 			t.Leave(o.Session)
 			return
@@ -60,7 +60,7 @@ func (d *Door) Adopt(o ledger.Orphan, mta int) {
 // Sweep frees the sessions whose processes have died, so that the first clients are not held
 // against them.
 func (d *Door) Sweep() {
-	_ = d.inLedger(func(t *ledger.Tx) { t.Totals() })
+	_ = d.Ledger.Run(func(t *ledger.Tx) { t.Totals() })
 }
 
 // RefuseAtOnce refuses a client as BUSY for which no session can be kept.

@@ -63,7 +63,7 @@ func TestShareGrowsAgain(t *testing.T) {
 		t.Errorf("with three again: %v", s.Verdict)
 	}
 	dead := ledger.Process{PID: 1<<22 - 2, Start: 7}
-	err := d.inLedger(func(tx *ledger.Tx) { // its process is one that does not live
+	err := d.Ledger.Run(func(tx *ledger.Tx) { // its process is one that does not live
 		all[1].token, _ = tx.Transfer(all[1].token, dead)
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func TestShareGrowsAgain(t *testing.T) {
 	if s := one(); !s.Served() {
 		t.Errorf("when one has died: %v", s.Verdict)
 	}
-	err = d.inLedger(func(tx *ledger.Tx) { tx.FreeExcept(d.Process, nobody) })
+	err = d.Ledger.Run(func(tx *ledger.Tx) { tx.FreeExcept(d.Process, nobody) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestNoShareForTheDead(t *testing.T) {
 	dead := ledger.Process{PID: 1<<22 - 2, Start: 7}
 	for n := range 65 { // from 80 on all are looked at, whoever comes
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(n)}), 25)
-		err := d.inLedger(func(tx *ledger.Tx) {
+		err := d.Ledger.Run(func(tx *ledger.Tx) {
 			s, _ := tx.Enter(d.arrival(client, &decide.Limits{}), dead)
 			tx.Serve(s)
 		})
@@ -138,7 +138,7 @@ func TestRefusedKnownIsForgotten(t *testing.T) {
 	d := open(t, "", "max_sessions 10")
 	s := d.NewSession(Connection{FD: -1, Client: netip.MustParseAddrPort("192.0.2.1:25")})
 	network := d.Network(s.Client.Addr())
-	err := d.inLedger(func(tx *ledger.Tx) { tx.Remember(network, time.Second) })
+	err := d.Ledger.Run(func(tx *ledger.Tx) { tx.Remember(network, time.Second) })
 	if err != nil || !s.Arrive() {
 		t.Fatalf("%v, %v", err, s.Verdict)
 	}
@@ -149,7 +149,7 @@ func TestRefusedKnownIsForgotten(t *testing.T) {
 	}
 	lab.Eventually(t, "it is not known any more", func() bool {
 		known := true
-		_ = d.inLedger(func(tx *ledger.Tx) {
+		_ = d.Ledger.Run(func(tx *ledger.Tx) {
 			known = tx.Look(d.arrival(s.Client, &s.facts.Limits)).Known
 		})
 		return !known

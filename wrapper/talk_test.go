@@ -164,7 +164,7 @@ func TestTalkGivesWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = d.inLedger(func(t *ledger.Tx) {
+		_ = d.Ledger.Run(func(t *ledger.Tx) {
 			from := netip.MustParseAddrPort("127.0.0.7:4000")
 			t.Enter(d.arrival(from, &decide.Limits{}), p)
 		})

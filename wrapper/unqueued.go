@@ -38,8 +38,3 @@ func (s *Session) patience() time.Duration {
 	}
 	return 0
 }
-
-// inLedgerWithin is [ledger.Handle.RunWithin].
-func (d *Door) inLedgerWithin(patience time.Duration, work func(*ledger.Tx)) error {
-	return d.Ledger.RunWithin(patience, work)
-}

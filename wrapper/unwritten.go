@@ -53,7 +53,7 @@ func (d *Door) WriteStrikes() (blocked []*Session) {
 		if len(some) == 0 {
 			break
 		}
-		err := d.inLedger(func(t *ledger.Tx) {
+		err := d.Ledger.Run(func(t *ledger.Tx) {
 			for _, s := range some {
 				s.strike(t)
 			}

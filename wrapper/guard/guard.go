@@ -49,8 +49,8 @@ type guard struct {
 	places   int // for further sessions
 }
 
-// spareDescriptors are left for the ledger, the log, transcripts, programs and the configuration.
-const spareDescriptors = 64
+// ownDescriptors are left for the ledger, the log, transcripts, programs and the configuration.
+const ownDescriptors = 64
 
 // Run serves the milter protocol until SIGTERM or SIGINT. At SIGHUP it reloads its configuration.
 // An error means that it could not start.
@@ -100,7 +100,7 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 	g := &guard{
 		Options: o, stop: stop, sessions: map[*session]struct{}{},
 		packetTime: packetTime, idleTime: idleTime, longestDelay: longestDelay,
-		places: max(int(min(limit.Cur, 1<<30))-spareDescriptors, 16),
+		places: max(int(min(limit.Cur, 1<<30))-ownDescriptors, 16),
 		door:   wrapper.NewGuardDoor(cfg, to),
 	}
 	g.macros, g.seed = wantedMacros(), maphash.MakeSeed()

@@ -24,7 +24,8 @@ func TestNoLedger(t *testing.T) {
 		{"a file that others may read", func(t *testing.T, path string) {
 			mustDo(t, os.WriteFile(path, nil, 0o644), os.Chmod(path, 0o644))
 		}, "lets others in"},
-		{"a directory", func(t *testing.T, path string) { mustDo(t, os.Mkdir(path, 0o700)) }, "is not a regular file"},
+		{"a directory", func(t *testing.T, path string) { mustDo(t, os.Mkdir(path, 0o700)) },
+			"is not a regular file"},
 		{"of a later version", func(t *testing.T, path string) {
 			l, _, err := ledger.Open(path, ledger.MinClients, ledger.ThisBoot())
 			mustDo(t, err, l.Close())
@@ -90,7 +91,9 @@ func TestLedgerLostAndFound(t *testing.T) {
 	m.play("mail good bad", "c c c")
 	mustDo(t, os.Truncate(p.config.Load().Ledger.Path, 0))
 	m.play("bad", "c")
-	lab.Eventually(t, "a new ledger is made", func() bool { return len(p.book.lines("set aside as")) == 1 })
+	lab.Eventually(t, "a new ledger is made", func() bool {
+		return len(p.book.lines("set aside as")) == 1
+	})
 	p.client("192.0.2.1").play("mail bad bad", "c c c")
 	p.client("192.0.2.1").play("mail bad bad good", "c c 421 421")
 }

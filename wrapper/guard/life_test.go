@@ -70,8 +70,8 @@ func TestReload(t *testing.T) {
 	p.write("conf", p.conf(rules+"ledger "+p.file("second/ledger")+" clients=1024\n"))
 	p.reload()
 	p.book.await(t, "configuration reloaded")
-	if is, own := p.config.Load().Hostname, wrapper.MachineName(); is != own {
-		t.Errorf("sessions share the name %q; want %q, which none has to look up", is, own)
+	if name, own := p.config.Load().Hostname, wrapper.MachineName(); name != own {
+		t.Errorf("sessions share the name %q; want %q, which none has to look up", name, own)
 	}
 	second := p.mta()
 	second.want("y421 4.7.1", second.connect("192.0.2.1", 1)) // which the second ledger knows
@@ -84,12 +84,12 @@ func TestTerminate(t *testing.T) {
 		p := build(t, rules+"transcript "+dir+"\n")
 		g := p.guardProcess("")
 		lab.Eventually(t, "the guard answers", func() bool { return speaks("unix", p.socket) })
-		idle, earned, half := p.client("192.0.2.1"), p.client("192.0.2.2"), p.dial()
+		idle, blocked, half := p.client("192.0.2.1"), p.client("192.0.2.2"), p.dial()
 		idle.play("mail good", "c c")
-		earned.play("mail bad bad bad", "c c c 421")
+		blocked.play("mail bad bad bad", "c c c 421")
 		half.raw([]byte("\x00\x00"))
 		mustDo(t, g.Process.Signal(sig))
-		for _, m := range []*mta{idle, earned, half} {
+		for _, m := range []*mta{idle, blocked, half} {
 			m.gone()
 		}
 		mustDo(t, g.Wait())

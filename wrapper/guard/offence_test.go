@@ -219,7 +219,7 @@ func TestShare(t *testing.T) {
 	for range 2 {
 		p.client("192.0.3.1").play("mail bad", "c c")
 	}
-	p.client("192.0.3.1").play("mail bad", "c 421") // without good ones it is as ever
+	p.client("192.0.3.1").play("mail bad", "c 421") // no good one follows: the usual limit
 }
 
 // After the limit the MTA reads nothing more from its client, and what it writes still arrives.

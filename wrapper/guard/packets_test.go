@@ -213,8 +213,8 @@ func TestLeaves(t *testing.T) {
 	})
 	lab.Eventually(t, "they are gone", func() bool { return goroutines() == 0 })
 	p.remarks.report(time.Now().Add(time.Hour)) // all that were only counted
-	told := p.book.lines("closed the connection ")
-	if lines := p.book.lines(); len(lines) != len(told) || len(told) == 0 {
+	logged := p.book.lines("closed the connection ")
+	if lines := p.book.lines(); len(lines) != len(logged) || len(logged) == 0 {
 		t.Errorf("%q", lines)
 	}
 	for n := range 20 { // the answer meets a closed socket, or lies in it unread
@@ -230,7 +230,7 @@ func TestLeaves(t *testing.T) {
 	m.gone()
 	lab.Eventually(t, "they are gone, too", func() bool { return goroutines() == 0 })
 	p.remarks.report(time.Now().Add(time.Hour))
-	if lines := p.book.lines(); len(lines) != len(told) {
+	if lines := p.book.lines(); len(lines) != len(logged) {
 		t.Errorf("%q", lines)
 	}
 }

@@ -18,12 +18,12 @@ import (
 // post is a guard with a configuration, a ledger and a log, in the test's own process.
 type post struct {
 	*guard
-	t      testing.TB
-	dir    string
-	socket string
-	book   *book
-	stop   context.CancelFunc
-	begun  bool
+	t       testing.TB
+	dir     string
+	socket  string
+	book    *book
+	stop    context.CancelFunc
+	started bool
 }
 
 // build makes a guard from lines of sendwrap.conf. It does not listen yet.
@@ -46,7 +46,7 @@ func build(t testing.TB, conf string) *post {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if p.stop(); !p.begun {
+		if p.stop(); !p.started {
 			p.shutdown()
 		}
 		p.panicked(t)
@@ -57,8 +57,8 @@ func build(t testing.TB, conf string) *post {
 // panicked fails the test if a session has panicked.
 func (p *post) panicked(t testing.TB) {
 	t.Helper()
-	if told := p.book.lines("panic"); len(told) > 0 {
-		t.Fatalf("%q", told)
+	if logged := p.book.lines("panic"); len(logged) > 0 {
+		t.Fatalf("%q", logged)
 	}
 }
 
@@ -80,7 +80,7 @@ func stand(t testing.TB, conf string) *post {
 
 func (p *post) begin() {
 	p.t.Helper()
-	p.begun = true
+	p.started = true
 	l := p.listen()
 	places := p.places
 	ended := make(chan struct{}, 2)

@@ -81,7 +81,7 @@ func TestStopPatienceInACrowd(t *testing.T) {
 	}
 }
 
-// A stopped holder is told from a crowd however short the patience is: otherwise a room would
+// A stopped holder differs from a crowd however short the patience is: otherwise a room would
 // refuse all clients because of it. The error names the process.
 func TestStopPatienceWithOneStopped(t *testing.T) {
 	l := newLedger(t, MinClients)

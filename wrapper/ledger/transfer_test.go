@@ -110,7 +110,7 @@ func TestSessionsOfAnEarlierBootStay(t *testing.T) {
 	mustAuditAt(m)
 }
 
-// A live child is told from a zombie and from no process.
+// Live children, zombies and processes that do not exist are three things.
 func TestSessionsOfIdentified(t *testing.T) {
 	c := sleeper()
 	if err := c.Start(); err != nil {

@@ -62,7 +62,7 @@ type Standing struct {
 	Hangups          Hangups // of its network within Limits.HangupsPer, since it was last known
 	Blocked          bool
 	BlockLeft        time.Duration
-	Reason           string       // of the block, or of the network's last strike; "" may be either's
+	Reason           string       // of the block or the network's last strike, or ""
 	Network          netip.Prefix // on which the block is; it may be wider than its own
 }
 

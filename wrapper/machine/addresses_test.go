@@ -51,7 +51,7 @@ func TestIn(t *testing.T) {
 }
 
 // However often In is called, the kernel is asked once a second.
-func TestAskedSeldom(t *testing.T) {
+func TestAskedOnceASecond(t *testing.T) {
 	var a Addresses
 	stranger := netip.MustParsePrefix("203.0.113.9/32")
 	for range 1000 {

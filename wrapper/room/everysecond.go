@@ -28,7 +28,8 @@ func (r *room) everySecond() {
 
 	// An idle room sleeps until something happens.
 	r.nextSecond = 0
-	if r.busy() || more || r.unconfigured != nil || r.door.Ledger.NeedsResync() || r.door.HasUnwritten() {
+	if r.busy() || more || r.unconfigured != nil || r.door.Ledger.NeedsResync() ||
+		r.door.HasUnwritten() {
 		r.nextSecond = r.now + time.Second
 	}
 	if w := r.manager.watchdog / 2; w > 0 {

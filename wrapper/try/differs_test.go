@@ -22,8 +22,8 @@ import (
 // The show notices a sendwrap that does something else, scene by scene.
 func TestShowFindsOut(t *testing.T) {
 	tests := []struct {
-		is, verdict string
-		want        []string
+		role, verdict string
+		want          []string
 	}{
 		{"a sendwrap that lets everyone through", "18 of 18 scenes did not go as expected",
 			[]string{
@@ -44,17 +44,17 @@ func TestShowFindsOut(t *testing.T) {
 				"\n  ! and "}},
 	}
 	for _, tt := range tests { // none of them makes anybody wait
-		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, "9s", Options{}, tt.verdict, tt.want)
+		t.Run(tt.role, func(t *testing.T) {
+			findsOut(t, tt.role, "9s", Options{}, tt.verdict, tt.want)
 		})
 	}
 }
 
 // findsOut runs the show with a program that only pretends to be sendwrap, which it must notice.
-func findsOut(t *testing.T, is, delay string, o Options, verdict string, want []string) {
+func findsOut(t *testing.T, role, delay string, o Options, verdict string, want []string) {
 	t.Helper()
 	var err error
-	o.Program, o.File = itself(t, is), write(t, "greet_delay "+delay)
+	o.Program, o.File = itself(t, role), write(t, "greet_delay "+delay)
 	if o.Config, err = config.Load(o.File, allowlist.All()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // fakeRoom is a program that gets a listening socket in place of sendwrap.
-func fakeRoom(is string) {
+func fakeRoom(role string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	l, err := net.FileListener(os.NewFile(0, "clients"))
@@ -23,12 +23,12 @@ func fakeRoom(is string) {
 	}
 	var kept []net.Conn
 	go func() {
-		for is != "a room that serves nobody" {
+		for role != "a room that serves nobody" {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			switch is {
+			switch role {
 			case "a room that lets everyone through":
 				go func() {
 					converse(conn, wrapper.MachineName(), nil)
@@ -55,7 +55,7 @@ func fakeRoom(is string) {
 		}
 	}()
 	<-stop
-	switch is {
+	switch role {
 	case "a room that fails in the end":
 		syscall.Exit(7)
 	case "a room that does not end":

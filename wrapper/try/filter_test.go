@@ -115,7 +115,7 @@ func replies(code int, text string) milter.Response {
 }
 
 // The stand-in tells the guard what sendmail would.
-func TestGuardIsTold(t *testing.T) {
+func TestGuardHearsAll(t *testing.T) {
 	g := &scripted{}
 	got := talkGuarded(t, askGuard(g.listening(t), attacker),
 		"EHLO c", "MAIL FROM:<a@b>", "RCPT TO:<aaron@x>", "RCPT TO:<Info@x>", "RSET",

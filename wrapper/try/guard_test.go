@@ -24,7 +24,7 @@ import (
 const theReal = "SENDWRAP_TRY_TEST_REAL"
 
 // playGuard is sendwrap, except for `sendwrap guard`.
-func playGuard(is string) {
+func playGuard(role string) {
 	if os.Args[1] != "guard" {
 		err := syscall.Exec(os.Getenv(theReal), os.Args, os.Environ())
 		fmt.Fprintln(os.Stderr, err)
@@ -36,7 +36,7 @@ func playGuard(is string) {
 		syscall.Exit(1)
 	}
 	g := &scripted{}
-	switch is {
+	switch role {
 	case "a guard that does not start":
 		fmt.Fprintln(os.Stderr, "sendwrap guard: not today")
 		syscall.Exit(7)
@@ -60,8 +60,8 @@ func TestShowFindsOutGuard(t *testing.T) {
 	const atFirst = "  ! saw \"ended at guess 1, learned nothing\"; " +
 		"want ended at guess 3, learned nothing\n"
 	tests := []struct {
-		is, verdict string
-		want        []string
+		role, verdict string
+		want          []string
 	}{
 		{"a guard that never says no", "5 of 18 scenes did not go as expected", []string{
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
@@ -86,8 +86,8 @@ func TestShowFindsOutGuard(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests { // slow: the scenes at the door are to go as they should
-		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, "1s", Options{Slow: true}, tt.verdict, tt.want)
+		t.Run(tt.role, func(t *testing.T) {
+			findsOut(t, tt.role, "1s", Options{Slow: true}, tt.verdict, tt.want)
 		})
 	}
 }

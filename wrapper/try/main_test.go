@@ -23,8 +23,8 @@ const asks = "SENDWRAP_TRY_TEST_IS"
 
 // TestMain is also each program that a test puts in the place of sendwrap.
 func TestMain(m *testing.M) {
-	if is := os.Getenv(asks); strings.HasPrefix(is, "a guard ") {
-		playGuard(is)
+	if role := os.Getenv(asks); strings.HasPrefix(role, "a guard ") {
+		playGuard(role)
 	}
 	switch os.Getenv(asks) {
 	case "":
@@ -55,9 +55,9 @@ func TestMain(m *testing.M) {
 }
 
 // itself is the path of this test binary, which plays another program from now on.
-func itself(t *testing.T, is string) string {
+func itself(t *testing.T, role string) string {
 	t.Helper()
-	t.Setenv(asks, is)
+	t.Setenv(asks, role)
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func TestRelay(t *testing.T) {
 			}
 			var asked []string
 			for line := range strings.Lines(string(said)) {
-				if rest, is := strings.CutPrefix(line, foreignClient.String()+" "); is {
+				if rest, found := strings.CutPrefix(line, foreignClient.String()+" "); found {
 					asked = append(asked, strings.TrimSpace(rest))
 				}
 			}

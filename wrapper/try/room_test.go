@@ -19,10 +19,10 @@ import (
 )
 
 // opened is a stage with a fake room.
-func opened(t *testing.T, is string) (*stage, *room) {
+func opened(t *testing.T, role string) (*stage, *room) {
 	t.Helper()
 	t.Setenv("TMPDIR", tempDir(t))
-	s, err := open(Options{Program: itself(t, is), Room: true}, "127.0.0.1:0", nil)
+	s, err := open(Options{Program: itself(t, role), Room: true}, "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +111,8 @@ func TestShowInRoom(t *testing.T) {
 // The show notices a room that does something else, scene by scene.
 func TestShowFindsOutRoom(t *testing.T) {
 	tests := []struct {
-		is, verdict string
-		want        []string
+		role, verdict string
+		want          []string
 	}{
 		{"a room that lets everyone through", "19 of 20 scenes did not go as expected", []string{
 			"\n  ! 220 came after ", "; want at least 9.00s\n",
@@ -129,22 +129,22 @@ func TestShowFindsOutRoom(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.is, func(t *testing.T) {
-			findsOut(t, tt.is, "9s", Options{Room: true}, tt.verdict, tt.want)
+		t.Run(tt.role, func(t *testing.T) {
+			findsOut(t, tt.role, "9s", Options{Room: true}, tt.verdict, tt.want)
 		})
 	}
 }
 
 // What a room leaves behind of its clients is printed, and does not end the show.
 func TestRoomLeaves(t *testing.T) {
-	for is, want := range map[string]string{
+	for role, want := range map[string]string{
 		"a room that serves nobody":     `saw "nothing"; want 220`,
 		"a room that keeps connections": "\nconnections that the room still holds: 1",
 		"a room that keeps its MTAs":    "\nMTAs of the room that did not end: 1",
 	} {
-		t.Run(is, func(t *testing.T) {
-			s, r := opened(t, is)
-			if is == "a room that serves nobody" {
+		t.Run(role, func(t *testing.T) {
+			s, r := opened(t, role)
+			if role == "a room that serves nobody" {
 				s.patience = 100 * time.Millisecond
 			}
 			sees := outcome{reply: greeted, clients: 1, most: time.Second}
@@ -176,21 +176,21 @@ func statOf(pid int) string {
 
 // The end of a room is a scene.
 func TestRoomEnds(t *testing.T) {
-	for is, want := range map[string]string{
+	for role, want := range map[string]string{
 		"a room that denies everyone":  "",
 		"a room that fails in the end": "the room ended with exit status 7; want exit status 0",
 		"a room that does not end":     "the room did not end within 300ms of SIGTERM",
 		"a sendwrap that crashes":      ": exit status 3",
 	} {
-		t.Run(is, func(t *testing.T) {
-			_, r := opened(t, is)
-			if is == "a sendwrap that crashes" {
+		t.Run(role, func(t *testing.T) {
+			_, r := opened(t, role)
+			if role == "a sendwrap that crashes" {
 				<-r.ended
 			} else {
 				awaitAnswer(t, r)
 			}
 			within := ample
-			if is == "a room that does not end" {
+			if role == "a room that does not end" {
 				within = 300 * time.Millisecond
 			}
 			seen, err := r.end(t.Context(), within)

@@ -12,9 +12,9 @@ import (
 )
 
 // serving opens a super-server that starts this test binary as another program.
-func serving(t *testing.T, is string) *superServer {
+func serving(t *testing.T, role string) *superServer {
 	t.Helper()
-	s, err := listen("127.0.0.1:0", []string{itself(t, is), "sendwrap", "-f", "FILE"}, nil)
+	s, err := listen("127.0.0.1:0", []string{itself(t, role), "sendwrap", "-f", "FILE"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
