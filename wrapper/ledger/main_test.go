@@ -194,7 +194,7 @@ func waitForLine() {
 // ends is for work that could block or loop forever. It ends the whole test program if the work
 // does.
 func ends(what string, work func()) {
-	defer time.AfterFunc(lab.Patience, func() { panic(what + " does not end") }).Stop()
+	defer time.AfterFunc(5*lab.Patience, func() { panic(what + " does not end") }).Stop()
 	work()
 }
 

@@ -17,7 +17,8 @@ const (
 )
 
 const (
-	// closingTime is how long the shutdown may take.
+	// closingTime is how long the shutdown may wait for clients and MTAs, once every waiting client
+	// has been refused. That takes as long as it takes: it waits for nobody.
 	closingTime = 10 * time.Second
 
 	// closingBatch is how many waiting clients are refused in one round, so that the log, and other
@@ -50,6 +51,9 @@ func (r *room) stepShutdown() {
 				}
 				r.refuseBusy(c)
 			}
+		}
+		if left < 0 {
+			r.closeBy = r.now + closingTime
 		}
 		if left >= 0 && r.draining.len == 0 && r.mtas.starting == 0 || r.now >= r.closeBy {
 			r.stage = over
