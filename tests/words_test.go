@@ -162,13 +162,13 @@ func isManPage(path string) bool {
 }
 
 // mayBeLong says which lines cannot be broken: an address, a row of a table or a heading in
-// Markdown, a macro in a man page, a command in a script (it is one line for testscript).
+// Markdown, a macro or a message in a man page, a command in a script (one line for testscript).
 func mayBeLong(path, line string) bool {
 	switch trimmed := strings.TrimSpace(line); {
 	case strings.Contains(line, "://"):
 		return true
 	case isManPage(path):
-		return line[0] == '.'
+		return line[0] == '.' || strings.HasPrefix(line, "/etc/")
 	case filepath.Ext(path) == ".md":
 		return trimmed[0] == '|' || trimmed[0] == '#'
 	case filepath.Ext(path) == ".txtar":
