@@ -47,17 +47,21 @@ func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 			arrive := sync.OnceFunc(arrived.Done)
 			defer arrive()
 			start.Wait()
-			if talks[i], errs[i] = dial(d, addrs[i], servers[i%len(servers)]); errs[i] != nil {
-				return
-			}
-			talks[i].hold = func() {
-				arrive()
-				arrived.Wait()
-				if name != "" {
-					<-h.release
+			for busy := true; busy; {
+				talks[i], errs[i] = dial(d, addrs[i], servers[i%len(servers)])
+				if errs[i] != nil {
+					return
 				}
+				talks[i].hold = func() {
+					arrive()
+					arrived.Wait()
+					if name != "" {
+						<-h.release
+					}
+				}
+				errs[i] = talks[i].play()
+				busy = d.retries && strings.HasPrefix(talks[i].first, "421 4.3.2")
 			}
-			errs[i] = talks[i].play()
 		})
 	}
 	start.Done()

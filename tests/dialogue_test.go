@@ -20,8 +20,9 @@ import (
 
 // A dialogue is what a client does and sees, a step a line. README.md in scripts/ lists the steps.
 type dialogue struct {
-	name  string
-	steps []step
+	name    string
+	steps   []step
+	retries bool // in a crowd: the client comes again when the server is busy
 }
 
 type step struct {
@@ -56,6 +57,9 @@ func parseDialogue(name, text string) (*dialogue, error) {
 			s.d, err = time.ParseDuration(arg)
 		case "flood":
 			s.n, err = strconv.Atoi(arg)
+		case "again":
+			d.retries = true
+			continue
 		case "eof", "gone", "close", "close-write", "reset", "hold":
 			if arg != "" {
 				err = fmt.Errorf("%s takes no argument", verb)
