@@ -67,7 +67,7 @@ func TestDebianInTenLines(t *testing.T) {
 
 	// The obvious line, and what switches it off.
 	inetd := d.file("etc/inetd.conf")
-	const off = "this line is switched off; take #<off># away, write 25"
+	const off = "this line is switched off; remove #<off>#, write 25"
 	lost := replace(t, read(t, inetd), "\n25 stream ", "\nsmtp stream ")
 	for _, tt := range []struct{ lines, want string }{
 		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; " +

@@ -27,7 +27,6 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 		return l, nil, err
 	}
 	// The builder's lock is the new ledger's own. Until here it kept other processes out.
-	l.undo.clearHolder()
 	l.unlock()
 	return l, notes, nil
 }
@@ -67,6 +66,8 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 			return nil, nil, fmt.Errorf("%s: %w", l.path, err)
 		}
 	}
+	// From the rename on, the file may be truncated at any time: so nothing is written after it.
+	l.undo.clearHolder()
 	if err := unix.Renameat(dir, name+".new", dir, name); err != nil {
 		_ = l.mem.unmap()
 		return nil, nil, &os.PathError{Op: "rename", Path: l.path + ".new", Err: err}
