@@ -59,7 +59,8 @@ var directives = []Directive{{
 	most:      2,
 	set:       setGreetDelay,
 	print: func(c *Config) string {
-		return FormatDuration(c.GreetDelay) + " stress=" + FormatDuration(c.StressDelay)
+		return allowlist.FormatDuration(c.GreetDelay) +
+			" stress=" + allowlist.FormatDuration(c.StressDelay)
 	},
 }, {
 	Name:    "teaser",
@@ -153,7 +154,7 @@ var directives = []Directive{{
 	Lenient: "0s",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.MaxIdle, args[0]) },
-	print:   func(c *Config) string { return FormatDuration(c.MaxIdle) },
+	print:   func(c *Config) string { return allowlist.FormatDuration(c.MaxIdle) },
 }, {
 	Name:    "max_waiting",
 	Args:    "N [room=N]",
@@ -182,7 +183,7 @@ var directives = []Directive{{
 	Default: "10m",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.RoomIdle, args[0]) },
-	print:   func(c *Config) string { return FormatDuration(c.RoomIdle) },
+	print:   func(c *Config) string { return allowlist.FormatDuration(c.RoomIdle) },
 }, {
 	Name:    "refuse_load",
 	Args:    "X",
@@ -216,7 +217,7 @@ var directives = []Directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.Remember, args[0], 0, maxRemember)
 	},
-	print: func(c *Config) string { return FormatDuration(c.Remember) },
+	print: func(c *Config) string { return allowlist.FormatDuration(c.Remember) },
 }, {
 	Name:    "remember_hangups",
 	Args:    "N/DUR",
@@ -315,7 +316,7 @@ var directives = []Directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.BadRcptDelay, args[0], 0, maxBadRcptDelay)
 	},
-	print: func(c *Config) string { return FormatDuration(c.BadRcptDelay) },
+	print: func(c *Config) string { return allowlist.FormatDuration(c.BadRcptDelay) },
 }, {
 	Name:    "guard_auth",
 	Args:    "on|off",
