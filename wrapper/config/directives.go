@@ -1,15 +1,14 @@
 package config
 
 import (
-	"slices"
 	"strconv"
 
 	"sendwrap/allowlist"
 )
 
-// Directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
+// directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
 // in that file.
-type Directive struct {
+type directive struct {
 	Name    string
 	Args    string
 	Range   string // units and bounds of Args; "" if Args says all
@@ -30,10 +29,8 @@ type Directive struct {
 	list func(l *loader, w words, at allowlist.Source)
 }
 
-// Directives lists all directives in the order of the manual.
-func Directives() []Directive { return slices.Clone(directives) }
-
-var directives = []Directive{{
+// directives lists all directives in the order of the manual.
+var directives = []directive{{
 	Name:    "mta",
 	Args:    "PROGRAM ARG...",
 	Range:   "PROGRAM is an absolute path",
@@ -163,8 +160,7 @@ var directives = []Directive{{
 	most:    2,
 	set:     setMaxWaiting,
 	print: func(c *Config) string {
-		return strconv.Itoa(c.MaxWaiting) + " room=" +
-			strconv.Itoa(c.RoomWaiting)
+		return strconv.Itoa(c.MaxWaiting) + " room=" + strconv.Itoa(c.RoomWaiting)
 	},
 }, {
 	Name:    "spawn_rate",
@@ -372,8 +368,7 @@ var directives = []Directive{{
 	most:    2,
 	set:     setLedger,
 	print: func(c *Config) string {
-		return joinWords(c.Ledger.Path) + " clients=" +
-			strconv.Itoa(c.Ledger.Clients)
+		return joinWords(c.Ledger.Path) + " clients=" + strconv.Itoa(c.Ledger.Clients)
 	},
 }, {
 	Name:    "log",
@@ -385,7 +380,7 @@ var directives = []Directive{{
 }, {
 	Name:      "include",
 	Args:      "FILE",
-	Range:     "at most 16 files within one another, each once",
+	Range:     "at most 16 nested files, each once",
 	lenientBy: refusals,
 	list:      (*loader).include,
 }}
