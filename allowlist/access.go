@@ -41,6 +41,9 @@ func (r Rate) String() string {
 }
 
 // FormatDuration is the shortest spelling of a time in sendwrap.conf: "6s", "1h30m", "31d".
+//
+// Log lines have their own format (maillog.Line.Dur), which is promised, and the measurements of
+// sendwrap try show hundredths of a second.
 func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d > day && d%day == 0 {

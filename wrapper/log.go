@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
@@ -67,7 +68,7 @@ func (s *Session) Log(mta int) {
 	}
 	if s.Verdict == decide.Rate {
 		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
-		l.Str("per", config.FormatDuration(limits.ClientRate.Per))
+		l.Str("per", allowlist.FormatDuration(limits.ClientRate.Per))
 	}
 	if s.strikes > 0 {
 		l.IntOf("strikes", s.strikes, c.Block.Strikes)

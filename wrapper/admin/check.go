@@ -7,6 +7,7 @@ import (
 	"os"
 	"text/tabwriter"
 
+	"sendwrap/allowlist"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
@@ -105,7 +106,7 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 	}
 	if verdict == decide.Pass {
 		fmt.Fprintf(c.stdout, "verdict: %v after %s\n",
-			verdict, config.FormatDuration(facts.Delay()))
+			verdict, allowlist.FormatDuration(facts.Delay()))
 	} else {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}

@@ -44,7 +44,8 @@ func TestCheckExaminesGuard(t *testing.T) {
 		{"guard_listen unix:" + notes,
 			"guard_listen: " + notes + ": is not a socket; name another"},
 		{"guard_listen unix:/no/such/dir/guard.sock",
-			"guard_listen: there is no directory /no/such"},
+			"guard_listen: there is no directory /no/such; " +
+				"mkdir -p -m 0755 /no/such/dir\n"}, // 0700 would keep the MTA's user out
 		{"guard_listen unix:" + dir + "/guard.sock", ""},
 		{"guard_listen unix:/run/sendwrap/guard.sock owner=nosuch",
 			"guard_listen: owner=nosuch: user: unknown user nosuch; name one of /etc/passwd"},

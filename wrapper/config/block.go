@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sendwrap/allowlist"
 )
 
 const (
@@ -31,13 +33,14 @@ type Block struct {
 // String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h …". If strikes make no
 // block, "off" is in place of the first two.
 func (b Block) String() string {
+	duration := allowlist.FormatDuration
 	first := off
 	if b.Strikes > 0 {
-		first = "strikes=" + strconv.Itoa(b.Strikes) + " within=" + FormatDuration(b.Within)
+		first = "strikes=" + strconv.Itoa(b.Strikes) + " within=" + duration(b.Within)
 	}
-	return first + " for=" + FormatDuration(b.For) + " max=" + FormatDuration(b.Max) + " kill=" +
-		onOff(b.Kill) +
-		" grace=" + FormatDuration(b.Grace) + " max_entries=" + strconv.Itoa(b.MaxEntries)
+	return first + " for=" + duration(b.For) + " max=" + duration(b.Max) +
+		" kill=" + onOff(b.Kill) + " grace=" + duration(b.Grace) +
+		" max_entries=" + strconv.Itoa(b.MaxEntries)
 }
 
 var blockKeys = []string{"strikes", "within", "for", "max", "kill", "grace", "max_entries"}
@@ -60,7 +63,7 @@ func setBlock(c *Config, args []string) error {
 			blockKeys[bits.TrailingZeros(given)])
 	}
 	if b.For > b.Max {
-		first, most := FormatDuration(b.For), FormatDuration(b.Max)
+		first, most := allowlist.FormatDuration(b.For), allowlist.FormatDuration(b.Max)
 		return newError("write max="+first+" or a shorter for", "for=%s is longer than max=%s",
 			first, most)
 	}

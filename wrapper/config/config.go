@@ -11,8 +11,8 @@ import (
 // DefaultPath is the configuration file without -f.
 const DefaultPath = "/etc/sendwrap.conf"
 
-// Config has the settings of sendwrap.conf, and defaults for the others. [Directives] has the
-// bounds.
+// Config has the settings of sendwrap.conf, and defaults for the others. The table of directives
+// has the bounds.
 type Config struct {
 	MTA         []string // the program, an absolute path, and its arguments
 	MTAStderr   MTAStderr

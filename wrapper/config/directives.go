@@ -1,15 +1,14 @@
 package config
 
 import (
-	"slices"
 	"strconv"
 
 	"sendwrap/allowlist"
 )
 
-// Directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
+// directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
 // in that file.
-type Directive struct {
+type directive struct {
 	Name    string
 	Args    string
 	Range   string // units and bounds of Args; "" if Args says all
@@ -30,10 +29,8 @@ type Directive struct {
 	list func(l *loader, w words, at allowlist.Source)
 }
 
-// Directives lists all directives in the order of the manual.
-func Directives() []Directive { return slices.Clone(directives) }
-
-var directives = []Directive{{
+// directives lists all directives in the order of the manual.
+var directives = []directive{{
 	Name:    "mta",
 	Args:    "PROGRAM ARG...",
 	Range:   "PROGRAM is an absolute path",
@@ -59,7 +56,8 @@ var directives = []Directive{{
 	most:      2,
 	set:       setGreetDelay,
 	print: func(c *Config) string {
-		return FormatDuration(c.GreetDelay) + " stress=" + FormatDuration(c.StressDelay)
+		return allowlist.FormatDuration(c.GreetDelay) +
+			" stress=" + allowlist.FormatDuration(c.StressDelay)
 	},
 }, {
 	Name:    "teaser",
@@ -153,7 +151,7 @@ var directives = []Directive{{
 	Lenient: "0s",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.MaxIdle, args[0]) },
-	print:   func(c *Config) string { return FormatDuration(c.MaxIdle) },
+	print:   func(c *Config) string { return allowlist.FormatDuration(c.MaxIdle) },
 }, {
 	Name:    "max_waiting",
 	Args:    "N [room=N]",
@@ -162,8 +160,7 @@ var directives = []Directive{{
 	most:    2,
 	set:     setMaxWaiting,
 	print: func(c *Config) string {
-		return strconv.Itoa(c.MaxWaiting) + " room=" +
-			strconv.Itoa(c.RoomWaiting)
+		return strconv.Itoa(c.MaxWaiting) + " room=" + strconv.Itoa(c.RoomWaiting)
 	},
 }, {
 	Name:    "spawn_rate",
@@ -182,7 +179,7 @@ var directives = []Directive{{
 	Default: "10m",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.RoomIdle, args[0]) },
-	print:   func(c *Config) string { return FormatDuration(c.RoomIdle) },
+	print:   func(c *Config) string { return allowlist.FormatDuration(c.RoomIdle) },
 }, {
 	Name:    "refuse_load",
 	Args:    "X",
@@ -216,7 +213,7 @@ var directives = []Directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.Remember, args[0], 0, maxRemember)
 	},
-	print: func(c *Config) string { return FormatDuration(c.Remember) },
+	print: func(c *Config) string { return allowlist.FormatDuration(c.Remember) },
 }, {
 	Name:    "remember_hangups",
 	Args:    "N/DUR",
@@ -315,7 +312,7 @@ var directives = []Directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.BadRcptDelay, args[0], 0, maxBadRcptDelay)
 	},
-	print: func(c *Config) string { return FormatDuration(c.BadRcptDelay) },
+	print: func(c *Config) string { return allowlist.FormatDuration(c.BadRcptDelay) },
 }, {
 	Name:    "guard_auth",
 	Args:    "on|off",
@@ -371,8 +368,7 @@ var directives = []Directive{{
 	most:    2,
 	set:     setLedger,
 	print: func(c *Config) string {
-		return joinWords(c.Ledger.Path) + " clients=" +
-			strconv.Itoa(c.Ledger.Clients)
+		return joinWords(c.Ledger.Path) + " clients=" + strconv.Itoa(c.Ledger.Clients)
 	},
 }, {
 	Name:    "log",
@@ -384,7 +380,7 @@ var directives = []Directive{{
 }, {
 	Name:      "include",
 	Args:      "FILE",
-	Range:     "at most 16 files within one another, each once",
+	Range:     "at most 16 nested files, each once",
 	lenientBy: refusals,
 	list:      (*loader).include,
 }}

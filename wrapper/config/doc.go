@@ -1,7 +1,7 @@
 // Package config reads sendwrap.conf.
 //
 // A line has one directive. Blanks separate words, a word that begins with # begins a comment, and
-// "..." groups words (\" and \\ stand for themselves inside). One table, [Directives], has each
+// "..." groups words (\" and \\ stand for themselves inside). One table, directives, has each
 // directive with its arguments and its default: the parser and the printer use it, and tests
 // compare sendwrap.conf.example and the manual page with it.
 //

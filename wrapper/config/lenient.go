@@ -54,7 +54,7 @@ func (l *loader) applyLenient() {
 
 // index is the directive of that name, -1 if there is none.
 func (l *loader) index(name string) int {
-	return slices.IndexFunc(l.table, func(d Directive) bool { return d.Name == name })
+	return slices.IndexFunc(l.table, func(d directive) bool { return d.Name == name })
 }
 
 // guessDirective is the directive that a wrong line probably means, or -1. The guess is by the

@@ -180,7 +180,7 @@ func TestLenient(t *testing.T) {
 				}
 			})
 	}
-	for _, d := range Directives() {
+	for _, d := range directives {
 		if !seen[d.Name] {
 			t.Errorf("%s: no wrong line", d.Name)
 		}
@@ -194,7 +194,7 @@ func TestManualOfLenient(t *testing.T) {
 	if !found {
 		t.Fatal("no section")
 	}
-	for _, d := range Directives() {
+	for _, d := range directives {
 		item := regexp.MustCompile(`(?m)^\.It .*\b` + d.Name +
 			`\b.*\n(?:\.Ql (.*)$)?`).FindStringSubmatch(list)
 		switch listed := item != nil; {

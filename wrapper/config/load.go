@@ -14,7 +14,7 @@ const bom = "\ufeff"
 // loader reads a file and those that it includes.
 type loader struct {
 	config  *Config
-	table   []Directive        // directives; as a variable it would be an initialization cycle
+	table   []directive        // directives; as a variable it would be an initialization cycle
 	setAt   []allowlist.Source // the first line of each directive; Line 0 = none yet
 	args    []string           // of the current line
 	files   []fileSeen         // in the order of their beginnings
@@ -30,7 +30,7 @@ type loader struct {
 // If the file as a whole cannot be read, the Config is nil, and the error an *[Error]. Otherwise
 // the Config can be used, even with an error. The error is then a *multierror.Error with an
 // *[Error] for each wrong line. Such a line is skipped: the default applies, or the Lenient value
-// of the [Directive]. At most 1,000 errors are kept; one more says how many others there are.
+// of the directive. At most 1,000 errors are kept; one more says how many others there are.
 //
 // The strings of the Config are parts of the file's text and keep it in memory.
 func Load(path string, networks *allowlist.List) (*Config, error) {
@@ -110,7 +110,7 @@ func (l *loader) setOnce(directive int, w words, at allowlist.Source) {
 }
 
 // set sets the directive by the words of the current line.
-func (l *loader) set(c *Config, d *Directive, unread error) error {
+func (l *loader) set(c *Config, d *directive, unread error) error {
 	switch {
 	case unread != nil:
 		return unread

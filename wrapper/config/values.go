@@ -24,7 +24,8 @@ func ParseDuration(s string) (time.Duration, error) {
 	d, err := parseDuration(s)
 	if err == nil && d > maxDuration {
 		return 0,
-			newError("write at most "+FormatDuration(maxDuration), "%s is out of range", quoted(s))
+			newError("write at most "+allowlist.FormatDuration(maxDuration), "%s is out of range",
+				quoted(s))
 	}
 	return d, err
 }
@@ -94,12 +95,6 @@ func guessDuration(s string) string {
 	return ""
 }
 
-// FormatDuration is the shortest spelling that ParseDuration reads back: "6s", "1h30m", "31d".
-//
-// Log lines have their own format (maillog.Line.Dur), which is promised, and the measurements of
-// sendwrap try show hundredths of a second.
-func FormatDuration(d time.Duration) string { return allowlist.FormatDuration(d) }
-
 // setDuration sets d by a word, from least to most.
 func setDuration(d *time.Duration, word string, least, most time.Duration) error {
 	v, err := parseDuration(word)
@@ -110,7 +105,8 @@ func setDuration(d *time.Duration, word string, least, most time.Duration) error
 		return err
 	}
 	if v < least || v > most {
-		return outOfRange(word, FormatDuration(least), FormatDuration(most))
+		return outOfRange(word,
+			allowlist.FormatDuration(least), allowlist.FormatDuration(most))
 	}
 	*d = v
 	return nil

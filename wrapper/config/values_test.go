@@ -3,6 +3,8 @@ package config
 import (
 	"testing"
 	"time"
+
+	"sendwrap/allowlist"
 )
 
 func TestDurations(t *testing.T) {
@@ -25,8 +27,8 @@ func TestDurations(t *testing.T) {
 		if err != nil || got != tt.want {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", tt.text, got, err, tt.want)
 		}
-		if s := FormatDuration(tt.want); s != tt.print {
-			t.Errorf("FormatDuration(%v) = %s; want %s", tt.want, s, tt.print)
+		if s := allowlist.FormatDuration(tt.want); s != tt.print {
+			t.Errorf("allowlist.FormatDuration(%v) = %s; want %s", tt.want, s, tt.print)
 		}
 	}
 	_, err := ParseDuration("5")

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -59,7 +58,7 @@ var explanations = []struct {
 			return "no limit"
 		}
 		return fmt.Sprintf("%s arrivals of its network in %s",
-			of(s.Arrivals, rate.N), config.FormatDuration(rate.Per))
+			of(s.Arrivals, rate.N), allowlist.FormatDuration(rate.Per))
 	}},
 	{Known, "known", func(s *Shown) string {
 		switch {
@@ -83,7 +82,7 @@ var explanations = []struct {
 		return "refused; strikes: " + s.Limits.Strikes.String()
 	}},
 	{Pass, "quiet to the end", func(s *Shown) string {
-		switch after := config.FormatDuration(s.Delay()); {
+		switch after := allowlist.FormatDuration(s.Delay()); {
 		case s.HasLeftOften():
 			return "served at once, this time: it has left quietly often enough"
 		case s.Stressed:
@@ -138,7 +137,7 @@ func rcptsText(s *Shown) string {
 		return ""
 	}
 	return fmt.Sprintf("; unknown recipients in %s: %s, accepted ones %d",
-		config.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
+		allowlist.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
 }
 
 // hangupsText is how often the network has left, and what follows; "" for nothing.
@@ -148,8 +147,8 @@ func hangupsText(s *Shown) string {
 		return ""
 	}
 	return fmt.Sprintf("; %s in %s, %v of %s waited in all: with both it is let in at once, once",
-		of(s.Hangups.N, n.N), config.FormatDuration(n.Per), s.Hangups.Waited,
-		config.FormatDuration(s.Limits.GreetDelay))
+		of(s.Hangups.N, n.N), allowlist.FormatDuration(n.Per), s.Hangups.Waited,
+		allowlist.FormatDuration(s.Limits.GreetDelay))
 }
 
 // reserveText says for which clients the reserve is, once no other places are left.
@@ -189,7 +188,7 @@ func shareText(s *Shown) (text string) {
 }
 
 // Seconds is a duration for people: to the second, with units.
-func Seconds(d time.Duration) string { return config.FormatDuration(d.Truncate(time.Second)) }
+func Seconds(d time.Duration) string { return allowlist.FormatDuration(d.Truncate(time.Second)) }
 
 // of is a count beside its limit.
 func of(n, limit int) string {

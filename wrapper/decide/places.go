@@ -120,7 +120,7 @@ func PlacesLeft(c *config.Config, serving int) string {
 	if f.Full() {
 		until := ""
 		if c.MaxIdle > 0 {
-			until = " unless a session is idle for " + config.FormatDuration(c.MaxIdle)
+			until = " unless a session is idle for " + allowlist.FormatDuration(c.MaxIdle)
 		}
 		return " (full: all but allowed clients read 421" + until + ")"
 	}

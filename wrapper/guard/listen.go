@@ -98,16 +98,19 @@ func CheckListen(at config.Listen) error {
 	}
 	_, err := checkPlace(at.Address)
 	if errors.Is(err, fs.ErrNotExist) {
-		return checkMakeable(filepath.Dir(at.Address))
+		return fileaccess.CheckMakeable(filepath.Dir(at.Address), socketDirMode)
 	}
 	return err
 }
+
+// socketDirMode lets the MTA's user reach the socket.
+const socketDirMode = 0o755
 
 // clearWay makes the socket's directory if only the last step is missing, and removes a socket that
 // a guard has left there when it was killed. Anything else in its place stays.
 func clearWay(path string) error {
 	dir := filepath.Dir(path)
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, socketDirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w; make %s first", err, filepath.Dir(dir))
 	}
 	if found, err := checkPlace(path); err != nil || !found {

@@ -176,7 +176,7 @@ func CheckTranscripts(path string) error {
 	case err == nil:
 		return dir.Close()
 	case errors.Is(err, fs.ErrNotExist):
-		return checkMakeable(path)
+		return fileaccess.CheckMakeable(path, 0o700)
 	}
 	return err
 }
@@ -200,19 +200,6 @@ func openExisting(path string) (*os.File, error) {
 		return nil, fault
 	}
 	return dir, nil
-}
-
-// checkMakeable returns why a directory could not be made: only the last step may be missing.
-func checkMakeable(dir string) error {
-	parent := filepath.Dir(dir)
-	if info, err := os.Stat(parent); err != nil && !errors.Is(err, fs.ErrPermission) ||
-		err == nil && !info.IsDir() {
-		return fmt.Errorf("there is no directory %s; mkdir -p -m 0700 %s", parent, dir)
-	}
-	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK, unix.AT_EACCESS); err != nil {
-		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
-	}
-	return nil
 }
 
 // isTranscript says whether a file's name is one of those that we make.

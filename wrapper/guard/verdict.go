@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
@@ -169,7 +170,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 		l.Str("network", s.network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
 		if f.Limits.BadRcptsTotal.N > 0 {
 			total := f.Limits.BadRcptsTotal
-			l.IntOf("total", f.Total, total.N).Str("per", config.FormatDuration(total.Per))
+			l.IntOf("total", f.Total, total.N).Str("per", allowlist.FormatDuration(total.Per))
 		}
 		l.Int("good", f.Good)
 		if f.Limits.BadRcptsTotal.N > 0 {

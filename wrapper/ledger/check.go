@@ -7,22 +7,28 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/fileaccess"
 )
 
-// ErrUnseen says that the calling user may not look at the place of the ledger, so that nothing can
+// errUnseen says that the calling user may not look at the place of the ledger, so that nothing can
 // be said about it.
-var ErrUnseen = errors.New("run check as the user that sendwrap runs as")
+var errUnseen = errors.New("run check as the user that sendwrap runs as")
 
 // Check says why [Open] would refuse the ledger at path, or could not make one; nil if it would
-// not. It changes nothing. The error is [ErrUnseen] if another user may be able to open it.
+// not. It changes nothing. The error wraps errUnseen if another user may be able to open it.
 func Check(path string) error {
 	name := filepath.Dir(path)
 	dir, err := openDir(name)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return checkMakeable(name)
+		err := fileaccess.CheckMakeable(name, 0o700)
+		if path := (*os.PathError)(nil); errors.As(err, &path) {
+			return notWritable(filepath.Dir(name), err)
+		}
+		return err
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; %w", err, ErrUnseen)
+		return fmt.Errorf("%w; %w", err, errUnseen)
 	case errors.Is(err, unix.ENOTDIR):
 		return fmt.Errorf("%w; name another place, such as /var/lib/sendwrap/ledger", err)
 	case err != nil:
@@ -44,19 +50,6 @@ func Check(path string) error {
 	return err
 }
 
-// checkMakeable says why the ledger's directory could not be made: its parent must exist.
-func checkMakeable(dir string) error {
-	parent := filepath.Dir(dir)
-	info, err := os.Stat(parent)
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; %w", err, ErrUnseen)
-	case err != nil || !info.IsDir():
-		return fmt.Errorf("there is no directory %s; mkdir -p -m 0700 %s", parent, dir)
-	}
-	return checkWritable(parent)
-}
-
 func checkWritable(dir string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK, unix.AT_EACCESS); err != nil {
 		return notWritable(dir, err)
@@ -72,7 +65,7 @@ func notWritable(name string, err error) error {
 		err = path.Err
 	}
 	if errors.Is(err, os.ErrPermission) && unix.Geteuid() != 0 {
-		return fmt.Errorf("%s: %w; %w", name, err, ErrUnseen)
+		return fmt.Errorf("%s: %w; %w", name, err, errUnseen)
 	}
 	return fmt.Errorf("%s cannot be written to: %w; name another place for the ledger", name, err)
 }

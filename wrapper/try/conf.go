@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
 )
 
@@ -49,7 +50,7 @@ func adapt(given *config.Config, dir string, inRoom bool) (c *config.Config, cha
 	raise := func(name string, d *time.Duration, least time.Duration) {
 		if *d < least {
 			*d = least
-			changes = append(changes, name+" "+config.FormatDuration(least))
+			changes = append(changes, name+" "+allowlist.FormatDuration(least))
 		}
 	}
 	raise("greet_delay", &c.GreetDelay, leastDelay)
