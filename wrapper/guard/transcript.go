@@ -41,7 +41,6 @@ type transcript struct {
 	to      config.Transcript
 	text    []byte
 	full    bool
-	writeMu *sync.Mutex // one is written at a time, so that their sum stays bounded
 
 	mu      sync.Mutex // of what decides whether it is written
 	wanted  bool       // the session has caused a block or a strike
@@ -54,7 +53,7 @@ func newTranscript(s *session) *transcript {
 	if s.config.Transcript.Dir == "" {
 		return nil
 	}
-	return &transcript{session: s, to: s.config.Transcript, writeMu: &s.guard.transcriptMu}
+	return &transcript{session: s, to: s.config.Transcript}
 }
 
 // add notes a command of the client and the MTA's rejection; "" if it has not rejected it.
@@ -119,10 +118,11 @@ func (t *transcript) update(change func()) {
 }
 
 func (t *transcript) save() {
-	t.writeMu.Lock()
-	defer t.writeMu.Unlock()
+	g := t.session.guard
+	g.transcriptMu.Lock()
+	defer g.transcriptMu.Unlock()
 	if err := t.write(); err != nil {
-		t.session.guard.warn("transcript: " + err.Error())
+		g.warn("transcript: " + err.Error())
 	}
 }
 
@@ -176,7 +176,7 @@ func CheckTranscripts(path string) error {
 	case err == nil:
 		return dir.Close()
 	case errors.Is(err, fs.ErrNotExist):
-		return checkMakeable(path)
+		return checkMakeable(path, 0o700)
 	}
 	return err
 }
@@ -202,12 +202,13 @@ func openExisting(path string) (*os.File, error) {
 	return dir, nil
 }
 
-// checkMakeable returns why a directory could not be made: only the last step may be missing.
-func checkMakeable(dir string) error {
+// checkMakeable returns why a directory could not be made: only the last step may be missing. mode
+// is the one that the guard would make it with.
+func checkMakeable(dir string, mode fs.FileMode) error {
 	parent := filepath.Dir(dir)
 	if info, err := os.Stat(parent); err != nil && !errors.Is(err, fs.ErrPermission) ||
 		err == nil && !info.IsDir() {
-		return fmt.Errorf("there is no directory %s; mkdir -p -m 0700 %s", parent, dir)
+		return fmt.Errorf("there is no directory %s; mkdir -p -m %#o %s", parent, mode, dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK, unix.AT_EACCESS); err != nil {
 		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
@@ -215,7 +216,7 @@ func checkMakeable(dir string) error {
 	return nil
 }
 
-// isTranscript says whether a file's name is one of those that we make.
+// isTranscript reports whether a file has the name of a transcript.
 func isTranscript(name string) bool {
 	began, _, _ := strings.Cut(name, "-")
 	_, err := time.Parse(transcriptTime, began)

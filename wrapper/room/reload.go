@@ -48,11 +48,12 @@ func (r *room) lookForConfig() {
 	file, err := os.Stat(r.File)
 	before := r.fileSeen
 	r.fileSeen = file
-	if err == nil && (before == nil || !os.SameFile(before, file) ||
-		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime())) {
-		return
-	}
-	if !r.reading {
+	switch {
+	case err != nil:
+		r.unconfigured = err
+	case before == nil || !os.SameFile(before, file) ||
+		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime()):
+	case !r.reading:
 		r.readConfig(func() {})
 	}
 }
