@@ -125,7 +125,7 @@ func (g *guard) shutdown() {
 }
 
 // inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless
-// only too many others wanted the ledger at once.
+// the ledger was only crowded.
 func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

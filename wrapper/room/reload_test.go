@@ -61,8 +61,8 @@ func TestReloadRules(t *testing.T) {
 		h.look()
 		h.beginReread(conf + "deny 127.8.0.0/24 127.7.0.0/24\nallow 127.8.2.0/24 127.7.2.0/24\n")
 		h.scan.lookAt = 0 // for blocks, in the same round
-		h.until("who is allowed is served at once", func() bool { return h.mtas.jobCount == 3 })
-		h.until("who is denied is refused at once", func() bool { return h.refused == 2 })
+		h.until("the allowed ones are served at once", func() bool { return h.mtas.jobCount == 3 })
+		h.until("the denied ones are refused at once", func() bool { return h.refused == 2 })
 		expect(t, denied, "554 5.7.1 ")
 		expect(t, deniedInTurn, "554 5.7.1 ")
 		h.until("all are looked at", func() bool { return h.scan.left == 0 })
