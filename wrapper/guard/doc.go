@@ -29,5 +29,6 @@
 //
 // Mail flows. An MTA that does not reach the guard goes on without it (F= empty,
 // milter_default_action = accept). Without the ledger each session is counted by itself, nothing is
-// known about others, and no network is blocked. A protocol error of an MTA ends that one connection.
+// known about others, and no network is blocked. A protocol error of an MTA ends that one
+// connection.
 package guard
