@@ -48,12 +48,11 @@ func (r *room) lookForConfig() {
 	file, err := os.Stat(r.File)
 	before := r.fileSeen
 	r.fileSeen = file
-	switch {
-	case err != nil:
-		r.unconfigured = err
-	case before == nil || !os.SameFile(before, file) ||
-		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime()):
-	case !r.reading:
+	if before == nil || err == nil && (!os.SameFile(before, file) ||
+		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime())) {
+		return
+	}
+	if !r.reading {
 		r.readConfig(func() {})
 	}
 }

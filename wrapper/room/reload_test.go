@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,11 +240,17 @@ func TestConfigBeingWritten(t *testing.T) {
 	}
 	h.unconfigured = errors.New("no configuration")
 	second(false, "there is no file") // one that appears now may be half written
-	if !errors.Is(h.unconfigured, os.ErrNotExist) {
+	write("")
+	second(false, "an empty file has appeared")
+	if err := os.Remove(h.file("conf")); err != nil {
+		t.Fatal(err)
+	}
+	second(true, "it has gone again") // clients are refused for another reason now
+	if !strings.Contains(h.unconfigured.Error(), "no such file; create it") {
 		t.Errorf("clients are refused for %v", h.unconfigured)
 	}
 	write("")
-	second(false, "an empty file has appeared")
+	second(false, "another one has appeared")
 	h.configure("max_sessions 7\n")
 	second(false, "it has grown")
 	if h.unconfigured == nil {
