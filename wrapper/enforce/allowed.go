@@ -14,8 +14,9 @@ var everything = [...]netip.Prefix{
 }
 
 // networksToFree returns the networks that a firewall must not drop any more, though the ledger has
-// a block there: of a block that is wholly allowed the network of its allow line; of one that is
-// partly allowed its own; everything with mode observe. No network lies within another.
+// a block there. For a block that is wholly allowed, that is the network of its allow line; for one
+// that is partly allowed, the block's own network; with mode observe, everything. No network lies
+// within another.
 func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []netip.Prefix) {
 	for _, b := range blocks {
 		switch allowed, found := c.Networks.Allowed(b.Network); {

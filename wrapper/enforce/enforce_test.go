@@ -91,14 +91,14 @@ func TestWokenTooLate(t *testing.T) {
 	s := p.process()
 	token := s.enter("192.0.2.9", func(*ledger.Process) {}, false)
 	b := p.block("192.0.2.9/32", time.Hour)
-	pending := &pendingBlock{Block: b, ending: true}
+	pending := &pendingBlock{Block: b}
 	e := p.enforcer()
-	e.visitSessions(p.open(), []*pendingBlock{pending})
+	e.step([]*pendingBlock{pending})
 	p.do(func(t *ledger.Tx) { t.Serve(token) })
 	if !pending.needsVisit() || !s.runs() {
 		t.Errorf("needs a visit: %v, runs: %v", pending.needsVisit(), s.runs())
 	}
-	e.visitSessions(p.open(), []*pendingBlock{pending})
+	e.step([]*pendingBlock{pending})
 	s.ends()
 	if pending.needsVisit() || pending.outcome.Ended != 1 {
 		t.Errorf("needs a visit: %v, %+v", pending.needsVisit(), pending.outcome)

@@ -26,8 +26,8 @@ func (n *Networks) Add(networks ...netip.Prefix) {
 	}
 }
 
-// Hold reports whether one of the networks holds the address. An IPv4-mapped address must
-// have been unmapped.
+// Hold reports whether one of the networks holds the address. An IPv4-mapped address must have
+// been unmapped.
 func (n *Networks) Hold(addr netip.Addr) bool {
 	for _, bits := range n.lengths[familyOf(addr)] {
 		if p, err := addr.Prefix(bits); err == nil {

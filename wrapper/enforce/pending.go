@@ -41,18 +41,13 @@ func (p *pendingBlock) needsVisit() bool {
 	return p.toEnd > 0 || p.waking || (p.moving || p.visitErr != nil) && p.visits < maxVisits
 }
 
-// forgetVisit begins the next one.
-func (p *pendingBlock) forgetVisit() {
-	p.toEnd, p.moving, p.waking, p.visitErr = 0, false, false, nil
-	p.outcome.Allowed, p.outcome.InRoom = 0, 0
-}
-
 // step does what is due for these blocks, in one visit to all their sessions: during the grace it
 // counts those to end, after the grace it ends them.
 func (e *Enforcer) step(due []*pendingBlock) {
 	var visit []*pendingBlock
 	for _, p := range due {
-		p.forgetVisit()
+		p.toEnd, p.moving, p.waking, p.visitErr = 0, false, false, nil // of the last visit
+		p.outcome.Allowed, p.outcome.InRoom = 0, 0
 		p.outcome.Exemption = Exempt(e.Config, p.Network)
 		if e.Now && p.outcome.Exemption.Block == "" {
 			p.outcome.Sessions = ""

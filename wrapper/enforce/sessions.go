@@ -34,7 +34,6 @@ func (e *Enforcer) visitSessions(l *ledger.Ledger, blocks []*pendingBlock) {
 	var networks Networks
 	for _, p := range blocks {
 		networks.Add(p.Network)
-		p.forgetVisit()
 		if p.ending {
 			p.visits++
 		}

@@ -65,7 +65,7 @@ func (q *Queue) endSessions() {
 }
 
 // takeDue returns the blocks that are due, how many have been skipped, and if none is due how long
-// to wait; below zero is forever.
+// to wait: less than zero if the queue is closed.
 func (q *Queue) takeDue(now time.Time) (due []*pendingBlock, skipped int, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

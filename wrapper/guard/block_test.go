@@ -43,7 +43,7 @@ func (p *post) session(addr string) *session {
 
 // Sessions of a network that another process blocks are ended soon, and no others.
 func TestBlockedMeanwhile(t *testing.T) {
-	p := stand(t, rules+"block strikes=3 grace=60s\n") // nobody is cut off within the test
+	p := stand(t, rules+"block strikes=3 grace=60s\n") // no client is disconnected within the test
 	in := []string{"192.0.2.1", "192.0.2.200"}
 	out := []string{"192.0.3.1", "2001:db8:1::1"}
 	all := map[string]*mta{}
@@ -148,7 +148,7 @@ func TestLiftedInTime(t *testing.T) {
 	seen = p.findNewBlocks(seen)
 	p.unblock("192.0.2.0/24")
 	if !p.session("192.0.2.1").blocked.Load() {
-		t.Fatal("the session has not been told: this test proves nothing")
+		t.Fatal("the session is not marked as blocked: this test proves nothing")
 	}
 	m.play("mail good", "c c")
 	s := p.session("192.0.2.1")

@@ -37,9 +37,9 @@ func (g *guard) blockOf(s *session) (block activeBlock, err error) {
 }
 
 // startBlock carries out a block that a session caused.
-func (g *guard) startBlock(b enforce.Block) {
-	g.enforce.Add(b)
-	g.blockSessions([]netip.Prefix{b.Network}, true)
+func (g *guard) startBlock(network netip.Prefix, d time.Duration) {
+	g.enforce.Add(enforce.Block{Network: network, For: d, Reason: reasonBadRcpts})
+	g.blockSessions([]netip.Prefix{network}, true)
 }
 
 // findNewBlocks looks for blocks that began after number seen, tells their sessions, and returns

@@ -104,7 +104,7 @@ func (s *session) deferNull() milter.Answer {
 	}
 	s.open = false
 	s.nullOpen.Store(false)
-	return s.replyAs(code, decide.BadRcpts)
+	return s.reply(code, decide.BadRcpts)
 }
 
 // countMailed asks the ledger how much good mail has come from the network, if that matters.

@@ -8,7 +8,7 @@
 //	accept      an MTA's process opens a connection for each client  listen.go, sessions.go
 //	negotiate   what the MTA offers, and what of that is asked for   packets.go
 //	packets     each is read, within bounds, and answered            packets.go, ../milter
-//	connect     who the client is; under allow it is not watched     session.go, client.go
+//	connect     which client it is; under allow it is not watched    session.go, client.go
 //	MAIL, RCPT  counted, decided, and answered                       session.go, ../decide
 //	MAIL <>     deferred if its network named too many               bounces.go
 //	421         a block, a log line, the end of the connection       verdict, offence, cut.go
@@ -29,5 +29,6 @@
 //
 // Mail flows. An MTA that does not reach the guard goes on without it (F= empty,
 // milter_default_action = accept). Without the ledger each session is counted by itself, nothing is
-// known about others, and nobody is blocked. A protocol error of an MTA ends that one connection.
+// known about others, and no network is blocked. A protocol error of an MTA ends that one
+// connection.
 package guard

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"sendwrap/allowlist"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
@@ -60,23 +59,21 @@ func Run(o Options) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the first load: no SIGHUP after it may be lost
 
-	cfg, wrong := config.Load(o.File, allowlist.All())
+	cfg, mistakes := wrapper.LoadShared(o.File)
 	if cfg == nil {
-		return wrong
+		return mistakes
 	}
 	g, err := newGuard(stop, o, cfg)
 	if err != nil {
 		return err
 	}
-	wrapper.LogMistakes(g.log(), wrong, config.LineSkipped)
+	wrapper.LogMistakes(g.log(), mistakes, config.LineSkipped)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err
 	}
 	for _, l := range listeners {
 		go g.accept(l)
-	}
-	for _, l := range listeners {
 		g.note("guard: listening on " + l.Addr().String())
 	}
 	// Networks may have become allowed since on_block ran.
@@ -128,7 +125,7 @@ func (g *guard) shutdown() {
 }
 
 // inLedger runs work on the ledger. An error means that it was not done; it has been logged, unless
-// only too many others wanted the ledger at once.
+// the ledger was only crowded.
 func (g *guard) inLedger(work func(*ledger.Tx)) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -64,8 +64,8 @@ func checkListener(fd int) error {
 	return nil
 }
 
-// listen opens the socket on which MTAs arrive. A local one is its owner's alone: who can connect
-// can have anybody blocked.
+// listen opens the socket on which MTAs arrive. Only its owner can connect to a local one: a
+// process that connects can have any network blocked.
 func listen(at config.Listen) (net.Listener, error) {
 	if at.Network != "unix" {
 		return net.Listen(at.Network, at.Address)

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -117,6 +118,10 @@ func TestListenDirectory(t *testing.T) {
 			l, err := listen(at(dir + c.deep + "/guard.sock"))
 			if (checked == nil) != (err == nil) {
 				t.Errorf("CheckListen: %v; but %v", checked, err)
+			}
+			// With 0700 the MTA, of another user, could not reach the socket.
+			if c.deep != "" && !strings.Contains(fmt.Sprint(checked), "mkdir -p -m 0755 "+dir) {
+				t.Errorf("CheckListen: %v; want the mode that the guard uses", checked)
 			}
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {

@@ -51,7 +51,7 @@ func TestNothingLost(t *testing.T) {
 	p.client("198.51.100.77").play("mail bad bad", "c c c")
 	p.book.await(t, "mail.warning", "guard: the ledger has been busy for")
 	if names := transcripts(t, dir+"/kept"); len(names) > 0 {
-		t.Errorf("%q while nobody knows whether there is a block", names)
+		t.Errorf("%q while it is not known whether there is a block", names)
 	}
 	release()
 	p.book.await(t, "guard: the ledger is free again")
@@ -110,7 +110,8 @@ func TestUnwrittenBounded(t *testing.T) {
 	p := build(t, rules)
 	written := 0
 	for range maxUnwritten + 7 {
-		p.writeLater(pendingWrite{write: func(*ledger.Tx) { written++ }}, func() {})
+		p.writeLater(pendingWrite{
+			write: func(*ledger.Tx) { written++ }, done: func() {}}, func() {})
 	}
 	p.writePending(time.Now())
 	if written != maxUnwritten {

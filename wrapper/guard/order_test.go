@@ -12,7 +12,7 @@ import (
 	"sendwrap/wrapper/milter"
 )
 
-// Commands in an order that no MTA uses. Before the client is known, nobody is counted; a panic
+// Commands in an order that no MTA uses. Before the client is known, nothing is counted; a panic
 // would end the test.
 func TestOutOfOrder(t *testing.T) {
 	p := stand(t, rules+"block off\n")
@@ -27,7 +27,7 @@ func TestOutOfOrder(t *testing.T) {
 	}{
 		{"RCPT first", []string{error3, rcpt, error3, rcpt, error3, rcpt, error3, rcpt}, "cccc"},
 		{"MAIL first", []string{mail, error3, rcpt, error3, rcpt, error3, rcpt}, "cccc"},
-		{"MAIL by one who has authenticated first", []string{authed, mail, error3, rcpt}, "cc"},
+		{"MAIL by an authenticated client first", []string{authed, mail, error3, rcpt}, "cc"},
 		{"all else first", []string{"A", "E", "N", "Bx", "Lx\x00y\x00", "T"}, "ccccc"},
 		{"ABORT many times", strings.Split(strings.Repeat("A,", 50)+mail, ","), "c"},
 		{"negotiation twice", []string{offered, connecting("192.0.2.1", 1), offered, mail}, "OcOc"},

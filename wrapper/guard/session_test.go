@@ -11,7 +11,7 @@ import (
 
 // A session is what a test has the MTA say, a word for each command, and how it is answered:
 //
-//	mail auth rset end    a transaction; auth: by one who has authenticated
+//	mail auth rset end    a transaction; auth: by an authenticated client
 //	null                  one of the null sender's
 //	good bad busy         recipients: taken, rejected, put off
 //

@@ -41,7 +41,6 @@ type transcript struct {
 	to      config.Transcript
 	text    []byte
 	full    bool
-	writeMu *sync.Mutex // one is written at a time, so that their sum stays bounded
 
 	mu      sync.Mutex // of what decides whether it is written
 	wanted  bool       // the session has caused a block or a strike
@@ -54,7 +53,7 @@ func newTranscript(s *session) *transcript {
 	if s.config.Transcript.Dir == "" {
 		return nil
 	}
-	return &transcript{session: s, to: s.config.Transcript, writeMu: &s.guard.transcriptMu}
+	return &transcript{session: s, to: s.config.Transcript}
 }
 
 // add notes a command of the client and the MTA's rejection; "" if it has not rejected it.
@@ -119,10 +118,11 @@ func (t *transcript) update(change func()) {
 }
 
 func (t *transcript) save() {
-	t.writeMu.Lock()
-	defer t.writeMu.Unlock()
+	g := t.session.guard
+	g.transcriptMu.Lock()
+	defer g.transcriptMu.Unlock()
 	if err := t.write(); err != nil {
-		t.session.guard.warn("transcript: " + err.Error())
+		g.warn("transcript: " + err.Error())
 	}
 }
 
@@ -202,7 +202,7 @@ func openExisting(path string) (*os.File, error) {
 	return dir, nil
 }
 
-// isTranscript says whether a file's name is one of those that we make.
+// isTranscript reports whether a file has the name of a transcript.
 func isTranscript(name string) bool {
 	began, _, _ := strings.Cut(name, "-")
 	_, err := time.Parse(transcriptTime, began)

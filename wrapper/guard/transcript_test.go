@@ -324,8 +324,7 @@ func TestManyTranscripts(t *testing.T) {
 	g := build(t, rules)
 	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{},
 		client: netip.MustParseAddrPort("192.0.2.1:1")}
-	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most},
-		writeMu: &g.transcriptMu}
+	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most}}
 	mustDo(t, k.write())
 	if n := len(transcripts(t, dir)); n != most/4096 {
 		t.Errorf("%d files are left of %d", n, files)

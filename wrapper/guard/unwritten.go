@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"sendwrap/wrapper/decide"
-	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -31,7 +30,7 @@ type unwritten struct {
 type pendingWrite struct {
 	since time.Time
 	write func(*ledger.Tx)
-	done  func() // called once it is written; may be nil
+	done  func() // called once it is written, or lost
 }
 
 // retryable reports whether the ledger may be free again soon. A ledger that is lost, or that was
@@ -43,7 +42,7 @@ func retryable(err error) bool {
 // write writes to the ledger, now or as soon as it is free.
 func (g *guard) write(work func(*ledger.Tx)) {
 	if err := g.inLedger(work); retryable(err) {
-		g.writeLater(pendingWrite{write: work}, func() {})
+		g.writeLater(pendingWrite{write: work, done: func() {}}, func() {})
 	}
 }
 
@@ -60,9 +59,7 @@ func (g *guard) recordLater(o offence, t *transcript) {
 		done: func() {
 			t.written(block.caused())
 			if block.began {
-				g.startBlock(enforce.Block{
-					Network: o.network, For: block.left, Reason: reasonBadRcpts,
-				})
+				g.startBlock(o.network, block.left)
 			}
 		},
 	}, t.awaitWrite)
@@ -104,7 +101,7 @@ func (g *guard) writePending(now time.Time) {
 			break
 		}
 		n++
-		w.finish()
+		w.done()
 	}
 	switch rest := due[n:]; {
 	case err != nil && !retryable(err):
@@ -112,7 +109,7 @@ func (g *guard) writePending(now time.Time) {
 			"counts or blocks lost that waited for it: %d", len(rest)))
 		u.warned = false
 		for _, w := range rest {
-			w.finish()
+			w.done()
 		}
 	case err != nil:
 		if oldest >= slowWrite && !u.warned {
@@ -127,11 +124,5 @@ func (g *guard) writePending(now time.Time) {
 		u.warned = false
 		g.note(fmt.Sprintf("guard: the ledger is free again; "+
 			"counts or blocks written after up to %v: %d", oldest.Round(time.Second), n))
-	}
-}
-
-func (w pendingWrite) finish() {
-	if w.done != nil {
-		w.done()
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
-	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/milter"
@@ -54,9 +53,9 @@ func (s *session) answer(bad bool) milter.Answer {
 	case v == decide.MaxRcpts: // only this recipient is refused
 		f.Good--
 		f.Rcpts--
-		return s.reply(v)
+		return s.reply(s.code(v), v)
 	}
-	s.final = s.reply(v)
+	s.final = s.reply(s.code(v), v)
 	return s.finish(bad)
 }
 
@@ -85,14 +84,15 @@ func (s *session) currentBlock() (block activeBlock) {
 
 // carryOut logs a verdict, and does what follows from a block or a strike.
 func (s *session) carryOut(v decide.Verdict, block activeBlock) {
-	s.logOnce(v, s.code(v), block)
+	if !s.logged[v] { // once a session: the client may go on
+		s.logged[v] = true
+		s.logVerdict(v, s.code(v), block)
+	}
 	if block.caused() {
 		s.transcript.keep()
 	}
 	if block.began {
-		s.guard.startBlock(enforce.Block{
-			Network: s.network, For: block.left, Reason: reasonBadRcpts,
-		})
+		s.guard.startBlock(s.network, block.left)
 	}
 }
 
@@ -142,14 +142,6 @@ func (s *session) record(o *offence) (block activeBlock) {
 		s.guard.recordLater(*o, s.transcript)
 	}
 	return block
-}
-
-// logOnce counts and logs a verdict once a session: the client may go on.
-func (s *session) logOnce(v decide.Verdict, code string, block activeBlock) {
-	if !s.logged[v] {
-		s.logged[v] = true
-		s.logVerdict(v, code, block)
-	}
 }
 
 // logVerdict counts a verdict and writes its log line.
@@ -209,11 +201,8 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	_ = s.guard.log().WriteAs(pid, maillog.Info, l.String())
 }
 
-// reply is the answer that gives the client the reply of a verdict.
-func (s *session) reply(v decide.Verdict) milter.Answer { return s.replyAs(s.code(v), v) }
-
-// replyAs is reply with another code.
-func (s *session) replyAs(code string, v decide.Verdict) milter.Answer {
+// reply is the answer that gives the client the reply of a verdict, with this code.
+func (s *session) reply(code string, v decide.Verdict) milter.Answer {
 	line := wrapper.Reply(v, s.client.Addr(), s.config)
 	return milter.Reply(code + strings.TrimPrefix(line, wrapper.ReplyCode(v)))
 }

@@ -297,7 +297,7 @@ func TestQueueStderrLeft(t *testing.T) {
 			time.Sleep(reconnectPause)
 		}
 		if q.Flush() == 0 {
-			t.Error("nothing pending; want the lines kept for who comes next")
+			t.Error("nothing pending; want the lines kept for the next reader")
 		}
 	})
 }

@@ -17,8 +17,8 @@ const (
 )
 
 const (
-	// closingTime is how long the shutdown may wait for clients and MTAs, once every waiting client
-	// has been refused. That takes as long as it takes: it waits for nobody.
+	// closingTime is how long the shutdown may wait for clients and MTAs once every waiting client
+	// has been refused. The refusals have no time limit: they wait for no client.
 	closingTime = 10 * time.Second
 
 	// closingBatch is how many waiting clients are refused in one round, so that the log, and other

@@ -10,7 +10,7 @@ func (r *room) busy() bool {
 	return r.held > 0 || r.mtas.starting > 0 || len(r.mtas.running) > 0
 }
 
-// everySecond does, once a second, what is not for a single client.
+// everySecond does the work of once a second that is not for a single client.
 func (r *room) everySecond() {
 	if r.busy() {
 		r.idleSince = r.now

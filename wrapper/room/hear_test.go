@@ -106,10 +106,10 @@ func TestHeardAreNoSessions(t *testing.T) {
 	}
 	h.changeLedger()
 	if n := len(h.sessions()); n != 2 {
-		t.Errorf("%d sessions are counted; want those of the two who wait", n)
+		t.Errorf("%d sessions are counted; want those of the two that wait", n)
 	}
 	h.block("127.8.0.0/24")
-	h.until("one who waits is refused", func() bool { return h.refused == 3 })
+	h.until("one that waits is refused", func() bool { return h.refused == 3 })
 	h.look()
 	if h.logged("BLOCKED") != 1 || h.logged("DENIED") != 1 || h.logged("RATE") != 1 {
 		t.Errorf("log: %q", h.lines)
@@ -148,7 +148,7 @@ func TestHeardFor(t *testing.T) {
 		if q.len > 0 || h.draining.len != 1 {
 			t.Errorf("%q: it is heard on", tt.conf)
 		}
-		fmt.Fprint(c, "NOOP\r\n") // which nobody answers any more
+		fmt.Fprint(c, "NOOP\r\n") // which gets no answer any more
 		if got := h.reads(c, len(tt.reads)); !prefixes(got, tt.reads) {
 			t.Errorf("%q: the client reads %q; want %q", tt.conf, got, tt.reads)
 		}

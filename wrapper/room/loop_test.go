@@ -15,7 +15,7 @@ func TestPause(t *testing.T) {
 		h.guest("127.8.0.1")
 	}
 	h.guests(strangers)
-	h.until("everybody waits for a start", func() bool { return h.turns.len == strangers })
+	h.until("all wait for a start", func() bool { return h.turns.len == strangers })
 	if h.mtas.starting != maxStarting || h.admitted.len != 3 {
 		t.Fatalf("%d on their way, %d admitted; want %d, 3", h.mtas.starting, h.admitted.len,
 			maxStarting)

@@ -26,7 +26,7 @@ func TestStaleExit(t *testing.T) {
 	stale := child(t, false)
 	ended(t, stale)
 	if h.reap(); len(h.mtas.unclaimed) != 1 {
-		t.Fatalf("%d ends that nobody has claimed; want 1", len(h.mtas.unclaimed))
+		t.Fatalf("%d unclaimed exits; want 1", len(h.mtas.unclaimed))
 	}
 	mta := child(t, true)
 	h.guest("127.8.0.1")

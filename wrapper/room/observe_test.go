@@ -33,7 +33,7 @@ func TestObservedToken(t *testing.T) {
 		pid := child(t, true)
 		j := <-h.mtas.jobs
 		if j.client != early {
-			t.Fatal("somebody else is served")
+			t.Fatal("another client is served")
 		}
 		before := tokens(h)
 		h.mtaStarted(j, pid, nil)

@@ -48,7 +48,7 @@ func (r *room) lookForConfig() {
 	file, err := os.Stat(r.File)
 	before := r.fileSeen
 	r.fileSeen = file
-	if err == nil && (before == nil || !os.SameFile(before, file) ||
+	if before == nil || err == nil && (!os.SameFile(before, file) ||
 		before.Size() != file.Size() || !before.ModTime().Equal(file.ModTime())) {
 		return
 	}

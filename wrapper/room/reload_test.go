@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,8 +62,8 @@ func TestReloadRules(t *testing.T) {
 		h.look()
 		h.beginReread(conf + "deny 127.8.0.0/24 127.7.0.0/24\nallow 127.8.2.0/24 127.7.2.0/24\n")
 		h.scan.lookAt = 0 // for blocks, in the same round
-		h.until("who is allowed is served at once", func() bool { return h.mtas.jobCount == 3 })
-		h.until("who is denied is refused at once", func() bool { return h.refused == 2 })
+		h.until("the allowed ones are served at once", func() bool { return h.mtas.jobCount == 3 })
+		h.until("the denied ones are refused at once", func() bool { return h.refused == 2 })
 		expect(t, denied, "554 5.7.1 ")
 		expect(t, deniedInTurn, "554 5.7.1 ")
 		h.until("all are looked at", func() bool { return h.scan.left == 0 })
@@ -216,7 +217,7 @@ func TestReloadNames(t *testing.T) {
 	isOwn()
 }
 
-// A room without a configuration does not read a file that somebody is still writing: half of it
+// A room without a configuration does not read a file that is still being written: half of it
 // would hold until the next SIGHUP.
 func TestConfigBeingWritten(t *testing.T) {
 	h := build(t, slow)
@@ -238,9 +239,18 @@ func TestConfigBeingWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.unconfigured = errors.New("no configuration")
-	second(true, "there is no file") // the error may be another one now
+	second(false, "there is no file") // one that appears now may be half written
 	write("")
 	second(false, "an empty file has appeared")
+	if err := os.Remove(h.file("conf")); err != nil {
+		t.Fatal(err)
+	}
+	second(true, "it has gone again") // clients are refused for another reason now
+	if !strings.Contains(h.unconfigured.Error(), "no such file; create it") {
+		t.Errorf("clients are refused for %v", h.unconfigured)
+	}
+	write("")
+	second(false, "another one has appeared")
 	h.configure("max_sessions 7\n")
 	second(false, "it has grown")
 	if h.unconfigured == nil {

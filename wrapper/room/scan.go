@@ -11,9 +11,9 @@ const (
 	// scanEvery is how often the room looks for new blocks while clients wait.
 	scanEvery = 250 * time.Millisecond
 
-	// One round of the loop looks at so many of, say, 20,000 waiting clients, asks the ledger about
-	// so many, and ends the wait of so many: a millisecond's work or two, because other clients
-	// have to be served, too.
+	// The most that one round of the loop does: clients to look at, of perhaps 20,000, clients to
+	// ask the ledger about, and waits to end. That takes a millisecond or two; then other clients
+	// have to be served.
 	scanMost   = 2048
 	askMost    = 512
 	decideMost = 64

@@ -117,7 +117,7 @@ func (r *room) admit() {
 			return
 		}
 		// The poller does not watch a client without a delay: look whether it has left, or an MTA
-		// would be started for nobody.
+		// would be started in vain.
 		if !c.watched && c.passed < r.now && r.look(c) == decide.Left {
 			r.withdraw(c)
 			continue
