@@ -84,6 +84,12 @@ func Reply(v decide.Verdict, client netip.Addr, by *config.Config) string {
 	return reply(v, config.Reject, client, by)
 }
 
+// ReplyCode is the code with which [Reply] begins.
+func ReplyCode(v decide.Verdict) string {
+	code, _, _ := v.Refusal()
+	return code
+}
+
 // reply is Reply with what on_pregreet says about an early talker.
 func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Config) string {
 	code, status, text := v.Refusal()

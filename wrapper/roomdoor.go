@@ -13,17 +13,16 @@ import (
 
 // NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
 func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
-	HostName(c) // which is not looked up for each refusal then
-	d := NewDoor(c, log)
+	d := NewGuardDoor(c, log)
 	d.Process.Shared, d.room = true, true
-	d.Ledger.Many, d.Ledger.Room = true, d.Process
+	d.Ledger.Room = d.Process
 	return d
 }
 
 // NewGuardDoor is the door of a guard, which has many clients, too, but counts no sessions. It has
 // no ledger yet.
 func NewGuardDoor(c *config.Config, log maillog.Log) *Door {
-	HostName(c)
+	HostName(c) // which is not looked up for each refusal then
 	d := NewDoor(c, log)
 	d.Ledger.Many = true
 	return d

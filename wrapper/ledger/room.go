@@ -100,8 +100,7 @@ func (t *Tx) Orphans() []Orphan {
 	var all []Orphan
 	for i := range t.l.liveSlots() {
 		if s := t.l.slot(i); s.shared() && s.state == slotServing && !living.alive(s) {
-			client := netip.AddrPortFrom(netip.AddrFrom16(s.addr).Unmap(), s.port)
-			all = append(all, Orphan{t.token(i), client})
+			all = append(all, Orphan{t.token(i), s.live(t.now).Client})
 		}
 	}
 	return all

@@ -66,9 +66,9 @@ type Standing struct {
 	Network          netip.Prefix // on which the block is; it may be wider than its own
 }
 
-// Look tells how the client stands. Counts that have reached a limit (or the
-// mark of 80 %) are held against the living processes first. Call it before
-// anything else in the same Do: the sessions it finds dead are freed at once.
+// Look returns how the client stands. Counts that have reached a limit, or 80 % of one, are first
+// compared with the live processes. Call it before anything else in the same Do: the sessions that
+// it finds dead are freed at once.
 func (t *Tx) Look(a Arrival) Standing {
 	t.verifyCounts(a)
 	t.updateStress(a.Limits)
