@@ -58,6 +58,11 @@ func (d *Door) WriteStrikes() (blocked []*Session) {
 				s.strike(t)
 			}
 		})
+		if err != nil { // the file has nothing of it
+			for _, s := range some {
+				s.strikes, s.block = 0, 0
+			}
+		}
 		if err == ledger.ErrLost { // what the network did before is lost as well
 			d.dropUnwritten()
 			break
