@@ -17,6 +17,7 @@ command=''
 
 # The namespace ends a little later than the process that has made it. Until then there are new
 # files.
+# shellcheck disable=SC2317 # a trap calls it
 clean() {
 	if test "$command"; then
 		kill -KILL -"$command" 2>/dev/null || # which may not be a group yet
@@ -46,6 +47,7 @@ $apart true 2>/dev/null || apart=''
 # background processes ignore SIGINT and SIGQUIT, which the tests must not inherit. The command
 # leads a process group, so that all of it can be ended, and ends with this shell, even if that has
 # ended already.
+# shellcheck disable=SC2016,SC2086 # its own parent; the words of a command
 setsid setpriv --pdeathsig KILL sh -c 'test $PPID = "$0" && exec "$@"' $$ \
 	env --default-signal $apart "$@" </dev/null 9<&- &
 command=$!

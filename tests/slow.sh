@@ -11,9 +11,11 @@ PATH=$PATH:/usr/sbin:/sbin
 export PATH
 
 # Compiling need not be slow.
+# shellcheck disable=SC2086 # the flags are words
 ${GO:-go} test ${GO_TEST_FLAGS:-} -exec true "$@" >/dev/null
 
 # The loops end with this process, which becomes the tests'. One that starts later ends by itself.
+# shellcheck disable=SC2016 # the loop's own parent
 loop='test $PPID = "$0" && while :; do :; done'
 cpus=$(taskset -c -p $$ | sed 's/.*: //' | tr , '\n' |
 	while IFS=- read -r from to; do seq "$from" "${to:-$from}"; done)

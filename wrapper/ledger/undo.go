@@ -76,13 +76,13 @@ func (l *Ledger) entry(at, used int) (e undoEntry, next int, ok bool) {
 		return e, 0, false
 	}
 	e = *view[undoEntry](l.mem, undoAt+undoHead+at)
-	ok = l.savable(e.at, e.size) && at+undoEntrySize+int(e.size) <= used
+	ok = l.saveable(e.at, e.size) && at+undoEntrySize+int(e.size) <= used
 	return e, at + undoEntrySize + (int(e.size)+7)/8*8, ok
 }
 
-// savable says whether save is ever called with such numbers: never for the fixed part of the
+// saveable says whether save is ever called with such numbers: never for the fixed part of the
 // header, nor for the log itself.
-func (l *Ledger) savable(at, size uint64) bool {
+func (l *Ledger) saveable(at, size uint64) bool {
 	end := at + size
 	return size <= undoSize && at <= end &&
 		(at >= stateAt && end <= undoAt || at >= totalsAt && end <= uint64(len(l.mem)))
