@@ -85,13 +85,13 @@ func TestQueueAgain(t *testing.T) {
 		hour := p.block(fmt.Sprintf("192.0.2.%d/32", i), time.Hour)
 		q.Add(hour)
 		if got := runs(hour.Network); got != "hour\n" {
-			t.Errorf("on_block ran for %q", got)
+			t.Errorf("on_block ran for %q; log %q", got, p.said())
 		}
 		day := Block{hour.Network, 24 * time.Hour, "a test"}
 		began := time.Now()
 		q.Add(day)
 		if got := runs(hour.Network); got != "day\n" {
-			t.Fatalf("on_block ran for %q; want it to run for another end", got)
+			t.Fatalf("on_block ran for %q; want it to run for another end; log %q", got, p.said())
 		}
 		q.Add(day)
 		inTime := time.Since(began) < time.Second // else it may end at another time
