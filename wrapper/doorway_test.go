@@ -56,7 +56,7 @@ func open(t *testing.T, dir, conf string) *doorway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log,
+	d := &doorway{&Door{Policy: cfg.Policy(), Log: maillog.Syslog(socket), Process: ledger.Self()}, log,
 		"127.0.0.1"}
 	d.OpenLedger()
 	if !d.Ledger.IsOpen() {
@@ -115,7 +115,7 @@ func leave(c *net.TCPConn) { c.Close() }
 func blockLoopback(network string) func(*doorway) {
 	return func(d *doorway) {
 		_ = d.Ledger.Run(func(t *ledger.Tx) {
-			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config))
+			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Policy.Settings))
 		})
 	}
 }

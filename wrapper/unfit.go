@@ -82,10 +82,10 @@ func readProgram(path string) (program []byte, ok bool) {
 // WarnUnfit logs that the MTA is [Unfit]. Once a minute one of all processes looks, since that
 // costs too much for each client.
 func (d *Door) WarnUnfit() {
-	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
+	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Policy.MTA[0]) {
 		return
 	}
-	if err := Unfit(d.Config.MTA); err != nil {
+	if err := Unfit(d.Policy.MTA); err != nil {
 		d.warn("mta: " + err.Error())
 	}
 }

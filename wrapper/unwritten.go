@@ -98,7 +98,7 @@ func (d *Door) logUnwritten(err error) {
 	if d.unwrittenLogged == 0 || now-d.unwrittenLogged >= heldEvery {
 		d.unwrittenLogged = now
 		d.warn(fmt.Sprintf("%s: %v; not written yet: %s",
-			d.Config.Ledger.Path, err, strikes(len(d.unwritten))))
+			d.Policy.Ledger.Path, err, strikes(len(d.unwritten))))
 	}
 }
 
@@ -106,7 +106,7 @@ func (d *Door) logUnwritten(err error) {
 func (d *Door) dropUnwritten() {
 	if n := len(d.unwritten); n > 0 {
 		d.warn(fmt.Sprintf("%s: could not be written to; lost: %s",
-			d.Config.Ledger.Path, strikes(n)))
+			d.Policy.Ledger.Path, strikes(n)))
 	}
 	d.unwritten = nil
 }

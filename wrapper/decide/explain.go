@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -37,8 +37,8 @@ var explanations = []struct {
 	test    string
 	found   func(s *Shown) string
 }{
-	{Denied, "deny network", func(s *Shown) string { return ruleText(s, allowlist.Deny) }},
-	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, allowlist.Allow) }},
+	{Denied, "deny network", func(s *Shown) string { return ruleText(s, rule.Deny) }},
+	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, rule.Allow) }},
 	{Blocked, "block", blockText},
 	{Busy, "sessions and load", func(s *Shown) string {
 		limits := &s.Limits
@@ -58,7 +58,7 @@ var explanations = []struct {
 			return "no limit"
 		}
 		return fmt.Sprintf("%s arrivals of its network in %s",
-			of(s.Arrivals, rate.N), allowlist.FormatDuration(rate.Per))
+			of(s.Arrivals, rate.N), rule.FormatDuration(rate.Per))
 	}},
 	{Known, "known", func(s *Shown) string {
 		switch {
@@ -82,7 +82,7 @@ var explanations = []struct {
 		return "refused; strikes: " + s.Limits.Strikes.String()
 	}},
 	{Pass, "quiet to the end", func(s *Shown) string {
-		switch after := allowlist.FormatDuration(s.Delay()); {
+		switch after := rule.FormatDuration(s.Delay()); {
 		case s.HasLeftOften():
 			return "served at once, this time: it has left quietly often enough"
 		case s.Stressed:
@@ -94,7 +94,7 @@ var explanations = []struct {
 }
 
 // ruleText is the rule that allows or denies the client, if it is of this kind.
-func ruleText(s *Shown, a allowlist.Access) string {
+func ruleText(s *Shown, a rule.Access) string {
 	if s.Rule.Access != a {
 		return "no matching rule"
 	}
@@ -137,7 +137,7 @@ func rcptsText(s *Shown) string {
 		return ""
 	}
 	return fmt.Sprintf("; unknown recipients in %s: %s, accepted ones %d",
-		allowlist.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
+		rule.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
 }
 
 // hangupsText is how often the network has left, and what follows; "" for nothing.
@@ -147,8 +147,8 @@ func hangupsText(s *Shown) string {
 		return ""
 	}
 	return fmt.Sprintf("; %s in %s, %v of %s waited in all: with both it is let in at once, once",
-		of(s.Hangups.N, n.N), allowlist.FormatDuration(n.Per), s.Hangups.Waited,
-		allowlist.FormatDuration(s.Limits.GreetDelay))
+		of(s.Hangups.N, n.N), rule.FormatDuration(n.Per), s.Hangups.Waited,
+		rule.FormatDuration(s.Limits.GreetDelay))
 }
 
 // reserveText says for which clients the reserve is, once no other places are left.
@@ -188,7 +188,7 @@ func shareText(s *Shown) (text string) {
 }
 
 // Seconds is a duration for people: to the second, with units.
-func Seconds(d time.Duration) string { return allowlist.FormatDuration(d.Truncate(time.Second)) }
+func Seconds(d time.Duration) string { return rule.FormatDuration(d.Truncate(time.Second)) }
 
 // of is a count beside its limit.
 func of(n, limit int) string {
