@@ -37,13 +37,17 @@ func TestContradictions(t *testing.T) {
 			`bad_rcpts of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of ` +
 				`the two`,
 			rule.Match{Limits: given(rule.MaxResets, 3, rule.BadRcpts, 4)}},
-		{"0 is another value", limits(given(rule.ClientConns, 5), 3), limits(given(rule.ClientConns, 0), 7),
+		{"0 is another value",
+			limits(given(rule.ClientConns, 5), 3), limits(given(rule.ClientConns, 0), 7),
 			`client_conns of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one ` +
 				`of the two`,
 			rule.Match{Limits: given(rule.ClientConns, 5)}},
 		{"same value, and one more", limits(given(rule.GreetDelay, time.Second), 3),
-			limits(given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute)), 7), "",
-			rule.Match{Limits: given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute))}},
+			limits(given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute)), 7),
+			"",
+			rule.Match{
+				Limits: given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute)),
+			}},
 	}
 	for k := range rule.Keys { // each by itself
 		tests = append(tests, tests[0])

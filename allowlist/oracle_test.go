@@ -102,7 +102,8 @@ func (o *oracle) match(n netip.Prefix) rule.Match {
 		if network.Bits() > n.Bits() || !network.Contains(n.Addr()) {
 			continue
 		}
-		if o.access[i] != rule.Unset && (!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
+		if o.access[i] != rule.Unset &&
+			(!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
 			m.Access, m.Network, m.Source = o.access[i], network, at(i)
 		}
 		for k := range rule.Keys {

@@ -177,8 +177,7 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 	return sessions
 }
 
-// unallowed leaves out the clients that are allowed. If the rules for them cannot be read, it leaves
-// out all.
+// unallowed leaves out the clients that are allowed, or all if the rules for them cannot be read.
 func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
 	rules := s.policy.Rules
 	if s.others != nil && len(sessions) > 0 {

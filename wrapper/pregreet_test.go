@@ -204,7 +204,9 @@ func TestForgiven(t *testing.T) {
 		d.from = stranger
 		network := netip.MustParsePrefix("127.0.0.2/32")
 		for _, reason := range tt.reasons {
-			_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, reason, 1, Penalty(d.Policy.Settings)) })
+			_ = d.Ledger.Run(func(t *ledger.Tx) {
+				t.Strike(network, reason, 1, Penalty(d.Policy.Settings))
+			})
 		}
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 			t.Fatalf("%v; want PASS", s.Verdict)

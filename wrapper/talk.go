@@ -62,7 +62,8 @@ func (s *Session) ListenTime() time.Duration {
 // Greet is Refuse for a client that we then listen to: it says the first line. Call Hear whenever
 // the client may have said something, and EndTalk at the end.
 func (s *Session) Greet() {
-	s.dialogue = &Dialogue{talks: s.talks, host: HostName(s.door.Policy.Settings), refusal: s.reply()}
+	host := HostName(s.door.Policy.Settings)
+	s.dialogue = &Dialogue{talks: s.talks, host: host, refusal: s.reply()}
 	say(s.FD, s.dialogue.Greeting())
 }
 
