@@ -2,7 +2,7 @@ package wrapper
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -48,8 +48,8 @@ func Unfit(mta []string) error {
 	}
 	for _, known := range impostors {
 		if bytes.Contains(program, []byte(known.text)) {
-			return fmt.Errorf("%s is %s, and %s; see \"Which MTA it is\" in OPERATIONS.md",
-				mta[0], known.whose, known.fault)
+			return errors.New(mta[0] + " is " + known.whose + ", and " + known.fault +
+				`; see "Which MTA it is" in OPERATIONS.md`)
 		}
 	}
 	return nil

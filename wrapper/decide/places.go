@@ -1,7 +1,7 @@
 package decide
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
 	"sendwrap/allowlist/rule"
@@ -126,7 +126,7 @@ func PlacesLeft(c *policy.Settings, serving int) string {
 	}
 	var holds []string
 	if n := f.Share(); n > 0 {
-		holds = append(holds, fmt.Sprintf("a network may have %d", n))
+		holds = append(holds, "a network may have "+strconv.Itoa(n))
 	}
 	switch {
 	case f.lastQuarter():
