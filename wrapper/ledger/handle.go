@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -129,7 +129,7 @@ func (h *Handle) Run(work func(*Tx)) error {
 	}
 	err := h.Do(now, work)
 	if n := h.takeForgotten(); n > 0 {
-		h.note(fmt.Sprintf("the machine has rebooted: %d earlier sessions are forgotten", n))
+		h.note("the machine has rebooted: " + strconv.Itoa(n) + " earlier sessions are forgotten")
 	}
 	if err != nil {
 		h.noteError(now, err)
