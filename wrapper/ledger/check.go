@@ -35,7 +35,7 @@ func Check(path string) error {
 		return err
 	}
 	defer unix.Close(dir)
-	l, err := openFile(dir, path, ThisBoot())
+	l, err := openFile(dir, path, LaterBoot())
 	_, bad := err.(*badFile)
 	switch {
 	case err == nil:

@@ -55,7 +55,7 @@ const (
 // notes. An error is logged too, unless Options.Without is "".
 func (h *Handle) Open() error {
 	_ = h.Close()
-	l, notes, err := Open(h.Path, h.Clients, ThisBoot())
+	l, notes, err := Open(h.Path, h.Clients, LaterBoot())
 	for _, note := range notes {
 		h.warn(note)
 	}
@@ -81,7 +81,7 @@ func (h *Handle) Open() error {
 // an error too, and so is everything that Open refuses. Errors are not logged.
 func (h *Handle) OpenExisting() (err error) {
 	_ = h.Close()
-	h.Ledger, err = openExisting(h.Path, ThisBoot())
+	h.Ledger, err = openExisting(h.Path, LaterBoot())
 	return err
 }
 
