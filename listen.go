@@ -8,8 +8,8 @@ import (
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/admin"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/room"
 )
 
@@ -75,7 +75,7 @@ func serveRoom(o room.Options, warnings []string) int {
 
 // options adds what is the same for every room.
 func options(o room.Options) room.Options {
-	o.LogTo = func(to config.LogTarget) maillog.Log { return chooseLog(to, o.Stdio) }
+	o.LogTo = func(to policy.LogTarget) maillog.Log { return chooseLog(to, o.Stdio) }
 	return o
 }
 

@@ -11,6 +11,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -23,6 +24,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/room"
 )
 
@@ -104,8 +106,13 @@ func serve(file string) int {
 		return admin.ExitTemporary
 	}
 	log = chooseLog(cfg.Log, stdio)
-	door := wrapper.NewDoor(cfg, log)
-	door.File = file
+	door := wrapper.NewDoor(cfg.Policy(), log)
+	door.Others = func(clients []netip.Addr) policy.Rules {
+		if c, _ := config.Load(file, allowlist.For(clients...)); c != nil {
+			return c.Networks
+		}
+		return nil
+	}
 	door.OpenLedger()
 	door.WarnAgain(warnings(stdioErr, stdio, cfgErr))
 	if gone && !conn.Client.IsValid() {
@@ -126,7 +133,7 @@ func serve(file string) int {
 	if err := stdio.SetStderr(exec.Stderr(cfg.MTAStderr)); err != nil {
 		door.WarnAgain([]string{"mta_stderr: " + err.Error()})
 	}
-	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: wrapper.HostName(cfg)}
+	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: wrapper.HostName(&cfg.Settings)}
 	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), ends))
 	session.HangUp()
 	return admin.ExitTemporary
@@ -178,11 +185,11 @@ func refuse(conn wrapper.Connection, cause error, log maillog.Log) {
 }
 
 // chooseLog returns the log that the configuration names, but never the client's own socket.
-func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
+func chooseLog(to policy.LogTarget, stdio *exec.Stdio) maillog.Log {
 	switch {
-	case to == config.None:
+	case to == policy.None:
 		return maillog.None()
-	case to == config.Stderr && !stdio.StderrIsClient:
+	case to == policy.Stderr && !stdio.StderrIsClient:
 		return maillog.Stderr()
 	}
 	return maillog.Syslog(maillog.DevLog)

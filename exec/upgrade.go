@@ -1,10 +1,11 @@
 package exec
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -81,10 +82,10 @@ func Query(path, arg string, timeout time.Duration) (string, error) {
 	_ = r.SetReadDeadline(time.Now().Add(timeout))
 	answer, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 	if err == nil && len(answer) > maxAnswer {
-		err = fmt.Errorf("more than %d bytes of output", maxAnswer)
+		err = errors.New("more than " + strconv.Itoa(maxAnswer) + " bytes of output")
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", path, arg, err)
+		return "", wrap(path+" "+arg+": ", err, "")
 	}
 	return string(answer), nil
 }

@@ -15,7 +15,7 @@ import (
 // ledger, and leaves it to the program that takes the room's place.
 
 // MTA is the program that the client is to get, and its arguments.
-func (s *Session) MTA() []string { return s.door.Config.MTA }
+func (s *Session) MTA() []string { return s.door.Policy.MTA }
 
 // Known says whether the client was known when it came, so that it need not wait.
 func (s *Session) Known() bool { return s.facts.IsKnown() }

@@ -120,7 +120,7 @@ func greetPauseNote(mta []string) string {
 
 // hostnameNote says that refusals give the machine's name without a domain.
 func hostnameNote(c *config.Config) string {
-	name := wrapper.HostName(c)
+	name := wrapper.HostName(&c.Settings)
 	if strings.Contains(name, ".") {
 		return ""
 	}

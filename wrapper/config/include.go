@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const maxDepth = 16 // nested includes
@@ -13,13 +13,13 @@ const maxDepth = 16 // nested includes
 // fileSeen is a file that was opened.
 type fileSeen struct {
 	id      identity
-	at      allowlist.Source // of its include
-	reading bool             // until its end
+	at      rule.Source // of its include
+	reading bool        // until its end
 }
 
 // include reads another file. Its name is relative to the directory of the file that includes it.
 // The contents of a file that cannot be read are unknown, so refusals become lenient.
-func (l *loader) include(w words, at allowlist.Source) {
+func (l *loader) include(w words, at rule.Source) {
 	if seen, err := l.includeFile(w, at); err != nil {
 		directive := l.index("include")
 		if seen {
@@ -29,7 +29,7 @@ func (l *loader) include(w words, at allowlist.Source) {
 	}
 }
 
-func (l *loader) includeFile(w words, at allowlist.Source) (seen bool, err error) {
+func (l *loader) includeFile(w words, at rule.Source) (seen bool, err error) {
 	if !w.next() {
 		if w.err != nil {
 			return false, w.err
@@ -58,7 +58,7 @@ func (l *loader) includeFile(w words, at allowlist.Source) (seen bool, err error
 
 // file reads one file. An error means that nothing of it was read. seen reports that it was read
 // before.
-func (l *loader) file(path string, at allowlist.Source) (seen bool, err error) {
+func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	f, err := openFile(path)
 	if err != nil {
 		return false, err

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const maxLine = 64 << 10 // bytes
@@ -14,11 +15,11 @@ const bom = "\ufeff"
 // loader reads a file and those that it includes.
 type loader struct {
 	config  *Config
-	table   []directive        // directives; as a variable it would be an initialization cycle
-	setAt   []allowlist.Source // the first line of each directive; Line 0 = none yet
-	args    []string           // of the current line
-	files   []fileSeen         // in the order of their beginnings
-	depth   int                // of includes
+	table   []directive   // directives; as a variable it would be an initialization cycle
+	setAt   []rule.Source // the first line of each directive; Line 0 = none yet
+	args    []string      // of the current line
+	files   []fileSeen    // in the order of their beginnings
+	depth   int           // of includes
 	errors  errorList
 	lenient uint64 // bit i: directive i gets its lenient value
 }
@@ -37,10 +38,10 @@ func Load(path string, networks *allowlist.List) (*Config, error) {
 	l := &loader{
 		config: Default(),
 		table:  directives,
-		setAt:  make([]allowlist.Source, len(directives)),
+		setAt:  make([]rule.Source, len(directives)),
 	}
 	l.config.Networks, l.config.lines = networks, l.setAt
-	if _, err := l.file(path, allowlist.Source{}); err != nil {
+	if _, err := l.file(path, rule.Source{}); err != nil {
 		return nil, err
 	}
 	l.applyLenient()
@@ -52,7 +53,7 @@ func (l *loader) text(path, text string) {
 	for n := 1; text != ""; n++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
-		at := allowlist.Source{File: path, Line: n}
+		at := rule.Source{File: path, Line: n}
 		if len(line) > maxLine {
 			err := newError("split it into several lines", "line of %d bytes", len(line))
 			l.reject(at, err, l.guessDirective(line), nil)
@@ -62,7 +63,7 @@ func (l *loader) text(path, text string) {
 	}
 }
 
-func (l *loader) line(line string, at allowlist.Source) {
+func (l *loader) line(line string, at rule.Source) {
 	w := words{rest: line}
 	if !w.next() {
 		if w.err != nil {
@@ -89,7 +90,7 @@ func (l *loader) line(line string, at allowlist.Source) {
 // setOnce carries out a directive that must not be repeated. A second line is an error even if the
 // first is wrong: the administrator must look at both. If it sets the same value, no lenient value
 // is needed.
-func (l *loader) setOnce(directive int, w words, at allowlist.Source) {
+func (l *loader) setOnce(directive int, w words, at rule.Source) {
 	d, first := &l.table[directive], &l.setAt[directive]
 	l.args = l.args[:0]
 	for w.next() {

@@ -1,0 +1,23 @@
+// Package policy is all that the configuration means for a client: the settings, and what the
+// administrator has said about its network. Whoever decides about clients depends on it alone, not
+// on the text of sendwrap.conf (package config) and what reads that.
+package policy
+
+import (
+	"net/netip"
+
+	"sendwrap/allowlist/rule"
+)
+
+// Policy is what the processes decide by. Its settings do not change, but for the host name (see
+// wrapper.HostName).
+type Policy struct {
+	*Settings
+	Rules
+}
+
+// Rules say what the administrator has said about the network of a client: an *allowlist.List, or
+// the networks of a compiled policy.
+type Rules interface {
+	Match(client netip.Addr) rule.Match
+}
