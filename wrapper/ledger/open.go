@@ -29,6 +29,7 @@ type Ledger struct {
 	forgotten int // sessions, at a reboot that this process was the first to notice
 	stall     stall
 	undoUsed  int // bytes that the current operation has put into the undo log
+	yielded   time.Time
 
 	header   *header
 	state    *state
