@@ -24,6 +24,7 @@ type Options struct {
 // goroutines report to the loop by notices. Times are of the monotonic clock; 0 means none.
 type room struct {
 	Options
+	clock   clock
 	now     time.Duration
 	stage   stage
 	poller  *poller
@@ -104,7 +105,7 @@ func (r *room) round(atMost time.Duration) error {
 	if err != nil {
 		return err
 	}
-	r.now = monotonic()
+	r.now = r.clock.now()
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
@@ -139,7 +140,7 @@ func (r *room) onEvent(fd int) {
 
 // expire goes on with the clients whose time in their queue is over.
 func (r *room) expire() {
-	r.now = monotonic()
+	r.now = r.clock.now()
 	for delay, q := range r.delays {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
 			r.endDelay(c)
