@@ -73,6 +73,7 @@ func (h *Handle) Open() error {
 		l.CrowdPatience = manyPatience
 	}
 	if h.Room != (Process{}) {
+		l.room = h.Room
 		l.RegisterRoom(h.Room)
 	}
 	return nil

@@ -127,8 +127,8 @@ func (s *stall) reset() {
 const pidMask = 1<<32 - 1
 
 // setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder() {
-	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(unix.Getpid()))
+func (u *undo) setHolder(pid int) {
+	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
 
@@ -180,7 +180,7 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 		return err
 	}
 	defer l.unlock()
-	l.undo.setHolder()
+	l.undo.setHolder(l.pid)
 	l.rollback()
 	tx := Tx{l: l}
 	if now != nil {
