@@ -20,7 +20,8 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 	if err != nil {
 		return nil, nil, err
 	}
-	empty := &Ledger{fd: fd, path: path, version: version, geo: geo, boot: boot}
+	empty := &Ledger{fd: fd, path: path, version: version, geo: geo, boot: boot,
+		pid: unix.Getpid()}
 	l, notes, err := replace(dir, empty, clock)
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // it may fill the disk

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -60,9 +59,6 @@ var ErrLost = errors.New("ledger was truncated or its disk failed")
 // find out by themselves within longestPause. Builders have no bell.
 func lock(fd int, holder func() uint64, b *bell, crowd time.Duration, s *stall) error {
 	patience := min(Patience, crowd)
-	// Go's scheduler preempts a process that has had no processor for 10 ms as soon as it gets one
-	// (sysmon, forcePreemptNS). Let that happen here, and not while the lock is held.
-	runtime.Gosched()
 	var began time.Time
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		rung := b.listen(!began.IsZero())
@@ -130,8 +126,8 @@ func (s *stall) reset() {
 const pidMask = 1<<32 - 1
 
 // setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder() {
-	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(unix.Getpid()))
+func (u *undo) setHolder(pid int) {
+	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
 
@@ -178,11 +174,12 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if crowd <= 0 {
 		crowd = crowdPatience
 	}
+	l.yield()
 	if err := lock(l.fd, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
 		return err
 	}
 	defer l.unlock()
-	l.undo.setHolder()
+	l.undo.setHolder(l.pid)
 	l.rollback()
 	tx := Tx{l: l}
 	if now != nil {

@@ -25,10 +25,13 @@ type Ledger struct {
 	mem       mapping
 	geo       geometry
 	boot      Boot
+	pid       int     // ours
+	room      Process // us, if we hold many sessions
 	lost      bool
 	forgotten int // sessions, at a reboot that this process was the first to notice
 	stall     stall
 	undoUsed  int // bytes that the current operation has put into the undo log
+	yielded   time.Time
 
 	header   *header
 	state    *state
@@ -203,7 +206,7 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, path: path, boot: boot}
+	l := &Ledger{fd: fd, path: path, boot: boot, pid: unix.Getpid()}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
 		return nil, err
