@@ -127,7 +127,7 @@ func serve(file string) int {
 		door.WarnAgain([]string{"mta_stderr: " + err.Error()})
 	}
 	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: wrapper.HostName(cfg)}
-	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), ends))
+	session.Fail(stdio.Replace(cfg.MTA, exec.Environ(), ends))
 	session.HangUp()
 	return admin.ExitTemporary
 }
