@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"net/netip"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +46,7 @@ func serveClient(
 	host := wrapper.HostName(door.Policy.Settings)
 	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: host}
 	beforeMTA()
-	err = stdio.Replace(door.Policy.MTA, os.Environ(), ends)
+	err = stdio.Replace(door.Policy.MTA, exec.Environ(), ends)
 	session.Fail(err)
 	session.HangUp()
 	return block, err

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/compile"
 	"sendwrap/wrapper/policy"
@@ -23,11 +24,11 @@ var stateDir = policy.Dir
 
 // takeTask is what the door wants of this process. Nothing that this process starts learns of it.
 func takeTask() task {
-	text, found := os.LookupEnv("SENDWRAP_DOOR")
+	text, found := os.LookupEnv(exec.DoorVariable)
 	if !found {
 		return task{version: policy.Version}
 	}
-	_ = os.Unsetenv("SENDWRAP_DOOR")
+	_ = os.Unsetenv(exec.DoorVariable)
 	return parseTask(text)
 }
 

@@ -14,8 +14,6 @@ import (
 	"errors"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/maillog"
@@ -44,31 +42,27 @@ func main() {
 // run serves the client on stdin by the policy. It returns only if the client is refused or has
 // left.
 func run(args []string) int {
+	stdio, stdioErr := exec.TakeStdio()
 	file := policy.DefaultPath
 	switch {
 	case len(args) == 2 && args[0] == "-f":
 		file = args[1]
 	case len(args) > 0:
-		return becomeFull(task{})
+		return becomeFull(task{}, stdio)
 	}
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
-		return becomeFull(task{})
+		return becomeFull(task{}, stdio)
 	}
 	path, ok := policy.Path(stateDir, file)
 	if !ok {
-		return becomeFull(task{})
+		return becomeFull(task{}, stdio)
 	}
 	compiled, err := policy.Open(path, file, conn.Client.Addr())
 	if err != nil {
-		return becomeFull(task{compile: true})
+		return becomeFull(task{compile: true}, stdio)
 	}
-	return serve(conn, gone, compiled)
-}
-
-func serve(conn wrapper.Connection, gone bool, compiled *policy.Compiled) int {
-	stdio, stdioErr := exec.TakeStdio()
 	log := chooseLog(compiled.Policy().Log, stdio)
 	door := wrapper.NewDoor(compiled.Policy(), log)
 	door.Others = compiled.Others
@@ -79,17 +73,16 @@ func serve(conn wrapper.Connection, gone bool, compiled *policy.Compiled) int {
 	case err != nil:
 		return exitTemporary
 	case block.For > 0:
-		return becomeFull(task{block: block})
+		return becomeFull(task{block: block}, stdio)
 	}
 	return exitOK
 }
 
 // becomeFull becomes the full program, which does the task. Where that fails, a client on stdin reads
 // that it may come back later, unless it has had its reply.
-func becomeFull(t task) int {
+func becomeFull(t task, stdio *exec.Stdio) int {
 	t.version = policy.Version
-	err := unix.Exec(fullProgram, os.Args, append(os.Environ(), "SENDWRAP_DOOR="+t.String()))
-	err = &os.PathError{Op: "exec", Path: fullProgram, Err: err}
+	err := stdio.Become(fullProgram, t.String())
 	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {
 		_ = log.Write(maillog.Err, "the block of "+t.block.Network.String()+
@@ -99,8 +92,10 @@ func becomeFull(t task) int {
 	conn, notClient := wrapper.Inspect(0)
 	if notClient == nil {
 		refuse(conn, err, log)
-	} else {
-		_ = log.Write(maillog.Err, err.Error())
+		return exitTemporary
+	}
+	_ = log.Write(maillog.Err, err.Error())
+	if !stdio.StderrIsClient {
 		_, _ = os.Stderr.WriteString("sendwrap: " + err.Error() + "\n")
 	}
 	return exitTemporary
