@@ -22,7 +22,7 @@ statedir   ?= /var/lib/sendwrap
 # The door has no table of symbols. It is told where the full program is.
 full := $(libexecdir)/sendwrap/sendwrap
 door := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
-	-ldflags='-s -w -E=_rt0_sendwrap -X=main.fullProgram=$(full)'
+	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.fullProgram=$(full)'
 
 .PHONY: all
 all: sendwrap-door.full
