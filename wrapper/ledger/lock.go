@@ -129,9 +129,9 @@ func (s *stall) reset() {
 // pidMask is the part of undo.holder that names the process that holds the lock; 0 until it has.
 const pidMask = 1<<32 - 1
 
-// setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder() {
-	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(unix.Getpid()))
+// setHolder says that the process with that pid holds the lock, clearHolder that it no longer does.
+func (u *undo) setHolder(pid uint32) {
+	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
 
@@ -182,7 +182,7 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 		return err
 	}
 	defer l.unlock()
-	l.undo.setHolder()
+	l.undo.setHolder(l.pid)
 	l.rollback()
 	tx := Tx{l: l}
 	if now != nil {

@@ -20,6 +20,7 @@ type Ledger struct {
 	CrowdPatience time.Duration
 
 	fd        int
+	pid       uint32 // of this process
 	path      string
 	version   uint32 // of the file; older ones are only copied from
 	mem       mapping
@@ -203,7 +204,7 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, path: path, boot: boot}
+	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
 		return nil, err
