@@ -1,3 +1,5 @@
+//go:build !door
+
 package main
 
 import (

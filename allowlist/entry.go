@@ -41,8 +41,7 @@ func (e *entry) addLimits(l rule.Limits, src rule.Source) error {
 		e.limits = &limits{}
 	}
 	if k, found := e.limits.Contradicts(l); found {
-		return newError("keep one of the two", "%s of %s has another value at %s",
-			k, e.network, e.limits.at[k])
+		return LimitTwice(e.network, k, e.limits.at[k])
 	}
 	for k := range rule.Keys {
 		if l.IsSet(k) && !e.limits.IsSet(k) {

@@ -77,8 +77,7 @@ func (l *List) SetAccess(network netip.Prefix, a rule.Access, src rule.Source) e
 		return nil
 	}
 	if e.access != rule.Unset {
-		err = newError("keep one of the two",
-			"%s of %s contradicts %s at %s", a, network, e.access, e.accessAt)
+		err = AccessTwice(network, a, e.access, e.accessAt)
 	}
 	if e.access != rule.Allow {
 		e.access, e.accessAt = a, src

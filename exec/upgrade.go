@@ -70,7 +70,7 @@ func Query(path, arg string, timeout time.Duration) (string, error) {
 	// another process.
 	child := -1
 	_, err = syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
-		Env:   environment(os.Environ(), Ends{}),
+		Env:   environment(Environ(), Ends{}),
 		Files: []uintptr{null.Fd(), w.Fd(), null.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &child},
 	})

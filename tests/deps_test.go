@@ -249,8 +249,8 @@ func TestNoInitAndOneExit(t *testing.T) {
 		}
 		for _, exits := range []string{"os", "syscall", "golang.org/x/sys/unix"} {
 			for _, use := range uses(file, exits) {
-				if use.Sel.Name == "Exit" && path != "main.go" {
-					t.Errorf("%v: %s.Exit; return to main.go", fset.Position(use.Pos()), exits)
+				if use.Sel.Name == "Exit" && path != "main.go" && path != "door.go" {
+					t.Errorf("%v: %s.Exit; return to main.go or door.go", fset.Position(use.Pos()), exits)
 				}
 			}
 		}

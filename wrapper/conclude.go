@@ -15,7 +15,9 @@ import (
 func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	s.greet, s.waited = g, waited
 	if g == decide.Spoke {
-		s.early = peekEarly(s.FD)
+		if s.early.Text == nil { // else Look has seen it
+			s.early = peekEarly(s.FD)
+		}
 		s.own = s.door.IsOwn(s.network)
 	}
 	if s.conclude(false); s.makeRoom() {

@@ -120,7 +120,7 @@ func (d *Door) note(text string) { _ = d.Log.Write(maillog.Info, text) }
 // WarnAgain logs what is wrong until an administrator corrects it: once a minute, however many
 // processes find it, or each time if no ledger is open.
 func (d *Door) WarnAgain(texts []string) {
-	if len(texts) == 0 || !d.Ledger.ClaimLog(ledger.Now(), strings.Join(texts, "\n")) {
+	if len(texts) == 0 || !d.Ledger.ClaimLog(d.Ledger.Now(), strings.Join(texts, "\n")) {
 		return
 	}
 	for _, text := range texts {

@@ -20,18 +20,20 @@ const earlyText = 128
 
 // peekEarly looks at what is waiting and leaves it there.
 func peekEarly(fd int) Early {
-	text := make([]byte, earlyText)
-	n, _, err := unix.Recvfrom(fd, text, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	if err != nil || n < 0 {
-		n = 0
-	}
-	waiting := n
-	if n == len(text) { // there may be more
+	var text [earlyText]byte
+	n, _, _ := peek(fd, text[:])
+	return early(fd, text[:n])
+}
+
+// early is what a client has sent, of which text was seen.
+func early(fd int, text []byte) Early {
+	waiting := len(text)
+	if len(text) == earlyText { // there may be more
 		if all, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil {
-			waiting = max(n, all)
+			waiting = max(len(text), all)
 		}
 	}
-	return Early{Kind: kindOf(text[:n], waiting), Bytes: waiting, Text: text[:n]}
+	return Early{Kind: kindOf(text, waiting), Bytes: waiting, Text: bytes.Clone(text)}
 }
 
 // kindOf names what early bytes look like, for an administrator who wonders whether a good client

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
@@ -137,7 +135,7 @@ func line(v decide.Verdict, c Connection) *maillog.Line {
 
 func (s *Session) write(pid int, level maillog.Level, l *maillog.Line) {
 	if pid == 0 {
-		pid = unix.Getpid()
+		pid = s.door.Process.PID
 	}
 	// A log that fails is nothing to fail for.
 	_ = s.door.Log.WriteAs(pid, level, l.String())

@@ -118,6 +118,6 @@ func (s *Session) talk() {
 
 // blocked says whether a block runs on the client's network by now, as far as that can be seen.
 func (s *Session) blocked() bool {
-	standing, _ := s.door.Ledger.Peek(ledger.Now(), s.arrival())
+	standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 	return standing.Blocked
 }

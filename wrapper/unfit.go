@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"sendwrap/wrapper/ledger"
 )
 
 // impostors are programs called sendmail that cannot serve clients with -bs. Each is recognized by
@@ -82,7 +80,7 @@ func readProgram(path string) (program []byte, ok bool) {
 // WarnUnfit logs that the MTA is [Unfit]. Once a minute one of all processes looks, since that
 // costs too much for each client.
 func (d *Door) WarnUnfit() {
-	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Policy.MTA[0]) {
+	if !d.Ledger.ClaimLog(d.Ledger.Now(), "is it unfit? "+d.Policy.MTA[0]) {
 		return
 	}
 	if err := Unfit(d.Policy.MTA); err != nil {

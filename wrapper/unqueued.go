@@ -18,7 +18,7 @@ func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
 	case rule.Allow:
 		return false
 	case rule.Unset:
-		standing, _ := s.door.Ledger.Peek(ledger.Now(), a)
+		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), a)
 		if !standing.Blocked {
 			return false
 		}

@@ -13,7 +13,7 @@ import (
 // ErrCrowded. It leaves out the numbers of sessions, since those of the dead would count.
 func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 	if err == ledger.ErrCrowded {
-		s, _ = d.Ledger.Peek(ledger.Now(), a)
+		s, _ = d.Ledger.Peek(d.Ledger.Now(), a)
 		s.Serving, s.Waiting, s.Conns = 0, 0, 0
 	}
 	return s
@@ -94,7 +94,7 @@ func (d *Door) logUnwritten(err error) {
 	if !d.room {
 		return // there is one, and it is written or lost in a moment
 	}
-	now := ledger.Now().Boot
+	now := d.Ledger.Now().Boot
 	if d.unwrittenLogged == 0 || now-d.unwrittenLogged >= heldEvery {
 		d.unwrittenLogged = now
 		d.warn(d.Policy.Ledger.Path + ": " + err.Error() + "; not written yet: " +

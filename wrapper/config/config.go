@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultPath is the configuration file without -f.
-const DefaultPath = "/etc/sendwrap.conf"
+const DefaultPath = policy.DefaultPath
 
 // Config is what sendwrap.conf says: its settings, with defaults for those that it does not name,
 // and its networks.
@@ -17,6 +17,7 @@ type Config struct {
 	policy.Settings
 	Networks *allowlist.List // of allow, deny and client lines; nil in Default
 	Files    []string        // this one and those that it includes
+	Sources  []policy.Source // all that was tried, in the same order; see [Read]
 	lines    []rule.Source   // of each directive, in the order of the table
 }
 

@@ -94,7 +94,7 @@ func TestExampleLoads(t *testing.T) {
 				t.Errorf("%s: %s is not allowed", name, own)
 			}
 		}
-		got.Networks, got.Files, got.lines = nil, nil, nil
+		got.Networks, got.Files, got.Sources, got.lines = nil, nil, nil, nil
 		if want := Default(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}

@@ -94,6 +94,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v\nin what was printed:\n%s", err, printed.String())
 		}
 		second.Networks, second.Files, second.lines = first.Networks, first.Files, first.lines
+		second.Sources = first.Sources
 		if !reflect.DeepEqual(first, second) {
 			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second,
 				first)

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 const maxDepth = 16 // nested includes
@@ -60,6 +61,8 @@ func (l *loader) includeFile(w words, at rule.Source) (seen bool, err error) {
 // before.
 func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	f, err := openFile(path)
+	tried := len(l.config.Sources)
+	l.config.Sources = append(l.config.Sources, policy.Source{Path: path, Stamp: f.stamp})
 	if err != nil {
 		return false, err
 	}
@@ -69,6 +72,10 @@ func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	}
 	text, err := f.read()
 	if err != nil {
+		l.config.Sources[tried].Stamp = policy.Stamp{Err: unix.EIO} // which no file has
+		return false, err
+	}
+	if err := checkText(path, text); err != nil {
 		return false, err
 	}
 	i := len(l.files)

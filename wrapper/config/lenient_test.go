@@ -36,7 +36,7 @@ func same(a, b *Config) bool {
 	x, y := *a, *b
 	m, n := a.Networks.Match(client), b.Networks.Match(client)
 	x.Networks, y.Networks, m.Source, n.Source = nil, nil, rule.Source{}, rule.Source{}
-	x.Files, y.Files, x.lines, y.lines = nil, nil, nil, nil
+	x.Files, y.Files, x.Sources, y.Sources, x.lines, y.lines = nil, nil, nil, nil, nil, nil
 	return reflect.DeepEqual(x, y) && m == n
 }
 

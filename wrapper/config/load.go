@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 
 	"sendwrap/allowlist"
@@ -15,6 +16,7 @@ const bom = "\ufeff"
 // loader reads a file and those that it includes.
 type loader struct {
 	config  *Config
+	into    Networks
 	table   []directive   // directives; as a variable it would be an initialization cycle
 	setAt   []rule.Source // the first line of each directive; Line 0 = none yet
 	args    []string      // of the current line
@@ -22,6 +24,13 @@ type loader struct {
 	depth   int           // of includes
 	errors  errorList
 	lenient uint64 // bit i: directive i gets its lenient value
+}
+
+// Networks takes what the lines say about networks: an *allowlist.List, or the collector of package
+// compile. Its errors are those of [allowlist.List].
+type Networks interface {
+	SetAccess(network netip.Prefix, a rule.Access, src rule.Source) error
+	SetLimits(network netip.Prefix, limits rule.Limits, src rule.Source) error
 }
 
 // Load reads the file at path and those that it includes, and adds their networks to networks,
@@ -35,12 +44,26 @@ type loader struct {
 //
 // The strings of the Config are parts of the file's text and keep it in memory.
 func Load(path string, networks *allowlist.List) (*Config, error) {
+	c, err := Read(path, networks)
+	if c != nil {
+		c.Networks = networks
+	}
+	return c, err
+}
+
+// Read is [Load] for networks of another kind: the Config has none.
+//
+// Its Sources are the files that were opened, and the names at which there was none that could be:
+// while their stamps stay the same, Read would return the same. For that they must be settled, and
+// still the same after Read.
+func Read(path string, into Networks) (*Config, error) {
 	l := &loader{
 		config: Default(),
+		into:   into,
 		table:  directives,
 		setAt:  make([]rule.Source, len(directives)),
 	}
-	l.config.Networks, l.config.lines = networks, l.setAt
+	l.config.lines = l.setAt
 	if _, err := l.file(path, rule.Source{}); err != nil {
 		return nil, err
 	}

@@ -25,13 +25,13 @@ func (l *loader) access(a rule.Access, w words, at rule.Source) {
 		network, err := allowlist.ParseNetwork(w.word)
 		switch {
 		case err == nil:
-			if err = l.config.Networks.SetAccess(network, a, at); err != nil {
+			if err = l.into.SetAccess(network, a, at); err != nil {
 				l.errors.add(at, withAllowed(err, network))
 			}
 		case a == rule.Allow && len(allowlist.Guess(w.word)) > 0:
 			meant := allowlist.Guess(w.word)
 			for _, network := range meant {
-				_ = l.config.Networks.SetAccess(network, a, at) // on error it is allowed, too
+				_ = l.into.SetAccess(network, a, at) // on error it is allowed, too
 			}
 			l.errors.add(at, withAllowed(err, meant...))
 		default:
@@ -163,5 +163,5 @@ func (l *loader) limits(w words, at rule.Source) error {
 	if p.given == 0 {
 		return newError("write "+p.list(), "no limits for %s", network)
 	}
-	return l.config.Networks.SetLimits(network, limits, at)
+	return l.into.SetLimits(network, limits, at)
 }

@@ -29,6 +29,44 @@ func Now() Moment {
 	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
 }
 
+// clock is [Now] for a process that asks often. Go reads the wall clock and CLOCK_MONOTONIC without a
+// system call, but not CLOCK_BOOTTIME. That one gets ahead of CLOCK_MONOTONIC only by a sleep of the
+// machine, which puts the wall clock ahead by as much, at the same instant. So it is read again if
+// wall clock and CLOCK_MONOTONIC have drifted apart, and once a second in case somebody has set
+// the wall clock back by just that.
+type clock struct {
+	boot time.Duration // CLOCK_BOOTTIME at the last reading
+	read time.Time     // when that was; zero: never
+	wall int64         // the wall clock's time then, in ns
+}
+
+const (
+	readBootEvery = time.Second
+	clockShift    = time.Millisecond // less than that, the ledger does not count
+)
+
+func (c *clock) now() Moment {
+	now := time.Now()
+	since := now.Sub(c.read) // by CLOCK_MONOTONIC
+	shift := time.Duration(now.UnixNano()-c.wall) - since
+	if c.read.IsZero() || since >= readBootEvery || max(shift, -shift) >= clockShift {
+		return c.readBoot()
+	}
+	return Moment{Boot: c.boot + since, Wall: now}
+}
+
+// readBoot reads both clocks, again if we lost the processor meanwhile.
+func (c *clock) readBoot() (m Moment) {
+	for range 3 {
+		began := time.Now()
+		if m = Now(); m.Wall.Sub(began) < clockShift {
+			break
+		}
+	}
+	c.boot, c.read, c.wall = m.Boot, m.Wall, m.Wall.UnixNano()
+	return m
+}
+
 // After is the moment d later.
 func (m Moment) After(d time.Duration) Moment {
 	return Moment{m.Boot + d, m.Wall.Add(d)}
@@ -63,6 +101,18 @@ func ThisBoot() Boot {
 	return boot
 }
 
+// LaterBoot stands for this boot in [Open]. The ledger calls [ThisBoot] only if the id matters:
+// usually the clocks alone show that there was no reboot.
+func LaterBoot() Boot { return Boot{0: 0xff, len(Boot{}) - 1: 0xff} }
+
+// thisBoot is the boot id of this process.
+func (l *Ledger) thisBoot() Boot {
+	if l.boot == LaterBoot() {
+		l.boot = ThisBoot()
+	}
+	return l.boot
+}
+
 // maxTime is the last ledger time that is believed, in the year 2527. The wall clock is no measure:
 // on a machine without a battery it says 1970 until the network sets it.
 const maxTime = 1 << 44
@@ -79,8 +129,8 @@ func (l *Ledger) tick(now Moment) int64 {
 		n := l.totalsOf(s)
 		l.forgotten = min(n.Waiting+n.Serving, int(l.geo.slots))
 		l.newBoot(boot, wall)
-	case h.boot == Boot{} && l.boot != Boot{}:
-		h.boot = l.boot
+	case h.boot == Boot{} && l.thisBoot() != Boot{}:
+		h.boot = l.thisBoot()
 		h.bootSum = l.bootSum()
 	}
 	// The clocks of two processors may differ a little, and now was read before the wait for the
@@ -113,11 +163,12 @@ func (l *Ledger) rebooted(boot, wall int64) bool {
 	if back > time.Hour.Milliseconds() {
 		return true
 	}
-	if h.boot == l.boot || h.boot == (Boot{}) || l.boot == (Boot{}) {
+	then, now := s.lastWall-(s.lastTick-h.offset), wall-boot // the moments of boot
+	if max(now-then, then-now) <= bootShift || h.boot == (Boot{}) {
 		return false
 	}
-	then, now := s.lastWall-(s.lastTick-h.offset), wall-boot // the moments of boot
-	return max(now-then, then-now) > bootShift
+	this := l.thisBoot()
+	return this != h.boot && this != (Boot{})
 }
 
 // newBoot forgets the sessions of the boot before and sets the clock. If the process is killed
@@ -138,7 +189,7 @@ func (l *Ledger) newBoot(boot, wall int64) {
 	h.offset = last - boot
 	s.lastTick, s.lastWall = last, wall
 	l.commit()
-	h.boot = l.boot
+	h.boot = l.thisBoot()
 	h.bootSum = l.bootSum()
 }
 

@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -41,6 +41,7 @@ type Handle struct {
 	restUntil  time.Duration // Moment.Boot
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
+	clock      clock
 }
 
 const (
@@ -51,16 +52,19 @@ const (
 	logHeldEvery = time.Minute
 )
 
+// Now reads the clocks as the function [Now] does, mostly without a system call.
+func (h *Handle) Now() Moment { return h.clock.now() }
+
 // Open opens the ledger as the function [Open] does, and closes one that is open. It logs what Open
 // notes. An error is logged too, unless Options.Without is "".
 func (h *Handle) Open() error {
 	_ = h.Close()
-	l, notes, err := Open(h.Path, h.Clients, ThisBoot())
+	l, notes, err := Open(h.Path, h.Clients, LaterBoot())
 	for _, note := range notes {
 		h.warn(note)
 	}
 	if err != nil {
-		h.failedAt = Now().Boot
+		h.failedAt = h.Now().Boot
 		h.warnOf(err.Error())
 		return err
 	}
@@ -69,6 +73,7 @@ func (h *Handle) Open() error {
 		l.CrowdPatience = manyPatience
 	}
 	if h.Room != (Process{}) {
+		l.room = h.Room
 		l.RegisterRoom(h.Room)
 	}
 	return nil
@@ -81,7 +86,7 @@ func (h *Handle) Open() error {
 // an error too, and so is everything that Open refuses. Errors are not logged.
 func (h *Handle) OpenExisting() (err error) {
 	_ = h.Close()
-	h.Ledger, err = openExisting(h.Path, ThisBoot())
+	h.Ledger, err = openExisting(h.Path, LaterBoot())
 	return err
 }
 
@@ -92,7 +97,7 @@ func (h *Handle) IsOpen() bool { return h.Ledger != nil }
 // ledger was lost, or it could not be opened a minute ago. It costs two calls of stat(2).
 func (h *Handle) Outdated() bool {
 	if h.Ledger == nil {
-		return h.failedAt == 0 || Now().Boot-h.failedAt >= retryAfter
+		return h.failedAt == 0 || h.Now().Boot-h.failedAt >= retryAfter
 	}
 	return h.Replaced()
 }
@@ -122,14 +127,14 @@ func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
 	}
-	now := Now()
+	now := h.Now()
 	if h.rests(now) {
 		h.unwritten = true
 		return h.restReason
 	}
 	err := h.Do(now, work)
 	if n := h.takeForgotten(); n > 0 {
-		h.note(fmt.Sprintf("the machine has rebooted: %d earlier sessions are forgotten", n))
+		h.note("the machine has rebooted: " + strconv.Itoa(n) + " earlier sessions are forgotten")
 	}
 	if err != nil {
 		h.noteError(now, err)
@@ -159,7 +164,7 @@ func (h *Handle) noteError(began Moment, err error) {
 	held := errors.Is(err, ErrBusy)
 	if h.Many {
 		h.unwritten = true
-		now := Now().Boot // later than began by the wait for the lock
+		now := h.Now().Boot // later than began by the wait for the lock
 		switch {
 		case held:
 			h.restUntil, h.restReason = now+heldRest, err
@@ -188,7 +193,7 @@ func (h *Handle) rests(now Moment) bool { return h.restReason != nil && now.Boot
 // BlocksSince is [Ledger.BlocksSince]. It finds nothing new while no ledger is open, or while the
 // process rests.
 func (h *Handle) BlocksSince(since uint64) (networks []netip.Prefix, last uint64, all bool) {
-	if h.restReason != nil && h.rests(Now()) {
+	if h.restReason != nil && h.rests(h.Now()) {
 		return nil, since, false
 	}
 	return h.Ledger.BlocksSince(since)

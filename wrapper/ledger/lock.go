@@ -2,9 +2,7 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
-	"runtime"
-	"runtime/debug"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,12 +35,12 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
+	process := "process " + strconv.Itoa(e.PID)
 	if e.Stopped {
-		return fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it",
-			e.PID)
+		return "ledger is held by " + process + ", which is stopped; continue or kill it"
 	}
-	return fmt.Sprintf("ledger was held by process %d for %v; see whether it or its disk hangs",
-		e.PID, stallPatience)
+	return "ledger was held by " + process + " for " + stallPatience.String() +
+		"; see whether it or its disk hangs"
 }
 
 func (e *HeldError) Is(target error) bool { return target == ErrBusy }
@@ -61,9 +59,6 @@ var ErrLost = errors.New("ledger was truncated or its disk failed")
 // find out by themselves within longestPause. Builders have no bell.
 func lock(fd int, holder func() uint64, b *bell, crowd time.Duration, s *stall) error {
 	patience := min(Patience, crowd)
-	// Go's scheduler preempts a process that has had no processor for 10 ms as soon as it gets one
-	// (sysmon, forcePreemptNS). Let that happen here, and not while the lock is held.
-	runtime.Gosched()
 	var began time.Time
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		rung := b.listen(!began.IsZero())
@@ -131,8 +126,8 @@ func (s *stall) reset() {
 const pidMask = 1<<32 - 1
 
 // setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder() {
-	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(unix.Getpid()))
+func (u *undo) setHolder(pid int) {
+	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
 
@@ -174,16 +169,17 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if l == nil || l.lost {
 		return ErrLost
 	}
-	defer l.catchFault(&err, debug.SetPanicOnFault(true))
+	defer l.catchFault(&err, setPanicOnFault(true))
 	crowd := l.CrowdPatience
 	if crowd <= 0 {
 		crowd = crowdPatience
 	}
+	l.yield()
 	if err := lock(l.fd, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
 		return err
 	}
 	defer l.unlock()
-	l.undo.setHolder()
+	l.undo.setHolder(l.pid)
 	l.rollback()
 	tx := Tx{l: l}
 	if now != nil {
@@ -205,7 +201,7 @@ func (l *Ledger) unlock() {
 // catchFault turns the SIGBUS of a missing page into ErrLost. The next operation undoes what the
 // work that panicked has left half done, as after a crash.
 func (l *Ledger) catchFault(err *error, old bool) {
-	debug.SetPanicOnFault(old)
+	setPanicOnFault(old)
 	switch r := recover().(type) {
 	case nil:
 	case interface{ Addr() uintptr }:

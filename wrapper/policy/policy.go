@@ -1,6 +1,3 @@
-// Package policy is all that the configuration means for a client: the settings, and what the
-// administrator has said about its network. Whoever decides about clients depends on it alone, not
-// on the text of sendwrap.conf (package config) and what reads that.
 package policy
 
 import (

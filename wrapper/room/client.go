@@ -113,11 +113,20 @@ func (r *room) watch(c *client) {
 
 // look says what the client has done so far.
 func (r *room) look(c *client) decide.Greet {
-	g, err := wrapper.Look(c.session.FD)
+	g, err := c.session.Look()
 	if err != nil {
 		c.session.LogUnseen(err)
 	}
 	return g
+}
+
+// hasLeft reports whether a client has left whose delay is over: what it says now is for its MTA.
+func (r *room) hasLeft(c *client) bool {
+	g, err := wrapper.Look(c.session.FD)
+	if err != nil {
+		c.session.LogUnseen(err)
+	}
+	return g == decide.Left
 }
 
 // onClientEvent handles the first thing that a waiting client does, to speak or to leave, and
@@ -129,8 +138,7 @@ func (r *room) onClientEvent(c *client) {
 	case &r.talking, &r.awaitingQuit:
 		r.hear(c)
 	case &r.turns.queue:
-		// Its delay is over: what it says now is for its MTA.
-		if r.look(c) == decide.Left {
+		if r.hasLeft(c) {
 			r.withdraw(c)
 		}
 	default:

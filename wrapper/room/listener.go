@@ -99,7 +99,7 @@ func (r *room) acceptFrom(l *listener) error {
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			r.now = monotonic() // or the last clients would wait less than the greet delay
+			r.now = r.clock.now() // or the last clients would wait less than the greet delay
 			r.accepted(l, fd, from)
 		case unix.EAGAIN:
 			return nil

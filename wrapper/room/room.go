@@ -25,6 +25,7 @@ type Options struct {
 // goroutines report to the loop by notices. Times are of the monotonic clock; 0 means none.
 type room struct {
 	Options
+	clock   clock
 	now     time.Duration
 	stage   stage
 	poller  *poller
@@ -106,7 +107,7 @@ func (r *room) round(atMost time.Duration) error {
 	if err != nil {
 		return err
 	}
-	r.now = monotonic()
+	r.now = r.clock.now()
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
@@ -141,7 +142,7 @@ func (r *room) onEvent(fd int) {
 
 // expire goes on with the clients whose time in their queue is over.
 func (r *room) expire() {
-	r.now = monotonic()
+	r.now = r.clock.now()
 	for delay, q := range r.delays {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
 			r.endDelay(c)

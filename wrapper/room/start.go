@@ -56,13 +56,14 @@ func newRoom(o Options) (*room, error) {
 	debug.SetGCPercent(gcPercent)
 	makeThreads()
 	r := &room{
-		Options: o, now: monotonic(), manager: newSupervisor(o.Idle), reserve: openReserve(),
+		Options: o, clock: newClock(), manager: newSupervisor(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{},
 		mtas: mtas{
 			jobs:    make(chan job, maxStarting),
 			running: map[int]*client{}, unclaimed: map[int]exit{},
 		},
 	}
+	r.now = r.clock.now()
 	r.idleSince, r.parent = r.now, os.Getppid()
 	var err error
 	if r.notices, err = newNotices(r.onSignals); err != nil {

@@ -118,7 +118,7 @@ func (r *room) admit() {
 		}
 		// The poller does not watch a client without a delay: look whether it has left, or an MTA
 		// would be started in vain.
-		if !c.watched && c.passed < r.now && r.look(c) == decide.Left {
+		if !c.watched && c.passed < r.now && r.hasLeft(c) {
 			r.withdraw(c)
 			continue
 		}
