@@ -24,7 +24,7 @@ full  := $(libexecdir)/sendwrap/sendwrap
 build := CGO_ENABLED=0 $(GO) build -trimpath \
 	-ldflags='-E=_rt0_sendwrap -X=main.stateDir=$(statedir)'
 door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
-	-ldflags='-s -w -E=_rt0_sendwrap -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
+	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
 
 .PHONY: all
 all: sendwrap.places
@@ -51,7 +51,9 @@ lint: setup
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then \
 		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags=door .
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags=door .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata

@@ -67,7 +67,7 @@ var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap -X=main.stateD
 const stateDir = "/var/lib/sendwrap"
 
 // DoorEntry is where the door begins.
-const DoorEntry = "_rt0_sendwrap"
+const DoorEntry = "_rt0_sendwrap_door"
 
 // DoorFlags are those of `make` for the door, with the full program at that path.
 func DoorFlags(full string) []string {
