@@ -6,9 +6,7 @@
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too.
 
-# -E: the program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client.
 GO     ?= go
-build  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-E=_rt0_sendwrap
 arches := amd64 arm64
 
 prefix     ?= /usr/local
@@ -19,13 +17,17 @@ docdir     ?= $(prefix)/share/doc/sendwrap
 sysconfdir ?= /etc
 statedir   ?= /var/lib/sendwrap
 
-# The door has no table of symbols. It is told where the full program is.
-full := $(libexecdir)/sendwrap/sendwrap
-door := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
-	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.fullProgram=$(full)'
+# -E: a program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client. Both
+# are told where compiled policies are, the door where the full program is. The door has no table of
+# symbols.
+full  := $(libexecdir)/sendwrap/sendwrap
+build := CGO_ENABLED=0 $(GO) build -trimpath \
+	-ldflags='-E=_rt0_sendwrap -X=main.stateDir=$(statedir)'
+door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
+	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
 
 .PHONY: all
-all: sendwrap-door.full
+all: sendwrap.places
 	$(build) -o sendwrap .
 	$(door) -o sendwrap-door .
 
@@ -49,7 +51,9 @@ lint: setup
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then \
 		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags=door .
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags=door .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
@@ -84,16 +88,15 @@ bench: setup
 sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 	! -name '*_test.go' ! -path '*/testdata/*')
 
-sendwrap: $(sources)
+sendwrap: $(sources) sendwrap.places
 	$(build) -o $@ .
 
-sendwrap-door: $(sources) sendwrap-door.full
+sendwrap-door: $(sources) sendwrap.places
 	$(door) -o $@ .
 
-# Where the door that is built finds the full program. If `make install` is to put that elsewhere,
-# the door is built anew.
-sendwrap-door.full: FORCE
-	@echo $(full) | cmp -s - $@ || echo $(full) >$@
+# What the programs have been told. If `make install` is to install elsewhere, they are built anew.
+sendwrap.places: FORCE
+	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
 
 .PHONY: FORCE
 FORCE:
@@ -108,8 +111,8 @@ put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
 	-e 's|/usr/local/libexec/sendwrap|$(libexecdir)/sendwrap|g' \
 	-e 's|/usr/local/share/doc/sendwrap|$(docdir)|g' $(DESTDIR)$(3)
 
-# $(call program,FROM,TO) installs a program: a client that comes meanwhile starts the old one or the
-# new one, whole.
+# $(call program,FROM,TO) installs a program: a client that comes meanwhile starts the old one or
+# the new one, whole.
 program = install -D -m 755 $(1) $(DESTDIR)$(2).new && mv -f $(DESTDIR)$(2).new $(DESTDIR)$(2)
 
 .PHONY: install
@@ -142,4 +145,4 @@ uninstall:
 
 .PHONY: clean
 clean:
-	rm -rf sendwrap sendwrap-door sendwrap-door.full bin
+	rm -rf sendwrap sendwrap-door sendwrap.places bin

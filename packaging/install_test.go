@@ -67,10 +67,14 @@ func (s source) copy(name string) {
 	write(s.T, to, read(s.T, from), info.Mode())
 }
 
-// built says that the door was built for this prefix.
+// built says that the programs were built for this prefix: before they were.
 func (s source) built(prefix string) {
-	write(s.T, filepath.Join(s.dir, "sendwrap-door.full"), prefix+"/libexec/sendwrap/sendwrap\n",
-		0o644)
+	s.Helper()
+	name, earlier := filepath.Join(s.dir, "sendwrap.places"), time.Now().Add(-time.Hour)
+	write(s.T, name, prefix+"/libexec/sendwrap/sendwrap /var/lib/sendwrap\n", 0o644)
+	if err := os.Chtimes(name, earlier, earlier); err != nil {
+		s.Fatal(err)
+	}
 }
 
 func (s source) make(args ...string) (said string, err error) {
@@ -160,7 +164,7 @@ func TestInstall(t *testing.T) {
 
 	said, err := s.make("install", "DESTDIR=elsewhere", "prefix=/usr")
 	if err == nil || !strings.Contains(said, "there is no Go") {
-		t.Errorf("with a door that is built for another prefix: %v\n%s\nwant it to be built", err,
+		t.Errorf("with programs that are built for another prefix: %v\n%s\nwant new ones", err,
 			said)
 	}
 	s.built("/usr/local")

@@ -59,7 +59,7 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 	startDaemon(ts, argv, listen)
 }
 
-// compile makes the policy of sendwrap.conf, so that the door serves the first client, too. One that
+// compile makes the policy of sendwrap.conf, so that the first client is the door's, too. One that
 // comes after a change of sendwrap.conf is the full program's, and that makes the next policy. What
 // is wrong with sendwrap.conf is for the script.
 func (s *script) compile(ts *testscript.TestScript) {

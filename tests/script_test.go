@@ -200,6 +200,8 @@ func runScripts(t *testing.T, w way, files []string) {
 			vars := map[string]string{
 				"SUPERSERVER": w.kind,
 				"SENDWRAP":    w.mode.program(),
+				"FULL":        os.Getenv("SENDWRAP"),
+				"LIBEXEC":     filepath.Dir(os.Getenv("SENDWRAP")),
 				"MTA":         sendmail,
 				"PACKAGING":   packaging,
 				"MX4":         fmt.Sprintf("198.18.%d.%d", n%256, 25+n/256),

@@ -55,7 +55,7 @@ func (l *bench) countProcess(p peer, from netip.Addr, opening string) (counted, 
 	return l.traceProcess(p, from, opening, nil)
 }
 
-// traceProcess is countProcess that calls seen at each system call, with the process and the thread.
+// traceProcess is countProcess, and calls seen at each system call with the process and the thread.
 func (l *bench) traceProcess(p peer, from netip.Addr, opening string, seen func(pid, tid int)) (
 	counted, error) {
 	runtime.LockOSThread()

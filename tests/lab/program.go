@@ -61,15 +61,19 @@ func Lack(files ...string) string {
 }
 
 // BuildFlags are those of `make` for the full program.
-var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap"}
+var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap -X=main.stateDir=" + stateDir}
+
+// stateDir is where compiled policies are. Each test's machine has its own.
+const stateDir = "/var/lib/sendwrap"
 
 // DoorEntry is where the door begins.
-const DoorEntry = "_rt0_sendwrap"
+const DoorEntry = "_rt0_sendwrap_door"
 
 // DoorFlags are those of `make` for the door, with the full program at that path.
 func DoorFlags(full string) []string {
 	return []string{"-tags=door", "-trimpath",
-		"-ldflags=-s -w -E=" + DoorEntry + " -X=main.fullProgram=" + full}
+		"-ldflags=-s -w -E=" + DoorEntry + " -X=main.stateDir=" + stateDir +
+			" -X=main.fullProgram=" + full}
 }
 
 // Build makes the full program as `make` does, or with the race detector, where C begins and no
@@ -86,8 +90,8 @@ func Build(path string, race bool) error {
 func Door(prefix string) string { return filepath.Join(prefix, "sbin/sendwrap") }
 func Full(prefix string) string { return filepath.Join(prefix, "libexec/sendwrap/sendwrap") }
 
-// BuildPair makes both programs, where `make install` puts them under a prefix. The race detector is
-// in the full program alone: no door has more than one goroutine.
+// BuildPair makes both programs, where `make install` puts them under a prefix. Only the full
+// program has the race detector: no door has more than one goroutine.
 func BuildPair(prefix string, race bool) error {
 	if err := Build(Full(prefix), race); err != nil {
 		return err
