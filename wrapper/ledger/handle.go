@@ -42,6 +42,7 @@ type Handle struct {
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
 	clock      clock
+	together   together
 }
 
 const (
@@ -126,6 +127,9 @@ func (h *Handle) Close() (err error) {
 func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
+	}
+	if h.together.begun {
+		return h.together.run(work)
 	}
 	now := h.Now()
 	if h.rests(now) {

@@ -71,6 +71,7 @@ func (r *room) resumeListening() {
 
 // accept accepts the clients that have come. An error means that no listening socket is left.
 func (r *room) accept() error {
+	defer r.decideArrivals()
 	for _, l := range slices.Clone(r.listeners) {
 		if l.pausedUntil > 0 && l.pausedUntil <= r.now {
 			l.pausedUntil, l.ready = 0, true

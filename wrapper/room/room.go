@@ -45,6 +45,8 @@ type room struct {
 	capacity  int       // clients' descriptors are below this number
 	reserve   int       // a descriptor to close when no other is free
 
+	arrivals     []*client                // of this round, about which decideArrivals decides next
+	deciding     []deciding               // have been heard; empty between rounds
 	delays       map[time.Duration]*queue // in the greet delay, by its length
 	searching    queue                    // would be refused, but idle sessions may end
 	turns        turns                    // have passed, and wait for their turn
@@ -106,9 +108,15 @@ func (r *room) round(atMost time.Duration) error {
 		return err
 	}
 	r.now = r.clock.now()
+	for _, e := range events { // first: new rules may allow a client that has spoken
+		if int(e.Fd) == r.notices.wake {
+			r.notices.handle()
+		}
+	}
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
+	r.concludeEarly()
 	r.everySecond()
 	if err := r.accept(); err != nil {
 		return err
@@ -120,13 +128,9 @@ func (r *room) round(atMost time.Duration) error {
 	return nil
 }
 
-// onEvent handles an event on fd. A descriptor that is closed during a round is not used again in
+// onEvent handles an event on a socket. A descriptor that is closed during a round is not used again in
 // that round, because accept comes after all events.
 func (r *room) onEvent(fd int) {
-	if fd == r.notices.wake {
-		r.notices.handle()
-		return
-	}
 	for _, l := range r.listeners {
 		if l.fd == fd {
 			l.ready = true
