@@ -26,6 +26,7 @@ type room struct {
 	Options
 	clock   clock
 	now     time.Duration
+	crowd   bool // things happen while the room is at work
 	stage   stage
 	poller  *poller
 	notices *notices
@@ -62,7 +63,8 @@ type room struct {
 	scan    scan           // of waiting clients, for new blocks and new rules
 	refused int            // clients so far
 
-	nextSecond time.Duration // when everySecond is due
+	lastSecond time.Duration // when everySecond has done its work
+	nextSecond time.Duration // when the loop wakes up for it; 0: it need not
 	searchAt   time.Duration // the next search for idle sessions, for clients in turns
 	idleSince  time.Duration
 	parent     int           // the super-server, if one has started us
@@ -100,14 +102,20 @@ func (r *room) loop() error {
 	return nil
 }
 
+// noWait is the time in which the poller returns if something has happened already. It matters for the
+// number of system calls only.
+const noWait = 50 * time.Microsecond
+
 // round goes through the loop once. It waits for events for atMost; a negative atMost means no
 // limit.
 func (r *room) round(atMost time.Duration) error {
+	began := r.clock.now()
 	events, err := r.poller.wait(atMost)
 	if err != nil {
 		return err
 	}
 	r.now = r.clock.now()
+	r.crowd = r.now-began < noWait
 	for _, e := range events { // first: new rules may allow a client that has spoken
 		if int(e.Fd) == r.notices.wake {
 			r.notices.handle()
@@ -165,6 +173,10 @@ func (r *room) expire() {
 	r.releaseServed()
 }
 
+// drainSlack is how long a client may be kept beyond its time to read its reply, so that it does not
+// take a wake-up of its own: others are likely to come.
+const drainSlack = wrapper.DrainTime / 2
+
 // pause is the time until something is due; negative: nothing is.
 func (r *room) pause() time.Duration {
 	next := r.nextSecond
@@ -178,12 +190,13 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{
-		&r.talking, &r.awaitingQuit, &r.draining, &r.silent, &r.turns.queue,
-	} {
+	for _, q := range []*queue{&r.talking, &r.awaitingQuit, &r.silent, &r.turns.queue} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
+	}
+	if c := r.draining.first; c != nil {
+		sooner(c.due + drainSlack)
 	}
 	if r.turns.first != nil && r.mayAdmit() {
 		sooner(max(r.nextTurn(), r.turns.askAt(), r.now))
