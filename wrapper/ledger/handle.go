@@ -75,6 +75,7 @@ func (h *Handle) Open() error {
 	}
 	if h.Room != (Process{}) {
 		l.room = h.Room
+		l.populate()
 		l.RegisterRoom(h.Room)
 	}
 	return nil
