@@ -42,6 +42,7 @@ type Handle struct {
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
 	clock      clock
+	together   together
 }
 
 const (
@@ -74,6 +75,7 @@ func (h *Handle) Open() error {
 	}
 	if h.Room != (Process{}) {
 		l.room = h.Room
+		l.populate()
 		l.RegisterRoom(h.Room)
 	}
 	return nil
@@ -126,6 +128,9 @@ func (h *Handle) Close() (err error) {
 func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
+	}
+	if h.together.begun {
+		return h.together.run(work)
 	}
 	now := h.Now()
 	if h.rests(now) {
