@@ -92,6 +92,20 @@ func (h *Handle) OpenExisting() (err error) {
 	return err
 }
 
+// OpenFitting is Open where the file is as it has to be. Else it makes and replaces nothing, logs
+// nothing, and returns an error: the caller leaves all that to a process that calls Open.
+func (h *Handle) OpenFitting() error {
+	if err := h.OpenExisting(); err != nil {
+		return err
+	}
+	if !h.fits(geometryFor(h.Clients)) {
+		_ = h.Close()
+		return errors.New(h.Path + ": has another size than is configured")
+	}
+	h.failedAt = 0
+	return nil
+}
+
 // IsOpen says whether there is a ledger to work with.
 func (h *Handle) IsOpen() bool { return h.Ledger != nil }
 
