@@ -102,7 +102,7 @@ func sameAsText(
 func compileUnsynced(t testing.TB, file, path string) {
 	t.Helper()
 	for {
-		content, _, err := read(file, time.Now())
+		content, err := read(file, time.Now(), new(Result))
 		if _, young := err.(*Unsettled); young {
 			time.Sleep(policy.Settled)
 			continue
