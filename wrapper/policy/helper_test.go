@@ -2,7 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -95,5 +94,3 @@ func (s *sample) match(client netip.Addr) (rule.Match, error) {
 	defer c.Close()
 	return c.Match(client), nil
 }
-
-func numbered(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
