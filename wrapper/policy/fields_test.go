@@ -142,7 +142,7 @@ func TestFieldsBounds(t *testing.T) {
 		"too long":       func(s *Settings) { s.GreetDelay = mostDelay + 1 },
 		"wide":           func(s *Settings) { s.CountBy.V4 = 33 },
 		"IPv4":           func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("10.0.0.0/8") },
-		"host bits":      func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("2001:db8::1/32") },
+		"host bits":      func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("2001::1/32") },
 		"load":           func(s *Settings) { s.RefuseLoad = -1 },
 		"long text":      func(s *Settings) { s.Teaser = strings.Repeat("x", maxTexts+1) },
 	} {

@@ -125,7 +125,8 @@ func TestStale(t *testing.T) {
 		"other mode": func(s *sample) error {
 			old := Look(s.file)
 			for Look(s.file).Ctime == old.Ctime {
-				if err := errors.Join(os.Chmod(s.file, 0o666), os.Chmod(s.file, 0o600)); err != nil {
+				err := errors.Join(os.Chmod(s.file, 0o666), os.Chmod(s.file, 0o600))
+				if err != nil {
 					return err
 				}
 			}
@@ -224,7 +225,8 @@ func TestUnfit(t *testing.T) {
 			s.put(s.bytes())
 			return nil
 		}, "of another file"},
-		"mode": {func(s *sample) error { return os.Chmod(s.path, 0o620) }, "mode 0620 lets others in"},
+		"mode": {func(s *sample) error { return os.Chmod(s.path, 0o620) },
+			"mode 0620 lets others in"},
 		"link": {func(s *sample) error {
 			return errors.Join(os.Rename(s.path, s.path+"x"), os.Symlink(s.path+"x", s.path))
 		}, "symbolic links"},
