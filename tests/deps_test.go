@@ -29,9 +29,12 @@ var mayImport = map[string][]string{
 	"wrapper/maillog":    {},
 	"wrapper/machine":    {},
 	"wrapper/fileaccess": {},
-	"wrapper/policy":     {"allowlist/rule"},
+	"wrapper/policy":     {"allowlist/rule", "wrapper/fileaccess"},
 	"wrapper/config": {
 		"allowlist", "allowlist/rule", "wrapper/fileaccess", "wrapper/policy",
+	},
+	"wrapper/compile": {
+		"allowlist", "allowlist/rule", "wrapper/config", "wrapper/fileaccess", "wrapper/policy",
 	},
 	"wrapper/decide": {"allowlist/rule", "wrapper/policy", "wrapper/ledger"},
 	"wrapper": {
@@ -58,9 +61,9 @@ var mayImport = map[string][]string{
 		"wrapper/milter", "wrapper/policy", "wrapper/reload",
 	},
 	"wrapper/admin": {
-		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/config", "wrapper/decide",
-		"wrapper/enforce", "wrapper/fileaccess", "wrapper/guard", "wrapper/ledger",
-		"wrapper/maillog", "wrapper/policy", "wrapper/try",
+		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/compile", "wrapper/config",
+		"wrapper/decide", "wrapper/enforce", "wrapper/fileaccess", "wrapper/guard",
+		"wrapper/ledger", "wrapper/maillog", "wrapper/policy", "wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce",

@@ -61,6 +61,7 @@ func check(c *call) error {
 		}
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
 			c.file, plural(cfg.Networks.Len(), "network"), observes)
+		c.printAgreement(cfg)
 	}
 	return nil
 }

@@ -87,7 +87,9 @@ func BenchmarkOpen(b *testing.B) {
 	for _, n := range sizes {
 		file := many(b, n)
 		path := file + ".policy"
-		compileUnsynced(b, file, path)
+		if !compileUnsynced(b, file, path) {
+			b.Fatal("not compiled")
+		}
 		for _, client := range []string{"11.0.0.0", "2001:db8:0:9::1"} {
 			b.Run(fmt.Sprintf("%d/%s", n, client), func(b *testing.B) {
 				addr := netip.MustParseAddr(client)

@@ -74,18 +74,18 @@ func (c *collector) SetLimits(n netip.Prefix, limits rule.Limits, src rule.Sourc
 		return err
 	}
 	e := &c.networks[i]
-	had := c.limits.all[e.limits]
-	if k, found := had.Contradicts(limits); found {
+	before := c.limits.all[e.limits]
+	if k, found := before.Contradicts(limits); found {
 		return allowlist.LimitTwice(n, k, c.source(c.limitPlace(i, k)))
 	}
-	now := had.OverriddenBy(limits)
+	now := before.OverriddenBy(limits)
 	switch at := c.place(src); {
-	case now == had:
+	case now == before:
 		return nil
 	case e.limits == 0:
 		e.limitsAt = at
 	default:
-		c.addPlaces(i, had, at)
+		c.addPlaces(i, before, at)
 	}
 	e.limits = c.limits.number(now)
 	return nil
@@ -124,7 +124,8 @@ func (c *collector) index(n netip.Prefix) (int32, error) {
 		i = int32(len(c.networks))
 		c.indexes[of] = i
 		if len(c.networks) == cap(c.networks) {
-			c.networks = slices.Grow(c.networks, len(c.networks)+1) // append alone copies more often
+			// append would copy them more often.
+			c.networks = slices.Grow(c.networks, len(c.networks)+1)
 		}
 		c.networks = append(c.networks, network{hi: of.hi, lo: of.lo, bits: of.bits})
 	}

@@ -19,6 +19,7 @@ type Result struct {
 	Networks int // that the text names
 	Bytes    int64
 	Took     time.Duration // of reading and writing
+	Mistakes error         // in the text, as config.Load returns them
 }
 
 // Unsettled says that a source is too young: if it changed again, nobody could see that. It may
@@ -32,27 +33,22 @@ func (e *Unsettled) Error() string {
 // ErrBusy says that another process is writing the policy.
 var ErrBusy = errors.New("another process is compiling it")
 
-const (
-	attempts = 30 // of Compile, while the files keep changing
-	busyFor  = 100 * time.Millisecond
-)
+// attempts is how often Compile tries, once a second.
+const attempts = 30
 
 // Compile reads the configuration file, and writes its policy to path. Its directory must be one in
 // which only root and our own user can write; if the last directory is missing, it is made, mode
 // 0700.
 //
 // Files that have just changed keep it waiting, until later changes would be seen. For half a
-// minute it waits for another process that writes the same policy. The error is that of
-// [config.Read] if there is nothing to compile: wrong lines are no error. Whatever the error, the
-// text still serves.
+// minute it waits for another process that writes the same policy. The error is an [*Unreadable] if
+// there is nothing to compile; wrong lines are no error. Whatever the error, the text still serves.
 func Compile(file, path string) (r Result, err error) {
 	for range attempts {
 		var young *Unsettled
 		r, err = write(file, path, false)
 		switch {
-		case errors.As(err, &young):
-			time.Sleep(policy.Settled)
-		case err == ErrBusy:
+		case errors.As(err, &young), err == ErrBusy:
 			time.Sleep(policy.Settled)
 		default:
 			return r, err
@@ -67,14 +63,17 @@ func Compile(file, path string) (r Result, err error) {
 func Renew(file, path string) error {
 	_, err := write(file, path, true)
 	var young *Unsettled
-	if err == ErrBusy || errors.As(err, &young) || errors.Is(err, errUnreadable) {
+	var unreadable *Unreadable
+	if err == ErrBusy || errors.As(err, &young) || errors.As(err, &unreadable) {
 		return nil
 	}
 	return err
 }
 
-// errUnreadable is in errors about the text as a whole.
-var errUnreadable = errors.New("the configuration cannot be read")
+// Unreadable says that there is nothing to compile.
+type Unreadable struct{ Err error } // of config.Read
+
+func (e *Unreadable) Error() string { return e.Err.Error() }
 
 // write makes the policy. With renew, it leaves a current one.
 func write(file, path string, renew bool) (r Result, err error) {
@@ -90,11 +89,10 @@ func write(file, path string, renew bool) (r Result, err error) {
 		}
 	}
 	begin := time.Now()
-	content, named, err := read(file, begin)
+	content, err := read(file, begin, &r)
 	if err != nil {
 		return r, err
 	}
-	r.Networks = named
 	buffered := bufio.NewWriterSize(out.file, 1<<18)
 	if r.Bytes, err = policy.Write(buffered, content); err == nil {
 		err = buffered.Flush()
@@ -109,29 +107,29 @@ func write(file, path string, renew bool) (r Result, err error) {
 	return r, nil
 }
 
-// read reads the text.
-func read(file string, now time.Time) (*policy.Content, int, error) {
+// read reads the text, and sets what r has of it.
+func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	c := newCollector()
-	cfg, mistakes := config.Read(file, c)
+	cfg, err := config.Read(file, c)
 	if cfg == nil {
-		return nil, 0, errors.Join(errUnreadable, mistakes)
+		return nil, &Unreadable{err}
 	}
+	r.Networks, r.Mistakes = c.named, err
 	for _, s := range cfg.Sources {
 		if policy.Look(s.Path) != s.Stamp || !s.IsSettled(now) {
-			return nil, 0, &Unsettled{s.Path}
+			return nil, &Unsettled{s.Path}
 		}
 	}
 	content := &policy.Content{
-		Made: now, Settings: &cfg.Settings, Warnings: config.LogLines(mistakes, config.LineSkipped),
+		Made: now, Settings: &cfg.Settings, Warnings: config.LogLines(err, config.LineSkipped),
 		Sources: once(cfg.Sources),
 	}
 	numbers, err := numbersOf(c.files, content.Sources)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	named := c.named
 	content.V4, content.V6, content.Limits = c.ranges(numbers)
-	return content, named, nil
+	return content, nil
 }
 
 // once leaves out sources that have the name of one before: they are the same file, since both have

@@ -20,7 +20,9 @@ const (
 )
 
 // isV4 reports whether a network is one of IPv4.
-func (n *network) isV4() bool { return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped }
+func (n *network) isV4() bool {
+	return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped
+}
 
 // last is the last address.
 func (n *network) last() (hi, lo uint64) {

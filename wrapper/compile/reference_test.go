@@ -34,13 +34,15 @@ func TestReference(t *testing.T) {
 	asked, withRule, withLimits, warned := 0, 0, 0, 0
 	for _, file := range files {
 		path := file + ".policy"
-		compileUnsynced(t, file, path) // the first one waits for the files
+		if !compileUnsynced(t, file, path) {
+			t.Fatal("not compiled")
+		}
 		cfg, err := config.Load(file, allowlist.All())
 		if err != nil {
 			warned++
 		}
 		sameErrors(t, file, err)
-		clients := edges(t, file)
+		clients := edges(t, cfg)
 		c := sameAsText(t, file, path, cfg, err, clients[random.IntN(len(clients))])
 		others := c.Others(clients)
 		for _, client := range clients {
@@ -98,37 +100,32 @@ func sameAsText(
 	return c
 }
 
-// compileUnsynced is Compile without fsync, which takes most of its time.
-func compileUnsynced(t testing.TB, file, path string) {
+// compileUnsynced is Compile without fsync, and for files that are not settled: nobody changes them
+// again. It reports false if they are not to be read twice.
+func compileUnsynced(t testing.TB, file, path string) bool {
 	t.Helper()
-	for {
-		content, _, err := read(file, time.Now())
-		if _, young := err.(*Unsettled); young {
-			time.Sleep(policy.Settled)
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if _, err = policy.Write(&b, content); err == nil {
-			err = os.WriteFile(path, b.Bytes(), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return
+	content, err := read(file, time.Now().Add(policy.Settled), new(Result))
+	if err != nil {
+		return false
 	}
+	content.Made = time.Now()
+	var b bytes.Buffer
+	if _, err = policy.Write(&b, content); err == nil {
+		err = os.WriteFile(path, b.Bytes(), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 // edges are the first and the last address of each word that is a network, their neighbours, and
 // some addresses in other forms.
-func edges(t *testing.T, file string) (all []netip.Addr) {
+func edges(t *testing.T, cfg *config.Config) (all []netip.Addr) {
 	for _, s := range []string{"0.0.0.0", "255.255.255.255", "::", "::ffff:10.1.2.3",
 		"64:ff9b::a01:203", "fe80::1%eth0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"} {
 		all = append(all, netip.MustParseAddr(s))
 	}
-	cfg, _ := config.Load(file, allowlist.All())
 	for _, name := range cfg.Files {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -159,6 +156,42 @@ func lastOf(n netip.Prefix) netip.Addr {
 	}
 	a, _ := netip.AddrFromSlice(b)
 	return a
+}
+
+// FuzzReference is TestReference for any text.
+func FuzzReference(f *testing.F) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20 {
+		file := generate(f, random, f.TempDir())
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("allow 10.0.0.0/8 10.0.0.0/8\ndeny 10.0.0.0/8 ::/0\nclient ::/0 max_rcpts=1\n" +
+		"client ::/0 max_rcpts=2 max_resets=1\nclient ::/0 max_resets=2")
+	f.Add("include /dev/null\ninclude sendwrap.conf\ninclude \"\"\nmta /a \"\" \"b c\"\nlog none")
+	file := filepath.Join(f.TempDir(), "sendwrap.conf")
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Load(file, allowlist.All())
+		if cfg == nil || !compileUnsynced(t, file, file+".policy") {
+			return
+		}
+		sameErrors(t, file, err)
+		clients := edges(t, cfg)
+		c := sameAsText(t, file, file+".policy", cfg, err, clients[0])
+		defer c.Close()
+		others := c.Others(clients)
+		for _, client := range clients {
+			if m, want := others.Match(client), cfg.Networks.Match(client); m != want {
+				t.Errorf("%v: %+v\nwant %+v", client, m, want)
+			}
+		}
+	})
 }
 
 // generate writes a random configuration into a directory of its own.

@@ -20,7 +20,7 @@ func Path(dir, file string) (path string, ok bool) {
 		return "", false
 	}
 	const digits = "0123456789abcdef"
-	name := fnv(file)
+	name := hashOf(file)
 	b := []byte(dir + "/policy-0123456789abcdef")
 	for i := range 16 {
 		b[len(b)-1-i] = digits[name>>(4*i)&0xf]
@@ -28,9 +28,9 @@ func Path(dir, file string) (path string, ok bool) {
 	return string(b), true
 }
 
-// fnv is FNV-1a. Two files with the same hash do no harm but that each takes the place of the
+// hashOf is FNV-1a. Two files with the same hash do no harm but that each takes the place of the
 // other's policy: a policy names its file.
-func fnv(s string) uint64 {
+func hashOf(s string) uint64 {
 	h := uint64(0xcbf29ce484222325)
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 0x100000001b3

@@ -47,7 +47,7 @@ func StampOf(st *unix.Stat_t) Stamp {
 // taken at or after now.
 func (s Stamp) IsSettled(now time.Time) bool {
 	age := now.UnixNano() - s.Ctime
-	return s.Err != 0 || age >= int64(Settled) || age <= -int64(Settled)
+	return s.Err != 0 || age >= int64(Settled) || age < -int64(Settled)
 }
 
 // holds reports whether the stamp still tells changes, by the clock, if it was taken at the time
