@@ -14,6 +14,8 @@ import (
 	"errors"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/maillog"
@@ -96,7 +98,7 @@ func becomeFull(t task, stdio *exec.Stdio) int {
 	}
 	_ = log.Write(maillog.Err, err.Error())
 	if !stdio.StderrIsClient {
-		_, _ = os.Stderr.WriteString("sendwrap: " + err.Error() + "\n")
+		_, _ = unix.Write(2, []byte("sendwrap: "+err.Error()+"\n"))
 	}
 	return exitTemporary
 }

@@ -19,6 +19,7 @@ func guardSessions(args []string) int {
 	if !ok {
 		return status
 	}
+	exec.SetName(exec.GuardName)
 	stdio, _ := exec.TakeStdio() // there is no client, so nothing can be wrong with what it gets
 	err := guard.Run(guard.Options{
 		File:  file,

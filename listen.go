@@ -60,6 +60,7 @@ func listen(args []string) int {
 func takeOver() (status int, ok bool) {
 	successor, ok, err := room.TakeOver(options(room.Options{Stdio: new(exec.Stdio)}))
 	if err == nil && ok {
+		exec.SetName(exec.RoomName) // execve has given it the name of the program
 		err = successor.Run()
 	}
 	return exitStatus(err), ok
@@ -68,6 +69,7 @@ func takeOver() (status int, ok bool) {
 // serveRoom serves on listening sockets until a signal stops it, or until it has been idle for
 // room_idle.
 func serveRoom(o room.Options, warnings []string) int {
+	exec.SetName(exec.RoomName)
 	log := maillog.Syslog(maillog.DevLog)
 	for _, text := range warnings {
 		_ = log.Write(maillog.Warning, text)
