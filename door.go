@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/exec"
+	_ "sendwrap/exec/stack"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
@@ -68,7 +69,9 @@ func run(args []string) int {
 	log := chooseLog(compiled.Policy().Log, stdio)
 	door := wrapper.NewDoor(compiled.Policy(), log)
 	door.Others = compiled.Others
-	door.OpenLedger()
+	if !door.OpenFittingLedger() {
+		return becomeFull(task{}, stdio)
+	}
 	door.WarnAgain(append(stdioWarnings(stdioErr, stdio), compiled.Warnings()...))
 	block, err := serveClient(conn, gone, door, stdio, func() {})
 	switch {

@@ -121,7 +121,8 @@ func TestBecomeFailure(t *testing.T) {
 
 // A variable of that name that we have got is replaced.
 func TestBecomeTwice(t *testing.T) {
-	environ := []string{"A=1", DoorVariable + "=1", "B=2", DoorVariable + "=2", DoorVariable + "S=3"}
+	environ := []string{"A=1", DoorVariable + "=1", "B=2", DoorVariable + "=2",
+		DoorVariable + "S=3"}
 	want := []string{"A=1", "B=2", DoorVariable + "S=3"}
 	if got := without(environ, DoorVariable); !slices.Equal(got, want) {
 		t.Errorf("%q; want %q", got, want)

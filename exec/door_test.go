@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// begun is what the program of that name has found at its beginning.
-type begun struct {
+// started is what the program of that name has found at its beginning.
+type started struct {
 	Args, Environ []string
 	All           []string // of os.Environ
 	Procs         int
@@ -22,11 +22,11 @@ type begun struct {
 	File          []byte      // that of the kernel
 }
 
-// buildBegun builds it with a linker flag.
-func buildBegun(t *testing.T, ldflag string) string {
+// buildStarted builds it with a linker flag.
+func buildStarted(t *testing.T, ldflag string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "begun")
-	cmd := osexec.Command("go", "build", "-ldflags="+ldflag, "-o", path, "./testdata/begun")
+	path := filepath.Join(t.TempDir(), "started")
+	cmd := osexec.Command("go", "build", "-ldflags="+ldflag, "-o", path, "./testdata/started")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
@@ -35,7 +35,7 @@ func buildBegun(t *testing.T, ldflag string) string {
 }
 
 // begin runs it.
-func begin(t *testing.T, path string, args, environ []string) (b begun) {
+func begin(t *testing.T, path string, args, environ []string) (b started) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -68,8 +68,8 @@ func TestDoorEntry(t *testing.T) {
 		}
 		return list
 	}
-	door := buildBegun(t, asDoor)
-	usual := begin(t, buildBegun(t, released), []string{"sendwrap"}, []string{}).Procs
+	door := buildStarted(t, asDoor)
+	usual := begin(t, buildStarted(t, released), []string{"sendwrap"}, []string{}).Procs
 	for _, tt := range []struct {
 		name          string
 		args, environ []string
@@ -115,7 +115,7 @@ func TestDoorEntry(t *testing.T) {
 
 // checkVector checks that the runtime has found the auxiliary vector: with it the page size, and
 // the vDSO, by which it reads the clock without a system call.
-func checkVector(t *testing.T, b begun) {
+func checkVector(t *testing.T, b started) {
 	t.Helper()
 	var want [][2]uint64
 	for at := 0; at+16 <= len(b.File); at += 16 {
@@ -135,7 +135,7 @@ func checkVector(t *testing.T, b begun) {
 // The other entry points add nothing, and only the linker's flag makes a difference.
 func TestEntryAddsNothing(t *testing.T) {
 	for _, ldflag := range []string{released, ""} {
-		got := begin(t, buildBegun(t, ldflag), []string{"sendwrap"}, []string{"GOMAXPROCS=1"})
+		got := begin(t, buildStarted(t, ldflag), []string{"sendwrap"}, []string{"GOMAXPROCS=1"})
 		if want := []string{"GOMAXPROCS=1"}; !slices.Equal(got.Environ, want) ||
 			!slices.Equal(got.All, want) || got.HidesStderr != (ldflag == released) {
 			t.Errorf("linked with %q: %+v", ldflag, got)

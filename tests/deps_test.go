@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"allowlist":          {"allowlist/rule"},
 	"allowlist/rule":     {},
 	"exec":               {"wrapper/fileaccess"},
+	"exec/stack":         {},
 	"wrapper/ledger":     {"wrapper/fileaccess"},
 	"wrapper/maillog":    {},
 	"wrapper/machine":    {},

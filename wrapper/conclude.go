@@ -14,15 +14,18 @@ import (
 // Conclude decides about the client after what it did within the time given.
 func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	s.greet, s.waited = g, waited
-	if g == decide.Spoke {
-		if s.early.Text == nil { // else Look has seen it
-			s.early = peekEarly(s.FD)
-		}
-		s.own = s.door.IsOwn(s.network)
+	if g == decide.Spoke && s.early.Text == nil { // else Look has seen it
+		s.hear(peekEarly(s.FD))
 	}
 	if s.conclude(false); s.makeRoom() {
 		s.conclude(false)
 	}
+}
+
+// hear takes down what a client has said early.
+func (s *Session) hear(what Early) {
+	s.early = what
+	s.own = s.door.IsOwn(s.network)
 }
 
 // Admit is Conclude for a client that has been quiet to the end and has then waited in a room's

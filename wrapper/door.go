@@ -37,13 +37,24 @@ func NewDoor(p *policy.Policy, log maillog.Log) *Door {
 	return &Door{Policy: p, Log: log, Process: ledger.Self()}
 }
 
-// OpenLedger opens the ledger that the configuration names, in place of one that is open. Without a
-// ledger the greet delay still works: mail is worth more than a limit.
+// OpenLedger opens the ledger that the policy names, in place of one that is open. Without a ledger
+// the greet delay still works: mail is worth more than a limit.
 func (d *Door) OpenLedger() {
+	d.setLedger()
+	_ = d.Ledger.Open() // it has logged an error
+}
+
+// OpenFittingLedger is OpenLedger for a process that neither makes a ledger nor replaces one. On
+// false it has done nothing.
+func (d *Door) OpenFittingLedger() (ok bool) {
+	d.setLedger()
+	return d.Ledger.OpenFitting() == nil
+}
+
+func (d *Door) setLedger() {
 	l := &d.Ledger
 	l.Path, l.Clients = d.Policy.Ledger.Path, d.Policy.Ledger.Clients
 	l.Without, l.Warn, l.Note = withoutLedger, d.warn, d.note
-	_ = l.Open() // it has logged an error
 }
 
 const withoutLedger = "carrying on without limits and memory"

@@ -68,12 +68,12 @@ func Look(fd int) (decide.Greet, error) {
 	return g, err
 }
 
-// Look is the function [Look] with what the client has said, which Conclude then need not ask for.
+// Look is the function [Look], and takes down what Conclude has to know of a client that has spoken.
 func (s *Session) Look() (decide.Greet, error) {
 	var text [earlyText]byte
 	n, g, err := peek(s.FD, text[:])
 	if g == decide.Spoke {
-		s.early = early(s.FD, text[:n])
+		s.hear(early(s.FD, text[:n]))
 	}
 	return g, err
 }

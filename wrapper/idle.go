@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -118,10 +117,8 @@ const (
 // Run ends idle sessions. It returns when their MTAs have ended, after a second at the latest. If
 // something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
-	l := ledger.Handle{Options: ledger.Options{
-		Path: s.policy.Ledger.Path, Clients: s.policy.Ledger.Clients,
-	}}
-	if l.Open() != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.policy.Ledger.Path}}
+	if l.OpenExisting() != nil {
 		return nil
 	}
 	defer l.Close()
@@ -129,11 +126,11 @@ func (s *Search) Run() (ended []Ended) {
 	if err != nil {
 		return nil
 	}
-	for _, one := range s.unallowed(s.idle(live)) {
-		if len(ended) == s.places {
-			break
-		}
-		if e, ok := s.end(one); ok {
+	all := s.unallowed(s.idle(live))
+	for len(all) > 0 && len(ended) < s.places {
+		var next idleSession
+		next, all = takeFirst(all)
+		if e, ok := s.end(next.LiveSession); ok {
 			l.CountIdle()
 			ended = append(ended, e)
 		}
@@ -142,57 +139,65 @@ func (s *Search) Run() (ended []Ended) {
 	return ended
 }
 
-// idle lists the sessions that may end, in the order in which they would. Sessions of processes
-// that hold many, and sessions that wait, are not among them.
-func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
-	type candidate struct {
-		ledger.LiveSession
-		idleness
-	}
-	var all []candidate
+// idleSession is a session that may end.
+type idleSession struct {
+	ledger.LiveSession
+	idleness
+}
+
+// idle lists the sessions that may end. Sessions of processes that hold many, and sessions that
+// wait, are not among them.
+func (s *Search) idle(live []ledger.LiveSession) (all []idleSession) {
 	for _, one := range live {
 		if !one.Serving || one.Process.Shared || one.Process.PID == unix.Getpid() {
 			continue
 		}
 		if m, err := openMTA(one); err == nil {
 			if i, ok := m.idle(s.policy.MaxIdle); ok {
-				all = append(all, candidate{one, i})
+				all = append(all, idleSession{one, i})
 			}
 			m.close()
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		switch {
-		case a.silent() && !b.silent():
-			return -1
-		case b.silent() && !a.silent():
-			return 1
-		}
-		return cmp.Compare(b.after, a.after)
-	})
-	sessions := make([]ledger.LiveSession, len(all))
-	for i := range all {
-		sessions[i] = all[i].LiveSession
-	}
-	return sessions
+	return all
 }
 
 // unallowed leaves out the clients that are allowed, or all if the rules for them cannot be read.
-func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
+func (s *Search) unallowed(all []idleSession) (left []idleSession) {
 	rules := s.policy.Rules
-	if s.others != nil && len(sessions) > 0 {
-		clients := make([]netip.Addr, len(sessions))
-		for i := range sessions {
-			clients[i] = sessions[i].Client.Addr()
+	if s.others != nil && len(all) > 0 {
+		var clients []netip.Addr
+		for i := range all {
+			if client := all[i].Client.Addr(); !slices.Contains(clients, client) {
+				clients = append(clients, client)
+			}
 		}
-		slices.SortFunc(clients, netip.Addr.Compare)
-		if rules = s.others(slices.Compact(clients)); rules == nil {
+		if rules = s.others(clients); rules == nil {
 			return nil
 		}
 	}
-	return slices.DeleteFunc(sessions, func(one ledger.LiveSession) bool {
-		return rules.Match(one.Client.Addr()).Access == rule.Allow
-	})
+	for _, one := range all {
+		if rules.Match(one.Client.Addr()).Access != rule.Allow {
+			left = append(left, one)
+		}
+	}
+	return left
+}
+
+// takeFirst takes out the session that is to end first: the one that has been idle for longest, of
+// those whose clients have never said anything, or else of all. Few are taken: to sort them would
+// make the program larger that starts for each client.
+func takeFirst(all []idleSession) (first idleSession, others []idleSession) {
+	at := 0
+	for i := range all {
+		a, b := &all[i], &all[at]
+		if a.silent() != b.silent() && a.silent() || a.silent() == b.silent() && a.after > b.after {
+			at = i
+		}
+	}
+	first, last := all[at], len(all)-1
+	all[at] = all[last]
+	return first, all[:last]
 }
 
 // end sends the MTA of a session SIGTERM, if the session is still idle.

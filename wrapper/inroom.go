@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -22,6 +23,9 @@ func (s *Session) Known() bool { return s.facts.IsKnown() }
 
 // Trusted says whether the client is known not only for having waited once.
 func (s *Session) Trusted() bool { return s.facts.IsTrusted() }
+
+// Allowed says whether the configuration allows the client, whatever it does.
+func (s *Session) Allowed() bool { return s.facts.Rule.Access == rule.Allow }
 
 // Crowded says whether Admit has not decided because others had the ledger.
 func (s *Session) Crowded() bool { return s.crowded }

@@ -144,22 +144,21 @@ func (s *Session) observed() bool {
 // client it is 0: one look must show that it has not spoken.
 func (s *Session) Delay() time.Duration { return s.delay }
 
-// Arrive is the first half of the decision. The ledger compares the client with the limits and
-// counts it in one step. Arrive reports whether what the client does next decides the rest; else
-// the verdict is final, unless in a room there is a Search.
+// Arrive is the first half of the decision: [Session.RefuseUnlocked], or else [Session.Enter]. It
+// reports whether what the client does next decides the rest; else the verdict is final, unless in a
+// room there is a Search.
 func (s *Session) Arrive() (waits bool) {
-	waits = s.arrive()
+	waits = !s.RefuseUnlocked() && s.Enter()
 	if !s.door.room && s.makeRoom() {
-		waits = s.arrive()
+		waits = !s.RefuseUnlocked() && s.Enter()
 	}
 	return waits
 }
 
-func (s *Session) arrive() (waits bool) {
+// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares it
+// with the limits and counts it in one step.
+func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
-	if s.refuseUnlocked(a) {
-		return false
-	}
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
 		s.facts.Standing = t.Look(a)

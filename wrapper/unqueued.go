@@ -9,16 +9,16 @@ import (
 
 // Clients that need not queue for the ledger.
 
-// refuseUnlocked refuses a client that the configuration denies or that is blocked already, without
+// RefuseUnlocked refuses a client that the configuration denies or that is blocked already, without
 // the ledger's lock. So an attacker that comes with hundreds of connections at a time is the
 // cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
-func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
+func (s *Session) RefuseUnlocked() bool {
 	switch s.facts.Rule.Access {
 	case rule.Allow:
 		return false
 	case rule.Unset:
-		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), a)
+		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 		if !standing.Blocked {
 			return false
 		}

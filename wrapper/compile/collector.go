@@ -2,6 +2,7 @@ package compile
 
 import (
 	"net/netip"
+	"slices"
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
@@ -29,13 +30,14 @@ type id struct {
 // place is a line, of one of the collector's files.
 type place struct{ file, line int32 }
 
-// network is what was said about one.
+// network is what was said about one. A million of them must not be large.
 type network struct {
-	id
-	access   rule.Access
+	hi, lo   uint64 // as in its id
 	accessAt place
-	limits   uint32 // number in the table
 	limitsAt place  // if they are of one line
+	limits   uint32 // number in the table
+	bits     uint8
+	access   rule.Access
 }
 
 func newCollector() *collector {
@@ -121,7 +123,10 @@ func (c *collector) index(n netip.Prefix) (int32, error) {
 	if !found {
 		i = int32(len(c.networks))
 		c.indexes[of] = i
-		c.networks = append(c.networks, network{id: of})
+		if len(c.networks) == cap(c.networks) {
+			c.networks = slices.Grow(c.networks, len(c.networks)+1) // append alone copies more often
+		}
+		c.networks = append(c.networks, network{hi: of.hi, lo: of.lo, bits: of.bits})
 	}
 	return i, nil
 }

@@ -20,10 +20,10 @@ const (
 )
 
 // isV4 reports whether a network is one of IPv4.
-func (n *id) isV4() bool { return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped }
+func (n *network) isV4() bool { return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped }
 
 // last is the last address.
-func (n *id) last() (hi, lo uint64) {
+func (n *network) last() (hi, lo uint64) {
 	if n.bits >= 64 {
 		return n.hi, n.lo | ^uint64(0)>>(n.bits-64)
 	}
@@ -38,33 +38,37 @@ func (c *collector) ranges(files []uint16) (v4, v6 []policy.Range, limits []rule
 	slices.SortFunc(c.networks, func(a, b network) int {
 		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
 	})
-	s4 := sweep{mapped: mapped, own: c.limits.all, merged: newLimitsTable(), files: files}
-	s4.begin(id{lo: mapped, bits: mappedBits})
-	s6 := sweep{own: c.limits.all, merged: s4.merged, files: files}
-	s6.begin(id{})
-	for i := range c.networks {
-		if n := &c.networks[i]; n.isV4() {
-			s4.enter(n)
+	merged := newLimitsTable()
+	s4 := sweep{mapped: mapped, own: c.limits.all, merged: &merged, files: files}
+	s6 := sweep{own: c.limits.all, merged: &merged, files: files}
+	of := func(n *network) *sweep {
+		if n.isV4() {
+			return &s4
 		}
+		return &s6
+	}
+	for i := range c.networks {
+		of(&c.networks[i]).most += 2
+	}
+	s4.begin(network{lo: mapped, bits: mappedBits})
+	s6.begin(network{})
+	for i := range c.networks {
+		n := &c.networks[i]
+		of(n).enter(n)
 	}
 	s4.leave(0)
-	s6.merged = s4.merged
-	for i := range c.networks {
-		if n := &c.networks[i]; !n.isV4() {
-			s6.enter(n)
-		}
-	}
 	s6.leave(0)
-	return s4.ranges, s6.ranges, s6.merged.all[1:]
+	return s4.ranges, s6.ranges, merged.all[1:]
 }
 
 // sweep goes through the addresses of a family in their order, and notes what holds from where.
 type sweep struct {
 	mapped uint64
 	own    []rule.Limits // of networks, by number
-	merged limitsTable   // of ranges
+	merged *limitsTable  // of ranges
 	files  []uint16      // those of the collector, as Content.Sources has them
 	open   []opened      // that hold the address at hand, the longest last
+	most   int           // ranges that can follow the first
 	ranges []policy.Range
 }
 
@@ -75,7 +79,8 @@ type opened struct {
 }
 
 // begin begins with a network of all addresses, for which nothing holds.
-func (s *sweep) begin(all id) {
+func (s *sweep) begin(all network) {
+	s.ranges = make([]policy.Range, 0, s.most+1)
 	hi, lo := all.last()
 	s.open = append(s.open, opened{lastHi: hi, lastLo: lo})
 	s.note(all.hi, all.lo)

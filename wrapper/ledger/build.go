@@ -20,8 +20,8 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 	if err != nil {
 		return nil, nil, err
 	}
-	empty := &Ledger{fd: fd, path: path, version: version, geo: geo, boot: boot,
-		pid: unix.Getpid()}
+	empty := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, version: version, geo: geo,
+		boot: boot}
 	l, notes, err := replace(dir, empty, clock)
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // it may fill the disk
@@ -237,7 +237,7 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 		} else {
 			l.ring.counted = uint64(l.state.clients) // each of them may be blocked
 		}
-		living := livenessCache{now: from.now, readsLeft: int(old.geo.slots)}
+		living := livenessCache{own: old.pid, now: from.now, readsLeft: int(old.geo.slots)}
 		for i := range old.liveSlots() {
 			if s := old.slot(i); living.alive(s) || from.orphan(s) {
 				to.copySession(old, i)

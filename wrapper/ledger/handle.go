@@ -42,6 +42,7 @@ type Handle struct {
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
 	clock      clock
+	together   together
 }
 
 const (
@@ -74,6 +75,7 @@ func (h *Handle) Open() error {
 	}
 	if h.Room != (Process{}) {
 		l.room = h.Room
+		l.populate()
 		l.RegisterRoom(h.Room)
 	}
 	return nil
@@ -88,6 +90,20 @@ func (h *Handle) OpenExisting() (err error) {
 	_ = h.Close()
 	h.Ledger, err = openExisting(h.Path, LaterBoot())
 	return err
+}
+
+// OpenFitting is Open where the file is as it has to be. Else it makes and replaces nothing, logs
+// nothing, and returns an error: the caller leaves all that to a process that calls Open.
+func (h *Handle) OpenFitting() error {
+	if err := h.OpenExisting(); err != nil {
+		return err
+	}
+	if !h.fits(geometryFor(h.Clients)) {
+		_ = h.Close()
+		return errors.New(h.Path + ": has another size than is configured")
+	}
+	h.failedAt = 0
+	return nil
 }
 
 // IsOpen says whether there is a ledger to work with.
@@ -126,6 +142,9 @@ func (h *Handle) Close() (err error) {
 func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
+	}
+	if h.together.begun {
+		return h.together.run(work)
 	}
 	now := h.Now()
 	if h.rests(now) {

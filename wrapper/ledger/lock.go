@@ -125,8 +125,8 @@ func (s *stall) reset() {
 // pidMask is the part of undo.holder that names the process that holds the lock; 0 until it has.
 const pidMask = 1<<32 - 1
 
-// setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder(pid int) {
+// setHolder says that the process with that pid holds the lock, clearHolder that it no longer does.
+func (u *undo) setHolder(pid uint32) {
 	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }

@@ -20,12 +20,12 @@ type Ledger struct {
 	CrowdPatience time.Duration
 
 	fd        int
+	pid       uint32 // of this process
 	path      string
 	version   uint32 // of the file; older ones are only copied from
 	mem       mapping
 	geo       geometry
 	boot      Boot
-	pid       int     // ours
 	room      Process // us, if we hold many sessions
 	lost      bool
 	forgotten int // sessions, at a reboot that this process was the first to notice
@@ -64,12 +64,15 @@ func openBy(path string, clients int, boot Boot, clock func() Moment) (
 		return nil, nil, errors.New("ledger of " + strconv.Itoa(clients) + " clients; want " +
 			strconv.Itoa(MinClients) + " to " + strconv.Itoa(MaxClients))
 	}
+	geo := geometryFor(clients)
+	if l := openUsual(path, geo, boot); l != nil {
+		return l, nil, nil
+	}
 	dir, err := makeDir(filepath.Dir(path))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unix.Close(dir)
-	geo := geometryFor(clients)
 	l, err = openFile(dir, path, boot)
 	if err == nil && l.fits(geo) {
 		return l, nil, nil
@@ -195,10 +198,12 @@ func replaceable(err error) bool {
 	return bad || errors.Is(err, os.ErrNotExist)
 }
 
+// openFlags open a ledger, and neither follow a symbolic link nor wait for a FIFO's reader.
+const openFlags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+
 // openFile maps the file as it is, whatever its size, and whether of this version or an older one.
 func openFile(dir int, path string, boot Boot) (*Ledger, error) {
-	const flags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Openat(dir, filepath.Base(path), flags, 0)
+	fd, err := unix.Openat(dir, filepath.Base(path), openFlags, 0)
 	switch err {
 	case nil:
 	case unix.ELOOP, unix.EISDIR, unix.ENXIO: // a symbolic link, a directory, a socket
@@ -206,7 +211,7 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, path: path, boot: boot, pid: unix.Getpid()}
+	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
 		return nil, err

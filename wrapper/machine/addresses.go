@@ -46,8 +46,8 @@ func (a *Addresses) In(network netip.Prefix) (addr netip.Addr, found bool) {
 	return netip.Addr{}, false
 }
 
-// interfaces appends the addresses of the interfaces. It asks the kernel as package net does, and not
-// that package: each client's process would load it.
+// interfaces appends the addresses of the interfaces. It asks the kernel as package net does, and
+// not that package: each client's process would load it.
 func interfaces(all []netip.Addr) []netip.Addr {
 	answer, err := syscall.NetlinkRIB(syscall.RTM_GETADDR, syscall.AF_UNSPEC)
 	if err != nil {

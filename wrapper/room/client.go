@@ -33,51 +33,6 @@ type client struct {
 // one more.
 const maxDraining = 1024
 
-// arrive makes the first half of the decision about a client that was just accepted.
-func (r *room) arrive(conn wrapper.Connection) {
-	c := &client{session: r.door.NewSession(conn), arrived: r.now}
-	r.hold(c)
-	if r.unconfigured != nil {
-		c.session.Fail(r.unconfigured)
-		r.refuse(c)
-		return
-	}
-	r.decideArrival(c)
-}
-
-// decideArrival decides whether the client has to wait, and for how long.
-func (r *room) decideArrival(c *client) {
-	if waits := c.session.Arrive(); c.session.Search() != nil {
-		r.searchPlace(c)
-		return
-	} else if !waits {
-		r.applyVerdict(c)
-		return
-	}
-	delay := c.session.Delay()
-	if delay <= 0 { // it is known, or there is no greet delay
-		r.endDelay(c)
-		return
-	}
-	if r.full(c.session.FD) {
-		r.logShortage()
-		c.session.RefuseBusy(0, false)
-		c.session.Refuse()
-		r.refused++
-		r.drainAndClose(c)
-		return
-	}
-	c.session.SendTeaser()
-	// Most early talkers have spoken by now; they need not be watched.
-	if g := r.look(c); g != decide.Quiet {
-		r.conclude(c, g)
-		return
-	}
-	r.watch(c)
-	c.due = r.now + delay
-	r.delay(delay).push(c)
-}
-
 // delay returns the queue of the clients with a delay of d.
 func (r *room) delay(d time.Duration) *queue {
 	q := r.delays[d]
@@ -143,7 +98,7 @@ func (r *room) onClientEvent(c *client) {
 		}
 	default:
 		if g := r.look(c); g != decide.Quiet {
-			r.conclude(c, g)
+			r.hearEarly(c, g)
 		}
 	}
 }
@@ -158,14 +113,6 @@ func (r *room) endDelay(c *client) {
 	c.leave()
 	c.passed = r.now
 	r.queueUp(c)
-}
-
-// conclude makes the second half of the decision, for a client that was not quiet.
-func (r *room) conclude(c *client, g decide.Greet) {
-	c.leave()
-	c.session.Conclude(g, r.now-c.arrived)
-	r.enforceBlock(c.session)
-	r.applyVerdict(c)
 }
 
 // enforceBlock carries out the block that has begun with a client's offence, if one has.

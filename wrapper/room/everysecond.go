@@ -15,9 +15,13 @@ func (r *room) everySecond() {
 	if r.busy() {
 		r.idleSince = r.now
 	}
+	if r.nextSecond == 0 { // something has woken an idle room
+		r.nextSecond = r.lastSecond + time.Second
+	}
 	if r.now < r.nextSecond {
 		return
 	}
+	r.lastSecond = r.now
 	if r.unconfigured != nil && r.stage == open {
 		r.lookForConfig()
 	}

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,4 +200,10 @@ next:
 		n++
 	}
 	return n
+}
+
+// takeIn has the room decide about a client that the test has accepted.
+func (h *house) takeIn(fd int, from syscall.Sockaddr) {
+	h.accepted(h.listeners[0], fd, from)
+	h.decideArrivals()
 }

@@ -172,7 +172,7 @@ func TestReloadWhileItTries(t *testing.T) {
 	h.manager = newSupervisor(false)
 	defer unix.Close(h.manager.fd)
 
-	h.unconfigured, h.nextSecond = errors.New("no configuration"), 0
+	h.unconfigured, h.nextSecond = errors.New("no configuration"), h.now
 	h.lookForConfig() // notes the file
 	h.everySecond()
 	if !h.reading {
@@ -229,7 +229,7 @@ func TestConfigBeingWritten(t *testing.T) {
 	}
 	second := func(reads bool, when string) {
 		t.Helper()
-		h.nextSecond = 0
+		h.nextSecond = h.now
 		if h.everySecond(); h.reading != reads {
 			t.Errorf("%s: it reads: %v; want %v", when, h.reading, reads)
 		}

@@ -40,6 +40,7 @@ func TestShutWhileReplacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.arrive(wrapper.Connection{FD: pair[0]})
+	r.decideArrivals()
 	if len(r.waitingQueues()) != 4 {
 		t.Fatalf("%d queues; want one of a delay beside turns, searching and admitted",
 			len(r.waitingQueues()))

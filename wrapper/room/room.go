@@ -27,6 +27,7 @@ type room struct {
 	Options
 	clock   clock
 	now     time.Duration
+	crowd   bool // things happen while the room is at work
 	stage   stage
 	poller  *poller
 	notices *notices
@@ -47,6 +48,8 @@ type room struct {
 	capacity  int       // clients' descriptors are below this number
 	reserve   int       // a descriptor to close when no other is free
 
+	arrivals     []*client                // of this round, about which decideArrivals decides next
+	deciding     []deciding               // have been heard; empty between rounds
 	delays       map[time.Duration]*queue // in the greet delay, by its length
 	searching    queue                    // would be refused, but idle sessions may end
 	turns        turns                    // have passed, and wait for their turn
@@ -62,7 +65,8 @@ type room struct {
 	scan    scan           // of waiting clients, for new blocks and new rules
 	refused int            // clients so far
 
-	nextSecond time.Duration // when everySecond is due
+	lastSecond time.Duration // when everySecond has done its work
+	nextSecond time.Duration // when the loop wakes up for it; 0: it need not
 	searchAt   time.Duration // the next search for idle sessions, for clients in turns
 	idleSince  time.Duration
 	parent     int           // the super-server, if one has started us
@@ -100,17 +104,29 @@ func (r *room) loop() error {
 	return nil
 }
 
+// noWait is the time in which the poller returns if something has happened already. It matters for the
+// number of system calls only.
+const noWait = 50 * time.Microsecond
+
 // round goes through the loop once. It waits for events for atMost; a negative atMost means no
 // limit.
 func (r *room) round(atMost time.Duration) error {
+	began := r.clock.now()
 	events, err := r.poller.wait(atMost)
 	if err != nil {
 		return err
 	}
 	r.now = r.clock.now()
+	r.crowd = r.now-began < noWait
+	for _, e := range events { // first: new rules may allow a client that has spoken
+		if int(e.Fd) == r.notices.wake {
+			r.notices.handle()
+		}
+	}
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
+	r.concludeEarly()
 	r.everySecond()
 	if err := r.accept(); err != nil {
 		return err
@@ -122,13 +138,9 @@ func (r *room) round(atMost time.Duration) error {
 	return nil
 }
 
-// onEvent handles an event on fd. A descriptor that is closed during a round is not used again in
+// onEvent handles an event on a socket. A descriptor that is closed during a round is not used again in
 // that round, because accept comes after all events.
 func (r *room) onEvent(fd int) {
-	if fd == r.notices.wake {
-		r.notices.handle()
-		return
-	}
 	for _, l := range r.listeners {
 		if l.fd == fd {
 			l.ready = true
@@ -163,6 +175,10 @@ func (r *room) expire() {
 	r.releaseServed()
 }
 
+// drainSlack is how long a client may be kept beyond its time to read its reply, so that it does not
+// take a wake-up of its own: others are likely to come.
+const drainSlack = wrapper.DrainTime / 2
+
 // pause is the time until something is due; negative: nothing is.
 func (r *room) pause() time.Duration {
 	next := r.nextSecond
@@ -176,12 +192,13 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{
-		&r.talking, &r.awaitingQuit, &r.draining, &r.silent, &r.turns.queue,
-	} {
+	for _, q := range []*queue{&r.talking, &r.awaitingQuit, &r.silent, &r.turns.queue} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
+	}
+	if c := r.draining.first; c != nil {
+		sooner(c.due + drainSlack)
 	}
 	if r.turns.first != nil && r.mayAdmit() {
 		sooner(max(r.nextTurn(), r.turns.askAt(), r.now))

@@ -1,4 +1,4 @@
-// Begun shows what a program finds at its beginning, for the tests of the entry points.
+// Started shows what a program finds at its beginning, for the tests of the entry points.
 package main
 
 import (
