@@ -3,10 +3,10 @@ package wrapper
 import (
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // The second half of the decision, after what the client did, and all other ends of a session.
@@ -33,7 +33,7 @@ func (s *Session) hear(what Early) {
 // again, or Expire.
 func (s *Session) Admit(waited, turn time.Duration) (decided bool) {
 	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
-	s.conclude(s.door.Config.Mode == config.Enforce)
+	s.conclude(s.door.Policy.Mode == policy.Enforce)
 	return s.Verdict != decide.Undecided
 }
 
@@ -47,7 +47,7 @@ func (s *Session) Withdraw(waited, turn time.Duration) {
 // configuration again, if that allows or denies the client now, whatever the client does. Otherwise
 // it changes nothing and reports false.
 func (s *Session) ConcludeByRule(waited, turn time.Duration) (decided bool) {
-	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unset {
+	if s.door.Policy.Match(s.Client.Addr()).Access == rule.Unset {
 		return false
 	}
 	s.turn = turn
@@ -145,8 +145,8 @@ func (s *Session) oneTooMany(counted bool) bool {
 
 // renew takes the facts from the configuration if a room has read another one.
 func (s *Session) renew() {
-	if s.config != s.door.Config {
-		s.config = s.door.Config
+	if s.policy != s.door.Policy {
+		s.policy = s.door.Policy
 		s.door.facts(&s.facts, s.Client.Addr(), s.door.room)
 	}
 }
@@ -155,7 +155,7 @@ func (s *Session) renew() {
 func (s *Session) strike(t *ledger.Tx) {
 	if kind := s.early.Kind; !s.own {
 		s.strikes, s.block = t.Strike(s.network, decide.Reason(kind),
-			s.facts.Limits.Strikes[kind], Penalty(s.door.Config))
+			s.facts.Limits.Strikes[kind], Penalty(s.door.Policy.Settings))
 	}
 }
 
@@ -253,7 +253,7 @@ func (s *Session) Expire(waited, turn time.Duration) {
 // has, if the client is allowed by now, or if blocks do not end live sessions.
 func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 	s.renew()
-	if s.config.Mode == config.Observe || !s.config.Block.Kill {
+	if s.policy.Mode == policy.Observe || !s.policy.Block.Kill {
 		return false
 	}
 	return s.refuseIfBlocked(waited, turn)
@@ -263,7 +263,7 @@ func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 // when it gets a signal. The sender of the signal has begun the block and has looked at mode and
 // kill, or is an administrator who wants the session to end in any case.
 func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
-	if s.facts.Rule.Access == allowlist.Allow {
+	if s.facts.Rule.Access == rule.Allow {
 		return false
 	}
 	var block ledger.BlockedNetwork

@@ -5,12 +5,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // Early is what a client sent before its greeting.
 type Early struct {
-	Kind  config.Kind // see kindOf
+	Kind  policy.Kind // see kindOf
 	Bytes int         // waiting to be read when we looked
 	Text  []byte      // the first of them
 }
@@ -45,21 +45,21 @@ func early(fd int, text []byte) Early {
 //	http       a web request: a misled browser or proxy
 //	proxy      a PROXY header, version 1 or 2: a load balancer in front that must not send it
 //	other      anything else
-func kindOf(text []byte, waiting int) config.Kind {
+func kindOf(text []byte, waiting int) policy.Kind {
 	line, rest, whole := bytes.Cut(text, []byte("\n"))
 	first, _, _ := bytes.Cut(bytes.TrimRight(line, "\r"), []byte(" "))
 	verb := string(bytes.ToUpper(first))
 	switch {
 	case len(text) >= 3 && text[0] == 0x16 && text[1] == 3:
-		return config.TLS
+		return policy.TLS
 	case bytes.HasPrefix(text, []byte("\r\n\r\n\x00\r\nQUIT\n")), verb == "PROXY":
-		return config.Proxy
+		return policy.Proxy
 	case bytes.Contains(line, []byte(" HTTP/")), verb == "CONNECT" && whole:
-		return config.HTTP
+		return policy.HTTP
 	case whole && (len(rest) > 0 || waiting > len(text)):
-		return config.Pipelined
+		return policy.Pipelined
 	case verb == "EHLO" || verb == "HELO":
-		return config.Ehlo
+		return policy.Ehlo
 	}
-	return config.Other
+	return policy.Other
 }

@@ -8,11 +8,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Idle sessions make room
@@ -32,8 +32,8 @@ func (s *Session) WantsPlace() bool { return s.facts.WantsPlace() }
 // Search ends idle sessions. It has all that it needs of the door, and may run beside it.
 type Search struct {
 	places int
-	config *config.Config
-	file   string // to be read again for its networks; "": config has all of them
+	policy *policy.Policy
+	others func(clients []netip.Addr) policy.Rules // see Door.Others
 }
 
 // Ended is a session whose MTA was sent SIGTERM.
@@ -99,18 +99,14 @@ func (s *Session) makeRoom() bool {
 }
 
 // endsIdle says whether sessions end for being idle.
-func (d *Door) endsIdle() bool { return d.Config.MaxIdle > 0 && d.Config.Mode == config.Enforce }
+func (d *Door) endsIdle() bool { return d.Policy.MaxIdle > 0 && d.Policy.Mode == policy.Enforce }
 
 // newSearch is a search for this many places, nil for 0.
 func (d *Door) newSearch(places int) *Search {
 	if places == 0 {
 		return nil
 	}
-	s := &Search{places: min(places, maxEnded), config: d.Config}
-	if !d.room {
-		s.file = d.File
-	}
-	return s
+	return &Search{places: min(places, maxEnded), policy: d.Policy, others: d.Others}
 }
 
 // The reply to a client that has never sent anything.
@@ -123,7 +119,7 @@ const (
 // something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
 	l := ledger.Handle{Options: ledger.Options{
-		Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients,
+		Path: s.policy.Ledger.Path, Clients: s.policy.Ledger.Clients,
 	}}
 	if l.Open() != nil {
 		return nil
@@ -159,7 +155,7 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 			continue
 		}
 		if m, err := openMTA(one); err == nil {
-			if i, ok := m.idle(s.config.MaxIdle); ok {
+			if i, ok := m.idle(s.policy.MaxIdle); ok {
 				all = append(all, candidate{one, i})
 			}
 			m.close()
@@ -181,24 +177,21 @@ func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
 	return sessions
 }
 
-// unallowed leaves out the clients that are allowed. A process with one client knows the rules for
-// that one alone, and reads them again; if it cannot, it leaves out all.
+// unallowed leaves out the clients that are allowed, or all if the rules for them cannot be read.
 func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
-	rules := s.config.Networks
-	if s.file != "" && len(sessions) > 0 {
+	rules := s.policy.Rules
+	if s.others != nil && len(sessions) > 0 {
 		clients := make([]netip.Addr, len(sessions))
 		for i := range sessions {
 			clients[i] = sessions[i].Client.Addr()
 		}
 		slices.SortFunc(clients, netip.Addr.Compare)
-		c, _ := config.Load(s.file, allowlist.For(slices.Compact(clients)...))
-		if c == nil {
+		if rules = s.others(slices.Compact(clients)); rules == nil {
 			return nil
 		}
-		rules = c.Networks
 	}
 	return slices.DeleteFunc(sessions, func(one ledger.LiveSession) bool {
-		return rules.Match(one.Client.Addr()).Access == allowlist.Allow
+		return rules.Match(one.Client.Addr()).Access == rule.Allow
 	})
 }
 
@@ -208,13 +201,13 @@ func (s *Search) end(one ledger.LiveSession) (e Ended, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	i, ok := m.idle(s.config.MaxIdle)
+	i, ok := m.idle(s.policy.MaxIdle)
 	if !ok {
 		m.close()
 		return e, false
 	}
 	if i.silent() { // no TLS has begun, and the MTA is not within a reply
-		sayLast(m.fd, refusal(idleReply, one.Client.Addr(), idleText, s.config))
+		sayLast(m.fd, refusal(idleReply, one.Client.Addr(), idleText, s.policy.Settings))
 		endOurs(m.fd)
 	}
 	if err := unix.PidfdSendSignal(m.pidfd, unix.SIGTERM, nil, 0); err != nil {
@@ -241,7 +234,7 @@ func waitForAll(ended []Ended) {
 func (d *Door) LogIdle(ended []Ended) {
 	for _, e := range ended {
 		l := maillog.NewLine("IDLE").Addr("client", e.client).Addr("server", e.server).
-			DurOf("idle", e.after, d.Config.MaxIdle).Int("bytes", int(e.bytes))
+			DurOf("idle", e.after, d.Policy.MaxIdle).Int("bytes", int(e.bytes))
 		if e.silent() {
 			l.Str("reply", replyCode(idleReply))
 		}

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -16,7 +16,7 @@ import (
 // ledger, and leaves it to the program that takes the room's place.
 
 // MTA is the program that the client is to get, and its arguments.
-func (s *Session) MTA() []string { return s.door.Config.MTA }
+func (s *Session) MTA() []string { return s.door.Policy.MTA }
 
 // Known says whether the client was known when it came, so that it need not wait.
 func (s *Session) Known() bool { return s.facts.IsKnown() }
@@ -25,7 +25,7 @@ func (s *Session) Known() bool { return s.facts.IsKnown() }
 func (s *Session) Trusted() bool { return s.facts.IsTrusted() }
 
 // Allowed says whether the configuration allows the client, whatever it does.
-func (s *Session) Allowed() bool { return s.facts.Rule.Access == allowlist.Allow }
+func (s *Session) Allowed() bool { return s.facts.Rule.Access == rule.Allow }
 
 // Crowded says whether Admit has not decided because others had the ledger.
 func (s *Session) Crowded() bool { return s.crowded }

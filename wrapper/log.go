@@ -4,21 +4,21 @@ import (
 	"net/netip"
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Log writes the one line of the connection: the verdict, then whatever applies of the keys,
 // always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
 // started for the client, or our own if that is 0.
 func (s *Session) Log(mta int) {
-	f, c := &s.facts, s.door.Config
+	f, c := &s.facts, s.door.Policy
 	limits := &f.Limits
 	l := s.line()
-	if c.Mode == config.Observe {
+	if c.Mode == policy.Observe {
 		l.Str("mode", c.Mode.String())
 	}
 	switch s.Verdict {
@@ -66,7 +66,7 @@ func (s *Session) Log(mta int) {
 	}
 	if s.Verdict == decide.Rate {
 		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
-		l.Str("per", allowlist.FormatDuration(limits.ClientRate.Per))
+		l.Str("per", rule.FormatDuration(limits.ClientRate.Per))
 	}
 	if s.strikes > 0 {
 		l.IntOf("strikes", s.strikes, c.Block.Strikes)

@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Session is one client at the door, from its arrival to the verdict.
@@ -23,7 +23,7 @@ type Session struct {
 	entry
 
 	door    *Door
-	config  *config.Config // from which the facts have their limits
+	policy  *policy.Policy // from which the facts have their limits
 	network netip.Prefix   // under which the client is counted
 	facts   decide.Facts
 
@@ -60,7 +60,7 @@ type entry struct {
 func (d *Door) NewSession(c Connection) *Session {
 	client := c.Client.Addr()
 	s := &Session{
-		Connection: c, door: d, config: d.Config,
+		Connection: c, door: d, policy: d.Policy,
 		network: d.Network(client), wide: d.countsWide(client),
 	}
 	d.facts(&s.facts, client, d.room)
@@ -93,7 +93,7 @@ func (s *Session) Run() bool {
 // did has the same consequences, but it gets no reply and no MTA.
 func (s *Session) RunGone() {
 	s.mustEnd, s.searched = true, true
-	if allowed := s.facts.Rule.Access == allowlist.Allow; allowed || s.Arrive() {
+	if allowed := s.facts.Rule.Access == rule.Allow; allowed || s.Arrive() {
 		g, _ := Look(s.FD)
 		if g == decide.Quiet || allowed {
 			g = decide.Left
@@ -120,9 +120,9 @@ func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string)
 }
 
 // Networks are the network under which the client is counted, and the wider one with its
-// neighbors: see [config.Config.Wider].
+// neighbors: see [policy.Settings.Wider].
 func (s *Session) Networks() (network, wider netip.Prefix) {
-	wider = s.door.Config.Wider(s.Client.Addr())
+	wider = s.door.Policy.Wider(s.Client.Addr())
 	if wider.Bits() > s.network.Bits() { // count_by has been changed since
 		wider = s.network
 	}
@@ -136,7 +136,7 @@ func (s *Session) Served() bool { return s.Verdict.Served() || s.observed() }
 // has hung up has no use for an MTA.
 func (s *Session) observed() bool {
 	v := s.Verdict
-	return s.door.Config.Mode == config.Observe && v != decide.Hangup && v != decide.Failed &&
+	return s.door.Policy.Mode == policy.Observe && v != decide.Hangup && v != decide.Failed &&
 		!s.mustEnd && !v.Served()
 }
 
@@ -210,7 +210,7 @@ func (s *Session) useHangups(t *ledger.Tx) {
 
 // SendTeaser sends the first line of the greeting at once, if one is configured.
 func (s *Session) SendTeaser() {
-	if text := s.door.Config.Teaser; text != "" && s.delay > 0 {
+	if text := s.door.Policy.Teaser; text != "" && s.delay > 0 {
 		say(s.FD, "220-"+text)
 	}
 }
@@ -244,14 +244,14 @@ func (s *Session) Refuse() (open bool) {
 
 // reply is the line for the client, "" for none.
 func (s *Session) reply() string {
-	action := s.door.Config.OnPregreet
+	action := s.door.Policy.OnPregreet
 	if s.patient {
-		action = config.Tempfail
+		action = policy.Tempfail
 	}
-	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == config.Drop {
+	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == policy.Drop {
 		return ""
 	}
-	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Config)
+	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Policy.Settings)
 	if s.talks { // 554 is for the connection, 550 for a recipient
 		line = "550" + line[3:]
 	}

@@ -5,9 +5,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // What refused clients may still say
@@ -29,7 +29,7 @@ func (s *Session) AllowTalk() { s.talks = s.mayTalk() }
 func (s *Session) Talks() bool { return s.talks }
 
 func (s *Session) mayTalk() bool {
-	return s.Verdict == decide.Denied && s.door.Config.OnDenied == config.Talk && !s.Served()
+	return s.Verdict == decide.Denied && s.door.Policy.OnDenied == policy.Talk && !s.Served()
 }
 
 // claimTalk is AllowTalk in a process that holds one client: the ledger says whether there are too
@@ -62,7 +62,8 @@ func (s *Session) ListenTime() time.Duration {
 // Greet is Refuse for a client that we then listen to: it says the first line. Call Hear whenever
 // the client may have said something, and EndTalk at the end.
 func (s *Session) Greet() {
-	s.dialogue = &Dialogue{talks: s.talks, host: HostName(s.door.Config), refusal: s.reply()}
+	host := HostName(s.door.Policy.Settings)
+	s.dialogue = &Dialogue{talks: s.talks, host: host, refusal: s.reply()}
 	say(s.FD, s.dialogue.Greeting())
 }
 

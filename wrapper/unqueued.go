@@ -3,7 +3,7 @@ package wrapper
 import (
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -15,9 +15,9 @@ import (
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
 func (s *Session) RefuseUnlocked() bool {
 	switch s.facts.Rule.Access {
-	case allowlist.Allow:
+	case rule.Allow:
 		return false
-	case allowlist.Unset:
+	case rule.Unset:
 		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 		if !standing.Blocked {
 			return false
@@ -33,7 +33,7 @@ func (s *Session) RefuseUnlocked() bool {
 // any other. For an allowed client it is short. Nothing that the ledger says can refuse it: in a
 // crowd it is served uncounted rather than late.
 func (s *Session) patience() time.Duration {
-	if s.facts.Rule.Access == allowlist.Allow {
+	if s.facts.Rule.Access == rule.Allow {
 		return ledger.Patience
 	}
 	return 0

@@ -78,8 +78,14 @@ func (s *server) listen() {
 // serveEach is serve with a process for each client.
 func serveEach(t *testing.T, conf string) *server {
 	t.Helper()
+	return serveEachBy(t, filepath.Join(lab.Dir(), "each"), conf)
+}
+
+// serveEachBy is serveEach with this program.
+func serveEachBy(t *testing.T, program, conf string) *server {
+	t.Helper()
 	s := setUp(t, addr("127.0.0.1"), conf, 65536)
-	s.program = filepath.Join(lab.Dir(), "each")
+	s.program = program
 	argv, missing, err := lab.SuperServer("tcpserver", s.dir, []netip.AddrPort{s.addr},
 		s.program, "-f", s.file("conf"))
 	if err != nil {

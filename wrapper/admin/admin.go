@@ -163,9 +163,15 @@ func (c *call) config() (cfg *config.Config, mistakes int, err error) {
 	return cfg, mistakes, nil
 }
 
+// configured is a door, and the whole configuration behind its policy.
+type configured struct {
+	*wrapper.Door
+	Config *config.Config
+}
+
 // openExisting opens the ledger, if there is one, for a command that only looks: it makes none, and
 // sets none aside. Before the first connection there is none, and d.Ledger stays closed.
-func (c *call) openExisting(d *wrapper.Door) error {
+func (c *call) openExisting(d *configured) error {
 	d.Ledger.Path = d.Config.Ledger.Path
 	err := d.Ledger.OpenExisting()
 	if errors.Is(err, os.ErrNotExist) {
@@ -175,7 +181,7 @@ func (c *call) openExisting(d *wrapper.Door) error {
 }
 
 // openLedger opens the ledger, and makes it where there is none.
-func (c *call) openLedger(d *wrapper.Door) error {
+func (c *call) openLedger(d *configured) error {
 	d.Ledger.Options = ledger.Options{
 		Path: d.Config.Ledger.Path, Clients: d.Config.Ledger.Clients,
 		Warn: func(text string) { fmt.Fprintf(c.stderr, "sendwrap: %s\n", text) },

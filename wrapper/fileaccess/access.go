@@ -4,7 +4,7 @@
 package fileaccess
 
 import (
-	"fmt"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,7 +29,7 @@ func (f *Fault) Error() string { return f.Name + ": " + f.What + "; " + f.Cure }
 // do about the mode.
 func Check(name string, st *unix.Stat_t, bits uint32, cure string) *Fault {
 	if st.Uid != 0 && int(st.Uid) != unix.Geteuid() {
-		what := fmt.Sprintf("belongs to uid %d", st.Uid)
+		what := "belongs to uid " + strconv.FormatUint(uint64(st.Uid), 10)
 		return &Fault{name, what, "chown it to root"}
 	}
 	return CheckMode(name, st, bits, cure)
@@ -48,8 +48,11 @@ func CheckMode(name string, st *unix.Stat_t, bits uint32, cure string) *Fault {
 	default:
 		access = "lets others write it"
 	}
-	return &Fault{name, fmt.Sprintf("mode %#o %s", st.Mode&0o7777, access), cure}
+	return &Fault{name, "mode " + octal(st.Mode&0o7777) + " " + access, cure}
 }
+
+// octal is a mode as chmod(1) takes it.
+func octal(mode uint32) string { return "0" + strconv.FormatUint(uint64(mode), 8) }
 
 // IsSticky reports whether a file is a directory in which users can neither rename nor remove the
 // files of others, as /tmp is.

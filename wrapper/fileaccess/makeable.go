@@ -2,7 +2,6 @@ package fileaccess
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +15,8 @@ func CheckMakeable(dir string, mode os.FileMode) error {
 	parent := filepath.Dir(dir)
 	info, err := os.Stat(parent)
 	if err != nil && !errors.Is(err, fs.ErrPermission) || err == nil && !info.IsDir() {
-		return fmt.Errorf("there is no directory %s; mkdir -p -m %#o %s", parent, mode, dir)
+		return errors.New("there is no directory " + parent +
+			"; mkdir -p -m " + octal(uint32(mode)) + " " + dir)
 	}
 	if err := unix.Faccessat(unix.AT_FDCWD, parent, unix.W_OK, unix.AT_EACCESS); err != nil {
 		return &os.PathError{Op: "mkdir", Path: dir, Err: err}

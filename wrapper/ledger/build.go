@@ -2,9 +2,10 @@ package ledger
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +20,8 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 	if err != nil {
 		return nil, nil, err
 	}
-	empty := &Ledger{fd: fd, path: path, version: version, geo: geo, boot: boot,
-		pid: unix.Getpid()}
+	empty := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, version: version, geo: geo,
+		boot: boot}
 	l, notes, err := replace(dir, empty, clock)
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // it may fill the disk
@@ -48,8 +49,7 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 		if !isOurs(dir) {
 			return nil, nil, leftAlone(err)
 		}
-		note := fmt.Sprintf("%v; set aside as %s.bad, and a new ledger made", err, l.path)
-		notes = append(notes, note)
+		notes = append(notes, err.Error()+"; set aside as "+l.path+".bad, and a new ledger made")
 		if err := unix.Renameat(dir, name, dir, name+".bad"); err != nil {
 			return nil, nil, &os.PathError{Op: "rename", Path: l.path, Err: err}
 		}
@@ -64,7 +64,7 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 		notes = append(notes, l.changesFrom(old)...)
 		if err := l.takeOver(old, clock()); err != nil {
 			_ = l.mem.unmap()
-			return nil, nil, fmt.Errorf("%s: %w", l.path, err)
+			return nil, nil, explained(l.path+": "+err.Error(), err)
 		}
 	}
 	// From the rename on, the file may be truncated at any time: so nothing is written after it.
@@ -79,10 +79,10 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 // changesFrom says, for the log, how the ledger differs from the one that it replaces.
 func (l *Ledger) changesFrom(old *Ledger) (notes []string) {
 	if old.version != l.version {
-		notes = append(notes, fmt.Sprintf("%s: carried over from version %d", l.path, old.version))
+		notes = append(notes, l.path+": carried over from version "+decimal(old.version))
 	}
 	if old.geo != l.geo {
-		notes = append(notes, fmt.Sprintf("%s: rebuilt for clients=%d", l.path, l.records()))
+		notes = append(notes, l.path+": rebuilt for clients="+strconv.Itoa(l.records()))
 	}
 	return notes
 }
@@ -115,7 +115,7 @@ func lockNew(dir int, path string) (int, error) {
 		}
 		unix.Close(fd)
 	}
-	return -1, fmt.Errorf("%s: other processes keep making and removing it", path)
+	return -1, errors.New(path + ": other processes keep making and removing it")
 }
 
 // isOurs says whether no other user can even look into the directory. In any other directory, a
@@ -127,7 +127,7 @@ func isOurs(dir int) bool {
 
 // leftAlone says what to do about a bad file that is not set aside.
 func leftAlone(bad error) error {
-	return fmt.Errorf("%w; if it was the ledger, remove it, else name another place; "+
+	return explained(bad.Error()+"; if it was the ledger, remove it, else name another place; "+
 		"in a directory of its own, mode 0700, a bad ledger is set aside", bad)
 }
 
@@ -237,7 +237,7 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 		} else {
 			l.ring.counted = uint64(l.state.clients) // each of them may be blocked
 		}
-		living := livenessCache{now: from.now, readsLeft: int(old.geo.slots)}
+		living := livenessCache{own: old.pid, now: from.now, readsLeft: int(old.geo.slots)}
 		for i := range old.liveSlots() {
 			if s := old.slot(i); living.alive(s) || from.orphan(s) {
 				to.copySession(old, i)

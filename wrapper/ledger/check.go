@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -28,14 +27,15 @@ func Check(path string) error {
 		}
 		return err
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; %w", err, errUnseen)
+		return explained(err.Error()+"; "+errUnseen.Error(), err, errUnseen)
 	case errors.Is(err, unix.ENOTDIR):
-		return fmt.Errorf("%w; name another place, such as /var/lib/sendwrap/ledger", err)
+		text := err.Error() + "; name another place, such as /var/lib/sendwrap/ledger"
+		return explained(text, err)
 	case err != nil:
 		return err
 	}
 	defer unix.Close(dir)
-	l, err := openFile(dir, path, ThisBoot())
+	l, err := openFile(dir, path, LaterBoot())
 	_, bad := err.(*badFile)
 	switch {
 	case err == nil:
@@ -65,7 +65,8 @@ func notWritable(name string, err error) error {
 		err = path.Err
 	}
 	if errors.Is(err, os.ErrPermission) && unix.Geteuid() != 0 {
-		return fmt.Errorf("%s: %w; %w", name, err, errUnseen)
+		return explained(name+": "+err.Error()+"; "+errUnseen.Error(), err, errUnseen)
 	}
-	return fmt.Errorf("%s cannot be written to: %w; name another place for the ledger", name, err)
+	text := name + " cannot be written to: " + err.Error() + "; name another place for the ledger"
+	return explained(text, err)
 }

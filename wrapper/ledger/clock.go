@@ -101,6 +101,18 @@ func ThisBoot() Boot {
 	return boot
 }
 
+// LaterBoot stands for this boot in [Open]. The ledger calls [ThisBoot] only if the id matters:
+// usually the clocks alone show that there was no reboot.
+func LaterBoot() Boot { return Boot{0: 0xff, len(Boot{}) - 1: 0xff} }
+
+// thisBoot is the boot id of this process.
+func (l *Ledger) thisBoot() Boot {
+	if l.boot == LaterBoot() {
+		l.boot = ThisBoot()
+	}
+	return l.boot
+}
+
 // maxTime is the last ledger time that is believed, in the year 2527. The wall clock is no measure:
 // on a machine without a battery it says 1970 until the network sets it.
 const maxTime = 1 << 44
@@ -117,8 +129,8 @@ func (l *Ledger) tick(now Moment) int64 {
 		n := l.totalsOf(s)
 		l.forgotten = min(n.Waiting+n.Serving, int(l.geo.slots))
 		l.newBoot(boot, wall)
-	case h.boot == Boot{} && l.boot != Boot{}:
-		h.boot = l.boot
+	case h.boot == Boot{} && l.thisBoot() != Boot{}:
+		h.boot = l.thisBoot()
 		h.bootSum = l.bootSum()
 	}
 	// The clocks of two processors may differ a little, and now was read before the wait for the
@@ -151,11 +163,12 @@ func (l *Ledger) rebooted(boot, wall int64) bool {
 	if back > time.Hour.Milliseconds() {
 		return true
 	}
-	if h.boot == l.boot || h.boot == (Boot{}) || l.boot == (Boot{}) {
+	then, now := s.lastWall-(s.lastTick-h.offset), wall-boot // the moments of boot
+	if max(now-then, then-now) <= bootShift || h.boot == (Boot{}) {
 		return false
 	}
-	then, now := s.lastWall-(s.lastTick-h.offset), wall-boot // the moments of boot
-	return max(now-then, then-now) > bootShift
+	this := l.thisBoot()
+	return this != h.boot && this != (Boot{})
 }
 
 // newBoot forgets the sessions of the boot before and sets the clock. If the process is killed
@@ -176,7 +189,7 @@ func (l *Ledger) newBoot(boot, wall int64) {
 	h.offset = last - boot
 	s.lastTick, s.lastWall = last, wall
 	l.commit()
-	h.boot = l.boot
+	h.boot = l.thisBoot()
 	h.bootSum = l.bootSum()
 }
 

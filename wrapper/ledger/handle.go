@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -60,7 +60,7 @@ func (h *Handle) Now() Moment { return h.clock.now() }
 // notes. An error is logged too, unless Options.Without is "".
 func (h *Handle) Open() error {
 	_ = h.Close()
-	l, notes, err := Open(h.Path, h.Clients, ThisBoot())
+	l, notes, err := Open(h.Path, h.Clients, LaterBoot())
 	for _, note := range notes {
 		h.warn(note)
 	}
@@ -88,7 +88,7 @@ func (h *Handle) Open() error {
 // an error too, and so is everything that Open refuses. Errors are not logged.
 func (h *Handle) OpenExisting() (err error) {
 	_ = h.Close()
-	h.Ledger, err = openExisting(h.Path, ThisBoot())
+	h.Ledger, err = openExisting(h.Path, LaterBoot())
 	return err
 }
 
@@ -139,7 +139,7 @@ func (h *Handle) Run(work func(*Tx)) error {
 	}
 	err := h.Do(now, work)
 	if n := h.takeForgotten(); n > 0 {
-		h.note(fmt.Sprintf("the machine has rebooted: %d earlier sessions are forgotten", n))
+		h.note("the machine has rebooted: " + strconv.Itoa(n) + " earlier sessions are forgotten")
 	}
 	if err != nil {
 		h.noteError(now, err)

@@ -6,6 +6,7 @@ import "golang.org/x/sys/unix"
 // remembers what it found out about processes that hold many sessions: otherwise each of a room's
 // 20,000 clients would cost a system call with the lock held.
 type livenessCache struct {
+	own          uint32 // pid of the process that looks: it exists
 	now          int64
 	readsLeft    int  // start times that may still be read; afterwards existence must do
 	recheckRooms bool // read the start times of rooms, however recently they were read
@@ -45,7 +46,7 @@ func (c *livenessCache) alive(s *session) bool {
 }
 
 func (c *livenessCache) probe(s *session) bool {
-	if !s.exists() {
+	if s.pid == 0 || s.pid != c.own && !s.exists() {
 		return false
 	}
 	if c.readsLeft == 0 || s.identified(c.now) && !(c.recheckRooms && s.shared()) {

@@ -2,8 +2,7 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
-	"runtime/debug"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,12 +35,12 @@ type HeldError struct {
 }
 
 func (e *HeldError) Error() string {
+	process := "process " + strconv.Itoa(e.PID)
 	if e.Stopped {
-		return fmt.Sprintf("ledger is held by process %d, which is stopped; continue or kill it",
-			e.PID)
+		return "ledger is held by " + process + ", which is stopped; continue or kill it"
 	}
-	return fmt.Sprintf("ledger was held by process %d for %v; see whether it or its disk hangs",
-		e.PID, stallPatience)
+	return "ledger was held by " + process + " for " + stallPatience.String() +
+		"; see whether it or its disk hangs"
 }
 
 func (e *HeldError) Is(target error) bool { return target == ErrBusy }
@@ -126,8 +125,8 @@ func (s *stall) reset() {
 // pidMask is the part of undo.holder that names the process that holds the lock; 0 until it has.
 const pidMask = 1<<32 - 1
 
-// setHolder says that this process holds the lock, clearHolder that it no longer does.
-func (u *undo) setHolder(pid int) {
+// setHolder says that the process with that pid holds the lock, clearHolder that it no longer does.
+func (u *undo) setHolder(pid uint32) {
 	u.holder.Store((u.holder.Load()>>32+1)<<32 | uint64(pid))
 }
 func (u *undo) clearHolder() { u.holder.Store(u.holder.Load() &^ pidMask) }
@@ -170,7 +169,7 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if l == nil || l.lost {
 		return ErrLost
 	}
-	defer l.catchFault(&err, debug.SetPanicOnFault(true))
+	defer l.catchFault(&err, setPanicOnFault(true))
 	crowd := l.CrowdPatience
 	if crowd <= 0 {
 		crowd = crowdPatience
@@ -202,7 +201,7 @@ func (l *Ledger) unlock() {
 // catchFault turns the SIGBUS of a missing page into ErrLost. The next operation undoes what the
 // work that panicked has left half done, as after a crash.
 func (l *Ledger) catchFault(err *error, old bool) {
-	debug.SetPanicOnFault(old)
+	setPanicOnFault(old)
 	switch r := recover().(type) {
 	case nil:
 	case interface{ Addr() uintptr }:

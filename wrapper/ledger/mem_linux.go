@@ -35,6 +35,14 @@ func (m mapping) unmap() error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m)), uintptr(len(m)))
 }
 
+// setPanicOnFault has a fault of this goroutine at an address of the mapping panic instead of ending
+// the process, and returns what held before. It is debug.SetPanicOnFault, by the name that Go's
+// runtime gives to it: package runtime/debug itself brings fmt into each process. A Go without that
+// name does not link this program.
+//
+//go:linkname setPanicOnFault runtime/debug.setPanicOnFault
+func setPanicOnFault(on bool) (old bool)
+
 // view lays a T over the bytes that begin at offset at, a multiple of 8. It panics where a slice
 // would: an offset outside the mapping is a bug in this package, since numbers from the file are
 // checked first.

@@ -2,9 +2,9 @@ package ledger
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +20,12 @@ type Ledger struct {
 	CrowdPatience time.Duration
 
 	fd        int
+	pid       uint32 // of this process
 	path      string
 	version   uint32 // of the file; older ones are only copied from
 	mem       mapping
 	geo       geometry
 	boot      Boot
-	pid       int     // ours
 	room      Process // us, if we hold many sessions
 	lost      bool
 	forgotten int // sessions, at a reboot that this process was the first to notice
@@ -61,15 +61,18 @@ func Open(path string, clients int, boot Boot) (l *Ledger, notes []string, err e
 func openBy(path string, clients int, boot Boot, clock func() Moment) (
 	l *Ledger, notes []string, err error) {
 	if clients < MinClients || clients > MaxClients {
-		return nil, nil, fmt.Errorf("ledger of %d clients; want %d to %d",
-			clients, MinClients, MaxClients)
+		return nil, nil, errors.New("ledger of " + strconv.Itoa(clients) + " clients; want " +
+			strconv.Itoa(MinClients) + " to " + strconv.Itoa(MaxClients))
+	}
+	geo := geometryFor(clients)
+	if l := openUsual(path, geo, boot); l != nil {
+		return l, nil, nil
 	}
 	dir, err := makeDir(filepath.Dir(path))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unix.Close(dir)
-	geo := geometryFor(clients)
 	l, err = openFile(dir, path, boot)
 	if err == nil && l.fits(geo) {
 		return l, nil, nil
@@ -97,8 +100,8 @@ func openExisting(path string, boot Boot) (*Ledger, error) {
 	}
 	if l.version != version {
 		_ = l.Close()
-		return nil, fmt.Errorf("%s: is a ledger of version %d, "+
-			"which the next client's process carries over", path, l.version)
+		return nil, errors.New(path + ": is a ledger of version " + decimal(l.version) +
+			", which the next client's process carries over")
 	}
 	return l, nil
 }
@@ -195,10 +198,12 @@ func replaceable(err error) bool {
 	return bad || errors.Is(err, os.ErrNotExist)
 }
 
+// openFlags open a ledger, and neither follow a symbolic link nor wait for a FIFO's reader.
+const openFlags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+
 // openFile maps the file as it is, whatever its size, and whether of this version or an older one.
 func openFile(dir int, path string, boot Boot) (*Ledger, error) {
-	const flags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Openat(dir, filepath.Base(path), flags, 0)
+	fd, err := unix.Openat(dir, filepath.Base(path), openFlags, 0)
 	switch err {
 	case nil:
 	case unix.ELOOP, unix.EISDIR, unix.ENXIO: // a symbolic link, a directory, a socket
@@ -206,7 +211,7 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, path: path, boot: boot, pid: unix.Getpid()}
+	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -215,7 +220,7 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 }
 
 func notRegular(path string) error {
-	return fmt.Errorf("%s: is not a regular file; name another place for the ledger", path)
+	return errors.New(path + ": is not a regular file; name another place for the ledger")
 }
 
 // checkAndMap maps the file behind l.fd after all of its header has been checked.
@@ -236,30 +241,32 @@ func (l *Ledger) checkAndMap() error {
 		return &os.PathError{Op: "read", Path: l.path, Err: err}
 	}
 	l.geo, l.version = geometry{h.buckets, h.slots}, h.version
-	bad := func(format string, args ...any) error {
-		return &badFile{l.path, fmt.Sprintf(format, args...)}
-	}
+	bad := func(why string) error { return &badFile{l.path, why} }
 	switch {
 	case n < len(bytesOf(&h)) || string(h.magic[:]) != magic:
 		return bad("is not a ledger")
 	case h.version > version: // whatever else it says; the newer program may come back
-		return fmt.Errorf("%s: is a ledger of version %d; this program writes %d; "+
-			"install the newer sendwrap again, or move the file away to start a new ledger",
-			l.path, h.version, version)
+		return errors.New(l.path + ": is a ledger of version " + decimal(h.version) +
+			"; this program writes " + decimal(version) + "; install the newer sendwrap again, " +
+			"or move the file away to start a new ledger")
 	case h.version < oldest:
-		return bad("is a ledger of version %d; this program reads %d to %d",
-			h.version, oldest, version)
+		return bad("is a ledger of version " + decimal(h.version) + "; this program reads " +
+			decimal(oldest) + " to " + decimal(version))
 	case h.record != recordSize:
-		return bad("has records of %d bytes; want %d", h.record, recordSize)
+		return bad("has records of " + decimal(h.record) + " bytes; want " + decimal(recordSize))
 	case h.checksum == damagedSum(&h):
 		return bad("was damaged while it was in use")
 	case h.checksum != checksum(&h) || !l.geo.sane():
 		return bad("has a damaged header")
 	case st.Size != int64(l.geo.size()):
-		return bad("is %d bytes long; want %d", st.Size, l.geo.size())
+		return bad("is " + strconv.FormatInt(st.Size, 10) + " bytes long; want " +
+			strconv.Itoa(l.geo.size()))
 	}
 	return l.mapWhole()
 }
+
+// decimal is a number of the header in a message.
+func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // mapWhole maps the file behind l.fd, which has the size that its geometry says.
 func (l *Ledger) mapWhole() error {

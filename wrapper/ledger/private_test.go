@@ -77,6 +77,17 @@ func refusals() []refusal {
 		{name: "a sticky directory", make: dirMode(os.ModeSticky | 0o777),
 			want: "DIR: mode 01777 lets others replace what is in it; put the ledger in a " +
 				"directory of its own, mode 0700"},
+		{name: "a ledger in a directory that the group may write",
+			make: func(t *testing.T, path string) {
+				ledger(t, path)
+				dirMode(0o770)(t, path)
+			}, want: "DIR: mode 0770 lets others replace what is in it; put the ledger in a " +
+				"directory of its own, mode 0700"},
+		{name: "a ledger in another's directory", make: func(t *testing.T, path string) {
+			ledger(t, path)
+			try(t, os.Chown(filepath.Dir(path), 4242, 0))
+		}, want: "DIR: belongs to uid 4242; chown it to root",
+			root: true},
 		{name: "a symbolic link to a ledger", make: func(t *testing.T, path string) {
 			ledger(t, path+".real")
 			try(t, os.Symlink(path+".real", path))

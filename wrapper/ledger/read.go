@@ -108,7 +108,8 @@ func (r *reader) records(look func(i int, c *client)) error {
 
 // sessions calls look with a copy of each session whose process lives. It frees none.
 func (r *reader) sessions(look func(s *session)) error {
-	living := livenessCache{now: r.now, readsLeft: int(r.l.geo.slots), recheckRooms: true}
+	living := livenessCache{own: r.l.pid, now: r.now, readsLeft: int(r.l.geo.slots),
+		recheckRooms: true}
 	for first := 0; first < int(r.l.geo.slots); first += wordBits { // their slots fill a page
 		if err := r.copyAt(bitmapAt+first/8, 8); err != nil {
 			return err

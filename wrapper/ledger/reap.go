@@ -41,7 +41,7 @@ func (t *Tx) verifyCounts(a Arrival) {
 		reaches(s.waiting, a.Limits.Waiting, stressOn) ||
 		s.stressed != 0 || places || a.Limits.waits(s) || t.l.freeSlot() < 0 {
 		if t.now >= s.sweepAt || s.sweepAt > t.now+sweepLongest {
-			t.sweep(livenessCache{now: t.now, readsLeft: readsPerSweep})
+			t.sweep(livenessCache{own: t.l.pid, now: t.now, readsLeft: readsPerSweep})
 			t.recountWide(wide)
 		}
 	}
@@ -80,7 +80,8 @@ const manySessions = 1000
 
 // recheckAll is for a sweep that reads each start time.
 func (t *Tx) recheckAll() livenessCache {
-	return livenessCache{now: t.now, readsLeft: int(t.l.geo.slots), recheckRooms: true}
+	return livenessCache{own: t.l.pid, now: t.now, readsLeft: int(t.l.geo.slots),
+		recheckRooms: true}
 }
 
 // sweep frees every session whose process is dead and counts the others. There is a checkpoint
@@ -132,7 +133,7 @@ const longestWait = 5 * time.Minute
 // list that is inconsistent is cut off there.
 func (t *Tx) reapClient(record int, thorough bool) {
 	l := t.l
-	living := livenessCache{now: t.now}
+	living := livenessCache{own: t.l.pid, now: t.now}
 	living.remember(l.room)
 	if thorough {
 		living.readsLeft = int(l.geo.slots)

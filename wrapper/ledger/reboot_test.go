@@ -209,6 +209,49 @@ func TestRemembersAnUnknownBoot(t *testing.T) {
 	}
 }
 
+// A process that has not read the boot id reads it only if the clocks tell of a reboot; then it
+// decides.
+func TestRemembersUntilTheBootIDMatters(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		file    Boot // whose sessions the file has
+		jump    time.Duration
+		read    bool
+		forgets bool
+	}{
+		{"same boot", ThisBoot(), 0, false, false},
+		{"wall clock set", ThisBoot(), time.Hour, true, false},
+		{"another id, same moment", bootN(1), 0, false, false},
+		{"another boot", bootN(1), time.Hour, true, true},
+		{"a file without an id", Boot{}, 0, true, false},
+	} {
+		path, now := filepath.Join(ownDir(t), "ledger"), Now()
+		first, _, err := Open(path, MinClients, tt.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(first)
+		mustAt(t, first, now, func(tx *Tx) { tx.Enter(from(hostN(1)), Self()) })
+		l, _, err := Open(path, MinClients, LaterBoot())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(l)
+		now.Wall = now.Wall.Add(tt.jump)
+		var n Totals
+		mustAt(t, l, now, func(tx *Tx) { n = tx.Totals() })
+		if forgets := n.Waiting == 0; forgets != tt.forgets {
+			t.Errorf("%s: forgets sessions: %v", tt.name, forgets)
+		}
+		if read := l.boot == ThisBoot(); read != tt.read {
+			t.Errorf("%s: reads the boot id: %v", tt.name, read)
+		}
+		if tt.file == (Boot{}) && l.header.boot != ThisBoot() {
+			t.Errorf("%s: it has none now", tt.name)
+		}
+	}
+}
+
 // A day of arrivals from everywhere, with a reboot now and then, leaves a consistent ledger.
 func TestRemembersAndAddsUp(t *testing.T) {
 	m := newMachine(t, time.Now())

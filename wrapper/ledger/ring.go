@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"net/netip"
-	"runtime/debug"
-)
+import "net/netip"
 
 // BlocksSince returns the networks of the blocks that have begun since block number since, the
 // oldest first, and the number of the last one. A network may be in the list twice; its block may
@@ -38,7 +35,7 @@ func (l *Ledger) lastBlock() (n uint64, err error) {
 	if l == nil || l.lost {
 		return 0, ErrLost
 	}
-	defer l.catchFault(&err, debug.SetPanicOnFault(true))
+	defer l.catchFault(&err, setPanicOnFault(true))
 	return l.ring.last.Load(), nil
 }
 

@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -36,12 +36,15 @@ func (t *Tx) slotOf(s Session) int {
 // slot, pid, start time, time of arrival, and 1 if the process is shared. They keep their meaning
 // from version to version, since a newer program may read them. There is never an error.
 func (s Session) MarshalText() ([]byte, error) {
-	shared := 0
-	if s.process.Shared {
-		shared = 1
+	p, shared := s.process, ":0"
+	if p.Shared {
+		shared = ":1"
 	}
-	p := s.process
-	return fmt.Appendf(nil, "%d:%d:%d:%d:%d", s.slot, p.PID, p.Start, s.since, shared), nil
+	text := append(strconv.AppendUint(nil, uint64(s.slot), 10), ':')
+	text = append(strconv.AppendInt(text, int64(p.PID), 10), ':')
+	text = append(strconv.AppendUint(text, p.Start, 10), ':')
+	text = strconv.AppendInt(text, s.since, 10)
+	return append(text, shared...), nil
 }
 
 // UnmarshalText reads what MarshalText has written. Only the ledger can tell whether there is such
@@ -51,14 +54,28 @@ func (s *Session) UnmarshalText(text []byte) error {
 	var n [len(bits)]uint64
 	fields := strings.Split(string(text), ":")
 	if len(fields) != len(n) {
-		return fmt.Errorf("session %.100q: %d numbers; want %d", text, len(fields), len(n))
+		return errors.New("session " + quoted(text) + ": " + strconv.Itoa(len(fields)) +
+			" numbers; want " + strconv.Itoa(len(n)))
 	}
 	for i, field := range fields {
 		var err error
 		if n[i], err = strconv.ParseUint(field, 10, bits[i]); err != nil {
-			return fmt.Errorf("session %.100q: %w", text, err)
+			return explained("session "+quoted(text)+": "+err.Error(), err)
 		}
 	}
 	*s = Session{uint32(n[0]), Process{PID: int(n[1]), Start: n[2], Shared: n[4] == 1}, int64(n[3])}
 	return nil
+}
+
+// quoted is the first 100 characters of a text from elsewhere, in quotation marks.
+func quoted(text []byte) string {
+	n := 0
+	for at := range string(text) {
+		if n == 100 {
+			text = text[:at]
+			break
+		}
+		n++
+	}
+	return strconv.Quote(string(text))
 }

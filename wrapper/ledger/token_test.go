@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -64,6 +67,24 @@ func TestSessionsAsGarbage(t *testing.T) {
 		if err := s.UnmarshalText([]byte(text)); err == nil || s != before {
 			t.Errorf("%q is %+v, %v", text, s, err)
 		}
+	}
+}
+
+// The error quotes the beginning of a text, cut between characters as fmt cuts it.
+func TestSessionsAsGarbageInTheLog(t *testing.T) {
+	for _, text := range []string{
+		"", "a \"b\"\n", strings.Repeat("x", 100), strings.Repeat("x", 101),
+		strings.Repeat("x", 99) + "äöü", strings.Repeat("\xff", 300), strings.Repeat("€", 101),
+	} {
+		err := new(Session).UnmarshalText([]byte(text))
+		if want := fmt.Sprintf("session %.100q: 1 numbers; want 5", text); err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	err := new(Session).UnmarshalText([]byte("1:2:x:4:0"))
+	if !errors.Is(err, strconv.ErrSyntax) || !strings.HasPrefix(err.Error(),
+		"session \"1:2:x:4:0\": strconv.ParseUint: ") {
+		t.Errorf("%v; want it to wrap %v", err, strconv.ErrSyntax)
 	}
 }
 

@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"errors"
-	"runtime/debug"
-)
+import "errors"
 
 // Cause is why a process went on without the ledger.
 type Cause int
@@ -48,7 +45,7 @@ func (l *Ledger) withoutLock(work func()) bool {
 	}
 	var err error
 	func() {
-		defer l.catchFault(&err, debug.SetPanicOnFault(true))
+		defer l.catchFault(&err, setPanicOnFault(true))
 		work()
 	}()
 	return err == nil

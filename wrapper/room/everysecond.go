@@ -57,7 +57,7 @@ func (r *room) reportStatus() (more bool) {
 
 // idleAt is when the room ends unless a client comes; 0: it does not end for being idle.
 func (r *room) idleAt() time.Duration {
-	after := r.door.Config.RoomIdle
+	after := r.door.Policy.RoomIdle
 	if !r.Idle || r.keepsPort || after == 0 ||
 		r.busy() || r.stage != open || r.replacing() || r.door.HasUnwritten() {
 		return 0

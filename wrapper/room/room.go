@@ -10,6 +10,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Options say how a room is made.
@@ -18,7 +19,7 @@ type Options struct {
 	Sockets []int  // the listening sockets
 	Idle    bool   // end after room_idle without clients: the super-server takes the sockets back
 	Stdio   *exec.Stdio
-	LogTo   func(config.LogTarget) maillog.Log
+	LogTo   func(policy.LogTarget) maillog.Log
 }
 
 // room is one process and all its state. Its methods run in one goroutine, the loop. Other
@@ -36,10 +37,11 @@ type room struct {
 	limiter maillog.Limiter // of lines that many clients may cause
 
 	door         *wrapper.Door
-	unconfigured error       // why there is no configuration; every client is refused for it
-	fileSeen     os.FileInfo // the file at the last look, while there is no configuration
-	reading      bool        // the configuration is being read
-	readAgain    func()      // not nil: read once more after that, then call it
+	config       *config.Config // behind the door's policy
+	unconfigured error          // why there is no configuration; every client is refused for it
+	fileSeen     os.FileInfo    // the file at the last look, while there is no configuration
+	reading      bool           // the configuration is being read
+	readAgain    func()         // not nil: read once more after that, then call it
 
 	listeners []*listener
 	clients   []*client // by descriptor

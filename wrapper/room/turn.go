@@ -3,8 +3,8 @@ package room
 import (
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -68,7 +68,7 @@ func (r *room) mayAdmit() bool { return r.admitted.len == 0 && r.mayStart() }
 
 // nextTurn is when it is time for the first client in turns.
 func (r *room) nextTurn() time.Duration {
-	t := max(r.mtas.retry, r.mtas.starts.opens(r.turns.len >= r.door.Config.SpawnRate))
+	t := max(r.mtas.retry, r.mtas.starts.opens(r.turns.len >= r.door.Policy.SpawnRate))
 	if r.noPlace() {
 		t = max(t, r.now+retryTurn)
 	}
@@ -144,7 +144,7 @@ func (r *room) admit() {
 // refuseOverdue refuses the clients whose turn has not come in time. In observe mode they wait on.
 func (r *room) refuseOverdue() {
 	for c := r.turns.first; c != nil && c.due <= r.now; c = r.turns.first {
-		if r.door.Config.Mode == config.Observe {
+		if r.door.Policy.Mode == policy.Observe {
 			c.due = r.now + turnTime
 			return
 		}
