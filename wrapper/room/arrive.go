@@ -99,6 +99,7 @@ func (r *room) arrived(c *client, waits bool) {
 		return
 	}
 	c.session.SendTeaser()
+	c.session.Rest()
 	r.watch(c) // which reports what it has done since decideArrivals looked
 	q := r.delay(delay)
 	if c.due = c.arrived + delay; q.last != nil { // a search may have held the client up
