@@ -104,12 +104,12 @@ var light = []string{
 // debts are the packages in the full program that no connection needs, and why they are there.
 // Their number must never grow.
 var debts = map[string]string{
-	"sendwrap/wrapper/admin":   "the commands are in the same binary",
-	"sendwrap/wrapper/try":     "so is the show",
-	"sendwrap/wrapper/guard":   "so is the guard",
-	"sendwrap/wrapper/milter":  "the guard's protocol, and that of the show's MTA",
-	"sendwrap/wrapper/room":    "so is the room",
-	"sendwrap/wrapper/reload":  "room and guard read their configuration again",
+	"sendwrap/wrapper/admin":  "the commands are in the same binary",
+	"sendwrap/wrapper/try":    "so is the show",
+	"sendwrap/wrapper/guard":  "so is the guard",
+	"sendwrap/wrapper/milter": "the guard's protocol, and that of the show's MTA",
+	"sendwrap/wrapper/room":   "so is the room",
+	"sendwrap/wrapper/reload": "room and guard read their configuration again",
 
 	"hash/maphash": "the guard's, for the recipients of a message",
 
