@@ -23,7 +23,8 @@ const DoorVariable = "SENDWRAP_DOOR"
 // It returns only on failure, so that the caller can refuse the client: fds 1 and 2 are then as
 // before, and the soft RLIMIT_NOFILE is the original one. The error is an *os.PathError with the
 // program and the reason, in which errors.Is finds the errno, or an *os.SyscallError if a
-// preparation failed.
+// preparation failed. (If memory ends while the kernel maps the new program, the old one is gone
+// already: the kernel ends the process, and the client sees the end of its connection.)
 func (s *Stdio) Become(path, value string) error {
 	environ := append(without(Environ(), DoorVariable), DoorVariable+"="+value)
 	hide, err := s.showBoth()
