@@ -21,7 +21,7 @@ var inDoor = []string{
 	"golang.org/x/sys/unix",
 
 	"bytes", "cmp", "encoding/binary", "errors", "io", "io/fs", "math", "math/bits", "net/netip",
-	"os", "path/filepath", "reflect", "runtime", "slices", "sort", "strconv", "strings", "sync",
+	"os", "path/filepath", "runtime", "slices", "sort", "strconv", "strings", "sync",
 	"sync/atomic", "syscall", "time", "unsafe",
 }
 

@@ -6,7 +6,8 @@ import "golang.org/x/sys/unix"
 // their number.
 var callNames = map[int]string{
 	unix.SYS_ACCEPT4: "accept4", unix.SYS_ARCH_PRCTL: "arch_prctl",
-	unix.SYS_BIND: "bind", unix.SYS_CLOCK_GETTIME: "clock_gettime", unix.SYS_CLONE: "clone", unix.SYS_CLOSE: "close",
+	unix.SYS_BIND: "bind", unix.SYS_CLOCK_GETTIME: "clock_gettime", unix.SYS_CLONE: "clone",
+	unix.SYS_CLOSE:       "close",
 	unix.SYS_CLOSE_RANGE: "close_range", unix.SYS_CONNECT: "connect", unix.SYS_DUP3: "dup3",
 	unix.SYS_EPOLL_CREATE1: "epoll_create1", unix.SYS_EPOLL_CTL: "epoll_ctl",
 	unix.SYS_EVENTFD2: "eventfd2", unix.SYS_EXECVE: "execve", unix.SYS_EXIT_GROUP: "exit_group",

@@ -18,8 +18,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The programs that are tested, in the directory of the certificate and of all sites: what is behind
-// inetd and for commands, and the guard, with the race detector where the tests have it.
+// The programs that are tested, in the directory of the certificate and of all sites: what is
+// behind inetd and for commands, and the guard, with the race detector where the tests have it.
 var (
 	sendwrap = lab.Door(lab.Dir())
 	guard    = lab.Door(inLab("guard"))
