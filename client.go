@@ -15,18 +15,19 @@ import (
 
 // The way of one client on stdin, which the door and the full program share.
 
-// begun is a block that began with the client's offence; see enforce.Block. For is 0 for none.
-type begun struct {
+// newBlock is a block that began with the client's offence; see enforce.Block. For is 0 for none.
+type newBlock struct {
 	Network netip.Prefix
 	For     time.Duration
 	Reason  string
 }
 
 // serveClient decides about the client and becomes the MTA for it, after beforeMTA. It returns only
-// if the client is refused or has left. The error is why the MTA could not be started; it is logged.
+// if the client is refused or has left. The error is why the MTA could not be started; it is
+// logged.
 func serveClient(
 	conn wrapper.Connection, gone bool, door *wrapper.Door, stdio *exec.Stdio, beforeMTA func(),
-) (block begun, err error) {
+) (block newBlock, err error) {
 	if gone && !conn.Client.IsValid() {
 		door.CountGone()
 		return block, nil

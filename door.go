@@ -83,8 +83,8 @@ func run(args []string) int {
 	return exitOK
 }
 
-// becomeFull becomes the full program, which does the task. Where that fails, a client on stdin reads
-// that it may come back later, unless it has had its reply.
+// becomeFull becomes the full program, which does the task. Where that fails, a client on stdin
+// reads that it may come back later, unless it has had its reply.
 func becomeFull(t task, stdio *exec.Stdio) int {
 	t.version = policy.Version
 	err := stdio.Become(fullProgram, t.String())

@@ -12,11 +12,11 @@ import (
 type task struct {
 	version int   // of the policies that the door reads
 	compile bool  // the policy cannot be used: make a new one, beside serving the client
-	block   begun // to carry out: the client has had its reply, and must not be served
+	block   newBlock // to carry out: the client has had its reply, and must not be served
 }
 
-// String is "1 serve", "1 compile", or "1 block NETWORK NANOSECONDS REASON". Programs of all versions
-// read it.
+// String is "1 serve", "1 compile", or "1 block NETWORK NANOSECONDS REASON". Programs of all
+// versions read it.
 func (t task) String() string {
 	version := strconv.Itoa(t.version)
 	switch b := t.block; {

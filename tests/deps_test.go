@@ -66,8 +66,8 @@ var mayImport = map[string][]string{
 		"wrapper/ledger", "wrapper/maillog", "wrapper/policy", "wrapper/try",
 	},
 	"": {
-		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/config", "wrapper/enforce",
-		"wrapper/guard", "wrapper/maillog", "wrapper/policy", "wrapper/room",
+		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",
+		"wrapper/enforce", "wrapper/guard", "wrapper/maillog", "wrapper/policy", "wrapper/room",
 	},
 	"packaging":   {},
 	"tests":       {},
@@ -254,7 +254,8 @@ func TestNoInitAndOneExit(t *testing.T) {
 		for _, exits := range []string{"os", "syscall", "golang.org/x/sys/unix"} {
 			for _, use := range uses(file, exits) {
 				if use.Sel.Name == "Exit" && path != "main.go" && path != "door.go" {
-					t.Errorf("%v: %s.Exit; return to main.go or door.go", fset.Position(use.Pos()), exits)
+					t.Errorf("%v: %s.Exit; return to main.go or door.go",
+						fset.Position(use.Pos()), exits)
 				}
 			}
 		}

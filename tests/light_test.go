@@ -14,7 +14,8 @@ import (
 
 // inDoor is what the door has.
 var inDoor = []string{
-	"sendwrap", "sendwrap/allowlist/rule", "sendwrap/exec", "sendwrap/wrapper",
+	"sendwrap", "sendwrap/allowlist/rule", "sendwrap/exec", "sendwrap/exec/stack",
+	"sendwrap/wrapper",
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog", "sendwrap/wrapper/policy",
 
@@ -86,8 +87,9 @@ func isBelow(name, top string) bool { return name == top || strings.HasPrefix(na
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/allowlist/rule", "sendwrap/exec",
 	"sendwrap/wrapper", "sendwrap/wrapper/compile", "sendwrap/wrapper/config",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger",
-	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog", "sendwrap/wrapper/policy",
+	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/fileaccess",
+	"sendwrap/wrapper/ledger", "sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
+	"sendwrap/wrapper/policy",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
 	"github.com/yl2chen/cidranger",
@@ -102,13 +104,12 @@ var light = []string{
 // debts are the packages in the full program that no connection needs, and why they are there.
 // Their number must never grow.
 var debts = map[string]string{
-	"sendwrap/wrapper/admin":   "the commands are in the same binary",
-	"sendwrap/wrapper/compile": "so is the compiler of policies",
-	"sendwrap/wrapper/try":     "so is the show",
-	"sendwrap/wrapper/guard":   "so is the guard",
-	"sendwrap/wrapper/milter":  "the guard's protocol, and that of the show's MTA",
-	"sendwrap/wrapper/room":    "so is the room",
-	"sendwrap/wrapper/reload":  "room and guard read their configuration again",
+	"sendwrap/wrapper/admin":  "the commands are in the same binary",
+	"sendwrap/wrapper/try":    "so is the show",
+	"sendwrap/wrapper/guard":  "so is the guard",
+	"sendwrap/wrapper/milter": "the guard's protocol, and that of the show's MTA",
+	"sendwrap/wrapper/room":   "so is the room",
+	"sendwrap/wrapper/reload": "room and guard read their configuration again",
 
 	"hash/maphash": "the guard's, for the recipients of a message",
 

@@ -60,7 +60,7 @@ func (s *Session) conclude(mayQueue bool) {
 	s.renew()
 	s.crowded = false
 	counted := s.token != ledger.Session{} // the ledger could be used when it arrived
-	f, a := &s.facts, s.arrival()
+	f, a := s.facts(), s.arrival()
 	known, waited, conns := f.Known, f.Waited, f.Conns // at its arrival
 	err := s.update(func(t *ledger.Tx) {
 		s.freeExited(t)
@@ -120,13 +120,13 @@ func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
 	switch s.Verdict {
 	case decide.Hangup:
 		t.Left(s.waited)
-		if counted && s.delay > 0 && !s.facts.Blocked {
-			t.HungUp(s.network, s.waited, s.facts.Limits.Hangups.Per)
+		if counted && s.delay > 0 && !s.facts().Blocked {
+			t.HungUp(s.network, s.waited, s.facts().Limits.Hangups.Per)
 		}
 	case decide.Pregreet:
 		t.Spoke(s.waited)
 		t.ForgetHangups(s.network)
-		if s.patient = s.facts.IsPatient(); !s.patient {
+		if s.patient = s.facts().IsPatient(); !s.patient {
 			s.strike(t)
 		}
 	case decide.Pass:
@@ -147,7 +147,7 @@ func (s *Session) oneTooMany(counted bool) bool {
 func (s *Session) renew() {
 	if s.policy != s.door.Policy {
 		s.policy = s.door.Policy
-		s.door.facts(&s.facts, s.Client.Addr(), s.door.room)
+		s.door.facts(s.facts(), s.Client.Addr(), s.door.room)
 	}
 }
 
@@ -155,7 +155,7 @@ func (s *Session) renew() {
 func (s *Session) strike(t *ledger.Tx) {
 	if kind := s.early.Kind; !s.own {
 		s.strikes, s.block = t.Strike(s.network, decide.Reason(kind),
-			s.facts.Limits.Strikes[kind], Penalty(s.door.Policy.Settings))
+			s.facts().Limits.Strikes[kind], Penalty(s.door.Policy.Settings))
 	}
 }
 
@@ -163,8 +163,8 @@ func (s *Session) strike(t *ledger.Tx) {
 // already did not wait this time: its visit is noted, but it is not known for longer, unless it
 // could only be known again by leaving as often.
 func (s *Session) remember(t *ledger.Tx) {
-	switch d := s.facts.Limits.Remember; {
-	case s.facts.IsKnown():
+	switch d := s.facts().Limits.Remember; {
+	case s.facts().IsKnown():
 		t.Visit(s.network, d)
 	case s.hangups > 0:
 		t.RememberForHangups(s.network, d)
@@ -236,7 +236,7 @@ func (s *Session) RefuseBusy(waited time.Duration, known bool) {
 func (s *Session) Expire(waited, turn time.Duration) {
 	s.Verdict, s.greet, s.waited, s.turn = decide.Busy, decide.Quiet, waited, turn
 	err := s.update(func(t *ledger.Tx) {
-		f, now := &s.facts, t.LookAgain(s.arrival())
+		f, now := s.facts(), t.LookAgain(s.arrival())
 		f.Serving, f.Waiting, f.Served, f.Wide = now.Serving, now.Waiting, now.Served, now.Wide
 		if f.HasItsShare() && f.Serving < f.Limits.MaxSessions { // the log says why
 			s.Verdict = decide.Conns
@@ -263,7 +263,7 @@ func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 // when it gets a signal. The sender of the signal has begun the block and has looked at mode and
 // kill, or is an administrator who wants the session to end in any case.
 func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
-	if s.facts.Rule.Access == rule.Allow {
+	if s.facts().Rule.Access == rule.Allow {
 		return false
 	}
 	var block ledger.BlockedNetwork
@@ -277,7 +277,7 @@ func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
 	if err != nil || !blocked {
 		return false // after an error it is asked again when its time is over
 	}
-	f := &s.facts
+	f := s.facts()
 	f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
 	s.greet, s.waited, s.turn, s.mustEnd = decide.Quiet, waited, turn, true
 	return true

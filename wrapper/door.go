@@ -27,6 +27,7 @@ type Door struct {
 
 	room      bool // its clients wait beside each other, and the limits of a room hold
 	addresses machine.Addresses
+	spare     []*decide.Facts // for the next sessions of a room
 
 	unwritten       []*Session    // whose strikes could not be written yet
 	unwrittenLogged time.Duration // Moment.Boot of the last log line about these
@@ -76,11 +77,16 @@ func (d *Door) count(v decide.Verdict) {
 // facts sets the facts that do not come from the ledger. It does so in place: copies on the stack
 // would make it grow, by pages that a process keeps while it waits.
 func (d *Door) facts(f *decide.Facts, client netip.Addr, inRoom bool) {
-	f.Rule = d.Policy.Match(client)
-	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
+	d.rules(f, client, inRoom)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
+}
+
+// rules sets those that the configuration says.
+func (d *Door) rules(f *decide.Facts, client netip.Addr, inRoom bool) {
+	f.Rule = d.Policy.Match(client)
+	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
 }
 
 // Network is the network under which a client is counted that arrives now.

@@ -26,7 +26,7 @@ const (
 )
 
 // WantsPlace says whether Admit has not decided because all places are taken.
-func (s *Session) WantsPlace() bool { return s.facts.WantsPlace() }
+func (s *Session) WantsPlace() bool { return s.facts().WantsPlace() }
 
 // Search ends idle sessions. It has all that it needs of the door, and may run beside it.
 type Search struct {
@@ -56,7 +56,7 @@ func (d *Door) NewSearch(n int) (search *Search) {
 // has been made for it already. It reports whether the verdict is not final, and must not be
 // counted.
 func (s *Session) beginSearch(t *ledger.Tx) bool {
-	if s.searched || s.Verdict != decide.Busy || !s.facts.WantsPlace() || !s.door.endsIdle() {
+	if s.searched || s.Verdict != decide.Busy || !s.facts().WantsPlace() || !s.door.endsIdle() {
 		return false
 	}
 	s.search = s.door.newSearch(t.WantPlaces(1))

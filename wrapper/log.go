@@ -15,7 +15,7 @@ import (
 // always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
 // started for the client, or our own if that is 0.
 func (s *Session) Log(mta int) {
-	f, c := &s.facts, s.door.Policy
+	f, c := s.facts(), s.door.Policy
 	limits := &f.Limits
 	l := s.line()
 	if c.Mode == policy.Observe {
@@ -92,7 +92,7 @@ func (s *Session) Log(mta int) {
 
 // logConns says of which sessions the network, or its /48, has as many as it may.
 func (s *Session) logConns(l *maillog.Line) {
-	f, conns, served := &s.facts, s.facts.Conns, s.facts.Served
+	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
 	switch {
 	case f.WiderDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
@@ -113,7 +113,7 @@ const shortestTurn = 10 * time.Millisecond
 func (s *Session) hint() string {
 	switch {
 	case s.Verdict == decide.Blocked:
-		return decide.Hint(s.facts.Reason)
+		return decide.Hint(s.facts().Reason)
 	case s.Verdict == decide.Pregreet && s.strikes == 0:
 		return decide.Hint(decide.Reason(s.early.Kind))
 	}

@@ -11,8 +11,9 @@ import (
 // not name it; sk_getsockopt in Linux's net/core/sock.c). It is the zero AddrPort if the kernel
 // does not know.
 //
-// No function of package unix asks for a name with the exact length, which the kernel wants. Package
-// reflect has the address of memory, too, but keeps the methods of all types in the program.
+// No function of package unix asks for a name with the exact length, which the kernel wants.
+// Package reflect has the address of memory, too, but keeps the methods of all types in the
+// program.
 func formerPeer(fd, domain int) netip.AddrPort {
 	var name unix.RawSockaddrInet6
 	size := uint32(unix.SizeofSockaddrInet4)

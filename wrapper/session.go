@@ -25,7 +25,8 @@ type Session struct {
 	door    *Door
 	policy  *policy.Policy // from which the facts have their limits
 	network netip.Prefix   // under which the client is counted
-	facts   decide.Facts
+	full    *decide.Facts  // see facts
+	resting resting
 
 	delay    time.Duration // for which the client has to wait
 	waited   time.Duration // for which it has waited
@@ -59,11 +60,10 @@ type entry struct {
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
 	client := c.Client.Addr()
-	s := &Session{
-		Connection: c, door: d, policy: d.Policy,
-		network: d.Network(client), wide: d.countsWide(client),
-	}
-	d.facts(&s.facts, client, d.room)
+	s := d.newSession()
+	s.Connection, s.door, s.policy = c, d, d.Policy
+	s.network, s.wide = d.Network(client), d.countsWide(client)
+	d.facts(s.full, client, d.room)
 	return s
 }
 
@@ -93,7 +93,7 @@ func (s *Session) Run() bool {
 // did has the same consequences, but it gets no reply and no MTA.
 func (s *Session) RunGone() {
 	s.mustEnd, s.searched = true, true
-	if allowed := s.facts.Rule.Access == rule.Allow; allowed || s.Arrive() {
+	if allowed := s.facts().Rule.Access == rule.Allow; allowed || s.Arrive() {
 		g, _ := Look(s.FD)
 		if g == decide.Quiet || allowed {
 			g = decide.Left
@@ -145,8 +145,8 @@ func (s *Session) observed() bool {
 func (s *Session) Delay() time.Duration { return s.delay }
 
 // Arrive is the first half of the decision: [Session.RefuseUnlocked], or else [Session.Enter]. It
-// reports whether what the client does next decides the rest; else the verdict is final, unless in a
-// room there is a Search.
+// reports whether what the client does next decides the rest; else the verdict is final, unless in
+// a room there is a Search.
 func (s *Session) Arrive() (waits bool) {
 	waits = !s.RefuseUnlocked() && s.Enter()
 	if !s.door.room && s.makeRoom() {
@@ -155,20 +155,20 @@ func (s *Session) Arrive() (waits bool) {
 	return waits
 }
 
-// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares it
-// with the limits and counts it in one step.
+// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares
+// it with the limits and counts it in one step.
 func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
-		s.facts.Standing = t.Look(a)
-		s.Verdict = s.facts.Decide()
-		if !s.facts.Overloaded() && s.beginSearch(t) {
+		s.facts().Standing = t.Look(a)
+		s.Verdict = s.facts().Decide()
+		if !s.facts().Overloaded() && s.beginSearch(t) {
 			return // it is decided once more
 		}
 		switch s.Verdict {
 		case decide.Undecided, decide.Known:
-			a.Delay = s.facts.Delay()
+			a.Delay = s.facts().Delay()
 			if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
 				s.useHangups(t)
 				return // the verdict is counted when it is final
@@ -182,28 +182,28 @@ func (s *Session) Enter() (waits bool) {
 	if err != nil {
 		// In a crowd the client is not counted. What the ledger says without the lock may refuse
 		// it. Whether it is one too many is asked when it has waited.
-		s.facts.Standing = s.door.peek(err, a)
-		s.facts.Hangups = ledger.Hangups{} // which could not be used up
-		if s.Verdict = s.facts.Decide(); s.Verdict.Final() {
+		s.facts().Standing = s.door.peek(err, a)
+		s.facts().Hangups = ledger.Hangups{} // which could not be used up
+		if s.Verdict = s.facts().Decide(); s.Verdict.Final() {
 			s.door.countApart(s.Verdict)
 		}
 	}
 	if s.Verdict.Final() {
 		return false
 	}
-	s.delay = s.facts.Delay()
+	s.delay = s.facts().Delay()
 	return true
 }
 
 // arrival is the client as the ledger sees it.
 func (s *Session) arrival() ledger.Arrival {
-	return arrival(s.Client, s.network, s.wide, &s.facts.Limits)
+	return arrival(s.Client, s.network, s.wide, &s.facts().Limits)
 }
 
 // useHangups uses the client's hangups up if it need not wait because of them.
 func (s *Session) useHangups(t *ledger.Tx) {
-	if s.facts.HasLeftOften() {
-		s.hangups = s.facts.Hangups.N
+	if s.facts().HasLeftOften() {
+		s.hangups = s.facts().Hangups.N
 		t.ForgetHangups(s.network)
 	}
 }

@@ -123,12 +123,12 @@ func TestSession(t *testing.T) {
 			want := strings.ReplaceAll(tt.log, "CONF",
 				filepath.Join(filepath.Dir(d.Policy.Ledger.Path), "conf"))
 			want = strings.ReplaceAll(want, "WAIT", shown(s.waited))
-			want = strings.ReplaceAll(want, "LEFT", shown(s.facts.BlockLeft))
+			want = strings.ReplaceAll(want, "LEFT", shown(s.facts().BlockLeft))
 			want = s.line().String() + " " + want
 			if tt.behave == nil && s.waited < s.delay || s.waited > lab.Patience {
 				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
 			}
-			if left := s.facts.BlockLeft; tt.want == decide.Blocked &&
+			if left := s.facts().BlockLeft; tt.want == decide.Blocked &&
 				(left < time.Hour-lab.Patience || left > time.Hour) {
 				t.Errorf("%v of the block are left; it began just now, for an hour", left)
 			}

@@ -41,7 +41,7 @@ func (s *Session) claimTalk() {
 	a := s.arrival()
 	a.Limits.Scarce = decide.TalkPercent // from there on the sessions of the dead must not count
 	_ = s.updateWithin(ledger.Patience, func(t *ledger.Tx) {
-		if s.facts.Standing = t.Look(a); s.facts.MayTalk() {
+		if s.facts().Standing = t.Look(a); s.facts().MayTalk() {
 			s.token, s.talks = t.AddSession(a, s.door.Process)
 		}
 	})

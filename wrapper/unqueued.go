@@ -14,7 +14,7 @@ import (
 // cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
 func (s *Session) RefuseUnlocked() bool {
-	switch s.facts.Rule.Access {
+	switch s.facts().Rule.Access {
 	case rule.Allow:
 		return false
 	case rule.Unset:
@@ -22,9 +22,9 @@ func (s *Session) RefuseUnlocked() bool {
 		if !standing.Blocked {
 			return false
 		}
-		s.facts.Standing = standing
+		s.facts().Standing = standing
 	}
-	s.Verdict = s.facts.Decide()
+	s.Verdict = s.facts().Decide()
 	s.door.countApart(s.Verdict)
 	return true
 }
@@ -33,7 +33,7 @@ func (s *Session) RefuseUnlocked() bool {
 // any other. For an allowed client it is short. Nothing that the ledger says can refuse it: in a
 // crowd it is served uncounted rather than late.
 func (s *Session) patience() time.Duration {
-	if s.facts.Rule.Access == rule.Allow {
+	if s.facts().Rule.Access == rule.Allow {
 		return ledger.Patience
 	}
 	return 0

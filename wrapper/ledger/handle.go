@@ -143,7 +143,7 @@ func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
 	}
-	if h.together.begun {
+	if h.together.active {
 		return h.together.run(work)
 	}
 	now := h.Now()

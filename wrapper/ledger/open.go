@@ -52,6 +52,8 @@ type Ledger struct {
 // a file or directory that others may write to, a symbolic link, and a ledger of a newer version,
 // and leaves these alone.
 //
+// boot is [ThisBoot], or [LaterBoot] for a process that shall not read it in vain.
+//
 // After an error there is no ledger to work with: carry on without one.
 func Open(path string, clients int, boot Boot) (l *Ledger, notes []string, err error) {
 	return openBy(path, clients, boot, Now)

@@ -17,6 +17,7 @@ import (
 // the Match is zero, as with allowlist.For. It may be used by one goroutine at a time.
 type Compiled struct {
 	policy   Policy
+	settings Settings
 	client   netip.Addr
 	match    rule.Match
 	sources  []Source
@@ -86,14 +87,13 @@ func (c *Compiled) open(file string) error {
 	if err := c.readFirst(st.Size); err != nil {
 		return err
 	}
-	settings := new(Settings)
-	if err := c.readTexts(settings); err != nil {
+	if err := c.readTexts(&c.settings); err != nil {
 		return err
 	}
 	if err := c.checkCurrent(file); err != nil {
 		return err
 	}
-	c.policy = Policy{settings, c}
+	c.policy = Policy{&c.settings, c}
 	if !c.client.IsValid() {
 		return nil
 	}

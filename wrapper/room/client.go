@@ -146,6 +146,7 @@ func (r *room) refuse(c *client) {
 	case !c.session.Refuse():
 		r.close(c)
 	default:
+		c.session.Rest()
 		r.drain(c)
 	}
 }

@@ -193,6 +193,7 @@ func TestTurnsRefused(t *testing.T) {
 	})
 	h.mtas.retry = 0
 	h.nextSecond, h.scan.lookAt = h.now+time.Minute, h.now+time.Minute
+	h.now += retryTurn // none was refused within it
 	for n := 1; n < networks/maxRefusals; n++ {
 		h.admit()
 		h.admit()

@@ -87,6 +87,7 @@ func (r *room) queueUp(c *client) {
 	}
 	network, wider := c.session.Networks()
 	r.turns.push(c, of, network, wider)
+	c.session.Rest()
 }
 
 // countMTA counts the MTA of a client that has had its turn. An allowed client needs no turn, and
