@@ -94,7 +94,7 @@ sendwrap: $(sources) sendwrap.places
 sendwrap-door: $(sources) sendwrap.places
 	$(door) -o $@ .
 
-# What the programs have been told. If `make install` is to install elsewhere, they are built anew.
+# What the programs have been told. If `make install` is to install elsewhere, they are built again.
 sendwrap.places: FORCE
 	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
 

@@ -18,8 +18,9 @@ type eavesdropper struct {
 // files are the instance's own files, by the names that a list of system calls has for them.
 func (i *instance) files() map[string]string {
 	return map[string]string{
-		i.conf: "sendwrap.conf", i.ledger: "the ledger", filepath.Dir(i.ledger): "its directory",
-		i.program: "the door", "/var/lib/sendwrap": "the state directory",
+		i.conf: "sendwrap.conf", i.ledger: "the ledger", filepath.Base(i.ledger): "the ledger",
+		filepath.Dir(i.ledger):                         "its directory",
+		filepath.Join(filepath.Dir(i.program), "stub"): "the MTA",
 	}
 }
 
@@ -53,18 +54,18 @@ func (e *eavesdropper) describe(pid, number int, args []uint64) string {
 		return fmt.Sprintf("call %d", number)
 	case "openat", "newfstatat", "readlinkat":
 		if path := stringOf(pid, args[1]); path != "" {
-			return name + " " + e.file(path)
+			return name + " " + e.file(pid, path)
 		}
 		return name + " " + e.descriptor(pid, args[0])
 	case "execve", "stat", "lstat":
-		return name + " " + e.file(stringOf(pid, args[0]))
+		return name + " " + e.file(pid, stringOf(pid, args[0]))
 	case "mmap":
 		if int32(args[4]) == -1 {
 			return name + " memory"
 		}
 		return name + " " + e.descriptor(pid, args[4])
 	case "close", "fcntl", "flock", "fstat", "fstatfs", "getpeername", "getsockname", "getsockopt",
-		"setsockopt", "ioctl", "lseek", "pread64", "read", "recvfrom", "sendmsg", "sendto",
+		"setsockopt", "bind", "ioctl", "lseek", "pread64", "read", "recvfrom", "sendmsg", "sendto",
 		"shutdown", "write", "connect":
 		return name + " " + e.descriptor(pid, args[0])
 	}
@@ -81,18 +82,20 @@ func (e *eavesdropper) descriptor(pid int, fd uint64) string {
 		return to
 	}
 	to := link(fd)
-	to = strings.Replace(to, fmt.Sprintf("/proc/%d/", pid), "/proc/self/", 1)
 	switch {
+	case strings.HasPrefix(to, "pipe:"):
+		return "a pipe"
 	case to == link(0):
 		return "the client"
 	case strings.HasPrefix(to, "socket:"):
 		return "a socket"
 	}
-	return e.file(to)
+	return e.file(pid, to)
 }
 
 // file returns what a list calls a file.
-func (e *eavesdropper) file(path string) string {
+func (e *eavesdropper) file(pid int, path string) string {
+	path = strings.Replace(path, fmt.Sprintf("/proc/%d/", pid), "/proc/self/", 1)
 	switch base := filepath.Base(path); {
 	case e.names[path] != "":
 		return e.names[path]

@@ -1,5 +1,89 @@
 package main
 
-// reasons say why a process for one client makes each system call. Go's runtime makes those that
-// begin with "Go".
-var reasons = map[string]string{}
+// reasons say why a process for one client makes each system call. What begins with "Go" is made by
+// its runtime; the entry point is ours, in assembler, before the runtime.
+var reasons = map[string]string{
+	"arch_prctl":            "Go: where the first thread keeps its own data",
+	"clone":                 "Go: a thread, and in front of the MTA the relay of its stderr",
+	"exit_group":            "the end",
+	"getpid":                "whose session it is: the pid in the ledger and in the log",
+	"gettid":                "Go: a thread asks for its number",
+	"madvise":               "Go: memory",
+	"mmap memory":           "Go: memory",
+	"munmap":                "Go: memory",
+	"prctl":                 "Go: memory gets a name",
+	"prlimit64":             "the limit of descriptors, which the MTA must get as it was",
+	"rt_sigaction":          "Go: its handlers of signals; before the MTA, none as before",
+	"rt_sigprocmask":        "Go: no signal while a thread begins; the MTA's mask",
+	"sched_getaffinity":     "Go: the number of processors",
+	"sigaltstack":           "Go: a stack for signals, for each thread",
+	"uname":                 "the host name in the reply",
+	"clock_gettime":         "time since the boot, sleep included",
+	"close_range":           "the MTA gets no descriptor of ours",
+	"dup3":                  "the MTA's stdin, stdout and stderr",
+	"execve the MTA":        "become the MTA",
+	"openat /dev/null":      "entry point: in the client's place on fd 2",
+	"close the client":      "entry point: Go must not write to the client on fd 2",
+	"fcntl /dev/null":       "Go looks whether fd 0, 1 and 2 are open",
+	"fcntl the client":      "Go looks whether fd 0, 1 and 2 are open",
+	"fstat the client":      "entry point, and later we: is fd 0, 1, 2 the same socket?",
+	"getsockopt the client": "is it a TCP connection, and not one that listens?",
+
+	"openat /sys/kernel/mm/transparent_hugepage/hpage_pmd_size": "Go: memory",
+	"read /sys/kernel/mm/transparent_hugepage/hpage_pmd_size":   "Go: memory",
+	"close /sys/kernel/mm/transparent_hugepage/hpage_pmd_size":  "Go: memory",
+	"openat /proc/self/cgroup":                                  "Go: the number of processors",
+	"read /proc/self/cgroup":                                    "Go: the number of processors",
+	"close /proc/self/cgroup":                                   "Go: the number of processors",
+	"openat /proc/self/mountinfo":                               "Go: the number of processors",
+	"read /proc/self/mountinfo":                                 "Go: the number of processors",
+	"close /proc/self/mountinfo":                                "Go: the number of processors",
+	"openat /sys/fs/cgroup/cpu/cpu.cfs_quota_us":                "Go: the number of processors",
+	"openat /sys/fs/cgroup/cpu/cpu.cfs_period_us":               "Go: the number of processors",
+	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_quota_us":               "Go: the number of processors",
+	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_period_us":              "Go: the number of processors",
+
+	"getsockname the client": "the server's address",
+	"getpeername the client": "the client's address",
+
+	"openat the policy":        "the compiled policy",
+	"fstat the policy":         "nobody else may have written it",
+	"pread64 the policy":       "its first pages, and those with the client's network",
+	"newfstatat sendwrap.conf": "is the policy that of the text as it is now?",
+
+	"openat /proc/self/stat": "when this process began: another one may have its pid later",
+	"read /proc/self/stat":   "the same",
+	"close /proc/self/stat":  "the same",
+
+	"openat its directory": "the ledger's directory",
+	"fstat its directory":  "nobody else may put another ledger there",
+	"close its directory":  "the same",
+	"openat the ledger":    "the ledger",
+	"fstat the ledger":     "nobody else may have written it",
+	"pread64 the ledger":   "its first page: is it one?",
+	"mmap the ledger":      "the shared memory",
+	"flock the ledger":     "one at a time",
+
+	"ppoll":               "the greet delay, and later the end of a refused client",
+	"recvfrom the client": "what it says: looked at, and left to the MTA; drained after a refusal",
+
+	"socket":               "a socket: for the log, or for what the kernel is asked",
+	"bind a socket":        "which addresses are this machine's own?",
+	"getsockname a socket": "the same",
+	"recvfrom a socket":    "the same",
+	"sendto a socket":      "the same; and the line of the log",
+	"connect a socket":     "the log",
+	"close a socket":       "the same",
+
+	"sendmsg the client":    "the reply",
+	"shutdown the client":   "the end of the reply",
+	"setsockopt the client": "no delay for the MTA's short lines, and keepalive",
+
+	"socketpair":          "the relay of the MTA's stderr to the log",
+	"setsockopt a socket": "the same",
+	"fcntl a socket":      "the same",
+	"pipe2":               "the same: has it begun?",
+	"read a pipe":         "the same",
+	"close a pipe":        "the same",
+	"wait4":               "the same: its parent has ended",
+}
