@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"testing"
 )
 
@@ -41,12 +42,6 @@ func TestLies(t *testing.T) {
 		"leaf: bits":   {leaf, func(p *page, _ *head) { entry(p, 1)[size-2] = 33 }},
 		"leaf: file":   {leaf, func(p *page, _ *head) { entry(p, 1)[size-4] = 1 }},
 		"leaf: limits": {leaf, func(p *page, _ *head) { put32(entry(p, 1)[4:], 701) }},
-		"leaf: narrow": {leaf, func(p *page, _ *head) {
-			copy(entry(p, 2)[4:], entry(p, 3)[4:]) // a rule of one address, and another follows
-			copy(entry(p, 1)[4:], entry(p, 3)[4:])
-			put32(entry(p, 2), 3)
-			put32(entry(p, 3), 4)
-		}},
 		"limits: unknown": {int(h.limitsAt), func(p *page, _ *head) { p[headSize+1] = 0x80 }},
 		"limits: negative": {int(h.limitsAt), func(p *page, _ *head) {
 			put64(p[headSize+2:], 1<<63)
@@ -69,5 +64,27 @@ func TestLies(t *testing.T) {
 				t.Errorf("%v: %+v", client, m)
 			}
 		})
+	}
+}
+
+// A rule whose network does not hold all of its range is an error for each client of the range.
+func TestLiesNarrow(t *testing.T) {
+	s := newSample(t, 700)
+	b := s.bytes()
+	h, _ := (*page)(b).readHeader(int64(len(b)))
+	p := (*page)(b[int(h.v6.at-1)*pageSize:]) // the last leaf
+	of := p.head()
+	at := p[headSize+(int(of.count)-2)*v4.leafSize():]
+	copy(at[v4.leafSize()+v4.keySize:][:ruleSize], at[v4.keySize:]) // of one address, for the rest
+	p.seal(of)
+	s.put(b)
+	for _, client := range []netip.Addr{v4.addr(key{lo: 1400}), v4.addr(v4.last())} {
+		if m, err := s.match(client); err == nil {
+			t.Errorf("%v: %+v", client, m)
+		}
+	}
+	client, want := s.nth(699, v4)
+	if m, err := s.match(client); m != want {
+		t.Errorf("%v: %+v, %v; want %+v", client, m, err, want)
 	}
 }
