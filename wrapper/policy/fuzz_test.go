@@ -24,17 +24,30 @@ func (s *sample) clients() map[netip.Addr]rule.Match {
 }
 
 // FuzzOpen: whatever is in the file, Open ends, and says of no client what no network says of it.
+// What can be read as texts is what Write would write.
 func FuzzOpen(f *testing.F) {
 	s := newSample(f, 10, "a warning")
 	whole := s.bytes()
 	f.Add(whole)
 	f.Add(whole[:pageSize])
 	f.Add([]byte{})
+	f.Add(whole[headSize+headerSize:][:get32(whole[headSize+16:])])
 	clients := s.clients()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s.TB = t
 		s.put(b)
 		s.ask(clients, func(client netip.Addr, m, _ rule.Match) { believable(t, client, m) })
+		var sources []Source
+		var settings Settings
+		var warnings []string
+		read, again := coder{reading: true, text: string(b)}, coder{}
+		if read.texts(&sources, &settings, &warnings); read.failed || read.text != "" {
+			return
+		}
+		again.texts(&sources, &settings, &warnings)
+		if again.failed || string(again.written) != string(b) {
+			t.Fatalf("read as %+v, which is written as %q", settings, again.written)
+		}
 	})
 }
 

@@ -78,10 +78,7 @@ func (c *Compiled) find(f family, at root, k key) (r Rule, within span, err erro
 		if level == 0 {
 			return readRule(c.page[headSize+i*size+f.keySize:]), within, nil
 		}
-		number = h.child + uint32(i)
-		if h.child <= h.number || number >= c.header.pages {
-			return r, within, c.damaged()
-		}
+		number = h.child + uint32(i) // the child's head and first key tell if it is the right one
 	}
 }
 
