@@ -27,10 +27,10 @@ func (m mapping) unmap() error {
 	return unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(m)), uintptr(len(m)))
 }
 
-// setPanicOnFault has a fault of this goroutine at an address of the mapping panic instead of ending
-// the process, and returns what held before. It is debug.SetPanicOnFault, by the name that Go's
-// runtime gives to it: package runtime/debug itself brings fmt into each process. A Go without that
-// name does not link this program.
+// setPanicOnFault has a fault of this goroutine at an address of the mapping panic, instead of
+// ending the process, and returns what held before. It is debug.SetPanicOnFault, by the name that
+// Go's runtime gives to it: package runtime/debug itself brings fmt into each process. A Go without
+// that name does not link this program.
 //
 //go:linkname setPanicOnFault runtime/debug.setPanicOnFault
 func setPanicOnFault(on bool) (old bool)
