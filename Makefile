@@ -1,27 +1,41 @@
-# `make` builds sendwrap, `make test` installs what the tests need and runs them, `make fuzz`
-# searches for inputs that break it, `make bench` measures it, `make install` installs what `make`
-# has built, `make uninstall` removes it, `make release` builds it for every supported machine.
+# `make` builds sendwrap's two programs, `make test` installs what the tests need and runs them,
+# `make fuzz` searches for inputs that break it, `make bench` measures it, `make install` installs
+# what `make` has built, `make uninstall` removes it, `make release` builds it for every supported
+# machine.
+#
+# sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
+# full program, does all the rest, and works alone too.
 
-# -E: the program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client.
 GO     ?= go
-build  := CGO_ENABLED=0 $(GO) build -trimpath -ldflags=-E=_rt0_sendwrap
 arches := amd64 arm64
 
 prefix     ?= /usr/local
 sbindir    ?= $(prefix)/sbin
+libexecdir ?= $(prefix)/libexec
 mandir     ?= $(prefix)/share/man
 docdir     ?= $(prefix)/share/doc/sendwrap
 sysconfdir ?= /etc
 statedir   ?= /var/lib/sendwrap
 
+# -E: a program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client. Both
+# are told where compiled policies are, the door where the full program is. The door has no table of
+# symbols.
+full  := $(libexecdir)/sendwrap/sendwrap
+build := CGO_ENABLED=0 $(GO) build -trimpath \
+	-ldflags='-E=_rt0_sendwrap -X=main.stateDir=$(statedir)'
+door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
+	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
+
 .PHONY: all
-all:
+all: sendwrap.places
 	$(build) -o sendwrap .
+	$(door) -o sendwrap-door .
 
 .PHONY: release
 release:
 	for arch in $(arches); do \
-		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . || exit; \
+		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . && \
+		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . || exit; \
 	done
 
 # Not every user has the directories of daemons in PATH.
@@ -37,7 +51,9 @@ lint: setup
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then \
 		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags=door .
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags=door .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
@@ -67,13 +83,23 @@ bench: setup
 	$(GO) build -o bin/bench ./tests/bench
 	bin/bench $(BENCH)
 
-# The sources of the program. If none is newer than the program, `make install` builds nothing: root
-# often has no Go.
+# The sources of the programs. If none is newer than the programs, `make install` builds nothing:
+# root often has no Go.
 sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 	! -name '*_test.go' ! -path '*/testdata/*')
 
-sendwrap: $(sources)
+sendwrap: $(sources) sendwrap.places
 	$(build) -o $@ .
+
+sendwrap-door: $(sources) sendwrap.places
+	$(door) -o $@ .
+
+# What the programs have been told. If `make install` is to install elsewhere, they are built anew.
+sendwrap.places: FORCE
+	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
+
+.PHONY: FORCE
+FORCE:
 
 # These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
@@ -82,11 +108,17 @@ documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
 # $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.
 put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
 	-e 's|/usr/local/sbin/sendwrap|$(sbindir)/sendwrap|g' \
+	-e 's|/usr/local/libexec/sendwrap|$(libexecdir)/sendwrap|g' \
 	-e 's|/usr/local/share/doc/sendwrap|$(docdir)|g' $(DESTDIR)$(3)
 
+# $(call program,FROM,TO) installs a program: a client that comes meanwhile starts the old one or
+# the new one, whole.
+program = install -D -m 755 $(1) $(DESTDIR)$(2).new && mv -f $(DESTDIR)$(2).new $(DESTDIR)$(2)
+
 .PHONY: install
-install: sendwrap
-	install -D -m 755 sendwrap $(DESTDIR)$(sbindir)/sendwrap
+install: sendwrap sendwrap-door
+	$(call program,sendwrap,$(full))
+	$(call program,sendwrap-door,$(sbindir)/sendwrap)
 	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
 	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
 	$(call put,644,docs/sendwrap.conf.5,$(mandir)/man5/sendwrap.conf.5)
@@ -102,13 +134,15 @@ install: sendwrap
 # to stop before.
 .PHONY: uninstall
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(sbindir)/sendwrap-nft \
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(sbindir)/sendwrap-nft \
 		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
 		$(addprefix $(docdir)/,$(documents)))
-	test ! -d $(DESTDIR)$(docdir) || \
-		find $(DESTDIR)$(docdir) -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +
+	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
+		test ! -d $$dir || \
+			find $$dir -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
+	done
 	@echo 'not removed: $(sysconfdir)/sendwrap.conf, and $(statedir) with the ledger'
 
 .PHONY: clean
 clean:
-	rm -rf sendwrap bin
+	rm -rf sendwrap sendwrap-door sendwrap.places bin

@@ -1,3 +1,5 @@
+//go:build !door
+
 package main
 
 import (
@@ -6,9 +8,9 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/wrapper/admin"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/guard"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // guardSessions watches sessions as a milter of the MTA until a signal stops it.
@@ -17,10 +19,11 @@ func guardSessions(args []string) int {
 	if !ok {
 		return status
 	}
+	exec.SetName(exec.GuardName)
 	stdio, _ := exec.TakeStdio() // there is no client, so nothing can be wrong with what it gets
 	err := guard.Run(guard.Options{
 		File:  file,
-		LogTo: func(to config.LogTarget) maillog.Log { return chooseLog(to, stdio) },
+		LogTo: func(to policy.LogTarget) maillog.Log { return chooseLog(to, stdio) },
 	})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sendwrap guard: %v\n", err)

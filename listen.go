@@ -1,3 +1,5 @@
+//go:build !door
+
 package main
 
 import (
@@ -8,8 +10,8 @@ import (
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/admin"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/room"
 )
 
@@ -58,6 +60,7 @@ func listen(args []string) int {
 func takeOver() (status int, ok bool) {
 	successor, ok, err := room.TakeOver(options(room.Options{Stdio: new(exec.Stdio)}))
 	if err == nil && ok {
+		exec.SetName(exec.RoomName) // execve has given it the name of the program
 		err = successor.Run()
 	}
 	return exitStatus(err), ok
@@ -66,6 +69,7 @@ func takeOver() (status int, ok bool) {
 // serveRoom serves on listening sockets until a signal stops it, or until it has been idle for
 // room_idle.
 func serveRoom(o room.Options, warnings []string) int {
+	exec.SetName(exec.RoomName)
 	log := maillog.Syslog(maillog.DevLog)
 	for _, text := range warnings {
 		_ = log.Write(maillog.Warning, text)
@@ -75,7 +79,7 @@ func serveRoom(o room.Options, warnings []string) int {
 
 // options adds what is the same for every room.
 func options(o room.Options) room.Options {
-	o.LogTo = func(to config.LogTarget) maillog.Log { return chooseLog(to, o.Stdio) }
+	o.LogTo = func(to policy.LogTarget) maillog.Log { return chooseLog(to, o.Stdio) }
 	return o
 }
 

@@ -1,3 +1,5 @@
+//go:build !door
+
 // Without this setting, a goroutine of the runtime checks the number of processors from time to
 // time. A process that waits for one client would take 5 % more time and 40 kB (measured).
 //
@@ -11,6 +13,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -23,6 +26,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/room"
 )
 
@@ -39,11 +43,12 @@ func run(args []string) int {
 	if status, ok := takeOver(); ok {
 		return status
 	}
+	t := takeTask()
 	switch {
 	case len(args) == 0:
-		return serve(config.DefaultPath)
+		return serve(policy.DefaultPath, t)
 	case args[0] == "-f" && len(args) == 2:
-		return serve(args[1])
+		return serve(args[1], t)
 	}
 	// The output of a command is for an administrator, but with a wrong line in inetd.conf, stdout
 	// is a client. Only the stand-in MTA of try talks to one.
@@ -60,7 +65,7 @@ func run(args []string) int {
 	case "guard":
 		return guardSessions(args[1:])
 	}
-	return admin.Run(args, os.Stdout, os.Stderr)
+	return admin.Run(args, policy.Dir, os.Stdout, os.Stderr)
 }
 
 // inspectOrAccept returns the client on fd, or the next one that arrives there. If nobody accepted
@@ -76,10 +81,13 @@ func inspectOrAccept(fd int) (wrapper.Connection, error) {
 }
 
 // serve decides about the client on stdin and becomes the MTA for it. It returns only if the client
-// is refused or has left.
-func serve(file string) int {
+// is refused or has left. t is what the door wants of it.
+func serve(file string, t task) int {
 	stdio, stdioErr := exec.TakeStdio()
 	log := maillog.Syslog(maillog.DevLog)
+	if t.block.For > 0 {
+		return carryOutAlone(file, enforce.Block(t.block), stdio, log)
+	}
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
@@ -104,32 +112,37 @@ func serve(file string) int {
 		return admin.ExitTemporary
 	}
 	log = chooseLog(cfg.Log, stdio)
-	door := wrapper.NewDoor(cfg, log)
-	door.File = file
-	door.OpenLedger()
-	door.WarnAgain(warnings(stdioErr, stdio, cfgErr))
-	if gone && !conn.Client.IsValid() {
-		door.CountGone()
-		return admin.ExitOK
-	}
-	session := door.NewSession(conn)
-	if gone {
-		session.RunGone()
-	}
-	if gone || !session.Run() {
-		if network, d, reason := session.Block(); d > 0 {
-			carryOut(enforce.Block{Network: network, For: d, Reason: reason}, cfg, file, stdio, log)
+	door := wrapper.NewDoor(cfg.Policy(), log)
+	door.Others = func(clients []netip.Addr) policy.Rules {
+		if c, _ := config.Load(file, allowlist.For(clients...)); c != nil {
+			return c.Networks
 		}
-		return admin.ExitOK
+		return nil
 	}
-	door.WarnUnfit()
-	if err := stdio.SetStderr(exec.Stderr(cfg.MTAStderr)); err != nil {
-		door.WarnAgain([]string{"mta_stderr: " + err.Error()})
+	door.OpenLedger()
+	warnings := append(stdioWarnings(stdioErr, stdio), t.warnings()...)
+	door.WarnAgain(append(warnings, config.LogLines(cfgErr, config.LineSkipped)...))
+	compiler := startCompiler(file, t, door)
+	block, err := serveClient(conn, gone, door, stdio, compiler.letFinish)
+	if block.For > 0 {
+		carryOut(enforce.Block(block), cfg, file, stdio, log)
 	}
-	ends := exec.Ends{Client: conn.Client, Server: conn.Server, Host: wrapper.HostName(cfg)}
-	session.Fail(stdio.Replace(cfg.MTA, os.Environ(), ends))
-	session.HangUp()
-	return admin.ExitTemporary
+	compiler.wait()
+	if err != nil {
+		return admin.ExitTemporary
+	}
+	return admin.ExitOK
+}
+
+// carryOutAlone carries out a block that the door has begun.
+func carryOutAlone(file string, b enforce.Block, stdio *exec.Stdio, log maillog.Log) int {
+	cfg, err := config.Load(file, allowlist.For(b.Network.Addr()))
+	if cfg == nil {
+		_ = log.Write(maillog.Err, err.Error())
+		return admin.ExitTemporary
+	}
+	carryOut(b, cfg, file, stdio, chooseLog(cfg.Log, stdio))
+	return admin.ExitOK
 }
 
 // carryOut carries out the block that the client has caused. The client has its reply, and its
@@ -164,39 +177,4 @@ func usageError(err error, stdio *exec.Stdio, log maillog.Log) int {
 		admin.Usage(os.Stderr)
 	}
 	return admin.ExitUsage
-}
-
-// refuse refuses a client that cannot be served because of an error, and logs the error.
-func refuse(conn wrapper.Connection, cause error, log maillog.Log) {
-	err := wrapper.RefuseUnconfigured(conn, cause, log)
-	if errors.Is(err, unix.EMFILE) {
-		// With an RLIMIT_NOFILE of 3, the configuration cannot be read and the log not be written.
-		// The client has its reply: close fd 1 to have a descriptor for the log.
-		unix.Close(1)
-		_ = log.Write(maillog.Err, cause.Error())
-	}
-}
-
-// chooseLog returns the log that the configuration names, but never the client's own socket.
-func chooseLog(to config.LogTarget, stdio *exec.Stdio) maillog.Log {
-	switch {
-	case to == config.None:
-		return maillog.None()
-	case to == config.Stderr && !stdio.StderrIsClient:
-		return maillog.Stderr()
-	}
-	return maillog.Syslog(maillog.DevLog)
-}
-
-// warnings are about mistakes that do not stop the service.
-func warnings(stdioErr error, stdio *exec.Stdio, cfgErr error) []string {
-	var texts []string
-	if stdioErr != nil {
-		texts = append(texts, stdioErr.Error())
-	}
-	if stdio.StdoutReplaced {
-		texts = append(texts, "fd 1 was not the client's socket; "+
-			"start sendwrap with the client on stdout, too (systemd: no StandardOutput=)")
-	}
-	return append(texts, config.LogLines(cfgErr, config.LineSkipped)...)
 }

@@ -4,29 +4,31 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+
+	"sendwrap/allowlist/rule"
 )
 
 func TestAllowed(t *testing.T) {
 	l := All()
 	for i, s := range []struct {
 		network string
-		access  Access
+		access  rule.Access
 	}{
-		{"10.0.0.0/8", Allow},
-		{"10.1.0.0/16", Deny},
-		{"10.1.2.0/24", Allow},
-		{"198.51.100.0/24", Deny},
-		{"203.0.113.128/25", Deny},
-		{"203.0.113.192/28", Allow},
-		{"203.0.113.64/32", Allow},
-		{"2001:db8::/32", Allow},
-		{"2001:db9::1/128", Allow},
+		{"10.0.0.0/8", rule.Allow},
+		{"10.1.0.0/16", rule.Deny},
+		{"10.1.2.0/24", rule.Allow},
+		{"198.51.100.0/24", rule.Deny},
+		{"203.0.113.128/25", rule.Deny},
+		{"203.0.113.192/28", rule.Allow},
+		{"203.0.113.64/32", rule.Allow},
+		{"2001:db8::/32", rule.Allow},
+		{"2001:db9::1/128", rule.Allow},
 	} {
 		if err := l.SetAccess(netip.MustParsePrefix(s.network), s.access, at(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.SetLimits(netip.MustParsePrefix("203.0.113.0/24"), given(BadRcpts, 9),
+	if err := l.SetLimits(netip.MustParsePrefix("203.0.113.0/24"), given(rule.BadRcpts, 9),
 		at(9)); err != nil {
 		t.Fatal(err)
 	}
@@ -34,37 +36,37 @@ func TestAllowed(t *testing.T) {
 		name, network string
 		by            string // the allowed network; "" = none
 		line          int
-		limits        Limits
+		limits        rule.Limits
 	}{
-		{"within one", "10.200.0.0/16", "10.0.0.0/8", 0, Limits{}},
-		{"the very network", "10.0.0.0/8", "10.0.0.0/8", 0, Limits{}},
-		{"an address of it", "10.9.9.9/32", "10.0.0.0/8", 0, Limits{}},
-		{"denied within it", "10.1.3.0/24", "", 0, Limits{}},
+		{"within one", "10.200.0.0/16", "10.0.0.0/8", 0, rule.Limits{}},
+		{"the very network", "10.0.0.0/8", "10.0.0.0/8", 0, rule.Limits{}},
+		{"an address of it", "10.9.9.9/32", "10.0.0.0/8", 0, rule.Limits{}},
+		{"denied within it", "10.1.3.0/24", "", 0, rule.Limits{}},
 		{"the very network denied within it, one allowed within that", "10.1.0.0/16", "10.1.2.0/24",
-			2, Limits{}},
-		{"allowed again within that", "10.1.2.3/32", "10.1.2.0/24", 2, Limits{}},
-		{"larger than the denied one within it", "10.0.0.0/15", "10.0.0.0/8", 0, Limits{}},
-		{"holds an allowed one", "0.0.0.0/0", "10.0.0.0/8", 0, Limits{}},
-		{"denied", "198.51.100.0/24", "", 0, Limits{}},
-		{"holds a denied one", "198.51.0.0/16", "", 0, Limits{}},
+			2, rule.Limits{}},
+		{"allowed again within that", "10.1.2.3/32", "10.1.2.0/24", 2, rule.Limits{}},
+		{"larger than the denied one within it", "10.0.0.0/15", "10.0.0.0/8", 0, rule.Limits{}},
+		{"holds an allowed one", "0.0.0.0/0", "10.0.0.0/8", 0, rule.Limits{}},
+		{"denied", "198.51.100.0/24", "", 0, rule.Limits{}},
+		{"holds a denied one", "198.51.0.0/16", "", 0, rule.Limits{}},
 		{"of several within it the first by address", "203.0.113.0/24", "203.0.113.64/32", 6,
-			given(BadRcpts, 9)},
+			given(rule.BadRcpts, 9)},
 		{"denied, but one within it", "203.0.113.128/25", "203.0.113.192/28", 5,
-			given(BadRcpts, 9)},
-		{"beside one", "203.0.113.65/32", "", 0, Limits{}},
-		{"only limits", "203.0.113.0/26", "", 0, Limits{}},
-		{"not mentioned", "192.0.2.0/24", "", 0, Limits{}},
-		{"IPv6, within one", "2001:db8:1::/64", "2001:db8::/32", 7, Limits{}},
+			given(rule.BadRcpts, 9)},
+		{"beside one", "203.0.113.65/32", "", 0, rule.Limits{}},
+		{"only limits", "203.0.113.0/26", "", 0, rule.Limits{}},
+		{"not mentioned", "192.0.2.0/24", "", 0, rule.Limits{}},
+		{"IPv6, within one", "2001:db8:1::/64", "2001:db8::/32", 7, rule.Limits{}},
 		{"IPv6, the prefix under which an allowed client is counted", "2001:db9::/64",
-			"2001:db9::1/128", 8, Limits{}},
-		{"IPv6, beside one", "2001:db9:0:1::/64", "", 0, Limits{}},
-		{"all of IPv6", "::/0", "2001:db8::/32", 7, Limits{}},
+			"2001:db9::1/128", 8, rule.Limits{}},
+		{"IPv6, beside one", "2001:db9:0:1::/64", "", 0, rule.Limits{}},
+		{"all of IPv6", "::/0", "2001:db8::/32", 7, rule.Limits{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			want := Match{}
+			want := rule.Match{}
 			if tt.by != "" {
-				want = Match{Allow, netip.MustParsePrefix(tt.by), at(tt.line), tt.limits}
+				want = match(rule.Allow, tt.by, at(tt.line), tt.limits)
 			}
 			if got, found := l.Allowed(netip.MustParsePrefix(tt.network)); got != want ||
 				found != (tt.by != "") {
@@ -77,7 +79,7 @@ func TestAllowed(t *testing.T) {
 func TestAllowedOfNothing(t *testing.T) {
 	everyone := netip.MustParsePrefix("0.0.0.0/0")
 	l := All()
-	if err := l.SetAccess(everyone, Allow, at(1)); err != nil {
+	if err := l.SetAccess(everyone, rule.Allow, at(1)); err != nil {
 		t.Fatal(err)
 	}
 	for name, l := range map[string]struct {
@@ -91,7 +93,7 @@ func TestAllowedOfNothing(t *testing.T) {
 		"mapped":         {l, netip.MustParsePrefix("::ffff:192.0.2.0/120")},
 		"another family": {l, netip.MustParsePrefix("::/0")},
 	} {
-		if m, found := l.list.Allowed(l.network); found || m != (Match{}) {
+		if m, found := l.list.Allowed(l.network); found || m != (rule.Match{}) {
 			t.Errorf("%s: %s", name, show(m))
 		}
 	}
@@ -113,9 +115,9 @@ func TestAllowedOracle(t *testing.T) {
 				n = netip.PrefixFrom(a, random.IntN(a.BitLen()+1)).Masked()
 			}
 			want, within := o.allowed(n)
-			seen[[2]bool{want.Access == Allow, within}]++
+			seen[[2]bool{want.Access == rule.Allow, within}]++
 			got, found := l.Allowed(n)
-			if got != want || found != (want.Access == Allow) {
+			if got != want || found != (want.Access == rule.Allow) {
 				t.Fatalf("round %d: Allowed(%s) = %s, %v\nwant %s\nof %v %v", round, n, show(got),
 					found, show(want), o.networks, o.access)
 			}
@@ -129,22 +131,22 @@ func TestAllowedOracle(t *testing.T) {
 }
 
 // allowed searches all of the list.
-func (o *oracle) allowed(n netip.Prefix) (m Match, within bool) {
+func (o *oracle) allowed(n netip.Prefix) (m rule.Match, within bool) {
 	m = o.match(n)
-	if m.Access == Allow {
+	if m.Access == rule.Allow {
 		return m, false
 	}
 	first := -1
 	for i, network := range o.networks {
-		if o.access[i] == Allow && network.Bits() > n.Bits() && n.Contains(network.Addr()) &&
+		if o.access[i] == rule.Allow && network.Bits() > n.Bits() && n.Contains(network.Addr()) &&
 			(first < 0 || before(network, o.networks[first])) {
 			first = i
 		}
 	}
 	if first < 0 {
-		return Match{}, false
+		return rule.Match{}, false
 	}
-	m.Access, m.Network, m.Source = Allow, o.networks[first], at(first)
+	m.Access, m.Network, m.Source = rule.Allow, o.networks[first], at(first)
 	return m, true
 }
 

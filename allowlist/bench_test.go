@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+
+	"sendwrap/allowlist/rule"
 )
 
 func BenchmarkParseNetwork(b *testing.B) {
@@ -27,7 +29,7 @@ func BenchmarkAll(b *testing.B) {
 		u := random.Uint32()
 		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(u >> 24), byte(u >> 16),
 			byte(u >> 8)}), 24)
-		_ = l.SetAccess(network, Allow, Source{})
+		_ = l.SetAccess(network, rule.Allow, rule.Source{})
 	}
 }
 
@@ -38,7 +40,7 @@ func BenchmarkMatched(b *testing.B) {
 	network := netip.MustParsePrefix("192.0.2.0/24")
 	for b.Loop() {
 		l := For(client)
-		_ = l.SetAccess(network, Allow, Source{})
+		_ = l.SetAccess(network, rule.Allow, rule.Source{})
 		l.Match(client)
 	}
 }
@@ -49,7 +51,7 @@ func BenchmarkAllowed(b *testing.B) {
 	l := All()
 	for n := range 10_000 {
 		network := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n)}), 24)
-		if err := l.SetAccess(network, Allow, Source{}); err != nil {
+		if err := l.SetAccess(network, rule.Allow, rule.Source{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,49 +5,55 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/allowlist/rule"
 )
 
 func TestContradictions(t *testing.T) {
 	network := netip.MustParsePrefix("192.0.2.0/24")
-	access := func(a Access, line int) func(*List) error {
+	access := func(a rule.Access, line int) func(*List) error {
 		return func(l *List) error { return l.SetAccess(network, a, at(line)) }
 	}
-	limits := func(limits Limits, line int) func(*List) error {
+	limits := func(limits rule.Limits, line int) func(*List) error {
 		return func(l *List) error { return l.SetLimits(network, limits, at(line)) }
 	}
 	tests := []struct {
 		name          string
 		first, second func(*List) error
 		want          string
-		match         Match // what holds in the end
+		match         rule.Match // what holds in the end
 	}{
-		{"allow and deny", access(Allow, 3), access(Deny, 7),
+		{"allow and deny", access(rule.Allow, 3), access(rule.Deny, 7),
 			`deny of 192.0.2.0/24 contradicts allow at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Access: Allow, Network: network, Source: at(3)}},
-		{"deny and allow", access(Deny, 3), access(Allow, 7),
+			rule.Match{Access: rule.Allow, Network: network, Source: at(3)}},
+		{"deny and allow", access(rule.Deny, 3), access(rule.Allow, 7),
 			`allow of 192.0.2.0/24 contradicts deny at /etc/sendwrap.conf:3; keep one of the two`,
-			Match{Access: Allow, Network: network, Source: at(7)}},
-		{"deny twice", access(Deny, 3), access(Deny, 7), "",
-			Match{Access: Deny, Network: network, Source: at(3)}},
+			rule.Match{Access: rule.Allow, Network: network, Source: at(7)}},
+		{"deny twice", access(rule.Deny, 3), access(rule.Deny, 7), "",
+			rule.Match{Access: rule.Deny, Network: network, Source: at(3)}},
 		{"of several the first key is named, and none is taken",
-			limits(given(MaxResets, 3, BadRcpts, 4), 3),
-			limits(given(GreetDelay, time.Second, BadRcpts, 5, MaxResets, 5), 7),
+			limits(given(rule.MaxResets, 3, rule.BadRcpts, 4), 3),
+			limits(given(rule.GreetDelay, time.Second, rule.BadRcpts, 5, rule.MaxResets, 5), 7),
 			`bad_rcpts of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of ` +
 				`the two`,
-			Match{Limits: given(MaxResets, 3, BadRcpts, 4)}},
-		{"0 is another value", limits(given(ClientConns, 5), 3), limits(given(ClientConns, 0), 7),
+			rule.Match{Limits: given(rule.MaxResets, 3, rule.BadRcpts, 4)}},
+		{"0 is another value",
+			limits(given(rule.ClientConns, 5), 3), limits(given(rule.ClientConns, 0), 7),
 			`client_conns of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one ` +
 				`of the two`,
-			Match{Limits: given(ClientConns, 5)}},
-		{"same value, and one more", limits(given(GreetDelay, time.Second), 3),
-			limits(given(GreetDelay, time.Second, ClientRate, Rate{10, time.Minute}), 7), "",
-			Match{Limits: given(GreetDelay, time.Second, ClientRate, Rate{10, time.Minute})}},
+			rule.Match{Limits: given(rule.ClientConns, 5)}},
+		{"same value, and one more", limits(given(rule.GreetDelay, time.Second), 3),
+			limits(given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute)), 7),
+			"",
+			rule.Match{
+				Limits: given(rule.GreetDelay, time.Second, rule.ClientRate, rate(10, time.Minute)),
+			}},
 	}
-	for k := range keys { // each by itself
+	for k := range rule.Keys { // each by itself
 		tests = append(tests, tests[0])
 		tt := &tests[len(tests)-1]
-		first, other := given(k, Rate{10, time.Minute}), given(k, Rate{10, time.Hour})
-		tt.name, tt.match = k.String(), Match{Limits: first}
+		first, other := given(k, rate(10, time.Minute)), given(k, rate(10, time.Hour))
+		tt.name, tt.match = k.String(), rule.Match{Limits: first}
 		tt.first, tt.second = limits(first, 3), limits(other, 7)
 		tt.want = k.String() +
 			` of 192.0.2.0/24 has another value at /etc/sendwrap.conf:3; keep one of the two`
@@ -78,18 +84,18 @@ func TestContradictions(t *testing.T) {
 func TestFirstSourceHolds(t *testing.T) {
 	l, network := All(), netip.MustParsePrefix("192.0.2.0/24")
 	for line := 3; line < 6; line++ {
-		if err := l.SetAccess(network, Allow, at(line)); err != nil {
+		if err := l.SetAccess(network, rule.Allow, at(line)); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.SetLimits(network, given(ClientConns, 5), at(line)); err != nil {
+		if err := l.SetLimits(network, given(rule.ClientConns, 5), at(line)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := l.Match(addr("192.0.2.1")).Source; got != at(3) {
 		t.Errorf("the source is %s; want %s", got, at(3))
 	}
-	for _, err := range []error{l.SetAccess(network, Deny, at(9)),
-		l.SetLimits(network, given(ClientConns, 6), at(9))} {
+	for _, err := range []error{l.SetAccess(network, rule.Deny, at(9)),
+		l.SetLimits(network, given(rule.ClientConns, 6), at(9))} {
 		if err == nil || !strings.Contains(err.Error(), "at "+at(3).String()+";") {
 			t.Errorf("%v; want the place %s in it", err, at(3))
 		}
@@ -103,13 +109,13 @@ func TestRepeats(t *testing.T) {
 	network := netip.MustParsePrefix("192.0.2.0/24")
 	for line := range 2 * maxRepeats {
 		for _, l := range []*List{all, one} {
-			if err := l.SetAccess(network, Deny, at(line)); err != nil {
+			if err := l.SetAccess(network, rule.Deny, at(line)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	if got := all.Repeats(); len(got) != maxRepeats ||
-		got[0] != (Repeat{network, Deny, at(0), at(1)}) {
+		got[0] != (Repeat{network, rule.Deny, at(0), at(1)}) {
 		t.Errorf("%d are known: %+v", len(got), got[:min(1, len(got))])
 	}
 	if got := one.Repeats(); got != nil {

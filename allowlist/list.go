@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/yl2chen/cidranger"
+
+	"sendwrap/allowlist/rule"
 )
 
 // List is what the administrator has said about networks. SetAccess and SetLimits fill it, Match
@@ -22,20 +24,12 @@ type List struct {
 // administrator must know it to change either line.
 type Repeat struct {
 	Network       netip.Prefix
-	Access        Access
-	First, Second Source
+	Access        rule.Access
+	First, Second rule.Source
 }
 
 // maxRepeats is how many repeats a list keeps.
 const maxRepeats = 100
-
-// Match is what applies to one client. The zero Match is that nothing does.
-type Match struct {
-	Access  Access       // of the longest allowed or denied network that contains the client
-	Network netip.Prefix // that network
-	Source  Source       // the line that allows or denies it
-	Limits  Limits       // of all networks that contain the client, the longest first, key by key
-}
 
 // For returns a list that answers for one client, or a few. It keeps only networks that contain one
 // of them: a hundred thousand others cost no memory, and one comparison each. It finds conflicts
@@ -67,13 +61,13 @@ func (l *List) Len() int {
 // SetAccess allows or denies a network that [ParseNetwork] has returned. The same access a second
 // time is harmless, and the first Source stays. The opposite is an *[Error] that names the first
 // place, and the network is allowed: no client is refused for good while the intention is unclear.
-func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
+func (l *List) SetAccess(network netip.Prefix, a rule.Access, src rule.Source) error {
 	l.named++
 	if !l.keeps(network) {
 		return nil
 	}
 	e, err := l.entry(network)
-	if err != nil || a == Unset {
+	if err != nil || a == rule.Unset {
 		return err
 	}
 	if e.access == a {
@@ -82,11 +76,10 @@ func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 		}
 		return nil
 	}
-	if e.access != Unset {
-		err = newError("keep one of the two",
-			"%s of %s contradicts %s at %s", a, network, e.access, e.accessAt)
+	if e.access != rule.Unset {
+		err = AccessTwice(network, a, e.access, e.accessAt)
 	}
-	if e.access != Allow {
+	if e.access != rule.Allow {
 		e.access, e.accessAt = a, src
 	}
 	return err
@@ -95,7 +88,7 @@ func (l *List) SetAccess(network netip.Prefix, a Access, src Source) error {
 // SetLimits gives limits of its own to a network that [ParseNetwork] has returned. A later call for
 // the same network adds further limits. Another value for the same limit is an *[Error] that names
 // the first place, and then nothing is added.
-func (l *List) SetLimits(network netip.Prefix, limits Limits, src Source) error {
+func (l *List) SetLimits(network netip.Prefix, limits rule.Limits, src rule.Source) error {
 	l.named++
 	if !l.keeps(network) {
 		return nil
@@ -122,10 +115,10 @@ func (l *List) keeps(network netip.Prefix) bool {
 
 // Match returns what applies to a client. A list made by [For] answers for its own clients only:
 // for another client the Match is zero.
-func (l *List) Match(client netip.Addr) Match {
+func (l *List) Match(client netip.Addr) rule.Match {
 	client = normalized(client)
 	if l == nil || !l.all && !slices.Contains(l.clients, client) {
-		return Match{}
+		return rule.Match{}
 	}
 	return l.MatchNetwork(netip.PrefixFrom(client, client.BitLen()))
 }
@@ -139,38 +132,38 @@ func (l *List) Repeats() []Repeat { return l.repeats }
 // several within it, the first by address. Its Limits apply to all of the network asked about.
 //
 // Only a list made by [All] knows the answer. A network must be as [ParseNetwork] returns it.
-func (l *List) Allowed(network netip.Prefix) (Match, bool) {
+func (l *List) Allowed(network netip.Prefix) (rule.Match, bool) {
 	if l == nil || l.ranger == nil || !isCanonical(network) {
-		return Match{}, false
+		return rule.Match{}, false
 	}
 	m := l.MatchNetwork(network)
-	if m.Access == Allow {
+	if m.Access == rule.Allow {
 		return m, true
 	}
 	// An error would mean an invalid network, which isCanonical has excluded.
 	within, _ := l.ranger.CoveredNetworks(ipNet(network))
 	for _, e := range within {
-		if e := e.(*entry); e.access == Allow {
+		if e := e.(*entry); e.access == rule.Allow {
 			e.copyAccess(&m)
 			return m, true
 		}
 	}
-	return Match{}, false
+	return rule.Match{}, false
 }
 
 // MatchNetwork returns what applies to all of a network, leaving aside the networks within it.
-func (l *List) MatchNetwork(network netip.Prefix) Match {
-	var m Match
+func (l *List) MatchNetwork(network netip.Prefix) rule.Match {
+	var m rule.Match
 	for _, e := range l.containing(network.Addr()) {
 		e := e.(*entry)
 		if e.network.Bits() > network.Bits() {
 			break // it contains only a part
 		}
-		if e.access != Unset {
+		if e.access != rule.Unset {
 			e.copyAccess(&m)
 		}
 		if e.limits != nil {
-			m.Limits = m.Limits.overriddenBy(e.limits.Limits)
+			m.Limits = m.Limits.OverriddenBy(e.limits.Limits)
 		}
 	}
 	return m

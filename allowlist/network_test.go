@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"sendwrap/allowlist/rule"
 )
 
 func TestParseNetwork(t *testing.T) {
@@ -227,10 +229,10 @@ func FuzzParseNetwork(f *testing.F) {
 		}
 		for _, client := range []netip.Addr{p.Addr(), last(p)} {
 			for _, l := range []*List{For(client), All()} {
-				if err := l.SetAccess(p, Deny, Source{"f", 1}); err != nil {
+				if err := l.SetAccess(p, rule.Deny, rule.Source{File: "f", Line: 1}); err != nil {
 					t.Fatal(err)
 				}
-				if m := l.Match(client); m.Access != Deny || m.Network != p {
+				if m := l.Match(client); m.Access != rule.Deny || m.Network != p {
 					t.Errorf("ParseNetwork(%q) = %s, but its own %s does not match: %+v", s, p,
 						client, m)
 				}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"sendwrap/allowlist/rule"
 )
 
 // TestOracle holds For and All against a plain search, with addresses and networks drawn
@@ -33,8 +35,8 @@ func TestOracle(t *testing.T) {
 // oracle is a list that searches linearly.
 type oracle struct {
 	networks []netip.Prefix
-	access   []Access
-	limits   []Limits
+	access   []rule.Access
+	limits   []rule.Limits
 }
 
 func newOracle(random *rand.Rand) *oracle {
@@ -47,14 +49,14 @@ func newOracle(random *rand.Rand) *oracle {
 			continue // TestContradictions has repeats
 		}
 		known[network] = true
-		var limits Limits
-		for k := range keys {
+		var limits rule.Limits
+		for k := range rule.Keys {
 			if random.IntN(3) == 0 {
-				limits.SetRate(k, Rate{random.IntN(100), time.Duration(random.IntN(2))})
+				limits.SetRate(k, rate(random.IntN(100), time.Duration(random.IntN(2))))
 			}
 		}
 		o.networks = append(o.networks, network)
-		o.access = append(o.access, Access(random.IntN(3)))
+		o.access = append(o.access, rule.Access(random.IntN(3)))
 		o.limits = append(o.limits, limits)
 	}
 	return o
@@ -93,19 +95,20 @@ func (o *oracle) fill(t *testing.T, l *List) {
 }
 
 // match is what holds for all of a network.
-func (o *oracle) match(n netip.Prefix) Match {
-	var m Match
-	var bits [keys]int // 1 + those of the network that sets it; 0 = none does
+func (o *oracle) match(n netip.Prefix) rule.Match {
+	var m rule.Match
+	var bits [rule.Keys]int // 1 + those of the network that sets it; 0 = none does
 	for i, network := range o.networks {
 		if network.Bits() > n.Bits() || !network.Contains(n.Addr()) {
 			continue
 		}
-		if o.access[i] != Unset && (!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
+		if o.access[i] != rule.Unset &&
+			(!m.Network.IsValid() || network.Bits() > m.Network.Bits()) {
 			m.Access, m.Network, m.Source = o.access[i], network, at(i)
 		}
-		for k := range keys {
+		for k := range rule.Keys {
 			if o.limits[i].IsSet(k) && network.Bits() >= bits[k] {
-				m.Limits.SetRate(k, o.limits[i].values[k])
+				m.Limits.SetRate(k, o.limits[i].RateOr(k, rule.Rate{}))
 				bits[k] = network.Bits() + 1
 			}
 		}

@@ -1,7 +1,8 @@
 // Package exec becomes the MTA, or starts one: [Stdio.Replace] executes another program in our
 // process, [Stdio.Spawn] in a child. The program cannot tell that sendwrap was there before it.
 //
-// [Hooks] is for other programs, which have no client; its documentation says what they inherit.
+// [Hooks] is for other programs, which have no client, and [Stdio.Become] for another program of
+// ours; their documentation says what these inherit.
 //
 // An MTA inherits
 //
@@ -30,7 +31,7 @@
 //     getpeername(2). Removed are those about the client of another connection (TCPREMOTEHOST,
 //     TCPREMOTEINFO), those of socket activation (LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS,
 //     LISTEN_FDNAMES), whose descriptors the MTA does not get, those by which a service talks to
-//     systemd (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID), and SENDWRAP_HANDOVER;
+//     systemd (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID), SENDWRAP_HANDOVER and SENDWRAP_DOOR;
 //   - TCP_NODELAY on the client's socket: `sendmail -bs` answers EHLO in twelve writes, and Nagle's
 //     algorithm with a delayed acknowledgement would cost every session 40 ms or more;
 //   - SO_KEEPALIVE and TCP_USER_TIMEOUT there: the kernel ends the connection of a client that has

@@ -4,3 +4,6 @@ package exec
 
 // entryAddress is the address of _rt0_sendwrap.
 func entryAddress() uintptr
+
+// doorAddress is the address of _rt0_sendwrap_door.
+func doorAddress() uintptr

@@ -15,6 +15,38 @@
 #define INO  8
 #define MODE 24
 
+// The stack holds argc, the pointers of argv and a NULL, those of the environment and a NULL.
+TEXT _rt0_sendwrap_door(SB),NOSPLIT|NOFRAME,$0
+	MOVQ	0(SP), CX		// argc
+	LEAQ	16(SP)(CX*8), CX	// the environment
+	MOVQ	CX, DX
+search:
+	MOVQ	(DX), AX
+	TESTQ	AX, AX
+	JEQ	insert
+	ADDQ	$8, DX
+	MOVQ	$0x4f525058414d4f47, BX	// GOMAXPRO
+	CMPQ	BX, (AX)
+	JNE	search
+	MOVQ	$0x3d53434f52505841, BX	// AXPROCS=
+	CMPQ	BX, 3(AX)
+	JNE	search
+	JMP	_rt0_sendwrap(SB)
+insert:
+	MOVQ	SP, DX			// move all before the environment by two pointers
+	SUBQ	$16, SP
+move:
+	MOVQ	(DX), AX
+	MOVQ	AX, -16(DX)
+	ADDQ	$8, DX
+	CMPQ	DX, CX
+	JNE	move
+	LEAQ	procs<>(SB), AX
+	MOVQ	AX, -16(CX)
+	MOVQ	AX, -8(CX)		// an odd number would misalign SP
+	MOVL	$1, ·procsAdded(SB)
+	JMP	_rt0_sendwrap(SB)
+
 TEXT _rt0_sendwrap(SB),NOSPLIT|NOFRAME,$0
 	MOVQ	8(SP), AX		// argv[0]
 	TESTQ	AX, AX
@@ -101,6 +133,14 @@ TEXT ·entryAddress(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
+TEXT ·doorAddress(SB),NOSPLIT,$0-8
+	LEAQ	_rt0_sendwrap_door(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+DATA procs<>+0(SB)/8, $"GOMAXPRO"
+DATA procs<>+8(SB)/4, $"CS=1"
+GLOBL procs<>(SB), NOPTR|RODATA, $13
 DATA null<>+0(SB)/8, $"/dev/nul"
 DATA null<>+8(SB)/1, $"l"
 GLOBL null<>(SB), NOPTR|RODATA, $10

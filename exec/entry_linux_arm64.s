@@ -14,6 +14,40 @@
 #define INO  8
 #define MODE 16
 
+TEXT _rt0_sendwrap_door(SB),NOSPLIT|NOFRAME,$0
+	MOVD	0(RSP), R1		// argc
+	ADD	$16, RSP, R2
+	ADD	R1<<3, R2, R2		// the environment
+	MOVD	R2, R3
+	MOVD	$0x4f525058414d4f47, R4	// GOMAXPRO
+	MOVD	$0x3d53434f52505841, R5	// AXPROCS=
+search:
+	MOVD	(R3), R0
+	CBZ	R0, insert
+	ADD	$8, R3
+	MOVD	(R0), R6
+	CMP	R4, R6
+	BNE	search
+	MOVD	3(R0), R6
+	CMP	R5, R6
+	BNE	search
+	JMP	_rt0_sendwrap(SB)
+insert:
+	MOVD	RSP, R3
+	SUB	$16, RSP, RSP		// the processor wants it aligned to 16
+move:
+	MOVD	(R3), R0
+	MOVD	R0, -16(R3)
+	ADD	$8, R3
+	CMP	R2, R3
+	BNE	move
+	MOVD	$procs<>(SB), R0
+	MOVD	R0, -16(R2)
+	MOVD	R0, -8(R2)
+	MOVD	$1, R0
+	MOVW	R0, ·procsAdded(SB)
+	JMP	_rt0_sendwrap(SB)
+
 TEXT _rt0_sendwrap(SB),NOSPLIT|NOFRAME,$0
 	MOVD	8(RSP), R0		// argv[0]
 	CBZ	R0, check
@@ -102,6 +136,14 @@ TEXT ·entryAddress(SB),NOSPLIT,$0-8
 	MOVD	R0, ret+0(FP)
 	RET
 
+TEXT ·doorAddress(SB),NOSPLIT,$0-8
+	MOVD	$_rt0_sendwrap_door(SB), R0
+	MOVD	R0, ret+0(FP)
+	RET
+
+DATA procs<>+0(SB)/8, $"GOMAXPRO"
+DATA procs<>+8(SB)/4, $"CS=1"
+GLOBL procs<>(SB), NOPTR|RODATA, $13
 DATA null<>+0(SB)/8, $"/dev/nul"
 DATA null<>+8(SB)/1, $"l"
 GLOBL null<>(SB), NOPTR|RODATA, $10

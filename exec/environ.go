@@ -2,9 +2,25 @@ package exec
 
 import (
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 )
+
+// Environ is the environment as the process got it, for other programs: [os.Environ] without what
+// the entry point has added.
+func Environ() []string {
+	environ := os.Environ()
+	for i, entry := range environ {
+		if isAdded(entry) {
+			return append(environ[:i], environ[i+1:]...)
+		}
+	}
+	return environ
+}
+
+// isAdded reports whether the entry point has added this entry. The runtime has read it.
+func isAdded(entry string) bool { return procsAdded != 0 && entry == "GOMAXPROCS=1" }
 
 // environment is environ with the variables of UCSPI, which tell a program for tcpserver about its
 // connection, and without those that it must not get (isDropped). The values are those of
@@ -29,7 +45,7 @@ func environment(environ []string, ends Ends) []string {
 			}
 			named = true
 		}
-		if !isDropped(name) {
+		if !isDropped(name) && !isAdded(entry) {
 			env = append(env, entry)
 		}
 	}
@@ -67,14 +83,14 @@ func clientOf(environ []string) (client netip.AddrPort, ok bool) {
 
 // isDropped reports whether the MTA must not get a variable as we have it: those of UCSPI, which we
 // set ourselves; those of sd_listen_fds(3), since the MTA does not get these sockets; those of
-// sd_notify(3) and sd_watchdog_enabled(3), since only the room speaks for the service; and the one
-// by which a room transfers its clients to its successor.
+// sd_notify(3) and sd_watchdog_enabled(3), since only the room speaks for the service; and those by
+// which a program of ours speaks to the next one.
 func isDropped(name string) bool {
 	switch name {
 	case "PROTO", "TCPREMOTEIP", "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT",
 		"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES",
 		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-		"SENDWRAP_HANDOVER":
+		"SENDWRAP_HANDOVER", DoorVariable:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 )
@@ -36,6 +37,7 @@ func TestEnvironment(t *testing.T) {
 			"WATCHDOG_PID=1", "INVOCATION_ID=1"}, v4,
 			append([]string{"INVOCATION_ID=1"}, ucspi...)},
 		{"the variable between two rooms", []string{"SENDWRAP_HANDOVER=5"}, v4, ucspi},
+		{"the variable of the door", []string{"SENDWRAP_DOOR=1"}, v4, ucspi},
 		{"names that only begin alike", []string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x"}, v4,
 			append([]string{"LISTEN_FDS_MAX=1", "TCPREMOTEIPS=x"}, ucspi...)},
 		{"our name", nil, named, append(slices.Clone(ucspi), "TCPLOCALHOST=mx.example.org")},
@@ -74,18 +76,25 @@ func TestEnvironment(t *testing.T) {
 
 func TestEnvironmentOfMTA(t *testing.T) {
 	files := map[string]string{"TCPREMOTEIP": "10.0.0.1", "PROTO": "SSL", "KEPT": "a b\nc"}
+	t.Setenv("GOMAXPROCS", "") // the door adds it if it is not there
+	os.Unsetenv("GOMAXPROCS")
 	removed := []string{"TCPREMOTEHOST", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS",
 		"LISTEN_FDNAMES",
-		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SENDWRAP_HANDOVER"}
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SENDWRAP_HANDOVER",
+		"SENDWRAP_DOOR"}
 	for _, name := range removed {
 		files[name] = "1"
 	}
 	for name, value := range files {
 		t.Setenv(name, value)
 	}
+	removed = append(removed, "GOMAXPROCS")
 	ways := map[string]func(t *testing.T) *session{
 		"replace": func(t *testing.T) *session { return start(t, setup{}, fds{}) },
-		"spawn":   func(t *testing.T) *session { return spawn(t) },
+		"the door": func(t *testing.T) *session {
+			return start(t, setup{Program: built(t, asDoor)}, fds{})
+		},
+		"spawn": func(t *testing.T) *session { return spawn(t) },
 	}
 	for way, start := range ways {
 		t.Run(way, func(t *testing.T) {

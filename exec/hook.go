@@ -2,9 +2,10 @@ package exec
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -76,22 +77,22 @@ func (h *Hooks) Run(argv, environ []string, timeout time.Duration) error {
 	switch {
 	case !ended:
 		h.kill(c)
-		how = fmt.Sprintf("killed after %v, with all that it had started", timeout)
+		how = "killed after " + timeout.String() + ", with all that it had started"
 		if _, ended = c.wait(killTime); !ended {
 			h.forget(c)
 			how += ", and still running"
 		}
 	case status.Signaled():
-		how = fmt.Sprintf("signal %d", status.Signal())
+		how = "signal " + strconv.Itoa(int(status.Signal()))
 	case status.ExitStatus() != 0:
-		how = fmt.Sprintf("exit status %d", status.ExitStatus())
+		how = "exit status " + strconv.Itoa(status.ExitStatus())
 	default:
 		return nil
 	}
 	if line := firstLine(c.output); line != "" {
 		how += ": " + line
 	}
-	return fmt.Errorf("%s: %s", path, how)
+	return errors.New(path + ": " + how)
 }
 
 // Reap reaps every child that has ended, without waiting, and calls other for each that is not a

@@ -42,6 +42,7 @@ type setup struct {
 	Failures    int      // attempts with a missing program before
 	Panic       bool     // panic after the MTA could not be started
 	CloseClient bool     // and go on without the client
+	Become      string   // before, become this program, which plays the wrapper
 	Program     string   // the wrapper; empty = the test binary
 
 	SetStderr bool // to Stderr
@@ -78,7 +79,7 @@ func TestMain(m *testing.M) {
 	case "room":
 		s.room()
 	default:
-		os.Exit(m.Run())
+		os.Exit(runWithBuilds(m))
 	}
 }
 
@@ -115,6 +116,9 @@ func (s *setup) prepare() {
 
 // wrap does what main does with this package.
 func (s *setup) wrap() {
+	if s.Become != "" && os.Getenv(DoorVariable) == "" {
+		s.become()
+	}
 	say("ready\n")
 	must(poll(0))
 	stdio, err := TakeStdio()
@@ -140,7 +144,7 @@ func (s *setup) wrap() {
 	if len(argv) == 0 {
 		argv = []string{catPath()}
 	}
-	err = stdio.Replace(argv, append(os.Environ(), stdioSeen(stdio)), someEnds)
+	err = stdio.Replace(argv, append(Environ(), stdioSeen(stdio)), someEnds)
 	say("421 " + err.Error() + "\n")
 	if s.Panic {
 		panic("this must not reach the client")
@@ -148,6 +152,26 @@ func (s *setup) wrap() {
 	var b [100]byte
 	unix.Read(0, b[:]) // the first byte
 	poll(0)            // until the test has looked at this process and the client has left
+}
+
+// become does what the door does with this package. It returns if it could not become the program.
+func (s *setup) become() {
+	stdio, err := TakeStdio()
+	must(err)
+	before := threadStatus()
+	for range s.Failures {
+		if err := stdio.Become("/nonexistent/sendwrap", "x"); !errors.Is(err, unix.ENOENT) {
+			panic(err)
+		}
+		if after := threadStatus(); after != before {
+			panic("before a Become that failed:\n" + before + "after:\n" + after)
+		}
+	}
+	err = stdio.Become(s.Become, "because")
+	say("421 " + err.Error() + "\n")
+	if s.Panic {
+		panic("this must not reach the client")
+	}
 }
 
 // stdioSeen is a variable by which the MTA shows what TakeStdio has found.
@@ -161,8 +185,8 @@ var someEnds = Ends{
 	Host:   "mx.test",
 }
 
-// threadStatus is the kernel's view of the signals of the calling thread, and fd 2. It is empty if
-// no descriptor is free.
+// threadStatus is the kernel's view of the signals of the calling thread, and fds 1 and 2. It is
+// empty if no descriptor is free.
 func threadStatus() string {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -170,6 +194,8 @@ func threadStatus() string {
 	if errors.Is(err, unix.EMFILE) {
 		return ""
 	}
+	must(err)
+	fd1, err := os.Readlink("/proc/self/fd/1")
 	must(err)
 	fd2, err := os.Readlink("/proc/self/fd/2")
 	must(err)
@@ -179,7 +205,7 @@ func threadStatus() string {
 			b.WriteString(line)
 		}
 	}
-	return b.String() + fd2 + "\n"
+	return b.String() + fd1 + "\n" + fd2 + "\n"
 }
 
 // ignore ignores signal n, whatever Go does with it. The kernel needs the address of a struct

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 
@@ -22,18 +21,18 @@ func Passed(check func(fd int) error) (fds []int, warnings []string) {
 		return nil, nil
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, []string{fmt.Sprintf("LISTEN_FDS is meant for process %q, not for us; "+
-			"start sendwrap without a shell in between, or with exec", pid)}
+		return nil, []string{"LISTEN_FDS is meant for process " + strconv.Quote(pid) +
+			", not for us; start sendwrap without a shell in between, or with exec"}
 	}
 	count, err := strconv.Atoi(n)
 	if err != nil || count < 0 {
-		return nil, []string{fmt.Sprintf("LISTEN_FDS is %q; want a number", n)}
+		return nil, []string{"LISTEN_FDS is " + strconv.Quote(n) + "; want a number"}
 	}
 	seen := map[[2]uint64]bool{}
 	for fd := firstPassed; fd < firstPassed+min(count, maxPassed); fd++ {
 		if err := check(fd); err != nil {
 			if len(warnings) < maxWarnings {
-				warnings = append(warnings, fmt.Sprintf("fd %d of LISTEN_FDS: %v", fd, err))
+				warnings = append(warnings, "fd "+strconv.Itoa(fd)+" of LISTEN_FDS: "+err.Error())
 			}
 			continue
 		}

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -70,15 +69,15 @@ func explain(path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("its interpreter or loader does not exist: %w", err)
+		return wrap("its interpreter or loader does not exist: ", err, "")
 	case errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("%w: neither a program for this machine nor a #! script", err)
+		return wrap("", err, ": neither a program for this machine nor a #! script")
 	case errors.Is(err, unix.EACCES) && st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return unix.EISDIR
 	case errors.Is(err, unix.EACCES) && st.Mode&0o111 == 0:
-		return fmt.Errorf("%w: the file is not executable", err)
+		return wrap("", err, ": the file is not executable")
 	case errors.Is(err, unix.EAGAIN):
-		return fmt.Errorf("%w: too many processes (RLIMIT_NPROC, or TasksMax= of systemd)", err)
+		return wrap("", err, ": too many processes (RLIMIT_NPROC, or TasksMax= of systemd)")
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -58,10 +57,10 @@ func (s *Stdio) SetStderr(to Stderr) error {
 		return nil
 	case s.StderrIsClient: // our own fd 2 is /dev/null
 		m.to, m.null = StderrNull, 2
-		return fmt.Errorf("%w; the MTA's stderr is lost", err)
+		return wrap("", err, "; the MTA's stderr is lost")
 	}
 	m.to = StderrAsIs
-	return fmt.Errorf("%w; the MTA gets sendwrap's own stderr", err)
+	return wrap("", err, "; the MTA gets sendwrap's own stderr")
 }
 
 func (m *mtaStderr) openNull() (err error) {

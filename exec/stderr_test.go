@@ -105,7 +105,7 @@ func TestStderr(t *testing.T) {
 
 // The relay of the released program has one thread, and no memory for Go's runtime.
 func TestRelayIsSmall(t *testing.T) {
-	for flags, most := range map[string]int{released: 1, "": 20} {
+	for flags, most := range map[string]int{released: 1, asDoor: 1, "": 20} {
 		program := built(t, flags)
 		before := relays(program)
 		s := start(t, setup{SetStderr: true, Program: program}, fds{})

@@ -20,6 +20,7 @@ type Stdio struct {
 	StdoutReplaced bool
 
 	stderr int // the original fd 2 if it is the client's: 0, or a copy
+	stdout int // a copy of the original fd 1 if it was replaced; 0 = none
 	mta    mtaStderr
 
 	unignored struct { // see unignoreOnce
@@ -62,10 +63,14 @@ func TakeStdio() (*Stdio, error) {
 		}
 	}
 	if isSocket(&client) && !isListening(0) && !isClient(1, &client) {
+		kept, keepErr := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 3)
 		if err := unix.Dup3(0, 1, 0); err != nil {
 			return s, os.NewSyscallError("dup3", err)
 		}
 		s.StdoutReplaced = true
+		if keepErr == nil { // else a descriptor is missing, or fd 1 was
+			s.stdout = kept
+		}
 	}
 	return s, nil
 }
@@ -121,6 +126,10 @@ func (s *Stdio) CloseClient() error {
 		return err
 	}
 	defer unix.Close(fd)
+	if s.stdout > 0 {
+		unix.Close(s.stdout)
+		s.stdout = 0
+	}
 	for _, to := range []int{0, 1} {
 		if err := unix.Dup3(fd, to, 0); err != nil {
 			return os.NewSyscallError("dup3", err)

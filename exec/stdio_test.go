@@ -83,7 +83,9 @@ func TestTakeStdio(t *testing.T) {
 		{"stderr closed", fds{}, []int{2}, "stderr false stdout false", null, same, null},
 		{"both closed", fds{}, []int{1, 2}, "stderr false stdout true", null, client, null},
 	}
-	for how, program := range map[string]string{"": "", ", as it is released": built(t, released)} {
+	for how, program := range map[string]string{
+		"": "", ", as it is released": built(t, released), ", the door": built(t, asDoor),
+	} {
 		for _, tt := range tests {
 			t.Run(tt.name+how, func(t *testing.T) {
 				s := start(t, setup{Closed: tt.closed, Program: program}, tt.fds)

@@ -1,10 +1,11 @@
 package exec
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -69,7 +70,7 @@ func Query(path, arg string, timeout time.Duration) (string, error) {
 	// another process.
 	child := -1
 	_, err = syscall.ForkExec(path, []string{path, arg}, &syscall.ProcAttr{
-		Env:   environment(os.Environ(), Ends{}),
+		Env:   environment(Environ(), Ends{}),
 		Files: []uintptr{null.Fd(), w.Fd(), null.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &child},
 	})
@@ -81,10 +82,10 @@ func Query(path, arg string, timeout time.Duration) (string, error) {
 	_ = r.SetReadDeadline(time.Now().Add(timeout))
 	answer, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 	if err == nil && len(answer) > maxAnswer {
-		err = fmt.Errorf("more than %d bytes of output", maxAnswer)
+		err = errors.New("more than " + strconv.Itoa(maxAnswer) + " bytes of output")
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", path, arg, err)
+		return "", wrap(path+" "+arg+": ", err, "")
 	}
 	return string(answer), nil
 }

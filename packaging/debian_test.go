@@ -128,8 +128,13 @@ func newDebian(t *testing.T) debian {
 		d.end()
 		thread.Close()
 	})
-	source := newSource(t)
-	write(t, filepath.Join(source.dir, "sendwrap"), read(t, program()), 0o755)
+	source := newSource(t, "/usr/local")
+	for name, built := range map[string]string{
+		"sendwrap":      lab.Full(lab.Dir()),
+		"sendwrap-door": filepath.Join(lab.Dir(), "sendwrap-door"),
+	} {
+		write(t, filepath.Join(source.dir, name), read(t, built), 0o755)
+	}
 	d.Do(func() { err = d.mount(dir, lower, source.dir) })
 	if err != nil {
 		lab.Need(t, "no Debian of its own: "+err.Error())

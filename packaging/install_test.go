@@ -13,14 +13,15 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// source is a copy of what make install reads, with a program that make has built, and a Go that
+// source is a copy of what make install reads, with the programs that make has built, and a Go that
 // fails.
 type source struct {
 	*testing.T
 	dir, path string
 }
 
-func newSource(t *testing.T) source {
+// newSource returns one in which make has been told this prefix.
+func newSource(t *testing.T, prefix string) source {
 	t.Helper()
 	lab.NeedProgram(t, "make")
 	s := source{t, t.TempDir(), t.TempDir()}
@@ -41,7 +42,9 @@ func newSource(t *testing.T) source {
 		s.copy(name)
 	}
 	write(t, filepath.Join(s.path, "go"), "#!/bin/sh\necho there is no Go >&2\nexit 1\n", 0o755)
-	write(t, filepath.Join(s.dir, "sendwrap"), greeter, 0o755)
+	write(t, filepath.Join(s.dir, "sendwrap"), greeter+"# full\n", 0o755)
+	write(t, filepath.Join(s.dir, "sendwrap-door"), greeter+"# door\n", 0o755)
+	s.built(prefix)
 	return s
 }
 
@@ -62,6 +65,16 @@ func (s source) copy(name string) {
 		s.Fatal(err)
 	}
 	write(s.T, to, read(s.T, from), info.Mode())
+}
+
+// built says that the programs were built for this prefix: before they were.
+func (s source) built(prefix string) {
+	s.Helper()
+	name, earlier := filepath.Join(s.dir, "sendwrap.places"), time.Now().Add(-time.Hour)
+	write(s.T, name, prefix+"/libexec/sendwrap/sendwrap /var/lib/sendwrap\n", 0o644)
+	if err := os.Chtimes(name, earlier, earlier); err != nil {
+		s.Fatal(err)
+	}
 }
 
 func (s source) make(args ...string) (said string, err error) {
@@ -85,10 +98,11 @@ func (s source) must(args ...string) (said string) {
 // sources.
 func TestInstall(t *testing.T) {
 	t.Parallel()
-	s := newSource(t)
+	s := newSource(t, "/usr/local")
 	const doc = "usr/local/share/doc/sendwrap/"
 	want := map[string]fs.FileMode{
 		"usr/local/sbin/sendwrap": 0o755, "usr/local/sbin/sendwrap-nft": 0o755,
+		"usr/local/libexec/sendwrap/sendwrap":      0o755,
 		"usr/local/share/man/man8/sendwrap.8":      0o644,
 		"usr/local/share/man/man5/sendwrap.conf.5": 0o644,
 		"etc/sendwrap.conf":                        0o644,
@@ -128,6 +142,14 @@ func TestInstall(t *testing.T) {
 		if len(got) > 0 {
 			t.Errorf("also installed: %v", got)
 		}
+		for name, program := range map[string]string{
+			"sbin/sendwrap": "door", "libexec/sendwrap/sendwrap": "full",
+		} {
+			name = filepath.Join(root, "usr/local", name)
+			if !strings.HasSuffix(read(t, name), "# "+program+"\n") {
+				t.Errorf("%s is not the %s program", name, program)
+			}
+		}
 		state, err := os.Stat(filepath.Join(root, "var/lib/sendwrap"))
 		if err != nil || state.Mode() != fs.ModeDir|0o700 {
 			t.Errorf("the ledger's directory: %v, %v; want mode 0700", state, err)
@@ -140,11 +162,17 @@ func TestInstall(t *testing.T) {
 		}
 	}
 
+	said, err := s.make("install", "DESTDIR=elsewhere", "prefix=/usr")
+	if err == nil || !strings.Contains(said, "there is no Go") {
+		t.Errorf("with programs that are built for another prefix: %v\n%s\nwant new ones", err,
+			said)
+	}
+	s.built("/usr/local")
 	later := time.Now().Add(time.Hour)
 	if err := os.Chtimes(filepath.Join(s.dir, "main.go"), later, later); err != nil {
 		t.Fatal(err)
 	}
-	said, err := s.make("install", "DESTDIR=later")
+	said, err = s.make("install", "DESTDIR=later")
 	if err == nil || !strings.Contains(said, "there is no Go") {
 		t.Errorf("with a program that is older than its source: %v\n%s\nwant it to be built", err,
 			said)
@@ -156,7 +184,7 @@ func TestInstall(t *testing.T) {
 func TestInstallElsewhere(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"/usr", "/opt/mail", "/usr/local"} {
-		s := newSource(t)
+		s := newSource(t, prefix)
 		root := filepath.Join(s.dir, "root")
 		args := []string{"DESTDIR=" + root, "prefix=" + prefix}
 		s.must(append(args, "install")...)
@@ -165,7 +193,7 @@ func TestInstallElsewhere(t *testing.T) {
 			text := read(t, filepath.Join(root, name))
 			named += strings.Count(text, prefix+"/sbin/sendwrap")
 			for _, left := range []string{"/usr/local/sbin/sendwrap",
-				"/usr/local/share/doc/sendwrap"} {
+				"/usr/local/libexec/sendwrap", "/usr/local/share/doc/sendwrap"} {
 				if prefix != "/usr/local" && strings.Contains(text, left) {
 					t.Errorf("prefix %s: %s has %s", prefix, name, left)
 				}
@@ -193,9 +221,10 @@ func TestInstallElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.must(append(args, "uninstall")...)
-		doc := filepath.Join(root, prefix, "share/doc/sendwrap")
-		if _, err := os.Stat(doc); !os.IsNotExist(err) {
-			t.Errorf("the directory of the documents: %v; want none", err)
+		for _, name := range []string{"share/doc/sendwrap", "libexec/sendwrap"} {
+			if _, err := os.Stat(filepath.Join(root, prefix, name)); !os.IsNotExist(err) {
+				t.Errorf("the directory %s: %v; want none", name, err)
+			}
 		}
 		if info, err := os.Stat(filepath.Join(root, "var/lib/sendwrap")); err != nil ||
 			!info.IsDir() {

@@ -17,13 +17,23 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(lab.Isolate(lab.Setup{
-		Build:   func(dir string) error { return lab.Build(filepath.Join(dir, "sendwrap"), false) },
+		Build:   build,
 		Prepare: install,
 		Run:     m.Run,
 	}))
 }
 
-func program() string { return filepath.Join(lab.Dir(), "sendwrap") }
+// build makes both programs, and the door of `make` without a prefix.
+func build(dir string) error {
+	if err := lab.BuildPair(dir, false); err != nil {
+		return err
+	}
+	flags := lab.DoorFlags("/usr/local/libexec/sendwrap/sendwrap")
+	return lab.BuildWith(filepath.Join(dir, "sendwrap-door"), "CGO_ENABLED=0", flags...)
+}
+
+// program is what an administrator starts.
+func program() string { return lab.Door(lab.Dir()) }
 
 // installed is where the files expect sendwrap. greeting is its configuration there: each client is
 // allowed, and the MTA greets and ends.

@@ -35,7 +35,7 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: superserver [KIND [ADDRESS]] [: PROGRAM ARG…]")
 	}
 	s := scriptOf(ts)
-	if s.inRoom && lab.Waiting[kind] != "" {
+	if s.mode == inRoom && lab.Waiting[kind] != "" {
 		kind = lab.Waiting[kind]
 	}
 	addr, err := netip.ParseAddr(address)
@@ -53,7 +53,19 @@ func cmdSuperserver(ts *testscript.TestScript, neg bool, args []string) {
 		program...)
 	ts.Check(err)
 	lab.Need(s.t, missing)
+	if s.mode == byDoor {
+		s.compile(ts)
+	}
 	startDaemon(ts, argv, listen)
+}
+
+// compile makes the policy of sendwrap.conf, so that the first client is the door's, too. One that
+// comes after a change of sendwrap.conf is the full program's, and that makes the next policy. What
+// is wrong with sendwrap.conf is for the script.
+func (s *script) compile(ts *testscript.TestScript) {
+	argv := []string{ts.Getenv("SENDWRAP"), "compile", "-f", ts.MkAbs("sendwrap.conf")}
+	_, _, _, err := s.machine.run(ts.MkAbs("."), s.environ(ts), argv)
+	ts.Check(err)
 }
 
 // daemon ADDRESS PROGRAM ARG…

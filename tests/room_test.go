@@ -237,7 +237,7 @@ func (s *script) confs(ts *testscript.TestScript) []string {
 // fresh is called before a client comes. A process for each client reads the configuration as it is
 // then. For a script to mean the same in the room, the room must have read it, too.
 func (s *script) fresh(ts *testscript.TestScript) {
-	if s.inRoom {
+	if s.mode == inRoom {
 		ts.Check(s.machine.rooms.refresh(s.confs(ts)))
 	} else {
 		s.machine.rooms.look(s.confs(ts))

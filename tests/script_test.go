@@ -56,8 +56,8 @@ type script struct {
 	server     *lab.Daemon // started last
 	lockHolder *lab.Daemon
 	rsyslog    *lab.Daemon
-	inRoom     bool // it is one about a process for each client, and runs in the room
-	exitCode   int  // of the last program run
+	mode       mode
+	exitCode   int // of the last program run
 	t          testscript.T
 }
 
@@ -79,28 +79,63 @@ func (s *script) environ(ts *testscript.TestScript) []string {
 type way struct {
 	kind   string // of super-server, unless the script says which
 	family int    // 4 or 6
-	inRoom bool   // whatever the super-server, what it starts is a room
+	mode   mode
 }
 
-func (w way) String() string { return fmt.Sprintf("%s-v%d", w.kind, w.family) }
+// A mode is what a super-server starts.
+type mode string
 
-// TestScripts runs every script: inetd, IPv4, unless the script says otherwise.
+const (
+	full   mode = "full" // the full program, a process for each client
+	byDoor mode = "door" // the door, a process for each client
+	inRoom mode = "room" // the door, which becomes the full program: a room for all clients
+)
+
+// program is the path of what is started.
+func (m mode) program() string {
+	if m == full {
+		return os.Getenv("SENDWRAP")
+	}
+	return lab.Door(lab.Dir())
+}
+
+func (w way) String() string {
+	if w.mode == byDoor {
+		return fmt.Sprintf("%s-door-v%d", w.kind, w.family)
+	}
+	return fmt.Sprintf("%s-v%d", w.kind, w.family)
+}
+
+// TestScripts runs every script: inetd, IPv4, unless the script says otherwise. The full program
+// serves each client, as it does where there is no door.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	runScripts(t, way{"inetd", 4, false}, scriptFiles(t, "scripts/*.txtar"))
+	runScripts(t, way{"inetd", 4, full}, scriptFiles(t, "scripts/*.txtar"))
+}
+
+// TestScriptsByDoor runs the same scripts with the two programs that `make install` installs.
+func TestScriptsByDoor(t *testing.T) {
+	t.Parallel()
+	runScripts(t, way{"inetd", 4, byDoor}, scriptFiles(t, "scripts/*.txtar"))
 }
 
 // TestScriptsInRoom runs the same scripts with all clients in one process. The few lines that are
 // about one mode alone say so.
 func TestScriptsInRoom(t *testing.T) {
 	t.Parallel()
-	runScripts(t, way{"inetd", 4, true}, scriptFiles(t, "scripts/*.txtar"))
+	runScripts(t, way{"inetd", 4, inRoom}, scriptFiles(t, "scripts/*.txtar"))
 }
 
 // TestRoom runs the scripts in room/, about what only a room has. Each says by which super-server.
 func TestRoom(t *testing.T) {
 	t.Parallel()
-	runScripts(t, way{"inetd-wait", 4, false}, scriptFiles(t, "scripts/room/*.txtar"))
+	runScripts(t, way{"inetd-wait", 4, byDoor}, scriptFiles(t, "scripts/room/*.txtar"))
+}
+
+// TestDoor runs the scripts in door/, about what only the door has.
+func TestDoor(t *testing.T) {
+	t.Parallel()
+	runScripts(t, way{"inetd", 4, byDoor}, scriptFiles(t, "scripts/door/*.txtar"))
 }
 
 // TestDecision runs the scripts in decision/, one for each row of the decision, under every
@@ -110,7 +145,9 @@ func TestDecision(t *testing.T) {
 	files := scriptFiles(t, "scripts/decision/*.txtar")
 	for _, kind := range lab.SuperServers {
 		for _, family := range []int{4, 6} {
-			for _, w := range []way{{kind, family, false}, {lab.Waiting[kind], family, true}} {
+			for _, w := range []way{
+				{kind, family, full}, {kind, family, byDoor}, {lab.Waiting[kind], family, inRoom},
+			} {
 				t.Run(w.String(), func(t *testing.T) {
 					t.Parallel()
 					runScripts(t, w, files)
@@ -124,7 +161,7 @@ func TestDecision(t *testing.T) {
 // that take an address that all scripts share.
 func TestAlone(t *testing.T) {
 	for _, file := range scriptFiles(t, "scripts/alone/*.txtar") {
-		for _, w := range []way{{"inetd", 4, false}, {"inetd-wait", 4, true}} {
+		for _, w := range []way{{"inetd", 4, byDoor}, {"inetd-wait", 4, inRoom}} {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar")+"/"+w.kind, func(t *testing.T) {
 				runScripts(t, w, []string{file})
 			})
@@ -162,7 +199,9 @@ func runScripts(t *testing.T, w way, files []string) {
 			n := scriptsRun.Add(1)
 			vars := map[string]string{
 				"SUPERSERVER": w.kind,
-				"SENDWRAP":    os.Getenv("SENDWRAP"),
+				"SENDWRAP":    w.mode.program(),
+				"FULL":        os.Getenv("SENDWRAP"),
+				"LIBEXEC":     filepath.Dir(os.Getenv("SENDWRAP")),
 				"MTA":         sendmail,
 				"PACKAGING":   packaging,
 				"MX4":         fmt.Sprintf("198.18.%d.%d", n%256, 25+n/256),
@@ -184,10 +223,10 @@ func runScripts(t *testing.T, w way, files []string) {
 			return setUpScript(env, w, vars)
 		},
 		Condition: func(what string) (bool, error) {
-			if what != "room" {
+			if !slices.Contains([]string{"door", "room"}, what) {
 				return false, fmt.Errorf("unknown condition %q", what)
 			}
-			return w.inRoom, nil
+			return what == string(w.mode), nil
 		},
 	})
 }
@@ -232,7 +271,7 @@ func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s := &script{machine: m, holders: map[string]*holder{}, t: env.T(), inRoom: w.inRoom}
+	s := &script{machine: m, holders: map[string]*holder{}, t: env.T(), mode: w.mode}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
 		for len(s.holders) > 0 {

@@ -25,35 +25,71 @@ func TestEntryPoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags := strings.Join(lab.BuildFlags, " ")
-	want := "\nbuild  := CGO_ENABLED=0 $(GO) build " + flags + "\n"
-	if !strings.Contains(string(makefile), want) {
-		t.Errorf("the Makefile has no line %q", want)
+	text := strings.NewReplacer(" \\\n\t", " ", "$(statedir)", "/var/lib/sendwrap", "'", "").
+		Replace(string(makefile))
+	for name, flags := range map[string][]string{
+		"build := ": lab.BuildFlags, "door  := ": lab.DoorFlags("$(full)"),
+	} {
+		want := "\n" + name + "CGO_ENABLED=0 $(GO) build " + strings.Join(flags, " ") + "\n"
+		if !strings.Contains(text, want) {
+			t.Errorf("the Makefile has no line %q", want)
+		}
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
+		checkEntry(t, arch, "_rt0_sendwrap", lab.BuildFlags)
+		checkEntry(t, arch, lab.DoorEntry, symbols(lab.DoorFlags("/nowhere")))
+	}
+}
+
+// symbols returns the flags for a program with its table of symbols.
+func symbols(flags []string) []string {
+	for i := range flags {
+		flags[i] = strings.Replace(flags[i], "-s -w ", "", 1)
+	}
+	return flags
+}
+
+// checkEntry builds a program, which must begin at entry.
+func checkEntry(t *testing.T, arch, entry string, flags []string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), arch)
+	t.Setenv("CGO_ENABLED", "0")
+	if err := lab.BuildWith(path, "GOARCH="+arch, flags...); err != nil {
+		t.Fatal(err)
+	}
+	program, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	symbols, err := program.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Value == program.Entry })
+	if begin < 0 || symbols[begin].Name != entry {
+		t.Errorf("%s begins at %#x; want %s", arch, program.Entry, entry)
+	}
+	// Nothing can write before: there is no dynamic loader.
+	if libs, err := program.ImportedLibraries(); err != nil || len(libs) > 0 ||
+		program.Section(".interp") != nil {
+		t.Errorf("%s needs libraries %q, %v; want none", arch, libs, err)
+	}
+}
+
+// What starts for each client is small, whatever the machine.
+func TestDoorIsSmall(t *testing.T) {
+	const most = 1_800_000 // bytes
+	t.Setenv("CGO_ENABLED", "0")
+	for _, arch := range []string{"amd64", "arm64"} {
 		path := filepath.Join(t.TempDir(), arch)
-		t.Setenv("CGO_ENABLED", "0")
-		if err := lab.BuildWith(path, "GOARCH="+arch, lab.BuildFlags...); err != nil {
-			t.Fatal(err)
-		}
-		program, err := elf.Open(path)
+		err := lab.BuildWith(path, "GOARCH="+arch, lab.DoorFlags("/nowhere")...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer program.Close()
-		symbols, err := program.Symbols()
-		if err != nil {
-			t.Fatal(err)
-		}
-		begin := slices.IndexFunc(symbols,
-			func(s elf.Symbol) bool { return s.Value == program.Entry })
-		if begin < 0 || symbols[begin].Name != "_rt0_sendwrap" {
-			t.Errorf("%s begins at %#x; want _rt0_sendwrap", arch, program.Entry)
-		}
-		// Nothing can write before: there is no dynamic loader.
-		if libs, err := program.ImportedLibraries(); err != nil || len(libs) > 0 ||
-			program.Section(".interp") != nil {
-			t.Errorf("%s needs libraries %q, %v; want none", arch, libs, err)
+		if info, err := os.Stat(path); err != nil || info.Size() > most {
+			t.Errorf("the door for %s has %d bytes, %v; want at most %d", arch, info.Size(), err,
+				most)
 		}
 	}
 }
@@ -67,7 +103,7 @@ var smtp = regexp.MustCompile(`^([245]\d\d[ -][^\r\n]*\r\n)*$`)
 // there is something to be read.
 func TestThreadLimit(t *testing.T) {
 	lab.NeedRoot(t)
-	without := filepath.Join(publicDir(t), "sendwrap")
+	without := filepath.Join(publicDir(t), "without")
 	if err := lab.BuildWith(without, "CGO_ENABLED=0", "-trimpath"); err != nil {
 		t.Fatal(err)
 	}
@@ -82,18 +118,19 @@ func TestThreadLimit(t *testing.T) {
 			return nil, group.Add
 		},
 	}
+	programs := []string{without, lab.Door(lab.Dir()), os.Getenv("SENDWRAP")}
 	for _, kind := range []string{"inetd", "xinetd", "tcpserver"} {
 		for name, limit := range limits {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				silent, met := true, 0
 				for most, answered := 1, false; !answered && !t.Failed(); most++ {
-					for _, program := range []string{without, os.Getenv("SENDWRAP")} {
-						t.Run(fmt.Sprintf("%s %d", filepath.Base(filepath.Dir(program)), most),
-							func(t *testing.T) {
-								var said bool
-								said, answered = clientAtLimit(t, kind, most, program, limit)
-								silent = silent && !said
-							})
+					for _, program := range programs {
+						name := fmt.Sprintf("%s %d", filepath.Base(filepath.Dir(program)), most)
+						t.Run(name, func(t *testing.T) {
+							var said bool
+							said, answered = clientAtLimit(t, kind, most, program, limit)
+							silent = silent && !said
+						})
 					}
 					if !answered {
 						met++
@@ -150,7 +187,7 @@ func clientAtLimit(t *testing.T, kind string, most int, program string, limit li
 	}
 	said = strings.Contains(string(logged), "runtime: ")
 	if !smtp.Match(heard) {
-		if said = true; program == os.Getenv("SENDWRAP") || kind == "tcpserver" {
+		if said = true; filepath.Base(program) != "without" || kind == "tcpserver" {
 			t.Errorf("the client read\n%.300s", heard)
 		}
 	}

@@ -3,10 +3,10 @@ package wrapper
 import (
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // The second half of the decision, after what the client did, and all other ends of a session.
@@ -14,13 +14,18 @@ import (
 // Conclude decides about the client after what it did within the time given.
 func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	s.greet, s.waited = g, waited
-	if g == decide.Spoke {
-		s.early = peekEarly(s.FD)
-		s.own = s.door.IsOwn(s.network)
+	if g == decide.Spoke && s.early.Text == nil { // else Look has seen it
+		s.hear(peekEarly(s.FD))
 	}
 	if s.conclude(false); s.makeRoom() {
 		s.conclude(false)
 	}
+}
+
+// hear takes down what a client has said early.
+func (s *Session) hear(what Early) {
+	s.early = what
+	s.own = s.door.IsOwn(s.network)
 }
 
 // Admit is Conclude for a client that has been quiet to the end and has then waited in a room's
@@ -28,7 +33,7 @@ func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 // again, or Expire.
 func (s *Session) Admit(waited, turn time.Duration) (decided bool) {
 	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
-	s.conclude(s.door.Config.Mode == config.Enforce)
+	s.conclude(s.door.Policy.Mode == policy.Enforce)
 	return s.Verdict != decide.Undecided
 }
 
@@ -42,7 +47,7 @@ func (s *Session) Withdraw(waited, turn time.Duration) {
 // configuration again, if that allows or denies the client now, whatever the client does. Otherwise
 // it changes nothing and reports false.
 func (s *Session) ConcludeByRule(waited, turn time.Duration) (decided bool) {
-	if s.door.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Unset {
+	if s.door.Policy.Match(s.Client.Addr()).Access == rule.Unset {
 		return false
 	}
 	s.turn = turn
@@ -55,7 +60,7 @@ func (s *Session) conclude(mayQueue bool) {
 	s.renew()
 	s.crowded = false
 	counted := s.token != ledger.Session{} // the ledger could be used when it arrived
-	f, a := &s.facts, s.arrival()
+	f, a := s.facts(), s.arrival()
 	known, waited, conns := f.Known, f.Waited, f.Conns // at its arrival
 	err := s.update(func(t *ledger.Tx) {
 		s.freeExited(t)
@@ -115,13 +120,13 @@ func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
 	switch s.Verdict {
 	case decide.Hangup:
 		t.Left(s.waited)
-		if counted && s.delay > 0 && !s.facts.Blocked {
-			t.HungUp(s.network, s.waited, s.facts.Limits.Hangups.Per)
+		if counted && s.delay > 0 && !s.facts().Blocked {
+			t.HungUp(s.network, s.waited, s.facts().Limits.Hangups.Per)
 		}
 	case decide.Pregreet:
 		t.Spoke(s.waited)
 		t.ForgetHangups(s.network)
-		if s.patient = s.facts.IsPatient(); !s.patient {
+		if s.patient = s.facts().IsPatient(); !s.patient {
 			s.strike(t)
 		}
 	case decide.Pass:
@@ -140,9 +145,9 @@ func (s *Session) oneTooMany(counted bool) bool {
 
 // renew takes the facts from the configuration if a room has read another one.
 func (s *Session) renew() {
-	if s.config != s.door.Config {
-		s.config = s.door.Config
-		s.door.facts(&s.facts, s.Client.Addr(), s.door.room)
+	if s.policy != s.door.Policy {
+		s.policy = s.door.Policy
+		s.door.facts(s.facts(), s.Client.Addr(), s.door.room)
 	}
 }
 
@@ -150,7 +155,7 @@ func (s *Session) renew() {
 func (s *Session) strike(t *ledger.Tx) {
 	if kind := s.early.Kind; !s.own {
 		s.strikes, s.block = t.Strike(s.network, decide.Reason(kind),
-			s.facts.Limits.Strikes[kind], Penalty(s.door.Config))
+			s.facts().Limits.Strikes[kind], Penalty(s.door.Policy.Settings))
 	}
 }
 
@@ -158,8 +163,8 @@ func (s *Session) strike(t *ledger.Tx) {
 // already did not wait this time: its visit is noted, but it is not known for longer, unless it
 // could only be known again by leaving as often.
 func (s *Session) remember(t *ledger.Tx) {
-	switch d := s.facts.Limits.Remember; {
-	case s.facts.IsKnown():
+	switch d := s.facts().Limits.Remember; {
+	case s.facts().IsKnown():
 		t.Visit(s.network, d)
 	case s.hangups > 0:
 		t.RememberForHangups(s.network, d)
@@ -231,7 +236,7 @@ func (s *Session) RefuseBusy(waited time.Duration, known bool) {
 func (s *Session) Expire(waited, turn time.Duration) {
 	s.Verdict, s.greet, s.waited, s.turn = decide.Busy, decide.Quiet, waited, turn
 	err := s.update(func(t *ledger.Tx) {
-		f, now := &s.facts, t.LookAgain(s.arrival())
+		f, now := s.facts(), t.LookAgain(s.arrival())
 		f.Serving, f.Waiting, f.Served, f.Wide = now.Serving, now.Waiting, now.Served, now.Wide
 		if f.HasItsShare() && f.Serving < f.Limits.MaxSessions { // the log says why
 			s.Verdict = decide.Conns
@@ -248,7 +253,7 @@ func (s *Session) Expire(waited, turn time.Duration) {
 // has, if the client is allowed by now, or if blocks do not end live sessions.
 func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 	s.renew()
-	if s.config.Mode == config.Observe || !s.config.Block.Kill {
+	if s.policy.Mode == policy.Observe || !s.policy.Block.Kill {
 		return false
 	}
 	return s.refuseIfBlocked(waited, turn)
@@ -258,7 +263,7 @@ func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 // when it gets a signal. The sender of the signal has begun the block and has looked at mode and
 // kill, or is an administrator who wants the session to end in any case.
 func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
-	if s.facts.Rule.Access == allowlist.Allow {
+	if s.facts().Rule.Access == rule.Allow {
 		return false
 	}
 	var block ledger.BlockedNetwork
@@ -272,7 +277,7 @@ func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
 	if err != nil || !blocked {
 		return false // after an error it is asked again when its time is over
 	}
-	f := &s.facts
+	f := s.facts()
 	f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
 	s.greet, s.waited, s.turn, s.mustEnd = decide.Quiet, waited, turn, true
 	return true

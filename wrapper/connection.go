@@ -1,11 +1,9 @@
 package wrapper
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
-	"reflect"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -52,40 +50,6 @@ func Inspect(fd int) (Connection, error) {
 	}
 	c.Client = AddrPort(peer)
 	return c, nil
-}
-
-// formerPeer is getpeername(2) for a connection that has been reset, by SO_PEERNAME (socket(7) does
-// not name it; sk_getsockopt in Linux's net/core/sock.c). It is the zero AddrPort if the kernel
-// does not know.
-//
-// getsockopt(2) wants addresses, and the exact length. Memory of our own mapping has an address
-// that can be used without package unsafe: no garbage collector moves it.
-func formerPeer(fd, domain int) netip.AddrPort {
-	const at = 8 // in the mapping: the name; at 0 its length
-	size := unix.SizeofSockaddrInet4
-	if domain == unix.AF_INET6 {
-		size = unix.SizeofSockaddrInet6
-	}
-	mem, err := unix.Mmap(-1, 0, at+size,
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	defer func() { _ = unix.Munmap(mem) }()
-	binary.NativeEndian.PutUint32(mem, uint32(size))
-	address := reflect.ValueOf(mem).Pointer()
-	if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT,
-		uintptr(fd), unix.SOL_SOCKET, unix.SO_PEERNAME, address+at, address, 0); errno != 0 {
-		return netip.AddrPort{}
-	}
-	name := mem[at:]
-	var addr netip.Addr
-	if domain == unix.AF_INET6 {
-		addr = netip.AddrFrom16([16]byte(name[8:24])).Unmap()
-	} else {
-		addr = netip.AddrFrom4([4]byte(name[4:8]))
-	}
-	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(name[2:4]))
 }
 
 // AddrPort is a socket's address, IPv4-mapped IPv6 unmapped; the zero AddrPort if it is none of the

@@ -104,7 +104,7 @@ func TestCrowdedAtArrival(t *testing.T) {
 // hold has another user of the ledger take its lock and sleep.
 func (d *doorway) hold(t *testing.T) (release func()) {
 	t.Helper()
-	l, _, err := ledger.Open(d.Config.Ledger.Path, d.Config.Ledger.Clients, ledger.ThisBoot())
+	l, _, err := ledger.Open(d.Policy.Ledger.Path, d.Policy.Ledger.Clients, ledger.ThisBoot())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestMain(m *testing.M) {
 func (d *doorway) holdStopped(t *testing.T) (release func()) {
 	t.Helper()
 	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), holdVar+"="+d.Config.Ledger.Path)
+	c.Env = append(os.Environ(), holdVar+"="+d.Policy.Ledger.Path)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

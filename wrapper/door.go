@@ -5,42 +5,57 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/machine"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
-// Door is what all decisions of a process have in common: the configuration that holds, the ledger
-// and the log. It lives as long as the process, and may be used by one goroutine at a time. A room
-// or a guard that has read another configuration sets Config and Log between two calls.
+// Door is what all decisions of a process have in common: the policy that holds, the ledger and the
+// log. It lives as long as the process, and may be used by one goroutine at a time. A room
+// or a guard that has read another configuration sets Policy and Log between two calls.
 type Door struct {
-	Config  *config.Config
+	Policy  *policy.Policy
 	Ledger  ledger.Handle  // while none is open no client is known, counted or blocked
 	Process ledger.Process // under which sessions are counted
 	Log     maillog.Log
-	File    string // the configuration's name, in a process that holds one session
+
+	// Others reads the rules for other clients than that of a process with one, and returns nil if
+	// it cannot. It is nil if the policy has the rules for all clients.
+	Others func(clients []netip.Addr) policy.Rules
 
 	room      bool // its clients wait beside each other, and the limits of a room hold
 	addresses machine.Addresses
+	spare     []*decide.Facts // for the next sessions of a room
 
 	unwritten       []*Session    // whose strikes could not be written yet
 	unwrittenLogged time.Duration // Moment.Boot of the last log line about these
 }
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
-func NewDoor(c *config.Config, log maillog.Log) *Door {
-	return &Door{Config: c, Log: log, Process: ledger.Self()}
+func NewDoor(p *policy.Policy, log maillog.Log) *Door {
+	return &Door{Policy: p, Log: log, Process: ledger.Self()}
 }
 
-// OpenLedger opens the ledger that the configuration names, in place of one that is open. Without a
-// ledger the greet delay still works: mail is worth more than a limit.
+// OpenLedger opens the ledger that the policy names, in place of one that is open. Without a ledger
+// the greet delay still works: mail is worth more than a limit.
 func (d *Door) OpenLedger() {
+	d.setLedger()
+	_ = d.Ledger.Open() // it has logged an error
+}
+
+// OpenFittingLedger is OpenLedger for a process that neither makes a ledger nor replaces one. On
+// false it has done nothing.
+func (d *Door) OpenFittingLedger() (ok bool) {
+	d.setLedger()
+	return d.Ledger.OpenFitting() == nil
+}
+
+func (d *Door) setLedger() {
 	l := &d.Ledger
-	l.Path, l.Clients = d.Config.Ledger.Path, d.Config.Ledger.Clients
+	l.Path, l.Clients = d.Policy.Ledger.Path, d.Policy.Ledger.Clients
 	l.Without, l.Warn, l.Note = withoutLedger, d.warn, d.note
-	_ = l.Open() // it has logged an error
 }
 
 const withoutLedger = "carrying on without limits and memory"
@@ -62,21 +77,26 @@ func (d *Door) count(v decide.Verdict) {
 // facts sets the facts that do not come from the ledger. It does so in place: copies on the stack
 // would make it grow, by pages that a process keeps while it waits.
 func (d *Door) facts(f *decide.Facts, client netip.Addr, inRoom bool) {
-	f.Rule = d.Config.Networks.Match(client)
-	f.Limits.Set(d.Config, inRoom, f.Rule.Limits)
+	d.rules(f, client, inRoom)
 	if f.Limits.RefuseLoad > 0 {
 		f.Load = loadAverage()
 	}
 }
 
+// rules sets those that the configuration says.
+func (d *Door) rules(f *decide.Facts, client netip.Addr, inRoom bool) {
+	f.Rule = d.Policy.Match(client)
+	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
+}
+
 // Network is the network under which a client is counted that arrives now.
-func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Config.Network(client) }
+func (d *Door) Network(client netip.Addr) netip.Prefix { return d.Policy.Network(client) }
 
 // countsWide says whether a client that arrives now is also counted under its /48, for when places
 // are scarce. It is not if clients are counted that wide anyway, or under the IPv4 address that a
 // translator has written into this one.
 func (d *Door) countsWide(client netip.Addr) bool {
-	return !client.Is4() && d.Config.CountBy.V6 > ledger.WideBits && !d.Config.Translated(client)
+	return !client.Is4() && d.Policy.CountBy.V6 > ledger.WideBits && !d.Policy.Translated(client)
 }
 
 // IsOwn says whether the network holds an address of this machine. Such a network gets no strike,
@@ -102,8 +122,8 @@ func arrival(
 }
 
 // Penalty is the block directive in the ledger's terms.
-func Penalty(c *config.Config) ledger.Penalty {
-	b := &c.Block
+func Penalty(s *policy.Settings) ledger.Penalty {
+	b := &s.Block
 	return ledger.Penalty{Strikes: b.Strikes, Within: b.Within, For: b.For, Max: b.Max}
 }
 
@@ -117,7 +137,7 @@ func (d *Door) note(text string) { _ = d.Log.Write(maillog.Info, text) }
 // WarnAgain logs what is wrong until an administrator corrects it: once a minute, however many
 // processes find it, or each time if no ledger is open.
 func (d *Door) WarnAgain(texts []string) {
-	if len(texts) == 0 || !d.Ledger.ClaimLog(ledger.Now(), strings.Join(texts, "\n")) {
+	if len(texts) == 0 || !d.Ledger.ClaimLog(d.Ledger.Now(), strings.Join(texts, "\n")) {
 		return
 	}
 	for _, text := range texts {
@@ -128,7 +148,8 @@ func (d *Door) WarnAgain(texts []string) {
 // RefuseUnconfigured refuses a client when there is no configuration to decide by, and logs why.
 // The client comes back later, and no mail is lost.
 func RefuseUnconfigured(c Connection, why error, log maillog.Log) error {
-	reply := Reply(decide.Failed, c.Client.Addr(), config.Default())
+	settings := policy.Default()
+	reply := Reply(decide.Failed, c.Client.Addr(), &settings)
 	sayLast(c.FD, reply)
 	l := line(decide.Failed, c).Str("reply", replyCode(reply)).Quote("error", why.Error())
 	err := log.Write(maillog.Err, l.String())

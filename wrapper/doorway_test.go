@@ -56,8 +56,8 @@ func open(t *testing.T, dir, conf string) *doorway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	d := &doorway{&Door{Config: cfg, Log: maillog.Syslog(socket), Process: ledger.Self()}, log,
-		"127.0.0.1"}
+	door := &Door{Policy: cfg.Policy(), Log: maillog.Syslog(socket), Process: ledger.Self()}
+	d := &doorway{door, log, "127.0.0.1"}
 	d.OpenLedger()
 	if !d.Ledger.IsOpen() {
 		t.Fatal(d.line(t))
@@ -115,7 +115,7 @@ func leave(c *net.TCPConn) { c.Close() }
 func blockLoopback(network string) func(*doorway) {
 	return func(d *doorway) {
 		_ = d.Ledger.Run(func(t *ledger.Tx) {
-			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Config))
+			t.Block(netip.MustParsePrefix(network), time.Hour, "test", Penalty(d.Policy.Settings))
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"fmt"
 	"net/netip"
 
 	"sendwrap/wrapper/decide"
@@ -20,7 +19,7 @@ func (d *Door) Explain(client netip.Addr) (
 	d.facts(&facts, client, d.Ledger.HasRoom())
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
-		shown.Own = fmt.Sprintf("its network holds %v, an address of this machine", own)
+		shown.Own = "its network holds " + own.String() + ", an address of this machine"
 	}
 	if d.Ledger.IsOpen() {
 		a := arrival(netip.AddrPortFrom(client, 0), network, d.countsWide(client), &facts.Limits)

@@ -46,9 +46,9 @@ func TestGone(t *testing.T) {
 			if s.Verdict != tt.want || s.Served() {
 				t.Errorf("%v, served %v; want %v", s.Verdict, s.Served(), tt.want)
 			}
-			conf := filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf")
+			conf := filepath.Join(filepath.Dir(d.Policy.Ledger.Path), "conf")
 			want := s.line().String() + " " +
-				strings.NewReplacer("CONF", conf, "LEFT", shown(s.facts.BlockLeft)).Replace(tt.log)
+				strings.NewReplacer("CONF", conf, "LEFT", shown(s.facts().BlockLeft)).Replace(tt.log)
 			if got := d.line(t); got != want {
 				t.Errorf("log line\n     %s\nwant %s", got, want)
 			}

@@ -64,21 +64,41 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (
 // unread. A non-nil error is an *os.SyscallError of recvfrom and comes with Quiet.
 func Look(fd int) (decide.Greet, error) {
 	var b [1]byte
+	_, g, err := peek(fd, b[:])
+	return g, err
+}
+
+// Look is the function [Look], and takes down what Conclude has to know of a client that has
+// spoken.
+func (s *Session) Look() (decide.Greet, error) {
+	var text [earlyText]byte
+	n, g, err := peek(s.FD, text[:])
+	if g != decide.Quiet {
+		s.facts() // after which a decision only computes
+	}
+	if g == decide.Spoke {
+		s.hear(early(s.FD, text[:n]))
+	}
+	return g, err
+}
+
+// peek is [Look], and puts the first n bytes into text.
+func peek(fd int, text []byte) (n int, g decide.Greet, err error) {
 	for {
-		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, _, err := unix.Recvfrom(fd, text, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return decide.Quiet, nil
+			return 0, decide.Quiet, nil
 		case gone(err):
-			return decide.Left, nil
+			return 0, decide.Left, nil
 		case err != nil:
-			return decide.Quiet, os.NewSyscallError("recvfrom", err)
+			return 0, decide.Quiet, os.NewSyscallError("recvfrom", err)
 		case n == 0:
-			return decide.Left, nil
+			return 0, decide.Left, nil
 		}
-		return decide.Spoke, nil
+		return n, decide.Spoke, nil
 	}
 }
 

@@ -90,7 +90,7 @@ func TestHangups(t *testing.T) {
 			if does == "struck" {
 				_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, "x", 1, ledger.Penalty{}) })
 			}
-			if d.Config.Remember == time.Millisecond {
+			if d.Policy.Remember == time.Millisecond {
 				lab.Eventually(t, "it is not known", func() bool { return !d.standing(t).Known })
 			}
 		}
@@ -144,7 +144,7 @@ func TestHangupsStayKnown(t *testing.T) {
 		for hour := range 25 {
 			err := d.Ledger.Do(now.After(time.Duration(hour)*time.Hour), func(t *ledger.Tx) {
 				if known = t.Known(network); known {
-					t.Visit(network, d.Config.Remember)
+					t.Visit(network, d.Policy.Remember)
 				}
 			})
 			if err != nil {

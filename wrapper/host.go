@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // hostsFile has the domain of the machine if its node name has none.
@@ -17,12 +17,12 @@ const hostsFile = "/etc/hosts"
 const maxHosts = 4 << 10
 
 // HostName is our name in refusals: the configured one, or the machine's, which it then notes in
-// the configuration. Call it before you share a configuration between goroutines.
-func HostName(c *config.Config) string {
-	if c.Hostname == "" {
-		c.Hostname = MachineName()
+// the settings. Call it before you share them between goroutines.
+func HostName(s *policy.Settings) string {
+	if s.Hostname == "" {
+		s.Hostname = MachineName()
 	}
-	return c.Hostname
+	return s.Hostname
 }
 
 // MachineName is the machine's node name (uname(2)), with its domain if /etc/hosts has one. It asks
@@ -53,7 +53,7 @@ func withDomain(name, hosts string) string {
 			ours = ours || strings.EqualFold(word, name)
 			name := strings.TrimSuffix(word, ".")
 			if full == "" && strings.Contains(name, ".") && fitsName(name) &&
-				config.IsHostname(name) && !strings.HasPrefix(name, "localhost") {
+				policy.IsHostname(name) && !strings.HasPrefix(name, "localhost") {
 				full = name
 			}
 		}
@@ -66,7 +66,7 @@ func withDomain(name, hosts string) string {
 
 // fitsName says whether a reply can hold the name.
 func fitsName(name string) bool {
-	return name != "" && len(name) <= config.MaxHostname &&
+	return name != "" && len(name) <= policy.MaxHostname &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 

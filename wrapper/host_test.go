@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // If the node name lacks a domain, the line of the machine in /etc/hosts has it.
@@ -32,7 +32,7 @@ func TestWithDomain(t *testing.T) {
 		{"an address", "192.0.2.1 192.0.2.7 mx\n", "mx"},
 		{"no name", "192.0.2.1 a%s.b evil..com <x>.org mx\n", "mx"},
 		{"unprintable", "192.0.2.1 m\x01x.example.org mx\n", "mx"},
-		{"too long", "192.0.2.1 " + strings.Repeat("x", config.MaxHostname) + ".org mx\n", "mx"},
+		{"too long", "192.0.2.1 " + strings.Repeat("x", policy.MaxHostname) + ".org mx\n", "mx"},
 		{"nothing", "", "mx"},
 	} {
 		if got := withDomain("mx", tt.hosts); got != tt.want {
@@ -53,7 +53,8 @@ func TestHostName(t *testing.T) {
 	if err := os.WriteFile(hosts, []byte("127.0.1.1 mx.example.org mx\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := config.Default()
+	settings := policy.Default()
+	c := &settings
 	for _, tt := range []struct{ node, configured, want string }{
 		{"mx", "", "mx.example.org"},
 		{"mx.example.com", "", "mx.example.com"},

@@ -1,18 +1,17 @@
 package wrapper
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Idle sessions make room
@@ -27,13 +26,13 @@ const (
 )
 
 // WantsPlace says whether Admit has not decided because all places are taken.
-func (s *Session) WantsPlace() bool { return s.facts.WantsPlace() }
+func (s *Session) WantsPlace() bool { return s.facts().WantsPlace() }
 
 // Search ends idle sessions. It has all that it needs of the door, and may run beside it.
 type Search struct {
 	places int
-	config *config.Config
-	file   string // to be read again for its networks; "": config has all of them
+	policy *policy.Policy
+	others func(clients []netip.Addr) policy.Rules // see Door.Others
 }
 
 // Ended is a session whose MTA was sent SIGTERM.
@@ -57,7 +56,7 @@ func (d *Door) NewSearch(n int) (search *Search) {
 // has been made for it already. It reports whether the verdict is not final, and must not be
 // counted.
 func (s *Session) beginSearch(t *ledger.Tx) bool {
-	if s.searched || s.Verdict != decide.Busy || !s.facts.WantsPlace() || !s.door.endsIdle() {
+	if s.searched || s.Verdict != decide.Busy || !s.facts().WantsPlace() || !s.door.endsIdle() {
 		return false
 	}
 	s.search = s.door.newSearch(t.WantPlaces(1))
@@ -99,18 +98,14 @@ func (s *Session) makeRoom() bool {
 }
 
 // endsIdle says whether sessions end for being idle.
-func (d *Door) endsIdle() bool { return d.Config.MaxIdle > 0 && d.Config.Mode == config.Enforce }
+func (d *Door) endsIdle() bool { return d.Policy.MaxIdle > 0 && d.Policy.Mode == policy.Enforce }
 
 // newSearch is a search for this many places, nil for 0.
 func (d *Door) newSearch(places int) *Search {
 	if places == 0 {
 		return nil
 	}
-	s := &Search{places: min(places, maxEnded), config: d.Config}
-	if !d.room {
-		s.file = d.File
-	}
-	return s
+	return &Search{places: min(places, maxEnded), policy: d.Policy, others: d.Others}
 }
 
 // The reply to a client that has never sent anything.
@@ -122,10 +117,8 @@ const (
 // Run ends idle sessions. It returns when their MTAs have ended, after a second at the latest. If
 // something prevents it, such as a ledger that cannot be read, no session ends.
 func (s *Search) Run() (ended []Ended) {
-	l := ledger.Handle{Options: ledger.Options{
-		Path: s.config.Ledger.Path, Clients: s.config.Ledger.Clients,
-	}}
-	if l.Open() != nil {
+	l := ledger.Handle{Options: ledger.Options{Path: s.policy.Ledger.Path}}
+	if l.OpenExisting() != nil {
 		return nil
 	}
 	defer l.Close()
@@ -133,11 +126,11 @@ func (s *Search) Run() (ended []Ended) {
 	if err != nil {
 		return nil
 	}
-	for _, one := range s.unallowed(s.idle(live)) {
-		if len(ended) == s.places {
-			break
-		}
-		if e, ok := s.end(one); ok {
+	all := s.unallowed(s.idle(live))
+	for len(all) > 0 && len(ended) < s.places {
+		var next idleSession
+		next, all = takeFirst(all)
+		if e, ok := s.end(next.LiveSession); ok {
 			l.CountIdle()
 			ended = append(ended, e)
 		}
@@ -146,60 +139,65 @@ func (s *Search) Run() (ended []Ended) {
 	return ended
 }
 
-// idle lists the sessions that may end, in the order in which they would. Sessions of processes
-// that hold many, and sessions that wait, are not among them.
-func (s *Search) idle(live []ledger.LiveSession) []ledger.LiveSession {
-	type candidate struct {
-		ledger.LiveSession
-		idleness
-	}
-	var all []candidate
+// idleSession is a session that may end.
+type idleSession struct {
+	ledger.LiveSession
+	idleness
+}
+
+// idle lists the sessions that may end. Sessions of processes that hold many, and sessions that
+// wait, are not among them.
+func (s *Search) idle(live []ledger.LiveSession) (all []idleSession) {
 	for _, one := range live {
 		if !one.Serving || one.Process.Shared || one.Process.PID == unix.Getpid() {
 			continue
 		}
 		if m, err := openMTA(one); err == nil {
-			if i, ok := m.idle(s.config.MaxIdle); ok {
-				all = append(all, candidate{one, i})
+			if i, ok := m.idle(s.policy.MaxIdle); ok {
+				all = append(all, idleSession{one, i})
 			}
 			m.close()
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		switch {
-		case a.silent() && !b.silent():
-			return -1
-		case b.silent() && !a.silent():
-			return 1
-		}
-		return cmp.Compare(b.after, a.after)
-	})
-	sessions := make([]ledger.LiveSession, len(all))
-	for i := range all {
-		sessions[i] = all[i].LiveSession
-	}
-	return sessions
+	return all
 }
 
-// unallowed leaves out the clients that are allowed. A process with one client knows the rules for
-// that one alone, and reads them again; if it cannot, it leaves out all.
-func (s *Search) unallowed(sessions []ledger.LiveSession) []ledger.LiveSession {
-	rules := s.config.Networks
-	if s.file != "" && len(sessions) > 0 {
-		clients := make([]netip.Addr, len(sessions))
-		for i := range sessions {
-			clients[i] = sessions[i].Client.Addr()
+// unallowed leaves out the clients that are allowed, or all if the rules for them cannot be read.
+func (s *Search) unallowed(all []idleSession) (left []idleSession) {
+	rules := s.policy.Rules
+	if s.others != nil && len(all) > 0 {
+		var clients []netip.Addr
+		for i := range all {
+			if client := all[i].Client.Addr(); !slices.Contains(clients, client) {
+				clients = append(clients, client)
+			}
 		}
-		slices.SortFunc(clients, netip.Addr.Compare)
-		c, _ := config.Load(s.file, allowlist.For(slices.Compact(clients)...))
-		if c == nil {
+		if rules = s.others(clients); rules == nil {
 			return nil
 		}
-		rules = c.Networks
 	}
-	return slices.DeleteFunc(sessions, func(one ledger.LiveSession) bool {
-		return rules.Match(one.Client.Addr()).Access == allowlist.Allow
-	})
+	for _, one := range all {
+		if rules.Match(one.Client.Addr()).Access != rule.Allow {
+			left = append(left, one)
+		}
+	}
+	return left
+}
+
+// takeFirst takes out the session that is to end first: the one that has been idle for longest, of
+// those whose clients have never said anything, or else of all. Few are taken: to sort them would
+// make the program larger that starts for each client.
+func takeFirst(all []idleSession) (first idleSession, others []idleSession) {
+	at := 0
+	for i := range all {
+		a, b := &all[i], &all[at]
+		if a.silent() != b.silent() && a.silent() || a.silent() == b.silent() && a.after > b.after {
+			at = i
+		}
+	}
+	first, last := all[at], len(all)-1
+	all[at] = all[last]
+	return first, all[:last]
 }
 
 // end sends the MTA of a session SIGTERM, if the session is still idle.
@@ -208,13 +206,13 @@ func (s *Search) end(one ledger.LiveSession) (e Ended, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	i, ok := m.idle(s.config.MaxIdle)
+	i, ok := m.idle(s.policy.MaxIdle)
 	if !ok {
 		m.close()
 		return e, false
 	}
 	if i.silent() { // no TLS has begun, and the MTA is not within a reply
-		sayLast(m.fd, refusal(idleReply, one.Client.Addr(), idleText, s.config))
+		sayLast(m.fd, refusal(idleReply, one.Client.Addr(), idleText, s.policy.Settings))
 		endOurs(m.fd)
 	}
 	if err := unix.PidfdSendSignal(m.pidfd, unix.SIGTERM, nil, 0); err != nil {
@@ -241,7 +239,7 @@ func waitForAll(ended []Ended) {
 func (d *Door) LogIdle(ended []Ended) {
 	for _, e := range ended {
 		l := maillog.NewLine("IDLE").Addr("client", e.client).Addr("server", e.server).
-			DurOf("idle", e.after, d.Config.MaxIdle).Int("bytes", int(e.bytes))
+			DurOf("idle", e.after, d.Policy.MaxIdle).Int("bytes", int(e.bytes))
 		if e.silent() {
 			l.Str("reply", replyCode(idleReply))
 		}

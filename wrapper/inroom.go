@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -15,13 +16,16 @@ import (
 // ledger, and leaves it to the program that takes the room's place.
 
 // MTA is the program that the client is to get, and its arguments.
-func (s *Session) MTA() []string { return s.door.Config.MTA }
+func (s *Session) MTA() []string { return s.door.Policy.MTA }
 
 // Known says whether the client was known when it came, so that it need not wait.
-func (s *Session) Known() bool { return s.facts.IsKnown() }
+func (s *Session) Known() bool { return s.facts().IsKnown() }
 
 // Trusted says whether the client is known not only for having waited once.
-func (s *Session) Trusted() bool { return s.facts.IsTrusted() }
+func (s *Session) Trusted() bool { return s.facts().IsTrusted() }
+
+// Allowed says whether the configuration allows the client, whatever it does.
+func (s *Session) Allowed() bool { return s.facts().Rule.Access == rule.Allow }
 
 // Crowded says whether Admit has not decided because others had the ledger.
 func (s *Session) Crowded() bool { return s.crowded }
@@ -121,7 +125,7 @@ type Saved struct {
 func (s *Session) Save() Saved {
 	return Saved{
 		s.Client, s.Server, s.network, s.Verdict, s.token, s.entered,
-		s.facts.Conns, s.facts.Known, s.delay, s.turn,
+		s.facts().Conns, s.facts().Known, s.delay, s.turn,
 	}
 }
 
@@ -133,7 +137,7 @@ func (d *Door) Restore(fd int, saved Saved) *Session {
 		s.network = saved.Network
 	}
 	s.Verdict, s.token, s.entered = saved.Verdict, saved.Token, saved.Entered
-	s.facts.Conns, s.facts.Known = saved.Conns, saved.Known
+	s.facts().Conns, s.facts().Known = saved.Conns, saved.Known
 	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
 	return s
 }

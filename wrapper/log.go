@@ -4,23 +4,21 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Log writes the one line of the connection: the verdict, then whatever applies of the keys,
 // always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
 // started for the client, or our own if that is 0.
 func (s *Session) Log(mta int) {
-	f, c := &s.facts, s.door.Config
+	f, c := s.facts(), s.door.Policy
 	limits := &f.Limits
 	l := s.line()
-	if c.Mode == config.Observe {
+	if c.Mode == policy.Observe {
 		l.Str("mode", c.Mode.String())
 	}
 	switch s.Verdict {
@@ -68,7 +66,7 @@ func (s *Session) Log(mta int) {
 	}
 	if s.Verdict == decide.Rate {
 		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
-		l.Str("per", allowlist.FormatDuration(limits.ClientRate.Per))
+		l.Str("per", rule.FormatDuration(limits.ClientRate.Per))
 	}
 	if s.strikes > 0 {
 		l.IntOf("strikes", s.strikes, c.Block.Strikes)
@@ -94,7 +92,7 @@ func (s *Session) Log(mta int) {
 
 // logConns says of which sessions the network, or its /48, has as many as it may.
 func (s *Session) logConns(l *maillog.Line) {
-	f, conns, served := &s.facts, s.facts.Conns, s.facts.Served
+	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
 	switch {
 	case f.WiderDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
@@ -115,7 +113,7 @@ const shortestTurn = 10 * time.Millisecond
 func (s *Session) hint() string {
 	switch {
 	case s.Verdict == decide.Blocked:
-		return decide.Hint(s.facts.Reason)
+		return decide.Hint(s.facts().Reason)
 	case s.Verdict == decide.Pregreet && s.strikes == 0:
 		return decide.Hint(decide.Reason(s.early.Kind))
 	}
@@ -137,7 +135,7 @@ func line(v decide.Verdict, c Connection) *maillog.Line {
 
 func (s *Session) write(pid int, level maillog.Level, l *maillog.Line) {
 	if pid == 0 {
-		pid = unix.Getpid()
+		pid = s.door.Process.PID
 	}
 	// A log that fails is nothing to fail for.
 	_ = s.door.Log.WriteAs(pid, level, l.String())

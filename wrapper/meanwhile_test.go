@@ -73,7 +73,7 @@ func TestRulesMeanwhile(t *testing.T) {
 				leave(client)
 				arrived(t, s.FD)
 			}
-			d.Config = open(t, "", "max_sessions 1\n"+tt.rule+" 127.0.0.1").Config
+			d.Policy = open(t, "", "max_sessions 1\n"+tt.rule+" 127.0.0.1").Policy
 			serving("127.0.0.9")(d)
 			blockLoopback("127.0.0.1/32")(d)
 			s.Conclude(g, time.Second)
@@ -100,9 +100,9 @@ func TestCountByMeanwhile(t *testing.T) {
 			if !s.Arrive() {
 				t.Fatalf("%v at once", s.Verdict)
 			}
-			ledger := d.Config.Ledger
-			d.Config = open(t, "", "block strikes=2\ncount_by 32 64").Config
-			d.Config.Ledger = ledger
+			ledger := d.Policy.Ledger
+			d.Policy = open(t, "", "block strikes=2\ncount_by 32 64").Policy
+			d.Policy.Ledger = ledger
 			if saved {
 				s = d.Restore(s.FD, s.Save())
 			}
@@ -158,7 +158,7 @@ func TestUpdateIsUndone(t *testing.T) {
 		s.Verdict = decide.Pregreet
 		s.finish(tx, false)
 		s.strike(tx)
-		if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
+		if err := os.Truncate(d.Policy.Ledger.Path, 0); err != nil {
 			t.Error(err)
 		}
 		tx.Count(int(decide.Pregreet))

@@ -42,7 +42,7 @@ func TestOwnNetwork(t *testing.T) {
 		}
 		_ = d.Ledger.Run(func(tx *ledger.Tx) {
 			tx.Block(d.Network(client), time.Hour, "test",
-				Penalty(d.Config))
+				Penalty(d.Policy.Settings))
 		})
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Blocked {
 			t.Errorf("%q: %v in spite of a block by hand", tt.conf, s.Verdict)

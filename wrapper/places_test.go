@@ -26,7 +26,7 @@ func (d *doorway) crowdAt(t *testing.T, clients []netip.Addr) []*Session {
 		done.Wait()
 	}
 	for i := range all {
-		door := &Door{Config: d.Config, Log: d.Log, Process: d.Process}
+		door := &Door{Policy: d.Policy, Log: d.Log, Process: d.Process}
 		door.OpenLedger()
 		if !door.Ledger.IsOpen() {
 			t.Fatal(d.line(t))

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // says is a client that sends these bytes.
@@ -23,7 +23,7 @@ func says(text string) func(*net.TCPConn) { return func(c *net.TCPConn) { c.Writ
 func earlyTalk(d *doorway) {
 	network := netip.MustParsePrefix("127.0.0.2/32")
 	_ = d.Ledger.Run(func(t *ledger.Tx) {
-		t.Strike(network, decide.Reason(config.Proxy), 1, Penalty(d.Config))
+		t.Strike(network, decide.Reason(policy.Proxy), 1, Penalty(d.Policy.Settings))
 	})
 }
 
@@ -145,18 +145,18 @@ func TestSpeaksEarlyWithoutLedger(t *testing.T) {
 // Each kind of early bytes has the weight of strikes_by_kind, and is the reason of strike and
 // block.
 func TestStrikesByKind(t *testing.T) {
-	samples := map[config.Kind]string{
-		config.Ehlo: "EHLO bot\r\n", config.Pipelined: "EHLO bot\r\nQUIT\r\n",
-		config.TLS:   "\x16\x03\x01\x02\x00\x01",
-		config.HTTP:  "GET / HTTP/1.1\r\n",
-		config.Proxy: "PROXY TCP4 192.0.2.1 198.51.100.5 4000 25\r\n", config.Other: "\x00",
+	samples := map[policy.Kind]string{
+		policy.Ehlo: "EHLO bot\r\n", policy.Pipelined: "EHLO bot\r\nQUIT\r\n",
+		policy.TLS:   "\x16\x03\x01\x02\x00\x01",
+		policy.HTTP:  "GET / HTTP/1.1\r\n",
+		policy.Proxy: "PROXY TCP4 192.0.2.1 198.51.100.5 4000 25\r\n", policy.Other: "\x00",
 	}
 	const other = "strikes_by_kind ehlo=0 pipelined=2 tls=3 http=8 proxy=1 other=5"
 	for _, conf := range []string{"", other, "strikes_by_kind tls=2"} {
 		d := open(t, "", "greet_delay 290s stress=290s\nblock strikes=8\n"+conf)
 		d.from = stranger
 		for kind, text := range samples {
-			weight := d.Config.KindStrikes[kind]
+			weight := d.Policy.KindStrikes[kind]
 			t.Run(fmt.Sprintf("%s %v=%d", conf, kind, weight), func(t *testing.T) {
 				d := open(t, "", "greet_delay 290s stress=290s\nblock strikes=8\n"+conf)
 				d.from = stranger
@@ -204,7 +204,9 @@ func TestForgiven(t *testing.T) {
 		d.from = stranger
 		network := netip.MustParsePrefix("127.0.0.2/32")
 		for _, reason := range tt.reasons {
-			_ = d.Ledger.Run(func(t *ledger.Tx) { t.Strike(network, reason, 1, Penalty(d.Config)) })
+			_ = d.Ledger.Run(func(t *ledger.Tx) {
+				t.Strike(network, reason, 1, Penalty(d.Policy.Settings))
+			})
 		}
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 			t.Fatalf("%v; want PASS", s.Verdict)

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 // How much of a refused client's bytes is read after the reply, and for how long. Bytes left unread
@@ -80,8 +80,8 @@ func linger(fd int) {
 }
 
 // Reply is the line that tells a client the verdict, without its end.
-func Reply(v decide.Verdict, client netip.Addr, by *config.Config) string {
-	return reply(v, config.Reject, client, by)
+func Reply(v decide.Verdict, client netip.Addr, by *policy.Settings) string {
+	return reply(v, policy.Reject, client, by)
 }
 
 // ReplyCode is the code with which [Reply] begins.
@@ -91,9 +91,9 @@ func ReplyCode(v decide.Verdict) string {
 }
 
 // reply is Reply with what on_pregreet says about an early talker.
-func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Config) string {
+func reply(v decide.Verdict, a policy.Action, client netip.Addr, by *policy.Settings) string {
 	code, status, text := v.Refusal()
-	if v == decide.Pregreet && a == config.Tempfail {
+	if v == decide.Pregreet && a == policy.Tempfail {
 		code, status = "421", "4.5.1"
 	}
 	return refusal(code+" "+status, client, text, by)
@@ -101,7 +101,7 @@ func reply(v decide.Verdict, a config.Action, client netip.Addr, by *config.Conf
 
 // refusal names both ends: the client's postmaster may have many addresses, and reads the line in a
 // bounce, days later.
-func refusal(code string, client netip.Addr, text string, by *config.Config) string {
+func refusal(code string, client netip.Addr, text string, by *policy.Settings) string {
 	return code + " " + HostName(by) + " " + literal(client) + " " + text + help(by.Contact)
 }
 

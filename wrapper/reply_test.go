@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 // Every refusal is one line of at most 512 bytes (RFC 5321 §4.5.3.1.5), with an enhanced status
@@ -21,9 +21,9 @@ import (
 func TestReplies(t *testing.T) {
 	form := regexp.MustCompile(`^([45])(\d\d) ([45])\.\d\.\d mx\.example \[192\.0\.2\.9\] [ ` +
 		`-~]{20,}$`)
-	client, ours := netip.MustParseAddr("192.0.2.9"), &config.Config{Hostname: "mx.example"}
-	longest := &config.Config{Hostname: strings.Repeat("x", config.MaxHostname),
-		Contact: "https://" + strings.Repeat("x", config.MaxContact-len("https://"))}
+	client, ours := netip.MustParseAddr("192.0.2.9"), &policy.Settings{Hostname: "mx.example"}
+	longest := &policy.Settings{Hostname: strings.Repeat("x", policy.MaxHostname),
+		Contact: "https://" + strings.Repeat("x", policy.MaxContact-len("https://"))}
 	for _, v := range decide.Verdicts() {
 		if v.Served() || v == decide.Hangup {
 			if code, _, _ := v.Refusal(); code != "" {
@@ -31,14 +31,14 @@ func TestReplies(t *testing.T) {
 			}
 			continue
 		}
-		for _, a := range []config.Action{config.Reject, config.Tempfail} {
+		for _, a := range []policy.Action{policy.Reject, policy.Tempfail} {
 			line := reply(v, a, client, ours)
 			m := form.FindStringSubmatch(line)
 			if m == nil || m[1] != m[3] {
 				t.Errorf("%v: %q", v, line)
 			}
 			for _, contact := range []string{longest.Contact, strings.Repeat("x",
-				config.MaxContact)} {
+				policy.MaxContact)} {
 				longest.Contact = contact
 				line = reply(v, a,
 					netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:6666%eth0"), longest)
@@ -48,7 +48,7 @@ func TestReplies(t *testing.T) {
 			}
 		}
 	}
-	got := reply(decide.Pregreet, config.Tempfail, client, ours)
+	got := reply(decide.Pregreet, policy.Tempfail, client, ours)
 	if !strings.HasPrefix(got, "421 4.5.1 ") {
 		t.Errorf("tempfail: %q", got)
 	}
@@ -68,7 +68,7 @@ func TestReplyNames(t *testing.T) {
 		{"192.0.2.9", "+49 30 123456", "[192.0.2.9]" + blocked + "; contact +49 30 123456"},
 	} {
 		client, _ := netip.ParseAddr(tt.client)
-		got := reply(decide.Blocked, config.Reject, client, &config.Config{Hostname: "mx.example",
+		got := reply(decide.Blocked, policy.Reject, client, &policy.Settings{Hostname: "mx.example",
 			Contact: tt.contact})
 		if want := "421 4.7.1 mx.example " + tt.want; got != want {
 			t.Errorf("%q, %q:\n got %q\nwant %q", tt.client, tt.contact, got, want)

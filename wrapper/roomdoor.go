@@ -3,17 +3,17 @@ package wrapper
 import (
 	"net/netip"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // What only a room's door has to do.
 
 // NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
-func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
-	d := NewGuardDoor(c, log)
+func NewRoomDoor(p *policy.Policy, log maillog.Log) *Door {
+	d := NewGuardDoor(p, log)
 	d.Process.Shared, d.room = true, true
 	d.Ledger.Room = d.Process
 	return d
@@ -21,9 +21,9 @@ func NewRoomDoor(c *config.Config, log maillog.Log) *Door {
 
 // NewGuardDoor is the door of a guard, which has many clients, too, but counts no sessions. It has
 // no ledger yet.
-func NewGuardDoor(c *config.Config, log maillog.Log) *Door {
-	HostName(c) // which is not looked up for each refusal then
-	d := NewDoor(c, log)
+func NewGuardDoor(p *policy.Policy, log maillog.Log) *Door {
+	HostName(p.Settings) // which is not looked up for each refusal then
+	d := NewDoor(p, log)
 	d.Ledger.Many = true
 	return d
 }
@@ -64,7 +64,7 @@ func (d *Door) Sweep() {
 
 // RefuseAtOnce refuses a client as BUSY for which no session can be kept.
 func (d *Door) RefuseAtOnce(fd int, client netip.Addr) {
-	sayLast(fd, Reply(decide.Busy, client, d.Config))
+	sayLast(fd, Reply(decide.Busy, client, d.Policy.Settings))
 	d.count(decide.Busy)
 	if endOurs(fd) {
 		Drain(fd)

@@ -4,10 +4,10 @@ import (
 	"net/netip"
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Session is one client at the door, from its arrival to the verdict.
@@ -23,9 +23,10 @@ type Session struct {
 	entry
 
 	door    *Door
-	config  *config.Config // from which the facts have their limits
+	policy  *policy.Policy // from which the facts have their limits
 	network netip.Prefix   // under which the client is counted
-	facts   decide.Facts
+	full    *decide.Facts  // see facts
+	resting resting
 
 	delay    time.Duration // for which the client has to wait
 	waited   time.Duration // for which it has waited
@@ -59,11 +60,10 @@ type entry struct {
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
 	client := c.Client.Addr()
-	s := &Session{
-		Connection: c, door: d, config: d.Config,
-		network: d.Network(client), wide: d.countsWide(client),
-	}
-	d.facts(&s.facts, client, d.room)
+	s := d.newSession()
+	s.Connection, s.door, s.policy = c, d, d.Policy
+	s.network, s.wide = d.Network(client), d.countsWide(client)
+	d.facts(s.full, client, d.room)
 	return s
 }
 
@@ -93,7 +93,7 @@ func (s *Session) Run() bool {
 // did has the same consequences, but it gets no reply and no MTA.
 func (s *Session) RunGone() {
 	s.mustEnd, s.searched = true, true
-	if allowed := s.facts.Rule.Access == allowlist.Allow; allowed || s.Arrive() {
+	if allowed := s.facts().Rule.Access == rule.Allow; allowed || s.Arrive() {
 		g, _ := Look(s.FD)
 		if g == decide.Quiet || allowed {
 			g = decide.Left
@@ -120,9 +120,9 @@ func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string)
 }
 
 // Networks are the network under which the client is counted, and the wider one with its
-// neighbors: see [config.Config.Wider].
+// neighbors: see [policy.Settings.Wider].
 func (s *Session) Networks() (network, wider netip.Prefix) {
-	wider = s.door.Config.Wider(s.Client.Addr())
+	wider = s.door.Policy.Wider(s.Client.Addr())
 	if wider.Bits() > s.network.Bits() { // count_by has been changed since
 		wider = s.network
 	}
@@ -136,7 +136,7 @@ func (s *Session) Served() bool { return s.Verdict.Served() || s.observed() }
 // has hung up has no use for an MTA.
 func (s *Session) observed() bool {
 	v := s.Verdict
-	return s.door.Config.Mode == config.Observe && v != decide.Hangup && v != decide.Failed &&
+	return s.door.Policy.Mode == policy.Observe && v != decide.Hangup && v != decide.Failed &&
 		!s.mustEnd && !v.Served()
 }
 
@@ -144,32 +144,31 @@ func (s *Session) observed() bool {
 // client it is 0: one look must show that it has not spoken.
 func (s *Session) Delay() time.Duration { return s.delay }
 
-// Arrive is the first half of the decision. The ledger compares the client with the limits and
-// counts it in one step. Arrive reports whether what the client does next decides the rest; else
-// the verdict is final, unless in a room there is a Search.
+// Arrive is the first half of the decision: [Session.RefuseUnlocked], or else [Session.Enter]. It
+// reports whether what the client does next decides the rest; else the verdict is final, unless in
+// a room there is a Search.
 func (s *Session) Arrive() (waits bool) {
-	waits = s.arrive()
+	waits = !s.RefuseUnlocked() && s.Enter()
 	if !s.door.room && s.makeRoom() {
-		waits = s.arrive()
+		waits = !s.RefuseUnlocked() && s.Enter()
 	}
 	return waits
 }
 
-func (s *Session) arrive() (waits bool) {
+// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares
+// it with the limits and counts it in one step.
+func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
-	if s.refuseUnlocked(a) {
-		return false
-	}
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
-		s.facts.Standing = t.Look(a)
-		s.Verdict = s.facts.Decide()
-		if !s.facts.Overloaded() && s.beginSearch(t) {
+		s.facts().Standing = t.Look(a)
+		s.Verdict = s.facts().Decide()
+		if !s.facts().Overloaded() && s.beginSearch(t) {
 			return // it is decided once more
 		}
 		switch s.Verdict {
 		case decide.Undecided, decide.Known:
-			a.Delay = s.facts.Delay()
+			a.Delay = s.facts().Delay()
 			if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
 				s.useHangups(t)
 				return // the verdict is counted when it is final
@@ -183,35 +182,35 @@ func (s *Session) arrive() (waits bool) {
 	if err != nil {
 		// In a crowd the client is not counted. What the ledger says without the lock may refuse
 		// it. Whether it is one too many is asked when it has waited.
-		s.facts.Standing = s.door.peek(err, a)
-		s.facts.Hangups = ledger.Hangups{} // which could not be used up
-		if s.Verdict = s.facts.Decide(); s.Verdict.Final() {
+		s.facts().Standing = s.door.peek(err, a)
+		s.facts().Hangups = ledger.Hangups{} // which could not be used up
+		if s.Verdict = s.facts().Decide(); s.Verdict.Final() {
 			s.door.countApart(s.Verdict)
 		}
 	}
 	if s.Verdict.Final() {
 		return false
 	}
-	s.delay = s.facts.Delay()
+	s.delay = s.facts().Delay()
 	return true
 }
 
 // arrival is the client as the ledger sees it.
 func (s *Session) arrival() ledger.Arrival {
-	return arrival(s.Client, s.network, s.wide, &s.facts.Limits)
+	return arrival(s.Client, s.network, s.wide, &s.facts().Limits)
 }
 
 // useHangups uses the client's hangups up if it need not wait because of them.
 func (s *Session) useHangups(t *ledger.Tx) {
-	if s.facts.HasLeftOften() {
-		s.hangups = s.facts.Hangups.N
+	if s.facts().HasLeftOften() {
+		s.hangups = s.facts().Hangups.N
 		t.ForgetHangups(s.network)
 	}
 }
 
 // SendTeaser sends the first line of the greeting at once, if one is configured.
 func (s *Session) SendTeaser() {
-	if text := s.door.Config.Teaser; text != "" && s.delay > 0 {
+	if text := s.door.Policy.Teaser; text != "" && s.delay > 0 {
 		say(s.FD, "220-"+text)
 	}
 }
@@ -245,14 +244,14 @@ func (s *Session) Refuse() (open bool) {
 
 // reply is the line for the client, "" for none.
 func (s *Session) reply() string {
-	action := s.door.Config.OnPregreet
+	action := s.door.Policy.OnPregreet
 	if s.patient {
-		action = config.Tempfail
+		action = policy.Tempfail
 	}
-	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == config.Drop {
+	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == policy.Drop {
 		return ""
 	}
-	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Config)
+	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Policy.Settings)
 	if s.talks { // 554 is for the connection, 550 for a recipient
 		line = "550" + line[3:]
 	}

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Each verdict with its reply, its log line and its count. In the log line WAIT stands for the time
@@ -62,12 +62,12 @@ func TestSession(t *testing.T) {
 			"421 4.7.0 ", "rate=1/1 per=1h reply=421"},
 		{"known", quick, known, nil, decide.Known, true, "", "conns=1/50"},
 		{"known and talks early", quick, known, speak, decide.Pregreet, false, "421 4.5.1 ",
-			`wait=WAIT/0s conns=1/50 reply=421 hint="` + decide.Hint(decide.Reason(config.Ehlo)) +
+			`wait=WAIT/0s conns=1/50 reply=421 hint="` + decide.Hint(decide.Reason(policy.Ehlo)) +
 				`" kind=ehlo bytes=10 data="EHLO bot\r\n"`},
 		{"blocked for talking early", quick + "block strikes=1", earlyTalk, nil, decide.Blocked,
 			false, "421 4.7.1 ",
 			"network=127.0.0.2/32 left=LEFT reason=pregreet:proxy reply=421 hint=\"" +
-				decide.Hint(decide.Reason(config.Proxy)) + "\""},
+				decide.Hint(decide.Reason(policy.Proxy)) + "\""},
 		{"known and gone", quick, known, leave, decide.Hangup, false, "",
 			"wait=WAIT/0s conns=1/50"},
 		{"nobody is known", quick + "remember 0", known, nil, decide.Pass, true, "",
@@ -121,14 +121,14 @@ func TestSession(t *testing.T) {
 				}
 			}
 			want := strings.ReplaceAll(tt.log, "CONF",
-				filepath.Join(filepath.Dir(d.Config.Ledger.Path), "conf"))
+				filepath.Join(filepath.Dir(d.Policy.Ledger.Path), "conf"))
 			want = strings.ReplaceAll(want, "WAIT", shown(s.waited))
-			want = strings.ReplaceAll(want, "LEFT", shown(s.facts.BlockLeft))
+			want = strings.ReplaceAll(want, "LEFT", shown(s.facts().BlockLeft))
 			want = s.line().String() + " " + want
 			if tt.behave == nil && s.waited < s.delay || s.waited > lab.Patience {
 				t.Errorf("waited for %v; the greet delay is %v", s.waited, s.delay)
 			}
-			if left := s.facts.BlockLeft; tt.want == decide.Blocked &&
+			if left := s.facts().BlockLeft; tt.want == decide.Blocked &&
 				(left < time.Hour-lab.Patience || left > time.Hour) {
 				t.Errorf("%v of the block are left; it began just now, for an hour", left)
 			}
@@ -231,7 +231,7 @@ func crowd(t *testing.T, clients int, conf string) (in, out, unasked int64) {
 // Without a ledger all clients wait, none is counted, and the log says why.
 func TestWithoutLedger(t *testing.T) {
 	d := open(t, "", "greet_delay 100ms stress=100ms\nclient_conns 1")
-	if err := os.Truncate(d.Config.Ledger.Path, 0); err != nil {
+	if err := os.Truncate(d.Policy.Ledger.Path, 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []decide.Verdict{decide.Pass, decide.Pass} {

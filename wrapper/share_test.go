@@ -142,7 +142,7 @@ func TestRefusedKnownIsForgotten(t *testing.T) {
 	if err != nil || !s.Arrive() {
 		t.Fatalf("%v, %v", err, s.Verdict)
 	}
-	s.facts.Known = true // as it was when it came, however long ago that is
+	s.facts().Known = true // as it was when it came, however long ago that is
 	d.taken(t, 10, 0)
 	if s.Conclude(decide.Quiet, 0); s.Verdict != decide.Busy {
 		t.Fatalf("%v", s.Verdict)
@@ -150,7 +150,7 @@ func TestRefusedKnownIsForgotten(t *testing.T) {
 	lab.Eventually(t, "it is not known any more", func() bool {
 		known := true
 		_ = d.Ledger.Run(func(tx *ledger.Tx) {
-			known = tx.Look(d.arrival(s.Client, &s.facts.Limits)).Known
+			known = tx.Look(d.arrival(s.Client, &s.facts().Limits)).Known
 		})
 		return !known
 	})

@@ -5,9 +5,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // What refused clients may still say
@@ -29,7 +29,7 @@ func (s *Session) AllowTalk() { s.talks = s.mayTalk() }
 func (s *Session) Talks() bool { return s.talks }
 
 func (s *Session) mayTalk() bool {
-	return s.Verdict == decide.Denied && s.door.Config.OnDenied == config.Talk && !s.Served()
+	return s.Verdict == decide.Denied && s.door.Policy.OnDenied == policy.Talk && !s.Served()
 }
 
 // claimTalk is AllowTalk in a process that holds one client: the ledger says whether there are too
@@ -41,7 +41,7 @@ func (s *Session) claimTalk() {
 	a := s.arrival()
 	a.Limits.Scarce = decide.TalkPercent // from there on the sessions of the dead must not count
 	_ = s.updateWithin(ledger.Patience, func(t *ledger.Tx) {
-		if s.facts.Standing = t.Look(a); s.facts.MayTalk() {
+		if s.facts().Standing = t.Look(a); s.facts().MayTalk() {
 			s.token, s.talks = t.AddSession(a, s.door.Process)
 		}
 	})
@@ -62,7 +62,8 @@ func (s *Session) ListenTime() time.Duration {
 // Greet is Refuse for a client that we then listen to: it says the first line. Call Hear whenever
 // the client may have said something, and EndTalk at the end.
 func (s *Session) Greet() {
-	s.dialogue = &Dialogue{talks: s.talks, host: HostName(s.door.Config), refusal: s.reply()}
+	host := HostName(s.door.Policy.Settings)
+	s.dialogue = &Dialogue{talks: s.talks, host: host, refusal: s.reply()}
 	say(s.FD, s.dialogue.Greeting())
 }
 
@@ -117,6 +118,6 @@ func (s *Session) talk() {
 
 // blocked says whether a block runs on the client's network by now, as far as that can be seen.
 func (s *Session) blocked() bool {
-	standing, _ := s.door.Ledger.Peek(ledger.Now(), s.arrival())
+	standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 	return standing.Blocked
 }

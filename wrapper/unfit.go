@@ -2,12 +2,10 @@ package wrapper
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"sendwrap/wrapper/ledger"
 )
 
 // impostors are programs called sendmail that cannot serve clients with -bs. Each is recognized by
@@ -48,8 +46,8 @@ func Unfit(mta []string) error {
 	}
 	for _, known := range impostors {
 		if bytes.Contains(program, []byte(known.text)) {
-			return fmt.Errorf("%s is %s, and %s; see \"Which MTA it is\" in OPERATIONS.md",
-				mta[0], known.whose, known.fault)
+			return errors.New(mta[0] + " is " + known.whose + ", and " + known.fault +
+				`; see "Which MTA it is" in OPERATIONS.md`)
 		}
 	}
 	return nil
@@ -82,10 +80,10 @@ func readProgram(path string) (program []byte, ok bool) {
 // WarnUnfit logs that the MTA is [Unfit]. Once a minute one of all processes looks, since that
 // costs too much for each client.
 func (d *Door) WarnUnfit() {
-	if !d.Ledger.ClaimLog(ledger.Now(), "is it unfit? "+d.Config.MTA[0]) {
+	if !d.Ledger.ClaimLog(d.Ledger.Now(), "is it unfit? "+d.Policy.MTA[0]) {
 		return
 	}
-	if err := Unfit(d.Config.MTA); err != nil {
+	if err := Unfit(d.Policy.MTA); err != nil {
 		d.warn("mta: " + err.Error())
 	}
 }

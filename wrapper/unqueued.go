@@ -3,28 +3,28 @@ package wrapper
 import (
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
 // Clients that need not queue for the ledger.
 
-// refuseUnlocked refuses a client that the configuration denies or that is blocked already, without
+// RefuseUnlocked refuses a client that the configuration denies or that is blocked already, without
 // the ledger's lock. So an attacker that comes with hundreds of connections at a time is the
 // cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
-func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
-	switch s.facts.Rule.Access {
-	case allowlist.Allow:
+func (s *Session) RefuseUnlocked() bool {
+	switch s.facts().Rule.Access {
+	case rule.Allow:
 		return false
-	case allowlist.Unset:
-		standing, _ := s.door.Ledger.Peek(ledger.Now(), a)
+	case rule.Unset:
+		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 		if !standing.Blocked {
 			return false
 		}
-		s.facts.Standing = standing
+		s.facts().Standing = standing
 	}
-	s.Verdict = s.facts.Decide()
+	s.Verdict = s.facts().Decide()
 	s.door.countApart(s.Verdict)
 	return true
 }
@@ -33,7 +33,7 @@ func (s *Session) refuseUnlocked(a ledger.Arrival) bool {
 // any other. For an allowed client it is short. Nothing that the ledger says can refuse it: in a
 // crowd it is served uncounted rather than late.
 func (s *Session) patience() time.Duration {
-	if s.facts.Rule.Access == allowlist.Allow {
+	if s.facts().Rule.Access == rule.Allow {
 		return ledger.Patience
 	}
 	return 0

@@ -1,7 +1,7 @@
 package wrapper
 
 import (
-	"fmt"
+	"strconv"
 
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
@@ -13,7 +13,7 @@ import (
 // ErrCrowded. It leaves out the numbers of sessions, since those of the dead would count.
 func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 	if err == ledger.ErrCrowded {
-		s, _ = d.Ledger.Peek(ledger.Now(), a)
+		s, _ = d.Ledger.Peek(d.Ledger.Now(), a)
 		s.Serving, s.Waiting, s.Conns = 0, 0, 0
 	}
 	return s
@@ -94,19 +94,18 @@ func (d *Door) logUnwritten(err error) {
 	if !d.room {
 		return // there is one, and it is written or lost in a moment
 	}
-	now := ledger.Now().Boot
+	now := d.Ledger.Now().Boot
 	if d.unwrittenLogged == 0 || now-d.unwrittenLogged >= heldEvery {
 		d.unwrittenLogged = now
-		d.warn(fmt.Sprintf("%s: %v; not written yet: %s",
-			d.Config.Ledger.Path, err, strikes(len(d.unwritten))))
+		d.warn(d.Policy.Ledger.Path + ": " + err.Error() + "; not written yet: " +
+			strikes(len(d.unwritten)))
 	}
 }
 
 // dropUnwritten gives up the offences that are not written, and logs it.
 func (d *Door) dropUnwritten() {
 	if n := len(d.unwritten); n > 0 {
-		d.warn(fmt.Sprintf("%s: could not be written to; lost: %s",
-			d.Config.Ledger.Path, strikes(n)))
+		d.warn(d.Policy.Ledger.Path + ": could not be written to; lost: " + strikes(n))
 	}
 	d.unwritten = nil
 }
@@ -116,5 +115,5 @@ func strikes(n int) string {
 	if n == 1 {
 		return "1 strike"
 	}
-	return fmt.Sprintf("%d strikes", n)
+	return strconv.Itoa(n) + " strikes"
 }

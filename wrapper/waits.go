@@ -1,10 +1,9 @@
 package wrapper
 
 import (
-	"bytes"
 	"encoding/binary"
-	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,31 +13,38 @@ import (
 // that waits for its client differs from one that waits for a filter, a child or a lock; traffic
 // does not show that.
 func waitsForClient(pid int) bool {
+	const enough = 256 // bytes of the text, which has at most 8 numbers of 18 digits
 	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
-	threads, err := os.ReadDir(tasks)
+	dir, err := unix.Open(tasks, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
-	for _, t := range threads {
-		text, err := os.ReadFile(tasks + "/" + t.Name() + "/syscall")
-		if err == nil && readsClient(pid, text) {
-			return true
+	defer unix.Close(dir)
+	for buf := make([]byte, 4096); ; {
+		n, err := unix.ReadDirent(dir, buf)
+		if err != nil || n <= 0 {
+			return false
+		}
+		_, _, threads := unix.ParseDirent(buf[:n], -1, nil)
+		for _, thread := range threads {
+			if readsClient(pid, readSome(tasks+"/"+thread+"/syscall", enough)) {
+				return true
+			}
 		}
 	}
-	return false
 }
 
 // readsClient says whether the system call waits for fd 0 alone. text is what /proc has: its
 // number, then six arguments and two more numbers, or one word if the thread runs.
-func readsClient(pid int, text []byte) bool {
-	f := bytes.Fields(text)
+func readsClient(pid int, text string) bool {
+	f := strings.Fields(text)
 	if len(f) < 7 {
 		return false
 	}
-	number, err := strconv.Atoi(string(f[0]))
+	number, err := strconv.Atoi(f[0])
 	var args [6]uint64
 	for i := range args {
-		n, err := strconv.ParseUint(string(f[1+i]), 0, 64)
+		n, err := strconv.ParseUint(f[1+i], 0, 64)
 		if err != nil {
 			return false
 		}

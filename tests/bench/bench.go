@@ -27,10 +27,12 @@ type measurement struct {
 func measurements() []measurement {
 	return []measurement{
 		{"counts", 10 * time.Minute, measureCounts},
+		{"calls", 5 * time.Minute, measureCalls},
 		{"refused", 10 * time.Minute, measureRefused},
 		{"start", 5 * time.Minute, measureStart},
 		{"memory", 10 * time.Minute, measureMemory},
 		{"networks", 10 * time.Minute, measureNetworks},
+		{"compile", 10 * time.Minute, measureCompile},
 		{"session", 5 * time.Minute, measureSession},
 		{"ledger", 5 * time.Minute, measureLedger},
 		{"room-refused", 10 * time.Minute, measureRoomRefused},
@@ -102,6 +104,7 @@ type bench struct {
 	conns   int          // connections a program gets in one turn
 	quick   bool
 	before  bool         // there is an older sendwrap, too
+	door    bool         // sendwrap is a door and a full program
 	network netip.Prefix // of all clients and the super-server
 }
 
@@ -163,7 +166,7 @@ func (l *bench) stop() error {
 
 func newBench(o options, dir string, budget time.Duration, out *json.Encoder) (*bench, error) {
 	l := &bench{dir: dir, rounds: o.rounds, slices: 20, conns: 10, quick: o.quick}
-	l.before = o.before != ""
+	l.before, l.door = o.before != "", o.sendwrap == ""
 	l.network = benchmarkClients
 	l.state = &state{out: out, budget: budget, due: time.Now().Add(budget)}
 	if o.quick {

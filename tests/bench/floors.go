@@ -14,13 +14,17 @@ import (
 
 // The names under which the table shows the programs.
 const (
-	ours    = "sendwrap"
-	goFloor = "Go floor"
-	cFloor  = "C floor"
+	ours     = "sendwrap"
+	fromText = "from the text" // sendwrap without the door
+	goFloor  = "Go floor"
+	cFloor   = "C floor"
 )
 
-// olderProgram is what build calls the sendwrap of -before.
-const olderProgram = "sendwrap-before"
+// What build calls the full program, and the sendwrap of -before.
+const (
+	fullProgram  = "full/sendwrap"
+	olderProgram = "sendwrap-before"
+)
 
 //go:embed testdata/floor.go
 var floorGo string
@@ -36,7 +40,8 @@ var stubStaysC string
 
 // build puts into dir:
 //
-//	sendwrap               a copy of ready, or if that is "" built from the working directory
+//	sendwrap               the door, or a copy of ready if that is not ""
+//	full/sendwrap          the full program; none if ready is not ""
 //	sendwrap-before        a copy of before, if that is not ""
 //	floor-go, floor-c      the smallest programs that poll fd 0 and exit
 //	floor-go-mta, -c-mta   the same that look at fd 0 once and become the stub
@@ -70,8 +75,14 @@ func build(dir, ready, before string) error {
 	}
 	if ready != "" {
 		steps = append(steps, []string{"cp", ready, in("sendwrap")})
-	} else if err := lab.Build(in("sendwrap"), false); err != nil {
-		return err
+	} else {
+		if err := lab.Build(in(fullProgram), false); err != nil {
+			return err
+		}
+		flags := lab.DoorFlags(in(fullProgram))
+		if err := lab.BuildWith(in("sendwrap"), "CGO_ENABLED=0", flags...); err != nil {
+			return err
+		}
 	}
 	if before != "" {
 		steps = append(steps, []string{"cp", before, in(olderProgram)})

@@ -7,6 +7,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -33,12 +34,31 @@ func (l *bench) instanceFor(clients int, name string, directives ...string) *ins
 	lines := append([]string{fmt.Sprintf("ledger %s clients=%d", i.ledger, clients)}, directives...)
 	check(os.WriteFile(i.conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	must(i.command("check"))
+	if l.door {
+		must(i.command("compile")) // the first client's too is to be the door's
+	}
 	return i
 }
 
 // peer returns the instance as a program whose client must read says.
 func (i *instance) peer(says string) peer {
 	return peer{name: ours, instance: i, argv: []string{i.program, "-f", i.conf}, says: says}
+}
+
+// fromText is the instance's peer without the door: the full program, which reads sendwrap.conf for
+// each client.
+func (l *bench) fromText(p peer) peer {
+	p.name, p.argv = fromText, slices.Clone(p.argv)
+	p.argv[0] = l.program(fullProgram)
+	return p
+}
+
+// withText are the peer and, if there is a door, the same without it.
+func (l *bench) withText(p peer) []peer {
+	if !l.door {
+		return []peer{p}
+	}
+	return []peer{p, l.fromText(p)}
 }
 
 // command runs `sendwrap NAME -f FILE ARG…` and returns what it prints.

@@ -42,6 +42,10 @@ func (t table) writeMarkdown(file string) error {
 		writeWrapped(&b, width, "   ", strings.Join(more, "; "))
 	}
 	b.WriteString("```\n")
+	var calls strings.Builder
+	if t.writeCalls(&calls); calls.Len() > 0 {
+		b.WriteString(callsHead + strings.TrimPrefix(calls.String(), "\n") + "```\n")
+	}
 	if sieges := t.sieges(); len(sieges) > 0 {
 		b.WriteString(siegesHead)
 		writeSieges(&b, sieges)

@@ -17,15 +17,8 @@ type peer struct {
 	says     string    // what the client receives begins so; "" = it receives nothing
 	then     string    // what says usually, but not always, goes on with; "" = anything
 	traced   bool      // stops when it has been started, for a tracer
+	becomes  string    // the MTA with which counting ends; "" = none: with the process
 	slow     bool      // takes seconds for each: its clients of a round come all at once
-}
-
-// oneCPU is the peer with one of the Go runtime's settings: no more than one thread runs Go code,
-// so that none is woken in vain. A super-server can set it.
-func (p peer) oneCPU() peer {
-	p.env = []string{"GOMAXPROCS=1"}
-	p.name += " with " + p.env[0]
-	return p
 }
 
 // sample is what one connection cost.

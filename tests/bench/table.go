@@ -33,6 +33,8 @@ type row struct {
 	Error    string `json:"error,omitempty"`   // why it could not be measured
 	// Siege is what an attack did, instead of values.
 	Siege *besieged `json:"siege,omitempty"`
+	// Calls are system calls in their order, in addition to their number.
+	Calls []listedCall `json:"calls,omitempty"`
 }
 
 // value is what was measured of one program. What is counted may differ from run to run: from Low
@@ -120,6 +122,7 @@ func (t table) write(w io.Writer) error {
 		}
 		b.WriteString(strings.TrimRight(out.String(), " ") + "\n")
 	}
+	t.writeCalls(&b)
 	if sieges := t.sieges(); len(sieges) > 0 {
 		b.WriteString("\n")
 		writeSieges(&b, sieges)

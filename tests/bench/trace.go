@@ -32,19 +32,32 @@ var forThreads = map[int]bool{
 	unix.SYS_SCHED_YIELD: true, unix.SYS_TGKILL: true, unix.SYS_RT_SIGRETURN: true,
 }
 
-// traceOptions mark stops at system calls, and have new threads traced, too.
+// traceOptions mark stops at system calls, and have new threads traced, too. With traceExec, a
+// program stops where it has become another.
 const traceOptions = unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE
+const traceExec = unix.PTRACE_O_TRACEEXEC
 
 // tracer counts what the threads of one process do. All of ptrace(2) belongs to one thread: whoever
 // uses a tracer has it locked.
 type tracer struct {
-	inCall map[int]bool // by thread: its next stop at a system call is the end of one
+	inCall map[int]bool  // by thread: its next stop at a system call is the end of one
+	seen   func(tid int) // called where a thread begins a system call; may be nil
+	until  string        // the tracing ends where the process becomes this program; "" = never
 	counted
 }
 
+// errBecame says that the process has become the program for which the tracer was to wait.
+var errBecame = errors.New("became another program")
+
 // countProcess counts what a program does for a client that says something at once: from the execve
-// by which it starts to its end, on one CPU.
+// by which it starts to its end, or until it becomes the MTA, on one CPU.
 func (l *bench) countProcess(p peer, from netip.Addr, opening string) (counted, error) {
+	return l.traceProcess(p, from, opening, nil)
+}
+
+// traceProcess is countProcess, and calls seen at each system call with the process and the thread.
+func (l *bench) traceProcess(p peer, from netip.Addr, opening string, seen func(pid, tid int)) (
+	counted, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.traced = true
@@ -59,7 +72,7 @@ func (l *bench) countProcess(p peer, from netip.Addr, opening string) (counted, 
 		_, err = unix.Wait4(pid, nil, unix.WALL, nil)
 	}
 	if err == nil {
-		err = errors.Join(unix.PtraceSetOptions(pid, traceOptions), pin(pid, all[0]))
+		err = errors.Join(unix.PtraceSetOptions(pid, traceOptions|traceExec), pin(pid, all[0]))
 	}
 	if err != nil {
 		return counted{}, os.NewSyscallError("ptrace", err)
@@ -68,13 +81,28 @@ func (l *bench) countProcess(p peer, from netip.Addr, opening string) (counted, 
 	late := time.AfterFunc(lab.Patience, func() { _ = unix.Kill(pid, unix.SIGKILL) })
 	defer late.Stop()
 	before := v.child.faults()
-	t := tracer{inCall: map[int]bool{pid: true}} // it is at the end of execve
+	// It is behind its execve: what comes next is the beginning of a call.
+	t := tracer{inCall: map[int]bool{pid: false}, until: p.becomes}
+	if seen != nil {
+		t.seen = func(tid int) { seen(pid, tid) }
+	}
 	_ = unix.PtraceSyscall(pid, 0)
 	usage, err := t.follow(pid)
+	switch {
+	case errors.Is(err, errBecame):
+		t.faults = v.child.faults() - before
+		err = unix.PtraceDetach(pid)
+		if err == nil {
+			_, err = v.child.wait()
+		}
+	case err == nil && p.becomes != "":
+		err = fmt.Errorf("has not become %s", p.becomes)
+	default:
+		t.faults = int(usage.Minflt) - before
+	}
 	if err != nil {
 		return counted{}, err
 	}
-	t.faults = int(usage.Minflt) - before
 	said, err := v.client.rest()
 	if err == nil && !p.saidRight(said) {
 		err = fmt.Errorf("the client received %q, want %q", said, p.says)
@@ -187,6 +215,13 @@ func (t *tracer) follow(last int) (unix.Rusage, error) {
 			}
 			return usage, err
 		}
+		if status.TrapCause() == unix.PTRACE_EVENT_EXEC {
+			// The other threads are gone, and the one that called execve has the process's number.
+			t.inCall = map[int]bool{tid: true}
+			if now, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", tid)); now == t.until {
+				return usage, errBecame
+			}
+		}
 		err = unix.PtraceSyscall(tid, t.stopped(tid, status))
 		if err != nil && !errors.Is(err, unix.ESRCH) { // killed meanwhile
 			return usage, os.NewSyscallError("ptrace", err)
@@ -219,6 +254,9 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) (signal int) {
 
 // call counts the system call that a thread begins.
 func (t *tracer) call(tid int) {
+	if t.seen != nil {
+		t.seen(tid)
+	}
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid))
 	number, _, _ := bytes.Cut(text, []byte(" "))
 	n, _ := strconv.Atoi(string(number))

@@ -18,10 +18,11 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// The programs that are tested, in the directory of the certificate and of all sites.
+// The programs that are tested, in the directory of the certificate and of all sites: what is
+// behind inetd and for commands, and the guard, with the race detector where the tests have it.
 var (
-	sendwrap = inLab("sendwrap") // behind inetd, and for commands
-	guard    = inLab("guard")    // the same; with the race detector where the tests have it
+	sendwrap = lab.Door(lab.Dir())
+	guard    = lab.Door(inLab("guard"))
 )
 
 func inLab(name string) string { return filepath.Join(lab.Dir(), name) }
@@ -52,10 +53,10 @@ func TestMain(m *testing.M) {
 
 // build makes the programs in dir, and what all sites share.
 func build(dir string) error {
-	if err := lab.Build(filepath.Join(dir, "sendwrap"), false); err != nil {
+	if err := lab.BuildPair(dir, false); err != nil {
 		return err
 	}
-	if err := lab.Build(filepath.Join(dir, "guard"), lab.Race); err != nil {
+	if err := lab.BuildPair(filepath.Join(dir, "guard"), lab.Race); err != nil {
 		return err
 	}
 	return makeCertificate(dir)

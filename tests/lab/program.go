@@ -60,16 +60,43 @@ func Lack(files ...string) string {
 	return ""
 }
 
-// BuildFlags are those of `make`.
-var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap"}
+// BuildFlags are those of `make` for the full program.
+var BuildFlags = []string{"-trimpath", "-ldflags=-E=_rt0_sendwrap -X=main.stateDir=" + stateDir}
 
-// Build makes sendwrap as `make` does, or with the race detector, where C begins and no other entry
-// point is possible.
+// stateDir is where compiled policies are. Each test's machine has its own.
+const stateDir = "/var/lib/sendwrap"
+
+// DoorEntry is where the door begins.
+const DoorEntry = "_rt0_sendwrap_door"
+
+// DoorFlags are those of `make` for the door, with the full program at that path.
+func DoorFlags(full string) []string {
+	return []string{"-tags=door", "-trimpath",
+		"-ldflags=-s -w -E=" + DoorEntry + " -X=main.stateDir=" + stateDir +
+			" -X=main.fullProgram=" + full}
+}
+
+// Build makes the full program as `make` does, or with the race detector, where C begins and no
+// other entry point is possible.
 func Build(path string, race bool) error {
 	if race {
 		return BuildWith(path, "CGO_ENABLED=1", "-trimpath", "-race")
 	}
 	return BuildWith(path, "CGO_ENABLED=0", BuildFlags...)
+}
+
+// Door and Full are where BuildPair puts the two programs. Door is what clients and administrators
+// start; Full serves everything by itself.
+func Door(prefix string) string { return filepath.Join(prefix, "sbin/sendwrap") }
+func Full(prefix string) string { return filepath.Join(prefix, "libexec/sendwrap/sendwrap") }
+
+// BuildPair makes both programs, where `make install` puts them under a prefix. Only the full
+// program has the race detector: no door has more than one goroutine.
+func BuildPair(prefix string, race bool) error {
+	if err := Build(Full(prefix), race); err != nil {
+		return err
+	}
+	return BuildWith(Door(prefix), "CGO_ENABLED=0", DoorFlags(Full(prefix))...)
 }
 
 // BuildWith makes sendwrap with these flags and an entry of the environment.

@@ -29,17 +29,17 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(lab.Isolate(lab.Setup{
 		Build: func(dir string) error {
-			if err := lab.Build(filepath.Join(dir, "sendwrap"), lab.Race); err != nil {
+			if err := lab.BuildPair(dir, lab.Race); err != nil {
 				return err
 			}
-			return lab.Build(filepath.Join(dir, "each"), false) // hundreds start at a time
+			return lab.BuildPair(filepath.Join(dir, "each"), false) // hundreds start at a time
 		},
 		Prepare: lab.ClientsHere,
 		Run:     m.Run,
 	}))
 }
 
-func sendwrap() string { return filepath.Join(lab.Dir(), "sendwrap") }
+func sendwrap() string { return lab.Door(lab.Dir()) }
 
 // server is a running sendwrap.
 type server struct {
@@ -78,8 +78,14 @@ func (s *server) listen() {
 // serveEach is serve with a process for each client.
 func serveEach(t *testing.T, conf string) *server {
 	t.Helper()
+	return serveEachBy(t, lab.Door(filepath.Join(lab.Dir(), "each")), conf)
+}
+
+// serveEachBy is serveEach with this program.
+func serveEachBy(t *testing.T, program, conf string) *server {
+	t.Helper()
 	s := setUp(t, addr("127.0.0.1"), conf, 65536)
-	s.program = filepath.Join(lab.Dir(), "each")
+	s.program = program
 	argv, missing, err := lab.SuperServer("tcpserver", s.dir, []netip.AddrPort{s.addr},
 		s.program, "-f", s.file("conf"))
 	if err != nil {

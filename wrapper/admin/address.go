@@ -7,11 +7,10 @@ import (
 	"strings"
 
 	"sendwrap/allowlist"
-	"sendwrap/wrapper"
 )
 
 // network is the network that an argument names; of an address that under which it is counted.
-func network(d *wrapper.Door, arg string) (netip.Prefix, error) {
+func network(d *configured, arg string) (netip.Prefix, error) {
 	n, err := parseNetwork(arg)
 	if err != nil {
 		return n, err

@@ -38,6 +38,8 @@ func commands() []command {
 	return []command{
 		{"check", "[ADDRESS…]",
 			"check the configuration; say what would happen to ADDRESS, and why", check},
+		{"compile", "",
+			"compile the configuration now, before the next connection does", compileNow},
 		{"status", "[-json]",
 			"show live sessions, blocks, verdicts so far, and when early talkers spoke", status},
 		{"blocks", "[-nft [-load] | -json]",
@@ -67,6 +69,7 @@ type call struct {
 	file           string   // -f
 	stdout, stderr io.Writer
 	syslog         string // the path of its socket
+	policies       string // the directory of compiled policies
 }
 
 // usageError is a mistake in what was typed.
@@ -77,8 +80,9 @@ func (e usageError) Error() string { return string(e) }
 // errReported is a failure that has been reported to the user.
 var errReported = errors.New("")
 
-// Run executes the command that args begin with, and returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
+// Run executes the command that args begin with, and returns the exit code. Compiled policies are
+// in the directory policies.
+func Run(args []string, policies string, stdout, stderr io.Writer) int {
 	name := args[0]
 	switch name {
 	case "-h", "-help", "--help":
@@ -101,7 +105,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		}
 		err := cmd.run(&call{
 			args: args[1:], file: config.DefaultPath, stdout: stdout, stderr: stderr,
-			syslog: maillog.DevLog,
+			syslog: maillog.DevLog, policies: policies,
 		})
 		return cmd.exitStatus(err, stdout, stderr)
 	}
@@ -153,19 +157,30 @@ func (c *call) config() (cfg *config.Config, mistakes int, err error) {
 		fmt.Fprintf(c.stderr, "sendwrap: %v\n", err)
 		return nil, 0, errReported
 	}
+	return cfg, c.printMistakes(err), nil
+}
+
+// printMistakes prints the wrong directives in an error of config.Load, and counts them.
+func (c *call) printMistakes(err error) int {
 	var all *multierror.Error
-	if errors.As(err, &all) {
-		for _, e := range all.Errors {
-			fmt.Fprintf(c.stderr, "%v%s\n", e, config.InEffect(e))
-		}
-		mistakes = len(all.Errors)
+	if !errors.As(err, &all) {
+		return 0
 	}
-	return cfg, mistakes, nil
+	for _, e := range all.Errors {
+		fmt.Fprintf(c.stderr, "%v%s\n", e, config.InEffect(e))
+	}
+	return len(all.Errors)
+}
+
+// configured is a door, and the whole configuration behind its policy.
+type configured struct {
+	*wrapper.Door
+	Config *config.Config
 }
 
 // openExisting opens the ledger, if there is one, for a command that only looks: it makes none, and
 // sets none aside. Before the first connection there is none, and d.Ledger stays closed.
-func (c *call) openExisting(d *wrapper.Door) error {
+func (c *call) openExisting(d *configured) error {
 	d.Ledger.Path = d.Config.Ledger.Path
 	err := d.Ledger.OpenExisting()
 	if errors.Is(err, os.ErrNotExist) {
@@ -175,7 +190,7 @@ func (c *call) openExisting(d *wrapper.Door) error {
 }
 
 // openLedger opens the ledger, and makes it where there is none.
-func (c *call) openLedger(d *wrapper.Door) error {
+func (c *call) openLedger(d *configured) error {
 	d.Ledger.Options = ledger.Options{
 		Path: d.Config.Ledger.Path, Clients: d.Config.Ledger.Clients,
 		Warn: func(text string) { fmt.Fprintf(c.stderr, "sendwrap: %s\n", text) },

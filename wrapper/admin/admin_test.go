@@ -54,7 +54,8 @@ func (p *place) read() string {
 func (p *place) says(code int, args ...string) (stdout, stderr string) {
 	p.Helper()
 	var out, err bytes.Buffer
-	if got := Run(append([]string{args[0], "-f", p.conf}, args[1:]...), &out, &err); got != code {
+	args = append([]string{args[0], "-f", p.conf}, args[1:]...)
+	if got := Run(args, filepath.Dir(p.conf), &out, &err); got != code {
 		p.Errorf("%q: exit code %d; want %d\n%s%s", args, got, code, &out, &err)
 	}
 	return out.String(), err.String()
@@ -156,7 +157,7 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		var out, errs bytes.Buffer
-		if code := Run([]string{cmd.name, "-h"}, &out, &errs); code != 0 || errs.Len() > 0 ||
+		if code := Run([]string{cmd.name, "-h"}, ".", &out, &errs); code != 0 || errs.Len() > 0 ||
 			!strings.HasPrefix(out.String(), "usage: sendwrap "+cmd.name+" ") &&
 				cmd.name != "version" {
 			t.Errorf("%s -h: exit code %d\n%s%s", cmd.name, code, &out, &errs)

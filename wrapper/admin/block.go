@@ -14,6 +14,7 @@ import (
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // The shortest prefixes that block takes: a shorter one is more likely a mistake.
@@ -65,7 +66,7 @@ func block(c *call) error {
 	}
 	b := enforce.Block{Network: n, Reason: ledger.ReasonWord(c.reason(2))}
 	err = door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
-		b.For = set(t, n, d, b.Reason, wrapper.Penalty(door.Config))
+		b.For = set(t, n, d, b.Reason, wrapper.Penalty(&door.Config.Settings))
 	})
 	if err != nil {
 		return err
@@ -90,25 +91,25 @@ func (c *call) reason(at int) string {
 
 // log writes a line to the mail log, in which what an administrator does is found beside what
 // clients do. On stderr it would repeat stdout.
-func (c *call) log(door *wrapper.Door, line *maillog.Line) {
+func (c *call) log(door *configured, line *maillog.Line) {
 	line.Str("by", fmt.Sprintf("uid:%d", os.Getuid()))
 	_ = c.logTo(door).Write(maillog.Info, line.String()) // it is done, logged or not
 }
 
-func (c *call) logTo(door *wrapper.Door) maillog.Log {
-	if door.Config.Log != config.Syslog {
+func (c *call) logTo(door *configured) maillog.Log {
+	if door.Config.Log != policy.Syslog {
 		return maillog.None()
 	}
 	return maillog.Syslog(c.syslog)
 }
 
 // target returns the network that the first argument names, and opens the ledger.
-func (c *call) target() (*wrapper.Door, netip.Prefix, error) {
+func (c *call) target() (*configured, netip.Prefix, error) {
 	cfg, _, err := c.config()
 	if err != nil {
 		return nil, netip.Prefix{}, err
 	}
-	door := &wrapper.Door{Config: cfg}
+	door := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	n, err := network(door, c.args[0])
 	if err != nil {
 		return nil, n, err

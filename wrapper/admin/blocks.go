@@ -35,7 +35,7 @@ func blocks(c *call) error {
 	if err != nil {
 		return err
 	}
-	door := &wrapper.Door{Config: cfg}
+	door := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if err := c.openExisting(door); err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func TestLookingLeavesLedger(t *testing.T) {
 			}
 			var out, errs bytes.Buffer
 			words := strings.Fields(args)
-			code := Run(append([]string{words[0], "-f", p.conf}, words[1:]...), &out, &errs)
+			code := Run(append([]string{words[0], "-f", p.conf}, words[1:]...), ".", &out, &errs)
 			switch nft := strings.Contains(args, "-nft"); {
 			case nft && !tt.usable && (code != ExitTemporary || out.Len() > 0 || errs.Len() == 0):
 				t.Errorf("%s: %s: exit code %d, says\n%s%s", tt.name, args, code, &out, &errs)

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"net/netip"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/enforce"
 )
 
 // carryOut carries out a block that has begun, and prints the outcome. With now, sessions end at
 // once, whatever the configuration says.
-func (c *call) carryOut(door *wrapper.Door, b enforce.Block, now bool) error {
+func (c *call) carryOut(door *configured, b enforce.Block, now bool) error {
 	e := enforce.Enforcer{Config: door.Config, Log: c.logTo(door), Now: now}
 	o := e.CarryOut(b)
 	say := func(format string, args ...any) {
@@ -44,7 +43,7 @@ func (c *call) carryOut(door *wrapper.Door, b enforce.Block, now bool) error {
 }
 
 // runAtEnd runs on_block for a network on which all blocks have been ended.
-func (c *call) runAtEnd(door *wrapper.Door, n netip.Prefix) error {
+func (c *call) runAtEnd(door *configured, n netip.Prefix) error {
 	program := door.Config.OnBlock
 	if program == nil {
 		return nil

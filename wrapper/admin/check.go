@@ -7,10 +7,10 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 // check reports whether the configuration is right and, for each address, which test of the
@@ -40,7 +40,7 @@ func check(c *call) error {
 		fmt.Fprintln(c.stderr, err)
 	}
 	if len(clients) > 0 {
-		d := &wrapper.Door{Config: cfg}
+		d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
 		}
@@ -56,11 +56,12 @@ func check(c *call) error {
 	}
 	if len(clients) == 0 {
 		observes := ""
-		if cfg.Mode == config.Observe {
+		if cfg.Mode == policy.Observe {
 			observes = ", mode observe: no client is refused"
 		}
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
 			c.file, plural(cfg.Networks.Len(), "network"), observes)
+		c.printAgreement(cfg)
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (c *call) clients() (all []netip.Addr, err error) {
 
 // explain prints each test with what it found, marks the one that decides, and prints the verdict
 // on a line of its own.
-func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
+func (c *call) explain(d *configured, client netip.Addr) error {
 	steps, verdict, facts, err := d.Explain(client)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, s.Found)
 	}
 	w.Flush()
-	if d.Config.Mode == config.Observe {
+	if d.Config.Mode == policy.Observe {
 		fmt.Fprintln(c.stdout, "mode observe: whatever the verdict, it gets the MTA")
 	}
 	if says := firewall(client, verdict); says != "" {
@@ -106,7 +107,7 @@ func (c *call) explain(d *wrapper.Door, client netip.Addr) error {
 	}
 	if verdict == decide.Pass {
 		fmt.Fprintf(c.stdout, "verdict: %v after %s\n",
-			verdict, allowlist.FormatDuration(facts.Delay()))
+			verdict, rule.FormatDuration(facts.Delay()))
 	} else {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 // This file looks for lines that are valid and seldom meant.
@@ -61,7 +62,7 @@ func knowsSubmit(program string) bool {
 func networkNotes(l *allowlist.List) (notes []string) {
 	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		everyone := netip.PrefixFrom(all, 0)
-		if m := l.MatchNetwork(everyone); m.Access == allowlist.Deny {
+		if m := l.MatchNetwork(everyone); m.Access == rule.Deny {
 			notes = append(notes, fmt.Sprintf("%s: deny %s refuses every client outside the allow "+
 				"lines; remove it if that is not intended", m.Source, everyone))
 		}

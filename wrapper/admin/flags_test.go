@@ -37,16 +37,16 @@ func TestMistyped(t *testing.T) {
 	} {
 		var out, errs bytes.Buffer
 		want = "sendwrap: unknown command \"" + word + "\"; " + want + "\n"
-		if code := Run([]string{word}, &out, &errs); code != 100 || out.Len() > 0 ||
+		if code := Run([]string{word}, ".", &out, &errs); code != 100 || out.Len() > 0 ||
 			errs.String() != want {
 			t.Errorf("exit code %d, says %s%s; want %s", code, &out, &errs, want)
 		}
 	}
 	var version bytes.Buffer
-	Run([]string{"version"}, &version, &version)
+	Run([]string{"version"}, ".", &version, &version)
 	for _, word := range []string{"-v", "-V", "-version", "--version"} {
 		var out, errs bytes.Buffer
-		if code := Run([]string{word}, &out, &errs); code != 0 || errs.Len() > 0 ||
+		if code := Run([]string{word}, ".", &out, &errs); code != 0 || errs.Len() > 0 ||
 			out.String() != version.String() {
 			t.Errorf("%s: exit code %d, says %s%s; want %s", word, code, &out, &errs, &version)
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 )
@@ -22,7 +21,7 @@ const (
 //
 // nft undoes what on_block has told the firewall between the list and nft's work. So the blocks are
 // listed again afterwards, and on_block runs for the differences.
-func (c *call) loadNFT(door *wrapper.Door, all []ledger.BlockedNetwork, listedAt time.Time) error {
+func (c *call) loadNFT(door *configured, all []ledger.BlockedNetwork, listedAt time.Time) error {
 	var script bytes.Buffer
 	left, err := printNFT(&script, door.Config, all)
 	if err != nil {
@@ -67,7 +66,7 @@ func changes(before, now []ledger.BlockedNetwork, past time.Duration) (all []enf
 }
 
 // runForChanges runs on_block for each.
-func (c *call) runForChanges(door *wrapper.Door, all []enforce.Block) error {
+func (c *call) runForChanges(door *configured, all []enforce.Block) error {
 	program := door.Config.OnBlock
 	if len(all) == 0 {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
@@ -123,7 +123,7 @@ func ledgerSizeNote(c *config.Config) []string {
 // loopbackNote says that no directive is about loopback, from which this machine's own mail comes.
 func loopbackNote(c *config.Config) []string {
 	for _, own := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
-		if c.Networks.Match(own).Access == allowlist.Unset {
+		if c.Networks.Match(own).Access == rule.Unset {
 			return []string{"allow: this machine's own mail comes from 127.0.0.1 and ::1, " +
 				"and has to wait; write allow 127.0.0.0/8 ::1"}
 		}

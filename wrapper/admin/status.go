@@ -69,7 +69,7 @@ func status(c *call) error {
 	if err != nil {
 		return err
 	}
-	door := &wrapper.Door{Config: cfg}
+	door := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if err := c.openExisting(door); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	fmt.Fprintf(w, "waiting\t%d of %d%v%s\n",
 		r.Sessions.Waiting, r.Waiting.Limit, &r.Waiting, state)
 	fmt.Fprintf(w, "serving\t%d of %d%s\n",
-		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(cfg, r.Sessions.Serving))
+		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(&cfg.Settings, r.Sessions.Serving))
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
 	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)

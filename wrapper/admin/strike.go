@@ -38,7 +38,7 @@ func strike(c *call) error {
 	reason := ledger.ReasonWord(c.reason(1))
 	var strikes int
 	var d time.Duration
-	p := wrapper.Penalty(door.Config)
+	p := wrapper.Penalty(&door.Config.Settings)
 	strike := func(t *ledger.Tx) { strikes, d = t.Strike(n, reason, 1, p) }
 	if err := door.Ledger.Do(ledger.Now(), strike); err != nil {
 		return err
@@ -63,6 +63,6 @@ func strike(c *call) error {
 }
 
 // allowed says in words where the client is allowed; "" if it is not.
-func allowed(d *wrapper.Door, client netip.Addr) string {
+func allowed(d *configured, client netip.Addr) string {
 	return enforce.Exempt(d.Config, netip.PrefixFrom(client, client.BitLen())).Block
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 )
@@ -120,7 +121,7 @@ func greetPauseNote(mta []string) string {
 
 // hostnameNote says that refusals give the machine's name without a domain.
 func hostnameNote(c *config.Config) string {
-	name := wrapper.HostName(c)
+	name := wrapper.HostName(&c.Settings)
 	if strings.Contains(name, ".") {
 		return ""
 	}
@@ -128,9 +129,11 @@ func hostnameNote(c *config.Config) string {
 		"write hostname mx.example.org", name)
 }
 
-// starters are programs that hold port 25 to start sendwrap, by their names in /proc/PID/comm.
+// starters are programs that hold port 25 to start sendwrap, by their names in /proc/PID/comm, and
+// the room, which was called sendwrap up to version 0.9.
 var starters = []string{
-	"sendwrap", "inetd", "xinetd", "systemd", "tcpserver", "s6-tcpserverd", "tcpsvd", "busybox",
+	exec.RoomName, "sendwrap", "inetd", "xinetd", "systemd", "tcpserver", "s6-tcpserverd", "tcpsvd",
+	"busybox",
 }
 
 // portNote names the program that has port 25, unless it is one of starters. Only root can see the

@@ -13,6 +13,7 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // check notes a line of inetd.conf that starts sendwrap and is switched off, or will be by Debian's
@@ -189,7 +190,9 @@ func TestCheckNotesHostname(t *testing.T) {
 	} {
 		machine.Do(func() {
 			if err = unix.Sethostname([]byte(tt.node)); err == nil {
-				if got := hostnameNote(&config.Config{Hostname: tt.configured}); got != tt.want {
+				if got := hostnameNote(&config.Config{
+					Settings: policy.Settings{Hostname: tt.configured},
+				}); got != tt.want {
 					t.Errorf("%+v: %q", tt, got)
 				}
 			}

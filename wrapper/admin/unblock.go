@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -65,7 +64,7 @@ func unblock(c *call) error {
 
 // unblockAuto ends a block that a program has begun by block -auto, as if its time were over. Other
 // blocks and strikes stay. The exit code is 0 in any case, since the program need not know.
-func (c *call) unblockAuto(door *wrapper.Door, n netip.Prefix) error {
+func (c *call) unblockAuto(door *configured, n netip.Prefix) error {
 	var own, wider ledger.BlockedNetwork
 	var ended, more bool
 	err := door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {

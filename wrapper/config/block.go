@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -18,22 +19,11 @@ const (
 	maxEntries = 1_000_000
 )
 
-// Block says when strikes make a block, and how long a block lasts. The first one lasts For, each
-// further one of the same network twice as long as the one before, up to Max.
-type Block struct {
-	Strikes    int           // 0 = never; blocks by hand still follow the other fields
-	Within     time.Duration // in which these strikes make a block
-	For        time.Duration
-	Max        time.Duration
-	Kill       bool          // end live sessions of the network
-	Grace      time.Duration // from the beginning of a block to the end of its sessions
-	MaxEntries int           // blocks at once; beyond it the oldest end first
-}
-
-// String is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h …". If strikes make no
+// printBlock is the spelling of sendwrap.conf: "strikes=3 within=10m for=1h …". If strikes make no
 // block, "off" is in place of the first two.
-func (b Block) String() string {
-	duration := allowlist.FormatDuration
+func printBlock(c *Config) string {
+	b := &c.Block
+	duration := rule.FormatDuration
 	first := off
 	if b.Strikes > 0 {
 		first = "strikes=" + strconv.Itoa(b.Strikes) + " within=" + duration(b.Within)
@@ -53,22 +43,29 @@ func setBlock(c *Config, args []string) error {
 		b.Strikes = 0
 	} else if len(args) == 1 && (args[0] == "0" || meansOff(args[0])) {
 		return newError("write off", "%s is not KEY=VALUE", quoted(args[0]))
-	} else if keyed := addKeys(args); keyed != nil && setBlock(&Config{Block: b}, keyed) == nil {
+	} else if keyed := addKeys(args); keyed != nil && setsBlock(b, keyed) {
 		return newError("write "+strings.Join(keyed, " "), "%s is not KEY=VALUE", quoted(args[0]))
 	}
-	if given, err := readPairs(args, blockKeys, b.set); err != nil {
+	if given, err := readPairs(args, blockKeys, func(key, value string) error {
+		return setBlockKey(&b, key, value)
+	}); err != nil {
 		return err
 	} else if isOff && given&3 != 0 { // the first two of blockKeys
 		return newError("leave out one of the two", "%s= together with off",
 			blockKeys[bits.TrailingZeros(given)])
 	}
 	if b.For > b.Max {
-		first, most := allowlist.FormatDuration(b.For), allowlist.FormatDuration(b.Max)
+		first, most := rule.FormatDuration(b.For), rule.FormatDuration(b.Max)
 		return newError("write max="+first+" or a shorter for", "for=%s is longer than max=%s",
 			first, most)
 	}
 	c.Block = b
 	return nil
+}
+
+// setsBlock reports whether the words, each with its key, are a right directive.
+func setsBlock(b policy.Block, keyed []string) bool {
+	return setBlock(&Config{Settings: policy.Settings{Block: b}}, keyed) == nil
 }
 
 // addKeys puts the keys, in their order, before values that have none. It returns nil if there are
@@ -83,8 +80,8 @@ func addKeys(args []string) (all []string) {
 	return all
 }
 
-// set sets the field of one of blockKeys.
-func (b *Block) set(key, value string) error {
+// setBlockKey sets the field of one of blockKeys.
+func setBlockKey(b *policy.Block, key, value string) error {
 	switch key {
 	case "strikes":
 		return setCount(&b.Strikes, value, 1, maxStrikes)

@@ -3,6 +3,8 @@ package config
 import (
 	"testing"
 	"time"
+
+	"sendwrap/wrapper/policy"
 )
 
 func TestBlockSettings(t *testing.T) {
@@ -23,8 +25,8 @@ func TestBlockSettings(t *testing.T) {
 		{"block, all keys",
 			"block strikes=8 within=1h30m for=1d12h max=31d kill=off grace=10s max_entries=1",
 			func(c *Config) {
-				c.Block = Block{8, 90 * time.Minute, 36 * time.Hour, 31 * 24 * time.Hour, false,
-					10 * time.Second, 1}
+				c.Block = policy.Block{Strikes: 8, Within: 90 * time.Minute, For: 36 * time.Hour,
+					Max: 31 * 24 * time.Hour, Grace: 10 * time.Second, MaxEntries: 1}
 			}},
 		{"on_block", `on_block /usr/bin/nft-block "a b" off`, func(c *Config) {
 			c.OnBlock = []string{"/usr/bin/nft-block", "a b", "off"}

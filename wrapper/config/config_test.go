@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 func TestSettings(t *testing.T) {
@@ -42,14 +43,14 @@ func TestSettings(t *testing.T) {
 			c.ClientConns = 7
 		}},
 		{"BOM", "\ufeffclient_conns 7\n\ufeff\n\ufeffmode observe", func(c *Config) {
-			c.ClientConns, c.Mode = 7, Observe
+			c.ClientConns, c.Mode = 7, policy.Observe
 		}},
 		{"nat64", "nat64 2001:db8:64::/96 64:ff9b::/96 2001:db8::/32", func(c *Config) {
 			c.NAT64 = append(c.NAT64, netip.MustParsePrefix("2001:db8:64::/96"),
 				netip.MustParsePrefix("2001:db8::/32"))
 		}},
 		{"CRLF", "client_conns 7\r\n\r\nmode observe\r\n", func(c *Config) {
-			c.ClientConns, c.Mode = 7, Observe
+			c.ClientConns, c.Mode = 7, policy.Observe
 		}},
 		{"tabs", "\tclient_conns\t\t7\t", func(c *Config) { c.ClientConns = 7 }},
 		{"quoted directive", `"client_conns" "7"`, func(c *Config) { c.ClientConns = 7 }},
@@ -70,12 +71,12 @@ func TestSettings(t *testing.T) {
 			c.Teaser = "mx.example.org  ESMTP"
 		}},
 		{"on_pregreet tempfail", "on_pregreet tempfail", func(c *Config) {
-			c.OnPregreet = Tempfail
+			c.OnPregreet = policy.Tempfail
 		}},
-		{"on_pregreet drop", "on_pregreet drop", func(c *Config) { c.OnPregreet = Drop }},
-		{"on_denied talk", "on_denied talk", func(c *Config) { c.OnDenied = Talk }},
+		{"on_pregreet drop", "on_pregreet drop", func(c *Config) { c.OnPregreet = policy.Drop }},
+		{"on_denied talk", "on_denied talk", func(c *Config) { c.OnDenied = policy.Talk }},
 		{"client_rate", "client_rate 30/1m", func(c *Config) {
-			c.ClientRate = allowlist.Rate{N: 30, Per: time.Minute}
+			c.ClientRate = rule.Rate{N: 30, Per: time.Minute}
 		}},
 		{"max_waiting holds in the room too", "max_waiting 7", func(c *Config) {
 			c.MaxWaiting, c.RoomWaiting = 7, 7
@@ -89,15 +90,16 @@ func TestSettings(t *testing.T) {
 		{"room_idle", "room_idle 90s", func(c *Config) { c.RoomIdle = 90 * time.Second }},
 		{"room_idle never", "room_idle 0", func(c *Config) { c.RoomIdle = 0 }},
 		{"refuse_load", "refuse_load 12.5", func(c *Config) { c.RefuseLoad = 12.5 }},
-		{"count_by", "count_by 24 48", func(c *Config) { c.CountBy = Widths{24, 48} }},
+		{"count_by", "count_by 24 48",
+			func(c *Config) { c.CountBy = policy.Widths{V4: 24, V6: 48} }},
 		{"remember days", "remember 7d", func(c *Config) { c.Remember = 7 * 24 * time.Hour }},
 		{"remember never", "remember 0", func(c *Config) { c.Remember = 0 }},
 		{"ledger", "ledger /run/l", func(c *Config) { c.Ledger.Path = "/run/l" }},
 		{"ledger and clients", "ledger /run/l clients=4096", func(c *Config) {
-			c.Ledger = Ledger{"/run/l", 4096}
+			c.Ledger = policy.Ledger{Path: "/run/l", Clients: 4096}
 		}},
-		{"log", "log stderr", func(c *Config) { c.Log = Stderr }},
-		{"log none", "log none", func(c *Config) { c.Log = None }},
+		{"log", "log stderr", func(c *Config) { c.Log = policy.Stderr }},
+		{"log none", "log none", func(c *Config) { c.Log = policy.None }},
 	})
 }
 
@@ -128,8 +130,8 @@ func TestBounds(t *testing.T) {
 
 // TestInvalidChoice: a value without a constant is printed and causes no panic.
 func TestInvalidChoice(t *testing.T) {
-	if s := Action(9).String() + Mode(9).String() +
-		LogTarget(9).String(); s != "invalidinvalidinvalid" {
+	if s := policy.Action(9).String() + policy.Mode(9).String() +
+		policy.LogTarget(9).String(); s != "invalidinvalidinvalid" {
 		t.Error(s)
 	}
 }

@@ -3,7 +3,8 @@ package config
 import (
 	"strconv"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
@@ -26,7 +27,7 @@ type directive struct {
 	print func(c *Config) string               // in a form that set reads
 
 	// Of a directive that can be repeated:
-	list func(l *loader, w words, at allowlist.Source)
+	list func(l *loader, w words, at rule.Source)
 }
 
 // directives lists all directives in the order of the manual.
@@ -43,7 +44,7 @@ var directives = []directive{{
 	Default: "auto",
 	most:    1,
 	set: func(c *Config, args []string) error {
-		return choose(&c.MTAStderr, args[0], mtaStderrs)
+		return choose(&c.MTAStderr, args[0])
 	},
 	print: func(c *Config) string { return c.MTAStderr.String() },
 }, {
@@ -56,8 +57,8 @@ var directives = []directive{{
 	most:      2,
 	set:       setGreetDelay,
 	print: func(c *Config) string {
-		return allowlist.FormatDuration(c.GreetDelay) +
-			" stress=" + allowlist.FormatDuration(c.StressDelay)
+		return rule.FormatDuration(c.GreetDelay) +
+			" stress=" + rule.FormatDuration(c.StressDelay)
 	},
 }, {
 	Name:    "teaser",
@@ -74,7 +75,7 @@ var directives = []directive{{
 	Lenient: "tempfail",
 	most:    1,
 	set: func(c *Config, args []string) error {
-		return choose(&c.OnPregreet, args[0], actions)
+		return choose(&c.OnPregreet, args[0])
 	},
 	print: func(c *Config) string { return c.OnPregreet.String() },
 }, {
@@ -92,7 +93,7 @@ var directives = []directive{{
 	Default: "close",
 	Lenient: "close",
 	most:    1,
-	set:     func(c *Config, args []string) error { return choose(&c.OnDenied, args[0], denials) },
+	set:     func(c *Config, args []string) error { return choose(&c.OnDenied, args[0]) },
 	print:   func(c *Config) string { return c.OnDenied.String() },
 }, {
 	Name: "client",
@@ -151,7 +152,7 @@ var directives = []directive{{
 	Lenient: "0s",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.MaxIdle, args[0]) },
-	print:   func(c *Config) string { return allowlist.FormatDuration(c.MaxIdle) },
+	print:   func(c *Config) string { return rule.FormatDuration(c.MaxIdle) },
 }, {
 	Name:    "max_waiting",
 	Args:    "N [room=N]",
@@ -179,7 +180,7 @@ var directives = []directive{{
 	Default: "10m",
 	most:    1,
 	set:     func(c *Config, args []string) error { return setIdle(&c.RoomIdle, args[0]) },
-	print:   func(c *Config) string { return allowlist.FormatDuration(c.RoomIdle) },
+	print:   func(c *Config) string { return rule.FormatDuration(c.RoomIdle) },
 }, {
 	Name:    "refuse_load",
 	Args:    "X",
@@ -213,7 +214,7 @@ var directives = []directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.Remember, args[0], 0, maxRemember)
 	},
-	print: func(c *Config) string { return allowlist.FormatDuration(c.Remember) },
+	print: func(c *Config) string { return rule.FormatDuration(c.Remember) },
 }, {
 	Name:    "remember_hangups",
 	Args:    "N/DUR",
@@ -231,14 +232,14 @@ var directives = []directive{{
 	Lenient: "off kill=off",
 	most:    8,
 	set:     setBlock,
-	print:   func(c *Config) string { return c.Block.String() },
+	print:   printBlock,
 }, {
 	Name:    "strikes_by_kind",
 	Args:    "KIND=N...",
 	Range:   "KIND is ehlo, pipelined, tls, http, proxy or other; 0 to 8",
 	Default: "ehlo=1 pipelined=1 tls=0 http=0 proxy=0 other=1",
 	Lenient: "ehlo=0 pipelined=0 tls=0 http=0 proxy=0 other=0",
-	most:    int(numKinds),
+	most:    int(policy.Kinds),
 	set:     setStrikesByKind,
 	print:   func(c *Config) string { return c.KindStrikes.String() },
 }, {
@@ -312,7 +313,7 @@ var directives = []directive{{
 	set: func(c *Config, args []string) error {
 		return setDuration(&c.BadRcptDelay, args[0], 0, maxBadRcptDelay)
 	},
-	print: func(c *Config) string { return allowlist.FormatDuration(c.BadRcptDelay) },
+	print: func(c *Config) string { return rule.FormatDuration(c.BadRcptDelay) },
 }, {
 	Name:    "guard_auth",
 	Args:    "on|off",
@@ -328,7 +329,7 @@ var directives = []directive{{
 	Default: "unix:/run/sendwrap/guard.sock",
 	most:    2,
 	set:     setGuardListen,
-	print:   func(c *Config) string { return c.GuardListen.String() },
+	print:   printGuardListen,
 }, {
 	Name:    "transcript",
 	Args:    "DIR [max=SIZE]",
@@ -336,14 +337,14 @@ var directives = []directive{{
 	Default: off,
 	most:    2,
 	set:     setTranscript,
-	print:   func(c *Config) string { return c.Transcript.String() },
+	print:   printTranscript,
 }, {
 	Name:    "mode",
 	Args:    "enforce|observe",
 	Default: "enforce",
 	Lenient: "observe",
 	most:    1,
-	set:     func(c *Config, args []string) error { return choose(&c.Mode, args[0], modes) },
+	set:     func(c *Config, args []string) error { return choose(&c.Mode, args[0]) },
 	print:   func(c *Config) string { return c.Mode.String() },
 }, {
 	Name:    "hostname",
@@ -375,7 +376,7 @@ var directives = []directive{{
 	Args:    "syslog|stderr|none",
 	Default: "syslog",
 	most:    1,
-	set:     func(c *Config, args []string) error { return choose(&c.Log, args[0], logTargets) },
+	set:     func(c *Config, args []string) error { return choose(&c.Log, args[0]) },
 	print:   func(c *Config) string { return c.Log.String() },
 }, {
 	Name:      "include",

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 func TestTable(t *testing.T) {
@@ -89,11 +90,11 @@ func TestExampleLoads(t *testing.T) {
 			t.Errorf("%s: %d networks", name, n)
 		}
 		for _, own := range []string{"127.0.0.1", "127.255.0.9", "::1"} {
-			if m := got.Networks.Match(mustAddr(own)); m.Access != allowlist.Allow {
+			if m := got.Networks.Match(mustAddr(own)); m.Access != rule.Allow {
 				t.Errorf("%s: %s is not allowed", name, own)
 			}
 		}
-		got.Networks, got.Files, got.lines = nil, nil, nil
+		got.Networks, got.Files, got.Sources, got.lines = nil, nil, nil, nil
 		if want := Default(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}

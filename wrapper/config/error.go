@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const (
@@ -118,7 +119,7 @@ type errorList struct {
 func (l *errorList) full() bool { return len(l.errs) == maxErrors }
 
 // add notes a mistake at a place. err is an *Error or an *allowlist.Error.
-func (l *errorList) add(at allowlist.Source, err error) {
+func (l *errorList) add(at rule.Source, err error) {
 	if l.full() {
 		l.more++
 		return

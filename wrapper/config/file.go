@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/fileaccess"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -20,15 +21,16 @@ type identity struct{ dev, ino uint64 }
 
 // file is an open configuration file that may be read.
 type file struct {
-	fd   int
-	path string
-	id   identity
-	size int64
+	fd    int
+	path  string
+	id    identity
+	size  int64
+	stamp policy.Stamp // when it was opened
 }
 
 // openFile opens a regular file that only root or our own user can have written. It follows no
 // symbolic link, since the link's owner could point it elsewhere, and does not wait for the other
-// end of a FIFO. The error is an *Error.
+// end of a FIFO. The error is an *Error; the stamp is then that of what was not opened.
 func openFile(path string) (file, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, 0)
@@ -36,18 +38,30 @@ func openFile(path string) (file, error) {
 		fd, err = unix.Open(path, flags, 0)
 	}
 	if err != nil {
-		return file{}, cannotOpen(path, err)
+		return file{stamp: stampOfNone(path, err)}, cannotOpen(path, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		unix.Close(fd)
 		return file{}, inFile(path, newError("name another file", "%v", err))
 	}
+	stamp := policy.StampOf(&st)
 	if err := unfit(&st); err != nil {
 		unix.Close(fd)
-		return file{}, inFile(path, err)
+		return file{stamp: stamp}, inFile(path, err)
 	}
-	return file{fd, path, identity{uint64(st.Dev), st.Ino}, st.Size}, nil
+	return file{fd, path, identity{uint64(st.Dev), st.Ino}, st.Size, stamp}, nil
+}
+
+// stampOfNone is the stamp of what could not be opened. If that was not the file's fault, it is the
+// error, which no file has for a stamp.
+func stampOfNone(path string, err error) policy.Stamp {
+	switch err {
+	case unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EACCES, unix.ENXIO:
+		return policy.Look(path)
+	}
+	errno, _ := err.(unix.Errno)
+	return policy.Stamp{Err: errno}
 }
 
 func cannotOpen(path string, err error) error {
@@ -114,17 +128,17 @@ func (f file) read() (string, error) {
 				inFile(f.path,
 					newError("put the new file in place with mv", "changed while it was read"))
 		}
-		return f.checked(text.String())
+		return text.String(), nil
 	}
 }
 
-// checked refuses a file that is not text.
-func (f file) checked(text string) (string, error) {
+// checkText refuses a file that is not text.
+func checkText(path, text string) error {
 	nul := strings.IndexByte(text, 0)
 	if nul < 0 {
-		return text, nil
+		return nil
 	}
 	e := newError("name a text file", "NUL byte")
 	e.Line = 1 + strings.Count(text[:nul], "\n")
-	return "", inFile(f.path, e)
+	return inFile(path, e)
 }

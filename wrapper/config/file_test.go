@@ -15,7 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/policy"
 )
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -83,7 +85,7 @@ func TestRefusedFiles(t *testing.T) {
 			}
 			main := write(t, "client_conns 7\ninclude "+file+"\nmax_waiting 7\n")
 			c, err = Load(main, allowlist.For(client))
-			if c == nil || c.ClientConns != 7 || c.MaxWaiting != 7 || c.Mode != Enforce {
+			if c == nil || c.ClientConns != 7 || c.MaxWaiting != 7 || c.Mode != policy.Enforce {
 				t.Fatalf("included: %+v, %v", c, err)
 			}
 			want := []string{fmt.Sprintf("%s:2: include: %s: %s", main, file, tt.want)}
@@ -179,11 +181,11 @@ func TestInclude(t *testing.T) {
 	if got := errorLines(t, err, dir, "D"); !reflect.DeepEqual(got, want) {
 		t.Errorf("errors\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if c.ClientConns != 0 || c.MaxSessions != 8 || c.MaxWaiting != 6 || c.Mode != Observe {
+	if c.ClientConns != 0 || c.MaxSessions != 8 || c.MaxWaiting != 6 || c.Mode != policy.Observe {
 		t.Errorf("%+v", c)
 	}
-	if m := c.Networks.Match(client); m.Access != allowlist.Deny ||
-		m.Source != (allowlist.Source{File: path("sub/b"), Line: 1}) {
+	if m := c.Networks.Match(client); m.Access != rule.Deny ||
+		m.Source != (rule.Source{File: path("sub/b"), Line: 1}) {
 		t.Errorf("%+v", m)
 	}
 }
@@ -196,7 +198,7 @@ func TestIncludeItself(t *testing.T) {
 		}
 		c, err := Load(path, allowlist.For(client))
 		if err == nil || !strings.Contains(err.Error(), "in a loop") || c == nil ||
-			c.Mode != Observe {
+			c.Mode != policy.Observe {
 			t.Errorf("include %s: %v, %v", name, c, err)
 		}
 	}
@@ -209,7 +211,7 @@ func TestRelativePath(t *testing.T) {
 	t.Chdir(filepath.Dir(filepath.Dir(path)))
 	c, err := Load(filepath.Join(filepath.Base(filepath.Dir(path)), "sendwrap.conf"),
 		allowlist.For(client))
-	if err != nil || c.Mode != Observe {
+	if err != nil || c.Mode != policy.Observe {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

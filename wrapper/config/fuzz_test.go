@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 // FuzzLoad: for any file, Load returns settings that are in range, and reads back what Write
@@ -93,6 +94,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v\nin what was printed:\n%s", err, printed.String())
 		}
 		second.Networks, second.Files, second.lines = first.Networks, first.Files, first.lines
+		second.Sources = first.Sources
 		if !reflect.DeepEqual(first, second) {
 			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second,
 				first)
@@ -110,10 +112,10 @@ func FuzzParseDuration(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParseDuration(allowlist.FormatDuration(d))
+		again, err := ParseDuration(rule.FormatDuration(d))
 		if err != nil || again != d || d < 0 {
 			t.Fatalf("ParseDuration(%q) = %v, printed as %s, read back as %v, %v", s, int64(d),
-				allowlist.FormatDuration(d), again, err)
+				rule.FormatDuration(d), again, err)
 		}
 	})
 }

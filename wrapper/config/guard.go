@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 const (
 	maxBadRcpts      = 1000
 	maxBadRcptsTotal = 255 // the ledger counts no further
-	badRcptsShare    = 50  // without share=
 	maxRcpts         = 100_000
 	maxResets        = 10_000
 	maxBadRcptDelay  = 5 * time.Second // well below the 10 s that sendmail gives a milter (T=R)
@@ -30,11 +30,11 @@ func setPercent(n *int, word string) error {
 }
 
 func setBadRcptsTotal(c *Config, args []string) error {
-	var total allowlist.Rate
+	var total rule.Rate
 	if err := setRate(&total, args[0], maxBadRcptsTotal); err != nil {
 		return err
 	}
-	share := badRcptsShare
+	share := policy.BadRcptsShare
 	given, err := readPair(args[1:], "share", func(value string) error {
 		return setPercent(&share, value)
 	})
@@ -55,20 +55,15 @@ func printBadRcptsTotal(c *Config) string {
 	return c.BadRcptsTotal.String() + " share=" + strconv.Itoa(c.BadRcptsShare)
 }
 
-// Transcript is the directory in which the guard records sessions that led to a block or a strike.
-type Transcript struct {
-	Dir string // an absolute path; "" = none
-	Max int64  // bytes of all files together
-}
-
 const (
 	transcriptMax = 10 << 20 // without max=
 	minTranscript = 64 << 10
 	maxTranscript = 1 << 30
 )
 
-// String is the spelling of sendwrap.conf: "/var/log/sendwrap max=10M" or "off".
-func (t Transcript) String() string {
+// printTranscript is the spelling of sendwrap.conf: "/var/log/sendwrap max=10M" or "off".
+func printTranscript(c *Config) string {
+	t := &c.Transcript
 	if t.Dir == "" {
 		return off
 	}
@@ -78,7 +73,7 @@ func (t Transcript) String() string {
 func setTranscript(c *Config, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == off:
-		c.Transcript = Transcript{}
+		c.Transcript = policy.Transcript{}
 		return nil
 	case len(args) == 1 && (args[0] == "0" || meansOff(args[0])):
 		return newError("write off", "%s is not a directory", quoted(args[0]))
@@ -86,7 +81,7 @@ func setTranscript(c *Config, args []string) error {
 	if !strings.HasPrefix(args[0], "/") {
 		return checkAbsolute(args[0])
 	}
-	t := Transcript{Dir: path.Clean(args[0]), Max: transcriptMax}
+	t := policy.Transcript{Dir: path.Clean(args[0]), Max: transcriptMax}
 	if t.Dir == "/" { // the guard deletes old files there
 		return newError("write a directory of its own, such as /var/log/sendwrap",
 			"%s has other files", quoted(args[0]))

@@ -6,21 +6,24 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 func TestGuardSettings(t *testing.T) {
-	unix := func(path string) Listen { return Listen{Network: "unix", Address: path} }
-	tcp := func(address string) Listen { return Listen{Network: "tcp", Address: address} }
+	unix := func(path string) policy.Listen { return policy.Listen{Network: "unix", Address: path} }
+	tcp := func(address string) policy.Listen {
+		return policy.Listen{Network: "tcp", Address: address}
+	}
 	longest := "/" + strings.Repeat("x", 106)
 	settings(t, []setting{
 		{"bad_rcpts", "bad_rcpts 5", func(c *Config) { c.BadRcpts = 5 }},
 		{"bad_rcpts_percent", "bad_rcpts_percent 50", func(c *Config) { c.BadRcptsPercent = 50 }},
 		{"bad_rcpts_total", "bad_rcpts_total 255/24h", func(c *Config) {
-			c.BadRcptsTotal = allowlist.Rate{N: 255, Per: 24 * time.Hour}
+			c.BadRcptsTotal = rule.Rate{N: 255, Per: 24 * time.Hour}
 		}},
 		{"bad_rcpts_total none", "bad_rcpts_total 0", func(c *Config) {
-			c.BadRcptsTotal = allowlist.Rate{}
+			c.BadRcptsTotal = rule.Rate{}
 		}},
 		{"max_rcpts", "max_rcpts 100", func(c *Config) { c.MaxRcpts = 100 }},
 		{"max_resets", "max_resets 0", func(c *Config) { c.MaxResets = 0 }},
@@ -40,10 +43,10 @@ func TestGuardSettings(t *testing.T) {
 			c.GuardListen = unix("/run/a b")
 		}},
 		{"guard_listen owner", "guard_listen unix:/run/g owner=smmta", func(c *Config) {
-			c.GuardListen = Listen{"unix", "/run/g", "smmta"}
+			c.GuardListen = policy.Listen{Network: "unix", Address: "/run/g", Owner: "smmta"}
 		}},
 		{"guard_listen owner by number", "guard_listen unix:/run/g owner=101", func(c *Config) {
-			c.GuardListen = Listen{"unix", "/run/g", "101"}
+			c.GuardListen = policy.Listen{Network: "unix", Address: "/run/g", Owner: "101"}
 		}},
 		{"guard_listen IPv4", "guard_listen 127.0.0.1:8891", func(c *Config) {
 			c.GuardListen = tcp("127.0.0.1:8891")
@@ -65,20 +68,20 @@ func TestGuardSettings(t *testing.T) {
 		}},
 
 		{"transcript", "transcript /var/log/sendwrap", func(c *Config) {
-			c.Transcript = Transcript{"/var/log/sendwrap", 10 << 20}
+			c.Transcript = policy.Transcript{Dir: "/var/log/sendwrap", Max: 10 << 20}
 		}},
 		{"transcript as a directory is often written", "transcript /var//log/sendwrap/",
 			func(c *Config) {
-				c.Transcript = Transcript{"/var/log/sendwrap", 10 << 20}
+				c.Transcript = policy.Transcript{Dir: "/var/log/sendwrap", Max: 10 << 20}
 			}},
 		{"transcript and max", `transcript "/a b" max=1536k`, func(c *Config) {
-			c.Transcript = Transcript{"/a b", 1536 << 10}
+			c.Transcript = policy.Transcript{Dir: "/a b", Max: 1536 << 10}
 		}},
 		{"transcript in G", "transcript /t max=1G", func(c *Config) {
-			c.Transcript = Transcript{"/t", 1 << 30}
+			c.Transcript = policy.Transcript{Dir: "/t", Max: 1 << 30}
 		}},
 		{"transcript, as many k as a M", "transcript /t max=2048k", func(c *Config) {
-			c.Transcript = Transcript{"/t", 2 << 20}
+			c.Transcript = policy.Transcript{Dir: "/t", Max: 2 << 20}
 		}},
 		{"transcript off", "transcript off", func(c *Config) {}},
 	})
@@ -303,7 +306,7 @@ func TestClientKeys(t *testing.T) {
 	}
 	for i, key := range clientKeys {
 		limit := clientLimits[i]
-		if limit.key != allowlist.Key(i) || limit.key.String() != key {
+		if limit.key != rule.Key(i) || limit.key.String() != key {
 			t.Errorf("%s: key %d is %s", key, limit.key, limit.key)
 		}
 		find(t, key)
@@ -326,20 +329,20 @@ func TestClientKeys(t *testing.T) {
 			t.Errorf("%s=0: %q, set: %v", key, errs, set)
 		}
 	}
-	if s := allowlist.Key(len(clientKeys)).String(); s != "invalid" {
+	if s := rule.Key(len(clientKeys)).String(); s != "invalid" {
 		t.Errorf("%s is no key of a client line", s)
 	}
 }
 
 // apply changes c to what applies to a client with limits of its own.
-func apply(c *Config, limits allowlist.Limits) {
-	c.GreetDelay = limits.TimeOr(allowlist.GreetDelay, c.GreetDelay)
-	c.ClientRate = limits.RateOr(allowlist.ClientRate, c.ClientRate)
-	c.ClientConns = limits.CountOr(allowlist.ClientConns, c.ClientConns)
-	c.BadRcpts = limits.CountOr(allowlist.BadRcpts, c.BadRcpts)
-	c.BadRcptsPercent = limits.CountOr(allowlist.BadRcptsPercent, c.BadRcptsPercent)
-	c.BadRcptsTotal = limits.RateOr(allowlist.BadRcptsTotal, c.BadRcptsTotal)
-	c.MaxRcpts = limits.CountOr(allowlist.MaxRcpts, c.MaxRcpts)
-	c.MaxResets = limits.CountOr(allowlist.MaxResets, c.MaxResets)
-	c.BadRcptDelay = limits.TimeOr(allowlist.BadRcptDelay, c.BadRcptDelay)
+func apply(c *Config, limits rule.Limits) {
+	c.GreetDelay = limits.TimeOr(rule.GreetDelay, c.GreetDelay)
+	c.ClientRate = limits.RateOr(rule.ClientRate, c.ClientRate)
+	c.ClientConns = limits.CountOr(rule.ClientConns, c.ClientConns)
+	c.BadRcpts = limits.CountOr(rule.BadRcpts, c.BadRcpts)
+	c.BadRcptsPercent = limits.CountOr(rule.BadRcptsPercent, c.BadRcptsPercent)
+	c.BadRcptsTotal = limits.RateOr(rule.BadRcptsTotal, c.BadRcptsTotal)
+	c.MaxRcpts = limits.CountOr(rule.MaxRcpts, c.MaxRcpts)
+	c.MaxResets = limits.CountOr(rule.MaxResets, c.MaxResets)
+	c.BadRcptDelay = limits.TimeOr(rule.BadRcptDelay, c.BadRcptDelay)
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const (
@@ -13,16 +13,16 @@ const (
 )
 
 // setHangups sets r by N/DUR or off.
-func setHangups(r *allowlist.Rate, word string) error {
+func setHangups(r *rule.Rate, word string) error {
 	switch n, per, found := strings.Cut(word, "/"); {
 	case word == off:
-		*r = allowlist.Rate{}
+		*r = rule.Rate{}
 	case word == "0", meansOff(word):
 		return newError("write off", "%s is not N/DUR", quoted(word))
 	case !found:
 		return newError("write N/DUR such as 3/1h, or off", "%s is not N/DUR", quoted(word))
 	default:
-		var v allowlist.Rate
+		var v rule.Rate
 		if err := setCount(&v.N, n, 1, maxHangups); err != nil {
 			return err
 		}

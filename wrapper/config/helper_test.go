@@ -43,7 +43,7 @@ func load(t testing.TB, text string) (*Config, []string) {
 	if c == nil {
 		t.Fatalf("unreadable: %v", err)
 	}
-	c.Files, c.lines = nil, nil // of the test, not of the text
+	c.Files, c.Sources, c.lines = nil, nil, nil // of the test, not of the text
 	return c, errorLines(t, err, path, "F")
 }
 
@@ -108,6 +108,7 @@ func readsBack(t *testing.T, c *Config) {
 		t.Fatalf("printed:\n%s\nread back: %s", text.String(), errs)
 	}
 	second.Networks, second.Files, second.lines = c.Networks, c.Files, c.lines
+	second.Sources = c.Sources
 	if !reflect.DeepEqual(second, c) {
 		t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", text.String(), second, c)
 	}

@@ -5,7 +5,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 const maxDepth = 16 // nested includes
@@ -13,13 +14,13 @@ const maxDepth = 16 // nested includes
 // fileSeen is a file that was opened.
 type fileSeen struct {
 	id      identity
-	at      allowlist.Source // of its include
-	reading bool             // until its end
+	at      rule.Source // of its include
+	reading bool        // until its end
 }
 
 // include reads another file. Its name is relative to the directory of the file that includes it.
 // The contents of a file that cannot be read are unknown, so refusals become lenient.
-func (l *loader) include(w words, at allowlist.Source) {
+func (l *loader) include(w words, at rule.Source) {
 	if seen, err := l.includeFile(w, at); err != nil {
 		directive := l.index("include")
 		if seen {
@@ -29,7 +30,7 @@ func (l *loader) include(w words, at allowlist.Source) {
 	}
 }
 
-func (l *loader) includeFile(w words, at allowlist.Source) (seen bool, err error) {
+func (l *loader) includeFile(w words, at rule.Source) (seen bool, err error) {
 	if !w.next() {
 		if w.err != nil {
 			return false, w.err
@@ -58,8 +59,10 @@ func (l *loader) includeFile(w words, at allowlist.Source) (seen bool, err error
 
 // file reads one file. An error means that nothing of it was read. seen reports that it was read
 // before.
-func (l *loader) file(path string, at allowlist.Source) (seen bool, err error) {
+func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	f, err := openFile(path)
+	tried := len(l.config.Sources)
+	l.config.Sources = append(l.config.Sources, policy.Source{Path: path, Stamp: f.stamp})
 	if err != nil {
 		return false, err
 	}
@@ -69,6 +72,10 @@ func (l *loader) file(path string, at allowlist.Source) (seen bool, err error) {
 	}
 	text, err := f.read()
 	if err != nil {
+		l.config.Sources[tried].Stamp = policy.Stamp{Err: unix.EIO} // which no file has
+		return false, err
+	}
+	if err := checkText(path, text); err != nil {
 		return false, err
 	}
 	i := len(l.files)

@@ -1,13 +1,17 @@
 package config
 
-import "testing"
+import (
+	"testing"
+
+	"sendwrap/wrapper/policy"
+)
 
 func TestStrikesByKind(t *testing.T) {
 	settings(t, []setting{
 		{"all", "strikes_by_kind ehlo=0 pipelined=1 tls=2 http=3 proxy=4 other=8",
-			func(c *Config) { c.KindStrikes = Weights{0, 1, 2, 3, 4, 8} }},
+			func(c *Config) { c.KindStrikes = policy.Weights{0, 1, 2, 3, 4, 8} }},
 		{"one", "strikes_by_kind proxy=1", func(c *Config) {
-			c.KindStrikes = Weights{1, 1, 0, 0, 1, 1}
+			c.KindStrikes = policy.Weights{1, 1, 0, 0, 1, 1}
 		}},
 	})
 	const kinds = "write ehlo=, pipelined=, tls=, http=, proxy= or other="
@@ -23,13 +27,13 @@ func TestStrikesByKind(t *testing.T) {
 }
 
 func TestKindOf(t *testing.T) {
-	for k := range numKinds {
-		if got, found := KindOf(k.String()); got != k || !found {
+	for k := range policy.Kinds {
+		if got, found := policy.KindOf(k.String()); got != k || !found {
 			t.Errorf("%q is %v, %v", k.String(), got, found)
 		}
 	}
 	for _, word := range []string{"", "EHLO", "invalid", "pregreet"} {
-		if k, found := KindOf(word); found {
+		if k, found := policy.KindOf(word); found {
 			t.Errorf("%q is %v", word, k)
 		}
 	}

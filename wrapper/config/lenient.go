@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 // A wrong line is skipped, and then its default can refuse mail that the line was meant to let in.
@@ -16,7 +16,7 @@ import (
 var refusals = []string{"on_pregreet", "on_denied", "block"}
 
 // reject notes an error in a line of the directive, -1 if that is unknown, and makes it lenient.
-func (l *loader) reject(at allowlist.Source, err error, directive int, args []string) {
+func (l *loader) reject(at rule.Source, err error, directive int, args []string) {
 	e := *fromAllowlist(err)
 	e.InEffect = l.makeLenient(directive, args)
 	l.errors.add(at, &e)

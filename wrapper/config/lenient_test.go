@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // loadWrong reads a file with a mistake. inEffect is what applies instead, according to the errors.
@@ -33,8 +35,8 @@ func loadWrong(t *testing.T, text string) (c *Config, inEffect string) {
 func same(a, b *Config) bool {
 	x, y := *a, *b
 	m, n := a.Networks.Match(client), b.Networks.Match(client)
-	x.Networks, y.Networks, m.Source, n.Source = nil, nil, allowlist.Source{}, allowlist.Source{}
-	x.Files, y.Files, x.lines, y.lines = nil, nil, nil, nil
+	x.Networks, y.Networks, m.Source, n.Source = nil, nil, rule.Source{}, rule.Source{}
+	x.Files, y.Files, x.Sources, y.Sources, x.lines, y.lines = nil, nil, nil, nil, nil, nil
 	return reflect.DeepEqual(x, y) && m == n
 }
 
@@ -231,7 +233,7 @@ func TestByteOrderMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := Load(file, allowlist.All())
-	if err != nil || c.Mode != Observe || c.Networks.Match(client).Access != allowlist.Allow {
+	if err != nil || c.Mode != policy.Observe || c.Networks.Match(client).Access != rule.Allow {
 		t.Errorf("%v, %v: %+v", c.Mode, c.Networks.Match(client), err)
 	}
 }

@@ -4,17 +4,14 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"sendwrap/wrapper/policy"
 )
 
-// Listen is the socket on which the guard waits for the MTA.
-type Listen struct {
-	Network string // "unix" or "tcp"
-	Address string // an absolute path, or ADDRESS:PORT as netip.ParseAddrPort reads it
-	Owner   string // of the unix socket, a user's name or number; "" = the user that runs the guard
-}
-
-// String is the spelling of sendwrap.conf: "unix:/run/guard.sock owner=smmta" or "127.0.0.1:8891".
-func (l Listen) String() string {
+// printGuardListen is the spelling of sendwrap.conf: "unix:/run/guard.sock owner=smmta" or
+// "127.0.0.1:8891".
+func printGuardListen(c *Config) string {
+	l := &c.GuardListen
 	if l.Network != unixNetwork {
 		return joinWords(l.Address) // a zone may contain any character
 	}
@@ -36,14 +33,16 @@ func setGuardListen(c *Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := readPair(args[1:], "owner", l.setOwner); err != nil {
+	if _, err := readPair(args[1:], "owner", func(user string) error {
+		return setOwner(&l, user)
+	}); err != nil {
 		return err
 	}
 	c.GuardListen = l
 	return nil
 }
 
-func (l *Listen) setOwner(user string) error {
+func setOwner(l *policy.Listen, user string) error {
 	name, _, group := strings.Cut(user, ":")
 	switch {
 	case l.Network != unixNetwork:
@@ -58,31 +57,31 @@ func (l *Listen) setOwner(user string) error {
 }
 
 // parseListen reads unix:PATH or ADDRESS:PORT.
-func parseListen(s string) (Listen, error) {
+func parseListen(s string) (policy.Listen, error) {
 	if path, found := strings.CutPrefix(s, "unix:"); found {
 		if strings.HasPrefix(path, "@") {
-			return Listen{}, newError("write the path of a file",
+			return policy.Listen{}, newError("write the path of a file",
 				"%s is an abstract socket, which anyone can open", quoted(s))
 		}
 		if err := checkAbsolute(path); err != nil {
-			return Listen{}, err
+			return policy.Listen{}, err
 		}
 		if len(path) > maxSocketPath {
-			return Listen{}, newError("write at most "+strconv.Itoa(maxSocketPath),
+			return policy.Listen{}, newError("write at most "+strconv.Itoa(maxSocketPath),
 				"path of %d bytes", len(path))
 		}
-		return Listen{Network: unixNetwork, Address: path}, nil
+		return policy.Listen{Network: unixNetwork, Address: path}, nil
 	}
 	at, err := netip.ParseAddrPort(s)
 	switch {
 	case err != nil || at.Port() == 0:
-		return Listen{}, badListen(s)
+		return policy.Listen{}, badListen(s)
 	case at.Addr().Is4In6():
-		return Listen{},
+		return policy.Listen{},
 			newError("write its IPv4 form "+netip.AddrPortFrom(at.Addr().Unmap(),
 				at.Port()).String(), "%s is IPv4-mapped", quoted(s))
 	}
-	return Listen{Network: tcpNetwork, Address: at.String()}, nil
+	return policy.Listen{Network: tcpNetwork, Address: at.String()}, nil
 }
 
 // badListen says what is wrong with s. For the spellings of sendmail and Postfix it offers ours.

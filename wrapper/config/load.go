@@ -1,9 +1,11 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const maxLine = 64 << 10 // bytes
@@ -14,13 +16,21 @@ const bom = "\ufeff"
 // loader reads a file and those that it includes.
 type loader struct {
 	config  *Config
-	table   []directive        // directives; as a variable it would be an initialization cycle
-	setAt   []allowlist.Source // the first line of each directive; Line 0 = none yet
-	args    []string           // of the current line
-	files   []fileSeen         // in the order of their beginnings
-	depth   int                // of includes
+	into    Networks
+	table   []directive   // directives; as a variable it would be an initialization cycle
+	setAt   []rule.Source // the first line of each directive; Line 0 = none yet
+	args    []string      // of the current line
+	files   []fileSeen    // in the order of their beginnings
+	depth   int           // of includes
 	errors  errorList
 	lenient uint64 // bit i: directive i gets its lenient value
+}
+
+// Networks takes what the lines say about networks: an *allowlist.List, or the collector of package
+// compile. Its errors are those of [allowlist.List].
+type Networks interface {
+	SetAccess(network netip.Prefix, a rule.Access, src rule.Source) error
+	SetLimits(network netip.Prefix, limits rule.Limits, src rule.Source) error
 }
 
 // Load reads the file at path and those that it includes, and adds their networks to networks,
@@ -34,13 +44,27 @@ type loader struct {
 //
 // The strings of the Config are parts of the file's text and keep it in memory.
 func Load(path string, networks *allowlist.List) (*Config, error) {
+	c, err := Read(path, networks)
+	if c != nil {
+		c.Networks = networks
+	}
+	return c, err
+}
+
+// Read is [Load] for networks of another kind: the Config has none.
+//
+// Its Sources are the files that were opened, and the names at which there was none that could be:
+// while their stamps stay the same, Read would return the same. For that they must be settled, and
+// still the same after Read.
+func Read(path string, into Networks) (*Config, error) {
 	l := &loader{
 		config: Default(),
+		into:   into,
 		table:  directives,
-		setAt:  make([]allowlist.Source, len(directives)),
+		setAt:  make([]rule.Source, len(directives)),
 	}
-	l.config.Networks, l.config.lines = networks, l.setAt
-	if _, err := l.file(path, allowlist.Source{}); err != nil {
+	l.config.lines = l.setAt
+	if _, err := l.file(path, rule.Source{}); err != nil {
 		return nil, err
 	}
 	l.applyLenient()
@@ -52,7 +76,7 @@ func (l *loader) text(path, text string) {
 	for n := 1; text != ""; n++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
-		at := allowlist.Source{File: path, Line: n}
+		at := rule.Source{File: path, Line: n}
 		if len(line) > maxLine {
 			err := newError("split it into several lines", "line of %d bytes", len(line))
 			l.reject(at, err, l.guessDirective(line), nil)
@@ -62,7 +86,7 @@ func (l *loader) text(path, text string) {
 	}
 }
 
-func (l *loader) line(line string, at allowlist.Source) {
+func (l *loader) line(line string, at rule.Source) {
 	w := words{rest: line}
 	if !w.next() {
 		if w.err != nil {
@@ -89,7 +113,7 @@ func (l *loader) line(line string, at allowlist.Source) {
 // setOnce carries out a directive that must not be repeated. A second line is an error even if the
 // first is wrong: the administrator must look at both. If it sets the same value, no lenient value
 // is needed.
-func (l *loader) setOnce(directive int, w words, at allowlist.Source) {
+func (l *loader) setOnce(directive int, w words, at rule.Source) {
 	d, first := &l.table[directive], &l.setAt[directive]
 	l.args = l.args[:0]
 	for w.next() {

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
-func (l *loader) allow(w words, at allowlist.Source) { l.access(allowlist.Allow, w, at) }
-func (l *loader) deny(w words, at allowlist.Source)  { l.access(allowlist.Deny, w, at) }
+func (l *loader) allow(w words, at rule.Source) { l.access(rule.Allow, w, at) }
+func (l *loader) deny(w words, at rule.Source)  { l.access(rule.Deny, w, at) }
 
 // access takes the right networks of a line even if others are wrong. For a wrong network on an
 // allow line it allows all that the word can mean; if that is unclear, refusals become lenient.
-func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
+func (l *loader) access(a rule.Access, w words, at rule.Source) {
 	directive := -1 // a wrong deny line refuses too little, which is lenient
-	if a == allowlist.Allow {
+	if a == rule.Allow {
 		directive = l.index(a.String())
 	}
 	found := false
@@ -24,13 +25,13 @@ func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
 		network, err := allowlist.ParseNetwork(w.word)
 		switch {
 		case err == nil:
-			if err = l.config.Networks.SetAccess(network, a, at); err != nil {
+			if err = l.into.SetAccess(network, a, at); err != nil {
 				l.errors.add(at, withAllowed(err, network))
 			}
-		case a == allowlist.Allow && len(allowlist.Guess(w.word)) > 0:
+		case a == rule.Allow && len(allowlist.Guess(w.word)) > 0:
 			meant := allowlist.Guess(w.word)
 			for _, network := range meant {
-				_ = l.config.Networks.SetAccess(network, a, at) // on error it is allowed, too
+				_ = l.into.SetAccess(network, a, at) // on error it is allowed, too
 			}
 			l.errors.add(at, withAllowed(err, meant...))
 		default:
@@ -48,7 +49,7 @@ func (l *loader) access(a allowlist.Access, w words, at allowlist.Source) {
 // withAllowed adds to an error that these networks are allowed until the line is corrected.
 func withAllowed(err error, networks ...netip.Prefix) error {
 	e := *fromAllowlist(err)
-	e.InEffect = allowlist.Allow.String()
+	e.InEffect = rule.Allow.String()
 	for _, network := range networks {
 		e.InEffect += " " + network.String()
 	}
@@ -62,20 +63,20 @@ var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcp
 // clientLimits are the limits of a client line. They have the bounds of the directives of the same
 // names.
 var clientLimits = [...]clientLimit{
-	{key: allowlist.GreetDelay, longest: MaxGreetDelay},
-	{key: allowlist.ClientRate, mostPer: maxRate},
-	{key: allowlist.ClientConns, most: maxConns},
-	{key: allowlist.BadRcpts, most: maxBadRcpts},
-	{key: allowlist.BadRcptsPercent, percent: true},
-	{key: allowlist.BadRcptsTotal, mostPer: maxBadRcptsTotal},
-	{key: allowlist.MaxRcpts, most: maxRcpts},
-	{key: allowlist.MaxResets, most: maxResets},
-	{key: allowlist.BadRcptDelay, longest: maxBadRcptDelay},
+	{key: rule.GreetDelay, longest: MaxGreetDelay},
+	{key: rule.ClientRate, mostPer: maxRate},
+	{key: rule.ClientConns, most: maxConns},
+	{key: rule.BadRcpts, most: maxBadRcpts},
+	{key: rule.BadRcptsPercent, percent: true},
+	{key: rule.BadRcptsTotal, mostPer: maxBadRcptsTotal},
+	{key: rule.MaxRcpts, most: maxRcpts},
+	{key: rule.MaxResets, most: maxResets},
+	{key: rule.BadRcptDelay, longest: maxBadRcptDelay},
 }
 
 // clientLimit is a limit. The one bound that is set decides its type.
 type clientLimit struct {
-	key     allowlist.Key
+	key     rule.Key
 	most    int           // of a count
 	percent bool          // a count that is a percentage
 	mostPer int           // of a rate
@@ -84,9 +85,9 @@ type clientLimit struct {
 
 // set reads a value, and sets the limit even if the value is wrong. It is not a function in the
 // table: l would then be allocated on the heap, for each line.
-func (c *clientLimit) set(l *allowlist.Limits, value string) error {
+func (c *clientLimit) set(l *rule.Limits, value string) error {
 	var n int
-	var r allowlist.Rate
+	var r rule.Rate
 	var d time.Duration
 	var err error
 	switch {
@@ -109,7 +110,7 @@ func (c *clientLimit) set(l *allowlist.Limits, value string) error {
 // lenientLimit replaces a wrong value by the lenient one of the directive of that name, if it has
 // one.
 func (l *loader) lenientLimit(
-	c *clientLimit, limits *allowlist.Limits, value string, err error,
+	c *clientLimit, limits *rule.Limits, value string, err error,
 ) error {
 	d, e := &l.table[l.index(c.key.String())], *fromAllowlist(err)
 	if d.lenientIf == nil || d.lenientIf([]string{value}) {
@@ -123,13 +124,13 @@ func (l *loader) lenientLimit(
 
 // client takes a network's own limits, and for a wrong one the lenient value of the directive of
 // that name. If it is unclear which network or limit is meant, refusals become lenient.
-func (l *loader) client(w words, at allowlist.Source) {
+func (l *loader) client(w words, at rule.Source) {
 	if err := l.limits(w, at); err != nil {
 		l.reject(at, err, l.index("client"), nil)
 	}
 }
 
-func (l *loader) limits(w words, at allowlist.Source) error {
+func (l *loader) limits(w words, at rule.Source) error {
 	if !w.next() {
 		if w.err != nil {
 			return w.err
@@ -144,7 +145,7 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 	if err != nil {
 		return err
 	}
-	var limits allowlist.Limits
+	var limits rule.Limits
 	p := pairs{known: clientKeys}
 	for w.next() {
 		key, value, err := p.split(w.word)
@@ -162,5 +163,5 @@ func (l *loader) limits(w words, at allowlist.Source) error {
 	if p.given == 0 {
 		return newError("write "+p.list(), "no limits for %s", network)
 	}
-	return l.config.Networks.SetLimits(network, limits, at)
+	return l.into.SetLimits(network, limits, at)
 }

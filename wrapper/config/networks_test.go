@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 func TestNetworks(t *testing.T) {
@@ -25,14 +26,14 @@ client 192.0.2.1 client_conns=0 client_rate=7/1h
 		t.Errorf("errors\n%s\nwant\n%s", strings.Join(errs, "\n"), strings.Join(want, "\n"))
 	}
 	m := c.Networks.Match(client)
-	if m.Access != allowlist.Deny || m.Network.String() != "192.0.2.0/28" || m.Source.Line != 3 ||
+	if m.Access != rule.Deny || m.Network.String() != "192.0.2.0/28" || m.Source.Line != 3 ||
 		!strings.HasPrefix(m.Source.File, "/") {
 		t.Errorf("match %+v; want the deny of line 3", m)
 	}
-	var limits allowlist.Limits
-	limits.SetCount(allowlist.ClientConns, 0)
-	limits.SetTime(allowlist.GreetDelay, 9*time.Second)
-	limits.SetRate(allowlist.ClientRate, allowlist.Rate{N: 7, Per: time.Hour})
+	var limits rule.Limits
+	limits.SetCount(rule.ClientConns, 0)
+	limits.SetTime(rule.GreetDelay, 9*time.Second)
+	limits.SetRate(rule.ClientRate, rule.Rate{N: 7, Per: time.Hour})
 	if m.Limits != limits {
 		t.Errorf("limits %+v", m.Limits)
 	}
@@ -45,7 +46,7 @@ client 192.0.2.1 client_conns=0 client_rate=7/1h
 	}
 	// on both sides of the wrong one
 	for _, network := range []string{"10.255.0.1", "198.51.100.1"} {
-		if m := all.Match(mustAddr(network)); m.Access != allowlist.Allow {
+		if m := all.Match(mustAddr(network)); m.Access != rule.Allow {
 			t.Errorf("%s: %+v; want allow", network, m)
 		}
 	}

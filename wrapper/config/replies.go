@@ -3,12 +3,8 @@ package config
 import (
 	"strconv"
 	"strings"
-)
 
-// Bytes that fit a reply, which is one line of at most 512 bytes (RFC 5321 §4.5.3.1.5).
-const (
-	MaxHostname = 128
-	MaxContact  = 200
+	"sendwrap/wrapper/policy"
 )
 
 // auto stands for the machine's own name.
@@ -22,9 +18,9 @@ func setHostname(c *Config, args []string) error {
 		return nil
 	case meansOff(name):
 		return newError("write auto for the machine's own", "%s is not a name", quoted(name))
-	case len(name) > MaxHostname:
+	case len(name) > policy.MaxHostname:
 		return newError("write at most 128", "%d bytes", len(name))
-	case !IsHostname(name):
+	case !policy.IsHostname(name):
 		return newError("write a name such as mx.example.org", "%s is not a host name",
 			quoted(args[0]))
 	case !strings.Contains(name, "."):
@@ -33,19 +29,6 @@ func setHostname(c *Config, args []string) error {
 	}
 	c.Hostname = name
 	return nil
-}
-
-// IsHostname reports whether a word can be a host name (RFC 1123): letters, digits and hyphens
-// between dots, and not an address.
-func IsHostname(word string) bool {
-	for label := range strings.SplitSeq(word, ".") {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.ContainsFunc(label, isOutsideLabel) {
-			return false
-		}
-	}
-	last := word[strings.LastIndexByte(word, '.')+1:]
-	return strings.Trim(last, "0123456789") != ""
 }
 
 func isOutsideLabel(r rune) bool {
@@ -66,7 +49,7 @@ func setContact(c *Config, args []string) error {
 	}
 	if text == off {
 		text = ""
-	} else if err := checkReplyText(text, MaxContact); err != nil {
+	} else if err := checkReplyText(text, policy.MaxContact); err != nil {
 		return err
 	}
 	c.Contact = text

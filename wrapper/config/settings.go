@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sendwrap/wrapper/policy"
 )
 
 // MaxGreetDelay is the longest greet_delay. A client must allow 5 minutes for the first line of the
@@ -29,12 +31,6 @@ const (
 	minV4, maxV4 = 8, 32
 	minV6, maxV6 = 16, 128
 )
-
-// Widths are prefix lengths: addresses with the same prefix count as one client.
-type Widths struct{ V4, V6 int }
-
-// String is the spelling of sendwrap.conf: "32 64".
-func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
 
 // off switches off a directive that has no number.
 const off = "off"
@@ -147,7 +143,7 @@ func setCountBy(c *Config, args []string) error {
 	if len(args) != 2 {
 		return newError("write both, such as 32 64", "one prefix length")
 	}
-	var w Widths
+	var w policy.Widths
 	if err := setCount(&w.V4, args[0], minV4, maxV4); err != nil {
 		return prefixError("V4BITS", err)
 	}
@@ -159,7 +155,7 @@ func setCountBy(c *Config, args []string) error {
 }
 
 func setLedger(c *Config, args []string) error {
-	l := Ledger{Path: args[0], Clients: c.Ledger.Clients}
+	l := policy.Ledger{Path: args[0], Clients: c.Ledger.Clients}
 	if err := checkAbsolute(l.Path); err != nil {
 		return err
 	}

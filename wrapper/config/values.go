@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 const (
@@ -24,7 +24,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	d, err := parseDuration(s)
 	if err == nil && d > maxDuration {
 		return 0,
-			newError("write at most "+allowlist.FormatDuration(maxDuration), "%s is out of range",
+			newError("write at most "+rule.FormatDuration(maxDuration), "%s is out of range",
 				quoted(s))
 	}
 	return d, err
@@ -106,7 +106,7 @@ func setDuration(d *time.Duration, word string, least, most time.Duration) error
 	}
 	if v < least || v > most {
 		return outOfRange(word,
-			allowlist.FormatDuration(least), allowlist.FormatDuration(most))
+			rule.FormatDuration(least), rule.FormatDuration(most))
 	}
 	*d = v
 	return nil
@@ -231,9 +231,9 @@ func outOfRange(word, least, most string) error {
 }
 
 // setRate sets r by N/DUR, with N from 1 to most. 0 is no limit.
-func setRate(r *allowlist.Rate, word string, most int) error {
+func setRate(r *rule.Rate, word string, most int) error {
 	if word == "0" {
-		*r = allowlist.Rate{}
+		*r = rule.Rate{}
 		return nil
 	}
 	n, per, found := strings.Cut(word, "/")
@@ -253,7 +253,7 @@ func setRate(r *allowlist.Rate, word string, most int) error {
 }
 
 // parseRate reads a rate from its number and its time.
-func parseRate(n, per string, most int) (r allowlist.Rate, err error) {
+func parseRate(n, per string, most int) (r rule.Rate, err error) {
 	if err := setCount(&r.N, n, 1, most); err != nil {
 		return r, err
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 func TestDurations(t *testing.T) {
@@ -27,8 +27,8 @@ func TestDurations(t *testing.T) {
 		if err != nil || got != tt.want {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", tt.text, got, err, tt.want)
 		}
-		if s := allowlist.FormatDuration(tt.want); s != tt.print {
-			t.Errorf("allowlist.FormatDuration(%v) = %s; want %s", tt.want, s, tt.print)
+		if s := rule.FormatDuration(tt.want); s != tt.print {
+			t.Errorf("rule.FormatDuration(%v) = %s; want %s", tt.want, s, tt.print)
 		}
 	}
 	_, err := ParseDuration("5")

@@ -3,7 +3,7 @@ package decide
 import (
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 )
 
 // Greet is what a client did during its greet delay.
@@ -21,9 +21,9 @@ const (
 // not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
 	switch {
-	case f.Rule.Access == allowlist.Deny:
+	case f.Rule.Access == rule.Deny:
 		return Denied
-	case f.Rule.Access == allowlist.Allow:
+	case f.Rule.Access == rule.Allow:
 		return Allowed
 	case f.Blocked:
 		return Blocked
@@ -46,9 +46,9 @@ func (f *Facts) Conclude(g Greet) Verdict {
 	switch {
 	case g == Left:
 		return Hangup
-	case f.Rule.Access == allowlist.Deny:
+	case f.Rule.Access == rule.Deny:
 		return Denied
-	case f.Rule.Access == allowlist.Allow:
+	case f.Rule.Access == rule.Allow:
 		return Allowed
 	case g == Spoke:
 		return Pregreet

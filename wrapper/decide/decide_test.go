@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -17,12 +17,12 @@ func TestDecideOrder(t *testing.T) {
 			Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Served: 3,
 			Known: true, Trusted: true, Blocked: true, Wide: ledger.Wide{Conns: 50, Served: 3},
 		},
-		Rule: allowlist.Match{
-			Access: allowlist.Deny, Network: netip.MustParsePrefix("192.0.2.0/24"),
+		Rule: rule.Match{
+			Access: rule.Deny, Network: netip.MustParsePrefix("192.0.2.0/24"),
 		},
 		Limits: Limits{
 			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
-			ClientRate: allowlist.Rate{N: 10, Per: time.Minute},
+			ClientRate: rule.Rate{N: 10, Per: time.Minute},
 			GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second,
 		},
 	}
@@ -30,8 +30,8 @@ func TestDecideOrder(t *testing.T) {
 		want Verdict
 		then func()
 	}{
-		{Denied, func() { f.Rule.Access = allowlist.Allow }},
-		{Allowed, func() { f.Rule.Access = allowlist.Unset }},
+		{Denied, func() { f.Rule.Access = rule.Allow }},
+		{Allowed, func() { f.Rule.Access = rule.Unset }},
 		{Blocked, func() { f.Blocked = false }},
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Conns-- }},
@@ -66,14 +66,14 @@ func TestConcludeOrder(t *testing.T) {
 		},
 		Limits: Limits{
 			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
-			ClientRate: allowlist.Rate{N: 10, Per: time.Minute},
+			ClientRate: rule.Rate{N: 10, Per: time.Minute},
 		},
 	}
 	if got := f.Conclude(Left); got != Hangup {
 		t.Errorf("left: %v", got)
 	}
-	for access, want := range map[allowlist.Access]Verdict{
-		allowlist.Deny: Denied, allowlist.Allow: Allowed,
+	for access, want := range map[rule.Access]Verdict{
+		rule.Deny: Denied, rule.Allow: Allowed,
 	} {
 		f.Rule.Access = access
 		for g, want := range map[Greet]Verdict{Quiet: want, Spoke: want, Left: Hangup} {
@@ -82,7 +82,7 @@ func TestConcludeOrder(t *testing.T) {
 			}
 		}
 	}
-	f.Rule.Access = allowlist.Unset
+	f.Rule.Access = rule.Unset
 	if got := f.Conclude(Spoke); got != Pregreet {
 		t.Errorf("spoke: %v", got)
 	}

@@ -1,10 +1,10 @@
 package decide
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -37,15 +37,16 @@ var explanations = []struct {
 	test    string
 	found   func(s *Shown) string
 }{
-	{Denied, "deny network", func(s *Shown) string { return ruleText(s, allowlist.Deny) }},
-	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, allowlist.Allow) }},
+	{Denied, "deny network", func(s *Shown) string { return ruleText(s, rule.Deny) }},
+	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, rule.Allow) }},
 	{Blocked, "block", blockText},
 	{Busy, "sessions and load", func(s *Shown) string {
 		limits := &s.Limits
-		text := fmt.Sprintf("%s serving, %s waiting",
-			of(s.Serving, limits.MaxSessions), of(s.Waiting, limits.MaxWaiting))
+		text := of(s.Serving, limits.MaxSessions) + " serving, " +
+			of(s.Waiting, limits.MaxWaiting) + " waiting"
 		if limits.RefuseLoad > 0 {
-			text += fmt.Sprintf(", load %.2f of %g", s.Load, limits.RefuseLoad)
+			text += ", load " + strconv.FormatFloat(s.Load, 'f', 2, 64) +
+				" of " + strconv.FormatFloat(limits.RefuseLoad, 'g', -1, 64)
 		}
 		return text + reserveText(s)
 	}},
@@ -57,8 +58,8 @@ var explanations = []struct {
 		if rate.N == 0 {
 			return "no limit"
 		}
-		return fmt.Sprintf("%s arrivals of its network in %s",
-			of(s.Arrivals, rate.N), allowlist.FormatDuration(rate.Per))
+		return of(s.Arrivals, rate.N) + " arrivals of its network in " +
+			rule.FormatDuration(rate.Per)
 	}},
 	{Known, "known", func(s *Shown) string {
 		switch {
@@ -82,7 +83,7 @@ var explanations = []struct {
 		return "refused; strikes: " + s.Limits.Strikes.String()
 	}},
 	{Pass, "quiet to the end", func(s *Shown) string {
-		switch after := allowlist.FormatDuration(s.Delay()); {
+		switch after := rule.FormatDuration(s.Delay()); {
 		case s.HasLeftOften():
 			return "served at once, this time: it has left quietly often enough"
 		case s.Stressed:
@@ -94,11 +95,11 @@ var explanations = []struct {
 }
 
 // ruleText is the rule that allows or denies the client, if it is of this kind.
-func ruleText(s *Shown, a allowlist.Access) string {
+func ruleText(s *Shown, a rule.Access) string {
 	if s.Rule.Access != a {
 		return "no matching rule"
 	}
-	return fmt.Sprintf("%v (%v)", s.Rule.Network, s.Rule.Source)
+	return s.Rule.Network.String() + " (" + s.Rule.Source.String() + ")"
 }
 
 // blockText is the block that runs, or what brings one nearer.
@@ -107,14 +108,14 @@ func blockText(s *Shown) string {
 		return "none, but by hand: " + s.Own
 	}
 	if !s.Blocked {
-		text := fmt.Sprintf("none; strikes in the last day: %d", s.Strikes)
+		text := "none; strikes in the last day: " + strconv.Itoa(s.Strikes)
 		if s.Strikes > 0 && s.Reason != "" {
 			text += ", the last for " + reasonText(s.Reason)
 		}
 		return text + rcptsText(s)
 	}
-	text := fmt.Sprintf("%v for another %v, because of %s",
-		s.Network, Seconds(s.BlockLeft), reasonText(s.Reason)) + rcptsText(s)
+	text := s.Network.String() + " for another " + Seconds(s.BlockLeft) + ", because of " +
+		reasonText(s.Reason) + rcptsText(s)
 	if s.Reason == "bad_rcpts" {
 		text += "; a relay that passes on wrong names needs a line: client " + s.Network.String() +
 			" bad_rcpts_total=100/1h, or bad_rcpts=N bad_rcpts_percent=50"
@@ -136,8 +137,8 @@ func rcptsText(s *Shown) string {
 	if total.N == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; unknown recipients in %s: %s, accepted ones %d",
-		allowlist.FormatDuration(total.Per), of(s.Rcpts.Bad, total.N), s.Rcpts.Good)
+	return "; unknown recipients in " + rule.FormatDuration(total.Per) + ": " +
+		of(s.Rcpts.Bad, total.N) + ", accepted ones " + strconv.Itoa(s.Rcpts.Good)
 }
 
 // hangupsText is how often the network has left, and what follows; "" for nothing.
@@ -146,28 +147,28 @@ func hangupsText(s *Shown) string {
 	if n.N == 0 || s.IsKnown() || s.Hangups.N == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %s in %s, %v of %s waited in all: with both it is let in at once, once",
-		of(s.Hangups.N, n.N), allowlist.FormatDuration(n.Per), s.Hangups.Waited,
-		allowlist.FormatDuration(s.Limits.GreetDelay))
+	return "; " + of(s.Hangups.N, n.N) + " in " + rule.FormatDuration(n.Per) + ", " +
+		s.Hangups.Waited.String() + " of " + rule.FormatDuration(s.Limits.GreetDelay) +
+		" waited in all: with both it is let in at once, once"
 }
 
 // reserveText says for which clients the reserve is, once no other places are left.
 func reserveText(s *Shown) string {
-	reserve := s.Limits.Reserve
+	last := "; the last " + strconv.Itoa(s.Limits.Reserve) + " % are for "
 	switch {
-	case s.Full() || !s.taken(100-reserve):
+	case s.Full() || !s.taken(100-s.Limits.Reserve):
 		return ""
 	case s.lastQuarter() && s.IsTrusted():
 		return "; the last are for " + trustedOnes + ", as this one"
 	case s.lastQuarter():
 		return "; the last are for " + trustedOnes
 	case s.IsKnown():
-		return fmt.Sprintf("; the last %d %% are for known clients, as this one", reserve)
+		return last + "known clients, as this one"
 	case s.Reserved():
-		return fmt.Sprintf("; the last %d %% are for known clients, and for networks with none, "+
-			"but its has %d", reserve, s.served())
+		return last + "known clients, and for networks with none, but its has " +
+			strconv.Itoa(s.served())
 	}
-	return fmt.Sprintf("; the last %d %% are for networks with none, as its own", reserve)
+	return last + "networks with none, as its own"
 }
 
 // shareText says how many places the network may have, and the wider one around it, while they are
@@ -175,25 +176,26 @@ func reserveText(s *Shown) string {
 func shareText(s *Shown) (text string) {
 	share := s.Share()
 	if share > 0 {
-		text = fmt.Sprintf(", %s with an MTA, as places are scarce", of(s.Served, share))
+		text = ", " + of(s.Served, share) + " with an MTA, as places are scarce"
 	}
 	if s.Wide.Conns > s.Conns && s.Limits.shrinks() {
-		text += fmt.Sprintf("; of its /%d %s",
-			ledger.WideBits, of(s.Wide.Conns, s.Limits.ClientConns))
+		text += "; of its /" + strconv.Itoa(ledger.WideBits) + " " +
+			of(s.Wide.Conns, s.Limits.ClientConns)
 		if share > 0 {
-			text += fmt.Sprintf(", %s with an MTA", of(s.Wide.Served, share))
+			text += ", " + of(s.Wide.Served, share) + " with an MTA"
 		}
 	}
 	return text
 }
 
 // Seconds is a duration for people: to the second, with units.
-func Seconds(d time.Duration) string { return allowlist.FormatDuration(d.Truncate(time.Second)) }
+func Seconds(d time.Duration) string { return rule.FormatDuration(d.Truncate(time.Second)) }
 
 // of is a count beside its limit.
 func of(n, limit int) string {
-	if limit == 0 {
-		return fmt.Sprintf("%d", n)
+	text := strconv.Itoa(n)
+	if limit != 0 {
+		text += " of " + strconv.Itoa(limit)
 	}
-	return fmt.Sprintf("%d of %d", n, limit)
+	return text
 }

@@ -4,16 +4,16 @@ import (
 	"cmp"
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Facts are all that a decision looks at.
 type Facts struct {
-	ledger.Standing                 // zero without a ledger: no client is known, none is counted
-	Rule            allowlist.Match // what the administrator said about the client
-	Load            float64         // 1-minute load average; 0 unless refuse_load is set
+	ledger.Standing            // zero without a ledger: no client is known, none is counted
+	Rule            rule.Match // what the administrator said about the client
+	Load            float64    // 1-minute load average; 0 unless refuse_load is set
 	Limits          Limits
 }
 
@@ -25,19 +25,19 @@ type Limits struct {
 	Reserve     int     // percent of MaxSessions
 	ClientConns int     // 0 = none
 	FixedConns  bool    // the administrator has set ClientConns for this network
-	ClientRate  allowlist.Rate
+	ClientRate  rule.Rate
 	GreetDelay  time.Duration
 	StressDelay time.Duration
 	Remember    time.Duration  // 0 = no client is known
-	Hangups     allowlist.Rate // after which a client need not wait, once; 0 = never
-	Strikes     config.Weights // for speaking early
+	Hangups     rule.Rate      // after which a client need not wait, once; 0 = never
+	Strikes     policy.Weights // for speaking early
 
 	// The guard's.
-	BadRcpts      int            // of a session; 0 = none, as for all of these
-	BadPercent    int            // of all that the session has named
-	BadRcptsTotal allowlist.Rate // of the network
-	BadRcptsShare int            // percent of all that the network has named
-	Bounces       int            // of the null sender, over all sessions within BouncesPer
+	BadRcpts      int       // of a session; 0 = none, as for all of these
+	BadPercent    int       // of all that the session has named
+	BadRcptsTotal rule.Rate // of the network
+	BadRcptsShare int       // percent of all that the network has named
+	Bounces       int       // of the null sender, over all sessions within BouncesPer
 	BouncesPer    time.Duration
 	MaxRcpts      int
 	MaxResets     int
@@ -47,23 +47,23 @@ type Limits struct {
 // Set sets the numbers of the configuration, and those of the client lines for the client in their
 // place. It does so in place: copies on the stack would make it grow, by pages that a process or a
 // session keeps while it waits.
-func (l *Limits) Set(c *config.Config, inRoom bool, said allowlist.Limits) {
+func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 	*l = Limits{
 		MaxSessions: c.MaxSessions, MaxWaiting: c.MaxWaiting, RefuseLoad: c.RefuseLoad,
 		Reserve:     c.Reserve,
-		ClientConns: said.CountOr(allowlist.ClientConns, c.ClientConns),
-		FixedConns:  said.IsSet(allowlist.ClientConns),
-		ClientRate:  said.RateOr(allowlist.ClientRate, c.ClientRate),
-		GreetDelay:  said.TimeOr(allowlist.GreetDelay, c.GreetDelay),
+		ClientConns: said.CountOr(rule.ClientConns, c.ClientConns),
+		FixedConns:  said.IsSet(rule.ClientConns),
+		ClientRate:  said.RateOr(rule.ClientRate, c.ClientRate),
+		GreetDelay:  said.TimeOr(rule.GreetDelay, c.GreetDelay),
 		StressDelay: c.StressDelay, Remember: c.Remember, Strikes: c.KindStrikes,
 
-		BadRcpts:      said.CountOr(allowlist.BadRcpts, c.BadRcpts),
-		BadPercent:    said.CountOr(allowlist.BadRcptsPercent, c.BadRcptsPercent),
-		BadRcptsTotal: said.RateOr(allowlist.BadRcptsTotal, c.BadRcptsTotal),
+		BadRcpts:      said.CountOr(rule.BadRcpts, c.BadRcpts),
+		BadPercent:    said.CountOr(rule.BadRcptsPercent, c.BadRcptsPercent),
+		BadRcptsTotal: said.RateOr(rule.BadRcptsTotal, c.BadRcptsTotal),
 		BadRcptsShare: c.BadRcptsShare,
-		MaxRcpts:      said.CountOr(allowlist.MaxRcpts, c.MaxRcpts),
-		MaxResets:     said.CountOr(allowlist.MaxResets, c.MaxResets),
-		BadRcptDelay:  said.TimeOr(allowlist.BadRcptDelay, c.BadRcptDelay),
+		MaxRcpts:      said.CountOr(rule.MaxRcpts, c.MaxRcpts),
+		MaxResets:     said.CountOr(rule.MaxResets, c.MaxResets),
+		BadRcptDelay:  said.TimeOr(rule.BadRcptDelay, c.BadRcptDelay),
 	}
 	if l.Remember > 0 {
 		l.Hangups = c.Hangups

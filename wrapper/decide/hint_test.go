@@ -3,17 +3,17 @@ package decide
 import (
 	"testing"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // Each kind has its hint; other reasons have none.
 func TestHint(t *testing.T) {
 	for kind, hint := range hints {
-		if got := Hint(Reason(config.Kind(kind))); got != hint || got == "" || len(got) > 120 {
-			t.Errorf("%v: %q", config.Kind(kind), got)
+		if got := Hint(Reason(policy.Kind(kind))); got != hint || got == "" || len(got) > 120 {
+			t.Errorf("%v: %q", policy.Kind(kind), got)
 		}
 	}
-	if n := len(config.Weights{}); len(hints) != n {
+	if n := len(policy.Weights{}); len(hints) != n {
 		t.Errorf("%d hints for %d kinds", len(hints), n)
 	}
 	for _, reason := range []string{"", "pregreet", "pregreet:", "pregreet:nothing", "bad_rcpts",

@@ -1,11 +1,11 @@
 package decide
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // Places
@@ -113,20 +113,20 @@ const trustedOnes = "known clients that have come back for hours, or delivered m
 
 // PlacesLeft says, for status, who may still have a place when this many sessions are served; "" if
 // places are not scarce.
-func PlacesLeft(c *config.Config, serving int) string {
+func PlacesLeft(c *policy.Settings, serving int) string {
 	var f Facts
-	f.Limits.Set(c, false, allowlist.Limits{})
+	f.Limits.Set(c, false, rule.Limits{})
 	f.Serving = serving
 	if f.Full() {
 		until := ""
 		if c.MaxIdle > 0 {
-			until = " unless a session is idle for " + allowlist.FormatDuration(c.MaxIdle)
+			until = " unless a session is idle for " + rule.FormatDuration(c.MaxIdle)
 		}
 		return " (full: all but allowed clients read 421" + until + ")"
 	}
 	var holds []string
 	if n := f.Share(); n > 0 {
-		holds = append(holds, fmt.Sprintf("a network may have %d", n))
+		holds = append(holds, "a network may have "+strconv.Itoa(n))
 	}
 	switch {
 	case f.lastQuarter():

@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 func TestRecipients(t *testing.T) {
-	total := allowlist.Rate{N: 10, Per: time.Hour}
+	total := rule.Rate{N: 10, Per: time.Hour}
 	limits := Limits{BadRcpts: 3, BadRcptsTotal: total, MaxRcpts: 5, MaxResets: 2}
 	percent := Limits{BadRcpts: 3, BadRcptsTotal: total, BadPercent: 50}
 	bounces := Limits{BadRcpts: 9, Bounces: 3, BadRcptsShare: 50}
@@ -70,7 +70,7 @@ func TestRecipientsAll(t *testing.T) {
 		for _, percent := range []int{0, 1, 33, 34, 50, 67, 100} {
 			f := Recipients{Blocked: n[0] == 1, Good: n[1], Bad: n[2], Total: n[3], Resets: n[4],
 				Rcpts: n[5], Limits: &Limits{
-					BadRcpts: n[6], BadRcptsTotal: allowlist.Rate{N: n[7], Per: time.Hour},
+					BadRcpts: n[6], BadRcptsTotal: rule.Rate{N: n[7], Per: time.Hour},
 					MaxResets: n[8], MaxRcpts: n[9], BadPercent: percent,
 				}}
 			if got, want := f.Decide(), f.byManual(); got != want {
@@ -111,7 +111,7 @@ func (f *Recipients) byManual() Verdict {
 // Bad recipients are held against the network unless the null sender has named them, or good mail
 // outweighs them. Good recipients without a message do not count beside a total.
 func TestOffends(t *testing.T) {
-	limits := Limits{BadRcpts: 3, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour},
+	limits := Limits{BadRcpts: 3, BadRcptsTotal: rule.Rate{N: 10, Per: time.Hour},
 		BadRcptsShare: 50}
 	alone, always := limits, limits
 	alone.BadRcptsTotal.N, always.BadRcptsShare = 0, 0
@@ -164,32 +164,32 @@ func eachTuple(below []int, work func([]int)) {
 
 // A client line holds for its network, also with 0; other limits are the general ones.
 func TestLimits(t *testing.T) {
-	c := config.Default()
+	c := policy.Default()
 	c.MaxRcpts, c.BadRcptsPercent = 100, 20
 	// The guard's part of them.
-	guards := func(said allowlist.Limits) Limits {
+	guards := func(said rule.Limits) Limits {
 		var l Limits
-		l.Set(c, false, said)
+		l.Set(&c, false, said)
 		return Limits{
 			BadRcpts: l.BadRcpts, BadPercent: l.BadPercent, BadRcptsTotal: l.BadRcptsTotal,
 			BadRcptsShare: l.BadRcptsShare, Bounces: l.Bounces, BouncesPer: l.BouncesPer,
 			MaxRcpts: l.MaxRcpts, MaxResets: l.MaxResets, BadRcptDelay: l.BadRcptDelay,
 		}
 	}
-	if got, want := guards(allowlist.Limits{}), (Limits{
-		BadRcpts: 3, BadPercent: 20, BadRcptsTotal: allowlist.Rate{N: 10, Per: time.Hour},
+	if got, want := guards(rule.Limits{}), (Limits{
+		BadRcpts: 3, BadPercent: 20, BadRcptsTotal: rule.Rate{N: 10, Per: time.Hour},
 		BadRcptsShare: 50, Bounces: 3, BouncesPer: time.Hour, MaxRcpts: 100, MaxResets: 20,
 		BadRcptDelay: time.Second,
 	}); got != want {
 		t.Errorf("nothing said: %+v; want %+v", got, want)
 	}
-	var said allowlist.Limits
-	said.SetCount(allowlist.BadRcpts, 0)
-	said.SetCount(allowlist.BadRcptsPercent, 0)
-	said.SetRate(allowlist.BadRcptsTotal, allowlist.Rate{})
-	said.SetCount(allowlist.MaxRcpts, 7)
-	said.SetCount(allowlist.MaxResets, 8)
-	said.SetTime(allowlist.BadRcptDelay, 0)
+	var said rule.Limits
+	said.SetCount(rule.BadRcpts, 0)
+	said.SetCount(rule.BadRcptsPercent, 0)
+	said.SetRate(rule.BadRcptsTotal, rule.Rate{})
+	said.SetCount(rule.MaxRcpts, 7)
+	said.SetCount(rule.MaxResets, 8)
+	said.SetTime(rule.BadRcptDelay, 0)
 	want := Limits{BadRcptsShare: 50, BouncesPer: time.Hour, MaxRcpts: 7, MaxResets: 8}
 	if got := guards(said); got != want {
 		t.Errorf("all said: %+v; want %+v", got, want)

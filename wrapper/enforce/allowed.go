@@ -6,6 +6,7 @@ import (
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // everything is what a firewall must let through if nothing is enforced.
@@ -20,7 +21,7 @@ var everything = [...]netip.Prefix{
 func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []netip.Prefix) {
 	for _, b := range blocks {
 		switch allowed, found := c.Networks.Allowed(b.Network); {
-		case c.Mode == config.Observe:
+		case c.Mode == policy.Observe:
 			free = append(free, everything[familyOf(b.Network.Addr())])
 		case !found:
 		case allowed.Network.Bits() <= b.Network.Bits():
@@ -51,7 +52,7 @@ func (q *Queue) runForAllowed() {
 				break
 			}
 			reason := "allow"
-			if e.Config.Mode == config.Observe {
+			if e.Config.Mode == policy.Observe {
 				reason = "observe"
 			}
 			_ = e.RunHook(Block{Network: n, Reason: reason}) // logged

@@ -9,6 +9,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Block is a block that has begun.
@@ -65,7 +66,7 @@ func (e *Enforcer) CarryOut(b Block) Outcome {
 // networks of one client looks first. It opens the ledger and changes nothing.
 func (e *Enforcer) LookForWork(b Block) bool {
 	switch c := e.Config; {
-	case c.Mode == config.Observe:
+	case c.Mode == policy.Observe:
 		return false
 	case c.OnBlock != nil:
 		return true

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // The sessions of a network end after the grace, and no other process gets a signal.
@@ -65,7 +65,7 @@ func TestWaiting(t *testing.T) {
 	queued.woken()
 	e := p.enforcer()
 	changed := *p.config // the queue reads the other
-	changed.Block.Kill, changed.Mode = false, config.Observe
+	changed.Block.Kill, changed.Mode = false, policy.Observe
 	e.Now, e.Config = true, &changed
 	if o := e.CarryOut(p.block("192.0.2.9/32", time.Hour)); o.Ended != 1 || len(o.Failed) != 0 {
 		t.Errorf("outcome %+v", o)

@@ -6,6 +6,7 @@ import (
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/machine"
+	"sendwrap/wrapper/policy"
 )
 
 // Exemption says what is not done about a network. Each field is the reason in words; "" means that
@@ -35,7 +36,7 @@ func Exempt(c *config.Config, network netip.Prefix) Exemption {
 	}
 	var e Exemption
 	switch {
-	case c.Mode == config.Observe:
+	case c.Mode == policy.Observe:
 		e.Sessions = "mode observe enforces nothing"
 	case !c.Block.Kill:
 		e.Sessions = "block has kill=off"
@@ -43,7 +44,7 @@ func Exempt(c *config.Config, network netip.Prefix) Exemption {
 	switch {
 	case c.OnBlock == nil:
 		e.OnBlock = "on_block is off"
-	case c.Mode == config.Observe:
+	case c.Mode == policy.Observe:
 		e.OnBlock = "mode observe enforces nothing"
 	case network.Overlaps(loopback[0]), network.Overlaps(loopback[1]):
 		e.OnBlock = "it is loopback"

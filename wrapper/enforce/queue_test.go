@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // A queue does what CarryOut does, and Add returns at once.
@@ -218,7 +218,7 @@ func TestQueueConfigure(t *testing.T) {
 	if !s.leftAlone() {
 		t.Error("the session was ended")
 	}
-	if p.config.Mode != config.Observe {
+	if p.config.Mode != policy.Observe {
 		t.Error("nothing was configured")
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -67,7 +67,7 @@ func (e *Enforcer) visitSessions(l *ledger.Ledger, blocks []*pendingBlock) {
 // visitSession counts or ends one session, unless it is to be left alone.
 func (e *Enforcer) visitSession(p *pendingBlock, s ledger.LiveSession) {
 	switch {
-	case e.Config.Networks.Match(s.Client.Addr()).Access == allowlist.Allow:
+	case e.Config.Networks.Match(s.Client.Addr()).Access == rule.Allow:
 		p.outcome.Allowed++
 	case s.Process.Shared: // the process has other clients, too
 		p.outcome.InRoom++

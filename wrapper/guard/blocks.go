@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // killTime is added to the grace: enforce ends the processes that it can end first.
@@ -101,7 +101,7 @@ func (g *guard) blockLifted(s *session) bool {
 // reply, and could try one more name, which sendmail rejects before it asks the guard. A session
 // that the guard has not answered yet gets its 421 instead.
 func (s *session) markBlocked(guessing bool) {
-	if s.blocked.Swap(true) || !s.answered.Load() || s.config.Mode == config.Observe ||
+	if s.blocked.Swap(true) || !s.answered.Load() || s.config.Mode == policy.Observe ||
 		!s.config.Block.Kill {
 		return
 	}

@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/milter"
+	"sendwrap/wrapper/policy"
 )
 
 // A spammer that forges senders of our domain makes innocent mail servers bounce to us, or ask us
@@ -76,7 +76,7 @@ func (s *session) countBounce() {
 		return
 	}
 	f.Bounces = s.guard.bounces.add(s.network, time.Now(), f.Limits)
-	if s.countMailed(); f.BouncesGuess() && s.config.Mode == config.Enforce {
+	if s.countMailed(); f.BouncesGuess() && s.config.Mode == policy.Enforce {
 		s.guard.disconnectNullSenders(s)
 	}
 }
@@ -99,7 +99,7 @@ func (s *session) deferNull() milter.Answer {
 		s.loggedNull = true
 		s.logVerdict(decide.BadRcpts, code, activeBlock{})
 	}
-	if s.config.Mode == config.Observe {
+	if s.config.Mode == policy.Observe {
 		return milter.None
 	}
 	s.open = false

@@ -15,12 +15,14 @@ import (
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
+	"sendwrap/wrapper/reload"
 )
 
 // Options say what a guard is made of.
 type Options struct {
 	File  string // the configuration
-	LogTo func(config.LogTarget) maillog.Log
+	LogTo func(policy.LogTarget) maillog.Log
 }
 
 // guard is one process and the sessions that it watches. Each session is a goroutine; this is what
@@ -28,7 +30,7 @@ type Options struct {
 type guard struct {
 	Options
 	config       atomic.Pointer[config.Config]
-	at           config.Listen // of the socket that it has opened itself
+	at           policy.Listen // of the socket that it has opened itself
 	enforce      *enforce.Queue
 	remarks      *remarks
 	macros       string     // that it asks for; the same for all sessions
@@ -59,7 +61,7 @@ func Run(o Options) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP) // before the first load: no SIGHUP after it may be lost
 
-	cfg, mistakes := wrapper.LoadShared(o.File)
+	cfg, mistakes := reload.Load(o.File)
 	if cfg == nil {
 		return mistakes
 	}
@@ -67,7 +69,7 @@ func Run(o Options) error {
 	if err != nil {
 		return err
 	}
-	wrapper.LogMistakes(g.log(), mistakes, config.LineSkipped)
+	reload.LogMistakes(g.log(), mistakes, config.LineSkipped)
 	listeners, err := g.listeners()
 	if err != nil {
 		return err
@@ -98,7 +100,7 @@ func newGuard(stop context.Context, o Options, cfg *config.Config) (*guard, erro
 		Options: o, stop: stop, sessions: map[*session]struct{}{},
 		packetTime: packetTime, idleTime: idleTime, longestDelay: longestDelay,
 		places: max(int(min(limit.Cur, 1<<30))-ownDescriptors, 16),
-		door:   wrapper.NewGuardDoor(cfg, to),
+		door:   wrapper.NewGuardDoor(cfg.Policy(), to),
 	}
 	g.macros, g.seed = wantedMacros(), maphash.MakeSeed()
 	g.config.Store(cfg)

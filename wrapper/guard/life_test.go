@@ -11,8 +11,8 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // SIGHUP: a valid configuration holds for sessions that begin after it; one with mistakes holds for
@@ -49,8 +49,8 @@ func TestHangup(t *testing.T) {
 func TestReload(t *testing.T) {
 	p := build(t, rules)
 	other := openBook(t, shortDir(t)+"/log")
-	p.guard.LogTo = func(to config.LogTarget) maillog.Log {
-		if to == config.Stderr {
+	p.guard.LogTo = func(to policy.LogTarget) maillog.Log {
+		if to == policy.Stderr {
 			return maillog.Syslog(other.path)
 		}
 		return maillog.Syslog(p.book.path)

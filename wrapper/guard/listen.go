@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/exec"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/fileaccess"
+	"sendwrap/wrapper/policy"
 )
 
 // listeners are the sockets that a service manager has passed, or else the one of guard_listen.
@@ -66,7 +66,7 @@ func checkListener(fd int) error {
 
 // listen opens the socket on which MTAs arrive. Only its owner can connect to a local one: a
 // process that connects can have any network blocked.
-func listen(at config.Listen) (net.Listener, error) {
+func listen(at policy.Listen) (net.Listener, error) {
 	if at.Network != "unix" {
 		return net.Listen(at.Network, at.Address)
 	}
@@ -89,7 +89,7 @@ func listen(at config.Listen) (net.Listener, error) {
 
 // CheckListen returns why the guard could not listen there, as far as users and files show; nil if
 // it could. It makes nothing.
-func CheckListen(at config.Listen) error {
+func CheckListen(at policy.Listen) error {
 	if at.Network != "unix" {
 		return nil
 	}
@@ -150,7 +150,7 @@ func checkPlace(path string) (found bool, err error) {
 }
 
 // owner is the user who may connect to the socket; -1 is our own user.
-func owner(at config.Listen) (uid int, err error) {
+func owner(at policy.Listen) (uid int, err error) {
 	if at.Owner == "" {
 		return -1, nil
 	}

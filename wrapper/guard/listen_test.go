@@ -13,10 +13,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
-func at(path string) config.Listen { return config.Listen{Network: "unix", Address: path} }
+func at(path string) policy.Listen { return policy.Listen{Network: "unix", Address: path} }
 
 // stale is a socket as a killed guard leaves it.
 func stale(t testing.TB, path string) {

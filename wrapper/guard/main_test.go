@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // The test binary is also a guard in a process of its own, an MTA's process, and a process that
@@ -50,7 +50,7 @@ func guardRole(file, logs string) {
 		// as a service manager does between fork and exec
 		os.Setenv("LISTEN_PID", fmt.Sprint(os.Getpid()))
 	}
-	logTo := func(config.LogTarget) maillog.Log { return maillog.Syslog(logs) }
+	logTo := func(policy.LogTarget) maillog.Log { return maillog.Syslog(logs) }
 	err := Run(Options{File: file, LogTo: logTo})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -33,7 +33,7 @@ func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 		f.Blocked = true
 		return activeBlock{left: b.Left, reason: b.Reason}
 	}
-	p := wrapper.Penalty(o.config)
+	p := wrapper.Penalty(&o.config.Settings)
 	if f.Decide() != decide.BadRcpts || !f.Offends() || p.Strikes == 0 || o.ours {
 		return block
 	}

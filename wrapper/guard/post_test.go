@@ -13,6 +13,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // post is a guard with a configuration, a ledger and a log, in the test's own process.
@@ -40,7 +41,7 @@ func build(t testing.TB, conf string) *post {
 	stop, p.stop = context.WithCancel(context.Background())
 	p.guard, err = newGuard(stop, Options{
 		File:  p.file("conf"),
-		LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(p.book.path) },
+		LogTo: func(policy.LogTarget) maillog.Log { return maillog.Syslog(p.book.path) },
 	}, cfg)
 	if err != nil {
 		t.Fatal(err)

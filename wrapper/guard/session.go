@@ -7,10 +7,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/milter"
+	"sendwrap/wrapper/policy"
 )
 
 // longestDelay bounds the sum of a session's delays by bad_rcpt_delay: its MTA process waits, too.
@@ -81,15 +82,15 @@ func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, err
 	}
 	g := s.guard
 	s.client, s.config = client, g.config.Load()
-	rule := s.config.Networks.Match(client.Addr())
-	if rule.Access == allowlist.Allow {
+	said := s.config.Networks.Match(client.Addr())
+	if said.Access == rule.Allow {
 		return milter.Accept, nil
 	}
 	s.exempt = false
 	s.postfix = strings.HasPrefix(macros.Get(macroVersion), "Postfix")
 	s.inetd = !s.postfix && macros.Get(macroDaemon) == ""
 	s.facts.Limits = new(decide.Limits)
-	s.facts.Limits.Set(s.config, false, rule.Limits)
+	s.facts.Limits.Set(&s.config.Settings, false, said.Limits)
 	s.network = s.config.Network(client.Addr())
 	s.transcript = newTranscript(s)
 	g.register(s)
@@ -218,7 +219,7 @@ func (s *session) unrestricted() bool {
 
 // delay delays the answer to a client that has guessed before.
 func (s *session) delay() {
-	if s.config.Mode == config.Observe {
+	if s.config.Mode == policy.Observe {
 		return
 	}
 	d := min(s.facts.Limits.BadRcptDelay, s.guard.longestDelay-s.delayed)

@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/fileaccess"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -38,7 +38,7 @@ const (
 // block or a strike.
 type transcript struct {
 	session *session
-	to      config.Transcript
+	to      policy.Transcript
 	text    []byte
 	full    bool
 

@@ -14,6 +14,7 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // transcripts are the names of the transcripts in dir.
@@ -324,7 +325,7 @@ func TestManyTranscripts(t *testing.T) {
 	g := build(t, rules)
 	s := &session{guard: g.guard, began: time.Now(), config: &config.Config{},
 		client: netip.MustParseAddrPort("192.0.2.1:1")}
-	k := &transcript{session: s, to: config.Transcript{Dir: dir, Max: most}}
+	k := &transcript{session: s, to: policy.Transcript{Dir: dir, Max: most}}
 	mustDo(t, k.write())
 	if n := len(transcripts(t, dir)); n != most/4096 {
 		t.Errorf("%d files are left of %d", n, files)

@@ -5,13 +5,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/milter"
+	"sendwrap/wrapper/policy"
 )
 
 // reasonBadRcpts is the reason of the guard's blocks and strikes.
@@ -40,7 +40,7 @@ func (s *session) answer(bad bool) milter.Answer {
 		}
 	}
 	v := f.Decide()
-	observed := s.config.Mode == config.Observe && s.logged[decide.BadRcpts]
+	observed := s.config.Mode == policy.Observe && s.logged[decide.BadRcpts]
 	if v == decide.Undecided || v == decide.Blocked && observed { // by its own observed block
 		return milter.Continue
 	}
@@ -48,7 +48,7 @@ func (s *session) answer(bad bool) milter.Answer {
 		s.carryOut(v, block)
 	}
 	switch {
-	case s.config.Mode == config.Observe:
+	case s.config.Mode == policy.Observe:
 		return milter.Continue
 	case v == decide.MaxRcpts: // only this recipient is refused
 		f.Good--
@@ -110,7 +110,7 @@ func (s *session) countBad() (block activeBlock) {
 	s.facts.Named = len(s.goodRcpts.hashes)
 	o := offence{client: s.client.Addr(), network: s.network, config: s.config, facts: s.facts,
 		ours:     s.guard.door.IsOwn(s.network),
-		mayDefer: s.repliesHeld && s.config.Mode == config.Enforce}
+		mayDefer: s.repliesHeld && s.config.Mode == policy.Enforce}
 	block = s.record(&o)
 	if block.deferred {
 		s.deferred = &o
@@ -151,7 +151,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 
 	f := &s.facts
 	l := maillog.NewLine(v.String()).Addr("client", s.client)
-	if s.config.Mode == config.Observe {
+	if s.config.Mode == policy.Observe {
 		l.Str("mode", s.config.Mode.String())
 	}
 	if v == decide.BadRcpts && f.Null {
@@ -162,7 +162,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 		l.Str("network", s.network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
 		if f.Limits.BadRcptsTotal.N > 0 {
 			total := f.Limits.BadRcptsTotal
-			l.IntOf("total", f.Total, total.N).Str("per", allowlist.FormatDuration(total.Per))
+			l.IntOf("total", f.Total, total.N).Str("per", rule.FormatDuration(total.Per))
 		}
 		l.Int("good", f.Good)
 		if f.Limits.BadRcptsTotal.N > 0 {
@@ -185,7 +185,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	if block.left > 0 {
 		l.Dur("left", block.left).Str("reason", block.reason)
 	}
-	if s.config.Mode == config.Enforce {
+	if s.config.Mode == policy.Enforce {
 		l.Str("reply", code)
 	}
 	if s.queue != "" {
@@ -203,7 +203,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 
 // reply is the answer that gives the client the reply of a verdict, with this code.
 func (s *session) reply(code string, v decide.Verdict) milter.Answer {
-	line := wrapper.Reply(v, s.client.Addr(), s.config)
+	line := wrapper.Reply(v, s.client.Addr(), &s.config.Settings)
 	return milter.Reply(code + strings.TrimPrefix(line, wrapper.ReplyCode(v)))
 }
 

@@ -4,8 +4,8 @@ import (
 	"os"
 	"time"
 
-	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
+	"sendwrap/wrapper/reload"
 )
 
 const (
@@ -48,14 +48,14 @@ func (g *guard) reopenLedger() {
 // reload reads the configuration again, at SIGHUP. One with mistakes changes nothing. The new one
 // applies to sessions that begin from now on.
 func (g *guard) reload() {
-	cfg, err := wrapper.LoadShared(g.File)
+	cfg, err := reload.Load(g.File)
 	if err != nil {
-		wrapper.LogReload(g.log(), g.File, err)
+		reload.Log(g.log(), g.File, err)
 		return
 	}
 	g.mu.Lock()
-	old := g.door.Config
-	g.door.Config = cfg
+	old := g.config.Load()
+	g.door.Policy = cfg.Policy()
 	if cfg.Log != old.Log {
 		g.door.Log = g.LogTo(cfg.Log)
 	}
@@ -66,8 +66,8 @@ func (g *guard) reload() {
 	g.mu.Unlock()
 	g.config.Store(cfg)
 	g.enforce.Configure(cfg, to)
-	wrapper.LogReload(to, g.File, nil)
-	if g.at != (config.Listen{}) && cfg.GuardListen != g.at {
+	reload.Log(to, g.File, nil)
+	if g.at != (policy.Listen{}) && cfg.GuardListen != g.at {
 		g.warn(g.File + ": guard_listen changed; restart the guard to apply it")
 	}
 }

@@ -29,6 +29,44 @@ func Now() Moment {
 	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
 }
 
+// clock is [Now] for a process that asks often. Go reads the wall clock and CLOCK_MONOTONIC without
+// a system call, but not CLOCK_BOOTTIME. That one gets ahead of CLOCK_MONOTONIC only by a sleep of
+// the machine, which puts the wall clock ahead by as much, at the same instant. So it is read again
+// if wall clock and CLOCK_MONOTONIC have drifted apart, and once a second in case somebody has set
+// the wall clock back by just that.
+type clock struct {
+	boot time.Duration // CLOCK_BOOTTIME at the last reading
+	read time.Time     // when that was; zero: never
+	wall int64         // the wall clock's time then, in ns
+}
+
+const (
+	readBootEvery = time.Second
+	clockShift    = time.Millisecond // less than that, the ledger does not count
+)
+
+func (c *clock) now() Moment {
+	now := time.Now()
+	since := now.Sub(c.read) // by CLOCK_MONOTONIC
+	shift := time.Duration(now.UnixNano()-c.wall) - since
+	if c.read.IsZero() || since >= readBootEvery || max(shift, -shift) >= clockShift {
+		return c.readBoot()
+	}
+	return Moment{Boot: c.boot + since, Wall: now}
+}
+
+// readBoot reads both clocks, again if we lost the processor meanwhile.
+func (c *clock) readBoot() (m Moment) {
+	for range 3 {
+		began := time.Now()
+		if m = Now(); m.Wall.Sub(began) < clockShift {
+			break
+		}
+	}
+	c.boot, c.read, c.wall = m.Boot, m.Wall, m.Wall.UnixNano()
+	return m
+}
+
 // After is the moment d later.
 func (m Moment) After(d time.Duration) Moment {
 	return Moment{m.Boot + d, m.Wall.Add(d)}

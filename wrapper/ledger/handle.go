@@ -41,6 +41,8 @@ type Handle struct {
 	restUntil  time.Duration // Moment.Boot
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
+	clock      clock
+	together   together
 }
 
 const (
@@ -51,6 +53,9 @@ const (
 	logHeldEvery = time.Minute
 )
 
+// Now reads the clocks as the function [Now] does, mostly without a system call.
+func (h *Handle) Now() Moment { return h.clock.now() }
+
 // Open opens the ledger as the function [Open] does, and closes one that is open. It logs what Open
 // notes. An error is logged too, unless Options.Without is "".
 func (h *Handle) Open() error {
@@ -60,7 +65,7 @@ func (h *Handle) Open() error {
 		h.warn(note)
 	}
 	if err != nil {
-		h.failedAt = Now().Boot
+		h.failedAt = h.Now().Boot
 		h.warnOf(err.Error())
 		return err
 	}
@@ -69,6 +74,8 @@ func (h *Handle) Open() error {
 		l.CrowdPatience = manyPatience
 	}
 	if h.Room != (Process{}) {
+		l.room = h.Room
+		l.populate()
 		l.RegisterRoom(h.Room)
 	}
 	return nil
@@ -85,6 +92,20 @@ func (h *Handle) OpenExisting() (err error) {
 	return err
 }
 
+// OpenFitting is Open where the file is as it has to be. Else it makes and replaces nothing, logs
+// nothing, and returns an error: the caller leaves all that to a process that calls Open.
+func (h *Handle) OpenFitting() error {
+	if err := h.OpenExisting(); err != nil {
+		return err
+	}
+	if !h.fits(geometryFor(h.Clients)) {
+		_ = h.Close()
+		return errors.New(h.Path + ": has another size than is configured")
+	}
+	h.failedAt = 0
+	return nil
+}
+
 // IsOpen says whether there is a ledger to work with.
 func (h *Handle) IsOpen() bool { return h.Ledger != nil }
 
@@ -92,7 +113,7 @@ func (h *Handle) IsOpen() bool { return h.Ledger != nil }
 // ledger was lost, or it could not be opened a minute ago. It costs two calls of stat(2).
 func (h *Handle) Outdated() bool {
 	if h.Ledger == nil {
-		return h.failedAt == 0 || Now().Boot-h.failedAt >= retryAfter
+		return h.failedAt == 0 || h.Now().Boot-h.failedAt >= retryAfter
 	}
 	return h.Replaced()
 }
@@ -122,7 +143,10 @@ func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
 	}
-	now := Now()
+	if h.together.active {
+		return h.together.run(work)
+	}
+	now := h.Now()
 	if h.rests(now) {
 		h.unwritten = true
 		return h.restReason
@@ -159,7 +183,7 @@ func (h *Handle) noteError(began Moment, err error) {
 	held := errors.Is(err, ErrBusy)
 	if h.Many {
 		h.unwritten = true
-		now := Now().Boot // later than began by the wait for the lock
+		now := h.Now().Boot // later than began by the wait for the lock
 		switch {
 		case held:
 			h.restUntil, h.restReason = now+heldRest, err
@@ -188,7 +212,7 @@ func (h *Handle) rests(now Moment) bool { return h.restReason != nil && now.Boot
 // BlocksSince is [Ledger.BlocksSince]. It finds nothing new while no ledger is open, or while the
 // process rests.
 func (h *Handle) BlocksSince(since uint64) (networks []netip.Prefix, last uint64, all bool) {
-	if h.restReason != nil && h.rests(Now()) {
+	if h.restReason != nil && h.rests(h.Now()) {
 		return nil, since, false
 	}
 	return h.Ledger.BlocksSince(since)

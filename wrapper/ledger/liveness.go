@@ -22,6 +22,13 @@ type procState struct {
 	alive bool
 }
 
+// remember says that the calling process, a room, lives; the zero Process says nothing.
+func (c *livenessCache) remember(room Process) {
+	if room.PID > 0 {
+		c.rooms[c.last] = procState{uint32(room.PID), room.Start, true}
+	}
+}
+
 // alive says whether exactly the session's process still runs: the pid exists, is no zombie, and
 // started when the session says.
 func (c *livenessCache) alive(s *session) bool {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -60,9 +59,6 @@ var ErrLost = errors.New("ledger was truncated or its disk failed")
 // find out by themselves within longestPause. Builders have no bell.
 func lock(fd int, holder func() uint64, b *bell, crowd time.Duration, s *stall) error {
 	patience := min(Patience, crowd)
-	// Go's scheduler preempts a process that has had no processor for 10 ms as soon as it gets one
-	// (sysmon, forcePreemptNS). Let that happen here, and not while the lock is held.
-	runtime.Gosched()
 	var began time.Time
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		rung := b.listen(!began.IsZero())
@@ -178,6 +174,7 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if crowd <= 0 {
 		crowd = crowdPatience
 	}
+	l.yield()
 	if err := lock(l.fd, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
 		return err
 	}

@@ -26,10 +26,12 @@ type Ledger struct {
 	mem       mapping
 	geo       geometry
 	boot      Boot
+	room      Process // us, if we hold many sessions
 	lost      bool
 	forgotten int // sessions, at a reboot that this process was the first to notice
 	stall     stall
 	undoUsed  int // bytes that the current operation has put into the undo log
+	yielded   time.Time
 
 	header   *header
 	state    *state

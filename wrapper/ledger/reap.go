@@ -134,6 +134,7 @@ const longestWait = 5 * time.Minute
 func (t *Tx) reapClient(record int, thorough bool) {
 	l := t.l
 	living := livenessCache{own: t.l.pid, now: t.now}
+	living.remember(l.room)
 	if thorough {
 		living.readsLeft = int(l.geo.slots)
 	}

@@ -3,9 +3,9 @@
 package machine
 
 import (
-	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -46,15 +46,44 @@ func (a *Addresses) In(network netip.Prefix) (addr netip.Addr, found bool) {
 	return netip.Addr{}, false
 }
 
-// interfaces appends the addresses of the interfaces.
+// interfaces appends the addresses of the interfaces. It asks the kernel as package net does, and
+// not that package: each client's process would load it.
 func interfaces(all []netip.Addr) []netip.Addr {
-	found, _ := net.InterfaceAddrs()
-	for _, f := range found {
-		if ipnet, ok := f.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(ipnet.IP); ok {
-				all = append(all, addr.Unmap())
-			}
+	answer, err := syscall.NetlinkRIB(syscall.RTM_GETADDR, syscall.AF_UNSPEC)
+	if err != nil {
+		return all
+	}
+	messages, err := syscall.ParseNetlinkMessage(answer)
+	if err != nil {
+		return all
+	}
+	for _, m := range messages {
+		if m.Header.Type != syscall.RTM_NEWADDR {
+			continue
 		}
+		// It skips the struct ifaddrmsg.
+		if attributes, err := syscall.ParseNetlinkRouteAttr(&m); err == nil {
+			all = appendOwn(all, attributes)
+		}
+	}
+	return all
+}
+
+// appendOwn appends the address of an interface. On a link to a peer, IFA_ADDRESS is the peer's and
+// IFA_LOCAL our own; elsewhere both are ours, and an IPv6 address may have IFA_ADDRESS alone.
+func appendOwn(all []netip.Addr, attributes []syscall.NetlinkRouteAttr) []netip.Addr {
+	var own netip.Addr
+	for _, a := range attributes {
+		local := a.Attr.Type == syscall.IFA_LOCAL
+		if !local && (a.Attr.Type != syscall.IFA_ADDRESS || own.IsValid()) {
+			continue
+		}
+		if addr, ok := netip.AddrFromSlice(a.Value); ok {
+			own = addr.Unmap()
+		}
+	}
+	if own.IsValid() {
+		all = append(all, own)
 	}
 	return all
 }

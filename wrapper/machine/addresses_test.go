@@ -1,8 +1,10 @@
 package machine
 
 import (
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -48,6 +50,55 @@ func TestIn(t *testing.T) {
 	}
 	lab.Eventually(t, "that one has gone is noticed",
 		func() bool { return in("198.51.100.25/32") == "" })
+}
+
+// The kernel's answer is read as package net reads it: several addresses of both kinds on several
+// interfaces, and on links to a peer our own address, not the peer's.
+func TestAsPackageNet(t *testing.T) {
+	lab.Need(t, lab.NoNamespaces())
+	if err := lab.IP("link add one type veth peer name two",
+		// No fe80:: addresses: the kernel would add them at some later time.
+		"link set one addrgenmode none", "link set two addrgenmode none",
+		"link set one up", "link set two up",
+		"addr add 192.0.2.1/24 dev one", "addr add 192.0.2.2/24 dev one",
+		"addr add 192.0.2.65/26 brd + dev two", "addr add 192.0.2.9/32 scope host dev lo",
+		"addr add 198.51.100.1 peer 198.51.100.2 dev one",
+		"addr add 198.51.100.5/32 peer 203.0.113.0/24 dev two",
+		"addr add 2001:db8:1::1/64 dev one nodad", "addr add 2001:db8:2::1/128 dev two nodad",
+		"addr add 2001:db8:3::1 peer 2001:db8:3::2 dev one nodad"); err != nil {
+		t.Fatal(err)
+	}
+	defer lab.IP("link del one")
+	defer lab.IP("addr del 192.0.2.9/32 dev lo")
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []netip.Addr
+	for _, a := range list {
+		addr, ok := netip.AddrFromSlice(a.(*net.IPNet).IP)
+		if !ok {
+			t.Fatalf("package net has %v", a)
+		}
+		want = append(want, addr.Unmap())
+	}
+	got := interfaces(nil)
+	slices.SortFunc(want, netip.Addr.Compare)
+	slices.SortFunc(got, netip.Addr.Compare)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v; package net has %v", got, want)
+	}
+	for _, own := range []string{"192.0.2.1", "192.0.2.65", "198.51.100.1", "198.51.100.5",
+		"2001:db8:1::1", "2001:db8:3::1"} {
+		if !slices.Contains(got, netip.MustParseAddr(own)) {
+			t.Errorf("%s is missing in %v", own, got)
+		}
+	}
+	for _, peer := range []string{"198.51.100.2", "203.0.113.0", "2001:db8:3::2"} {
+		if slices.Contains(got, netip.MustParseAddr(peer)) {
+			t.Errorf("%s of a peer is in %v", peer, got)
+		}
+	}
 }
 
 // However often In is called, the kernel is asked once a second.

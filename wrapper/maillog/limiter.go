@@ -1,8 +1,8 @@
 package maillog
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -69,7 +69,7 @@ func (l *Limiter) Report(now time.Duration) (lines []string, more bool) {
 		case k.dropped == 0:
 			delete(l.kinds, kind)
 		default:
-			lines = append(lines, fmt.Sprintf("%d more %s", k.dropped, kind))
+			lines = append(lines, strconv.Itoa(k.dropped)+" more "+kind)
 			k.dropped, k.since = 0, now
 		}
 	}

@@ -33,51 +33,6 @@ type client struct {
 // one more.
 const maxDraining = 1024
 
-// arrive makes the first half of the decision about a client that was just accepted.
-func (r *room) arrive(conn wrapper.Connection) {
-	c := &client{session: r.door.NewSession(conn), arrived: r.now}
-	r.hold(c)
-	if r.unconfigured != nil {
-		c.session.Fail(r.unconfigured)
-		r.refuse(c)
-		return
-	}
-	r.decideArrival(c)
-}
-
-// decideArrival decides whether the client has to wait, and for how long.
-func (r *room) decideArrival(c *client) {
-	if waits := c.session.Arrive(); c.session.Search() != nil {
-		r.searchPlace(c)
-		return
-	} else if !waits {
-		r.applyVerdict(c)
-		return
-	}
-	delay := c.session.Delay()
-	if delay <= 0 { // it is known, or there is no greet delay
-		r.endDelay(c)
-		return
-	}
-	if r.full(c.session.FD) {
-		r.logShortage()
-		c.session.RefuseBusy(0, false)
-		c.session.Refuse()
-		r.refused++
-		r.drainAndClose(c)
-		return
-	}
-	c.session.SendTeaser()
-	// Most early talkers have spoken by now; they need not be watched.
-	if g := r.look(c); g != decide.Quiet {
-		r.conclude(c, g)
-		return
-	}
-	r.watch(c)
-	c.due = r.now + delay
-	r.delay(delay).push(c)
-}
-
 // delay returns the queue of the clients with a delay of d.
 func (r *room) delay(d time.Duration) *queue {
 	q := r.delays[d]
@@ -113,11 +68,20 @@ func (r *room) watch(c *client) {
 
 // look says what the client has done so far.
 func (r *room) look(c *client) decide.Greet {
-	g, err := wrapper.Look(c.session.FD)
+	g, err := c.session.Look()
 	if err != nil {
 		c.session.LogUnseen(err)
 	}
 	return g
+}
+
+// hasLeft reports whether a client has left whose delay is over: what it says now is for its MTA.
+func (r *room) hasLeft(c *client) bool {
+	g, err := wrapper.Look(c.session.FD)
+	if err != nil {
+		c.session.LogUnseen(err)
+	}
+	return g == decide.Left
 }
 
 // onClientEvent handles the first thing that a waiting client does, to speak or to leave, and
@@ -129,13 +93,12 @@ func (r *room) onClientEvent(c *client) {
 	case &r.talking, &r.awaitingQuit:
 		r.hear(c)
 	case &r.turns.queue:
-		// Its delay is over: what it says now is for its MTA.
-		if r.look(c) == decide.Left {
+		if r.hasLeft(c) {
 			r.withdraw(c)
 		}
 	default:
 		if g := r.look(c); g != decide.Quiet {
-			r.conclude(c, g)
+			r.hearEarly(c, g)
 		}
 	}
 }
@@ -150,14 +113,6 @@ func (r *room) endDelay(c *client) {
 	c.leave()
 	c.passed = r.now
 	r.queueUp(c)
-}
-
-// conclude makes the second half of the decision, for a client that was not quiet.
-func (r *room) conclude(c *client, g decide.Greet) {
-	c.leave()
-	c.session.Conclude(g, r.now-c.arrived)
-	r.enforceBlock(c.session)
-	r.applyVerdict(c)
 }
 
 // enforceBlock carries out the block that has begun with a client's offence, if one has.
@@ -191,6 +146,7 @@ func (r *room) refuse(c *client) {
 	case !c.session.Refuse():
 		r.close(c)
 	default:
+		c.session.Rest()
 		r.drain(c)
 	}
 }

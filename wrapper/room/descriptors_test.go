@@ -136,7 +136,7 @@ func TestLower(t *testing.T) {
 		bot.Write([]byte("EHLO bot\r\n"))
 		fd, from := h.taken()
 		seen(t, fd)
-		h.accepted(h.listeners[0], fd, from)
+		h.takeIn(fd, from)
 		if h.draining.len != 1 {
 			t.Fatal("the early talker is not refused")
 		}
@@ -146,7 +146,7 @@ func TestLower(t *testing.T) {
 		if h.now = h.draining.first.refused; rested {
 			h.now += minReadTime
 		}
-		h.accepted(h.listeners[0], fd, from)
+		h.takeIn(fd, from)
 		expect(t, bot, "554 5.5.1 ")
 		if err := unix.Fstat(fd, new(unix.Stat_t)); err != unix.EBADF {
 			t.Errorf("rested %v: the high descriptor is open still: %v", rested, err)

@@ -9,8 +9,8 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/tests/lab"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // A room with thousands of waiting clients closes in steps, and every client gets its reply.
@@ -100,7 +100,7 @@ func TestFinish(t *testing.T) {
 		defer unix.Close(fd)
 		r, err := newRoom(Options{
 			File: "/nowhere", Sockets: []int{fd}, Idle: tt.idle, Stdio: new(exec.Stdio),
-			LogTo: func(config.LogTarget) maillog.Log { return maillog.None() },
+			LogTo: func(policy.LogTarget) maillog.Log { return maillog.None() },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -15,9 +15,13 @@ func (r *room) everySecond() {
 	if r.busy() {
 		r.idleSince = r.now
 	}
+	if r.nextSecond == 0 { // something has woken an idle room
+		r.nextSecond = r.lastSecond + time.Second
+	}
 	if r.now < r.nextSecond {
 		return
 	}
+	r.lastSecond = r.now
 	if r.unconfigured != nil && r.stage == open {
 		r.lookForConfig()
 	}
@@ -53,7 +57,7 @@ func (r *room) reportStatus() (more bool) {
 
 // idleAt is when the room ends unless a client comes; 0: it does not end for being idle.
 func (r *room) idleAt() time.Duration {
-	after := r.door.Config.RoomIdle
+	after := r.door.Policy.RoomIdle
 	if !r.Idle || r.keepsPort || after == 0 ||
 		r.busy() || r.stage != open || r.replacing() || r.door.HasUnwritten() {
 		return 0

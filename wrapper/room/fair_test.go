@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // oneTurn returns the next MTA to be started.
@@ -110,9 +111,9 @@ func (h *house) remember(from string) {
 
 // sessionsMost sets max_sessions, as a reload would.
 func (h *house) sessionsMost(n int) {
-	c := *h.door.Config
-	c.MaxSessions = n
-	h.door.Config = &c
+	s := *h.door.Policy.Settings
+	s.MaxSessions = n
+	h.door.Policy = &policy.Policy{Settings: &s, Rules: h.door.Policy.Rules}
 }
 
 // The same if MTAs of the crowd have all places: each place that becomes free goes to the next.
@@ -192,6 +193,7 @@ func TestTurnsRefused(t *testing.T) {
 	})
 	h.mtas.retry = 0
 	h.nextSecond, h.scan.lookAt = h.now+time.Minute, h.now+time.Minute
+	h.now += retryTurn // none was refused within it
 	for n := 1; n < networks/maxRefusals; n++ {
 		h.admit()
 		h.admit()

@@ -58,6 +58,7 @@ func (h *house) appear(n int) (ends []int) {
 		ends = append(ends, pair[1])
 		h.arrive(wrapper.Connection{FD: pair[0],
 			Client: netip.AddrPortFrom(netip.MustParseAddr(address(i)), 1025)})
+		h.decideArrivals()
 	}
 	return ends
 }

@@ -243,7 +243,7 @@ func TestHeardGiveWay(t *testing.T) {
 		h.guest("127.8.0.1")
 		fd, from := h.taken()
 		h.capacity = fd
-		h.accepted(h.listeners[0], fd, from)
+		h.takeIn(fd, from)
 		if h.talking.len+h.awaitingQuit.len > 0 {
 			t.Errorf("%q: %d are heard still", conf, h.talking.len+h.awaitingQuit.len)
 		}

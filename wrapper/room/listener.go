@@ -22,11 +22,19 @@ type listener struct {
 	ready    bool           // clients have come
 	// pausedUntil is when the poller watches it again; 0: it does.
 	pausedUntil time.Duration
+
+	most  int // how many clients are accepted in the next round
+	tried int // for so many more rounds, no attempt is made to accept more
 }
 
 const (
 	// acceptBatch is how many clients are accepted from a socket before others have their turn.
 	acceptBatch = 64
+
+	// acceptTries is in how many rounds one is made at most that accepts more clients than come. It
+	// costs a system call. If fewer are accepted than have come, the poller reports the socket
+	// again.
+	acceptTries = 8
 
 	// acceptPause is the pause after the kernel had no memory for another client.
 	acceptPause = 100 * time.Millisecond
@@ -44,7 +52,7 @@ func (r *room) addListener(fd int) error {
 	if err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}
-	l := &listener{fd: fd, blocking: flags&unix.O_NONBLOCK == 0}
+	l := &listener{fd: fd, most: 1, blocking: flags&unix.O_NONBLOCK == 0}
 	if addr := wrapper.LocalAddr(fd); addr.IsValid() && !addr.Addr().IsUnspecified() {
 		l.addr = addr
 	}
@@ -71,6 +79,7 @@ func (r *room) resumeListening() {
 
 // accept accepts the clients that have come. An error means that no listening socket is left.
 func (r *room) accept() error {
+	defer r.decideArrivals()
 	for _, l := range slices.Clone(r.listeners) {
 		if l.pausedUntil > 0 && l.pausedUntil <= r.now {
 			l.pausedUntil, l.ready = 0, true
@@ -92,16 +101,18 @@ func (r *room) accept() error {
 	return nil
 }
 
-// acceptFrom accepts clients from one socket. An error means that the socket is useless.
+// acceptFrom accepts clients from one socket: one, or as many as are likely to have come. An error
+// means that the socket is useless.
 func (r *room) acceptFrom(l *listener) error {
-	for range acceptBatch {
+	for n := range l.most {
 		// x/sys would make one more system call for each client, to ask for the socket's protocol.
 		fd, from, err := syscall.Accept4(l.fd, unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			r.now = monotonic() // or the last clients would wait less than the greet delay
+			r.now = r.clock.now() // or the last clients would wait less than the greet delay
 			r.accepted(l, fd, from)
 		case unix.EAGAIN:
+			l.most, l.tried = max(1, n), acceptTries
 			return nil
 		case unix.EMFILE, unix.ENFILE:
 			if !r.useReserve(l) {
@@ -116,6 +127,12 @@ func (r *room) acceptFrom(l *listener) error {
 		default:
 			// This client is gone, or the network to it is down (accept(2)). Try the next one.
 		}
+	}
+	switch {
+	case l.tried > 0:
+		l.tried--
+	case r.crowd:
+		l.most = min(2*l.most, acceptBatch)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"sendwrap/exec"
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // The test's program is also the program that a room asks whether it can take over, and the process
@@ -69,7 +70,7 @@ func build(t *testing.T, conf string) *house {
 	h.addr = wrapper.LocalAddr(fd).String()
 	h.room, err = newRoom(Options{
 		File: h.file("conf"), Sockets: []int{fd}, Stdio: new(exec.Stdio),
-		LogTo: func(config.LogTarget) maillog.Log { return maillog.Syslog(logs + "/log") },
+		LogTo: func(policy.LogTarget) maillog.Log { return maillog.Syslog(logs + "/log") },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -199,4 +200,10 @@ next:
 		n++
 	}
 	return n
+}
+
+// takeIn has the room decide about a client that the test has accepted.
+func (h *house) takeIn(fd int, from syscall.Sockaddr) {
+	h.accepted(h.listeners[0], fd, from)
+	h.decideArrivals()
 }

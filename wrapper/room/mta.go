@@ -72,8 +72,9 @@ func (r *room) requestMTA(c *client) {
 	m.jobCount++
 	m.starts.note(r.now)
 	s := c.session
-	ends := exec.Ends{Client: s.Client, Server: s.Server, Host: wrapper.HostName(r.door.Config)}
-	m.jobs <- job{m.jobCount, c, s.MTA(), s.FD, ends, exec.Stderr(r.door.Config.MTAStderr)}
+	host := wrapper.HostName(r.door.Policy.Settings)
+	ends := exec.Ends{Client: s.Client, Server: s.Server, Host: host}
+	m.jobs <- job{m.jobCount, c, s.MTA(), s.FD, ends, exec.Stderr(r.door.Policy.MTAStderr)}
 }
 
 // startMTAs starts one MTA after the other until jobs is closed. It runs beside the loop, which

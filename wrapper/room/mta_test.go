@@ -165,7 +165,7 @@ func TestUnfit(t *testing.T) {
 		if err := os.WriteFile(h.file(name), []byte("\x7fELF "+text), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		h.door.Config.MTA = []string{h.file(name), "-bs"}
+		h.door.Policy.MTA = []string{h.file(name), "-bs"}
 	}
 	logged := func(whose string) int {
 		return h.logged("mta: ", " is "+whose+", and relays mail of every client to anywhere; ")

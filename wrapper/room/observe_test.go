@@ -23,12 +23,12 @@ func TestObservedToken(t *testing.T) {
 		fd, from := h.taken()
 		next, then := h.taken()
 		seen(t, fd)
-		h.accepted(h.listeners[0], fd, from)
+		h.takeIn(fd, from)
 		early := h.admitted.last
 		if early == nil {
 			t.Fatalf("an early talker is not served: %q", h.said())
 		}
-		h.accepted(h.listeners[0], next, then)
+		h.takeIn(next, then)
 		h.admit()
 		pid := child(t, true)
 		j := <-h.mtas.jobs

@@ -68,10 +68,3 @@ func (p *poller) wait(atMost time.Duration) ([]unix.EpollEvent, error) {
 	}
 	return p.events[:max(0, n)], os.NewSyscallError("epoll_wait", err)
 }
-
-// monotonic is the time of CLOCK_MONOTONIC, which cannot be set and is the same for all programs.
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail
-	return time.Duration(ts.Nano())
-}

@@ -3,16 +3,16 @@ package room
 import (
 	"os"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/reload"
 )
 
 // reload reads the configuration again, at SIGHUP.
 func (r *room) reload() {
 	r.manager.reloading()
 	r.readConfig(func() {
-		wrapper.LogMistakes(r.log.Log(), r.unconfigured, "")
+		reload.LogMistakes(r.log.Log(), r.unconfigured, "")
 		r.manager.ready()
 	})
 }
@@ -27,7 +27,7 @@ func (r *room) readConfig(done func()) {
 	}
 	r.reading = true
 	go func() {
-		cfg, err := wrapper.LoadShared(r.File)
+		cfg, err := reload.Load(r.File)
 		r.notices.post(func() {
 			r.reading = false
 			r.reconfigure(cfg, err)
@@ -63,7 +63,7 @@ func (r *room) lookForConfig() {
 func (r *room) reconfigure(cfg *config.Config, err error) {
 	switch {
 	case err != nil && r.unconfigured == nil:
-		wrapper.LogReload(r.log.Log(), r.File, err)
+		reload.Log(r.log.Log(), r.File, err)
 		return
 	case cfg == nil:
 		r.unconfigured = err
@@ -71,10 +71,10 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	}
 	if r.unconfigured != nil {
 		r.unconfigured = nil
-		wrapper.LogMistakes(r.log.Log(), err, config.LineSkipped)
+		reload.LogMistakes(r.log.Log(), err, config.LineSkipped)
 	}
-	old := r.door.Config
-	r.door.Config = cfg
+	old := r.config
+	r.config, r.door.Policy = cfg, cfg.Policy()
 	if cfg.Log != old.Log {
 		r.log.Close()
 		r.log = maillog.NewQueue(r.LogTo(cfg.Log))
@@ -86,5 +86,5 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 		r.changeLedger()
 	}
 	r.scanForRules()
-	wrapper.LogReload(r.log.Log(), r.File, nil)
+	reload.Log(r.log.Log(), r.File, nil)
 }

@@ -107,9 +107,9 @@ func TestReloadAllowFirst(t *testing.T) {
 // each mistake.
 func TestReloadMistakes(t *testing.T) {
 	h := build(t, slow)
-	held := h.door.Config
+	held := h.door.Policy
 	h.reread("greet_delay 5\nmax_sessions 7\n")
-	if h.door.Config != held {
+	if h.door.Policy != held {
 		t.Error("it is used")
 	}
 	if h.logged("greet_delay", "no unit") != 1 ||
@@ -118,16 +118,16 @@ func TestReloadMistakes(t *testing.T) {
 		t.Errorf("log: %q", h.lines)
 	}
 	h.reread("greet_delay 5s\nmax_sessions 7\n")
-	if h.door.Config.MaxSessions != 7 || h.logged("configuration reloaded") != 1 {
-		t.Errorf("max_sessions is %d; log: %q", h.door.Config.MaxSessions, h.lines)
+	if h.door.Policy.MaxSessions != 7 || h.logged("configuration reloaded") != 1 {
+		t.Errorf("max_sessions is %d; log: %q", h.door.Policy.MaxSessions, h.lines)
 	}
 }
 
 // At start there is no previous configuration: wrong lines are skipped, and the log says so.
 func TestFirstConfigMistakes(t *testing.T) {
 	h := build(t, "greet_delay 5\nmax_sessions 7\n")
-	if h.door.Config.MaxSessions != 7 || h.logged("greet_delay", "(skipped)") != 1 {
-		t.Errorf("max_sessions is %d; log: %q", h.door.Config.MaxSessions, h.lines)
+	if h.door.Policy.MaxSessions != 7 || h.logged("greet_delay", "(skipped)") != 1 {
+		t.Errorf("max_sessions is %d; log: %q", h.door.Policy.MaxSessions, h.lines)
 	}
 }
 
@@ -144,9 +144,9 @@ func TestReloadTwice(t *testing.T) {
 	h.configure("max_sessions 4\n")
 	h.reload()
 	h.until("it is read", func() bool { return !h.reading })
-	if n := h.logged("configuration reloaded"); h.door.Config.MaxSessions != 4 || n != 2 {
+	if n := h.logged("configuration reloaded"); h.door.Policy.MaxSessions != 4 || n != 2 {
 		t.Errorf("max_sessions is %d after it was read %d times; want 4, 2",
-			h.door.Config.MaxSessions, n)
+			h.door.Policy.MaxSessions, n)
 	}
 	h.round()
 	if h.reading || h.readAgain != nil {
@@ -172,7 +172,7 @@ func TestReloadWhileItTries(t *testing.T) {
 	h.manager = newSupervisor(false)
 	defer unix.Close(h.manager.fd)
 
-	h.unconfigured, h.nextSecond = errors.New("no configuration"), 0
+	h.unconfigured, h.nextSecond = errors.New("no configuration"), h.now
 	h.lookForConfig() // notes the file
 	h.everySecond()
 	if !h.reading {
@@ -199,7 +199,7 @@ func TestReloadNames(t *testing.T) {
 	h := build(t, deny)
 	isOwn := func() {
 		t.Helper()
-		if name, own := h.door.Config.Hostname, wrapper.MachineName(); name != own {
+		if name, own := h.door.Policy.Hostname, wrapper.MachineName(); name != own {
 			t.Errorf("the name is %q; want %q", name, own)
 		}
 	}
@@ -229,7 +229,7 @@ func TestConfigBeingWritten(t *testing.T) {
 	}
 	second := func(reads bool, when string) {
 		t.Helper()
-		h.nextSecond = 0
+		h.nextSecond = h.now
 		if h.everySecond(); h.reading != reads {
 			t.Errorf("%s: it reads: %v; want %v", when, h.reading, reads)
 		}
@@ -274,7 +274,7 @@ func TestConfigBeingWritten(t *testing.T) {
 	}
 	second(false, "another file of the same size and time has its name")
 	second(true, "it has not changed for a second")
-	if h.unconfigured != nil || h.door.Config.MaxSessions != 7 {
-		t.Errorf("%v; max_sessions is %d", h.unconfigured, h.door.Config.MaxSessions)
+	if h.unconfigured != nil || h.door.Policy.MaxSessions != 7 {
+		t.Errorf("%v; max_sessions is %d", h.unconfigured, h.door.Policy.MaxSessions)
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // testRoom is a room with a listening socket. The test runs its loop.
@@ -21,7 +21,7 @@ func testRoom(t *testing.T, address string) *room {
 	}
 	r, err := newRoom(Options{
 		File: "/nowhere", Sockets: []int{fd}, Stdio: new(exec.Stdio),
-		LogTo: func(config.LogTarget) maillog.Log { return maillog.None() },
+		LogTo: func(policy.LogTarget) maillog.Log { return maillog.None() },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +40,7 @@ func TestShutWhileReplacing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.arrive(wrapper.Connection{FD: pair[0]})
+	r.decideArrivals()
 	if len(r.waitingQueues()) != 4 {
 		t.Fatalf("%d queues; want one of a delay beside turns, searching and admitted",
 			len(r.waitingQueues()))

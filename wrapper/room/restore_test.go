@@ -90,8 +90,8 @@ func TestRestore(t *testing.T) {
 	h.until("some have passed", func() bool { return h.turns.len == 6 })
 	h.replacement = &replacement{"/nonexistent", h.now}
 	guests = append(guests, h.guest("127.8.0.2"), h.guest("127.8.0.3"))
-	h.now = monotonic()
-	h.listeners[0].ready = true
+	h.now = h.clock.now()
+	h.listeners[0].ready, h.listeners[0].most = true, acceptBatch
 	if err := h.accept(); err != nil || h.admitted.len != 2 || h.held != 12 {
 		t.Fatalf("%v, %d admitted, %d held", err, h.admitted.len, h.held)
 	}

@@ -2,6 +2,7 @@ package room
 
 import (
 	"os"
+	"runtime"
 	"time"
 
 	"sendwrap/exec"
@@ -9,6 +10,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
 )
 
 // Options say how a room is made.
@@ -17,14 +19,16 @@ type Options struct {
 	Sockets []int  // the listening sockets
 	Idle    bool   // end after room_idle without clients: the super-server takes the sockets back
 	Stdio   *exec.Stdio
-	LogTo   func(config.LogTarget) maillog.Log
+	LogTo   func(policy.LogTarget) maillog.Log
 }
 
 // room is one process and all its state. Its methods run in one goroutine, the loop. Other
 // goroutines report to the loop by notices. Times are of the monotonic clock; 0 means none.
 type room struct {
 	Options
+	clock   clock
 	now     time.Duration
+	crowd   bool // things happen while the room is at work
 	stage   stage
 	poller  *poller
 	notices *notices
@@ -33,10 +37,11 @@ type room struct {
 	limiter maillog.Limiter // of lines that many clients may cause
 
 	door         *wrapper.Door
-	unconfigured error       // why there is no configuration; every client is refused for it
-	fileSeen     os.FileInfo // the file at the last look, while there is no configuration
-	reading      bool        // the configuration is being read
-	readAgain    func()      // not nil: read once more after that, then call it
+	config       *config.Config // behind the door's policy
+	unconfigured error          // why there is no configuration; every client is refused for it
+	fileSeen     os.FileInfo    // the file at the last look, while there is no configuration
+	reading      bool           // the configuration is being read
+	readAgain    func()         // not nil: read once more after that, then call it
 
 	listeners []*listener
 	clients   []*client // by descriptor
@@ -44,6 +49,8 @@ type room struct {
 	capacity  int       // clients' descriptors are below this number
 	reserve   int       // a descriptor to close when no other is free
 
+	arrivals     []*client                // of this round, about which decideArrivals decides next
+	deciding     []deciding               // have been heard; empty between rounds
 	delays       map[time.Duration]*queue // in the greet delay, by its length
 	searching    queue                    // would be refused, but idle sessions may end
 	turns        turns                    // have passed, and wait for their turn
@@ -59,7 +66,9 @@ type room struct {
 	scan    scan           // of waiting clients, for new blocks and new rules
 	refused int            // clients so far
 
-	nextSecond time.Duration // when everySecond is due
+	lastSecond time.Duration // when everySecond has done its work
+	yieldAt    time.Duration // when Go's scheduler has its next turn
+	nextSecond time.Duration // when the loop wakes up for it; 0: it need not
 	searchAt   time.Duration // the next search for idle sessions, for clients in turns
 	idleSince  time.Duration
 	parent     int           // the super-server, if one has started us
@@ -97,17 +106,38 @@ func (r *room) loop() error {
 	return nil
 }
 
+// noWait is the time in which the poller returns if something has happened already. It matters for
+// the number of system calls only.
+const noWait = 50 * time.Microsecond
+
+// yieldEvery is how often Go's scheduler has its turn. Otherwise its watchdog (sysmon) finds every
+// 10 ms that the loop has run for too long, takes its processor away, and looks again every 20 µs:
+// that was a quarter of what a flood cost.
+const yieldEvery = 5 * time.Millisecond
+
 // round goes through the loop once. It waits for events for atMost; a negative atMost means no
 // limit.
 func (r *room) round(atMost time.Duration) error {
+	began := r.clock.now()
 	events, err := r.poller.wait(atMost)
 	if err != nil {
 		return err
 	}
-	r.now = monotonic()
+	r.now = r.clock.now()
+	r.crowd = r.now-began < noWait
+	if r.now >= r.yieldAt {
+		runtime.Gosched()
+		r.yieldAt = r.now + yieldEvery
+	}
+	for _, e := range events { // first: new rules may allow a client that has spoken
+		if int(e.Fd) == r.notices.wake {
+			r.notices.handle()
+		}
+	}
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
+	r.concludeEarly()
 	r.everySecond()
 	if err := r.accept(); err != nil {
 		return err
@@ -119,13 +149,9 @@ func (r *room) round(atMost time.Duration) error {
 	return nil
 }
 
-// onEvent handles an event on fd. A descriptor that is closed during a round is not used again in
-// that round, because accept comes after all events.
+// onEvent handles an event on a socket. A descriptor that is closed during a round is not used
+// again in that round, because accept comes after all events.
 func (r *room) onEvent(fd int) {
-	if fd == r.notices.wake {
-		r.notices.handle()
-		return
-	}
 	for _, l := range r.listeners {
 		if l.fd == fd {
 			l.ready = true
@@ -139,7 +165,7 @@ func (r *room) onEvent(fd int) {
 
 // expire goes on with the clients whose time in their queue is over.
 func (r *room) expire() {
-	r.now = monotonic()
+	r.now = r.clock.now()
 	for delay, q := range r.delays {
 		for c := q.first; c != nil && c.due <= r.now; c = q.first {
 			r.endDelay(c)
@@ -160,6 +186,10 @@ func (r *room) expire() {
 	r.releaseServed()
 }
 
+// drainSlack is how long a client may be kept beyond its time to read its reply, so that it does
+// not take a wake-up of its own: others are likely to come.
+const drainSlack = wrapper.DrainTime / 2
+
 // pause is the time until something is due; negative: nothing is.
 func (r *room) pause() time.Duration {
 	next := r.nextSecond
@@ -173,12 +203,13 @@ func (r *room) pause() time.Duration {
 			sooner(q.first.due)
 		}
 	}
-	for _, q := range []*queue{
-		&r.talking, &r.awaitingQuit, &r.draining, &r.silent, &r.turns.queue,
-	} {
+	for _, q := range []*queue{&r.talking, &r.awaitingQuit, &r.silent, &r.turns.queue} {
 		if q.first != nil {
 			sooner(q.first.due)
 		}
+	}
+	if c := r.draining.first; c != nil {
+		sooner(c.due + drainSlack)
 	}
 	if r.turns.first != nil && r.mayAdmit() {
 		sooner(max(r.nextTurn(), r.turns.askAt(), r.now))

@@ -3,8 +3,8 @@ package room
 import (
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -55,7 +55,7 @@ func (r *room) lookForBlocks() {
 	networks, now, all := r.door.Ledger.BlocksSince(s.blocks)
 	first := s.blocks == 0 && now != 0 // some may be of clients that came before this first look
 	s.blocks = now
-	if c := r.door.Config; c.Mode == config.Observe || !c.Block.Kill {
+	if c := r.door.Policy; c.Mode == policy.Observe || !c.Block.Kill {
 		s.networks, s.all = enforce.Networks{}, false
 		if !s.rules {
 			s.left = 0

@@ -222,10 +222,10 @@ func TestScanCrowd(t *testing.T) {
 				t.Fatalf("%d are refused, %d yet to be looked at", h.refused, h.scan.left)
 			}
 			before, left := h.refused, h.scan.left
-			h.now = monotonic()
+			h.now = h.clock.now()
 			h.scanWaiting()
 			refused, looked = max(refused, h.refused-before), max(looked, left-h.scan.left)
-			h.now = monotonic()
+			h.now = h.clock.now()
 			h.expire()
 			h.said()
 		}
@@ -233,7 +233,7 @@ func TestScanCrowd(t *testing.T) {
 	}
 	h.look()
 	again := func() {
-		h.now = monotonic()
+		h.now = h.clock.now()
 		h.lookForBlocks()
 	}
 

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"sendwrap/wrapper"
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // searchEvery is the least time between two searches for idle sessions that are made for clients
@@ -27,7 +27,7 @@ func (r *room) searchPlace(c *client) {
 // searchForTurns starts a search for the clients that wait for their turn, if one is due. They get
 // the places that it finds, in their order, when the idle MTAs have exited.
 func (r *room) searchForTurns() {
-	if c := r.door.Config; c.MaxIdle == 0 || c.Mode != config.Enforce || r.now < r.searchAt {
+	if c := r.door.Policy; c.MaxIdle == 0 || c.Mode != policy.Enforce || r.now < r.searchAt {
 		return
 	}
 	r.searchAt = r.now + searchEvery
@@ -51,6 +51,6 @@ func (r *room) runSearch(search *wrapper.Search, done func([]wrapper.Ended)) {
 
 // noPlace reports whether our own MTAs alone take all places for sessions.
 func (r *room) noPlace() bool {
-	c := r.door.Config
-	return r.countServing() >= c.MaxSessions && c.Mode == config.Enforce
+	c := r.door.Policy
+	return r.countServing() >= c.MaxSessions && c.Mode == policy.Enforce
 }

@@ -76,7 +76,7 @@ func TestShutWhileSeeking(t *testing.T) {
 	h.served("127.8.0.1")
 	next := h.guest("127.8.0.2")
 	fd, from := h.taken()
-	h.accepted(h.listeners[0], fd, from)
+	h.takeIn(fd, from)
 	if h.searching.len != 1 {
 		t.Fatalf("%d are held", h.searching.len)
 	}

@@ -14,6 +14,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/reload"
 )
 
 const (
@@ -55,13 +56,14 @@ func newRoom(o Options) (*room, error) {
 	debug.SetGCPercent(gcPercent)
 	makeThreads()
 	r := &room{
-		Options: o, now: monotonic(), manager: newSupervisor(o.Idle), reserve: openReserve(),
+		Options: o, clock: newClock(), manager: newSupervisor(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{},
 		mtas: mtas{
 			jobs:    make(chan job, maxStarting),
 			running: map[int]*client{}, unclaimed: map[int]exit{},
 		},
 	}
+	r.now = r.clock.now()
 	r.idleSince, r.parent = r.now, os.Getppid()
 	var err error
 	if r.notices, err = newNotices(r.onSignals); err != nil {
@@ -89,7 +91,7 @@ func newRoom(o Options) (*room, error) {
 			return nil, err
 		}
 	}
-	r.applyFirstConfig(wrapper.LoadShared(o.File))
+	r.applyFirstConfig(reload.Load(o.File))
 	return r, nil
 }
 
@@ -99,12 +101,13 @@ func (r *room) applyFirstConfig(cfg *config.Config, err error) {
 	if cfg == nil {
 		cfg, r.unconfigured = config.Default(), err
 	}
+	r.config = cfg
 	r.log = maillog.NewQueue(r.LogTo(cfg.Log))
-	r.door = wrapper.NewRoomDoor(cfg, r.log.Log())
+	r.door = wrapper.NewRoomDoor(cfg.Policy(), r.log.Log())
 	r.enforce = enforce.NewQueueAmong(cfg, r.LogTo(cfg.Log), r.hooks)
 	r.mtas.starts.resize(cfg.SpawnRate)
 	if r.unconfigured == nil {
-		wrapper.LogMistakes(r.log.Log(), err, config.LineSkipped)
+		reload.LogMistakes(r.log.Log(), err, config.LineSkipped)
 		r.door.OpenLedger()
 	}
 }
@@ -116,7 +119,7 @@ func (r *room) begin() {
 	r.door.Sweep()
 	r.reap()                   // children that exited during a handover
 	if r.unconfigured == nil { // it may allow networks that on_block was run for
-		r.enforce.Configure(r.door.Config, r.LogTo(r.door.Config.Log))
+		r.enforce.Configure(r.config, r.LogTo(r.config.Log))
 	}
 	r.manager.ready()
 	r.nextSecond = r.now // the manager gets a status even if no client comes

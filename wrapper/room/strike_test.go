@@ -23,7 +23,7 @@ func TestStrikeCarriedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.script("echo 220 ready; exec sleep 600")
-	h.door.Config.OnBlock = []string{hook, "arg"}
+	h.door.Policy.OnBlock = []string{hook, "arg"}
 	h.begin()
 	served := h.guest("127.8.0.2")
 	h.until("one has its MTA", func() bool { return len(h.mtas.running) == 1 })

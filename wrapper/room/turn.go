@@ -3,8 +3,8 @@ package room
 import (
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 const (
@@ -68,7 +68,7 @@ func (r *room) mayAdmit() bool { return r.admitted.len == 0 && r.mayStart() }
 
 // nextTurn is when it is time for the first client in turns.
 func (r *room) nextTurn() time.Duration {
-	t := max(r.mtas.retry, r.mtas.starts.opens(r.turns.len >= r.door.Config.SpawnRate))
+	t := max(r.mtas.retry, r.mtas.starts.opens(r.turns.len >= r.door.Policy.SpawnRate))
 	if r.noPlace() {
 		t = max(t, r.now+retryTurn)
 	}
@@ -87,6 +87,7 @@ func (r *room) queueUp(c *client) {
 	}
 	network, wider := c.session.Networks()
 	r.turns.push(c, of, network, wider)
+	c.session.Rest()
 }
 
 // countMTA counts the MTA of a client that has had its turn. An allowed client needs no turn, and
@@ -118,7 +119,7 @@ func (r *room) admit() {
 		}
 		// The poller does not watch a client without a delay: look whether it has left, or an MTA
 		// would be started in vain.
-		if !c.watched && c.passed < r.now && r.look(c) == decide.Left {
+		if !c.watched && c.passed < r.now && r.hasLeft(c) {
 			r.withdraw(c)
 			continue
 		}
@@ -144,7 +145,7 @@ func (r *room) admit() {
 // refuseOverdue refuses the clients whose turn has not come in time. In observe mode they wait on.
 func (r *room) refuseOverdue() {
 	for c := r.turns.first; c != nil && c.due <= r.now; c = r.turns.first {
-		if r.door.Config.Mode == config.Observe {
+		if r.door.Policy.Mode == policy.Observe {
 			c.due = r.now + turnTime
 			return
 		}

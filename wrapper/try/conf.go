@@ -7,8 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // builtIn is the configuration of a show that was given none: the defaults, with short delays and
@@ -40,17 +41,17 @@ func adapt(given *config.Config, dir string, inRoom bool) (c *config.Config, cha
 	shown := *given
 	c = &shown
 	c.Networks = nil
-	c.Ledger = config.Ledger{Path: filepath.Join(dir, "ledger"), Clients: ledgerClients}
+	c.Ledger = policy.Ledger{Path: filepath.Join(dir, "ledger"), Clients: ledgerClients}
 	// With mta_stderr auto a room keeps a socket to the process that logs it, and openSockets would
 	// count that as a client's.
-	c.Log, c.MTAStderr, c.Mode = config.None, config.ToDevNull, config.Enforce
+	c.Log, c.MTAStderr, c.Mode = policy.None, policy.ToDevNull, policy.Enforce
 	c.Hostname = "" // the output leaves out the machine's own name
-	c.GuardListen = config.Listen{Network: "unix", Address: filepath.Join(dir, guardSocket)}
+	c.GuardListen = policy.Listen{Network: "unix", Address: filepath.Join(dir, guardSocket)}
 
 	raise := func(name string, d *time.Duration, least time.Duration) {
 		if *d < least {
 			*d = least
-			changes = append(changes, name+" "+allowlist.FormatDuration(least))
+			changes = append(changes, name+" "+rule.FormatDuration(least))
 		}
 	}
 	raise("greet_delay", &c.GreetDelay, leastDelay)
@@ -91,7 +92,7 @@ func adapt(given *config.Config, dir string, inRoom bool) (c *config.Config, cha
 		changes = append(changes, "on_block off")
 	}
 	if c.Transcript.Dir != "" {
-		c.Transcript = config.Transcript{}
+		c.Transcript = policy.Transcript{}
 		changes = append(changes, "transcript off")
 	}
 	return c, changes

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
 )
@@ -36,7 +36,7 @@ func badRcpts(c *config.Config) int {
 }
 
 // badRcptsTotal is bad_rcpts_total likewise.
-func badRcptsTotal(c *config.Config) allowlist.Rate {
+func badRcptsTotal(c *config.Config) rule.Rate {
 	if r := c.BadRcptsTotal; r.N > 1 && r.N <= mostGuesses && r.Per >= time.Minute {
 		return r
 	}
@@ -49,14 +49,14 @@ const guessDelay = 50 * time.Millisecond
 // guesserLines are the lines of sendwrap.conf of the clients that name invalid recipients. None of
 // them waits for its greeting.
 func guesserLines(c *config.Config) []string {
-	line := func(role byte, bad int, total allowlist.Rate) string {
+	line := func(role byte, bad int, total rule.Rate) string {
 		return fmt.Sprintf("client %v client_conns=0 client_rate=0 greet_delay=0 bad_rcpts=%d "+
 			"bad_rcpts_percent=0 bad_rcpts_total=%v max_rcpts=0 max_resets=0 bad_rcpt_delay=%v",
 			addressOf(role), bad, total, min(c.BadRcptDelay, guessDelay))
 	}
 	return []string{
 		line(mistaken, badRcpts(c), badRcptsTotal(c)),
-		line(guesser, badRcpts(c), allowlist.Rate{}),
+		line(guesser, badRcpts(c), rule.Rate{}),
 		line(spreader, 0, badRcptsTotal(c)),
 	}
 }

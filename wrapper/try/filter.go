@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/milter"
+	"sendwrap/wrapper/policy"
 )
 
 // The patience of the stand-in with a guard: as T=S:5s;R:10s, sendmail's.
@@ -44,7 +44,7 @@ var offered = milter.Offer{
 var errAnswer = errors.New("is not an answer")
 
 // askGuard opens a session with the guard; nil if there is none.
-func askGuard(at config.Listen, client netip.AddrPort) *filter {
+func askGuard(at policy.Listen, client netip.AddrPort) *filter {
 	conn, err := net.DialTimeout(at.Network, at.Address, sendTime)
 	if err != nil {
 		return nil

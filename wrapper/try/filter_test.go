@@ -14,7 +14,7 @@ import (
 
 	"github.com/emersion/go-milter"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // scripted is a guard that gives fixed answers, and remembers what it was asked.
@@ -80,9 +80,9 @@ func (c conversation) Abort(*milter.Modifier) error {
 }
 
 // listening starts a scripted guard, and returns its address.
-func (g *scripted) listening(t *testing.T) config.Listen {
+func (g *scripted) listening(t *testing.T) policy.Listen {
 	t.Helper()
-	at := config.Listen{Network: "unix", Address: filepath.Join(tempDir(t), "guard.sock")}
+	at := policy.Listen{Network: "unix", Address: filepath.Join(tempDir(t), "guard.sock")}
 	l, err := net.Listen(at.Network, at.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestStandInCarriesOnWithoutGuard(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			at := config.Listen{Network: "unix", Address: filepath.Join(tempDir(t), "guard.sock")}
+			at := policy.Listen{Network: "unix", Address: filepath.Join(tempDir(t), "guard.sock")}
 			l, err := net.Listen(at.Network, at.Address)
 			if err != nil {
 				t.Fatal(err)
@@ -251,7 +251,7 @@ func TestStandInCarriesOnWithoutGuard(t *testing.T) {
 		})
 	}
 	t.Run("is not there", func(t *testing.T) {
-		guard := askGuard(config.Listen{Network: "unix",
+		guard := askGuard(policy.Listen{Network: "unix",
 			Address: filepath.Join(t.TempDir(), "none")}, attacker)
 		if guard != nil {
 			t.Error("there is a session with nobody")

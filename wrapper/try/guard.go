@@ -10,19 +10,19 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // guard is a sendwrap that MTAs ask.
 type guard struct {
 	*daemon
-	at     config.Listen
+	at     policy.Listen
 	stderr *os.File // its fd 2; nil if that is a log of somebody else's
 }
 
 // openGuard starts a guard with the configuration in file. It does not wait for it: an MTA goes on
 // without one.
-func openGuard(program, file string, at config.Listen, log *os.File) (*guard, error) {
+func openGuard(program, file string, at policy.Listen, log *os.File) (*guard, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // theReal names the variable with the path of the real sendwrap, for a fake of which only the guard
@@ -96,7 +97,7 @@ func TestShowFindsOutGuard(t *testing.T) {
 func TestGuardIsNotReady(t *testing.T) {
 	dir := tempDir(t)
 	file := filepath.Join(dir, "sendwrap.conf")
-	at := config.Listen{Network: "unix", Address: filepath.Join(dir, "guard.sock")}
+	at := policy.Listen{Network: "unix", Address: filepath.Join(dir, "guard.sock")}
 	g, err := openGuard(itself(t, "a sendwrap that hangs"), file, at, nil)
 	if err != nil {
 		t.Fatal(err)

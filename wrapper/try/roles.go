@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"sendwrap/allowlist"
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
 )
 
@@ -41,11 +41,11 @@ func crowdConns(c *config.Config) int {
 }
 
 // floodRate is client_rate for the flooder: the configuration's, if a short flood exceeds it.
-func floodRate(c *config.Config) allowlist.Rate {
+func floodRate(c *config.Config) rule.Rate {
 	if r := c.ClientRate; r.N > 0 && r.N <= 20 && r.Per >= time.Minute {
 		return r
 	}
-	return allowlist.Rate{N: 10, Per: time.Minute}
+	return rule.Rate{N: 10, Per: time.Minute}
 }
 
 // floodExcess is by how many connections the flooder exceeds its rate.

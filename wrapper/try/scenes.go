@@ -8,6 +8,7 @@ import (
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 // scene is one line of the show: a client, what it does, and what it must see.
@@ -67,7 +68,7 @@ func (s *stage) scenes() []scene {
 	refused := func(reply string) outcome { return outcome{reply, 1, 0, s.promptLimit()} }
 
 	deny := single(unwanted, "is denied", (*client).wait, refused(denied), decide.Denied)
-	if c.OnDenied == config.Talk {
+	if c.OnDenied == policy.Talk {
 		deny = single(unwanted, "is denied, refused at RCPT", (*client).argue, refused(talked),
 			decide.Denied)
 	}
@@ -121,9 +122,9 @@ func single(role byte, does string, behave func(*client) sight, sees outcome,
 // earlyReply is what a client sees that speaks before the greeting.
 func earlyReply(c *config.Config) string {
 	switch c.OnPregreet {
-	case config.Drop:
+	case policy.Drop:
 		return closed
-	case config.Tempfail:
+	case policy.Tempfail:
 		return tempfail
 	}
 	return rejected
@@ -184,7 +185,7 @@ func tooManyInARow(c *config.Config, served outcome) scene {
 
 // strikes is a client that speaks too soon until it is blocked, and then waits.
 func strikes(c *config.Config, refused func(string) outcome, waited outcome) (list []scene) {
-	most, each := c.Block.Strikes, c.KindStrikes[config.Ehlo]
+	most, each := c.Block.Strikes, c.KindStrikes[policy.Ehlo]
 	if each == 0 {
 		most = 0
 	}

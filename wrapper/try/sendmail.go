@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/policy"
 )
 
 // A real sendmail, and the source of a sendmail.cf.
@@ -37,7 +37,7 @@ var errNoSendmail = errors.New("no sendmail")
 // sendmail sets up a sendmail in dir, with the guard as its milter, and delivers a message to it.
 // It returns the command that serves one client, and the version. The error says why the stand-in
 // must be used instead.
-func sendmail(ctx context.Context, dir string, guard config.Listen, within time.Duration) (
+func sendmail(ctx context.Context, dir string, guard policy.Listen, within time.Duration) (
 	mta []string, version string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -62,7 +62,7 @@ func sendmail(ctx context.Context, dir string, guard config.Listen, within time.
 }
 
 // writeSite writes what sendmail reads.
-func writeSite(ctx context.Context, site, cf string, guard config.Listen) error {
+func writeSite(ctx context.Context, site, cf string, guard policy.Listen) error {
 	if strings.ContainsAny(site, " `',\"#$()\t\n") {
 		return fmt.Errorf("m4 cannot quote %q", site)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // stage is where a show takes place: a directory with a configuration and a ledger, and what starts
@@ -74,7 +75,7 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 	}
 	s.config, s.changes = adapt(given, s.dir, o.Room)
 	if log != nil {
-		s.config.Log = config.Stderr
+		s.config.Log = policy.Stderr
 	}
 	if s.standIn = s.config.MTA == nil; s.standIn {
 		s.config.MTA = s.standInCommand()
@@ -84,7 +85,7 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 			if s.mtaStderr, err = os.Create(filepath.Join(s.dir, "mta.stderr")); err != nil {
 				return nil, err
 			}
-			log, s.config.MTAStderr = s.mtaStderr, config.AsIs
+			log, s.config.MTAStderr = s.mtaStderr, policy.AsIs
 		}
 	}
 	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {

@@ -1,4 +1,5 @@
-// Makes ledger-v1.gz, a ledger as the last commit that wrote version 1 (7da46b2) left it; see README.
+// Makes ledger-v1.gz, a ledger as the last commit that wrote version 1 (7da46b2) left it; see
+// README.
 package main
 
 import (

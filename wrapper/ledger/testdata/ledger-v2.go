@@ -1,4 +1,5 @@
-// Makes ledger-v2.gz, a ledger as the last commit that wrote version 2 (e2c8472) left it; see README.
+// Makes ledger-v2.gz, a ledger as the last commit that wrote version 2 (e2c8472) left it; see
+// README.
 package main
 
 import (

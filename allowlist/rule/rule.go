@@ -1,7 +1,10 @@
-package allowlist
+// Package rule has the words in which an administrator speaks of a network: allow it, deny it, or
+// give its clients limits of their own. It is apart from package allowlist so that the program that
+// starts for each connection knows the words without the trie.
+package rule
 
 import (
-	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +62,14 @@ func FormatDuration(d time.Duration) string {
 	return s
 }
 
+// Match is what applies to one client. The zero Match is that nothing does.
+type Match struct {
+	Access  Access       // of the longest allowed or denied network that contains the client
+	Network netip.Prefix // that network
+	Source  Source       // the line that allows or denies it
+	Limits  Limits       // of all networks that contain the client, the longest first, key by key
+}
+
 // Source is the place of a line in a configuration file.
 type Source struct {
 	File string
@@ -67,15 +78,3 @@ type Source struct {
 
 // String is FILE:LINE.
 func (s Source) String() string { return s.File + ":" + strconv.Itoa(s.Line) }
-
-// Error says what is wrong with a network, or with a line about it.
-type Error struct {
-	Msg  string // what is wrong
-	Hint string // what to write instead
-}
-
-func (e *Error) Error() string { return e.Msg + "; " + e.Hint }
-
-func newError(hint, format string, args ...any) *Error {
-	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
-}

@@ -1,8 +1,6 @@
-package allowlist
+package rule
 
 import (
-	"net/netip"
-	"strings"
 	"testing"
 	"time"
 )
@@ -11,7 +9,7 @@ import (
 func TestLimits(t *testing.T) {
 	var l Limits
 	names := map[string]bool{}
-	for k := range keys {
+	for k := range Keys {
 		if l.IsSet(k) || l.CountOr(k, 7) != 7 || l.TimeOr(k, time.Minute) != time.Minute ||
 			l.RateOr(k, Rate{1, time.Hour}) != (Rate{1, time.Hour}) {
 			t.Errorf("%s: something is set", k)
@@ -22,7 +20,7 @@ func TestLimits(t *testing.T) {
 		}
 		names[k.String()] = true
 	}
-	for k := range keys {
+	for k := range Keys {
 		if !l.IsSet(k) || l.CountOr(k, 77) != int(k) || l.TimeOr(k, 77) != time.Duration(k) ||
 			l.RateOr(k, Rate{77, 77}) != (Rate{int(k), time.Duration(k)}) {
 			t.Errorf("%s: %d, %v, %v", k, l.CountOr(k, 77), l.TimeOr(k, 77),
@@ -36,25 +34,8 @@ func TestLimits(t *testing.T) {
 		l.TimeOr(BadRcptDelay, time.Second) != 0 {
 		t.Error("0 is no value")
 	}
-	if s := keys.String(); s != "invalid" {
+	if s := Keys.String(); s != "invalid" {
 		t.Errorf("one key too many is %q", s)
-	}
-}
-
-// TestSourceOfEachKey: each limit of a network keeps the line that sets it.
-func TestSourceOfEachKey(t *testing.T) {
-	l, network := All(), netip.MustParsePrefix("192.0.2.0/24")
-	for k := range keys {
-		if err := l.SetLimits(network, given(k, 1), at(int(k)+1)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for k := range keys {
-		err := l.SetLimits(network, given(k, 2), at(99))
-		if err == nil || !strings.Contains(err.Error(), k.String()+" of ") ||
-			!strings.Contains(err.Error(), "at "+at(int(k)+1).String()+";") {
-			t.Errorf("%s: %v; want the place %s in it", k, err, at(int(k)+1))
-		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package allowlist
+package rule
 
 import "time"
 
@@ -16,10 +16,10 @@ const (
 	MaxResets                  // a count
 	BadRcptDelay               // a time
 
-	keys // how many there are
+	Keys // how many there are
 )
 
-var keyNames = [keys]string{
+var keyNames = [Keys]string{
 	GreetDelay:      "greet_delay",
 	ClientRate:      "client_rate",
 	ClientConns:     "client_conns",
@@ -33,7 +33,7 @@ var keyNames = [keys]string{
 
 // String is the name of the directive that sets the limit for everyone.
 func (k Key) String() string {
-	if k >= keys {
+	if k >= Keys {
 		return "invalid"
 	}
 	return keyNames[k]
@@ -45,8 +45,8 @@ func (k Key) String() string {
 //
 // A key is set and read as what it is: a count, a time or a rate.
 type Limits struct {
-	set    [keys]bool
-	values [keys]Rate // N is a count, Per a time: without pointers, Limits stay on the stack
+	set    [Keys]bool
+	values [Keys]Rate // N is a count, Per a time: without pointers, Limits stay on the stack
 }
 
 // SetCount sets a limit that is a count.
@@ -80,9 +80,9 @@ func (l Limits) RateOr(k Key, fallback Rate) Rate {
 	return fallback
 }
 
-// overriddenBy returns l with the limits of a longer network in place of its own.
-func (l Limits) overriddenBy(longer Limits) Limits {
-	for k := range keys {
+// OverriddenBy returns l with the limits of a longer network in place of its own.
+func (l Limits) OverriddenBy(longer Limits) Limits {
+	for k := range Keys {
 		if longer.set[k] {
 			l.SetRate(k, longer.values[k])
 		}
@@ -90,9 +90,9 @@ func (l Limits) overriddenBy(longer Limits) Limits {
 	return l
 }
 
-// contradicts finds the first key that l and other set to different values.
-func (l Limits) contradicts(other Limits) (k Key, found bool) {
-	for k := range keys {
+// Contradicts finds the first key that l and other set to different values.
+func (l Limits) Contradicts(other Limits) (k Key, found bool) {
+	for k := range Keys {
 		if l.set[k] && other.set[k] && l.values[k] != other.values[k] {
 			return k, true
 		}

@@ -1,0 +1,107 @@
+//go:build door
+
+// See main.go.
+//
+//go:debug updatemaxprocs=0
+
+// The door is the program that a super-server starts for each connection: the way of one client,
+// and nothing else. It decides by the compiled policy. For everything else (a command, a listening
+// socket, a policy that is not that of sendwrap.conf any more, a block to carry out) it becomes the
+// full program.
+package main
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+	_ "sendwrap/exec/stack"
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
+)
+
+// The linker sets both; see Makefile.
+var (
+	fullProgram = "/usr/local/libexec/sendwrap/sendwrap"
+	stateDir    = policy.Dir
+)
+
+// Exit statuses, as those of the full program.
+const (
+	exitOK        = 0
+	exitTemporary = 111
+)
+
+func main() {
+	if os.Args[0] == exec.RelayName {
+		exec.Relay()
+	}
+	os.Exit(run(os.Args[1:]))
+}
+
+// run serves the client on stdin by the policy. It returns only if the client is refused or has
+// left.
+func run(args []string) int {
+	stdio, stdioErr := exec.TakeStdio()
+	file := policy.DefaultPath
+	switch {
+	case len(args) == 2 && args[0] == "-f":
+		file = args[1]
+	case len(args) > 0:
+		return becomeFull(task{}, stdio)
+	}
+	conn, err := wrapper.Inspect(0)
+	gone := errors.Is(err, wrapper.ErrGone)
+	if err != nil && !gone {
+		return becomeFull(task{}, stdio)
+	}
+	path, ok := policy.Path(stateDir, file)
+	if !ok {
+		return becomeFull(task{}, stdio)
+	}
+	compiled, err := policy.Open(path, file, conn.Client.Addr())
+	if err != nil {
+		return becomeFull(task{compile: true}, stdio)
+	}
+	log := chooseLog(compiled.Policy().Log, stdio)
+	door := wrapper.NewDoor(compiled.Policy(), log)
+	door.Others = compiled.Others
+	if !door.OpenFittingLedger() {
+		return becomeFull(task{}, stdio)
+	}
+	door.WarnAgain(append(stdioWarnings(stdioErr, stdio), compiled.Warnings()...))
+	block, err := serveClient(conn, gone, door, stdio, func() {})
+	switch {
+	case err != nil:
+		return exitTemporary
+	case block.For > 0:
+		return becomeFull(task{block: block}, stdio)
+	}
+	return exitOK
+}
+
+// becomeFull becomes the full program, which does the task. Where that fails, a client on stdin
+// reads that it may come back later, unless it has had its reply.
+func becomeFull(t task, stdio *exec.Stdio) int {
+	t.version = policy.Version
+	err := stdio.Become(fullProgram, t.String())
+	log := maillog.Syslog(maillog.DevLog)
+	if t.block.For > 0 {
+		_ = log.Write(maillog.Err, "the block of "+t.block.Network.String()+
+			" is not carried out: "+err.Error())
+		return exitTemporary
+	}
+	conn, notClient := wrapper.Inspect(0)
+	if notClient == nil {
+		refuse(conn, err, log)
+		return exitTemporary
+	}
+	_ = log.Write(maillog.Err, err.Error())
+	if !stdio.StderrIsClient {
+		_, _ = unix.Write(2, []byte("sendwrap: "+err.Error()+"\n"))
+	}
+	return exitTemporary
+}

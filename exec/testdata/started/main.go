@@ -1,0 +1,31 @@
+// Started shows what a program finds at its beginning, for the tests of the entry points.
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/exec"
+)
+
+func main() {
+	vector, err := unix.Auxv()
+	if err != nil {
+		panic(err)
+	}
+	file, err := os.ReadFile("/proc/self/auxv")
+	if err != nil {
+		panic(err)
+	}
+	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
+		"Args": os.Args, "Environ": exec.Environ(), "All": os.Environ(),
+		"Procs": runtime.GOMAXPROCS(0), "HidesStderr": exec.HidesStderr(),
+		"Vector": vector, "File": file,
+	})
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,140 @@
+package compile
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
+)
+
+// halves are the numbers that an address is, high and low.
+func halves(b [16]byte) (hi, lo uint64) {
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+const (
+	mappedBits = 96
+	mapped     = 0xffff << 32 // in lo
+)
+
+// isV4 reports whether a network is one of IPv4.
+func (n *network) isV4() bool {
+	return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped
+}
+
+// last is the last address.
+func (n *network) last() (hi, lo uint64) {
+	if n.bits >= 64 {
+		return n.hi, n.lo | ^uint64(0)>>(n.bits-64)
+	}
+	return n.hi | ^uint64(0)>>n.bits, ^uint64(0)
+}
+
+// ranges makes the ranges of both families from the networks, which overlap. limits are those that
+// the ranges name. It consumes the collector.
+func (c *collector) ranges(files []uint16) (v4, v6 []policy.Range, limits []rule.Limits) {
+	c.indexes, c.more = nil, nil // the garbage collector may need them
+	// A network comes before those within it.
+	slices.SortFunc(c.networks, func(a, b network) int {
+		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
+	})
+	merged := newLimitsTable()
+	s4 := sweep{mapped: mapped, own: c.limits.all, merged: &merged, files: files}
+	s6 := sweep{own: c.limits.all, merged: &merged, files: files}
+	of := func(n *network) *sweep {
+		if n.isV4() {
+			return &s4
+		}
+		return &s6
+	}
+	for i := range c.networks {
+		of(&c.networks[i]).most += 2
+	}
+	s4.begin(network{lo: mapped, bits: mappedBits})
+	s6.begin(network{})
+	for i := range c.networks {
+		n := &c.networks[i]
+		of(n).enter(n)
+	}
+	s4.leave(0)
+	s6.leave(0)
+	return s4.ranges, s6.ranges, merged.all[1:]
+}
+
+// sweep goes through the addresses of a family in their order, and notes what holds from where.
+type sweep struct {
+	mapped uint64
+	own    []rule.Limits // of networks, by number
+	merged *limitsTable  // of ranges
+	files  []uint16      // those of the collector, as Content.Sources has them
+	open   []opened      // that hold the address at hand, the longest last
+	most   int           // ranges that can follow the first
+	ranges []policy.Range
+}
+
+// opened is a network, with what holds where nothing longer is.
+type opened struct {
+	lastHi, lastLo uint64
+	policy.Rule
+}
+
+// begin begins with a network of all addresses, for which nothing holds.
+func (s *sweep) begin(all network) {
+	s.ranges = make([]policy.Range, 0, s.most+1)
+	hi, lo := all.last()
+	s.open = append(s.open, opened{lastHi: hi, lastLo: lo})
+	s.note(all.hi, all.lo)
+}
+
+// note notes that from this address on the longest open network decides.
+func (s *sweep) note(hi, lo uint64) {
+	r := policy.Range{Hi: hi, Lo: lo &^ s.mapped, Rule: s.open[len(s.open)-1].Rule}
+	if n := len(s.ranges); n > 0 && s.ranges[n-1].Hi == r.Hi && s.ranges[n-1].Lo == r.Lo {
+		s.ranges[n-1] = r
+		return
+	}
+	s.ranges = append(s.ranges, r)
+}
+
+// enter goes on to the next network.
+func (s *sweep) enter(n *network) {
+	for keep := len(s.open); ; keep-- {
+		o := &s.open[keep-1]
+		if o.lastHi > n.hi || o.lastHi == n.hi && o.lastLo >= n.lo {
+			break // it holds n
+		}
+		s.leave(keep - 1)
+	}
+	o := s.open[len(s.open)-1]
+	o.lastHi, o.lastLo = n.last()
+	if n.access != rule.Unset {
+		o.Access, o.Line, o.File = n.access, uint32(n.accessAt.line), s.files[n.accessAt.file]
+		o.Bits = n.bits
+		if s.mapped != 0 {
+			o.Bits -= mappedBits
+		}
+	}
+	if n.limits > 0 {
+		o.Limits = s.merged.number(s.merged.all[o.Limits].OverriddenBy(s.own[n.limits]))
+	}
+	s.open = append(s.open, o)
+	s.note(n.hi, n.lo)
+}
+
+// leave goes on to the end of the open networks, but of the first keep. Behind the last address of
+// the family nothing is noted.
+func (s *sweep) leave(keep int) {
+	for len(s.open) > max(keep, 1) {
+		o := s.open[len(s.open)-1]
+		s.open = s.open[:len(s.open)-1]
+		if o.lastHi == s.open[0].lastHi && o.lastLo == s.open[0].lastLo {
+			continue
+		}
+		if o.lastLo++; o.lastLo == 0 {
+			o.lastHi++
+		}
+		s.note(o.lastHi, o.lastLo)
+	}
+}

@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"time"
+
+	"sendwrap/allowlist/rule"
+)
+
+// What a policy cannot hold. These bounds are wider than those of the directives: they keep a file
+// that lies from doing more harm than a wrong configuration.
+const (
+	mostCount = 1 << 30
+	mostBytes = 1 << 40
+	mostTime  = 366 * 24 * time.Hour
+	mostDelay = 300 * time.Second // for a client's first line (RFC 5321 §4.5.3.2.1)
+	mostLoad  = 1 << 20
+)
+
+// fields codes all settings. A new field of Settings has a line here, and makes a new Version.
+func (s *Settings) fields(c *coder) {
+	c.strings(&s.MTA)
+	number(c, &s.MTAStderr, int64(len(mtaStderrs)-1))
+	duration(c, &s.GreetDelay, mostDelay)
+	duration(c, &s.StressDelay, mostDelay)
+	c.string(&s.Teaser)
+	number(c, &s.OnPregreet, int64(len(actions)-1))
+	number(c, &s.OnDenied, int64(len(denials)-1))
+	rate(c, &s.ClientRate)
+	number(c, &s.ClientConns, mostCount)
+	number(c, &s.MaxSessions, mostCount)
+	number(c, &s.Reserve, 100)
+	duration(c, &s.MaxIdle, mostTime)
+	number(c, &s.MaxWaiting, mostCount)
+	number(c, &s.RoomWaiting, mostCount)
+	number(c, &s.SpawnRate, mostCount)
+	duration(c, &s.RoomIdle, mostTime)
+	c.float(&s.RefuseLoad, mostLoad)
+	number(c, &s.CountBy.V4, 32)
+	number(c, &s.CountBy.V6, 128)
+	c.prefixes(&s.NAT64)
+	duration(c, &s.Remember, mostTime)
+	rate(c, &s.Hangups)
+	s.Block.fields(c)
+	for k := range s.KindStrikes {
+		number(c, &s.KindStrikes[k], mostCount)
+	}
+	c.strings(&s.OnBlock)
+	number(c, &s.Mode, int64(len(modes)-1))
+	c.string(&s.Hostname)
+	c.string(&s.Contact)
+	c.string(&s.Ledger.Path)
+	number(c, &s.Ledger.Clients, mostCount)
+	number(c, &s.Log, int64(len(logTargets)-1))
+	s.guardFields(c)
+	if len(s.MTA) == 0 {
+		c.failed = true
+	}
+}
+
+func (b *Block) fields(c *coder) {
+	number(c, &b.Strikes, mostCount)
+	duration(c, &b.Within, mostTime)
+	duration(c, &b.For, mostTime)
+	duration(c, &b.Max, mostTime)
+	c.flag(&b.Kill)
+	duration(c, &b.Grace, mostTime)
+	number(c, &b.MaxEntries, mostCount)
+}
+
+func (s *Settings) guardFields(c *coder) {
+	number(c, &s.BadRcpts, mostCount)
+	number(c, &s.BadRcptsPercent, 100)
+	rate(c, &s.BadRcptsTotal)
+	number(c, &s.BadRcptsShare, 100)
+	number(c, &s.MaxRcpts, mostCount)
+	number(c, &s.MaxResets, mostCount)
+	duration(c, &s.BadRcptDelay, mostDelay)
+	c.flag(&s.GuardAuth)
+	c.string(&s.GuardListen.Network)
+	c.string(&s.GuardListen.Address)
+	c.string(&s.GuardListen.Owner)
+	c.string(&s.Transcript.Dir)
+	number(c, &s.Transcript.Max, mostBytes)
+}
+
+func duration(c *coder, d *time.Duration, most time.Duration) { number(c, d, int64(most)) }
+
+func rate(c *coder, r *rule.Rate) {
+	number(c, &r.N, mostCount)
+	duration(c, &r.Per, mostTime)
+}
+
+// fields codes a source.
+func (s *Source) fields(c *coder) {
+	c.string(&s.Path)
+	c.word(&s.Dev)
+	c.word(&s.Ino)
+	for _, v := range []*int64{&s.Size, &s.Mtime, &s.Ctime} {
+		w := uint64(*v)
+		c.word(&w)
+		*v = int64(w)
+	}
+	number(c, &s.Err, 4095)
+}

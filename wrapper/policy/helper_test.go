@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist/rule"
+)
+
+// sample is a policy of a file with this number of networks of each family, every second address a
+// network of one. client is one of them; the file is settled.
+type sample struct {
+	testing.TB
+	path, file string
+	content    *Content
+	settings   Settings
+}
+
+// newSample writes a policy whose ranges are networks of one, with gaps between them.
+func newSample(t testing.TB, networks int, warnings ...string) *sample {
+	t.Helper()
+	dir := t.TempDir()
+	s := &sample{TB: t, path: filepath.Join(dir, "policy"), file: filepath.Join(dir, "conf")}
+	if err := os.WriteFile(s.file, []byte("# x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.settings = Default()
+	s.content = &Content{Settings: &s.settings, Warnings: warnings}
+	s.content.V4 = []Range{{}}
+	s.content.V6 = []Range{{}}
+	var limits rule.Limits
+	for i := range networks {
+		limits.SetRate(rule.Key(i%keys), rule.Rate{N: i, Per: time.Duration(i)})
+		s.content.Limits = append(s.content.Limits, limits)
+		r := Rule{Limits: uint32(i + 1), Line: uint32(i + 1), Access: rule.Deny - rule.Access(i%2)}
+		at := uint64(2*i + 1)
+		r.Bits = 32
+		s.content.V4 = append(s.content.V4, Range{0, at, r}, Range{0, at + 1, Rule{}})
+		r.Bits = 128
+		s.content.V6 = append(s.content.V6, Range{at, at, r}, Range{at, at + 1, Rule{}})
+	}
+	s.write()
+	return s
+}
+
+// nth is the client of network n, and what holds for it.
+func (s *sample) nth(n int, f family) (netip.Addr, rule.Match) {
+	k := key{lo: uint64(2*n + 1)}
+	if f == v6 {
+		k.hi = k.lo
+	}
+	client := f.addr(k)
+	return client, rule.Match{
+		Access: rule.Deny - rule.Access(n%2), Network: netip.PrefixFrom(client, f.bits()),
+		Source: rule.Source{File: s.file, Line: n + 1}, Limits: s.content.Limits[n],
+	}
+}
+
+// write writes the policy of the file as it is now.
+func (s *sample) write() {
+	s.Helper()
+	s.content.Made = time.Now()
+	s.content.Sources = []Source{{s.file, Look(s.file)}}
+	s.put(s.bytes())
+}
+
+func (s *sample) bytes() []byte {
+	s.Helper()
+	var b bytes.Buffer
+	n, err := Write(&b, s.content)
+	if err != nil || n != int64(b.Len()) || n%pageSize != 0 {
+		s.Fatalf("%d bytes of %d: %v", n, b.Len(), err)
+	}
+	return b.Bytes()
+}
+
+func (s *sample) put(b []byte) {
+	s.Helper()
+	if err := os.WriteFile(s.path, b, 0o600); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// match asks for a client.
+func (s *sample) match(client netip.Addr) (rule.Match, error) {
+	c, err := Open(s.path, s.file, client)
+	if err != nil {
+		return rule.Match{}, err
+	}
+	defer c.Close()
+	return c.Match(client), nil
+}
