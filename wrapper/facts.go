@@ -5,8 +5,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// The facts of a session take more memory than all else of it, and most of them are only a copy of the
-// configuration. A room drops that while a client waits.
+// The facts of a session take more memory than all else of it, and most of them are only a copy of
+// the configuration. A room drops that while a client waits.
 
 // resting is what a session keeps of its facts meanwhile.
 type resting struct {
@@ -51,8 +51,8 @@ func (s *Session) facts() *decide.Facts {
 	return s.full
 }
 
-// Rest has the session take less memory until it is asked for something again. A room calls it when the
-// client has to wait, or has been refused.
+// Rest has the session take less memory until it is asked for something again. A room calls it when
+// the client has to wait, or has been refused.
 func (s *Session) Rest() {
 	if f := s.full; f != nil {
 		s.resting, s.full = resting{f.Standing, f.Load}, nil

@@ -68,7 +68,8 @@ func Look(fd int) (decide.Greet, error) {
 	return g, err
 }
 
-// Look is the function [Look], and takes down what Conclude has to know of a client that has spoken.
+// Look is the function [Look], and takes down what Conclude has to know of a client that has
+// spoken.
 func (s *Session) Look() (decide.Greet, error) {
 	var text [earlyText]byte
 	n, g, err := peek(s.FD, text[:])

@@ -145,8 +145,8 @@ func (s *Session) observed() bool {
 func (s *Session) Delay() time.Duration { return s.delay }
 
 // Arrive is the first half of the decision: [Session.RefuseUnlocked], or else [Session.Enter]. It
-// reports whether what the client does next decides the rest; else the verdict is final, unless in a
-// room there is a Search.
+// reports whether what the client does next decides the rest; else the verdict is final, unless in
+// a room there is a Search.
 func (s *Session) Arrive() (waits bool) {
 	waits = !s.RefuseUnlocked() && s.Enter()
 	if !s.door.room && s.makeRoom() {
@@ -155,8 +155,8 @@ func (s *Session) Arrive() (waits bool) {
 	return waits
 }
 
-// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares it
-// with the limits and counts it in one step.
+// Enter is Arrive for a client that is not refused without the ledger's lock. The ledger compares
+// it with the limits and counts it in one step.
 func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {

@@ -29,10 +29,10 @@ func Now() Moment {
 	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
 }
 
-// clock is [Now] for a process that asks often. Go reads the wall clock and CLOCK_MONOTONIC without a
-// system call, but not CLOCK_BOOTTIME. That one gets ahead of CLOCK_MONOTONIC only by a sleep of the
-// machine, which puts the wall clock ahead by as much, at the same instant. So it is read again if
-// wall clock and CLOCK_MONOTONIC have drifted apart, and once a second in case somebody has set
+// clock is [Now] for a process that asks often. Go reads the wall clock and CLOCK_MONOTONIC without
+// a system call, but not CLOCK_BOOTTIME. That one gets ahead of CLOCK_MONOTONIC only by a sleep of
+// the machine, which puts the wall clock ahead by as much, at the same instant. So it is read again
+// if wall clock and CLOCK_MONOTONIC have drifted apart, and once a second in case somebody has set
 // the wall clock back by just that.
 type clock struct {
 	boot time.Duration // CLOCK_BOOTTIME at the last reading

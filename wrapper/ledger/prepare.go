@@ -22,9 +22,9 @@ func (l *Ledger) yield() {
 // populateMost is the size of a ledger of 200,000 clients.
 const populateMost = 64 << 20
 
-// populate has the pages of a ledger of usual size ready before clients come. Each first write to a page
-// costs several microseconds, or a disk's time, while the lock is held; and in a flood nearly every
-// client has a page of its own.
+// populate has the pages of a ledger of usual size ready before clients come. Each first write to a
+// page costs several microseconds, or a disk's time, while the lock is held; and in a flood nearly
+// every client has a page of its own.
 func (l *Ledger) populate() {
 	if len(l.mem) <= populateMost {
 		l.mem.populate()

@@ -9,12 +9,12 @@ type together struct {
 	err   error // because of this
 }
 
-// Together calls do, and does under one lock what do has Run do: for several clients at once. As with
-// Run itself, each of these works is done completely or not at all, and one that is done stays done,
-// whatever comes after it. If the ledger cannot be used, each of them gets the error.
+// Together calls do, and does under one lock what do has Run do: for several clients at once. As
+// with Run itself, each of these works is done completely or not at all, and one that is done stays
+// done, whatever comes after it. If the ledger cannot be used, each of them gets the error.
 //
-// All other processes wait as long as do takes, so it must compute and nothing else, and must not call
-// [Ledger.Peek].
+// All other processes wait as long as do takes, so it must compute and nothing else, and must not
+// call [Ledger.Peek].
 func (h *Handle) Together(do func()) {
 	done := false
 	err := h.Run(func(t *Tx) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// What is done together is done under one lock, each work by itself: one that fails undoes nothing that
-// came before it, and a process that is killed between two of them neither.
+// What is done together is done under one lock, each work by itself: one that fails undoes nothing
+// that came before it, and a process that is killed between two of them neither.
 func TestExactTogether(t *testing.T) {
 	h, other, _ := newHandle(t, Options{Many: true, Room: aRoom()})
 	block := func(n int) error {
@@ -40,8 +40,8 @@ func TestExactTogether(t *testing.T) {
 	}
 }
 
-// Without the lock, each work gets the error. So does each that comes after one that found the ledger
-// lost or written to by a foreign process, and the ledger is closed in the end.
+// Without the lock, each work gets the error. So does each that comes after one that found the
+// ledger lost or written to by a foreign process, and the ledger is closed in the end.
 func TestLostTogether(t *testing.T) {
 	for what, spoil := range map[string]func(*Handle) error{
 		"truncated":  func(h *Handle) error { return os.Truncate(h.Path, 0) },

@@ -7,12 +7,12 @@ import (
 
 // Both halves of the decision, for all clients of a round that come or speak
 //
-// In a flood each client would cost the ledger's lock twice. So those that have come, and those that
-// have spoken or left, are decided about together. What takes a system call of its own is done before
-// or after: others wait for the lock.
+// In a flood each client would cost the ledger's lock twice. So those that have come, and those
+// that have spoken or left, are decided about together. What takes a system call of its own is done
+// before or after: others wait for the lock.
 
-// lockBatch is how many clients are decided about under one lock at most: well below a millisecond of
-// work.
+// lockBatch is how many clients are decided about under one lock at most: well below a millisecond
+// of work.
 const lockBatch = 16
 
 // deciding is a client that is being decided about.
@@ -31,8 +31,8 @@ func (r *room) arrive(conn wrapper.Connection) {
 	}
 }
 
-// decideArrivals makes the first half of the decision about the clients that were just accepted, and
-// the second about those that have spoken or left by now: most early talkers have.
+// decideArrivals makes the first half of the decision about the clients that were just accepted,
+// and the second about those that have spoken or left by now: most early talkers have.
 func (r *room) decideArrivals() {
 	all := r.deciding[:0]
 	for _, c := range r.arrivals {

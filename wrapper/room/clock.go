@@ -13,8 +13,8 @@ type clock struct {
 	at   time.Duration // CLOCK_MONOTONIC then
 }
 
-// newClock reads both clocks, again if we lost the processor meanwhile: the times of waiting clients
-// are handed to another program's clock.
+// newClock reads both clocks, again if we lost the processor meanwhile: the times of waiting
+// clients are handed to another program's clock.
 func newClock() (c clock) {
 	const together = 20 * time.Microsecond
 	for range 10 {

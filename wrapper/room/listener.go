@@ -32,7 +32,8 @@ const (
 	acceptBatch = 64
 
 	// acceptTries is in how many rounds one is made at most that accepts more clients than come. It
-	// costs a system call. If fewer are accepted than have come, the poller reports the socket again.
+	// costs a system call. If fewer are accepted than have come, the poller reports the socket
+	// again.
 	acceptTries = 8
 
 	// acceptPause is the pause after the kernel had no memory for another client.
@@ -100,8 +101,8 @@ func (r *room) accept() error {
 	return nil
 }
 
-// acceptFrom accepts clients from one socket: one, or as many as are likely to have come. An error means
-// that the socket is useless.
+// acceptFrom accepts clients from one socket: one, or as many as are likely to have come. An error
+// means that the socket is useless.
 func (r *room) acceptFrom(l *listener) error {
 	for n := range l.most {
 		// x/sys would make one more system call for each client, to ask for the socket's protocol.

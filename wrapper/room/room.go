@@ -106,13 +106,13 @@ func (r *room) loop() error {
 	return nil
 }
 
-// noWait is the time in which the poller returns if something has happened already. It matters for the
-// number of system calls only.
+// noWait is the time in which the poller returns if something has happened already. It matters for
+// the number of system calls only.
 const noWait = 50 * time.Microsecond
 
-// yieldEvery is how often Go's scheduler has its turn. Otherwise its watchdog (sysmon) finds every 10 ms
-// that the loop has run for too long, takes its processor away, and looks again every 20 µs: that was a
-// quarter of what a flood cost.
+// yieldEvery is how often Go's scheduler has its turn. Otherwise its watchdog (sysmon) finds every
+// 10 ms that the loop has run for too long, takes its processor away, and looks again every 20 µs:
+// that was a quarter of what a flood cost.
 const yieldEvery = 5 * time.Millisecond
 
 // round goes through the loop once. It waits for events for atMost; a negative atMost means no
@@ -149,8 +149,8 @@ func (r *room) round(atMost time.Duration) error {
 	return nil
 }
 
-// onEvent handles an event on a socket. A descriptor that is closed during a round is not used again in
-// that round, because accept comes after all events.
+// onEvent handles an event on a socket. A descriptor that is closed during a round is not used
+// again in that round, because accept comes after all events.
 func (r *room) onEvent(fd int) {
 	for _, l := range r.listeners {
 		if l.fd == fd {
@@ -186,8 +186,8 @@ func (r *room) expire() {
 	r.releaseServed()
 }
 
-// drainSlack is how long a client may be kept beyond its time to read its reply, so that it does not
-// take a wake-up of its own: others are likely to come.
+// drainSlack is how long a client may be kept beyond its time to read its reply, so that it does
+// not take a wake-up of its own: others are likely to come.
 const drainSlack = wrapper.DrainTime / 2
 
 // pause is the time until something is due; negative: nothing is.
