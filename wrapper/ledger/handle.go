@@ -129,7 +129,7 @@ func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
 	}
-	if h.together.begun {
+	if h.together.started {
 		return h.together.run(work)
 	}
 	now := h.Now()

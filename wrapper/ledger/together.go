@@ -4,7 +4,7 @@ import "runtime/debug"
 
 // together is under way while a [Handle.Together] is.
 type together struct {
-	begun bool
+	started bool
 	tx    *Tx   // nil: the lock was not to be had,
 	err   error // because of this
 }
@@ -18,7 +18,7 @@ type together struct {
 func (h *Handle) Together(do func()) {
 	done := false
 	err := h.Run(func(t *Tx) {
-		h.together = together{begun: true, tx: t}
+		h.together = together{started: true, tx: t}
 		defer func() { h.together = together{} }()
 		do()
 		if done = true; t.l.lost {
@@ -28,7 +28,7 @@ func (h *Handle) Together(do func()) {
 	if done {
 		return
 	}
-	h.together = together{begun: true, err: err}
+	h.together = together{started: true, err: err}
 	defer func() { h.together = together{} }()
 	do()
 }

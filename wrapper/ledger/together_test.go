@@ -35,8 +35,8 @@ func TestExactTogether(t *testing.T) {
 			}
 		})
 	}
-	if err := block(100); err != nil || h.together.begun {
-		t.Errorf("afterwards: %v, together %v", err, h.together.begun)
+	if err := block(100); err != nil || h.together.started {
+		t.Errorf("afterwards: %v, together %v", err, h.together.started)
 	}
 }
 
