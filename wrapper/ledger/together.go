@@ -5,8 +5,8 @@ import "runtime/debug"
 // together is under way while a [Handle.Together] is.
 type together struct {
 	started bool
-	tx    *Tx   // nil: the lock was not to be had,
-	err   error // because of this
+	tx      *Tx   // nil: the lock was not to be had,
+	err     error // because of this
 }
 
 // Together calls do, and does under one lock what do has Run do: for several clients at once. As
