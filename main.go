@@ -65,7 +65,7 @@ func run(args []string) int {
 	case "guard":
 		return guardSessions(args[1:])
 	}
-	return admin.Run(args, policy.Dir, os.Stdout, os.Stderr)
+	return admin.Run(args, stateDir, os.Stdout, os.Stderr)
 }
 
 // inspectOrAccept returns the client on fd, or the next one that arrives there. If nobody accepted

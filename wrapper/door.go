@@ -27,7 +27,7 @@ type Door struct {
 
 	room      bool // its clients wait beside each other, and the limits of a room hold
 	addresses machine.Addresses
-	spare     []*decide.Facts // for the next sessions of a room
+	reserve   []*decide.Facts // for the next sessions of a room
 
 	unwritten       []*Session    // whose strikes could not be written yet
 	unwrittenLogged time.Duration // Moment.Boot of the last log line about these

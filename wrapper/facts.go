@@ -5,8 +5,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// The facts of a session take more memory than all else of it, and most of them are only a copy of the
-// configuration. A room drops that while a client waits.
+// The facts of a session take more memory than all else of it, and most of them are only a copy of
+// the configuration. A room drops that while a client waits.
 
 // resting is what a session keeps of its facts meanwhile.
 type resting struct {
@@ -14,8 +14,8 @@ type resting struct {
 	load     float64
 }
 
-// maxSpare is how many facts a room keeps for the next clients.
-const maxSpare = 32
+// maxReserve is how many facts a room keeps for the next clients.
+const maxReserve = 32
 
 // newSession makes a session with room for its facts.
 func (d *Door) newSession() *Session {
@@ -31,12 +31,12 @@ func (d *Door) newSession() *Session {
 }
 
 func (d *Door) newFacts() *decide.Facts {
-	last := len(d.spare) - 1
+	last := len(d.reserve) - 1
 	if last < 0 {
 		return new(decide.Facts)
 	}
-	f := d.spare[last]
-	d.spare = d.spare[:last]
+	f := d.reserve[last]
+	d.reserve = d.reserve[:last]
 	*f = decide.Facts{}
 	return f
 }
@@ -51,13 +51,13 @@ func (s *Session) facts() *decide.Facts {
 	return s.full
 }
 
-// Rest has the session take less memory until it is asked for something again. A room calls it when the
-// client has to wait, or has been refused.
+// Rest has the session take less memory until it is asked for something again. A room calls it when
+// the client has to wait, or has been refused.
 func (s *Session) Rest() {
 	if f := s.full; f != nil {
 		s.resting, s.full = resting{f.Standing, f.Load}, nil
-		if d := s.door; len(d.spare) < maxSpare {
-			d.spare = append(d.spare, f)
+		if d := s.door; len(d.reserve) < maxReserve {
+			d.reserve = append(d.reserve, f)
 		}
 	}
 }

@@ -48,7 +48,8 @@ func TestGone(t *testing.T) {
 			}
 			conf := filepath.Join(filepath.Dir(d.Policy.Ledger.Path), "conf")
 			want := s.line().String() + " " +
-				strings.NewReplacer("CONF", conf, "LEFT", shown(s.facts().BlockLeft)).Replace(tt.log)
+				strings.NewReplacer("CONF", conf,
+					"LEFT", shown(s.facts().BlockLeft)).Replace(tt.log)
 			if got := d.line(t); got != want {
 				t.Errorf("log line\n     %s\nwant %s", got, want)
 			}

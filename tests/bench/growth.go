@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
 )
@@ -9,8 +12,8 @@ import (
 // What a client may cost.
 const (
 	roomMemoryTarget  = 1    // kB of the room,
-	chargedTarget     = 1    // and times postscreen, with the kernel's:
-	roomTargetsFrom   = 1000 // when so many wait
+	chargedTarget     = 0.85 // and times postscreen, with the kernel's:
+	roomTargetsFrom   = 100  // when so many wait
 	guardMemoryTarget = 8    // kB of the guard, for a session
 )
 
@@ -137,6 +140,30 @@ func measureRoomMemory(l *bench) {
 	}
 	l.growing("room-memory", "a client waiting in the room", counts, starters,
 		roomMemoryTarget, roomTargetsFrom)
+	if !l.quick {
+		l.part("memory of a client waiting in the room: many", l.roomFull)
+	}
+}
+
+// roomFull measures the same with as many clients as hardly any limit allows, in the room alone.
+func (l *bench) roomFull() {
+	const many = 100_000
+	limit := unix.Rlimit{Cur: 2 * many, Max: 2 * many}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		l.put(row{What: fmt.Sprintf("memory of a client waiting in the room: %d at once", many),
+			Skipped: os.NewSyscallError("setrlimit", err).Error()})
+		return
+	}
+	l.growing("room-full", "a client waiting in the room", []int{many}, map[string]starter{
+		ours: func(in *bench, name string) *crowded {
+			// Half as many sessions as clients fit.
+			i := in.instanceFor(2*many, name, "mta "+in.program("stub"),
+				"greet_delay 290s stress=290s", fmt.Sprint("max_waiting ", 2*many))
+			d := in.room(i)
+			c := &crowd{bench: in, at: d, waiting: i.waiting}
+			return &crowded{at: d, file: i.ledger, fill: c.fill, empty: c.empty}
+		},
+	}, roomMemoryTarget, 0)
 }
 
 // crowd are silent clients of a daemon, which wait.

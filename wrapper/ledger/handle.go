@@ -143,7 +143,7 @@ func (h *Handle) Run(work func(*Tx)) error {
 	if h.Ledger == nil {
 		return ErrLost
 	}
-	if h.together.active {
+	if h.together.started {
 		return h.together.run(work)
 	}
 	now := h.Now()

@@ -2,9 +2,9 @@ package ledger
 
 // together is under way while a [Handle.Together] is.
 type together struct {
-	active bool
-	tx     *Tx   // nil: the lock was not to be had,
-	err    error // because of this
+	started bool
+	tx      *Tx   // nil: the lock was not to be had,
+	err     error // because of this
 }
 
 // Together calls do, and does under one lock what do has Run do: for several clients at once. As
@@ -16,7 +16,7 @@ type together struct {
 func (h *Handle) Together(do func()) {
 	done := false
 	err := h.Run(func(t *Tx) {
-		h.together = together{active: true, tx: t}
+		h.together = together{started: true, tx: t}
 		defer func() { h.together = together{} }()
 		do()
 		if done = true; t.l.lost {
@@ -26,7 +26,7 @@ func (h *Handle) Together(do func()) {
 	if done {
 		return
 	}
-	h.together = together{active: true, err: err}
+	h.together = together{started: true, err: err}
 	defer func() { h.together = together{} }()
 	do()
 }

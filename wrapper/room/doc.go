@@ -5,9 +5,9 @@
 //
 // # The way of a client
 //
-//	accept     up to 64 clients from each socket                               listener.go
+//	accept     up to 64 clients from each socket, as many as are likely        listener.go
 //	           421 at once if no descriptor is free                            descriptors.go
-//	arrive     the first half of the decision                                  client.go
+//	arrive     the first half of the decision, for several at once             arrive.go
 //	wait       in the queue of its delay, until the client speaks or leaves,
 //	           until the delay is over (endDelay),
 //	           until its network is blocked or new rules allow or deny it      scan.go
