@@ -10,8 +10,8 @@ import (
 // task is what the door leaves to the full program, which has the same arguments and descriptors.
 // It is the value of the environment variable [exec.DoorVariable].
 type task struct {
-	version int   // of the policies that the door reads
-	compile bool  // the policy cannot be used: make a new one, beside serving the client
+	version int      // of the policies that the door reads
+	compile bool     // the policy cannot be used: make a new one, beside serving the client
 	block   newBlock // to carry out: the client has had its reply, and must not be served
 }
 

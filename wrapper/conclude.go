@@ -61,6 +61,7 @@ func (s *Session) conclude(mayQueue bool) {
 	s.crowded = false
 	counted := s.token != ledger.Session{} // the ledger could be used when it arrived
 	f, a := s.facts(), s.arrival()
+	s.door.identify()
 	known, waited, conns := f.Known, f.Waited, f.Conns // at its arrival
 	err := s.update(func(t *ledger.Tx) {
 		s.freeExited(t)

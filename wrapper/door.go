@@ -18,7 +18,7 @@ import (
 type Door struct {
 	Policy  *policy.Policy
 	Ledger  ledger.Handle  // while none is open no client is known, counted or blocked
-	Process ledger.Process // under which sessions are counted
+	Process ledger.Process // under which sessions are counted; see identify
 	Log     maillog.Log
 
 	// Others reads the rules for other clients than that of a process with one, and returns nil if
@@ -35,7 +35,15 @@ type Door struct {
 
 // NewDoor is the door of a process that holds one session. It has no ledger yet.
 func NewDoor(p *policy.Policy, log maillog.Log) *Door {
-	return &Door{Policy: p, Log: log, Process: ledger.Self()}
+	return &Door{Policy: p, Log: log}
+}
+
+// identify sets Process. A client that is refused before it is counted is spared the four system
+// calls. Call it before the ledger is locked.
+func (d *Door) identify() {
+	if d.Process.PID == 0 {
+		d.Process = ledger.Self()
+	}
 }
 
 // OpenLedger opens the ledger that the policy names, in place of one that is open. Without a ledger

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
@@ -136,6 +138,9 @@ func line(v decide.Verdict, c Connection) *maillog.Line {
 func (s *Session) write(pid int, level maillog.Level, l *maillog.Line) {
 	if pid == 0 {
 		pid = s.door.Process.PID
+	}
+	if pid == 0 {
+		pid = unix.Getpid() // the client was not counted
 	}
 	// A log that fails is nothing to fail for.
 	_ = s.door.Log.WriteAs(pid, level, l.String())

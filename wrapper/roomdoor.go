@@ -14,6 +14,7 @@ import (
 // NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
 func NewRoomDoor(p *policy.Policy, log maillog.Log) *Door {
 	d := NewGuardDoor(p, log)
+	d.identify()
 	d.Process.Shared, d.room = true, true
 	d.Ledger.Room = d.Process
 	return d

@@ -159,6 +159,7 @@ func (s *Session) Arrive() (waits bool) {
 // it with the limits and counts it in one step.
 func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
+	s.door.identify()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
 		s.facts().Standing = t.Look(a)

@@ -39,6 +39,7 @@ func (s *Session) claimTalk() {
 		return
 	}
 	a := s.arrival()
+	s.door.identify()
 	a.Limits.Scarce = decide.TalkPercent // from there on the sessions of the dead must not count
 	_ = s.updateWithin(ledger.Patience, func(t *ledger.Tx) {
 		if s.facts().Standing = t.Look(a); s.facts().MayTalk() {
