@@ -5,8 +5,10 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +32,21 @@ func takeTask() task {
 	}
 	_ = os.Unsetenv(exec.DoorVariable)
 	return parseTask(text)
+}
+
+// parseTask reads what String has written. Without any sense, the client is served.
+func parseTask(text string) (t task) {
+	version, text, _ := strings.Cut(text, " ")
+	t.version, _ = strconv.Atoi(version)
+	t.compile = text == "compile"
+	if block, found := strings.CutPrefix(text, "block "); found {
+		network, block, _ := strings.Cut(block, " ")
+		nanoseconds, reason, _ := strings.Cut(block, " ")
+		t.block.Network, _ = netip.ParsePrefix(network)
+		d, _ := strconv.ParseInt(nanoseconds, 10, 64)
+		t.block.For, t.block.Reason = time.Duration(d), reason
+	}
+	return t
 }
 
 // warnings say that the door is not of this build.

@@ -1,7 +1,9 @@
 //go:build door
 
-// See main.go.
+// The first setting: GOMAXPROCS is 1 in any case (exec.Environ), so the limits of the cgroup need not
+// be read. For the second see main.go.
 //
+//go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
 // The door is the program that a super-server starts for each connection: the way of one client,

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"net/netip"
 	"strconv"
-	"strings"
-	"time"
 )
 
 // task is what the door leaves to the full program, which has the same arguments and descriptors.
@@ -27,19 +24,4 @@ func (t task) String() string {
 		return version + " compile"
 	}
 	return version + " serve"
-}
-
-// parseTask reads what String has written. Without any sense, the client is served.
-func parseTask(text string) (t task) {
-	version, text, _ := strings.Cut(text, " ")
-	t.version, _ = strconv.Atoi(version)
-	t.compile = text == "compile"
-	if block, found := strings.CutPrefix(text, "block "); found {
-		network, block, _ := strings.Cut(block, " ")
-		nanoseconds, reason, _ := strings.Cut(block, " ")
-		t.block.Network, _ = netip.ParsePrefix(network)
-		d, _ := strconv.ParseInt(nanoseconds, 10, 64)
-		t.block.For, t.block.Reason = time.Duration(d), reason
-	}
-	return t
 }

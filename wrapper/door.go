@@ -38,8 +38,8 @@ func NewDoor(p *policy.Policy, log maillog.Log) *Door {
 	return &Door{Policy: p, Log: log}
 }
 
-// identify sets Process. A client that is refused before it is counted is spared the four system
-// calls. Call it before the ledger is locked.
+// identify sets Process, by four system calls: not for a client that is refused before it is
+// counted. Call it before the ledger is locked.
 func (d *Door) identify() {
 	if d.Process.PID == 0 {
 		d.Process = ledger.Self()
