@@ -12,7 +12,7 @@ import (
 )
 
 // inherited is what a process shows of what it has got from its parent. Sockets have no numbers,
-// since each process of these tests has others, but the client's learns from others.
+// since each process of these tests has others, but the client's stands apart.
 func (s *session) inherited() string {
 	s.t.Helper()
 	var b strings.Builder
