@@ -37,6 +37,7 @@ func takeTask() task {
 // parseTask reads what String has written. Without any sense, the client is served.
 func parseTask(text string) (t task) {
 	version, text, _ := strings.Cut(text, " ")
+	version, t.release, _ = strings.Cut(version, "/")
 	t.version, _ = strconv.Atoi(version)
 	t.compile = text == "compile"
 	if block, found := strings.CutPrefix(text, "block "); found {

@@ -88,7 +88,7 @@ func run(args []string) int {
 // becomeFull becomes the full program, which does the task. Where that fails, a client on stdin
 // reads that it may come back later, unless it has had its reply.
 func becomeFull(t task, stdio *exec.Stdio) int {
-	t.version = policy.Version
+	t.version, t.release = policy.Version, wrapper.Version
 	err := stdio.Become(fullProgram, t.String())
 	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {

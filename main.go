@@ -65,7 +65,12 @@ func run(args []string) int {
 	case "guard":
 		return guardSessions(args[1:])
 	}
-	return admin.Run(args, stateDir, os.Stdout, os.Stderr)
+	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)
+	if args[0] == "version" && status == admin.ExitOK && t.release != "" {
+		fmt.Printf("started by the door of sendwrap %s, which reads policies of version %d\n",
+			t.release, t.version)
+	}
+	return status
 }
 
 // inspectOrAccept returns the client on fd, or the next one that arrives there. If nobody accepted

@@ -1,21 +1,20 @@
 package main
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // task is what the door leaves to the full program, which has the same arguments and descriptors.
 // It is the value of the environment variable [exec.DoorVariable].
 type task struct {
 	version int      // of the policies that the door reads
+	release string   // of the door; "" = no door has started this program
 	compile bool     // the policy cannot be used: make a new one, beside serving the client
 	block   newBlock // to carry out: the client has had its reply, and must not be served
 }
 
-// String is "1 serve", "1 compile", or "1 block NETWORK NANOSECONDS REASON". Programs of all
+// String is "1/0.9.0 serve", "… compile", or "… block NETWORK NANOSECONDS REASON". Programs of all
 // versions read it.
 func (t task) String() string {
-	version := strconv.Itoa(t.version)
+	version := strconv.Itoa(t.version) + "/" + t.release
 	switch b := t.block; {
 	case b.For > 0:
 		return version + " block " + b.Network.String() + " " +

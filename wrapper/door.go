@@ -12,6 +12,9 @@ import (
 	"sendwrap/wrapper/policy"
 )
 
+// Version is this version of sendwrap, as CHANGELOG.md has it.
+const Version = "0.9.0"
+
 // Door is what all decisions of a process have in common: the policy that holds, the ledger and the
 // log. It lives as long as the process, and may be used by one goroutine at a time. A room
 // or a guard that has read another configuration sets Policy and Log between two calls.

@@ -7,14 +7,13 @@ import (
 
 	"sendwrap/exec"
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/policy"
 )
 
-// Version is this version of sendwrap, as CHANGELOG.md has it.
-const Version = "0.9.0"
-
-// version prints version, revision, the Go that built it, and which rooms it can take over.
+// version prints version, revision, the Go that built it, which rooms it can take over and which
+// policies it knows.
 func version(c *call) error {
-	text := "sendwrap " + Version
+	text := "sendwrap " + wrapper.Version
 	if info, ok := debug.ReadBuildInfo(); ok {
 		var revision, modified string
 		for _, s := range info.Settings {
@@ -29,6 +28,7 @@ func version(c *call) error {
 	}
 	fmt.Fprintln(c.stdout, text, runtime.Version())
 	fmt.Fprintln(c.stdout, wrapper.TakesOver)
+	fmt.Fprintf(c.stdout, "reads and writes policies of version %d\n", policy.Version)
 	if !exec.HidesStderr() {
 		fmt.Fprintln(c.stdout, "built without -ldflags=-E=_rt0_sendwrap: "+
 			"under inetd and xinetd, a client can read an error of Go's runtime")
