@@ -198,6 +198,13 @@ func (l *Ledger) unlock() {
 	l.undo.bell.ring()
 }
 
+// release is unlock outside of an operation.
+func (l *Ledger) release() (err error) {
+	defer l.catchFault(&err, setPanicOnFault(true))
+	l.unlock()
+	return nil
+}
+
 // catchFault turns the SIGBUS of a missing page into ErrLost. The next operation undoes what the
 // work that panicked has left half done, as after a crash.
 func (l *Ledger) catchFault(err *error, old bool) {

@@ -136,6 +136,20 @@ func TestPanicInWork(t *testing.T) {
 	}
 }
 
+// A builder releases its lock when the new file is in place, and may be truncated already.
+func TestLostBeforeTheBuilderHasDone(t *testing.T) {
+	l, _ := mustOpen(t, filepath.Join(ownDir(t), "ledger"), MinClients)
+	if err := os.Truncate(l.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.release(); err != ErrLost {
+		t.Errorf("release: %v", err)
+	}
+	if err := l.Do(Now(), func(*Tx) {}); err != ErrLost {
+		t.Errorf("the next operation: %v", err)
+	}
+}
+
 // loseRole uses a ledger that others truncate all the time, and opens it again when it is lost,
 // that number of times: LEDGER, TIMES.
 func loseRole(args []string) error {
