@@ -79,6 +79,10 @@ func TestCheckSaysIfPolicyAgrees(t *testing.T) {
 	says(path + ": is older than " + p.conf + soon)
 	p.says(0, "compile")
 	says("agrees")
+	// Without a hostname, check looks up the machine's, which the policy need not have.
+	p.write(strings.Replace(p.read(), "hostname mx.example.org\n", "", 1))
+	p.says(0, "compile")
+	says("agrees")
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,8 @@ func greetPauseNote(mta []string) string {
 
 // hostnameNote says that refusals give the machine's name without a domain.
 func hostnameNote(c *config.Config) string {
-	name := wrapper.HostName(&c.Settings)
+	settings := c.Settings // HostName would note the name in those that are compared with the policy
+	name := wrapper.HostName(&settings)
 	if strings.Contains(name, ".") {
 		return ""
 	}
