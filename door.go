@@ -89,7 +89,10 @@ func run(args []string) int {
 // reads that it may come back later, unless it has had its reply.
 func becomeFull(t task, stdio *exec.Stdio) int {
 	t.version = policy.Version
-	err := stdio.Become(fullProgram, t.String())
+	err := notThis(fullProgram)
+	if err == nil {
+		err = stdio.Become(fullProgram, t.String())
+	}
 	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {
 		_ = log.Write(maillog.Err, "the block of "+t.block.Network.String()+
@@ -106,4 +109,16 @@ func becomeFull(t task, stdio *exec.Stdio) int {
 		_, _ = unix.Write(2, []byte("sendwrap: "+err.Error()+"\n"))
 	}
 	return exitTemporary
+}
+
+// notThis is an error if this program is in the place of the other one: to become that would never
+// end. Without /proc nobody can tell.
+func notThis(path string) error {
+	var this, other unix.Stat_t
+	if unix.Stat("/proc/self/exe", &this) != nil || unix.Stat(path, &other) != nil ||
+		this.Dev != other.Dev || this.Ino != other.Ino {
+		return nil
+	}
+	return &os.PathError{Op: "exec", Path: path,
+		Err: errors.New("is the door itself; install the full program there")}
 }
