@@ -89,7 +89,10 @@ func run(args []string) int {
 // reads that it may come back later, unless it has had its reply.
 func becomeFull(t task, stdio *exec.Stdio) int {
 	t.version, t.release = policy.Version, wrapper.Version
-	err := stdio.Become(fullProgram, t.String())
+	err := notByDoor()
+	if err == nil {
+		err = stdio.Become(fullProgram, t.String())
+	}
 	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {
 		_ = log.Write(maillog.Err, "the block of "+t.block.Network.String()+
@@ -106,4 +109,14 @@ func becomeFull(t task, stdio *exec.Stdio) int {
 		_, _ = unix.Write(2, []byte("sendwrap: "+err.Error()+"\n"))
 	}
 	return exitTemporary
+}
+
+// notByDoor is an error if a door has become this program: then it is in the place of the full
+// program, and to become that would never end.
+func notByDoor() error {
+	if _, found := os.LookupEnv(exec.DoorVariable); !found {
+		return nil
+	}
+	return &os.PathError{Op: "exec", Path: fullProgram,
+		Err: errors.New("is the door itself; install the full program there")}
 }
