@@ -1,8 +1,6 @@
 package main
 
-import (
-	"strconv"
-)
+import "strconv"
 
 // task is what the door leaves to the full program, which has the same arguments and descriptors.
 // It is the value of the environment variable [exec.DoorVariable].
