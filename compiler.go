@@ -67,9 +67,9 @@ type compiler struct {
 	done chan error // nil = there is none to make
 }
 
-// beforeMTA is for how long a client that may have its MTA waits for the policy. Without any time,
+// finishTime is for how long a client that may have its MTA waits for the policy. Without any time,
 // a site whose clients never wait would never get one.
-const beforeMTA = 250 * time.Millisecond
+const finishTime = 250 * time.Millisecond
 
 // startCompiler makes the policy of the file if the door has asked for it.
 func startCompiler(file string, t task, door *wrapper.Door) *compiler {
@@ -83,7 +83,7 @@ func startCompiler(file string, t task, door *wrapper.Door) *compiler {
 }
 
 // letFinish gives the compiler a moment.
-func (c *compiler) letFinish() { c.waitFor(time.After(beforeMTA)) }
+func (c *compiler) letFinish() { c.waitFor(time.After(finishTime)) }
 
 // wait waits for the compiler's end, when no client waits for us.
 func (c *compiler) wait() { c.waitFor(nil) }

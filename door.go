@@ -1,6 +1,6 @@
 //go:build door
 
-// The first setting: GOMAXPROCS is 1 in any case (exec.Environ), so the limits of the cgroup need
+// The first setting: GOMAXPROCS is set in any case (exec/entry.go), so the limits of the cgroup need
 // not be read. For the second see main.go.
 //
 //go:debug containermaxprocs=0

@@ -236,8 +236,9 @@ func (s *Session) RefuseBusy(waited time.Duration, known bool) {
 // Expire refuses a client whose turn has not come in time. It need not wait again.
 func (s *Session) Expire(waited, turn time.Duration) {
 	s.Verdict, s.greet, s.waited, s.turn = decide.Busy, decide.Quiet, waited, turn
+	f, a := s.facts(), s.arrival()
 	err := s.update(func(t *ledger.Tx) {
-		f, now := s.facts(), t.LookAgain(s.arrival())
+		now := t.LookAgain(a)
 		f.Serving, f.Waiting, f.Served, f.Wide = now.Serving, now.Waiting, now.Served, now.Wide
 		if f.HasItsShare() && f.Serving < f.Limits.MaxSessions { // the log says why
 			s.Verdict = decide.Conns

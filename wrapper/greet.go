@@ -73,8 +73,9 @@ func Look(fd int) (decide.Greet, error) {
 func (s *Session) Look() (decide.Greet, error) {
 	var text [earlyText]byte
 	n, g, err := peek(s.FD, text[:])
-	if g != decide.Quiet {
-		s.facts() // after which a decision only computes
+	if g != decide.Quiet { // after this a decision only computes
+		s.renew()
+		s.facts()
 	}
 	if g == decide.Spoke {
 		s.hear(early(s.FD, text[:n]))

@@ -43,10 +43,11 @@ func (s *Session) TransferTo(mta int) (ok bool) {
 	if err != nil {
 		return s.End() // the MTA has ended already
 	}
+	a := s.arrival()
 	return s.update(func(t *ledger.Tx) {
 		var found bool
 		if s.token, found = t.Transfer(s.token, p); !found {
-			s.addTo(t, p) // it stood in another ledger, or could not be counted until now
+			s.addTo(t, a, p) // it stood in another ledger, or could not be counted until now
 		}
 	}) == nil
 }
@@ -69,18 +70,19 @@ func (s *Session) Recount(mta int) (ok bool) {
 			return true // the MTA has ended
 		}
 	}
+	a := s.arrival()
 	return s.update(func(t *ledger.Tx) {
 		if mta != 0 {
 			t.FreeExcept(p, nobody) // another room's program may have counted it here
 		}
-		s.addTo(t, p)
+		s.addTo(t, a, p)
 	}) == nil
 }
 
 // addTo counts the session as that of the process. The client's arrival was counted before.
-func (s *Session) addTo(t *ledger.Tx, p ledger.Process) {
+func (s *Session) addTo(t *ledger.Tx, a ledger.Arrival, p ledger.Process) {
 	var ok bool
-	s.token, ok = t.AddSession(s.arrival(), p)
+	s.token, ok = t.AddSession(a, p)
 	s.entered = s.entered || ok
 	if s.Served() {
 		t.Serve(s.token)

@@ -53,6 +53,9 @@ func (d *Door) WriteStrikes() (blocked []*Session) {
 		if len(some) == 0 {
 			break
 		}
+		for _, s := range some {
+			s.facts() // a session that rests has none, and to make them takes too long for the lock
+		}
 		err := d.Ledger.Run(func(t *ledger.Tx) {
 			for _, s := range some {
 				s.strike(t)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-
 	"slices"
 	"time"
 

@@ -105,9 +105,10 @@ func TestFieldsNoneForgotten(t *testing.T) {
 	each(reflect.ValueOf(&s).Elem(), "", &s)
 }
 
-// shape is that of the fields and limits of this Version. If they change, so must the Version: an
-// older program would read other values into its fields.
-const shape = 0x30c1bc5ad8350528
+// shape is that of the fields, limits and defaults of this Version. If they change, so must the
+// Version: an older program would read other values into its fields, and the defaults of an older
+// one would hold after an upgrade.
+const shape = 0xfab2e23bb5a5ce1
 
 func TestVersionIsOfThisShape(t *testing.T) {
 	h := fnv.New64a()
@@ -126,6 +127,7 @@ func TestVersionIsOfThisShape(t *testing.T) {
 		fmt.Fprintln(h, k)
 	}
 	fmt.Fprintln(h, Kinds, actions, denials, modes, mtaStderrs, logTargets)
+	fmt.Fprintf(h, "%x\n", encoded(Default()))
 	fmt.Fprintln(h, v4.fanout(0), v4.fanout(1), v6.fanout(0), v6.fanout(1), limitsPer)
 	if got := h.Sum64(); got != shape || Version != 1 {
 		t.Errorf("the shape is %#x; if policies of a released version have another, "+

@@ -95,7 +95,7 @@ func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa
 const BadRcptsShare = 50 // percent
 
 // Default is what holds without any directive. It repeats the defaults of the table of directives,
-// since parsing them would cost time for every connection.
+// since parsing them would cost time for every connection. A change of it makes a new Version.
 func Default() Settings {
 	return Settings{
 		MTA:         []string{"/usr/sbin/sendmail", "-Am", "-bs"},

@@ -49,6 +49,7 @@ func (r *room) changeLedger() {
 	r.door.Ledger.FreeExcept(func(ledger.Session) bool { return false }) // of the old ledger
 	for c, mta := range r.counted {
 		c.transferred = c.session.Recount(mta) && mta != 0
+		c.session.Rest()
 	}
 }
 

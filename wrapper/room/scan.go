@@ -102,7 +102,9 @@ func (r *room) scanSome() {
 		ok := s.rules && c.in != &r.admitted && c.session.ConcludeByRule(c.times(r.now))
 		if !ok && (s.all || s.networks.Hold(c.session.Client.Addr())) {
 			asked++
-			ok = c.session.RefuseIfBlocked(c.times(r.now))
+			if ok = c.session.RefuseIfBlocked(c.times(r.now)); !ok {
+				c.session.Rest()
+			}
 		}
 		if ok {
 			decided++

@@ -111,6 +111,7 @@ func (r *room) restore(all *handover) {
 			c.due = c.arrived + c.session.Delay()
 			r.delay(c.session.Delay()).push(c)
 			r.watch(c)
+			c.session.Rest()
 		}
 	}
 	r.scanForRules() // the rules may be others than before

@@ -132,6 +132,7 @@ func (r *room) admit() {
 				r.searchForTurns()
 			}
 			r.turns.refuse(c, r.now)
+			c.session.Rest()
 			continue
 		}
 		if c.session.Served() {
