@@ -262,11 +262,12 @@ func TestNoInitAndOneExit(t *testing.T) {
 	})
 }
 
-// The room tells the time by the ledger's clock, which no jump of the wall clock moves.
+// The room tells the time by its clock, which no jump of the wall clock moves.
 func TestRoomHasNoWallClock(t *testing.T) {
 	looked := 0
 	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
-		if !strings.HasPrefix(path, "wrapper/room/") || strings.HasSuffix(path, "_test.go") {
+		if !strings.HasPrefix(path, "wrapper/room/") || strings.HasSuffix(path, "_test.go") ||
+			path == "wrapper/room/clock.go" {
 			return
 		}
 		looked++
