@@ -46,7 +46,7 @@ func (c *call) printAgreement(cfg *config.Config) {
 	if !ok {
 		return // no connection has a relative path either
 	}
-	const soon = "the next connection makes a new one"
+	const soon = "the door makes a new one at the next connection"
 	p, err := policy.Open(path, c.file, netip.Addr{})
 	switch {
 	case err == nil && reflect.DeepEqual(*p.Policy().Settings, cfg.Settings):
@@ -54,7 +54,7 @@ func (c *call) printAgreement(cfg *config.Config) {
 	case err == nil:
 		fmt.Fprintf(c.stdout, "policy: %s: says something else; run sendwrap compile\n", path)
 	case errors.Is(err, os.ErrNotExist):
-		fmt.Fprintln(c.stdout, "policy: none yet; the next connection makes one")
+		fmt.Fprintln(c.stdout, "policy: none yet; the door makes one at the next connection")
 	case errors.Is(err, os.ErrPermission):
 		fmt.Fprintf(c.stdout, "policy: %v\n", asRoot(err))
 	default:

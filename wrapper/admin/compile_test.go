@@ -60,7 +60,7 @@ func TestCompileFails(t *testing.T) {
 func TestCheckSaysIfPolicyAgrees(t *testing.T) {
 	p := inPlace(t, noNotes)
 	path, _ := policy.Path(filepath.Dir(p.conf), p.conf)
-	const soon = "; the next connection makes a new one"
+	const soon = "; the door makes a new one at the next connection"
 	says := func(want string) {
 		t.Helper()
 		out, _ := p.says(0, "check")
@@ -69,7 +69,7 @@ func TestCheckSaysIfPolicyAgrees(t *testing.T) {
 			t.Errorf("%q; want %q", got, want)
 		}
 	}
-	says("none yet; the next connection makes one")
+	says("none yet; the door makes one at the next connection")
 	p.says(0, "compile")
 	says("agrees")
 	if out, _ := p.says(0, "check", "192.0.2.1"); strings.Contains(out, "policy:") {

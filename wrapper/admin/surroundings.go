@@ -121,7 +121,7 @@ func greetPauseNote(mta []string) string {
 
 // hostnameNote says that refusals give the machine's name without a domain.
 func hostnameNote(c *config.Config) string {
-	settings := c.Settings // HostName would note the name in those that are compared with the policy
+	settings := c.Settings // a copy: check compares c's with the policy, and HostName changes them
 	name := wrapper.HostName(&settings)
 	if strings.Contains(name, ".") {
 		return ""
