@@ -28,8 +28,8 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 		unix.Close(fd)
 		return l, nil, err
 	}
-	// The builder's lock is the new ledger's own. Until here it kept other processes out. If the file
-	// has been truncated meanwhile, l is lost, as its next operation says.
+	// The builder's lock is the new ledger's own. Until here it kept other processes out. If the
+	// file has been truncated meanwhile, l is lost, as its next operation says.
 	_ = l.release()
 	return l, notes, nil
 }
