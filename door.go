@@ -48,31 +48,32 @@ func main() {
 // left.
 func run(args []string) int {
 	stdio, stdioErr := exec.TakeStdio()
+	log := maillog.Syslog(maillog.DevLog)
 	file := policy.DefaultPath
 	switch {
 	case len(args) == 2 && args[0] == "-f":
 		file = args[1]
 	case len(args) > 0:
-		return becomeFull(task{}, stdio)
+		return becomeFull(task{}, stdio, log)
 	}
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
 	if err != nil && !gone {
-		return becomeFull(task{}, stdio)
+		return becomeFull(task{}, stdio, log)
 	}
 	path, ok := policy.Path(stateDir, file)
 	if !ok {
-		return becomeFull(task{}, stdio)
+		return becomeFull(task{}, stdio, log)
 	}
 	compiled, err := policy.Open(path, file, conn.Client.Addr())
 	if err != nil {
-		return becomeFull(task{compile: true}, stdio)
+		return becomeFull(task{compile: true}, stdio, log)
 	}
-	log := chooseLog(compiled.Policy().Log, stdio)
+	log = chooseLog(compiled.Policy().Log, stdio)
 	door := wrapper.NewDoor(compiled.Policy(), log)
 	door.Others = compiled.Others
 	if !door.OpenFittingLedger() {
-		return becomeFull(task{}, stdio)
+		return becomeFull(task{}, stdio, log)
 	}
 	door.WarnAgain(append(stdioWarnings(stdioErr, stdio), compiled.Warnings()...))
 	block, err := serveClient(conn, gone, door, stdio, func() {})
@@ -80,20 +81,20 @@ func run(args []string) int {
 	case err != nil:
 		return exitTemporary
 	case block.For > 0:
-		return becomeFull(task{block: block}, stdio)
+		return becomeFull(task{block: block}, stdio, log)
 	}
 	return exitOK
 }
 
 // becomeFull becomes the full program, which does the task. Where that fails, a client on stdin
-// reads that it may come back later, unless it has had its reply.
-func becomeFull(t task, stdio *exec.Stdio) int {
+// reads that it may come back later, unless it has had its reply. log is that of the policy, if there
+// is one.
+func becomeFull(t task, stdio *exec.Stdio, log maillog.Log) int {
 	t.version, t.release = policy.Version, wrapper.Version
 	err := notByDoor()
 	if err == nil {
 		err = stdio.Become(fullProgram, t.String())
 	}
-	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {
 		_ = log.Write(maillog.Err, "the block of "+t.block.Network.String()+
 			" is not carried out: "+err.Error())
