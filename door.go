@@ -1,7 +1,7 @@
 //go:build door
 
-// The first setting: GOMAXPROCS is set in any case (exec/entry.go), so the limits of the cgroup need
-// not be read. For the second see main.go.
+// The first setting: GOMAXPROCS is set in any case (exec/entry.go), so the limits of the cgroup
+// need not be read. For the second see main.go.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

@@ -59,8 +59,8 @@
 //
 // So a million networks are three levels.
 //
-// The version changes with anything of this, with the fields of Settings and with rule.Keys. It also
-// changes with what a text means: with a default, or with how a directive is read. Otherwise a policy
-// that an older program has made would hold after the upgrade, with the old meaning, until somebody
-// changes the text.
+// The version changes with anything of this, with the fields of Settings and with rule.Keys. It
+// also changes with what a text means: with a default, or with how a directive is read. Otherwise a
+// policy that an older program has made would hold after the upgrade, with the old meaning, until
+// somebody changes the text.
 package policy
