@@ -40,10 +40,10 @@ func main() {
 // run executes the command line and returns the exit status. Without a command it serves the client
 // on stdin, or many clients on listening sockets.
 func run(args []string) int {
+	t := takeTask() // a room that takes over has it in its environment, too
 	if status, ok := takeOver(); ok {
 		return status
 	}
-	t := takeTask()
 	switch {
 	case len(args) == 0:
 		return serve(policy.DefaultPath, t)
