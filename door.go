@@ -87,8 +87,8 @@ func run(args []string) int {
 }
 
 // becomeFull becomes the full program, which does the task. Where that fails, a client on stdin
-// reads that it may come back later, unless it has had its reply. log is that of the policy, if there
-// is one.
+// reads that it may come back later, unless it has had its reply. The log is that of the policy, if
+// there is one.
 func becomeFull(t task, stdio *exec.Stdio, log maillog.Log) int {
 	t.version = policy.Version
 	err := notThis(fullProgram)
