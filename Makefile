@@ -115,6 +115,8 @@ put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
 # the new one, whole.
 program = install -D -m 755 $(1) $(DESTDIR)$(2).new && mv -f $(DESTDIR)$(2).new $(DESTDIR)$(2)
 
+# Policies go: they hold what the older program has made of the text, its defaults too, and nothing
+# in them tells one build from another. The next connection makes a new one.
 .PHONY: install
 install: sendwrap sendwrap-door
 	$(call program,sendwrap,$(full))
@@ -129,6 +131,7 @@ install: sendwrap sendwrap-door
 	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || { \
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	install -d -m 700 $(DESTDIR)$(statedir)
+	rm -f $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
 
 # Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what
 # to stop before.

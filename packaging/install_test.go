@@ -156,7 +156,18 @@ func TestInstall(t *testing.T) {
 		}
 		conf := filepath.Join(root, "etc/sendwrap.conf")
 		write(t, conf, "mode observe\n", 0o644)
+		inState := func(name string) string { return filepath.Join(root, "var/lib/sendwrap", name) }
+		policies := []string{inState("policy"), inState("policy-0123456789abcdef")}
+		for _, name := range append(policies, inState("ledger")) {
+			write(t, name, "of the older program\n", 0o600)
+		}
 		s.must("install", "DESTDIR="+destdir)
+		for _, name := range policies {
+			if _, err := os.Lstat(name); err == nil {
+				t.Errorf("%s still says what the older program has made of the text", name)
+			}
+		}
+		read(t, inState("ledger"))
 		if read(t, conf) != "mode observe\n" {
 			t.Error("make install has overwritten sendwrap.conf")
 		}
