@@ -42,6 +42,8 @@ var reasons = map[string]string{
 	"openat /sys/fs/cgroup/cpu/cpu.cfs_period_us":               "Go: the number of processors",
 	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_quota_us":               "Go: the number of processors",
 	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_period_us":              "Go: the number of processors",
+	"close /sys/fs/cgroup/cpu/cpu.cfs_quota_us":                 "Go: the number of processors",
+	"close /sys/fs/cgroup/cpu/cpu.cfs_period_us":                "Go: the number of processors",
 
 	"getsockname the client": "the server's address",
 	"getpeername the client": "the client's address",
