@@ -1,7 +1,8 @@
 //go:build door
 
-// The first setting: GOMAXPROCS is set in any case (exec/entry.go), so the limits of the cgroup
-// need not be read. For the second see main.go.
+// The first setting: Go opens the files with the limits of the cgroup in any case, though
+// GOMAXPROCS is set (exec/entry.go). With 0 it closes them, which a process that waits would keep
+// open. For the second see main.go.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0

@@ -60,7 +60,7 @@ func (d *Door) OpenLedger() {
 // false it has done nothing.
 func (d *Door) OpenFittingLedger() (ok bool) {
 	d.setLedger()
-	return d.Ledger.OpenFitting() == nil
+	return d.Ledger.OpenFitting()
 }
 
 func (d *Door) setLedger() {

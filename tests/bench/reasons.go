@@ -42,6 +42,8 @@ var reasons = map[string]string{
 	"openat /sys/fs/cgroup/cpu/cpu.cfs_period_us":               "Go: the number of processors",
 	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_quota_us":               "Go: the number of processors",
 	"pread64 /sys/fs/cgroup/cpu/cpu.cfs_period_us":              "Go: the number of processors",
+	"close /sys/fs/cgroup/cpu/cpu.cfs_quota_us":                 "Go: the number of processors",
+	"close /sys/fs/cgroup/cpu/cpu.cfs_period_us":                "Go: the number of processors",
 
 	"getsockname the client": "the server's address",
 	"getpeername the client": "the client's address",
@@ -55,14 +57,11 @@ var reasons = map[string]string{
 	"read /proc/self/stat":   "the same",
 	"close /proc/self/stat":  "the same",
 
-	"openat its directory": "the ledger's directory",
-	"fstat its directory":  "nobody else may put another ledger there",
-	"close its directory":  "the same",
-	"openat the ledger":    "the ledger",
-	"fstat the ledger":     "nobody else may have written it",
-	"pread64 the ledger":   "its first page: is it one?",
-	"mmap the ledger":      "the shared memory",
-	"flock the ledger":     "one at a time",
+	"newfstatat its directory": "nobody else may put another ledger there",
+	"openat the ledger":        "the ledger",
+	"fstat the ledger":         "nobody else may have written it",
+	"mmap the ledger":          "the shared memory",
+	"flock the ledger":         "one at a time",
 
 	"ppoll":               "the greet delay, and later the end of a refused client",
 	"recvfrom the client": "what it says: looked at, and left to the MTA; drained after a refusal",

@@ -24,7 +24,8 @@
 //     after the question at which no process was at work.
 //   - Exact: a limit is checked and taken under one lock, so P processes with N arrivals each are
 //     P×N arrivals. Of a thousand clients that come at once, only as many get in as the limit
-//     allows. Bad recipients are counted the same way.
+//     allows. Bad recipients are counted the same way. Several clients may have one lock together
+//     (see [Handle.Together]); what is done for each of them is done completely or not at all.
 //   - Sessions are processes: a session lives as long as its process, which is known by pid and
 //     start time. After execve it is the MTA's process, which knows nothing of sendwrap. The next
 //     process that looks frees dead sessions. A room is a process that holds many sessions; it

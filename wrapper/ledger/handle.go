@@ -93,17 +93,14 @@ func (h *Handle) OpenExisting() (err error) {
 }
 
 // OpenFitting is Open where the file is as it has to be. Else it makes and replaces nothing, logs
-// nothing, and returns an error: the caller leaves all that to a process that calls Open.
-func (h *Handle) OpenFitting() error {
-	if err := h.OpenExisting(); err != nil {
-		return err
-	}
-	if !h.fits(geometryFor(h.Clients)) {
-		_ = h.Close()
-		return errors.New(h.Path + ": has another size than is configured")
+// nothing, and reports false: the caller leaves all that to a process that calls Open.
+func (h *Handle) OpenFitting() (ok bool) {
+	_ = h.Close()
+	if geo := geometryFor(h.Clients); geo.sane() {
+		h.Ledger = openUsual(h.Path, geo, LaterBoot())
 	}
 	h.failedAt = 0
-	return nil
+	return h.IsOpen()
 }
 
 // IsOpen says whether there is a ledger to work with.
