@@ -1,10 +1,7 @@
 //go:build door
 
-// The first setting: Go opens the files with the limits of the cgroup in any case, though
-// GOMAXPROCS is set (exec/entry.go). With 0 it closes them, which a process that waits would keep
-// open. For the second see main.go.
+// See main.go.
 //
-//go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
 // The door is the program that a super-server starts for each connection: the way of one client,
