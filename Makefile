@@ -61,7 +61,7 @@ lint: setup
 # -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16:
 # most tests wait, for delays and daemons. The packages of sendwrap run with the race detector;
 # tests that do less with it run once more without. The timeouts are for tests that hang.
-watched   := ./allowlist ./exec ./wrapper/...
+watched   := ./allowlist/... ./exec/... ./wrapper/...
 shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms
 
 .PHONY: test

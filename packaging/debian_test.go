@@ -259,7 +259,9 @@ func (d debian) works(when string) {
 		d.Errorf("%s: that mail did not come by sendwrap: %q", when, after)
 	}
 	const ok = "ok: /etc/sendwrap.conf, 2 networks, mode observe: no client is refused\n"
-	if said := d.must("sendwrap check"); said != ok {
+	// Whether there is a policy yet depends on when the last client came.
+	said := d.must("sendwrap check")
+	if !strings.HasPrefix(said, ok+"policy: ") || strings.Contains(said, "something else") {
 		d.Errorf("%s: check says %q", when, said)
 	}
 }
