@@ -106,15 +106,7 @@ func TestBecomeFailure(t *testing.T) {
 			client, server := connect(t)
 			s := launch(t, setup{Program: door, Become: tt.path, Panic: true}, fds{}, client,
 				server)
-			if got, want := s.line(), "421 "+tt.want; got != want {
-				t.Errorf("the client read %q; want %q", got, want)
-			}
-			if got := s.rest(); got != "" {
-				t.Errorf("and then %q", got)
-			}
-			if code := s.cmd.ProcessState.ExitCode(); code != 2 {
-				t.Errorf("exit status %d; want the 2 of a panic, or the test proves nothing", code)
-			}
+			s.readsOnly(t, "421 "+tt.want)
 		})
 	}
 }

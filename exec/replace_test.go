@@ -276,20 +276,26 @@ func failures(t *testing.T) []failure {
 	}
 }
 
+// readsOnly checks that the client reads this line and nothing of the panic that follows.
+func (s *session) readsOnly(t *testing.T, want string) {
+	t.Helper()
+	if got := s.line(); got != want {
+		t.Errorf("the client read %q; want %q", got, want)
+	}
+	if got := s.rest(); got != "" {
+		t.Errorf("and then %q", got)
+	}
+	if code := s.cmd.ProcessState.ExitCode(); code != 2 {
+		t.Errorf("exit status %d; want the 2 of a panic, or the test proves nothing", code)
+	}
+}
+
 func TestFailure(t *testing.T) {
 	for _, tt := range failures(t) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, setup{Argv: []string{tt.path}, Panic: true}, fds{})
 			s.send("EHLO\n")
-			if got, want := s.line(), "421 "+tt.want; got != want {
-				t.Errorf("the client read %q; want %q", got, want)
-			}
-			if got := s.rest(); got != "" {
-				t.Errorf("and then %q", got)
-			}
-			if code := s.cmd.ProcessState.ExitCode(); code != 2 {
-				t.Errorf("exit status %d; want the 2 of a panic, or the test proves nothing", code)
-			}
+			s.readsOnly(t, "421 "+tt.want)
 		})
 	}
 }
