@@ -23,6 +23,10 @@ const (
 	BadRcpts // too many recipients that the MTA rejects
 	Resets   // too many transactions that came to nothing
 	MaxRcpts // too many recipients of one message
+
+	// Of DNS, about a client that waits.
+	DNSBL // block lists name it
+	DNSWL // allow lists name it: need not wait any longer
 )
 
 // verdicts says what each one is called in the log, and what the client reads: reply code, enhanced
@@ -58,6 +62,8 @@ var verdicts = [...]struct {
 		"began too many transactions without a message; try again later"},
 	MaxRcpts: {"MAXRCPTS", "452", "4.5.3",
 		"named too many recipients; send to the others in another message"},
+	DNSBL: {"DNSBL", "554", "5.7.1", "is on a block list"},
+	DNSWL: {word: "DNSWL"},
 }
 
 // String is the verdict's word in the log.
@@ -82,4 +88,4 @@ func Verdicts() []Verdict {
 func (v Verdict) Final() bool { return v != Undecided && v != Known }
 
 // Served says whether the client gets the MTA.
-func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass }
+func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass || v == DNSWL }

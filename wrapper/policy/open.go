@@ -257,3 +257,15 @@ func (c *Compiled) Close() {
 	}
 	c.fd = -1
 }
+
+// HasNames reports whether the policy has rules for names.
+func (c *Compiled) HasNames() bool { return false }
+
+// MatchName returns what applies to a client whose confirmed name it is.
+func (c *Compiled) MatchName(name string) rule.Match { return rule.Match{} }
+
+// HasNames is that of the policy.
+func (m *matches) HasNames() bool { return false }
+
+// MatchName is that of the policy.
+func (m *matches) MatchName(name string) rule.Match { return rule.Match{} }
