@@ -65,9 +65,28 @@ func FormatDuration(d time.Duration) string {
 // Match is what applies to one client. The zero Match is that nothing does.
 type Match struct {
 	Access  Access       // of the longest allowed or denied network that contains the client
-	Network netip.Prefix // that network
+	Network netip.Prefix // that network; invalid if a name decides
+	Name    string       // of the rule, if a name decides: "mail.example.org" or ".example.com"
 	Source  Source       // the line that allows or denies it
 	Limits  Limits       // of all networks that contain the client, the longest first, key by key
+}
+
+// Or is m, and where it says nothing, what applies by the client's name: a network beats a name.
+func (m Match) Or(byName Match) Match {
+	limits := byName.Limits.OverriddenBy(m.Limits)
+	if m.Access == Unset {
+		m = byName
+	}
+	m.Limits = limits
+	return m
+}
+
+// Subject is the network or the name that is allowed or denied.
+func (m Match) Subject() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Network.String()
 }
 
 // Source is the place of a line in a configuration file.

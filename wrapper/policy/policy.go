@@ -13,8 +13,11 @@ type Policy struct {
 	Rules
 }
 
-// Rules say what the administrator has said about the network of a client: an *allowlist.List, or
-// the networks of a compiled policy.
+// Rules say what the administrator has said about the network and the name of a client: an
+// *allowlist.List, or what a compiled policy has. Nothing is said about a name that the client's
+// own addresses do not confirm: the caller must have asked.
 type Rules interface {
 	Match(client netip.Addr) rule.Match
+	HasNames() bool                   // MatchName can find something
+	MatchName(name string) rule.Match // see [rule.Match.Or]
 }
