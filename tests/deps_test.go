@@ -29,7 +29,9 @@ var mayImport = map[string][]string{
 	"wrapper/maillog":    {},
 	"wrapper/machine":    {},
 	"wrapper/fileaccess": {},
-	"wrapper/policy":     {"allowlist/rule", "wrapper/fileaccess"},
+	"wrapper/dnsbl":      {},
+	"wrapper/resolve":    {},
+	"wrapper/policy":     {"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess"},
 	"wrapper/config": {
 		"allowlist", "allowlist/rule", "wrapper/fileaccess", "wrapper/policy",
 	},

@@ -16,7 +16,8 @@ import (
 var inDoor = []string{
 	"sendwrap", "sendwrap/allowlist/rule", "sendwrap/exec", "sendwrap/exec/stack",
 	"sendwrap/wrapper",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/fileaccess", "sendwrap/wrapper/ledger",
+	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/fileaccess",
+	"sendwrap/wrapper/ledger",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog", "sendwrap/wrapper/policy",
 
 	"golang.org/x/sys/unix",
@@ -87,7 +88,8 @@ func isBelow(name, top string) bool { return name == top || strings.HasPrefix(na
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/allowlist/rule", "sendwrap/exec",
 	"sendwrap/wrapper", "sendwrap/wrapper/compile", "sendwrap/wrapper/config",
-	"sendwrap/wrapper/decide", "sendwrap/wrapper/enforce", "sendwrap/wrapper/fileaccess",
+	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/enforce",
+	"sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger", "sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
 	"sendwrap/wrapper/policy",
 

@@ -15,6 +15,7 @@ const (
 	MaxRcpts                   // a count
 	MaxResets                  // a count
 	BadRcptDelay               // a time
+	DNSBL                      // a count: 0 = DNS is not asked about clients of the network
 
 	Keys // how many there are
 )
@@ -29,6 +30,7 @@ var keyNames = [Keys]string{
 	MaxRcpts:        "max_rcpts",
 	MaxResets:       "max_resets",
 	BadRcptDelay:    "bad_rcpt_delay",
+	DNSBL:           "dnsbl",
 }
 
 // String is the name of the directive that sets the limit for everyone.

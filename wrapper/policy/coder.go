@@ -142,3 +142,27 @@ func (c *coder) prefix(v *netip.Prefix) {
 	*v = netip.PrefixFrom(netip.AddrFrom16(joined(hi, lo)), bits)
 	c.failed = *v != v.Masked()
 }
+
+// addrPorts codes addresses as their text, since they can have the name of an interface.
+func (c *coder) addrPorts(v *[]netip.AddrPort) {
+	n := c.length(len(*v), 8)
+	if c.reading {
+		*v = nil
+		if n > 0 {
+			*v = make([]netip.AddrPort, n)
+		}
+	}
+	for i := range *v {
+		text := ""
+		if !c.reading {
+			text = (*v)[i].String()
+		}
+		c.string(&text)
+		a, err := netip.ParseAddrPort(text)
+		if err != nil {
+			c.failed = true
+			return
+		}
+		(*v)[i] = a
+	}
+}

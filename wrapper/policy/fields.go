@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
 
 // What a policy cannot hold. These bounds are wider than those of the directives: they keep a file
@@ -51,6 +52,7 @@ func (s *Settings) fields(c *coder) {
 	c.string(&s.Ledger.Path)
 	number(c, &s.Ledger.Clients, mostCount)
 	number(c, &s.Log, int64(len(logTargets)-1))
+	s.listFields(c)
 	s.guardFields(c)
 	if len(s.MTA) == 0 {
 		c.failed = true
@@ -65,6 +67,50 @@ func (b *Block) fields(c *coder) {
 	c.flag(&b.Kill)
 	duration(c, &b.Grace, mostTime)
 	number(c, &b.MaxEntries, mostCount)
+}
+
+func (s *Settings) listFields(c *coder) {
+	n := c.length(len(s.Lists), 4*8)
+	if c.reading {
+		s.Lists = nil
+		if n > 0 {
+			s.Lists = make([]dnsbl.List, n)
+		}
+	}
+	for i := range s.Lists {
+		listFields(c, &s.Lists[i])
+	}
+	number(c, &s.DNSBLThreshold, mostCount)
+	welcome := -s.DNSBLWelcome
+	number(c, &welcome, mostCount)
+	s.DNSBLWelcome = -welcome
+	duration(c, &s.DNSBLTTL.Min, mostTime)
+	duration(c, &s.DNSBLTTL.Max, mostTime)
+	number(c, &s.OnListed, int64(len(actions)-1))
+	c.addrPorts(&s.Resolvers)
+}
+
+func listFields(c *coder, l *dnsbl.List) {
+	c.string(&l.Zone)
+	c.string(&l.Name)
+	c.string(&l.URL)
+	n := c.length(len(l.Sites), 2*8)
+	if c.reading {
+		l.Sites = nil
+		if n > 0 {
+			l.Sites = make([]dnsbl.Site, n)
+		}
+	}
+	for i := range l.Sites {
+		s := &l.Sites[i]
+		c.string(&s.Filter)
+		weight := s.Weight + dnsbl.MaxWeight
+		number(c, &weight, 2*dnsbl.MaxWeight)
+		s.Weight = weight - dnsbl.MaxWeight
+	}
+	if len(l.Zone) > dnsbl.MaxZone {
+		c.failed = true
+	}
 }
 
 func (s *Settings) guardFields(c *coder) {

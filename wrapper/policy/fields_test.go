@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
 
 // fill gives each field below v another value than zero, and each time another one.
@@ -18,6 +19,11 @@ func fill(t *testing.T, v reflect.Value, n *int64) {
 	if p, ok := v.Addr().Interface().(*[]netip.Prefix); ok {
 		*p = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"),
 			netip.MustParsePrefix("2001:db8::/32")}
+		return
+	}
+	if p, ok := v.Addr().Interface().(*[]netip.AddrPort); ok {
+		*p = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53"),
+			netip.MustParseAddrPort("[fe80::1%eth0]:5353")}
 		return
 	}
 	switch v.Kind() {
@@ -52,6 +58,7 @@ func filled(t *testing.T) Settings {
 	var s Settings
 	var n int64
 	fill(t, reflect.ValueOf(&s).Elem(), &n)
+	s.DNSBLWelcome = -s.DNSBLWelcome // the one that must not be above 0
 	return s
 }
 
@@ -108,13 +115,16 @@ func TestFieldsNoneForgotten(t *testing.T) {
 // shape is that of the fields, limits and defaults of this Version. If they change, so must the
 // Version: an older program would read other values into its fields, and the defaults of an older
 // one would hold after an upgrade.
-const shape = 0xfab2e23bb5a5ce1
+const shape = 0x5fe4c5892bda3775
 
 func TestVersionIsOfThisShape(t *testing.T) {
 	h := fnv.New64a()
 	var describe func(of reflect.Type, name string)
 	describe = func(of reflect.Type, name string) {
 		fmt.Fprintln(h, name, of.Kind())
+		if of.Kind() == reflect.Slice {
+			describe(of.Elem(), name+"[]")
+		}
 		if of.Kind() == reflect.Struct && of.PkgPath() != "net/netip" {
 			for i := range of.NumField() {
 				describe(of.Field(i).Type, name+"."+of.Field(i).Name)
@@ -129,7 +139,7 @@ func TestVersionIsOfThisShape(t *testing.T) {
 	fmt.Fprintln(h, Kinds, actions, denials, modes, mtaStderrs, logTargets)
 	fmt.Fprintf(h, "%x\n", encoded(Default()))
 	fmt.Fprintln(h, v4.fanout(0), v4.fanout(1), v6.fanout(0), v6.fanout(1), limitsPer)
-	if got := h.Sum64(); got != shape || Version != 1 {
+	if got := h.Sum64(); got != shape || Version != 2 {
 		t.Errorf("the shape is %#x; if policies of a released version have another, "+
 			"count up Version", got)
 	}
@@ -146,6 +156,11 @@ func TestFieldsBounds(t *testing.T) {
 		"IPv4":           func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("10.0.0.0/8") },
 		"host bits":      func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("2001::1/32") },
 		"load":           func(s *Settings) { s.RefuseLoad = -1 },
+		"welcome":        func(s *Settings) { s.DNSBLWelcome = 1 },
+		"weight":         func(s *Settings) { s.Lists[1].Sites[1].Weight = dnsbl.MaxWeight + 1 },
+		"low weight":     func(s *Settings) { s.Lists[1].Sites[1].Weight = -dnsbl.MaxWeight - 1 },
+		"long zone":      func(s *Settings) { s.Lists[0].Zone = strings.Repeat("x", dnsbl.MaxZone+1) },
+		"no resolver":    func(s *Settings) { s.Resolvers[1] = netip.AddrPort{} },
 		"long text":      func(s *Settings) { s.Teaser = strings.Repeat("x", maxTexts+1) },
 	} {
 		s := filled(t)

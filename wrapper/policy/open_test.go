@@ -220,7 +220,7 @@ func TestUnfit(t *testing.T) {
 			put32(b[headSize+8:], Version+1)
 			s.put(b)
 			return nil
-		}, "is of version 2; this program reads 1"},
+		}, "is of version 3; this program reads 2"},
 		"other file": {func(s *sample) error {
 			s.content.Sources[0].Path += "x"
 			s.put(s.bytes())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
 
 // Settings are the directives of sendwrap.conf, all but the lines about networks. The table of
@@ -41,6 +42,14 @@ type Settings struct {
 	Ledger      Ledger
 	Log         LogTarget
 
+	// Of DNS:
+	Lists          []dnsbl.List     // each zone once
+	DNSBLThreshold int              // a score so high is refused; 0 = lists are only logged
+	DNSBLWelcome   int              // a score so low ends the delay; 0 = none does
+	DNSBLTTL       TTL              // for which a result is kept
+	OnListed       Action           // for a client that is refused by its score
+	Resolvers      []netip.AddrPort // nil = those of /etc/resolv.conf
+
 	// For the guard:
 	BadRcpts        int           // rejected recipients a session; 0 = no limit
 	BadRcptsPercent int           // of a session's recipients: with fewer bad ones no limit acts
@@ -59,6 +68,12 @@ type Ledger struct {
 	Path    string
 	Clients int
 }
+
+// TTL is the least and the most time for which what DNS said is kept, whatever it said itself.
+type TTL struct{ Min, Max time.Duration }
+
+// String is the spelling of sendwrap.conf: "1m 1h".
+func (t TTL) String() string { return rule.FormatDuration(t.Min) + " " + rule.FormatDuration(t.Max) }
 
 // Block says when strikes make a block, and how long a block lasts. The first one lasts For, each
 // further one of the same network twice as long as the one before, up to Max.
@@ -117,6 +132,7 @@ func Default() Settings {
 			Kill: true, Grace: 2 * time.Second, MaxEntries: 10000},
 		KindStrikes: Weights{Ehlo: 1, Pipelined: 1, Other: 1},
 		Ledger:      Ledger{Path: "/var/lib/sendwrap/ledger", Clients: 65536},
+		DNSBLTTL:    TTL{Min: time.Minute, Max: time.Hour},
 
 		BadRcpts:      3,
 		BadRcptsTotal: rule.Rate{N: 10, Per: time.Hour},
