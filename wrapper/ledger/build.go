@@ -217,7 +217,7 @@ func writeZeros(fd int, size int64) error {
 // write there afterwards is lost.
 func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 	return old.Do(now, func(from *Tx) {
-		*l.totals = *old.totals
+		l.copyCounts(old)
 		h, oldHeader := l.header, old.header
 		h.seed = oldHeader.seed
 		h.checksum = checksum(h)
@@ -232,11 +232,14 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 				to.checkpoint()
 			}
 		}
-		l.unlocked.copyFrom(old.unlocked)
 		if old.version > 1 {
 			copy(bytesOf(l.ring), bytesOf(old.ring))
 		} else {
 			l.ring.counted = uint64(l.state.clients) // each of them may be blocked
+		}
+		if old.version >= withLookups {
+			copy(l.mem[l.geo.listsAt():][:page], old.mem[old.geo.listsAt():][:page])
+			to.copyLookups(from)
 		}
 		living := livenessCache{own: old.pid, now: from.now, readsLeft: int(old.geo.slots)}
 		for i := range old.liveSlots() {

@@ -65,6 +65,16 @@ func placesOf(image []byte) []struct {
 		}
 	}
 	records = append(records, geo.bucketsAt())
+	var lists, lookups []int
+	for i := range MaxLists {
+		lists = append(lists, geo.listsAt()+i*listSize)
+	}
+	for at := geo.lookupsAt(); at+lookupSize <= len(image); at += lookupSize {
+		if view[lookup](image, at).state != NotAsked {
+			lookups = append(lookups, at)
+		}
+	}
+	lookups = append(lookups, geo.lookupsAt())
 	return []struct {
 		size int
 		at   []int
@@ -77,6 +87,7 @@ func placesOf(image []byte) []struct {
 		{16, []int{undoAt + undoHead, undoAt + undoHead + 16, undoAt + undoHead + 32}},
 		{8, []int{totalsAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
 		{slotSize, slots}, {slotSize, slots}, {recordSize, records}, {recordSize, records},
+		{listSize, lists}, {lookupSize, lookups}, {lookupSize - LookupSize + 16, lookups},
 	}
 }
 
@@ -127,6 +138,7 @@ func survive(t *testing.T, path string) {
 		host := hostN(n)
 		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, from(host)) })
 		mustAt(t, l, now, func(tx *Tx) { workAllRound(t, tx, within(wideA, n)) })
+		mustAt(t, l, now, func(tx *Tx) { lookUpAllRound(t, tx, n) })
 	}
 	checkReports(t, l, now)
 	// A client that the ledger has never seen is counted exactly.
@@ -221,6 +233,45 @@ func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 	tx.Left(time.Hour)
 }
 
+// lookUpAllRound does each kind of work for the lookup of client n, and for some lists.
+func lookUpAllRound(t *testing.T, tx *Tx, n int) {
+	host, zone := hostN(n), fmt.Sprint(n%5, ".example")
+	if n%3 == 0 {
+		zone = "good.example"
+	}
+	possible := func(found Lookup) {
+		if len(found.Data) > LookupSize || found.Left < 0 || found.Left > longestLookup ||
+			(found.Left > 0) != (found.State == Asked) || found.State > Asked {
+			t.Errorf("%v was looked up as it cannot be: %+v", host, found)
+		}
+	}
+	possible(tx.Lookup(host, of))
+	possible(tx.l.PeekLookup(host, of))
+	if !tx.ClaimLookup(host, of, nobody) && tx.Lookup(host, of).State == NotAsked {
+		t.Errorf("nobody has asked about %v, and nobody may", host)
+	}
+	tx.DropLookup(host, of, nobody)
+	tx.checkpoint()
+	result := []byte(fmt.Sprint("result ", n))
+	tx.KeepLookup(host, of, result, time.Hour)
+	if got := tx.Lookup(host, of); got.State != Asked || string(got.Data) != string(result) ||
+		got.Left != time.Hour {
+		t.Errorf("kept as %+v; want %q", got, result)
+	}
+	tx.checkpoint()
+	for _, check := range []func(){func() { tx.ClaimListTest(zone, time.Hour) },
+		func() { tx.CountList(zone, ListAnswer{Listed: n%2 == 0, Failed: n%7 == 0}, 1+n%3) },
+		func() { tx.PassListTest(zone) }, func() { tx.CountList(zone, ListAnswer{Failed: true}, 0) },
+		func() { tx.SetListAside(zone, "x\x00 y", math.MaxInt64) }} {
+		check()
+		tx.checkpoint()
+		if l := tx.List(zone); l.Aside < 0 || l.Aside > longestAside || l.Recent < 0 ||
+			l.RecentListed < 0 || l.RecentListed > l.Recent || len(l.Why) > reasonSize {
+			t.Errorf("%s behaves as no list can: %+v", zone, l)
+		}
+	}
+}
+
 // checkReports compares what administrators see with the file, after the sweep with which each
 // report begins.
 func checkReports(t *testing.T, l *Ledger, now Moment) {
@@ -244,6 +295,12 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 			}
 		}
 	})
+	if kept, room, err := l.CountLookups(now); err != nil || kept < 30 || kept > room {
+		t.Errorf("%d of %d lookups are kept, %v; want 30 or more", kept, room, err)
+	}
+	if _, err := l.Lists(now, []string{"good.example", "", "unknown.example"}); err != nil {
+		t.Error(err)
+	}
 	blocks, err := l.Blocks(now)
 	if err != nil {
 		t.Fatal(err)

@@ -223,31 +223,36 @@ func (c *client) known(now int64) bool {
 }
 
 // reasonText is the reason of the last strike or block.
-func (c *client) reasonText() string {
+func (c *client) reasonText() string { return wordIn(&c.reason) }
+
+// wordIn is the word that setWord has put there.
+func wordIn(r *[reasonSize]byte) string {
 	n := 0
-	for n < len(c.reason) && c.reason[n] > ' ' && c.reason[n] < 0x7f {
+	for n < len(r) && r[n] > ' ' && r[n] < 0x7f {
 		n++
 	}
-	return string(c.reason[:n])
+	return string(r[:n])
 }
 
 // ReasonWord is a reason as the ledger keeps it, and as the log and on_block get it: one word of
 // printable ASCII, cut to 32 bytes.
 func ReasonWord(reason string) string {
-	var c client
-	c.setReason(reason)
-	return c.reasonText()
+	var r [reasonSize]byte
+	setWord(&r, reason)
+	return wordIn(&r)
 }
 
-// setReason keeps as much of the reason as fits, as one word of printable ASCII.
-func (c *client) setReason(reason string) {
-	c.reason = [reasonSize]byte{}
+func (c *client) setReason(reason string) { setWord(&c.reason, reason) }
+
+// setWord keeps as much of the reason as fits, as one word of printable ASCII.
+func setWord(r *[reasonSize]byte, reason string) {
+	*r = [reasonSize]byte{}
 	for i := 0; i < len(reason) && i < reasonSize; i++ {
 		b := reason[i]
 		if b <= ' ' || b >= 0x7f {
 			b = '_'
 		}
-		c.reason[i] = b
+		r[i] = b
 	}
 }
 

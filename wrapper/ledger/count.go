@@ -4,7 +4,7 @@ import "time"
 
 // Verdicts is how many kinds of verdict the ledger can count. The caller decides what they mean.
 // The numbers must keep their meaning as long as files do.
-const Verdicts = 16
+const Verdicts = 32
 
 // The delay histograms have steps of 0.1 s up to 10 s and of 1 s up to 300 s. The last cell counts
 // everything later.

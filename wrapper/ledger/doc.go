@@ -50,6 +50,9 @@
 //     none that was undone; or it learns that there were too many to name. Finding that there are
 //     none takes no lock.
 //   - Log: of all processes that find the same thing wrong, one a minute logs it.
+//   - Lookups: what DNS has said about an address is kept by address, until its time is over or
+//     others need the place. Of all processes that want to know it at the same time, one asks: if
+//     it dies, the next one may. The zones of lists, which may be secret, are nowhere in the file.
 //   - Trim: if there are more blocks than wanted, the oldest end: those of crowds first, those set
 //     by hand last. No process waits meanwhile.
 //
@@ -65,16 +68,20 @@
 //	bitmap    S/8     which session slots are in use, rounded up to 4,096
 //	slots     S×64    sessions, rounded up to 4,096
 //	buckets   B×4,096 16 client records of 256 each: a bucket is a page
+//	lists     4,096   how each list of DNS behaves: 32 of 128 each
+//	lookups   L×4,096 16 lookups of 256 each: a quarter as many as records, 1,024 or more
 //
 // Far behind the end of the file, at 2^40, are bytes that are only ever locked: the slots for
 // on_block (package enforce).
 //
 // The last quarter page of the totals holds what changes without the lock: counts, which messages
-// were logged last, and which rooms there are. Versions 1 and 2 had other records (see older.go)
-// and left zero what they did not use; everything else is unchanged.
+// were logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, and ended before
+// the lists. Versions 1 and 2 had other records, too, and left zero what they did not use. See
+// older.go; everything else is unchanged.
 //
 // A client record lies in one of the two buckets that its hash names: in the one that held the less
 // important record when it was made. So a bucket overflows only when the whole file is nearly full,
-// and a search never looks at more than 32 records. A record may also count the sessions of a wider
+// and a search never looks at more than 32 records. Lookups are placed the same way, by address and
+// configuration. A record may also count the sessions of a wider
 // network (wide.go), which is no client.
 package ledger

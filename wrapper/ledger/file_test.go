@@ -17,7 +17,8 @@ func interesting() []int {
 	var all []int
 	for _, border := range []int{8, 12, headerFixed, headerFixed + 8, headerFixed + 48, stateAt,
 		ringAt, undoAt, undoAt + undoHead, totalsAt, bitmapAt,
-		g.slotsAt(), g.slotsAt() + page, g.bucketsAt(), g.bucketsAt() + page, g.size() - page,
+		g.slotsAt(), g.slotsAt() + page, g.bucketsAt(), g.bucketsAt() + page, g.listsAt(),
+		g.lookupsAt(), g.lookupsAt() + page, g.size() - page,
 		g.size()} {
 		all = append(all, border-1, border, border+1)
 	}
@@ -50,7 +51,7 @@ func TestHonestFiles(t *testing.T) {
 	files := []file{
 		{"text", []byte("not a ledger\n"), "is not a ledger"},
 		{"a version that never was", withHeader(image, func(h *header) { h.version = 0 }),
-			"is a ledger of version 0; this program reads 1 to 3"},
+			"is a ledger of version 0; this program reads 1 to 4"},
 		{"records of another size", withHeader(image, func(h *header) { h.record = 128 }),
 			"has records of 128 bytes; want 256"},
 		{"version 1 and a damaged header", withHeader(image,

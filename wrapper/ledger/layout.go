@@ -4,7 +4,7 @@ import "sync/atomic"
 
 const (
 	magic   = "sendwrap"
-	version = 3
+	version = 4
 	oldest  = 1 // version that is carried over; see older.go
 
 	page        = 4096
@@ -29,6 +29,9 @@ const (
 	ringSize    = 64
 	ringHead    = 32 // bytes of the ring before its members
 	memberSize  = 24
+	listSize    = page / MaxLists
+	lookupSize  = 256
+	lookupWays  = page / lookupSize // lookups in a bucket
 )
 
 // Bounds of the geometry that Open accepts, in client records.
@@ -36,6 +39,9 @@ const (
 	MinClients = 1024
 	MaxClients = 1 << 24
 )
+
+// minLookups is for how many addresses the smallest ledger keeps what DNS has said.
+const minLookups = 1024
 
 // header begins the file. The fields above checksum never change after the file is made; bootSum
 // covers the fields that a new boot rewrites. Magic and version stay in the same place in every
@@ -157,6 +163,42 @@ type session struct {
 	delay   uint32 // ms that the session has to wait; 0 = none, or unknown: older builds write 0
 }
 
+// list is what is known of a list of DNS. Times are ledger time in ms, 0 = never.
+type list struct {
+	zone                  uint64 // see zoneSum; 0 = there is none
+	asked, listed, failed uint64
+	testedAt              int64 // the last test has ended
+	claimedAt             int64 // the last test has begun
+	asideTill             int64
+	usedAt                int64
+	failures              uint32 // since its last answer
+	answers, hits         uint32 // in the window under way
+	lastAnswers, lastHits uint32 // in the last full window
+	passed                uint8  // 1 = its last test
+	_                     [3]byte
+	why                   [reasonSize]byte
+	_                     [8]byte
+}
+
+// lookup is what DNS has said about one address, or says who asks.
+type lookup struct {
+	addr  [16]byte // IPv4 in its IPv6-mapped form
+	of    uint64
+	till  int64  // ledger time in ms: until then it holds
+	pid   uint32 // of who asks
+	state LookupState
+	size  uint8 // of data
+	_     [2]byte
+	data  [LookupSize]byte // of who asks: a claim
+}
+
+// claim is in the data of a lookup for which a process asks.
+type claim struct {
+	start uint64 // start time of the process, as in a session
+	epoch uint32 // of the boot
+	_     uint32
+}
+
 // What used says of a record in use.
 const (
 	usedByClient uint8 = iota + 1
@@ -190,7 +232,23 @@ func roundToPage(n int) int { return (n + page - 1) / page * page }
 
 func (g geometry) slotsAt() int   { return bitmapAt + roundToPage(int(g.slots)/8) }
 func (g geometry) bucketsAt() int { return g.slotsAt() + roundToPage(int(g.slots)*slotSize) }
-func (g geometry) size() int      { return g.bucketsAt() + int(g.buckets)*page }
+func (g geometry) listsAt() int   { return g.bucketsAt() + int(g.buckets)*page }
+func (g geometry) lookupsAt() int { return g.listsAt() + page }
+func (g geometry) size() int      { return g.lookupsAt() + g.lookupBuckets()*page }
+
+// lookupBuckets is the number of buckets of lookups: there is a lookup for each fourth client.
+func (g geometry) lookupBuckets() int {
+	const share = 4 * ways / lookupWays
+	return max(minLookups/lookupWays, (int(g.buckets)+share-1)/share)
+}
+
+// sizeIn is the size of a file of that version.
+func (g geometry) sizeIn(version uint32) int {
+	if version < withLookups {
+		return g.listsAt()
+	}
+	return g.size()
+}
 
 // sane refuses a geometry that no build of this program makes, before it is used as a size.
 func (g geometry) sane() bool {

@@ -1,8 +1,48 @@
 package ledger
 
-import "strings"
+import (
+	"strings"
+	"sync/atomic"
+)
 
-// record2 is a record of versions 1 and 2. The rest of their files is as it is now, except for
+// withLookups is the first version with lists and lookups. Those before have neither, and fewer
+// verdicts.
+const withLookups = 4
+
+// totals3 are the totals of versions 1 to 3.
+type totals3 struct {
+	verdicts    [16]uint64
+	spoke, left [delayCells]uint64
+}
+
+// unlocked3 is what these versions change without the lock.
+type unlocked3 struct {
+	verdicts [16]atomic.Uint64
+	failOpen [causes]atomic.Uint64
+	idle     atomic.Uint64
+}
+
+// copyCounts copies the counts of another ledger, whatever its version.
+func (l *Ledger) copyCounts(old *Ledger) {
+	if old.version >= withLookups {
+		*l.totals = *old.totals
+		l.unlocked.copyFrom(old.unlocked)
+		return
+	}
+	sums := view[totals3](old.mem, totalsAt)
+	copy(l.totals.verdicts[:], sums.verdicts[:])
+	l.totals.spoke, l.totals.left = sums.spoke, sums.left
+	u := view[unlocked3](old.mem, unlockedAt)
+	for i := range u.verdicts {
+		l.unlocked.verdicts[i].Store(u.verdicts[i].Load())
+	}
+	for i := range u.failOpen {
+		l.unlocked.failOpen[i].Store(u.failOpen[i].Load())
+	}
+	l.unlocked.idle.Store(u.idle.Load())
+}
+
+// record2 is a record of versions 1 and 2. The rest of their files is as in version 3, except for
 // bytes that were zero.
 type record2 struct {
 	addr      [16]byte
@@ -31,7 +71,7 @@ const oldManualReason = "admin"
 
 // recordOf is the record in the form of this version, whatever the version of the file.
 func (l *Ledger) recordOf(i int) client {
-	if l.version == version {
+	if l.version > 2 {
 		return *l.record(i)
 	}
 	old := view[record2](l.mem, l.recordAt(i))

@@ -260,9 +260,9 @@ func (l *Ledger) checkAndMap() error {
 		return bad("was damaged while it was in use")
 	case h.checksum != checksum(&h) || !l.geo.sane():
 		return bad("has a damaged header")
-	case st.Size != int64(l.geo.size()):
+	case st.Size != int64(l.geo.sizeIn(l.version)):
 		return bad("is " + strconv.FormatInt(st.Size, 10) + " bytes long; want " +
-			strconv.Itoa(l.geo.size()))
+			strconv.Itoa(l.geo.sizeIn(l.version)))
 	}
 	return l.mapWhole()
 }
@@ -272,7 +272,7 @@ func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // mapWhole maps the file behind l.fd, which has the size that its geometry says.
 func (l *Ledger) mapWhole() error {
-	mem, err := mapFile(l.fd, l.geo.size())
+	mem, err := mapFile(l.fd, l.geo.sizeIn(l.version))
 	if err != nil {
 		return &os.PathError{Op: "mmap", Path: l.path, Err: err}
 	}

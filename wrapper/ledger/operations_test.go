@@ -23,7 +23,13 @@ const (
 	strangerN = 23 // not in the ledger
 	guesserN  = 24 // five bad recipients
 	trimmedN  = 25 // blocked for ten minutes too
+	listedN   = 26 // DNS has been asked about it
+	askedN    = 27 // p asks DNS about it
+	orphanedN = 28 // the process that asked about it is dead
 )
+
+// of is the configuration by which DNS was asked.
+const of = 0x1122334455667788
 
 var threeStrikes = Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 24 * time.Hour}
 
@@ -59,6 +65,12 @@ func populate(t testing.TB, l *Ledger, now Moment, p Process) {
 			tx.BadRcpt(networkN(guesserN), time.Hour)
 		}
 		tx.Count(1)
+		tx.KeepLookup(hostN(listedN), of, []byte("listed"), time.Hour)
+		tx.ClaimLookup(hostN(askedN), of, p)
+		tx.ClaimLookup(hostN(orphanedN), of, Process{PID: maxPID - 1, Start: 1})
+		tx.PassListTest("good.example")
+		tx.CountList("good.example", ListAnswer{Listed: true}, 200)
+		tx.SetListAside("bad.example", "timeout", 30*time.Minute)
 	})
 }
 
@@ -176,6 +188,37 @@ func operations() []operation {
 			t.Remember(a.Network, time.Hour)
 			t.Count(9)
 			t.Leave(s)
+		}},
+		{name: "claim of a lookup", do: func(t *Tx) { t.ClaimLookup(hostN(strangerN), of, nobody) }},
+		{name: "claim of a lookup whose process is dead",
+			do: func(t *Tx) { t.ClaimLookup(hostN(orphanedN), of, nobody) }},
+		{name: "result of a lookup",
+			do: func(t *Tx) { t.KeepLookup(hostN(askedN), of, make([]byte, LookupSize), time.Hour) }},
+		{name: "another result of a lookup",
+			do: func(t *Tx) { t.KeepLookup(hostN(listedN), of, []byte("not listed"), time.Minute) }},
+		{name: "end of a claim", do: func(t *Tx) {
+			t.DropLookup(hostN(orphanedN), of, Process{PID: maxPID - 1, Start: 1})
+		}},
+		{name: "answer of a list",
+			do: func(t *Tx) { t.CountList("good.example", ListAnswer{Listed: true}, 200) }},
+		{name: "answer that fills a window", do: func(t *Tx) {
+			t.CountList("good.example", ListAnswer{}, 2)
+			t.CountList("good.example", ListAnswer{Failed: true}, 2)
+		}},
+		{name: "first test of a list", do: func(t *Tx) { t.ClaimListTest("new.example", time.Hour) }},
+		{name: "test of a list passed", do: func(t *Tx) { t.PassListTest("bad.example") }},
+		{name: "list set aside",
+			do: func(t *Tx) { t.SetListAside("good.example", "sinkhole", time.Hour) }},
+		{name: "a listed client", do: func(t *Tx) {
+			host := hostN(strangerN)
+			s, _ := t.Enter(from(host), nobody)
+			t.ClaimLookup(host, of, nobody)
+			for _, zone := range []string{"a.example", "b.example", "good.example"} {
+				t.CountList(zone, ListAnswer{Listed: true}, 200)
+			}
+			t.KeepLookup(host, of, []byte("listed"), time.Hour)
+			t.Leave(s)
+			t.Count(15)
 		}},
 		{name: "reap one client", inParts: true, do: func(t *Tx) {
 			a := from(hostN(haunted))

@@ -24,9 +24,9 @@ const populateMost = 64 << 20
 
 // populate has the pages of a ledger of usual size ready before clients come. Each first write to a
 // page costs several microseconds, or a disk's time, while the lock is held; and in a flood nearly
-// every client has a page of its own.
+// every client has a page of its own. Lookups are left out: without lists there are none.
 func (l *Ledger) populate() {
-	if len(l.mem) <= populateMost {
-		l.mem.populate()
+	if end := l.geo.lookupsAt(); end <= populateMost {
+		l.mem[:end].populate()
 	}
 }
