@@ -1,0 +1,191 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// listAt is how the list behaves, with the lock and without.
+func listAt(t testing.TB, l *Ledger, now Moment, zone string) (found List) {
+	t.Helper()
+	mustAt(t, l, now, func(tx *Tx) { found = tx.List(zone) })
+	all, err := l.Lists(now, []string{"unknown.example", zone})
+	if err != nil || len(all) != 2 || all[0] != (List{}) || all[1] != found {
+		t.Errorf("%s: %+v with the lock, %+v, %v without", zone, found, all, err)
+	}
+	return found
+}
+
+// claimsTest says whether the caller is to test the list.
+func claimsTest(t testing.TB, l *Ledger, now Moment, zone string) (claimed bool) {
+	t.Helper()
+	mustAt(t, l, now, func(tx *Tx) { claimed = tx.ClaimListTest(zone, 30*time.Minute) })
+	return claimed
+}
+
+// Of all processes that use a list one tests it, and again half an hour after it has passed; if it
+// does not end the test, another one does a minute later.
+func TestListIsTested(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	const zone = "bl.example"
+	if got := listAt(t, l, now, zone); got != (List{}) {
+		t.Errorf("nobody has asked it: %+v", got)
+	}
+	for range 3 {
+		if !claimsTest(t, l, now, zone) || claimsTest(t, l, now, zone) ||
+			claimsTest(t, l, now.After(time.Minute-time.Millisecond), zone) {
+			t.Error("not one test a minute")
+		}
+		if got := listAt(t, l, now, zone); got.Tested {
+			t.Errorf("its test is under way: %+v", got)
+		}
+		now = now.After(time.Minute)
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	if got := listAt(t, l, now, zone); !got.Tested || got.Aside != 0 {
+		t.Errorf("it has passed: %+v", got)
+	}
+	if claimsTest(t, l, now.After(30*time.Minute-time.Millisecond), zone) {
+		t.Error("it is tested again too early")
+	}
+	now = now.After(30 * time.Minute)
+	if !claimsTest(t, l, now, zone) || !listAt(t, l, now, zone).Tested {
+		t.Error("it is not tested again, or not believed meanwhile")
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.SetListAside(zone, "lists 127.0.0.1", time.Hour) })
+	if got := listAt(t, l, now, zone); got.Tested || got.Aside != time.Hour ||
+		got.Why != "lists_127.0.0.1" {
+		t.Errorf("set aside: %+v", got)
+	}
+	last := now.After(time.Hour - time.Millisecond)
+	if got := listAt(t, l, last, zone); got.Aside != time.Millisecond ||
+		claimsTest(t, l, last, zone) {
+		t.Errorf("at the end of its time: %+v, or tested", got)
+	}
+	now = now.After(time.Hour)
+	if got := listAt(t, l, now, zone); got.Aside != 0 || got.Tested || !claimsTest(t, l, now, zone) {
+		t.Errorf("after its time: %+v, or not tested", got)
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	if got := listAt(t, l, now, zone); !got.Tested || got.Why != "" {
+		t.Errorf("it has passed again: %+v", got)
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.SetListAside(zone, "timeout", 1000*time.Hour) })
+	if got := listAt(t, l, now, zone); got.Aside != longestAside {
+		t.Errorf("set aside for ever: %+v", got)
+	}
+}
+
+// Answers are counted in windows, failures in a row.
+func TestListCounts(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	const zone = "bl.example"
+	count := func(a ListAnswer) (failures, ofWindow int) {
+		mustAt(t, l, now, func(tx *Tx) { failures, ofWindow = tx.CountList(zone, a, 10) })
+		return failures, ofWindow
+	}
+	for n := 1; n <= 30; n++ {
+		if n%7 == 0 {
+			for want := 1; want <= 3; want++ {
+				if f, w := count(ListAnswer{Failed: true}); f != want || w != -1 {
+					t.Errorf("failure %d: %d, %d", want, f, w)
+				}
+			}
+		}
+		want := -1
+		if n%10 == 0 {
+			want = 5
+		}
+		if f, w := count(ListAnswer{Listed: n%2 == 0}); f != 0 || w != want {
+			t.Errorf("answer %d: %d failures, %d of a window; want 0, %d", n, f, w, want)
+		}
+		last := min(n/10, 1) * 10
+		if got := listAt(t, l, now, zone); got.Recent != last+n%10 ||
+			got.RecentListed != last/2+n%10/2 {
+			t.Errorf("answer %d: %+v", n, got)
+		}
+	}
+	if got := listAt(t, l, now, zone); got.Asked != 42 || got.Listed != 15 || got.Failed != 12 {
+		t.Errorf("%+v; want 42 asked, 15 listed, 12 failed", got)
+	}
+}
+
+// Of more lists than there is room for, the one that was not used for longest goes.
+func TestListReplaces(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	zone := func(n int) string { return fmt.Sprint(n, ".example") }
+	for n := range MaxLists {
+		now = now.After(time.Second)
+		mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone(n)) })
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.CountList(zone(0), ListAnswer{}, 10) })
+	now = now.After(time.Second)
+	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest("new.example") })
+	for n := range MaxLists {
+		if got := listAt(t, l, now, zone(n)); got.Tested == (n == 1) {
+			t.Errorf("list %d: %+v", n, got)
+		}
+	}
+	if !listAt(t, l, now, "new.example").Tested {
+		t.Error("the new one is not known")
+	}
+	// All of them are counted in one piece of work.
+	mustAt(t, l, now, func(tx *Tx) {
+		for n := range MaxLists {
+			tx.CountList(zone(n), ListAnswer{Listed: true}, 10)
+		}
+		tx.KeepLookup(hostN(1), of, []byte("x"), time.Hour)
+		tx.Enter(from(hostN(1)), nobody)
+	})
+}
+
+// What is known of lists survives a reboot and a file of another size; and no zone is in the file.
+func TestListSurvives(t *testing.T) {
+	path, now := filepath.Join(ownDir(t), "ledger"), Now()
+	const zone = "secretkey.zen.dq.example"
+	l, _, err := Open(path, MinClients, bootN(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAt(t, l, now, func(tx *Tx) {
+		tx.CountList(zone, ListAnswer{Listed: true}, 10)
+		tx.SetListAside(zone, "timeout", 30*time.Minute)
+	})
+	shut(l)
+	now.Boot, now.Wall = time.Minute, now.Wall.Add(10*time.Minute)
+	for _, clients := range []int{MinClients, 4 * MinClients} {
+		l, _, err := openBy(path, clients, bootN(2), func() Moment { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := listAt(t, l, now, zone); got.Asked != 1 || got.Aside != 20*time.Minute ||
+			got.Why != "timeout" {
+			t.Errorf("clients=%d: %+v", clients, got)
+		}
+		shut(l)
+	}
+	image, err := os.ReadFile(path)
+	if err != nil || bytes.Contains(image, []byte("secretkey")) ||
+		bytes.Contains(image, []byte("example")) {
+		t.Errorf("the zone is in the file: %v", err)
+	}
+	// In another file it has another sum.
+	other := newLedger(t, MinClients)
+	if l := mustOpenAt(t, path, 4*MinClients); l.zoneSum(zone) == other.zoneSum(zone) {
+		t.Error("the sum of a zone does not depend on the file")
+	}
+}
+
+// mustOpenAt opens a ledger without any notes.
+func mustOpenAt(t testing.TB, path string, clients int) *Ledger {
+	t.Helper()
+	l, notes := mustOpen(t, path, clients)
+	if len(notes) > 0 {
+		t.Fatalf("notes: %q", notes)
+	}
+	return l
+}
