@@ -21,9 +21,9 @@ const (
 // not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
 	switch {
-	case f.Rule.Access == rule.Deny:
+	case f.byNetwork() == rule.Deny:
 		return Denied
-	case f.Rule.Access == rule.Allow:
+	case f.byNetwork() == rule.Allow:
 		return Allowed
 	case f.Blocked:
 		return Blocked
@@ -33,8 +33,14 @@ func (f *Facts) Decide() Verdict {
 		return Conns
 	case f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N:
 		return Rate
+	case f.byName() == rule.Deny:
+		return Denied
+	case f.byName() == rule.Allow:
+		return Allowed
 	case f.IsKnown():
 		return Known
+	case f.IsListed():
+		return DNSBL
 	}
 	return Undecided
 }
@@ -46,20 +52,28 @@ func (f *Facts) Conclude(g Greet) Verdict {
 	switch {
 	case g == Left:
 		return Hangup
-	case f.Rule.Access == rule.Deny:
+	case f.byNetwork() == rule.Deny:
 		return Denied
-	case f.Rule.Access == rule.Allow:
+	case f.byNetwork() == rule.Allow:
 		return Allowed
 	case g == Spoke:
 		return Pregreet
 	case f.Blocked:
 		return Blocked
+	case f.byName() == rule.Deny:
+		return Denied
+	case f.byName() == rule.Allow:
+		return Allowed
+	case f.IsListed():
+		return DNSBL
 	case f.Full(), f.Reserved():
 		return Busy
 	case f.HasItsShare():
 		return Conns
 	case f.IsKnown():
 		return Known
+	case f.IsWelcome():
+		return DNSWL
 	}
 	return Pass
 }
@@ -71,6 +85,45 @@ func (f *Facts) ConcludeFor(g Greet, counted bool) Verdict {
 		return v
 	}
 	return f.Conclude(g)
+}
+
+// byNetwork is what the administrator has decided about the client's network, byName what about its
+// name: that is less certain, and does not spare the client a block or a limit.
+func (f *Facts) byNetwork() rule.Access {
+	if f.Rule.Name != "" {
+		return rule.Unset
+	}
+	return f.Rule.Access
+}
+
+func (f *Facts) byName() rule.Access {
+	if f.Rule.Name == "" {
+		return rule.Unset
+	}
+	return f.Rule.Access
+}
+
+// IsAllowed says whether the client is allowed whatever it does.
+func (f *Facts) IsAllowed() bool { return f.byNetwork() == rule.Allow }
+
+// IsListed says whether lists of DNS name the client, and those that have not answered cannot
+// change that.
+func (f *Facts) IsListed() bool {
+	return f.Limits.Threshold > 0 && f.Score.Lowest >= f.Limits.Threshold
+}
+
+// IsWelcome says whether lists of DNS spare the client the wait, and those that have not answered
+// cannot change that.
+func (f *Facts) IsWelcome() bool {
+	return f.Limits.Welcome < 0 && f.Score.Highest <= f.Limits.Welcome
+}
+
+// MayAsk says whether DNS is asked about the client.
+func (f *Facts) MayAsk() bool { return f.Rule.Access == rule.Unset && !f.IsKnown() }
+
+// EndsWait says whether what DNS has said ends the wait of a quiet client.
+func (f *Facts) EndsWait() bool {
+	return f.byName() != rule.Unset || f.IsListed() || f.IsWelcome()
 }
 
 func (f *Facts) busy() bool { return f.Full() || f.Reserved() || f.Overloaded() }
@@ -106,7 +159,7 @@ func (f *Facts) HasLeftOften() bool {
 // Delay is how long this client has to wait.
 func (f *Facts) Delay() time.Duration {
 	switch {
-	case f.IsKnown(), f.HasLeftOften():
+	case f.IsKnown(), f.HasLeftOften(), f.IsWelcome():
 		return 0
 	case f.Stressed:
 		return min(f.Limits.GreetDelay, f.Limits.StressDelay)

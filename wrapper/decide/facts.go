@@ -5,15 +5,17 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/policy"
 )
 
 // Facts are all that a decision looks at.
 type Facts struct {
-	ledger.Standing            // zero without a ledger: no client is known, none is counted
-	Rule            rule.Match // what the administrator said about the client
-	Load            float64    // 1-minute load average; 0 unless refuse_load is set
+	ledger.Standing             // zero without a ledger: no client is known, none is counted
+	Rule            rule.Match  // what the administrator said about the client
+	Load            float64     // 1-minute load average; 0 unless refuse_load is set
+	Score           dnsbl.Score // of the lists of DNS, by now
 	Limits          Limits
 }
 
@@ -31,6 +33,9 @@ type Limits struct {
 	Remember    time.Duration  // 0 = no client is known
 	Hangups     rule.Rate      // after which a client need not wait, once; 0 = never
 	Strikes     policy.Weights // for speaking early
+	Threshold   int            // of the score, to refuse; 0 = none
+	Welcome     int            // of the score, to end the wait; 0 = none
+	AsksLists   bool           // DNS is asked about the client
 
 	// The guard's.
 	BadRcpts      int       // of a session; 0 = none, as for all of these
@@ -64,6 +69,9 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 		MaxRcpts:      said.CountOr(rule.MaxRcpts, c.MaxRcpts),
 		MaxResets:     said.CountOr(rule.MaxResets, c.MaxResets),
 		BadRcptDelay:  said.TimeOr(rule.BadRcptDelay, c.BadRcptDelay),
+	}
+	if l.AsksLists = len(c.Lists) > 0 && said.CountOr(rule.DNSBL, 1) > 0; l.AsksLists {
+		l.Threshold, l.Welcome = c.DNSBLThreshold, c.DNSBLWelcome
 	}
 	if l.Remember > 0 {
 		l.Hangups = c.Hangups

@@ -1,0 +1,94 @@
+package lookup
+
+import (
+	"net/netip"
+
+	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/resolve"
+)
+
+// Test is what a test of a list has come to. Every list has the address 127.0.0.2, and none has
+// 127.0.0.1 (RFC 5782 §5). A zone that nobody maintains any more lists all addresses, or none.
+type Test uint8
+
+const (
+	NotTested Test = iota // or DNS has answered nothing at all, which says nothing about the list
+	Passed
+	Failed
+)
+
+var (
+	listedAddr   = netip.AddrFrom4([4]byte{127, 0, 0, 2})
+	unlistedAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+)
+
+// testing is a test under way.
+type testing struct {
+	result  Test
+	why     string // it has failed: a word that [dnsbl.Meaning] explains
+	missing int    // answers
+	right   int    // answers that are as they should be
+	refused bool
+}
+
+func (t *testing) fail(why string) {
+	if t.result != Failed {
+		t.result, t.why = Failed, why
+	}
+}
+
+// testList asks a list about both addresses.
+func (l *Lookup) testList(i int) {
+	l.testAnswer(i, listedAddr, resolve.Found, dnsbl.ListsNone)
+	l.testAnswer(i, unlistedAddr, resolve.NotFound, dnsbl.ListsAll)
+}
+
+// testAnswer asks a list about an address, and fails it, for that reason, if the answer is another.
+func (l *Lookup) testAnswer(i int, addr netip.Addr, want resolve.Result, reason string) {
+	t := &l.lists[i].testing
+	t.missing++
+	l.ask(dnsbl.Name(addr, l.Lists[i].Zone), resolve.A, func(a resolve.Answer) {
+		t.missing--
+		why, lies := dnsbl.Lies(a.Addrs)
+		switch {
+		case lies && a.Result == resolve.Found && why != dnsbl.Localhost:
+			t.fail(why)
+		case a.Result == want:
+			t.right++
+		case a.Result == resolve.Found, a.Result == resolve.NotFound:
+			t.fail(reason)
+		case a.Result == resolve.Refused:
+			t.refused = true
+		}
+		if t.right == 2 && t.result == NotTested {
+			t.result = Passed
+		}
+	})
+}
+
+// Health is how a list has behaved in a lookup.
+type Health struct {
+	Asked  bool // about the address
+	Listed bool
+	Silent bool   // it has not answered, though DNS has answered something
+	Test   Test   // Failed also if the answer about the address itself was a lie
+	Why    string // it has failed: a word that [dnsbl.Meaning] explains
+}
+
+// Health says how a list has behaved. It is complete when the lookup is done or its time is over.
+func (l *Lookup) Health(i int) Health {
+	s := &l.lists[i]
+	h := Health{
+		Asked: l.Ask.Has(i), Listed: l.listed(i), Test: s.testing.result, Why: s.testing.why,
+	}
+	if h.Asked && s.answer.Result != resolve.Found && s.answer.Result != resolve.NotFound {
+		h.Silent = l.replied
+	}
+	if h.Test == NotTested && l.Test.Has(i) && l.replied {
+		h.Test, h.Why = Failed, dnsbl.NoAnswer
+		if s.testing.refused {
+			h.Why = dnsbl.Refused
+		}
+	}
+	return h
+}
