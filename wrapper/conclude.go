@@ -14,6 +14,9 @@ import (
 // Conclude decides about the client after what it did within the time given.
 func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	s.greet, s.waited = g, waited
+	if waited >= s.delay {
+		s.settle()
+	}
 	if g == decide.Spoke && s.early.Text == nil { // else Look has seen it
 		s.hear(peekEarly(s.FD))
 	}
@@ -33,6 +36,7 @@ func (s *Session) hear(what Early) {
 // again, or Expire.
 func (s *Session) Admit(waited, turn time.Duration) (decided bool) {
 	s.greet, s.waited, s.turn = decide.Quiet, waited, turn
+	s.settle()
 	s.conclude(s.door.Policy.Mode == policy.Enforce)
 	return s.Verdict != decide.Undecided
 }
@@ -133,6 +137,8 @@ func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
 	case decide.Pass:
 		t.Forgive(s.network, decide.ReasonPregreet)
 		return true
+	case decide.DNSWL:
+		return true
 	case decide.Known, decide.Busy, decide.Conns:
 		return true
 	}
@@ -149,6 +155,7 @@ func (s *Session) renew() {
 	if s.policy != s.door.Policy {
 		s.policy = s.door.Policy
 		s.door.facts(s.facts(), s.Client.Addr(), s.door.room)
+		s.applyHeard()
 	}
 }
 
@@ -265,7 +272,7 @@ func (s *Session) RefuseIfBlocked(waited, turn time.Duration) (blocked bool) {
 // when it gets a signal. The sender of the signal has begun the block and has looked at mode and
 // kill, or is an administrator who wants the session to end in any case.
 func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
-	if s.facts().Rule.Access == rule.Allow {
+	if s.facts().IsAllowed() {
 		return false
 	}
 	var block ledger.BlockedNetwork

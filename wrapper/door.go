@@ -32,6 +32,8 @@ type Door struct {
 	addresses machine.Addresses
 	reserve   []*decide.Facts // for the next sessions of a room
 
+	asker asker
+
 	unwritten       []*Session    // whose strikes could not be written yet
 	unwrittenLogged time.Duration // Moment.Boot of the last log line about these
 }
@@ -123,12 +125,15 @@ func arrival(
 	client netip.AddrPort, network netip.Prefix, wide bool, l *decide.Limits,
 ) ledger.Arrival {
 	return ledger.Arrival{
-		Client: client, Network: network, Wide: wide,
-		Limits: ledger.Limits{
-			Serving: l.MaxSessions, Waiting: l.MaxWaiting, Scarce: l.Scarce(),
-			Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
-			HangupsPer: l.Hangups.Per,
-		},
+		Client: client, Network: network, Wide: wide, Limits: ledgerLimits(l),
+	}
+}
+
+func ledgerLimits(l *decide.Limits) ledger.Limits {
+	return ledger.Limits{
+		Serving: l.MaxSessions, Waiting: l.MaxWaiting, Scarce: l.Scarce(),
+		Conns: l.ClientConns, Rate: l.ClientRate.N, Per: l.ClientRate.Per,
+		HangupsPer: l.Hangups.Per,
 	}
 }
 

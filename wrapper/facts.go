@@ -47,6 +47,7 @@ func (s *Session) facts() *decide.Facts {
 		s.full = s.door.newFacts()
 		s.door.rules(s.full, s.Client.Addr(), s.door.room)
 		s.full.Standing, s.full.Load = s.resting.standing, s.resting.load
+		s.applyHeard()
 	}
 	return s.full
 }

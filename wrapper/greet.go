@@ -29,16 +29,26 @@ const spurious = 10 * time.Millisecond
 // At each signal that the waiting thread handles, Wait calls over with the time waited so far, if
 // it is not nil. If over reports true the wait is over, too, and Wait returns Quiet.
 //
+// Meanwhile it hears what DNS says about the session, unless that is nil. This may end the wait of a
+// quiet client, or change the delay.
+//
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.
-func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (
+func Wait(fd int, delay time.Duration, over func(time.Duration) bool, asking *Session) (
 	decide.Greet, time.Duration, error,
 ) {
 	started := time.Now()
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
+	fds := []unix.PollFd{
+		{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP},
+		{Fd: -1, Events: unix.POLLIN}, // poll(2) passes over it
+	}
 	for {
 		left := max(0, delay-time.Since(started))
-		n, err := unix.Poll(fds, pollTime(left))
+		if asking != nil {
+			fds[1].Fd = int32(asking.door.DNSDescriptor())
+			left = asking.door.untilDNS(left)
+		}
+		_, err := unix.Poll(fds, pollTime(left))
 		waited := time.Since(started)
 		switch {
 		case err == unix.EINTR:
@@ -48,7 +58,7 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (
 			continue // the deadline stands
 		case err != nil:
 			return decide.Quiet, waited, os.NewSyscallError("poll", err)
-		case n > 0:
+		case fds[0].Revents != 0:
 			g, err := Look(fd)
 			if g != decide.Quiet || err != nil || waited >= delay {
 				return g, waited, err
@@ -56,6 +66,12 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool) (
 			time.Sleep(spurious)
 		case waited >= delay:
 			return decide.Quiet, waited, nil
+		}
+		if asking != nil {
+			var decided bool
+			if delay, decided = asking.hearDNS(); decided {
+				return decide.Quiet, waited, nil
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ func waitFor(t *testing.T, fd int, delay time.Duration) (g decide.Greet, waited,
 	started := time.Now()
 	go func() {
 		var err error
-		g, waited, err = Wait(fd, delay, nil)
+		g, waited, err = Wait(fd, delay, nil, nil)
 		took = time.Since(started)
 		done <- err
 	}()
@@ -119,12 +119,12 @@ func TestWaitIsOver(t *testing.T) {
 // With a delay of 0 Wait still looks: a known client may have spoken already.
 func TestWaitLooksOnce(t *testing.T) {
 	client, fd := pair(t)
-	if got, _, err := Wait(fd, 0, nil); got != decide.Quiet || err != nil {
+	if got, _, err := Wait(fd, 0, nil, nil); got != decide.Quiet || err != nil {
 		t.Errorf("quiet: Wait = %v, %v", got, err)
 	}
 	client.Write([]byte("x"))
 	arrived(t, fd)
-	if got, _, err := Wait(fd, 0, nil); got != decide.Spoke || err != nil {
+	if got, _, err := Wait(fd, 0, nil, nil); got != decide.Spoke || err != nil {
 		t.Errorf("spoke: Wait = %v, %v", got, err)
 	}
 }
@@ -172,7 +172,7 @@ func TestWaitUnderSignals(t *testing.T) {
 		runtime.LockOSThread() // and never unlocked: the thread ends here
 		thread <- unix.Gettid()
 		started := time.Now()
-		g, _, err := Wait(fd, delay, nil)
+		g, _, err := Wait(fd, delay, nil, nil)
 		done <- result{g, time.Since(started), err}
 	}()
 	tid := <-thread
@@ -205,7 +205,7 @@ func TestWaitFailsOpen(t *testing.T) {
 	defer r.Close()
 	w.Write([]byte("x"))
 	defer w.Close()
-	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond, nil); got != decide.Quiet ||
+	if got, _, err := Wait(int(r.Fd()), 50*time.Millisecond, nil, nil); got != decide.Quiet ||
 		err == nil {
 		t.Errorf("on a pipe: Wait = %v, %v; want Quiet and an error", got, err)
 	}

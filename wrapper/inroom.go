@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -25,7 +24,7 @@ func (s *Session) Known() bool { return s.facts().IsKnown() }
 func (s *Session) Trusted() bool { return s.facts().IsTrusted() }
 
 // Allowed says whether the configuration allows the client, whatever it does.
-func (s *Session) Allowed() bool { return s.facts().Rule.Access == rule.Allow }
+func (s *Session) Allowed() bool { return s.facts().IsAllowed() }
 
 // Crowded says whether Admit has not decided because others had the ledger.
 func (s *Session) Crowded() bool { return s.crowded }

@@ -25,7 +25,10 @@ func (s *Session) Log(mta int) {
 	}
 	switch s.Verdict {
 	case decide.Denied, decide.Allowed:
-		l.Str("rule", f.Rule.Source.String()).Str("network", f.Rule.Network.String())
+		l.Str("rule", f.Rule.Source.String())
+		if f.Rule.Name == "" {
+			l.Str("network", f.Rule.Network.String())
+		}
 	case decide.Blocked:
 		l.Str("network", f.Network.String())
 	case decide.Conns:
@@ -70,6 +73,7 @@ func (s *Session) Log(mta int) {
 		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
 		l.Str("per", rule.FormatDuration(limits.ClientRate.Per))
 	}
+	s.logHeard(l)
 	if s.strikes > 0 {
 		l.IntOf("strikes", s.strikes, c.Block.Strikes)
 	}

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/policy"
@@ -55,6 +54,7 @@ type entry struct {
 	block   time.Duration    // that began with this strike
 	search  *Search          // which comes before the verdict; see idle.go
 	exited  []ledger.Process // after the search; the ledger may still count their sessions
+	heard   *heard           // of DNS; nil = nothing, and it is not asked
 }
 
 // NewSession prepares the decision about a connection.
@@ -78,6 +78,7 @@ func (s *Session) Run() bool {
 		if g, waited := s.wait(); !s.Verdict.Final() { // a block may have ended the wait
 			s.Conclude(g, waited)
 		}
+		s.endAsking()
 	}
 	s.writeStrike()
 	s.claimTalk()
@@ -93,12 +94,13 @@ func (s *Session) Run() bool {
 // did has the same consequences, but it gets no reply and no MTA.
 func (s *Session) RunGone() {
 	s.mustEnd, s.searched = true, true
-	if allowed := s.facts().Rule.Access == rule.Allow; allowed || s.Arrive() {
+	if allowed := s.facts().IsAllowed(); allowed || s.Arrive() {
 		g, _ := Look(s.FD)
 		if g == decide.Quiet || allowed {
 			g = decide.Left
 		}
 		s.Conclude(g, 0)
+		s.endAsking()
 	}
 	s.writeStrike()
 	s.Log(0)
@@ -162,6 +164,10 @@ func (s *Session) Enter() (waits bool) {
 	s.door.identify()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
+		if s.asksDNS() {
+			s.recall(t)
+			a.Limits = ledgerLimits(&s.facts().Limits)
+		}
 		s.facts().Standing = t.Look(a)
 		s.Verdict = s.facts().Decide()
 		if !s.facts().Overloaded() && s.beginSearch(t) {
@@ -172,6 +178,9 @@ func (s *Session) Enter() (waits bool) {
 			a.Delay = s.facts().Delay()
 			if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
 				s.useHangups(t)
+				if s.Verdict == decide.Undecided && s.asksDNS() {
+					s.claim(t)
+				}
 				return // the verdict is counted when it is final
 			}
 			s.Verdict = decide.Busy // as many sessions as the ledger has slots
@@ -191,6 +200,9 @@ func (s *Session) Enter() (waits bool) {
 	}
 	if s.Verdict.Final() {
 		return false
+	}
+	if err != nil && err != ledger.ErrCrowded && s.Verdict == decide.Undecided {
+		s.claimAlone()
 	}
 	s.delay = s.facts().Delay()
 	return true
@@ -220,9 +232,15 @@ func (s *Session) SendTeaser() {
 // blocked by then.
 func (s *Session) wait() (decide.Greet, time.Duration) {
 	s.SendTeaser()
+	if s.heard != nil {
+		if g, err := Look(s.FD); g != decide.Quiet || err != nil { // nobody needs to ask about it
+			return g, 0
+		}
+		s.Ask()
+	}
 	g, waited, err := Wait(s.FD, s.delay, func(waited time.Duration) bool {
 		return s.refuseIfBlocked(waited, 0)
-	})
+	}, s)
 	if err != nil {
 		s.LogUnseen(err)
 	}
@@ -249,8 +267,15 @@ func (s *Session) reply() string {
 	if s.patient {
 		action = policy.Tempfail
 	}
-	if s.Verdict == decide.Hangup || s.Verdict == decide.Pregreet && action == policy.Drop {
+	if s.Verdict == decide.DNSBL {
+		action = s.door.Policy.OnListed
+	}
+	if s.Verdict == decide.Hangup ||
+		action == policy.Drop && (s.Verdict == decide.Pregreet || s.Verdict == decide.DNSBL) {
 		return ""
+	}
+	if s.Verdict == decide.DNSBL {
+		return s.listedReply(action)
 	}
 	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Policy.Settings)
 	if s.talks { // 554 is for the connection, 550 for a recipient

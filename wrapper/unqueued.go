@@ -33,7 +33,7 @@ func (s *Session) RefuseUnlocked() bool {
 // any other. For an allowed client it is short. Nothing that the ledger says can refuse it: in a
 // crowd it is served uncounted rather than late.
 func (s *Session) patience() time.Duration {
-	if s.facts().Rule.Access == rule.Allow {
+	if s.facts().IsAllowed() {
 		return ledger.Patience
 	}
 	return 0

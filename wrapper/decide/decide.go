@@ -118,8 +118,8 @@ func (f *Facts) IsWelcome() bool {
 	return f.Limits.Welcome < 0 && f.Score.Highest <= f.Limits.Welcome
 }
 
-// MayAsk says whether DNS is asked about the client.
-func (f *Facts) MayAsk() bool { return f.Rule.Access == rule.Unset && !f.IsKnown() }
+// IsUnruled says whether the administrator has decided nothing about the client's network.
+func (f *Facts) IsUnruled() bool { return f.byNetwork() == rule.Unset }
 
 // EndsWait says whether what DNS has said ends the wait of a quiet client.
 func (f *Facts) EndsWait() bool {

@@ -1,0 +1,246 @@
+package wrapper
+
+import (
+	"net/netip"
+	"time"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/lookup"
+)
+
+// heard is what a session has to do with DNS.
+type heard struct {
+	addr    netip.Addr
+	of      uint64       // by which configuration it is asked
+	lists   []dnsbl.List // of that
+	result  lookup.Result
+	request *lookup.Request // that has to be sent yet
+	inquiry *inquiry        // under way in this process
+	follows bool            // another process asks
+}
+
+// asksDNS says whether DNS may be asked about the client: never about one that the configuration
+// allows or denies.
+func (s *Session) asksDNS() bool {
+	return (s.facts().Limits.AsksLists || s.door.Policy.HasNames()) && s.facts().IsUnruled()
+}
+
+// newHeard is that of a client about which nothing is known.
+func (s *Session) newHeard() *heard {
+	a := s.door.askerFor()
+	h := &heard{addr: s.Client.Addr().WithZone(""), of: a.of}
+	if s.facts().Limits.AsksLists {
+		h.lists = s.door.Policy.Lists
+	} else {
+		h.of = fingerprint(nil)
+	}
+	return h
+}
+
+// recall takes what the ledger remembers of the client's address.
+func (s *Session) recall(t *ledger.Tx) {
+	h := s.newHeard()
+	found := t.Lookup(h.addr, h.of)
+	if found.State != ledger.Asked {
+		return
+	}
+	if r, ok := lookup.Decode(found.Data, len(h.lists)); ok {
+		h.result = r
+		s.heard = h
+		s.applyHeard()
+	}
+}
+
+// claim makes it this process's work to ask about the client, unless another asks already.
+func (s *Session) claim(t *ledger.Tx) {
+	if s.heard != nil || s.facts().Delay() <= 0 {
+		return
+	}
+	h := s.newHeard()
+	s.heard = h
+	if s.door.asker.inquiries[h.addr] != nil {
+		return // see Ask
+	}
+	if h.follows = !t.ClaimLookup(h.addr, h.of, s.door.Process); h.follows {
+		return
+	}
+	h.request = s.newRequest(h)
+	for i := range h.lists {
+		zone := h.lists[i].Zone
+		l := t.List(zone)
+		due := t.ClaimListTest(zone, testEvery)
+		if l.Aside <= 0 {
+			h.request.Ask = h.request.Ask.With(i)
+			due = due || !l.Tested
+		}
+		if due {
+			h.request.Test = h.request.Test.With(i)
+		}
+		if l.Tested {
+			h.request.Trusted = h.request.Trusted.With(i)
+		}
+	}
+}
+
+// claimAlone is claim without a ledger: nobody knows whether the lists can be believed.
+func (s *Session) claimAlone() {
+	if s.heard != nil || s.facts().Delay() <= 0 || !s.asksDNS() {
+		return
+	}
+	h := s.newHeard()
+	h.request = s.newRequest(h)
+	for i := range h.lists {
+		h.request.Ask, h.request.Test = h.request.Ask.With(i), h.request.Test.With(i)
+	}
+	s.heard = h
+}
+
+func (s *Session) newRequest(h *heard) *lookup.Request {
+	return &lookup.Request{Addr: h.addr, Lists: h.lists, Names: s.door.Policy.HasNames()}
+}
+
+// Ask begins to ask DNS about a client that waits. It takes a few system calls for each list: do
+// not call it for a client that has spoken already.
+func (s *Session) Ask() {
+	h := s.heard
+	if h == nil || h.inquiry != nil || h.result.Done {
+		return
+	}
+	a := s.door.askerFor()
+	i := a.inquiries[h.addr]
+	switch {
+	case i != nil && i.of == h.of:
+	case h.follows:
+		a.followers = append(a.followers, s)
+		if len(a.followers) == 1 {
+			a.followAt = time.Now().Add(followEvery)
+		}
+		return
+	case i != nil, h.request == nil, len(a.inquiries) >= mostInquiries:
+		return
+	default:
+		h.request.Until = time.Now().Add(s.delay)
+		i = a.begin(h.request, h.of)
+	}
+	h.request, h.inquiry = nil, i
+	h.result = i.result
+	i.waiting = append(i.waiting, s)
+}
+
+// takeOver asks in place of a process that has ended before it had the result.
+func (s *Session) takeOver() {
+	s.heard = nil
+	if s.update(s.claim) == nil {
+		s.Ask()
+	}
+}
+
+// learn takes what DNS has said by now.
+func (s *Session) learn(r lookup.Result) {
+	if h := s.heard; h != nil {
+		h.result = r
+		if r.Done {
+			h.inquiry = nil
+		}
+		s.applyHeard()
+	}
+}
+
+// applyHeard makes what DNS has said part of the facts.
+func (s *Session) applyHeard() {
+	h, p := s.heard, s.door.Policy
+	f := s.facts()
+	if h == nil || h.of != s.door.askerFor().of && len(h.lists) > 0 { // the lists are others now
+		return
+	}
+	f.Score = h.result.Score
+	if len(h.result.Names) == 0 || !p.HasNames() {
+		return
+	}
+	byName := p.MatchName(h.result.Names[0])
+	for _, name := range h.result.Names[1:] {
+		byName = byName.Or(p.MatchName(name))
+	}
+	f.Rule = f.Rule.Or(byName)
+	f.Limits.Set(p.Settings, s.door.room, f.Rule.Limits)
+}
+
+// hearDNS hears what DNS says while the client waits. It returns how long the client has to wait in
+// all, and whether its wait is over.
+func (s *Session) hearDNS() (delay time.Duration, decided bool) {
+	s.door.HearDNS(func(*Session) {})
+	if s.heard != nil {
+		s.delay, decided = s.facts().Delay(), s.Decided()
+	}
+	return s.delay, decided
+}
+
+// untilDNS is the time until HearDNS has to be called, but at most the time given.
+func (d *Door) untilDNS(most time.Duration) time.Duration {
+	if due := d.DNSDue(); !due.IsZero() {
+		return max(0, min(most, time.Until(due)))
+	}
+	return most
+}
+
+// endAsking ends what a process with one client asks. What it has heard is kept, unless the client
+// did not wait for it.
+func (s *Session) endAsking() {
+	h, d := s.heard, s.door
+	if h == nil {
+		return
+	}
+	i, dropped := d.asker.inquiries[h.addr], h.request != nil
+	switch {
+	case i == nil:
+	case s.Verdict == decide.Pregreet, s.Verdict == decide.Hangup:
+		dropped = true
+	default:
+		d.keep([]*inquiry{i})
+	}
+	if dropped {
+		_ = d.Ledger.Run(func(t *ledger.Tx) { t.DropLookup(h.addr, h.of, d.Process) })
+	}
+}
+
+// Decided says whether what DNS has said ends the wait of a quiet client.
+func (s *Session) Decided() bool { return s.facts().EndsWait() }
+
+// Welcome says whether it ends the wait because the client is to be served.
+func (s *Session) Welcome() bool {
+	v := s.facts().Conclude(decide.Quiet)
+	return v.Served()
+}
+
+// settle makes what DNS has said by the end of the wait all that counts.
+func (s *Session) settle() {
+	h := s.heard
+	if h == nil {
+		return
+	}
+	h.follows = false
+	if !h.result.Done {
+		h.result.Settle()
+		s.applyHeard()
+	}
+	s.leaveInquiry()
+}
+
+// leaveInquiry ends the interest in an inquiry, which goes on.
+func (s *Session) leaveInquiry() {
+	i := s.heard.inquiry
+	if i == nil {
+		return
+	}
+	for n, other := range i.waiting {
+		if other == s {
+			last := len(i.waiting) - 1
+			i.waiting[n], i.waiting[last] = i.waiting[last], nil
+			i.waiting = i.waiting[:last]
+			break
+		}
+	}
+	s.heard.inquiry = nil
+}

@@ -1,0 +1,285 @@
+package wrapper
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/lookup"
+	"sendwrap/wrapper/policy"
+	"sendwrap/wrapper/resolve"
+)
+
+// DNS is asked about an address once, however many clients come from it: the ledger remembers the
+// result for all processes, and says meanwhile which process asks. The others look there.
+
+const (
+	// followEvery is how often a process looks for the result of another.
+	followEvery = 250 * time.Millisecond
+
+	// mostInquiries bounds what a room asks at once. About further clients it does not ask.
+	mostInquiries = 10_000
+
+	// testEvery is how often a list is tested, and for how long one that fails is set aside.
+	testEvery = 30 * time.Minute
+
+	// mostFailures in a row set a list aside.
+	mostFailures = 10
+
+	// Of the last window addresses, a list that has so many percent of them has nearly everybody.
+	window          = 200
+	nearlyEverybody = 95
+)
+
+// inquiry is what is asked about an address, for all sessions of the process that wait for it.
+type inquiry struct {
+	lookup  *lookup.Lookup
+	of      uint64
+	result  lookup.Result
+	waiting []*Session
+	isNews  bool
+}
+
+// asker is a door's way to DNS.
+type asker struct {
+	resolver  *resolve.Resolver // nil until something is asked
+	inquiries map[netip.Addr]*inquiry
+	news      []*inquiry // have changed
+	followers []*Session // wait for the result of another process
+	followAt  time.Time
+
+	policy *policy.Policy // to which this belongs:
+	of     uint64         // its lists
+}
+
+// askerFor is the asker for the policy that holds now.
+func (d *Door) askerFor() *asker {
+	a := &d.asker
+	if a.policy != d.Policy {
+		if a.policy != nil && !equal(a.policy.Resolvers, d.Policy.Resolvers) {
+			d.stopAsking()
+		}
+		a.policy, a.of = d.Policy, fingerprint(d.Policy.Lists)
+	}
+	return a
+}
+
+func equal(a, b []netip.AddrPort) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// fingerprint tells the results of one configuration from those of another. It is FNV-1a.
+func fingerprint(lists []dnsbl.List) uint64 {
+	h := uint64(0xcbf29ce484222325)
+	add := func(text string) {
+		for i := range len(text) {
+			h = (h ^ uint64(text[i])) * 0x100000001b3
+		}
+		h = (h ^ 0xff) * 0x100000001b3
+	}
+	for i := range lists {
+		add(lists[i].Zone)
+		for _, s := range lists[i].Sites {
+			add(s.Filter)
+			add(strconv.Itoa(s.Weight))
+		}
+	}
+	return h
+}
+
+// begin asks.
+func (a *asker) begin(q *lookup.Request, of uint64) *inquiry {
+	if a.resolver == nil {
+		a.resolver = resolve.New(a.policy.Resolvers)
+		a.inquiries = map[netip.Addr]*inquiry{}
+	}
+	i := &inquiry{of: of}
+	i.lookup = lookup.Start(a.resolver, *q, func() {
+		i.result = i.lookup.Result()
+		a.note(i)
+	})
+	i.result = i.lookup.Result()
+	a.inquiries[q.Addr] = i
+	if i.result.Done { // nothing is left to ask
+		a.note(i)
+	}
+	return i
+}
+
+func (a *asker) note(i *inquiry) {
+	if !i.isNews {
+		i.isNews = true
+		a.news = append(a.news, i)
+	}
+}
+
+// DNSDescriptor is readable when HearDNS has something to do; -1 while nothing is asked.
+func (d *Door) DNSDescriptor() int {
+	if d.asker.resolver == nil {
+		return -1
+	}
+	return d.asker.resolver.FD()
+}
+
+// DNSDue is when HearDNS has to be called though nothing has come; the zero Time for never.
+func (d *Door) DNSDue() (due time.Time) {
+	a := &d.asker
+	if a.resolver != nil {
+		due = a.resolver.Due()
+	}
+	if len(a.followers) > 0 && (due.IsZero() || a.followAt.Before(due)) {
+		due = a.followAt
+	}
+	if len(a.news) > 0 {
+		due = time.Now()
+	}
+	return due
+}
+
+// HearDNS takes what DNS has said, and calls learned with each waiting session that it concerns.
+func (d *Door) HearDNS(learned func(*Session)) {
+	a := &d.asker
+	if a.resolver != nil {
+		a.resolver.Handle()
+	}
+	d.follow(learned)
+	news := a.news
+	a.news = nil
+	var done []*inquiry
+	for _, i := range news {
+		i.isNews = false
+		waiting := i.waiting
+		for _, s := range waiting {
+			s.learn(i.result)
+		}
+		if i.result.Done {
+			done = append(done, i)
+			i.waiting = nil
+		}
+		for _, s := range waiting {
+			learned(s)
+		}
+	}
+	d.keep(done)
+}
+
+// follow looks for the results of other processes.
+func (d *Door) follow(learned func(*Session)) {
+	a := &d.asker
+	now := time.Now()
+	if len(a.followers) == 0 || now.Before(a.followAt) {
+		return
+	}
+	a.followAt = now.Add(followEvery)
+	all := a.followers
+	a.followers = nil
+	for _, s := range all {
+		if s.heard == nil || !s.heard.follows {
+			continue // it does not wait any more
+		}
+		found := d.Ledger.PeekLookup(s.heard.addr, s.heard.of)
+		switch found.State {
+		case ledger.Asking:
+			a.followers = append(a.followers, s)
+		case ledger.NotAsked: // that process has ended
+			s.takeOver()
+		case ledger.Asked:
+			s.heard.follows = false
+			if r, ok := lookup.Decode(found.Data, len(s.heard.lists)); ok {
+				s.learn(r)
+				learned(s)
+			}
+		}
+	}
+}
+
+// keepAtOnce is how many results are kept under one lock.
+const keepAtOnce = 16
+
+// keep ends inquiries: the ledger remembers their results, and how the lists have behaved.
+func (d *Door) keep(all []*inquiry) {
+	for len(all) > 0 {
+		some := all[:min(keepAtOnce, len(all))]
+		all = all[len(some):]
+		var texts []string
+		err := d.Ledger.Run(func(t *ledger.Tx) {
+			texts = texts[:0]
+			for _, i := range some {
+				texts = append(texts, d.keepOne(t, i)...)
+			}
+		})
+		for _, i := range some {
+			delete(d.asker.inquiries, i.lookup.Addr)
+		}
+		if err == nil {
+			d.WarnAgain(texts)
+		}
+	}
+}
+
+// keepOne keeps a result. The texts are for the log.
+func (d *Door) keepOne(t *ledger.Tx, i *inquiry) (texts []string) {
+	l := i.lookup
+	r := l.Result()
+	r.Settle()
+	if data, ok := r.Encode(ledger.LookupSize); ok {
+		t.KeepLookup(l.Addr, i.of, data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max))
+	} else {
+		t.DropLookup(l.Addr, i.of, d.Process)
+	}
+	for n := range l.Lists {
+		if text := noteHealth(t, &l.Lists[n], l.Health(n)); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts
+}
+
+// noteHealth notes how a list has behaved. The text is for the log; "" = there is nothing to say.
+func noteHealth(t *ledger.Tx, l *dnsbl.List, h lookup.Health) (text string) {
+	failures, listed := 0, -1
+	if h.Asked {
+		failures, listed = t.CountList(l.Zone,
+			ledger.ListAnswer{Listed: h.Listed, Failed: h.Silent}, window)
+	}
+	why := h.Why
+	if h.Test == lookup.Passed {
+		t.PassListTest(l.Zone)
+	} else if failures >= mostFailures {
+		h.Test, why = lookup.Failed, dnsbl.NoAnswer
+	}
+	switch {
+	case h.Test == lookup.Failed:
+		t.SetListAside(l.Zone, why, testEvery)
+		return "list " + l.Name + " " + dnsbl.Meaning(why) + "; it does not count for " +
+			rule.FormatDuration(testEvery)
+	case listed*100 >= window*nearlyEverybody:
+		return "list " + l.Name + " has " + strconv.Itoa(listed) + " of the last " +
+			strconv.Itoa(window) + " clients that it was asked about; see whether it works"
+	}
+	return ""
+}
+
+// stopAsking ends all inquiries as if nothing more had come.
+func (d *Door) stopAsking() {
+	a := &d.asker
+	if a.resolver != nil {
+		a.resolver.Close()
+		a.resolver = nil
+	}
+	for _, i := range a.inquiries {
+		i.result.Settle()
+		a.note(i)
+	}
+}
