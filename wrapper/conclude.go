@@ -17,6 +17,7 @@ func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	if waited >= s.delay {
 		s.settle()
 	}
+	s.leaveInquiry()
 	if g == decide.Spoke && s.early.Text == nil { // else Look has seen it
 		s.hear(peekEarly(s.FD))
 	}
@@ -198,6 +199,7 @@ func (s *Session) updateWithin(patience time.Duration, work func(*ledger.Tx)) er
 // finish is the end of every decision: the ledger counts the verdict, and the session is served
 // from now on or ends. known: the client has waited, and need not again.
 func (s *Session) finish(t *ledger.Tx, known bool) {
+	s.leaveInquiry()
 	t.Count(int(s.Verdict))
 	if known {
 		s.remember(t)

@@ -210,8 +210,17 @@ func (s *Session) Decided() bool { return s.facts().EndsWait() }
 
 // Welcome says whether it ends the wait because the client is to be served.
 func (s *Session) Welcome() bool {
-	v := s.facts().Conclude(decide.Quiet)
-	return v.Served()
+	return s.Decided() && s.facts().Conclude(decide.Quiet).Served()
+}
+
+// RefusedByDNS says whether the client, whose wait is over, is refused for what DNS has said. What
+// has not come does not count any more.
+func (s *Session) RefusedByDNS() bool {
+	if s.heard == nil {
+		return false
+	}
+	s.settle()
+	return s.Decided() && !s.facts().Conclude(decide.Quiet).Served()
 }
 
 // settle makes what DNS has said by the end of the wait all that counts.
@@ -230,10 +239,10 @@ func (s *Session) settle() {
 
 // leaveInquiry ends the interest in an inquiry, which goes on.
 func (s *Session) leaveInquiry() {
-	i := s.heard.inquiry
-	if i == nil {
+	if s.heard == nil || s.heard.inquiry == nil {
 		return
 	}
+	i := s.heard.inquiry
 	for n, other := range i.waiting {
 		if other == s {
 			last := len(i.waiting) - 1

@@ -140,5 +140,9 @@ func (d *Door) Restore(fd int, saved Saved) *Session {
 	s.Verdict, s.token, s.entered = saved.Verdict, saved.Token, saved.Entered
 	s.facts().Conns, s.facts().Known = saved.Conns, saved.Known
 	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
+	if saved.Verdict == decide.Undecided && saved.Delay > 0 && s.asksDNS() {
+		s.heard = s.newHeard()
+		s.heard.follows = true // that program asks, or has asked
+	}
 	return s
 }

@@ -99,13 +99,10 @@ func (r *room) arrived(c *client, waits bool) {
 		return
 	}
 	c.session.SendTeaser()
+	c.session.Ask()
 	c.session.Rest()
 	r.watch(c) // which reports what it has done since decideArrivals looked
-	q := r.delay(delay)
-	if c.due = c.arrived + delay; q.last != nil { // a search may have held the client up
-		c.due = max(c.due, q.last.due)
-	}
-	q.push(c)
+	r.delayFor(c, delay)
 }
 
 // hearEarly has the second half of the decision made, for a client that was not quiet.

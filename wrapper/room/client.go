@@ -110,6 +110,9 @@ func (r *room) endDelay(c *client) {
 		r.conclude(c, g)
 		return
 	}
+	if r.refusedByDNS(c) {
+		return
+	}
 	c.leave()
 	c.passed = r.now
 	r.queueUp(c)

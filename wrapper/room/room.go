@@ -63,6 +63,9 @@ type room struct {
 	mtas    mtas
 	hooks   *exec.Hooks    // reaps all children, MTAs too
 	enforce *enforce.Queue // carries out blocks
+	dns      int  // the descriptor that is readable when DNS has answered; -1: none
+	dnsReady bool // it is
+
 	scan    scan           // of waiting clients, for new blocks and new rules
 	refused int            // clients so far
 
@@ -137,11 +140,13 @@ func (r *room) round(atMost time.Duration) error {
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
+	r.hearDNS()
 	r.concludeEarly()
 	r.everySecond()
 	if err := r.accept(); err != nil {
 		return err
 	}
+	r.watchDNS()
 	r.scanWaiting()
 	r.expire()
 	r.admit()
@@ -152,6 +157,10 @@ func (r *room) round(atMost time.Duration) error {
 // onEvent handles an event on a socket. A descriptor that is closed during a round is not used
 // again in that round, because accept comes after all events.
 func (r *room) onEvent(fd int) {
+	if fd == r.dns {
+		r.dnsReady = true
+		return
+	}
 	for _, l := range r.listeners {
 		if l.fd == fd {
 			l.ready = true
@@ -221,6 +230,9 @@ func (r *room) pause() time.Duration {
 	}
 	if again := r.log.Flush(); again > 0 {
 		sooner(r.now + again)
+	}
+	if due := r.door.DNSDue(); !due.IsZero() {
+		sooner(r.now + max(1, time.Until(due)))
 	}
 	sooner(r.scanAt())
 	sooner(r.idleAt())

@@ -57,7 +57,7 @@ func newRoom(o Options) (*room, error) {
 	makeThreads()
 	r := &room{
 		Options: o, clock: newClock(), manager: newSupervisor(o.Idle), reserve: openReserve(),
-		delays: map[time.Duration]*queue{},
+		delays: map[time.Duration]*queue{}, dns: -1,
 		mtas: mtas{
 			jobs:    make(chan job, maxStarting),
 			running: map[int]*client{}, unclaimed: map[int]exit{},
