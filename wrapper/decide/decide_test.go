@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -20,10 +21,11 @@ func TestDecideOrder(t *testing.T) {
 		Rule: rule.Match{
 			Access: rule.Deny, Network: netip.MustParsePrefix("192.0.2.0/24"),
 		},
+		Score: dnsbl.Score{Sum: 3, Lowest: 3, Highest: 3},
 		Limits: Limits{
 			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
 			ClientRate: rule.Rate{N: 10, Per: time.Minute},
-			GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second,
+			GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second, Threshold: 3,
 		},
 	}
 	steps := []struct {
@@ -31,7 +33,7 @@ func TestDecideOrder(t *testing.T) {
 		then func()
 	}{
 		{Denied, func() { f.Rule.Access = rule.Allow }},
-		{Allowed, func() { f.Rule.Access = rule.Unset }},
+		{Allowed, func() { f.Rule.Name = ".example.com" }}, // less certain than a network
 		{Blocked, func() { f.Blocked = false }},
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Conns-- }},
@@ -39,12 +41,15 @@ func TestDecideOrder(t *testing.T) {
 		{Conns, func() { f.Wide.Conns-- }}, // so for the wider network
 		{Conns, func() { f.Wide.Served-- }},
 		{Rate, func() { f.Arrivals-- }},
+		{Allowed, func() { f.Rule.Access = rule.Deny }},
+		{Denied, func() { f.Rule = rule.Match{} }},
 		{Known, func() { f.Trusted = false }},
 		{Busy, func() { f.Serving = 284 }}, // the last of the reserve are for trusted ones
 		{Known, func() { f.Known = false }},
 		{Busy, func() { f.Waiting-- }},       // which a known client does not mind
 		{Busy, func() { f.Served = 0 }},      // the reserve, of which it may have some
 		{Busy, func() { f.Serving = 239 }},   // since its wider network has a place
+		{DNSBL, func() { f.Score.Lowest-- }}, // a list that has not answered may speak for it
 		{Undecided, func() { f.Serving++ }},  // any client may have one of the rest
 		{Busy, func() { f.Wide.Served = 0 }}, // but only newcomers of the reserve
 		{Undecided, func() { f.Limits.RefuseLoad, f.Load = 4, 4 }},
@@ -66,7 +71,7 @@ func TestConcludeOrder(t *testing.T) {
 		},
 		Limits: Limits{
 			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
-			ClientRate: rule.Rate{N: 10, Per: time.Minute},
+			ClientRate: rule.Rate{N: 10, Per: time.Minute}, Threshold: 3, Welcome: -2,
 		},
 	}
 	if got := f.Conclude(Left); got != Hangup {
@@ -90,13 +95,17 @@ func TestConcludeOrder(t *testing.T) {
 		want Verdict
 		then func()
 	}{
-		{Blocked, func() { f.Blocked = false }},
+		{Blocked, func() { f.Blocked = false; f.Rule.Access, f.Rule.Name = rule.Deny, "a.example" }},
+		{Denied, func() { f.Rule.Access = rule.Allow }},
+		{Allowed, func() { f.Rule = rule.Match{}; f.Score.Sum, f.Score.Lowest = 3, 3 }},
+		{DNSBL, func() { f.Score = dnsbl.Score{Sum: -2, Lowest: -2, Highest: -2} }},
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Served-- }},
 		{Conns, func() { f.Wide.Served-- }},
 		{Known, func() { f.Limits.Remember = 0 }}, // its own arrival does not count against it
 		{Busy, func() { f.Serving = 284 }},        // no client is trusted then
 		{Busy, func() { f.Served, f.Wide.Served = 0, 0 }},
+		{DNSWL, func() { f.Score.Highest++ }}, // a list that has not answered may speak against it
 		{Pass, func() {}},
 	} {
 		if got := f.Conclude(Quiet); got != s.want {
@@ -111,6 +120,7 @@ func TestZeroLimitsAreNone(t *testing.T) {
 		Standing: ledger.Standing{Conns: 1 << 20, Arrivals: 1 << 20, Known: true},
 		Limits:   Limits{MaxSessions: 1, MaxWaiting: 1},
 		Load:     1000,
+		Score:    dnsbl.Score{Sum: -99, Lowest: 99, Highest: -99},
 	}
 	if got := f.Decide(); got != Undecided {
 		t.Errorf("%v: client_conns, client_rate, refuse_load and remember of 0 must not decide",

@@ -60,14 +60,14 @@ type room struct {
 	draining     queue                    // are refused, and read their replies
 	silent       queue                    // have an MTA that has not sent anything yet
 
-	mtas    mtas
-	hooks   *exec.Hooks    // reaps all children, MTAs too
-	enforce *enforce.Queue // carries out blocks
-	dns      int  // the descriptor that is readable when DNS has answered; -1: none
-	dnsReady bool // it is
+	mtas     mtas
+	hooks    *exec.Hooks    // reaps all children, MTAs too
+	enforce  *enforce.Queue // carries out blocks
+	dns      int            // the descriptor that is readable when DNS has answered; -1: none
+	dnsReady bool           // it is
 
-	scan    scan           // of waiting clients, for new blocks and new rules
-	refused int            // clients so far
+	scan    scan // of waiting clients, for new blocks and new rules
+	refused int  // clients so far
 
 	lastSecond time.Duration // when everySecond has done its work
 	yieldAt    time.Duration // when Go's scheduler has its next turn
