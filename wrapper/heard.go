@@ -55,11 +55,12 @@ func (s *Session) recall(t *ledger.Tx) {
 
 // claim makes it this process's work to ask about the client, unless another asks already.
 func (s *Session) claim(t *ledger.Tx) {
-	if s.heard != nil || s.facts().Delay() <= 0 {
+	if s.heard != nil || s.facts().Limits.GreetDelay <= 0 {
 		return
 	}
 	h := s.newHeard()
 	s.heard = h
+	defer s.applyHeard()
 	if s.door.asker.inquiries[h.addr] != nil {
 		return // see Ask
 	}
@@ -86,7 +87,7 @@ func (s *Session) claim(t *ledger.Tx) {
 
 // claimAlone is claim without a ledger: nobody knows whether the lists can be believed.
 func (s *Session) claimAlone() {
-	if s.heard != nil || s.facts().Delay() <= 0 || !s.asksDNS() {
+	if s.heard != nil || s.facts().Limits.GreetDelay <= 0 || !s.asksDNS() {
 		return
 	}
 	h := s.newHeard()
@@ -95,6 +96,7 @@ func (s *Session) claimAlone() {
 		h.request.Ask, h.request.Test = h.request.Ask.With(i), h.request.Test.With(i)
 	}
 	s.heard = h
+	s.applyHeard()
 }
 
 func (s *Session) newRequest(h *heard) *lookup.Request {
@@ -155,7 +157,7 @@ func (s *Session) applyHeard() {
 	if h == nil || h.of != s.door.askerFor().of && len(h.lists) > 0 { // the lists are others now
 		return
 	}
-	f.Score = h.result.Score
+	f.Score, f.Asking = h.result.Score, !h.result.Done
 	if len(h.result.Names) == 0 || !p.HasNames() {
 		return
 	}

@@ -123,7 +123,8 @@ func (f *Facts) IsUnruled() bool { return f.byNetwork() == rule.Unset }
 
 // EndsWait says whether what DNS has said ends the wait of a quiet client.
 func (f *Facts) EndsWait() bool {
-	return f.byName() != rule.Unset || f.IsListed() || f.IsWelcome()
+	return f.byName() != rule.Unset || f.IsListed() || f.IsWelcome() ||
+		f.HasLeftOften() && !f.Asking
 }
 
 func (f *Facts) busy() bool { return f.Full() || f.Reserved() || f.Overloaded() }
@@ -150,7 +151,8 @@ func (f *Facts) IsPatient() bool { return f.Waited && f.Limits.Remember > 0 }
 
 // HasLeftOften says whether the client need not wait this time, because it has left often enough
 // before its delay was over. In all it has waited for as long as it would have to now, so an
-// attacker saves no time by leaving.
+// attacker saves no time by leaving. Lists are asked about it all the same: then it waits for their
+// answers.
 func (f *Facts) HasLeftOften() bool {
 	n := f.Limits.Hangups.N
 	return n > 0 && !f.IsKnown() && f.Hangups.N >= n && f.Hangups.Waited >= f.Limits.GreetDelay
@@ -159,7 +161,7 @@ func (f *Facts) HasLeftOften() bool {
 // Delay is how long this client has to wait.
 func (f *Facts) Delay() time.Duration {
 	switch {
-	case f.IsKnown(), f.HasLeftOften(), f.IsWelcome():
+	case f.IsKnown(), f.HasLeftOften() && !f.Asking, f.IsWelcome():
 		return 0
 	case f.Stressed:
 		return min(f.Limits.GreetDelay, f.Limits.StressDelay)

@@ -16,6 +16,7 @@ type Facts struct {
 	Rule            rule.Match  // what the administrator said about the client
 	Load            float64     // 1-minute load average; 0 unless refuse_load is set
 	Score           dnsbl.Score // of the lists of DNS, by now
+	Asking          bool        // DNS has not answered everything yet
 	Limits          Limits
 }
 
