@@ -22,8 +22,8 @@ var (
 	unlistedAddr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 )
 
-// testing is a test under way.
-type testing struct {
+// trial is a test under way.
+type trial struct {
 	result  Test
 	why     string // it has failed: a word that [dnsbl.Meaning] explains
 	missing int    // answers
@@ -31,7 +31,7 @@ type testing struct {
 	refused bool
 }
 
-func (t *testing) fail(why string) {
+func (t *trial) fail(why string) {
 	if t.result != Failed {
 		t.result, t.why = Failed, why
 	}
@@ -45,7 +45,7 @@ func (l *Lookup) testList(i int) {
 
 // testAnswer asks a list about an address, and fails it, for that reason, if the answer is another.
 func (l *Lookup) testAnswer(i int, addr netip.Addr, want resolve.Result, reason string) {
-	t := &l.lists[i].testing
+	t := &l.lists[i].trial
 	t.missing++
 	l.ask(dnsbl.Name(addr, l.Lists[i].Zone), resolve.A, func(a resolve.Answer) {
 		t.missing--
@@ -79,14 +79,14 @@ type Health struct {
 func (l *Lookup) Health(i int) Health {
 	s := &l.lists[i]
 	h := Health{
-		Asked: l.Ask.Has(i), Listed: l.listed(i), Test: s.testing.result, Why: s.testing.why,
+		Asked: l.Ask.Has(i), Listed: l.listed(i), Test: s.trial.result, Why: s.trial.why,
 	}
 	if h.Asked && s.answer.Result != resolve.Found && s.answer.Result != resolve.NotFound {
 		h.Silent = l.replied
 	}
 	if h.Test == NotTested && l.Test.Has(i) && l.replied {
 		h.Test, h.Why = Failed, dnsbl.NoAnswer
-		if s.testing.refused {
+		if s.trial.refused {
 			h.Why = dnsbl.Refused
 		}
 	}

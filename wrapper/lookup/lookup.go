@@ -52,7 +52,7 @@ type Lookup struct {
 type list struct {
 	answer   resolve.Answer // about the address
 	answered bool
-	testing  testing
+	trial    trial
 }
 
 // Start begins to ask. It calls changed, from [resolve.Resolver.Handle], each time an answer may
@@ -89,7 +89,7 @@ func (l *Lookup) askList(i int) {
 		s := &l.lists[i]
 		s.answer, s.answered = a, true
 		if why, lies := dnsbl.Lies(a.Addrs); lies {
-			s.testing.fail(why)
+			s.trial.fail(why)
 		}
 	})
 }
@@ -100,22 +100,22 @@ func (l *Lookup) Done() bool { return l.left == 0 }
 // listed says whether the list has the address, and can be believed.
 func (l *Lookup) listed(i int) bool {
 	s := &l.lists[i]
-	return s.answered && s.answer.Result == resolve.Found && s.testing.result != Failed &&
-		(l.Trusted.Has(i) || s.testing.result == Passed)
+	return s.answered && s.answer.Result == resolve.Found && s.trial.result != Failed &&
+		(l.Trusted.Has(i) || s.trial.result == Passed)
 }
 
 // open says whether the weight of a list may still change.
 func (l *Lookup) open(i int) bool {
 	s := &l.lists[i]
 	switch {
-	case !l.Ask.Has(i) || s.testing.result == Failed:
+	case !l.Ask.Has(i) || s.trial.result == Failed:
 		return false
 	case !s.answered:
 		return true
 	case s.answer.Result != resolve.Found || l.Trusted.Has(i):
 		return false
 	}
-	return s.testing.result == NotTested && s.testing.missing > 0
+	return s.trial.result == NotTested && s.trial.missing > 0
 }
 
 // Result is what the answers come to so far.
