@@ -147,6 +147,9 @@ func (s *Session) learn(r lookup.Result) {
 			h.inquiry = nil
 		}
 		s.applyHeard()
+		if !s.Decided() {
+			s.delay = s.facts().Delay() // its name may have another
+		}
 	}
 }
 
@@ -173,10 +176,7 @@ func (s *Session) applyHeard() {
 // all, and whether its wait is over.
 func (s *Session) hearDNS() (delay time.Duration, decided bool) {
 	s.door.HearDNS(func(*Session) {})
-	if s.heard != nil {
-		s.delay, decided = s.facts().Delay(), s.Decided()
-	}
-	return s.delay, decided
+	return s.delay, s.heard != nil && s.Decided()
 }
 
 // untilDNS is the time until HearDNS has to be called, but at most the time given.

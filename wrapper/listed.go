@@ -12,16 +12,26 @@ import (
 func (s *Session) listedReply(action policy.Action) string {
 	code, status, text := decide.DNSBL.Refusal()
 	if action == policy.Tempfail {
-		code = "421"
+		code, status = "421", "4.7.1"
 	}
-	if hit, ok := s.heard.result.Worst(); ok {
-		l := &s.heard.lists[hit.List]
-		if text = "is listed by " + l.Name; l.URL != "" {
-			text += "; see " + l.URL
+	line := func(text string) string {
+		return refusal(code+" "+status, s.Client.Addr(), text, s.door.Policy.Settings)
+	}
+	hit, ok := s.heard.result.Worst()
+	if !ok {
+		return line(text)
+	}
+	l := &s.heard.lists[hit.List]
+	if text = "is listed by " + l.Name; l.URL != "" {
+		if whole := line(text + "; see " + l.URL); len(whole) <= maxReply {
+			return whole
 		}
 	}
-	return refusal(code+" "+status, s.Client.Addr(), text, s.door.Policy.Settings)
+	return line(text)
 }
+
+// maxReply is what a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).
+const maxReply = 510
 
 // logHeard says what DNS has said about the client.
 func (s *Session) logHeard(l *maillog.Line) {

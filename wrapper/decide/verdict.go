@@ -62,7 +62,7 @@ var verdicts = [...]struct {
 		"began too many transactions without a message; try again later"},
 	MaxRcpts: {"MAXRCPTS", "452", "4.5.3",
 		"named too many recipients; send to the others in another message"},
-	DNSBL: {"DNSBL", "554", "5.7.1", "is on a block list"},
+	DNSBL: {"DNSBL", "554", "5.7.1", "is named by a block list"},
 	DNSWL: {word: "DNSWL"},
 }
 

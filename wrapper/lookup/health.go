@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"net/netip"
+	"time"
 
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/resolve"
@@ -75,16 +76,17 @@ type Health struct {
 	Why    string // it has failed: a word that [dnsbl.Meaning] explains
 }
 
-// Health says how a list has behaved. It is complete when the lookup is done or its time is over.
+// Health says how a list has behaved. What has not come by the end of the lookup is held against
+// the list; before that, nothing is.
 func (l *Lookup) Health(i int) Health {
-	s := &l.lists[i]
+	s, over := &l.lists[i], l.Done() || !time.Now().Before(l.Until)
 	h := Health{
 		Asked: l.Ask.Has(i), Listed: l.listed(i), Test: s.trial.result, Why: s.trial.why,
 	}
 	if h.Asked && s.answer.Result != resolve.Found && s.answer.Result != resolve.NotFound {
-		h.Silent = l.replied
+		h.Silent = l.replied && (s.answered || over)
 	}
-	if h.Test == NotTested && l.Test.Has(i) && l.replied {
+	if h.Test == NotTested && l.Test.Has(i) && l.replied && (s.trial.missing == 0 || over) {
 		h.Test, h.Why = Failed, dnsbl.NoAnswer
 		if s.trial.refused {
 			h.Why = dnsbl.Refused
