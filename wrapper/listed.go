@@ -9,25 +9,26 @@ import (
 )
 
 // listedReply tells a client that is on a list which one it is: that with the largest weight.
-func (s *Session) listedReply(action policy.Action) string {
+func (s *Session) listedReply(action policy.Action) (line string) {
 	code, status, text := decide.DNSBL.Refusal()
 	if action == policy.Tempfail {
 		code, status = "421", "4.7.1"
 	}
-	line := func(text string) string {
-		return refusal(code+" "+status, s.Client.Addr(), text, s.door.Policy.Settings)
-	}
-	hit, ok := s.heard.result.Worst()
-	if !ok {
-		return line(text)
-	}
-	l := &s.heard.lists[hit.List]
-	if text = "is listed by " + l.Name; l.URL != "" {
-		if whole := line(text + "; see " + l.URL); len(whole) <= maxReply {
-			return whole
+	texts := []string{text} // the last one that fits is sent
+	if hit, ok := s.heard.result.Worst(); ok {
+		l := &s.heard.lists[hit.List]
+		named := "is listed by " + l.Name
+		if texts = append(texts, named); l.URL != "" {
+			texts = append(texts, named+"; see "+l.URL)
 		}
 	}
-	return line(text)
+	for _, text := range texts {
+		whole := refusal(code+" "+status, s.Client.Addr(), text, s.door.Policy.Settings)
+		if len(whole) <= maxReply {
+			line = whole
+		}
+	}
+	return line
 }
 
 // maxReply is what a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).
