@@ -123,7 +123,7 @@ func (s *Session) Ask() {
 	case i != nil, h.request == nil, len(a.inquiries) >= mostInquiries:
 		return
 	default:
-		h.request.Until = time.Now().Add(s.delay)
+		h.request.Until = time.Now().Add(min(s.delay, longestInquiry))
 		i = a.begin(h.request, h.of)
 	}
 	h.request, h.inquiry = nil, i
@@ -232,6 +232,9 @@ func (s *Session) settle() {
 		return
 	}
 	h.follows = false
+	if h.inquiry != nil {
+		h.result = h.inquiry.result
+	}
 	if !h.result.Done {
 		h.result.Settle()
 		s.applyHeard()

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 const (
 	// followEvery is how often a process looks for the result of another.
 	followEvery = 250 * time.Millisecond
+
+	// longestInquiry is how long DNS has to answer, where the greet delay is longer.
+	longestInquiry = 10 * time.Second
 
 	// mostInquiries bounds what a room asks at once. About further clients it does not ask.
 	mostInquiries = 10_000
@@ -59,24 +63,12 @@ type asker struct {
 func (d *Door) askerFor() *asker {
 	a := &d.asker
 	if a.policy != d.Policy {
-		if a.policy != nil && !equal(a.policy.Resolvers, d.Policy.Resolvers) {
+		if a.policy != nil && !slices.Equal(a.policy.Resolvers, d.Policy.Resolvers) {
 			d.stopAsking()
 		}
 		a.policy, a.of = d.Policy, fingerprint(d.Policy.Lists)
 	}
 	return a
-}
-
-func equal(a, b []netip.AddrPort) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // fingerprint tells the results of one configuration from those of another. It is FNV-1a.
@@ -159,19 +151,26 @@ func (d *Door) HearDNS(learned func(*Session)) {
 	var done []*inquiry
 	for _, i := range news {
 		i.isNews = false
-		waiting := i.waiting
-		for _, s := range waiting {
+		if !d.matters(&i.result) {
+			continue
+		}
+		for _, s := range slices.Clone(i.waiting) { // some leave it meanwhile
 			s.learn(i.result)
+			learned(s)
 		}
 		if i.result.Done {
 			done = append(done, i)
 			i.waiting = nil
 		}
-		for _, s := range waiting {
-			learned(s)
-		}
 	}
 	d.keep(done)
+}
+
+// matters says whether a result may end or change the wait of a client: most answers do not.
+func (d *Door) matters(r *lookup.Result) bool {
+	threshold, welcome := d.Policy.DNSBLThreshold, d.Policy.DNSBLWelcome
+	return r.Done || len(r.Names) > 0 || threshold > 0 && r.Score.Lowest >= threshold ||
+		welcome < 0 && r.Score.Highest <= welcome
 }
 
 // follow looks for the results of other processes.
