@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"wrapper/resolve":    {},
 	"wrapper/policy":     {"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess"},
 	"wrapper/config": {
-		"allowlist", "allowlist/rule", "wrapper/fileaccess", "wrapper/policy",
+		"allowlist", "allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/policy",
 	},
 	"wrapper/compile": {
 		"allowlist", "allowlist/rule", "wrapper/config", "wrapper/fileaccess", "wrapper/policy",

@@ -19,6 +19,7 @@ type Config struct {
 	Files    []string        // this one and those that it includes
 	Sources  []policy.Source // all that was tried, in the same order; see [Read]
 	lines    []rule.Source   // of each directive, in the order of the table
+	listPlaces
 }
 
 // Place is the FILE:LINE that sets a directive, or the file alone if the directive has its default.
@@ -43,16 +44,21 @@ func (c *Config) Policy() *policy.Policy {
 // Default is the configuration of an empty file.
 func Default() *Config { return &Config{Settings: policy.Default()} }
 
-// Write prints every setting, in the order of the table, as a line that Load reads back. It does
-// not print networks.
+// Write prints every setting, in the order of the table, as lines that Load reads back. It does
+// not print networks. The zones of lists, which may hold keys, are among the text.
 func (c *Config) Write(w io.Writer) error {
 	var text []byte
 	for i := range directives {
-		if d := &directives[i]; d.print != nil {
-			text = append(text, d.Name...)
-			text = append(text, ' ')
-			text = append(text, d.print(c)...)
-			text = append(text, '\n')
+		d := &directives[i]
+		lines := []string(nil)
+		switch {
+		case d.print != nil:
+			lines = []string{d.print(c)}
+		case d.lines != nil:
+			lines = d.lines(c)
+		}
+		for _, line := range lines {
+			text = append(text, d.Name+" "+line+"\n"...)
 		}
 	}
 	_, err := w.Write(text)

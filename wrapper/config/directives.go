@@ -27,7 +27,8 @@ type directive struct {
 	print func(c *Config) string               // in a form that set reads
 
 	// Of a directive that can be repeated:
-	list func(l *loader, w words, at rule.Source)
+	list  func(l *loader, w words, at rule.Source)
+	lines func(c *Config) []string // in a form that list reads; nil = they are no settings
 }
 
 // directives lists all directives in the order of the manual.
@@ -100,7 +101,7 @@ var directives = []directive{{
 	Args: "NETWORK KEY=VALUE...",
 	Range: "greet_delay=DUR, client_rate=N/DUR, client_conns=N, bad_rcpts=N, " +
 		"bad_rcpts_percent=P, bad_rcpts_total=N/DUR, " +
-		"max_rcpts=N, max_resets=N, bad_rcpt_delay=DUR, as the directives; 0 is none",
+		"max_rcpts=N, max_resets=N, bad_rcpt_delay=DUR, as the directives; 0 is none; dnsbl=on|off",
 	lenientBy: refusals,
 	list:      (*loader).client,
 }, {
@@ -250,6 +251,55 @@ var directives = []directive{{
 	Lenient: off,
 	set:     setOnBlock,
 	print:   printOnBlock,
+}, {
+	Name:      "dnsbl",
+	Args:      "ZONE[=FILTER][*WEIGHT]... [as=NAME] [url=URL]",
+	Range:     "WEIGHT -1000 to 1000, 1 if left out; at most 16 of a zone, 32 zones, 64 in all",
+	lenientBy: []string{"dnsbl_threshold"},
+	list:      (*loader).dnsbl,
+	lines:     printLists,
+}, {
+	Name:    "dnsbl_threshold",
+	Args:    "N",
+	Range:   "1 to 64000; 0 is none",
+	Default: "0",
+	Lenient: "0",
+	most:    1,
+	set: func(c *Config, args []string) error {
+		return setCount(&c.DNSBLThreshold, args[0], 0, maxScore)
+	},
+	print: func(c *Config) string { return strconv.Itoa(c.DNSBLThreshold) },
+}, {
+	Name:    "dnsbl_welcome",
+	Args:    "N",
+	Range:   "-64000 to -1; 0 is none",
+	Default: "0",
+	most:    1,
+	set:     setWelcome,
+	print:   func(c *Config) string { return strconv.Itoa(c.DNSBLWelcome) },
+}, {
+	Name:    "dnsbl_ttl",
+	Args:    "MIN MAX",
+	Range:   "1s to 24h, MIN no longer than MAX",
+	Default: "1m 1h",
+	most:    2,
+	set:     setListTTL,
+	print:   func(c *Config) string { return c.DNSBLTTL.String() },
+}, {
+	Name:    "on_listed",
+	Args:    "reject|tempfail|drop",
+	Default: "reject",
+	Lenient: "tempfail",
+	most:    1,
+	set:     func(c *Config, args []string) error { return choose(&c.OnListed, args[0]) },
+	print:   func(c *Config) string { return c.OnListed.String() },
+}, {
+	Name:    "resolver",
+	Args:    "ADDRESS[:PORT]...",
+	Range:   "at most 8, PORT 1 to 65535, 53 if left out; auto is those of /etc/resolv.conf",
+	Default: auto,
+	set:     setResolvers,
+	print:   printResolvers,
 }, {
 	Name:    "bad_rcpts",
 	Args:    "N",

@@ -94,7 +94,11 @@ func TestExampleLoads(t *testing.T) {
 				t.Errorf("%s: %s is not allowed", name, own)
 			}
 		}
+		if n := len(got.Lists); (n > 0) != (name == "all active") {
+			t.Errorf("%s: %d lists", name, n)
+		}
 		got.Networks, got.Files, got.Sources, got.lines = nil, nil, nil, nil
+		got.Lists, got.listPlaces = nil, listPlaces{}
 		if want := Default(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}
@@ -222,11 +226,12 @@ func plain(source string) string {
 		}
 		text.WriteString(strings.TrimRight(line, "\n") + end)
 	}
-	return strings.TrimSpace(strings.ReplaceAll(strings.ReplaceAll(text.String(), " Ns ", ""), "[ ",
-		"["))
+	return strings.TrimSpace(marks.Replace(text.String()))
 }
 
 var macros = regexp.MustCompile(`\b(?:Ic|Ar|Cm|Ql|Xr|Pp) `)
+
+var marks = strings.NewReplacer(" Ns ", "", "[ ", "[", `\-`, "-")
 
 var delimiters = strings.NewReplacer("Oo ", "[", " Oc", "]", " : Ns ", ":")
 

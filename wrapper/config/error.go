@@ -11,6 +11,7 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
 
 const (
@@ -135,6 +136,8 @@ func fromAllowlist(err error) *Error {
 	case *Error:
 		return err
 	case *allowlist.Error:
+		return &Error{Msg: err.Msg, Hint: err.Hint}
+	case *dnsbl.Error:
 		return &Error{Msg: err.Msg, Hint: err.Hint}
 	}
 	return &Error{Msg: err.Error(), Hint: "remove it"}

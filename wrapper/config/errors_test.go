@@ -152,12 +152,12 @@ func TestErrors(t *testing.T) {
 				`2001:db8::/32`},
 		{"client 192.0.2.1",
 			`no limits for 192.0.2.1/32; write greet_delay=, client_rate=, client_conns=, ` +
-				`bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets= or ` +
-				`bad_rcpt_delay=`},
+				`bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets=, ` +
+				`bad_rcpt_delay= or dnsbl=`},
 		{"client 192.0.2.1 max_sessions=5",
 			`unknown key "max_sessions"; write greet_delay=, client_rate=, client_conns=, ` +
-				`bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets= or ` +
-				`bad_rcpt_delay=`},
+				`bad_rcpts=, bad_rcpts_percent=, bad_rcpts_total=, max_rcpts=, max_resets=, ` +
+				`bad_rcpt_delay= or dnsbl=`},
 		{"client 192.0.2.1 client_con=5", `unknown key "client_con"; did you mean client_conns?`},
 		{"client 192.0.2.1 client_conns=5 client_conns=5", `client_conns is given twice; keep one`},
 		{"client 192.0.2.1 client_conns=5 greet_delay=5", `greet_delay: no unit in "5"; write 5s`},

@@ -11,7 +11,27 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
+
+func listsInRange(t *testing.T, c *Config) {
+	t.Helper()
+	zones, names, sites := map[string]bool{}, map[string]bool{}, 0
+	for _, l := range c.Lists {
+		zone, err := dnsbl.ParseZone(l.Zone)
+		if err != nil || zone != l.Zone || zones[zone] || names[l.Name] || len(l.Name) > 189 ||
+			len(l.URL) > maxListURL || len(l.Sites) == 0 || len(l.Sites) > maxListSites {
+			t.Fatalf("out of range, or twice: %+v", l)
+		}
+		zones[zone], names[l.Name] = true, true
+		sites += len(l.Sites)
+	}
+	if len(c.Lists) > maxLists || sites > maxSites || c.DNSBLWelcome > 0 || c.DNSBLThreshold < 0 ||
+		c.DNSBLTTL.Min < time.Second || c.DNSBLTTL.Max < c.DNSBLTTL.Min ||
+		len(c.Resolvers) > maxResolvers {
+		t.Fatalf("out of range: %+v", c)
+	}
+}
 
 // FuzzLoad: for any file, Load returns settings that are in range, and reads back what Write
 // prints.
@@ -42,6 +62,11 @@ func FuzzLoad(f *testing.F) {
 		"mta /a\\\\", "client_rate x/y",
 		"client 10.0.0.0/8 bad_rcpts=0 bad_rcpts_percent=100 bad_rcpts_total=0 max_rcpts=1 " +
 			"max_resets=1 bad_rcpt_delay=0",
+		"dnsbl K.zen.example.=127.0.0.[2..11]*2,wl.example*-2\n" +
+			"dnsbl k.ZEN.example as=zen url=http://x/#",
+		"dnsbl \"a b\" x=[1.2.3.4]*0 as=y\ndnsbl_threshold 64000\ndnsbl_welcome -1\n" +
+			"dnsbl_ttl 1s 1s",
+		"resolver ::1 [fe80::1%e]:5 1.2.3.4:53\non_listed drop\nclient ::/0 dnsbl=off",
 	} {
 		f.Add(seed)
 	}
@@ -85,6 +110,7 @@ func FuzzLoad(f *testing.F) {
 			first.Block.MaxEntries < 1 || first.Block.For < time.Second {
 			t.Fatalf("out of range: %+v", first)
 		}
+		listsInRange(t, first)
 		var printed strings.Builder
 		if err := first.Write(&printed); err != nil {
 			t.Fatal(err)
@@ -94,7 +120,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v\nin what was printed:\n%s", err, printed.String())
 		}
 		second.Networks, second.Files, second.lines = first.Networks, first.Files, first.lines
-		second.Sources = first.Sources
+		second.Sources, second.listPlaces = first.Sources, first.listPlaces
 		if !reflect.DeepEqual(first, second) {
 			t.Fatalf("printed:\n%s\nread back as %+v\n    want %+v", printed.String(), second,
 				first)

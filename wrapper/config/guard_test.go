@@ -254,7 +254,7 @@ func TestGuardErrors(t *testing.T) {
 
 const clientKeyList = "greet_delay=, client_rate=, client_conns=, bad_rcpts=, " +
 	"bad_rcpts_percent=, bad_rcpts_total=, " +
-	"max_rcpts=, max_resets= or bad_rcpt_delay="
+	"max_rcpts=, max_resets=, bad_rcpt_delay= or dnsbl="
 
 // TestOfferedSockets: guard_listen accepts what its errors offer.
 func TestOfferedSockets(t *testing.T) {
@@ -301,10 +301,10 @@ func TestGuardBounds(t *testing.T) {
 // directive of that name.
 func TestClientKeys(t *testing.T) {
 	values := []string{"7s", "7/7m", "7", "7", "7", "7/7m", "7", "7", "2s"}
-	if len(clientKeys) != len(clientLimits) || len(clientKeys) != len(values) {
+	if len(clientKeys) != len(clientLimits) || len(clientKeys) != len(values)+1 {
 		t.Fatalf("%d names, %d limits, %d values", len(clientKeys), len(clientLimits), len(values))
 	}
-	for i, key := range clientKeys {
+	for i, key := range clientKeys[:len(values)] { // the last, dnsbl, is no limit
 		limit := clientLimits[i]
 		if limit.key != rule.Key(i) || limit.key.String() != key {
 			t.Errorf("%s: key %d is %s", key, limit.key, limit.key)

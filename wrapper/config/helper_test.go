@@ -44,6 +44,7 @@ func load(t testing.TB, text string) (*Config, []string) {
 		t.Fatalf("unreadable: %v", err)
 	}
 	c.Files, c.Sources, c.lines = nil, nil, nil // of the test, not of the text
+	c.listPlaces = listPlaces{}
 	return c, errorLines(t, err, path, "F")
 }
 

@@ -13,7 +13,7 @@ import (
 
 // refusals are the directives that become lenient if a wrong line leaves open which client it
 // means: until it is corrected, no client is refused for good or blocked.
-var refusals = []string{"on_pregreet", "on_denied", "block"}
+var refusals = []string{"on_pregreet", "on_denied", "block", "on_listed"}
 
 // reject notes an error in a line of the directive, -1 if that is unknown, and makes it lenient.
 func (l *loader) reject(at rule.Source, err error, directive int, args []string) {
@@ -89,6 +89,14 @@ var otherNames = map[string]string{
 	"delay": "greet_delay", "greet_pause": "greet_delay", "greetpause": "greet_delay",
 	"whitelist": "allow", "allowlist": "allow", "permit": "allow", "accept": "allow",
 	"blacklist": "deny", "denylist": "deny", "blocklist": "deny",
+	"postscreen_dnsbl_sites": "dnsbl", "reject_rbl_client": "dnsbl", "rbl": "dnsbl",
+	"postscreen_dnsbl_threshold":           "dnsbl_threshold",
+	"postscreen_dnsbl_allowlist_threshold": "dnsbl_welcome",
+	"postscreen_dnsbl_whitelist_threshold": "dnsbl_welcome",
+	"postscreen_dnsbl_min_ttl":             "dnsbl_ttl",
+	"postscreen_dnsbl_max_ttl":             "dnsbl_ttl",
+	"postscreen_dnsbl_action":              "on_listed",
+	"nameserver":                           "resolver",
 }
 
 func isNameEnd(r rune) bool { return strings.ContainsRune(" \t=:", r) }

@@ -37,6 +37,7 @@ func same(a, b *Config) bool {
 	m, n := a.Networks.Match(client), b.Networks.Match(client)
 	x.Networks, y.Networks, m.Source, n.Source = nil, nil, rule.Source{}, rule.Source{}
 	x.Files, y.Files, x.Sources, y.Sources, x.lines, y.lines = nil, nil, nil, nil, nil, nil
+	x.listPlaces, y.listPlaces = listPlaces{}, listPlaces{}
 	return reflect.DeepEqual(x, y) && m == n
 }
 
@@ -57,7 +58,8 @@ func setsNothing(t *testing.T, text string) {
 // default would be, something more lenient applies, and the error names it.
 func TestLenient(t *testing.T) {
 	// It is unclear which client is meant.
-	const anybody = "on_pregreet tempfail\non_denied close\nblock off kill=off"
+	const anybody = "on_pregreet tempfail\non_denied close\nblock off kill=off\n" +
+		"on_listed tempfail"
 	seen := map[string]bool{}
 	for _, tt := range []struct{ text, want string }{
 		{"mta sendmail -bs", ""}, {"mta_stderr log", ""},
@@ -133,6 +135,22 @@ func TestLenient(t *testing.T) {
 			"strikes_by_kind ehlo=0 pipelined=0 tls=0 http=0 proxy=0 other=0"},
 		{"on_block /x\non_block off", ""}, {"on_block x", ""},
 
+		{"dnsbl a.example b.example=x", "dnsbl a.example"},
+		{"dnsbl_threshold 3\ndnsbl a.example b.example=x*-1",
+			"dnsbl a.example\ndnsbl_threshold 0"},
+		{"dnsbl_threshold 3\ndnsbl a.example*x", "dnsbl_threshold 0"},
+		{"dnsbl_threshold 3\ndnsbl a.example*2001", "dnsbl_threshold 3"},
+		{"dnsbl_threshold 3\ndnsbl a.example \"", "dnsbl_threshold 0"},
+		{"dnsbl_threshold 3\ndnsbl a.example as=?", "dnsbl_threshold 3"},
+		{"dnsbl_threshold 3\ndnsbl a.example*-1 as=?", "dnsbl_threshold 0"},
+		{"dnsbl_threshold 3\ndnsbl: a.example", "dnsbl_threshold 0"},
+		{"dnsbl_threshold 3\npostscreen_dnsbl_sites = a.example", "dnsbl_threshold 0"},
+		{"dnsbl_threshold x", ""}, {"dnsbl_threshold 3\ndnsbl_threshold 5", "dnsbl_threshold 0"},
+		{"dnsbl_welcome 2", ""}, {"dnsbl_ttl 1m", ""}, {"resolver localhost", ""},
+		{"on_listed rejct", "on_listed tempfail"},
+		{"client 192.0.2.1 dnsbl=no", "client 192.0.2.1 dnsbl=off"},
+		{"client 192.0.2.1 dnsbl=yes", "client 192.0.2.1 dnsbl=off"},
+
 		{"bad_rcpts none", "bad_rcpts 0"}, {"bad_rcpts 2000", "bad_rcpts 0"},
 		{"bad_rcpts_percent 50%", "bad_rcpts_percent 100"},
 		{"bad_rcpts_total 300/1h", "bad_rcpts_total 0"},
@@ -174,7 +192,7 @@ func TestLenient(t *testing.T) {
 				}
 				name, _, _ := strings.Cut(tt.text, " ")
 				seen[name] = true
-				if strings.Count(tt.text, "\n") > 0 || name == "nat64" {
+				if strings.Count(tt.text, "\n") > 0 || name == "nat64" || name == "dnsbl" {
 					return // the first line, or another word, contributes to it
 				}
 				if tt.want != "" && inEffect == "" {

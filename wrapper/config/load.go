@@ -90,6 +90,8 @@ func (l *loader) line(line string, at rule.Source) {
 	w := words{rest: line}
 	if !w.next() {
 		if w.err != nil {
+			w = words{rest: line, secret: !l.errors.full() && namesList(line)}
+			w.next()
 			l.reject(at, w.err, l.guessDirective(line), nil)
 		}
 		return
@@ -107,7 +109,11 @@ func (l *loader) line(line string, at rule.Source) {
 		}
 	}
 	meant := l.guessDirective(line)
-	l.reject(at, l.unknown(w.word, meant), meant, strings.FieldsFunc(line, isNameEnd))
+	err := l.unknown(w.word, meant)
+	if !l.errors.full() && namesList(line) && (meant < 0 || l.table[meant].Name == "dnsbl") {
+		err, meant = unknownList(line), l.index("dnsbl")
+	}
+	l.reject(at, err, meant, strings.FieldsFunc(line, isNameEnd))
 }
 
 // setOnce carries out a directive that must not be repeated. A second line is an error even if the

@@ -58,7 +58,7 @@ func withAllowed(err error, networks ...netip.Prefix) error {
 
 // clientKeys are the names of clientLimits.
 var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcpts",
-	"bad_rcpts_percent", "bad_rcpts_total", "max_rcpts", "max_resets", "bad_rcpt_delay"}
+	"bad_rcpts_percent", "bad_rcpts_total", "max_rcpts", "max_resets", "bad_rcpt_delay", "dnsbl"}
 
 // clientLimits are the limits of a client line. They have the bounds of the directives of the same
 // names.
@@ -72,6 +72,7 @@ var clientLimits = [...]clientLimit{
 	{key: rule.MaxRcpts, most: maxRcpts},
 	{key: rule.MaxResets, most: maxResets},
 	{key: rule.BadRcptDelay, longest: maxBadRcptDelay},
+	{key: rule.DNSBL, onOff: true},
 }
 
 // clientLimit is a limit. The one bound that is set decides its type.
@@ -81,6 +82,7 @@ type clientLimit struct {
 	percent bool          // a count that is a percentage
 	mostPer int           // of a rate
 	longest time.Duration // of a time
+	onOff   bool          // a count, 1 or 0
 }
 
 // set reads a value, and sets the limit even if the value is wrong. It is not a function in the
@@ -100,6 +102,12 @@ func (c *clientLimit) set(l *rule.Limits, value string) error {
 	case c.percent:
 		err = setPercent(&n, value)
 		l.SetCount(c.key, n)
+	case c.onOff:
+		var on bool
+		if err = setSwitch(&on, value); on {
+			n = 1
+		}
+		l.SetCount(c.key, n)
 	default:
 		err = setCount(&n, value, 0, c.most)
 		l.SetCount(c.key, n)
@@ -113,6 +121,10 @@ func (l *loader) lenientLimit(
 	c *clientLimit, limits *rule.Limits, value string, err error,
 ) error {
 	d, e := &l.table[l.index(c.key.String())], *fromAllowlist(err)
+	if c.onOff { // the wrong value has set 0, which is off
+		e.InEffect = d.Name + "=" + off
+		return &e
+	}
 	if d.lenientIf == nil || d.lenientIf([]string{value}) {
 		_ = c.set(limits, d.Lenient)
 		e.InEffect = d.Name + "=" + d.Lenient

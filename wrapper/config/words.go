@@ -13,6 +13,16 @@ type words struct {
 	rest string // of the line
 	word string // that next has found
 	err  error  // if next has stopped before the end of the line
+
+	secret bool // the errors do not show words
+}
+
+// quoted is a part of a word in an error.
+func (w *words) quoted(part string) string {
+	if w.secret {
+		return `"..."`
+	}
+	return quoted(part)
 }
 
 // next finds the next word, and reports whether the line has one.
@@ -36,7 +46,7 @@ func (w *words) next() bool {
 	}
 	if i < len(s) && s[i] == '"' {
 		return w.fail(newError(`write "..." around the whole word`, `quote inside the word %s`,
-			quoted(s[start:i+1])))
+			w.quoted(s[start:i+1])))
 	}
 	if i < len(s) && !isBlank(s[i]) {
 		return w.fail(newError("remove it", "control character %q", s[i]))
@@ -45,7 +55,7 @@ func (w *words) next() bool {
 	if all >= utf8.RuneSelf {
 		if odd, instead := oddBlank(w.word); odd != "" {
 			return w.fail(newError(instead+`, or "..." around the word if it is meant`,
-				"%s in %s", odd, quoted(w.word)))
+				"%s in %s", odd, w.quoted(w.word)))
 		}
 	}
 	if w.word[len(w.word)-1] == '\\' && strings.Trim(w.rest, " \t") == "" {
@@ -87,7 +97,7 @@ func (w *words) nextQuoted(s string) bool {
 		case c == '"':
 			if i+1 < len(s) && !isBlank(s[i+1]) {
 				return w.fail(newError("write one", "no blank after the quoted word %s",
-					quoted(s[:i])))
+					w.quoted(s[:i])))
 			}
 			w.word, w.rest = s[:i], s[i+1:]
 			if escapes {
@@ -98,14 +108,15 @@ func (w *words) nextQuoted(s string) bool {
 			i++
 			if i == len(s) || s[i] != '"' && s[i] != '\\' {
 				return w.fail(newError(`write \\ for a backslash`,
-					`backslash before a character other than " and \ in %s`, quoted(s[:i])))
+					`backslash before a character other than " and \ in %s`, w.quoted(s[:i])))
 			}
 			escapes = true
 		case c < ' ' && c != '\t':
 			return w.fail(newError("remove it", "control character %q", c))
 		}
 	}
-	return w.fail(newError(`write " at its end`, "quoted word %s has no closing quote", quoted(s)))
+	return w.fail(newError(`write " at its end`, "quoted word %s has no closing quote",
+		w.quoted(s)))
 }
 
 func (w *words) fail(err error) bool {

@@ -35,7 +35,8 @@ func match(filter string, octets [4]byte) (fits bool, err error) {
 		p.at, p.end = 1, p.end-1
 	}
 	if p.at == p.end {
-		return false, &FilterError{Filter: filter}
+		return false, &Error{"the filter is empty",
+			"write four fields, like 127.0.0.[2..11], or leave the = out"}
 	}
 	fits = true
 	for i, octet := range octets {
@@ -154,27 +155,12 @@ func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 // wrong is the error that something else comes next than wanted.
 func (p *pattern) wrong(wanted string) error {
-	return &FilterError{Filter: p.text, At: p.at, Wanted: wanted}
-}
-
-// FilterError says where a filter is wrong.
-type FilterError struct {
-	Filter string
-	At     int    // the byte from which it is wrong
-	Wanted string // what must come there; "" = the filter is empty
-}
-
-func (e *FilterError) Error() string {
-	if e.Wanted == "" {
-		return "the filter is empty; write four fields, like 127.0.0.[2..11], or leave the = out"
+	found, where := "it ends", "at its beginning"
+	if p.at < len(p.text) {
+		found = strconv.Quote(p.text[p.at:])
 	}
-	found := "it ends"
-	if e.At < len(e.Filter) {
-		found = strconv.Quote(e.Filter[e.At:])
+	if p.at > 0 {
+		where = "after " + strconv.Quote(p.text[:p.at])
 	}
-	where := " at its beginning"
-	if e.At > 0 {
-		where = " after " + strconv.Quote(e.Filter[:e.At])
-	}
-	return "filter " + strconv.Quote(e.Filter) + ": " + found + where + "; write " + e.Wanted
+	return &Error{"filter " + strconv.Quote(p.text) + ": " + found + " " + where, "write " + wanted}
 }

@@ -5,6 +5,11 @@
 // lines can be used as they are.
 package dnsbl
 
+// Error says what is wrong with a site, and what to write instead. It never repeats the zone.
+type Error struct{ Msg, Hint string }
+
+func (e *Error) Error() string { return e.Msg + "; " + e.Hint }
+
 // List is one list: all that the configuration says about one zone.
 type List struct {
 	Zone  string // in lower case, without a dot at the end; it may hold an account's key

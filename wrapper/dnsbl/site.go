@@ -1,7 +1,6 @@
 package dnsbl
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -49,8 +48,8 @@ func (s Site) String(zone string) string {
 func parseWeight(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < -MaxWeight || n > MaxWeight {
-		return 0, errors.New("bad weight " + strconv.Quote(text) +
-			"; write a whole number from -1000 to 1000, like *2 or *-2")
+		return 0, &Error{"bad weight " + strconv.Quote(text),
+			"write a whole number from -1000 to 1000, like *2 or *-2"}
 	}
 	return n, nil
 }
@@ -60,11 +59,11 @@ func parseWeight(text string) (int, error) {
 func ParseZone(text string) (string, error) {
 	zone := strings.ToLower(strings.TrimSuffix(text, "."))
 	if zone == "" {
-		return "", errors.New("the zone is missing; write its name, like zen.spamhaus.org")
+		return "", &Error{"the zone is missing", "write its name" + example}
 	}
 	if len(zone) > MaxZone {
-		return "", errors.New("the zone has " + strconv.Itoa(len(zone)) + " bytes; write at most " +
-			strconv.Itoa(MaxZone))
+		return "", &Error{"the zone has " + strconv.Itoa(len(zone)) + " bytes",
+			"write at most " + strconv.Itoa(MaxZone)}
 	}
 	last := ""
 	for last = range strings.SplitSeq(zone, ".") {
@@ -73,27 +72,30 @@ func ParseZone(text string) (string, error) {
 		}
 	}
 	if strings.Trim(last, "0123456789") == "" {
-		return "", errors.New("the zone ends in a number, like an address; write the list's name")
+		return "", &Error{"the zone ends in a number, like an address",
+			"write the name of a list" + example}
 	}
 	return zone, nil
 }
+
+const example = ", like zen.spamhaus.org"
 
 // checkLabel checks what stands between two dots of a zone (RFC 1035 §2.3.1, and the underscore).
 func checkLabel(label string) error {
 	switch {
 	case label == "":
-		return errors.New("the zone has nothing between two dots, or before the first; " +
-			"write a name like zen.spamhaus.org")
+		return &Error{"the zone has nothing between two dots, or before the first",
+			"write a name" + example}
 	case len(label) > 63:
-		return errors.New("the zone has a part of " + strconv.Itoa(len(label)) +
-			" bytes between two dots; write at most 63")
+		return &Error{"the zone has " + strconv.Itoa(len(label)) + " bytes without a dot",
+			"write at most 63"}
 	case label[0] == '-' || label[len(label)-1] == '-':
-		return errors.New("the zone has a hyphen beside a dot, or at an end; write it without")
+		return &Error{"the zone has a hyphen beside a dot, or at an end", "write it without"}
 	}
 	for _, r := range label {
 		if !isNameByte(r) {
-			return errors.New("the zone has " + strconv.QuoteRune(r) + "; write a name of " +
-				"letters, digits, hyphens, underscores and dots, like zen.spamhaus.org")
+			return &Error{"the zone has " + strconv.QuoteRune(r),
+				"write letters, digits, hyphens, underscores and dots" + example}
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ func TestParseSiteWrong(t *testing.T) {
 		{"a..b", "nothing between two dots"},
 		{".a", "or before the first"},
 		{"a.b..", "nothing between two dots"},
-		{strings.Repeat("a", 64) + ".example", "a part of 64 bytes between two dots"},
+		{strings.Repeat("a", 64) + ".example", "the zone has 64 bytes without a dot; write at most 63"},
 		{strings.Repeat("a.", 94) + "aa", "the zone has 190 bytes; write at most 189"},
 		{"-a.example", "hyphen"},
 		{"a-.example", "hyphen"},

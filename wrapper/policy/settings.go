@@ -73,7 +73,9 @@ type Ledger struct {
 type TTL struct{ Min, Max time.Duration }
 
 // String is the spelling of sendwrap.conf: "1m 1h".
-func (t TTL) String() string { return rule.FormatDuration(t.Min) + " " + rule.FormatDuration(t.Max) }
+func (t TTL) String() string {
+	return rule.FormatDuration(t.Min) + " " + rule.FormatDuration(t.Max)
+}
 
 // Block says when strikes make a block, and how long a block lasts. The first one lasts For, each
 // further one of the same network twice as long as the one before, up to Max.
