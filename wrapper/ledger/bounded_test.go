@@ -79,6 +79,11 @@ func attackRole(args []string) error {
 			tx.Strike(a.Network, "early", 1, threeStrikes)
 		case 1:
 			tx.Remember(a.Network, 24*time.Hour)
+		case 2:
+			tx.ClaimLookup(a.Client.Addr(), of, nobody)
+		case 3:
+			tx.KeepLookup(a.Client.Addr(), of, []byte("listed"), time.Hour)
+			tx.CountList(strconv.Itoa(n%100)+".example", ListAnswer{Listed: true}, 200)
 		}
 		tx.Leave(s)
 	}
@@ -131,6 +136,15 @@ func TestBoundedUnderAttack(t *testing.T) {
 			if s := tx.Look(from(hostN(blocks + n))); s.Conns != 1 {
 				t.Errorf("%v has %d sessions; want 1", hostN(blocks+n), s.Conns)
 			}
+		}
+		kept := 0
+		for i := range minLookups {
+			if tx.lookup(i).State == Asked {
+				kept++
+			}
+		}
+		if kept == 0 {
+			t.Error("no lookup is kept")
 		}
 		n := tx.Totals()
 		if n.Clients != n.Capacity || n.Capacity != MinClients || n.Waiting+n.Serving != sessions {

@@ -259,11 +259,14 @@ func lookUpAllRound(t *testing.T, tx *Tx, n int) {
 		t.Errorf("kept as %+v; want %q", got, result)
 	}
 	tx.checkpoint()
-	for _, check := range []func(){func() { tx.ClaimListTest(zone, time.Hour) },
+	for _, work := range []func(){
+		func() { tx.ClaimListTest(zone, time.Hour) },
 		func() { tx.CountList(zone, ListAnswer{Listed: n%2 == 0, Failed: n%7 == 0}, 1+n%3) },
-		func() { tx.PassListTest(zone) }, func() { tx.CountList(zone, ListAnswer{Failed: true}, 0) },
-		func() { tx.SetListAside(zone, "x\x00 y", math.MaxInt64) }} {
-		check()
+		func() { tx.PassListTest(zone) },
+		func() { tx.CountList(zone, ListAnswer{Failed: true}, 0) },
+		func() { tx.SetListAside(zone, "x\x00 y", math.MaxInt64) },
+	} {
+		work()
 		tx.checkpoint()
 		if l := tx.List(zone); l.Aside < 0 || l.Aside > longestAside || l.Recent < 0 ||
 			l.RecentListed < 0 || l.RecentListed > l.Recent || len(l.Why) > reasonSize {
@@ -382,12 +385,11 @@ func TestHonestBody(t *testing.T) {
 	if lab.Race || testing.Short() {
 		trials = 150
 	}
-	trials1 := trials / 10 // of version 1, which is carried over with whatever is in it
-	image1 := older(t, 1)
-	for seed := range trials + trials1 {
+	trialsOlder := trials / 10 // of each version that is carried over with whatever is in it
+	for seed := range trials + len(olderVersions)*trialsOlder {
 		data := damage(seed)
-		if seed >= trials {
-			image = image1
+		if n := seed - trials; n >= 0 && n%trialsOlder == 0 {
+			image = older(t, olderVersions[n/trialsOlder])
 		}
 		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { trial(t, image, data) }) {
 			t.Fatalf("with %x", data)

@@ -202,6 +202,65 @@ func TestExactConnsOfAThousand(t *testing.T) {
 	}
 }
 
+// askRole is a process that would ask DNS about a client, at the same moment as all others. If it is
+// to ask it does so until the parent sends a line: LEDGER, GATE.
+func askRole(args []string) error {
+	l, _, err := Open(args[0], MinClients, ThisBoot())
+	if err != nil {
+		return err
+	}
+	gate, err := unix.Open(args[1], unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	self, now, said := Self(), Now(), "no"
+	fmt.Println("ready")
+	if err := unix.Flock(gate, unix.LOCK_SH); err != nil {
+		return err
+	}
+	err = untilFree(func() error {
+		return l.Do(now, func(t *Tx) {
+			if t.ClaimLookup(hostN(1), of, self) {
+				said = "yes"
+			}
+			if t.ClaimListTest("bl.example", time.Hour) {
+				said += " and tests"
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(said)
+	waitForLine()
+	return nil
+}
+
+// Of many processes that would ask about one client at once, exactly one does; if it ends without a
+// result, exactly one of the next. So it is with the test of a list, but that is claimed for a
+// minute.
+func TestExactLookups(t *testing.T) {
+	const processes = 100
+	program := plainProgram(t)
+	l := newLedger(t, MinClients)
+	for wave := range 3 {
+		said := crowdOf(t, program, ledgerPath(t, l), processes, "ask")
+		ask, test := said["yes"]+said["yes and tests"], said["no and tests"]+said["yes and tests"]
+		if ask != 1 {
+			t.Errorf("wave %d: %d of %d ask; want one", wave, ask, processes)
+		}
+		if test > 1 || wave == 0 && test != 1 {
+			t.Errorf("wave %d: %d of %d test the list; want one a minute", wave, test, processes)
+		}
+	}
+	must(t, l, func(tx *Tx) { tx.KeepLookup(hostN(1), of, []byte("x"), time.Hour) })
+	if said := crowdOf(t, program, ledgerPath(t, l), processes, "ask"); said["yes"]+
+		said["yes and tests"] != 0 {
+		t.Errorf("with a result %v ask", said)
+	}
+	mustAudit(t, l)
+}
+
 // Never more than N arrive in any window of Per, and no client waits more than a sixteenth too
 // long.
 func TestExactWindow(t *testing.T) {

@@ -62,12 +62,13 @@ func (l *Ledger) Lists(now Moment, zones []string) ([]List, error) {
 // ClaimListTest reports whether it is up to the caller to test the list now: it is not set aside,
 // nobody else has begun a test within a minute, and it has not passed one in the time given.
 func (t *Tx) ClaimListTest(zone string, every time.Duration) (claimed bool) {
-	now := t.now
-	if e := t.l.findList(t.l.zoneSum(zone)); e != nil && (e.aside(now) > 0 ||
-		isWithin(now, e.claimedAt, listTestLease) || e.passed == 1 && isWithin(now, e.testedAt, every)) {
-		return false
+	if e := t.l.findList(t.l.zoneSum(zone)); e != nil {
+		passed := e.passed == 1 && isWithin(t.now, e.testedAt, every)
+		if passed || e.aside(t.now) > 0 || isWithin(t.now, e.claimedAt, listTestLease) {
+			return false
+		}
 	}
-	t.changeList(zone).claimedAt = now
+	t.changeList(zone).claimedAt = t.now
 	return true
 }
 

@@ -67,7 +67,8 @@ func TestListIsTested(t *testing.T) {
 		t.Errorf("at the end of its time: %+v, or tested", got)
 	}
 	now = now.After(time.Hour)
-	if got := listAt(t, l, now, zone); got.Aside != 0 || got.Tested || !claimsTest(t, l, now, zone) {
+	if got := listAt(t, l, now, zone); got.Aside != 0 || got.Tested ||
+		!claimsTest(t, l, now, zone) {
 		t.Errorf("after its time: %+v, or not tested", got)
 	}
 	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })

@@ -65,7 +65,8 @@ func TestLookupHolds(t *testing.T) {
 			t.Errorf("%s is asked about again", tt.addr)
 		}
 		last := now.After(tt.want - time.Millisecond)
-		if got := lookedUp(t, l, last, addr, of); got.State != Asked || got.Left != time.Millisecond {
+		if got := lookedUp(t, l, last, addr, of); got.State != Asked ||
+			got.Left != time.Millisecond {
 			t.Errorf("%s: at its end it is %+v", tt.addr, got)
 		}
 		now = now.After(tt.want)
@@ -208,7 +209,8 @@ func TestLookupSurvives(t *testing.T) {
 		}
 		kept, room, err := l.CountLookups(now)
 		if want := max(MinClients, clients/4); kept != 200 || room != want || err != nil {
-			t.Errorf("clients=%d: %d of %d kept, %v; want 200 of %d", clients, kept, room, err, want)
+			t.Errorf("clients=%d: %d of %d kept, %v; want 200 of %d", clients, kept, room, err,
+				want)
 		}
 		shut(l)
 	}

@@ -31,6 +31,14 @@ func allWork(l *Ledger) []func() error {
 			return err
 		},
 		func() error { _, err := l.Trim(Now(), 1); return err },
+		func() error { _, err := l.Lists(Now(), []string{"good.example"}); return err },
+		func() error { _, _, err := l.CountLookups(Now()); return err },
+		func() error {
+			if l.PeekLookup(hostN(listedN), of); l.lost {
+				return ErrLost
+			}
+			return nil
+		},
 		func() error {
 			if networks, now, all := l.BlocksSince(1); networks != nil || all && now == 1 {
 				return fmt.Errorf("%v, %d, %v have begun in a ledger without a file", networks, now,

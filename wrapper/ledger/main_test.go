@@ -28,6 +28,7 @@ type role func(args []string) error
 
 func roles() map[string]role {
 	return map[string]role{
+		"ask":      askRole,
 		"attack":   attackRole,
 		"bad":      badRcptsRole,
 		"begin":    beginRole,

@@ -189,13 +189,16 @@ func operations() []operation {
 			t.Count(9)
 			t.Leave(s)
 		}},
-		{name: "claim of a lookup", do: func(t *Tx) { t.ClaimLookup(hostN(strangerN), of, nobody) }},
+		{name: "claim of a lookup",
+			do: func(t *Tx) { t.ClaimLookup(hostN(strangerN), of, nobody) }},
 		{name: "claim of a lookup whose process is dead",
 			do: func(t *Tx) { t.ClaimLookup(hostN(orphanedN), of, nobody) }},
-		{name: "result of a lookup",
-			do: func(t *Tx) { t.KeepLookup(hostN(askedN), of, make([]byte, LookupSize), time.Hour) }},
-		{name: "another result of a lookup",
-			do: func(t *Tx) { t.KeepLookup(hostN(listedN), of, []byte("not listed"), time.Minute) }},
+		{name: "result of a lookup", do: func(t *Tx) {
+			t.KeepLookup(hostN(askedN), of, make([]byte, LookupSize), time.Hour)
+		}},
+		{name: "another result of a lookup", do: func(t *Tx) {
+			t.KeepLookup(hostN(listedN), of, []byte("not listed"), time.Minute)
+		}},
 		{name: "end of a claim", do: func(t *Tx) {
 			t.DropLookup(hostN(orphanedN), of, Process{PID: maxPID - 1, Start: 1})
 		}},
@@ -205,7 +208,8 @@ func operations() []operation {
 			t.CountList("good.example", ListAnswer{}, 2)
 			t.CountList("good.example", ListAnswer{Failed: true}, 2)
 		}},
-		{name: "first test of a list", do: func(t *Tx) { t.ClaimListTest("new.example", time.Hour) }},
+		{name: "first test of a list",
+			do: func(t *Tx) { t.ClaimListTest("new.example", time.Hour) }},
 		{name: "test of a list passed", do: func(t *Tx) { t.PassListTest("bad.example") }},
 		{name: "list set aside",
 			do: func(t *Tx) { t.SetListAside("good.example", "sinkhole", time.Hour) }},

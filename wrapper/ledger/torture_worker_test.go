@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -104,6 +105,8 @@ func tortureRole(args []string) error {
 			w.keep()
 		case dice < 800:
 			w.punish()
+		case dice < 1000:
+			w.lookUp()
 		case !w.holds:
 			w.enter()
 		case !w.serving && dice < 6000:
@@ -245,6 +248,37 @@ func (w *worker) punish() {
 	}
 }
 
+// lookUp keeps what it has found out about a client, and for others, too. What it finds is whole.
+func (w *worker) lookUp() {
+	host, zone := hostN(rand.IntN(50)), strconv.Itoa(rand.IntN(40))+".example"
+	whole := func(found Lookup) {
+		if found.State == Asked && !isPlain(found.Data) {
+			w.line.broken.Add(1)
+		}
+	}
+	whole(w.l.PeekLookup(host, of))
+	w.do(func(t *Tx) {
+		whole(t.Lookup(host, of))
+		t.ClaimLookup(host, of, Self())
+	})
+	w.do(func(t *Tx) {
+		t.CountList(zone, ListAnswer{Listed: true}, 10)
+		if l := t.List(zone); l.Asked < l.Listed || l.Asked > l.Listed+l.Failed {
+			w.line.broken.Add(1)
+		}
+		if rand.IntN(3) == 0 {
+			t.DropLookup(host, of, Self())
+			return
+		}
+		t.KeepLookup(host, of, plain(byte(rand.IntN(256))), time.Minute)
+	})
+}
+
+// plain is a result of the same byte again and again, as many as it says itself.
+func plain(b byte) []byte { return bytes.Repeat([]byte{b}, int(b)%(LookupSize+1)) }
+
+func isPlain(data []byte) bool { return len(data) == 0 || bytes.Equal(data, plain(data[0])) }
+
 // exec becomes another program, which ends soon, or not at all.
 func (w *worker) exec() error {
 	seconds := "0." + strconv.Itoa(rand.IntN(30))
@@ -275,6 +309,8 @@ func (w *worker) breakIn(sig unix.Signal) {
 				t.Leave(s)
 			case 2:
 				t.Strike(a.Network, "test", 1, Penalty{})
+				t.KeepLookup(hostN(rand.IntN(50)), of, plain(byte(at)), time.Minute)
+				t.CountList("0.example", ListAnswer{Listed: true, Failed: true}, 10)
 				t.BadRcpt(a.Network, time.Hour)
 				t.Block(networkN(1000+rand.IntN(200)), 0, "test", threeStrikes)
 				t.Left(time.Second)

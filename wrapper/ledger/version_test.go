@@ -100,7 +100,7 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 		must(func(tx *Tx) {
 			s = tx.Look(Arrival{
 				Client: netip.AddrPortFrom(addr, 25), Network: n,
-				Limits: Limits{Rate: 10, Per: time.Hour},
+				Limits: Limits{Rate: 10, Per: time.Hour, HangupsPer: time.Hour},
 			})
 			rcpts = tx.Rcpts(n, time.Hour)
 		})
@@ -108,8 +108,12 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 		if version > 1 && client == "192.0.2.2" {
 			bad = 4
 		}
-		if rcpts != (Rcpts{Bad: bad}) {
-			t.Errorf("%v has the recipients %+v; want %d bad ones", client, rcpts, bad)
+		good := 0
+		if client == "192.0.2.7" {
+			good = 2
+		}
+		if rcpts != (Rcpts{Bad: bad, Good: good}) {
+			t.Errorf("%v has the recipients %+v; want %d bad ones, %d good", client, rcpts, bad, good)
 		}
 		return s
 	}
@@ -156,6 +160,7 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 				n.Left[121])
 		}
 	})
+	checkOlderCounts(t, version, l, stands)
 	blocks, err := l.Blocks(olderNow().After(after))
 	if err != nil || len(blocks) != 3 {
 		t.Fatalf("%v, %v; want 3 blocks", blocks, err)
@@ -170,6 +175,25 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 			t.Error(err)
 		}
 	})
+}
+
+// checkOlderCounts checks what only files of version 3 have in them.
+func checkOlderCounts(t *testing.T, version int, l *Ledger,
+	stands func(client string, bits int) Standing) {
+	t.Helper()
+	if version < 3 {
+		return
+	}
+	n, _, err := l.Report(olderNow())
+	if err != nil || n.Idle != 3 || n.Open != [causes]uint64{Crowded: 2} {
+		t.Errorf("%d idle, %v met no limits, %v; want 3, and 2 crowded", n.Idle, n.Open, err)
+	}
+	if s := stands("192.0.2.7", 32); !s.Known || !s.Trusted {
+		t.Errorf("%+v; want a trusted client", s)
+	}
+	if s := stands("192.0.2.8", 32); s.Hangups == (Hangups{}) {
+		t.Errorf("%+v; want a hangup", s)
+	}
 }
 
 // Everything in a ledger of an older version is in the one that replaces it, whatever its size, and

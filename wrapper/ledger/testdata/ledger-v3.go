@@ -62,7 +62,9 @@ func main() {
 	do(func(t *ledger.Tx) {
 		t.Remember(host(192, 0, 2, 7), 24*time.Hour)
 		t.Delivered(host(192, 0, 2, 7))
+		s, _ := t.Enter(arrival(192, 0, 2, 8), alone)
 		t.HungUp(host(192, 0, 2, 8), 2*time.Second, time.Hour)
+		t.Leave(s)
 		t.GoodRcpts(host(192, 0, 2, 7), 2, time.Hour)
 	})
 	do(func(t *ledger.Tx) {
