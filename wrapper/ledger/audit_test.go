@@ -189,7 +189,7 @@ func mustAudit(t testing.TB, l *Ledger) {
 func content(l *Ledger) []byte {
 	l.rollback()
 	all := append([]byte(nil), l.mem...)
-	clear(all[undoAt:totalsAt])
+	clear(all[undoAt:ringAt])
 	s := view[state](all, stateAt)
 	s.lastTick, s.lastWall, s.sweepAt = 0, 0, 0
 	for i := range int(l.geo.slots) {

@@ -79,7 +79,7 @@ func arrivalFloor(path string) error {
 	for range 2 {
 		_ = lockFloor(fd)
 	}
-	for _, at := range []int{0, undoAt, totalsAt, bitmapAt, bitmapAt + page, len(m) - page,
+	for _, at := range []int{0, page, lateAt, bitmapAt, bitmapAt + page, len(m) - page,
 		len(m) / 2} {
 		m[at+page-1]++
 	}

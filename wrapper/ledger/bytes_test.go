@@ -85,7 +85,7 @@ func placesOf(image []byte) []struct {
 		{memberSize, []int{ringAt + ringHead, ringAt + ringHead + memberSize,
 			ringAt + ringHead + 5*memberSize}},
 		{16, []int{undoAt + undoHead, undoAt + undoHead + 16, undoAt + undoHead + 32}},
-		{8, []int{totalsAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
+		{8, []int{lateAt, bitmapAt, bitmapAt + 8, bitmapAt + 504}},
 		{slotSize, slots}, {slotSize, slots}, {recordSize, records}, {recordSize, records},
 		{listSize, lists}, {lookupSize, lookups}, {lookupSize - LookupSize + 16, lookups},
 	}

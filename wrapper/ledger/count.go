@@ -16,25 +16,31 @@ const (
 // Count counts one verdict.
 func (t *Tx) Count(verdict int) {
 	if verdict >= 0 && verdict < Verdicts {
-		t.increment(&t.l.totals.verdicts[verdict], totalsAt+8*verdict)
+		t.increment(totalsAt + 8*verdict)
 	}
 }
 
 // Spoke counts a client that spoke during the greet delay, after that time.
 func (t *Tx) Spoke(after time.Duration) {
-	i := delayCell(after)
-	t.increment(&t.l.totals.spoke[i], totalsAt+8*(Verdicts+i))
+	t.increment(delayAt(0, delayCell(after)))
 }
 
 // Left counts a client that hung up during the greet delay, after that time.
 func (t *Tx) Left(after time.Duration) {
-	i := delayCell(after)
-	t.increment(&t.l.totals.left[i], totalsAt+8*(Verdicts+delayCells+i))
+	t.increment(delayAt(1, delayCell(after)))
 }
 
-func (t *Tx) increment(n *uint64, at int) {
+// delayAt is where that cell of the first or second histogram is.
+func delayAt(histogram, cell int) int {
+	if cell < fineCells {
+		return totalsAt + 8*(Verdicts+histogram*fineCells+cell)
+	}
+	return lateAt + 8*(histogram*(delayCells-fineCells)+cell-fineCells)
+}
+
+func (t *Tx) increment(at int) {
 	t.l.save(at, 8)
-	*n++
+	*view[uint64](t.l.mem, at)++
 }
 
 func delayCell(d time.Duration) int {

@@ -60,11 +60,12 @@
 //
 // All sizes in bytes, native byte order, everything aligned to 8:
 //
-//	header    2,048   magic … checksum (fixed when made), then what a boot changes
+//	header      128   magic … checksum (fixed when made), then what a boot changes
+//	totals    1,920   verdict totals, and the two delay histograms up to 10 s
 //	state       256   what every operation may change
-//	ring      1,792   the networks of the last 64 new blocks, and how many blocks there can be
 //	undo      8,192   what the current operation has overwritten so far
-//	totals    8,192   verdict totals and the two delay histograms
+//	ring      1,792   the networks of the last 64 new blocks, and how many blocks there can be
+//	late      8,192   the two delay histograms from 10 s on
 //	bitmap    S/8     which session slots are in use, rounded up to 4,096
 //	slots     S×64    sessions, rounded up to 4,096
 //	buckets   B×4,096 16 client records of 256 each: a bucket is a page
@@ -74,10 +75,10 @@
 // Far behind the end of the file, at 2^40, are bytes that are only ever locked: the slots for
 // on_block (package enforce).
 //
-// The last quarter page of the totals holds what changes without the lock: counts, which messages
-// were logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, and ended before
-// the lists. Versions 1 and 2 had other records, too, and left zero what they did not use. See
-// older.go; everything else is unchanged.
+// The last quarter page of late holds what changes without the lock: counts, which messages were
+// logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, all totals where late
+// is now, the ring before the undo log, and ended before the lists. Versions 1 and 2 had other
+// records, too, and left zero what they did not use. See older.go; everything else is unchanged.
 //
 // A client record lies in one of the two buckets that its hash names: in the one that held the less
 // important record when it was made. So a bucket overflows only when the whole file is nearly full,

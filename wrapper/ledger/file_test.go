@@ -16,7 +16,7 @@ func interesting() []int {
 	g := geometryFor(MinClients)
 	var all []int
 	for _, border := range []int{8, 12, headerFixed, headerFixed + 8, headerFixed + 48, stateAt,
-		ringAt, undoAt, undoAt + undoHead, totalsAt, bitmapAt,
+		totalsAt, undoAt, undoAt + undoHead, ringAt, lateAt, bitmapAt,
 		g.slotsAt(), g.slotsAt() + page, g.bucketsAt(), g.bucketsAt() + page, g.listsAt(),
 		g.lookupsAt(), g.lookupsAt() + page, g.size() - page,
 		g.size()} {

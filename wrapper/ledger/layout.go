@@ -8,17 +8,19 @@ const (
 	oldest  = 1 // version that is carried over; see older.go
 
 	page        = 4096
+	totalsAt    = 128
 	stateAt     = page / 2
-	ringAt      = stateAt + 256
 	undoHead    = 64
-	undoAt      = page
+	undoAt      = stateAt + 256
 	undoSize    = 2 * page
 	holderAt    = undoAt + 8 // of undo.holder
 	bellAt      = holderAt + 8
-	totalsAt    = undoAt + undoSize
-	totalsSize  = 2 * page
-	unlockedAt  = totalsAt + totalsSize - page/4
-	bitmapAt    = totalsAt + totalsSize
+	ringAt      = undoAt + undoSize
+	ringRoom    = page/2 - 256
+	lateAt      = ringAt + ringRoom
+	lateRoom    = 2 * page
+	unlockedAt  = lateAt + lateRoom - page/4
+	bitmapAt    = lateAt + lateRoom
 	slotSize    = 64
 	recordSize  = 256
 	ways        = page / recordSize // records in a bucket
@@ -62,7 +64,7 @@ type header struct {
 	bootSum uint64
 }
 
-// state is in the second half of the first page and changes all the time.
+// state changes all the time.
 type state struct {
 	lastTick   int64     // ledger time of the last operation, ms
 	lastWall   int64     // wall clock at the same moment, ms since 1970
@@ -117,11 +119,16 @@ type undoEntry struct {
 	at, size uint64
 }
 
-// totals are counted since the file was made.
+// totals are counted since the file was made. They are in the first page with all else that most
+// operations write to: each page costs a process its own page fault.
 type totals struct {
-	verdicts [Verdicts]uint64
-	spoke    [delayCells]uint64
-	left     [delayCells]uint64
+	verdicts    [Verdicts]uint64
+	spoke, left [fineCells]uint64
+}
+
+// late are the totals of longer delays.
+type late struct {
+	spoke, left [delayCells - fineCells]uint64
 }
 
 // client is what is remembered of one network: one under which clients are counted, or one that was

@@ -134,11 +134,11 @@ func TestHonestBlocks(t *testing.T) {
 func TestHonestUndoLog(t *testing.T) {
 	size := uint64(geometryFor(MinClients).size())
 	for _, tt := range []struct{ at, size uint64 }{
-		{0, 8}, {8, 64}, {stateAt - 8, 16}, {stateAt, 8192}, {undoAt, 8}, {undoAt - 8, 16},
-		{totalsAt - 8, 8}, {size, 8}, {size - 8, 16},
+		{0, 8}, {8, 64}, {totalsAt - 8, 16}, {stateAt, 8192}, {undoAt, 8}, {undoAt - 8, 16},
+		{ringAt - 8, 8}, {size, 8}, {size - 8, 16},
 		{size - 8, 8193}, {math.MaxUint64, 1}, {math.MaxUint64 - 7, 8}, {math.MaxUint64 - 15, 64},
-		{1 << 63, 1 << 63}, {totalsAt, math.MaxUint64},
-		{totalsAt, 1 << 63},
+		{1 << 63, 1 << 63}, {ringAt, math.MaxUint64},
+		{ringAt, 1 << 63},
 	} {
 		l := newLedger(t, MinClients)
 		populate(t, l, Now(), Self())

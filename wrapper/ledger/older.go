@@ -5,9 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// withLookups is the first version with lists and lookups. Those before have neither, and fewer
-// verdicts.
+// withLookups is the first version with lists and lookups. Those before have neither, fewer
+// verdicts, and some things in other places.
 const withLookups = 4
+
+// Where these are in versions 1 to 3.
+const (
+	ring3At   = stateAt + 256
+	undo3At   = page
+	totals3At = 3 * page
+)
 
 // totals3 are the totals of versions 1 to 3.
 type totals3 struct {
@@ -25,13 +32,14 @@ type unlocked3 struct {
 // copyCounts copies the counts of another ledger, whatever its version.
 func (l *Ledger) copyCounts(old *Ledger) {
 	if old.version >= withLookups {
-		*l.totals = *old.totals
+		*l.totals, *l.late = *old.totals, *old.late
 		l.unlocked.copyFrom(old.unlocked)
 		return
 	}
-	sums := view[totals3](old.mem, totalsAt)
+	sums := view[totals3](old.mem, totals3At)
 	copy(l.totals.verdicts[:], sums.verdicts[:])
-	l.totals.spoke, l.totals.left = sums.spoke, sums.left
+	copy(l.late.spoke[:], sums.spoke[copy(l.totals.spoke[:], sums.spoke[:]):])
+	copy(l.late.left[:], sums.left[copy(l.totals.left[:], sums.left[:]):])
 	u := view[unlocked3](old.mem, unlockedAt)
 	for i := range u.verdicts {
 		l.unlocked.verdicts[i].Store(u.verdicts[i].Load())

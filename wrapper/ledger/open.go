@@ -37,7 +37,9 @@ type Ledger struct {
 	state    *state
 	ring     *ring
 	undo     *undo
+	undoAt   int
 	totals   *totals
+	late     *late
 	unlocked *unlocked
 	bitmap   []uint64
 }
@@ -279,9 +281,14 @@ func (l *Ledger) mapWhole() error {
 	l.mem = mem
 	l.header = view[header](mem, 0)
 	l.state = view[state](mem, stateAt)
-	l.ring = view[ring](mem, ringAt)
-	l.undo = view[undo](mem, undoAt)
+	rings := ringAt
+	if l.undoAt = undoAt; l.version < withLookups {
+		rings, l.undoAt = ring3At, undo3At
+	}
+	l.ring = view[ring](mem, rings)
+	l.undo = view[undo](mem, l.undoAt)
 	l.totals = view[totals](mem, totalsAt)
+	l.late = view[late](mem, lateAt)
 	l.unlocked = view[unlocked](mem, unlockedAt)
 	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)
 	return nil

@@ -22,7 +22,7 @@ type reader struct {
 // newReader begins with one short operation, which sets the clock and undoes what a killed process
 // has left half done.
 func (l *Ledger) newReader(now Moment) (*reader, error) {
-	r := &reader{l: l, copy: make(mapping, totalsSize)}
+	r := &reader{l: l, copy: make(mapping, 2*page)}
 	return r, l.Do(now, func(t *Tx) { r.now = t.now })
 }
 
@@ -136,15 +136,16 @@ func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
 	if err != nil {
 		return Totals{}, nil, err
 	}
-	if err = r.copyAt(stateAt, len(bytesOf(l.state))); err != nil {
+	if err = r.copyAt(0, page); err != nil {
 		return Totals{}, nil, err
 	}
-	n = l.totalsOf(view[state](r.copy, 0))
+	n = l.totalsOf(view[state](r.copy, stateAt))
 	n.Waiting, n.Serving = 0, 0
-	if err = r.copyAt(totalsAt, totalsSize); err != nil {
+	early := *view[totals](r.copy, totalsAt)
+	if err = r.copyAt(lateAt, lateRoom); err != nil {
 		return Totals{}, nil, err
 	}
-	n.count(view[totals](r.copy, 0), view[unlocked](r.copy, unlockedAt-totalsAt))
+	n.count(&early, view[late](r.copy, 0), view[unlocked](r.copy, unlockedAt-lateAt))
 	err = r.sessions(func(s *session) {
 		live = append(live, s.live(r.now))
 		if s.state == slotServing || s.overdue(r.now) {

@@ -24,7 +24,7 @@ type Totals struct {
 func (t *Tx) Totals() Totals {
 	t.sweep(t.recheckAll())
 	n := t.l.totalsOf(t.state())
-	n.count(t.l.totals, t.l.unlocked)
+	n.count(t.l.totals, t.l.late, t.l.unlocked)
 	return n
 }
 
@@ -38,7 +38,7 @@ func (l *Ledger) totalsOf(s *state) Totals {
 }
 
 // count fills in the counts, of verdicts the sum of those with and without the lock.
-func (n *Totals) count(sums *totals, u *unlocked) {
+func (n *Totals) count(sums *totals, more *late, u *unlocked) {
 	n.Verdicts = sums.verdicts
 	for i := range u.verdicts {
 		n.Verdicts[i] += u.verdicts[i].Load()
@@ -47,7 +47,8 @@ func (n *Totals) count(sums *totals, u *unlocked) {
 		n.Open[i] = u.failOpen[i].Load()
 	}
 	n.Idle = u.idle.Load()
-	n.Spoke, n.Left = slices.Clone(sums.spoke[:]), slices.Clone(sums.left[:])
+	n.Spoke = slices.Concat(sums.spoke[:], more.spoke[:])
+	n.Left = slices.Concat(sums.left[:], more.left[:])
 }
 
 // LiveSession is a session as an administrator sees it.

@@ -56,8 +56,12 @@ func stopRole(args []string) error {
 // withoutBell is a copy of the file without what waiting processes write.
 func withoutBell(image []byte) []byte {
 	image = bytes.Clone(image)
-	if len(image) > bellAt {
-		clear(image[bellAt : bellAt+8])
+	at := bellAt
+	if len(image) > page && view[header](image, 0).version < withLookups {
+		at = undo3At + bellAt - undoAt
+	}
+	if len(image) > at {
+		clear(image[at : at+8])
 	}
 	return image
 }

@@ -30,7 +30,7 @@ func (l *Ledger) markDamaged() {
 // changed for the first time. An entry counts from the moment that used includes it. This process
 // knows by itself where the next entry goes; the file must say the same.
 func (l *Ledger) save(at, size int) {
-	entry := undoAt + undoHead + l.undoUsed
+	entry := l.undoAt + undoHead + l.undoUsed
 	next := l.undoUsed + undoEntrySize + (size+7)/8*8
 	if l.undo.used.Load() != uint64(l.undoUsed) { // a foreign process writes into the file
 		l.markDamaged()
@@ -62,7 +62,7 @@ func (l *Ledger) rollback() {
 	for n--; n >= 0; n-- {
 		from := int(entries[n])
 		if e, _, ok := l.entry(from, used); ok {
-			copy(l.mem[e.at:e.at+e.size], l.mem[undoAt+undoHead+from+undoEntrySize:])
+			copy(l.mem[e.at:e.at+e.size], l.mem[l.undoAt+undoHead+from+undoEntrySize:])
 		}
 	}
 	l.commit()
@@ -75,7 +75,7 @@ func (l *Ledger) entry(at, used int) (e undoEntry, next int, ok bool) {
 	if at+undoEntrySize > used {
 		return e, 0, false
 	}
-	e = *view[undoEntry](l.mem, undoAt+undoHead+at)
+	e = *view[undoEntry](l.mem, l.undoAt+undoHead+at)
 	ok = l.saveable(e.at, e.size) && at+undoEntrySize+int(e.size) <= used
 	return e, at + undoEntrySize + (int(e.size)+7)/8*8, ok
 }
@@ -83,9 +83,9 @@ func (l *Ledger) entry(at, used int) (e undoEntry, next int, ok bool) {
 // saveable says whether save is ever called with such numbers: never for the fixed part of the
 // header, nor for the log itself.
 func (l *Ledger) saveable(at, size uint64) bool {
-	end := at + size
+	end, log := at+size, uint64(l.undoAt)
 	return size <= undoSize && at <= end &&
-		(at >= stateAt && end <= undoAt || at >= totalsAt && end <= uint64(len(l.mem)))
+		(at >= totalsAt && end <= log || at >= log+undoSize && end <= uint64(len(l.mem)))
 }
 
 const undoEntrySize = 16

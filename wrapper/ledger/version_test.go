@@ -340,10 +340,12 @@ func TestHonestLayout(t *testing.T) {
 		}
 	}
 	for what, end := range map[string][2]int{
-		"header":   {len(bytesOf(&header{})), stateAt},
-		"state":    {stateAt + len(bytesOf(&state{})), ringAt},
-		"ring":     {ringAt + len(bytesOf(&ring{})), undoAt},
-		"totals":   {totalsAt + len(bytesOf(&totals{})), unlockedAt},
+		"header":   {len(bytesOf(&header{})), totalsAt},
+		"totals":   {totalsAt + len(bytesOf(&totals{})), stateAt},
+		"state":    {stateAt + len(bytesOf(&state{})), undoAt},
+		"ring":     {ringAt + len(bytesOf(&ring{})), lateAt},
+		"late":     {lateAt + len(bytesOf(&late{})), unlockedAt},
+		"totals 3": {totals3At + len(bytesOf(&totals3{})), unlockedAt},
 		"unlocked": {unlockedAt + len(bytesOf(&unlocked{})), bitmapAt},
 	} {
 		if end[0] > end[1] {
