@@ -202,8 +202,8 @@ func TestExactConnsOfAThousand(t *testing.T) {
 	}
 }
 
-// askRole is a process that would ask DNS about a client, at the same moment as all others. If it is
-// to ask it does so until the parent sends a line: LEDGER, GATE.
+// askRole is a process that would ask DNS about a client, at the same moment as all others. If it
+// is to ask it does so until the parent sends a line: LEDGER, GATE.
 func askRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
 	if err != nil {

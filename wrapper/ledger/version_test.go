@@ -113,7 +113,8 @@ func checkOlder(t *testing.T, version int, l *Ledger, after time.Duration) {
 			good = 2
 		}
 		if rcpts != (Rcpts{Bad: bad, Good: good}) {
-			t.Errorf("%v has the recipients %+v; want %d bad ones, %d good", client, rcpts, bad, good)
+			t.Errorf("%v has the recipients %+v; want %d bad ones, %d good", client, rcpts, bad,
+				good)
 		}
 		return s
 	}
