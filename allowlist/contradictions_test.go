@@ -115,7 +115,7 @@ func TestRepeats(t *testing.T) {
 		}
 	}
 	if got := all.Repeats(); len(got) != maxRepeats ||
-		got[0] != (Repeat{network, rule.Deny, at(0), at(1)}) {
+		got[0] != (Repeat{network.String(), rule.Deny, at(0), at(1)}) {
 		t.Errorf("%d are known: %+v", len(got), got[:min(1, len(got))])
 	}
 	if got := one.Repeats(); got != nil {

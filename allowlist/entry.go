@@ -9,7 +9,12 @@ import (
 
 // entry is what is known about one network. It is a cidranger.RangerEntry.
 type entry struct {
-	network  netip.Prefix
+	network netip.Prefix
+	said
+}
+
+// said is what was said about one network or name.
+type said struct {
 	access   rule.Access
 	accessAt rule.Source
 	limits   *limits // nil = none: most of the thousands of networks in a long list have none
@@ -35,19 +40,31 @@ func (e *entry) copyAccess(m *rule.Match) {
 		e.accessAt
 }
 
-// addLimits adds l, or nothing if one of its limits contradicts an earlier one.
-func (e *entry) addLimits(l rule.Limits, src rule.Source) error {
-	if e.limits == nil {
-		e.limits = &limits{}
+// setAccess sets the access, and returns the one before with its place. What was allowed stays so.
+func (s *said) setAccess(a rule.Access, src rule.Source) (before rule.Access, at rule.Source) {
+	before, at = s.access, s.accessAt
+	if before != a && before != rule.Allow {
+		s.access, s.accessAt = a, src
 	}
-	if k, found := e.limits.Contradicts(l); found {
-		return LimitTwice(e.network, k, e.limits.at[k])
+	return before, at
+}
+
+// addLimits adds l, or nothing if one of its limits contradicts an earlier one, which is at that
+// place.
+func (s *said) addLimits(l rule.Limits, src rule.Source) (
+	k rule.Key, at rule.Source, contradicts bool,
+) {
+	if s.limits == nil {
+		s.limits = &limits{}
+	}
+	if k, found := s.limits.Contradicts(l); found {
+		return k, s.limits.at[k], true
 	}
 	for k := range rule.Keys {
-		if l.IsSet(k) && !e.limits.IsSet(k) {
-			e.limits.SetRate(k, l.RateOr(k, rule.Rate{}))
-			e.limits.at[k] = src
+		if l.IsSet(k) && !s.limits.IsSet(k) {
+			s.limits.SetRate(k, l.RateOr(k, rule.Rate{}))
+			s.limits.at[k] = src
 		}
 	}
-	return nil
+	return 0, at, false
 }

@@ -10,20 +10,21 @@ import (
 	"sendwrap/allowlist/rule"
 )
 
-// List is what the administrator has said about networks. SetAccess and SetLimits fill it, Match
-// asks it. A nil List is empty.
+// List is what the administrator has said about networks and names. SetAccess and SetLimits fill
+// it, Match asks it, and for names SetNameAccess, SetNameLimits and MatchName. A nil List is empty.
 type List struct {
-	all     bool
-	clients []netip.Addr // the clients to ask about, unless all
-	named   int
-	ranger  cidranger.Ranger // nil until a network is kept: most clients are in none
-	repeats []Repeat         // only if all
+	all      bool
+	clients  []netip.Addr     // the clients to ask about, unless all
+	networks int              // calls about them
+	ranger   cidranger.Ranger // nil until a network is kept: most clients are in none
+	names    names
+	repeats  []Repeat // only if all
 }
 
-// Repeat is a network that has the same access on two lines. This is harmless, but the
+// Repeat is a network or name that has the same access on two lines. This is harmless, but the
 // administrator must know it to change either line.
 type Repeat struct {
-	Network       netip.Prefix
+	What          string
 	Access        rule.Access
 	First, Second rule.Source
 }
@@ -33,7 +34,8 @@ const maxRepeats = 100
 
 // For returns a list that answers for one client, or a few. It keeps only networks that contain one
 // of them: a hundred thousand others cost no memory, and one comparison each. It finds conflicts
-// only among the networks that it keeps.
+// only among the networks that it keeps. It keeps all names, since nobody knows yet which one a
+// client has.
 func For(clients ...netip.Addr) *List {
 	l := &List{clients: make([]netip.Addr, len(clients))}
 	for i, c := range clients {
@@ -55,14 +57,14 @@ func (l *List) Len() int {
 	if l == nil {
 		return 0
 	}
-	return l.named
+	return l.networks
 }
 
 // SetAccess allows or denies a network that [ParseNetwork] has returned. The same access a second
 // time is harmless, and the first Source stays. The opposite is an *[Error] that names the first
 // place, and the network is allowed: no client is refused for good while the intention is unclear.
 func (l *List) SetAccess(network netip.Prefix, a rule.Access, src rule.Source) error {
-	l.named++
+	l.networks++
 	if !l.keeps(network) {
 		return nil
 	}
@@ -70,26 +72,29 @@ func (l *List) SetAccess(network netip.Prefix, a rule.Access, src rule.Source) e
 	if err != nil || a == rule.Unset {
 		return err
 	}
-	if e.access == a {
-		if l.all && len(l.repeats) < maxRepeats {
-			l.repeats = append(l.repeats, Repeat{network, a, e.accessAt, src})
-		}
-		return nil
+	if before, at := e.setAccess(a, src); before != rule.Unset {
+		return l.twice(Repeat{network.String(), a, at, src}, before)
 	}
-	if e.access != rule.Unset {
-		err = AccessTwice(network, a, e.access, e.accessAt)
+	return nil
+}
+
+// twice notes a second access of the same network or name, or returns the error if the one before
+// was the opposite.
+func (l *List) twice(r Repeat, before rule.Access) error {
+	if before != r.Access {
+		return AccessTwice(r.What, r.Access, before, r.First)
 	}
-	if e.access != rule.Allow {
-		e.access, e.accessAt = a, src
+	if l.all && len(l.repeats) < maxRepeats {
+		l.repeats = append(l.repeats, r)
 	}
-	return err
+	return nil
 }
 
 // SetLimits gives limits of its own to a network that [ParseNetwork] has returned. A later call for
 // the same network adds further limits. Another value for the same limit is an *[Error] that names
 // the first place, and then nothing is added.
 func (l *List) SetLimits(network netip.Prefix, limits rule.Limits, src rule.Source) error {
-	l.named++
+	l.networks++
 	if !l.keeps(network) {
 		return nil
 	}
@@ -97,7 +102,10 @@ func (l *List) SetLimits(network netip.Prefix, limits rule.Limits, src rule.Sour
 	if err != nil {
 		return err
 	}
-	return e.addLimits(limits, src)
+	if k, at, contradicts := e.addLimits(limits, src); contradicts {
+		return LimitTwice(network.String(), k, at)
+	}
+	return nil
 }
 
 // keeps reports whether the list needs the network.
@@ -123,8 +131,8 @@ func (l *List) Match(client netip.Addr) rule.Match {
 	return l.MatchNetwork(netip.PrefixFrom(client, client.BitLen()))
 }
 
-// Repeats returns the first hundred networks that have the same access on two lines, in the order
-// of the second lines. Only a list made by [All] has them.
+// Repeats returns the first hundred networks and names that have the same access on two lines, in
+// the order of the second lines. Only a list made by [All] has them.
 func (l *List) Repeats() []Repeat { return l.repeats }
 
 // Allowed reports whether a network must not be blocked as a whole: it is allowed, or a network

@@ -11,7 +11,14 @@ import (
 // network (it would never match, since mapped clients are treated as IPv4), and a zone. The error
 // is an *[Error] that offers the right spelling.
 func ParseNetwork(s string) (netip.Prefix, error) {
-	var network netip.Prefix
+	network, ok := parseNetwork(s)
+	if !ok {
+		return netip.Prefix{}, explain(s)
+	}
+	return network, nil
+}
+
+func parseNetwork(s string) (network netip.Prefix, ok bool) {
 	var err error
 	if strings.IndexByte(s, '/') >= 0 {
 		network, err = netip.ParsePrefix(s)
@@ -24,9 +31,9 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 		}
 	}
 	if err != nil || !isCanonical(network) {
-		return netip.Prefix{}, explain(s)
+		return netip.Prefix{}, false
 	}
-	return network, nil
+	return network, true
 }
 
 // mappedBits is the length of ::ffff:0:0/96, which contains the IPv4-mapped addresses.

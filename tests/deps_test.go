@@ -25,13 +25,16 @@ var mayImport = map[string][]string{
 	"allowlist/rule":     {},
 	"exec":               {"wrapper/fileaccess"},
 	"exec/stack":         {},
-	"wrapper/ledger":     {"wrapper/fileaccess"},
+	"wrapper/ledger":     {"wrapper/fileaccess", "wrapper/siphash"},
 	"wrapper/maillog":    {},
 	"wrapper/machine":    {},
 	"wrapper/fileaccess": {},
 	"wrapper/dnsbl":      {},
 	"wrapper/resolve":    {},
-	"wrapper/policy":     {"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess"},
+	"wrapper/siphash":    {},
+	"wrapper/policy": {
+		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
+	},
 	"wrapper/config": {
 		"allowlist", "allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/policy",
 	},

@@ -19,6 +19,7 @@ var inDoor = []string{
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog", "sendwrap/wrapper/policy",
+	"sendwrap/wrapper/siphash",
 
 	"golang.org/x/sys/unix",
 
@@ -91,7 +92,7 @@ var light = []string{
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/enforce",
 	"sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger", "sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
-	"sendwrap/wrapper/policy",
+	"sendwrap/wrapper/policy", "sendwrap/wrapper/siphash",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
 	"github.com/yl2chen/cidranger",

@@ -58,7 +58,7 @@ func knowsSubmit(program string) bool {
 	return err == nil && bytes.Contains(text, []byte("submit.cf"))
 }
 
-// networkNotes names networks that are listed twice, and lines that refuse all clients.
+// networkNotes names networks and names that are listed twice, and lines that refuse all clients.
 func networkNotes(l *allowlist.List) (notes []string) {
 	for _, all := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		everyone := netip.PrefixFrom(all, 0)
@@ -69,7 +69,7 @@ func networkNotes(l *allowlist.List) (notes []string) {
 	}
 	for _, r := range l.Repeats() {
 		notes = append(notes, fmt.Sprintf("%s: %s %s is also at %s; keep one",
-			r.Second, r.Access, r.Network, r.First))
+			r.Second, r.Access, r.What, r.First))
 	}
 	return notes
 }

@@ -52,6 +52,8 @@ type nobody struct{}
 
 func (nobody) SetAccess(netip.Prefix, rule.Access, rule.Source) error { return nil }
 func (nobody) SetLimits(netip.Prefix, rule.Limits, rule.Source) error { return nil }
+func (nobody) SetNameAccess(string, rule.Access, rule.Source) error   { return nil }
+func (nobody) SetNameLimits(string, rule.Limits, rule.Source) error   { return nil }
 
 // BenchmarkCompile is the time of Compile, also as a multiple of reading the text alone, and the
 // most memory that the process has had so far.

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/policy"
@@ -16,6 +19,7 @@ import (
 // Result is what Compile has written.
 type Result struct {
 	Networks int // that the text names
+	Names    int // that the text names
 	Bytes    int64
 	Took     time.Duration // of reading and writing
 	Mistakes error         // in the text, as config.Load returns them
@@ -113,7 +117,7 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	if cfg == nil {
 		return nil, &Unreadable{err}
 	}
-	r.Networks, r.Mistakes = c.named, err
+	r.Networks, r.Names, r.Mistakes = c.calls.networks, c.calls.names, err
 	for _, s := range cfg.Sources {
 		if policy.Look(s.Path) != s.Stamp || !s.IsSettled(now) {
 			return nil, &Unsettled{s.Path}
@@ -127,8 +131,29 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	content.V4, content.V6, content.Limits = c.ranges(numbers)
+	c.fill(content, numbers)
+	if content.NameKey, err = randomKey(); err != nil {
+		return nil, err
+	}
 	return content, nil
+}
+
+func randomKey() (key [2]uint64, err error) {
+	var b [16]byte
+	if _, err := unix.Getrandom(b[:], 0); err != nil {
+		return key, os.NewSyscallError("getrandom", err)
+	}
+	key[0], key[1] = halves(b)
+	return key, nil
+}
+
+// fill makes what the content has of networks and names. It consumes the collector.
+func (c *collector) fill(content *policy.Content, files []uint16) {
+	c.indexes, c.more = nil, nil // the garbage collector may need them
+	merged := newLimitsTable()
+	content.V4, content.V6 = c.ranges(files, &merged)
+	content.Names = c.namesAndWider(files, &merged)
+	content.Limits = merged.all[1:]
 }
 
 // once leaves out sources that have the name of one before: they are the same file, since both have

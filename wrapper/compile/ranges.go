@@ -32,17 +32,15 @@ func (n *network) last() (hi, lo uint64) {
 	return n.hi | ^uint64(0)>>n.bits, ^uint64(0)
 }
 
-// ranges makes the ranges of both families from the networks, which overlap. limits are those that
-// the ranges name. It consumes the collector.
-func (c *collector) ranges(files []uint16) (v4, v6 []policy.Range, limits []rule.Limits) {
-	c.indexes, c.more = nil, nil // the garbage collector may need them
+// ranges makes the ranges of both families from the networks, which overlap, and numbers their
+// limits.
+func (c *collector) ranges(files []uint16, merged *limitsTable) (v4, v6 []policy.Range) {
 	// A network comes before those within it.
 	slices.SortFunc(c.networks, func(a, b network) int {
 		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
 	})
-	merged := newLimitsTable()
-	s4 := sweep{mapped: mapped, own: c.limits.all, merged: &merged, files: files}
-	s6 := sweep{own: c.limits.all, merged: &merged, files: files}
+	s4 := sweep{mapped: mapped, own: c.limits.all, merged: merged, files: files}
+	s6 := sweep{own: c.limits.all, merged: merged, files: files}
 	of := func(n *network) *sweep {
 		if n.isV4() {
 			return &s4
@@ -52,7 +50,7 @@ func (c *collector) ranges(files []uint16) (v4, v6 []policy.Range, limits []rule
 	for i := range c.networks {
 		of(&c.networks[i]).most += 2
 	}
-	s4.begin(network{lo: mapped, bits: mappedBits})
+	s4.begin(network{0, mapped, said{bits: mappedBits}})
 	s6.begin(network{})
 	for i := range c.networks {
 		n := &c.networks[i]
@@ -60,7 +58,7 @@ func (c *collector) ranges(files []uint16) (v4, v6 []policy.Range, limits []rule
 	}
 	s4.leave(0)
 	s6.leave(0)
-	return s4.ranges, s6.ranges, merged.all[1:]
+	return s4.ranges, s6.ranges
 }
 
 // sweep goes through the addresses of a family in their order, and notes what holds from where.

@@ -81,12 +81,12 @@ var directives = []directive{{
 	print: func(c *Config) string { return c.OnPregreet.String() },
 }, {
 	Name:      "allow",
-	Args:      "NETWORK...",
+	Args:      "NETWORK|NAME...",
 	lenientBy: refusals,
 	list:      (*loader).allow,
 }, {
 	Name: "deny",
-	Args: "NETWORK...",
+	Args: "NETWORK|NAME...",
 	list: (*loader).deny,
 }, {
 	Name:    "on_denied",
@@ -98,7 +98,7 @@ var directives = []directive{{
 	print:   func(c *Config) string { return c.OnDenied.String() },
 }, {
 	Name: "client",
-	Args: "NETWORK KEY=VALUE...",
+	Args: "NETWORK|NAME KEY=VALUE...",
 	Range: "greet_delay=DUR, client_rate=N/DUR, client_conns=N, bad_rcpts=N, " +
 		"bad_rcpts_percent=P, bad_rcpts_total=N/DUR, " +
 		"max_rcpts=N, max_resets=N, bad_rcpt_delay=DUR, as the directives; 0 is none; dnsbl=on|off",

@@ -64,8 +64,7 @@ func TestHabits(t *testing.T) {
 		{"include /nowhere/*.conf",
 			`include: /nowhere/*.conf: is a pattern, not a file; write one include for each file`},
 		{"allow *.example.org",
-			`"*.example.org" is a pattern; write its networks, such as 192.0.2.0/24 or ` +
-				`2001:db8::/32`},
+			`"*.example.org" is not a plain name; write .example.org`},
 		{"allow 010.0.0.1", `leading zero in "010.0.0.1"; write 10.0.0.1 or 8.0.0.1`},
 
 		{"mta /usr/sbin/sendmail -bd",

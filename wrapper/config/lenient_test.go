@@ -35,10 +35,12 @@ func loadWrong(t *testing.T, text string) (c *Config, inEffect string) {
 func same(a, b *Config) bool {
 	x, y := *a, *b
 	m, n := a.Networks.Match(client), b.Networks.Match(client)
+	k, l := a.Networks.MatchName("mx.example.org"), b.Networks.MatchName("mx.example.org")
 	x.Networks, y.Networks, m.Source, n.Source = nil, nil, rule.Source{}, rule.Source{}
+	k.Source, l.Source = rule.Source{}, rule.Source{}
 	x.Files, y.Files, x.Sources, y.Sources, x.lines, y.lines = nil, nil, nil, nil, nil, nil
 	x.listPlaces, y.listPlaces = listPlaces{}, listPlaces{}
-	return reflect.DeepEqual(x, y) && m == n
+	return reflect.DeepEqual(x, y) && m == n && k == l
 }
 
 // setsNothing expects the defaults after a wrong line, except for what its error names.
@@ -85,12 +87,17 @@ func TestLenient(t *testing.T) {
 		{"allow 192.0.2.1,192.0.2.7", "allow 192.0.2.1 192.0.2.7"},
 		{"allow ::ffff:192.0.2.77/24", "allow 192.0.2.0/24"},
 		{"allow ::ffff:192.0.2.1/64", "allow 192.0.2.1"},
-		{"allow mx.example.org", anybody}, {"allow 192.0.2.300", anybody},
+		{"allow mx", anybody}, {"allow 192.0.2.300", anybody}, {"allow x@example.org", anybody},
+		{"allow *.example.org", "allow .example.org"},
+		{"allow http://mx.example.org/", "allow mx.example.org"},
+		{"deny .example.org\nallow .example.org", "allow .example.org"},
+		{"deny *.example.org", ""},
 		{"allow 192.0.2.1 \"", "allow 192.0.2.1\n" + anybody},
 		{"allow", anybody}, {"allow: 192.0.2.1", anybody}, {"alow 192.0.2.1", anybody},
 		{"allow\u00a0192.0.2.1", anybody},
 		{"allow 192.0.2.1/33", anybody}, {"ALLOW 192.0.2.1", anybody},
-		{"allow 192.0.2.1, mx.example.org", "allow 192.0.2.1\n" + anybody},
+		{"allow 192.0.2.1, mx", "allow 192.0.2.1\n" + anybody},
+		{"client .example.org bad_rcpts=0", anybody},
 		{"deny 192.0.2.0/24\nallow 192.0.2.0/24", "allow 192.0.2.0/24"},
 		{"allow 192.0.2.0/24\ndeny 192.0.2.0/24", "allow 192.0.2.0/24"},
 		{"allow " + strings.Repeat("192.0.2.1 ", maxLine/10+1), anybody},

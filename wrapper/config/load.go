@@ -26,16 +26,18 @@ type loader struct {
 	lenient uint64 // bit i: directive i gets its lenient value
 }
 
-// Networks takes what the lines say about networks: an *allowlist.List, or the collector of package
-// compile. Its errors are those of [allowlist.List].
+// Networks takes what the lines say about networks and names: an *allowlist.List, or the collector
+// of package compile. Its errors are those of [allowlist.List].
 type Networks interface {
 	SetAccess(network netip.Prefix, a rule.Access, src rule.Source) error
 	SetLimits(network netip.Prefix, limits rule.Limits, src rule.Source) error
+	SetNameAccess(name string, a rule.Access, src rule.Source) error
+	SetNameLimits(name string, limits rule.Limits, src rule.Source) error
 }
 
-// Load reads the file at path and those that it includes, and adds their networks to networks,
-// which must not be nil. Each file must be a regular one of at most 16 MiB that only root or our
-// own user can write.
+// Load reads the file at path and those that it includes, and adds their networks and names to
+// networks, which must not be nil. Each file must be a regular one of at most 16 MiB that only root
+// or our own user can write.
 //
 // If the file as a whole cannot be read, the Config is nil, and the error an *[Error]. Otherwise
 // the Config can be used, even with an error. The error is then a *multierror.Error with an
@@ -159,7 +161,7 @@ func (l *loader) set(c *Config, d *directive, unread error) error {
 // directive meant, -1 if that is unknown.
 func (l *loader) unknown(word string, meant int) *Error {
 	if !l.errors.full() { // a further search takes time
-		if _, err := allowlist.ParseNetwork(word); err == nil {
+		if _, _, err := allowlist.Parse(word); err == nil {
 			return newError("write allow, deny or client before it", "%s stands alone",
 				quoted(word))
 		}

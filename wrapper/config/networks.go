@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"sendwrap/allowlist"
@@ -12,8 +13,8 @@ import (
 func (l *loader) allow(w words, at rule.Source) { l.access(rule.Allow, w, at) }
 func (l *loader) deny(w words, at rule.Source)  { l.access(rule.Deny, w, at) }
 
-// access takes the right networks of a line even if others are wrong. For a wrong network on an
-// allow line it allows all that the word can mean; if that is unclear, refusals become lenient.
+// access takes the right networks and names of a line even if others are wrong. For a wrong one on
+// an allow line it allows all that the word can mean; if that is unclear, refusals become lenient.
 func (l *loader) access(a rule.Access, w words, at rule.Source) {
 	directive := -1 // a wrong deny line refuses too little, which is lenient
 	if a == rule.Allow {
@@ -22,43 +23,67 @@ func (l *loader) access(a rule.Access, w words, at rule.Source) {
 	found := false
 	for w.next() {
 		found = true
-		network, err := allowlist.ParseNetwork(w.word)
+		network, name, err := allowlist.Parse(w.word)
 		switch {
-		case err == nil:
-			if err = l.into.SetAccess(network, a, at); err != nil {
-				l.errors.add(at, withAllowed(err, network))
+		case err != nil:
+			l.wrongAccess(a, w.word, at, err, directive)
+		case name != "":
+			if err = l.into.SetNameAccess(name, a, at); err != nil {
+				l.errors.add(at, withAllowed(err, name))
 			}
-		case a == rule.Allow && len(allowlist.Guess(w.word)) > 0:
-			meant := allowlist.Guess(w.word)
-			for _, network := range meant {
-				_ = l.into.SetAccess(network, a, at) // on error it is allowed, too
-			}
-			l.errors.add(at, withAllowed(err, meant...))
 		default:
-			l.reject(at, err, directive, nil)
+			if err = l.into.SetAccess(network, a, at); err != nil {
+				l.errors.add(at, withAllowed(err, network.String()))
+			}
 		}
 	}
 	if w.err == nil && !found {
-		w.err = newError("write "+a.String()+" NETWORK...", "%s without a network", a)
+		w.err = newError("write "+a.String()+" NETWORK|NAME...", "%s without a network or name", a)
 	}
 	if w.err != nil {
 		l.reject(at, w.err, directive, nil)
 	}
 }
 
-// withAllowed adds to an error that these networks are allowed until the line is corrected.
-func withAllowed(err error, networks ...netip.Prefix) error {
-	e := *fromAllowlist(err)
-	e.InEffect = rule.Allow.String()
-	for _, network := range networks {
-		e.InEffect += " " + network.String()
+// wrongAccess notes the error, and what is allowed until the word is corrected.
+func (l *loader) wrongAccess(
+	a rule.Access, word string, at rule.Source, err error, directive int,
+) {
+	var networks []netip.Prefix
+	name := ""
+	if a == rule.Allow {
+		networks, name = allowlist.Guess(word), allowlist.GuessName(word)
 	}
+	if networks == nil && name == "" {
+		l.reject(at, err, directive, nil)
+		return
+	}
+	var meant []string
+	for _, network := range networks {
+		_ = l.into.SetAccess(network, a, at) // on error it is allowed, too
+		meant = append(meant, network.String())
+	}
+	if meant == nil {
+		_ = l.into.SetNameAccess(name, a, at)
+		meant = []string{name}
+	}
+	l.errors.add(at, withAllowed(err, meant...))
+}
+
+// withAllowed adds to an error that these are allowed until the line is corrected.
+func withAllowed(err error, all ...string) error {
+	e := *fromAllowlist(err)
+	e.InEffect = rule.Allow.String() + " " + strings.Join(all, " ")
 	return &e
 }
 
 // clientKeys are the names of clientLimits.
 var clientKeys = []string{"greet_delay", "client_rate", "client_conns", "bad_rcpts",
 	"bad_rcpts_percent", "bad_rcpts_total", "max_rcpts", "max_resets", "bad_rcpt_delay", "dnsbl"}
+
+// nameKeys is how many of them, from the first, a line for a name can have. The others are the
+// guard's, which does not know a client's name.
+const nameKeys = 3
 
 // clientLimits are the limits of a client line. They have the bounds of the directives of the same
 // names.
@@ -134,8 +159,8 @@ func (l *loader) lenientLimit(
 	return &e
 }
 
-// client takes a network's own limits, and for a wrong one the lenient value of the directive of
-// that name. If it is unclear which network or limit is meant, refusals become lenient.
+// client takes the limits of a network or name, and for a wrong one the lenient value of the
+// directive of that name. If it is unclear which client or limit is meant, refusals become lenient.
 func (l *loader) client(w words, at rule.Source) {
 	if err := l.limits(w, at); err != nil {
 		l.reject(at, err, l.index("client"), nil)
@@ -147,9 +172,10 @@ func (l *loader) limits(w words, at rule.Source) error {
 		if w.err != nil {
 			return w.err
 		}
-		return newError("write client NETWORK KEY=VALUE...", "client without a network")
+		return newError("write client NETWORK|NAME KEY=VALUE...",
+			"client without a network or name")
 	}
-	network, err := allowlist.ParseNetwork(w.word)
+	network, name, err := allowlist.Parse(w.word)
 	if err != nil && allowlist.MeansAll(w.word) {
 		return newError("write one line for 0.0.0.0/0 and one for ::/0", "%s is not a network",
 			quoted(w.word))
@@ -164,7 +190,11 @@ func (l *loader) limits(w words, at rule.Source) error {
 		if err != nil {
 			return err
 		}
-		limit := &clientLimits[slices.Index(clientKeys, key)]
+		i := slices.Index(clientKeys, key)
+		if name != "" && i >= nameKeys {
+			return newError("write it for the client's network", "%s is not for a name", key)
+		}
+		limit := &clientLimits[i]
 		if err := limit.set(&limits, value); err != nil {
 			l.errors.add(at, l.lenientLimit(limit, &limits, value, prefixError(key, err)))
 		}
@@ -172,8 +202,14 @@ func (l *loader) limits(w words, at rule.Source) error {
 	if w.err != nil {
 		return w.err
 	}
-	if p.given == 0 {
+	switch {
+	case p.given == 0 && name != "":
+		p.known = p.known[:nameKeys]
+		return newError("write "+p.list(), "no limits for %s", name)
+	case p.given == 0:
 		return newError("write "+p.list(), "no limits for %s", network)
+	case name != "":
+		return l.into.SetNameLimits(name, limits, at)
 	}
 	return l.into.SetLimits(network, limits, at)
 }

@@ -9,14 +9,16 @@ type header struct {
 	limits   uint32 // how many
 	limitsAt uint32 // page
 	v4, v6   root
+	names    nameTable
 }
 
 // root is where a tree begins.
 type root struct{ at, levels uint32 }
 
 func (h *header) words() []*uint32 {
+	n := &h.names
 	return []*uint32{&h.pages, &h.texts, &h.limits, &h.limitsAt, &h.v4.at, &h.v4.levels, &h.v6.at,
-		&h.v6.levels}
+		&h.v6.levels, &n.at, &n.pages, &n.labels, &n.key[0], &n.key[1], &n.key[2], &n.key[3]}
 }
 
 func (p *page) putHeader(h header) {
@@ -56,7 +58,7 @@ func (p *page) readHeader(size int64) (h header, why string) {
 func (h *header) sane() bool {
 	return h.pages <= maxPages && h.texts <= maxTexts && h.pages > textsPages(h.texts) &&
 		h.limitsAt <= h.pages && int(h.limits) <= int(h.pages)*limitsPer &&
-		h.v4.sane(h.pages) && h.v6.sane(h.pages)
+		h.v4.sane(h.pages) && h.v6.sane(h.pages) && h.names.sane(h.pages)
 }
 
 func (r root) sane(pages uint32) bool {

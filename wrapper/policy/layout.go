@@ -18,7 +18,7 @@ const (
 	maxLevels = 6 // of a tree; 2^32 ranges of IPv6 have five
 
 	// The header follows the head of the first page.
-	headerSize = 48
+	headerSize = 72
 	maxTexts   = 1 << 20 // bytes; a policy with longer ones is not compiled
 	maxPages   = 1 << 26
 
@@ -37,6 +37,7 @@ const (
 	limitsPage
 	v4Page
 	v6Page
+	namesPage
 )
 
 // family is what differs between the trees of IPv4 and IPv6.

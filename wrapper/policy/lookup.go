@@ -7,12 +7,12 @@ import (
 	"sendwrap/allowlist/rule"
 )
 
-// Rule is what holds for a range of addresses.
+// Rule is what holds for a range of addresses or for a name.
 type Rule struct {
 	Limits uint32 // number in Content.Limits, from 1; 0 = none
 	Line   uint32 // the line that allows or denies
 	File   uint16 // number in Content.Sources
-	Bits   uint8  // length of the network that is allowed or denied
+	Bits   uint8  // length of the network that is allowed or denied; of a name, in bytes
 	Access rule.Access
 }
 
@@ -38,21 +38,30 @@ func (c *Compiled) lookup(client netip.Addr) (m rule.Match, err error) {
 		return m, err
 	}
 	if found.Access != rule.Unset {
-		m.Access = found.Access
 		m.Network = netip.PrefixFrom(client, int(found.Bits)).Masked()
 		// A network that does not hold the whole range decides about clients outside it.
-		if m.Access > rule.Deny || !m.Network.Contains(f.addr(within.first)) ||
-			!m.Network.Contains(f.addr(within.last)) || int(found.File) >= len(c.sources) {
+		if !m.Network.Contains(f.addr(within.first)) || !m.Network.Contains(f.addr(within.last)) {
 			return rule.Match{}, c.damaged()
 		}
-		m.Source = rule.Source{File: c.sources[found.File].Path, Line: int(found.Line)}
 	}
-	if found.Limits > 0 {
-		if err := c.readLimits(&m.Limits, found.Limits); err != nil {
-			return rule.Match{}, err
-		}
+	if err := c.addRule(&m, found); err != nil {
+		return rule.Match{}, err
 	}
 	return m, nil
+}
+
+// addRule sets what the rule says, but for its network or name.
+func (c *Compiled) addRule(m *rule.Match, r Rule) error {
+	if m.Access = r.Access; r.Access != rule.Unset {
+		if r.Access > rule.Deny || int(r.File) >= len(c.sources) {
+			return c.damaged()
+		}
+		m.Source = rule.Source{File: c.sources[r.File].Path, Line: int(r.Line)}
+	}
+	if r.Limits == 0 {
+		return nil
+	}
+	return c.readLimits(&m.Limits, r.Limits)
 }
 
 // span are the keys from first to last.

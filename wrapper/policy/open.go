@@ -13,8 +13,9 @@ import (
 	"sendwrap/wrapper/fileaccess"
 )
 
-// Compiled is a policy in its compiled form. Its rules are those for one client: for another one
-// the Match is zero, as with allowlist.For. It may be used by one goroutine at a time.
+// Compiled is a policy in its compiled form. Its rules for networks are those for one client: for
+// another one the Match is zero, as with allowlist.For. Rules for names are read when they are
+// asked for. It may be used by one goroutine at a time.
 type Compiled struct {
 	policy   Policy
 	settings Settings
@@ -222,7 +223,7 @@ func (c *Compiled) Others(clients []netip.Addr) Rules {
 	if c.fd < 0 {
 		return nil
 	}
-	all := &matches{clients: make([]netip.Addr, len(clients)), of: make([]rule.Match, len(clients))}
+	all := &matches{c, make([]netip.Addr, len(clients)), make([]rule.Match, len(clients))}
 	for i, client := range clients {
 		all.clients[i] = normalized(client)
 		if !client.IsValid() {
@@ -237,8 +238,9 @@ func (c *Compiled) Others(clients []netip.Addr) Rules {
 	return all
 }
 
-// matches are the rules for a few clients.
+// matches are the rules for a few clients, and those of the policy for names.
 type matches struct {
+	*Compiled
 	clients []netip.Addr
 	of      []rule.Match
 }
@@ -257,15 +259,3 @@ func (c *Compiled) Close() {
 	}
 	c.fd = -1
 }
-
-// HasNames reports whether the policy has rules for names.
-func (c *Compiled) HasNames() bool { return false }
-
-// MatchName returns what applies to a client whose confirmed name it is.
-func (c *Compiled) MatchName(name string) rule.Match { return rule.Match{} }
-
-// HasNames is that of the policy.
-func (m *matches) HasNames() bool { return false }
-
-// MatchName is that of the policy.
-func (m *matches) MatchName(name string) rule.Match { return rule.Match{} }

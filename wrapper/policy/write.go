@@ -14,14 +14,22 @@ type Content struct {
 	Sources  []Source  // the configuration file first
 	Settings *Settings
 	Warnings []string
-	Limits   []rule.Limits // those that the ranges name
+	Limits   []rule.Limits // those that the ranges and names name
 	V4, V6   []Range
+	Names    []Name    // in any order, each text once
+	NameKey  [2]uint64 // for their hash: a random one that nobody else knows
 }
 
 // Range is a range of addresses, up to the next Range. The first one of a family begins with
 // address 0.
 type Range struct {
 	Hi, Lo uint64 // its first address as a number; Hi = 0 for IPv4
+	Rule
+}
+
+// Name is a name with what holds for it. What was said of the names above it is in its Rule.
+type Name struct {
+	Text string // as allowlist.ParseName returns it
 	Rule
 }
 
@@ -41,7 +49,9 @@ func Write(w io.Writer, c *Content) (int64, error) {
 	pages += pagesFor(len(c.Limits), limitsPer)
 	pages = v4.place(&h.v4, pages, len(c.V4))
 	pages = v6.place(&h.v6, pages, len(c.V6))
-	if h.pages = uint32(pages); pages > maxPages {
+	names, ok := h.names.place(pages, c)
+	pages += int(h.names.pages)
+	if h.pages = uint32(pages); !ok || pages > maxPages {
 		return 0, errTooLarge
 	}
 	out := writer{to: w, edition: uint64(c.Made.UnixNano())}
@@ -49,6 +59,7 @@ func Write(w io.Writer, c *Content) (int64, error) {
 	out.limits(c.Limits)
 	out.tree(v4, h.v4, c.V4)
 	out.tree(v6, h.v6, c.V6)
+	out.names(h.names, names)
 	return int64(out.number) * pageSize, out.err
 }
 

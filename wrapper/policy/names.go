@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"math/bits"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/siphash"
+)
+
+// nameTable says where the names are. The hash of a name leads to the one page that can have it:
+// however many names there are, each costs one page to look up. The client chooses its own name,
+// but whatever the hash is, the text decides; and without the key, nobody can choose names that all
+// lead to one page.
+type nameTable struct {
+	at, pages uint32    // 0 pages: there are no names
+	labels    uint32    // at most, of one
+	key       [4]uint32 // of the hash
+}
+
+// nameHead is what an entry has before its text: the rule, and the length of the text.
+const nameHead = ruleSize + 1
+
+func (t *nameTable) sane(pages uint32) bool {
+	return t.pages == 0 ||
+		t.at > 0 && t.at < pages && t.pages <= pages-t.at && t.labels <= rule.MaxLabels
+}
+
+func (t *nameTable) setKey(key [2]uint64) {
+	for i := range t.key {
+		t.key[i] = uint32(key[i/2] >> (32 * (i % 2)))
+	}
+}
+
+func (t *nameTable) hash(name string) uint64 {
+	var text [rule.MaxName]byte
+	key := [2]uint64{uint64(t.key[0]) | uint64(t.key[1])<<32, uint64(t.key[2]) | uint64(t.key[3])<<32}
+	return siphash.Sum(key, text[:copy(text[:], name)])
+}
+
+// pageOf is the page that a hash leads to, counted from the first one with names.
+func pageOf(hash uint64, pages uint32) uint32 {
+	page, _ := bits.Mul64(hash, uint64(pages))
+	return uint32(page)
+}
+
+// HasNames reports whether the policy has rules for names.
+func (c *Compiled) HasNames() bool { return c.header.names.pages > 0 }
+
+// MatchName is that of an allowlist.List. Where the file cannot be read any more, or is damaged,
+// nothing holds for a name.
+func (c *Compiled) MatchName(name string) rule.Match {
+	m, err := c.lookupName(name)
+	if err != nil {
+		return rule.Match{}
+	}
+	return m
+}
+
+// lookupName finds the name, or the next wider one: this has what holds for it.
+func (c *Compiled) lookupName(name string) (m rule.Match, err error) {
+	name, ok := rule.NormalName(name)
+	if !ok || !c.HasNames() {
+		return m, nil
+	}
+	for ; name != ""; name = rule.WiderName(name) {
+		if rule.Labels(name) > int(c.header.names.labels) {
+			continue
+		}
+		found, ok, err := c.findName(name)
+		if err != nil {
+			return m, err
+		}
+		if ok {
+			return c.nameMatch(name, found)
+		}
+	}
+	return m, nil
+}
+
+// findName finds a name in its page.
+func (c *Compiled) findName(name string) (r Rule, ok bool, err error) {
+	t := &c.header.names
+	if err := c.read(t.at+pageOf(t.hash(name), t.pages), namesPage); err != nil {
+		return r, false, err
+	}
+	b := c.page[headSize:]
+	for range c.page.head().count {
+		if len(b) < nameHead || len(b) < nameHead+int(b[ruleSize]) {
+			return r, false, c.damaged()
+		}
+		text := b[nameHead : nameHead+int(b[ruleSize])]
+		if string(text) == name {
+			return readRule(b), true, nil
+		}
+		b = b[nameHead+len(text):]
+	}
+	return r, false, nil
+}
+
+// nameMatch is what the rule of a name says.
+func (c *Compiled) nameMatch(name string, r Rule) (m rule.Match, err error) {
+	if r.Access != rule.Unset {
+		from := len(name) - int(r.Bits)
+		if from < 0 || from == len(name) || from > 0 && name[from] != '.' {
+			return m, c.damaged()
+		}
+		m.Name = name[from:]
+	}
+	if err := c.addRule(&m, r); err != nil {
+		return rule.Match{}, err
+	}
+	return m, nil
+}
