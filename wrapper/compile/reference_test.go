@@ -32,6 +32,7 @@ func TestReference(t *testing.T) {
 		files = append(files, generate(t, random, filepath.Join(dir, fmt.Sprint(i))))
 	}
 	asked, withRule, withLimits, warned := 0, 0, 0, 0
+	var named count
 	for _, file := range files {
 		path := file + ".policy"
 		if !compileUnsynced(t, file, path) {
@@ -57,6 +58,7 @@ func TestReference(t *testing.T) {
 				withLimits++
 			}
 		}
+		named.add(sameNames(t, c, others, cfg))
 		c.Close()
 		if t.Failed() {
 			text, _ := os.ReadFile(file)
@@ -65,9 +67,63 @@ func TestReference(t *testing.T) {
 	}
 	t.Logf("%d clients, %d with a rule, %d with limits; %d configurations with mistakes",
 		asked, withRule, withLimits, warned)
-	if withRule < asked/4 || withLimits < asked/4 || warned < configurations/4 {
+	t.Logf("%d names, %d with a rule, %d with limits", named.asked, named.rules, named.limits)
+	if withRule < asked/4 || withLimits < asked/4 || warned < configurations/4 ||
+		named.rules < named.asked/8 || named.limits < named.asked/16 || named.asked < asked/10 {
 		t.Error("too few")
 	}
+}
+
+// count counts answers.
+type count struct{ asked, rules, limits int }
+
+func (c *count) add(d count) {
+	c.asked, c.rules, c.limits = c.asked+d.asked, c.rules+d.rules, c.limits+d.limits
+}
+
+// sameNames holds what the policy says of names against the text.
+func sameNames(t *testing.T, c *policy.Compiled, others policy.Rules, cfg *config.Config) (n count) {
+	t.Helper()
+	text := cfg.Networks
+	if c.HasNames() != text.HasNames() || others.HasNames() != text.HasNames() {
+		t.Errorf("has names: %v, %v; want %v", c.HasNames(), others.HasNames(), text.HasNames())
+	}
+	for _, name := range hosts(t, cfg) {
+		want := text.MatchName(name)
+		for _, rules := range []policy.Rules{c, others} {
+			if m := rules.MatchName(name); m != want {
+				t.Errorf("%s: %+v\nwant %+v", name, m, want)
+			}
+		}
+		if n.asked++; want.Name != "" {
+			n.rules++
+		}
+		if want.Limits != (rule.Limits{}) {
+			n.limits++
+		}
+	}
+	return n
+}
+
+// hosts are names of clients: each word that is a name, and others above, below and beside it.
+func hosts(t *testing.T, cfg *config.Config) (all []string) {
+	for _, file := range cfg.Files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range strings.Fields(string(text)) {
+			name, err := allowlist.ParseName(word)
+			if err != nil {
+				continue
+			}
+			host := strings.TrimPrefix(name, ".")
+			_, above, _ := strings.Cut(host, ".")
+			all = append(all, name, host, strings.ToUpper(host)+".", "a."+host, "x"+host, "b.a."+host,
+				above, "x."+above)
+		}
+	}
+	return append(all, "", ".", "org", "localhost")
 }
 
 // sameErrors holds the collector against the list, with all errors.
@@ -171,6 +227,8 @@ func FuzzReference(f *testing.F) {
 	}
 	f.Add("allow 10.0.0.0/8 10.0.0.0/8\ndeny 10.0.0.0/8 ::/0\nclient ::/0 max_rcpts=1\n" +
 		"client ::/0 max_rcpts=2 max_resets=1\nclient ::/0 max_resets=2")
+	f.Add("allow .a.b A.B. *.b\ndeny a.b .B\nclient .b client_conns=1\nclient c.a.b client_conns=2 " +
+		"client_rate=1/1s\nclient .a.b client_rate=2/1s")
 	f.Add("include /dev/null\ninclude sendwrap.conf\ninclude \"\"\nmta /a \"\" \"b c\"\nlog none")
 	file := filepath.Join(f.TempDir(), "sendwrap.conf")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -191,6 +249,7 @@ func FuzzReference(f *testing.F) {
 				t.Errorf("%v: %+v\nwant %+v", client, m, want)
 			}
 		}
+		sameNames(t, c, others, cfg)
 	})
 }
 
@@ -225,7 +284,11 @@ type generator struct {
 }
 
 func (g *generator) line() string {
-	switch n := g.IntN(20); {
+	switch n := g.IntN(24); {
+	case n >= 22:
+		return g.pick("allow", "deny", "deny") + " " + g.host() + " " + g.pick("", g.host(), g.network())
+	case n >= 20:
+		return "client " + g.host() + g.hostLimits()
 	case n < 7:
 		return g.pick("allow", "deny", "deny") + " " + g.networks()
 	case n < 14:
@@ -252,6 +315,27 @@ func (g *generator) line() string {
 	return g.pick("allow", "deny") + " " + g.pick("0.0.0.0/0", "::/0", "64:ff9b::/96",
 		"10.0.0.0/8", "::ffff:0:0/95", "2001:db8::/32", "255.255.255.255", "::", "0.0.0.0",
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "128.0.0.0/1", "8000::/1")
+}
+
+// host is a name of a few labels, so that many are above, below or equal to another.
+func (g *generator) host() string {
+	name := g.pick("", ".", "a.", "b.a.") + g.pick("a", "b", "mail") + g.pick("", ".a", ".b") +
+		g.pick(".org", ".ORG.", ".net", ".net")
+	if g.IntN(30) == 0 {
+		return g.pick("*."+name, ".org", ".net", "a", name+"/24", "192.0.2.l", "joe@"+name)
+	}
+	return name
+}
+
+func (g *generator) hostLimits() (text string) {
+	for _, key := range g.Perm(3)[:g.IntN(4)] {
+		text += [...]string{" greet_delay=" + g.pick("0s", "1s", "2s"),
+			" client_conns=" + g.pick("0", "5"), " client_rate=" + g.pick("0", "5/1m", "6/1m")}[key]
+		if key == 0 && g.IntN(20) == 0 {
+			text += " max_rcpts=5"
+		}
+	}
+	return text
 }
 
 func (g *generator) pick(of ...string) string { return of[g.IntN(len(of))] }

@@ -3,6 +3,7 @@ package policy
 import (
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"sendwrap/allowlist/rule"
@@ -23,6 +24,47 @@ func (s *sample) clients() map[netip.Addr]rule.Match {
 	return all
 }
 
+// names are names of clients, with what holds for each.
+func (s *sample) names() map[string]rule.Match {
+	all := map[string]rule.Match{"example.org": {}, "ost1.example.org": {}, "a.b.c.d.e": {}}
+	for n := 0; n < len(s.content.Limits); n += 1 + len(s.content.Limits)/7 {
+		client, m := s.nthName(n)
+		all[client] = m
+		all["x"+client[1:]] = m
+		if nameOf(n)[0] != '.' {
+			all["x"+client[1:]] = rule.Match{}
+		}
+	}
+	return all
+}
+
+// askNames asks the file for each name, and tells what was found where there was no error.
+func (s *sample) askNames(
+	names map[string]rule.Match, found func(name string, m, want rule.Match),
+) (errors int) {
+	c, err := Open(s.path, s.file, netip.Addr{})
+	if err != nil {
+		return len(names)
+	}
+	defer c.Close()
+	for name, want := range names {
+		if m, err := c.lookupName(name); err != nil {
+			errors++
+		} else {
+			found(name, m, want)
+		}
+	}
+	return errors
+}
+
+func believableName(t *testing.T, name string, m rule.Match) {
+	t.Helper()
+	if (m.Name != "") != (m.Access != rule.Unset) || m.Network.IsValid() || m.Name != "" &&
+		m.Name != name && (m.Name[0] != '.' || !strings.HasSuffix(name, m.Name)) {
+		t.Fatalf("%v: %+v", name, m)
+	}
+}
+
 // FuzzOpen: whatever is in the file, Open ends, and says of no client what no network says of it.
 // What can be read as texts is what Write would write.
 func FuzzOpen(f *testing.F) {
@@ -32,11 +74,12 @@ func FuzzOpen(f *testing.F) {
 	f.Add(whole[:pageSize])
 	f.Add([]byte{})
 	f.Add(whole[headSize+headerSize:][:get32(whole[headSize+16:])])
-	clients := s.clients()
+	clients, names := s.clients(), s.names()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s.TB = t
 		s.put(b)
 		s.ask(clients, func(client netip.Addr, m, _ rule.Match) { believable(t, client, m) })
+		s.askNames(names, func(name string, m, _ rule.Match) { believableName(t, name, m) })
 		var sources []Source
 		var settings Settings
 		var warnings []string
@@ -83,12 +126,14 @@ func believable(t *testing.T, client netip.Addr, m rule.Match) {
 // checksum it may be another rule, but Open still ends, and the rule's network holds the client.
 func FuzzChanged(f *testing.F) {
 	s := newSample(f, 700, "a warning")
-	whole, clients := s.bytes(), s.clients()
+	whole, clients, names := s.bytes(), s.clients(), s.names()
 	f.Add([]byte{}, false)
+	last := byte(len(whole)/pageSize - 1) // a page of names, as those before
 	for _, sealed := range []bool{false, true} {
 		for _, at := range []byte{0, 8, 16, 20, 22, 24, 28, 32, 40, 44, 48, 52, 60, 72} {
 			f.Add([]byte{0, 0, 0, at, 1, 1, 0, 0, at, 255, 30, 0, 1, at, 7}, sealed)
 			f.Add([]byte{34, 0, 0, at, 200, 35, 0, 0, at, 3, 40, 0, 15, 255, 1}, sealed)
+			f.Add([]byte{last, 0, 0, at, 200, last - 1, 0, 0, at, 3, last - 2, 0, 4, at, 1}, sealed)
 		}
 	}
 	f.Fuzz(func(t *testing.T, changes []byte, sealed bool) {
@@ -109,6 +154,12 @@ func FuzzChanged(f *testing.F) {
 				t.Fatalf("%v: %+v; want %+v", client, m, want)
 			}
 		})
+		s.askNames(names, func(name string, m, want rule.Match) {
+			believableName(t, name, m)
+			if !sealed && m != want {
+				t.Fatalf("%v: %+v; want %+v", name, m, want)
+			}
+		})
 	})
 }
 
@@ -116,7 +167,10 @@ func FuzzChanged(f *testing.F) {
 // another rule.
 func TestPagesSwapped(t *testing.T) {
 	s := newSample(t, 700)
-	whole, clients := s.bytes(), s.clients()
+	whole, clients, names := s.bytes(), s.clients(), s.names()
+	for i := range s.content.Names {
+		s.content.Names[i].Line += 1000
+	}
 	for _, ranges := range [][]Range{s.content.V4, s.content.V6} {
 		for i := range ranges {
 			ranges[i].Line += 1000 // as after lines were put before
@@ -124,7 +178,7 @@ func TestPagesSwapped(t *testing.T) {
 	}
 	s.content.Made = s.content.Made.Add(1)
 	other := s.bytes()
-	random, seen := rand.New(rand.NewPCG(1, 2)), 0
+	random, seen, seenNames := rand.New(rand.NewPCG(1, 2)), 0, 0
 	for range 300 {
 		b := append([]byte{}, whole...)
 		n, m := random.IntN(len(b)/pageSize), random.IntN(len(b)/pageSize)
@@ -139,8 +193,13 @@ func TestPagesSwapped(t *testing.T) {
 				t.Fatalf("page %d in place of %d: %v: %+v; want %+v", m, n, client, got, want)
 			}
 		})
+		seenNames += s.askNames(names, func(name string, got, want rule.Match) {
+			if got != want {
+				t.Fatalf("page %d in place of %d: %s: %+v; want %+v", m, n, name, got, want)
+			}
+		})
 	}
-	if seen == 0 {
+	if seen == 0 || seenNames == 0 {
 		t.Error("no error was seen")
 	}
 }

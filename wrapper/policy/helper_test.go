@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 // sample is a policy of a file with this number of networks of each family, every second address a
-// network of one. client is one of them; the file is settled.
+// network of one, and as many names. client is one of them; the file is settled.
 type sample struct {
 	testing.TB
 	path, file string
@@ -20,7 +21,8 @@ type sample struct {
 	settings   Settings
 }
 
-// newSample writes a policy whose ranges are networks of one, with gaps between them.
+// newSample writes a policy whose ranges are networks of one, with gaps between them. Its names hold
+// names below them, every third not itself; every fifth is decided by the name above it.
 func newSample(t testing.TB, networks int, warnings ...string) *sample {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,7 +44,13 @@ func newSample(t testing.TB, networks int, warnings ...string) *sample {
 		s.content.V4 = append(s.content.V4, Range{0, at, r}, Range{0, at + 1, Rule{}})
 		r.Bits = 128
 		s.content.V6 = append(s.content.V6, Range{at, at, r}, Range{at, at + 1, Rule{}})
+		name := nameOf(i)
+		if r.Bits = uint8(len(name)); i%5 == 4 {
+			r.Bits = uint8(len(".example.org"))
+		}
+		s.content.Names = append(s.content.Names, Name{name, r})
 	}
+	s.content.NameKey = [2]uint64{uint64(networks), 1 << 40}
 	s.write()
 	return s
 }
@@ -58,6 +66,31 @@ func (s *sample) nth(n int, f family) (netip.Addr, rule.Match) {
 		Access: rule.Deny - rule.Access(n%2), Network: netip.PrefixFrom(client, f.bits()),
 		Source: rule.Source{File: s.file, Line: n + 1}, Limits: s.content.Limits[n],
 	}
+}
+
+// nameOf is name n of a sample.
+func nameOf(n int) string {
+	name := fmt.Sprintf("host%d.example.org", n)
+	if n%3 == 0 {
+		name = fmt.Sprintf(".zone%d.example.org", n)
+	}
+	return name
+}
+
+// nthName is a client's name that name n holds, and what holds for it.
+func (s *sample) nthName(n int) (client string, m rule.Match) {
+	client = nameOf(n)
+	if client[0] == '.' {
+		client = "mx.a" + client
+	}
+	m = rule.Match{
+		Access: rule.Deny - rule.Access(n%2), Name: nameOf(n),
+		Source: rule.Source{File: s.file, Line: n + 1}, Limits: s.content.Limits[n],
+	}
+	if n%5 == 4 {
+		m.Name = ".example.org"
+	}
+	return client, m
 }
 
 // write writes the policy of the file as it is now.
@@ -83,6 +116,17 @@ func (s *sample) put(b []byte) {
 	if err := os.WriteFile(s.path, b, 0o600); err != nil {
 		s.Fatal(err)
 	}
+}
+
+// open opens the policy for no client.
+func (s *sample) open() *Compiled {
+	s.Helper()
+	c, err := Open(s.path, s.file, netip.Addr{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(c.Close)
+	return c
 }
 
 // match asks for a client.
