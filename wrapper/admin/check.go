@@ -60,7 +60,7 @@ func check(c *call) error {
 			observes = ", mode observe: no client is refused"
 		}
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
-			c.file, plural(cfg.Networks.Len(), "network"), observes)
+			c.file, networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), observes)
 		c.printAgreement(cfg)
 	}
 	return nil
@@ -112,6 +112,14 @@ func (c *call) explain(d *configured, client netip.Addr) error {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}
 	return nil
+}
+
+// networksAndNames says how many networks and names a configuration has.
+func networksAndNames(networks, names int) string {
+	if names == 0 {
+		return plural(networks, "network")
+	}
+	return plural(networks, "network") + ", " + plural(names, "name")
 }
 
 func plural(n int, what string) string {

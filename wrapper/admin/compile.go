@@ -36,7 +36,7 @@ func compileNow(c *call) error {
 	}
 	c.printMistakes(r.Mistakes)
 	fmt.Fprintf(c.stdout, "%s: %s, %d bytes, in %v\n",
-		path, plural(r.Networks, "network"), r.Bytes, r.Took.Round(time.Millisecond))
+		path, networksAndNames(r.Networks, r.Names), r.Bytes, r.Took.Round(time.Millisecond))
 	return nil
 }
 

@@ -26,6 +26,14 @@ func TestCompile(t *testing.T) {
 	if !want.MatchString(out) || !strings.HasPrefix(errs, p.conf+":8: unknown directive") {
 		t.Errorf("%q, %q", out, errs)
 	}
+	p.write(noNotes + "deny 192.0.2.0/24 .example.org mx.example.net\n")
+	if out, _ := p.says(0, "compile"); !strings.Contains(out, ": 3 networks, 2 names, 16384 bytes") {
+		t.Errorf("with names: %q", out)
+	}
+	if out, _ := p.says(0, "check"); !strings.HasPrefix(out,
+		"ok: "+p.conf+", 3 networks, 2 names\npolicy: agrees\n") {
+		t.Errorf("check: %q", out)
+	}
 }
 
 // compile ends with 100 if there is nothing to compile, and with 111 if it cannot write.

@@ -27,7 +27,7 @@ func TestCheckNamesTheLine(t *testing.T) {
 	}
 }
 
-// check notes networks that are listed twice, and lines that refuse all clients.
+// check notes networks and names that are listed twice, and lines that refuse all clients.
 func TestCheckNotesNetworks(t *testing.T) {
 	for _, tt := range []struct{ lines, want string }{
 		{"allow 192.0.2.0/24 192.0.2.1\ndeny 192.0.2.1/32 203.0.113.0/24", "contradicts"},
@@ -43,6 +43,10 @@ func TestCheckNotesNetworks(t *testing.T) {
 			"note: F:6: deny ::/0 refuses every client outside the allow lines; " +
 				"remove it if that is not intended\n"},
 		{"deny 0.0.0.0/1 128.0.0.0/1", ""},
+		{"allow .example.org\nallow mx.example.org .EXAMPLE.org.",
+			"note: F:6: allow .example.org is also at F:5; keep one\n"},
+		{"allow .example.org example.org", ""},
+		{"allow .example.org\ndeny mx.example.org .example.org", "contradicts"},
 	} {
 		p := inPlace(t, noNotes+tt.lines)
 		code := 0

@@ -99,7 +99,7 @@ func ruleText(s *Shown, a rule.Access) string {
 	if s.Rule.Access != a {
 		return "no matching rule"
 	}
-	return s.Rule.Network.String() + " (" + s.Rule.Source.String() + ")"
+	return s.Rule.Subject() + " (" + s.Rule.Source.String() + ")"
 }
 
 // blockText is the block that runs, or what brings one nearer.
