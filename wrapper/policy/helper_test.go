@@ -21,8 +21,8 @@ type sample struct {
 	settings   Settings
 }
 
-// newSample writes a policy whose ranges are networks of one, with gaps between them. Its names hold
-// names below them, every third not itself; every fifth is decided by the name above it.
+// newSample writes a policy whose ranges are networks of one, with gaps between them. Every third
+// of its names holds the names below it, every fifth is decided by the name above it.
 func newSample(t testing.TB, networks int, warnings ...string) *sample {
 	t.Helper()
 	dir := t.TempDir()

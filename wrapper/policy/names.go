@@ -33,7 +33,8 @@ func (t *nameTable) setKey(key [2]uint64) {
 
 func (t *nameTable) hash(name string) uint64 {
 	var text [rule.MaxName]byte
-	key := [2]uint64{uint64(t.key[0]) | uint64(t.key[1])<<32, uint64(t.key[2]) | uint64(t.key[3])<<32}
+	k := &t.key
+	key := [2]uint64{uint64(k[0]) | uint64(k[1])<<32, uint64(k[2]) | uint64(k[3])<<32}
 	return siphash.Sum(key, text[:copy(text[:], name)])
 }
 

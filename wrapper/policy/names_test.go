@@ -28,7 +28,8 @@ func TestNames(t *testing.T) {
 			for _, other := range []string{"x" + client, client + "x", client[1:], "." + client,
 				nameOf(i), "a." + client} {
 				m := c.MatchName(other)
-				mine := other == nameOf(i) || nameOf(i)[0] == '.' && strings.HasSuffix(other, nameOf(i))
+				mine := other == nameOf(i) ||
+					nameOf(i)[0] == '.' && strings.HasSuffix(other, nameOf(i))
 				switch {
 				case other[0] == '.' && m != (rule.Match{}), !mine && m.Source == want.Source,
 					mine && other[0] != '.' && m != want:
@@ -70,8 +71,8 @@ func reads(t *testing.T, f func()) (n int) {
 }
 
 // TestNameReads: a hundred thousand names cost a lookup what ten do: a page for each name that can
-// have a rule, and one more for limits that it has. The most that a client's name can cost is a page
-// for each of the 32 labels that a rule can have, and one for the name itself.
+// have a rule, and one more for limits that it has. The most that a client's name can cost is a
+// page for each of the 32 labels that a rule can have.
 func TestNameReads(t *testing.T) {
 	for _, n := range []int{10, 100_000} {
 		s := newSample(t, n)
@@ -140,8 +141,8 @@ func TestNamesShareAPage(t *testing.T) {
 	}
 }
 
-// Names of any length fit, though few of the longest fit in a page. What is no name of a rule is not
-// written.
+// Names of any length fit, though few of the longest fit in a page. What is no name of a rule is
+// not written.
 func TestNamesLong(t *testing.T) {
 	s := newSample(t, 1)
 	s.content.Names = nil
@@ -244,7 +245,8 @@ func TestNamesLies(t *testing.T) {
 			change(p[at-nameHead:])
 			p.seal(p.head())
 			s.put(b)
-			if m, err := s.open().lookupName("host1.example.org"); err == nil || m != (rule.Match{}) {
+			m, err := s.open().lookupName("host1.example.org")
+			if err == nil || m != (rule.Match{}) {
 				t.Errorf("%+v, %v", m, err)
 			}
 		})
