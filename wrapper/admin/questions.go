@@ -48,6 +48,7 @@ func (f *findings) ask() {
 	f.notes = append(f.notes, networkNotes(c.Networks)...)
 	f.notes = append(f.notes, accessNotes(c)...)
 	f.notes = append(f.notes, ledgerSizeNote(c)...)
+	f.notes = append(f.notes, listNotes(c)...)
 }
 
 // add adds a mistake in a directive; nil is none.
