@@ -160,7 +160,7 @@ func (s *Session) applyHeard() {
 	if h == nil || h.of != s.door.askerFor().of && len(h.lists) > 0 { // the lists are others now
 		return
 	}
-	f.Score, f.Asking = h.result.Score, !h.result.Done
+	f.Score, f.Asking, f.Naming = h.result.Score, !h.result.Done, h.result.Naming
 	if len(h.result.Names) == 0 || !p.HasNames() {
 		return
 	}

@@ -121,9 +121,11 @@ func (f *Facts) IsWelcome() bool {
 // IsUnruled says whether the administrator has decided nothing about the client's network.
 func (f *Facts) IsUnruled() bool { return f.byNetwork() == rule.Unset }
 
-// EndsWait says whether what DNS has said ends the wait of a quiet client.
+// EndsWait says whether what DNS has said ends the wait of a quiet client. What the lists say does
+// not before its names are known, for which there may be a rule: which of both decides must not
+// depend on what comes first.
 func (f *Facts) EndsWait() bool {
-	return f.byName() != rule.Unset || f.IsListed() || f.IsWelcome() ||
+	return f.byName() != rule.Unset || !f.Naming && (f.IsListed() || f.IsWelcome()) ||
 		f.HasLeftOften() && !f.Asking
 }
 
@@ -161,7 +163,7 @@ func (f *Facts) HasLeftOften() bool {
 // Delay is how long this client has to wait.
 func (f *Facts) Delay() time.Duration {
 	switch {
-	case f.IsKnown(), f.HasLeftOften() && !f.Asking, f.IsWelcome():
+	case f.IsKnown(), f.HasLeftOften() && !f.Asking, f.IsWelcome() && !f.Naming:
 		return 0
 	case f.Stressed:
 		return min(f.Limits.GreetDelay, f.Limits.StressDelay)

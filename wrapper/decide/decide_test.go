@@ -150,3 +150,24 @@ func TestDelay(t *testing.T) {
 		}
 	}
 }
+
+// What lists say ends no wait while the names of the client, for which there may be a rule, are not
+// known: else it would depend on which answer comes first whether a denied client is served.
+func TestNamesBeforeLists(t *testing.T) {
+	limits := Limits{GreetDelay: 6 * time.Second, Threshold: 3, Welcome: -2}
+	for _, sum := range []int{3, -2} {
+		f := Facts{Limits: limits, Score: dnsbl.Score{Sum: sum, Lowest: sum, Highest: sum}}
+		f.Asking, f.Naming = true, true
+		if f.EndsWait() || f.Delay() != limits.GreetDelay {
+			t.Errorf("score %d: decided before the names are known", sum)
+		}
+		f.Naming = false
+		if !f.EndsWait() {
+			t.Errorf("score %d: not decided", sum)
+		}
+		f.Naming, f.Rule = true, rule.Match{Access: rule.Deny, Name: "a.example"}
+		if !f.EndsWait() {
+			t.Errorf("score %d: not decided by name", sum)
+		}
+	}
+}

@@ -17,6 +17,7 @@ type Facts struct {
 	Load            float64     // 1-minute load average; 0 unless refuse_load is set
 	Score           dnsbl.Score // of the lists of DNS, by now
 	Asking          bool        // DNS has not answered everything yet
+	Naming          bool        // nor which names the client has, if that matters
 	Limits          Limits
 }
 

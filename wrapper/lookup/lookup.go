@@ -138,7 +138,7 @@ func (l *Lookup) Result() (r Result) {
 		}
 	}
 	r.Names = l.names.confirmed()
-	r.Done = l.Done()
+	r.Done, r.Naming = l.Done(), l.Names && !l.names.complete()
 	return r
 }
 

@@ -70,7 +70,7 @@ func (n *names) note(a resolve.Answer) {
 // confirmed are the names that count, once all are known: which of several decides must not depend
 // on which answer comes first.
 func (n *names) confirmed() (all []string) {
-	if !n.known || n.missing > 0 {
+	if !n.complete() {
 		return nil
 	}
 	for i, name := range n.claimed {
@@ -81,8 +81,11 @@ func (n *names) confirmed() (all []string) {
 	return all
 }
 
+// complete says whether all answers about names have come.
+func (n *names) complete() bool { return n.known && n.missing == 0 }
+
 func (n *names) ttl() time.Duration {
-	if !n.known || n.missing > 0 {
+	if !n.complete() {
 		return 0
 	}
 	return slices.Min(n.ttls)

@@ -8,10 +8,11 @@ import (
 
 // Result is what DNS has said about an address.
 type Result struct {
-	Score dnsbl.Score
-	Hits  []Hit    // the lists that have it, in the order of the configuration
-	Names []string // that it has for certain, in alphabetical order
-	Done  bool     // nothing can change any more
+	Score  dnsbl.Score
+	Hits   []Hit    // the lists that have it, in the order of the configuration
+	Names  []string // that it has for certain, in alphabetical order
+	Done   bool     // nothing can change any more
+	Naming bool     // its names may still change
 }
 
 // Hit is a list that has the address.
@@ -24,7 +25,7 @@ type Hit struct {
 // Settle makes the result final: what has not come does not count.
 func (r *Result) Settle() {
 	r.Score.Lowest, r.Score.Highest = r.Score.Sum, r.Score.Sum
-	r.Done = true
+	r.Done, r.Naming = true, false
 }
 
 // Worst is the hit with the largest weight, the first of several. ok is false if there is none.
