@@ -41,10 +41,11 @@ var mayImport = map[string][]string{
 	"wrapper/compile": {
 		"allowlist", "allowlist/rule", "wrapper/config", "wrapper/fileaccess", "wrapper/policy",
 	},
-	"wrapper/decide": {"allowlist/rule", "wrapper/policy", "wrapper/ledger"},
+	"wrapper/lookup": {"wrapper/dnsbl", "wrapper/resolve"},
+	"wrapper/decide": {"allowlist/rule", "wrapper/dnsbl", "wrapper/policy", "wrapper/ledger"},
 	"wrapper": {
-		"allowlist/rule", "wrapper/policy", "wrapper/decide", "wrapper/ledger", "wrapper/machine",
-		"wrapper/maillog",
+		"allowlist/rule", "wrapper/decide", "wrapper/dnsbl", "wrapper/ledger", "wrapper/lookup",
+		"wrapper/machine", "wrapper/maillog", "wrapper/policy", "wrapper/resolve",
 	},
 	"wrapper/reload": {"allowlist", "wrapper", "wrapper/config", "wrapper/maillog"},
 	"wrapper/enforce": {
@@ -88,6 +89,7 @@ var onlyIn = map[string][]string{
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
+	"github.com/miekg/dns":               {"tests/lab"},
 	"github.com/emersion/go-milter":      {}, // tests hold our protocol against it
 }
 

@@ -18,10 +18,11 @@ var inDoor = []string{
 	"sendwrap/wrapper",
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger",
+	"sendwrap/wrapper/lookup",
 	"sendwrap/wrapper/machine", "sendwrap/wrapper/maillog", "sendwrap/wrapper/policy",
-	"sendwrap/wrapper/siphash",
+	"sendwrap/wrapper/resolve", "sendwrap/wrapper/siphash",
 
-	"golang.org/x/sys/unix",
+	"golang.org/x/net/dns/dnsmessage", "golang.org/x/sys/unix",
 
 	"bytes", "cmp", "encoding/binary", "errors", "io", "io/fs", "math", "math/bits", "net/netip",
 	"os", "path/filepath", "runtime", "slices", "sort", "strconv", "strings", "sync",
@@ -91,12 +92,14 @@ var light = []string{
 	"sendwrap/wrapper", "sendwrap/wrapper/compile", "sendwrap/wrapper/config",
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/enforce",
 	"sendwrap/wrapper/fileaccess",
-	"sendwrap/wrapper/ledger", "sendwrap/wrapper/machine", "sendwrap/wrapper/maillog",
-	"sendwrap/wrapper/policy", "sendwrap/wrapper/siphash",
+	"sendwrap/wrapper/ledger", "sendwrap/wrapper/lookup", "sendwrap/wrapper/machine",
+	"sendwrap/wrapper/maillog", "sendwrap/wrapper/policy", "sendwrap/wrapper/resolve",
+	"sendwrap/wrapper/siphash",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
 	"github.com/yl2chen/cidranger",
-	"github.com/yl2chen/cidranger/net", "golang.org/x/sys/unix",
+	"github.com/yl2chen/cidranger/net", "golang.org/x/net/dns/dnsmessage",
+	"golang.org/x/sys/unix",
 
 	"bytes", "cmp", "encoding/binary", "errors", "fmt", "io", "math", "math/bits", "math/rand/v2",
 	"net", "net/netip", "os", "path", "path/filepath", "reflect", "runtime", "runtime/debug",
