@@ -1,0 +1,315 @@
+package resolve
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// soon makes the time of each server so short that it is over at once.
+func (l *loop) soon() *loop {
+	l.source.list.timeout = time.Millisecond
+	return l
+}
+
+// silent never answers.
+func silent(*dnsServer, query, reply) {}
+
+// count is how many queries each server has received.
+func count(servers ...*dnsServer) (n []int) {
+	for _, s := range servers {
+		n = append(n, len(s.queries()))
+	}
+	return n
+}
+
+// received waits until the servers have received as many queries as that.
+func (l *loop) received(want []int, servers ...*dnsServer) {
+	l.t.Helper()
+	l.run(func() bool { return reflect.DeepEqual(count(servers...), want) })
+}
+
+// Servers that never answer are asked as often as resolv.conf says, one after the other.
+func TestSilentServers(t *testing.T) {
+	for attempts := 1; attempts <= 3; attempts++ {
+		a, b := serve(t, "127.0.0.1", false, silent), serve(t, "127.0.0.2", false, silent)
+		l := resolver(t, a, b).soon()
+		l.source.list.attempts = attempts
+		if got := l.ask("a.example", A, awhile()); !reflect.DeepEqual(got, Answer{}) {
+			t.Errorf("got %+v", got)
+		}
+		l.received([]int{attempts, attempts}, a, b)
+	}
+}
+
+// At its end a question has no answer, whatever the servers' time is.
+func TestUntil(t *testing.T) {
+	s := serve(t, "127.0.0.1", false, silent)
+	l := resolver(t, s).patiently()
+	if got := l.ask("a.example", A, time.Now().Add(50*time.Millisecond)); got.Result != NoAnswer {
+		t.Errorf("got %+v", got)
+	}
+	l.received([]int{1}, s)
+}
+
+// A question goes to the next server within two seconds, though resolv.conf may say more. The last
+// server of all has the whole time.
+func TestTimes(t *testing.T) {
+	now := time.Now()
+	for _, tt := range []struct{ timeout, first, last time.Duration }{
+		{5 * time.Second, 2 * time.Second, 5 * time.Second},
+		{time.Second, time.Second, time.Second},
+		{30 * time.Second, 2 * time.Second, 30 * time.Second},
+	} {
+		s := serve(t, "127.0.0.1", false, silent)
+		l := resolver(t, s)
+		l.source.list.timeout = tt.timeout
+		l.source.list.attempts = 3
+		q := l.Ask(Question{"a.example", A}, now.Add(time.Hour), func(Answer) {})
+		for i, want := range []time.Duration{tt.first, tt.first, tt.last} {
+			if i > 0 {
+				now = q.due
+				l.onDue(q, now)
+			} else {
+				now = q.due.Add(-want) // Ask has read the clock
+				if since := time.Since(now); since < 0 || since > time.Hour/2 {
+					t.Errorf("due %v after Ask", want-since)
+				}
+			}
+			if got := q.due.Sub(now); got != want {
+				t.Errorf("timeout %v: attempt %d has %v, want %v", tt.timeout, i+1, got, want)
+			}
+		}
+		l.Cancel(q)
+	}
+}
+
+// A lost query is repeated, by the same socket with the same id: an answer to either counts.
+func TestLost(t *testing.T) {
+	var first reply
+	s := serve(t, "127.0.0.1", false, func(s *dnsServer, q query, reply reply) {
+		if first == nil {
+			first = reply
+			return
+		}
+		first(packed(s.t, answer(s.t, q, "a.example. 300 IN A 127.0.0.2")))
+	})
+	l := resolver(t, s).soon()
+	l.source.list.attempts = 2
+	q := l.Ask(Question{"a.example", A}, awhile(), func(Answer) {})
+	l.run(func() bool { return q.round == 1 })
+	l.source.list.timeout = time.Hour
+	l.setDue(q, q.until)
+	l.run(func() bool { return q.index < 0 })
+	queries := s.queries()
+	if len(queries) != 2 || queries[0].Id != queries[1].Id || queries[0].from != queries[1].from {
+		t.Errorf("got %v", queries)
+	}
+}
+
+// A server that cannot answer is not waited for, and not asked again.
+func TestFailingServers(t *testing.T) {
+	for _, tt := range []struct {
+		what string
+		each [2]func(*dnsServer, query, reply)
+		want Result
+		asks []int
+	}{
+		{"SERVFAIL, then an answer", [2]func(*dnsServer, query, reply){
+			failing(dns.RcodeServerFailure), listed}, Found, []int{1, 1}},
+		{"REFUSED, then an answer", [2]func(*dnsServer, query, reply){
+			failing(dns.RcodeRefused), listed}, Found, []int{1, 1}},
+		{"garbage, then an answer", [2]func(*dnsServer, query, reply){garbage, listed}, Found,
+			[]int{1, 1}},
+		{"NXDOMAIN is an answer", [2]func(*dnsServer, query, reply){
+			failing(dns.RcodeNameError), listed}, NotFound, []int{1, 0}},
+		{"both SERVFAIL", [2]func(*dnsServer, query, reply){failing(dns.RcodeServerFailure),
+			failing(dns.RcodeServerFailure)}, Failed, []int{1, 1}},
+		{"REFUSED says more", [2]func(*dnsServer, query, reply){failing(dns.RcodeRefused),
+			failing(dns.RcodeServerFailure)}, Refused, []int{1, 1}},
+		{"in any order", [2]func(*dnsServer, query, reply){failing(dns.RcodeServerFailure),
+			failing(dns.RcodeRefused)}, Refused, []int{1, 1}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			a := serve(t, "127.0.0.1", false, tt.each[0])
+			b := serve(t, "127.0.0.2", false, tt.each[1])
+			l := resolver(t, a, b).patiently()
+			if got := l.ask("a.example", A, awhile()); got.Result != tt.want {
+				t.Errorf("got %+v, want %v", got, tt.want)
+			}
+			if got := count(a, b); !reflect.DeepEqual(got, tt.asks) {
+				t.Errorf("asked %v times, want %v", got, tt.asks)
+			}
+		})
+	}
+}
+
+// garbage is a record that ends behind the message.
+func garbage(s *dnsServer, q query, reply reply) {
+	m := packed(s.t, answer(s.t, q, "a.example. 300 IN A 127.0.0.2"))
+	reply(m[:len(m)-1])
+}
+
+// A failing server and a silent one: the failure is not repeated, the silence is; what is known at
+// the end is the failure.
+func TestFailingAndSilent(t *testing.T) {
+	a := serve(t, "127.0.0.1", false, failing(dns.RcodeRefused))
+	b := serve(t, "127.0.0.2", false, silent)
+	l := resolver(t, a, b).soon()
+	l.source.list.attempts = 3
+	if got := l.ask("a.example", A, awhile()); got.Result != Refused {
+		t.Errorf("got %+v", got)
+	}
+	l.received([]int{1, 3}, a, b)
+}
+
+// The first server is dead: the second answers.
+func TestDeadServer(t *testing.T) {
+	a, b := serve(t, "127.0.0.1", false, silent), serve(t, "127.0.0.2", false, listed)
+	l := resolver(t, a, b).soon()
+	l.Ask(Question{"a.example", A}, awhile(), func(Answer) {})
+	l.received([]int{1, 1}, a, b)
+	if got := l.ask("b.example", A, awhile()); got.Result != Found {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// closed is an address where nobody listens.
+func closed(t *testing.T, host string) netip.AddrPort {
+	s := serve(t, host, false, nil)
+	s.close()
+	return s.addr
+}
+
+// Where nobody listens, the kernel says so: the next server is asked at once.
+func TestClosedPort(t *testing.T) {
+	b := serve(t, "127.0.0.2", false, listed)
+	l := resolverFor(t, closed(t, "127.0.0.1"), b.addr).patiently()
+	if got := l.ask("a.example", A, awhile()); got.Result != Found {
+		t.Errorf("got %+v", got)
+	}
+	if n := l.calls.sends; n != 2 {
+		t.Errorf("%d messages sent, want 2", n)
+	}
+}
+
+// So it is where no way leads.
+func TestNoRoute(t *testing.T) {
+	b := serve(t, "127.0.0.2", false, listed)
+	for _, unreachable := range []string{"[fe80::1%no-such-if]:53", "255.255.255.255:53",
+		"[ff02::1%none]:53"} {
+		l := resolverFor(t, netip.MustParseAddrPort(unreachable), b.addr).patiently()
+		if got := l.ask("a.example", A, awhile()); got.Result != Found {
+			t.Errorf("%s: got %+v", unreachable, got)
+		}
+		alone := resolverFor(t, netip.MustParseAddrPort(unreachable)).soon()
+		if got := alone.ask("a.example", A, awhile()); !reflect.DeepEqual(got, Answer{}) {
+			t.Errorf("%s alone: got %+v", unreachable, got)
+		}
+	}
+}
+
+// A server that starts again is asked again when it is time, and the socket is silent meanwhile.
+func TestServerStartsAgain(t *testing.T) {
+	at := closed(t, "127.0.0.1")
+	l := resolverFor(t, at).patiently()
+	var got Answer
+	q := l.Ask(Question{"a.example", A}, awhile(), func(a Answer) { got = a })
+	l.run(func() bool { return q.fd < 0 })
+	before := l.handled
+	for range 10 {
+		l.Handle()
+	}
+	if l.handled != before || q.index < 0 || l.calls.sends != 1 {
+		t.Errorf("not quiet: %d events, ended %v, %+v", l.handled-before, q.index < 0, l.calls)
+	}
+	s := serveAt(t, at, false, listed)
+	l.setDue(q, time.Now())
+	l.run(func() bool { return q.index < 0 })
+	if got.Result != Found || len(s.queries()) != 1 {
+		t.Errorf("got %+v after %d queries", got, len(s.queries()))
+	}
+
+	// It is closed for good: two attempts, then the end.
+	s.close()
+	q = l.Ask(Question{"b.example", A}, awhile(), func(a Answer) { got = a })
+	l.run(func() bool { return q.fd < 0 })
+	l.setDue(q, time.Now())
+	l.run(func() bool { return q.index < 0 })
+	if !reflect.DeepEqual(got, Answer{}) || l.calls.sends != 4 {
+		t.Errorf("got %+v after %+v", got, l.calls)
+	}
+}
+
+// A server that has left 20 queries in a row is asked after the others, for a while.
+func TestSickServer(t *testing.T) {
+	a, b := serve(t, "127.0.0.1", false, silent), serve(t, "127.0.0.2", false, listed)
+	l := resolver(t, a, b).patiently()
+	hurry := func(q *Query) {
+		l.setDue(q, time.Now())
+		l.run(func() bool { return q.index < 0 })
+	}
+	for range maxMissed {
+		hurry(l.Ask(Question{"a.example", A}, awhile(), func(Answer) {}))
+	}
+	l.received([]int{maxMissed, maxMissed}, a, b)
+	for range 10 {
+		l.ask("b.example", A, awhile())
+	}
+	if got := count(a, b); !reflect.DeepEqual(got, []int{maxMissed, maxMissed + 10}) {
+		t.Errorf("asked %v times", got)
+	}
+
+	// After 30 s it is the first again, and after one more miss the last.
+	list := l.source.list
+	later := time.Now().Add(maxSick + time.Minute)
+	if got := list.inOrder(later); got[0] != list.servers[0] {
+		t.Errorf("after %v it is still %v", maxSick, got[0].addr)
+	}
+	list.servers[0].missed(later)
+	if got := list.inOrder(later); got[0] != list.servers[1] {
+		t.Error("after one more miss it is the first")
+	}
+	list.servers[0].answered()
+	if got := list.inOrder(later); got[0] != list.servers[0] {
+		t.Error("after an answer it is the last")
+	}
+}
+
+// One server alone is asked however it is.
+func TestSickServerAlone(t *testing.T) {
+	s := serve(t, "127.0.0.1", false, listed)
+	l := resolver(t, s).patiently()
+	for range 2 * maxMissed {
+		l.source.list.servers[0].missed(time.Now())
+	}
+	if got := l.ask("a.example", A, awhile()); got.Result != Found {
+		t.Errorf("got %+v", got)
+	}
+	if l.source.list.servers[0].unanswered != 0 {
+		t.Error("an answer is not noted")
+	}
+}
+
+func TestRotate(t *testing.T) {
+	a := serve(t, "127.0.0.1", false, listed)
+	b := serve(t, "127.0.0.2", false, listed)
+	c := serve(t, "127.0.0.3", false, listed)
+	l := resolver(t, a, b, c).patiently()
+	for _, rotate := range []bool{false, true} {
+		l.source.list.rotate = rotate
+		for range 9 {
+			l.ask("a.example", A, awhile())
+		}
+		want := []int{9, 0, 0}
+		if rotate {
+			want = []int{12, 3, 3}
+		}
+		if got := count(a, b, c); !reflect.DeepEqual(got, want) {
+			t.Errorf("rotate %v: asked %v times, want %v", rotate, got, want)
+		}
+	}
+}
