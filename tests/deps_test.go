@@ -90,9 +90,8 @@ var onlyIn = map[string][]string{
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
-	"github.com/miekg/dns":               {"tests/lab"},
-	"github.com/emersion/go-milter":      {}, // tests hold our protocol against it
-	"github.com/miekg/dns":               {}, // DNS servers of the tests are made with it
+	"github.com/emersion/go-milter":      {},            // tests hold our protocol against it
+	"github.com/miekg/dns":               {"tests/lab"}, // DNS servers of the tests are made with it
 }
 
 // aPackage is what `go list -json` says of one.
