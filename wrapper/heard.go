@@ -34,7 +34,7 @@ func (s *Session) newHeard() *heard {
 	if s.facts().Limits.AsksLists {
 		h.lists = s.door.Policy.Lists
 	} else {
-		h.of = fingerprint(nil)
+		h.of = a.ofNames
 	}
 	return h
 }
@@ -155,9 +155,9 @@ func (s *Session) learn(r lookup.Result) {
 
 // applyHeard makes what DNS has said part of the facts.
 func (s *Session) applyHeard() {
-	h, p := s.heard, s.door.Policy
+	h, p, a := s.heard, s.door.Policy, s.door.askerFor()
 	f := s.facts()
-	if h == nil || h.of != s.door.askerFor().of && len(h.lists) > 0 { // the lists are others now
+	if h == nil || h.of != a.of && h.of != a.ofNames { // something else is asked now
 		return
 	}
 	f.Score, f.Asking, f.Naming = h.result.Score, !h.result.Done, h.result.Naming

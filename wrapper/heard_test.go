@@ -282,7 +282,7 @@ func TestAnotherAsks(t *testing.T) {
 	if p, err := ledger.Identify(other.PID); err == nil {
 		other = p
 	}
-	addr, of := netip.MustParseAddr(asked), fingerprint(d.Policy.Lists)
+	addr, of := netip.MustParseAddr(asked), fingerprint(d.Policy.Lists, false)
 	claimed := false
 	if err := d.Ledger.Run(func(tx *ledger.Tx) { claimed = tx.ClaimLookup(addr, of, other) }); err != nil ||
 		!claimed {

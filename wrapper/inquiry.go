@@ -55,8 +55,8 @@ type asker struct {
 	followers []*Session // wait for the result of another process
 	followAt  time.Time
 
-	policy *policy.Policy // to which this belongs:
-	of     uint64         // its lists
+	policy      *policy.Policy // to which these belong:
+	of, ofNames uint64         // what is asked by it, and what about clients with dnsbl=off
 }
 
 // askerFor is the asker for the policy that holds now.
@@ -66,13 +66,16 @@ func (d *Door) askerFor() *asker {
 		if a.policy != nil && !slices.Equal(a.policy.Resolvers, d.Policy.Resolvers) {
 			d.stopAsking()
 		}
-		a.policy, a.of = d.Policy, fingerprint(d.Policy.Lists)
+		names := d.Policy.HasNames()
+		a.policy, a.of = d.Policy, fingerprint(d.Policy.Lists, names)
+		a.ofNames = fingerprint(nil, names)
 	}
 	return a
 }
 
-// fingerprint tells the results of one configuration from those of another. It is FNV-1a.
-func fingerprint(lists []dnsbl.List) uint64 {
+// fingerprint tells the results of one configuration from those of another: lists are numbered, and
+// names may not have been asked for. It is FNV-1a.
+func fingerprint(lists []dnsbl.List, names bool) uint64 {
 	h := uint64(0xcbf29ce484222325)
 	add := func(text string) {
 		for i := range len(text) {
@@ -86,6 +89,9 @@ func fingerprint(lists []dnsbl.List) uint64 {
 			add(s.Filter)
 			add(strconv.Itoa(s.Weight))
 		}
+	}
+	if names {
+		add("names")
 	}
 	return h
 }
