@@ -14,8 +14,8 @@ const (
 	defaultTimeout  = 5 * time.Second
 	defaultAttempts = 2
 
-	// maxMissed is how many queries in a row a server may leave without an answer. For maxSick it is
-	// asked after all others then, and again if the first query after that is not answered either.
+	// maxMissed is how many queries in a row a server may leave without an answer. For maxSick it
+	// is asked after all others then, and again if the next query is not answered either.
 	maxMissed = 20
 	maxSick   = 30 * time.Second
 )

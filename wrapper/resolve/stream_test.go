@@ -248,7 +248,8 @@ func listenFull(t *testing.T, at netip.AddrPort) (end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
+	to := &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	if err := unix.Bind(fd, to); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Listen(fd, 0); err != nil {
@@ -256,12 +257,12 @@ func listenFull(t *testing.T, at netip.AddrPort) (end func()) {
 	}
 	fds := []int{fd}
 	for range 3 {
-		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fds = append(fds, c)
-		_ = unix.Connect(c, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()})
+		_ = unix.Connect(c, to)
 	}
 	return func() {
 		for _, fd := range fds {
