@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// begin asks the first server, or the one at which the query had to stop for want of a descriptor.
+// begin asks the first server, or the one at which the query stopped because there was no descriptor.
 func (r *Resolver) begin(q *Query, now time.Time) {
 	if q.list == nil {
 		q.list = r.servers(now)
