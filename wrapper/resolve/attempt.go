@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// begin asks the first server, or the one at which the query stopped because there was no descriptor.
+// begin asks the first server. If there was no descriptor for the query before, it asks the one at
+// which it stopped.
 func (r *Resolver) begin(q *Query, now time.Time) {
 	if q.list == nil {
 		q.list = r.servers(now)
