@@ -40,13 +40,16 @@ func (l *List) SetNameLimits(name string, limits rule.Limits, src rule.Source) e
 // said finds what was said about a name, so far perhaps nothing.
 func (n *names) said(name string) *said {
 	n.calls++
+	s := n.of[name]
+	if s != nil {
+		return s
+	}
 	if n.of == nil {
 		n.of = map[string]*said{}
 	}
-	if n.of[name] == nil {
-		n.of[name] = &said{}
-	}
-	return n.of[name]
+	s = &said{}
+	n.of[name] = s
+	return s
 }
 
 // HasNames reports whether anything was said about names.

@@ -109,6 +109,22 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+// Nobody can know where the names of a policy are in it: the hash has another key each time.
+func TestNameKey(t *testing.T) {
+	p := inPlace(t, "deny .example.org\n")
+	keys := map[[2]uint64]bool{}
+	for range 3 {
+		content, err := read(p.file, time.Now().Add(policy.Settled), new(Result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[content.NameKey] = true
+	}
+	if len(keys) != 3 || keys[[2]uint64{}] {
+		t.Errorf("keys %v", keys)
+	}
+}
+
 // TestTick: a file may be written twice within one tick of its clock, and gets the same times. A
 // policy made between the two must never be used for the second. So there is none as long as the
 // file is young. (Since Linux 6.13, a file that somebody has looked at gets finer times.)

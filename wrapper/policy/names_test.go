@@ -210,6 +210,12 @@ func TestNamesLies(t *testing.T) {
 				p[headSize+i] = 1
 			}
 		},
+		"beyond": func(p *page, h *head) {
+			h.count = 65535
+			for i := range bodySize {
+				p[headSize+i] = 255
+			}
+		},
 		"no entry": func(_ *page, h *head) { h.count = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
