@@ -12,6 +12,7 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/config"
 )
 
 // This file looks for lines that are valid and seldom meant.
@@ -56,6 +57,15 @@ func knowsSubmit(program string) bool {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 16<<20))
 	return err == nil && bytes.Contains(text, []byte("submit.cf"))
+}
+
+// nameNote says that lines with names hold for nobody, where nobody waits.
+func nameNote(c *config.Config) string {
+	if !c.Networks.HasNames() || c.GreetDelay > 0 {
+		return ""
+	}
+	return "without a delay no client's name is known, and the lines with names hold for nobody " +
+		"but clients with a delay of their own"
 }
 
 // networkNotes names networks and names that are listed twice, and lines that refuse all clients.

@@ -43,6 +43,10 @@ func TestCheckNotesNetworks(t *testing.T) {
 			"note: F:6: deny ::/0 refuses every client outside the allow lines; " +
 				"remove it if that is not intended\n"},
 		{"deny 0.0.0.0/1 128.0.0.0/1", ""},
+		{"greet_delay 0\nallow .example.org",
+			"note: F:5: greet_delay: without a delay no client's name is known, and the lines " +
+				"with names hold for nobody but clients with a delay of their own\n"},
+		{"greet_delay 0", ""}, {"greet_delay 1s\nallow .example.org", ""},
 		{"allow .example.org\nallow mx.example.org .EXAMPLE.org.",
 			"note: F:6: allow .example.org is also at F:5; keep one\n"},
 		{"allow .example.org example.org", ""},

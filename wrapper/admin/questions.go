@@ -45,6 +45,7 @@ func (f *findings) ask() {
 	if err == nil {
 		f.note("mta", cmp.Or(shellNote(c.MTA), eximNote(c.MTA), submitNote(c.MTA)))
 	}
+	f.note("greet_delay", nameNote(c))
 	f.notes = append(f.notes, networkNotes(c.Networks)...)
 	f.notes = append(f.notes, accessNotes(c)...)
 	f.notes = append(f.notes, ledgerSizeNote(c)...)

@@ -49,6 +49,7 @@ func FuzzLoad(f *testing.F) {
 		"ledger \"/a b\" clients=1024", "include sendwrap.conf",
 		"include \"\"", "include /dev/zero", "include ../x",
 		"client ::/0 greet_delay=0 client_rate=0 client_conns=0", "\"", "\\", "\x00",
+		"allow .a.b *.c A.B. x@y\ndeny a.b\nclient .b client_conns=1\nclient .b bad_rcpts=1",
 		"allow ::ffff:0:0/96 1-2 [ ]", "remember 10000d", "count_by 8 16",
 		"block off kill=off grace=1ms max_entries=1", "on_block /a \"\" \"#\" off",
 		"bad_rcpts_percent 50%\nbad_rcpts_total 255/24h",
