@@ -27,7 +27,8 @@ func TestCompile(t *testing.T) {
 		t.Errorf("%q, %q", out, errs)
 	}
 	p.write(noNotes + "deny 192.0.2.0/24 .example.org mx.example.net\n")
-	if out, _ := p.says(0, "compile"); !strings.Contains(out, ": 3 networks, 2 names, 16384 bytes") {
+	out, _ = p.says(0, "compile")
+	if !strings.Contains(out, ": 3 networks, 2 names, 16384 bytes") {
 		t.Errorf("with names: %q", out)
 	}
 	if out, _ := p.says(0, "check"); !strings.HasPrefix(out,

@@ -82,7 +82,9 @@ func (c *count) add(d count) {
 }
 
 // sameNames holds what the policy says of names against the text.
-func sameNames(t *testing.T, c *policy.Compiled, others policy.Rules, cfg *config.Config) (n count) {
+func sameNames(
+	t *testing.T, c *policy.Compiled, others policy.Rules, cfg *config.Config,
+) (n count) {
 	t.Helper()
 	text := cfg.Networks
 	if c.HasNames() != text.HasNames() || others.HasNames() != text.HasNames() {
@@ -119,8 +121,8 @@ func hosts(t *testing.T, cfg *config.Config) (all []string) {
 			}
 			host := strings.TrimPrefix(name, ".")
 			_, above, _ := strings.Cut(host, ".")
-			all = append(all, name, host, strings.ToUpper(host)+".", "a."+host, "x"+host, "b.a."+host,
-				above, "x."+above)
+			all = append(all, name, host, strings.ToUpper(host)+".", "a."+host, "x"+host,
+				"b.a."+host, above, "x."+above)
 		}
 	}
 	return append(all, "", ".", "org", "localhost")
@@ -227,8 +229,8 @@ func FuzzReference(f *testing.F) {
 	}
 	f.Add("allow 10.0.0.0/8 10.0.0.0/8\ndeny 10.0.0.0/8 ::/0\nclient ::/0 max_rcpts=1\n" +
 		"client ::/0 max_rcpts=2 max_resets=1\nclient ::/0 max_resets=2")
-	f.Add("allow .a.b A.B. *.b\ndeny a.b .B\nclient .b client_conns=1\nclient c.a.b client_conns=2 " +
-		"client_rate=1/1s\nclient .a.b client_rate=2/1s")
+	f.Add("allow .a.b A.B. *.b\ndeny a.b .B\nclient .b client_conns=1\n" +
+		"client c.a.b client_conns=2 client_rate=1/1s\nclient .a.b client_rate=2/1s")
 	f.Add("include /dev/null\ninclude sendwrap.conf\ninclude \"\"\nmta /a \"\" \"b c\"\nlog none")
 	file := filepath.Join(f.TempDir(), "sendwrap.conf")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -286,7 +288,8 @@ type generator struct {
 func (g *generator) line() string {
 	switch n := g.IntN(24); {
 	case n >= 22:
-		return g.pick("allow", "deny", "deny") + " " + g.host() + " " + g.pick("", g.host(), g.network())
+		return g.pick("allow", "deny", "deny") + " " + g.host() + " " +
+			g.pick("", g.host(), g.network())
 	case n >= 20:
 		return "client " + g.host() + g.hostLimits()
 	case n < 7:
