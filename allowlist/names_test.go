@@ -54,7 +54,7 @@ func TestMatchName(t *testing.T) {
 
 		"": {}, ".": {}, ".example.com": {}, "..example.com": {}, "a..example.com": {},
 		"a .example.com": {}, "a\x00.example.com": {}, "ä.example.com": {},
-		"mail.example.com..": {},
+		"mail.example.com..":                      {},
 		strings.Repeat("x.", 122) + "example.com": {}, "*.example.com": {}, "example.net/": {},
 		strings.Repeat("x", 64) + ".example.com": {},
 	} {
