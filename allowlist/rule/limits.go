@@ -15,7 +15,7 @@ const (
 	MaxRcpts                   // a count
 	MaxResets                  // a count
 	BadRcptDelay               // a time
-	DNSBL                      // a count: 0 = DNS is not asked about clients of the network
+	DNSBL                      // a count: 0 = lists are not asked about clients of the network
 
 	Keys // how many there are
 )

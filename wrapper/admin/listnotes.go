@@ -26,8 +26,8 @@ func listNotes(c *config.Config) (notes []string) {
 	case len(c.Lists) == 0:
 		return nil
 	case threshold > most:
-		note(c.Place("dnsbl_threshold"), "dnsbl_threshold: no client is refused, since all weights "+
-			"above 0 make %d; write that or less", most)
+		note(c.Place("dnsbl_threshold"), "dnsbl_threshold: no client is refused, since all "+
+			"weights above 0 make %d; write that or less", most)
 	case threshold == 0 && c.DNSBLWelcome == 0:
 		note(c.Place("dnsbl"), "dnsbl: lists are only asked and logged; "+
 			"write dnsbl_threshold if they are to refuse clients")
@@ -57,9 +57,10 @@ func praiseNotes(c *config.Config) (notes []string) {
 	for i, list := range c.Lists {
 		for _, site := range list.Sites {
 			if site.Weight < 0 && site.Filter == "" {
-				notes = append(notes, fmt.Sprintf("%s: dnsbl: %s has a weight below 0 and no filter, "+
-					"so that each answer is praise, also one by which it refuses to answer; "+
-					"write a filter, like 127.0.[0..255].[1..3]", c.ListPlace(i), list.Name))
+				notes = append(notes, fmt.Sprintf("%s: dnsbl: %s has a weight below 0 and no "+
+					"filter, so that each answer is praise, also one by which it refuses to "+
+					"answer; write a filter, like 127.0.[0..255].[1..3]",
+					c.ListPlace(i), list.Name))
 				break
 			}
 		}
@@ -76,8 +77,8 @@ func keyNotes(c *config.Config) (notes []string) {
 		}
 		seen = append(seen, at.File)
 		if info, err := os.Stat(at.File); err == nil && info.Mode()&0o044 != 0 {
-			notes = append(notes, fmt.Sprintf("%v: dnsbl: holds the key of a list, by as=, and mode "+
-				"%04o lets others read it; chmod go-r it", at, info.Mode().Perm()))
+			notes = append(notes, fmt.Sprintf("%v: dnsbl: holds the key of a list, by as=, and "+
+				"mode %04o lets others read it; chmod go-r it", at, info.Mode().Perm()))
 		}
 	}
 	return notes

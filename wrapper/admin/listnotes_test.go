@@ -53,7 +53,8 @@ func TestCheckNotesLists(t *testing.T) {
 		ok := len(notes) == len(tt.want) && !strings.Contains(said, "s3cretk3y")
 		for i := range min(len(notes), len(tt.want)) {
 			// The lines of the test begin at line 5.
-			place := strings.NewReplacer(p.conf+":5:", "L3:", p.conf+":6:", "L4:", p.conf+":7:", "L5:")
+			place := strings.NewReplacer(
+				p.conf+":5:", "L3:", p.conf+":6:", "L4:", p.conf+":7:", "L5:")
 			ok = ok && strings.HasPrefix(place.Replace(notes[i]), "note: "+tt.want[i])
 		}
 		if !ok {

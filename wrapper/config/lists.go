@@ -90,8 +90,8 @@ func (s *siteLine) read(w *words) error {
 func (s *siteLine) word(word string) error {
 	name, value, assigned := strings.Cut(word, "=")
 	switch known := slices.Contains(s.options.known, name); {
-	case known && value == "", !known && name == "" && len(s.sites) > 0:
-		return newError("write as=NAME or url=URL, without blanks", "= without a value, or a name")
+	case known && value == "":
+		return newError("write as=NAME or url=URL, without blanks", "%s without a value", name)
 	case !known && assigned && isOption(name, value):
 		_, _, err := s.options.split(word)
 		return err

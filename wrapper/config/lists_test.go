@@ -91,11 +91,11 @@ func TestListErrors(t *testing.T) {
 			"dnsbl: as= or url= with sites of several zones; write a line for each zone"},
 		{"dnsbl a.example as=x as=y", "dnsbl: as is given twice; keep one"},
 		{"dnsbl a.example as=",
-			"dnsbl: = without a value, or a name; write as=NAME or url=URL, without blanks"},
+			"dnsbl: as without a value; write as=NAME or url=URL, without blanks"},
 		{"dnsbl a.example as =x",
-			"dnsbl: = without a value, or a name; write as=NAME or url=URL, without blanks"},
+			"dnsbl: as without a value; write as=NAME or url=URL, without blanks"},
 		{"dnsbl a.example as= x",
-			"dnsbl: = without a value, or a name; write as=NAME or url=URL, without blanks"},
+			"dnsbl: as without a value; write as=NAME or url=URL, without blanks"},
 		{"dnsbl a.example As=x", `dnsbl: unknown key "As"; did you mean as?`},
 		{"dnsbl a.example name=x", `dnsbl: unknown key "name"; write as= or url=`},
 		{"dnsbl a.example as=x!",
@@ -274,6 +274,21 @@ func TestKeysStaySecret(t *testing.T) {
 				t.Errorf("%q: a list is called %s", text, l.Name)
 			}
 		}
+	}
+}
+
+// A list is printed on one line, with a name only if it has one of its own.
+func TestListsPrinted(t *testing.T) {
+	c, _ := load(t, "dnsbl B.example*1 a.example=127.0.0.2*-3,b.example*2\n"+
+		"dnsbl a.example as=a.example\ndnsbl c.example as=c \"url=http://c/#\\\"x\"\n")
+	var text strings.Builder
+	if err := c.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	const want = "\ndnsbl b.example b.example*2\ndnsbl a.example=127.0.0.2*-3 a.example\n" +
+		"dnsbl c.example as=c \"url=http://c/#\\\"x\"\ndnsbl_threshold 0\n"
+	if !strings.Contains(text.String(), want) {
+		t.Errorf("printed\n%s\nwant%s", text.String(), want)
 	}
 }
 

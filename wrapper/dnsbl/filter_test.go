@@ -61,6 +61,7 @@ func TestFilterWrong(t *testing.T) {
 	for _, tt := range []struct{ filter, want string }{
 		{"1.2.300.4", `filter "1.2.300.4": "300.4" after "1.2."; write a number from 0 to 255, ` +
 			`or several in brackets, like [2..11]`},
+		{"1.2.256.4", `"256.4" after "1.2."; write a number`},
 		{"1.2.3000.4", `"3000.4" after "1.2."; write a number`},
 		{"1.2.3.", `it ends after "1.2.3."; write a number`},
 		{"1.2.3", `it ends after "1.2.3"; write a dot and the next of four fields`},

@@ -10,7 +10,7 @@ import (
 func lists(t *testing.T, sites string) (all []List) {
 	t.Helper()
 next:
-	for _, text := range strings.FieldsFunc(sites, func(r rune) bool { return r == ' ' || r == ',' }) {
+	for _, text := range strings.Fields(strings.ReplaceAll(sites, ",", " ")) {
 		zone, site, err := ParseSite(text)
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +104,9 @@ func TestTTL(t *testing.T) {
 		{"listed by two", answers{"bl": {"127.0.0.2", 500}, "other": {"127.0.0.2", 400}},
 			400 * time.Second},
 		{"welcome: not the block list", answers{"bl": {"127.0.0.2", 90}, "wl": {"127.0.0.2", 500}},
+			500 * time.Second},
+		{"they cancel each other: what speaks against the client does not count",
+			answers{"bl": {"127.0.0.2", 90}, "other": {"127.0.0.2", 90}, "wl": {"127.0.0.2", 500}},
 			500 * time.Second},
 		{"only an allow list, which does not list", answers{"wl": {"", 300}}, 300 * time.Second},
 		{"at least", answers{"bl": {"127.0.0.2", 1}}, time.Minute},

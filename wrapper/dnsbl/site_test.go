@@ -19,6 +19,7 @@ func TestParseSite(t *testing.T) {
 			Site{"127.0.[0..255].[1..3]", -2}, ""},
 		{"ZEN.Spamhaus.ORG.*+2", "zen.spamhaus.org", Site{"", 2}, "zen.spamhaus.org*2"},
 		{"bl*0", "bl", Site{"", 0}, ""},
+		{"bl*1000", "bl", Site{"", 1000}, ""},
 		{"bl_1.a-b.x2*-1000", "bl_1.a-b.x2", Site{"", -1000}, ""},
 		{"2.bl.example*1", "2.bl.example", Site{"", 1}, "2.bl.example"},
 	} {
@@ -57,7 +58,8 @@ func TestParseSiteWrong(t *testing.T) {
 		{"a..b", "nothing between two dots"},
 		{".a", "or before the first"},
 		{"a.b..", "nothing between two dots"},
-		{strings.Repeat("a", 64) + ".example", "the zone has 64 bytes without a dot; write at most 63"},
+		{strings.Repeat("a", 64) + ".example",
+			"the zone has 64 bytes without a dot; write at most 63"},
 		{strings.Repeat("a.", 94) + "aa", "the zone has 190 bytes; write at most 189"},
 		{"-a.example", "hyphen"},
 		{"a-.example", "hyphen"},
@@ -115,8 +117,9 @@ func TestName(t *testing.T) {
 }
 
 func FuzzParseSite(f *testing.F) {
-	for _, text := range []string{"zen.spamhaus.org=127.0.0.[2..11]*2", "bl*-1", "[", "a=[[1].2.3.4]",
-		"list.dnswl.org=127.0.[0..255].[1;3]*-2", "ZEN.example.", "*", "=", "a=1.2.3.4*2*3"} {
+	for _, text := range []string{"zen.spamhaus.org=127.0.0.[2..11]*2", "bl*-1", "[",
+		"a=[[1].2.3.4]", "list.dnswl.org=127.0.[0..255].[1;3]*-2", "ZEN.example.", "*", "=",
+		"a=1.2.3.4*2*3"} {
 		f.Add(text, uint32(0x7f000002))
 	}
 	f.Fuzz(func(t *testing.T, text string, addr uint32) {
@@ -131,7 +134,8 @@ func FuzzParseSite(f *testing.F) {
 		if err != nil || again != zone || same != site {
 			t.Errorf("%q is spelled %q: %v", text, site.String(zone), err)
 		}
-		a := netip.AddrFrom4([4]byte{byte(addr >> 24), byte(addr >> 16), byte(addr >> 8), byte(addr)})
+		a := netip.AddrFrom4([4]byte{
+			byte(addr >> 24), byte(addr >> 16), byte(addr >> 8), byte(addr)})
 		if Fits(site.Filter, a) && !Counts(a) {
 			t.Errorf("%q fits %v, which does not count", site.Filter, a)
 		}
