@@ -91,7 +91,7 @@ var onlyIn = map[string][]string{
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 	"github.com/emersion/go-milter":      {},            // tests hold our protocol against it
-	"github.com/miekg/dns":               {"tests/lab"}, // DNS servers of the tests are made with it
+	"github.com/miekg/dns":               {"tests/lab"}, // for its DNS servers
 }
 
 // aPackage is what `go list -json` says of one.

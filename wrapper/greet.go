@@ -29,8 +29,8 @@ const spurious = 10 * time.Millisecond
 // At each signal that the waiting thread handles, Wait calls over with the time waited so far, if
 // it is not nil. If over reports true the wait is over, too, and Wait returns Quiet.
 //
-// Meanwhile it hears what DNS says about the session, unless that is nil. This may end the wait of a
-// quiet client, or change the delay.
+// Meanwhile it hears what DNS says about the session, unless that is nil. This may end the wait of
+// a quiet client, or change the delay.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.

@@ -26,7 +26,9 @@ const (
 
 // dnsDoor is a door that asks a nameserver about its clients. Each list is bad or good by its
 // weight, is named after its zone, and is known to behave.
-func dnsDoor(t *testing.T, dir string, n *lab.Nameserver, conf string, lists map[string]int) *doorway {
+func dnsDoor(
+	t *testing.T, dir string, n *lab.Nameserver, conf string, lists map[string]int,
+) *doorway {
 	t.Helper()
 	d := open(t, dir, conf)
 	d.from = asked
@@ -75,11 +77,11 @@ func TestHeard(t *testing.T) {
 		{"listed, drop", endless, map[string]bool{"bad": true, "good": false},
 			func(s *policy.Settings) { s.OnListed = policy.Drop }, decide.DNSBL, false, "",
 			"wait=WAIT/4m50s conns=1/50 score=3/3 lists=bad:127.0.0.2*3 reply=none"},
-		{"listed, observed", endless + "mode observe\n", map[string]bool{"bad": true, "good": false},
-			nil, decide.DNSBL, true, "",
+		{"listed, observed", endless + "mode observe\n",
+			map[string]bool{"bad": true, "good": false}, nil, decide.DNSBL, true, "",
 			"mode=observe wait=WAIT/4m50s conns=1/50 score=3/3 lists=bad:127.0.0.2*3"},
-		{"welcome", endless, map[string]bool{"bad": false, "good": true}, nil, decide.DNSWL, true, "",
-			"wait=WAIT/4m50s conns=1/50 score=-2/3 lists=good:127.0.0.2*-2"},
+		{"welcome", endless, map[string]bool{"bad": false, "good": true}, nil, decide.DNSWL, true,
+			"", "wait=WAIT/4m50s conns=1/50 score=-2/3 lists=good:127.0.0.2*-2"},
 		{"both", "greet_delay 3s stress=3s\n", map[string]bool{"bad": true, "good": true}, nil,
 			decide.Pass, true, "",
 			"wait=WAIT/3s conns=1/50 score=1/3 lists=bad:127.0.0.2*3,good:127.0.0.2*-2"},
@@ -211,7 +213,9 @@ func TestLeavesWhileAsked(t *testing.T) {
 		s, client := d.enter(t)
 		ended := make(chan bool)
 		go func() { ended <- s.Run() }()
-		lab.Eventually(t, "asked", func() bool { return n.Asked(reversed+".secret.bad.example") > before })
+		lab.Eventually(t, "asked", func() bool {
+			return n.Asked(reversed+".secret.bad.example") > before
+		})
 		does(client)
 		if served := <-ended; served || s.Verdict != want {
 			t.Errorf("%v, served %v; want %v", s.Verdict, served, want)
@@ -266,9 +270,9 @@ func TestLyingList(t *testing.T) {
 	if line := d.line(t); !strings.HasPrefix(line, "PASS ") {
 		t.Errorf("said again: %s", line)
 	}
-	if n.Asked("6.8.9.127.secret.bad.example") != 0 || n.Asked("6.8.9.127.secret.good.example") != 1 {
-		t.Errorf("asked %d times a list that is set aside, %d times the other",
-			n.Asked("6.8.9.127.secret.bad.example"), n.Asked("6.8.9.127.secret.good.example"))
+	bad, good := n.Asked("6.8.9.127.secret.bad.example"), n.Asked("6.8.9.127.secret.good.example")
+	if bad != 0 || good != 1 {
+		t.Errorf("asked %d times a list that is set aside, %d times the other", bad, good)
 	}
 }
 
@@ -284,8 +288,8 @@ func TestAnotherAsks(t *testing.T) {
 	}
 	addr, of := netip.MustParseAddr(asked), fingerprint(d.Policy.Lists, false)
 	claimed := false
-	if err := d.Ledger.Run(func(tx *ledger.Tx) { claimed = tx.ClaimLookup(addr, of, other) }); err != nil ||
-		!claimed {
+	err := d.Ledger.Run(func(tx *ledger.Tx) { claimed = tx.ClaimLookup(addr, of, other) })
+	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
 	s, _ := d.enter(t)
@@ -305,7 +309,8 @@ func TestAnotherAsks(t *testing.T) {
 		t.Errorf("asked %d times though another asks", got)
 	}
 	second := open(t, dir, "")
-	if err := second.Ledger.Run(func(tx *ledger.Tx) { tx.DropLookup(addr, of, other) }); err != nil {
+	err = second.Ledger.Run(func(tx *ledger.Tx) { tx.DropLookup(addr, of, other) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	if served := <-ended; served || s.Verdict != decide.DNSBL {

@@ -89,7 +89,8 @@ func TestBoundsNarrow(t *testing.T) {
 	if s := l.Result().Score; s.Sum != 1 || lowest != 1 || highest != 1 {
 		t.Errorf("%d in the end, from %d to %d; want 1", s.Sum, lowest, highest)
 	}
-	want := []Hit{{0, netip.MustParseAddr("127.0.0.2"), 3}, {1, netip.MustParseAddr("127.0.0.2"), -2}}
+	listed := netip.MustParseAddr("127.0.0.2")
+	want := []Hit{{0, listed, 3}, {1, listed, -2}}
 	if got := l.Result().Hits; !slices.Equal(got, want) {
 		t.Errorf("hits %v; want %v", got, want)
 	}
@@ -206,7 +207,8 @@ func TestSilence(t *testing.T) {
 func TestNames(t *testing.T) {
 	n := lab.NewNameserver(t)
 	ptr := reversed + ".in-addr.arpa. 3600 IN PTR "
-	n.Add(t, ptr+"Mail.Example.ORG.", ptr+"bank.example.", ptr+"a.example.", ptr+"odd\\032name.example.",
+	n.Add(t, ptr+"Mail.Example.ORG.", ptr+"bank.example.", ptr+"a.example.",
+		ptr+"odd\\032name.example.",
 		"mail.example.org. 3600 IN A 192.0.2.8", "mail.example.org. 3600 IN A 192.0.2.9",
 		"bank.example. 3600 IN A 192.0.2.10", "a.example. 200 IN CNAME b.example.",
 		"odd\\032name.example. 3600 IN A 192.0.2.9")
@@ -266,7 +268,10 @@ func TestIPv6(t *testing.T) {
 // What is kept comes back; any other bytes are no result, and never make one up.
 func TestEncode(t *testing.T) {
 	r := Result{
-		Hits:  []Hit{{31, netip.MustParseAddr("127.0.0.10"), -1000}, {0, netip.MustParseAddr("127.1.2.3"), 16000}},
+		Hits: []Hit{
+			{31, netip.MustParseAddr("127.0.0.10"), -1000},
+			{0, netip.MustParseAddr("127.1.2.3"), 16000},
+		},
 		Names: []string{"a.example", "mail.example.org"},
 	}
 	r.Score.Sum = 64000
@@ -292,7 +297,8 @@ func TestEncode(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	r := Result{Hits: []Hit{{1, netip.MustParseAddr("127.0.0.10"), 2}}, Names: []string{"a.example"}}
+	r := Result{Names: []string{"a.example"},
+		Hits: []Hit{{1, netip.MustParseAddr("127.0.0.10"), 2}}}
 	text, _ := r.Encode(216)
 	f.Add(text, 3)
 	f.Add([]byte{1, 8, 0}, 32)

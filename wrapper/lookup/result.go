@@ -76,7 +76,7 @@ func Decode(text []byte, lists int) (r Result, ok bool) {
 		return Result{}, false
 	}
 	hits := int(text[1])
-	r.Score.Sum = int(int32(uint32(text[2])<<24 | uint32(text[3])<<16 | uint32(text[4])<<8 | uint32(text[5])))
+	r.Score.Sum = readInt16(text[2:])<<16 | readInt16(text[4:])&0xffff
 	for text = text[headSize:]; hits > 0; hits-- {
 		h := Hit{int(text[0]), netip.AddrFrom4([4]byte(text[1:5])), readInt16(text[5:])}
 		if h.List >= lists {

@@ -159,9 +159,11 @@ func TestFieldsBounds(t *testing.T) {
 		"welcome":        func(s *Settings) { s.DNSBLWelcome = 1 },
 		"weight":         func(s *Settings) { s.Lists[1].Sites[1].Weight = dnsbl.MaxWeight + 1 },
 		"low weight":     func(s *Settings) { s.Lists[1].Sites[1].Weight = -dnsbl.MaxWeight - 1 },
-		"long zone":      func(s *Settings) { s.Lists[0].Zone = strings.Repeat("x", dnsbl.MaxZone+1) },
-		"no resolver":    func(s *Settings) { s.Resolvers[1] = netip.AddrPort{} },
-		"long text":      func(s *Settings) { s.Teaser = strings.Repeat("x", maxTexts+1) },
+		"long zone": func(s *Settings) {
+			s.Lists[0].Zone = strings.Repeat("x", dnsbl.MaxZone+1)
+		},
+		"no resolver": func(s *Settings) { s.Resolvers[1] = netip.AddrPort{} },
+		"long text":   func(s *Settings) { s.Teaser = strings.Repeat("x", maxTexts+1) },
 	} {
 		s := filled(t)
 		change(&s)

@@ -123,11 +123,14 @@ func TestChangesWhileAsked(t *testing.T) {
 func TestDelayOfName(t *testing.T) {
 	n := lab.NewNameserver(t, "3.0.9.127.in-addr.arpa. 300 IN PTR mail.example.org.",
 		"mail.example.org. 300 IN A 127.9.0.3")
-	h := build(t, fmt.Sprintf("%sresolver %v\nclient mail.example.org greet_delay=0s\n", slow, n.Addr))
+	h := build(t, fmt.Sprintf("%sresolver %v\nclient mail.example.org greet_delay=0s\n",
+		slow, n.Addr))
 	h.begin()
 	first := h.guest("127.9.0.4")
 	c := h.guest("127.9.0.3")
-	h.until("served", func() bool { return h.logged("PASS client=[127.9.0.3]", " name=mail.example.org") == 1 })
+	h.until("served", func() bool {
+		return h.logged("PASS client=[127.9.0.3]", " name=mail.example.org") == 1
+	})
 	expect(t, c, "220 ready")
 	if h.countWaiting() != 1 {
 		t.Error("the other does not wait any more")
@@ -143,7 +146,8 @@ func TestRulesOfNames(t *testing.T) {
 		n.Add(t, fmt.Sprintf("%d.0.9.127.in-addr.arpa. 300 IN PTR %s.", i+1, name),
 			fmt.Sprintf("%s. 300 IN A 127.9.0.%d", name, []int{1, 2, 99}[i]))
 	}
-	h := build(t, fmt.Sprintf("%sresolver %v\nallow .good.example\ndeny .bad.example\n", slow, n.Addr))
+	h := build(t, fmt.Sprintf("%sresolver %v\nallow .good.example\ndeny .bad.example\n",
+		slow, n.Addr))
 	h.begin()
 	for i := range 3 {
 		h.guest(fmt.Sprintf("127.9.0.%d", i+1))
