@@ -95,7 +95,9 @@ func TestConcludeOrder(t *testing.T) {
 		want Verdict
 		then func()
 	}{
-		{Blocked, func() { f.Blocked, f.Rule = false, rule.Match{Access: rule.Deny, Name: "a.example"} }},
+		{Blocked, func() {
+			f.Blocked, f.Rule = false, rule.Match{Access: rule.Deny, Name: "a.example"}
+		}},
 		{Denied, func() { f.Rule.Access = rule.Allow }},
 		{Allowed, func() { f.Rule = rule.Match{}; f.Score.Sum, f.Score.Lowest = 3, 3 }},
 		{DNSBL, func() { f.Score = dnsbl.Score{Sum: -2, Lowest: -2, Highest: -2} }},
