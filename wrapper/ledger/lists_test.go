@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -179,6 +180,43 @@ func TestListSurvives(t *testing.T) {
 	if l := mustOpenAt(t, path, 4*MinClients); l.zoneSum(zone) == other.zoneSum(zone) {
 		t.Error("the sum of a zone does not depend on the file")
 	}
+}
+
+// Whatever the bytes of a list's entry are, it is set aside for a day at most, has listed no more
+// addresses than it has answered, and is tested in the end.
+func TestHonestList(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	const zone = "bl.example"
+	mustAt(t, l, now, func(tx *Tx) {
+		tx.PassListTest(zone)
+		e := l.findList(l.zoneSum(zone))
+		times := []int64{math.MinInt64, -1, 0, 1, tx.now - 1, tx.now, tx.now + 1,
+			tx.now + longestAside.Milliseconds(), tx.now + longestAside.Milliseconds() + 1,
+			math.MaxInt64}
+		for _, at := range times {
+			for _, n := range []uint32{0, 1, 200, math.MaxInt32, math.MaxUint32} {
+				*e = list{zone: e.zone, testedAt: at, claimedAt: at, asideTill: at, usedAt: at,
+					failures: n, answers: n / 2, hits: n, lastAnswers: n / 3, lastHits: n, passed: 2}
+				copy(e.why[:], "\xff\x00")
+				got := tx.List(zone)
+				if got.Aside < 0 || got.Aside > longestAside || got.RecentListed > got.Recent ||
+					got.Recent < 0 || got.Tested || got.Why != "" {
+					t.Errorf("%d, %d: %+v", at, n, got)
+				}
+				future := at > tx.now && got.Aside == 0
+				if future && !tx.ClaimListTest(zone, time.Hour) {
+					t.Errorf("%d, %d: it is never tested", at, n)
+				}
+				for _, a := range []ListAnswer{{Failed: true}, {Listed: true}, {}} {
+					f, of := tx.CountList(zone, a, 200)
+					if f < 0 || of < -1 || of > 200 {
+						t.Errorf("%d, %d: %d failures, %d of a window", at, n, f, of)
+					}
+				}
+				tx.checkpoint()
+			}
+		}
+	})
 }
 
 // mustOpenAt opens a ledger without any notes.

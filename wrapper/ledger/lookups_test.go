@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -55,8 +56,10 @@ func TestLookupHolds(t *testing.T) {
 		if got := lookedUp(t, l, now, addr.Unmap(), of); got.State != Asked {
 			t.Errorf("%s: unmapped, it is %+v", tt.addr, got)
 		}
-		if got := lookedUp(t, l, now, addr, of+1); got.State != NotAsked {
-			t.Errorf("%s: by another configuration it is %+v", tt.addr, got)
+		for other := uint64(1); other < 200; other++ { // some have the same buckets
+			if got := lookedUp(t, l, now, addr, of+other); got.State != NotAsked {
+				t.Errorf("%s: by another configuration it is %+v", tt.addr, got)
+			}
 		}
 		if got := lookedUp(t, l, now, addr.Next(), of); got.State != NotAsked {
 			t.Errorf("%s: its neighbour is %+v", tt.addr, got)
@@ -82,7 +85,7 @@ func TestLookupNotKept(t *testing.T) {
 	for _, tt := range []struct {
 		size int
 		ttl  time.Duration
-	}{{LookupSize + 1, time.Hour}, {1000, time.Hour}, {1, 0}, {1, -time.Hour}, {1, 999}} {
+	}{{LookupSize + 1, time.Hour}, {256 + 10, time.Hour}, {1, 0}, {1, -time.Hour}, {1, 999}} {
 		if !claims(t, l, now, host, Self()) {
 			t.Fatal("it cannot be claimed")
 		}
@@ -313,4 +316,46 @@ func TestLookupReplaces(t *testing.T) {
 		}
 	}
 	mustAudit(t, l)
+}
+
+// Whatever a lookup's bytes are, it is a result only if its size and its end are possible, and a
+// claim only if its end is and its process lives.
+func TestHonestLookup(t *testing.T) {
+	l, now, host := newLedger(t, MinClients), Now(), hostN(1)
+	self := Self()
+	mustAt(t, l, now, func(tx *Tx) {
+		tx.ClaimLookup(host, of, self)
+		i := l.findLookup(host.As16(), of)
+		e, c := l.lookup(i), *l.claim(i)
+		for _, state := range []LookupState{NotAsked, Asking, Asked, 3, 255} {
+			for _, size := range []uint8{0, 1, LookupSize, LookupSize + 1, 255} {
+				for _, in := range []int64{math.MinInt64, -1, 0, 1, 15_000, 15_001, 86_400_000,
+					86_400_001, math.MaxInt64 - tx.now} {
+					for _, pid := range []uint32{0, uint32(self.PID), maxPID + 1, math.MaxUint32} {
+						e.state, e.size, e.till, e.pid = state, size, tx.now+in, pid
+						*l.claim(i) = c
+						want := NotAsked
+						switch {
+						case in <= 0:
+						case state == Asked && size <= LookupSize && in <= 86_400_000:
+							want = Asked
+						case state == Asking && in <= 15_000 && pid == uint32(self.PID):
+							want = Asking
+						}
+						got := tx.Lookup(host, of)
+						if got.State != want || want == Asked && (len(got.Data) != int(size) ||
+							got.Left.Milliseconds() != in) {
+							t.Fatalf("state %d, size %d, %d ms left, pid %d: %+v; want state %d",
+								state, size, in, pid, got, want)
+						}
+						if want == NotAsked && !tx.ClaimLookup(host, of, self) {
+							t.Fatalf("state %d, size %d, %d ms left, pid %d: nobody may ask", state,
+								size, in, pid)
+						}
+						tx.checkpoint()
+					}
+				}
+			}
+		}
+	})
 }
