@@ -166,6 +166,10 @@ func TestLookupClaimsOfAnother(t *testing.T) {
 	if !claims(t, l, now, host, other) {
 		t.Fatal("it cannot be claimed")
 	}
+	mustAt(t, l, now, func(tx *Tx) { tx.DropLookup(host, of, Self()) })
+	if claims(t, l, now, host, Self()) {
+		t.Error("a process with another start time passes for the one that asks")
+	}
 	if now = now.After(identityTTL * time.Millisecond); !claims(t, l, now, host, Self()) {
 		t.Error("its claim holds for another process")
 	}
