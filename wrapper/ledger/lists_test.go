@@ -196,7 +196,8 @@ func TestHonestList(t *testing.T) {
 		for _, at := range times {
 			for _, n := range []uint32{0, 1, 200, math.MaxInt32, math.MaxUint32} {
 				*e = list{zone: e.zone, testedAt: at, claimedAt: at, asideTill: at, usedAt: at,
-					failures: n, answers: n / 2, hits: n, lastAnswers: n / 3, lastHits: n, passed: 2}
+					failures: n, answers: n / 2, hits: n, lastAnswers: n / 3, lastHits: n,
+					passed: 2}
 				copy(e.why[:], "\xff\x00")
 				got := tx.List(zone)
 				if got.Aside < 0 || got.Aside > longestAside || got.RecentListed > got.Recent ||
