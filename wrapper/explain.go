@@ -9,14 +9,20 @@ import (
 
 // Explain says test by test what would happen to the client if it came now, without counting it.
 // The limits of a room hold if a room runs on this ledger. For a client that would have to wait
-// Explain says what each behavior would lead to, and the verdict is that of a client that waits.
+// Explain says what each behavior would lead to, and the verdict is that of a client that waits. It
+// asks DNS nothing: what that says is in heard, which may be nil.
 //
 // An error is the ledger's. What is returned with it is the decision without a ledger.
-func (d *Door) Explain(client netip.Addr) (
+func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	steps []decide.Step, v decide.Verdict, facts decide.Facts, err error,
 ) {
 	shown := decide.Shown{Facts: &facts}
 	d.facts(&facts, client, d.Ledger.HasRoom())
+	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.HasNames()
+	if heard.IsRemembered() {
+		heard.show(&shown)
+		d.applyResult(&facts, &heard.Remembered, d.Ledger.HasRoom())
+	}
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
 		shown.Own = "its network holds " + own.String() + ", an address of this machine"
@@ -32,7 +38,15 @@ func (d *Door) Explain(client netip.Addr) (
 			facts.Serving, facts.Waiting = n.Serving, n.Waiting
 		}
 	}
-	if v = facts.Decide(); v == decide.Undecided {
+	v = facts.Decide()
+	if heard.isNew() {
+		heard.show(&shown)
+		facts.Score = heard.Result.Score
+	}
+	if v == decide.Undecided {
+		if heard.isNew() {
+			d.applyResult(&facts, &heard.Result, d.Ledger.HasRoom())
+		}
 		v = facts.Conclude(decide.Quiet)
 	}
 	return shown.Steps(v), v, facts, err

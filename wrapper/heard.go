@@ -155,21 +155,27 @@ func (s *Session) learn(r lookup.Result) {
 
 // applyHeard makes what DNS has said part of the facts.
 func (s *Session) applyHeard() {
-	h, p, a := s.heard, s.door.Policy, s.door.askerFor()
+	h, a := s.heard, s.door.askerFor()
 	f := s.facts()
 	if h == nil || h.of != a.of && h.of != a.ofNames { // something else is asked now
 		return
 	}
-	f.Score, f.Asking, f.Naming = h.result.Score, !h.result.Done, h.result.Naming
-	if len(h.result.Names) == 0 || !p.HasNames() {
+	f.Asking, f.Naming = !h.result.Done, h.result.Naming
+	s.door.applyResult(f, &h.result, s.door.room)
+}
+
+// applyResult makes a result of DNS part of the facts.
+func (d *Door) applyResult(f *decide.Facts, r *lookup.Result, inRoom bool) {
+	f.Score = r.Score
+	if len(r.Names) == 0 || !d.Policy.HasNames() {
 		return
 	}
-	byName := p.MatchName(h.result.Names[0])
-	for _, name := range h.result.Names[1:] {
-		byName = byName.Or(p.MatchName(name))
+	byName := d.Policy.MatchName(r.Names[0])
+	for _, name := range r.Names[1:] {
+		byName = byName.Or(d.Policy.MatchName(name))
 	}
 	f.Rule = f.Rule.Or(byName)
-	f.Limits.Set(p.Settings, s.door.room, f.Rule.Limits)
+	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
 }
 
 // hearDNS hears what DNS says while the client waits. It returns how long the client has to wait in

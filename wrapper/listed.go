@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/lookup"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
 )
@@ -42,17 +44,20 @@ func (s *Session) logHeard(l *maillog.Line) {
 	r := &s.heard.result
 	if len(r.Hits) > 0 {
 		l.IntOf("score", r.Score.Sum, s.facts().Limits.Threshold)
-		text := ""
-		for i, h := range r.Hits {
-			if i > 0 {
-				text += ","
-			}
-			text += s.heard.lists[h.List].Name + ":" + h.Addr.String() + "*" +
-				strconv.Itoa(h.Weight)
-		}
-		l.Str("lists", text)
+		l.Str("lists", HitsText(s.heard.lists, r.Hits))
 	}
 	if len(r.Names) > 0 {
 		l.Str("name", r.Names[0])
 	}
+}
+
+// HitsText is how the log names the lists that have a client: zen:127.0.0.4*3,bl:127.0.0.2*2.
+func HitsText(lists []dnsbl.List, hits []lookup.Hit) (text string) {
+	for i, h := range hits {
+		if i > 0 {
+			text += ","
+		}
+		text += lists[h.List].Name + ":" + h.Addr.String() + "*" + strconv.Itoa(h.Weight)
+	}
+	return text
 }

@@ -13,34 +13,59 @@ type Shown struct {
 	*Facts
 	Own   string       // says which address of this machine the network holds; "" for none
 	Rcpts ledger.Rcpts // of the network within BadRcptsTotal
+
+	HasNames bool     // the configuration has rules for names
+	HasLists bool     // it has lists of DNS
+	Heard    bool     // what DNS says about the client is known
+	Names    []string // that the client has for certain
+	Hits     string   // the lists that have it, as the log writes them
 }
 
 // Step is one test of the decision as an administrator reads it.
 type Step struct {
+	Verdict Verdict // that the test reaches
 	Test    string
 	Found   string
 	Decides bool
 }
 
 // Steps lists the tests in their order, with what each finds and which of them has reached the
-// verdict. It decides nothing itself.
+// verdict. It decides nothing itself. Tests of names and lists are there if the configuration has
+// such.
 func (s *Shown) Steps(v Verdict) (steps []Step) {
 	for _, e := range explanations {
-		steps = append(steps, Step{e.test, e.found(s), e.verdict == v})
+		if e.of == names && !s.HasNames || e.of == lists && !s.HasLists {
+			continue
+		}
+		decides := e.verdict == v
+		if v == Denied || v == Allowed {
+			decides = decides && (e.of == names) == (s.Rule.Name != "")
+		}
+		steps = append(steps, Step{e.verdict, e.test, e.found(s), decides})
 	}
 	return steps
 }
 
+// subject is what a test is about, beyond what every configuration has.
+type subject uint8
+
+const (
+	always subject = iota
+	names
+	lists
+)
+
 // explanations say in words what Decide and Conclude look at, in their order.
 var explanations = []struct {
+	of      subject
 	verdict Verdict
 	test    string
 	found   func(s *Shown) string
 }{
-	{Denied, "deny network", func(s *Shown) string { return ruleText(s, rule.Deny) }},
-	{Allowed, "allow network", func(s *Shown) string { return ruleText(s, rule.Allow) }},
-	{Blocked, "block", blockText},
-	{Busy, "sessions and load", func(s *Shown) string {
+	{always, Denied, "deny network", func(s *Shown) string { return ruleText(s, rule.Deny) }},
+	{always, Allowed, "allow network", func(s *Shown) string { return ruleText(s, rule.Allow) }},
+	{always, Blocked, "block", blockText},
+	{always, Busy, "sessions and load", func(s *Shown) string {
 		limits := &s.Limits
 		text := of(s.Serving, limits.MaxSessions) + " serving, " +
 			of(s.Waiting, limits.MaxWaiting) + " waiting"
@@ -50,10 +75,10 @@ var explanations = []struct {
 		}
 		return text + reserveText(s)
 	}},
-	{Conns, "client_conns", func(s *Shown) string {
+	{always, Conns, "client_conns", func(s *Shown) string {
 		return of(s.Conns, s.Limits.ClientConns) + " sessions of its network" + shareText(s)
 	}},
-	{Rate, "client_rate", func(s *Shown) string {
+	{always, Rate, "client_rate", func(s *Shown) string {
 		rate := s.Limits.ClientRate
 		if rate.N == 0 {
 			return "no limit"
@@ -61,7 +86,9 @@ var explanations = []struct {
 		return of(s.Arrivals, rate.N) + " arrivals of its network in " +
 			rule.FormatDuration(rate.Per)
 	}},
-	{Known, "known", func(s *Shown) string {
+	{names, Denied, "deny name", func(s *Shown) string { return nameText(s, rule.Deny) }},
+	{names, Allowed, "allow name", func(s *Shown) string { return nameText(s, rule.Allow) }},
+	{always, Known, "known", func(s *Shown) string {
 		switch {
 		case s.Limits.Remember == 0:
 			return "off (remember 0)"
@@ -70,10 +97,10 @@ var explanations = []struct {
 		}
 		return "no"
 	}},
-	{Hangup, "leaves within the greet delay", func(s *Shown) string {
+	{always, Hangup, "leaves within the greet delay", func(s *Shown) string {
 		return "no offence" + hangupsText(s)
 	}},
-	{Pregreet, "speaks within the greet delay", func(s *Shown) string {
+	{always, Pregreet, "speaks within the greet delay", func(s *Shown) string {
 		if s.IsPatient() {
 			return "421 and no strike: it has shown that it can wait"
 		}
@@ -82,8 +109,13 @@ var explanations = []struct {
 		}
 		return "refused; strikes: " + s.Limits.Strikes.String()
 	}},
-	{Pass, "quiet to the end", func(s *Shown) string {
+	{lists, DNSBL, "dnsbl_threshold", thresholdText},
+	{lists, DNSWL, "dnsbl_welcome", welcomeText},
+	{always, Pass, "quiet to the end", func(s *Shown) string {
 		switch after := rule.FormatDuration(s.Delay()); {
+		case s.HasLeftOften() && s.Limits.AsksLists:
+			return "served once the lists have answered, this time: " +
+				"it has left quietly often enough"
 		case s.HasLeftOften():
 			return "served at once, this time: it has left quietly often enough"
 		case s.Stressed:
@@ -96,7 +128,7 @@ var explanations = []struct {
 
 // ruleText is the rule that allows or denies the client, if it is of this kind.
 func ruleText(s *Shown, a rule.Access) string {
-	if s.Rule.Access != a {
+	if s.Rule.Access != a || s.Rule.Name != "" {
 		return "no matching rule"
 	}
 	return s.Rule.Subject() + " (" + s.Rule.Source.String() + ")"
