@@ -36,8 +36,9 @@ type command struct {
 // commands lists all commands, in the order in which help shows them.
 func commands() []command {
 	return []command{
-		{"check", "[ADDRESS…]",
-			"check the configuration; say what would happen to ADDRESS, and why", check},
+		{"check", "[-n] [ADDRESS…]",
+			"check the configuration; say what would happen to ADDRESS, and why; " +
+				"-n: do not ask DNS", check},
 		{"compile", "",
 			"compile the configuration now, before the next connection does", compileNow},
 		{"status", "[-json]",

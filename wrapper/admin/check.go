@@ -16,7 +16,9 @@ import (
 // check reports whether the configuration is right and, for each address, which test of the
 // decision would decide.
 func check(c *call) error {
-	if err := c.parse(flag.NewFlagSet("check", flag.ContinueOnError), 0, 1000); err != nil {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	noDNS := flags.Bool("n", false, "")
+	if err := c.parse(flags, 0, 1000); err != nil {
 		return err
 	}
 	clients, err := c.clients()
@@ -39,13 +41,13 @@ func check(c *call) error {
 	for _, err := range f.mistakes {
 		fmt.Fprintln(c.stderr, err)
 	}
+	d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if len(clients) > 0 {
-		d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)
 		}
-		for _, client := range clients {
-			if err := c.explain(d, client); err != nil {
+		for _, h := range c.hear(d, clients, !*noDNS) {
+			if err := c.explain(d, h); err != nil {
 				return err
 			}
 		}
@@ -62,6 +64,9 @@ func check(c *call) error {
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
 			c.file, networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), observes)
 		c.printAgreement(cfg)
+		if !*noDNS {
+			c.testDNS(d)
+		}
 	}
 	return nil
 }
@@ -84,8 +89,9 @@ func (c *call) clients() (all []netip.Addr, err error) {
 
 // explain prints each test with what it found, marks the one that decides, and prints the verdict
 // on a line of its own.
-func (c *call) explain(d *configured, client netip.Addr) error {
-	steps, verdict, facts, err := d.Explain(client)
+func (c *call) explain(d *configured, h *hearing) error {
+	client := h.client
+	steps, verdict, facts, err := d.Explain(client, h.Hearsay)
 	if err != nil {
 		return err
 	}
@@ -99,6 +105,7 @@ func (c *call) explain(d *configured, client netip.Addr) error {
 		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, s.Found)
 	}
 	w.Flush()
+	h.print(c.stdout, d)
 	if d.Config.Mode == policy.Observe {
 		fmt.Fprintln(c.stdout, "mode observe: whatever the verdict, it gets the MTA")
 	}

@@ -24,7 +24,7 @@ func unblock(c *call) error {
 	if *auto {
 		return c.unblockAuto(door, n)
 	}
-	_, _, before, err := door.Explain(n.Addr())
+	_, _, before, err := door.Explain(n.Addr(), nil)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func unblock(c *call) error {
 	if len(ended) > 0 {
 		c.log(door, maillog.NewLine("UNBLOCK").Str("network", n.String()).Int("freed", len(ended)))
 	}
-	_, _, facts, err := door.Explain(n.Addr())
+	_, _, facts, err := door.Explain(n.Addr(), nil)
 	if err != nil {
 		return err
 	}
