@@ -75,10 +75,11 @@ func (d *configured) testLists(r *resolve.Resolver, end time.Time) (all []*listT
 	return all
 }
 
-// neverListed is the address that no list may have, alwaysListed that which each must have (RFC 5782 §5).
+// neverListed is the address that no list may have, alwaysListed that which each must have (RFC 5782
+// §5).
 var (
-	neverListed = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	alwaysListed   = netip.AddrFrom4([4]byte{127, 0, 0, 2})
+	neverListed  = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	alwaysListed = netip.AddrFrom4([4]byte{127, 0, 0, 2})
 )
 
 // behavior is that of all lists as the ledger has it.

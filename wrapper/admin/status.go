@@ -37,6 +37,8 @@ type report struct {
 	Idle     uint64        `json:"idle"` // sessions ended to make room
 	Blocks   []blockReport `json:"blocks"`
 	Live     []liveReport  `json:"live"`
+	Lists    []listReport  `json:"lists"`
+	Lookups  lookupReport  `json:"lookups"`
 }
 
 // openReport counts the clients that met no limits, because another process held the ledger.
@@ -85,7 +87,8 @@ func status(c *call) error {
 
 // newReport reads the ledger; nil is a ledger before its first use.
 func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
-	r := &report{Verdicts: map[string]uint64{}, Blocks: []blockReport{}, Live: []liveReport{}}
+	r := &report{Verdicts: map[string]uint64{}, Blocks: []blockReport{}, Live: []liveReport{},
+		Lists: []listReport{}}
 	w := &r.Waiting
 	w.Each, w.InRoom, w.Limit = cfg.MaxWaiting, cfg.RoomWaiting, cfg.MaxWaiting
 	var totals ledger.Totals
@@ -117,7 +120,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	}
 	r.Delay.Spoke = append([]uint64{}, totals.Spoke...)
 	r.Delay.Left = append([]uint64{}, totals.Left...)
-	return r, nil
+	return r, r.addLists(l, cfg)
 }
 
 func (r *report) addBlocks(blocks []ledger.BlockedNetwork) {
@@ -167,6 +170,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		}
 	}
 	r.printHints(w)
+	r.printLists(w, cfg)
 	r.printLive(w)
 	return w.Flush()
 }
