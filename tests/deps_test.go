@@ -68,8 +68,9 @@ var mayImport = map[string][]string{
 	},
 	"wrapper/admin": {
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/compile", "wrapper/config",
-		"wrapper/decide", "wrapper/enforce", "wrapper/fileaccess", "wrapper/guard",
-		"wrapper/ledger", "wrapper/maillog", "wrapper/policy", "wrapper/try",
+		"wrapper/decide", "wrapper/dnsbl", "wrapper/enforce", "wrapper/fileaccess",
+		"wrapper/guard", "wrapper/ledger", "wrapper/lookup", "wrapper/maillog",
+		"wrapper/policy", "wrapper/resolve", "wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",

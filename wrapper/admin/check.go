@@ -57,6 +57,9 @@ func check(c *call) error {
 		return errReported
 	}
 	if len(clients) == 0 {
+		if !*noDNS {
+			c.testDNS(d)
+		}
 		observes := ""
 		if cfg.Mode == policy.Observe {
 			observes = ", mode observe: no client is refused"
@@ -64,9 +67,6 @@ func check(c *call) error {
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
 			c.file, networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), observes)
 		c.printAgreement(cfg)
-		if !*noDNS {
-			c.testDNS(d)
-		}
 	}
 	return nil
 }

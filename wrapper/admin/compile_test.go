@@ -31,7 +31,7 @@ func TestCompile(t *testing.T) {
 	if !strings.Contains(out, ": 3 networks, 2 names, 16384 bytes") {
 		t.Errorf("with names: %q", out)
 	}
-	if out, _ := p.says(0, "check"); !strings.HasPrefix(out,
+	if out, _ := p.says(0, "check", "-n"); !strings.HasPrefix(out,
 		"ok: "+p.conf+", 3 networks, 2 names\npolicy: agrees\n") {
 		t.Errorf("check: %q", out)
 	}

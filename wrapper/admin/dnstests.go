@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -151,10 +152,11 @@ func areDone(lists []*listTest, servers []*resolverTest) bool {
 // printTests prints the tests, and notes on lists that fail. A list that fails stops no mail.
 func (c *call) printTests(lists []*listTest, servers []*resolverTest) {
 	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	deaf := !slices.ContainsFunc(servers, (*resolverTest).answers)
 	for _, t := range lists {
 		state, note := t.state()
 		fmt.Fprintf(w, "list\t%s\t%s\t%s\n", t.list.Name, tookText(t.took), state)
-		if note != "" {
+		if note != "" && !deaf { // else the lists are not to blame
 			fmt.Fprintf(c.stderr, "note: dnsbl: %s %s\n", t.list.Name, note)
 		}
 	}
@@ -182,6 +184,11 @@ func (t *listTest) state() (state, note string) {
 		state += "; set aside for another " + decide.Seconds(b.Aside) + ": " + b.Why
 	}
 	return state, note
+}
+
+// answers says whether the resolver has answered any question.
+func (t *resolverTest) answers() bool {
+	return t.best == resolve.Found || t.best == resolve.NotFound
 }
 
 // state is how the resolver works.

@@ -57,7 +57,7 @@ func TestCheckNotesNetworks(t *testing.T) {
 		if tt.want == "contradicts" {
 			code = ExitUsage
 		}
-		_, said := p.says(code, "check")
+		_, said := p.says(code, "check", "-n")
 		said = strings.ReplaceAll(said, p.conf, "F")
 		if said != tt.want && (code == 0 || !strings.Contains(said, tt.want)) {
 			t.Errorf("%q: %q; want %q", tt.lines, said, tt.want)

@@ -45,7 +45,7 @@ func TestCheckNotesLists(t *testing.T) {
 		if err := os.Chmod(p.conf, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, said := p.says(0, "check")
+		_, said := p.says(0, "check", "-n")
 		notes := strings.Split(strings.TrimSuffix(said, "\n"), "\n")
 		if said == "" {
 			notes = nil
@@ -76,7 +76,7 @@ func TestCheckNotesReadableKeys(t *testing.T) {
 		if err := os.Chmod(keys, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, said := p.says(0, "check")
+		_, said := p.says(0, "check", "-n")
 		if strings.HasPrefix(said, "note: "+keys+":2: ") != (want != "") ||
 			!strings.Contains(said, want) || want == "" && said != "" {
 			t.Errorf("mode %o: %q; want %q", mode, said, want)
