@@ -296,6 +296,8 @@ func (g *generator) line() string {
 		return g.pick("allow", "deny", "deny") + " " + g.networks()
 	case n < 14:
 		return "client " + g.network() + g.limits()
+	case n < 16 && g.IntN(4) == 0:
+		return g.lists()
 	case n < 16:
 		return g.pick(
 			"greet_delay "+g.pick("0s", "9s stress=1s", "290s", "5", "300s"),
@@ -318,6 +320,19 @@ func (g *generator) line() string {
 	return g.pick("allow", "deny") + " " + g.pick("0.0.0.0/0", "::/0", "64:ff9b::/96",
 		"10.0.0.0/8", "::ffff:0:0/95", "2001:db8::/32", "255.255.255.255", "::", "0.0.0.0",
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "128.0.0.0/1", "8000::/1")
+}
+
+// lists is a line about lists of DNS.
+func (g *generator) lists() string {
+	site := g.pick("a", "b", "C") + ".example" + g.pick("", "=127.0.0.[2..11]", "=127.0.0") +
+		g.pick("", "*3", "*-2", "*x")
+	return g.pick(
+		"dnsbl "+site+g.pick("", " as=a", " url=https://a.example/", " b.example,c.example*2"),
+		"dnsbl "+site+g.pick("", " as=a", " as=b", " as=!"),
+		"dnsbl_threshold "+g.pick("3", "64000", "x"), "dnsbl_welcome "+g.pick("-2", "-64000", "2"),
+		"dnsbl_ttl "+g.pick("1s 1s", "5m 24h", "2h 1h"),
+		"on_listed "+g.pick("drop", "tempfail", ""),
+		"resolver "+g.pick("192.0.2.53 [2001:db8::53]:5353 fe80::1%eth0", "auto", "localhost"))
 }
 
 // host is a name of a few labels, so that many are above, below or equal to another.
@@ -383,11 +398,13 @@ func (g *generator) network() string {
 }
 
 func (g *generator) limits() (text string) {
-	for _, key := range g.Perm(9)[:g.IntN(10)] {
+	for _, key := range g.Perm(10)[:g.IntN(11)] {
 		text += " " + [...]string{"greet_delay=", "client_rate=", "client_conns=", "bad_rcpts=",
 			"bad_rcpts_percent=", "bad_rcpts_total=", "max_rcpts=", "max_resets=",
-			"bad_rcpt_delay="}[key]
+			"bad_rcpt_delay=", "dnsbl="}[key]
 		switch key {
+		case 9:
+			text += g.pick("on", "off")
 		case 0, 8:
 			text += g.pick("0s", "1s", "2s", "5s")
 		case 1, 5:

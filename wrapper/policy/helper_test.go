@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/dnsbl"
 )
 
 // sample is a policy of a file with this number of networks of each family, every second address a
@@ -31,6 +32,9 @@ func newSample(t testing.TB, networks int, warnings ...string) *sample {
 		t.Fatal(err)
 	}
 	s.settings = Default()
+	s.settings.Lists = []dnsbl.List{{Zone: "k.example", Name: "a", URL: "https://a.example/",
+		Sites: []dnsbl.Site{{Filter: "127.0.0.2", Weight: 2}, {Weight: -1}}}, {Zone: "b"}}
+	s.settings.Resolvers = []netip.AddrPort{netip.MustParseAddrPort("[fe80::1%eth0]:53")}
 	s.content = &Content{Settings: &s.settings, Warnings: warnings}
 	s.content.V4 = []Range{{}}
 	s.content.V6 = []Range{{}}
