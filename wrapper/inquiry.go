@@ -218,33 +218,36 @@ func (d *Door) keep(all []*inquiry) {
 		some := all[:min(keepAtOnce, len(all))]
 		all = all[len(some):]
 		var texts []string
-		err := d.Ledger.Run(func(t *ledger.Tx) {
-			texts = texts[:0]
+		d.Ledger.Together(func() {
+			texts = nil // it is called again where the ledger fails
 			for _, i := range some {
-				texts = append(texts, d.keepOne(t, i)...)
+				texts = append(texts, d.keepOne(i)...)
 			}
 		})
 		for _, i := range some {
 			delete(d.asker.inquiries, i.lookup.Addr)
 		}
-		if err == nil {
-			d.WarnAgain(texts)
-		}
+		d.WarnAgain(texts)
 	}
 }
 
-// keepOne keeps a result. The texts are for the log.
-func (d *Door) keepOne(t *ledger.Tx, i *inquiry) (texts []string) {
+// keepOne keeps a result. The texts are for the log. The result and each list are an operation of
+// their own on the ledger: what one operation may change is a few records.
+func (d *Door) keepOne(i *inquiry) (texts []string) {
 	l := i.lookup
 	r := l.Result()
 	r.Settle()
-	if data, ok := r.Encode(ledger.LookupSize); ok {
-		t.KeepLookup(l.Addr, i.of, data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max))
-	} else {
-		t.DropLookup(l.Addr, i.of, d.Process)
-	}
+	_ = d.Ledger.Run(func(t *ledger.Tx) {
+		if data, ok := r.Encode(ledger.LookupSize); ok {
+			t.KeepLookup(l.Addr, i.of, data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max))
+		} else {
+			t.DropLookup(l.Addr, i.of, d.Process)
+		}
+	})
 	for n := range l.Lists {
-		if text := noteHealth(t, &l.Lists[n], l.Health(n)); text != "" {
+		text := ""
+		err := d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], l.Health(n)) })
+		if err == nil && text != "" {
 			texts = append(texts, text)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/ledger"
 )
 
 // lists is a configuration with two lists, one that is bad to be on and one that is good, which a
@@ -159,5 +160,37 @@ func TestRulesOfNames(t *testing.T) {
 	h.until("nothing is asked", func() bool { return h.door.DNSDue().IsZero() })
 	if h.countWaiting() != 1 || len(h.said()) != 2 {
 		t.Errorf("%d wait, log %q; want the third to wait", h.countWaiting(), h.lines)
+	}
+}
+
+// What many lists have said about many clients at the same time is more than one operation on the
+// ledger can change. Nothing of it is lost, nor is the ledger.
+func TestManyAnswersAtOnce(t *testing.T) {
+	const clients, lists = 40, 32
+	n := lab.NewNameserver(t)
+	conf := fmt.Sprintf("%sresolver %v\nclient_conns 0\n", slow, n.Addr)
+	var zones []string
+	for i := range lists {
+		zone := fmt.Sprintf("list%d.example", i)
+		n.AddList(t, zone)
+		zones = append(zones, zone)
+		conf += "dnsbl " + zone + "\n"
+	}
+	h := build(t, conf)
+	h.guests(clients)
+	h.until("all are asked about", func() bool {
+		return h.countWaiting() == clients && h.door.DNSDue().IsZero()
+	})
+	if n := h.logged("ledger"); n > 0 {
+		t.Errorf("log: %q", h.lines)
+	}
+	all, err := h.door.Ledger.Lists(ledger.Now(), zones)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range all {
+		if l.Asked != clients || l.Failed > 0 || !l.Tested {
+			t.Errorf("%s: %+v; want %d asked, none failed, and tested", zones[i], l, clients)
+		}
 	}
 }
