@@ -87,7 +87,7 @@ func TestDeadResolverInRoom(t *testing.T) {
 	const many = 300
 	n := nameserver(t)
 	n.Hold("")
-	h := build(t, "greet_delay 1s stress=1s\nspawn_rate 10000\n"+lists(n))
+	h := build(t, "greet_delay 1s stress=1s\nspawn_rate 10000\nmax_sessions 1000\n"+lists(n))
 	h.begin()
 	h.guests(many)
 	h.until("all passed", func() bool { return h.logged("PASS ") == many })
