@@ -100,6 +100,8 @@ func fingerprint(lists []dnsbl.List, names bool) uint64 {
 func (a *asker) begin(q *lookup.Request, of uint64) *inquiry {
 	if a.resolver == nil {
 		a.resolver = resolve.New(a.policy.Resolvers)
+	}
+	if a.inquiries == nil {
 		a.inquiries = map[netip.Addr]*inquiry{}
 	}
 	i := &inquiry{of: of}
@@ -218,35 +220,52 @@ func (d *Door) keep(all []*inquiry) {
 		some := all[:min(keepAtOnce, len(all))]
 		all = all[len(some):]
 		var texts []string
+		results := make([]kept, len(some))
+		for n, i := range some {
+			results[n] = d.keptOf(i)
+			if a := &d.asker; a.inquiries[i.lookup.Addr] == i {
+				delete(a.inquiries, i.lookup.Addr)
+			}
+		}
 		d.Ledger.Together(func() {
-			texts = nil // it is called again where the ledger fails
-			for _, i := range some {
-				texts = append(texts, d.keepOne(i)...)
+			texts = texts[:0]
+			for n := range results {
+				texts = append(texts, d.keepOne(&results[n])...)
 			}
 		})
-		for _, i := range some {
-			delete(d.asker.inquiries, i.lookup.Addr)
-		}
 		d.WarnAgain(texts)
 	}
 }
 
-// keepOne keeps a result. The texts are for the log. The result and each list are an operation of
-// their own on the ledger: what one operation may change is a few records.
-func (d *Door) keepOne(i *inquiry) (texts []string) {
-	l := i.lookup
+// kept is what is kept of an inquiry.
+type kept struct {
+	*inquiry
+	data   []byte
+	ttl    time.Duration // 0: the result cannot be kept
+	health []lookup.Health
+}
+
+func (d *Door) keptOf(i *inquiry) kept {
+	k, l := kept{inquiry: i}, i.lookup
 	r := l.Result()
 	r.Settle()
-	_ = d.Ledger.Run(func(t *ledger.Tx) {
-		if data, ok := r.Encode(ledger.LookupSize); ok {
-			t.KeepLookup(l.Addr, i.of, data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max))
-		} else {
-			t.DropLookup(l.Addr, i.of, d.Process)
-		}
-	})
+	if data, ok := r.Encode(ledger.LookupSize); ok {
+		k.data, k.ttl = data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max)
+	}
 	for n := range l.Lists {
+		k.health = append(k.health, l.Health(n))
+	}
+	return k
+}
+
+// keepOne keeps a result, step by step: the ledger can undo only a few changes at once. The texts
+// are for the log.
+func (d *Door) keepOne(k *kept) (texts []string) {
+	l := k.lookup
+	err := d.Ledger.Run(func(t *ledger.Tx) { t.KeepLookup(l.Addr, k.of, k.data, k.ttl) })
+	for n := 0; n < len(l.Lists) && err == nil; n++ {
 		text := ""
-		err := d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], l.Health(n)) })
+		err = d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], k.health[n]) })
 		if err == nil && text != "" {
 			texts = append(texts, text)
 		}
@@ -255,7 +274,11 @@ func (d *Door) keepOne(i *inquiry) (texts []string) {
 }
 
 // noteHealth notes how a list has behaved. The text is for the log; "" = there is nothing to say.
+// What was asked of a list before it was set aside changes nothing any more.
 func noteHealth(t *ledger.Tx, l *dnsbl.List, h lookup.Health) (text string) {
+	if t.List(l.Zone).Aside > 0 {
+		return ""
+	}
 	failures, listed := 0, -1
 	if h.Asked {
 		failures, listed = t.CountList(l.Zone,

@@ -83,6 +83,13 @@ func (n *Nameserver) Hold(name string) {
 	n.held[name] = true
 }
 
+// Release has the server answer again what is asked.
+func (n *Nameserver) Release() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.held)
+}
+
 // Fail has the server answer with an error code what is asked about a name.
 func (n *Nameserver) Fail(name string, code int) {
 	n.mu.Lock()

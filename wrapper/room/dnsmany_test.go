@@ -1,0 +1,60 @@
+package room
+
+import (
+	"fmt"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper/dnsbl"
+)
+
+// A list that lies to many clients at once is set aside once, with one line.
+func TestListLiesToMany(t *testing.T) {
+	const many = 40
+	n := lab.NewNameserver(t)
+	n.AddList(t, "key.good.example")
+	for i := range many {
+		n.Add(t, fmt.Sprintf("%d.0.9.127.key.bad.example. 300 IN A 127.255.255.254", i+1))
+	}
+	h := build(t, "greet_delay 3s stress=3s\nspawn_rate 10000\n"+lists(n))
+	h.begin()
+	h.guests(many)
+	h.until("all pass", func() bool { return h.logged("PASS ") == many })
+	if got := h.logged("list bad " + dnsbl.Meaning(dnsbl.PublicResolver)); got != 1 {
+		t.Errorf("%d lines about the list; want one", got)
+	}
+}
+
+// The poller reports the answers of another resolver, too, though it may have the descriptor of the
+// first.
+func TestResolverChangesWatched(t *testing.T) {
+	first, second := nameserver(t), nameserver(t)
+	h := build(t, slow+lists(first))
+	h.guest("127.9.0.3")
+	h.until("asked", func() bool { return first.Asked("3.0.9.127.key.bad.example") > 0 })
+	second.Hold("")
+	h.reread(slow + lists(second))
+	h.guest("127.9.0.2")
+	h.until("the other is asked", func() bool { return second.Asked("2.0.9.127.key.good.example") > 0 })
+	fd := h.door.DNSDescriptor()
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+	if err := unix.EpollCtl(h.poller.fd, unix.EPOLL_CTL_ADD, fd, &event); err != unix.EEXIST {
+		t.Errorf("the poller does not watch descriptor %d: %v", fd, err)
+	}
+}
+
+// The program that takes the place of another asks about the clients that the first has asked
+// about, and knows what that one has heard.
+func TestAsksAfterHandover(t *testing.T) {
+	n := nameserver(t)
+	n.Hold("1.0.9.127.key.bad.example")
+	h := build(t, slow+lists(n))
+	listed := h.guest("127.9.0.1")
+	h.until("asked", func() bool { return n.Asked("1.0.9.127.key.bad.example") > 0 })
+	n.Release()
+	h.takeOver()
+	h.until("refused", func() bool { return h.logged("DNSBL ", " lists=bad:127.0.0.2*3 ") == 1 })
+	expect(t, listed, "554 5.7.1 ")
+}
