@@ -228,7 +228,7 @@ func (d *Door) keep(all []*inquiry) {
 			}
 		}
 		d.Ledger.Together(func() {
-			texts = texts[:0]
+			texts = texts[:0] // it is called again where the ledger fails
 			for n := range results {
 				texts = append(texts, d.keepOne(&results[n])...)
 			}
