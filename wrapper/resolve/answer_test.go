@@ -252,7 +252,18 @@ func TestReadLies(t *testing.T) {
 			}
 		})
 	}
-	good := message(1, "\xc0\x0c"+a+"\x00\x04\x7f\x00\x00\x02")
+	const record = "\xc0\x0c" + a + "\x00\x04\x7f\x00\x00\x02"
+	for what, rest := range map[string]string{
+		"ends with the first":      "",
+		"has a second that is cut": record[:len(record)-1],
+		"has half a header":        record[:7],
+	} {
+		got, _ := read(message(2, record+rest), 0x1234, Question{"a.example", A})
+		if !reflect.DeepEqual(got, Answer{Result: Failed}) {
+			t.Errorf("a message that counts two records and %s: got %+v", what, got)
+		}
+	}
+	good := message(1, record)
 	got, _ := read(good, 0x1234, Question{"a.example", A})
 	if !reflect.DeepEqual(got, found(300, "127.0.0.2")) {
 		t.Errorf("the message that does not lie: %+v", got)

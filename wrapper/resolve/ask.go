@@ -21,7 +21,6 @@ type Query struct {
 
 	slot    int32 // in Resolver.open; -1: it waits for a socket
 	fd      int   // -1: none, it pauses
-	serial  int32 // of the socket
 	id      uint16
 	foreign int     // messages that were no answer
 	stream  *stream // nil: it is asked by UDP

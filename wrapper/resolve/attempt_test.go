@@ -15,6 +15,9 @@ func (l *loop) soon() *loop {
 	return l
 }
 
+// expire lets the time of the server that is asked now be over.
+func (l *loop) expire(q *Query) { l.setDue(q, time.Now()) }
+
 // silent never answers.
 func silent(*dnsServer, query, reply) {}
 
@@ -158,9 +161,16 @@ func garbage(s *dnsServer, q query, reply reply) {
 func TestFailingAndSilent(t *testing.T) {
 	a := serve(t, "127.0.0.1", false, failing(dns.RcodeRefused))
 	b := serve(t, "127.0.0.2", false, silent)
-	l := resolver(t, a, b).soon()
+	l := resolver(t, a, b).patiently()
 	l.source.list.attempts = 3
-	if got := l.ask("a.example", A, awhile()); got.Result != Refused {
+	var got Answer
+	q := l.Ask(Question{"a.example", A}, awhile(), func(a Answer) { got = a })
+	for n := range 3 {
+		l.received([]int{1, n + 1}, a, b)
+		l.expire(q)
+	}
+	l.run(func() bool { return q.index < 0 })
+	if got.Result != Refused {
 		t.Errorf("got %+v", got)
 	}
 	l.received([]int{1, 3}, a, b)
@@ -169,12 +179,16 @@ func TestFailingAndSilent(t *testing.T) {
 // The first server is dead: the second answers.
 func TestDeadServer(t *testing.T) {
 	a, b := serve(t, "127.0.0.1", false, silent), serve(t, "127.0.0.2", false, listed)
-	l := resolver(t, a, b).soon()
-	l.Ask(Question{"a.example", A}, awhile(), func(Answer) {})
-	l.received([]int{1, 1}, a, b)
-	if got := l.ask("b.example", A, awhile()); got.Result != Found {
+	l := resolver(t, a, b).patiently()
+	var got Answer
+	q := l.Ask(Question{"a.example", A}, awhile(), func(a Answer) { got = a })
+	l.received([]int{1, 0}, a, b)
+	l.expire(q)
+	l.run(func() bool { return q.index < 0 })
+	if got.Result != Found {
 		t.Errorf("got %+v", got)
 	}
+	l.received([]int{1, 1}, a, b)
 }
 
 // closed is an address where nobody listens.
@@ -227,7 +241,7 @@ func TestServerStartsAgain(t *testing.T) {
 		t.Errorf("not quiet: %d events, ended %v, %+v", l.handled-before, q.index < 0, l.calls)
 	}
 	s := serveAt(t, at, false, listed)
-	l.setDue(q, time.Now())
+	l.expire(q)
 	l.run(func() bool { return q.index < 0 })
 	if got.Result != Found || len(s.queries()) != 1 {
 		t.Errorf("got %+v after %d queries", got, len(s.queries()))
@@ -237,7 +251,7 @@ func TestServerStartsAgain(t *testing.T) {
 	s.close()
 	q = l.Ask(Question{"b.example", A}, awhile(), func(a Answer) { got = a })
 	l.run(func() bool { return q.fd < 0 })
-	l.setDue(q, time.Now())
+	l.expire(q)
 	l.run(func() bool { return q.index < 0 })
 	if !reflect.DeepEqual(got, Answer{}) || l.calls.sends != 4 {
 		t.Errorf("got %+v after %+v", got, l.calls)
@@ -249,7 +263,7 @@ func TestSickServer(t *testing.T) {
 	a, b := serve(t, "127.0.0.1", false, silent), serve(t, "127.0.0.2", false, listed)
 	l := resolver(t, a, b).patiently()
 	hurry := func(q *Query) {
-		l.setDue(q, time.Now())
+		l.expire(q)
 		l.run(func() bool { return q.index < 0 })
 	}
 	for range maxMissed {

@@ -72,10 +72,9 @@ type Resolver struct {
 	source source
 	random random
 
-	epoll  int      // -1: not made yet
-	open   []*Query // by slot: those that have a socket, or pause between two
-	free   []int32  // slots of open that nobody has
-	serial int32    // of the last socket, so that an event is never taken for another's
+	epoll int      // -1: not made yet
+	open  []*Query // by slot: those that have a socket, or pause between two
+	free  []int32  // slots of open that nobody has
 
 	due     timetable
 	waiting fifo
@@ -133,11 +132,7 @@ func (r *Resolver) Handle() {
 			break
 		}
 	}
-	for range len(r.due) {
-		q := r.due.head()
-		if q == nil || q.due.After(now) {
-			break
-		}
+	for q := r.due.head(); q != nil && !q.due.After(now); q = r.due.head() {
 		r.onDue(q, now)
 	}
 	r.startWaiting(now)
@@ -156,13 +151,14 @@ func (r *Resolver) poll(events []unix.EpollEvent) int {
 	return n
 }
 
-// onEvent reads or writes the socket of an event, if its query has that socket still.
+// onEvent reads or writes the socket of an event. The slot may have another by now, if its query
+// has ended in this Handle: that is then read in vain, which does no harm.
 func (r *Resolver) onEvent(e unix.EpollEvent, now time.Time) {
 	if int(e.Fd) >= len(r.open) {
 		return // closed meanwhile
 	}
 	q := r.open[e.Fd]
-	if q == nil || q.fd < 0 || q.serial != e.Pad {
+	if q == nil || q.fd < 0 {
 		return
 	}
 	if q.stream != nil {

@@ -38,13 +38,12 @@ func (r *Resolver) connect(q *Query, kind int, events uint32) error {
 		unix.Close(fd)
 		return notLack(err)
 	}
-	r.serial++
-	event := unix.EpollEvent{Events: events, Fd: q.slot, Pad: r.serial}
+	event := unix.EpollEvent{Events: events, Fd: q.slot}
 	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		unix.Close(fd)
 		return err
 	}
-	q.fd, q.serial = fd, r.serial
+	q.fd = fd
 	return nil
 }
 

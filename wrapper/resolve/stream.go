@@ -88,7 +88,7 @@ func (r *Resolver) writeStream(q *Query, now time.Time) bool {
 	if len(q.stream.out) > 0 {
 		return false
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: q.slot, Pad: q.serial}
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: q.slot}
 	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_MOD, q.fd, &event); err != nil {
 		r.fail(q, Failed, now)
 		return false

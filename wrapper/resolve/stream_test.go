@@ -134,7 +134,7 @@ func TestStreamSilent(t *testing.T) {
 	if q.stream == nil || l.calls.reads != calls.reads {
 		t.Errorf("not waiting for TCP: %+v, %+v before", l.calls, calls)
 	}
-	l.setDue(q, time.Now())
+	l.expire(q)
 	l.run(func() bool { return q.index < 0 })
 	if got.Result != Found {
 		t.Errorf("got %+v", got)
@@ -156,7 +156,7 @@ func TestStreamNeverConnects(t *testing.T) {
 	if len(q.stream.out) == 0 {
 		t.Error("the question is written already")
 	}
-	l.setDue(q, time.Now())
+	l.expire(q)
 	l.run(func() bool { return q.index < 0 })
 	if !reflect.DeepEqual(got, Answer{Result: Failed}) {
 		t.Errorf("got %+v", got)
