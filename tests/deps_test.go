@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"wrapper/milter": {},
 	"wrapper/try": {
 		"allowlist", "allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide",
-		"wrapper/ledger", "wrapper/milter", "wrapper/policy",
+		"wrapper/dnsbl", "wrapper/ledger", "wrapper/milter", "wrapper/policy",
 	},
 	"wrapper/room": {
 		"allowlist", "exec", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/enforce",
@@ -87,7 +87,7 @@ var mayImport = map[string][]string{
 // onlyIn names the packages that may import something of others; nil is all.
 var onlyIn = map[string][]string{
 	"golang.org/x/sys":                   nil,
-	"golang.org/x/net/dns/dnsmessage":    {"wrapper/resolve"},
+	"golang.org/x/net/dns/dnsmessage":    {"wrapper/resolve", "wrapper/try"},
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/rogpeppe/go-internal":    {"tests"},

@@ -64,7 +64,11 @@ func (r *report) printLists(w io.Writer, cfg *config.Config) {
 	}
 	for i := range r.Lists {
 		l := &r.Lists[i]
-		fmt.Fprintf(w, "  %s\t%d\t%d\t%d\t%s\n", l.Name, l.Asked, l.Listed, l.Failed, l.state())
+		state := l.state()
+		if state != "" {
+			state = "\t" + state
+		}
+		fmt.Fprintf(w, "  %s\t%d\t%d\t%d%s\n", l.Name, l.Asked, l.Listed, l.Failed, state)
 	}
 	for i := range r.Lists {
 		if l := &r.Lists[i]; l.Aside > 0 {

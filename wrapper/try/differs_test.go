@@ -25,7 +25,7 @@ func TestShowFindsOut(t *testing.T) {
 		role, verdict string
 		want          []string
 	}{
-		{"a sendwrap that lets everyone through", "18 of 18 scenes did not go as expected",
+		{"a sendwrap that lets everyone through", "21 of 21 scenes did not go as expected",
 			[]string{
 				// In the order of the scenes, then of all.
 				"\n  ! 220 came after ", "; want at least 9.00s\n",
@@ -37,9 +37,9 @@ func TestShowFindsOut(t *testing.T) {
 				"; want 421 4.7.1\n",
 				"\n  ! the ledger counts none; want ",
 			}},
-		{"a sendwrap that denies everyone", "18 of 18 scenes did not go as expected",
+		{"a sendwrap that denies everyone", "21 of 21 scenes did not go as expected",
 			[]string{"\n  ! saw \"554 5.7.1 no\"; want 220\n"}},
-		{"a sendwrap that crashes", "18 of 18 scenes did not go as expected",
+		{"a sendwrap that crashes", "21 of 21 scenes did not go as expected",
 			[]string{": exit status 3\n", "\n  ! saw \"closed without a reply\"; want 220\n",
 				"\n  ! and "}},
 	}

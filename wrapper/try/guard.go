@@ -121,7 +121,7 @@ func (s *stage) openGuarded(ctx context.Context) error {
 	conf := *s.config
 	conf.MTA = mta
 	file := filepath.Join(s.dir, "guarded.conf")
-	err := writeConf(file, &conf, networks(s.config, s.options.Room))
+	err := writeConf(file, &conf, s.lines())
 	if err == nil {
 		s.guarded, err = s.serve("127.0.0.1:0", file, nil, standIn)
 	}

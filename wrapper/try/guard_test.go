@@ -64,23 +64,23 @@ func TestShowFindsOutGuard(t *testing.T) {
 		role, verdict string
 		want          []string
 	}{
-		{"a guard that never says no", "5 of 18 scenes did not go as expected", []string{
+		{"a guard that never says no", "5 of 21 scenes did not go as expected", []string{
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",
 			"  ! the ledger counts PASS; want 1 BADRCPTS, 1 PASS\n",
 			"ESMTP stand-in\"; want 421 4.7.1\n",
 			"  ! 10 saw 550 5.1.1; want 9\n",
 			"  ! the ledger counts 1 PASS, 9 KNOWN; want 1 BADRCPTS, 10 PASS or KNOWN\n",
 		}},
-		{"a guard that always says no", "8 of 18 scenes did not go as expected", []string{
+		{"a guard that always says no", "8 of 21 scenes did not go as expected", []string{
 			"  ! RCPT TO:<postmaster>: replied \"421 4.7.0 no\"; want 250\n",
 			atFirst,
 		}},
-		{"a guard that says no to wrong names", "6 of 18 scenes did not go as expected", []string{
+		{"a guard that says no to wrong names", "6 of 21 scenes did not go as expected", []string{
 			"  ! RCPT TO:<postmaster>: ",
 			atFirst,
 			"  ! 10 saw ended at guess 1, learned nothing; want 1\n",
 		}},
-		{"a guard that does not start", "6 of 18 scenes did not go as expected", []string{
+		{"a guard that does not start", "6 of 21 scenes did not go as expected", []string{
 			"  ! the guard ended unexpectedly after ",
 			": exit status 7: sendwrap guard: not today\n",
 			"  ! saw \"6 guesses, learned info\"; want ended at guess 3, learned nothing\n",

@@ -26,10 +26,10 @@ done`
 		want             []string // F stands for FILE
 	}{
 		{"a wrong line", `exec ` + built() + ` try -mta`, "no_such_line 1\n", slow, []string{
-			"\nall 16 scenes went as expected, but F has 1 error\n"}},
+			"\nall 19 scenes went as expected, but F has 1 error\n"}},
 		{"wrong lines", `exec ` + built() + ` try -mta`, "no_such_line 1\nmode none\n", slow,
 			[]string{
-				"\nall 16 scenes went as expected, but F has 2 errors\n"}},
+				"\nall 19 scenes went as expected, but F has 2 errors\n"}},
 		{"an MTA without a postmaster", serves, "", both, []string{
 			"! RCPT TO:<postmaster>: replied \"550 5.1.1 unknown\"; want 250\n" +
 				" every domain needs a postmaster (RFC 5321 section 4.5.1); for sendmail write " +

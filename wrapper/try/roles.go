@@ -24,6 +24,9 @@ const (
 	mistaken
 	guesser
 	spreader
+	onList
+	praised
+	slandered
 )
 
 func addressOf(role byte) netip.Addr { return netip.AddrFrom4([4]byte{127, role, 0, 1}) }
@@ -54,11 +57,11 @@ const floodExcess = 5
 // networks are the lines of sendwrap.conf that make each client what it is. A limit that is not
 // part of its role is off.
 func networks(c *config.Config, inRoom bool) []string {
-	const unlimited = "client_conns=0 client_rate=0"
+	const unlimited = "client_conns=0 client_rate=0 dnsbl=off"
 	lines := []string{
 		fmt.Sprintf("allow %v %v", addressOf(trusted), foreignClient),
 		fmt.Sprintf("deny %v", addressOf(unwanted)),
-		fmt.Sprintf("client %v client_conns=%d client_rate=0", addressOf(crowd), crowdConns(c)),
+		fmt.Sprintf("client %v client_conns=%d client_rate=0 dnsbl=off", addressOf(crowd), crowdConns(c)),
 		fmt.Sprintf("client %v client_conns=0 client_rate=%v greet_delay=0",
 			addressOf(flooder), floodRate(c)),
 	}

@@ -59,12 +59,17 @@ func TestShowInRoom(t *testing.T) {
 			" comes back, but is blocked 421 4.7.1 [127.11.0.1] is blocked… BLOCKED ",
 			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… " +
 				"1 BADRCPTS, 1 PASS, 9 KNOWN ",
+			" is on a list that lies, waits 220 ESMTP stand-in PASS ",
+			"\n the list is set aside: public-resolver\n",
+			" is on a list 554 5.7.1 [127.13.0.1] is listed … DNSBL ",
+			"\n is listed by bad.try.example\n",
+			" is praised by a list 220 ESMTP stand-in DNSWL ",
 			" 500 wait, a known client comes 1× 220, 500× nothing 500 HANGUP, 1 KNOWN ",
 			"\n greeted after ",
 			"; the room grew by ",
 			" kB for each client that waits\n",
 			"\nthe room ends at SIGTERM exit status 0 ",
-			"\nall 20 scenes went as expected\n",
+			"\nall 23 scenes went as expected\n",
 		}},
 		{"what cannot be shown", `
 			greet_delay 0s
@@ -83,7 +88,7 @@ func TestShowInRoom(t *testing.T) {
 				"spawn_rate 40, room_idle 0\n",
 			" is denied, refused at RCPT 220, then 550 5.7.1 DENIED ",
 			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
-			"\nall 20 scenes went as expected\n",
+			"\nall 23 scenes went as expected\n",
 		}},
 		{"what is off, and an MTA that is there", `
 			greet_delay 1s
@@ -93,11 +98,11 @@ func TestShowInRoom(t *testing.T) {
 			block off
 			mta ` + program + ` try -mta
 			`, []string{
-			"; changed for the show: ledger, log, mode, networks, guard_listen, room_idle 0\n",
+			"; changed for the show: ledger, log, mode, networks, lists, guard_listen, room_idle 0\n",
 			"\n postmaster receives two messages\n",
 			" speaks before the greeting closed without a reply PREGREET ",
 			" 500 wait, an allowed one comes 1× 220, 500× nothing 500 HANGUP, 1 ALLOWED ",
-			"\nall 18 scenes went as expected\n",
+			"\nall 21 scenes went as expected\n",
 		}},
 	}
 	for _, tt := range tests {
@@ -114,17 +119,17 @@ func TestShowFindsOutRoom(t *testing.T) {
 		role, verdict string
 		want          []string
 	}{
-		{"a room that lets everyone through", "19 of 20 scenes did not go as expected", []string{
+		{"a room that lets everyone through", "22 of 23 scenes did not go as expected", []string{
 			"\n  ! 220 came after ", "; want at least 9.00s\n",
 			"; want 554 5.7.1\n",
 			"\n  ! 20 saw 220; want 5\n",
 			" saw 220; want 1\n",
 			"\n  ! the ledger counts none; want ",
 		}},
-		{"a room that denies everyone", "19 of 20 scenes did not go as expected", []string{
+		{"a room that denies everyone", "22 of 23 scenes did not go as expected", []string{
 			"\n  ! saw \"554 5.7.1 no\"; want 220\n",
 		}},
-		{"a sendwrap that crashes", "20 of 20 scenes did not go as expected", []string{
+		{"a sendwrap that crashes", "23 of 23 scenes did not go as expected", []string{
 			"connection refused\n", "\n  ! the room ended unexpectedly after ", ": exit status 3\n",
 		}},
 	}

@@ -85,6 +85,7 @@ func (s *stage) scenes() []scene {
 		tooManyInARow(c, served),
 	}
 	show = append(show, strikes(c, refused, waited)...)
+	show = append(show, s.lists(served, waited)...)
 	show = append(show, dictionary(c, s.patience)...)
 	if !s.standIn {
 		show = append(show, s.relay())

@@ -27,10 +27,16 @@ func TestShow(t *testing.T) {
 			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
 			" guesses again, second strike ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
 			" comes back, but is blocked 421 4.7.1 [127.11.0.1] is blocked… BLOCKED ",
+			"\n127.15.0.1 is on a list that lies, waits 220 ESMTP stand-in PASS ",
+			"\n the list is set aside: public-resolver\n",
+			"\n127.13.0.1 is on a list 554 5.7.1 [127.13.0.1] is listed … DNSBL ",
+			"\n is listed by bad.try.example\n",
+			"\n127.14.0.1 is praised by a list 220 ESMTP stand-in DNSWL ",
+			"\n lies.try.example says by 127.255.255.254 that ",
 			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… " +
 				"1 BADRCPTS, 1 PASS, 9 KNOWN ",
 			"\n PREGREET 4\n",
-			"\nall 18 scenes went as expected\n",
+			"\nall 21 scenes went as expected\n",
 		}},
 		{"what cannot be shown", `
 			greet_delay 0s
@@ -53,26 +59,34 @@ func TestShow(t *testing.T) {
 			on_block /bin/false
 			transcript /nonexistent/transcripts
 			mode observe
+			dnsbl s3cretk3y.example*9 as=mine
+			resolver 192.0.2.1
+			dnsbl_threshold 1000
+			dnsbl_welcome -1000
+			on_listed tempfail
 			log stderr
 			ledger /nonexistent/directory/ledger clients=2000
 			deny 127.0.0.0/8
 			mta ` + program + ` try -mta
 			`, []string{
-			"; changed for the show: ledger, log, mode, networks, guard_listen, greet_delay 1s, " +
+			"; changed for the show: ledger, log, mode, networks, lists, guard_listen, greet_delay 1s, " +
 				"remember 1m, block within 1m, block for 1m, max_sessions 40, max_waiting 40, " +
 				"count_by 16 64, refuse_load 0, on_block off, transcript off\n",
 			" speaks before the greeting 421 4.5.1 ",
+			" is on a list 421 4.7.1 ",
+			" is praised by a list 220 ESMTP stand-in DNSWL ",
 			" 20 at once, client_conns 2 2× 220, 18× 421 4.7.0 ",
 			" 8 in a row, client_rate 3/2m 3× 220, 5× 421 4.7.0 ",
 			" speaks too soon, strike 2 of 2 421 4.5.1 ",
 			" guesses names, bad_rcpts 2 ended at guess 2, learned nothing ",
 			" 1 each, bad_rcpts_total 5/1m 4× 550 5.1.1, 1× ended at guess 1… ",
-			"\nall 18 scenes went as expected\n",
+			"\nall 21 scenes went as expected\n",
 		}},
 		{"what is off, and an MTA that is there", `
 			greet_delay 1s
 			teaser "one moment"
 			on_pregreet drop
+			on_listed drop
 			remember 0
 			block off
 			bad_rcpts 0
@@ -83,6 +97,7 @@ func TestShow(t *testing.T) {
 			"\n postmaster receives two messages\n",
 			" comes back (remember is 0) 220 ESMTP stand-in PASS ",
 			" speaks before the greeting closed without a reply PREGREET ",
+			" is on a list closed without a reply DNSBL ",
 			" 15 in a row, client_rate 10/1m 10× 220, 5× 421 4.7.0 10 PASS, 5 RATE ",
 			" guesses names, bad_rcpts 3 ended at guess 3, learned nothing 1 BADRCPTS, 1 PASS ",
 			" comes back, block is off 220 ",
@@ -90,7 +105,7 @@ func TestShow(t *testing.T) {
 				"1 BADRCPTS, 10 PASS ",
 			"\n192.0.2.77 asks for a relay 550 5.1.1 user unknown ALLOWED ",
 			"\n the MTA's answer for relay@try.example: 550 5.1.1 user unknown\n",
-			"\nall 16 scenes went as expected\n",
+			"\nall 19 scenes went as expected\n",
 		}},
 		{"a denied client is talked to, and to be early is no strike", `
 			greet_delay 1s
@@ -102,7 +117,7 @@ func TestShow(t *testing.T) {
 			" speaks too soon, no strike 554 5.5.1 ",
 			" waits this time 220 ",
 			" comes back, but is blocked 421 4.7.1 ",
-			"\nall 17 scenes went as expected\n",
+			"\nall 20 scenes went as expected\n",
 		}},
 		{"to be early is two strikes", `
 			greet_delay 1s
@@ -111,7 +126,7 @@ func TestShow(t *testing.T) {
 			`, []string{
 			" speaks too soon, strike 2 of 3 ",
 			" speaks too soon, strike 3 of 3 ",
-			"\nall 18 scenes went as expected\n",
+			"\nall 21 scenes went as expected\n",
 		}},
 	}
 	for _, tt := range tests {

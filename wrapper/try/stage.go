@@ -32,6 +32,8 @@ type stage struct {
 	ledger    *ledger.Ledger
 	server    server
 
+	nameserver *nameserver
+
 	guard   *guard
 	guarded server // like server, with an MTA that asks the guard
 	asker   string // what that MTA is
@@ -88,7 +90,11 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 			log, s.config.MTAStderr = s.mtaStderr, policy.AsIs
 		}
 	}
-	if err := writeConf(s.file, s.config, networks(s.config, o.Room)); err != nil {
+	if s.nameserver, err = openNameserver(); err != nil {
+		return nil, err
+	}
+	s.useLists()
+	if err := writeConf(s.file, s.config, s.lines()); err != nil {
 		return nil, err
 	}
 	l := ledger.Handle{Options: ledger.Options{
@@ -102,6 +108,11 @@ func open(o Options, address string, log *os.File) (_ *stage, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// lines are the lines of the configuration about networks.
+func (s *stage) lines() []string {
+	return append(networks(s.config, s.options.Room), s.listLines()...)
 }
 
 // makeDir makes the directory of the show. Its name must be short enough for the guard's socket
@@ -152,6 +163,9 @@ func (s *stage) close() error {
 	if s.guard != nil {
 		s.guard.close()
 	}
+	if s.nameserver != nil {
+		s.nameserver.close()
+	}
 	if s.mtaStderr != nil {
 		_ = s.mtaStderr.Close()
 	}
@@ -191,7 +205,7 @@ func (s *stage) describe() string {
 		mta = "a stand-in; it discards all mail"
 	}
 	if s.options.Config != nil {
-		changes := append([]string{"ledger, log, mode, networks, guard_listen"}, s.changes...)
+		changes := append([]string{"ledger, log, mode, networks, lists, guard_listen"}, s.changes...)
 		from = s.options.File + "; changed for the show: " + strings.Join(changes, ", ")
 	}
 	where := fmt.Sprintf("super-server   %v, starts sendwrap for each client", s.server.address())
