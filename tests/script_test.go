@@ -47,6 +47,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"sendmailsite": cmdSendmailSite,
 	"eximsite":     cmdEximSite,
 	"install":      cmdInstall,
+	"dns":          cmdDNS,
+	"queries":      cmdQueries,
 }
 
 // A script is one running txtar file.
@@ -56,6 +58,7 @@ type script struct {
 	server     *lab.Daemon // started last
 	lockHolder *lab.Daemon
 	rsyslog    *lab.Daemon
+	dns        map[string]dnsServer // resolver, lists
 	mode       mode
 	exitCode   int // of the last program run
 	t          testscript.T
@@ -207,6 +210,7 @@ func runScripts(t *testing.T, w way, files []string) {
 				"MX4":         fmt.Sprintf("198.18.%d.%d", n%256, 25+n/256),
 				"MX6":         fmt.Sprintf("2001:db8:25::%x", n),
 				"MX2":         fmt.Sprintf("198.18.%d.%d", n%256, 125+n/256),
+				"DNS":         fmt.Sprintf("127.53.%d.%d", n/256, n%256),
 			}
 			if w.family == 4 {
 				vars["MX"], vars["CLIENT"], vars["CLIENTNET"] = vars["MX4"], "192.0.2.9",
@@ -271,7 +275,8 @@ func setUpScript(env *testscript.Env, w way, vars map[string]string) error {
 	if err != nil {
 		return err
 	}
-	s := &script{machine: m, holders: map[string]*holder{}, t: env.T(), mode: w.mode}
+	s := &script{machine: m, holders: map[string]*holder{}, dns: map[string]dnsServer{},
+		t: env.T(), mode: w.mode}
 	env.Values[scriptKey{}] = s
 	env.Defer(func() {
 		for len(s.holders) > 0 {

@@ -41,6 +41,7 @@ func measurements() []measurement {
 		{"room-memory", 10 * time.Minute, measureRoomMemory},
 		{"room-known", 10 * time.Minute, measureRoomKnown},
 		{"room-spawn", 5 * time.Minute, measureRoomSpawn},
+		{"lists", 15 * time.Minute, measureLists},
 		{"flood-blocked", 5 * time.Minute, measureFloodBlocked},
 		{"flood-networks", 5 * time.Minute, measureFloodNetworks},
 		{"flood-quiet", 5 * time.Minute, measureFloodQuiet},

@@ -29,6 +29,7 @@ func (l *bench) postscreen(name, logs string, parameters ...string) *daemon {
 		Master: []string{
 			addr.String() + " inet n - n - 1 postscreen",
 			"smtpd pass - - n - - smtpd",
+			"dnsblog unix - - n - 0 dnsblog",
 			"anvil unix - - n - 1 anvil",
 		},
 	})
