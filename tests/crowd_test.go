@@ -16,12 +16,12 @@ import (
 // reply matches the reply code and the enhanced status code of a reply.
 var reply = regexp.MustCompile(`^(\d{3})[ -](?:(\d\.\d+\.\d+) )?`)
 
-// clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]
+// clients N FILE [from ADDRESS|NETWORK[*TIMES]] [to ADDRESS[,ADDRESS]…] [as NAME]
 //
-// Plays the dialogue N times at once; from a NETWORK each client has its own address; of several
-// servers they take one after the other. At `hold` each waits for all others, or, with a NAME,
-// until that is released. Prints a tally of the first line that each saw: `5 220`, `195 421 4.7.0`,
-// `3 nothing`.
+// Plays the dialogue N times at once; from a NETWORK each client has its own address, or TIMES
+// clients have the same; of several servers they take one after the other. At `hold` each waits for
+// all others, or, with a NAME, until that is released. Prints a tally of the first line that each
+// saw: `5 220`, `195 421 4.7.0`, `3 nothing`.
 func cmdClients(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: clients N FILE [from ADDRESS|NETWORK] [to ADDRESS[,ADDRESS]…] [as NAME]")
@@ -115,8 +115,17 @@ func tally(talks []*talk) (lines []string) {
 	return lines
 }
 
-// addresses returns n addresses: the same one, or the first n of a network.
+// addresses returns n addresses: the same one, or the first of a network, each once or as often as
+// is written behind it.
 func addresses(from string, n int) ([]string, error) {
+	from, often, repeated := strings.Cut(from, "*")
+	times := 1
+	if repeated {
+		var err error
+		if times, err = strconv.Atoi(often); err != nil || times < 1 {
+			return nil, fmt.Errorf("%s*%s: how often?", from, often)
+		}
+	}
 	var next func(netip.Addr) netip.Addr
 	addr, err := netip.ParseAddr(from)
 	if err == nil {
@@ -131,7 +140,9 @@ func addresses(from string, n int) ([]string, error) {
 	list := make([]string, n)
 	for i := range list {
 		list[i] = addr.String()
-		addr = next(addr)
+		if (i+1)%times == 0 {
+			addr = next(addr)
+		}
 	}
 	return list, nil
 }
