@@ -23,7 +23,7 @@ func measureLists(l *bench) {
 	}
 	in := l.withLists()
 	l.part("listed clients", func() {
-		in.listsCPU("a listed client that is refused", "DNSBL", listedReply, "521 5.7.1 ", in.listed)
+		in.listsCPU("a listed client that is refused", "DNSBL", listedReply, listsReply, in.listed)
 	})
 	l.part("clean clients", func() {
 		in.listsCPU("a clean client that passes", "PASS", stubGreeting, "220 ", in.clean)
@@ -34,8 +34,11 @@ func measureLists(l *bench) {
 	l.part("memory of clients of lists", in.listsMemory)
 }
 
-// listedReply is what a listed client reads.
-const listedReply = "554 5.7.1 "
+// What a listed client reads, from sendwrap and from postscreen.
+const (
+	listedReply = "554 5.7.1 "
+	listsReply  = "521 5.7.1 "
+)
 
 // beside are the room, a process each, and postscreen.
 func (l *bench) beside(name, verdict, ours, theirs string) []peer {
@@ -77,7 +80,7 @@ func (l *bench) listsCPU(what, verdict, ours, theirs string, from func() netip.A
 func (l *listsBench) listsQueries() {
 	const addresses, times = 100, 10
 	got := make(series)
-	for _, p := range l.beside("lists-queries", "DNSBL", listedReply, "521 5.7.1 ") {
+	for _, p := range l.beside("lists-queries", "DNSBL", listedReply, listsReply) {
 		before := l.asked()
 		for range times {
 			r := load{clients: addresses, atOnce: 20, from: each(listedClients)}
@@ -205,20 +208,16 @@ func (l *listsBench) listsCounts() {
 		return median(c), median(f)
 	}
 	p := i.peer(stubGreeting)
-	must(reaching(p, "PASS", 1, func() ([]sample, error) { // the lists are tested, and seen is asked
+	// The lists are tested, and asked about the address.
+	must(reaching(p, "PASS", 1, func() ([]sample, error) {
 		return l.visits(p, load{clients: 1, atOnce: 1, from: func() netip.Addr { return seen }})
 	}))
 	calls, faults := count(bare.peer(stubGreeting), l.clean)
 	asked, askedFaults := count(p, l.clean)
 	kept, keptFaults := count(p, func() netip.Addr { return seen })
-	for _, r := range []row{
-		oursAlone("system calls that three lists add to a passed client: asked", "", asked-calls),
-		oursAlone("system calls that three lists add to a passed client: remembered", "", kept-calls),
-		oursAlone("page faults that three lists add to a passed client: asked", "",
-			askedFaults-faults),
-		oursAlone("page faults that three lists add to a passed client: remembered", "",
-			keptFaults-faults),
-	} {
-		l.put(r)
-	}
+	const add = " that three lists add to a passed client: "
+	l.put(oursAlone("system calls"+add+"asked", "", asked-calls),
+		oursAlone("system calls"+add+"remembered", "", kept-calls),
+		oursAlone("page faults"+add+"asked", "", askedFaults-faults),
+		oursAlone("page faults"+add+"remembered", "", keptFaults-faults))
 }

@@ -82,7 +82,8 @@ func (s DNSSite) Resolver() (DNSServer, error) {
 	for _, file := range datasets {
 		if zone, _ := stem(file); !served[zone] {
 			served[zone] = true
-			conf += fmt.Sprintf("stub-zone:\n\tname: %q\n\tstub-addr: %v@%d\n", zone, s.At, ListsPort)
+			conf += fmt.Sprintf("stub-zone:\n\tname: %q\n\tstub-addr: %v@%d\n", zone, s.At,
+				ListsPort)
 		}
 	}
 	name := filepath.Join(s.Dir, "unbound.conf")
