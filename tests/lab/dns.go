@@ -48,6 +48,9 @@ func (s DNSSite) Lists() (DNSServer, error) {
 	}
 	argv := []string{Unpacked("rbldnsd/usr/sbin/rbldnsd"), "-n", "-c", "0", "-u", "nobody",
 		"-w", s.Dir, "-b", fmt.Sprintf("%v/%d", s.At, ListsPort), "-l", "+-"}
+	if len(datasets) == 0 { // it does not start without any
+		argv = append(argv, "none.invalid:ip4set:/dev/null")
+	}
 	for _, file := range datasets {
 		zone, kind := stem(file)
 		made, err := s.head(file, "$SOA", listHead)
