@@ -49,12 +49,13 @@ func (s *Session) claimTalk() {
 }
 
 // ListenTime is how long a room listens to a client that it has refused, if it can afford to; 0 for
-// one that has attacked, or has left.
+// one that has attacked, or has left, or that gets no reply.
 func (s *Session) ListenTime() time.Duration {
 	switch {
 	case s.talks:
 		return talkTime
-	case s.Verdict == decide.Hangup, s.Verdict == decide.Blocked, s.Verdict == decide.Pregreet:
+	case s.Verdict == decide.Hangup, s.Verdict == decide.Blocked, s.Verdict == decide.Pregreet,
+		s.reply() == "":
 		return 0
 	}
 	return quitTime
