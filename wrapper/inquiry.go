@@ -234,6 +234,7 @@ func (d *Door) keep(all []*inquiry) {
 			}
 		})
 		d.WarnAgain(texts)
+		d.warnUnheard(some)
 	}
 }
 

@@ -94,3 +94,9 @@ func (l *Lookup) Health(i int) Health {
 	}
 	return h
 }
+
+// Unheard says whether DNS has answered nothing at all by the end of the lookup.
+func (l *Lookup) Unheard() bool {
+	asked := l.Ask|l.Test != 0 || l.Names
+	return asked && !l.replied && (l.Done() || !time.Now().Before(l.Until))
+}
