@@ -30,7 +30,12 @@ type trial struct {
 	missing int    // answers
 	right   int    // answers that are as they should be
 	refused bool
+	lacking bool          // an answer that never came
+	waited  time.Duration // for that; the least of two
 }
+
+// leastWait is for how long a list is waited for at least before its silence is held against it.
+const leastWait = 500 * time.Millisecond
 
 func (t *trial) fail(why string) {
 	if t.result != Failed {
@@ -60,6 +65,10 @@ func (l *Lookup) testAnswer(i int, addr netip.Addr, want resolve.Result, reason 
 			t.fail(reason)
 		case a.Result == resolve.Refused:
 			t.refused = true
+		case a.Result == resolve.NoAnswer:
+			if !t.lacking || a.Took < t.waited {
+				t.lacking, t.waited = true, a.Took
+			}
 		}
 		if t.right == 2 && t.result == NotTested {
 			t.result = Passed
@@ -77,7 +86,8 @@ type Health struct {
 }
 
 // Health says how a list has behaved. What has not come by the end of the lookup is held against
-// the list; before that, nothing is.
+// the list; before that, nothing is. In a crowd a question may be sent late, or never, and then its
+// silence says nothing: it must be waited for twice as long as for the slowest answer.
 func (l *Lookup) Health(i int) Health {
 	s, over := &l.lists[i], l.Done() || !time.Now().Before(l.Until)
 	h := Health{
@@ -85,8 +95,13 @@ func (l *Lookup) Health(i int) Health {
 	}
 	if h.Asked && s.answer.Result != resolve.Found && s.answer.Result != resolve.NotFound {
 		h.Silent = l.replied && (s.answered || over)
+		if !s.answered {
+			h.Silent = h.Silent && l.isLong(l.Until.Sub(l.started))
+		} else if s.answer.Result == resolve.NoAnswer {
+			h.Silent = h.Silent && l.isLong(s.answer.Took)
+		}
 	}
-	if h.Test == NotTested && l.Test.Has(i) && l.replied && (s.trial.missing == 0 || over) {
+	if h.Test == NotTested && l.Test.Has(i) && l.replied && l.testOver(&s.trial, over) {
 		h.Test, h.Why = Failed, dnsbl.NoAnswer
 		if s.trial.refused {
 			h.Why = dnsbl.Refused
@@ -100,3 +115,18 @@ func (l *Lookup) Unheard() bool {
 	asked := l.Ask|l.Test != 0 || l.Names
 	return asked && !l.replied && (l.Done() || !time.Now().Before(l.Until))
 }
+
+// testOver says whether a test without a result has had its time.
+func (l *Lookup) testOver(t *trial, over bool) bool {
+	switch {
+	case t.lacking:
+		return l.isLong(t.waited)
+	case t.missing > 0:
+		return over && l.isLong(l.Until.Sub(l.started))
+	}
+	return true
+}
+
+// isLong says whether an answer that has not come in that time would have come by then if the list
+// answered.
+func (l *Lookup) isLong(d time.Duration) bool { return d >= max(leastWait, 2*l.slowest) }

@@ -46,6 +46,8 @@ type Lookup struct {
 	names    names
 	left     int  // questions without an answer
 	replied  bool // DNS has answered something
+	started  time.Time
+	slowest  time.Duration // of what DNS has answered
 }
 
 // list is what has come of asking one list.
@@ -58,7 +60,8 @@ type list struct {
 // Start begins to ask. It calls changed, from [resolve.Resolver.Handle], each time an answer may
 // have changed the [Result].
 func Start(r *resolve.Resolver, q Request, changed func()) *Lookup {
-	l := &Lookup{Request: q, resolver: r, changed: changed, lists: make([]list, len(q.Lists))}
+	l := &Lookup{Request: q, resolver: r, changed: changed, lists: make([]list, len(q.Lists)),
+		started: time.Now()}
 	for i := range q.Lists {
 		if q.Ask.Has(i) {
 			l.askList(i)
@@ -78,7 +81,9 @@ func (l *Lookup) ask(name string, t resolve.Type, note func(resolve.Answer)) {
 	l.left++
 	l.resolver.Ask(resolve.Question{Name: name, Type: t}, l.Until, func(a resolve.Answer) {
 		l.left--
-		l.replied = l.replied || a.Result != resolve.NoAnswer
+		if a.Result != resolve.NoAnswer {
+			l.replied, l.slowest = true, max(l.slowest, a.Took)
+		}
 		note(a)
 		l.changed()
 	})

@@ -203,6 +203,31 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A list whose answer was not waited for long enough is not silent, nor has it failed a test. One
+// that was, has.
+func TestTooShortForSilence(t *testing.T) {
+	n := lab.NewNameserver(t)
+	n.AddList(t, "good.example")
+	for _, name := range []string{reversed, "2.0.0.127", "1.0.0.127"} {
+		n.Hold(name + ".bad.example")
+	}
+	for d := leastWait / 4; ; d *= 2 {
+		q := request(weigh("good", 1), weigh("bad", 1))
+		q.Test, q.Until = q.Ask, time.Now().Add(d)
+		l, _ := outcome(t, n, q)
+		h := l.Health(1)
+		if d < leastWait && h != (Health{Asked: true}) {
+			t.Errorf("after %v: %+v", d, h)
+		}
+		if h == (Health{Asked: true, Silent: true, Test: Failed, Why: dnsbl.NoAnswer}) {
+			return // sooner or later, as fast as the machine is
+		}
+		if d > lab.Patience {
+			t.Fatalf("after %v: %+v; want it silent", d, h)
+		}
+	}
+}
+
 // A name counts if its addresses contain the client's, and not for what it says.
 func TestNames(t *testing.T) {
 	n := lab.NewNameserver(t)

@@ -9,6 +9,7 @@ type Query struct {
 	done     func(Answer)
 	best     Result // what a failing server has said of it
 
+	began time.Time // when it was first asked; zero: it was not
 	due   time.Time // when something happens without an event
 	index int       // in the timetable; -1: the query has ended
 
@@ -64,6 +65,9 @@ func (r *Resolver) Cancel(q *Query) {
 // end ends a query with an answer.
 func (r *Resolver) end(q *Query, a Answer) {
 	done := q.done
+	if !q.began.IsZero() {
+		a.Took = max(1, min(time.Since(q.began), q.until.Sub(q.began)))
+	}
 	r.remove(q)
 	done(a)
 }

@@ -30,6 +30,9 @@ func (r *Resolver) attempt(q *Query, now time.Time) {
 		r.setDue(q, now.Add(wait))
 		switch err := r.send(q); {
 		case err == nil:
+			if q.began.IsZero() {
+				q.began = now
+			}
 			return
 		case isLack(err):
 			r.startLater(q, now)

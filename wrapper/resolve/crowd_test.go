@@ -239,3 +239,24 @@ func TestTimetable(t *testing.T) {
 		}
 	}
 }
+
+// Where there are few descriptors, most are for others.
+func TestFewDescriptors(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = 200
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Setrlimit(unix.RLIMIT_NOFILE, &before) }()
+	l := resolver(t, serve(t, "127.0.0.1", false, nil))
+	for range 200 {
+		l.Ask(Question{"a.example", A}, awhile(), func(Answer) {})
+	}
+	if n := len(l.open); n != 25 {
+		t.Errorf("%d sockets; want an eighth of 200 descriptors", n)
+	}
+}

@@ -7,7 +7,7 @@
 // to guess both. After [maxForeign] messages that are no answer, the question goes by TCP.
 //
 // What fails ends as a [Result]: no server, no descriptor, garbage. Everything is bounded: 512
-// sockets, 64 KiB for an answer by TCP, and the time that the caller gives.
+// sockets or less, 64 KiB for an answer by TCP, and the time that the caller gives.
 //
 // A query goes this way: ask.go takes it, waiting.go keeps it while there is no socket, attempt.go
 // asks one server after the other, datagram.go and stream.go read what comes back, message.go and
@@ -54,11 +54,15 @@ type Answer struct {
 	Addrs  []netip.Addr  // of A and AAAA, at most maxRecords
 	Names  []string      // of PTR, at most maxRecords; lower case, without the dot, see Ask
 	TTL    time.Duration // the smallest of the records, or of the SOA if there is none
+	Took   time.Duration // since it was first asked; 0: never, there was no socket for it
 }
 
 const (
-	// maxSockets is how many sockets a Resolver has at once; further questions wait.
-	maxSockets = 512
+	// maxSockets is how many sockets a Resolver has at once; further questions wait. Where there are
+	// few descriptors, clients need them: it has one in socketShare, but minSockets.
+	maxSockets  = 512
+	socketShare = 8
+	minSockets  = 8
 
 	// retryPause is how long we wait for a descriptor or memory that the kernel did not have.
 	retryPause = 100 * time.Millisecond
@@ -72,6 +76,7 @@ type Resolver struct {
 	source source
 	random random
 
+	most  int      // sockets at once
 	epoll int      // -1: not made yet
 	open  []*Query // by slot: those that have a socket, or pause between two
 	free  []int32  // slots of open that nobody has
@@ -86,12 +91,20 @@ type Resolver struct {
 // New is a resolver that asks these servers, in this order, or those of /etc/resolv.conf if there
 // are none. It opens nothing before the first Ask.
 func New(servers []netip.AddrPort) *Resolver {
-	r := &Resolver{epoll: -1, source: source{path: "/etc/resolv.conf", port: 53}}
+	r := &Resolver{most: mostSockets(), epoll: -1, source: source{path: "/etc/resolv.conf", port: 53}}
 	if len(servers) > 0 {
 		r.source.fixed = true
 		r.source.list = newServerList(servers)
 	}
 	return r
+}
+
+func mostSockets() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return minSockets
+	}
+	return int(max(minSockets, min(maxSockets, limit.Cur/socketShare)))
 }
 
 // Servers are those that the next question would be sent to.

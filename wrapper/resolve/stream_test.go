@@ -148,7 +148,7 @@ func TestStreamNeverConnects(t *testing.T) {
 	defer fill()
 	l := resolver(t, a).patiently()
 	var got Answer
-	q := l.Ask(Question{"a.example", A}, awhile(), func(a Answer) { got = a })
+	q := l.Ask(Question{"a.example", A}, awhile(), func(a Answer) { got, got.Took = a, 0 })
 	l.run(func() bool { return q.stream != nil })
 	for range 10 {
 		l.Handle()

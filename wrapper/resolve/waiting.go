@@ -68,7 +68,7 @@ func (r *Resolver) startLater(q *Query, now time.Time) {
 	r.retry = now.Add(retryPause)
 }
 
-func (r *Resolver) hasSlot() bool { return len(r.free) > 0 || len(r.open) < maxSockets }
+func (r *Resolver) hasSlot() bool { return len(r.free) > 0 || len(r.open) < r.most }
 
 func (r *Resolver) takeSlot(q *Query) {
 	if n := len(r.free); n > 0 {
