@@ -52,10 +52,17 @@ func TestSilentServers(t *testing.T) {
 func TestUntil(t *testing.T) {
 	s := serve(t, "127.0.0.1", false, silent)
 	l := resolver(t, s).patiently()
+	until := time.Now().Add(time.Second)
+	q := l.Ask(Question{"a.example", A}, until, func(Answer) {})
+	if !l.Due().Equal(until) {
+		t.Errorf("due %v, want %v", l.Due(), until)
+	}
+	l.received([]int{1}, s)
+	l.Cancel(q)
 	if got := l.ask("a.example", A, time.Now().Add(50*time.Millisecond)); got.Result != NoAnswer {
 		t.Errorf("got %+v", got)
 	}
-	l.received([]int{1}, s)
+	l.received([]int{2}, s)
 }
 
 // A question goes to the next server within two seconds, though resolv.conf may say more. The last

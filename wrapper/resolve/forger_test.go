@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"sync/atomic"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -45,14 +46,14 @@ func TestForgerElsewhere(t *testing.T) {
 // A forger has the server's address and port, and the port of the query. What it has to guess is
 // the id. Of all its messages a few are looked at; then the question goes by TCP.
 func TestForgerGuesses(t *testing.T) {
-	var byTCP, byUDP int
+	var byTCP, byUDP atomic.Int32
 	s := serve(t, "127.0.0.1", true, func(s *dnsServer, q query, reply reply) {
 		if q.byTCP {
-			byTCP++
+			byTCP.Add(1)
 			listed(s, q, reply)
 			return
 		}
-		byUDP++
+		byUDP.Add(1)
 		m := forged(t, q)
 		for i := range forgeries {
 			m.Id = q.Id + 1 + uint16(i) // never the right one
@@ -66,8 +67,9 @@ func TestForgerGuesses(t *testing.T) {
 	if !reflect.DeepEqual(got, found(300, "127.0.0.2")) {
 		t.Errorf("got %+v", got)
 	}
-	if byUDP != 1 || byTCP != 1 || l.calls.reads > 2*maxReads {
-		t.Errorf("asked %d times by UDP and %d by TCP, with %d reads", byUDP, byTCP, l.calls.reads)
+	if byUDP.Load() != 1 || byTCP.Load() != 1 || l.calls.reads > 2*maxReads {
+		t.Errorf("asked %d times by UDP and %d by TCP, with %d reads", byUDP.Load(), byTCP.Load(),
+			l.calls.reads)
 	}
 	if a, b := s.queries()[0].Id, s.queries()[1].Id; a == b {
 		t.Error("by TCP it has the same id")
