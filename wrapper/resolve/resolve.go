@@ -3,8 +3,8 @@
 //
 // An answer counts only if it comes from the address and port that were asked (the kernel sees to
 // that: the socket is connected), with the id and the question of the query. Each query has a
-// socket of its own, whose port the kernel chooses, and a random id: who does not see the query has
-// to guess both. After [maxForeign] messages that are no answer, the question goes by TCP.
+// socket of its own, whose port the kernel chooses, and a random id: an attacker that does not see
+// the query has to guess both. After 8 messages that are no answer, the question goes by TCP.
 //
 // What fails ends as a [Result]: no server, no descriptor, garbage. Everything is bounded: 512
 // sockets or less, 64 KiB for an answer by TCP, and the time that the caller gives.
