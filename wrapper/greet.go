@@ -45,8 +45,9 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool, asking *Se
 	for {
 		left := max(0, delay-time.Since(started))
 		if asking != nil {
-			fds[1].Fd = int32(asking.door.DNSDescriptor())
-			left = asking.door.untilDNS(left)
+			fd, _ := asking.door.DNSDescriptor()
+			fds[1].Fd = int32(fd)
+			left = asking.door.pauseForDNS(left)
 		}
 		_, err := unix.Poll(fds, pollTime(left))
 		waited := time.Since(started)

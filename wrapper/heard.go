@@ -185,10 +185,10 @@ func (s *Session) hearDNS() (delay time.Duration, decided bool) {
 	return s.delay, s.heard != nil && s.Decided()
 }
 
-// untilDNS is the time until HearDNS has to be called, but at most the time given.
-func (d *Door) untilDNS(most time.Duration) time.Duration {
-	if due := d.DNSDue(); !due.IsZero() {
-		return max(0, min(most, time.Until(due)))
+// pauseForDNS is the time until HearDNS has to be called, but at most the time given.
+func (d *Door) pauseForDNS(most time.Duration) time.Duration {
+	if left, asked := d.UntilDNS(); asked {
+		return min(most, left)
 	}
 	return most
 }

@@ -232,6 +232,9 @@ func TestDeadResolver(t *testing.T) {
 	if s.Verdict != decide.Pass || !served || s.waited < time.Second {
 		t.Errorf("%v, served %v, waited %v", s.Verdict, served, s.waited)
 	}
+	if line := d.line(t); !strings.HasPrefix(line, "DNS does not answer: ") {
+		t.Error(line)
+	}
 	if line := d.line(t); !strings.HasPrefix(line, "PASS ") || strings.Contains(line, "score=") {
 		t.Error(line)
 	}

@@ -50,6 +50,7 @@ type inquiry struct {
 // asker is a door's way to DNS.
 type asker struct {
 	resolver  *resolve.Resolver // nil until something is asked
+	serial    int               // of the resolver
 	inquiries map[netip.Addr]*inquiry
 	news      []*inquiry // have changed
 	followers []*Session // wait for the result of another process
@@ -100,6 +101,7 @@ func fingerprint(lists []dnsbl.List, names bool) uint64 {
 func (a *asker) begin(q *lookup.Request, of uint64) *inquiry {
 	if a.resolver == nil {
 		a.resolver = resolve.New(a.policy.Resolvers)
+		a.serial++
 	}
 	if a.inquiries == nil {
 		a.inquiries = map[netip.Addr]*inquiry{}
@@ -124,27 +126,33 @@ func (a *asker) note(i *inquiry) {
 	}
 }
 
-// DNSDescriptor is readable when HearDNS has something to do; -1 while nothing is asked.
-func (d *Door) DNSDescriptor() int {
+// DNSDescriptor is readable when HearDNS has something to do; -1 while nothing is asked. Each
+// resolver has a serial number: a later one may have the same descriptor.
+func (d *Door) DNSDescriptor() (fd, serial int) {
 	if d.asker.resolver == nil {
-		return -1
+		return -1, 0
 	}
-	return d.asker.resolver.FD()
+	return d.asker.resolver.FD(), d.asker.serial
 }
 
-// DNSDue is when HearDNS has to be called though nothing has come; the zero Time for never.
-func (d *Door) DNSDue() (due time.Time) {
+// UntilDNS is the time until HearDNS has to be called though nothing has come. It reports false if
+// nothing is asked.
+func (d *Door) UntilDNS() (left time.Duration, asked bool) {
 	a := &d.asker
+	if len(a.news) > 0 {
+		return 0, true
+	}
+	var due time.Time
 	if a.resolver != nil {
 		due = a.resolver.Due()
 	}
 	if len(a.followers) > 0 && (due.IsZero() || a.followAt.Before(due)) {
 		due = a.followAt
 	}
-	if len(a.news) > 0 {
-		due = time.Now()
+	if due.IsZero() {
+		return 0, false
 	}
-	return due
+	return max(0, time.Until(due)), true
 }
 
 // HearDNS takes what DNS has said, and calls learned with each waiting session that it concerns.
@@ -233,7 +241,9 @@ func (d *Door) keep(all []*inquiry) {
 				texts = append(texts, d.keepOne(&results[n])...)
 			}
 		})
-		d.WarnAgain(texts)
+		for _, text := range texts { // most are the same
+			d.WarnAgain([]string{text})
+		}
 		d.warnUnheard(some)
 	}
 }

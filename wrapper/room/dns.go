@@ -12,21 +12,20 @@ import (
 // watchDNS has the poller report answers of DNS. The descriptor is there when the first question
 // has been sent, and is another one after a change of resolver.
 func (r *room) watchDNS() {
-	fd := r.door.DNSDescriptor()
-	if fd == r.dns {
+	fd, serial := r.door.DNSDescriptor()
+	if fd == r.dns && serial == r.dnsSerial {
 		return
 	}
 	r.dns = -1 // a closed one is no longer in the poller
 	if fd >= 0 && r.poller.add(fd, unix.EPOLLIN) == nil {
-		r.dns = fd
+		r.dns, r.dnsSerial = fd, serial
 	}
 }
 
 // hearDNS goes on with the clients about which DNS has said something. Answers that the poller
 // could not report are heard when the next is due.
 func (r *room) hearDNS() {
-	due := r.door.DNSDue()
-	if !r.dnsReady && (due.IsZero() || time.Until(due) > 0) {
+	if left, asked := r.door.UntilDNS(); !r.dnsReady && (!asked || left > 0) {
 		return
 	}
 	r.dnsReady = false

@@ -60,11 +60,12 @@ type room struct {
 	draining     queue                    // are refused, and read their replies
 	silent       queue                    // have an MTA that has not sent anything yet
 
-	mtas     mtas
-	hooks    *exec.Hooks    // reaps all children, MTAs too
-	enforce  *enforce.Queue // carries out blocks
-	dns      int            // the descriptor that is readable when DNS has answered; -1: none
-	dnsReady bool           // it is
+	mtas      mtas
+	hooks     *exec.Hooks    // reaps all children, MTAs too
+	enforce   *enforce.Queue // carries out blocks
+	dns       int            // the descriptor that is readable when DNS has answered; -1: none
+	dnsSerial int            // of its resolver
+	dnsReady  bool           // it is readable
 
 	scan    scan // of waiting clients, for new blocks and new rules
 	refused int  // clients so far
@@ -231,8 +232,8 @@ func (r *room) pause() time.Duration {
 	if again := r.log.Flush(); again > 0 {
 		sooner(r.now + again)
 	}
-	if due := r.door.DNSDue(); !due.IsZero() {
-		sooner(r.now + max(1, time.Until(due)))
+	if left, asked := r.door.UntilDNS(); asked {
+		sooner(r.now + max(1, left))
 	}
 	sooner(r.scanAt())
 	sooner(r.idleAt())
