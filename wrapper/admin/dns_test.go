@@ -17,6 +17,7 @@ import (
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/resolve"
 )
 
 const (
@@ -316,5 +317,37 @@ func TestCheckOfDeadDNS(t *testing.T) {
 	if strings.Count(out, " no answer\n") != 5 || errs != "" ||
 		!strings.HasSuffix(out, "\nverdict: PASS after 1s\n") {
 		t.Errorf("%s%s", out, errs)
+	}
+}
+
+// A resolver is as good as its best answer, whatever comes first or last.
+func TestResolverIsAsGoodAsItsBest(t *testing.T) {
+	const no, yes = "no answer", "answers"
+	for _, tt := range []struct {
+		want    string
+		answers []resolve.Result
+	}{
+		{no, nil}, {no, []resolve.Result{resolve.NoAnswer, resolve.NoAnswer}},
+		{"refuses", []resolve.Result{resolve.Failed, resolve.Refused, resolve.NoAnswer}},
+		{"refuses", []resolve.Result{resolve.Refused, resolve.Failed}},
+		{"fails", []resolve.Result{resolve.NoAnswer, resolve.Failed}},
+		{yes, []resolve.Result{resolve.NotFound, resolve.Refused, resolve.Failed}},
+		{yes, []resolve.Result{resolve.NoAnswer, resolve.Failed, resolve.Found}},
+	} {
+		var r resolverTest
+		for i, a := range tt.answers {
+			r.note(resolve.Answer{Result: a}, nil, time.Duration(i+1))
+		}
+		if got, note := r.state(); got != tt.want || (note == "") != (got == yes) {
+			t.Errorf("%v: %q, %q; want %q", tt.answers, got, note, tt.want)
+		}
+	}
+	var r resolverTest
+	r.note(resolve.Answer{Result: resolve.Found,
+		Addrs: []netip.Addr{netip.MustParseAddr("127.255.255.254")}},
+		&dnsbl.List{Zone: key, Name: "zen"}, 1)
+	if got, note := r.state(); got != yes || !strings.HasPrefix(note,
+		"by it, list zen says by 127.255.255.254 that it does not answer public resolvers;") {
+		t.Errorf("%q, %q", got, note)
 	}
 }
