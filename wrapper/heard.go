@@ -139,6 +139,15 @@ func (s *Session) takeOver() {
 	}
 }
 
+// AskAgain asks about a client that the program before has left waiting. What that has asked went
+// with it, while the ledger still says that this process asks.
+func (s *Session) AskAgain() {
+	if s.heard != nil {
+		s.door.identify()
+		s.takeOver()
+	}
+}
+
 // learn takes what DNS has said by now.
 func (s *Session) learn(r lookup.Result) {
 	if h := s.heard; h != nil {

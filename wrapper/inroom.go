@@ -142,7 +142,7 @@ func (d *Door) Restore(fd int, saved Saved) *Session {
 	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
 	if saved.Verdict == decide.Undecided && saved.Delay > 0 && s.asksDNS() {
 		s.heard = s.newHeard()
-		s.heard.follows = true // that program asks, or has asked
+		s.heard.follows = true // until AskAgain
 	}
 	return s
 }

@@ -144,3 +144,31 @@ func TestRestore(t *testing.T) {
 		}
 	}
 }
+
+// What the program before has asked of DNS is gone with it, so the next program asks.
+func TestRestoreAsked(t *testing.T) {
+	dead, n := nameserver(t), nameserver(t)
+	dead.Hold("")
+	h := build(t, slow+lists(dead))
+	h.guest("127.9.0.1")
+	h.guest("127.9.0.3")
+	h.until("both are asked about", func() bool {
+		return dead.Asked("1.0.9.127.key.bad.example") > 0 &&
+			dead.Asked("3.0.9.127.key.bad.example") > 0
+	})
+	h.configure(slow + lists(n))
+	h.takeOver()
+	if fd, _ := h.door.DNSDescriptor(); fd < 0 {
+		t.Error("it waits for what nobody asks any more")
+	}
+	h.resyncLedger()
+	h.until("the one that is listed is refused", func() bool {
+		return h.logged("DNSBL client=[127.9.0.1]") == 1
+	})
+	h.until("the other is asked about", func() bool {
+		return n.Asked("3.0.9.127.key.bad.example") == 1
+	})
+	if h.held > 2 || h.countWaiting() != 1 {
+		t.Errorf("%d held, %d wait; want the other to wait", h.held, h.countWaiting())
+	}
+}

@@ -108,7 +108,7 @@ func (r *room) restore(all *handover) {
 			r.queueUp(c)
 			r.watch(c)
 		default:
-			c.session.Ask()
+			c.session.AskAgain()
 			c.due = c.arrived + c.session.Delay()
 			r.delay(c.session.Delay()).push(c)
 			r.watch(c)
