@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"sendwrap/tests/lab"
 )
@@ -13,26 +12,6 @@ const (
 	listsTarget       = 0.8 // of CPU: times postscreen with its dnsblog
 	listsMemoryTarget = 1.5 // of the room's memory, while it waits: times one without lists
 )
-
-// measureLists measures what lists cost: for a listed client that is refused, and for a clean one
-// that passes; and what DNS is asked.
-func measureLists(l *bench) {
-	if why := lab.NoDNS(); why != "" {
-		l.put(row{What: "lists", Skipped: why})
-		return
-	}
-	in := l.withLists()
-	l.part("listed clients", func() {
-		in.listsCPU("a listed client that is refused", "DNSBL", listedReply, listsReply, in.listed)
-	})
-	l.part("clean clients", func() {
-		in.listsCPU("a clean client that passes", "PASS", stubGreeting, "220 ", in.clean)
-	})
-	l.part("queries", in.listsQueries)
-	l.part("time of clients of lists", in.listsTimes)
-	l.part("counts of lists", in.listsCounts)
-	l.part("memory of clients of lists", in.listsMemory)
-}
 
 // What a listed client reads, from sendwrap and from postscreen.
 const (
@@ -53,9 +32,36 @@ func (l *bench) beside(name, verdict, ours, theirs string) []peer {
 	return peers
 }
 
-// listsCPU lets clients visit in turns, many at once: postscreen holds each for two seconds.
-func (l *bench) listsCPU(what, verdict, ours, theirs string, from func() netip.Addr) {
-	peers := l.beside("lists-"+strings.ToLower(verdict), verdict, ours, theirs)
+// cpu measures what a listed client costs that is refused, and a clean one that passes, and what of
+// that the lists are.
+func (l *listsBench) cpu() {
+	l.part("listed clients", func() {
+		peers := l.beside("lists-listed", "DNSBL", listedReply, listsReply)
+		cpu := l.cpuOf(peers, "DNSBL", l.listed)
+		l.put(cpu.compared("CPU of a listed client that is refused: three lists, the room", "µs", 0,
+			limits{{postscreen, listsTarget}})...)
+	})
+	l.part("clean clients", func() {
+		peers := l.beside("lists-clean", "PASS", stubGreeting, "220 ")
+		cpu := l.cpuOf(peers, "PASS", l.clean)
+		l.put(cpu.compared("CPU of a clean client that passes: three lists, the room", "µs", 0,
+			limits{{postscreen, listsTarget}})...)
+	})
+	l.part("clean clients without lists", func() {
+		i := l.instance("lists-none", "mta "+l.program("stub"), "greet_delay 2s stress=2s",
+			"max_waiting 20000")
+		peers := []peer{i.in(l.room(i), stubGreeting)}
+		if lab.NoPostfix() == "" {
+			p := l.postscreen("postfix-lists-none", "PASS", slowly()...)
+			peers = append(peers, peer{name: postscreen, at: p, says: "220 "})
+		}
+		cpu := l.cpuOf(peers, "PASS", l.clean)
+		l.put(cpu.compared("CPU of a client that passes: the same without lists", "µs", 0, nil)...)
+	})
+}
+
+// cpuOf lets clients visit in turns, many at once: postscreen holds each for two seconds.
+func (l *bench) cpuOf(peers []peer, verdict string, from func() netip.Addr) series {
 	for _, p := range peers {
 		if p.name == postscreen { // it starts a helper for each query: the first may be late
 			p.says = ""
@@ -71,13 +77,11 @@ func (l *bench) listsCPU(what, verdict, ours, theirs string, from func() netip.A
 			return l.greetings(p, r)
 		})
 	}))
-	cpu := got.reduce(cpuEach)
-	l.put(cpu.compared("CPU of "+what+": three lists, the room", "µs", 0,
-		limits{{postscreen, listsTarget}})...)
+	return got.reduce(cpuEach)
 }
 
-// listsQueries counts what the resolver is asked for 1,000 connections of 100 listed addresses.
-func (l *listsBench) listsQueries() {
+// queries counts what the resolver is asked for 1,000 connections of 100 listed addresses.
+func (l *listsBench) queries() {
 	const addresses, times = 100, 10
 	got := make(series)
 	for _, p := range l.beside("lists-queries", "DNSBL", listedReply, listsReply) {
@@ -94,9 +98,9 @@ func (l *listsBench) listsQueries() {
 		within(3 * addresses))
 }
 
-// listsTimes measures how soon a welcomed client is greeted, and a listed one is refused, beside a
+// times measures how soon a welcomed client is greeted, and a listed one is refused, beside a
 // client that the ledger knows or blocks: nobody waits for DNS about those.
-func (l *listsBench) listsTimes() {
+func (l *listsBench) times() {
 	known, blocked := l.clean(), l.clean()
 	i := l.listing("lists-times", "2s", "dnsbl white.lists.test*-9", "dnsbl_welcome -5",
 		"client "+known.String()+" greet_delay=100ms")
@@ -138,8 +142,8 @@ func (l *listsBench) listsTimes() {
 	}
 }
 
-// listsMemory measures what a client that waits in the room costs, when three lists have answered.
-func (l *listsBench) listsMemory() {
+// memory measures what a client that waits in the room costs, when three lists have answered.
+func (l *listsBench) memory() {
 	count := 10_000
 	if l.quick {
 		count = 1000
@@ -185,9 +189,9 @@ func (l *bench) listsRoom(without bool) starter {
 	}
 }
 
-// listsCounts counts what three lists add to a process for one client that passes: when they are
+// counts counts what three lists add to a process for one client that passes: when they are
 // asked, and when the ledger knows what they say.
-func (l *listsBench) listsCounts() {
+func (l *listsBench) counts() {
 	const delay = "500ms"
 	bare := l.instance("counts-bare", "mta "+l.program("stub"), "greet_delay "+delay, "remember 0s")
 	i := l.listing("counts-lists", delay, "remember 0s")
