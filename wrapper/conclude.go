@@ -200,6 +200,7 @@ func (s *Session) updateWithin(patience time.Duration, work func(*ledger.Tx)) er
 // from now on or ends. known: the client has waited, and need not again.
 func (s *Session) finish(t *ledger.Tx, known bool) {
 	s.leaveInquiry()
+	s.dropRequest(t)
 	t.Count(int(s.Verdict))
 	if known {
 		s.remember(t)

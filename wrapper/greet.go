@@ -71,7 +71,8 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool, asking *Se
 		if asking != nil {
 			var decided bool
 			if delay, decided = asking.hearDNS(); decided {
-				return decide.Quiet, waited, nil
+				g, err := Look(fd) // it may have spoken meanwhile
+				return g, waited, err
 			}
 		}
 	}

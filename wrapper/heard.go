@@ -46,11 +46,19 @@ func (s *Session) recall(t *ledger.Tx) {
 	if found.State != ledger.Asked {
 		return
 	}
-	if r, ok := lookup.Decode(found.Data, len(h.lists)); ok {
-		h.result = r
-		s.heard = h
-		s.applyHeard()
+	r, ok := lookup.Decode(found.Data, len(h.lists))
+	if !ok {
+		return
 	}
+	for _, hit := range r.Hits {
+		if t.List(h.lists[hit.List].Zone).Aside > 0 { // it cannot be believed any more
+			t.KeepLookup(h.addr, h.of, nil, 0)
+			return
+		}
+	}
+	h.result = r
+	s.heard = h
+	s.applyHeard()
 }
 
 // claim makes it this process's work to ask about the client, unless another asks already.
@@ -83,6 +91,16 @@ func (s *Session) claim(t *ledger.Tx) {
 			h.request.Trusted = h.request.Trusted.With(i)
 		}
 	}
+}
+
+// claimLater is claim while others have the ledger: they may have asked, or know the result.
+func (s *Session) claimLater() {
+	if s.heard != nil || s.facts().Limits.GreetDelay <= 0 || !s.asksDNS() {
+		return
+	}
+	s.heard = s.newHeard()
+	s.heard.follows = true
+	s.applyHeard()
 }
 
 // claimAlone is claim without a ledger: nobody knows whether the lists can be believed.
@@ -131,15 +149,43 @@ func (s *Session) Ask() {
 	i.waiting = append(i.waiting, s)
 }
 
-// takeOver asks in place of a process that has ended before it had the result.
+// takeOver asks in place of a process that has ended before it had the result. If the ledger cannot
+// be used, it tries that later.
 func (s *Session) takeOver() {
+	h, a := s.heard, &s.door.asker
 	s.heard = nil
-	if s.update(s.claim) == nil {
-		s.Ask()
+	if s.update(s.claim) != nil {
+		s.heard = h
+		a.followers = append(a.followers, s)
+		return
+	}
+	s.Ask()
+}
+
+// resumeAsking goes on for a session of the program before: it takes the result that the ledger
+// remembers, or else has the question asked again. That program was this process, whose claims are
+// still there, though nobody asks.
+func (s *Session) resumeAsking() {
+	h, d := s.newHeard(), s.door
+	s.heard = h
+	found := d.Ledger.PeekLookup(h.addr, h.of)
+	if r, ok := lookup.Decode(found.Data, len(h.lists)); ok {
+		h.result = r
+		s.applyHeard()
+		return
+	}
+	h.follows = true
+	_ = d.Ledger.Run(func(t *ledger.Tx) { t.DropLookup(h.addr, h.of, d.Process) })
+}
+
+// AskAgain asks about a client that the program before has left waiting, unless its result is known.
+func (s *Session) AskAgain() {
+	if s.heard != nil && s.heard.follows {
+		s.door.identify()
+		s.takeOver()
 	}
 }
 
-// AskAgain asks about a client that the program before has left waiting. What that has asked went
 // with it, while the ledger still says that this process asks.
 func (s *Session) AskAgain() {
 	if s.heard != nil {
@@ -150,15 +196,18 @@ func (s *Session) AskAgain() {
 
 // learn takes what DNS has said by now.
 func (s *Session) learn(r lookup.Result) {
-	if h := s.heard; h != nil {
-		h.result = r
-		if r.Done {
-			h.inquiry = nil
-		}
-		s.applyHeard()
-		if !s.Decided() {
-			s.delay = s.facts().Delay() // its name may have another
-		}
+	h := s.heard
+	if h == nil {
+		return
+	}
+	before := s.facts().Limits.GreetDelay
+	h.result = r
+	if r.Done {
+		h.inquiry = nil
+	}
+	s.applyHeard()
+	if s.facts().Limits.GreetDelay != before && !s.Decided() { // its name has another
+		s.delay = s.facts().Delay()
 	}
 }
 
@@ -166,6 +215,7 @@ func (s *Session) learn(r lookup.Result) {
 func (s *Session) applyHeard() {
 	h, a := s.heard, s.door.askerFor()
 	f := s.facts()
+	f.Score, f.Asking, f.Naming = dnsbl.Score{}, false, false
 	if h == nil || h.of != a.of && h.of != a.ofNames { // something else is asked now
 		return
 	}
@@ -209,7 +259,7 @@ func (s *Session) endAsking() {
 	if h == nil {
 		return
 	}
-	i, dropped := d.asker.inquiries[h.addr], h.request != nil
+	i, dropped := d.asker.inquiries[h.addr], false
 	switch {
 	case i == nil:
 	case s.Verdict == decide.Pregreet, s.Verdict == decide.Hangup:
@@ -246,20 +296,41 @@ func (s *Session) settle() {
 	if h == nil {
 		return
 	}
-	h.follows = false
+	done := h.result.Done
 	if h.inquiry != nil {
-		h.result = h.inquiry.result
+		h.result, done = h.inquiry.result, false
 	}
-	if !h.result.Done {
+	if !done {
 		h.result.Settle()
 		s.applyHeard()
 	}
 	s.leaveInquiry()
 }
 
-// leaveInquiry ends the interest in an inquiry, which goes on.
+// dropRequest ends the claim of a session that has not asked.
+func (s *Session) dropRequest(t *ledger.Tx) {
+	h := s.heard
+	if h == nil || h.request == nil {
+		return
+	}
+	if s.door.asker.inquiries[h.addr] == nil { // else others of its address have
+		t.DropLookup(h.addr, h.of, s.door.Process)
+	}
+	for i := range h.lists {
+		if h.request.Test.Has(i) {
+			t.DropListTest(h.lists[i].Zone)
+		}
+	}
+	h.request = nil
+}
+
+// leaveInquiry ends the interest in what is asked, which goes on.
 func (s *Session) leaveInquiry() {
-	if s.heard == nil || s.heard.inquiry == nil {
+	if s.heard == nil {
+		return
+	}
+	s.heard.follows = false
+	if s.heard.inquiry == nil {
 		return
 	}
 	i := s.heard.inquiry

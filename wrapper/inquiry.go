@@ -21,6 +21,9 @@ const (
 	// followEvery is how often a process looks for the result of another.
 	followEvery = 250 * time.Millisecond
 
+	// mostTaken is how many clients of processes that have ended are asked about at once.
+	mostTaken = 64
+
 	// longestInquiry is how long DNS has to answer, where the greet delay is longer.
 	longestInquiry = 10 * time.Second
 
@@ -73,6 +76,11 @@ func (d *Door) askerFor() *asker {
 	}
 	return a
 }
+
+// ChangeResolvers ends what was asked of other resolvers than those of the policy, and DNSDescriptor
+// with it. A room calls it when it has read another configuration: at the next question there may
+// be another descriptor of the same number.
+func (d *Door) ChangeResolvers() { d.askerFor() }
 
 // fingerprint tells the results of one configuration from those of another: lists are numbered, and
 // names may not have been asked for. It is FNV-1a.
@@ -197,7 +205,7 @@ func (d *Door) follow(learned func(*Session)) {
 		return
 	}
 	a.followAt = now.Add(followEvery)
-	all := a.followers
+	all, taken := a.followers, 0
 	a.followers = nil
 	for _, s := range all {
 		if s.heard == nil || !s.heard.follows {
@@ -208,6 +216,10 @@ func (d *Door) follow(learned func(*Session)) {
 		case ledger.Asking:
 			a.followers = append(a.followers, s)
 		case ledger.NotAsked: // that process has ended
+			if taken++; taken > mostTaken {
+				a.followers, a.followAt = append(a.followers, s), now
+				continue
+			}
 			s.takeOver()
 		case ledger.Asked:
 			s.heard.follows = false

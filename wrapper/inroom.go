@@ -141,8 +141,7 @@ func (d *Door) Restore(fd int, saved Saved) *Session {
 	s.facts().Conns, s.facts().Known = saved.Conns, saved.Known
 	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
 	if saved.Verdict == decide.Undecided && saved.Delay > 0 && s.asksDNS() {
-		s.heard = s.newHeard()
-		s.heard.follows = true // until AskAgain
+		s.resumeAsking()
 	}
 	return s
 }

@@ -17,8 +17,7 @@ func (s *Session) listedReply(action policy.Action) (line string) {
 		code, status = "421", "4.7.1"
 	}
 	texts := []string{text} // the last one that fits is sent
-	if hit, ok := s.heard.result.Worst(); ok {
-		l := &s.heard.lists[hit.List]
+	if l := s.worstList(); l != nil {
 		named := "is listed by " + l.Name
 		if texts = append(texts, named); l.URL != "" {
 			texts = append(texts, named+"; see "+l.URL)
@@ -31,6 +30,19 @@ func (s *Session) listedReply(action policy.Action) (line string) {
 		}
 	}
 	return line
+}
+
+// worstList is the list with the largest weight that has the client; nil if it is not known any more,
+// which may be so after a room was replaced.
+func (s *Session) worstList() *dnsbl.List {
+	if s.heard == nil {
+		return nil
+	}
+	hit, ok := s.heard.result.Worst()
+	if !ok {
+		return nil
+	}
+	return &s.heard.lists[hit.List]
 }
 
 // maxReply is what a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).

@@ -162,6 +162,7 @@ func (s *Session) Arrive() (waits bool) {
 func (s *Session) Enter() (waits bool) {
 	a := s.arrival()
 	s.door.identify()
+	s.door.askerFor()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
 		if s.asksDNS() {
@@ -201,7 +202,11 @@ func (s *Session) Enter() (waits bool) {
 	if s.Verdict.Final() {
 		return false
 	}
-	if err != nil && err != ledger.ErrCrowded && s.Verdict == decide.Undecided {
+	switch {
+	case err == nil || s.Verdict != decide.Undecided:
+	case err == ledger.ErrCrowded:
+		s.claimLater()
+	default:
 		s.claimAlone()
 	}
 	s.delay = s.facts().Delay()

@@ -64,7 +64,7 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Denied
 	case f.byName() == rule.Allow:
 		return Allowed
-	case f.IsListed():
+	case f.IsListed() && !f.IsKnown(): // as Decide has it
 		return DNSBL
 	case f.Full(), f.Reserved():
 		return Busy

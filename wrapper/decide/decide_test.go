@@ -100,7 +100,8 @@ func TestConcludeOrder(t *testing.T) {
 		}},
 		{Denied, func() { f.Rule.Access = rule.Allow }},
 		{Allowed, func() { f.Rule = rule.Match{}; f.Score.Sum, f.Score.Lowest = 3, 3 }},
-		{DNSBL, func() { f.Score = dnsbl.Score{Sum: -2, Lowest: -2, Highest: -2} }},
+		{Busy, func() { f.Known = false }}, // a known client is asked about by nobody
+		{DNSBL, func() { f.Known = true; f.Score = dnsbl.Score{Sum: -2, Lowest: -2, Highest: -2} }},
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Served-- }},
 		{Conns, func() { f.Wide.Served-- }},

@@ -72,6 +72,9 @@ func (t *Tx) ClaimListTest(zone string, every time.Duration) (claimed bool) {
 	return true
 }
 
+// DropListTest ends the claim to a test without a result.
+func (t *Tx) DropListTest(zone string) { t.changeList(zone).claimedAt = 0 }
+
 // PassListTest notes that the list behaves, and is no longer set aside.
 func (t *Tx) PassListTest(zone string) {
 	e := t.changeList(zone)

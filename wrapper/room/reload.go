@@ -75,6 +75,8 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	}
 	old := r.config
 	r.config, r.door.Policy = cfg, cfg.Policy()
+	r.door.ChangeResolvers()
+	r.watchDNS()
 	if cfg.Log != old.Log {
 		r.log.Close()
 		r.log = maillog.NewQueue(r.LogTo(cfg.Log))
