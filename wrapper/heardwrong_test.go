@@ -62,7 +62,8 @@ func (d *doorway) hearAll(t *testing.T) {
 	t.Helper()
 	lab.Eventually(t, "nothing is asked", func() bool {
 		d.HearDNS(func(*Session) {})
-		return d.DNSDue().IsZero()
+		_, asking := d.UntilDNS()
+		return !asking
 	})
 }
 

@@ -77,9 +77,9 @@ func (d *Door) askerFor() *asker {
 	return a
 }
 
-// ChangeResolvers ends what was asked of other resolvers than those of the policy, and DNSDescriptor
-// with it. A room calls it when it has read another configuration: at the next question there may
-// be another descriptor of the same number.
+// ChangeResolvers ends what was asked of other resolvers than those of the policy. A room calls it
+// when it has read another configuration: later it would close hundreds of sockets with the
+// ledger's lock held.
 func (d *Door) ChangeResolvers() { d.askerFor() }
 
 // fingerprint tells the results of one configuration from those of another: lists are numbered, and
