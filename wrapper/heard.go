@@ -186,14 +186,6 @@ func (s *Session) AskAgain() {
 	}
 }
 
-// with it, while the ledger still says that this process asks.
-func (s *Session) AskAgain() {
-	if s.heard != nil {
-		s.door.identify()
-		s.takeOver()
-	}
-}
-
 // learn takes what DNS has said by now.
 func (s *Session) learn(r lookup.Result) {
 	h := s.heard
