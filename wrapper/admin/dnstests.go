@@ -172,7 +172,8 @@ func (c *call) printTests(lists []*listTest, servers []*resolverTest) {
 
 // state is how the list works, in a few words, and what to do if it does not.
 func (t *listTest) state() (state, note string) {
-	switch h := t.lookup.Health(0); h.Test {
+	h := t.lookup.Health(0)
+	switch h.Test {
 	case lookup.Passed:
 		state = "works"
 	case lookup.Failed:
@@ -181,7 +182,10 @@ func (t *listTest) state() (state, note string) {
 		state, note = "no answer", dnsbl.Meaning(dnsbl.NoAnswer)
 	}
 	if b := t.behavior; b.Aside > 0 {
-		state += "; set aside for another " + decide.Seconds(b.Aside) + ": " + b.Why
+		state += "; set aside for another " + decide.Seconds(b.Aside)
+		if b.Why != h.Why {
+			state += ": " + b.Why
+		}
 	}
 	return state, note
 }
