@@ -74,11 +74,8 @@ func (r *room) changeDelay(c *client) {
 
 // delayFor lets the client wait.
 func (r *room) delayFor(c *client, delay time.Duration) {
-	q := r.delay(delay)
-	if c.due = c.arrived + delay; q.last != nil { // a search may have held the client up
-		c.due = max(c.due, q.last.due)
-	}
-	q.push(c)
+	c.due = c.arrived + delay
+	r.delay(delay).pushByDue(c) // a search, or DNS, may have held the client up
 }
 
 // refusedByDNS has a client refused at the end of its delay that DNS has said enough about.

@@ -3,6 +3,7 @@ package room
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -57,4 +58,32 @@ func TestAsksAfterHandover(t *testing.T) {
 	h.takeOver()
 	h.until("refused", func() bool { return h.logged("DNSBL ", " lists=bad:127.0.0.2*3 ") == 1 })
 	expect(t, listed, "554 5.7.1 ")
+}
+
+// A client whose delay has changed when its name was known is due no later than that delay says,
+// whoever has come since.
+func TestDelayOfMoved(t *testing.T) {
+	h := build(t, slow)
+	var all []*client
+	for _, arrived := range []time.Duration{5, 6, 1, 5, 7, 0} {
+		c := &client{arrived: arrived * time.Second}
+		h.delayFor(c, time.Minute)
+		if all = append(all, c); c.due != c.arrived+time.Minute {
+			t.Errorf("arrived %v, due %v", c.arrived, c.due)
+		}
+	}
+	q := h.delay(time.Minute)
+	all[1].leave()
+	var last time.Duration
+	n := 0
+	for c := range q.all {
+		if n++; c.due < last || c.prev == nil && q.first != c {
+			t.Errorf("due %v behind %v", c.due, last)
+		}
+		last = c.due
+	}
+	if n != len(all)-1 || q.len != n || q.last != all[4] || q.first != all[5] {
+		t.Errorf("%d of %d clients", n, q.len)
+	}
+	delete(h.delays, time.Minute)
 }

@@ -19,6 +19,34 @@ func (q *queue) push(c *client) {
 	q.len++
 }
 
+// mostPassed bounds the search for a client's position.
+const mostPassed = 1024
+
+// pushByDue is push, but before clients that are due later. There is a limit to how many of these it
+// passes: the client is due with the others then.
+func (q *queue) pushByDue(c *client) {
+	after := q.last
+	for n := 0; after != nil && after.due > c.due; n++ {
+		if n == mostPassed {
+			c.due = after.due
+			break
+		}
+		after = after.prev
+	}
+	if after == q.last {
+		q.push(c)
+		return
+	}
+	c.in, c.prev, c.next = q, after, q.first
+	if after == nil {
+		q.first = c
+	} else {
+		c.next, after.next = after.next, c
+	}
+	c.next.prev = c
+	q.len++
+}
+
 // leave takes the client out of its queue, if it is in one.
 func (c *client) leave() {
 	q := c.in
