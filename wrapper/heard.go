@@ -178,7 +178,8 @@ func (s *Session) resumeAsking() {
 	_ = d.Ledger.Run(func(t *ledger.Tx) { t.DropLookup(h.addr, h.of, d.Process) })
 }
 
-// AskAgain asks about a client that the program before has left waiting, unless its result is known.
+// AskAgain asks about a client that the program before has left waiting, unless its result is
+// known.
 func (s *Session) AskAgain() {
 	if s.heard != nil && s.heard.follows {
 		s.door.identify()

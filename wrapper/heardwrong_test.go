@@ -90,7 +90,8 @@ func TestListedBySetAside(t *testing.T) {
 	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 		t.Errorf("%v by a list that is set aside", s.Verdict)
 	}
-	if n.Asked(reversed+".secret.good.example") != 1 || n.Asked(reversed+".secret.bad.example") != 0 {
+	good, bad := n.Asked(reversed+".secret.good.example"), n.Asked(reversed+".secret.bad.example")
+	if good != 1 || bad != 0 {
 		t.Error("the other list, and no other, must be asked")
 	}
 }

@@ -32,8 +32,8 @@ func (s *Session) listedReply(action policy.Action) (line string) {
 	return line
 }
 
-// worstList is the list with the largest weight that has the client; nil if it is not known any more,
-// which may be so after a room was replaced.
+// worstList is the list with the largest weight that has the client; nil if it is not known any
+// more, which may be so after a room was replaced.
 func (s *Session) worstList() *dnsbl.List {
 	if s.heard == nil {
 		return nil

@@ -22,8 +22,8 @@ func (q *queue) push(c *client) {
 // mostPassed bounds the search for a client's position.
 const mostPassed = 1024
 
-// pushByDue is push, but before clients that are due later. There is a limit to how many of these it
-// passes: the client is due with the others then.
+// pushByDue is push, but before clients that are due later. There is a limit to how many of these
+// it passes: the client is due with the others then.
 func (q *queue) pushByDue(c *client) {
 	after := q.last
 	for n := 0; after != nil && after.due > c.due; n++ {
