@@ -199,6 +199,22 @@ func TestLogWords(t *testing.T) {
 	}
 }
 
+// Each word by which status says why a list of DNS is set aside is in the man page.
+func TestListWords(t *testing.T) {
+	_, page, _ := strings.Cut(read(t, "../docs/sendwrap.8"), "\n.Sh STATUS FOR PROGRAMS\n")
+	page, _, _ = strings.Cut(page, "\n.Sh ")
+	constant := regexp.MustCompile(`(?m)^\t[A-Z][A-Za-z]+ +(?:string )?= "([a-z-]+)"$`)
+	words := constant.FindAllStringSubmatch(read(t, "../wrapper/dnsbl/answer.go"), -1)
+	if len(words) < 10 {
+		t.Errorf("%d words: the test proves nothing", len(words))
+	}
+	for _, word := range words {
+		if !regexp.MustCompile(`(?m)^\.Li (.*, )?` + word[1] + `( |$)`).MatchString(page) {
+			t.Errorf("sendwrap(8) has no %s", word[1])
+		}
+	}
+}
+
 // The latest version of CHANGELOG is the one that the program prints.
 func TestVersion(t *testing.T) {
 	var said bytes.Buffer
