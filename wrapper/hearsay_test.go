@@ -80,7 +80,8 @@ func TestHearsayAgrees(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := lab.NewNameserver(t, ptr, name+". 60 IN A "+asked)
 			behave(t, n, tt.has)
-			d := dnsDoor(t, "", n, "greet_delay 2s stress=2s\n", map[string]int{"bad": 3, "good": -2})
+			d := dnsDoor(t, "", n, "greet_delay 2s stress=2s\n",
+				map[string]int{"bad": 3, "good": -2})
 			d.Policy.Rules = namedRules{d.Policy.Rules, tt.byName}
 			if tt.setUp != nil {
 				tt.setUp(d)

@@ -65,7 +65,8 @@ func (d *configured) testLists(r *resolve.Resolver, end time.Time) (all []*listT
 	for i := range d.Policy.Lists {
 		t := &listTest{list: &d.Policy.Lists[i], behavior: known[i]}
 		t.lookup = lookup.Start(r, lookup.Request{
-			Addr: neverListed, Lists: d.Policy.Lists[i : i+1], Test: lookup.Set(0).With(0), Until: end,
+			Addr: neverListed, Lists: d.Policy.Lists[i : i+1], Test: lookup.Set(0).With(0),
+			Until: end,
 		}, func() {
 			if t.lookup.Done() {
 				t.took = time.Since(began)
@@ -76,8 +77,8 @@ func (d *configured) testLists(r *resolve.Resolver, end time.Time) (all []*listT
 	return all
 }
 
-// neverListed is the address that no list may have, alwaysListed that which each must have (RFC 5782
-// §5).
+// neverListed is the address that no list may have, alwaysListed that which each must have (RFC
+// 5782 §5).
 var (
 	neverListed  = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	alwaysListed = netip.AddrFrom4([4]byte{127, 0, 0, 2})

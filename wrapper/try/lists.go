@@ -40,7 +40,8 @@ func (s *stage) useLists() {
 		weight int
 	}{{badZone, 2}, {goodZone, -2}, {lyingZone, 2}} {
 		c.Lists = append(c.Lists, dnsbl.List{
-			Zone: l.zone, Name: l.zone, Sites: []dnsbl.Site{{Filter: "127.0.0.2", Weight: l.weight}},
+			Zone: l.zone, Name: l.zone,
+			Sites: []dnsbl.Site{{Filter: "127.0.0.2", Weight: l.weight}},
 		})
 	}
 	c.Lists[2].Sites[0].Filter = "" // whatever it says, as a careless line has it

@@ -89,7 +89,7 @@ func answerTo(message []byte) (answer []byte, ok bool) {
 // listings are all names that there are, with their addresses.
 func listings() map[string]netip.Addr {
 	yes := netip.AddrFrom4([4]byte{127, 0, 0, 2}) // also what every list must have (RFC 5782 §5)
-	error := netip.AddrFrom4([4]byte{127, 255, 255, 254})
+	lie := netip.AddrFrom4([4]byte{127, 255, 255, 254})
 	all := map[string]netip.Addr{}
 	add := func(client netip.Addr, zone string, says netip.Addr) {
 		all[dnsbl.Name(client, zone)+"."] = says
@@ -100,7 +100,7 @@ func listings() map[string]netip.Addr {
 	add(addressOf(praised), goodZone, yes)
 	for _, client := range []netip.Addr{yes, netip.AddrFrom4([4]byte{127, 0, 0, 1}),
 		addressOf(onList), addressOf(praised), addressOf(slandered)} {
-		add(client, lyingZone, error)
+		add(client, lyingZone, lie)
 	}
 	return all
 }

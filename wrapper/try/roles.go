@@ -61,7 +61,8 @@ func networks(c *config.Config, inRoom bool) []string {
 	lines := []string{
 		fmt.Sprintf("allow %v %v", addressOf(trusted), foreignClient),
 		fmt.Sprintf("deny %v", addressOf(unwanted)),
-		fmt.Sprintf("client %v client_conns=%d client_rate=0 dnsbl=off", addressOf(crowd), crowdConns(c)),
+		fmt.Sprintf("client %v client_conns=%d client_rate=0 dnsbl=off",
+			addressOf(crowd), crowdConns(c)),
 		fmt.Sprintf("client %v client_conns=0 client_rate=%v greet_delay=0",
 			addressOf(flooder), floodRate(c)),
 	}

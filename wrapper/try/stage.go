@@ -205,7 +205,8 @@ func (s *stage) describe() string {
 		mta = "a stand-in; it discards all mail"
 	}
 	if s.options.Config != nil {
-		changes := append([]string{"ledger, log, mode, networks, lists, guard_listen"}, s.changes...)
+		changes := append([]string{"ledger, log, mode, networks, lists, guard_listen"},
+			s.changes...)
 		from = s.options.File + "; changed for the show: " + strings.Join(changes, ", ")
 	}
 	where := fmt.Sprintf("super-server   %v, starts sendwrap for each client", s.server.address())
