@@ -13,7 +13,8 @@ func (d *Door) warnUnheard(all []*inquiry) {
 			}
 		}
 		d.WarnAgain([]string{"DNS does not answer:" + servers +
-			"; lists and names do not count meanwhile; see whether the resolver runs"})
+			"; lists and names do not count meanwhile; see whether the resolver runs, " +
+			"and whether it reaches the Internet"})
 		return
 	}
 }

@@ -110,7 +110,8 @@ func (l *Lookup) Health(i int) Health {
 	return h
 }
 
-// Unheard says whether DNS has answered nothing at all by the end of the lookup.
+// Unheard says whether DNS has answered nothing at all by the end of the lookup, or only that it
+// cannot answer: so does a resolver that reaches no other server, and no list is to blame for that.
 func (l *Lookup) Unheard() bool {
 	asked := l.Ask|l.Test != 0 || l.Names
 	return asked && !l.replied && (l.Done() || !time.Now().Before(l.Until))

@@ -45,7 +45,7 @@ type Lookup struct {
 	lists    []list
 	names    names
 	left     int  // questions without an answer
-	replied  bool // DNS has answered something
+	replied  bool // DNS has answered something, and not that it cannot
 	started  time.Time
 	slowest  time.Duration // of what DNS has answered
 }
@@ -82,7 +82,8 @@ func (l *Lookup) ask(name string, t resolve.Type, note func(resolve.Answer)) {
 	l.resolver.Ask(resolve.Question{Name: name, Type: t}, l.Until, func(a resolve.Answer) {
 		l.left--
 		if a.Result != resolve.NoAnswer {
-			l.replied, l.slowest = true, max(l.slowest, a.Took)
+			l.slowest = max(l.slowest, a.Took)
+			l.replied = l.replied || a.Result != resolve.Failed
 		}
 		note(a)
 		l.changed()

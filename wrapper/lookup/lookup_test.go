@@ -203,6 +203,26 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A resolver that reaches no other server fails at every question. That says nothing about a list.
+func TestResolverReachesNobody(t *testing.T) {
+	n := lab.NewNameserver(t)
+	for _, name := range []string{reversed, "2.0.0.127", "1.0.0.127"} {
+		n.Fail(name+".one.example", dns.RcodeServerFailure)
+		n.Fail(name+".two.example", dns.RcodeServerFailure)
+	}
+	q := request(weigh("one", 1), weigh("two", -1))
+	q.Test = q.Ask
+	l, _ := outcome(t, n, q)
+	for i := range q.Lists {
+		if h := l.Health(i); h != (Health{Asked: true}) {
+			t.Errorf("list %d: %+v", i, h)
+		}
+	}
+	if !l.Unheard() {
+		t.Error("DNS has answered")
+	}
+}
+
 // A list whose answer was not waited for long enough is not silent, nor has it failed a test. One
 // that was, has.
 func TestTooShortForSilence(t *testing.T) {
