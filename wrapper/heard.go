@@ -39,34 +39,35 @@ func (s *Session) newHeard() *heard {
 	return h
 }
 
-// recall takes what the ledger remembers of the client's address.
-func (s *Session) recall(t *ledger.Tx) {
+// recall takes what the ledger remembers of the client's address. If that is nothing, the session
+// has not heard anything, and what is returned is for claim.
+func (s *Session) recall(t *ledger.Tx) *heard {
 	h := s.newHeard()
 	found := t.Lookup(h.addr, h.of)
 	if found.State != ledger.Asked {
-		return
+		return h
 	}
 	r, ok := lookup.Decode(found.Data, len(h.lists))
 	if !ok {
-		return
+		return h
 	}
 	for _, hit := range r.Hits {
 		if t.List(h.lists[hit.List].Zone).Aside > 0 { // it cannot be believed any more
 			t.KeepLookup(h.addr, h.of, nil, 0)
-			return
+			return h
 		}
 	}
 	h.result = r
 	s.heard = h
 	s.applyHeard()
+	return h
 }
 
 // claim makes it this process's work to ask about the client, unless another asks already.
-func (s *Session) claim(t *ledger.Tx) {
+func (s *Session) claim(t *ledger.Tx, h *heard) {
 	if s.heard != nil || s.facts().Limits.GreetDelay <= 0 {
 		return
 	}
-	h := s.newHeard()
 	s.heard = h
 	defer s.applyHeard()
 	if s.door.asker.inquiries[h.addr] != nil {
@@ -154,7 +155,7 @@ func (s *Session) Ask() {
 func (s *Session) takeOver() {
 	h, a := s.heard, &s.door.asker
 	s.heard = nil
-	if s.update(s.claim) != nil {
+	if s.update(func(t *ledger.Tx) { s.claim(t, s.newHeard()) }) != nil {
 		s.heard = h
 		a.followers = append(a.followers, s)
 		return

@@ -165,8 +165,9 @@ func (s *Session) Enter() (waits bool) {
 	s.door.askerFor()
 	err := s.updateWithin(s.patience(), func(t *ledger.Tx) {
 		s.freeExited(t)
+		var h *heard
 		if s.asksDNS() {
-			s.recall(t)
+			h = s.recall(t)
 			a.Limits = ledgerLimits(&s.facts().Limits)
 		}
 		s.facts().Standing = t.Look(a)
@@ -179,8 +180,8 @@ func (s *Session) Enter() (waits bool) {
 			a.Delay = s.facts().Delay()
 			if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
 				s.useHangups(t)
-				if s.Verdict == decide.Undecided && s.asksDNS() {
-					s.claim(t)
+				if s.Verdict == decide.Undecided && h != nil {
+					s.claim(t, h)
 				}
 				return // the verdict is counted when it is final
 			}

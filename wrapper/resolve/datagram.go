@@ -22,7 +22,7 @@ const (
 
 // onDatagrams reads what has come by UDP.
 func (r *Resolver) onDatagrams(q *Query, now time.Time) {
-	var buf [maxDatagram + 1]byte // one more shows that a message is longer
+	buf := &r.datagram
 	for range maxReads {
 		r.calls.reads++
 		n, err := unix.Read(q.fd, buf[:])

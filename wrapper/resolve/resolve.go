@@ -85,6 +85,8 @@ type Resolver struct {
 	waiting fifo
 	retry   time.Time // nothing of waiting is tried before
 
+	datagram [maxDatagram + 1]byte // that was read last; one more shows that it was longer
+
 	calls struct{ waits, reads, sends, sockets, looks int } // so far, of the kernel
 }
 
