@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/lookup"
@@ -229,100 +228,6 @@ func (d *Door) follow(learned func(*Session)) {
 			}
 		}
 	}
-}
-
-// keepAtOnce is how many results are kept under one lock.
-const keepAtOnce = 16
-
-// keep ends inquiries: the ledger remembers their results, and how the lists have behaved.
-func (d *Door) keep(all []*inquiry) {
-	for len(all) > 0 {
-		some := all[:min(keepAtOnce, len(all))]
-		all = all[len(some):]
-		var texts []string
-		results := make([]kept, len(some))
-		for n, i := range some {
-			results[n] = d.keptOf(i)
-			if a := &d.asker; a.inquiries[i.lookup.Addr] == i {
-				delete(a.inquiries, i.lookup.Addr)
-			}
-		}
-		d.Ledger.Together(func() {
-			texts = texts[:0] // it is called again where the ledger fails
-			for n := range results {
-				texts = append(texts, d.keepOne(&results[n])...)
-			}
-		})
-		for _, text := range texts { // most are the same
-			d.WarnAgain([]string{text})
-		}
-		d.warnUnheard(some)
-	}
-}
-
-// kept is what is kept of an inquiry.
-type kept struct {
-	*inquiry
-	data   []byte
-	ttl    time.Duration // 0: the result cannot be kept
-	health []lookup.Health
-}
-
-func (d *Door) keptOf(i *inquiry) kept {
-	k, l := kept{inquiry: i}, i.lookup
-	r := l.Result()
-	r.Settle()
-	if data, ok := r.Encode(ledger.LookupSize); ok {
-		k.data, k.ttl = data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max)
-	}
-	for n := range l.Lists {
-		k.health = append(k.health, l.Health(n))
-	}
-	return k
-}
-
-// keepOne keeps a result, step by step: the ledger can undo only a few changes at once. The texts
-// are for the log.
-func (d *Door) keepOne(k *kept) (texts []string) {
-	l := k.lookup
-	err := d.Ledger.Run(func(t *ledger.Tx) { t.KeepLookup(l.Addr, k.of, k.data, k.ttl) })
-	for n := 0; n < len(l.Lists) && err == nil; n++ {
-		text := ""
-		err = d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], k.health[n]) })
-		if err == nil && text != "" {
-			texts = append(texts, text)
-		}
-	}
-	return texts
-}
-
-// noteHealth notes how a list has behaved. The text is for the log; "" = there is nothing to say.
-// What was asked of a list before it was set aside changes nothing any more.
-func noteHealth(t *ledger.Tx, l *dnsbl.List, h lookup.Health) (text string) {
-	if t.List(l.Zone).Aside > 0 {
-		return ""
-	}
-	failures, listed := 0, -1
-	if h.Asked {
-		failures, listed = t.CountList(l.Zone,
-			ledger.ListAnswer{Listed: h.Listed, Failed: h.Silent}, window)
-	}
-	why := h.Why
-	if h.Test == lookup.Passed {
-		t.PassListTest(l.Zone)
-	} else if failures >= mostFailures {
-		h.Test, why = lookup.Failed, dnsbl.NoAnswer
-	}
-	switch {
-	case h.Test == lookup.Failed:
-		t.SetListAside(l.Zone, why, testEvery)
-		return "list " + l.Name + " " + dnsbl.Meaning(why) + "; it does not count for " +
-			rule.FormatDuration(testEvery)
-	case listed*100 >= window*nearlyEverybody:
-		return "list " + l.Name + " has " + strconv.Itoa(listed) + " of the last " +
-			strconv.Itoa(window) + " clients that it was asked about; see whether it works"
-	}
-	return ""
 }
 
 // stopAsking ends all inquiries as if nothing more had come.

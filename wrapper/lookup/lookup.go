@@ -46,8 +46,10 @@ type Lookup struct {
 	names    names
 	left     int  // questions without an answer
 	replied  bool // DNS has answered something, and not that it cannot
+	fails    bool // it has answered that it cannot
 	started  time.Time
 	slowest  time.Duration // of what DNS has answered
+	waited   time.Duration // for what it has not
 }
 
 // list is what has come of asking one list.
@@ -81,9 +83,13 @@ func (l *Lookup) ask(name string, t resolve.Type, note func(resolve.Answer)) {
 	l.left++
 	l.resolver.Ask(resolve.Question{Name: name, Type: t}, l.Until, func(a resolve.Answer) {
 		l.left--
-		if a.Result != resolve.NoAnswer {
-			l.slowest = max(l.slowest, a.Took)
-			l.replied = l.replied || a.Result != resolve.Failed
+		switch a.Result {
+		case resolve.NoAnswer:
+			l.waited = max(l.waited, a.Took)
+		case resolve.Failed:
+			l.slowest, l.fails = max(l.slowest, a.Took), true
+		default:
+			l.slowest, l.replied = max(l.slowest, a.Took), true
 		}
 		note(a)
 		l.changed()

@@ -58,8 +58,8 @@ type Answer struct {
 }
 
 const (
-	// maxSockets is how many sockets a Resolver has at once; further questions wait. Where there are
-	// few descriptors, clients need them: it has one in socketShare, but minSockets.
+	// maxSockets is how many sockets a Resolver has at once; further questions wait. Where there
+	// are few descriptors, clients need them: it has one in socketShare, but minSockets.
 	maxSockets  = 512
 	socketShare = 8
 	minSockets  = 8
@@ -93,7 +93,9 @@ type Resolver struct {
 // New is a resolver that asks these servers, in this order, or those of /etc/resolv.conf if there
 // are none. It opens nothing before the first Ask.
 func New(servers []netip.AddrPort) *Resolver {
-	r := &Resolver{most: mostSockets(), epoll: -1, source: source{path: "/etc/resolv.conf", port: 53}}
+	r := &Resolver{
+		most: mostSockets(), epoll: -1, source: source{path: "/etc/resolv.conf", port: 53},
+	}
 	if len(servers) > 0 {
 		r.source.fixed = true
 		r.source.list = newServerList(servers)

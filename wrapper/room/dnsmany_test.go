@@ -38,7 +38,9 @@ func TestResolverChangesWatched(t *testing.T) {
 	second.Hold("")
 	h.reread(slow + lists(second))
 	h.guest("127.9.0.2")
-	h.until("the other is asked", func() bool { return second.Asked("2.0.9.127.key.good.example") > 0 })
+	h.until("the other is asked", func() bool {
+		return second.Asked("2.0.9.127.key.good.example") > 0
+	})
 	fd, _ := h.door.DNSDescriptor()
 	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
 	if err := unix.EpollCtl(h.poller.fd, unix.EPOLL_CTL_ADD, fd, &event); err != unix.EEXIST {

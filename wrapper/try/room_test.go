@@ -98,7 +98,8 @@ func TestShowInRoom(t *testing.T) {
 			block off
 			mta ` + program + ` try -mta
 			`, []string{
-			"; changed for the show: ledger, log, mode, networks, lists, guard_listen, room_idle 0\n",
+			"; changed for the show: ledger, log, mode, networks, lists, guard_listen, " +
+				"room_idle 0\n",
 			"\n postmaster receives two messages\n",
 			" speaks before the greeting closed without a reply PREGREET ",
 			" 500 wait, an allowed one comes 1× 220, 500× nothing 500 HANGUP, 1 ALLOWED ",
