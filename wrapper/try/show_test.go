@@ -70,7 +70,8 @@ func TestShow(t *testing.T) {
 			mta ` + program + ` try -mta
 			`, []string{
 			"; changed for the show: ledger, log, mode, networks, lists, guard_listen, " +
-				"greet_delay 1s, remember 1m, block within 1m, block for 1m, max_sessions 40, max_waiting 40, " +
+				"greet_delay 1s, remember 1m, block within 1m, block for 1m, max_sessions 40, " +
+				"max_waiting 40, " +
 				"count_by 16 64, refuse_load 0, on_block off, transcript off\n",
 			" speaks before the greeting 421 4.5.1 ",
 			" is on a list 421 4.7.1 ",
