@@ -94,7 +94,7 @@ func (l *bench) listing(name, delay string, directives ...string) *instance {
 // slowly are parameters of a postscreen that holds each client for two seconds, and whose helpers
 // stay, so that their CPU time can be asked for.
 func slowly() []string {
-	return []string{"postscreen_greet_wait = 2s", "postscreen_greet_banner =",
+	return []string{"postscreen_greet_wait = 2s",
 		"max_use = 1000000", "max_idle = 1h", "local_recipient_maps =",
 		"smtpd_peername_lookup = no"}
 }
