@@ -94,7 +94,7 @@ func (l *listsBench) queries() {
 	for _, p := range l.beside("lists-queries", "DNSBL", listedReply, teaser) {
 		before := l.asked()
 		for range times {
-			r := load{clients: addresses, atOnce: 20, from: each(listedClients)}
+			r := load{clients: addresses, atOnce: addresses, from: each(listedClients)}
 			must(reaching(p, "DNSBL", addresses, func() ([]burst, error) {
 				return l.greetings(p, r)
 			}))
