@@ -54,6 +54,9 @@ func (s *Session) logHeard(l *maillog.Line) {
 		return
 	}
 	r := &s.heard.result
+	if s.Verdict == decide.Pass && !r.Heard {
+		l.Str("dns", "none")
+	}
 	if len(r.Hits) > 0 {
 		l.IntOf("score", r.Score.Sum, s.facts().Limits.Threshold)
 		l.Str("lists", HitsText(s.heard.lists, r.Hits))

@@ -114,7 +114,7 @@ func (l *Lookup) Health(i int) Health {
 // cannot answer: so does a resolver that reaches no other server, and no list is to blame for that.
 // In a crowd a question may be sent late, or never: DNS must have had half the time.
 func (l *Lookup) Unheard() bool {
-	if asked := l.Ask|l.Test != 0 || l.Names; !asked || l.replied {
+	if !l.asks() || l.replied {
 		return false
 	}
 	if !l.Done() {

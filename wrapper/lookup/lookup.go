@@ -106,6 +106,9 @@ func (l *Lookup) askList(i int) {
 	})
 }
 
+// asks says whether there is anything to ask.
+func (l *Lookup) asks() bool { return l.Ask|l.Test != 0 || l.Names }
+
 // Done says whether nothing can change any more.
 func (l *Lookup) Done() bool { return l.left == 0 }
 
@@ -151,6 +154,7 @@ func (l *Lookup) Result() (r Result) {
 	}
 	r.Names = l.names.confirmed()
 	r.Done, r.Naming = l.Done(), l.Names && !l.names.complete()
+	r.Heard = l.replied || !l.asks()
 	return r
 }
 

@@ -319,7 +319,7 @@ func TestEncode(t *testing.T) {
 		},
 		Names: []string{"a.example", "mail.example.org"},
 	}
-	r.Score.Sum = 64000
+	r.Score.Sum, r.Heard = 64000, true
 	r.Settle()
 	text, ok := r.Encode(216)
 	got, decoded := Decode(text, 32)

@@ -13,6 +13,7 @@ type Result struct {
 	Names  []string // that it has for certain, in alphabetical order
 	Done   bool     // nothing can change any more
 	Naming bool     // its names may still change
+	Heard  bool     // DNS has answered something, or was asked nothing
 }
 
 // Hit is a list that has the address.
@@ -93,6 +94,7 @@ func Decode(text []byte, lists int) (r Result, ok bool) {
 		r.Names = append(r.Names, string(text[1:n]))
 		text = text[n:]
 	}
+	r.Heard = true
 	r.Settle()
 	return r, true
 }
