@@ -82,17 +82,17 @@ func TestHeard(t *testing.T) {
 			"mode=observe wait=WAIT/4m50s conns=1/50 score=3/3 lists=bad:127.0.0.2*3"},
 		{"welcome", endless, map[string]bool{"bad": false, "good": true}, nil, decide.DNSWL, true,
 			"", "wait=WAIT/4m50s conns=1/50 score=-2/3 lists=good:127.0.0.2*-2"},
-		{"both", "greet_delay 3s stress=3s\n", map[string]bool{"bad": true, "good": true}, nil,
+		{"both", "greet_delay 10s stress=10s\n", map[string]bool{"bad": true, "good": true}, nil,
 			decide.Pass, true, "",
-			"wait=WAIT/3s conns=1/50 score=1/3 lists=bad:127.0.0.2*3,good:127.0.0.2*-2"},
-		{"none", "greet_delay 3s stress=3s\n", map[string]bool{"bad": false, "good": false}, nil,
-			decide.Pass, true, "", "wait=WAIT/3s conns=1/50"},
-		{"no threshold", "greet_delay 3s stress=3s\n", map[string]bool{"bad": true, "good": false},
+			"wait=WAIT/10s conns=1/50 score=1/3 lists=bad:127.0.0.2*3,good:127.0.0.2*-2"},
+		{"none", "greet_delay 10s stress=10s\n", map[string]bool{"bad": false, "good": false}, nil,
+			decide.Pass, true, "", "wait=WAIT/10s conns=1/50"},
+		{"no threshold", "greet_delay 10s stress=10s\n", map[string]bool{"bad": true, "good": false},
 			func(s *policy.Settings) { s.DNSBLThreshold = 0 }, decide.Pass, true, "",
-			"wait=WAIT/3s conns=1/50 score=3/- lists=bad:127.0.0.2*3"},
-		{"no welcome", "greet_delay 3s stress=3s\n", map[string]bool{"bad": false, "good": true},
+			"wait=WAIT/10s conns=1/50 score=3/- lists=bad:127.0.0.2*3"},
+		{"no welcome", "greet_delay 10s stress=10s\n", map[string]bool{"bad": false, "good": true},
 			func(s *policy.Settings) { s.DNSBLWelcome = 0 }, decide.Pass, true, "",
-			"wait=WAIT/3s conns=1/50 score=-2/3 lists=good:127.0.0.2*-2"},
+			"wait=WAIT/10s conns=1/50 score=-2/3 lists=good:127.0.0.2*-2"},
 		{"dnsbl=off", "greet_delay 1s stress=1s\nclient 127.9.0.0/16 dnsbl=off\n",
 			map[string]bool{"bad": true, "good": false}, nil, decide.Pass, true, "",
 			"wait=WAIT/1s conns=1/50"},
@@ -154,6 +154,7 @@ func TestListedReplyFits(t *testing.T) {
 
 // An address is asked about once, and the next client from it is decided about at once.
 func TestAskedOnce(t *testing.T) {
+	t.Parallel()
 	n := lab.NewNameserver(t)
 	behave(t, n, map[string]bool{"bad": true})
 	d := dnsDoor(t, "", n, endless, map[string]int{"bad": 3})
@@ -178,7 +179,7 @@ func TestAskedOnce(t *testing.T) {
 	}
 	d.Policy.Lists[0].Sites[0].Weight = 1 // what is known of other weights does not count
 	d.asker.policy = nil
-	d.Policy.GreetDelay, d.Policy.StressDelay = 3*time.Second, 3*time.Second
+	d.Policy.GreetDelay, d.Policy.StressDelay = 10*time.Second, 10*time.Second
 	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 		t.Errorf("%v by what other weights made of it", s.Verdict)
 	}
@@ -253,9 +254,10 @@ func TestDeadResolver(t *testing.T) {
 
 // A list that lies refuses nobody. It is not asked again, and the log says so once.
 func TestLyingList(t *testing.T) {
+	t.Parallel()
 	n := lab.NewNameserver(t, reversed+".secret.bad.example. 300 IN A 127.255.255.254")
 	behave(t, n, map[string]bool{"bad": false, "good": false})
-	d := dnsDoor(t, "", n, "greet_delay 3s stress=3s\n", map[string]int{"bad": 3, "good": -2})
+	d := dnsDoor(t, "", n, "greet_delay 10s stress=10s\n", map[string]int{"bad": 3, "good": -2})
 	s, _, _ := d.meet(t, nil)
 	if s.Verdict != decide.Pass {
 		t.Errorf("%v by a list that lies", s.Verdict)

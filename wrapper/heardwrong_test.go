@@ -80,9 +80,10 @@ func TestKnownButListed(t *testing.T) {
 
 // What a list has said that is set aside by now does not count.
 func TestListedBySetAside(t *testing.T) {
+	t.Parallel()
 	n := lab.NewNameserver(t)
 	behave(t, n, map[string]bool{"good": false})
-	d := dnsDoor(t, "", n, "greet_delay 3s stress=3s\n", map[string]int{"bad": 3, "good": -2})
+	d := dnsDoor(t, "", n, "greet_delay 10s stress=10s\n", map[string]int{"bad": 3, "good": -2})
 	d.keepListed(t)
 	d.mustRun(t, func(tx *ledger.Tx) {
 		tx.SetListAside(d.Policy.Lists[0].Zone, dnsbl.ListsAll, testEvery)

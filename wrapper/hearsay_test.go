@@ -78,9 +78,10 @@ func TestHearsayAgrees(t *testing.T) {
 			"score 3 (bad:127.0.0.2*3); refused from 3", "dnsbl_threshold"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			n := lab.NewNameserver(t, ptr, name+". 60 IN A "+asked)
 			behave(t, n, tt.has)
-			d := dnsDoor(t, "", n, "greet_delay 2s stress=2s\n",
+			d := dnsDoor(t, "", n, "greet_delay 10s stress=10s\n",
 				map[string]int{"bad": 3, "good": -2})
 			d.Policy.Rules = namedRules{d.Policy.Rules, tt.byName}
 			if tt.setUp != nil {

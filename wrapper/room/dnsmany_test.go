@@ -19,7 +19,7 @@ func TestListLiesToMany(t *testing.T) {
 	for i := range many {
 		n.Add(t, fmt.Sprintf("%d.0.9.127.key.bad.example. 300 IN A 127.255.255.254", i+1))
 	}
-	h := build(t, "greet_delay 3s stress=3s\nspawn_rate 10000\n"+lists(n))
+	h := build(t, "greet_delay 10s stress=10s\nspawn_rate 10000\n"+lists(n))
 	h.begin()
 	h.guests(many)
 	h.until("all pass", func() bool { return h.logged("PASS ") == many })
