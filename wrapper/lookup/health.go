@@ -27,6 +27,7 @@ var (
 type trial struct {
 	result  Test
 	why     string // it has failed: a word that [dnsbl.Meaning] explains
+	lied    bool   // an answer has said so itself
 	missing int    // answers
 	right   int    // answers that are as they should be
 	refused bool
@@ -37,9 +38,17 @@ type trial struct {
 // leastWait is for how long a list is waited for at least before its silence is held against it.
 const leastWait = 500 * time.Millisecond
 
+// fail notes an answer of the test that is not as it should be.
 func (t *trial) fail(why string) {
 	if t.result != Failed {
 		t.result, t.why = Failed, why
+	}
+}
+
+// lie notes an answer that says itself what is wrong. That is said, whichever comes first.
+func (t *trial) lie(why string) {
+	if !t.lied {
+		t.result, t.why, t.lied = Failed, why, true
 	}
 }
 
@@ -58,7 +67,7 @@ func (l *Lookup) testAnswer(i int, addr netip.Addr, want resolve.Result, reason 
 		why, lies := dnsbl.Lies(a.Addrs)
 		switch {
 		case lies && a.Result == resolve.Found && why != dnsbl.Localhost:
-			t.fail(why)
+			t.lie(why)
 		case a.Result == want:
 			t.right++
 		case a.Result == resolve.Found, a.Result == resolve.NotFound:

@@ -101,7 +101,7 @@ func (l *Lookup) askList(i int) {
 		s := &l.lists[i]
 		s.answer, s.answered = a, true
 		if why, lies := dnsbl.Lies(a.Addrs); lies {
-			s.trial.fail(why)
+			s.trial.lie(why)
 		}
 	})
 }

@@ -121,6 +121,8 @@ func TestLists(t *testing.T) {
 			true, true, 0, Health{Asked: true, Test: Failed, Why: dnsbl.ListsAll}},
 		{"error code", []string{reversed + " 127.255.255.254"}, 0, true, false, 0,
 			Health{Asked: true, Test: Failed, Why: dnsbl.PublicResolver}},
+		{"an error code and nothing else", []string{reversed + " 127.255.255.254"}, 0, true, true, 0,
+			Health{Asked: true, Test: Failed, Why: dnsbl.PublicResolver}},
 		{"an error code beside a listing", []string{reversed + " 127.0.0.4",
 			reversed + " 127.255.255.255"}, 0, true, false, 0,
 			Health{Asked: true, Test: Failed, Why: dnsbl.TooMany}},
