@@ -139,6 +139,8 @@ func (h *house) raze() {
 		unix.Close(l.fd)
 	}
 	h.closeEnforce()
+	unix.Close(h.poller.fd)
+	unix.Close(h.reserve)
 	h.log.Close()
 	unix.Close(h.syslog)
 	if h.door.Ledger.IsOpen() {
