@@ -143,6 +143,9 @@ func cname(p dnsmessage.Parser, name dnsmessage.Name, ttl *uint32) (target dnsme
 	err = eachAnswer(p, name, dnsmessage.TypeCNAME, func(p dnsmessage.Parser,
 		h dnsmessage.ResourceHeader) (bool, error) {
 		r, err := p.CNAMEResource()
+		if h.Length == 0 { // the name would be read from the next record
+			err = errLength
+		}
 		target, found = r.CNAME, true
 		*ttl = min(*ttl, validTTL(h.TTL))
 		return false, err
@@ -195,6 +198,9 @@ func (a *Answer) add(p dnsmessage.Parser, h dnsmessage.ResourceHeader, ttl *uint
 			err = errLength
 		}
 	case dnsmessage.TypePTR:
+		if h.Length == 0 {
+			return false, errLength
+		}
 		r, bad := p.PTRResource()
 		name := hostName(r.PTR.String())
 		if bad != nil || name == "" {
