@@ -86,16 +86,13 @@ func (s *Session) endAsking() {
 	if h == nil {
 		return
 	}
-	i, dropped := d.asker.inquiries[h.addr], false
+	i := d.asker.inquiries[h.addr]
 	switch {
 	case i == nil:
 	case s.Verdict == decide.Pregreet, s.Verdict == decide.Hangup:
-		dropped = true
+		_ = d.Ledger.Run(func(t *ledger.Tx) { t.DropLookup(h.addr, h.of, d.Process) })
 	default:
 		d.keep([]*inquiry{i})
-	}
-	if dropped {
-		_ = d.Ledger.Run(func(t *ledger.Tx) { t.DropLookup(h.addr, h.of, d.Process) })
 	}
 }
 
