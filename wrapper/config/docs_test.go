@@ -98,7 +98,7 @@ func TestExampleLoads(t *testing.T) {
 			t.Errorf("%s: %d lists", name, n)
 		}
 		got.Networks, got.Files, got.Sources, got.lines = nil, nil, nil, nil
-		got.Lists, got.listPlaces = nil, listPlaces{}
+		got.Lists, got.listPlaces, got.Wide = nil, listPlaces{}, nil
 		if want := Default(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
 		}

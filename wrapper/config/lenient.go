@@ -87,6 +87,7 @@ func (l *loader) guessDirective(line string) int {
 // nearest to deny.
 var otherNames = map[string]string{
 	"delay": "greet_delay", "greet_pause": "greet_delay", "greetpause": "greet_delay",
+	"access_db": "access", "access_map": "access", "accessdb": "access",
 	"whitelist": "allow", "allowlist": "allow", "permit": "allow", "accept": "allow",
 	"blacklist": "deny", "denylist": "deny", "blocklist": "deny",
 	"postscreen_dnsbl_sites": "dnsbl", "reject_rbl_client": "dnsbl", "rbl": "dnsbl",

@@ -118,6 +118,9 @@ func TestLenient(t *testing.T) {
 		{"client 192.0.2.1 client_conns=1\nclient 192.0.2.1 client_conns=0",
 			"client 192.0.2.1 client_conns=1\n" + anybody},
 
+		{"access none", anybody}, {"access a.db", anybody}, {"access", anybody},
+		{"access /a\naccess /a", "access /a"}, {"acces a", anybody},
+
 		{"client_rate 10", ""}, {"client_rate 1/1h\nclient_rate 0", "client_rate 0"},
 		{"client_conns 1k", "client_conns 0"}, {"client_conns = 5", "client_conns 0"},
 		{"client_con 100", "client_conns 0"},
@@ -130,8 +133,12 @@ func TestLenient(t *testing.T) {
 		{"reserve 20%\nreserve 5%", "reserve 0%"},
 		{"refuse_load 4\nrefuse_load 0", "refuse_load 0"}, {"refuse_load x", ""},
 		{"count_by 24", ""}, {"count_by /24 /56", ""},
+		{"wide 24 48", ""}, {"wide 24 48 client_conns=x client_rate=1/1s", ""},
+		{"wide 24 64 strikes=3\nwide 16 48 strikes=3", "wide 16 48 strikes=3"},
 		{"nat64 2001:db8:64::1 2001:db8:65::/96", "nat64 2001:db8:65::/96"}, {"nat64", ""},
 		{"remember never", ""}, {"remember 5", ""},
+		{"remember_after message", ""}, {"remember_after mail\nremember_after wait",
+			"remember_after mail"},
 		{"remember_hangups 0", ""}, {"remember_hangups 3", ""},
 		{"block of", "block off kill=off"}, {"block none", "block off kill=off"},
 		{"block strikes=9", "block off kill=off"},

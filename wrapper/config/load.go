@@ -22,6 +22,7 @@ type loader struct {
 	args    []string      // of the current line
 	files   []fileSeen    // in the order of their beginnings
 	depth   int           // of includes
+	wides   []wideLine    // at most policy.MaxWide
 	errors  errorList
 	lenient uint64 // bit i: directive i gets its lenient value
 }
@@ -70,6 +71,8 @@ func Read(path string, into Networks) (*Config, error) {
 		return nil, err
 	}
 	l.applyLenient()
+	l.absoluteAccess()
+	l.setWides()
 	return l.config, l.errors.result(path)
 }
 

@@ -25,6 +25,14 @@ const (
 	Observe      // verdicts are logged and counted, then every client gets the MTA
 )
 
+// Knowing is what makes a client known.
+type Knowing uint8
+
+const (
+	AfterWait Knowing = iota // it has waited quietly
+	AfterMail                // the MTA has accepted a message of it
+)
+
 // MTAStderr is where the standard error of an MTA goes. exec.Stderr has the same numbers.
 type MTAStderr uint8
 
@@ -49,6 +57,7 @@ var (
 	actions    = []string{"reject", "tempfail", "drop"}
 	denials    = []string{"close", "talk"}
 	modes      = []string{"enforce", "observe"}
+	knowings   = []string{"wait", "mail"}
 	mtaStderrs = []string{"auto", "client", "syslog", "null"}
 	logTargets = []string{"syslog", "stderr", "none"}
 )
@@ -56,6 +65,7 @@ var (
 func (a Action) String() string    { return wordOf(a, actions) }
 func (d Denial) String() string    { return wordOf(d, denials) }
 func (m Mode) String() string      { return wordOf(m, modes) }
+func (k Knowing) String() string   { return wordOf(k, knowings) }
 func (m MTAStderr) String() string { return wordOf(m, mtaStderrs) }
 func (t LogTarget) String() string { return wordOf(t, logTargets) }
 

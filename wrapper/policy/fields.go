@@ -38,6 +38,7 @@ func (s *Settings) fields(c *coder) {
 	c.float(&s.RefuseLoad, mostLoad)
 	number(c, &s.CountBy.V4, 32)
 	number(c, &s.CountBy.V6, 128)
+	s.wideFields(c)
 	c.prefixes(&s.NAT64)
 	duration(c, &s.Remember, mostTime)
 	rate(c, &s.Hangups)
@@ -52,6 +53,8 @@ func (s *Settings) fields(c *coder) {
 	c.string(&s.Ledger.Path)
 	number(c, &s.Ledger.Clients, mostCount)
 	number(c, &s.Log, int64(len(logTargets)-1))
+	c.string(&s.AccessMap)
+	number(c, &s.RememberAfter, int64(len(knowings)-1))
 	s.listFields(c)
 	s.guardFields(c)
 	if len(s.MTA) == 0 {
@@ -67,6 +70,28 @@ func (b *Block) fields(c *coder) {
 	c.flag(&b.Kill)
 	duration(c, &b.Grace, mostTime)
 	number(c, &b.MaxEntries, mostCount)
+}
+
+func (s *Settings) wideFields(c *coder) {
+	n := c.length(len(s.Wide), 8*8)
+	if c.reading {
+		s.Wide = nil
+		if n > 0 {
+			s.Wide = make([]Wide, n)
+		}
+	}
+	for i := range s.Wide {
+		w := &s.Wide[i]
+		number(c, &w.V4, 32)
+		number(c, &w.V6, 128)
+		rate(c, &w.ClientRate)
+		number(c, &w.ClientConns, mostCount)
+		rate(c, &w.BadRcptsTotal)
+		number(c, &w.Strikes, mostCount)
+	}
+	if len(s.Wide) > MaxWide {
+		c.failed = true
+	}
 }
 
 func (s *Settings) listFields(c *coder) {

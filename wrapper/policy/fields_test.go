@@ -115,7 +115,7 @@ func TestFieldsNoneForgotten(t *testing.T) {
 // shape is that of the fields, limits and defaults of this Version. If they change, so must the
 // Version: an older program would read other values into its fields, and the defaults of an older
 // one would hold after an upgrade.
-const shape = 0x5fe4c5892bda3775
+const shape = 0xd4990cc6053cacb2
 
 func TestVersionIsOfThisShape(t *testing.T) {
 	h := fnv.New64a()
@@ -136,10 +136,10 @@ func TestVersionIsOfThisShape(t *testing.T) {
 	for k := range rule.Keys {
 		fmt.Fprintln(h, k)
 	}
-	fmt.Fprintln(h, Kinds, actions, denials, modes, mtaStderrs, logTargets)
+	fmt.Fprintln(h, Kinds, actions, denials, knowings, modes, mtaStderrs, logTargets)
 	fmt.Fprintf(h, "%x\n", encoded(Default()))
 	fmt.Fprintln(h, v4.fanout(0), v4.fanout(1), v6.fanout(0), v6.fanout(1), limitsPer)
-	if got := h.Sum64(); got != shape || Version != 2 {
+	if got := h.Sum64(); got != shape || Version != 3 {
 		t.Errorf("the shape is %#x; if policies of a released version have another, "+
 			"count up Version", got)
 	}
@@ -153,6 +153,7 @@ func TestFieldsBounds(t *testing.T) {
 		"negative":       func(s *Settings) { s.ClientConns = -1 },
 		"too long":       func(s *Settings) { s.GreetDelay = mostDelay + 1 },
 		"wide":           func(s *Settings) { s.CountBy.V4 = 33 },
+		"three widths":   func(s *Settings) { s.Wide = append(s.Wide, s.Wide[0]) },
 		"IPv4":           func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("10.0.0.0/8") },
 		"host bits":      func(s *Settings) { s.NAT64[0] = netip.MustParsePrefix("2001::1/32") },
 		"load":           func(s *Settings) { s.RefuseLoad = -1 },

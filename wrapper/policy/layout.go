@@ -7,7 +7,7 @@ import (
 )
 
 // Version is that of the format.
-const Version = 2
+const Version = 3
 
 const magic = "swpolicy"
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"reflect"
@@ -220,7 +221,7 @@ func TestUnfit(t *testing.T) {
 			put32(b[headSize+8:], Version+1)
 			s.put(b)
 			return nil
-		}, "is of version 3; this program reads 2"},
+		}, fmt.Sprintf("is of version %d; this program reads %d", Version+1, Version)},
 		"other file": {func(s *sample) error {
 			s.content.Sources[0].Path += "x"
 			s.put(s.bytes())

@@ -30,6 +30,7 @@ type Settings struct {
 	RoomIdle    time.Duration // without clients, a room ends; 0 = never
 	RefuseLoad  float64       // one-minute load average; 0 = off
 	CountBy     Widths
+	Wide        []Wide         // limits of wider networks; at most MaxWide, the narrower one first
 	NAT64       []netip.Prefix // prefixes of addresses that contain an IPv4 address
 	Remember    time.Duration  // a client stays known; 0 = never
 	Hangups     rule.Rate      // after these, a client need not wait once; zero = off
@@ -41,6 +42,9 @@ type Settings struct {
 	Contact     string // at the end of a refusal; "" = none
 	Ledger      Ledger
 	Log         LogTarget
+	AccessMap   string // the text of a sendmail site's access map, an absolute path; "" = none
+
+	RememberAfter Knowing
 
 	// Of DNS:
 	Lists          []dnsbl.List     // each zone once
@@ -107,6 +111,19 @@ type Widths struct{ V4, V6 int }
 
 // String is the spelling of sendwrap.conf: "32 64".
 func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
+
+// MaxWide is how many Wide there can be.
+const MaxWide = 2
+
+// Wide are limits of the networks of these widths, beside those of each client in them. 0 is no
+// limit. Both widths are wider, so smaller numbers, than those of CountBy, and of the Wide before.
+type Wide struct {
+	Widths
+	ClientRate    rule.Rate
+	ClientConns   int
+	BadRcptsTotal rule.Rate // with the share of BadRcptsShare
+	Strikes       int       // within Block.Within they block the network
+}
 
 // BadRcptsShare is that of a configuration that sets none.
 const BadRcptsShare = 50 // percent
