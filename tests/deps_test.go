@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"wrapper/dnsbl":      {},
 	"wrapper/resolve":    {},
 	"wrapper/siphash":    {},
+	"wrapper/access":     {},
 	"wrapper/policy": {
 		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
 	},
