@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"wrapper/dnsbl":      {},
 	"wrapper/resolve":    {},
 	"wrapper/siphash":    {},
-	"wrapper/access":     {},
+	"wrapper/access":     {"allowlist/rule"},
 	"wrapper/policy": {
 		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
 	},

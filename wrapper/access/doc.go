@@ -15,4 +15,12 @@
 // map has decides, with its tag or, for Connect, without one. So a name beats an address.
 // ClientRate and ClientConn do not look for names; what their bare tag says holds where no address
 // does.
+//
+// # Where we differ
+//
+//   - A key of numbers is an address, never the top level of a name.
+//   - A rate or a number of connections that is none, or below 0, is no limit. sendmail refuses
+//     everybody then.
+//   - A text that begins with another code than 4xx or 5xx is sent with 553, as one without a code.
+//   - A text's bytes that are not ASCII become question marks.
 package access

@@ -1,6 +1,9 @@
 package access
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // Tag is what a key is about. A key without a tag is about Connect.
 type Tag uint8
@@ -17,12 +20,15 @@ func (t Tag) String() string {
 	return [...]string{"Connect", "GreetPause", "ClientRate", "ClientConn"}[t]
 }
 
+// hasNames reports whether sendmail looks for a client's name.
+func (t Tag) hasNames() bool { return t == Connect || t == GreetPause }
+
 // Kind is what a value says.
 type Kind uint8
 
 const (
 	Nothing Kind = iota
-	OK           // let in, and lists of DNS not asked; also DISCARD and QUARANTINE, which are for sendmail
+	OK           // let in, lists of DNS not asked; also DISCARD and QUARANTINE, which sendmail does
 	Reject       // refused, with our own reply
 	Text         // refused, with Value.Reply
 	Number       // Value.N
@@ -53,21 +59,20 @@ type Entry struct {
 
 // Map is an access map.
 type Map struct {
-	Mistakes []Note // what is skipped
-	Notes    []Note // what holds, or what sendmail skips too, but was hardly meant so
+	Mistakes []Note // what is skipped though sendmail would see it, or we should
+	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
 
 	entries []Entry
+	at      map[place]int // in entries
 }
 
-// Note is a remark on a line.
-type Note struct {
-	Line int    // 0 is the file as a whole
-	Msg  string // what is wrong
-	Hint string // what to write instead
+// place is what no two entries have in common.
+type place struct {
+	tag        Tag
+	unresolved bool
+	network    netip.Prefix
+	name       string
 }
-
-// Read reads a map. Wrong lines are skipped, and noted.
-func Read(text string) *Map { return &Map{} }
 
 // Entries are the entries that can decide, no two with the same tag, network or name, and
 // Unresolved. For each tag, those that hold a client decide in this order:
@@ -85,4 +90,40 @@ type Found [Tags]Entry
 
 // Look is what the map says of a client. name is its confirmed name, in lower case and without a
 // dot at its end; "" is none.
-func (m *Map) Look(client netip.Addr, name string) Found { return Found{} }
+func (m *Map) Look(client netip.Addr, name string) (found Found) {
+	client = client.Unmap().WithZone("")
+	for tag := range Tags {
+		var e Entry
+		if name != "" {
+			e = m.byName(tag, name)
+		} else {
+			e = m.byNetwork(tag, client, true)
+		}
+		if e.Value.Kind == Nothing || e.Value.Kind == Skip {
+			e = m.byNetwork(tag, client, false)
+		}
+		if e.Value.Kind != Skip {
+			found[tag] = e
+		}
+	}
+	return found
+}
+
+func (m *Map) byName(tag Tag, name string) Entry {
+	for more := true; more; _, name, more = strings.Cut(name, ".") {
+		if i, ok := m.at[place{tag: tag, name: name}]; ok {
+			return m.entries[i]
+		}
+	}
+	return Entry{}
+}
+
+func (m *Map) byNetwork(tag Tag, client netip.Addr, unresolved bool) Entry {
+	for bits := client.BitLen(); bits >= 0; bits-- {
+		network, _ := client.Prefix(bits)
+		if i, ok := m.at[place{tag: tag, unresolved: unresolved, network: network}]; ok {
+			return m.entries[i]
+		}
+	}
+	return Entry{}
+}

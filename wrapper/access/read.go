@@ -1,0 +1,106 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	maxLine  = 1022 // bytes, without the end of the line: makemap's
+	maxNotes = 1000 // of each kind; the administrator corrects these first
+
+	blanks = " \t\v\f\r" // isspace(3), without what ends a line
+)
+
+// reader reads a map line by line.
+type reader struct {
+	Map
+	ranks []uint8      // of the entries
+	bare  [Tags]*Entry // whose key is the tag alone
+	more  [2]int       // beyond maxNotes, of Mistakes and Notes
+	line  int
+}
+
+// Read reads a map. Wrong lines are skipped, and noted.
+func Read(text string) *Map {
+	r := reader{Map: Map{at: map[place]int{}}}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		r.Mistakes = append(r.Mistakes, binary(text, i))
+		return &r.Map
+	}
+	for text != "" {
+		var s string
+		s, text, _ = strings.Cut(text, "\n")
+		r.line++
+		r.read(s)
+	}
+	r.spreadBare()
+	for i, notes := range []*[]Note{&r.Mistakes, &r.Notes} {
+		if r.more[i] > 0 {
+			*notes = append(*notes,
+				Note{0, fmt.Sprintf("%d more lines", r.more[i]), "correct these first"})
+		}
+	}
+	return &r.Map
+}
+
+// binary says what a file with a NUL byte at i is.
+func binary(text string, i int) Note {
+	const magic = 12 // where a file of Berkeley DB has it
+	if len(text) >= magic+4 {
+		switch text[magic : magic+4] {
+		case "\x61\x15\x06\x00", "\x62\x31\x05\x00", "\x00\x06\x15\x61", "\x00\x05\x31\x62":
+			return Note{
+				Msg:  "is a database, not the text from which makemap made it",
+				Hint: "name the text, or write it: makemap -u hash FILE.db >TEXT",
+			}
+		}
+	}
+	return Note{1 + strings.Count(text[:i], "\n"), "NUL byte", "name a text file"}
+}
+
+func (r *reader) mistake(msg, hint string) { r.add(0, &r.Mistakes, msg, hint) }
+func (r *reader) note(msg, hint string)    { r.add(1, &r.Notes, msg, hint) }
+
+func (r *reader) add(i int, to *[]Note, msg, hint string) {
+	if len(*to) == maxNotes {
+		r.more[i]++
+		return
+	}
+	*to = append(*to, Note{r.line, msg, hint})
+}
+
+// read reads a line as makemap splits it.
+func (r *reader) read(s string) {
+	if s == "" || s[0] == '#' {
+		return
+	}
+	rest := strings.TrimLeft(s, blanks)
+	switch {
+	case rest == "":
+		return
+	case len(s) > maxLine:
+		r.mistake(fmt.Sprintf("more than %d bytes, which makemap does not read", maxLine),
+			"write a shorter text")
+		return
+	case len(rest) < len(s):
+		if rest[0] != '#' {
+			r.note("begins with a blank: makemap skips it", "remove the blank")
+		}
+		return
+	}
+	key, value := s, ""
+	if i := strings.IndexAny(s, blanks); i >= 0 {
+		key, value = s[:i], strings.TrimLeft(s[i:], blanks)
+	}
+	tag, subject, tagged, ours := r.split(key)
+	if !ours {
+		return
+	}
+	if value == "" {
+		r.note(quoted(key)+" without a value: makemap skips it",
+			"write OK, REJECT or a number after it")
+		return
+	}
+	r.enter(line{tag, tagged, subject, key, strings.TrimRight(value, blanks)})
+}
