@@ -170,13 +170,16 @@ func (s *Session) strike(t *ledger.Tx) {
 
 // remember makes a client known that has waited, now or before it left. A client that was known
 // already did not wait this time: its visit is noted, but it is not known for longer, unless it
-// could only be known again by leaving as often.
+// could only be known again by leaving as often. With remember_after mail it is known for a message
+// alone, or for leaving: a monitor sends none.
 func (s *Session) remember(t *ledger.Tx) {
 	switch d := s.facts().Limits.Remember; {
 	case s.facts().IsKnown():
 		t.Visit(s.network, d)
 	case s.hangups > 0:
 		t.RememberForHangups(s.network, d)
+	case s.facts().Limits.KnownByMail: // the guard remembers it
+		t.ForgetHangups(s.network)
 	default:
 		t.Remember(s.network, d)
 	}
@@ -205,9 +208,12 @@ func (s *Session) finish(t *ledger.Tx, known bool) {
 	if known {
 		s.remember(t)
 	}
-	if s.Verdict.Served() {
+	switch {
+	case s.Verdict == decide.Pass:
+		t.ServePassed(s.token)
+	case s.Verdict.Served():
 		t.Serve(s.token)
-	} else {
+	default:
 		s.leave(t)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // NewRoomDoor is the door of a process that holds many sessions. It has no ledger yet.
 func NewRoomDoor(p *policy.Policy, log maillog.Log) *Door {
-	d := NewGuardDoor(p, log)
+	d := newManyDoor(p, log)
 	d.identify()
 	d.Process.Shared, d.room = true, true
 	d.Ledger.Room = d.Process
@@ -23,6 +23,12 @@ func NewRoomDoor(p *policy.Policy, log maillog.Log) *Door {
 // NewGuardDoor is the door of a guard, which has many clients, too, but counts no sessions. It has
 // no ledger yet.
 func NewGuardDoor(p *policy.Policy, log maillog.Log) *Door {
+	d := newManyDoor(p, log)
+	d.Ledger.Guard = ledger.Self()
+	return d
+}
+
+func newManyDoor(p *policy.Policy, log maillog.Log) *Door {
 	HostName(p.Settings) // which is not looked up for each refusal then
 	d := NewDoor(p, log)
 	d.Ledger.Many = true

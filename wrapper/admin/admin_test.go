@@ -64,25 +64,28 @@ func (p *place) says(code int, args ...string) (stdout, stderr string) {
 // do works on the ledger.
 func (p *place) do(work func(t *ledger.Tx)) {
 	p.Helper()
-	l, _, err := ledger.Open(p.ledger, 1024, ledger.ThisBoot())
-	if err != nil {
-		p.Fatal(err)
-	}
-	defer l.Close()
-	if err := l.Do(ledger.Now(), work); err != nil {
-		p.Fatal(err)
-	}
+	p.inLedger(func(l *ledger.Ledger) {
+		if err := l.Do(ledger.Now(), work); err != nil {
+			p.Fatal(err)
+		}
+	})
 }
 
-// room makes this process a room that serves with the ledger.
-func (p *place) room() {
+// inLedger works with the ledger, of which it makes the file if there is none.
+func (p *place) inLedger(work func(l *ledger.Ledger)) {
 	p.Helper()
 	l, _, err := ledger.Open(p.ledger, 1024, ledger.ThisBoot())
 	if err != nil {
 		p.Fatal(err)
 	}
 	defer l.Close()
-	l.RegisterRoom(ledger.Self())
+	work(l)
+}
+
+// room makes this process a room that serves with the ledger.
+func (p *place) room() {
+	p.Helper()
+	p.inLedger(func(l *ledger.Ledger) { l.RegisterRoom(ledger.Self()) })
 }
 
 // enter makes n clients arrive that have this delay. This process has them, as a room if shared.

@@ -31,7 +31,9 @@ func check(c *call) error {
 	}
 	f := &findings{config: cfg}
 	f.ask()
+	d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if len(clients) == 0 {
+		f.note("remember_after", c.guardNote(d))
 		f.notes = append(f.notes, loopbackNote(cfg)...)
 		f.notes = append(f.notes, surroundings(cfg)...)
 	}
@@ -41,7 +43,6 @@ func check(c *call) error {
 	for _, err := range f.mistakes {
 		fmt.Fprintln(c.stderr, err)
 	}
-	d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if len(clients) > 0 {
 		if err := c.openExisting(d); err != nil {
 			fmt.Fprintf(c.stderr, "sendwrap: %v; shown as without a ledger\n", err)

@@ -35,6 +35,8 @@ type report struct {
 	Stressed bool          `json:"stressed"`
 	Open     openReport    `json:"open"`
 	Idle     uint64        `json:"idle"` // sessions ended to make room
+	Guard    bool          `json:"guard"`
+	Passed   passedReport  `json:"passed"`
 	Blocks   []blockReport `json:"blocks"`
 	Live     []liveReport  `json:"live"`
 	Lists    []listReport  `json:"lists"`
@@ -58,6 +60,12 @@ type blockReport struct {
 
 func newBlockReport(b ledger.BlockedNetwork) blockReport {
 	return blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times, decide.Hint(b.Reason)}
+}
+
+// passedReport counts sessions of clients that had waited, as guards have seen them end.
+type passedReport struct {
+	Ended  uint64 `json:"ended"`
+	Silent uint64 `json:"silent"` // without a message
 }
 
 // status shows what the ledger has.
@@ -102,6 +110,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.Guard = l.HasGuard()
 		if r.Waiting.Room = l.HasRoom(); r.Waiting.Room {
 			r.Waiting.Limit = cfg.RoomWaiting
 		}
@@ -111,6 +120,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
 	r.Clients, r.Capacity, r.Blocked = totals.Clients, totals.Capacity, len(r.Blocks)
 	r.Stressed, r.Idle = totals.Stressed, totals.Idle
+	r.Passed = passedReport{totals.Passed, totals.Silent}
 	r.Open = openReport{
 		totals.Open[ledger.HeldByStopped], totals.Open[ledger.HeldTooLong],
 		totals.Open[ledger.Crowded],
@@ -149,6 +159,9 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
 	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)
+	if note := guardNote(cfg, r.Guard); note != "" {
+		fmt.Fprintf(w, "known\tremember_after mail, but %s\n", note)
+	}
 	fmt.Fprintf(w, "\nverdicts so far\n")
 	for _, v := range decide.Verdicts() {
 		fmt.Fprintf(w, "  %v\t%d\n", v, r.Verdicts[v.String()])
@@ -159,6 +172,10 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	}
 	if r.Idle > 0 {
 		fmt.Fprintf(w, "  ended while idle\t%d, to make room\n", r.Idle)
+	}
+	if p := r.Passed; p.Ended > 0 {
+		fmt.Fprintf(w, "  sent no message\t%d of %d that had waited, as the guard has seen\n",
+			p.Silent, p.Ended)
 	}
 	printDelay(w, "spoke", r.Delay.Spoke)
 	printDelay(w, "left", r.Delay.Left)

@@ -94,6 +94,8 @@ var explanations = []struct {
 			return "off (remember 0)"
 		case s.Known:
 			return "yes: served at once, unless it has already spoken"
+		case s.Limits.KnownByMail:
+			return "no: it becomes known when the MTA accepts a message from it"
 		}
 		return "no"
 	}},

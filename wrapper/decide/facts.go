@@ -33,6 +33,7 @@ type Limits struct {
 	GreetDelay  time.Duration
 	StressDelay time.Duration
 	Remember    time.Duration  // 0 = no client is known
+	KnownByMail bool           // not by waiting
 	Hangups     rule.Rate      // after which a client need not wait, once; 0 = never
 	Strikes     policy.Weights // for speaking early
 	Threshold   int            // of the score, to refuse; 0 = none
@@ -63,6 +64,7 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 		ClientRate:  said.RateOr(rule.ClientRate, c.ClientRate),
 		GreetDelay:  said.TimeOr(rule.GreetDelay, c.GreetDelay),
 		StressDelay: c.StressDelay, Remember: c.Remember, Strikes: c.KindStrikes,
+		KnownByMail: c.RememberAfter == policy.AfterMail,
 
 		BadRcpts:      said.CountOr(rule.BadRcpts, c.BadRcpts),
 		BadPercent:    said.CountOr(rule.BadRcptsPercent, c.BadRcptsPercent),

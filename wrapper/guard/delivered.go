@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // maxDelivered is how many good recipients of one message count.
@@ -25,17 +26,34 @@ func (r *rcptSet) add(seed maphash.Seed, rcpt string) {
 	}
 }
 
-// countDelivered counts the good recipients of a message that goes through.
+// countDelivered counts a message that goes through, and its good recipients, of which none are
+// noted if no limit holds for the client. With remember_after mail the client is known from now on.
 func (s *session) countDelivered() {
 	n, l, network := len(s.goodRcpts.hashes), s.facts.Limits, s.network
-	if s.unrestricted() || n == 0 {
+	makesKnown := !s.exempt && s.config.RememberAfter == policy.AfterMail
+	s.mailed = true
+	if (s.unrestricted() || n == 0) && !makesKnown {
 		return
 	}
 	s.goodRcpts.clear()
 	s.guard.write(func(t *ledger.Tx) {
-		if l.BadRcptsShare > 0 {
+		if l.BadRcptsShare > 0 && n > 0 {
 			t.GoodRcpts(network, n, l.BouncesPer)
+		}
+		if makesKnown {
+			t.Remember(network, l.Remember)
 		}
 		t.Delivered(network)
 	})
+}
+
+// countPassed counts a session of a client that had waited, which is over: had it a message?
+func (s *session) countPassed() {
+	g := s.guard
+	if !s.passed || g.stop.Err() != nil { // it goes on without the guard
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.door.Ledger.CountPassed(!s.mailed)
 }

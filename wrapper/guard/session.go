@@ -10,6 +10,7 @@ import (
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/milter"
 	"sendwrap/wrapper/policy"
 )
@@ -48,6 +49,8 @@ type session struct {
 	repliesHeld bool // by Postfix, when it last asked about a recipient
 
 	deferred *offence // decided when more is known; nil if there is none
+	passed   bool     // the client is served because it has waited
+	mailed   bool     // a message went through
 
 	helo        string
 	queue       string // the MTA's name for the message
@@ -94,6 +97,7 @@ func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, err
 	s.network = s.config.Network(client.Addr())
 	s.transcript = newTranscript(s)
 	g.register(s)
+	_ = g.inLedger(func(t *ledger.Tx) { s.passed = t.HasPassed(client, s.network) })
 	s.askAgain = true
 	r := s.answer(false)
 	s.answered.Store(true)

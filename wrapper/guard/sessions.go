@@ -70,6 +70,7 @@ func (g *guard) closeSession(s *session, err error) {
 		delete(g.sessions, s)
 		g.places++
 	}()
+	s.countPassed()
 	s.decideDeferred()
 	s.transcript.sessionOver()
 }

@@ -20,6 +20,9 @@ type Options struct {
 	// registered in the ledger (see [Ledger.RegisterRoom]), and Close frees its sessions.
 	Room Process
 
+	// Guard is the process that is registered as a guard (see [Ledger.RegisterGuard]), or zero.
+	Guard Process
+
 	// Without is what the process does without a ledger, for the log: it ends the line about an
 	// error. With "" the caller logs errors itself.
 	Without string
@@ -77,6 +80,9 @@ func (h *Handle) Open() error {
 		l.room = h.Room
 		l.populate()
 		l.RegisterRoom(h.Room)
+	}
+	if h.Guard != (Process{}) {
+		l.RegisterGuard(h.Guard)
 	}
 	return nil
 }

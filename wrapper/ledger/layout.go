@@ -87,6 +87,9 @@ type unlocked struct {
 	idle     atomic.Uint64    // sessions that were ended because they were idle
 	logged   [8]atomic.Uint64 // the last messages; see ClaimLog
 	rooms    [8]atomic.Uint64 // see RegisterRoom
+	guards   [4]atomic.Uint64 // see RegisterGuard; 0 in older files, as what follows
+	passed   atomic.Uint64    // sessions of CountPassed
+	silent   atomic.Uint64    // those of them without a message
 }
 
 // ring names the networks of the latest blocks, and bounds the number of all blocks. It is apart
@@ -167,7 +170,7 @@ type session struct {
 	client  uint32 // record number + 1, 0 = none
 	next    uint32 // of the same client: slot number + 1, 0 = none
 	prev    uint32
-	delay   uint32 // ms that the session has to wait; 0 = none, or unknown: older builds write 0
+	delay   uint32 // ms that it has to wait, or is served for having waited; 0 = none, or unknown
 }
 
 // list is what is known of a list of DNS. Times are ledger time in ms, 0 = never.

@@ -94,7 +94,7 @@ func (t *Tx) sweep(living livenessCache) {
 		s := l.slot(i)
 		if s.state != slotFree && (living.alive(s) || t.orphan(s)) {
 			if s.state != slotServing && s.overdue(t.now) {
-				t.serve(i)
+				t.serve(i, false)
 				t.checkpoint()
 			}
 			if s.state == slotServing {

@@ -44,7 +44,7 @@ func TestSessionsOfEmptyRooms(t *testing.T) {
 	}
 	signs := 0
 	for i := range l.unlocked.rooms {
-		if l.unlocked.rooms[i].Load() == roomEntry(Self()) {
+		if l.unlocked.rooms[i].Load() == entryOf(Self()) {
 			signs++
 		}
 	}

@@ -15,6 +15,7 @@ type Totals struct {
 	Verdicts         [Verdicts]uint64
 	Open             [causes]uint64 // clients that met no limits, by Cause
 	Idle             uint64         // sessions ended because they were idle
+	Passed, Silent   uint64         // sessions of [Ledger.CountPassed]; those without a message
 	Spoke, Left      []uint64       // by DelayStep
 }
 
@@ -47,6 +48,7 @@ func (n *Totals) count(sums *totals, more *late, u *unlocked) {
 		n.Open[i] = u.failOpen[i].Load()
 	}
 	n.Idle = u.idle.Load()
+	n.Passed, n.Silent = u.passed.Load(), u.silent.Load()
 	n.Spoke = slices.Concat(sums.spoke[:], more.spoke[:])
 	n.Left = slices.Concat(sums.left[:], more.left[:])
 }

@@ -5,39 +5,13 @@ import "net/netip"
 // RegisterRoom says that a room serves clients with this file as long as its process lives. It
 // takes no lock. If eight other rooms are registered it does nothing.
 func (l *Ledger) RegisterRoom(p Process) {
-	l.withoutLock(func() {
-		for i := range l.unlocked.rooms {
-			entry := &l.unlocked.rooms[i]
-			if e := entry.Load(); e == roomEntry(p) ||
-				!livingRoom(e) && entry.CompareAndSwap(e, roomEntry(p)) {
-				return
-			}
-		}
-	})
+	l.withoutLock(func() { register(l.unlocked.rooms[:], p) })
 }
 
 // HasRoom says whether a registered room lives. It takes no lock.
 func (l *Ledger) HasRoom() (found bool) {
-	l.withoutLock(func() {
-		for i := range l.unlocked.rooms {
-			found = found || livingRoom(l.unlocked.rooms[i].Load())
-		}
-	})
+	l.withoutLock(func() { found = anyLives(l.unlocked.rooms[:]) })
 	return found
-}
-
-// roomPIDShift is where the pid begins in a room's entry. The rest lasts for a start time of 1,400
-// years.
-const roomPIDShift = 42
-
-// roomEntry is a process in one word.
-func roomEntry(p Process) uint64 {
-	return uint64(p.PID)<<roomPIDShift | p.Start&(1<<roomPIDShift-1)
-}
-
-func livingRoom(entry uint64) bool {
-	p, err := Identify(int(entry >> roomPIDShift))
-	return err == nil && roomEntry(p) == entry
 }
 
 // Transfer gives the session to another process, such as the MTA that a room has started for the

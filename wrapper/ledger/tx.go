@@ -144,13 +144,16 @@ func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 // Serve turns a waiting session into one that is served by an MTA.
 func (t *Tx) Serve(s Session) {
 	if i := t.slotOf(s); i >= 0 && t.l.slot(i).state == slotWaiting {
-		t.serve(i)
+		t.serve(i, false)
 	}
 }
 
-func (t *Tx) serve(i int) {
+func (t *Tx) serve(i int, passed bool) {
 	s := t.l.changeSlot(i)
 	s.state = slotServing
+	if !passed {
+		s.delay = 0
+	}
 	if s.shared() {
 		s.checked = t.now // see orphan
 	}

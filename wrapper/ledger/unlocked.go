@@ -60,4 +60,6 @@ func (u *unlocked) copyFrom(old *unlocked) {
 		u.failOpen[i].Store(old.failOpen[i].Load())
 	}
 	u.idle.Store(old.idle.Load())
+	u.passed.Store(old.passed.Load())
+	u.silent.Store(old.silent.Load())
 }
