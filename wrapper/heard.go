@@ -1,9 +1,12 @@
 package wrapper
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
@@ -52,16 +55,43 @@ func (s *Session) applyHeard() {
 
 // applyResult makes a result of DNS part of the facts.
 func (d *Door) applyResult(f *decide.Facts, r *lookup.Result, inRoom bool) {
-	f.Score = r.Score
+	f.Score, r.Names = r.Score, d.inOrder(r.Names)
 	if len(r.Names) == 0 || !d.Policy.HasNames() {
 		return
 	}
-	byName := d.Policy.MatchName(r.Names[0])
-	for _, name := range r.Names[1:] {
+	var byName rule.Match
+	for _, name := range r.Names {
 		byName = byName.Or(d.Policy.MatchName(name))
 	}
 	f.Rule = f.Rule.Or(byName)
 	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
+}
+
+// inOrder are the names of a client in the order in which they decide: those with deny, those with
+// allow, then others that have a rule; the rest, about which the log at most has something to say.
+// Names of the same kind are in alphabetical order.
+func (d *Door) inOrder(names []string) []string {
+	if len(names) < 2 || !d.Policy.HasNames() {
+		return names
+	}
+	names = slices.Clone(names)
+	kinds := make(map[string]int, len(names))
+	for _, name := range names {
+		switch m := d.Policy.MatchName(name); {
+		case m.Access == rule.Deny:
+			kinds[name] = 0
+		case m.Access == rule.Allow:
+			kinds[name] = 1
+		case m != rule.Match{}:
+			kinds[name] = 2
+		default:
+			kinds[name] = 3
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(kinds[a], kinds[b]), cmp.Compare(a, b))
+	})
+	return names
 }
 
 // hearDNS hears what DNS says while the client waits. It returns how long the client has to wait in

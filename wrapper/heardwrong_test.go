@@ -22,7 +22,7 @@ func (d *doorway) keepListed(t *testing.T) {
 	t.Helper()
 	r := lookup.Result{Score: dnsbl.Score{Sum: 3}, Hits: []lookup.Hit{
 		{List: 0, Addr: netip.MustParseAddr("127.0.0.2"), Weight: 3}}}
-	data, _ := r.Encode(ledger.LookupSize)
+	data := r.Encode(ledger.LookupSize)
 	of := fingerprint(d.Policy.Lists, false)
 	d.mustRun(t, func(tx *ledger.Tx) {
 		tx.KeepLookup(netip.MustParseAddr(asked), of, data, time.Hour)

@@ -43,7 +43,7 @@ func (d *Door) keep(all []*inquiry) {
 type kept struct {
 	*inquiry
 	data   []byte
-	ttl    time.Duration // 0: the result cannot be kept
+	ttl    time.Duration
 	health []lookup.Health
 }
 
@@ -51,9 +51,8 @@ func (d *Door) keptOf(i *inquiry) kept {
 	k, l := kept{inquiry: i}, i.lookup
 	r := l.Result()
 	r.Settle()
-	if data, ok := r.Encode(ledger.LookupSize); ok {
-		k.data, k.ttl = data, l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max)
-	}
+	r.Names = d.inOrder(r.Names)
+	k.data, k.ttl = r.Encode(ledger.LookupSize), l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max)
 	for n := range l.Lists {
 		k.health = append(k.health, l.Health(n))
 	}

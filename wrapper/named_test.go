@@ -3,6 +3,7 @@ package wrapper
 import (
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sendwrap/tests/lab"
@@ -104,6 +105,42 @@ func TestNamedLimits(t *testing.T) {
 			}
 			if s, _, _ := d.meet(t, nil); s.Verdict != decide.Conns {
 				t.Errorf("the second: %v", s.Verdict)
+			}
+		})
+	}
+}
+
+// Of several names of a client, one with deny decides before one with allow, in whatever order they
+// come, now and as long as the ledger remembers them. The log has the one that decides.
+func TestSeveralNames(t *testing.T) {
+	const ptr, is = reversed + ".in-addr.arpa. 300 IN PTR ", " 300 IN A " + asked
+	names := []string{"a.none.example.", "b.good.example.", "c.delay.example.", "d.bad.example."}
+	for _, tt := range []struct {
+		names []string
+		want  decide.Verdict
+		log   string
+	}{
+		{names, decide.Denied, "d.bad.example"},
+		{names[:3], decide.Allowed, "b.good.example"},
+		{[]string{names[0], names[2]}, decide.Pass, "c.delay.example"},
+	} {
+		t.Run(tt.log, func(t *testing.T) {
+			t.Parallel()
+			n := lab.NewNameserver(t)
+			for _, name := range tt.names {
+				n.Add(t, ptr+name, name+is)
+			}
+			d := dnsDoor(t, "", n, endless+"remember 0s\nallow .good.example\n"+
+				"deny .bad.example\nclient .delay.example greet_delay=1ms\n", nil)
+			for range 2 {
+				s, _, _ := d.meet(t, nil)
+				line := d.line(t)
+				if s.Verdict != tt.want || !strings.Contains(line+" ", " name="+tt.log+" ") {
+					t.Errorf("%v, want %v: %s", s.Verdict, tt.want, line)
+				}
+			}
+			if got := n.Asked(reversed + ".in-addr.arpa"); got != 1 {
+				t.Errorf("asked %d times", got)
 			}
 		})
 	}

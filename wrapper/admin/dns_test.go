@@ -59,6 +59,7 @@ dnsbl lies.example*9
 dnsbl untested.example*9
 dnsbl_threshold 2
 dnsbl_welcome -1
+dnsbl_ttl 3m 30m
 deny .example.net
 greet_delay 1s stress=1s
 ` + noListNotes
@@ -88,13 +89,13 @@ func TestCheckAsksDNS(t *testing.T) {
  14 quiet to the end served after 1s
 DNS, in T weight holds answer
  zen +3 5m 127.0.0.4,127.0.0.11
- wl.example -1 1h 127.0.0.2
- other.example 2m not listed
+ wl.example -1 30m 127.0.0.2
+ other.example 3m not listed
  lies.example does not count: the list says by 127.255.255.254 that it does not answer public ` +
 		`resolvers; run a resolver of your own, or get a key from the list
  untested.example does not count: the list does not list 127.0.0.2, as every list must; see ` +
 		`whether it is one of addresses, and whether its key holds
- sum 2 1m dnsbl_threshold 2, dnsbl_welcome -1
+ sum 2 3m dnsbl_threshold 2, dnsbl_welcome -1
  name forged.example.org does not count: its own addresses do not confirm it
  name mail.example.com
 verdict: DNSBL

@@ -14,6 +14,7 @@ import (
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/lookup"
+	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/resolve"
 )
 
@@ -75,7 +76,7 @@ func (h *hearing) print(out io.Writer, d *configured) {
 		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 		fmt.Fprintf(w, "DNS, in %s\tweight\tholds\tanswer\n", milliseconds(h.took))
 		for i := range h.Request.Lists {
-			h.printList(w, i)
+			h.printList(w, i, d.Policy.DNSBLTTL)
 		}
 		h.printSum(w, d)
 		h.printNames(w)
@@ -91,15 +92,15 @@ func (h *hearing) print(out io.Writer, d *configured) {
 }
 
 // printList prints a list: its name, what its answer adds to the score, for how long the answer
-// holds, and the answer.
-func (h *hearing) printList(w io.Writer, i int) {
+// holds here, and the answer.
+func (h *hearing) printList(w io.Writer, i int, ttl policy.TTL) {
 	l, says, health := &h.Request.Lists[i], h.lookup.Answer(i), h.lookup.Health(i)
 	weight, holds := "", ""
 	if says.Result == resolve.Found && health.Listed {
 		weight = fmt.Sprintf("%+d", l.Weight(says.Addrs))
 	}
 	if weight != "" || says.Result == resolve.NotFound {
-		holds = decide.Seconds(says.TTL)
+		holds = decide.Seconds(max(ttl.Min, min(ttl.Max, says.TTL)))
 	}
 	fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", l.Name, weight, holds,
 		answerText(says, health, h.Behavior[i]))

@@ -138,8 +138,8 @@ func TestListErrors(t *testing.T) {
 		{"dnsbl_welcome off", `dnsbl_welcome: "off" is not a plain number; write 0`},
 		{"dnsbl_welcome -64001", `dnsbl_welcome: "-64001" is out of range; write -64000 to 0`},
 		{"dnsbl_ttl 1m", "dnsbl_ttl: one time; write both, such as 1m 1h"},
-		{"dnsbl_ttl 2m 1m", `dnsbl_ttl: MIN: "2m" is out of range; write 1s to 1m`},
-		{"dnsbl_ttl 0 1m", `dnsbl_ttl: MIN: "0" is out of range; write 1s to 1m`},
+		{"dnsbl_ttl 2m 1m", `dnsbl_ttl: "2m" is longer than "1m"; write the shorter one first: 1m 2m`},
+		{"dnsbl_ttl 0 1m", `dnsbl_ttl: MIN: "0" is out of range; write 1s to 24h`},
 		{"dnsbl_ttl 1m 25h", `dnsbl_ttl: MAX: "25h" is out of range; write 1s to 24h`},
 		{"on_listed block", `on_listed: "block" is unknown; write reject, tempfail or drop`},
 

@@ -31,8 +31,12 @@ func setListTTL(c *Config, args []string) error {
 	if err := setDuration(&ttl.Max, args[1], time.Second, maxListTTL); err != nil {
 		return prefixError("MAX", err)
 	}
-	if err := setDuration(&ttl.Min, args[0], time.Second, ttl.Max); err != nil {
+	if err := setDuration(&ttl.Min, args[0], time.Second, maxListTTL); err != nil {
 		return prefixError("MIN", err)
+	}
+	if ttl.Min > ttl.Max {
+		return newError("write the shorter one first: "+args[1]+" "+args[0],
+			"%s is longer than %s", quoted(args[0]), quoted(args[1]))
 	}
 	c.DNSBLTTL = ttl
 	return nil

@@ -2,6 +2,7 @@ package lookup
 
 import (
 	"net/netip"
+	"strings"
 
 	"sendwrap/wrapper/dnsbl"
 )
@@ -10,7 +11,7 @@ import (
 type Result struct {
 	Score  dnsbl.Score
 	Hits   []Hit    // the lists that have it, in the order of the configuration
-	Names  []string // that it has for certain, in alphabetical order
+	Names  []string // that it has for certain; the first ones are kept, where there is no room
 	Done   bool     // nothing can change any more
 	Naming bool     // its names may still change
 	Heard  bool     // DNS has answered something, or was asked nothing
@@ -39,47 +40,57 @@ func (r *Result) Worst() (worst Hit, ok bool) {
 	return worst, ok
 }
 
-// The form in which a result is kept: format, number of hits, sum; the hits; the names.
+// The form in which a result is kept: format, number of hits, sum; the hits, each without the first
+// byte of its address, which is 127; the names.
 const (
-	format   = 1
+	format   = 2
 	headSize = 6
-	hitSize  = 7
-	maxHits  = 8
+	hitSize  = 6
 )
 
-// Encode returns a result that is final as at most most bytes. If more names are confirmed than
-// fit, it leaves out the last ones. ok is false if the result cannot be kept.
-func (r *Result) Encode(most int) (text []byte, ok bool) {
-	if len(r.Hits) > maxHits {
-		return nil, false
-	}
+// Encode returns a result that is final as at most most bytes, of which MaxLists hits need 198. Of
+// the names it leaves out those that do not fit any more; Names says which come first.
+func (r *Result) Encode(most int) (text []byte) {
 	sum := uint32(r.Score.Sum)
+	text = make([]byte, 0, most)
 	text = append(text, format, byte(len(r.Hits)),
 		byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
 	for _, h := range r.Hits {
 		addr := h.Addr.As4()
-		text = append(append(text, byte(h.List)), addr[:]...)
+		text = append(append(text, byte(h.List)), addr[1:]...)
 		text = append(text, byte(h.Weight>>8), byte(h.Weight))
 	}
 	for _, name := range r.Names {
-		if len(text)+1+len(name) > most {
-			break
+		if name = shortened(name, most-len(text)-1); name != "" {
+			text = append(append(text, byte(len(name))), name...)
 		}
-		text = append(append(text, byte(len(name))), name...)
 	}
-	return text, len(text) <= most
+	return text
+}
+
+// shortened is a name of at most most bytes: a long one has a label that no host has in place of
+// its first ones, so that a rule for all names below a domain still holds. "" = nothing is left.
+func shortened(name string, most int) string {
+	for rest := name; len(name) > most; name = "_." + rest {
+		found := false
+		if _, rest, found = strings.Cut(rest, "."); !found {
+			return ""
+		}
+	}
+	return name
 }
 
 // Decode reads what Encode has written of so many lists. ok is false for any other bytes.
 func Decode(text []byte, lists int) (r Result, ok bool) {
-	if len(text) < headSize || text[0] != format || text[1] > maxHits ||
+	if len(text) < headSize || text[0] != format ||
 		len(text) < headSize+hitSize*int(text[1]) {
 		return Result{}, false
 	}
 	hits := int(text[1])
 	r.Score.Sum = readInt16(text[2:])<<16 | readInt16(text[4:])&0xffff
 	for text = text[headSize:]; hits > 0; hits-- {
-		h := Hit{int(text[0]), netip.AddrFrom4([4]byte(text[1:5])), readInt16(text[5:])}
+		addr := netip.AddrFrom4([4]byte{127, text[1], text[2], text[3]})
+		h := Hit{int(text[0]), addr, readInt16(text[4:])}
 		if h.List >= lists {
 			return Result{}, false
 		}
