@@ -69,7 +69,7 @@ func (s *Session) claim(t *ledger.Tx, h *heard) {
 		due := t.ClaimListTest(zone, testEvery)
 		if l.Aside <= 0 {
 			h.request.Ask = h.request.Ask.With(i)
-			due = due || !l.Tested
+			due = due || !l.Tested && l.Missed == 0 && len(s.door.asker.inquiries) < mostTesting
 		}
 		if due {
 			h.request.Test = h.request.Test.With(i)

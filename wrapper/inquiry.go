@@ -32,8 +32,16 @@ const (
 	// testEvery is how often a list is tested, and for how long one that fails is set aside.
 	testEvery = 30 * time.Minute
 
-	// mostFailures in a row set a list aside.
+	// mostFailures in a row set a list aside, or mostMissed tests without an answer.
 	mostFailures = 10
+	mostMissed   = 3
+
+	// mostTesting bounds how many lookups of a process test a list that has not passed a test yet:
+	// it counts for their clients. For others it does not until one has ended.
+	mostTesting = 64
+
+	// A list that has doubtfulRow addresses in a row has to pass a test before it counts again.
+	doubtfulRow = 20
 
 	// Of the last window addresses, a list that has so many percent of them has nearly everybody.
 	window          = 200

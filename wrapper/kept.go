@@ -45,6 +45,7 @@ type kept struct {
 	data   []byte
 	ttl    time.Duration
 	health []lookup.Health
+	deaf   bool // DNS has answered nothing
 }
 
 func (d *Door) keptOf(i *inquiry) kept {
@@ -53,6 +54,7 @@ func (d *Door) keptOf(i *inquiry) kept {
 	r.Settle()
 	r.Names = d.inOrder(r.Names)
 	k.data, k.ttl = r.Encode(ledger.LookupSize), l.TTL(d.Policy.DNSBLTTL.Min, d.Policy.DNSBLTTL.Max)
+	k.deaf = l.Unheard()
 	for n := range l.Lists {
 		k.health = append(k.health, l.Health(n))
 	}
@@ -66,7 +68,7 @@ func (d *Door) keepOne(k *kept) (texts []string) {
 	err := d.Ledger.Run(func(t *ledger.Tx) { t.KeepLookup(l.Addr, k.of, k.data, k.ttl) })
 	for n := 0; n < len(l.Lists) && err == nil; n++ {
 		text := ""
-		err = d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], k.health[n]) })
+		err = d.Ledger.Run(func(t *ledger.Tx) { text = noteHealth(t, &l.Lists[n], k, n) })
 		if err == nil && text != "" {
 			texts = append(texts, text)
 		}
@@ -76,29 +78,62 @@ func (d *Door) keepOne(k *kept) (texts []string) {
 
 // noteHealth notes how a list has behaved. The text is for the log; "" = there is nothing to say.
 // What was asked of a list before it was set aside changes nothing any more.
-func noteHealth(t *ledger.Tx, l *dnsbl.List, h lookup.Health) (text string) {
+func noteHealth(t *ledger.Tx, l *dnsbl.List, k *kept, n int) (text string) {
+	h := k.health[n]
 	if t.List(l.Zone).Aside > 0 {
 		return ""
 	}
-	failures, listed := 0, -1
+	c := ledger.ListCounts{OfWindow: -1}
 	if h.Asked {
-		failures, listed = t.CountList(l.Zone,
-			ledger.ListAnswer{Listed: h.Listed, Failed: h.Silent}, window)
+		c = t.CountList(l.Zone, k.answer(h), window)
 	}
-	why := h.Why
-	if h.Test == lookup.Passed {
-		t.PassListTest(l.Zone)
-	} else if failures >= mostFailures {
-		h.Test, why = lookup.Failed, dnsbl.NoAnswer
-	}
-	switch {
-	case h.Test == lookup.Failed:
+	switch aside, why := k.test(t, l.Zone, n, c.Failures); {
+	case aside:
 		t.SetListAside(l.Zone, why, testEvery)
 		return "list " + l.Name + " " + dnsbl.Meaning(why) + "; it does not count for " +
 			rule.FormatDuration(testEvery)
-	case listed*100 >= window*nearlyEverybody:
-		return "list " + l.Name + " has " + strconv.Itoa(listed) + " of the last " +
+	case h.Test == lookup.Passed && t.PassListTest(l.Zone):
+		return "list " + l.Name + " works again, and counts"
+	case h.Test != lookup.Passed && c.InRow >= doubtfulRow:
+		t.DoubtList(l.Zone)
+	}
+	switch {
+	case c.Unheard > 0:
+		return "DNS answers again"
+	case c.OfWindow*100 >= window*nearlyEverybody:
+		return "list " + l.Name + " has " + strconv.Itoa(c.OfWindow) + " of the last " +
 			strconv.Itoa(window) + " clients that it was asked about; see whether it works"
 	}
 	return ""
+}
+
+// answer is what the ledger counts of a list's answer.
+func (k *kept) answer(h lookup.Health) ledger.ListAnswer {
+	switch {
+	case h.Listed:
+		return ledger.Listed
+	case h.Answered:
+		return ledger.NotListed
+	case h.Silent:
+		return ledger.ListFailed
+	case k.deaf:
+		return ledger.Unheard
+	}
+	return ledger.NoListAnswer
+}
+
+// test notes what the test of a list has come to. It says whether the list is to be set aside for
+// that, or for its failures, and why. A test without an answer is repeated first.
+func (k *kept) test(t *ledger.Tx, zone string, n, failures int) (aside bool, why string) {
+	h := k.health[n]
+	switch {
+	case h.Test == lookup.Failed && h.Why != dnsbl.NoAnswer && h.Why != dnsbl.Refused:
+		return true, h.Why
+	case failures >= mostFailures:
+		return true, dnsbl.NoAnswer
+	case h.Test != lookup.Passed && k.lookup.Test.Has(n):
+		blamed := h.Test == lookup.Failed
+		return t.MissListTest(zone, blamed) >= mostMissed && blamed, h.Why
+	}
+	return false, ""
 }

@@ -1,6 +1,8 @@
 package wrapper
 
 import (
+	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,15 +31,127 @@ func TestDeadResolver(t *testing.T) {
 	if !strings.HasPrefix(line, "PASS ") || !strings.HasSuffix(line, " dns=none") {
 		t.Error(line)
 	}
-	err := d.Ledger.Run(func(tx *ledger.Tx) {
+	d.mustRun(t, func(tx *ledger.Tx) {
 		for i := range d.Policy.Lists {
-			if l := tx.List(d.Policy.Lists[i].Zone); l.Aside > 0 {
-				t.Errorf("%s is set aside: %s", d.Policy.Lists[i].Name, l.Why)
+			if l := tx.List(d.Policy.Lists[i].Zone); l.Aside > 0 || l.Unheard == 0 ||
+				l.Recent > 0 {
+				t.Errorf("%s: %+v", d.Policy.Lists[i].Name, l)
 			}
 		}
 	})
-	if err != nil {
-		t.Error(err)
+	n.Release()
+	behave(t, n, map[string]bool{"bad": false, "good": true})
+	d.from = "127.9.8.6"
+	d.meet(t, nil)
+	if line := d.line(t); line != "DNS answers again" {
+		t.Error(line)
+	}
+}
+
+// Where all that DNS answers is that it fails, it does answer.
+func TestFailingResolver(t *testing.T) {
+	n := lab.NewNameserver(t)
+	for _, name := range []string{reversed, "2.0.0.127", "1.0.0.127"} {
+		n.Fail(name+".secret.bad.example", 2)
+	}
+	d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\n", map[string]int{"bad": 3})
+	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
+		t.Error(s.Verdict)
+	}
+	if line := d.line(t); !strings.HasPrefix(line, "DNS answers nothing but that it fails: 127.0.0.1") {
+		t.Error(line)
+	}
+}
+
+// A list whose test fails for a moment is tested by the next client, and counts then.
+func TestFailsForAMoment(t *testing.T) {
+	t.Parallel()
+	n := lab.NewNameserver(t)
+	behave(t, n, map[string]bool{"bad": true, "good": false})
+	n.Fail("2.0.0.127.secret.bad.example", 2)
+	d := dnsDoor(t, "", n, "greet_delay 10s stress=10s\ndnsbl_ttl 1s 1s\nremember 0s\n",
+		map[string]int{"bad": 3, "good": -2})
+	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
+		t.Errorf("%v by a list that has not passed a test", s.Verdict)
+	}
+	n.Fail("2.0.0.127.secret.bad.example", 0)
+	if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSBL {
+		t.Errorf("%v; want the list tested again", s.Verdict)
+	}
+	for range 2 {
+		if line := d.line(t); strings.HasPrefix(line, "list ") {
+			t.Error(line)
+		}
+	}
+}
+
+// Tests of a list that has not passed one yet are bounded while DNS does not answer.
+func TestDeadListTestedOnce(t *testing.T) {
+	n := lab.NewNameserver(t)
+	n.Hold("")
+	d := dnsDoor(t, "", n, "greet_delay 300ms stress=300ms\nremember 0s\n",
+		map[string]int{"bad": 3})
+	d.meet(t, nil)
+	d.makeRoomDoor()
+	var all []*Session
+	for range mostTesting {
+		d.from = nextClient(d.from)
+		s, _ := d.enter(t)
+		s.Arrive()
+		all = append(all, s)
+	}
+	tested := 0
+	for _, s := range all {
+		if s.heard.request.Test != 0 {
+			tested++
+		}
+	}
+	if tested != 1 {
+		t.Errorf("%d of %d clients test the list; want one", tested, len(all))
+	}
+}
+
+// nextClient is the address after it.
+func nextClient(addr string) string { return netip.MustParseAddr(addr).Next().String() }
+
+// An allow list that begins to list everybody is tested as soon as it has many in a row.
+func TestListsEverybody(t *testing.T) {
+	t.Parallel()
+	n := lab.NewNameserver(t)
+	d := dnsDoor(t, "", n, "greet_delay 10s stress=10s\n", map[string]int{"bad": 3, "good": -2})
+	behave(t, n, map[string]bool{"bad": false, "good": false})
+	for i := 1; i <= doubtfulRow; i++ {
+		d.from = "127.9.9." + strconv.Itoa(i)
+		n.Add(t, strconv.Itoa(i)+".9.9.127.secret.good.example. 60 IN A 127.0.0.2")
+		if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSWL {
+			t.Fatalf("client %d: %v", i, s.Verdict)
+		}
+		n.Add(t, "1.0.0.127.secret.good.example. 60 IN A 127.0.0.2") // from now on
+	}
+	d.from = asked
+	n.Add(t, reversed+".secret.good.example. 60 IN A 127.0.0.2",
+		reversed+".secret.bad.example. 60 IN A 127.0.0.2")
+	if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSBL {
+		t.Errorf("%v; want the allow list set aside", s.Verdict)
+	}
+}
+
+// A list that has been set aside counts as soon as it has passed a test, and the log says so.
+func TestListIsBack(t *testing.T) {
+	t.Parallel()
+	n := lab.NewNameserver(t)
+	d := dnsDoor(t, "", n, endless, map[string]int{"bad": 3})
+	behave(t, n, map[string]bool{"bad": true})
+	zone := d.Policy.Lists[0].Zone
+	d.mustRun(t, func(tx *ledger.Tx) {
+		tx.SetListAside(zone, dnsbl.Refused, time.Hour)
+		tx.SetListAside(zone, dnsbl.Refused, 0) // an hour later
+	})
+	if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSBL {
+		t.Error(s.Verdict)
+	}
+	if line := d.line(t); line != "list bad works again, and counts" {
+		t.Error(line)
 	}
 }
 

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"sendwrap/wrapper/config"
@@ -13,13 +14,14 @@ import (
 
 // listReport is how a list of DNS behaves. It never has the zone, which may hold a key.
 type listReport struct {
-	Name   string `json:"name"`
-	Asked  uint64 `json:"asked"` // about how many addresses
-	Listed uint64 `json:"listed"`
-	Failed uint64 `json:"failed"` // did not answer
-	Tested bool   `json:"tested"` // it has passed its last test
-	Aside  int    `json:"aside"`  // seconds for which it is set aside; 0 = it is not
-	Why    string `json:"why,omitempty"`
+	Name    string `json:"name"`
+	Asked   uint64 `json:"asked"` // about how many addresses
+	Listed  uint64 `json:"listed"`
+	Failed  uint64 `json:"failed"`  // did not answer, while others did
+	Tested  bool   `json:"tested"`  // it has passed its last test
+	Aside   int    `json:"aside"`   // seconds for which it is set aside; 0 = it is not
+	Unheard int    `json:"unheard"` // seconds for which DNS has answered nothing; 0 = it answers
+	Why     string `json:"why,omitempty"`
 }
 
 // lookupReport is how much is remembered of what DNS has said.
@@ -48,6 +50,7 @@ func (r *report) addLists(l *ledger.Ledger, cfg *config.Config) error {
 		one := listReport{
 			Name: cfg.Lists[i].Name, Asked: b.Asked, Listed: b.Listed, Failed: b.Failed,
 			Tested: b.Tested, Aside: int(b.Aside.Seconds()),
+			Unheard: int(math.Ceil(b.Unheard.Seconds())),
 		}
 		if b.Aside > 0 {
 			one.Why = b.Why
@@ -75,9 +78,27 @@ func (r *report) printLists(w io.Writer, cfg *config.Config) {
 			fmt.Fprintf(w, "  %s %s\n", l.Name, dnsbl.Meaning(l.Why))
 		}
 	}
+	if left := r.unheard(); left > 0 {
+		fmt.Fprintf(w, "  DNS has answered nothing for %s; `sendwrap check` tries each resolver\n",
+			decide.Seconds(time.Duration(left)*time.Second))
+	}
 	if len(r.Lists) > 0 || cfg.Networks.HasNames() {
 		fmt.Fprintf(w, "lookups\t%d of %d kept\n", r.Lookups.Kept, r.Lookups.Room)
 	}
+}
+
+// unheard is for how many seconds DNS has answered nothing about any list; 0 = it has.
+func (r *report) unheard() (seconds int) {
+	for i := range r.Lists {
+		switch l := &r.Lists[i]; {
+		case l.Aside > 0:
+		case l.Unheard == 0:
+			return 0
+		case seconds == 0 || l.Unheard < seconds:
+			seconds = l.Unheard
+		}
+	}
+	return seconds
 }
 
 // state says whether the list counts.

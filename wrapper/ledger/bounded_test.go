@@ -83,7 +83,7 @@ func attackRole(args []string) error {
 			tx.ClaimLookup(a.Client.Addr(), of, nobody)
 		case 3:
 			tx.KeepLookup(a.Client.Addr(), of, []byte("listed"), time.Hour)
-			tx.CountList(strconv.Itoa(n%100)+".example", ListAnswer{Listed: true}, 200)
+			tx.CountList(strconv.Itoa(n%100)+".example", Listed, 200)
 		}
 		tx.Leave(s)
 	}

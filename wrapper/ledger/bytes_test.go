@@ -261,9 +261,11 @@ func lookUpAllRound(t *testing.T, tx *Tx, n int) {
 	tx.checkpoint()
 	for _, work := range []func(){
 		func() { tx.ClaimListTest(zone, time.Hour) },
-		func() { tx.CountList(zone, ListAnswer{Listed: n%2 == 0, Failed: n%7 == 0}, 1+n%3) },
+		func() { tx.CountList(zone, ListAnswer(n%7), 1+n%3) },
+		func() { tx.MissListTest(zone, n%2 == 0) },
+		func() { tx.DoubtList(zone) },
 		func() { tx.PassListTest(zone) },
-		func() { tx.CountList(zone, ListAnswer{Failed: true}, 0) },
+		func() { tx.CountList(zone, ListFailed, 0) },
 		func() { tx.SetListAside(zone, "x\x00 y", math.MaxInt64) },
 	} {
 		work()

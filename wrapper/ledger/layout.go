@@ -185,9 +185,11 @@ type list struct {
 	answers, hits         uint32 // in the window under way
 	lastAnswers, lastHits uint32 // in the last full window
 	passed                uint8  // 1 = its last test
-	_                     [3]byte
+	missed                uint8  // tests without a result since; older builds write 0, as below
+	inRow                 uint8  // addresses that it has listed since the last that it has not
+	_                     byte
 	why                   [reasonSize]byte
-	_                     [8]byte
+	unheardAt             int64 // since then DNS has answered nothing of what was asked
 }
 
 // lookup is what DNS has said about one address, or says who asks.

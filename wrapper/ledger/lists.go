@@ -17,6 +17,11 @@ type List struct {
 	Tested bool          // it has passed its last test; false as long as none has ended
 	Aside  time.Duration // for which it is still set aside; 0 = it is not
 	Why    string        // it was set aside: one word, as a reason
+	Missed int           // tests without a result since the last one that had one
+
+	// Unheard is for how long DNS has answered nothing; 0 = the last question about the list was
+	// answered, or was not the only one without an answer.
+	Unheard time.Duration
 
 	// Of late: about how many addresses the list has answered, and how many of these it has listed.
 	// Of late is in the last full window of CountList, and since.
@@ -26,6 +31,10 @@ type List struct {
 const (
 	longestAside  = 24 * time.Hour
 	listTestLease = time.Minute
+
+	// missPause is the least time between two tests without a result that count: a moment in which
+	// something fails costs a crowd of clients no more than one.
+	missPause = 5 * time.Second
 )
 
 // List returns how the list of that zone behaves.
@@ -63,7 +72,7 @@ func (l *Ledger) Lists(now Moment, zones []string) ([]List, error) {
 // nobody else has begun a test within a minute, and it has not passed one in the time given.
 func (t *Tx) ClaimListTest(zone string, every time.Duration) (claimed bool) {
 	if e := t.l.findList(t.l.zoneSum(zone)); e != nil {
-		passed := e.passed == 1 && isWithin(t.now, e.testedAt, every)
+		passed := e.passed == 1 && e.missed == 0 && isWithin(t.now, e.testedAt, every)
 		if passed || e.aside(t.now) > 0 || isWithin(t.now, e.claimedAt, listTestLease) {
 			return false
 		}
@@ -75,12 +84,36 @@ func (t *Tx) ClaimListTest(zone string, every time.Duration) (claimed bool) {
 // DropListTest ends the claim to a test without a result.
 func (t *Tx) DropListTest(zone string) { t.changeList(zone).claimedAt = 0 }
 
-// PassListTest notes that the list behaves, and is no longer set aside.
-func (t *Tx) PassListTest(zone string) {
+// PassListTest notes that the list behaves, and is no longer set aside. It reports whether the list
+// was, and has not passed a test since.
+func (t *Tx) PassListTest(zone string) (isBack bool) {
 	e := t.changeList(zone)
+	isBack = e.why != [reasonSize]byte{}
 	e.passed, e.testedAt = 1, t.now
-	e.claimedAt, e.asideTill, e.failures = 0, 0, 0
+	e.claimedAt, e.asideTill, e.failures, e.missed = 0, 0, 0, 0
 	e.why = [reasonSize]byte{}
+	return isBack
+}
+
+// MissListTest notes that a test has had no result, so that the next client's lookup may try again.
+// It returns how often in a row that was so, and the list could have answered: if nobody did, that
+// is not held against it.
+func (t *Tx) MissListTest(zone string, blamed bool) (times int) {
+	e := t.changeList(zone)
+	e.claimedAt = 0
+	switch {
+	case e.missed == 0, blamed && e.missed < math.MaxUint8 &&
+		!isWithin(t.now, e.testedAt, missPause):
+		e.missed++
+		e.testedAt = t.now
+	}
+	return int(e.missed)
+}
+
+// DoubtList has the list pass another test before it counts again.
+func (t *Tx) DoubtList(zone string) {
+	e := t.changeList(zone)
+	e.passed, e.testedAt, e.claimedAt, e.inRow = 0, 0, 0, 0
 }
 
 // SetListAside notes that the list is not to be asked for that time, a day at most, and why. It has
@@ -88,38 +121,79 @@ func (t *Tx) PassListTest(zone string) {
 func (t *Tx) SetListAside(zone, why string, d time.Duration) {
 	e := t.changeList(zone)
 	e.passed, e.testedAt = 0, t.now
-	e.claimedAt, e.failures = 0, 0
+	e.claimedAt, e.failures, e.missed, e.inRow = 0, 0, 0, 0
 	e.asideTill = t.now + max(0, min(d, longestAside)).Milliseconds()
 	setWord(&e.why, why)
 }
 
 // ListAnswer is what came of asking a list about one address.
-type ListAnswer struct{ Listed, Failed bool }
+type ListAnswer uint8
 
-// CountList counts an answer. It returns how often the list has failed without an answer in
-// between, and, each time a window of the last addresses is full, how many of these it has listed;
-// else -1. There is room for MaxLists answers in one Do.
-func (t *Tx) CountList(zone string, a ListAnswer, window int) (failures, listedOfWindow int) {
+const (
+	NoListAnswer ListAnswer = iota // for which nobody is to blame: it was asked too late, or left
+	Listed
+	NotListed
+	ListFailed // it has not answered, though others have
+	Unheard    // DNS has answered nothing
+)
+
+// ListCounts are what CountList counts.
+type ListCounts struct {
+	Failures int           // without an answer in between
+	InRow    int           // addresses listed in a row, 255 at most
+	OfWindow int           // of the last window of addresses, listed; -1 = it is not full
+	Unheard  time.Duration // for how long DNS had not answered before this answer
+}
+
+// CountList counts an answer. There is room for MaxLists answers in one Do.
+func (t *Tx) CountList(zone string, a ListAnswer, window int) (c ListCounts) {
 	e := t.changeList(zone)
 	e.asked++
-	if a.Failed {
+	c.OfWindow = -1
+	switch a {
+	case Unheard:
+		if e.unheardAt <= 0 || e.unheardAt > t.now {
+			e.unheardAt = t.now
+		}
+	case ListFailed:
 		e.failed++
 		e.failures = min(e.failures, math.MaxInt32-1) + 1
-		return int(e.failures), -1
+	case Listed, NotListed:
+		e.count(a == Listed, window, &c)
 	}
+	if a != Unheard && a != NoListAnswer {
+		c.Unheard = e.unheard(t.now)
+		e.unheardAt = 0
+	}
+	c.Failures, c.InRow = int(e.failures), int(e.inRow)
+	return c
+}
+
+// count counts an answer that says something about an address.
+func (e *list) count(listed bool, window int, c *ListCounts) {
 	e.failures = 0
 	e.answers = min(e.answers, math.MaxInt32-1) + 1
-	if a.Listed {
+	if listed {
 		e.listed++
 		e.hits++
+		e.inRow = min(e.inRow, math.MaxUint8-1) + 1
+	} else {
+		e.inRow = 0
 	}
 	e.hits = min(e.hits, e.answers)
-	if window <= 0 || int(e.answers) < window {
-		return 0, -1
+	if window > 0 && int(e.answers) >= window {
+		c.OfWindow = min(int(e.hits), window)
+		e.lastAnswers, e.lastHits = e.answers, e.hits
+		e.answers, e.hits = 0, 0
 	}
-	e.lastAnswers, e.lastHits = e.answers, e.hits
-	e.answers, e.hits = 0, 0
-	return 0, min(int(e.lastHits), window)
+}
+
+// unheard is for how long DNS has answered nothing.
+func (e *list) unheard(now int64) time.Duration {
+	if e.unheardAt <= 0 || e.unheardAt > now {
+		return 0
+	}
+	return time.Duration(max(1, now-e.unheardAt)) * time.Millisecond
 }
 
 // behavior is the entry as others see it. Any of its bytes may have any value.
@@ -130,7 +204,7 @@ func (e *list) behavior(now int64) List {
 		Asked: e.asked, Listed: e.listed, Failed: e.failed,
 		Tested: e.passed == 1,
 		Aside:  time.Duration(e.aside(now)) * time.Millisecond,
-		Why:    wordIn(&e.why),
+		Why:    wordIn(&e.why), Missed: int(e.missed), Unheard: e.unheard(now),
 		Recent: int(min(recent, math.MaxInt32)), RecentListed: int(min(hits, math.MaxInt32)),
 	}
 }

@@ -46,7 +46,11 @@ func TestListIsTested(t *testing.T) {
 		}
 		now = now.After(time.Minute)
 	}
-	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	mustAt(t, l, now, func(tx *Tx) {
+		if tx.PassListTest(zone) {
+			t.Error("it is back, and was never set aside")
+		}
+	})
 	if got := listAt(t, l, now, zone); !got.Tested || got.Aside != 0 {
 		t.Errorf("it has passed: %+v", got)
 	}
@@ -72,7 +76,11 @@ func TestListIsTested(t *testing.T) {
 		!claimsTest(t, l, now, zone) {
 		t.Errorf("after its time: %+v, or not tested", got)
 	}
-	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	mustAt(t, l, now, func(tx *Tx) {
+		if !tx.PassListTest(zone) || tx.PassListTest(zone) {
+			t.Error("it is back, but not once")
+		}
+	})
 	if got := listAt(t, l, now, zone); !got.Tested || got.Why != "" {
 		t.Errorf("it has passed again: %+v", got)
 	}
@@ -82,28 +90,36 @@ func TestListIsTested(t *testing.T) {
 	}
 }
 
-// Answers are counted in windows, failures in a row.
+// Answers are counted in windows, failures and listings in a row.
 func TestListCounts(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	const zone = "bl.example"
-	count := func(a ListAnswer) (failures, ofWindow int) {
-		mustAt(t, l, now, func(tx *Tx) { failures, ofWindow = tx.CountList(zone, a, 10) })
-		return failures, ofWindow
+	count := func(a ListAnswer) (c ListCounts) {
+		mustAt(t, l, now, func(tx *Tx) { c = tx.CountList(zone, a, 10) })
+		return c
 	}
 	for n := 1; n <= 30; n++ {
 		if n%7 == 0 {
 			for want := 1; want <= 3; want++ {
-				if f, w := count(ListAnswer{Failed: true}); f != want || w != -1 {
-					t.Errorf("failure %d: %d, %d", want, f, w)
+				before := (n - 1) % 2
+				if c := count(ListFailed); c.Failures != want || c.OfWindow != -1 ||
+					c.InRow != 1-before {
+					t.Errorf("failure %d: %+v", want, c)
 				}
 			}
+			if c := count(NoListAnswer); c.Failures != 3 {
+				t.Errorf("a failure is forgotten without an answer: %+v", c)
+			}
 		}
-		want := -1
+		want, a := ListCounts{OfWindow: -1}, NotListed
+		if n%2 == 0 {
+			want.InRow, a = 1, Listed
+		}
 		if n%10 == 0 {
-			want = 5
+			want.OfWindow = 5
 		}
-		if f, w := count(ListAnswer{Listed: n%2 == 0}); f != 0 || w != want {
-			t.Errorf("answer %d: %d failures, %d of a window; want 0, %d", n, f, w, want)
+		if c := count(a); c != want {
+			t.Errorf("answer %d: %+v; want %+v", n, c, want)
 		}
 		last := min(n/10, 1) * 10
 		if got := listAt(t, l, now, zone); got.Recent != last+n%10 ||
@@ -111,8 +127,83 @@ func TestListCounts(t *testing.T) {
 			t.Errorf("answer %d: %+v", n, got)
 		}
 	}
-	if got := listAt(t, l, now, zone); got.Asked != 42 || got.Listed != 15 || got.Failed != 12 {
-		t.Errorf("%+v; want 42 asked, 15 listed, 12 failed", got)
+	if got := listAt(t, l, now, zone); got.Asked != 46 || got.Listed != 15 || got.Failed != 12 {
+		t.Errorf("%+v; want 46 asked, 15 listed, 12 failed", got)
+	}
+	for n := 2; n <= 300; n++ {
+		if c := count(Listed); c.InRow != min(n, math.MaxUint8) {
+			t.Fatalf("%d in a row: %+v", n, c)
+		}
+	}
+}
+
+// What DNS leaves unanswered is no answer of a list; since when it does so is known until it
+// answers something.
+func TestListUnheard(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	const zone = "bl.example"
+	count := func(a ListAnswer) (c ListCounts) {
+		mustAt(t, l, now, func(tx *Tx) { c = tx.CountList(zone, a, 1) })
+		return c
+	}
+	for _, ends := range []ListAnswer{Listed, NotListed, ListFailed} {
+		before := listAt(t, l, now, zone)
+		for range 3 {
+			if c := count(Unheard); c.OfWindow != -1 || c.Unheard != 0 {
+				t.Errorf("%+v", c)
+			}
+			now = now.After(time.Minute)
+			count(NoListAnswer)
+		}
+		got := listAt(t, l, now, zone)
+		if got.Unheard != 3*time.Minute || got.Asked != before.Asked+6 ||
+			got.Failed != before.Failed || got.Recent != before.Recent {
+			t.Errorf("%+v after %+v", got, before)
+		}
+		if c := count(ends); c.Unheard != 3*time.Minute || listAt(t, l, now, zone).Unheard != 0 {
+			t.Errorf("ended by %d: %+v", ends, c)
+		}
+		if c := count(ends); c.Unheard != 0 {
+			t.Errorf("it ends once more: %+v", c)
+		}
+	}
+}
+
+// A test without a result is repeated by the next client. It is counted once in five seconds, and
+// if nobody has answered once in all.
+func TestListMissesTest(t *testing.T) {
+	l, now := newLedger(t, MinClients), Now()
+	const zone = "bl.example"
+	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	miss := func(blamed bool) (times int) {
+		mustAt(t, l, now, func(tx *Tx) { times = tx.MissListTest(zone, blamed) })
+		if got := listAt(t, l, now, zone); got.Missed != times || !got.Tested {
+			t.Errorf("%d misses: %+v", times, got)
+		}
+		if !claimsTest(t, l, now, zone) || claimsTest(t, l, now, zone) {
+			t.Error("not one client repeats it")
+		}
+		return times
+	}
+	for range 3 {
+		if n := miss(false); n != 1 {
+			t.Errorf("%d times, though nobody has answered", n)
+		}
+		now = now.After(missPause)
+	}
+	for want := 2; want <= 300; want++ {
+		if n, again := miss(true), miss(true); n != min(want, math.MaxUint8) || again != n {
+			t.Fatalf("%d, %d times; want %d", n, again, want)
+		}
+		now = now.After(missPause)
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone) })
+	if claimsTest(t, l, now, zone) || miss(true) != 1 {
+		t.Error("it has passed since")
+	}
+	mustAt(t, l, now, func(tx *Tx) { tx.DoubtList(zone) })
+	if got := listAt(t, l, now, zone); got.Tested || !claimsTest(t, l, now, zone) {
+		t.Errorf("in doubt: %+v, or not tested", got)
 	}
 }
 
@@ -124,7 +215,7 @@ func TestListReplaces(t *testing.T) {
 		now = now.After(time.Second)
 		mustAt(t, l, now, func(tx *Tx) { tx.PassListTest(zone(n)) })
 	}
-	mustAt(t, l, now, func(tx *Tx) { tx.CountList(zone(0), ListAnswer{}, 10) })
+	mustAt(t, l, now, func(tx *Tx) { tx.CountList(zone(0), NotListed, 10) })
 	now = now.After(time.Second)
 	mustAt(t, l, now, func(tx *Tx) { tx.PassListTest("new.example") })
 	for n := range MaxLists {
@@ -138,7 +229,7 @@ func TestListReplaces(t *testing.T) {
 	// All of them are counted in one piece of work.
 	mustAt(t, l, now, func(tx *Tx) {
 		for n := range MaxLists {
-			tx.CountList(zone(n), ListAnswer{Listed: true}, 10)
+			tx.CountList(zone(n), Listed, 10)
 		}
 		tx.KeepLookup(hostN(1), of, []byte("x"), time.Hour)
 		tx.Enter(from(hostN(1)), nobody)
@@ -154,7 +245,7 @@ func TestListSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustAt(t, l, now, func(tx *Tx) {
-		tx.CountList(zone, ListAnswer{Listed: true}, 10)
+		tx.CountList(zone, Listed, 10)
 		tx.SetListAside(zone, "timeout", 30*time.Minute)
 	})
 	shut(l)
@@ -197,22 +288,25 @@ func TestHonestList(t *testing.T) {
 			for _, n := range []uint32{0, 1, 200, math.MaxInt32, math.MaxUint32} {
 				*e = list{zone: e.zone, testedAt: at, claimedAt: at, asideTill: at, usedAt: at,
 					failures: n, answers: n / 2, hits: n, lastAnswers: n / 3, lastHits: n,
-					passed: 2}
+					passed: 2, missed: uint8(n), inRow: uint8(n), unheardAt: at}
 				copy(e.why[:], "\xff\x00")
 				got := tx.List(zone)
 				if got.Aside < 0 || got.Aside > longestAside || got.RecentListed > got.Recent ||
-					got.Recent < 0 || got.Tested || got.Why != "" {
+					got.Recent < 0 || got.Tested || got.Why != "" || got.Unheard < 0 {
 					t.Errorf("%d, %d: %+v", at, n, got)
 				}
 				future := at > tx.now && got.Aside == 0
 				if future && !tx.ClaimListTest(zone, time.Hour) {
 					t.Errorf("%d, %d: it is never tested", at, n)
 				}
-				for _, a := range []ListAnswer{{Failed: true}, {Listed: true}, {}} {
-					f, of := tx.CountList(zone, a, 200)
-					if f < 0 || of < -1 || of > 200 {
-						t.Errorf("%d, %d: %d failures, %d of a window", at, n, f, of)
+				for a := range Unheard + 1 {
+					c := tx.CountList(zone, a, 200)
+					if c.Failures < 0 || c.OfWindow < -1 || c.OfWindow > 200 || c.Unheard < 0 {
+						t.Errorf("%d, %d: %+v", at, n, c)
 					}
+				}
+				if m := tx.MissListTest(zone, true); m < 1 {
+					t.Errorf("%d, %d: missed %d times", at, n, m)
 				}
 				tx.checkpoint()
 			}

@@ -69,7 +69,7 @@ func populate(t testing.TB, l *Ledger, now Moment, p Process) {
 		tx.ClaimLookup(hostN(askedN), of, p)
 		tx.ClaimLookup(hostN(orphanedN), of, Process{PID: maxPID - 1, Start: 1})
 		tx.PassListTest("good.example")
-		tx.CountList("good.example", ListAnswer{Listed: true}, 200)
+		tx.CountList("good.example", Listed, 200)
 		tx.SetListAside("bad.example", "timeout", 30*time.Minute)
 	})
 }
@@ -199,10 +199,10 @@ func operations() []operation {
 			t.DropLookup(hostN(orphanedN), of, Process{PID: maxPID - 1, Start: 1})
 		}},
 		{name: "answer of a list",
-			do: func(t *Tx) { t.CountList("good.example", ListAnswer{Listed: true}, 200) }},
+			do: func(t *Tx) { t.CountList("good.example", Listed, 200) }},
 		{name: "answer that fills a window", do: func(t *Tx) {
-			t.CountList("good.example", ListAnswer{}, 2)
-			t.CountList("good.example", ListAnswer{Failed: true}, 2)
+			t.CountList("good.example", NotListed, 2)
+			t.CountList("good.example", ListFailed, 2)
 		}},
 		{name: "first test of a list",
 			do: func(t *Tx) { t.ClaimListTest("new.example", time.Hour) }},
@@ -214,7 +214,7 @@ func operations() []operation {
 			s, _ := t.Enter(from(host), nobody)
 			t.ClaimLookup(host, of, nobody)
 			for _, zone := range []string{"a.example", "b.example", "good.example"} {
-				t.CountList(zone, ListAnswer{Listed: true}, 200)
+				t.CountList(zone, Listed, 200)
 			}
 			t.KeepLookup(host, of, []byte("listed"), time.Hour)
 			t.Leave(s)

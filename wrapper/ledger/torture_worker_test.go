@@ -262,7 +262,7 @@ func (w *worker) lookUp() {
 		t.ClaimLookup(host, of, Self())
 	})
 	w.do(func(t *Tx) {
-		t.CountList(zone, ListAnswer{Listed: true}, 10)
+		t.CountList(zone, Listed, 10)
 		if l := t.List(zone); l.Asked < l.Listed || l.Asked > l.Listed+l.Failed {
 			w.line.broken.Add(1)
 		}
@@ -310,7 +310,7 @@ func (w *worker) breakIn(sig unix.Signal) {
 			case 2:
 				t.Strike(a.Network, "test", 1, Penalty{})
 				t.KeepLookup(hostN(rand.IntN(50)), of, plain(byte(at)), time.Minute)
-				t.CountList("0.example", ListAnswer{Listed: true, Failed: true}, 10)
+				t.CountList("0.example", ListFailed, 10)
 				t.BadRcpt(a.Network, time.Hour)
 				t.Block(networkN(1000+rand.IntN(200)), 0, "test", threeStrikes)
 				t.Left(time.Second)

@@ -87,11 +87,12 @@ func (l *Lookup) testAnswer(i int, addr netip.Addr, want resolve.Result, reason 
 
 // Health is how a list has behaved in a lookup.
 type Health struct {
-	Asked  bool // about the address
-	Listed bool
-	Silent bool   // it has not answered, though DNS has answered something
-	Test   Test   // Failed also if the answer about the address itself was a lie
-	Why    string // it has failed: a word that [dnsbl.Meaning] explains
+	Asked    bool // about the address
+	Answered bool // whether it has it
+	Listed   bool
+	Silent   bool   // it has not answered, though DNS has answered something
+	Test     Test   // Failed also if the answer about the address itself was a lie
+	Why      string // it has failed: a word that [dnsbl.Meaning] explains
 }
 
 // Health says how a list has behaved. What has not come by the end of the lookup is held against
@@ -102,7 +103,8 @@ func (l *Lookup) Health(i int) Health {
 	h := Health{
 		Asked: l.Ask.Has(i), Listed: l.listed(i), Test: s.trial.result, Why: s.trial.why,
 	}
-	if h.Asked && s.answer.Result != resolve.Found && s.answer.Result != resolve.NotFound {
+	h.Answered = s.answer.Result == resolve.Found || s.answer.Result == resolve.NotFound
+	if h.Asked && !h.Answered {
 		h.Silent = l.replied && (s.answered || over)
 		if !s.answered {
 			h.Silent = h.Silent && l.isLong(l.Until.Sub(l.started))
@@ -131,6 +133,9 @@ func (l *Lookup) Unheard() bool {
 	}
 	return l.fails || 2*l.waited >= l.Until.Sub(l.started)
 }
+
+// Fails says whether DNS has answered some question that it cannot answer it.
+func (l *Lookup) Fails() bool { return l.fails }
 
 // testOver says whether a test without a result has had its time.
 func (l *Lookup) testOver(t *trial, over bool) bool {

@@ -169,12 +169,12 @@ func first(addrs []netip.Addr) (lowest netip.Addr) {
 	return lowest
 }
 
-// TTL is for how long the result holds, but from least to most. Where an answer is missing it is
-// the least: the next client has it asked for again.
+// TTL is for how long the result holds, but from least to most. Where an answer is missing, or is
+// not believed yet, it is the least: the next client has it asked for again.
 func (l *Lookup) TTL(least, most time.Duration) time.Duration {
 	for i := range l.lists {
-		if r := l.lists[i].answer.Result; l.Ask.Has(i) &&
-			r != resolve.Found && r != resolve.NotFound {
+		r, tested := l.lists[i].answer.Result, l.Trusted.Has(i) || l.lists[i].trial.result != NotTested
+		if l.Ask.Has(i) && r != resolve.NotFound && (r != resolve.Found || !tested) {
 			return least
 		}
 	}
