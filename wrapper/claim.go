@@ -16,7 +16,7 @@ func (s *Session) asksDNS() bool {
 // newHeard is that of a client about which nothing is known.
 func (s *Session) newHeard() *heard {
 	a := s.door.askerFor()
-	h := &heard{addr: s.Client.Addr().WithZone(""), of: a.of}
+	h := &heard{inquired: inquired{s.Client.Addr().WithZone(""), a.of}}
 	if s.facts().Limits.AsksLists {
 		h.lists = s.door.Policy.Lists
 	} else {
@@ -56,7 +56,7 @@ func (s *Session) claim(t *ledger.Tx, h *heard) {
 	}
 	s.heard = h
 	defer s.applyHeard()
-	if s.door.asker.inquiries[h.addr] != nil {
+	if s.door.asker.inquiries[h.inquired] != nil {
 		return // see Ask
 	}
 	if h.follows = !t.ClaimLookup(h.addr, h.of, s.door.Process); h.follows {
@@ -116,16 +116,16 @@ func (s *Session) Ask() {
 		return
 	}
 	a := s.door.askerFor()
-	i := a.inquiries[h.addr]
+	i := a.inquiries[h.inquired]
 	switch {
-	case i != nil && i.of == h.of:
+	case i != nil:
 	case h.follows:
 		a.followers = append(a.followers, s)
 		if len(a.followers) == 1 {
 			a.followAt = time.Now().Add(followEvery)
 		}
 		return
-	case i != nil, h.request == nil, len(a.inquiries) >= mostInquiries:
+	case h.request == nil, len(a.inquiries) >= mostInquiries:
 		return
 	default:
 		h.request.Until = time.Now().Add(min(s.delay, longestInquiry))
@@ -172,4 +172,21 @@ func (s *Session) AskAgain() {
 		s.door.identify()
 		s.takeOver()
 	}
+}
+
+// AskAnew has DNS asked about a client that waits in a room, if the configuration that holds now
+// asks something else than that by which it was asked.
+func (s *Session) AskAnew() {
+	s.renew()
+	if !s.asksDNS() {
+		return
+	}
+	h := s.newHeard()
+	if s.heard != nil && s.heard.of == h.of {
+		return
+	}
+	s.leaveInquiry()
+	s.heard, h.follows = h, true
+	s.applyHeard()
+	s.Ask()
 }

@@ -2,7 +2,6 @@ package wrapper
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -15,9 +14,8 @@ import (
 
 // heard is what a session has to do with DNS.
 type heard struct {
-	addr    netip.Addr
-	of      uint64       // by which configuration it is asked
-	lists   []dnsbl.List // of that
+	inquired
+	lists   []dnsbl.List // of the configuration by which it is asked
 	result  lookup.Result
 	request *lookup.Request // that has to be sent yet
 	inquiry *inquiry        // under way in this process
@@ -116,7 +114,7 @@ func (s *Session) endAsking() {
 	if h == nil {
 		return
 	}
-	i := d.asker.inquiries[h.addr]
+	i := d.asker.inquiries[h.inquired]
 	switch {
 	case i == nil:
 	case s.Verdict == decide.Pregreet, s.Verdict == decide.Hangup:
@@ -167,7 +165,7 @@ func (s *Session) dropRequest(t *ledger.Tx) {
 	if h == nil || h.request == nil {
 		return
 	}
-	if s.door.asker.inquiries[h.addr] == nil { // else others of its address have
+	if s.door.asker.inquiries[h.inquired] == nil { // else others of its address have
 		t.DropLookup(h.addr, h.of, s.door.Process)
 	}
 	for i := range h.lists {

@@ -57,11 +57,17 @@ type inquiry struct {
 	isNews  bool
 }
 
+// inquired is about which address something is asked, and by which configuration.
+type inquired struct {
+	addr netip.Addr
+	of   uint64
+}
+
 // asker is a door's way to DNS.
 type asker struct {
 	resolver  *resolve.Resolver // nil until something is asked
 	serial    int               // of the resolver
-	inquiries map[netip.Addr]*inquiry
+	inquiries map[inquired]*inquiry
 	news      []*inquiry // have changed
 	followers []*Session // wait for the result of another process
 	followAt  time.Time
@@ -84,10 +90,20 @@ func (d *Door) askerFor() *asker {
 	return a
 }
 
-// ChangeResolvers ends what was asked of other resolvers than those of the policy. A room calls it
-// when it has read another configuration: later it would close hundreds of sockets with the
+// ChangeLists has lists that are set aside tested by the next client: what is wrong with them may
+// have been mended. It ends what was asked of other resolvers than those of the policy. A room calls
+// it when it has read its configuration again: later it would close hundreds of sockets with the
 // ledger's lock held.
-func (d *Door) ChangeResolvers() { d.askerFor() }
+func (d *Door) ChangeLists() {
+	d.askerFor()
+	for i := range d.Policy.Lists {
+		_ = d.Ledger.Run(func(t *ledger.Tx) {
+			if zone := d.Policy.Lists[i].Zone; t.List(zone).Aside > 0 {
+				t.DoubtList(zone)
+			}
+		})
+	}
+}
 
 // fingerprint tells the results of one configuration from those of another: lists are numbered, and
 // names may not have been asked for. It is FNV-1a.
@@ -119,7 +135,7 @@ func (a *asker) begin(q *lookup.Request, of uint64) *inquiry {
 		a.serial++
 	}
 	if a.inquiries == nil {
-		a.inquiries = map[netip.Addr]*inquiry{}
+		a.inquiries = map[inquired]*inquiry{}
 	}
 	i := &inquiry{of: of}
 	i.lookup = lookup.Start(a.resolver, *q, func() {
@@ -127,7 +143,7 @@ func (a *asker) begin(q *lookup.Request, of uint64) *inquiry {
 		a.note(i)
 	})
 	i.result = i.lookup.Result()
-	a.inquiries[q.Addr] = i
+	a.inquiries[inquired{q.Addr, of}] = i
 	if i.result.Done { // nothing is left to ask
 		a.note(i)
 	}

@@ -22,9 +22,7 @@ func (d *Door) keep(all []*inquiry) {
 		results := make([]kept, len(some))
 		for n, i := range some {
 			results[n] = d.keptOf(i)
-			if a := &d.asker; a.inquiries[i.lookup.Addr] == i {
-				delete(a.inquiries, i.lookup.Addr)
-			}
+			delete(d.asker.inquiries, inquired{i.lookup.Addr, i.of})
 		}
 		d.Ledger.Together(func() {
 			texts = texts[:0] // it is called again where the ledger fails

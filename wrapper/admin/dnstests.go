@@ -20,6 +20,7 @@ type listTest struct {
 	behavior ledger.List // as the ledger has it
 	lookup   *lookup.Lookup
 	took     time.Duration // until it was done; 0 = it is not
+	isBack   bool          // it was set aside, and is no longer
 }
 
 // resolverTest is a resolver that is asked what lists are asked when they are tested.
@@ -31,8 +32,9 @@ type resolverTest struct {
 	left   int
 }
 
-// testDNS tests each list, and each resolver, and prints a line for each. It prints nothing if the
-// configuration has neither lists nor names.
+// testDNS tests each list, and each resolver, and prints a line for each. A list that was set aside,
+// and works, counts from now on: somebody has mended it. It prints nothing if the configuration has
+// neither lists nor names.
 func (c *call) testDNS(d *configured) {
 	if len(d.Policy.Lists) == 0 && !d.Policy.HasNames() {
 		return
@@ -54,6 +56,12 @@ func (c *call) testDNS(d *configured) {
 	await(resolvers, end.Add(time.Second), func() bool { return areDone(lists, servers) })
 	for _, r := range resolvers {
 		r.Close()
+	}
+	for _, t := range lists {
+		if t.behavior.Aside > 0 && t.lookup.Health(0).Test == lookup.Passed {
+			err := d.Ledger.Run(func(tx *ledger.Tx) { tx.PassListTest(t.list.Zone) })
+			t.isBack = err == nil
+		}
 	}
 	c.printTests(lists, servers)
 }
@@ -182,7 +190,10 @@ func (t *listTest) state() (state, note string) {
 	default:
 		state, note = "no answer", dnsbl.Meaning(dnsbl.NoAnswer)
 	}
-	if b := t.behavior; b.Aside > 0 {
+	switch b := t.behavior; {
+	case t.isBack:
+		state += "; it was set aside, and counts again"
+	case b.Aside > 0:
 		state += "; set aside for another " + decide.Seconds(b.Aside)
 		if b.Why != h.Why {
 			state += ": " + b.Why

@@ -29,7 +29,10 @@ func TestCheckTestsDNS(t *testing.T) {
 	}
 	p := inPlace(t, fmt.Sprintf(dnsConf,
 		fmt.Sprint(n.Addr, " ", dead.Addr, " ", sour.Addr)))
-	p.do(func(t *ledger.Tx) { t.SetListAside("wl.example", dnsbl.NoAnswer, 30*time.Minute) })
+	p.do(func(t *ledger.Tx) {
+		t.SetListAside("wl.example", dnsbl.NoAnswer, 30*time.Minute)
+		t.SetListAside("other.example", dnsbl.NoAnswer, 30*time.Minute)
+	})
 	out, errs := p.says(0, "check", "-n")
 	if n.Asked("2.0.0.127.wl.example") > 0 || strings.Contains(out+errs, "resolver") {
 		t.Errorf("check -n asks:\n%s%s", out, errs)
@@ -37,8 +40,8 @@ func TestCheckTestsDNS(t *testing.T) {
 	out, errs = p.says(0, "check")
 	got := regexp.MustCompile(`another 29m5\ds`).ReplaceAllString(withoutTimes(out), "another 30m")
 	want := `list zen T works
-list wl.example T works; set aside for another 30m: no-answer
-list other.example T fails: refused
+list wl.example T works; it was set aside, and counts again
+list other.example T fails: refused; set aside for another 30m: no-answer
 list lies.example T fails: lists-none
 list untested.example T fails: lists-all
 resolver ` + n.Addr.String() + ` T answers
@@ -65,8 +68,9 @@ resolver ` + sour.Addr.String() + ` T refuses
 	var r report
 	text, _ := p.says(0, "status", "-json")
 	if err := json.Unmarshal([]byte(text), &r); err != nil || len(r.Lists) != 5 ||
-		r.Lists[0] != (listReport{Name: "zen"}) || r.Lists[1].Why != dnsbl.NoAnswer ||
-		r.Lists[1].Aside < 1700 || r.Lookups != (lookupReport{Room: 1024}) {
+		r.Lists[0] != (listReport{Name: "zen"}) ||
+		r.Lists[1] != (listReport{Name: "wl.example", Tested: true}) ||
+		r.Lists[2].Why != dnsbl.NoAnswer || r.Lists[2].Aside < 1700 || r.Lookups != (lookupReport{Room: 1024}) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -110,10 +110,10 @@ func (t *Tx) MissListTest(zone string, blamed bool) (times int) {
 	return int(e.missed)
 }
 
-// DoubtList has the list pass another test before it counts again.
+// DoubtList has the list pass another test before it counts again, though it may be set aside.
 func (t *Tx) DoubtList(zone string) {
 	e := t.changeList(zone)
-	e.passed, e.testedAt, e.claimedAt, e.inRow = 0, 0, 0, 0
+	e.passed, e.testedAt, e.claimedAt, e.asideTill, e.inRow = 0, 0, 0, 0, 0
 }
 
 // SetListAside notes that the list is not to be asked for that time, a day at most, and why. It has

@@ -9,6 +9,7 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/ledger"
 )
 
 // A list that lies to many clients at once is set aside once, with one line.
@@ -88,4 +89,31 @@ func TestDelayOfMoved(t *testing.T) {
 		t.Errorf("%d of %d clients", n, q.len)
 	}
 	delete(h.delays, time.Minute)
+}
+
+// Other lists are asked about clients that wait, though the former ones have not answered yet, and
+// a list that was set aside is tested again.
+func TestOtherListsWhileAsked(t *testing.T) {
+	n := nameserver(t)
+	n.AddList(t, "other.example", "1.0.9.127")
+	n.AddList(t, "mended.example", "2.0.9.127")
+	n.Hold("1.0.9.127.key.bad.example")
+	h := build(t, slow+lists(n))
+	h.begin()
+	h.guest("127.9.0.1")
+	h.until("asked", func() bool { return n.Asked("1.0.9.127.key.bad.example") > 0 })
+	err := h.door.Ledger.Run(func(tx *ledger.Tx) {
+		tx.SetListAside("mended.example", "refused", time.Hour)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.reread(slow + "resolver " + n.Addr.String() + "\n" +
+		"dnsbl other.example\ndnsbl mended.example\ndnsbl_threshold 1\n")
+	h.until("refused", func() bool { return h.logged("DNSBL ") == 1 })
+	h.guest("127.9.0.2")
+	h.until("the other, too", func() bool { return h.logged("DNSBL ") == 2 })
+	if n := h.logged("list mended.example works again, and counts"); n != 1 {
+		t.Errorf("%d lines about the list that is back", n)
+	}
 }

@@ -75,7 +75,7 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	}
 	old := r.config
 	r.config, r.door.Policy = cfg, cfg.Policy()
-	r.door.ChangeResolvers()
+	r.door.ChangeLists()
 	r.watchDNS()
 	if cfg.Log != old.Log {
 		r.log.Close()

@@ -110,6 +110,9 @@ func (r *room) scanSome() {
 			decided++
 			c.leave()
 			r.applyVerdict(c)
+		} else if s.rules && r.inDelay(c) {
+			c.session.AskAnew()
+			c.session.Rest()
 		}
 	}
 	s.rules = s.rules && s.left > 0
