@@ -174,9 +174,9 @@ func (s *Session) AskAgain() {
 	}
 }
 
-// AskAnew has DNS asked about a client that waits in a room, if the configuration that holds now
+// AskIfOther has DNS asked about a client that waits in a room, if the configuration that holds now
 // asks something else than that by which it was asked.
-func (s *Session) AskAnew() {
+func (s *Session) AskIfOther() {
 	s.renew()
 	if !s.asksDNS() {
 		return

@@ -91,9 +91,9 @@ func (d *Door) askerFor() *asker {
 }
 
 // ChangeLists has lists that are set aside tested by the next client: what is wrong with them may
-// have been mended. It ends what was asked of other resolvers than those of the policy. A room calls
-// it when it has read its configuration again: later it would close hundreds of sockets with the
-// ledger's lock held.
+// have been mended. It ends what was asked of other resolvers than those of the policy. A room
+// calls it when it has read its configuration again: later it would close hundreds of sockets with
+// the ledger's lock held.
 func (d *Door) ChangeLists() {
 	d.askerFor()
 	for i := range d.Policy.Lists {

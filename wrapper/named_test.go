@@ -113,7 +113,7 @@ func TestNamedLimits(t *testing.T) {
 // Of several names of a client, one with deny decides before one with allow, in whatever order they
 // come, now and as long as the ledger remembers them. The log has the one that decides.
 func TestSeveralNames(t *testing.T) {
-	const ptr, is = reversed + ".in-addr.arpa. 300 IN PTR ", " 300 IN A " + asked
+	const ptr, at = reversed + ".in-addr.arpa. 300 IN PTR ", " 300 IN A " + asked
 	names := []string{"a.none.example.", "b.good.example.", "c.delay.example.", "d.bad.example."}
 	for _, tt := range []struct {
 		names []string
@@ -128,7 +128,7 @@ func TestSeveralNames(t *testing.T) {
 			t.Parallel()
 			n := lab.NewNameserver(t)
 			for _, name := range tt.names {
-				n.Add(t, ptr+name, name+is)
+				n.Add(t, ptr+name, name+at)
 			}
 			d := dnsDoor(t, "", n, endless+"remember 0s\nallow .good.example\n"+
 				"deny .bad.example\nclient .delay.example greet_delay=1ms\n", nil)

@@ -32,9 +32,9 @@ type resolverTest struct {
 	left   int
 }
 
-// testDNS tests each list, and each resolver, and prints a line for each. A list that was set aside,
-// and works, counts from now on: somebody has mended it. It prints nothing if the configuration has
-// neither lists nor names.
+// testDNS tests each list, and each resolver, and prints a line for each. A list that was set
+// aside, and works, counts from now on: somebody has mended it. It prints nothing if the
+// configuration has neither lists nor names.
 func (c *call) testDNS(d *configured) {
 	if len(d.Policy.Lists) == 0 && !d.Policy.HasNames() {
 		return

@@ -70,7 +70,8 @@ resolver ` + sour.Addr.String() + ` T refuses
 	if err := json.Unmarshal([]byte(text), &r); err != nil || len(r.Lists) != 5 ||
 		r.Lists[0] != (listReport{Name: "zen"}) ||
 		r.Lists[1] != (listReport{Name: "wl.example", Tested: true}) ||
-		r.Lists[2].Why != dnsbl.NoAnswer || r.Lists[2].Aside < 1700 || r.Lookups != (lookupReport{Room: 1024}) {
+		r.Lists[2].Why != dnsbl.NoAnswer || r.Lists[2].Aside < 1700 ||
+		r.Lookups != (lookupReport{Room: 1024}) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -17,7 +17,7 @@ func TestSilence(t *testing.T) {
 	n.AddList(t, "good.example")
 	n.Fail(reversed+".bad.example", dns.RcodeServerFailure)
 	l, r := outcome(t, n, request(weigh("good", 1), weigh("bad", 1)))
-	if h := l.Health(0); h != (Health{Asked: true}) {
+	if h := l.Health(0); h != (Health{Asked: true, Answered: true}) {
 		t.Errorf("the list that answers: %+v", h)
 	}
 	if h := l.Health(1); h != (Health{Asked: true, Silent: true}) {

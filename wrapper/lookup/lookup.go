@@ -173,7 +173,8 @@ func first(addrs []netip.Addr) (lowest netip.Addr) {
 // not believed yet, it is the least: the next client has it asked for again.
 func (l *Lookup) TTL(least, most time.Duration) time.Duration {
 	for i := range l.lists {
-		r, tested := l.lists[i].answer.Result, l.Trusted.Has(i) || l.lists[i].trial.result != NotTested
+		of := &l.lists[i]
+		r, tested := of.answer.Result, l.Trusted.Has(i) || of.trial.result != NotTested
 		if l.Ask.Has(i) && r != resolve.NotFound && (r != resolve.Found || !tested) {
 			return least
 		}

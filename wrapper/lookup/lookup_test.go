@@ -159,6 +159,7 @@ func TestLists(t *testing.T) {
 			if s := r.Score; s.Sum != tt.sum || s.Lowest != tt.sum || s.Highest != tt.sum {
 				t.Errorf("%+v; want %d", s, tt.sum)
 			}
+			tt.health.Answered = true
 			if got := l.Health(0); got != tt.health {
 				t.Errorf("%+v; want %+v", got, tt.health)
 			}

@@ -111,7 +111,7 @@ func (r *room) scanSome() {
 			c.leave()
 			r.applyVerdict(c)
 		} else if s.rules && r.inDelay(c) {
-			c.session.AskAnew()
+			c.session.AskIfOther()
 			c.session.Rest()
 		}
 	}
