@@ -21,7 +21,7 @@ const (
 // not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
 	switch {
-	case f.byNetwork() == rule.Deny:
+	case f.IsDenied():
 		return Denied
 	case f.byNetwork() == rule.Allow:
 		return Allowed
@@ -52,7 +52,7 @@ func (f *Facts) Conclude(g Greet) Verdict {
 	switch {
 	case g == Left:
 		return Hangup
-	case f.byNetwork() == rule.Deny:
+	case f.IsDenied():
 		return Denied
 	case f.byNetwork() == rule.Allow:
 		return Allowed
@@ -60,7 +60,7 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Pregreet
 	case f.Blocked:
 		return Blocked
-	case f.byName() == rule.Deny:
+	case f.byName() == rule.Deny, f.byMap() == rule.Deny: // by its address, as no name has come
 		return Denied
 	case f.byName() == rule.Allow:
 		return Allowed
@@ -103,6 +103,33 @@ func (f *Facts) byName() rule.Access {
 	return f.Rule.Access
 }
 
+// byMap is what the access map says, where sendwrap.conf says nothing. That it does not refuse the
+// client only spares it what lists say: see rule.DNSBL among its limits.
+func (f *Facts) byMap() rule.Access {
+	if f.Rule.Access != rule.Unset {
+		return rule.Unset
+	}
+	return f.Map.Access
+}
+
+// mayBeNamed says whether DNS will be asked for the client's name: that comes before what the
+// access map says of its address.
+func (f *Facts) mayBeNamed() bool { return f.Naming && f.Limits.GreetDelay > 0 && !f.IsKnown() }
+
+// IsDenied says whether the client is refused whatever it does: by what was said of its network, or
+// by the access map, unless its name may change that.
+func (f *Facts) IsDenied() bool {
+	return f.byNetwork() == rule.Deny || f.byMap() == rule.Deny && !f.mayBeNamed()
+}
+
+// Decider is what allows or denies the client, if anything does.
+func (f *Facts) Decider() *rule.Match {
+	if f.byMap() != rule.Unset {
+		return &f.Map
+	}
+	return &f.Rule
+}
+
 // IsAllowed says whether the client is allowed whatever it does.
 func (f *Facts) IsAllowed() bool { return f.byNetwork() == rule.Allow }
 
@@ -125,8 +152,8 @@ func (f *Facts) IsUnruled() bool { return f.byNetwork() == rule.Unset }
 // not before its names are known, for which there may be a rule: which of both decides must not
 // depend on what comes first.
 func (f *Facts) EndsWait() bool {
-	return f.byName() != rule.Unset || !f.Naming && (f.IsListed() || f.IsWelcome()) ||
-		f.HasLeftOften() && !f.Asking
+	return f.byName() != rule.Unset || f.IsDenied() ||
+		!f.Naming && (f.IsListed() || f.IsWelcome()) || f.HasLeftOften() && !f.Asking
 }
 
 func (f *Facts) busy() bool { return f.Full() || f.Reserved() || f.Overloaded() }

@@ -14,10 +14,11 @@ import (
 type Facts struct {
 	ledger.Standing             // zero without a ledger: no client is known, none is counted
 	Rule            rule.Match  // what the administrator said about the client
+	Map             rule.Match  // what the access map says; Rule comes first
 	Load            float64     // 1-minute load average; 0 unless refuse_load is set
 	Score           dnsbl.Score // of the lists of DNS, by now
 	Asking          bool        // DNS has not answered everything yet
-	Naming          bool        // nor which names the client has, if that matters
+	Naming          bool        // it is not known which names the client has, and that matters
 	Limits          Limits
 }
 
@@ -50,6 +51,12 @@ type Limits struct {
 	MaxRcpts      int
 	MaxResets     int
 	BadRcptDelay  time.Duration
+}
+
+// SetLimits sets the numbers of the configuration, and in their place those of the access map and
+// of the client lines for the client.
+func (f *Facts) SetLimits(c *policy.Settings, inRoom bool) {
+	f.Limits.Set(c, inRoom, f.Map.Limits.OverriddenBy(f.Rule.Limits))
 }
 
 // Set sets the numbers of the configuration, and those of the client lines for the client in their

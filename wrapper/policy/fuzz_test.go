@@ -48,7 +48,7 @@ func (s *sample) askNames(
 	}
 	defer c.Close()
 	for name, want := range names {
-		if m, err := c.lookupName(name); err != nil {
+		if m, err := c.lookupName(&c.header.names, name); err != nil {
 			errors++
 		} else {
 			found(name, m, want)

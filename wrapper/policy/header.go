@@ -1,6 +1,9 @@
 package policy
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // header says what is where. It follows the head of the first page.
 type header struct {
@@ -8,17 +11,32 @@ type header struct {
 	texts    uint32 // bytes
 	limits   uint32 // how many
 	limitsAt uint32 // page
-	v4, v6   root
-	names    nameTable
+	table           // what sendwrap.conf says
+	access   table  // what the access map says; no levels: there is none
+	unnamed  table  // and of clients without a confirmed name; there are no names in it
 }
+
+// table says where the rules of a file are.
+type table struct {
+	v4, v6 root
+	names  nameTable
+}
+
+func (t *table) words() []*uint32 {
+	n := &t.names
+	return []*uint32{&t.v4.at, &t.v4.levels, &t.v6.at, &t.v6.levels, &n.at, &n.pages, &n.labels,
+		&n.key[0], &n.key[1], &n.key[2], &n.key[3]}
+}
+
+// isThere reports whether there are trees.
+func (t *table) isThere() bool { return t.v4.levels > 0 }
 
 // root is where a tree begins.
 type root struct{ at, levels uint32 }
 
 func (h *header) words() []*uint32 {
-	n := &h.names
-	return []*uint32{&h.pages, &h.texts, &h.limits, &h.limitsAt, &h.v4.at, &h.v4.levels, &h.v6.at,
-		&h.v6.levels, &n.at, &n.pages, &n.labels, &n.key[0], &n.key[1], &n.key[2], &n.key[3]}
+	return slices.Concat([]*uint32{&h.pages, &h.texts, &h.limits, &h.limitsAt},
+		h.table.words(), h.access.words(), h.unnamed.words())
 }
 
 func (p *page) putHeader(h header) {
@@ -58,7 +76,12 @@ func (p *page) readHeader(size int64) (h header, why string) {
 func (h *header) sane() bool {
 	return h.pages <= maxPages && h.texts <= maxTexts && h.pages > textsPages(h.texts) &&
 		h.limitsAt <= h.pages && int(h.limits) <= int(h.pages)*limitsPer &&
-		h.v4.sane(h.pages) && h.v6.sane(h.pages) && h.names.sane(h.pages)
+		h.table.isThere() && h.table.sane(h.pages) && h.access.sane(h.pages) &&
+		h.unnamed.sane(h.pages)
+}
+
+func (t *table) sane(pages uint32) bool {
+	return *t == table{} || t.v4.sane(pages) && t.v6.sane(pages) && t.names.sane(pages)
 }
 
 func (r root) sane(pages uint32) bool {

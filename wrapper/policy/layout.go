@@ -18,11 +18,11 @@ const (
 	maxLevels = 6 // of a tree; 2^32 ranges of IPv6 have five
 
 	// The header follows the head of the first page.
-	headerSize = 72
+	headerSize = 160
 	maxTexts   = 1 << 20 // bytes; a policy with longer ones is not compiled
 	maxPages   = 1 << 26
 
-	ruleSize   = 12
+	ruleSize   = 16
 	keys       = int(rule.Keys)
 	limitsSize = 2 + keys*16
 	limitsPer  = bodySize / limitsSize
@@ -38,6 +38,7 @@ const (
 	v4Page
 	v6Page
 	namesPage
+	repliesPage
 )
 
 // family is what differs between the trees of IPv4 and IPv6.

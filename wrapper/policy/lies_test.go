@@ -38,9 +38,10 @@ func TestLies(t *testing.T) {
 			put32(entry(p, int(h.count)-1), 1<<31) // the next leaf begins before
 		}},
 		"leaf: count":     {leaf, func(_ *page, h *head) { h.count = 65535 }},
-		"leaf: access":    {leaf, func(p *page, _ *head) { entry(p, 1)[size-1] = 3 }},
-		"leaf: bits":      {leaf, func(p *page, _ *head) { entry(p, 1)[size-2] = 33 }},
-		"leaf: file":      {leaf, func(p *page, _ *head) { entry(p, 1)[size-4] = 1 }},
+		"leaf: access":    {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+11] = 3 }},
+		"leaf: bits":      {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+10] = 33 }},
+		"leaf: file":      {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+8] = 1 }},
+		"leaf: reply":     {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+12] = 1 }},
 		"leaf: limits":    {leaf, func(p *page, _ *head) { put32(entry(p, 1)[4:], 701) }},
 		"limits: unknown": {int(h.limitsAt), func(p *page, _ *head) { p[headSize+1] = 0x80 }},
 		"limits: negative": {int(h.limitsAt), func(p *page, _ *head) {

@@ -14,24 +14,30 @@ type Rule struct {
 	File   uint16 // number in Content.Sources
 	Bits   uint8  // length of the network that is allowed or denied; of a name, in bytes
 	Access rule.Access
+	Reply  uint32 // number in Content.Replies, from 1; 0 = ours
 }
 
 func readRule(b []byte) Rule {
-	return Rule{get32(b), get32(b[4:]), get16(b[8:]), b[10], rule.Access(b[11])}
+	return Rule{get32(b), get32(b[4:]), get16(b[8:]), b[10], rule.Access(b[11]), get32(b[12:])}
 }
 
-func (r *Rule) put(b []byte) {
+// put writes the rule, with the place of its reply in place of the number.
+func (r *Rule) put(b []byte, replies []uint32) {
 	put32(b, r.Limits)
 	put32(b[4:], r.Line)
 	put16(b[8:], r.File)
 	b[10], b[11] = r.Bits, byte(r.Access)
+	put32(b[12:], replies[r.Reply])
 }
 
 // lookup finds what applies to a client, which must be normalized.
-func (c *Compiled) lookup(client netip.Addr) (m rule.Match, err error) {
-	f, at := v6, c.header.v6
+func (c *Compiled) lookup(t *table, client netip.Addr) (m rule.Match, err error) {
+	f, at := v6, t.v6
 	if client.Is4() {
-		f, at = v4, c.header.v4
+		f, at = v4, t.v4
+	}
+	if at.levels == 0 { // there is no access map
+		return m, nil
 	}
 	found, within, err := c.find(f, at, keyOf(client))
 	if err != nil {
@@ -57,6 +63,11 @@ func (c *Compiled) addRule(m *rule.Match, r Rule) error {
 			return c.damaged()
 		}
 		m.Source = rule.Source{File: c.sources[r.File].Path, Line: int(r.Line)}
+	}
+	if r.Reply > 0 {
+		if err := c.readReply(&m.Reply, r.Reply); err != nil {
+			return err
+		}
 	}
 	if r.Limits == 0 {
 		return nil

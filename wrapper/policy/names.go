@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/bits"
+	"strings"
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/siphash"
@@ -44,13 +45,15 @@ func pageOf(hash uint64, pages uint32) uint32 {
 	return uint32(page)
 }
 
-// HasNames reports whether the policy has rules for names.
+// HasNames reports whether sendwrap.conf has rules for names.
 func (c *Compiled) HasNames() bool { return c.header.names.pages > 0 }
 
 // MatchName is that of an allowlist.List. Where the file cannot be read any more, or is damaged,
 // nothing holds for a name.
-func (c *Compiled) MatchName(name string) rule.Match {
-	m, err := c.lookupName(name)
+func (c *Compiled) MatchName(name string) rule.Match { return c.matchName(&c.header.names, name) }
+
+func (c *Compiled) matchName(t *nameTable, name string) rule.Match {
+	m, err := c.lookupName(t, name)
 	if err != nil {
 		return rule.Match{}
 	}
@@ -58,29 +61,31 @@ func (c *Compiled) MatchName(name string) rule.Match {
 }
 
 // lookupName finds the name, or the next wider one: this has what holds for it.
-func (c *Compiled) lookupName(name string) (m rule.Match, err error) {
+func (c *Compiled) lookupName(t *nameTable, name string) (m rule.Match, err error) {
 	name, ok := rule.NormalName(name)
-	if !ok || !c.HasNames() {
+	if !ok || t.pages == 0 {
 		return m, nil
 	}
 	for ; name != ""; name = rule.WiderName(name) {
-		if rule.Labels(name) > int(c.header.names.labels) {
+		if t == &c.header.access.names {
+			name = strings.TrimPrefix(name, ".") // a key holds itself, and all below
+		}
+		if rule.Labels(name) > int(t.labels) {
 			continue
 		}
-		found, ok, err := c.findName(name)
+		found, ok, err := c.findName(t, name)
 		if err != nil {
 			return m, err
 		}
 		if ok {
-			return c.nameMatch(name, found)
+			return c.nameMatch(t, name, found)
 		}
 	}
 	return m, nil
 }
 
 // findName finds a name in its page.
-func (c *Compiled) findName(name string) (r Rule, ok bool, err error) {
-	t := &c.header.names
+func (c *Compiled) findName(t *nameTable, name string) (r Rule, ok bool, err error) {
 	if err := c.read(t.at+pageOf(t.hash(name), t.pages), namesPage); err != nil {
 		return r, false, err
 	}
@@ -99,10 +104,14 @@ func (c *Compiled) findName(name string) (r Rule, ok bool, err error) {
 }
 
 // nameMatch is what the rule of a name says.
-func (c *Compiled) nameMatch(name string, r Rule) (m rule.Match, err error) {
+func (c *Compiled) nameMatch(t *nameTable, name string, r Rule) (m rule.Match, err error) {
 	if r.Access != rule.Unset {
 		from := len(name) - int(r.Bits)
-		if from < 0 || from == len(name) || from > 0 && name[from] != '.' {
+		dot := from // before which a name begins that is wider
+		if t == &c.header.access.names {
+			dot--
+		}
+		if from < 0 || from == len(name) || from > 0 && name[dot] != '.' {
 			return m, c.damaged()
 		}
 		m.Name = name[from:]

@@ -252,7 +252,8 @@ func TestNamesLies(t *testing.T) {
 			change(p[at-nameHead:])
 			p.seal(p.head())
 			s.put(b)
-			m, err := s.open().lookupName("host1.example.org")
+			c := s.open()
+			m, err := c.lookupName(&c.header.names, "host1.example.org")
 			if err == nil || m != (rule.Match{}) {
 				t.Errorf("%+v, %v", m, err)
 			}

@@ -21,6 +21,7 @@ type Compiled struct {
 	settings Settings
 	client   netip.Addr
 	match    rule.Match
+	access   accessMap
 	sources  []Source
 	warnings []string
 
@@ -94,12 +95,17 @@ func (c *Compiled) open(file string) error {
 	if err := c.checkCurrent(file); err != nil {
 		return err
 	}
-	c.policy = Policy{&c.settings, c}
+	c.policy = Policy{Settings: &c.settings, Rules: c}
+	if c.header.access.isThere() {
+		c.access.Compiled, c.policy.Map = c, &c.access
+	}
 	if !c.client.IsValid() {
 		return nil
 	}
 	var err error
-	c.match, err = c.lookup(c.client)
+	if c.match, err = c.lookup(&c.header.table, c.client); err == nil {
+		c.access.match, err = c.lookup(&c.header.access, c.client)
+	}
 	return err
 }
 
@@ -229,7 +235,7 @@ func (c *Compiled) Others(clients []netip.Addr) Rules {
 		if !client.IsValid() {
 			continue
 		}
-		m, err := c.lookup(all.clients[i])
+		m, err := c.lookup(&c.header.table, all.clients[i])
 		if err != nil {
 			return nil
 		}

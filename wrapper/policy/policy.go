@@ -11,6 +11,12 @@ import (
 type Policy struct {
 	*Settings
 	Rules
+	Map AccessMap // nil = none
+}
+
+// HasNames reports whether names of clients matter.
+func (p *Policy) HasNames() bool {
+	return p.Rules.HasNames() || p.Map != nil && p.Map.HasNames()
 }
 
 // Rules say what the administrator has said about the network and the name of a client: an
@@ -20,4 +26,12 @@ type Rules interface {
 	Match(client netip.Addr) rule.Match
 	HasNames() bool                   // MatchName can find something
 	MatchName(name string) rule.Match // see [rule.Match.Or]
+}
+
+// AccessMap says what the access map of a sendmail site says of a client. A Match allows where the
+// map says OK, and denies where it refuses; SKIP is nothing. What it says of a name comes before
+// what it says of an address, and all that sendwrap.conf says comes before both.
+type AccessMap interface {
+	Rules
+	MatchUnnamed(client netip.Addr) rule.Match // in place of MatchName: it has no confirmed name
 }

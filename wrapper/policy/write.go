@@ -14,10 +14,18 @@ type Content struct {
 	Sources  []Source  // the configuration file first
 	Settings *Settings
 	Warnings []string
-	Limits   []rule.Limits // those that the ranges and names name
-	V4, V6   []Range
-	Names    []Name    // in any order, each text once
-	NameKey  [2]uint64 // for their hash: a random one that nobody else knows
+	Limits   []rule.Limits // those that the rules name
+	Replies  []string      // those that the rules name
+	Table                  // what sendwrap.conf says
+	Map      Table         // what the access map says; without ranges there is none
+	Unnamed  Table         // and of clients without a confirmed name; it has no names
+	NameKey  [2]uint64     // for the hash of names: a random one that nobody else knows
+}
+
+// Table is what a file says.
+type Table struct {
+	V4, V6 []Range
+	Names  []Name // in any order, each text once
 }
 
 // Range is a range of addresses, up to the next Range. The first one of a family begins with
@@ -47,20 +55,50 @@ func Write(w io.Writer, c *Content) (int64, error) {
 	pages := 1 + int(textsPages(h.texts))
 	h.limitsAt = uint32(pages)
 	pages += pagesFor(len(c.Limits), limitsPer)
-	pages = v4.place(&h.v4, pages, len(c.V4))
-	pages = v6.place(&h.v6, pages, len(c.V6))
-	names, ok := h.names.place(pages, c)
-	pages += int(h.names.pages)
+	places, pages, ok := placeReplies(c.Replies, pages)
+	var tables [3]placedTable
+	for i, t := range []*Table{&c.Table, &c.Map, &c.Unnamed} {
+		at := []*table{&h.table, &h.access, &h.unnamed}[i]
+		ok = ok && tables[i].place(at, &pages, t, c.NameKey)
+	}
 	if h.pages = uint32(pages); !ok || pages > maxPages {
 		return 0, errTooLarge
 	}
-	out := writer{to: w, edition: uint64(c.Made.UnixNano())}
+	out := writer{to: w, edition: uint64(c.Made.UnixNano()), places: places}
 	out.texts(h, texts.written)
 	out.limits(c.Limits)
-	out.tree(v4, h.v4, c.V4)
-	out.tree(v6, h.v6, c.V6)
-	out.names(h.names, names)
+	out.replies(c.Replies)
+	for i := range tables {
+		out.table(&tables[i])
+	}
 	return int64(out.number) * pageSize, out.err
+}
+
+// placedTable is a table with its place.
+type placedTable struct {
+	at *table
+	*Table
+	names []hashedName
+}
+
+// place gives pages from the number next to a table, and moves next on. ok is false if a name is
+// no name, or the hash is none.
+func (p *placedTable) place(at *table, next *int, t *Table, key [2]uint64) (ok bool) {
+	p.at, p.Table = at, t
+	if len(t.V4) == 0 {
+		return true
+	}
+	*next = v4.place(&at.v4, *next, len(t.V4))
+	*next = v6.place(&at.v6, *next, len(t.V6))
+	p.names, ok = at.names.place(*next, t.Names, key)
+	*next += int(at.names.pages)
+	return ok
+}
+
+func (w *writer) table(p *placedTable) {
+	w.tree(v4, p.at.v4, p.V4)
+	w.tree(v6, p.at.v6, p.V6)
+	w.names(p.at.names, p.names)
 }
 
 // place gives the pages from the number next to a tree, and returns the number after it.
@@ -77,7 +115,8 @@ func (f family) place(r *root, next, ranges int) int {
 type writer struct {
 	to      io.Writer
 	edition uint64
-	number  uint32 // of the next page
+	places  []uint32 // of replies, by their number
+	number  uint32   // of the next page
 	page    page
 	err     error
 }
@@ -140,7 +179,7 @@ func (w *writer) level(f family, level int, ranges []Range) {
 			b, r := w.page[headSize+i*size:], &ranges[(first+i)*below]
 			f.putKey(b, key{r.Hi, r.Lo})
 			if level == 0 {
-				r.put(b[f.keySize:])
+				r.put(b[f.keySize:], w.places)
 			}
 		}
 		if level > 0 {

@@ -18,15 +18,15 @@ func (n *Name) size() int { return nameHead + len(n.Text) }
 // place gives pages from the number next to the names, and puts these in the order of their pages.
 // Half of the room is left free at least, and as much more as it takes that each page has room for
 // those that lead there. ok is false if a name is no name, or the hash is none.
-func (t *nameTable) place(next int, c *Content) (names []hashedName, ok bool) {
-	if len(c.Names) == 0 {
+func (t *nameTable) place(next int, all []Name, key [2]uint64) (names []hashedName, ok bool) {
+	if len(all) == 0 {
 		return nil, true
 	}
 	t.at = uint32(next)
-	t.setKey(c.NameKey)
+	t.setKey(key)
 	total := 0
-	for i := range c.Names {
-		n := &c.Names[i]
+	for i := range all {
+		n := &all[i]
 		if n.Text == "" || len(n.Text) > rule.MaxName || rule.Labels(n.Text) > rule.MaxLabels {
 			return nil, false
 		}
@@ -67,7 +67,7 @@ func (w *writer) names(t nameTable, names []hashedName) {
 		h, b := head{kind: namesPage}, w.page[headSize:]
 		for ; len(names) > 0 && pageOf(names[0].hash, t.pages) == page; names = names[1:] {
 			n := names[0].Name
-			n.put(b)
+			n.put(b, w.places)
 			b[ruleSize] = uint8(len(n.Text))
 			copy(b[nameHead:], n.Text)
 			b = b[n.size():]

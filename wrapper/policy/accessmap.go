@@ -1,0 +1,37 @@
+package policy
+
+import (
+	"net/netip"
+
+	"sendwrap/allowlist/rule"
+)
+
+// accessMap is the access map in a compiled policy, for the client that Open was asked about.
+type accessMap struct {
+	*Compiled
+	match rule.Match
+}
+
+func (a *accessMap) Match(client netip.Addr) rule.Match {
+	if !a.client.IsValid() || normalized(client) != a.client {
+		return rule.Match{}
+	}
+	return a.match
+}
+
+func (a *accessMap) HasNames() bool {
+	return a.header.access.names.pages > 0 || a.header.unnamed.isThere()
+}
+
+func (a *accessMap) MatchName(name string) rule.Match {
+	return a.matchName(&a.header.access.names, name)
+}
+
+// MatchUnnamed reads the file, as MatchName does: where that is not possible, nothing holds.
+func (a *accessMap) MatchUnnamed(client netip.Addr) rule.Match {
+	m, err := a.lookup(&a.header.unnamed, normalized(client))
+	if err != nil {
+		return rule.Match{}
+	}
+	return m
+}
