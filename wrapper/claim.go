@@ -22,6 +22,7 @@ func (s *Session) newHeard() *heard {
 	} else {
 		h.of = a.ofNames
 	}
+	h.result.Naming = s.door.Policy.HasNames()
 	return h
 }
 

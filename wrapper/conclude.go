@@ -52,8 +52,16 @@ func (s *Session) Withdraw(waited, turn time.Duration) {
 // configuration again, if that allows or denies the client now, whatever the client does. Otherwise
 // it changes nothing and reports false.
 func (s *Session) ConcludeByRule(waited, turn time.Duration) (decided bool) {
-	if s.door.Policy.Match(s.Client.Addr()).Access == rule.Unset {
-		return false
+	client, p := s.Client.Addr(), s.door.Policy
+	if p.Match(client).Access == rule.Unset {
+		if p.Map == nil || p.Map.Match(client).Access != rule.Deny {
+			return false
+		}
+		s.renew()
+		if !s.facts().IsDenied() { // its name may be known in time
+			s.Rest()
+			return false
+		}
 	}
 	s.turn = turn
 	s.Conclude(decide.Quiet, waited)

@@ -99,7 +99,11 @@ func (d *Door) facts(f *decide.Facts, client netip.Addr, inRoom bool) {
 // rules sets those that the configuration says.
 func (d *Door) rules(f *decide.Facts, client netip.Addr, inRoom bool) {
 	f.Rule = d.Policy.Match(client)
-	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
+	if d.Policy.Map != nil {
+		f.Map = d.Policy.Map.Match(client)
+	}
+	f.Naming = d.Policy.HasNames()
+	f.SetLimits(d.Policy.Settings, inRoom)
 }
 
 // Network is the network under which a client is counted that arrives now.

@@ -18,10 +18,11 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 ) {
 	shown := decide.Shown{Facts: &facts}
 	d.facts(&facts, client, d.Ledger.HasRoom())
-	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.HasNames()
+	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.Rules.HasNames()
+	shown.HasMap = d.Policy.Map != nil
 	if heard.IsRemembered() {
 		heard.show(&shown)
-		d.applyResult(&facts, &heard.Remembered, d.Ledger.HasRoom())
+		d.applyResult(&facts, client, &heard.Remembered, d.Ledger.HasRoom())
 	}
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
@@ -45,7 +46,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	}
 	if v == decide.Undecided {
 		if heard.isNew() {
-			d.applyResult(&facts, &heard.Result, d.Ledger.HasRoom())
+			d.applyResult(&facts, client, &heard.Result, d.Ledger.HasRoom())
 		}
 		v = facts.Conclude(decide.Quiet)
 	}

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -43,18 +44,20 @@ func (s *Session) learn(r lookup.Result) {
 func (s *Session) applyHeard() {
 	h, a := s.heard, s.door.askerFor()
 	f := s.facts()
-	f.Score, f.Asking, f.Naming = dnsbl.Score{}, false, false
+	f.Score, f.Asking, f.Naming = dnsbl.Score{}, false, s.door.Policy.HasNames()
 	if h == nil || h.of != a.of && h.of != a.ofNames { // something else is asked now
 		return
 	}
-	f.Asking, f.Naming = !h.result.Done, h.result.Naming
-	s.door.applyResult(f, &h.result, s.door.room)
+	f.Asking = !h.result.Done
+	s.door.applyResult(f, s.Client.Addr(), &h.result, s.door.room)
 }
 
-// applyResult makes a result of DNS part of the facts.
-func (d *Door) applyResult(f *decide.Facts, r *lookup.Result, inRoom bool) {
-	f.Score, r.Names = r.Score, d.inOrder(r.Names)
-	if len(r.Names) == 0 || !d.Policy.HasNames() {
+// applyResult makes a result of DNS part of the facts about a client.
+func (d *Door) applyResult(
+	f *decide.Facts, client netip.Addr, r *lookup.Result, inRoom bool,
+) {
+	f.Score, f.Naming, r.Names = r.Score, r.Naming, d.inOrder(r.Names)
+	if r.Naming || !d.Policy.HasNames() {
 		return
 	}
 	var byName rule.Match
@@ -62,7 +65,26 @@ func (d *Door) applyResult(f *decide.Facts, r *lookup.Result, inRoom bool) {
 		byName = byName.Or(d.Policy.MatchName(name))
 	}
 	f.Rule = f.Rule.Or(byName)
-	f.Limits.Set(d.Policy.Settings, inRoom, f.Rule.Limits)
+	if d.Policy.Map != nil {
+		f.Map = d.matchMap(client, r.Names).Or(f.Map)
+	}
+	f.SetLimits(d.Policy.Settings, inRoom)
+}
+
+// matchMap is what the access map says of the names of a client. Of several, one that is refused
+// decides.
+func (d *Door) matchMap(client netip.Addr, names []string) (m rule.Match) {
+	if len(names) == 0 {
+		return d.Policy.Map.MatchUnnamed(client)
+	}
+	for _, name := range names {
+		one := d.Policy.Map.MatchName(name)
+		if one.Access == rule.Deny && m.Access != rule.Deny {
+			m, one = one, m
+		}
+		m = m.Or(one)
+	}
+	return m
 }
 
 // inOrder are the names of a client in the order in which they decide: those with deny, those with

@@ -25,9 +25,10 @@ func (s *Session) Log(mta int) {
 	}
 	switch s.Verdict {
 	case decide.Denied, decide.Allowed:
-		l.Str("rule", f.Rule.Source.String())
-		if f.Rule.Name == "" {
-			l.Str("network", f.Rule.Network.String())
+		by := f.Decider()
+		l.Str("rule", by.Source.String())
+		if by.Name == "" {
+			l.Str("network", by.Network.String())
 		}
 	case decide.Blocked:
 		l.Str("network", f.Network.String())

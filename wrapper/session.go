@@ -284,7 +284,10 @@ func (s *Session) reply() string {
 		return s.listedReply(action)
 	}
 	line := reply(s.Verdict, action, s.Client.Addr(), s.door.Policy.Settings)
-	if s.talks { // 554 is for the connection, 550 for a recipient
+	if text := s.facts().Decider().Reply; s.Verdict == decide.Denied && text != "" {
+		line = text
+	}
+	if s.talks && line[:3] == "554" { // 554 is for the connection, 550 for a recipient
 		line = "550" + line[3:]
 	}
 	return line

@@ -29,7 +29,8 @@ func (s *Session) AllowTalk() { s.talks = s.mayTalk() }
 func (s *Session) Talks() bool { return s.talks }
 
 func (s *Session) mayTalk() bool {
-	return s.Verdict == decide.Denied && s.door.Policy.OnDenied == policy.Talk && !s.Served()
+	return s.Verdict == decide.Denied && s.door.Policy.OnDenied == policy.Talk && !s.Served() &&
+		s.reply()[0] == '5' // one of an access map may ask the client to come back
 }
 
 // claimTalk is AllowTalk in a process that holds one client: the ledger says whether there are too

@@ -14,10 +14,10 @@ import (
 // cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
 func (s *Session) RefuseUnlocked() bool {
-	switch s.facts().Rule.Access {
-	case rule.Allow:
+	switch f := s.facts(); {
+	case f.Rule.Access == rule.Allow:
 		return false
-	case rule.Unset:
+	case !f.IsDenied():
 		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
 		if !standing.Blocked {
 			return false

@@ -68,6 +68,7 @@ type Match struct {
 	Network netip.Prefix // that network; invalid if a name decides
 	Name    string       // of the rule, if a name decides: "mail.example.org" or ".example.com"
 	Source  Source       // the line that allows or denies it
+	Key     string       // of an access map, as it is written; "" if the text was not read
 	Reply   string       // for the client, if an access map denies it with one of its own
 	Limits  Limits       // of all networks that contain the client, the longest first, key by key
 }

@@ -82,7 +82,7 @@ func (r *report) printLists(w io.Writer, cfg *config.Config) {
 		fmt.Fprintf(w, "  DNS has answered nothing for %s; `sendwrap check` tries each resolver\n",
 			decide.Seconds(time.Duration(left)*time.Second))
 	}
-	if len(r.Lists) > 0 || cfg.Networks.HasNames() {
+	if len(r.Lists) > 0 || cfg.Policy().HasNames() {
 		fmt.Fprintf(w, "lookups\t%d of %d kept\n", r.Lookups.Kept, r.Lookups.Room)
 	}
 }

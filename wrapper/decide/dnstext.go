@@ -46,6 +46,8 @@ func welcomeText(s *Shown) string {
 // unscored says why the client has no score; "" = it has one.
 func unscored(s *Shown) string {
 	switch {
+	case !s.Limits.AsksLists && !s.Rule.Limits.IsSet(rule.DNSBL):
+		return "off for this client: the access map says OK"
 	case !s.Limits.AsksLists:
 		return "off for this client (dnsbl=off)"
 	case !s.Heard:

@@ -14,7 +14,8 @@ type Shown struct {
 	Own   string       // says which address of this machine the network holds; "" for none
 	Rcpts ledger.Rcpts // of the network within BadRcptsTotal
 
-	HasNames bool     // the configuration has rules for names
+	HasMap   bool     // the configuration has an access map
+	HasNames bool     // it has rules for names of its own
 	HasLists bool     // it has lists of DNS
 	Heard    bool     // what DNS says about the client is known
 	Names    []string // that the client has for certain
@@ -34,12 +35,13 @@ type Step struct {
 // such.
 func (s *Shown) Steps(v Verdict) (steps []Step) {
 	for _, e := range explanations {
-		if e.of == names && !s.HasNames || e.of == lists && !s.HasLists {
+		if e.of == maps && !s.HasMap || e.of == names && !s.HasNames ||
+			e.of == lists && !s.HasLists {
 			continue
 		}
 		decides := e.verdict == v
 		if v == Denied || v == Allowed {
-			decides = decides && (e.of == names) == (s.Rule.Name != "")
+			decides = decides && e.of == s.ruling()
 		}
 		steps = append(steps, Step{e.verdict, e.test, e.found(s), decides})
 	}
@@ -51,9 +53,21 @@ type subject uint8
 
 const (
 	always subject = iota
+	maps
 	names
 	lists
 )
+
+// ruling is what the test is about that allows or denies the client.
+func (s *Shown) ruling() subject {
+	switch {
+	case s.byMap() != rule.Unset:
+		return maps
+	case s.byName() != rule.Unset:
+		return names
+	}
+	return always
+}
 
 // explanations say in words what Decide and Conclude look at, in their order.
 var explanations = []struct {
@@ -64,6 +78,7 @@ var explanations = []struct {
 }{
 	{always, Denied, "deny network", func(s *Shown) string { return ruleText(s, rule.Deny) }},
 	{always, Allowed, "allow network", func(s *Shown) string { return ruleText(s, rule.Allow) }},
+	{maps, Denied, "access map", mapText},
 	{always, Blocked, "block", blockText},
 	{always, Busy, "sessions and load", func(s *Shown) string {
 		limits := &s.Limits
@@ -134,6 +149,33 @@ func ruleText(s *Shown, a rule.Access) string {
 		return "no matching rule"
 	}
 	return s.Rule.Subject() + " (" + s.Rule.Source.String() + ")"
+}
+
+// mapText is what the access map says, and under which key.
+func mapText(s *Shown) string {
+	by := &s.Map
+	text := by.Key + " (" + by.Source.String() + ")"
+	switch {
+	case by.Access == rule.Unset && s.mayBeNamed():
+		return "no key for its address; its name is not known: DNS was not asked"
+	case by.Access == rule.Unset:
+		return "no matching key"
+	case by.Access == rule.Allow:
+		text += " says OK"
+	case by.Reply != "":
+		text += " says " + strconv.Quote(by.Reply)
+	default:
+		text += " says REJECT"
+	}
+	switch {
+	case s.Rule.Access != rule.Unset:
+		text += ", but " + s.Rule.Source.String() + " comes first"
+	case s.mayBeNamed():
+		text += "; its name comes first, and is not known: DNS was not asked"
+	case by.Access == rule.Allow && s.HasLists && !s.Limits.AsksLists:
+		text += ": no lists are asked"
+	}
+	return text
 }
 
 // blockText is the block that runs, or what brings one nearer.
