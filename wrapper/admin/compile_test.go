@@ -120,7 +120,7 @@ func TestCheckFindsOtherSettings(t *testing.T) {
 	defer f.Close()
 	if _, err := policy.Write(f, &policy.Content{
 		Made: time.Now(), Sources: []policy.Source{{Path: p.conf, Stamp: policy.Look(p.conf)}},
-		Settings: &settings, V4: []policy.Range{{}}, V6: []policy.Range{{}},
+		Settings: &settings, Table: policy.Table{V4: []policy.Range{{}}, V6: []policy.Range{{}}},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type collector struct {
 	limits   limitsTable
 	files    []string
 	more     map[what]*[rule.Keys]place // of those whose limits are of several lines
+	isMap    bool                       // of an access map: a name also holds all below
 	calls    struct{ networks, names int }
 }
 
@@ -57,7 +58,15 @@ type said struct {
 	limits   uint32 // number in the table
 	bits     uint8  // of a network, as in its id
 	access   rule.Access
+
+	// Of an access map:
+	decides bool   // about access, even if that is Unset
+	unset   uint16 // keys whose limits are not set, whatever is said of wider ones
+	reply   uint32
 }
+
+// hasAccess reports whether what was said of wider networks or names does not count.
+func (s *said) hasAccess() bool { return s.access != rule.Unset || s.decides }
 
 func newCollector() *collector {
 	return &collector{

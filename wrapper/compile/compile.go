@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/netip"
 	"os"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +19,7 @@ import (
 type Result struct {
 	Networks int // that the text names
 	Names    int // that the text names
+	Entries  int // of the access map that count
 	Bytes    int64
 	Took     time.Duration // of reading and writing
 	Mistakes error         // in the text, as config.Load returns them
@@ -131,7 +131,13 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.fill(content, numbers)
+	merged := newLimitsTable()
+	content.Table = c.table(numbers, &merged)
+	if cfg.Map != nil {
+		r.Entries = len(cfg.Map.Entries())
+		fillMap(content, cfg.Map, uint16(sourceNumber(cfg.AccessMap, content.Sources)), &merged)
+	}
+	content.Limits = merged.all[1:]
 	if content.NameKey, err = randomKey(); err != nil {
 		return nil, err
 	}
@@ -147,13 +153,12 @@ func randomKey() (key [2]uint64, err error) {
 	return key, nil
 }
 
-// fill makes what the content has of networks and names. It consumes the collector.
-func (c *collector) fill(content *policy.Content, files []uint16) {
+// table makes a table of networks and names. It consumes the collector.
+func (c *collector) table(files []uint16, merged *limitsTable) (t policy.Table) {
 	c.indexes, c.more = nil, nil // the garbage collector may need them
-	merged := newLimitsTable()
-	content.V4, content.V6 = c.ranges(files, &merged)
-	content.Names = c.namesAndWider(files, &merged)
-	content.Limits = merged.all[1:]
+	t.V4, t.V6 = c.ranges(files, merged)
+	t.Names = c.namesAndWider(files, merged)
+	return t
 }
 
 // once leaves out sources that have the name of one before: they are the same file, since both have
@@ -172,7 +177,7 @@ func once(all []policy.Source) (list []policy.Source) {
 // numbersOf are the numbers of the files among the sources.
 func numbersOf(files []string, sources []policy.Source) (numbers []uint16, err error) {
 	for _, file := range files {
-		i := slices.IndexFunc(sources, func(s policy.Source) bool { return s.Path == file })
+		i := sourceNumber(file, sources)
 		if i < 0 || i > math.MaxUint16 {
 			return nil, fmt.Errorf("%s: too many files", file)
 		}

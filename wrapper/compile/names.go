@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"strings"
+
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/policy"
 )
@@ -12,16 +14,23 @@ func (c *collector) namesAndWider(files []uint16, merged *limitsTable) []policy.
 	for i := range c.names {
 		n := policy.Name{Text: c.names[i].text}
 		var limits rule.Limits
+		var unset uint16
+		decided := false
 		for text := n.Text; text != ""; text = rule.WiderName(text) {
+			if c.isMap {
+				text = strings.TrimPrefix(text, ".")
+			}
 			at, found := c.called[text]
 			if !found {
 				continue
 			}
 			s := &c.names[at].said
-			limits = c.limits.all[s.limits].OverriddenBy(limits)
-			if n.Access == rule.Unset && s.access != rule.Unset {
+			limits = without(c.limits.all[s.limits], unset).OverriddenBy(limits)
+			unset |= s.unset
+			if !decided && s.hasAccess() {
+				decided = true
 				n.Access, n.Line, n.File = s.access, uint32(s.accessAt.line), files[s.accessAt.file]
-				n.Bits = uint8(len(text))
+				n.Bits, n.Reply = uint8(len(text)), s.reply
 			}
 		}
 		n.Limits = merged.number(limits)

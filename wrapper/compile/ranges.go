@@ -107,15 +107,16 @@ func (s *sweep) enter(n *network) {
 	}
 	o := s.open[len(s.open)-1]
 	o.lastHi, o.lastLo = n.last()
-	if n.access != rule.Unset {
+	if n.hasAccess() {
 		o.Access, o.Line, o.File = n.access, uint32(n.accessAt.line), s.files[n.accessAt.file]
-		o.Bits = n.bits
+		o.Bits, o.Reply = n.bits, n.reply
 		if s.mapped != 0 {
 			o.Bits -= mappedBits
 		}
 	}
-	if n.limits > 0 {
-		o.Limits = s.merged.number(s.merged.all[o.Limits].OverriddenBy(s.own[n.limits]))
+	if n.limits > 0 || n.unset > 0 {
+		wider := without(s.merged.all[o.Limits], n.unset)
+		o.Limits = s.merged.number(wider.OverriddenBy(s.own[n.limits]))
 	}
 	s.open = append(s.open, o)
 	s.note(n.hi, n.lo)

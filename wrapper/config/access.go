@@ -3,6 +3,11 @@ package config
 import (
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/access"
 )
 
 // setAccess sets the path as it is written. absoluteAccess completes it.
@@ -34,4 +39,32 @@ func (l *loader) absoluteAccess() {
 		named := l.setAt[l.index("access")].File
 		l.config.AccessMap = filepath.Join(filepath.Dir(named), path)
 	}
+}
+
+// readMap reads the access map. Without it, nobody knows which clients it spares.
+func (l *loader) readMap() {
+	path := l.config.AccessMap
+	if path == "" {
+		return
+	}
+	text, err := l.mapText(path)
+	if err != nil {
+		directive := l.index("access")
+		l.reject(l.setAt[directive], prefixError("access", err), directive, nil)
+		return
+	}
+	m := access.Read(text)
+	for _, n := range m.Mistakes {
+		l.errors.add(rule.Source{File: path, Line: n.Line}, newError(n.Hint, "%s", n.Msg))
+	}
+	l.config.Map = m
+}
+
+func (l *loader) mapText(path string) (string, error) {
+	f, err := l.open(path)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(f.fd)
+	return l.read(f)
 }

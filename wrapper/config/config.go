@@ -5,6 +5,7 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/access"
 	"sendwrap/wrapper/policy"
 )
 
@@ -16,6 +17,7 @@ const DefaultPath = policy.DefaultPath
 type Config struct {
 	policy.Settings
 	Networks *allowlist.List // of allow, deny and client lines; nil in Default
+	Map      *access.Map     // nil = none, or none that can be read
 	Files    []string        // this one and those that it includes
 	Sources  []policy.Source // all that was tried, in the same order; see [Read]
 	lines    []rule.Source   // of each directive, in the order of the table
@@ -38,7 +40,11 @@ func (c *Config) Place(directive string) string {
 
 // Policy is what the configuration means for clients. Every call returns the same settings.
 func (c *Config) Policy() *policy.Policy {
-	return &policy.Policy{Settings: &c.Settings, Rules: c.Networks}
+	p := &policy.Policy{Settings: &c.Settings, Rules: c.Networks}
+	if c.Map != nil {
+		p.Map = c.Map.Rules(c.AccessMap)
+	}
+	return p
 }
 
 // Default is the configuration of an empty file.

@@ -88,7 +88,7 @@ func settings(t *testing.T, tests []setting) {
 			}
 			want := Default()
 			tt.want(want)
-			want.Networks = got.Networks
+			want.Networks, want.Map = got.Networks, got.Map
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%q\n got %+v\nwant %+v", tt.text, got, want)
 			}

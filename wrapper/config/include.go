@@ -60,9 +60,7 @@ func (l *loader) includeFile(w words, at rule.Source) (seen bool, err error) {
 // file reads one file. An error means that nothing of it was read. seen reports that it was read
 // before.
 func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
-	f, err := openFile(path)
-	tried := len(l.config.Sources)
-	l.config.Sources = append(l.config.Sources, policy.Source{Path: path, Stamp: f.stamp})
+	f, err := l.open(path)
 	if err != nil {
 		return false, err
 	}
@@ -70,9 +68,8 @@ func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	if err := l.checkNew(f); err != nil {
 		return true, err
 	}
-	text, err := f.read()
+	text, err := l.read(f)
 	if err != nil {
-		l.config.Sources[tried].Stamp = policy.Stamp{Err: unix.EIO} // which no file has
 		return false, err
 	}
 	if err := checkText(path, text); err != nil {
@@ -84,6 +81,23 @@ func (l *loader) file(path string, at rule.Source) (seen bool, err error) {
 	l.text(path, text)
 	l.files[i].reading = false
 	return false, nil
+}
+
+// open opens a file, which is a source from now on.
+func (l *loader) open(path string) (file, error) {
+	f, err := openFile(path)
+	l.config.Sources = append(l.config.Sources, policy.Source{Path: path, Stamp: f.stamp})
+	return f, err
+}
+
+// read returns the text of the file that was opened last.
+func (l *loader) read(f file) (string, error) {
+	text, err := f.read()
+	if err != nil {
+		last := len(l.config.Sources) - 1
+		l.config.Sources[last].Stamp = policy.Stamp{Err: unix.EIO} // which no file has
+	}
+	return text, err
 }
 
 // checkNew refuses a file that was read before: it would say nothing new, and a loop of includes

@@ -70,8 +70,9 @@ func Read(path string, into Networks) (*Config, error) {
 	if _, err := l.file(path, rule.Source{}); err != nil {
 		return nil, err
 	}
-	l.applyLenient()
 	l.absoluteAccess()
+	l.readMap()
+	l.applyLenient()
 	l.setWides()
 	return l.config, l.errors.result(path)
 }

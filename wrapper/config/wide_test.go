@@ -67,8 +67,9 @@ func TestWideMistakes(t *testing.T) {
 }
 
 func TestAccess(t *testing.T) {
+	path := write(t, "")
 	settings(t, []setting{
-		{"map", "access /etc/mail/access", func(c *Config) { c.AccessMap = "/etc/mail/access" }},
+		{"map", "access " + path, func(c *Config) { c.AccessMap = path }},
 		{"off", "access off", func(*Config) {}},
 	})
 	mistakes(t, []mistake{
@@ -84,6 +85,7 @@ func TestAccessPath(t *testing.T) {
 	path := write(t, "include sub/more\n")
 	dir := filepath.Dir(path)
 	writeAs(t, filepath.Join(dir, "sub", "more"), "access \"the map\"\n")
+	writeAs(t, filepath.Join(dir, "sub", "the map"), "")
 	c, err := Load(path, allowlist.For(client))
 	if want := filepath.Join(dir, "sub", "the map"); err != nil || c.AccessMap != want {
 		t.Errorf("%q %v; want %s", c.AccessMap, err, want)
