@@ -64,14 +64,15 @@ func TestAccessUnreadable(t *testing.T) {
 func TestAccessMistakes(t *testing.T) {
 	path := write(t, "client_conns x\naccess map\n")
 	m := writeAs(t, filepath.Join(filepath.Dir(path), "map"),
-		"Connect:192.0.2.0/33 REJECT\nConnect:192.0.2.1\tERROR:550 no\n")
+		"Connect:a "+strings.Repeat("x", maxLine)+"\nConnect:192.0.2.1\tERROR:550 no\n")
 	c, err := Load(path, allowlist.For(client))
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], path+":1: client_conns: ") ||
 		!strings.HasPrefix(lines[1], m+":1: ") {
 		t.Errorf("%v", err)
 	}
-	if got := c.Policy().Map.Match(client); got.Access != rule.Deny || got.Key != "Connect:192.0.2.1" ||
+	got := c.Policy().Map.Match(client)
+	if got.Access != rule.Deny || got.Key != "Connect:192.0.2.1" ||
 		got.Source != (rule.Source{File: m, Line: 2}) || !strings.HasPrefix(got.Reply, "550 ") {
 		t.Errorf("%+v", got)
 	}
