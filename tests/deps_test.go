@@ -37,10 +37,12 @@ var mayImport = map[string][]string{
 		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
 	},
 	"wrapper/config": {
-		"allowlist", "allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/policy",
+		"allowlist", "allowlist/rule", "wrapper/access", "wrapper/dnsbl", "wrapper/fileaccess",
+		"wrapper/policy",
 	},
 	"wrapper/compile": {
-		"allowlist", "allowlist/rule", "wrapper/config", "wrapper/fileaccess", "wrapper/policy",
+		"allowlist", "allowlist/rule", "wrapper/access", "wrapper/config", "wrapper/fileaccess",
+		"wrapper/policy",
 	},
 	"wrapper/lookup": {"wrapper/dnsbl", "wrapper/resolve"},
 	"wrapper/decide": {"allowlist/rule", "wrapper/dnsbl", "wrapper/policy", "wrapper/ledger"},

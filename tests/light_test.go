@@ -89,7 +89,8 @@ func isBelow(name, top string) bool { return name == top || strings.HasPrefix(na
 // any where there is no door.
 var light = []string{
 	"sendwrap", "sendwrap/allowlist", "sendwrap/allowlist/rule", "sendwrap/exec",
-	"sendwrap/wrapper", "sendwrap/wrapper/compile", "sendwrap/wrapper/config",
+	"sendwrap/wrapper", "sendwrap/wrapper/access",
+	"sendwrap/wrapper/compile", "sendwrap/wrapper/config",
 	"sendwrap/wrapper/decide", "sendwrap/wrapper/dnsbl", "sendwrap/wrapper/enforce",
 	"sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger", "sendwrap/wrapper/lookup", "sendwrap/wrapper/machine",

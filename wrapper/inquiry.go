@@ -216,7 +216,8 @@ func (d *Door) HearDNS(learned func(*Session)) {
 // matters says whether a result may end or change the wait of a client: most answers do not.
 func (d *Door) matters(r *lookup.Result) bool {
 	threshold, welcome := d.Policy.DNSBLThreshold, d.Policy.DNSBLWelcome
-	return r.Done || len(r.Names) > 0 || d.Policy.Map != nil && !r.Naming || threshold > 0 && r.Score.Lowest >= threshold ||
+	return r.Done || len(r.Names) > 0 || d.Policy.Map != nil && !r.Naming ||
+		threshold > 0 && r.Score.Lowest >= threshold ||
 		welcome < 0 && r.Score.Highest <= welcome
 }
 

@@ -123,12 +123,12 @@ func holdAgainst(
 		t.Errorf("%v: limits %v\nwant %v", of, m.Limits, limits)
 	}
 	seen.asked++
-	for n, is := range map[*int]bool{
+	for n, ok := range map[*int]bool{
 		&seen.denied: want == rule.Deny, &seen.replied: m.Reply != "",
 		&seen.ok: want == rule.Allow, &seen.limits: m.Limits != rule.Limits{},
 		&seen.byName: m.Name != "", &seen.unnamed: connect.Unresolved,
 	} {
-		if is {
+		if ok {
 			*n++
 		}
 	}

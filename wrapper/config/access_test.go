@@ -22,7 +22,7 @@ func TestAccessUnreadable(t *testing.T) {
 		make func(path string) error
 		want string
 	}{
-		"missing":   {func(string) error { return nil }, "no such file; create it, or name another"},
+		"missing":   {func(string) error { return nil }, "no such file; create it"},
 		"directory": {func(path string) error { return os.Mkdir(path, 0o700) }, "is a directory"},
 		"pipe": {func(path string) error { return unix.Mkfifo(path, 0o600) },
 			"is not a regular file"},

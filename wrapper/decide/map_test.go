@@ -31,13 +31,14 @@ func TestMapOrder(t *testing.T) {
 		ruleDecides           bool // and not the map
 	}{
 		"by address": {func(*Facts) {}, Denied, Denied, Denied, true, true, false},
-		"known":      {func(f *Facts) { f.Known = true }, Denied, Denied, Denied, true, true, false},
+		"known": {func(f *Facts) { f.Known = true },
+			Denied, Denied, Denied, true, true, false},
 		"a name may come": {func(f *Facts) { f.Naming = true },
 			Blocked, Blocked, Pregreet, false, false, false},
 		"a name may come, nothing else": {func(f *Facts) {
 			f.Naming, f.Standing = true, ledger.Standing{}
 		}, Undecided, Denied, Pregreet, false, false, false},
-		"no name comes without a delay": {func(f *Facts) { f.Naming, f.Limits.GreetDelay = true, 0 },
+		"no delay, no name": {func(f *Facts) { f.Naming, f.Limits.GreetDelay = true, 0 },
 			Denied, Denied, Denied, true, true, false},
 		"no name of a known client comes": {func(f *Facts) { f.Naming, f.Known = true, true },
 			Denied, Denied, Denied, true, true, false},
@@ -119,7 +120,9 @@ func TestMapSteps(t *testing.T) {
 		`Connect:192.0.2 (access:7) says "550 no"`: func() {},
 		"Connect:192.0.2 (access:7) says REJECT":   func() { f.Map.Reply = "" },
 		"Connect:192.0.2 (access:7) says REJECT; its name comes first, and is not known: " +
-			"DNS was not asked": func() { f.Map.Reply, f.Naming, f.Limits.GreetDelay = "", true, 1 },
+			"DNS was not asked": func() {
+			f.Map.Reply, f.Naming, f.Limits.GreetDelay = "", true, 1
+		},
 	} {
 		f = Facts{Map: mapDenies}
 		change()

@@ -6,8 +6,8 @@ const MaxReply = 510
 // IsReply reports whether a text can be the reply that refuses a client: a code, and printable
 // ASCII, in one line.
 func IsReply(text string) bool {
-	if len(text) < 5 || len(text) > MaxReply || text[0] != '4' && text[0] != '5' || text[3] != ' ' ||
-		!isDigit(text[1]) || !isDigit(text[2]) {
+	if len(text) < 5 || len(text) > MaxReply || text[0] != '4' && text[0] != '5' ||
+		!isDigit(text[1]) || !isDigit(text[2]) || text[3] != ' ' {
 		return false
 	}
 	for i := range len(text) {
