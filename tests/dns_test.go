@@ -43,6 +43,8 @@ func cmdDNS(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		case "thaw":
 			ts.Check(unix.Kill(d.daemon.PID(), unix.SIGCONT))
+			_, err := d.Queries() // it answers what came meanwhile first
+			ts.Check(err)
 		case "reload":
 			if name == "lists" {
 				s.reloadLists(ts)
