@@ -6,6 +6,13 @@ import (
 	"strings"
 )
 
+// valueRead is a value that was read; most lines have that of the line before.
+type valueRead struct {
+	text   string
+	v      Value
+	remark Note
+}
+
 // line is one of the map's, split.
 type line struct {
 	tag     Tag
@@ -42,8 +49,12 @@ func (l line) rank(s subject) uint8 {
 
 // enter adds a line to the map.
 func (r *reader) enter(l line) {
-	if l.subject == "" {
+	switch {
+	case l.subject == "":
 		r.enterBare(l)
+		return
+	case l.value[0] == ':':
+		r.note("a blank before the colon after "+quoted(l.key), "write "+l.key+":")
 		return
 	}
 	s, ok := parseSubject(strings.ToLower(l.subject))
@@ -59,11 +70,10 @@ func (r *reader) enter(l line) {
 	if s.cidr {
 		r.noteCIDR(l, s.network)
 	}
-	at, rank := place{l.tag, s.unresolved, s.network, s.name}, l.rank(s)
-	i, known := r.at[at]
+	rank := l.rank(s)
+	i, known := r.find(l.tag, s)
 	if known && r.ranks[i] == rank {
-		r.note("duplicate key "+quoted(l.key)+": the first, in line "+
-			strconv.Itoa(r.entries[i].Line)+", stays", "remove one of the two")
+		r.duplicate(l, r.entries[i].Line)
 		return
 	}
 	v, ok := r.value(l)
@@ -73,8 +83,7 @@ func (r *reader) enter(l line) {
 	e := Entry{l.tag, s.network, s.unresolved, s.name, v, r.line, l.key}
 	switch {
 	case !known:
-		r.at[at] = len(r.entries)
-		r.entries = append(r.entries, e)
+		r.add(e)
 		r.ranks = append(r.ranks, rank)
 	case rank < r.ranks[i]:
 		r.entries[i], r.ranks[i] = e, rank
@@ -83,38 +92,56 @@ func (r *reader) enter(l line) {
 
 // value reads the value of a line. ok is false if sendmail takes it for none.
 func (r *reader) value(l line) (v Value, ok bool) {
-	v, remark := parseValue(l.tag, l.asked(), l.value)
+	last := &r.last[l.tag]
+	if last.text != l.value || last.v.Kind == Nothing {
+		v, remark := parseValue(l)
+		*last = valueRead{l.value, v, remark}
+	}
+	v = last.v
 	switch {
 	case v.Kind == Nothing:
-		r.mistake(remark.Msg, remark.Hint)
+		r.mistake(last.remark.Msg, last.remark.Hint)
 		return v, false
-	case remark.Msg != "":
-		r.note(remark.Msg, remark.Hint)
+	case last.remark.Msg != "":
+		r.note(last.remark.Msg, last.remark.Hint)
+	}
+	if strings.Contains(l.value, "%") {
+		*last = valueRead{} // the next is another, since its key is
 	}
 	return v, true
 }
 
 // enterBare adds a line whose key is a tag alone.
 func (r *reader) enterBare(l line) {
-	first, _, more := strings.Cut(l.value, " ")
-	_, isSubject := parseSubject(strings.ToLower(first))
+	words := strings.Fields(l.value)
+	_, isSubject := parseSubject(strings.ToLower(words[0]))
 	switch {
-	case more && isSubject && !isDigits(first):
-		r.note("a blank after "+quoted(l.key)+": sendmail takes the tag alone for the key",
-			"write "+l.key+first+" without it")
-	case l.tag.hasNames():
-		r.note(quoted(l.key)+" never matches: sendmail looks for no default with this tag",
-			"write the default in sendwrap.conf")
+	case len(words) > 1 && isSubject && !isDigits(words[0]):
+		r.note("a blank after "+quoted(l.key)+", which is then the whole key",
+			"write "+l.key+words[0])
+	case l.tag == Connect:
+		r.note(quoted(l.key)+" never matches", "write a name or an address after it")
+	case l.tag == GreetPause:
+		r.note(quoted(l.key)+" never matches: sendmail has its default in FEATURE(greet_pause)",
+			"write greet_delay in sendwrap.conf")
 	case r.bare[l.tag] != nil:
-		r.note("duplicate key "+quoted(l.key)+": the first, in line "+
-			strconv.Itoa(r.bare[l.tag].Line)+", stays", "remove one of the two")
-	case strings.EqualFold(l.value, "SKIP"):
-		r.note("sendmail refuses everybody by "+quoted(l.value)+"; here it is no limit", "write 0")
+		r.duplicate(l, r.bare[l.tag].Line)
 	default:
-		if v, ok := r.value(l); ok {
+		v, ok := r.value(l)
+		if v.Kind == Skip {
+			r.note("sendmail refuses everybody by "+quoted(l.value)+"; here it is no limit",
+				"write 0 for no limit")
+			v = Value{Kind: Number}
+		}
+		if ok {
 			r.bare[l.tag] = &Entry{Tag: l.tag, Value: v, Line: r.line, Key: l.key}
 		}
 	}
+}
+
+func (r *reader) duplicate(l line, first int) {
+	r.note("duplicate key "+quoted(l.key)+": the first, in line "+strconv.Itoa(first)+", stays",
+		"remove one of the two")
 }
 
 // spreadBare puts what a bare tag says where nothing else does.
@@ -132,10 +159,8 @@ func (r *reader) spreadBare() {
 		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 			e := *bare
 			e.Network = netip.PrefixFrom(any, 0)
-			at := place{tag: e.Tag, network: e.Network}
-			if _, ok := r.at[at]; !ok {
-				r.at[at] = len(r.entries)
-				r.entries = append(r.entries, e)
+			if _, ok := r.networks[e.Tag][place{network: e.Network}]; !ok {
+				r.add(e)
 			}
 		}
 	}

@@ -10,10 +10,9 @@ import (
 
 // subject is whom a key is about: a network or a name.
 type subject struct {
-	network    netip.Prefix
-	unresolved bool
-	name       string
-	cidr       bool
+	place
+	name string
+	cidr bool
 }
 
 // parseSubject reads a key without its tag, in lower case. ok is false if no client has it.
@@ -21,17 +20,17 @@ func parseSubject(s string) (subject, bool) {
 	if inner, ok := strings.CutPrefix(s, "["); ok {
 		inner, closed := strings.CutSuffix(inner, "]")
 		network, ok := parseNetwork(inner)
-		return subject{network: network, unresolved: true}, ok && closed
+		return subject{place: place{network, true}}, ok && closed
 	}
 	if network, ok := parseNetwork(s); ok {
-		return subject{network: network}, true
+		return subject{place: place{network, false}}, true
 	}
 	if strings.Contains(s, "/") {
 		network, err := netip.ParsePrefix(strings.TrimPrefix(s, "ipv6:"))
 		ok := err == nil && !network.Addr().Is4In6() && network == network.Masked()
-		return subject{network: network, cidr: true}, ok
+		return subject{place: place{network, false}, cidr: true}, ok
 	}
-	if name, ok := rule.NormalName(s); ok && name == s && strings.Trim(s, ".0123456789") != "" {
+	if name, ok := rule.NormalName(s); ok && name == s && strings.Trim(s, "-.0123456789") != "" {
 		return subject{name: s}, true
 	}
 	return subject{}, false

@@ -62,16 +62,36 @@ type Map struct {
 	Mistakes []Note // what is skipped though sendmail would see it, or we should
 	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
 
-	entries []Entry
-	at      map[place]int // in entries
+	entries  []Entry
+	names    [Tags]map[string]int32 // where in entries
+	networks [Tags]map[place]int32
 }
 
-// place is what no two entries have in common.
+// place is where an entry of a tag is looked for if not by a name.
 type place struct {
-	tag        Tag
-	unresolved bool
 	network    netip.Prefix
-	name       string
+	unresolved bool
+}
+
+// find says where the entry is that a key of this tag would have.
+func (m *Map) find(tag Tag, s subject) (i int32, ok bool) {
+	if s.name != "" {
+		i, ok = m.names[tag][s.name]
+	} else {
+		i, ok = m.networks[tag][s.place]
+	}
+	return i, ok
+}
+
+// add adds an entry where none is.
+func (m *Map) add(e Entry) {
+	i := int32(len(m.entries))
+	m.entries = append(m.entries, e)
+	if e.Name != "" {
+		m.names[e.Tag][e.Name] = i
+	} else {
+		m.networks[e.Tag][place{e.Network, e.Unresolved}] = i
+	}
 }
 
 // Entries are the entries that can decide, no two with the same tag, network or name, and
@@ -111,7 +131,7 @@ func (m *Map) Look(client netip.Addr, name string) (found Found) {
 
 func (m *Map) byName(tag Tag, name string) Entry {
 	for more := true; more; _, name, more = strings.Cut(name, ".") {
-		if i, ok := m.at[place{tag: tag, name: name}]; ok {
+		if i, ok := m.names[tag][name]; ok {
 			return m.entries[i]
 		}
 	}
@@ -121,7 +141,7 @@ func (m *Map) byName(tag Tag, name string) Entry {
 func (m *Map) byNetwork(tag Tag, client netip.Addr, unresolved bool) Entry {
 	for bits := client.BitLen(); bits >= 0; bits-- {
 		network, _ := client.Prefix(bits)
-		if i, ok := m.at[place{tag: tag, unresolved: unresolved, network: network}]; ok {
+		if i, ok := m.networks[tag][place{network, unresolved}]; ok {
 			return m.entries[i]
 		}
 	}

@@ -55,7 +55,11 @@ func (r *reader) never(l line) {
 	default:
 		hint = "write a name or an address"
 	}
-	r.note(quoted(l.key)+" never matches", hint)
+	what := " never matches"
+	if s[0] == '.' {
+		what += " without FEATURE(lookupdotdomain), which sendwrap does not have"
+	}
+	r.note(quoted(l.key)+what, hint)
 }
 
 // neverPrefix notes a network that is wrong as CIDR.
@@ -72,27 +76,23 @@ func (r *reader) neverPrefix(l line, network netip.Prefix) {
 
 // respelled is the key that is probably meant by one that never matches, or "".
 func respelled(s string) string {
-	if bare := strings.Trim(strings.TrimPrefix(s, "*"), ".:"); bare != s {
-		if _, ok := parseSubject(bare); ok {
-			return spelled(bare)
-		}
-		s = bare
-	}
-	address, brackets := s, false
 	if inner, ok := strings.CutPrefix(s, "["); ok {
-		address, brackets = strings.TrimSuffix(inner, "]"), true
+		if key := respelled(strings.TrimSuffix(inner, "]")); key != "" {
+			return "[" + key + "]"
+		}
+		return ""
 	}
-	key := ""
-	if addr, err := netip.ParseAddr(strings.TrimPrefix(address, "ipv6:")); err == nil {
+	if addr, err := netip.ParseAddr(strings.TrimPrefix(s, "ipv6:")); err == nil &&
+		!strings.HasSuffix(s, "::") { // those are a network, mostly
 		addr = addr.Unmap().WithZone("")
-		key, _ = written(netip.PrefixFrom(addr, addr.BitLen()))
-	} else {
-		key = withoutZeros(address)
+		key, _ := written(netip.PrefixFrom(addr, addr.BitLen()))
+		return key
 	}
-	if key != "" && brackets {
-		return "[" + key + "]"
+	s = strings.Trim(strings.TrimPrefix(s, "*"), ".:")
+	if _, ok := parseSubject(s); ok {
+		return spelled(s)
 	}
-	return key
+	return withoutZeros(s)
 }
 
 // spelled is a key in lower case with the IPv6 that sendmail writes.

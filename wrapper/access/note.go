@@ -20,8 +20,8 @@ func CheckDatabase(path string) (n Note, ok bool) {
 	if err != nil {
 		return n, false
 	}
-	for _, kind := range []string{"hash", "cdb"} {
-		name := path + map[string]string{"hash": ".db", "cdb": ".cdb"}[kind]
+	for _, made := range []struct{ kind, suffix string }{{"hash", ".db"}, {"cdb", ".cdb"}} {
+		name := path + made.suffix
 		db, err := os.Stat(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -30,7 +30,7 @@ func CheckDatabase(path string) (n Note, ok bool) {
 		case db.ModTime().Before(text.ModTime()):
 			return Note{
 				Msg:  "is newer than " + name + ", which sendmail still follows",
-				Hint: "makemap " + kind + " " + path + " <" + path,
+				Hint: "makemap " + made.kind + " " + path + " <" + path,
 			}, true
 		}
 	}

@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	maxLine  = 1022 // bytes, without the end of the line: makemap's
-	maxNotes = 1000 // of each kind; the administrator corrects these first
+	maxLine   = 1022 // bytes, without the end of the line: makemap's
+	shortLine = 12   // bytes; shorter ones hardly say anything
+	maxNotes  = 1000 // of each kind; the administrator corrects these first
 
 	blanks = " \t\v\f\r" // isspace(3), without what ends a line
 )
@@ -17,13 +18,18 @@ type reader struct {
 	Map
 	ranks []uint8      // of the entries
 	bare  [Tags]*Entry // whose key is the tag alone
-	more  [2]int       // beyond maxNotes, of Mistakes and Notes
+	last  [Tags]valueRead
+	more  [2]int // beyond maxNotes, of Mistakes and Notes
 	line  int
 }
 
 // Read reads a map. Wrong lines are skipped, and noted.
 func Read(text string) *Map {
-	r := reader{Map: Map{at: map[place]int{}}}
+	var r reader
+	r.entries = make([]Entry, 0, min(strings.Count(text, "\n"), len(text)/shortLine)+1)
+	for tag := range Tags {
+		r.names[tag], r.networks[tag] = map[string]int32{}, map[place]int32{}
+	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		r.Mistakes = append(r.Mistakes, binary(text, i))
 		return &r.Map
@@ -59,10 +65,10 @@ func binary(text string, i int) Note {
 	return Note{1 + strings.Count(text[:i], "\n"), "NUL byte", "name a text file"}
 }
 
-func (r *reader) mistake(msg, hint string) { r.add(0, &r.Mistakes, msg, hint) }
-func (r *reader) note(msg, hint string)    { r.add(1, &r.Notes, msg, hint) }
+func (r *reader) mistake(msg, hint string) { r.remark(0, &r.Mistakes, msg, hint) }
+func (r *reader) note(msg, hint string)    { r.remark(1, &r.Notes, msg, hint) }
 
-func (r *reader) add(i int, to *[]Note, msg, hint string) {
+func (r *reader) remark(i int, to *[]Note, msg, hint string) {
 	if len(*to) == maxNotes {
 		r.more[i]++
 		return

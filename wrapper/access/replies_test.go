@@ -20,7 +20,8 @@ func TestReplies(t *testing.T) {
 		`ERROR:4.2.1:"421 Later"`, `ERROR:5.7.1:"550 5.7.2 twice"`, "550", "550 5.7.1",
 		"ERROR:5.7.1:", "OK then", `""`, `"550 "`, `550 a"b c"d e\"f g" h`, "550 (all) is (here)",
 		"550 a)b>c", "550 <a", `550 \! x\!y "a\"b" \"c`, "ERROR:D.S.N:550 x", "550 5.7.1234 x",
-		"550 2.7.1 x", "ERROR : 550 x", "550 a;b, c!d", "550 {a} ~b #c $d &e *f -g =h |i 'j' `k` ^l ?m",
+		"550 2.7.1 x", "ERROR : 550 x", "550 a;b, c!d",
+		"550 {a} ~b #c $d &e *f -g =h |i 'j' `k` ^l ?m",
 		"550 5.7.1.1 x", "ERROR:5.7.1:550-text",
 	}
 	for len(values) < 250 {

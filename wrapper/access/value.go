@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,8 +16,8 @@ const (
 
 // parseValue reads what stands after a key. remark is empty, or has what sendmail makes of it if
 // that is hardly meant. The Kind is Nothing if sendmail takes the line as none.
-func parseValue(tag Tag, key, value string) (v Value, remark Note) {
-	words := tokens(withArguments(value, key))
+func parseValue(l line) (v Value, remark Note) {
+	words := tokens(withArguments(l))
 	switch {
 	case len(words) == 0:
 		return v, Note{Msg: "a value that is only a comment", Hint: "write OK or REJECT before it"}
@@ -26,15 +25,16 @@ func parseValue(tag Tag, key, value string) (v Value, remark Note) {
 		return v, Note{Msg: "sendmail takes ? for no value", Hint: "write SKIP"}
 	case len(words) == 1 && strings.EqualFold(words[0], "SKIP"):
 		return Value{Kind: Skip}, Note{}
-	case tag == Connect:
-		return parseAccess(words, value)
+	case l.tag == Connect:
+		return parseAccess(words, l.value)
 	}
-	return parseNumber(tag, words, value)
+	return parseNumber(l.tag, words, l.value)
 }
 
-// withArguments is a value with what sendmail puts in place of %0, which is the key, of %1 to %9,
-// which are nothing here, and of %%.
-func withArguments(value, key string) string {
+// withArguments is a line's value with what sendmail puts in place of %0, which is the key, of %1
+// to %9, which are nothing here, and of %%.
+func withArguments(l line) string {
+	value := l.value
 	if !strings.Contains(value, "%") {
 		return value
 	}
@@ -43,7 +43,7 @@ func withArguments(value, key string) string {
 		if value[i] == '%' && i+1 < len(value) {
 			switch c := value[i+1]; {
 			case c == '0':
-				b.WriteString(key)
+				b.WriteString(l.asked())
 				fallthrough
 			case c >= '1' && c <= '9':
 				i++
@@ -201,16 +201,14 @@ func parseNumber(tag Tag, words []string, value string) (Value, Note) {
 // suggested is the number that a value with a unit may mean, of which second are a second's.
 func suggested(words []string, second int) string {
 	all := strings.ToLower(strings.Join(words, ""))
-	digits := all[:len(all)-len(strings.TrimLeft(all, "0123456789"))]
-	n, err := strconv.Atoi(digits)
+	digits := all[:len(all)-len(strings.TrimLeft(all, ".0123456789"))]
+	n, err := strconv.ParseFloat(digits, 64)
 	if err != nil || n > MaxPause {
-		return strconv.Itoa(5 * second)
+		n = 5 * float64(second)
+	} else if strings.Contains(digits, ".") || strings.HasPrefix(all[len(digits):], "s") {
+		n *= float64(second)
 	}
-	units := []string{"s", "sec", "second", "seconds"}
-	if slices.Contains(units, all[len(digits):]) {
-		n *= second
-	}
-	return strconv.Itoa(n)
+	return strconv.Itoa(int(n))
 }
 
 // quoted is a word of the map as a note shows it.
