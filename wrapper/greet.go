@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -104,7 +105,7 @@ func (s *Session) Look() (decide.Greet, error) {
 // peek is [Look], and puts the first n bytes into text.
 func peek(fd int, text []byte) (n int, g decide.Greet, err error) {
 	for {
-		n, _, err := unix.Recvfrom(fd, text, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, _, err := syscall.Recvfrom(fd, text, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		switch {
 		case err == unix.EINTR:
 			continue

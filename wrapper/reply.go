@@ -3,6 +3,7 @@ package wrapper
 import (
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,7 @@ func endOurs(fd int) bool { return unix.Shutdown(fd, unix.SHUT_WR) == nil }
 func Drain(fd int) {
 	var b [512]byte
 	for range drainBytes / len(b) {
-		if n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT); err != nil || n < len(b) {
+		if n, _, err := syscall.Recvfrom(fd, b[:], unix.MSG_DONTWAIT); err != nil || n < len(b) {
 			return
 		}
 	}
@@ -71,7 +72,7 @@ func linger(fd int) {
 		if _, err := unix.Poll(fds, pollTime(left)); err != nil && err != unix.EINTR {
 			return
 		}
-		n, _, err := unix.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
+		n, _, err := syscall.Recvfrom(fd, b[:], unix.MSG_DONTWAIT)
 		if n == 0 && err == nil || err != nil && err != unix.EAGAIN && err != unix.EINTR {
 			return
 		}

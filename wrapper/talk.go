@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,7 +75,7 @@ func (s *Session) Greet() {
 // is over.
 func (s *Session) Hear() (over bool) {
 	var b [1024]byte
-	n, _, err := unix.Recvfrom(s.FD, b[:], unix.MSG_DONTWAIT)
+	n, _, err := syscall.Recvfrom(s.FD, b[:], unix.MSG_DONTWAIT)
 	switch {
 	case err == unix.EAGAIN, err == unix.EINTR:
 		return false

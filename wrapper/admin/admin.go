@@ -144,7 +144,8 @@ func Usage(w io.Writer) {
 	fmt.Fprintf(w, "usage: sendwrap [-f FILE]             "+
 		"serve the client, or the listening socket, on stdin; started by a super-server\n")
 	for _, cmd := range commands() {
-		fmt.Fprintf(w, "       sendwrap %s %s\n                %s\n", cmd.name, cmd.args, cmd.help)
+		usage := strings.TrimRight(cmd.name+" "+cmd.args, " ")
+		fmt.Fprintf(w, "       sendwrap %s\n                %s\n", usage, cmd.help)
 	}
 	fmt.Fprintf(w, "Each command takes -f FILE right after its name; the default FILE is %s.\n",
 		config.DefaultPath)
