@@ -115,6 +115,8 @@ put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
 # the new one, whole.
 program = install -D -m 755 $(1) $(DESTDIR)$(2).new && mv -f $(DESTDIR)$(2).new $(DESTDIR)$(2)
 
+policies = $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
+
 # Policies go: they hold what the older program has made of the text, its defaults too, and nothing
 # in them tells one build from another. The next connection makes a new one.
 .PHONY: install
@@ -131,7 +133,7 @@ install: sendwrap sendwrap-door
 	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || { \
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	install -d -m 700 $(DESTDIR)$(statedir)
-	rm -f $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
+	rm -f $(policies)
 
 # Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what
 # to stop before.
@@ -144,6 +146,7 @@ uninstall:
 		test ! -d $$dir || \
 			find $$dir -depth -type d -exec rmdir --ignore-fail-on-non-empty {} +; \
 	done
+	rm -f $(policies)
 	@echo 'not removed: $(sysconfdir)/sendwrap.conf, and $(statedir) with the ledger'
 
 .PHONY: clean

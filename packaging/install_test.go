@@ -216,6 +216,9 @@ func TestInstallElsewhere(t *testing.T) {
 
 		others := filepath.Join(root, prefix, "share/doc/sendwrap/packaging/notes")
 		write(t, others, "", 0o644)
+		policies := filepath.Join(root, "var/lib/sendwrap/policy")
+		write(t, policies, "", 0o600)
+		write(t, policies+"-0123456789abcdef", "", 0o600)
 		said := s.must(append(args, "uninstall")...)
 		want := "not removed: /etc/sendwrap.conf, and /var/lib/sendwrap with the ledger\n"
 		if !strings.HasSuffix(said, want) {

@@ -153,6 +153,17 @@ func shows(t *testing.T, got, want string, began time.Time) {
 	}
 }
 
+// No line of the usage ends with a blank.
+func TestUsage(t *testing.T) {
+	var out bytes.Buffer
+	Usage(&out)
+	for line := range strings.Lines(out.String()) {
+		if line != strings.TrimRight(line, " \n")+"\n" {
+			t.Errorf("%q ends with a blank", line)
+		}
+	}
+}
+
 // Each command prints its usage.
 func TestHelp(t *testing.T) {
 	for _, cmd := range commands() {

@@ -54,6 +54,9 @@ func check(c *call) error {
 		}
 	}
 	if mistakes += len(f.mistakes); mistakes > 0 {
+		if len(clients) == 0 {
+			c.printAgreement(cfg)
+		}
 		fmt.Fprintf(c.stderr, "%s\n", plural(mistakes, "error"))
 		return errReported
 	}

@@ -84,7 +84,13 @@ func TestCheckSaysIfPolicyAgrees(t *testing.T) {
 	if out, _ := p.says(0, "check", "192.0.2.1"); strings.Contains(out, "policy:") {
 		t.Errorf("for an address:\n%s", out)
 	}
-	p.write(p.read() + "greet_delay 9s\n")
+	right := p.read()
+	p.write(right + "alow 192.0.2.1\n") // wrong lines are compiled, too
+	p.says(0, "compile")
+	if out, _ := p.says(ExitUsage, "check"); out != "policy: agrees\n" {
+		t.Errorf("with a wrong line: %q", out)
+	}
+	p.write(right + "greet_delay 9s\n")
 	says(path + ": is older than " + p.conf + soon)
 	p.says(0, "compile")
 	says("agrees")

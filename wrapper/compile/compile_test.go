@@ -213,6 +213,18 @@ func TestBusy(t *testing.T) {
 	if _, err := write(p.file, p.path, false); err != ErrBusy {
 		t.Errorf("beside a writer: %v", err)
 	}
+	// One that hangs is not waited for. It is no error that others have to log, until it is.
+	old := time.Now().Add(-2 * hung)
+	if err := os.Chtimes(p.path+".new", old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compile(p.file, p.path); err == nil ||
+		!strings.Contains(err.Error(), "see whether it hangs") {
+		t.Errorf("Compile beside a writer that hangs: %v", err)
+	}
+	if err := Renew(p.file, p.path); err == nil {
+		t.Error("Renew says nothing of a writer that hangs")
+	}
 	p.wantOnly("policy.new")
 	out.file.Close() // as the kernel does for one that is killed
 	p.compile()
@@ -264,7 +276,14 @@ func TestCompileFails(t *testing.T) {
 		"a link in its place": {prepare: func(p *setup) error {
 			return errors.Join(os.Mkdir(filepath.Dir(p.path), 0o700),
 				os.Symlink("/etc/passwd", p.path+".new"))
-		}, want: unix.ELOOP},
+		}, text: ".new: is no regular file; remove it"},
+		"a pipe in its place": {prepare: func(p *setup) error {
+			return errors.Join(os.Mkdir(filepath.Dir(p.path), 0o700),
+				unix.Mkfifo(p.path+".new", 0o600))
+		}, text: ".new: is no regular file; remove it"},
+		"a directory in its place": {prepare: func(p *setup) error {
+			return os.MkdirAll(p.path+".new", 0o700)
+		}, text: ".new: is no regular file; remove it"},
 		"another's file": {prepare: func(p *setup) error {
 			return errors.Join(os.Mkdir(filepath.Dir(p.path), 0o700),
 				os.WriteFile(p.path+".new", nil, 0o600), os.Chown(p.path+".new", 65534, 65534))

@@ -2,8 +2,10 @@ package compile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,7 +40,11 @@ func create(path string) (*output, error) {
 func (o *output) lock() error {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(o.dir, o.name, flags, 0o600)
-	if err != nil {
+	switch err {
+	case nil:
+	case unix.ELOOP, unix.EISDIR, unix.ENXIO: // a link, a directory, a socket
+		return o.noFile()
+	default:
 		return &os.PathError{Op: "open", Path: o.path + ".new", Err: err}
 	}
 	o.file = os.NewFile(uintptr(fd), o.path+".new")
@@ -46,7 +52,7 @@ func (o *output) lock() error {
 	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case err == unix.EWOULDBLOCK:
-		err = ErrBusy
+		err = o.busy()
 	case err != nil:
 		err = &os.PathError{Op: "lock", Path: o.path + ".new", Err: err}
 	case unix.Fstat(fd, &opened) != nil ||
@@ -54,7 +60,7 @@ func (o *output) lock() error {
 		opened.Ino != named.Ino || opened.Dev != named.Dev:
 		err = ErrBusy
 	case opened.Mode&unix.S_IFMT != unix.S_IFREG:
-		err = &os.PathError{Op: "open", Path: o.path + ".new", Err: unix.EINVAL}
+		err = o.noFile()
 	default:
 		if fault := fileaccess.Check(o.path+".new", &opened, fileaccess.Accessible,
 			"remove it"); fault != nil {
@@ -67,6 +73,26 @@ func (o *output) lock() error {
 		o.file.Close()
 	}
 	return err
+}
+
+// noFile is the error if PATH.new is something else than a file.
+func (o *output) noFile() error {
+	return fmt.Errorf("%s.new: is no regular file; remove it", o.path)
+}
+
+// hung is how long nothing of a policy need be written while it is made: a million networks take
+// some seconds.
+const hung = 5 * time.Minute
+
+// busy is the error if another process has the lock. It has emptied the file then, and writes it at
+// the end.
+func (o *output) busy() error {
+	if info, err := o.file.Stat(); err == nil && time.Since(info.ModTime()) > hung {
+		return fmt.Errorf("%s.new: another process has written nothing there since %s; "+
+			"see whether it hangs, and kill it (fuser names it)",
+			o.path, info.ModTime().Format(time.DateTime))
+	}
+	return ErrBusy
 }
 
 // putInPlace makes the file the policy. After a crash of the machine there is the old policy or
