@@ -64,7 +64,12 @@ type list struct {
 func Start(r *resolve.Resolver, q Request, changed func()) *Lookup {
 	l := &Lookup{Request: q, resolver: r, changed: changed, lists: make([]list, len(q.Lists)),
 		started: time.Now()}
-	for i := range q.Lists {
+	first := 0
+	if len(q.Lists) > 0 {
+		first = int(q.Addr.As16()[15]) % len(q.Lists)
+	}
+	for n := range q.Lists { // in a crowd not all may be asked: each list begins for some clients
+		i := (first + n) % len(q.Lists)
 		if q.Ask.Has(i) {
 			l.askList(i)
 		}

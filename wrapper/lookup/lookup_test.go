@@ -1,6 +1,8 @@
 package lookup
 
 import (
+	"bytes"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -174,4 +176,37 @@ func cut(text string) (before, after string, found bool) {
 		}
 	}
 	return text, "", false
+}
+
+// No list is always asked first, or last: in a crowd not all questions may be asked.
+func TestListsTakeTurns(t *testing.T) {
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	first := map[string]bool{}
+	addr := client
+	for range 3 {
+		q := request(weigh("one", 1), weigh("two", 1), weigh("six", 1))
+		q.Addr, addr = addr, addr.Next()
+		r := resolve.New([]netip.AddrPort{c.LocalAddr().(*net.UDPAddr).AddrPort()})
+		defer r.Close()
+		Start(r, q, func() {})
+		var buf [512]byte
+		for n := range q.Lists {
+			size, err := c.Read(buf[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range q.Lists {
+				if n == 0 && bytes.Contains(buf[:size], []byte(q.Lists[i].Name)) {
+					first[q.Lists[i].Name] = true
+				}
+			}
+		}
+	}
+	if len(first) != 3 {
+		t.Errorf("only %v were asked first", first)
+	}
 }

@@ -13,7 +13,7 @@ type Query struct {
 	due   time.Time // when something happens without an event
 	index int       // in the timetable; -1: the query has ended
 
-	next, prev *Query // in the fifo of those that wait for a socket
+	next, prev *Query // in the pile of those that wait for a socket
 
 	list  *serverList
 	order []*server // those to ask, in this order; without those that have failed
@@ -44,7 +44,7 @@ func (r *Resolver) Ask(question Question, until time.Time, done func(Answer)) *Q
 	q := &Query{question: question, until: until, due: until, done: done, slot: -1, fd: -1}
 	r.due.add(q)
 	if until.After(now) {
-		r.waiting.append(q)
+		r.waiting.add(q)
 		r.startWaiting(now)
 	}
 	return q

@@ -82,7 +82,7 @@ type Resolver struct {
 	free  []int32  // slots of open that nobody has
 
 	due     timetable
-	waiting fifo
+	waiting pile
 	retry   time.Time // nothing of waiting is tried before
 
 	datagram [maxDatagram + 1]byte // that was read last; one more shows that it was longer

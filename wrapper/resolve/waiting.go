@@ -2,46 +2,36 @@ package resolve
 
 import "time"
 
-// fifo has the queries that wait for a socket, the oldest first. Any can leave at once.
-type fifo struct{ first, last *Query }
+// pile has the queries that wait for a socket, the newest last. That is asked first: in a crowd the
+// oldest have hardly any time left, or nobody waits for them any more. Any can leave at once.
+type pile struct{ first, last *Query }
 
-func (f *fifo) empty() bool { return f.first == nil }
+func (p *pile) empty() bool { return p.first == nil }
 
-func (f *fifo) append(q *Query) {
-	q.prev, q.next = f.last, nil
-	if f.last == nil {
-		f.first = q
+func (p *pile) add(q *Query) {
+	q.prev, q.next = p.last, nil
+	if p.last == nil {
+		p.first = q
 	} else {
-		f.last.next = q
+		p.last.next = q
 	}
-	f.last = q
-}
-
-// prepend puts back a query that was the first already.
-func (f *fifo) prepend(q *Query) {
-	q.prev, q.next = nil, f.first
-	if f.first == nil {
-		f.last = q
-	} else {
-		f.first.prev = q
-	}
-	f.first = q
+	p.last = q
 }
 
 // remove is harmless for a query that does not wait.
-func (f *fifo) remove(q *Query) {
+func (p *pile) remove(q *Query) {
 	switch {
 	case q.prev != nil:
 		q.prev.next = q.next
-	case f.first == q:
-		f.first = q.next
+	case p.first == q:
+		p.first = q.next
 	default:
 		return
 	}
 	if q.next != nil {
 		q.next.prev = q.prev
 	} else {
-		f.last = q.prev
+		p.last = q.prev
 	}
 	q.prev, q.next = nil, nil
 }
@@ -52,7 +42,7 @@ func (r *Resolver) startWaiting(now time.Time) {
 		if !r.openEpoll(now) {
 			return
 		}
-		q := r.waiting.first
+		q := r.waiting.last
 		r.waiting.remove(q)
 		r.takeSlot(q)
 		r.begin(q, now)
@@ -60,10 +50,10 @@ func (r *Resolver) startWaiting(now time.Time) {
 }
 
 // startLater puts a query back for which the kernel has no descriptor or no memory, or no random
-// number yet. It keeps its position and its server.
+// number yet. It is the next to be asked, at the same server.
 func (r *Resolver) startLater(q *Query, now time.Time) {
 	r.release(q)
-	r.waiting.prepend(q)
+	r.waiting.add(q)
 	r.setDue(q, q.until)
 	r.retry = now.Add(retryPause)
 }
