@@ -126,10 +126,20 @@ func (s *Session) Ask() {
 			a.followAt = time.Now().Add(followEvery)
 		}
 		return
-	case h.request == nil, len(a.inquiries) >= mostInquiries:
+	case h.request == nil:
 		return
 	default:
-		h.request.Until = time.Now().Add(min(s.delay, longestInquiry))
+		now := time.Now()
+		if h.request.Until.IsZero() {
+			h.request.Until = now.Add(min(s.delay, longestInquiry))
+		}
+		switch {
+		case !now.Before(h.request.Until): // it has had its turn too late
+			return
+		case len(a.inquiries) >= mostInquiries:
+			a.askLater(s)
+			return
+		}
 		i = a.begin(h.request, h.of)
 	}
 	h.request, h.inquiry = nil, i

@@ -26,8 +26,9 @@ const (
 	// longestInquiry is how long DNS has to answer, where the greet delay is longer.
 	longestInquiry = 10 * time.Second
 
-	// mostInquiries bounds what a room asks at once. About further clients it does not ask.
-	mostInquiries = 10_000
+	// mostInquiries bounds what a room asks at once. Further clients take turns, the newest first:
+	// the oldest have hardly any time left. Until then there is nothing of a lookup in memory.
+	mostInquiries = 512
 
 	// testEvery is how often a list is tested, and for how long one that fails is set aside.
 	testEvery = 30 * time.Minute
@@ -68,6 +69,7 @@ type asker struct {
 	resolver  *resolve.Resolver // nil until something is asked
 	serial    int               // of the resolver
 	inquiries map[inquired]*inquiry
+	unasked   []*Session // wait for their turn to be asked about, the newest last
 	news      []*inquiry // have changed
 	followers []*Session // wait for the result of another process
 	followAt  time.Time
@@ -213,6 +215,30 @@ func (d *Door) HearDNS(learned func(*Session)) {
 		}
 	}
 	d.keep(done)
+	a.askUnasked()
+}
+
+// askUnasked asks about as many clients as may be asked about at once.
+func (a *asker) askUnasked() {
+	for n := len(a.unasked) - 1; n >= 0 && len(a.inquiries) < mostInquiries; n-- {
+		s := a.unasked[n]
+		a.unasked[n], a.unasked = nil, a.unasked[:n]
+		s.Ask()
+	}
+	if len(a.unasked) == 0 {
+		a.unasked = nil // a crowd may have made it large
+	}
+}
+
+// askLater has the session take its turn. Those that do not wait any more make room.
+func (a *asker) askLater(s *Session) {
+	if len(a.unasked) == cap(a.unasked) {
+		a.unasked = slices.DeleteFunc(a.unasked, func(s *Session) bool {
+			return s.heard == nil || s.heard.request == nil || s.heard.result.Done
+		})
+		a.unasked = slices.Grow(a.unasked, len(a.unasked)+1)
+	}
+	a.unasked = append(a.unasked, s)
 }
 
 // matters says whether a result may end or change the wait of a client: most answers do not.
