@@ -45,9 +45,9 @@ func (s *Session) recall(t *ledger.Tx) *heard {
 		}
 	}
 	h.result = r
-	s.heard = h
+	s.heard = s.door.shared(h)
 	s.applyHeard()
-	return h
+	return s.heard
 }
 
 // claim makes it this process's work to ask about the client, unless another asks already.

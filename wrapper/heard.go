@@ -33,11 +33,23 @@ func (s *Session) learn(r lookup.Result) {
 	h.result = r
 	if r.Done {
 		h.inquiry = nil
+		s.heard = s.door.shared(h)
 	}
 	s.applyHeard()
 	if s.facts().Limits.GreetDelay != before && !s.Decided() { // its name has another
 		s.delay = s.facts().Delay()
 	}
+}
+
+// shared is what has been heard in the memory of one client: most are on no list, and have no name.
+func (d *Door) shared(h *heard) *heard {
+	if r := &h.result; len(r.Hits)+len(r.Names) > 0 || !r.Heard {
+		return h
+	}
+	if c := d.asker.clean; c == nil || c.of != h.of {
+		d.asker.clean = h
+	}
+	return d.asker.clean
 }
 
 // applyHeard makes what DNS has said part of the facts.

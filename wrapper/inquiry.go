@@ -73,6 +73,7 @@ type asker struct {
 	news      []*inquiry // have changed
 	followers []*Session // wait for the result of another process
 	followAt  time.Time
+	clean     *heard // of all clients about which there is nothing to say
 
 	policy      *policy.Policy // to which these belong:
 	of, ofNames uint64         // what is asked by it, and what about clients with dnsbl=off

@@ -2,9 +2,11 @@ package wrapper
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/decide"
 )
 
 // In a crowd no more is asked than may be at once, the newest clients get the first turns, and
@@ -43,5 +45,34 @@ func TestCrowdIsAskedInTurns(t *testing.T) {
 	})
 	if len(a.inquiries)+len(a.unasked) > 0 || a.unasked != nil {
 		t.Errorf("%d and %d are left", len(a.inquiries), len(a.unasked))
+	}
+}
+
+// A client about which DNS has nothing to say takes no memory for that, whether it was asked or is
+// remembered. What is said of another one stays its own.
+func TestCleanClientsTakeNoMemory(t *testing.T) {
+	n := lab.NewNameserver(t)
+	behave(t, n, map[string]bool{"bad": true})
+	d := dnsDoor(t, "", n, endless, map[string]int{"bad": 2})
+	d.makeRoomDoor()
+	var all []*Session
+	for _, from := range []string{"127.9.8.1", "127.9.8.2", asked, "127.9.8.3", "127.9.8.1"} {
+		d.from = from
+		s, _ := d.enter(t)
+		s.Arrive()
+		s.Ask()
+		d.hearAll(t)
+		all = append(all, s)
+	}
+	clean := all[0].heard
+	for i, s := range all {
+		if listed := i == 2; (s.heard != clean) != listed || listed != (s.facts().Score.Sum == 2) {
+			t.Errorf("client %d: %+v", i, s.heard)
+		}
+		s.Conclude(decide.Quiet, s.delay)
+		s.Log(0)
+		if line := d.line(t); strings.Contains(line, "dns=none") {
+			t.Errorf("client %d: %s", i, line)
+		}
 	}
 }
