@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -155,16 +156,26 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(machineOf(ts).idle())
 }
 
-// sendmailsite
+// sendmailsite [access]
 //
-// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice.
+// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice. With access it follows
+// the access map site/access.
 func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	lab.Need(scriptOf(ts).t, lab.NoSendmail())
 	site := lab.SendmailSite{
 		Dir:   filepath.Join(ts.Getenv("WORK"), "site"),
 		Boxes: map[string][]string{"alice": {"alice"}},
 	}
-	ts.Check(os.Mkdir(site.Dir, 0o755))
+	ts.Check(os.MkdirAll(site.Dir, 0o755))
+	if len(args) > 0 && args[0] == "access" {
+		site.Extras = "FEATURE(`access_db', `hash -T<TMPF> SITE/access', `skip')dnl\n"
+		text, err := os.Open(filepath.Join(site.Dir, "access"))
+		ts.Check(err)
+		defer text.Close()
+		makemap := exec.Command("makemap", "hash", text.Name())
+		makemap.Stdin = text
+		ts.Check(makemap.Run())
+	}
 	ts.Check(site.Make())
 }
 

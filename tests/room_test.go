@@ -206,9 +206,9 @@ func (r *rooms) refresh(confs []string) error {
 	return nil
 }
 
-var includeLine = regexp.MustCompile(`(?m)^\s*include\s+(\S+)`)
+var includeLine = regexp.MustCompile(`(?m)^\s*(?:include|access)\s+(\S+)`)
 
-// state distinguishes the contents of a file, and of the files that it includes. It reads only
+// state distinguishes the contents of a file, and of those that it includes or names. It reads only
 // files of reasonable size.
 func state(name string, depth int) string {
 	var st unix.Stat_t
