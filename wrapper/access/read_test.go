@@ -12,7 +12,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// TestDatabaseIsNoText: what makemap has made is told from other files that are no text.
+// TestDatabaseIsNoText: nothing of a file holds that is no text. If makemap has made it, the note
+// says so.
 func TestDatabaseIsNoText(t *testing.T) {
 	makemap := lab.NeedProgram(t, "makemap")
 	for _, kind := range []string{"hash", "btree"} {
