@@ -182,21 +182,16 @@ func eachAnswer(p dnsmessage.Parser, name dnsmessage.Name, of dnsmessage.Type,
 // add adds a record, and reports whether there may be more.
 func (a *Answer) add(p dnsmessage.Parser, h dnsmessage.ResourceHeader, ttl *uint32) (bool, error) {
 	var err error
+	length := uint16(0) // of an address
 	switch h.Type {
 	case dnsmessage.TypeA:
 		var r dnsmessage.AResource
 		r, err = p.AResource()
-		a.Addrs = append(a.Addrs, netip.AddrFrom4(r.A))
-		if h.Length != uint16(len(r.A)) {
-			err = errLength
-		}
+		a.Addrs, length = append(a.Addrs, netip.AddrFrom4(r.A)), uint16(len(r.A))
 	case dnsmessage.TypeAAAA:
 		var r dnsmessage.AAAAResource
 		r, err = p.AAAAResource()
-		a.Addrs = append(a.Addrs, netip.AddrFrom16(r.AAAA))
-		if h.Length != uint16(len(r.AAAA)) {
-			err = errLength
-		}
+		a.Addrs, length = append(a.Addrs, netip.AddrFrom16(r.AAAA)), uint16(len(r.AAAA))
 	case dnsmessage.TypePTR:
 		if h.Length == 0 {
 			return false, errLength
@@ -207,6 +202,9 @@ func (a *Answer) add(p dnsmessage.Parser, h dnsmessage.ResourceHeader, ttl *uint
 			return true, nil
 		}
 		a.Names = append(a.Names, name)
+	}
+	if length > 0 && h.Length != length {
+		err = errLength
 	}
 	a.Result = Found
 	*ttl = min(*ttl, validTTL(h.TTL))
