@@ -35,14 +35,12 @@ func (s *Session) recall(t *ledger.Tx) *heard {
 		return h
 	}
 	r, ok := lookup.Decode(found.Data, len(h.lists))
-	if !ok {
-		return h
+	for _, hit := range r.Hits { // a list that is set aside cannot be believed any more
+		ok = ok && t.List(h.lists[hit.List].Zone).Aside <= 0
 	}
-	for _, hit := range r.Hits {
-		if t.List(h.lists[hit.List].Zone).Aside > 0 { // it cannot be believed any more
-			t.KeepLookup(h.addr, h.of, nil, 0)
-			return h
-		}
+	if !ok {
+		t.KeepLookup(h.addr, h.of, nil, 0)
+		return h
 	}
 	h.result = r
 	s.heard = s.door.shared(h)

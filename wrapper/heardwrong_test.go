@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -65,6 +66,39 @@ func (d *doorway) hearAll(t *testing.T) {
 		_, asking := d.UntilDNS()
 		return !asking
 	})
+}
+
+// What the ledger remembers is asked again if its bytes make no sense: an older build wrote them, or
+// nobody did. Whatever they are, the client gets a verdict, and not a worse one than lists give.
+func TestDamagedResult(t *testing.T) {
+	n := lab.NewNameserver(t)
+	behave(t, n, map[string]bool{"bad": true, "good": false})
+	d := dnsDoor(t, "", n, endless, map[string]int{"bad": 3, "good": -2})
+	d.keepListed(t)
+	of := fingerprint(d.Policy.Lists, false)
+	for i := range 300 {
+		d.mustRun(t, func(tx *ledger.Tx) {
+			data := tx.Lookup(netip.MustParseAddr(asked), of).Data
+			if i < 3 {
+				data = []byte("\x01nonsense")[:i*4] // of nobody, or of an older build
+			} else {
+				data[rand.IntN(len(data))] = byte(rand.IntN(256))
+			}
+			tx.KeepLookup(netip.MustParseAddr(asked), of, data, time.Hour)
+		})
+		s, _ := d.enter(t)
+		waits := s.Arrive()
+		if v := s.Verdict; waits != (v == decide.Undecided) || v.Final() && v != decide.DNSBL {
+			t.Fatalf("%d: %v", i, v)
+		}
+		if waits {
+			if s.heard == nil || !s.heard.result.Done && s.heard.request == nil {
+				t.Fatalf("%d: it waits, and nobody asks", i)
+			}
+			s.Conclude(decide.Left, 0)
+			d.keepListed(t)
+		}
+	}
 }
 
 // A client that is known is served, whatever lists say of its address.
