@@ -22,5 +22,6 @@
 //   - A rate or a number of connections that is none, or below 0, is no limit. sendmail refuses
 //     everybody then.
 //   - A text that begins with another code than 4xx or 5xx is sent with 553, as one without a code.
+//   - A value that is only a comment is none. sendmail refuses then, with an odd text.
 //   - A text's bytes that are not ASCII become question marks.
 package access

@@ -100,7 +100,7 @@ func (r *reader) value(l line) (v Value, ok bool) {
 	v = last.v
 	switch {
 	case v.Kind == Nothing:
-		r.mistake(last.remark.Msg, last.remark.Hint)
+		r.note(last.remark.Msg, last.remark.Hint)
 		return v, false
 	case last.remark.Msg != "":
 		r.note(last.remark.Msg, last.remark.Hint)

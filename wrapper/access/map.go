@@ -59,7 +59,7 @@ type Entry struct {
 
 // Map is an access map.
 type Map struct {
-	Mistakes []Note // what is skipped though sendmail would see it, or we should
+	Mistakes []Note // what is for us, and wrong: it is skipped
 	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
 
 	entries  []Entry

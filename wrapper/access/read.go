@@ -86,7 +86,7 @@ func (r *reader) read(s string) {
 	case rest == "":
 		return
 	case len(s) > maxLine:
-		r.mistake(fmt.Sprintf("more than %d bytes, which makemap does not read", maxLine),
+		r.note(fmt.Sprintf("more than %d bytes: makemap skips it", maxLine),
 			"write a shorter text")
 		return
 	case len(rest) < len(s):

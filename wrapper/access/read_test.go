@@ -51,9 +51,9 @@ func TestLongLines(t *testing.T) {
 		"Connect:10.0.0.3 550 " + strings.Repeat("x", 10<<20) + "\nConnect:10.0.0.4 REJECT\n"
 	s.makemap(text)
 	m := Read(text)
-	if len(m.Entries()) != 2 || len(m.Mistakes) != 2 || m.Mistakes[0].Line != 1 ||
-		m.Mistakes[1].Line != 3 || len(m.Entries()[0].Value.Reply) != maxReply {
-		t.Errorf("%d entries, %v", len(m.Entries()), m.Mistakes)
+	if len(m.Entries()) != 2 || len(m.Notes) != 2 || m.Notes[0].Line != 1 ||
+		m.Notes[1].Line != 3 || len(m.Entries()[0].Value.Reply) != maxReply {
+		t.Errorf("%d entries, %v", len(m.Entries()), m.Notes)
 	}
 	dump := exec.Command("makemap", "-u", "hash", s.file("access"))
 	out, err := dump.Output()

@@ -64,7 +64,7 @@ func TestAccessUnreadable(t *testing.T) {
 func TestAccessMistakes(t *testing.T) {
 	path := write(t, "client_conns x\naccess map\n")
 	m := writeAs(t, filepath.Join(filepath.Dir(path), "map"),
-		"Connect:a "+strings.Repeat("x", maxLine)+"\nConnect:192.0.2.1\tERROR:550 no\n")
+		"Connect:10.0.0.1/8 OK\nConnect:192.0.2.1\tERROR:550 no\n")
 	c, err := Load(path, allowlist.For(client))
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], path+":1: client_conns: ") ||
