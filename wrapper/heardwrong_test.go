@@ -68,8 +68,8 @@ func (d *doorway) hearAll(t *testing.T) {
 	})
 }
 
-// What the ledger remembers is asked again if its bytes make no sense: an older build wrote them, or
-// nobody did. Whatever they are, the client gets a verdict, and not a worse one than lists give.
+// What the ledger remembers is asked again if its bytes make no sense: an older build wrote them,
+// or nobody did. Whatever they are, the client gets a verdict, and not a worse one than lists give.
 func TestDamagedResult(t *testing.T) {
 	n := lab.NewNameserver(t)
 	behave(t, n, map[string]bool{"bad": true, "good": false})
