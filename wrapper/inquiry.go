@@ -231,13 +231,17 @@ func (a *asker) askUnasked() {
 	}
 }
 
-// askLater has the session take its turn. Those that do not wait any more make room.
+// askLater has the session take its turn. Those that do not wait any more make room. Functions of
+// package slices would make the door larger, as above.
 func (a *asker) askLater(s *Session) {
 	if len(a.unasked) == cap(a.unasked) {
-		a.unasked = slices.DeleteFunc(a.unasked, func(s *Session) bool {
-			return s.heard == nil || s.heard.request == nil || s.heard.result.Done
-		})
-		a.unasked = slices.Grow(a.unasked, len(a.unasked)+1)
+		all := make([]*Session, 0, 2*len(a.unasked)+16)
+		for _, s := range a.unasked {
+			if h := s.heard; h != nil && h.request != nil && !h.result.Done {
+				all = append(all, s)
+			}
+		}
+		a.unasked = all
 	}
 	a.unasked = append(a.unasked, s)
 }
