@@ -70,8 +70,8 @@ var mayImport = map[string][]string{
 		"wrapper/milter", "wrapper/policy", "wrapper/reload",
 	},
 	"wrapper/admin": {
-		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/compile", "wrapper/config",
-		"wrapper/decide", "wrapper/dnsbl", "wrapper/enforce", "wrapper/fileaccess",
+		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",
+		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce", "wrapper/fileaccess",
 		"wrapper/guard", "wrapper/ledger", "wrapper/lookup", "wrapper/maillog",
 		"wrapper/policy", "wrapper/resolve", "wrapper/try",
 	},

@@ -24,13 +24,21 @@ func (m *Map) Rules(file string) *Rules {
 	return r
 }
 
-// Match is what the map says of an address.
-func (r *Rules) Match(client netip.Addr) (m rule.Match) {
+// LookAddress is [Map.Look] without what the map says of names, or of clients without one.
+func (m *Map) LookAddress(client netip.Addr) Found { return m.lookNetworks(client, false) }
+
+func (m *Map) lookNetworks(client netip.Addr, unresolved bool) (found Found) {
 	for tag := range Tags {
-		r.add(&m, r.of.byNetwork(tag, client.Unmap().WithZone(""), false))
+		e := m.byNetwork(tag, client.Unmap().WithZone(""), unresolved)
+		if e.Value.Kind != Skip {
+			found[tag] = e
+		}
 	}
-	return m
+	return found
 }
+
+// Match is what the map says of an address.
+func (r *Rules) Match(client netip.Addr) rule.Match { return r.match(r.of.LookAddress(client)) }
 
 // HasNames reports whether it matters which names a client has.
 func (r *Rules) HasNames() bool { return r.hasNames }
@@ -41,31 +49,33 @@ func (r *Rules) MatchName(name string) (m rule.Match) {
 	if !ok {
 		return m
 	}
+	var found Found
 	for tag := range Tags {
-		r.add(&m, r.of.byName(tag, name))
+		if e := r.of.byName(tag, name); e.Value.Kind != Skip {
+			found[tag] = e
+		}
 	}
-	return m
+	return r.match(found)
 }
 
 // MatchUnnamed is what it says of a client without a confirmed name, in place of MatchName.
-func (r *Rules) MatchUnnamed(client netip.Addr) (m rule.Match) {
-	for tag := range Tags {
-		r.add(&m, r.of.byNetwork(tag, client.Unmap().WithZone(""), true))
-	}
-	return m
+func (r *Rules) MatchUnnamed(client netip.Addr) rule.Match {
+	return r.match(r.of.lookNetworks(client, true))
 }
 
-// add adds what an entry says.
-func (r *Rules) add(m *rule.Match, e Entry) {
-	if e.Value.Kind == Nothing {
-		return
+func (r *Rules) match(found Found) (m rule.Match) {
+	for i := range found {
+		e := &found[i]
+		if e.Value.Kind == Nothing {
+			continue
+		}
+		f := e.Effect()
+		if m.Limits = m.Limits.OverriddenBy(f.Limits); f.Access == rule.Unset {
+			continue
+		}
+		m.Access, m.Reply, m.Key = f.Access, f.Reply, e.Key
+		m.Network, m.Name = e.Network, e.Name
+		m.Source = rule.Source{File: r.file, Line: e.Line}
 	}
-	f := e.Effect()
-	m.Limits = m.Limits.OverriddenBy(f.Limits)
-	if f.Access == rule.Unset {
-		return
-	}
-	m.Access, m.Reply, m.Key = f.Access, f.Reply, e.Key
-	m.Network, m.Name = e.Network, e.Name
-	m.Source = rule.Source{File: r.file, Line: e.Line}
+	return m
 }

@@ -36,6 +36,7 @@ func check(c *call) error {
 		f.note("remember_after", c.guardNote(d))
 		f.notes = append(f.notes, loopbackNote(cfg)...)
 		f.notes = append(f.notes, surroundings(cfg)...)
+		f.notes = append(f.notes, mapNotes(cfg)...)
 	}
 	for _, note := range f.notes {
 		fmt.Fprintf(c.stderr, "note: %s\n", note)
@@ -68,8 +69,8 @@ func check(c *call) error {
 		if cfg.Mode == policy.Observe {
 			observes = ", mode observe: no client is refused"
 		}
-		fmt.Fprintf(c.stdout, "ok: %s, %s%s\n",
-			c.file, networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), observes)
+		fmt.Fprintf(c.stdout, "ok: %s, %s%s%s\n", c.file,
+			networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), entriesText(cfg), observes)
 		c.printAgreement(cfg)
 	}
 	return nil
@@ -109,6 +110,7 @@ func (c *call) explain(d *configured, h *hearing) error {
 		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, s.Found)
 	}
 	w.Flush()
+	c.printMap(d, h)
 	h.print(c.stdout, d)
 	if d.Config.Mode == policy.Observe {
 		fmt.Fprintln(c.stdout, "mode observe: whatever the verdict, it gets the MTA")

@@ -3,6 +3,7 @@ package policy
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,7 @@ func believableName(t *testing.T, name string, m rule.Match) {
 // What can be read as texts is what Write would write.
 func FuzzOpen(f *testing.F) {
 	s := newSample(f, 10, "a warning")
+	s.addMap()
 	whole := s.bytes()
 	f.Add(whole)
 	f.Add(whole[:pageSize])
@@ -126,9 +128,11 @@ func believable(t *testing.T, client netip.Addr, m rule.Match) {
 // checksum it may be another rule, but Open still ends, and the rule's network holds the client.
 func FuzzChanged(f *testing.F) {
 	s := newSample(f, 700, "a warning")
+	s.addMap()
 	whole, clients, names := s.bytes(), s.clients(), s.names()
 	f.Add([]byte{}, false)
-	last := byte(len(whole)/pageSize - 1) // a page of names, as those before
+	h, _ := (*page)(whole).readHeader(int64(len(whole)))
+	last := byte(h.names.at + h.names.pages - 1) // a page of names, as those before
 	for _, sealed := range []bool{false, true} {
 		for _, at := range []byte{0, 8, 16, 20, 22, 24, 28, 32, 40, 44, 48, 52, 60, 72} {
 			f.Add([]byte{0, 0, 0, at, 1, 1, 0, 0, at, 255, 30, 0, 1, at, 7}, sealed)
@@ -160,7 +164,37 @@ func FuzzChanged(f *testing.F) {
 				t.Fatalf("%v: %+v; want %+v", name, m, want)
 			}
 		})
+		s.askMap(clients, names, func(what any, m rule.Match) {
+			if m.Reply != "" && !IsReply(m.Reply) ||
+				!sealed && m.Reply != "" && !slices.Contains(s.content.Replies, m.Reply) {
+				t.Fatalf("%v: reply %q", what, m.Reply)
+			}
+		})
 	})
+}
+
+// askMap asks the map of the file for each client and name, and tells what was found where there
+// was no error.
+func (s *sample) askMap(
+	clients map[netip.Addr]rule.Match, names map[string]rule.Match, found func(any, rule.Match),
+) {
+	c, err := Open(s.path, s.file, netip.Addr{})
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	for client := range clients {
+		for _, t := range []*table{&c.header.access, &c.header.unnamed} {
+			if m, err := c.lookup(t, client); err == nil {
+				found(client, m)
+			}
+		}
+	}
+	for name := range names {
+		if m, err := c.lookupName(&c.header.access.names, name); err == nil {
+			found(name, m)
+		}
+	}
 }
 
 // TestPagesSwapped: a page in the place of another, or that of another edition, is an error, never

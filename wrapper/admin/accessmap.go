@@ -1,0 +1,110 @@
+package admin
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"sendwrap/wrapper/access"
+	"sendwrap/wrapper/config"
+)
+
+// mapNotes are remarks on the access map: they are no mistakes, and sendmail would make none.
+func mapNotes(c *config.Config) (notes []string) {
+	if c.Map == nil {
+		return nil
+	}
+	all := c.Map.Notes
+	if n, ok := access.CheckDatabase(c.AccessMap); ok {
+		all = append([]access.Note{n}, all...)
+	}
+	for _, n := range all {
+		at := c.AccessMap
+		if n.Line > 0 {
+			at += ":" + strconv.Itoa(n.Line)
+		}
+		notes = append(notes, at+": "+n.Msg+"; "+n.Hint)
+	}
+	return notes
+}
+
+// entriesText says how many entries the map has; "" without one.
+func entriesText(c *config.Config) string {
+	if c.Map == nil {
+		return ""
+	}
+	return fmt.Sprintf(", %d of %s", len(c.Map.Entries()), c.AccessMap)
+}
+
+// printMap prints what the access map says of a client, with the keys. All that sendwrap.conf says
+// comes before it, key by key.
+func (c *call) printMap(d *configured, h *hearing) {
+	m := d.Config.Map
+	if m == nil {
+		return
+	}
+	names, known := h.names()
+	var found access.Found
+	switch {
+	case !known:
+		found = m.LookAddress(h.client)
+	case len(names) == 0:
+		found = m.Look(h.client, "")
+	default:
+		found = m.Look(h.client, names[0])
+	}
+	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(w, "%s%s\tvalue\tkey\tline\n", d.Config.AccessMap, nameText(names, known))
+	for tag := range access.Tags {
+		if e := &found[tag]; e.Value.Kind == access.Nothing {
+			fmt.Fprintf(w, "  %v\tnone\n", tag)
+		} else {
+			fmt.Fprintf(w, "  %v\t%s\t%s\t%d\n", tag, valueText(e), e.Key, e.Line)
+		}
+	}
+	w.Flush()
+}
+
+// nameText says by which name the map was asked.
+func nameText(names []string, known bool) string {
+	switch {
+	case !known:
+		return ", by its address"
+	case len(names) == 0:
+		return ", without a name"
+	}
+	return ", as " + names[0]
+}
+
+// valueText is what an entry says, in words.
+func valueText(e *access.Entry) string {
+	switch e.Value.Kind {
+	case access.OK:
+		return "OK"
+	case access.Reject:
+		return "REJECT"
+	case access.Text:
+		return strconv.Quote(e.Value.Reply)
+	}
+	text := strconv.Itoa(e.Value.N)
+	switch {
+	case e.Tag == access.GreetPause:
+		text += " ms"
+	case e.Value.N == 0:
+		text += ", no limit"
+	case e.Tag == access.ClientRate:
+		text += " in 1m"
+	}
+	return text
+}
+
+// names are those of a client that count. known is false if DNS was not asked.
+func (h *hearing) names() (names []string, known bool) {
+	switch {
+	case h.Hearsay == nil || !h.Request.Names:
+		return nil, false
+	case h.IsRemembered():
+		return h.Remembered.Names, true
+	}
+	return h.Result.Names, h.Result.Done
+}
