@@ -65,6 +65,7 @@ type Map struct {
 	entries  []Entry
 	names    [Tags]map[string]int32 // where in entries
 	networks [Tags]map[place]int32
+	lengths  [Tags][129]bool // that a network of the tag has
 }
 
 // place is where an entry of a tag is looked for if not by a name.
@@ -91,6 +92,7 @@ func (m *Map) add(e Entry) {
 		m.names[e.Tag][e.Name] = i
 	} else {
 		m.networks[e.Tag][place{e.Network, e.Unresolved}] = i
+		m.lengths[e.Tag][e.Network.Bits()] = true
 	}
 }
 
@@ -140,6 +142,9 @@ func (m *Map) byName(tag Tag, name string) Entry {
 
 func (m *Map) byNetwork(tag Tag, client netip.Addr, unresolved bool) Entry {
 	for bits := client.BitLen(); bits >= 0; bits-- {
+		if !m.lengths[tag][bits] {
+			continue
+		}
 		network, _ := client.Prefix(bits)
 		if i, ok := m.networks[tag][place{network, unresolved}]; ok {
 			return m.entries[i]
