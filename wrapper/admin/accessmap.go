@@ -28,12 +28,20 @@ func mapNotes(c *config.Config) (notes []string) {
 	return notes
 }
 
-// entriesText says how many entries the map has; "" without one.
-func entriesText(c *config.Config) string {
-	if c.Map == nil {
+// entriesText says how many keys of an access map count; "" without one.
+func entriesText(file string, keys int) string {
+	if file == "" {
 		return ""
 	}
-	return fmt.Sprintf(", %d of %s", len(c.Map.Entries()), c.AccessMap)
+	return ", " + plural(keys, "key") + " of " + file
+}
+
+// keys is how many keys of the access map count.
+func keys(c *config.Config) int {
+	if c.Map == nil {
+		return 0
+	}
+	return len(c.Map.Entries())
 }
 
 // printMap prints what the access map says of a client, with the keys. All that sendwrap.conf says
@@ -53,27 +61,27 @@ func (c *call) printMap(d *configured, h *hearing) {
 	default:
 		found = m.Look(h.client, names[0])
 	}
+	fmt.Fprintf(c.stdout, "%s, %s\n", d.Config.AccessMap, askedText(names, known))
 	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "%s%s\tvalue\tkey\tline\n", d.Config.AccessMap, nameText(names, known))
 	for tag := range access.Tags {
 		if e := &found[tag]; e.Value.Kind == access.Nothing {
 			fmt.Fprintf(w, "  %v\tnone\n", tag)
 		} else {
-			fmt.Fprintf(w, "  %v\t%s\t%s\t%d\n", tag, valueText(e), e.Key, e.Line)
+			fmt.Fprintf(w, "  %v\t%s\t%s\tline %d\n", tag, valueText(e), e.Key, e.Line)
 		}
 	}
 	w.Flush()
 }
 
-// nameText says by which name the map was asked.
-func nameText(names []string, known bool) string {
+// askedText says by which name the map was asked.
+func askedText(names []string, known bool) string {
 	switch {
 	case !known:
-		return ", by its address"
+		return "by its address"
 	case len(names) == 0:
-		return ", without a name"
+		return "without a name"
 	}
-	return ", as " + names[0]
+	return "as " + names[0]
 }
 
 // valueText is what an entry says, in words.

@@ -70,7 +70,8 @@ func check(c *call) error {
 			observes = ", mode observe: no client is refused"
 		}
 		fmt.Fprintf(c.stdout, "ok: %s, %s%s%s\n", c.file,
-			networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()), entriesText(cfg), observes)
+			networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()),
+			entriesText(cfg.AccessMap, keys(cfg)), observes)
 		c.printAgreement(cfg)
 	}
 	return nil

@@ -35,8 +35,9 @@ func compileNow(c *call) error {
 		return fmt.Errorf("%s: %w", path, asRoot(err))
 	}
 	c.printMistakes(r.Mistakes)
-	fmt.Fprintf(c.stdout, "%s: %s, %d bytes, in %v\n",
-		path, networksAndNames(r.Networks, r.Names), r.Bytes, r.Took.Round(time.Millisecond))
+	fmt.Fprintf(c.stdout, "%s: %s%s, %d bytes, in %v\n",
+		path, networksAndNames(r.Networks, r.Names), entriesText(r.AccessMap, r.Entries), r.Bytes,
+		r.Took.Round(time.Millisecond))
 	return nil
 }
 

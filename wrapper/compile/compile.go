@@ -17,12 +17,13 @@ import (
 
 // Result is what Compile has written.
 type Result struct {
-	Networks int // that the text names
-	Names    int // that the text names
-	Entries  int // of the access map that count
-	Bytes    int64
-	Took     time.Duration // of reading and writing
-	Mistakes error         // in the text, as config.Load returns them
+	Networks  int    // that the text names
+	Names     int    // that the text names
+	AccessMap string // its path; "" = none
+	Entries   int    // of that which count
+	Bytes     int64
+	Took      time.Duration // of reading and writing
+	Mistakes  error         // in the text, as config.Load returns them
 }
 
 // Unsettled says that a source is too young: if it changed again, nobody could see that. It may
@@ -134,7 +135,7 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	merged := newLimitsTable()
 	content.Table = c.table(numbers, &merged)
 	if cfg.Map != nil {
-		r.Entries = len(cfg.Map.Entries())
+		r.AccessMap, r.Entries = cfg.AccessMap, len(cfg.Map.Entries())
 		fillMap(content, cfg.Map, uint16(sourceNumber(cfg.AccessMap, content.Sources)), &merged)
 	}
 	content.Limits = merged.all[1:]
