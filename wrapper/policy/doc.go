@@ -18,9 +18,10 @@
 //   - Private: a regular file of root or our own user, mode 0600. Its checksums are against
 //     accidents. A user who can write it could as well write the text.
 //
-// It is read by pread(2), not mapped: a lookup needs three or four pages, one call each. That of a
-// name comes later, when the name is known, so the file stays open; it needs a page for each name
-// that can have a rule, at most rule.MaxLabels, and one for limits. A file that is truncated
+// It is read by pread(2), not mapped: a lookup needs three or four pages, one call each, and two or
+// three more if there is an access map. That of a name comes later, when the name is known, so the
+// file stays open; it needs a page for each name that can have a rule, at most rule.MaxLabels, and
+// one for limits. A file that is truncated
 // meanwhile is then an error like others, and needs no handler of signals.
 //
 // # Time
@@ -39,7 +40,7 @@
 //	sum      8  of all that follows in the page
 //	edition  8  when the policy was made, in ns since 1970: the same in all pages of a file
 //	number   4  of the page, from 0
-//	kind     2  first, texts, limits, tree of IPv4, tree of IPv6, names
+//	kind     2  first, texts, limits, tree of IPv4, tree of IPv6, names, replies
 //	count    2  entries
 //	level    4  of a page in a tree: 0 is a leaf
 //	child    4  of an inner page: the number of its first child; the others follow it
@@ -48,24 +49,29 @@
 //
 //	first    header: magic, version, and what is where; then the beginning of the texts
 //	texts    their rest, in most files nothing: sources, settings, warnings
-//	limits   those of client lines, each set once
+//	limits   those of client lines and of the access map, each set once
+//	replies  those of the access map, each once, behind its length
 //	IPv4     a tree, from its root to its leaves
 //	IPv6     a tree
 //	names    a hash table, in most files nothing
+//	         if there is an access map, such trees and names of it; and if it has keys in brackets,
+//	         trees for clients without a confirmed name
 //
 // The networks of allow, deny and client lines overlap. In the trees they are ranges that do not:
 // an entry of a leaf is the first address of a range, and what holds up to the next entry. This is
 // the rule of the longest network, and the limits of all that contain the range. The first entry
 // begins with address 0. An entry of an inner page is the first address of a child.
 //
-//	IPv4: 254 entries a leaf, 1,016 children; IPv6: 145, 254
+//	IPv4: 203 entries a leaf, 1,016 children; IPv6: 127, 254
 //
 // So a million networks are three levels.
 //
 // Names have no order that a client could not choose: its owner chooses them. The hash of a name
 // (SipHash, with a random key of the file) leads to the one page that can have it. Half of each
 // page is free on average, so that no page overflows; if one does, there are more pages. An entry
-// is the rule, which has what was said of the names above, too, and the text, which decides.
+// is the rule, which has what was said of the names above, too, and the text, which decides. A name
+// that sendwrap.conf has with a dot before it is of all names below; one of the access map has no
+// dot, and is of itself and all below.
 //
 // The version changes with anything of this, with the fields of Settings and with rule.Keys. It
 // also changes with what a text means: with a default, or with how a directive is read. Otherwise a
