@@ -71,9 +71,9 @@ var mayImport = map[string][]string{
 	},
 	"wrapper/admin": {
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",
-		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce", "wrapper/fileaccess",
-		"wrapper/guard", "wrapper/ledger", "wrapper/lookup", "wrapper/maillog",
-		"wrapper/policy", "wrapper/resolve", "wrapper/try",
+		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce",
+		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/lookup",
+		"wrapper/maillog", "wrapper/policy", "wrapper/resolve", "wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",

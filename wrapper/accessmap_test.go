@@ -118,7 +118,8 @@ func TestAccessMap(t *testing.T) {
 
 // rememberAsked makes the client known.
 func rememberAsked(d *doorway) {
-	_ = d.Ledger.Run(func(t *ledger.Tx) { t.Remember(netip.MustParsePrefix(asked+"/32"), time.Hour) })
+	network := netip.MustParsePrefix(asked + "/32")
+	_ = d.Ledger.Run(func(t *ledger.Tx) { t.Remember(network, time.Hour) })
 }
 
 // Nobody asks DNS for the name of a client that the map refuses where it has no names, nor whether

@@ -40,7 +40,8 @@ func TestCheckAccessMap(t *testing.T) {
 			" verdict: DENIED "}},
 		{[]string{"192.0.2.7"}, []string{
 			"> 3 access map Connect:192.0.2 (" + m + `:2) says "550 5.7.1 go away" 4 `,
-			" ClientRate 9 in 1m ClientRate: line 5 ClientConn 0, no limit ClientConn:192.0.2 line 6 ",
+			" ClientRate 9 in 1m ClientRate: line 5 ",
+			" ClientConn 0, no limit ClientConn:192.0.2 line 6 ",
 			" verdict: DENIED "}},
 		{[]string{"192.0.2.8"}, []string{
 			" 3 access map good.example (" + m + ":3) says OK 4 ", m + ", as mail.good.example ",

@@ -54,8 +54,8 @@
 //	IPv4     a tree, from its root to its leaves
 //	IPv6     a tree
 //	names    a hash table, in most files nothing
-//	         if there is an access map, such trees and names of it; and if it has keys in brackets,
-//	         trees for clients without a confirmed name
+//	         trees and names of the access map, if there is one; and if that has keys in
+//	         brackets, trees for clients without a confirmed name
 //
 // The networks of allow, deny and client lines overlap. In the trees they are ranges that do not:
 // an entry of a leaf is the first address of a range, and what holds up to the next entry. This is

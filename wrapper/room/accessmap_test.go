@@ -46,7 +46,8 @@ func TestMapInRoom(t *testing.T) {
 	expect(t, c, "550 5.7.1 no")
 	h.until("nothing but the first waits", func() bool { return h.countWaiting() == 1 })
 	for from, line := range map[string]string{
-		"127.9.0.1": "PASS ", "127.9.0.2": "DENIED ", "127.9.0.3": "DENIED ", "127.7.0.1": "DENIED ",
+		"127.9.0.1": "PASS ", "127.9.0.2": "DENIED ", "127.9.0.3": "DENIED ",
+		"127.7.0.1": "DENIED ",
 	} {
 		if h.logged(line, "client=["+from+"]") != 1 {
 			t.Errorf("%s: %q", from, h.lines)
