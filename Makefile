@@ -1,10 +1,11 @@
-# `make` builds sendwrap's two programs, `make test` installs what the tests need and runs them,
+# `make` builds sendwrap's programs, `make test` installs what the tests need and runs them,
 # `make fuzz` searches for inputs that break it, `make bench` measures it, `make install` installs
 # what `make` has built, `make uninstall` removes it, `make release` builds it for every supported
 # machine.
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
-# full program, does all the rest, and works alone too.
+# full program, does all the rest, and works alone too, but for `sendwrap metrics`: it becomes
+# sendwrap-metrics for that.
 
 GO     ?= go
 arches := amd64 arm64
@@ -25,17 +26,20 @@ build := CGO_ENABLED=0 $(GO) build -trimpath \
 	-ldflags='-E=_rt0_sendwrap -X=main.stateDir=$(statedir)'
 door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
 	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
+metrics := CGO_ENABLED=0 $(GO) build -tags=metrics -trimpath -ldflags='-s -w'
 
 .PHONY: all
 all: sendwrap.places
 	$(build) -o sendwrap .
 	$(door) -o sendwrap-door .
+	$(metrics) -o sendwrap-metrics .
 
 .PHONY: release
 release:
 	for arch in $(arches); do \
 		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . && \
-		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . || exit; \
+		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . && \
+		GOOS=linux GOARCH=$$arch $(metrics) -o bin/sendwrap-metrics-linux-$$arch . || exit; \
 	done
 
 # Not every user has the directories of daemons in PATH.
@@ -52,8 +56,10 @@ lint: setup
 		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags=door .
+	$(GO) vet -tags=metrics .
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags=door .
+	$(GO) tool staticcheck -tags=metrics .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
@@ -94,6 +100,9 @@ sendwrap: $(sources) sendwrap.places
 sendwrap-door: $(sources) sendwrap.places
 	$(door) -o $@ .
 
+sendwrap-metrics: $(sources)
+	$(metrics) -o $@ .
+
 # What the programs have been told. If `make install` is to install elsewhere, they are built again.
 sendwrap.places: FORCE
 	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
@@ -120,8 +129,9 @@ policies = $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
 # Policies go: they hold what the older program has made of the text, its defaults too, and nothing
 # in them tells one build from another. The next connection makes a new one.
 .PHONY: install
-install: sendwrap sendwrap-door
+install: sendwrap sendwrap-door sendwrap-metrics
 	$(call program,sendwrap,$(full))
+	$(call program,sendwrap-metrics,$(full)-metrics)
 	$(call program,sendwrap-door,$(sbindir)/sendwrap)
 	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
 	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
@@ -139,7 +149,7 @@ install: sendwrap sendwrap-door
 # to stop before.
 .PHONY: uninstall
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(sbindir)/sendwrap-nft \
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-metrics $(sbindir)/sendwrap-nft \
 		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
 		$(addprefix $(docdir)/,$(documents)))
 	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
@@ -151,4 +161,4 @@ uninstall:
 
 .PHONY: clean
 clean:
-	rm -rf sendwrap sendwrap-door sendwrap.places bin
+	rm -rf sendwrap sendwrap-door sendwrap-metrics sendwrap.places bin

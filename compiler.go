@@ -1,4 +1,4 @@
-//go:build !door
+//go:build !door && !metrics
 
 package main
 

@@ -23,9 +23,13 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build makes both programs, and the door of `make` without a prefix.
+// build makes all programs, and the door of `make` without a prefix.
 func build(dir string) error {
 	if err := lab.BuildPair(dir, false); err != nil {
+		return err
+	}
+	err := lab.BuildWith(lab.Full(dir)+"-metrics", "CGO_ENABLED=0", "-tags=metrics", "-trimpath")
+	if err != nil {
 		return err
 	}
 	flags := lab.DoorFlags("/usr/local/libexec/sendwrap/sendwrap")

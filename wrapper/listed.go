@@ -5,6 +5,7 @@ import (
 
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/dnsbl"
+	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/lookup"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
@@ -56,6 +57,7 @@ func (s *Session) logHeard(l *maillog.Line) {
 	r := &s.heard.result
 	if s.Verdict == decide.Pass && !r.Heard {
 		l.Str("dns", "none")
+		s.door.Ledger.CountTrouble(ledger.DNSSilent, 1)
 	}
 	if len(r.Hits) > 0 {
 		l.IntOf("score", r.Score.Sum, s.facts().Limits.Threshold)

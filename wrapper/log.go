@@ -95,6 +95,9 @@ func (s *Session) Log(mta int) {
 		l.Data("data", s.early.Text)
 	}
 	s.write(mta, maillog.Info, l)
+	if f.IsKnown() && !s.Served() && s.Verdict != decide.Hangup {
+		s.door.Ledger.CountTrouble(ledger.KnownRefused, 1)
+	}
 }
 
 // logConns says of which sessions the network, or its /48, has as many as it may.
@@ -147,8 +150,9 @@ func (s *Session) write(pid int, level maillog.Level, l *maillog.Line) {
 	if pid == 0 {
 		pid = unix.Getpid() // the client was not counted
 	}
-	// A log that fails is nothing to fail for.
-	_ = s.door.Log.WriteAs(pid, level, l.String())
+	if s.door.Log.WriteAs(pid, level, l.String()) != nil { // that is nothing to fail for
+		s.door.Ledger.CountTrouble(ledger.Unlogged, 1)
+	}
 }
 
 // replyCode is what the log says of the reply to the client.

@@ -16,7 +16,7 @@ func NewRoomDoor(p *policy.Policy, log maillog.Log) *Door {
 	d := newManyDoor(p, log)
 	d.identify()
 	d.Process.Shared, d.room = true, true
-	d.Ledger.Room = d.Process
+	d.Ledger.Room, d.Ledger.Build = d.Process, Version
 	return d
 }
 
@@ -73,6 +73,7 @@ func (d *Door) Sweep() {
 func (d *Door) RefuseAtOnce(fd int, client netip.Addr) {
 	sayLast(fd, Reply(decide.Busy, client, d.Policy.Settings))
 	d.count(decide.Busy)
+	d.Ledger.CountTrouble(ledger.NoDescriptor, 1)
 	if endOurs(fd) {
 		Drain(fd)
 	}

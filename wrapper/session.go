@@ -255,6 +255,7 @@ func (s *Session) wait() (decide.Greet, time.Duration) {
 
 // LogUnseen logs that what the client does cannot be seen. It is then taken for quiet.
 func (s *Session) LogUnseen(why error) {
+	s.door.Ledger.CountTrouble(ledger.Unseen, 1)
 	s.door.warn(s.Client.String() + ": " + why.Error() + "; the client is taken for quiet")
 }
 

@@ -24,8 +24,11 @@ func (s *Session) RefuseUnlocked() bool {
 		}
 		s.facts().Standing = standing
 	}
-	s.Verdict = s.facts().Decide()
-	s.door.countApart(s.Verdict)
+	if s.Verdict = s.facts().Decide(); s.door.Ledger.PastDue(s.door.Ledger.Now()) {
+		s.door.count(s.Verdict)
+	} else {
+		s.door.countApart(s.Verdict)
+	}
 	return true
 }
 

@@ -108,6 +108,7 @@ func (d *Door) logUnwritten(err error) {
 // dropUnwritten gives up the offences that are not written, and logs it.
 func (d *Door) dropUnwritten() {
 	if n := len(d.unwritten); n > 0 {
+		d.Ledger.CountTrouble(ledger.Unwritten, n)
 		d.warn(d.Policy.Ledger.Path + ": could not be written to; lost: " + strikes(n))
 	}
 	d.unwritten = nil

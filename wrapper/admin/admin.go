@@ -43,6 +43,8 @@ func commands() []command {
 			"compile the configuration now, before the next connection does", compileNow},
 		{"status", "[-json]",
 			"show live sessions, blocks, verdicts so far, and when early talkers spoke", status},
+		{"metrics", "[-listen ADDRESS]",
+			"print numbers for Prometheus; -listen: serve them over HTTP", nil},
 		{"blocks", "[-nft [-load] | -json]",
 			"list the blocks in force; -nft: for nft(8); -load: into the firewall", blocks},
 		{"block", "[-kill] [-force] [-auto] ADDRESS|NETWORK [DURATION [REASON]]",

@@ -85,7 +85,7 @@ func (p *place) inLedger(work func(l *ledger.Ledger)) {
 // room makes this process a room that serves with the ledger.
 func (p *place) room() {
 	p.Helper()
-	p.inLedger(func(l *ledger.Ledger) { l.RegisterRoom(ledger.Self()) })
+	p.inLedger(func(l *ledger.Ledger) { l.RegisterRoom(ledger.Self(), "1.0") })
 }
 
 // enter makes n clients arrive that have this delay. This process has them, as a room if shared.

@@ -19,6 +19,11 @@ import (
 
 // report is the status as JSON. The text has the same facts.
 type report struct {
+	Version  int          `json:"version"` // of this object: see statusVersion
+	Mode     string       `json:"mode"`
+	Since    *time.Time   `json:"since"` // when the counts began; nil = not known
+	Recent   recentReport `json:"recent"`
+	Rooms    []roomReport `json:"rooms"`
 	Sessions struct {
 		Waiting int `json:"waiting"`
 		Serving int `json:"serving"`
@@ -34,13 +39,18 @@ type report struct {
 	} `json:"delay"`
 	Stressed bool          `json:"stressed"`
 	Open     openReport    `json:"open"`
+	Trouble  troubleReport `json:"trouble"`
+	Evicted  evictedReport `json:"evicted"`
 	Idle     uint64        `json:"idle"` // sessions ended to make room
 	Guard    bool          `json:"guard"`
 	Passed   passedReport  `json:"passed"`
 	Blocks   []blockReport `json:"blocks"`
 	Live     []liveReport  `json:"live"`
-	Lists    []listReport  `json:"lists"`
-	Lookups  lookupReport  `json:"lookups"`
+
+	Networks []networkReport `json:"networks"` // of Live, those with most sessions first
+
+	Lists   []listReport `json:"lists"`
+	Lookups lookupReport `json:"lookups"`
 }
 
 // openReport counts the clients that met no limits, because another process held the ledger.
@@ -93,10 +103,14 @@ func status(c *call) error {
 	return r.print(c.stdout, cfg)
 }
 
+// statusVersion changes when a member of the object changes its meaning or goes away.
+const statusVersion = 1
+
 // newReport reads the ledger; nil is a ledger before its first use.
 func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
-	r := &report{Verdicts: map[string]uint64{}, Blocks: []blockReport{}, Live: []liveReport{},
-		Lists: []listReport{}}
+	r := &report{Version: statusVersion, Mode: cfg.Mode.String(), Verdicts: map[string]uint64{},
+		Blocks: []blockReport{}, Live: []liveReport{}, Lists: []listReport{},
+		Rooms: []roomReport{}, Networks: []networkReport{}}
 	w := &r.Waiting
 	w.Each, w.InRoom, w.Limit = cfg.MaxWaiting, cfg.RoomWaiting, cfg.MaxWaiting
 	var totals ledger.Totals
@@ -111,11 +125,13 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 			return nil, err
 		}
 		r.Guard = l.HasGuard()
-		if r.Waiting.Room = l.HasRoom(); r.Waiting.Room {
+		r.addRooms(l.Rooms(ledger.Now()))
+		if r.Waiting.Room = len(r.Rooms) > 0; r.Waiting.Room {
 			r.Waiting.Limit = cfg.RoomWaiting
 		}
 		r.addBlocks(blocks)
 		r.addLive(live)
+		r.addNetworks(cfg.Policy())
 	}
 	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
 	r.Clients, r.Capacity, r.Blocked = totals.Clients, totals.Capacity, len(r.Blocks)
@@ -128,6 +144,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	for _, v := range decide.Verdicts() {
 		r.Verdicts[v.String()] = totals.Verdicts[v]
 	}
+	r.addCounts(&totals)
 	r.Delay.Spoke = append([]uint64{}, totals.Spoke...)
 	r.Delay.Left = append([]uint64{}, totals.Left...)
 	return r, r.addLists(l, cfg)
@@ -158,18 +175,17 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(&cfg.Settings, r.Sessions.Serving))
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
-	fmt.Fprintf(w, "mode\t%v\n", cfg.Mode)
+	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(cfg.Mode))
+	r.printRooms(w)
 	if note := guardNote(cfg, r.Guard); note != "" {
 		fmt.Fprintf(w, "known\tremember_after mail, but %s\n", note)
 	}
-	fmt.Fprintf(w, "\nverdicts so far\n")
-	for _, v := range decide.Verdicts() {
-		fmt.Fprintf(w, "  %v\t%d\n", v, r.Verdicts[v.String()])
-	}
+	r.printVerdicts(w)
 	if o := r.Open; o != (openReport{}) {
 		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, "+
 			"%d while another did, %d known in a crowd\n", o.Stopped, o.Held, o.Crowded)
 	}
+	r.printTroubles(w)
 	if r.Idle > 0 {
 		fmt.Fprintf(w, "  ended while idle\t%d, to make room\n", r.Idle)
 	}
@@ -179,6 +195,9 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	}
 	printDelay(w, "spoke", r.Delay.Spoke)
 	printDelay(w, "left", r.Delay.Left)
+	if text := advice(r.Delay.Spoke, cfg.GreetDelay); text != "" {
+		fmt.Fprintf(w, "  greet_delay\t%s\n", text)
+	}
 	if len(r.Blocks) > 0 {
 		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
 		for _, b := range r.Blocks {
@@ -189,6 +208,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	r.printHints(w)
 	r.printLists(w, cfg)
 	r.printLive(w)
+	r.printNetworks(w)
 	return w.Flush()
 }
 
@@ -205,29 +225,4 @@ func (r *report) printHints(w io.Writer) {
 		printed = append(printed, b.Reason)
 		fmt.Fprintf(w, "  %s\t%s\n", b.Reason, b.Hint)
 	}
-}
-
-// printDelay says by when half, most and nearly all of the clients had spoken or left. This helps
-// to choose a greet delay.
-func printDelay(w io.Writer, what string, cells []uint64) {
-	var sum uint64
-	for _, n := range cells {
-		sum += n
-	}
-	if sum == 0 {
-		return
-	}
-	fmt.Fprintf(w, "  %s within the delay\t%d", what, sum)
-	separator := ": "
-	for _, percent := range []uint64{50, 90, 99} {
-		var n uint64
-		for i := range cells {
-			if n += cells[i]; n*100 >= sum*percent {
-				fmt.Fprintf(w, "%s%d %% by %v", separator, percent, ledger.DelayStep(i+1))
-				separator = ", "
-				break
-			}
-		}
-	}
-	fmt.Fprintln(w)
 }

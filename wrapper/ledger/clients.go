@@ -117,6 +117,8 @@ func (t *Tx) claimRecordAs(k key, as importance) int {
 	c := l.change(at)
 	if !c.inUse() {
 		t.state().clients++
+	} else {
+		t.countEvicted(c)
 	}
 	*c = client{addr: k.addr, bits: k.bits, used: usedByClient, epoch: l.header.epoch, seen: t.now}
 	return at

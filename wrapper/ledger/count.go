@@ -16,6 +16,7 @@ const (
 // Count counts one verdict.
 func (t *Tx) Count(verdict int) {
 	if verdict >= 0 && verdict < Verdicts {
+		t.keepPast()
 		t.increment(totalsAt + 8*verdict)
 	}
 }

@@ -19,6 +19,8 @@ type Options struct {
 	// Room is the process in whose name many sessions are counted, or the zero Process. It is
 	// registered in the ledger (see [Ledger.RegisterRoom]), and Close frees its sessions.
 	Room Process
+	// Build is the version of that process, for whoever looks.
+	Build string
 
 	// Guard is the process that is registered as a guard (see [Ledger.RegisterGuard]), or zero.
 	Guard Process
@@ -44,6 +46,7 @@ type Handle struct {
 	restUntil  time.Duration // Moment.Boot
 	restReason error         // what Run returns until then
 	unwritten  bool          // see NeedsResync
+	configured time.Time     // see NoteConfigured
 	clock      clock
 	together   together
 }
@@ -79,12 +82,20 @@ func (h *Handle) Open() error {
 	if h.Room != (Process{}) {
 		l.room = h.Room
 		l.populate()
-		l.RegisterRoom(h.Room)
+		l.RegisterRoom(h.Room, h.Build)
+		l.NoteConfigured(h.Room, h.configured)
 	}
 	if h.Guard != (Process{}) {
 		l.RegisterGuard(h.Guard)
 	}
 	return nil
+}
+
+// NoteConfigured says that the room has read its configuration now, also in ledgers that it opens
+// later.
+func (h *Handle) NoteConfigured() {
+	h.configured = h.Now().Wall
+	h.Ledger.NoteConfigured(h.Room, h.configured)
 }
 
 // OpenExisting opens the ledger for a process that only reads it. It makes no file, and neither

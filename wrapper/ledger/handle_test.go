@@ -222,7 +222,7 @@ func TestHandleWithoutLedger(t *testing.T) {
 	h.CountUnlocked(1)
 	h.CountFailOpen(ErrCrowded)
 	h.CountIdle()
-	h.RegisterRoom(Self())
+	h.RegisterRoom(Self(), "")
 	_, known := h.Peek(Now(), one())
 	_, blocksErr := h.Blocks(Now())
 	_, _, reportErr := h.Report(Now())

@@ -19,6 +19,7 @@ const (
 	ringRoom    = page/2 - 256
 	lateAt      = ringAt + ringRoom
 	lateRoom    = 2 * page
+	pastAt      = lateAt + 2*8*(delayCells-fineCells) // behind late
 	unlockedAt  = lateAt + lateRoom - page/4
 	bitmapAt    = lateAt + lateRoom
 	slotSize    = 64
@@ -77,6 +78,9 @@ type state struct {
 	searchedAt int64  // ledger time of the last search for idle sessions, ms; 0 in older files
 	wanted     uint32 // places since then; see WantPlaces
 	_          uint32
+	pastDue    int64             // ledger time from which on the totals are kept again; see past.go
+	evicted    [evictions]uint64 // records that were replaced while something in them mattered
+	unrecorded uint64            // clients for whose network there was no record
 }
 
 // unlocked is changed without the lock, by single atomic operations: some of it while the lock
@@ -84,12 +88,33 @@ type state struct {
 type unlocked struct {
 	verdicts [Verdicts]atomic.Uint64
 	failOpen [causes]atomic.Uint64
-	idle     atomic.Uint64    // sessions that were ended because they were idle
-	logged   [8]atomic.Uint64 // the last messages; see ClaimLog
-	rooms    [8]atomic.Uint64 // see RegisterRoom
-	guards   [4]atomic.Uint64 // see RegisterGuard; 0 in older files, as what follows
-	passed   atomic.Uint64    // sessions of CountPassed
-	silent   atomic.Uint64    // those of them without a message
+	idle     atomic.Uint64           // sessions that were ended because they were idle
+	logged   [8]atomic.Uint64        // the last messages; see ClaimLog
+	rooms    [maxRooms]atomic.Uint64 // see RegisterRoom
+	guards   [4]atomic.Uint64        // see RegisterGuard; 0 in older files, as what follows
+	passed   atomic.Uint64           // sessions of CountPassed
+	silent   atomic.Uint64           // those of them without a message
+	troubles [troubles]atomic.Uint64
+	about    [maxRooms]roomFacts // of the room with the same index
+}
+
+// roomFacts are what a room says of itself.
+type roomFacts struct {
+	configured atomic.Int64     // when it read its configuration, ms since 1970
+	build      [2]atomic.Uint64 // its version, as bytes that zeros fill up
+}
+
+// past are the totals of late; see past.go. Times are ledger time in ms.
+type past struct {
+	since     int64 // snapshots are taken since then; 0 = none has been
+	countedAt int64 // the totals began at 0 then; 0 = before there was this field
+	snapshots [snapshots]snapshot
+}
+
+// snapshot is what was counted until a moment.
+type snapshot struct {
+	at       int64 // a multiple of snapshotEvery
+	verdicts [Verdicts]uint64
 }
 
 // ring names the networks of the latest blocks, and bounds the number of all blocks. It is apart

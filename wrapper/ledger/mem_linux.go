@@ -15,7 +15,11 @@ type mapping []byte
 // mapFile maps the whole file. It does not use unix.Mmap, which keeps a table of all mappings: some
 // kilobytes of private memory in each waiting process.
 func mapFile(fd, size int) (mapping, error) {
-	const prot = unix.PROT_READ | unix.PROT_WRITE
+	return mapFileAs(fd, size, unix.PROT_READ|unix.PROT_WRITE)
+}
+
+// mapFileAs is mapFile with another protection (mmap(2)).
+func mapFileAs(fd, size, prot int) (mapping, error) {
 	at, err := unix.MmapPtr(fd, 0, nil, uintptr(size), prot, unix.MAP_SHARED)
 	if err != nil {
 		return nil, err

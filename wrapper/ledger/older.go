@@ -32,7 +32,7 @@ type unlocked3 struct {
 // copyCounts copies the counts of another ledger, whatever its version.
 func (l *Ledger) copyCounts(old *Ledger) {
 	if old.version >= withLookups {
-		*l.totals, *l.late = *old.totals, *old.late
+		*l.totals, *l.late, *l.past = *old.totals, *old.late, *old.past
 		l.unlocked.copyFrom(old.unlocked)
 		return
 	}

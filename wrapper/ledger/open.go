@@ -28,7 +28,8 @@ type Ledger struct {
 	boot      Boot
 	room      Process // us, if we hold many sessions
 	lost      bool
-	forgotten int // sessions, at a reboot that this process was the first to notice
+	readOnly  bool // see OpenReadOnly
+	forgotten int  // sessions, at a reboot that this process was the first to notice
 	stall     stall
 	undoUsed  int // bytes that the current operation has put into the undo log
 	yielded   time.Time
@@ -40,6 +41,7 @@ type Ledger struct {
 	undoAt   int
 	totals   *totals
 	late     *late
+	past     *past
 	unlocked *unlocked
 	bitmap   []uint64
 }
@@ -88,26 +90,6 @@ func openBy(path string, clients int, boot Boot, clock func() Moment) (
 		_ = l.Close() // build opens it again under the builder's lock
 	}
 	return build(dir, path, geo, boot, clock)
-}
-
-// openExisting maps the ledger at path, whatever its size, for a process that only reads it. It
-// changes nothing on disk. The error is [os.ErrNotExist] if there is no file.
-func openExisting(path string, boot Boot) (*Ledger, error) {
-	dir, err := openDir(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(dir)
-	l, err := openFile(dir, path, boot)
-	if err != nil {
-		return nil, err
-	}
-	if l.version != version {
-		_ = l.Close()
-		return nil, errors.New(path + ": is a ledger of version " + decimal(l.version) +
-			", which the next client's process carries over")
-	}
-	return l, nil
 }
 
 // fits says whether the file can be used as it is where this geometry is wanted.
@@ -203,11 +185,18 @@ func replaceable(err error) bool {
 }
 
 // openFlags open a ledger, and neither follow a symbolic link nor wait for a FIFO's reader.
-const openFlags = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+const (
+	readFlags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_CLOEXEC
+	openFlags = readFlags | unix.O_RDWR
+)
 
 // openFile maps the file as it is, whatever its size, and whether of this version or an older one.
 func openFile(dir int, path string, boot Boot) (*Ledger, error) {
-	fd, err := unix.Openat(dir, filepath.Base(path), openFlags, 0)
+	return openFileAs(dir, path, boot, openFlags)
+}
+
+func openFileAs(dir int, path string, boot Boot, flags int) (*Ledger, error) {
+	fd, err := unix.Openat(dir, filepath.Base(path), flags, 0)
 	switch err {
 	case nil:
 	case unix.ELOOP, unix.EISDIR, unix.ENXIO: // a symbolic link, a directory, a socket
@@ -215,7 +204,8 @@ func openFile(dir int, path string, boot Boot) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot}
+	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot,
+		readOnly: flags == readFlags}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -274,7 +264,11 @@ func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
 // mapWhole maps the file behind l.fd, which has the size that its geometry says.
 func (l *Ledger) mapWhole() error {
-	mem, err := mapFile(l.fd, l.geo.sizeIn(l.version))
+	prot := unix.PROT_READ | unix.PROT_WRITE
+	if l.readOnly {
+		prot = unix.PROT_READ
+	}
+	mem, err := mapFileAs(l.fd, l.geo.sizeIn(l.version), prot)
 	if err != nil {
 		return &os.PathError{Op: "mmap", Path: l.path, Err: err}
 	}
@@ -289,6 +283,7 @@ func (l *Ledger) mapWhole() error {
 	l.undo = view[undo](mem, l.undoAt)
 	l.totals = view[totals](mem, totalsAt)
 	l.late = view[late](mem, lateAt)
+	l.past = view[past](mem, pastAt)
 	l.unlocked = view[unlocked](mem, unlockedAt)
 	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)
 	return nil

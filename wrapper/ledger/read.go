@@ -17,13 +17,35 @@ type reader struct {
 	l    *Ledger
 	now  int64   // ledger time of the last copy
 	copy mapping // the last copy
+
+	stale bool // the sessions are those of an earlier boot
+	tries int  // for each copy
 }
 
 // newReader begins with one short operation, which sets the clock and undoes what a killed process
 // has left half done.
 func (l *Ledger) newReader(now Moment) (*reader, error) {
-	r := &reader{l: l, copy: make(mapping, 2*page)}
+	r := &reader{l: l, copy: make(mapping, 2*page), tries: readTries}
+	if l != nil && l.readOnly {
+		return r, r.beginUnlocked(now)
+	}
 	return r, l.Do(now, func(t *Tx) { r.now = t.now })
+}
+
+// beginUnlocked reads the clock, which nobody sets. Since the machine has booted there may have
+// been no operation: then there are no sessions.
+func (r *reader) beginUnlocked(now Moment) error {
+	l := r.l
+	boot, wall := now.Boot.Milliseconds(), now.Wall.UnixMilli()
+	if !l.withoutLock(func() {
+		r.now = l.state.lastTick
+		if r.stale = l.header.bootSum != l.bootSum() || l.rebooted(boot, wall); !r.stale {
+			r.now = max(r.now, boot+l.header.offset)
+		}
+	}) {
+		return ErrLost
+	}
+	return nil
 }
 
 // How often a copy is tried that other processes disturb. A reader takes the lock afterwards.
@@ -79,13 +101,20 @@ func (l *Ledger) undisturbed(tries int, work func()) bool {
 func (r *reader) copyAt(at, size int) error {
 	copyNow := func() {
 		copy(r.copy, r.l.mem[at:at+size])
-		r.now = r.l.state.lastTick // so that nothing in the copy is of the future
+		r.now = max(r.now, r.l.state.lastTick) // so that nothing in the copy is of the future
 	}
 	done := false
-	if !r.l.withoutLock(func() { done = r.l.undisturbed(readTries, copyNow) }) {
+	if !r.l.withoutLock(func() { done = r.l.undisturbed(r.tries, copyNow) }) {
 		return ErrLost
 	}
 	if done {
+		return nil
+	}
+	if r.l.readOnly { // a process was killed in the middle of its work, or others work all the time
+		r.tries = 1
+		if !r.l.withoutLock(copyNow) {
+			return ErrLost
+		}
 		return nil
 	}
 	return r.l.locked(nil, func(*Tx) { copyNow() })
@@ -108,6 +137,9 @@ func (r *reader) records(look func(i int, c *client)) error {
 
 // sessions calls look with a copy of each session whose process lives. It frees none.
 func (r *reader) sessions(look func(s *session)) error {
+	if r.stale {
+		return nil
+	}
 	living := livenessCache{own: r.l.pid, now: r.now, readsLeft: int(r.l.geo.slots),
 		recheckRooms: true}
 	for first := 0; first < int(r.l.geo.slots); first += wordBits { // their slots fill a page
@@ -146,6 +178,7 @@ func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
 		return Totals{}, nil, err
 	}
 	n.count(&early, view[late](r.copy, 0), view[unlocked](r.copy, unlockedAt-lateAt))
+	n.addPast(view[past](r.copy, pastAt-lateAt), r.now, now)
 	err = r.sessions(func(s *session) {
 		live = append(live, s.live(r.now))
 		if s.state == slotServing || s.overdue(r.now) {

@@ -14,14 +14,16 @@ func (l *Ledger) HasGuard() (found bool) {
 	return found
 }
 
-// register puts the process in place of a dead one, unless it is there already.
-func register(all []atomic.Uint64, p Process) {
+// register puts the process in place of a dead one, unless it is there already, and returns where.
+// It is -1 if there is no place.
+func register(all []atomic.Uint64, p Process) (at int) {
 	for i := range all {
 		if e := all[i].Load(); e == entryOf(p) ||
 			!lives(e) && all[i].CompareAndSwap(e, entryOf(p)) {
-			return
+			return i
 		}
 	}
+	return -1
 }
 
 func anyLives(all []atomic.Uint64) bool {

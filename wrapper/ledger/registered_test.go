@@ -19,8 +19,8 @@ func TestSessionsOfEmptyRooms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.RegisterRoom(p)
-		l.RegisterRoom(p)
+		l.RegisterRoom(p, "1.0")
+		l.RegisterRoom(p, "1.0")
 		has := other.HasRoom()
 		_ = room.Process.Kill()
 		_ = room.Wait()
@@ -31,13 +31,13 @@ func TestSessionsOfEmptyRooms(t *testing.T) {
 	// A process with another start time has ended, and nonsense is no process.
 	self := Self()
 	self.Start--
-	l.RegisterRoom(self)
+	l.RegisterRoom(self, "")
 	l.unlocked.rooms[2].Store(1<<64 - 1)
 	if l.HasRoom() {
 		t.Error("a process that is not the one that has signed is a room")
 	}
 	for range 2 {
-		l.RegisterRoom(Self())
+		l.RegisterRoom(Self(), "1.0")
 	}
 	if !other.HasRoom() {
 		t.Error("there is a room")

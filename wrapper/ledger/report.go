@@ -14,9 +14,15 @@ type Totals struct {
 	Stressed         bool
 	Verdicts         [Verdicts]uint64
 	Open             [causes]uint64 // clients that met no limits, by Cause
-	Idle             uint64         // sessions ended because they were idle
-	Passed, Silent   uint64         // sessions of [Ledger.CountPassed]; those without a message
-	Spoke, Left      []uint64       // by DelayStep
+	Troubles         [troubles]uint64
+	Unrecorded       uint64            // clients whose network the ledger had no room for
+	Evicted          [evictions]uint64 // networks that made room for others, by Eviction
+	Idle             uint64            // sessions ended because they were idle
+	Passed, Silent   uint64            // sessions of [Ledger.CountPassed]; those without a message
+	Spoke, Left      []uint64          // by DelayStep
+
+	Since  time.Time // when the counts began; zero = not known
+	Recent Recent
 }
 
 // Totals counts the live sessions and reads the counts. It frees all dead sessions, and reads the
@@ -35,6 +41,7 @@ func (l *Ledger) totalsOf(s *state) Totals {
 	return Totals{
 		Waiting: min(int(s.waiting), slots), Serving: min(int(s.serving), slots),
 		Clients: min(int(s.clients), records), Capacity: records, Stressed: s.stressed != 0,
+		Unrecorded: s.unrecorded, Evicted: s.evicted,
 	}
 }
 
@@ -46,6 +53,9 @@ func (n *Totals) count(sums *totals, more *late, u *unlocked) {
 	}
 	for i := range u.failOpen {
 		n.Open[i] = u.failOpen[i].Load()
+	}
+	for i := range u.troubles {
+		n.Troubles[i] = u.troubles[i].Load()
 	}
 	n.Idle = u.idle.Load()
 	n.Passed, n.Silent = u.passed.Load(), u.silent.Load()

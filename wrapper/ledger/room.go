@@ -2,12 +2,6 @@ package ledger
 
 import "net/netip"
 
-// RegisterRoom says that a room serves clients with this file as long as its process lives. It
-// takes no lock. If eight other rooms are registered it does nothing.
-func (l *Ledger) RegisterRoom(p Process) {
-	l.withoutLock(func() { register(l.unlocked.rooms[:], p) })
-}
-
 // HasRoom says whether a registered room lives. It takes no lock.
 func (l *Ledger) HasRoom() (found bool) {
 	l.withoutLock(func() { found = anyLives(l.unlocked.rooms[:]) })

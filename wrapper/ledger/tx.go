@@ -137,6 +137,8 @@ func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 			c.rate.advance(t.now, a.Limits.Per)
 			c.rate.add(1)
 		}
+	} else {
+		t.state().unrecorded++
 	}
 	return t.openSession(record, a, p)
 }

@@ -10,8 +10,44 @@ const (
 	HeldByStopped Cause = iota // a stopped process held the lock
 	HeldTooLong                // another process kept the lock
 	Crowded                    // a known client did not get the lock
-	causes        = 4          // for which there is room
+
+	causes = 4 // for which there is room before the next
 )
+
+// Trouble is something else of ours that kept a client from what the configuration says.
+type Trouble int
+
+// The troubles. Their numbers keep their meaning as long as files do.
+const (
+	Unseen       Trouble = iota // what the client does could not be seen: it counted as quiet
+	DNSSilent                   // no server of DNS answered: lists and names did not count
+	Unwritten                   // an offence could not be written, and is forgotten
+	NoDescriptor                // it was refused, since no descriptor was free
+	Unlogged                    // its line in the log is lost
+	KnownRefused                // it was known, and was refused all the same
+
+	lastTrouble = KnownRefused
+	troubles    = 12 // for which there is room
+)
+
+// Troubles lists all that are counted, in order.
+func Troubles() (all []Trouble) {
+	for t := range lastTrouble + 1 {
+		all = append(all, t)
+	}
+	return all
+}
+
+// String is the word for programs.
+func (t Trouble) String() string {
+	return [...]string{Unseen: "unseen", DNSSilent: "dns_silent", Unwritten: "unwritten",
+		NoDescriptor: "no_descriptor", Unlogged: "unlogged", KnownRefused: "known_refused"}[t]
+}
+
+// CountTrouble counts, without the lock, clients that met the trouble.
+func (l *Ledger) CountTrouble(what Trouble, clients int) {
+	l.withoutLock(func() { l.unlocked.troubles[what].Add(uint64(clients)) })
+}
 
 // CountUnlocked counts a verdict without the lock, for a caller that did not get it.
 func (l *Ledger) CountUnlocked(verdict int) {
@@ -51,7 +87,7 @@ func (l *Ledger) withoutLock(work func()) bool {
 	return err == nil
 }
 
-// copyFrom copies the counts of another ledger.
+// copyFrom copies the counts of another ledger, and not which rooms there are.
 func (u *unlocked) copyFrom(old *unlocked) {
 	for i := range u.verdicts {
 		u.verdicts[i].Store(old.verdicts[i].Load())
@@ -62,4 +98,7 @@ func (u *unlocked) copyFrom(old *unlocked) {
 	u.idle.Store(old.idle.Load())
 	u.passed.Store(old.passed.Load())
 	u.silent.Store(old.silent.Load())
+	for i := range u.troubles {
+		u.troubles[i].Store(old.troubles[i].Load())
+	}
 }

@@ -87,6 +87,7 @@ func (r *room) reconfigure(cfg *config.Config, err error) {
 	if cfg.Ledger != old.Ledger || !r.door.Ledger.IsOpen() {
 		r.changeLedger()
 	}
+	r.door.Ledger.NoteConfigured()
 	r.scanForRules()
 	reload.Log(r.log.Log(), r.File, nil)
 }

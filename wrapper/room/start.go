@@ -109,6 +109,7 @@ func (r *room) applyFirstConfig(cfg *config.Config, err error) {
 	if r.unconfigured == nil {
 		reload.LogMistakes(r.log.Log(), err, config.LineSkipped)
 		r.door.OpenLedger()
+		r.door.Ledger.NoteConfigured()
 	}
 }
 

@@ -1,0 +1,253 @@
+package packaging
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper/ledger"
+)
+
+// scraped is a site whose metrics are served as sendwrap-metrics.service does: by a user that may
+// read all and write nothing.
+type scraped struct {
+	conf, ledger string
+	at           netip.AddrPort
+}
+
+func scrape(t *testing.T) scraped {
+	t.Helper()
+	lab.NeedRoot(t)
+	s := scraped{conf: door(t, "mta /bin/true", "dnsbl list.example as=secret",
+		"dnsbl_threshold 1", "resolver 127.0.0.1")}
+	s.ledger = filepath.Join(filepath.Dir(s.conf), "state", "ledger")
+	h := ledger.Handle{Options: ledger.Options{Path: s.ledger, Clients: 1024}}
+	if err := h.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if err := h.Run(func(tx *ledger.Tx) {
+		for i := range 10 {
+			tx.Spoke(time.Duration(i) * 700 * time.Millisecond)
+		}
+		tx.Count(10)
+		client := netip.MustParseAddrPort("192.0.2.1:1024") // its process is root's, and lives
+		tx.Enter(ledger.Arrival{Client: client, Network: netip.MustParsePrefix("192.0.2.1/32")},
+			ledger.Self())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if s.at, err = lab.FreePort(netip.MustParseAddr("127.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	setpriv := lab.NeedProgram(t, "setpriv")
+	start(t, setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
+		"--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search",
+		"--bounding-set=-all,+dac_read_search",
+		program(), "metrics", "-f", s.conf, "-listen", s.at.String())
+	lab.Eventually(t, "somebody listens", func() bool {
+		_, err := get(s.url())
+		return err == nil
+	})
+	return s
+}
+
+func (s scraped) url() string { return "http://" + s.at.String() + "/metrics" }
+
+// start starts a daemon, which ends with the test.
+func start(t *testing.T, argv ...string) {
+	t.Helper()
+	output := filepath.Join(t.TempDir(), "output")
+	d, err := lab.Start(exec.Command(argv[0], argv[1:]...), output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.KillAll()
+		if t.Failed() {
+			text, _ := os.ReadFile(output)
+			t.Logf("%s:\n%s", argv[0], text)
+		}
+	})
+}
+
+func get(from string) (string, error) {
+	answer, err := http.Get(from)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s\n%s", answer.Status, text)
+	}
+	return string(text), err
+}
+
+func needPrometheus(t *testing.T) (prometheus, promtool string) {
+	t.Helper()
+	lab.Need(t, lab.NotUnpacked("prometheus"))
+	return lab.Unpacked("prometheus/usr/bin/prometheus"), lab.Unpacked("prometheus/usr/bin/promtool")
+}
+
+// The rules are right, and each alert fires on a bad day and on no other.
+func TestPrometheusRules(t *testing.T) {
+	_, promtool := needPrometheus(t)
+	for _, args := range [][]string{
+		{"check", "rules", "prometheus-rules.yml"},
+		{"test", "rules", "prometheus-rules-test.yml"},
+	} {
+		if out, err := exec.Command(promtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %q: %v\n%s", args, err, out)
+		}
+	}
+	rules, tests := read(t, "prometheus-rules.yml"), read(t, "prometheus-rules-test.yml")
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
+		fires := regexp.MustCompile(`alertname: ` + alert[1] + `\n +exp_alerts`)
+		if !fires.MatchString(tests) {
+			t.Errorf("no test says when %s fires", alert[1])
+		}
+	}
+}
+
+// expressions are those of the dashboard.
+func expressions(t *testing.T) (all []string) {
+	t.Helper()
+	var board struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana/sendwrap.json")), &board); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			all = append(all, target.Expr)
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("%d expressions", len(all))
+	}
+	return all
+}
+
+// Whatever the dashboard and the rules name is in a scrape, and Prometheus understands each
+// expression. It gets the histogram with all its buckets.
+func TestPrometheusScrapes(t *testing.T) {
+	prometheus, promtool := needPrometheus(t)
+	s := scrape(t)
+	text, err := get(s.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(text)
+	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+	board := expressions(t)
+	names := regexp.MustCompile(`sendwrap_[a-z0-9_]+`)
+	for _, name := range names.FindAllString(read(t, "prometheus-rules.yml")+
+		strings.Join(board, "\n"), -1) {
+		if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(text) {
+			t.Errorf("no %s in a scrape", name)
+		}
+	}
+	if strings.Contains(text, "list.example") || !strings.Contains(text, `list="secret"`) {
+		t.Error("a list is not there by its name alone")
+	}
+
+	at, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "prometheus.yml")
+	write(t, conf, fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\n"+
+		"rule_files: [%s]\n"+
+		"scrape_configs: [{job_name: sendwrap, static_configs: [{targets: ['%v']}]}]\n",
+		absolute(t, "prometheus-rules.yml"), s.at), 0o644)
+	start(t, prometheus, "--config.file="+conf, "--storage.tsdb.path="+filepath.Join(dir, "tsdb"),
+		"--web.listen-address="+at.String(), "--enable-feature=native-histograms")
+	ask := func(expr string) (values []string) {
+		answer, err := get("http://" + at.String() + "/api/v1/query?query=" + url.QueryEscape(expr))
+		if err != nil {
+			return nil
+		}
+		var found struct {
+			Status string
+			Data   struct{ Result []struct{ Value [2]any } }
+		}
+		if err := json.Unmarshal([]byte(answer), &found); err != nil || found.Status != "success" {
+			t.Fatalf("%s: %v\n%s", expr, err, answer)
+		}
+		values = []string{}
+		for _, r := range found.Data.Result {
+			values = append(values, fmt.Sprint(r.Value[1]))
+		}
+		return values
+	}
+	lab.Eventually(t, "Prometheus has the ledger's state", func() bool {
+		return slices.Equal(ask("sendwrap_ledger_usable"), []string{"1"})
+	})
+	native := `histogram_count(sendwrap_delay_seconds{event="spoke"})`
+	if got := ask(native); !slices.Equal(got, []string{"10"}) {
+		t.Errorf("%s is %q", native, got)
+	}
+	grafana := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$instance", ".*")
+	for _, expr := range board {
+		if ask(grafana.Replace(expr)) == nil {
+			t.Errorf("Prometheus does not understand %s", expr)
+		}
+	}
+	lab.Eventually(t, "it knows the rules", func() bool {
+		text, _ := get("http://" + at.String() + "/api/v1/rules")
+		return strings.Contains(text, "SendwrapNobodyPasses") &&
+			!strings.Contains(text, `"health":"err"`)
+	})
+}
+
+// The user that reads cannot write, the file stays as private as it was, and a scrape sees a ledger
+// that has replaced the one before.
+func TestMetricsUser(t *testing.T) {
+	s := scrape(t)
+	text, err := get(s.url())
+	if err != nil || !strings.Contains(text, "sendwrap_ledger_usable 1") ||
+		!strings.Contains(text, `sendwrap_sessions{state="waiting"} 1`) {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if st, err := os.Stat(s.ledger); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	if err := os.Remove(s.ledger); err != nil {
+		t.Fatal(err)
+	}
+	lab.Eventually(t, "the ledger is gone", func() bool {
+		text, _ := get(s.url())
+		return strings.Contains(text, "sendwrap_ledger_usable 0")
+	})
+	if _, err := os.Stat(s.ledger); err == nil {
+		t.Error("it has made a ledger")
+	}
+	h := ledger.Handle{Options: ledger.Options{Path: s.ledger, Clients: 2048}}
+	if err := h.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	lab.Eventually(t, "there is another ledger", func() bool {
+		text, _ := get(s.url())
+		return strings.Contains(text, "sendwrap_networks_limit 2048")
+	})
+}

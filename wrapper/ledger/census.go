@@ -1,0 +1,28 @@
+package ledger
+
+// Census says what the networks are that the ledger remembers.
+type Census struct {
+	Known   int // waited not long ago, or are trusted
+	Trusted int
+	Blocked int
+}
+
+// Census counts the networks that are remembered. It keeps no process waiting.
+func (l *Ledger) Census(now Moment) (n Census, err error) {
+	r, err := l.newReader(now)
+	if err != nil {
+		return n, err
+	}
+	err = r.records(func(_ int, c *client) {
+		if c.blockLeft(r.now) > 0 {
+			n.Blocked++
+		}
+		if c.known(r.now) {
+			n.Known++
+		}
+		if c.trusted(r.now) {
+			n.Trusted++
+		}
+	})
+	return n, err
+}

@@ -1,0 +1,237 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper/ledger"
+)
+
+// newSite is a site with these lines of configuration, and its ledger.
+func newSite(t *testing.T, lines string) (*Site, *ledger.Handle) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path, file := filepath.Join(dir, "ledger"), filepath.Join(dir, "sendwrap.conf")
+	text := "mta /bin/true\nledger " + path + " clients=1024\n" + lines
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := &ledger.Handle{Options: ledger.Options{Path: path, Clients: 1024}}
+	if err := h.Open(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = s.Close()
+		_ = h.Close()
+	})
+	return s, h
+}
+
+func text(t *testing.T, s *Site) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := s.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// value is that of a series, as text; "" if there is none.
+func value(text, series string) string {
+	for line := range strings.Lines(text) {
+		if rest, found := strings.CutPrefix(line, series+" "); found {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// There are fewer than 200 series, however many lists and clients there are, and none is of an
+// address. What lists without series of their own have done is in their sum.
+func TestCardinality(t *testing.T) {
+	lines := ""
+	for i := range ledger.MaxLists {
+		lines += fmt.Sprintf("dnsbl list%d.example as=list%d\n", i, i)
+	}
+	s, h := newSite(t, lines+"resolver 127.0.0.1\n")
+	for i := range ledger.MaxLists {
+		if err := h.Run(func(tx *ledger.Tx) {
+			answer := ledger.NotListed
+			if i > 20 {
+				answer = ledger.Listed
+			}
+			tx.CountList(fmt.Sprintf("list%d.example", i), answer, 1000)
+			tx.Count(i)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := text(t, s)
+	series := 0
+	for line := range strings.Lines(all) {
+		if !strings.HasPrefix(line, "#") {
+			series++
+		}
+	}
+	if series >= 200 {
+		t.Errorf("%d series", series)
+	}
+	for series, want := range map[string]string{
+		`sendwrap_list_asked_total{list="list15"}`:    "1",
+		`sendwrap_list_asked_total{list="list16"}`:    "",
+		`sendwrap_list_asked_total{list="(others)"}`:  "16",
+		`sendwrap_list_listed_total{list="(others)"}`: "11",
+	} {
+		if got := value(all, series); got != want {
+			t.Errorf("%s is %q; want %q", series, got, want)
+		}
+	}
+	if found := regexp.MustCompile(`="[0-9a-f:.]*[.:][0-9a-f]+`).FindString(
+		regexp.MustCompile(`(version|le)="[^"]*"`).ReplaceAllString(all, "")); found != "" {
+		t.Errorf("%s looks like an address", found)
+	}
+}
+
+// The numbers are those of the ledger and of the configuration.
+func TestNumbers(t *testing.T) {
+	s, h := newSite(t, "mode observe\nmax_sessions 77\nnonsense\n")
+	if err := h.Run(func(tx *ledger.Tx) {
+		tx.Count(9)
+		tx.Spoke(50 * time.Millisecond)
+		tx.Spoke(2500 * time.Millisecond)
+		tx.Spoke(time.Hour)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for c := range ledger.Troubles() {
+		h.CountTrouble(ledger.Trouble(c), 10+c)
+	}
+	h.CountFailOpen(ledger.ErrCrowded)
+	all := text(t, s)
+	for series, want := range map[string]string{
+		`sendwrap_verdicts_total{verdict="PREGREET"}`:            "1",
+		`sendwrap_mode{mode="observe"}`:                          "1",
+		`sendwrap_mode{mode="enforce"}`:                          "0",
+		`sendwrap_config_mistakes`:                               "1",
+		`sendwrap_sessions_limit{state="serving"}`:               "77",
+		`sendwrap_ledger_usable`:                                 "1",
+		`sendwrap_networks_limit`:                                "1024",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="0.1"}`:  "1",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="2"}`:    "1",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="3"}`:    "2",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="300"}`:  "2",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="+Inf"}`: "3",
+		`sendwrap_fail_open_total{cause="unseen"}`:               "10",
+		`sendwrap_fail_open_total{cause="dns_silent"}`:              "11",
+		`sendwrap_fail_open_total{cause="unwritten"}`:            "12",
+		`sendwrap_no_descriptor_total`:                           "13",
+		`sendwrap_log_lines_lost_total`:                          "14",
+		`sendwrap_known_refused_total`:                           "15",
+		`sendwrap_fail_open_total{cause="ledger_crowded"}`:       "1",
+	} {
+		if got := value(all, series); got != want {
+			t.Errorf("%s is %q; want %q", series, got, want)
+		}
+	}
+}
+
+// served serves the site, and returns where.
+func served(t *testing.T, s *Site) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(until, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// A scrape takes no lock: it is answered while another process holds the ledger.
+func TestScrapeTakesNoLock(t *testing.T) {
+	s, h := newSite(t, "")
+	at := served(t, s)
+	if err := h.Run(func(tx *ledger.Tx) {
+		answer, err := http.Get("http://" + at + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		all, err := io.ReadAll(answer.Body)
+		if got := value(string(all), "sendwrap_ledger_usable"); got != "1" || err != nil {
+			t.Errorf("ledger_usable is %q, %v", got, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Connections that only sit there are bounded, and end; then others are served.
+func TestSlowScrapers(t *testing.T) {
+	s, _ := newSite(t, "")
+	at := served(t, s)
+	for range 3 * maxConnections {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := http.Client{Timeout: lab.Patience}
+	answer, err := client.Get("http://" + at + "/metrics")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", answer, err)
+	}
+	_ = answer.Body.Close()
+	for path, want := range map[string]int{"/": 404, "/debug/pprof/": 404} {
+		answer, err := client.Get("http://" + at + path)
+		if err != nil || answer.StatusCode != want {
+			t.Errorf("%s: %v, %v", path, answer, err)
+		}
+	}
+}
+
+// Without a configuration there are no metrics. If it goes away later, the one before stays.
+func TestUnreadable(t *testing.T) {
+	if _, err := Open("/nonexistent"); err == nil {
+		t.Error("there are metrics of nothing")
+	}
+	s, _ := newSite(t, "max_sessions 77\n")
+	if err := os.Remove(s.file); err != nil {
+		t.Fatal(err)
+	}
+	s.configAt = time.Time{}
+	all := text(t, s)
+	if value(all, "sendwrap_config_readable") != "0" ||
+		value(all, `sendwrap_sessions_limit{state="serving"}`) != "77" {
+		t.Error(all)
+	}
+}

@@ -1,0 +1,148 @@
+package wrapper
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
+)
+
+// troubles checks that exactly these were counted.
+func (d *doorway) troubles(t *testing.T, want map[ledger.Trouble]uint64) {
+	t.Helper()
+	n := d.totals(t)
+	for _, what := range ledger.Troubles() {
+		if got := n.Troubles[what]; got != want[what] {
+			t.Errorf("%v was counted %d times; want %d", what, got, want[what])
+		}
+	}
+}
+
+// Each client for which something did not count, for our own trouble, is counted by its cause; and
+// nothing is counted on an ordinary day.
+func TestCountsTroubles(t *testing.T) {
+	known := func(d *doorway) {
+		if err := d.Ledger.Run(func(tx *ledger.Tx) {
+			tx.Remember(d.Network(netip.MustParseAddr(stranger)), time.Hour)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name, conf string
+		before     func(*doorway)
+		client     func(*net.TCPConn)
+		want       map[ledger.Trouble]uint64
+	}{
+		{"quiet", "", nil, nil, nil},
+		{"spoke", "", nil, speak, nil},
+		{"known", "", known, nil, nil},
+		{"left", "", known, leave, nil},
+		{"known, spoke", "", known, speak, map[ledger.Trouble]uint64{ledger.KnownRefused: 1}},
+		{"known, in observe", "mode observe", known, speak, nil},
+		{"known, denied", "deny 127.0.0.2", known, nil, nil},
+		{"known, too many", "client_conns 1", func(d *doorway) {
+			known(d)
+			waiting(stranger)(d)
+		}, nil, map[ledger.Trouble]uint64{ledger.KnownRefused: 1}},
+		{"log away", "", func(d *doorway) { _ = d.log.Close() }, nil,
+			map[ledger.Trouble]uint64{ledger.Unlogged: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := open(t, "", "greet_delay 50ms stress=50ms\n"+tt.conf)
+			d.from = stranger
+			if tt.before != nil {
+				tt.before(d)
+			}
+			d.meet(t, tt.client)
+			d.troubles(t, tt.want)
+		})
+	}
+}
+
+// A client that cannot be seen is counted once.
+func TestCountsUnseen(t *testing.T) {
+	d := open(t, "", "greet_delay 50ms stress=50ms")
+	s, _ := d.enter(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if err := unix.Dup2(int(r.Fd()), s.FD); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteString("x"); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Run() || s.Verdict != decide.Pass {
+		t.Errorf("%v", s.Verdict)
+	}
+	d.troubles(t, map[ledger.Trouble]uint64{ledger.Unseen: 1})
+}
+
+// A client for which a room has no descriptor is counted as that.
+func TestCountsNoDescriptor(t *testing.T) {
+	d := open(t, "", "")
+	s, _ := d.enter(t)
+	d.RefuseAtOnce(s.FD, s.Client.Addr())
+	d.troubles(t, map[ledger.Trouble]uint64{ledger.NoDescriptor: 1})
+}
+
+// A client that passed while no server of DNS answered is counted, and one that passed while one
+// did is not.
+func TestCountsUnheard(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		n := lab.NewNameserver(t)
+		want := map[ledger.Trouble]uint64{}
+		if silent {
+			n.Hold("")
+			want[ledger.DNSSilent] = 1
+		}
+		d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\n", map[string]int{"bad": 3})
+		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
+			t.Errorf("silent %v: %v", silent, s.Verdict)
+		}
+		d.troubles(t, want)
+	}
+}
+
+// Strikes that are given up are counted.
+func TestCountsUnwritten(t *testing.T) {
+	d := open(t, "", "")
+	for range 3 {
+		s, _ := d.enter(t)
+		d.writeLater(s)
+	}
+	d.dropUnwritten()
+	if line := d.line(t); !strings.Contains(line, "lost: 3 strikes") {
+		t.Error(line)
+	}
+	d.troubles(t, map[ledger.Trouble]uint64{ledger.Unwritten: 3})
+}
+
+// Of blocked clients, who take no lock, one each ten minutes does, so that what was counted of late
+// is right in a flood of nobody else.
+func TestBlockedKeepThePast(t *testing.T) {
+	d := open(t, "", "")
+	d.from = stranger
+	blockLoopback(stranger + "/32")(d)
+	for range 3 {
+		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Blocked {
+			t.Fatal(s.Verdict)
+		}
+	}
+	n, _, err := d.Ledger.Report(ledger.Now())
+	if err != nil || n.Recent.Since.IsZero() || n.Recent.Verdicts[decide.Blocked] != 3 {
+		t.Errorf("%d of late, since %v, %v", n.Recent.Verdicts[decide.Blocked], n.Recent.Since, err)
+	}
+}
