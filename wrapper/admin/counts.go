@@ -60,13 +60,13 @@ func modeMeans(m policy.Mode) string {
 
 // printVerdicts prints how often each verdict was given, in all and in the last hour.
 func (r *report) printVerdicts(w io.Writer) {
-	since := ""
 	if r.Since != nil {
-		since = " (since " + r.Since.Local().Format(time.DateTime) + ")"
+		fmt.Fprintf(w, "counted\tsince %s\n", r.Since.Local().Format(time.DateTime))
 	}
 	lately := r.Recent.Since != nil
+	since := ""
 	if lately {
-		since += "\t\tsince " + r.Recent.Since.Local().Format("15:04")
+		since = "\t\tsince " + r.Recent.Since.Local().Format("15:04")
 	}
 	fmt.Fprintf(w, "\nverdicts so far%s\n", since)
 	for _, v := range decide.Verdicts() {

@@ -56,12 +56,10 @@ func (l *Ledger) verdicts() (sums [Verdicts]uint64) {
 	return sums
 }
 
-// addPast adds what is known of late. Any byte of p may have any value. now is the ledger time at
-// the moment at.
-func (n *Totals) addPast(p *past, now int64, at Moment) {
-	wall := func(ms int64) time.Time {
-		return at.Wall.Add(time.Duration(ms-now) * time.Millisecond)
-	}
+// addPast adds what is known of late, by ledger and wall clock at the last operation. Any byte of p
+// may have any value.
+func (n *Totals) addPast(p *past, now, tick, wallThen int64) {
+	wall := func(ms int64) time.Time { return time.UnixMilli(wallThen + ms - tick) }
 	if p.since <= 0 || p.since > now {
 		return
 	}

@@ -161,6 +161,12 @@ func (r *reader) sessions(look func(s *session)) error {
 	return nil
 }
 
+// clocks are those of the last operation, if the first page was copied last.
+func (r *reader) clocks() (tick, wall int64) {
+	s := view[state](r.copy, stateAt)
+	return s.lastTick, s.lastWall
+}
+
 // Report returns what the ledger has counted, and all live sessions, in no order. It frees no
 // session and keeps no process waiting.
 func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
@@ -173,12 +179,13 @@ func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
 	}
 	n = l.totalsOf(view[state](r.copy, stateAt))
 	n.Waiting, n.Serving = 0, 0
+	tick, wall := r.clocks()
 	early := *view[totals](r.copy, totalsAt)
 	if err = r.copyAt(lateAt, lateRoom); err != nil {
 		return Totals{}, nil, err
 	}
 	n.count(&early, view[late](r.copy, 0), view[unlocked](r.copy, unlockedAt-lateAt))
-	n.addPast(view[past](r.copy, pastAt-lateAt), r.now, now)
+	n.addPast(view[past](r.copy, pastAt-lateAt), r.now, tick, wall)
 	err = r.sessions(func(s *session) {
 		live = append(live, s.live(r.now))
 		if s.state == slotServing || s.overdue(r.now) {

@@ -32,6 +32,7 @@ func (t *Tx) Totals() Totals {
 	t.sweep(t.recheckAll())
 	n := t.l.totalsOf(t.state())
 	n.count(t.l.totals, t.l.late, t.l.unlocked)
+	n.addPast(t.l.past, t.now, t.state().lastTick, t.state().lastWall)
 	return n
 }
 
