@@ -149,8 +149,8 @@ install: sendwrap sendwrap-door sendwrap-metrics
 # to stop before.
 .PHONY: uninstall
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-metrics $(sbindir)/sendwrap-nft \
-		$(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-metrics \
+		$(sbindir)/sendwrap-nft $(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
 		$(addprefix $(docdir)/,$(documents)))
 	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
 		test ! -d $$dir || \

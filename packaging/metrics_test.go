@@ -100,7 +100,8 @@ func get(from string) (string, error) {
 func needPrometheus(t *testing.T) (prometheus, promtool string) {
 	t.Helper()
 	lab.Need(t, lab.NotUnpacked("prometheus"))
-	return lab.Unpacked("prometheus/usr/bin/prometheus"), lab.Unpacked("prometheus/usr/bin/promtool")
+	bin := lab.Unpacked("prometheus/usr/bin")
+	return filepath.Join(bin, "prometheus"), filepath.Join(bin, "promtool")
 }
 
 // The rules are right, and each alert fires on a bad day and on no other.

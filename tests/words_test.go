@@ -173,6 +173,8 @@ func mayBeLong(path, line string) bool {
 		return trimmed[0] == '|' || trimmed[0] == '#'
 	case filepath.Ext(path) == ".txtar":
 		return trimmed[0] != '#'
+	case filepath.Ext(path) == ".json":
+		return true // a text in JSON cannot be broken
 	}
 	return false
 }

@@ -12,7 +12,7 @@ import (
 
 // recentReport is what was counted in the last hour.
 type recentReport struct {
-	Since    *time.Time        `json:"since"` // an hour ago, or up to ten minutes before; nil = not known
+	Since    *time.Time        `json:"since"` // nil = not known
 	Verdicts map[string]uint64 `json:"verdicts"`
 }
 
@@ -94,7 +94,7 @@ func (r *report) printTroubles(w io.Writer) {
 		}
 	}
 	if e := r.Evicted; e["known"] > 0 || e["block"] > 0 {
-		fmt.Fprintf(w, "  forgotten\t%d known networks and %d blocks, to make room; raise clients=\n",
-			e["known"], e["block"])
+		fmt.Fprintf(w, "  forgotten\t%d known networks and %d blocks, to make room; "+
+			"raise clients=\n", e["known"], e["block"])
 	}
 }

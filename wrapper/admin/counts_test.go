@@ -78,15 +78,16 @@ func TestStatusSinceUnknown(t *testing.T) {
 }
 
 // A room says since when it runs, which version it is, and what it has open; one that is idle is
-// told from none.
+// another thing than none.
 func TestStatusRoom(t *testing.T) {
 	p := inPlace(t, "")
 	p.room()
 	p.inLedger(func(l *ledger.Ledger) { l.NoteConfigured(ledger.Self(), time.Now()) })
 	text, _ := p.says(0, "status")
 	got := lines(text, "room")
-	want := regexp.MustCompile(`^room +process ` + strconv.Itoa(os.Getpid()) + ` of sendwrap 1\.0, ` +
-		`since 20\d\d-\d\d-\d\d [0-9:]{8}, configured \d+s ago, \d+ of \d+ descriptors$`)
+	want := regexp.MustCompile(`^room +process ` + strconv.Itoa(os.Getpid()) +
+		` of sendwrap 1\.0, since 20\d\d-\d\d-\d\d [0-9:]{8}, configured \d+s ago, ` +
+		`\d+ of \d+ descriptors$`)
 	if len(got) != 1 || !want.MatchString(got[0]) {
 		t.Errorf("%q", got)
 	}

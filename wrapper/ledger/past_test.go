@@ -12,7 +12,8 @@ import (
 // verdicts are spread, whether they were counted with the lock or without, and after a reboot.
 func TestCountsOfLate(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for _, gap := range []time.Duration{time.Second, time.Minute, 8 * time.Minute, 100 * time.Minute} {
+	const minute = time.Minute
+	for _, gap := range []time.Duration{time.Second, minute, 8 * minute, 100 * minute} {
 		l := newLedger(t, MinClients)
 		now := Now()
 		began := now
@@ -114,7 +115,8 @@ func TestCountsEvicted(t *testing.T) {
 			must(t, l, func(tx *Tx) { do(tx, from+i*257) })
 		}
 	}
-	fill(0, func(tx *Tx, n int) { tx.Strike(networkN(n), "test", 1, Penalty{Strikes: 9, Within: 1}) })
+	mild := Penalty{Strikes: 9, Within: 1}
+	fill(0, func(tx *Tx, n int) { tx.Strike(networkN(n), "test", 1, mild) })
 	got := evicted()
 	if got[EvictedHistory] < 2*MinClients || got[EvictedKnown]+got[EvictedBlock] > 0 {
 		t.Errorf("%v; want histories", got)

@@ -13,7 +13,9 @@ import (
 type family struct{ all []prometheus.Metric }
 
 // add adds one number. Labels are names and values in turn.
-func (f *family) add(kind prometheus.ValueType, name, help string, value float64, labels ...string) {
+func (f *family) add(
+	kind prometheus.ValueType, name, help string, value float64, labels ...string,
+) {
 	var names, values []string
 	for i := 0; i < len(labels); i += 2 {
 		names, values = append(names, labels[i]), append(values, labels[i+1])
@@ -94,13 +96,13 @@ func (s *Site) aboutSessions(f *family, r *reading) {
 
 	const networks = "Networks in the ledger. One may be counted in several states."
 	f.gauge("networks", networks, float64(r.totals.Clients), "state", "all")
-	f.gauge("networks", networks, float64(r.census.Known), "state", "known")
-	f.gauge("networks", networks, float64(r.census.Trusted), "state", "trusted")
-	f.gauge("networks", networks, float64(r.census.Blocked), "state", "blocked")
+	f.gauge("networks", networks, float64(r.networks.Known), "state", "known")
+	f.gauge("networks", networks, float64(r.networks.Trusted), "state", "trusted")
+	f.gauge("networks", networks, float64(r.networks.Blocked), "state", "blocked")
 	f.gauge("networks_limit", "Networks for which the ledger has room.",
 		float64(r.totals.Capacity))
 	for _, e := range ledger.Evictions() {
-		f.counter("networks_evicted_total", "Networks that made room for others, as what they were.",
+		f.counter("networks_evicted_total", "Networks that made room for others, by what was lost.",
 			r.totals.Evicted[e], "kind", e.String())
 	}
 }
@@ -113,7 +115,7 @@ func aboutTrouble(f *family, n *ledger.Totals) {
 		"ledger_crowded":          n.Open[ledger.Crowded],
 		"unrecorded":              n.Unrecorded,
 		ledger.Unseen.String():    n.Troubles[ledger.Unseen],
-		ledger.DNSSilent.String():   n.Troubles[ledger.DNSSilent],
+		ledger.DNSSilent.String(): n.Troubles[ledger.DNSSilent],
 		ledger.Unwritten.String(): n.Troubles[ledger.Unwritten],
 	} {
 		f.counter("fail_open_total",

@@ -20,7 +20,9 @@ func (s *Site) aboutLists(f *family, r *reading) {
 			all[maxLists].name = otherLists
 		}
 		one := &all[len(all)-1]
-		one.asked, one.listed, one.failed = one.asked+l.Asked, one.listed+l.Listed, one.failed+l.Failed
+		one.asked += l.Asked
+		one.listed += l.Listed
+		one.failed += l.Failed
 		if l.Aside > 0 {
 			one.aside++
 		}

@@ -140,7 +140,7 @@ func TestNumbers(t *testing.T) {
 		`sendwrap_delay_seconds_bucket{event="spoke",le="300"}`:  "2",
 		`sendwrap_delay_seconds_bucket{event="spoke",le="+Inf"}`: "3",
 		`sendwrap_fail_open_total{cause="unseen"}`:               "10",
-		`sendwrap_fail_open_total{cause="dns_silent"}`:              "11",
+		`sendwrap_fail_open_total{cause="dns_silent"}`:           "11",
 		`sendwrap_fail_open_total{cause="unwritten"}`:            "12",
 		`sendwrap_no_descriptor_total`:                           "13",
 		`sendwrap_log_lines_lost_total`:                          "14",

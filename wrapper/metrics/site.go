@@ -66,12 +66,12 @@ func (s *Site) reopen() (err error) {
 
 // reading is what one look has found. Without a ledger the counts are zero.
 type reading struct {
-	usable  bool
-	totals  ledger.Totals
-	census  ledger.Census
-	lists   []ledger.List
-	lookups struct{ kept, limit int }
-	rooms   []ledger.Room
+	usable   bool
+	totals   ledger.Totals
+	networks ledger.Networks
+	lists    []ledger.List
+	lookups  struct{ kept, limit int }
+	rooms    []ledger.Room
 }
 
 // read looks at the ledger.
@@ -88,7 +88,7 @@ func (s *Site) read() (r reading) {
 	got := r
 	var errs [4]error
 	got.totals, _, errs[0] = l.Report(now)
-	got.census, errs[1] = l.Census(now)
+	got.networks, errs[1] = l.CountNetworks(now)
 	got.lists, errs[2] = l.Lists(now, zones)
 	got.lookups.kept, got.lookups.limit, errs[3] = l.CountLookups(now)
 	if errs != [4]error{} {

@@ -1,14 +1,14 @@
 package ledger
 
-// Census says what the networks are that the ledger remembers.
-type Census struct {
+// Networks say what the networks are that the ledger remembers.
+type Networks struct {
 	Known   int // waited not long ago, or are trusted
 	Trusted int
 	Blocked int
 }
 
-// Census counts the networks that are remembered. It keeps no process waiting.
-func (l *Ledger) Census(now Moment) (n Census, err error) {
+// CountNetworks counts the networks that are remembered. It keeps no process waiting.
+func (l *Ledger) CountNetworks(now Moment) (n Networks, err error) {
 	r, err := l.newReader(now)
 	if err != nil {
 		return n, err
