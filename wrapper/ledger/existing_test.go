@@ -27,7 +27,8 @@ func TestReadOnly(t *testing.T) {
 		if err != nil || n.Verdicts[2] != 1 || n.Waiting != 1 || len(live) != 1 {
 			t.Errorf("%s: %d, %d waiting, %v, %v", when, n.Verdicts[2], n.Waiting, live, err)
 		}
-		if c, err := reader.CountNetworks(Now()); err != nil || c != (Networks{Known: 1, Blocked: 3}) {
+		c, err := reader.CountNetworks(Now())
+		if err != nil || c != (Networks{Known: 1, Blocked: 3}) {
 			t.Errorf("%s: %+v, %v", when, c, err)
 		}
 		if _, err := reader.Lists(Now(), []string{"x"}); err != nil {
