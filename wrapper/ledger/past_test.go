@@ -180,6 +180,8 @@ func TestRoomsSayWhatTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.RegisterRoom(p, "9")
+	l.NoteConfigured(p, started) // by the room before, in the same place
 	l.RegisterRoom(p, "10.11.12-longer-than-its-place")
 	h := Handle{Options: Options{Path: ledgerPath(t, l), Clients: MinClients, Room: Self(),
 		Build: "1.2"}}
