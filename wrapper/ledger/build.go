@@ -230,6 +230,9 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 			if c := old.recordOf(i); c.inUse() {
 				to.copyRecord(c)
 				to.checkpoint()
+			} else if c.used == usedByWide && c.hasArrivals(from.now) {
+				to.copyWide(c)
+				to.checkpoint()
 			}
 		}
 		if old.version > 1 {

@@ -183,6 +183,8 @@ func (t *Tx) importance(c *client) importance {
 	switch {
 	case c.used == usedByWide && t.sessionsOf(c) > 0:
 		return importance{rank: live}
+	case c.used == usedByWide && c.hasArrivals(t.now):
+		return importance{rank: history, age: c.seen}
 	case !c.inUse():
 		return importance{rank: empty}
 	case t.sessionsOf(c) > 0:

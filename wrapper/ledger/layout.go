@@ -81,6 +81,9 @@ type state struct {
 	pastDue    int64             // ledger time from which on the totals are kept again; see past.go
 	evicted    [evictions]uint64 // records that were replaced while something in them mattered
 	unrecorded uint64            // clients for whose network there was no record
+
+	widths [maxWidths]uint8 // of wide networks that flags name; 0 = none; 0 in older files
+	_      [8 - maxWidths]byte
 }
 
 // unlocked is changed without the lock, by single atomic operations: some of it while the lock
@@ -186,7 +189,7 @@ type client struct {
 type session struct {
 	pid     uint32
 	state   uint8 // slotFree, slotWaiting, slotServing
-	flags   uint8 // inRoom, inWide
+	flags   uint8 // inRoom, inWide, and from firstWidth on which of state.widths count it, too
 	port    uint16
 	start   uint64 // start time of the process, clock ticks since boot; 0 = unknown
 	since   int64
@@ -239,13 +242,16 @@ type claim struct {
 // What used says of a record in use.
 const (
 	usedByClient uint8 = iota + 1
-	usedByWide         // it counts the sessions of a wider network; first = how many are served
+	usedByWide         // it counts a wider network; see wide.go
 )
 
 // What flags say of a session.
 const (
-	inRoom uint8 = 1 << iota // its process holds many, and is never signalled for one of them
-	inWide                   // its wider network counts it, too
+	inRoom     uint8 = 1 << iota // its process holds many, and is never signalled for one of them
+	inWide                       // the network of WideBits around it counts it, too
+	firstWidth                   // so does that of the first of state.widths; the others follow
+
+	maxWidths = 6
 )
 
 const (

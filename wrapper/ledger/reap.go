@@ -45,6 +45,11 @@ func (t *Tx) verifyCounts(a Arrival) {
 			t.recountWide(wide)
 		}
 	}
+	for n := range MaxWide {
+		if limits := a.wideLimits(n); limits != nil {
+			t.verifyWide(limits)
+		}
+	}
 	if i := t.l.find(keyOf(a.Network)); i >= 0 {
 		n := int(t.sessionsOf(t.l.record(i)))
 		atLimit := a.Limits.Conns > 0 && n >= a.Limits.Conns || places && n <= manySessions
@@ -88,7 +93,7 @@ func (t *Tx) recheckAll() livenessCache {
 // after each freed session, so that the undo log stays short.
 func (t *Tx) sweep(living livenessCache) {
 	l := t.l
-	began, thread := threadTime(), unix.Gettid()
+	watch := startWatch()
 	var waiting, serving uint32
 	for i := range l.liveSlots() {
 		s := l.slot(i)
@@ -109,11 +114,23 @@ func (t *Tx) sweep(living livenessCache) {
 	}
 	st := t.state()
 	st.waiting, st.serving = waiting, serving
-	took := threadTime() - began
-	if unix.Gettid() != thread { // Go has moved us to another thread, and the difference is wrong
-		took = 0
+	st.sweepAt = t.now + believedFor(watch.elapsed())
+}
+
+// stopwatch measures the processor time of some work.
+type stopwatch struct {
+	began  time.Duration
+	thread int
+}
+
+func startWatch() stopwatch { return stopwatch{threadTime(), unix.Gettid()} }
+
+func (w stopwatch) elapsed() time.Duration {
+	took := threadTime() - w.began
+	if unix.Gettid() != w.thread { // Go has moved us to another thread, and the difference is wrong
+		return 0
 	}
-	st.sweepAt = t.now + believedFor(took)
+	return took
 }
 
 // overdue says whether the session has waited longer than any delay: its process could not say that

@@ -78,9 +78,6 @@ func (t *Tx) openSession(record int, a Arrival, p Process) (Session, bool) {
 	l.setInUse(i, true)
 	t.state().waiting++
 	t.link(i, record)
-	if a.Wide {
-		t.countWide(i)
-	}
 	return t.token(i), true
 }
 
@@ -206,10 +203,7 @@ func (t *Tx) copySession(from *Ledger, i int) {
 	s.client, s.next, s.prev = 0, 0, 0
 	l.setInUse(i, true)
 	*t.counter(s)++
-	if s.flags&inWide != 0 {
-		s.flags &^= inWide
-		t.countWide(i)
-	}
+	t.countWideAgain(i)
 	if r := int(old.client) - 1; r >= 0 && r < from.records() {
 		c := from.record(r)
 		t.link(i, t.claimRecord(key{c.addr, c.bits})) // a smaller ledger may have lost the client

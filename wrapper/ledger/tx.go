@@ -19,7 +19,12 @@ type Arrival struct {
 	Network netip.Prefix   // under which it is counted
 	Wide    bool           // its sessions are counted by its wider network, too; see [WideBits]
 	Limits  Limits         // for Look and Enter
-	Delay   time.Duration  // it will wait this long, for [LiveSession]; set it before Enter
+
+	// WideLimits are those of other wider networks that contain the client; nil = none. It is a
+	// pointer since most arrivals have none.
+	WideLimits *[MaxWide]WideLimits
+
+	Delay time.Duration // it will wait this long, for [LiveSession]; set it before Enter
 }
 
 // Limits are the numbers to which the caller compares a [Standing]; 0 = there is no such limit. The
@@ -49,12 +54,13 @@ func (m *Limits) waits(s *state) bool {
 
 // Standing is what the ledger knows of a client that has arrived.
 type Standing struct {
-	Serving, Waiting int     // sessions of all clients
-	Stressed         bool    // since 80 % of a limit on them was reached, until below 60 %
-	Conns            int     // live sessions of its network
-	Served           int     // those of them with an MTA; 0 until places are scarce
-	Wide             Wide    // of its wider network; 0 until places are scarce
-	Arrivals         int     // of its network within Limits.Per, this one not counted
+	Serving, Waiting int  // sessions of all clients
+	Stressed         bool // since 80 % of a limit on them was reached, until below 60 %
+	Conns            int  // live sessions of its network
+	Served           int  // those of them with an MTA; 0 until places are scarce
+	Wide             Wide // of its wider network; 0 until places are scarce
+	Arrivals         int  // of its network within Limits.Per, this one not counted
+	WideCounts       [MaxWide]WideCount
 	Known            bool    // it waited quietly not long ago
 	Trusted          bool    // it is known, and has come in several hours since, or delivered mail
 	Waited           bool    // it is known, or was less than [patienceMemory] ago; see [Tx.Strike]
@@ -103,6 +109,11 @@ func (t *Tx) standing(a Arrival) Standing {
 	if a.Wide && (a.Limits.places(st) || a.Limits.waits(st)) {
 		s.Wide = t.wideOf(a.Client.Addr())
 	}
+	for n := range MaxWide {
+		if limits := a.wideLimits(n); limits != nil {
+			s.WideCounts[n] = t.wideCount(limits)
+		}
+	}
 	if longest.left > 0 {
 		block := t.l.record(longest.record).block(t.now)
 		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
@@ -111,9 +122,10 @@ func (t *Tx) standing(a Arrival) Standing {
 }
 
 // LookAgain is Look for a client whose arrival and session are counted already. The limits on both
-// were checked then, so it does not verify the sessions of its network again, and Arrivals is 0.
+// were checked then, so it does not verify the sessions of its networks again, and Arrivals and
+// WideCounts are 0.
 func (t *Tx) LookAgain(a Arrival) Standing {
-	a.Limits.Conns, a.Limits.Rate = 0, 0
+	a.Limits.Conns, a.Limits.Rate, a.WideLimits = 0, 0, nil
 	return t.Look(a)
 }
 
@@ -140,7 +152,11 @@ func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 	} else {
 		t.state().unrecorded++
 	}
-	return t.openSession(record, a, p)
+	s, ok := t.openSession(record, a, p)
+	if ok {
+		t.enterWide(int(s.slot)-1, a, arrives)
+	}
+	return s, ok
 }
 
 // Serve turns a waiting session into one that is served by an MTA.

@@ -3,18 +3,54 @@ package ledger
 import (
 	"math"
 	"net/netip"
+	"time"
 )
 
-// WideBits is the length of the wider network by which sessions of IPv6 clients can also be
-// counted: a customer gets a /48, which is 65,536 networks.
+// Wide networks
+//
+// The sessions and arrivals of a wider network are counted in a record of its own, which used tells
+// from the records of clients: sessions and first are how many live sessions there are and how many
+// of them are served, rate is of all arrivals, and till knownTill a count of sessions is believed
+// that has reached a limit. Strikes and blocks of that network have another record, which is like
+// that of any client.
+//
+// A session notes by which networks it is counted, whatever Arrivals say later. So it leaves
+// exactly these, whether its process says so or is found dead.
+
+// WideBits is the length of the wider network by which sessions of IPv6 clients are counted for the
+// time when places are scarce: a customer gets a /48, which is 65,536 networks.
 const WideBits = 48
 
+// MaxWide is by how many other wider networks an arrival can be counted.
+const MaxWide = 2
+
 // Wide is how many live sessions there are in a wider network, and how many of them have an MTA.
-//
-// They are counted in a record of their own, which used tells from the records of clients. A block
-// of that network has another record. The counting record exists as long as the sessions do, and
-// ends with the boot.
 type Wide struct{ Conns, Served int }
+
+// WideLimits are the limits of a wider network; 0 = there is no such limit.
+type WideLimits struct {
+	Network netip.Prefix // that contains the client
+	Conns   int          // its live sessions
+	Rate    int          // its arrivals in any
+	Per     time.Duration
+}
+
+// WideCount is what a wider network has. What has no limit is not counted.
+type WideCount struct {
+	Conns    int32 // live sessions
+	Arrivals int32 // within WideLimits.Per, this one not counted
+}
+
+// wideLimits are the n-th of them; nil if there is nothing to count for them.
+func (a *Arrival) wideLimits(n int) *WideLimits {
+	if a.WideLimits == nil {
+		return nil
+	}
+	if w := &a.WideLimits[n]; w.Conns > 0 || w.Rate > 0 {
+		return w
+	}
+	return nil
+}
 
 // wideKey is the key of the wider network around an address.
 func wideKey(addr [16]byte) key { return key{addr, 128}.widened(WideBits) }
@@ -22,20 +58,34 @@ func wideKey(addr [16]byte) key { return key{addr, 128}.widened(WideBits) }
 // wideOf counts the sessions of the client's wider network.
 func (t *Tx) wideOf(client netip.Addr) Wide {
 	i := t.l.findWide(wideKey(client.As16()))
-	if i < 0 {
+	if i < 0 || t.sessionsOf(t.l.record(i)) == 0 {
 		return Wide{}
 	}
 	w := t.l.record(i)
 	return Wide{int(w.sessions), int(w.first)}
 }
 
+// wideCount is what the network has by what the ledger says.
+func (t *Tx) wideCount(limits *WideLimits) (n WideCount) {
+	i := t.l.findWide(keyOf(limits.Network))
+	if i < 0 {
+		return n
+	}
+	w := t.l.record(i)
+	n.Conns = int32(min(t.sessionsOf(w), math.MaxInt32))
+	if limits.Rate > 0 {
+		rate := w.rate
+		rate.advance(t.now, limits.Per)
+		n.Arrivals = int32(rate.count())
+	}
+	return n
+}
+
 // findWide is the number of the record that counts the wider network, or -1.
 func (l *Ledger) findWide(k key) int {
 	for _, b := range l.buckets(k) {
 		for i := b * ways; i < (b+1)*ways; i++ {
-			w := l.record(i)
-			if w.used == usedByWide && w.epoch == l.header.epoch &&
-				w.bits == k.bits && w.addr == k.addr {
+			if w := l.record(i); w.used == usedByWide && w.bits == k.bits && w.addr == k.addr {
 				return i
 			}
 		}
@@ -43,63 +93,204 @@ func (l *Ledger) findWide(k key) int {
 	return -1
 }
 
-// countWide counts the session in slot i, which may be written to, in its wider network. It does
-// not if the record for that would replace something more important than a client that has waited
-// once.
-func (t *Tx) countWide(i int) {
-	l, s := t.l, t.l.slot(i)
-	k := wideKey(s.addr)
+// hasArrivals says whether arrivals that the record has counted may matter.
+func (c *client) hasArrivals(now int64) bool {
+	return c.rate != window[uint16]{} && c.seen <= now &&
+		now-c.seen <= strikeMemory.Milliseconds()
+}
+
+// claimWide is the number of the record that counts the wider network, as claimRecordAs has it for
+// clients. It may be written to.
+func (t *Tx) claimWide(k key, as importance) int {
+	l := t.l
 	at := l.findWide(k)
 	if at < 0 {
-		if at = t.leastImportant(k, importance{rank: known, age: math.MaxInt64}); at < 0 {
-			return
+		if at = t.leastImportant(k, as); at < 0 {
+			return -1
 		}
 		c := l.change(at)
 		if st := t.state(); c.inUse() && st.clients > 0 {
 			st.clients--
 		}
 		*c = client{addr: k.addr, bits: k.bits, used: usedByWide, epoch: l.header.epoch}
+		return at
 	}
-	w := l.change(at)
+	if w := l.change(at); w.epoch != l.header.epoch {
+		w.epoch, w.sessions, w.first = l.header.epoch, 0, 0
+	}
+	return at
+}
+
+// enterWide counts the new session in slot i, and the arrival, in the wider networks around it. For
+// WideBits alone it does not if the record for that would replace something more important than a
+// client that has waited once.
+func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
+	for n := range MaxWide {
+		limits := a.wideLimits(n)
+		if limits == nil {
+			continue
+		}
+		k := keyOf(limits.Network)
+		at := t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
+		if at < 0 {
+			continue
+		}
+		w := t.l.record(at)
+		w.seen = t.now
+		if arrives && limits.Rate > 0 {
+			w.rate.advance(t.now, limits.Per)
+			w.rate.add(1)
+		}
+		t.countWide(i, w, t.widthFlag(k.bits))
+	}
+	if k := wideKey(t.l.slot(i).addr); a.Wide && t.flagOf(t.l.slot(i), WideBits) == 0 {
+		if at := t.claimWide(k, importance{rank: known, age: math.MaxInt64}); at >= 0 {
+			t.countWide(i, t.l.record(at), inWide)
+		}
+	}
+}
+
+// countWide counts the session in slot i. Both that and the record may be written to.
+func (t *Tx) countWide(i int, w *client, flag uint8) {
+	if flag == 0 {
+		return
+	}
+	s := t.l.slot(i)
+	s.flags |= flag
 	w.sessions++
 	if s.state == slotServing {
 		w.first++
 	}
-	s.flags |= inWide
 }
 
-// changeWide is the record that counts the session in its wider network, and may be written to; nil
-// if there is none.
-func (t *Tx) changeWide(s *session) *client {
-	if s.flags&inWide == 0 {
-		return nil
+// countWideAgain is enterWide for a session of another ledger, whose state.widths are ours.
+func (t *Tx) countWideAgain(i int) {
+	s := t.l.slot(i)
+	flags := s.flags
+	s.flags &= inRoom
+	for n := range widths {
+		flag, bits := t.width(flags, n)
+		if flag == 0 {
+			continue
+		}
+		as := importance{rank: blockedByHand, age: math.MinInt64}
+		if flag == inWide {
+			as = importance{rank: known, age: math.MaxInt64}
+		}
+		if at := t.claimWide(key{s.addr, 128}.widened(bits), as); at >= 0 {
+			t.countWide(i, t.l.record(at), flag)
+		}
 	}
-	i := t.l.findWide(wideKey(s.addr))
-	if i < 0 {
-		return nil
+}
+
+// widths is how many wider networks the flags of a session can name.
+const widths = 1 + maxWidths
+
+// width is the n-th flag, if it is among those, and how long the network is that it names. No two
+// of a session are of one length.
+func (t *Tx) width(flags uint8, n int) (flag uint8, bits int) {
+	if flag = inWide << n; flags&flag == 0 {
+		return 0, 0
 	}
-	return t.l.change(i)
+	if bits = WideBits; n > 0 {
+		bits = int(t.state().widths[n-1])
+	}
+	if bits == 0 || bits > 128 {
+		return 0, 0
+	}
+	return flag, bits
+}
+
+// flagOf is the flag of the session's network of that length; 0 = it is not counted by one.
+func (t *Tx) flagOf(s *session, length int) uint8 {
+	for n := range widths {
+		if flag, bits := t.width(s.flags, n); bits == length {
+			return flag
+		}
+	}
+	return 0
+}
+
+// widthFlag is the flag of sessions that are counted by networks of that length. If there is none
+// yet, it takes one that no session has. 0 = there is none: the configuration has been changed
+// often while sessions lasted.
+func (t *Tx) widthFlag(bits uint8) uint8 {
+	widths, free := &t.state().widths, -1
+	for n, b := range widths {
+		switch {
+		case b == bits:
+			return firstWidth << n
+		case b == 0 && free < 0:
+			free = n
+		}
+	}
+	if free < 0 {
+		var flags uint8
+		for i := range t.l.liveSlots() {
+			flags |= t.l.slot(i).flags
+		}
+		for free = maxWidths - 1; free >= 0 && flags&(firstWidth<<free) != 0; free-- {
+		}
+		if free < 0 {
+			return 0
+		}
+	}
+	widths[free] = bits
+	return firstWidth << free
+}
+
+// findCount is the record of the n-th wider network that counts the session, or -1.
+func (t *Tx) findCount(s *session, n int) int {
+	flag, bits := t.width(s.flags, n)
+	if flag == 0 {
+		return -1
+	}
+	i := t.l.findWide(key{s.addr, 128}.widened(bits))
+	if i >= 0 && t.sessionsOf(t.l.record(i)) == 0 {
+		return -1
+	}
+	return i
 }
 
 // serveWide notes that the session is being served.
 func (t *Tx) serveWide(s *session) {
-	if w := t.changeWide(s); w != nil {
-		w.first++
+	for n := range widths {
+		if i := t.findCount(s, n); i >= 0 {
+			t.l.change(i).first++
+		}
 	}
 }
 
-// leaveWide takes the session out of the count, and removes the record with the last session.
+// leaveWide takes the session out of the counts, and removes a record with the last session, unless
+// it has arrivals.
 func (t *Tx) leaveWide(s *session) {
-	w := t.changeWide(s)
-	if w == nil {
-		return
+	for n := range widths {
+		i := t.findCount(s, n)
+		if i < 0 {
+			continue
+		}
+		w := t.l.change(i)
+		if s.state == slotServing && w.first > 0 {
+			w.first--
+		}
+		if w.sessions--; w.sessions == 0 {
+			w.first = 0
+			t.dropWide(w)
+		}
 	}
-	if s.state == slotServing && w.first > 0 {
-		w.first--
-	}
-	if w.sessions--; w.sessions == 0 || w.sessions == math.MaxUint32 {
+}
+
+// dropWide removes a record without sessions, which may be written to, unless it has arrivals.
+func (t *Tx) dropWide(w *client) {
+	if !w.hasArrivals(t.now) {
 		*w = client{}
 	}
+}
+
+// isIn says whether the session is counted by the record of a wider network.
+func (t *Tx) isIn(w *client, s *session) bool {
+	return w.bits <= 128 && key{s.addr, 128}.widened(int(w.bits)).addr == w.addr &&
+		t.flagOf(s, int(w.bits)) != 0
 }
 
 // recountWide counts the sessions of a wider network again; -1 = there is none. It is for a count
@@ -114,19 +305,62 @@ func (t *Tx) recountWide(record int) {
 	}
 	var n, serving uint32
 	for i := range t.l.liveSlots() {
-		if s := t.l.slot(i); s.flags&inWide != 0 && wideKey(s.addr).addr == w.addr {
+		if s := t.l.slot(i); t.isIn(w, s) {
 			n++
 			if s.state == slotServing {
 				serving++
 			}
 		}
 	}
-	switch {
-	case n == 0:
-		*t.l.change(record) = client{}
-	case w.sessions != n || w.first != serving:
-		w = t.l.change(record)
-		w.sessions, w.first = n, serving
+	if w.epoch == t.l.header.epoch && w.sessions == n && w.first == serving {
+		return
+	}
+	w = t.l.change(record)
+	w.epoch, w.sessions, w.first = t.l.header.epoch, n, serving
+	if n == 0 {
+		t.dropWide(w)
+	}
+}
+
+// verifyWide frees the dead among the sessions of a wider network that has as many as it may. All
+// other processes wait for that, and in a flood each refused client would cause it: so the result
+// is believed for sweepShare times as long as it took.
+func (t *Tx) verifyWide(limits *WideLimits) {
+	if limits.Conns <= 0 {
+		return
+	}
+	record := t.l.findWide(keyOf(limits.Network))
+	if record < 0 {
+		return
+	}
+	w := *t.l.record(record)
+	if int(t.sessionsOf(&w)) < limits.Conns ||
+		t.now < w.knownTill && w.knownTill-t.now <= sweepLongest {
+		return
+	}
+	watch := startWatch()
+	living := livenessCache{own: t.l.pid, now: t.now, readsLeft: int(t.l.geo.slots)}
+	living.remember(t.l.room)
+	for i := range t.l.liveSlots() {
+		if s := t.l.slot(i); t.isIn(&w, s) && !living.alive(s) && !t.orphan(s) {
+			t.free(i)
+			t.checkpoint()
+		}
+	}
+	t.recountWide(record)
+	if c := t.l.record(record); c.used == usedByWide {
+		believed := sweepShare * watch.elapsed().Microseconds() / 1000
+		t.l.change(record).knownTill = t.now + min(believed, sweepLongest)
+	}
+	t.checkpoint()
+}
+
+// copyWide copies the arrivals of a wider network from another ledger.
+func (t *Tx) copyWide(old client) {
+	at := t.claimWide(key{old.addr, old.bits}, t.importance(&old))
+	if at >= 0 {
+		w := t.l.record(at)
+		w.rate, w.seen = old.rate, old.seen
 	}
 }
 
