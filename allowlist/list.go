@@ -13,6 +13,10 @@ import (
 // List is what the administrator has said about networks and names. SetAccess and SetLimits fill
 // it, Match asks it, and for names SetNameAccess, SetNameLimits and MatchName. A nil List is empty.
 type List struct {
+	// Widen says of a network whether it holds wide networks that have limits; see
+	// [rule.Limits.Widened]. nil: there are none. Set it before asking.
+	Widen func(network netip.Prefix) [rule.MaxWide]bool
+
 	all      bool
 	clients  []netip.Addr     // the clients to ask about, unless all
 	networks int              // calls about them
@@ -171,7 +175,11 @@ func (l *List) MatchNetwork(network netip.Prefix) rule.Match {
 			e.copyAccess(&m)
 		}
 		if e.limits != nil {
-			m.Limits = m.Limits.OverriddenBy(e.limits.Limits)
+			limits := e.limits.Limits
+			if l.Widen != nil {
+				limits = limits.Widened(l.Widen(e.network))
+			}
+			m.Limits = m.Limits.OverriddenBy(limits)
 		}
 	}
 	return m

@@ -29,7 +29,7 @@ func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 // hear takes down what a client has said early.
 func (s *Session) hear(what Early) {
 	s.early = what
-	s.own = s.door.IsOwn(s.network)
+	s.own = s.door.OwnOf(s.network, &s.facts().Limits)
 }
 
 // Admit is Conclude for a client that has been quiet to the end and has then waited in a room's
@@ -144,7 +144,7 @@ func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
 			s.strike(t)
 		}
 	case decide.Pass:
-		t.Forgive(s.network, decide.ReasonPregreet)
+		s.forgive(t)
 		return true
 	case decide.DNSWL:
 		return true
@@ -170,9 +170,13 @@ func (s *Session) renew() {
 
 // strike writes down the client's offence, unless its network is this machine's own.
 func (s *Session) strike(t *ledger.Tx) {
-	if kind := s.early.Kind; !s.own {
-		s.strikes, s.block = t.Strike(s.network, decide.Reason(kind),
-			s.facts().Limits.Strikes[kind], Penalty(s.door.Policy.Settings))
+	l, p := &s.facts().Limits, Penalty(s.door.Policy.Settings)
+	o := Offence{
+		Network: s.network, Limits: l, Own: s.own, Reason: decide.Reason(s.early.Kind),
+		Weight: l.Strikes[s.early.Kind], Penalty: p, WidePenalty: p,
+	}
+	if struck := o.Strike(t); struck.Strikes > 0 {
+		s.struck = &struck
 	}
 }
 

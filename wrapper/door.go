@@ -103,7 +103,13 @@ func (d *Door) rules(f *decide.Facts, client netip.Addr, inRoom bool) {
 		f.Map = d.Policy.Map.Match(client)
 	}
 	f.Naming = d.Policy.HasNames()
+	d.limits(f, client, inRoom)
+}
+
+// limits sets those that follow from the rules.
+func (d *Door) limits(f *decide.Facts, client netip.Addr, inRoom bool) {
 	f.SetLimits(d.Policy.Settings, inRoom)
+	f.Limits.SetWide(d.Policy.Settings, client, &f.Rule.Limits)
 }
 
 // Network is the network under which a client is counted that arrives now.
@@ -128,9 +134,13 @@ func (d *Door) IsOwn(network netip.Prefix) bool {
 func arrival(
 	client netip.AddrPort, network netip.Prefix, wide bool, l *decide.Limits,
 ) ledger.Arrival {
-	return ledger.Arrival{
+	a := ledger.Arrival{
 		Client: client, Network: network, Wide: wide, Limits: ledgerLimits(l),
 	}
+	if l.IsWide() {
+		a.WideLimits = &l.Wide
+	}
+	return a
 }
 
 func ledgerLimits(l *decide.Limits) ledger.Limits {

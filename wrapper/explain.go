@@ -28,11 +28,18 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	if own, found := d.addresses.In(network); found {
 		shown.Own = "its network holds " + own.String() + ", an address of this machine"
 	}
+	isOwn := d.OwnOf(network, &facts.Limits)
+	copy(shown.WideOwn[:], isOwn[1:])
 	if d.Ledger.IsOpen() {
 		a := arrival(netip.AddrPortFrom(client, 0), network, d.countsWide(client), &facts.Limits)
 		err = d.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
 			facts.Standing = t.Look(a)
 			shown.Rcpts = t.Rcpts(network, facts.Limits.BadRcptsTotal.Per)
+			for n := range d.Policy.Wide {
+				wide, rcpts := facts.Limits.Wide[n].Network, facts.Limits.WideRcpts[n]
+				shown.WideStrikes[n] = t.Strikes(wide, d.Policy.Block.Within)
+				shown.WideRcpts[n] = t.Rcpts(wide, rcpts.Per)
+			}
 		})
 		if n, _, failed := d.Ledger.Report(ledger.Now()); failed == nil {
 			// As status has them: Look frees the sessions of the dead only near a limit.

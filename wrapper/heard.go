@@ -80,7 +80,7 @@ func (d *Door) applyResult(
 	if d.Policy.Map != nil {
 		f.Map = d.matchMap(client, r.Names).Or(f.Map)
 	}
-	f.SetLimits(d.Policy.Settings, inRoom)
+	d.limits(f, client, inRoom)
 }
 
 // matchMap is what the access map says of the names of a client. Of several, one that is refused

@@ -32,10 +32,16 @@ func (s *Session) Log(mta int) {
 		}
 	case decide.Blocked:
 		l.Str("network", f.Network.String())
-	case decide.Conns:
-		if f.WiderDecides() {
+	case decide.Conns, decide.Rate:
+		if n := f.DecidedByWide(s.Verdict); n >= 0 {
+			l.Str("network", limits.Wide[n].Network.String())
+		} else if s.Verdict == decide.Conns && f.WiderDecides() {
 			wide := netip.PrefixFrom(s.Client.Addr(), ledger.WideBits)
 			l.Str("network", wide.Masked().String())
+		}
+	case decide.Pregreet:
+		if s.struck != nil && s.struck.Network != s.network {
+			l.Str("network", s.struck.Network.String())
 		}
 	}
 	if s.delay > 0 || s.greet != decide.Quiet {
@@ -71,16 +77,15 @@ func (s *Session) Log(mta int) {
 		l.Int("hangups", s.hangups)
 	}
 	if s.Verdict == decide.Rate {
-		l.IntOf("rate", f.Arrivals, limits.ClientRate.N)
-		l.Str("per", rule.FormatDuration(limits.ClientRate.Per))
+		s.logRate(l)
 	}
 	s.logHeard(l)
-	if s.strikes > 0 {
-		l.IntOf("strikes", s.strikes, c.Block.Strikes)
+	if s.struck != nil {
+		l.IntOf("strikes", s.struck.Strikes, s.struck.Of)
 	}
 	switch {
-	case s.block > 0:
-		l.Dur("left", s.block)
+	case s.struck != nil && s.struck.Block > 0:
+		l.Dur("left", s.struck.Block)
 	case s.Verdict == decide.Blocked:
 		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
 	}
@@ -100,9 +105,24 @@ func (s *Session) Log(mta int) {
 	}
 }
 
-// logConns says of which sessions the network, or its /48, has as many as it may.
+// logRate says of which arrivals the network, or a wider one, has as many as it may.
+func (s *Session) logRate(l *maillog.Line) {
+	f := s.facts()
+	arrivals, rate := f.Arrivals, f.Limits.ClientRate
+	if n := f.DecidedByWide(s.Verdict); n >= 0 {
+		w := &f.Limits.Wide[n]
+		arrivals, rate = int(f.WideCounts[n].Arrivals), rule.Rate{N: w.Rate, Per: w.Per}
+	}
+	l.IntOf("rate", arrivals, rate.N).Str("per", rule.FormatDuration(rate.Per))
+}
+
+// logConns says of which sessions the network, or a wider one, has as many as it may.
 func (s *Session) logConns(l *maillog.Line) {
 	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
+	if n := f.DecidedByWide(s.Verdict); n >= 0 {
+		l.IntOf("conns", int(f.WideCounts[n].Conns), f.Limits.Wide[n].Conns)
+		return
+	}
 	switch {
 	case f.WiderDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
@@ -124,7 +144,7 @@ func (s *Session) hint() string {
 	switch {
 	case s.Verdict == decide.Blocked:
 		return decide.Hint(s.facts().Reason)
-	case s.Verdict == decide.Pregreet && s.strikes == 0:
+	case s.Verdict == decide.Pregreet && s.struck == nil:
 		return decide.Hint(decide.Reason(s.early.Kind))
 	}
 	return ""

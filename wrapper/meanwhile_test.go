@@ -166,8 +166,8 @@ func TestUpdateIsUndone(t *testing.T) {
 	if err != ledger.ErrLost {
 		t.Fatalf("%v; the test proves nothing", err)
 	}
-	if s.Verdict != verdict || s.token != token || s.strikes != 0 || !s.entered {
-		t.Errorf("%v, %v, %d strikes, entered %v; want %v, %v and no strike", s.Verdict, s.token,
-			s.strikes, s.entered, verdict, token)
+	if s.Verdict != verdict || s.token != token || s.struck != nil || !s.entered {
+		t.Errorf("%v, %v, %+v, entered %v; want %v, %v and no strike", s.Verdict, s.token,
+			s.struck, s.entered, verdict, token)
 	}
 }

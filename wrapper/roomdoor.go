@@ -54,10 +54,10 @@ func (d *Door) Adopt(o ledger.Orphan, mta int) {
 		}
 		if _, found := t.Transfer(o.Session, p); !found { // another process has freed it meanwhile
 			client := o.Client.Addr()
-			a := ledger.Arrival{
-				Client: o.Client, Network: d.Network(client), Wide: d.countsWide(client),
-			}
-			s, _ := t.AddSession(a, p)
+			var f decide.Facts
+			d.rules(&f, client, true)
+			s, _ := t.AddSession(
+				arrival(o.Client, d.Network(client), d.countsWide(client), &f.Limits), p)
 			t.Serve(s)
 		}
 	})

@@ -35,7 +35,7 @@ type Session struct {
 
 	greet    decide.Greet
 	wide     bool // the client is counted under its /48, too
-	own      bool // its network holds an address of this machine
+	own      Own  // which of its networks hold an address of this machine
 	patient  bool // it spoke early, but has shown before that it can wait
 	crowded  bool // it is BUSY because others had the ledger
 	searched bool // a search for idle sessions has been made, or must not be; see idle.go
@@ -50,8 +50,7 @@ type entry struct {
 	talks   bool             // the client is greeted, and its recipients are refused; see talk.go
 	token   ledger.Session   // zero while the ledger does not count the session
 	hangups int              // for which the client need not wait
-	strikes int              // of its network, after a PREGREET
-	block   time.Duration    // that began with this strike
+	struck  *Struck          // after a PREGREET; nil = it counted nowhere
 	search  *Search          // which comes before the verdict; see idle.go
 	exited  []ledger.Process // after the search; the ledger may still count their sessions
 	heard   *heard           // of DNS; nil = nothing, and it is not asked
@@ -118,7 +117,10 @@ func (s *Session) HangUp() {
 // Block is the block that began with this client's offence: its network, how long it lasts and
 // why. d is 0 if none began.
 func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string) {
-	return s.network, s.block, decide.Reason(s.early.Kind)
+	if s.struck == nil {
+		return s.network, 0, ""
+	}
+	return s.struck.Network, s.struck.Block, decide.Reason(s.early.Kind)
 }
 
 // Networks are the network under which the client is counted, and the wider one with its

@@ -15,6 +15,9 @@ func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 	if err == ledger.ErrCrowded {
 		s, _ = d.Ledger.Peek(d.Ledger.Now(), a)
 		s.Serving, s.Waiting, s.Conns = 0, 0, 0
+		for n := range s.WideCounts {
+			s.WideCounts[n].Conns = 0
+		}
 	}
 	return s
 }
@@ -47,7 +50,11 @@ func (d *Door) HasUnwritten() bool { return len(d.unwritten) > 0 }
 // WriteStrikes writes the offences that could not be written when they happened, some at a time: a
 // room calls it again. It returns the sessions with which a block has begun.
 func (d *Door) WriteStrikes() (blocked []*Session) {
-	const locks, atOnce = 8, 8 // an offence takes up to 600 bytes of the undo log
+	const locks = 8
+	atOnce := 8 // an offence takes up to 600 bytes of the undo log
+	if len(d.Policy.Wide) > 0 {
+		atOnce = 2 // or three times as much
+	}
 	for range locks {
 		some := d.unwritten[:min(atOnce, len(d.unwritten))]
 		if len(some) == 0 {
@@ -63,7 +70,7 @@ func (d *Door) WriteStrikes() (blocked []*Session) {
 		})
 		if err != nil { // the file has nothing of it
 			for _, s := range some {
-				s.strikes, s.block = 0, 0
+				s.struck = nil
 			}
 		}
 		if err == ledger.ErrLost { // what the network did before is lost as well
@@ -76,7 +83,7 @@ func (d *Door) WriteStrikes() (blocked []*Session) {
 		}
 		d.unwritten = d.unwritten[len(some):]
 		for _, s := range some {
-			if s.block > 0 {
+			if s.struck != nil && s.struck.Block > 0 {
 				blocked = append(blocked, s)
 			}
 		}

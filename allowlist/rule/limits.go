@@ -17,8 +17,31 @@ const (
 	BadRcptDelay               // a time
 	DNSBL                      // a count: 0 = lists are not asked about clients of the network
 
-	Keys // how many there are
+	// What holds in place of the limits of the wide networks in which the network is; see [Key.Wide].
+	wideKeys
+
+	Keys = wideKeys + MaxWide*wides // how many there are
 )
+
+// MaxWide is for how many wide networks a limit can be overridden; wides is the number of limits
+// that wide networks have.
+const MaxWide, wides = 2, 3
+
+// Wide is the key under which a limit that a network sets, as wide as the n-th wide network around
+// the client or wider, is kept in place of that one's. ok is false if wide networks have no such
+// limit.
+func (k Key) Wide(n int) (wide Key, ok bool) {
+	at := Key(n) * wides
+	switch k {
+	case ClientRate:
+		return wideKeys + at, true
+	case ClientConns:
+		return wideKeys + at + 1, true
+	case BadRcptsTotal:
+		return wideKeys + at + 2, true
+	}
+	return k, false
+}
 
 var keyNames = [Keys]string{
 	GreetDelay:      "greet_delay",
@@ -31,6 +54,9 @@ var keyNames = [Keys]string{
 	MaxResets:       "max_resets",
 	BadRcptDelay:    "bad_rcpt_delay",
 	DNSBL:           "dnsbl",
+
+	wideKeys: "wide 1 client_rate", "wide 1 client_conns", "wide 1 bad_rcpts_total",
+	"wide 2 client_rate", "wide 2 client_conns", "wide 2 bad_rcpts_total",
 }
 
 // String is the name of the directive that sets the limit for everyone.
@@ -87,6 +113,19 @@ func (l Limits) OverriddenBy(longer Limits) Limits {
 	for k := range Keys {
 		if longer.set[k] {
 			l.SetRate(k, longer.values[k])
+		}
+	}
+	return l
+}
+
+// Widened returns l with what it sets for the wide networks that the network holds, or is: wide[n]
+// says whether it holds the n-th around each of its clients.
+func (l Limits) Widened(wide [MaxWide]bool) Limits {
+	for n, holds := range wide {
+		for k := range wideKeys {
+			if w, ok := k.Wide(n); ok && holds && l.set[k] {
+				l.SetRate(w, l.values[k])
+			}
 		}
 	}
 	return l

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/decide"
@@ -27,6 +26,7 @@ func strike(c *call) error {
 	if err != nil {
 		return err
 	}
+	o := door.OffenceOf(client, ledger.ReasonWord(c.reason(1)))
 	why := allowed(door, client)
 	if why == "" {
 		why = enforce.OwnAddressIn(n)
@@ -35,29 +35,28 @@ func strike(c *call) error {
 		fmt.Fprintf(c.stderr, "sendwrap strike: %v gets no strike: %s\n", client, why)
 		return errReported
 	}
-	reason := ledger.ReasonWord(c.reason(1))
-	var strikes int
-	var d time.Duration
-	p := wrapper.Penalty(&door.Config.Settings)
-	strike := func(t *ledger.Tx) { strikes, d = t.Strike(n, reason, 1, p) }
+	var struck wrapper.Struck
+	strike := func(t *ledger.Tx) { struck = o.Strike(t) }
 	if err := door.Ledger.Do(ledger.Now(), strike); err != nil {
 		return err
 	}
+	n = struck.Network
 	line := maillog.NewLine("STRIKE").Str("client", "["+client.String()+"]").
-		Str("network", n.String()).IntOf("strikes", strikes, p.Strikes)
-	if d > 0 {
-		line.Dur("left", d)
+		Str("network", n.String()).IntOf("strikes", struck.Strikes, struck.Of)
+	if struck.Block > 0 {
+		line.Dur("left", struck.Block)
 	}
-	c.log(door, line.Str("reason", reason))
+	c.log(door, line.Str("reason", o.Reason))
 	switch {
-	case d > 0:
+	case struck.Block > 0:
 		fmt.Fprintf(c.stdout, "%v: strike %d of %d, blocked for %v\n",
-			n, strikes, p.Strikes, decide.Seconds(d))
-		return c.carryOut(door, enforce.Block{Network: n, For: d, Reason: reason}, false)
-	case p.Strikes == 0:
-		fmt.Fprintf(c.stdout, "%v: strike %d; block is off\n", n, strikes)
+			n, struck.Strikes, struck.Of, decide.Seconds(struck.Block))
+		return c.carryOut(door,
+			enforce.Block{Network: n, For: struck.Block, Reason: o.Reason}, false)
+	case struck.Of == 0:
+		fmt.Fprintf(c.stdout, "%v: strike %d; block is off\n", n, struck.Strikes)
 	default:
-		fmt.Fprintf(c.stdout, "%v: strike %d of %d\n", n, strikes, p.Strikes)
+		fmt.Fprintf(c.stdout, "%v: strike %d of %d\n", n, struck.Strikes, struck.Of)
 	}
 	return nil
 }

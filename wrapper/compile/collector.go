@@ -6,6 +6,7 @@ import (
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // collector takes what the text says about networks and names, as an allowlist.List made by All
@@ -21,6 +22,7 @@ type collector struct {
 	more     map[what]*[rule.Keys]place // of those whose limits are of several lines
 	isMap    bool                       // of an access map: a name also holds all below
 	calls    struct{ networks, names int }
+	settings *policy.Settings // for whose wide networks lines count; nil = none
 }
 
 // what is a network or a name.

@@ -133,6 +133,7 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 		return nil, err
 	}
 	merged := newLimitsTable()
+	c.settings = content.Settings
 	content.Table = c.table(numbers, &merged)
 	if cfg.Map != nil {
 		r.AccessMap, r.Entries = cfg.AccessMap, len(cfg.Map.Entries())

@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"sendwrap/allowlist/rule"
@@ -24,6 +25,18 @@ func (n *network) isV4() bool {
 	return n.bits >= mappedBits && n.hi == 0 && n.lo&^(1<<32-1) == mapped
 }
 
+// prefix is the network as others have it.
+func (n *network) prefix() netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], n.hi)
+	binary.BigEndian.PutUint64(b[8:], n.lo)
+	addr, bits := netip.AddrFrom16(b), int(n.bits)
+	if n.isV4() {
+		addr, bits = addr.Unmap(), bits-mappedBits
+	}
+	return netip.PrefixFrom(addr, bits)
+}
+
 // last is the last address.
 func (n *network) last() (hi, lo uint64) {
 	if n.bits >= 64 {
@@ -40,7 +53,9 @@ func (c *collector) ranges(files []uint16, merged *limitsTable) (v4, v6 []policy
 		return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo), cmp.Compare(a.bits, b.bits))
 	})
 	s4 := sweep{mapped: mapped, own: c.limits.all, merged: merged, files: files}
-	s6 := sweep{own: c.limits.all, merged: merged, files: files}
+	s4.settings = c.settings
+	s6 := s4
+	s6.mapped = 0
 	of := func(n *network) *sweep {
 		if n.isV4() {
 			return &s4
@@ -63,6 +78,8 @@ func (c *collector) ranges(files []uint16, merged *limitsTable) (v4, v6 []policy
 
 // sweep goes through the addresses of a family in their order, and notes what holds from where.
 type sweep struct {
+	settings *policy.Settings
+
 	mapped uint64
 	own    []rule.Limits // of networks, by number
 	merged *limitsTable  // of ranges
@@ -115,8 +132,11 @@ func (s *sweep) enter(n *network) {
 		}
 	}
 	if n.limits > 0 || n.unset > 0 {
-		wider := without(s.merged.all[o.Limits], n.unset)
-		o.Limits = s.merged.number(wider.OverriddenBy(s.own[n.limits]))
+		wider, own := without(s.merged.all[o.Limits], n.unset), s.own[n.limits]
+		if s.settings != nil && len(s.settings.Wide) > 0 {
+			own = own.Widened(s.settings.HoldsWide(n.prefix()))
+		}
+		o.Limits = s.merged.number(wider.OverriddenBy(own))
 	}
 	s.open = append(s.open, o)
 	s.note(n.hi, n.lo)

@@ -50,6 +50,9 @@ func Load(path string, networks *allowlist.List) (*Config, error) {
 	c, err := Read(path, networks)
 	if c != nil {
 		c.Networks = networks
+		if len(c.Wide) > 0 {
+			networks.Widen = c.HoldsWide
+		}
 	}
 	return c, err
 }

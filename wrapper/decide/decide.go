@@ -29,9 +29,9 @@ func (f *Facts) Decide() Verdict {
 		return Blocked
 	case f.busy():
 		return Busy
-	case f.atConns(), f.wideAtConns(), f.HasItsShare():
+	case f.atConns(), f.wideAtConns(), f.HasItsShare(), f.WideAtConns() >= 0:
 		return Conns
-	case f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N:
+	case f.atRate(), f.WideAtRate() >= 0:
 		return Rate
 	case f.byName() == rule.Deny:
 		return Denied

@@ -14,6 +14,11 @@ type Shown struct {
 	Own   string       // says which address of this machine the network holds; "" for none
 	Rcpts ledger.Rcpts // of the network within BadRcptsTotal
 
+	// Of the wider networks with limits of their own.
+	WideStrikes [ledger.MaxWide]int
+	WideRcpts   [ledger.MaxWide]ledger.Rcpts
+	WideOwn     [ledger.MaxWide]bool // it holds an address of this machine
+
 	HasMap   bool     // the configuration has an access map
 	HasNames bool     // it has rules for names of its own
 	HasLists bool     // it has lists of DNS
@@ -91,15 +96,16 @@ var explanations = []struct {
 		return text + reserveText(s)
 	}},
 	{always, Conns, "client_conns", func(s *Shown) string {
-		return of(s.Conns, s.Limits.ClientConns) + " sessions of its network" + shareText(s)
+		return of(s.Conns, s.Limits.ClientConns) + " sessions of its network" + shareText(s) +
+			wideConnsText(s)
 	}},
 	{always, Rate, "client_rate", func(s *Shown) string {
 		rate := s.Limits.ClientRate
 		if rate.N == 0 {
-			return "no limit"
+			return "no limit" + wideRateText(s)
 		}
 		return of(s.Arrivals, rate.N) + " arrivals of its network in " +
-			rule.FormatDuration(rate.Per)
+			rule.FormatDuration(rate.Per) + wideRateText(s)
 	}},
 	{names, Denied, "deny name", func(s *Shown) string { return nameText(s, rule.Deny) }},
 	{names, Allowed, "allow name", func(s *Shown) string { return nameText(s, rule.Allow) }},
@@ -188,7 +194,7 @@ func blockText(s *Shown) string {
 		if s.Strikes > 0 && s.Reason != "" {
 			text += ", the last for " + reasonText(s.Reason)
 		}
-		return text + rcptsText(s)
+		return text + wideStrikesText(s) + rcptsText(s)
 	}
 	text := s.Network.String() + " for another " + Seconds(s.BlockLeft) + ", because of " +
 		reasonText(s.Reason) + rcptsText(s)
@@ -211,10 +217,11 @@ func reasonText(reason string) string {
 func rcptsText(s *Shown) string {
 	total := s.Limits.BadRcptsTotal
 	if total.N == 0 {
-		return ""
+		return wideRcptsText(s)
 	}
 	return "; unknown recipients in " + rule.FormatDuration(total.Per) + ": " +
-		of(s.Rcpts.Bad, total.N) + ", accepted ones " + strconv.Itoa(s.Rcpts.Good)
+		of(s.Rcpts.Bad, total.N) + ", accepted ones " + strconv.Itoa(s.Rcpts.Good) +
+		wideRcptsText(s)
 }
 
 // hangupsText is how often the network has left, and what follows; "" for nothing.

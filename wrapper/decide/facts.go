@@ -2,6 +2,7 @@ package decide
 
 import (
 	"cmp"
+	"net/netip"
 	"time"
 
 	"sendwrap/allowlist/rule"
@@ -51,6 +52,11 @@ type Limits struct {
 	MaxRcpts      int
 	MaxResets     int
 	BadRcptDelay  time.Duration
+
+	// Of the wider networks that contain the client; see SetWide.
+	Wide        [ledger.MaxWide]ledger.WideLimits
+	WideStrikes [ledger.MaxWide]int       // that make a block; 0 = none, as for all of these
+	WideRcpts   [ledger.MaxWide]rule.Rate // bad ones, for the guard
 }
 
 // SetLimits sets the numbers of the configuration, and in their place those of the access map and
@@ -93,6 +99,32 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 		l.MaxWaiting = c.RoomWaiting
 	}
 }
+
+// SetWide sets the limits of the wider networks that contain the client. What the client lines say
+// of networks as wide as these holds in their place. Call Set before.
+func (l *Limits) SetWide(c *policy.Settings, client netip.Addr, said *rule.Limits) {
+	for n := range min(len(c.Wide), ledger.MaxWide) {
+		w := &c.Wide[n]
+		conns := wideLimit(said, rule.ClientConns, n, rule.Rate{N: w.ClientConns})
+		rate := wideLimit(said, rule.ClientRate, n, w.ClientRate)
+		l.Wide[n] = ledger.WideLimits{
+			Network: c.WideNetwork(client, n), Conns: conns.N, Rate: rate.N, Per: rate.Per,
+		}
+		l.WideStrikes[n] = w.Strikes
+		l.WideRcpts[n] = wideLimit(said, rule.BadRcptsTotal, n, w.BadRcptsTotal)
+	}
+}
+
+// wideLimit is a limit of the n-th wide network, or the one in its place.
+func wideLimit(said *rule.Limits, k rule.Key, n int, limit rule.Rate) rule.Rate {
+	if wide, ok := k.Wide(n); ok && limit.N > 0 {
+		return said.RateOr(wide, limit)
+	}
+	return limit
+}
+
+// IsWide says whether there are any of them.
+func (l *Limits) IsWide() bool { return l.Wide[0].Network.IsValid() }
 
 // usualPer is the time for which the null sender's bad recipients count where no other is set.
 const usualPer = time.Hour

@@ -59,6 +59,23 @@ func (f *Facts) HasItsShare() bool {
 	return n > 0 && f.served() >= n
 }
 
+// atRate says whether the network has as many arrivals as it may.
+func (f *Facts) atRate() bool {
+	return f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N
+}
+
+// DecidedByWide is the wider network, of those with limits of their own, because of which the
+// client is refused with this verdict; -1 = it is not because of one.
+func (f *Facts) DecidedByWide(v Verdict) int {
+	switch {
+	case v == Conns && !f.atConns() && !f.wideAtConns() && !f.HasItsShare():
+		return f.WideAtConns()
+	case v == Rate && !f.atRate():
+		return f.WideAtRate()
+	}
+	return -1
+}
+
 // atConns says whether the network has as many sessions, waiting and served, as it may.
 func (f *Facts) atConns() bool {
 	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns
@@ -71,6 +88,26 @@ func (f *Facts) wideAtConns() bool {
 	scarce := f.taken(scarceAt) ||
 		f.Waiting*100 >= f.Limits.MaxWaiting*scarceAt && !f.IsKnown()
 	return scarce && f.Limits.shrinks() && f.Wide.Conns >= f.Limits.ClientConns
+}
+
+// WideAtConns is the number of the wider network, of those with limits of their own, that has as
+// many sessions as it may; -1 = there is none. WideAtRate is the same for arrivals.
+func (f *Facts) WideAtConns() int {
+	for n := range f.Limits.Wide {
+		if most := f.Limits.Wide[n].Conns; most > 0 && int(f.WideCounts[n].Conns) >= most {
+			return n
+		}
+	}
+	return -1
+}
+
+func (f *Facts) WideAtRate() int {
+	for n := range f.Limits.Wide {
+		if most := f.Limits.Wide[n].Rate; most > 0 && int(f.WideCounts[n].Arrivals) >= most {
+			return n
+		}
+	}
+	return -1
 }
 
 // WiderDecides says whether the wider network has as many sessions as it may, and the client's own
@@ -92,16 +129,16 @@ func (f *Facts) Reserved() bool {
 // some.
 func (f *Facts) WantsPlace() bool {
 	return (f.Full() || f.Reserved() && f.served() == 0) &&
-		!f.atConns() && !f.wideAtConns() && !f.HasItsShare()
+		!f.atConns() && !f.wideAtConns() && !f.HasItsShare() && f.WideAtConns() < 0
 }
 
 // TalkPercent is the percentage of max_waiting up to which processes may talk to denied clients.
 // These count as clients that wait. They leave most places to the others, and cause no stress.
 const TalkPercent = 20
 
-// MayTalk says whether there is a place for one more of them, and for one more of its network.
+// MayTalk says whether there is a place for one more of them, and for one more of its networks.
 func (f *Facts) MayTalk() bool {
-	return !f.atConns() && f.Waiting*100 < f.Limits.MaxWaiting*TalkPercent
+	return !f.atConns() && f.WideAtConns() < 0 && f.Waiting*100 < f.Limits.MaxWaiting*TalkPercent
 }
 
 // lastQuarter says whether only the last quarter of the reserve is left.

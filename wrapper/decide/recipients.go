@@ -1,17 +1,20 @@
 package decide
 
+import "sendwrap/wrapper/ledger"
+
 // Recipients are all that the guard's decision looks at: what a client has named since it got its
 // MTA.
 type Recipients struct {
-	Blocked bool // a block runs on the client's network
-	Good    int  // recipients of the session that the MTA accepted
-	Bad     int  // and that it rejected for good
-	Named   int  // good ones of this message, each once, 100 at most
-	Total   int  // bad ones of the network within BadRcptsTotal; 0 without a ledger
-	Mailed  int  // good ones of the network in that time, of messages that the MTA accepted
-	Known   bool // the network has waited quietly not long ago
-	Resets  int  // transactions of the session without a message
-	Rcpts   int  // accepted ones of this message
+	Blocked bool                         // a block runs on the client's network
+	Good    int                          // recipients of the session that the MTA accepted
+	Bad     int                          // and that it rejected for good
+	Named   int                          // good ones of this message, each once, 100 at most
+	Total   int                          // bad ones of the network within BadRcptsTotal; 0 without a ledger
+	Mailed  int                          // good ones of the network in that time, of messages that the MTA accepted
+	Known   bool                         // the network has waited quietly not long ago
+	Resets  int                          // transactions of the session without a message
+	Rcpts   int                          // accepted ones of this message
+	Wide    [ledger.MaxWide]ledger.Rcpts // of the wider networks within WideRcpts
 	Limits  *Limits
 
 	// Of the null sender. An attacker can make an innocent network send such mail.
@@ -40,7 +43,7 @@ func (f *Recipients) Decide() Verdict {
 // session or of this network, and too large a share of those of the session.
 func (f *Recipients) guesses() bool {
 	many := f.Limits.BadRcpts > 0 && f.Bad >= f.Limits.BadRcpts ||
-		f.NetworkGuesses() || f.BouncesGuess()
+		f.NetworkGuesses() || f.WideGuesses() >= 0 || f.BouncesGuess()
 	return f.Bad > 0 && many && f.Bad*100 >= f.Limits.BadPercent*(f.Bad+f.Good)
 }
 
@@ -49,6 +52,18 @@ func (f *Recipients) guesses() bool {
 func (f *Recipients) NetworkGuesses() bool {
 	return f.Limits.BadRcptsTotal.N > 0 && f.Total >= f.Limits.BadRcptsTotal.N &&
 		f.largeShare(f.Total, f.Mailed)
+}
+
+// WideGuesses is NetworkGuesses for the wider networks: the number of the widest of which that is
+// so, -1 = of none.
+func (f *Recipients) WideGuesses() int {
+	for n := ledger.MaxWide - 1; n >= 0; n-- {
+		most, has := f.Limits.WideRcpts[n].N, f.Wide[n]
+		if most > 0 && has.Bad >= most && f.largeShare(has.Bad, has.Good) {
+			return n
+		}
+	}
+	return -1
 }
 
 // BouncesGuess says whether the null sender of the network has named too many: as many as one
@@ -68,7 +83,7 @@ func (f *Recipients) largeShare(bad, good int) bool {
 // have the provider blocked. Good recipients of this message, which is not delivered yet, do not
 // count beside a total.
 func (f *Recipients) Offends() bool {
-	if f.NetworkGuesses() {
+	if f.NetworkGuesses() || f.WideGuesses() >= 0 {
 		return true
 	}
 	own := f.Bad - f.Bounced
@@ -79,5 +94,5 @@ func (f *Recipients) Offends() bool {
 // IsExcused says whether guessing is only a strike: the client has shown good behavior before, and
 // only this one session has named too many.
 func (f *Recipients) IsExcused() bool {
-	return (f.Known || f.Good > 0 || f.Mailed > 0) && !f.NetworkGuesses()
+	return (f.Known || f.Good > 0 || f.Mailed > 0) && !f.NetworkGuesses() && f.WideGuesses() < 0
 }

@@ -15,6 +15,7 @@ const killTime = 200 * time.Millisecond
 
 // activeBlock is the block that runs on a client's network, or the strike that a session caused.
 type activeBlock struct {
+	network  netip.Prefix  // of a block or strike that this session caused
 	left     time.Duration // 0 = none runs
 	reason   string
 	began    bool // just now, by this session

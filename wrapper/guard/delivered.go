@@ -39,6 +39,11 @@ func (s *session) countDelivered() {
 	s.guard.write(func(t *ledger.Tx) {
 		if l.BadRcptsShare > 0 && n > 0 {
 			t.GoodRcpts(network, n, l.BouncesPer)
+			for w, total := range l.WideRcpts {
+				if total.N > 0 {
+					t.GoodRcpts(l.Wide[w].Network, n, total.Per)
+				}
+			}
 		}
 		if makesKnown {
 			t.Remember(network, l.Remember)

@@ -15,7 +15,7 @@ type offence struct {
 	network  netip.Prefix
 	config   *config.Config
 	facts    decide.Recipients
-	ours     bool // the network holds an address of this machine: it is not counted or blocked
+	ours     wrapper.Own // networks with an address of this machine are not counted or blocked
 	counted  bool
 	mayDefer bool // what follows may still show good behaviour
 }
@@ -24,32 +24,61 @@ type offence struct {
 // has shown good behaviour it is a strike, and the second strike is a block.
 func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 	f := &o.facts
-	if per := f.Limits.BadRcptsTotal.Per; per > 0 && !o.counted && !o.ours {
-		all := t.BadRcpt(o.network, per)
-		f.Total, f.Mailed = all.Bad, all.Good
+	if !o.counted {
+		o.count(t)
 	}
-	o.counted = true
 	if b, blocked := t.BlockOf(o.client, o.network); blocked {
 		f.Blocked = true
 		return activeBlock{left: b.Left, reason: b.Reason}
 	}
 	p := wrapper.Penalty(&o.config.Settings)
-	if f.Decide() != decide.BadRcpts || !f.Offends() || p.Strikes == 0 || o.ours {
+	wide := f.WideGuesses()
+	if f.Decide() != decide.BadRcpts || !f.Offends() || p.Strikes == 0 || o.ours[0] {
 		return block
 	}
 	f.Known = t.Known(o.network)
+	block.network = o.network
 	switch {
 	case f.IsExcused():
-		p.Strikes = min(p.Strikes, maxExcused+1)
-		p.Within = max(p.Within, f.Limits.BadRcptsTotal.Per)
-		block.strikes, block.left = t.Strike(o.network, reasonBadRcpts, 1, p)
-		block.ofStrikes = p.Strikes
-	case o.mayDefer && !f.NetworkGuesses():
+		block = o.strike(t, p)
+	case o.mayDefer && !f.NetworkGuesses() && wide < 0:
 		return activeBlock{deferred: true}
 	default:
-		block.left = t.Block(o.network, 0, reasonBadRcpts, p)
+		if wide >= 0 {
+			block.network = f.Limits.Wide[wide].Network
+		}
+		block.left = t.Block(block.network, 0, reasonBadRcpts, p)
 	}
 	block.reason, block.began = reasonBadRcpts, block.left > 0
+	return block
+}
+
+// count counts a bad recipient in the client's networks.
+func (o *offence) count(t *ledger.Tx) {
+	f := &o.facts
+	o.counted = true
+	if per := f.Limits.BadRcptsTotal.Per; per > 0 && !o.ours[0] {
+		all := t.BadRcpt(o.network, per)
+		f.Total, f.Mailed = all.Bad, all.Good
+	}
+	for n, total := range f.Limits.WideRcpts {
+		if total.N > 0 && !o.ours[1+n] {
+			f.Wide[n] = t.BadRcpt(f.Limits.Wide[n].Network, total.Per)
+		}
+	}
+}
+
+// strike is what an excused session gets.
+func (o *offence) strike(t *ledger.Tx, p ledger.Penalty) (block activeBlock) {
+	all := wrapper.Offence{
+		Network: o.network, Limits: o.facts.Limits, Own: o.ours,
+		Reason: reasonBadRcpts, Weight: 1, Penalty: p, WidePenalty: p,
+	}
+	all.Penalty.Strikes = min(p.Strikes, maxExcused+1)
+	all.Penalty.Within = max(p.Within, o.facts.Limits.BadRcptsTotal.Per)
+	struck := all.Strike(t)
+	block.network, block.left = struck.Network, struck.Block
+	block.strikes, block.ofStrikes = struck.Strikes, struck.Of
 	return block
 }
 

@@ -94,6 +94,7 @@ func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, err
 	s.inetd = !s.postfix && macros.Get(macroDaemon) == ""
 	s.facts.Limits = new(decide.Limits)
 	s.facts.Limits.Set(&s.config.Settings, false, said.Limits)
+	s.facts.Limits.SetWide(&s.config.Settings, client.Addr(), &said.Limits)
 	s.network = s.config.Network(client.Addr())
 	s.transcript = newTranscript(s)
 	g.register(s)

@@ -59,7 +59,7 @@ func (g *guard) recordLater(o offence, t *transcript) {
 		done: func() {
 			t.written(block.caused())
 			if block.began {
-				g.startBlock(o.network, block.left)
+				g.startBlock(block.network, block.left)
 			}
 		},
 	}, t.awaitWrite)

@@ -92,7 +92,7 @@ func (s *session) carryOut(v decide.Verdict, block activeBlock) {
 		s.transcript.keep()
 	}
 	if block.began {
-		s.guard.startBlock(s.network, block.left)
+		s.guard.startBlock(block.network, block.left)
 	}
 }
 
@@ -109,7 +109,7 @@ func (s *session) countBad() (block activeBlock) {
 	}
 	s.facts.Named = len(s.goodRcpts.hashes)
 	o := offence{client: s.client.Addr(), network: s.network, config: s.config, facts: s.facts,
-		ours:     s.guard.door.IsOwn(s.network),
+		ours:     s.guard.door.OwnOf(s.network, s.facts.Limits),
 		mayDefer: s.repliesHeld && s.config.Mode == policy.Enforce}
 	block = s.record(&o)
 	if block.deferred {
@@ -159,14 +159,21 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	}
 	switch v {
 	case decide.BadRcpts:
-		l.Str("network", s.network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
-		if f.Limits.BadRcptsTotal.N > 0 {
-			total := f.Limits.BadRcptsTotal
-			l.IntOf("total", f.Total, total.N).Str("per", rule.FormatDuration(total.Per))
+		network, has, total := s.network, ledger.Rcpts{Bad: f.Total, Good: f.Mailed},
+			f.Limits.BadRcptsTotal
+		if n := f.WideGuesses(); n >= 0 {
+			network, has, total = f.Limits.Wide[n].Network, f.Wide[n], f.Limits.WideRcpts[n]
+		}
+		if block.caused() {
+			network = block.network
+		}
+		l.Str("network", network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
+		if total.N > 0 {
+			l.IntOf("total", has.Bad, total.N).Str("per", rule.FormatDuration(total.Per))
 		}
 		l.Int("good", f.Good)
-		if f.Limits.BadRcptsTotal.N > 0 {
-			l.Int("total_good", f.Mailed)
+		if total.N > 0 {
+			l.Int("total_good", has.Good)
 		}
 		if f.Null {
 			l.IntOf("bounces", f.Bounces, f.Limits.Bounces)

@@ -50,6 +50,14 @@ func (t *Tx) Strike(network netip.Prefix, reason string, weight int, p Penalty) 
 	return count, block
 }
 
+// Strikes is how many strikes of the network count that are of the last time within.
+func (t *Tx) Strikes(network netip.Prefix, within time.Duration) int {
+	if i := t.l.find(keyOf(network)); i >= 0 {
+		return t.l.record(i).strikes.within(t.now, within)
+	}
+	return 0
+}
+
 // Forgive takes back the newest strike of the network if its reason begins with that text, and
 // reports whether it has. The reasons of earlier strikes are not kept, so another Forgive does
 // nothing until there is another strike.

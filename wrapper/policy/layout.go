@@ -24,7 +24,8 @@ const (
 
 	ruleSize   = 16
 	keys       = int(rule.Keys)
-	limitsSize = 2 + keys*16
+	limitsSize = setSize + keys*16
+	setSize    = 4 // bytes that say which keys are set
 	limitsPer  = bodySize / limitsSize
 )
 

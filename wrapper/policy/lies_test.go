@@ -43,9 +43,9 @@ func TestLies(t *testing.T) {
 		"leaf: file":      {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+8] = 1 }},
 		"leaf: reply":     {leaf, func(p *page, _ *head) { entry(p, 1)[v4.keySize+12] = 1 }},
 		"leaf: limits":    {leaf, func(p *page, _ *head) { put32(entry(p, 1)[4:], 701) }},
-		"limits: unknown": {int(h.limitsAt), func(p *page, _ *head) { p[headSize+1] = 0x80 }},
+		"limits: unknown": {int(h.limitsAt), func(p *page, _ *head) { p[headSize+3] = 0x80 }},
 		"limits: negative": {int(h.limitsAt), func(p *page, _ *head) {
-			put64(p[headSize+2:], 1<<63)
+			put64(p[headSize+setSize:], 1<<63)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

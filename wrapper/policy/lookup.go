@@ -135,12 +135,12 @@ func (c *Compiled) readLimits(l *rule.Limits, number uint32) error {
 	}
 	i := int(number-1) % limitsPer
 	b := c.page[headSize+i*limitsSize:]
-	set := get16(b)
+	set := get32(b)
 	if i >= int(c.page.head().count) || set>>keys != 0 {
 		return c.damaged()
 	}
 	for k := range rule.Keys {
-		b := b[2+16*int(k):]
+		b := b[setSize+16*int(k):]
 		n, per := int64(get64(b)), int64(get64(b[8:]))
 		if n < 0 || n > mostCount || per < 0 || per > int64(mostTime) {
 			return c.damaged()
@@ -153,14 +153,14 @@ func (c *Compiled) readLimits(l *rule.Limits, number uint32) error {
 }
 
 func putLimits(b []byte, l rule.Limits) {
-	var set uint16
+	var set uint32
 	for k := range rule.Keys {
 		if l.IsSet(k) {
 			set |= 1 << k
 			r := l.RateOr(k, rule.Rate{})
-			put64(b[2+16*int(k):], uint64(r.N))
-			put64(b[2+16*int(k)+8:], uint64(r.Per))
+			put64(b[setSize+16*int(k):], uint64(r.N))
+			put64(b[setSize+16*int(k)+8:], uint64(r.Per))
 		}
 	}
-	put16(b, set)
+	put32(b, set)
 }

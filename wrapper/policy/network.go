@@ -3,6 +3,8 @@ package policy
 import (
 	"net/netip"
 	"slices"
+
+	"sendwrap/allowlist/rule"
 )
 
 // wellKnown is the prefix that any translator can use (RFC 6052 §2.1).
@@ -27,6 +29,32 @@ func (s *Settings) Wider(client netip.Addr) netip.Prefix {
 		Widths{min(widerWidths.V4, s.CountBy.V4), min(widerWidths.V6, s.CountBy.V6)})
 }
 
+// WideNetwork is the network that contains a client and that Wide[n] is about.
+func (s *Settings) WideNetwork(client netip.Addr, n int) netip.Prefix {
+	return s.network(client, s.Wide[n].Widths)
+}
+
+// HoldsWide says for each of Wide whether a network holds that of each of its clients, or is the
+// same: then its limits hold in place of those of Wide.
+func (s *Settings) HoldsWide(network netip.Prefix) (holds [rule.MaxWide]bool) {
+	for n := range s.Wide {
+		w := s.Wide[n].Widths
+		if network.Addr().Is4() {
+			holds[n] = network.Bits() <= w.V4
+			continue
+		}
+		of := w.V6
+		for _, p := range s.NAT64 {
+			if p.Overlaps(network) {
+				of = translatedBits(p, w)
+				break
+			}
+		}
+		holds[n] = network.Bits() <= of
+	}
+	return holds
+}
+
 func (s *Settings) network(client netip.Addr, w Widths) netip.Prefix {
 	if client.Is4() {
 		return netip.PrefixFrom(client, w.V4).Masked()
@@ -36,13 +64,19 @@ func (s *Settings) network(client netip.Addr, w Widths) netip.Prefix {
 		if !p.Contains(client) {
 			continue
 		}
-		bits = p.Bits() + w.V4
-		if p.Bits() <= unusedAt && bits > unusedAt {
-			bits += unusedBits
-		}
+		bits = translatedBits(p, w)
 		break
 	}
 	return netip.PrefixFrom(client, bits).Masked()
+}
+
+// translatedBits is the length of the networks of clients whose addresses begin with p.
+func translatedBits(p netip.Prefix, w Widths) int {
+	bits := p.Bits() + w.V4
+	if p.Bits() <= unusedAt && bits > unusedAt {
+		bits += unusedBits
+	}
+	return bits
 }
 
 // Translated reports whether the client's IPv6 address contains an IPv4 address, by which it is

@@ -1,0 +1,106 @@
+package wrapper
+
+import (
+	"net/netip"
+	"time"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
+)
+
+// Offence is an offence of a client. It counts in the client's network, and in each wider network
+// for which the configuration counts strikes.
+type Offence struct {
+	Network netip.Prefix // under which the client is counted
+	Limits  *decide.Limits
+	Own     Own
+	Reason  string
+	Weight  int
+	Penalty ledger.Penalty // of the client's network
+
+	// WidePenalty is that of wider networks, but for their numbers of strikes; with none, they are
+	// not blocked.
+	WidePenalty ledger.Penalty
+}
+
+// Own says which networks of a client hold an address of this machine: its own, then the wider
+// ones. Those get no strike.
+type Own [1 + ledger.MaxWide]bool
+
+// Struck is what came of an offence.
+type Struck struct {
+	Network     netip.Prefix // that is blocked, or the client's own
+	Strikes, Of int          // of that network, and how many make a block
+	Block       time.Duration
+}
+
+// OwnOf is Own of a client. The answer may take a moment: do not ask while you hold the ledger's
+// lock.
+func (d *Door) OwnOf(network netip.Prefix, l *decide.Limits) (own Own) {
+	own[0] = d.IsOwn(network)
+	for n := range l.Wide {
+		wide := l.Wide[n].Network
+		own[1+n] = wide.IsValid() && (l.WideStrikes[n] > 0 || l.WideRcpts[n].N > 0) && d.IsOwn(wide)
+	}
+	return own
+}
+
+// OffenceOf is an offence of weight 1 of a client with which no session has to do.
+func (d *Door) OffenceOf(client netip.Addr, reason string) Offence {
+	var f decide.Facts
+	d.rules(&f, client, false)
+	network, p := d.Network(client), Penalty(d.Policy.Settings)
+	return Offence{
+		Network: network, Limits: &f.Limits, Own: d.OwnOf(network, &f.Limits),
+		Reason: reason, Weight: 1, Penalty: p, WidePenalty: p,
+	}
+}
+
+// Strike notes the offence. One offence begins one block at most, that of the widest network: it
+// refuses the clients of all others. The result is zero if no network gets a strike.
+func (o *Offence) Strike(t *ledger.Tx) (s Struck) {
+	for n := ledger.MaxWide - 1; n >= 0; n-- {
+		if o.Limits.WideStrikes[n] == 0 || o.Own[1+n] {
+			continue
+		}
+		p := o.WidePenalty
+		if p.Strikes > 0 {
+			p.Strikes = o.Limits.WideStrikes[n]
+		}
+		if in := o.strike(t, o.Limits.Wide[n].Network, p, s.Block > 0); in.Block > 0 {
+			s = in
+		}
+	}
+	if o.Own[0] {
+		return s
+	}
+	if in := o.strike(t, o.Network, o.Penalty, s.Block > 0); s.Block == 0 {
+		s = in
+	}
+	return s
+}
+
+// strike notes the offence in one network. If blocked, it is within one whose block has begun.
+func (o *Offence) strike(
+	t *ledger.Tx, network netip.Prefix, p ledger.Penalty, blocked bool,
+) Struck {
+	s := Struck{Network: network, Of: p.Strikes}
+	if blocked {
+		p.Strikes = 0
+	}
+	s.Strikes, s.Block = t.Strike(network, o.Reason, o.Weight, p)
+	return s
+}
+
+// forgive takes back the newest strike of a client that has behaved since.
+func (s *Session) forgive(t *ledger.Tx) {
+	if !t.Forgive(s.network, decide.ReasonPregreet) {
+		return
+	}
+	l := &s.facts().Limits
+	for n := range l.WideStrikes {
+		if l.WideStrikes[n] > 0 {
+			t.Forgive(l.Wide[n].Network, decide.ReasonPregreet)
+		}
+	}
+}
