@@ -117,10 +117,11 @@ func (s *Session) HangUp() {
 // Block is the block that began with this client's offence: its network, how long it lasts and
 // why. d is 0 if none began.
 func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string) {
+	reason = decide.Reason(s.early.Kind)
 	if s.struck == nil {
-		return s.network, 0, ""
+		return s.network, 0, reason
 	}
-	return s.struck.Network, s.struck.Block, decide.Reason(s.early.Kind)
+	return s.struck.Network, s.struck.Block, reason
 }
 
 // Networks are the network under which the client is counted, and the wider one with its

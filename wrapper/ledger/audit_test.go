@@ -91,13 +91,17 @@ func audit(l *Ledger) error {
 		default:
 			complain("slot %d is marked as used; its state is %d", i, s.state)
 		}
-		if s := l.slot(i); s.flags&inWide != 0 {
-			w := wider[wideKey(s.addr)]
-			w.Conns++
-			if s.state == slotServing {
-				w.Served++
+		s, tx := l.slot(i), &Tx{l: l}
+		for n := range widths {
+			if flag, bits := tx.width(s.flags, n); flag != 0 {
+				k := key{s.addr, 128}.widened(bits)
+				w := wider[k]
+				w.Conns++
+				if s.state == slotServing {
+					w.Served++
+				}
+				wider[k] = w
 			}
-			wider[wideKey(s.addr)] = w
 		}
 		if r := int(l.slot(i).client) - 1; r >= 0 {
 			unlisted[i] = r
@@ -109,7 +113,7 @@ func audit(l *Ledger) error {
 		c := l.record(r)
 		if k := (key{c.addr, c.bits}); c.used == usedByWide && c.epoch == l.header.epoch {
 			if got, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; got != want ||
-				got.Conns == 0 {
+				got.Conns == 0 && c.rate == (window[uint16]{}) {
 				complain("record %d counts %+v of %v; it has %+v", r, got, k.network(), want)
 			}
 			if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {

@@ -52,9 +52,11 @@ func roles() map[string]role {
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
 		"wide":     wideRole,
-		"spin":     spinRole,
-		"step":     stepRole,
-		"stop":     stopRole,
+
+		"widelimits": wideLimitRole,
+		"spin":       spinRole,
+		"step":       stepRole,
+		"stop":       stopRole,
 	}
 }
 

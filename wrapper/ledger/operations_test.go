@@ -122,6 +122,14 @@ func operations() []operation {
 			t.Serve(s)
 			t.Leave(s)
 		}},
+		{name: "enter in two networks with limits", do: func(t *Tx) {
+			t.Enter(limited(hostN(strangerN), 100, 100), nobody)
+		}},
+		{name: "enter, serve and leave there", do: func(t *Tx) {
+			s, _ := t.Enter(limitedV6(wideA, 1, 100, 100), nobody)
+			t.Serve(s)
+			t.Leave(s)
+		}},
 		{name: "hand", do: func(t *Tx) { t.Transfer(t.sessionOf(hostN(crowded), 1), nobody) }},
 		{name: "hand and serve", do: func(t *Tx) {
 			s, _ := t.Transfer(t.sessionOf(hostN(crowded), 0), nobody)

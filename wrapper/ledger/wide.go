@@ -130,18 +130,22 @@ func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 		if limits == nil {
 			continue
 		}
-		k := keyOf(limits.Network)
+		k, counts := keyOf(limits.Network), arrives && limits.Rate > 0
+		flag := t.widthFlag(k.bits)
+		if flag == 0 && !counts {
+			continue
+		}
 		at := t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
 		if at < 0 {
 			continue
 		}
 		w := t.l.record(at)
 		w.seen = t.now
-		if arrives && limits.Rate > 0 {
+		if counts {
 			w.rate.advance(t.now, limits.Per)
 			w.rate.add(1)
 		}
-		t.countWide(i, w, t.widthFlag(k.bits))
+		t.countWide(i, w, flag)
 	}
 	if k := wideKey(t.l.slot(i).addr); a.Wide && t.flagOf(t.l.slot(i), WideBits) == 0 {
 		if at := t.claimWide(k, importance{rank: known, age: math.MaxInt64}); at >= 0 {

@@ -1,0 +1,88 @@
+package guard
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/tests/lab"
+	"sendwrap/wrapper/ledger"
+)
+
+// Guesses of many clients in one wide network count together, although each makes few. Then it is
+// blocked, by its name, with all its sessions, and no other network is.
+func TestWideNetworkGuesses(t *testing.T) {
+	for _, tt := range []struct{ name, client, wide, neighbour string }{
+		{"IPv4", "192.0.2.%d", "192.0.2.0/24", "192.0.3.1"},
+		{"IPv6", "2001:db8:1:%d::1", "2001:db8:1::/48", "2001:db8:2::1"},
+		{"NAT64", "64:ff9b::192.0.2.%d", "64:ff9b::c000:200/120", "64:ff9b::192.0.3.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := stand(t, rules+"block strikes=3 grace=60s\n"+
+				"wide 24 48 bad_rcpts_total=10/1h\nwide 16 32 bad_rcpts_total=255/1h\n")
+			n := 0
+			next := func() *mta {
+				n++
+				return p.client(fmt.Sprintf(tt.client, n))
+			}
+			sitting, beside := next(), p.client(tt.neighbour)
+			for range 4 {
+				next().play("mail bad bad", "c c c")
+			}
+			next().play("mail bad", "c c")
+			m := next()
+			m.play("mail bad", "c 421")
+			line := p.book.await(t, "BADRCPTS")
+			if !strings.Contains(line, " network="+tt.wide+" bad=1/3 total=10/10 per=1h good=0 ") ||
+				!strings.Contains(line, " left=1h reason=bad_rcpts") {
+				t.Error(line)
+			}
+			lab.Eventually(t, "its other sessions are blocked", func() bool {
+				return p.session(fmt.Sprintf(tt.client, 1)).blocked.Load()
+			})
+			sitting.play("mail", "421")
+			beside.play("mail bad bad", "c c c")
+			late := p.mta()
+			late.want("y421 4.7.1 ", late.connect(fmt.Sprintf(tt.client, 99), 1))
+			p.inOther(func(tx *ledger.Tx) {
+				wide := netip.MustParsePrefix(tt.wide)
+				if b, _ := tx.BlockOf(wide.Addr(), wide); b.Network != wide {
+					t.Errorf("%+v", b)
+				}
+			})
+		})
+	}
+}
+
+// Good mail of the wide network speaks for it: with more good recipients than bad ones nobody is
+// blocked.
+func TestWideNetworkIsOutweighed(t *testing.T) {
+	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 0\nbad_rcpts_total 0\nwide 24 48 bad_rcpts_total=4/1h\n")
+	p.client("192.0.2.1").play(strings.Repeat("mail good end ", 5), strings.Repeat("c c c ", 5))
+	for n := range 4 {
+		p.client(fmt.Sprintf("192.0.2.%d", n+10)).play("mail bad", "c c")
+	}
+	p.client("192.0.2.99").play("mail bad", "c 421")
+	p.book.await(t, "BADRCPTS", "network=192.0.2.0/24", "total=5/4", "total_good=5")
+}
+
+// The strike of an excused session counts in the wide network, too, and can block it.
+func TestWideNetworkGetsStrikes(t *testing.T) {
+	p := stand(t, rules+"block strikes=3 within=1h grace=60s\nwide 24 48 strikes=2\n")
+	for n, want := range []string{"strikes=1/2", "network=192.0.2.0/24 .*strikes=2/2 .*left="} {
+		m := p.client(fmt.Sprintf("192.0.2.%d", n+1))
+		m.play("mail good bad bad bad", "c c c c 421")
+		p.book.await(t, "BADRCPTS", fmt.Sprintf("[192.0.2.%d]", n+1),
+			strings.Split(want, " .*")[0])
+	}
+	lab.Eventually(t, "the wide network is blocked", func() (blocked bool) {
+		p.inOther(func(tx *ledger.Tx) {
+			wide := netip.MustParsePrefix("192.0.2.0/24")
+			b, ok := tx.BlockOf(netip.MustParseAddr("192.0.2.77"), netip.MustParsePrefix("192.0.2.77/32"))
+			blocked = ok && b.Network == wide && b.Left > time.Minute
+		})
+		return blocked
+	})
+}
