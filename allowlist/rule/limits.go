@@ -17,7 +17,7 @@ const (
 	BadRcptDelay               // a time
 	DNSBL                      // a count: 0 = lists are not asked about clients of the network
 
-	// What holds in place of the limits of the wide networks in which the network is; see [Key.Wide].
+	// From here on: what holds in place of the limits of wide networks; see [Key.Wide].
 	wideKeys
 
 	Keys = wideKeys + MaxWide*wides // how many there are

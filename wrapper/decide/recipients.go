@@ -5,17 +5,18 @@ import "sendwrap/wrapper/ledger"
 // Recipients are all that the guard's decision looks at: what a client has named since it got its
 // MTA.
 type Recipients struct {
-	Blocked bool                         // a block runs on the client's network
-	Good    int                          // recipients of the session that the MTA accepted
-	Bad     int                          // and that it rejected for good
-	Named   int                          // good ones of this message, each once, 100 at most
-	Total   int                          // bad ones of the network within BadRcptsTotal; 0 without a ledger
-	Mailed  int                          // good ones of the network in that time, of messages that the MTA accepted
-	Known   bool                         // the network has waited quietly not long ago
-	Resets  int                          // transactions of the session without a message
-	Rcpts   int                          // accepted ones of this message
-	Wide    [ledger.MaxWide]ledger.Rcpts // of the wider networks within WideRcpts
+	Blocked bool // a block runs on the client's network
+	Good    int  // recipients of the session that the MTA accepted
+	Bad     int  // and that it rejected for good
+	Named   int  // good ones of this message, each once, 100 at most
+	Total   int  // bad ones of the network within BadRcptsTotal; 0 without a ledger
+	Mailed  int  // good ones of the network in that time, of messages that the MTA accepted
+	Known   bool // the network has waited quietly not long ago
+	Resets  int  // transactions of the session without a message
+	Rcpts   int  // accepted ones of this message
 	Limits  *Limits
+
+	Wide [ledger.MaxWide]ledger.Rcpts // of the wider networks, as Total and Mailed
 
 	// Of the null sender. An attacker can make an innocent network send such mail.
 	Null    bool // it is the sender of this message

@@ -59,7 +59,8 @@ func TestWideNetworkGuesses(t *testing.T) {
 // Good mail of the wide network speaks for it: with more good recipients than bad ones nobody is
 // blocked.
 func TestWideNetworkIsOutweighed(t *testing.T) {
-	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 0\nbad_rcpts_total 0\nwide 24 48 bad_rcpts_total=4/1h\n")
+	p := stand(t, "bad_rcpt_delay 0s\nbad_rcpts 0\nbad_rcpts_total 0\n"+
+		"wide 24 48 bad_rcpts_total=4/1h\n")
 	p.client("192.0.2.1").play(strings.Repeat("mail good end ", 5), strings.Repeat("c c c ", 5))
 	for n := range 4 {
 		p.client(fmt.Sprintf("192.0.2.%d", n+10)).play("mail bad", "c c")
@@ -80,7 +81,8 @@ func TestWideNetworkGetsStrikes(t *testing.T) {
 	lab.Eventually(t, "the wide network is blocked", func() (blocked bool) {
 		p.inOther(func(tx *ledger.Tx) {
 			wide := netip.MustParsePrefix("192.0.2.0/24")
-			b, ok := tx.BlockOf(netip.MustParseAddr("192.0.2.77"), netip.MustParsePrefix("192.0.2.77/32"))
+			host := netip.MustParsePrefix("192.0.2.77/32")
+			b, ok := tx.BlockOf(host.Addr(), host)
 			blocked = ok && b.Network == wide && b.Left > time.Minute
 		})
 		return blocked

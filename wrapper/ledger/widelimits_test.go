@@ -265,9 +265,9 @@ func TestBoundedWideCounts(t *testing.T) {
 					byte(n)})
 				tx.Remember(from(host).Network, time.Hour)
 				tx.checkpoint()
-				tx.Enter(limited(host, 100, 100), Process{PID: maxPID - 1, Start: 1})
+				s, _ := tx.Enter(limited(host, 100, 100), nobody)
+				tx.Leave(s)
 				tx.checkpoint()
-				tx.FreeExcept(Process{PID: maxPID - 1, Start: 1}, func(Session) bool { return false })
 			}
 		})
 	}
