@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// valueRead is a value that was read; most lines have that of the line before.
+// maxValues is how many values a reader remembers for each tag: most lines have that of another.
+const maxValues = 1000
+
+// valueRead is a value that was read.
 type valueRead struct {
-	text   string
 	v      Value
 	remark Note
 }
@@ -92,23 +94,20 @@ func (r *reader) enter(l line) {
 
 // value reads the value of a line. ok is false if sendmail takes it for none.
 func (r *reader) value(l line) (v Value, ok bool) {
-	last := &r.last[l.tag]
-	if last.text != l.value || last.v.Kind == Nothing {
-		v, remark := parseValue(l)
-		*last = valueRead{l.value, v, remark}
+	read, known := r.values[l.tag][l.value]
+	if !known {
+		read.v, read.remark = parseValue(l)
+		if len(r.values[l.tag]) == maxValues {
+			clear(r.values[l.tag])
+		}
+		if !strings.Contains(l.value, "%") { // else it depends on the key
+			r.values[l.tag][l.value] = read
+		}
 	}
-	v = last.v
-	switch {
-	case v.Kind == Nothing:
-		r.note(last.remark.Msg, last.remark.Hint)
-		return v, false
-	case last.remark.Msg != "":
-		r.note(last.remark.Msg, last.remark.Hint)
+	if read.remark.Msg != "" {
+		r.note(read.remark.Msg, read.remark.Hint)
 	}
-	if strings.Contains(l.value, "%") {
-		*last = valueRead{} // the next is another, since its key is
-	}
-	return v, true
+	return read.v, read.v.Kind != Nothing
 }
 
 // enterBare adds a line whose key is a tag alone.

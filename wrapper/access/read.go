@@ -16,11 +16,11 @@ const (
 // reader reads a map line by line.
 type reader struct {
 	Map
-	ranks []uint8      // of the entries
-	bare  [Tags]*Entry // whose key is the tag alone
-	last  [Tags]valueRead
-	more  [2]int // beyond maxNotes, of Mistakes and Notes
-	line  int
+	ranks  []uint8      // of the entries
+	bare   [Tags]*Entry // whose key is the tag alone
+	values [Tags]map[string]valueRead
+	more   [2]int // beyond maxNotes, of Mistakes and Notes
+	line   int
 }
 
 // Read reads a map. Wrong lines are skipped, and noted.
@@ -29,6 +29,7 @@ func Read(text string) *Map {
 	r.entries = make([]Entry, 0, min(strings.Count(text, "\n"), len(text)/shortLine)+1)
 	for tag := range Tags {
 		r.names[tag], r.networks[tag] = map[string]int32{}, map[place]int32{}
+		r.values[tag] = map[string]valueRead{}
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		r.Mistakes = append(r.Mistakes, binary(text, i))
