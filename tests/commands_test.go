@@ -158,8 +158,8 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 
 // sendmailsite [access]
 //
-// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice. With access, sendmail
-// follows the access map site/access.
+// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice. With access, it has
+// the access map site/access.
 func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	lab.Need(scriptOf(ts).t, lab.NoSendmail())
 	site := lab.SendmailSite{
