@@ -32,6 +32,7 @@ func measurements() []measurement {
 		{"start", 5 * time.Minute, measureStart},
 		{"memory", 10 * time.Minute, measureMemory},
 		{"networks", 10 * time.Minute, measureNetworks},
+		{"access", 5 * time.Minute, measureAccessMap},
 		{"compile", 10 * time.Minute, measureCompile},
 		{"session", 5 * time.Minute, measureSession},
 		{"ledger", 5 * time.Minute, measureLedger},

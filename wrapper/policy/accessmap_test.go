@@ -209,4 +209,16 @@ func TestRepliesLies(t *testing.T) {
 			t.Errorf("%s: %+v", name, m)
 		}
 	}
+	for name, change := range map[string]string{
+		"code": "2", "two lines": "550 a\r\n250 b", "not ASCII": "550 \xff",
+	} {
+		b := append([]byte{}, whole...)
+		p := (*page)(b[int(place>>placeBits)*pageSize:])
+		copy(p[int(place)%pageSize+replyHead:], change)
+		p.seal(p.head())
+		s.put(b)
+		if m, err := s.match(client); err == nil {
+			t.Errorf("%s: %+v", name, m)
+		}
+	}
 }
