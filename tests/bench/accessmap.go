@@ -48,7 +48,7 @@ func mapLines(n int) string {
 		case 2:
 			fmt.Fprintf(&b, "GreetPause:%d.%d.%d\t%d\n", 11+high, mid, low, i%9000)
 		case 3:
-			fmt.Fprintf(&b, "ClientRate:IPv6:2001:db8:%x:%x\t%d\n", int(high)<<8|int(mid), low, i%100)
+			fmt.Fprintf(&b, "ClientRate:IPv6:2001:db8:%x:%x\t%d\n", i>>8, low, i%100)
 		default:
 			fmt.Fprintf(&b, "ClientConn:%d.%d.%d.1\t%d\n", 11+high, mid, low, i%20)
 		}
