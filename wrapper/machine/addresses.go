@@ -3,10 +3,12 @@
 package machine
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // readEvery is for how long the kernel's answer is used. To ask takes 50 µs.
@@ -46,44 +48,78 @@ func (a *Addresses) In(network netip.Prefix) (addr netip.Addr, found bool) {
 	return netip.Addr{}, false
 }
 
-// interfaces appends the addresses of the interfaces. It asks the kernel as package net does, and
-// not that package: each client's process would load it.
+// interfaces appends the addresses of the interfaces: rtnetlink(7), RTM_GETADDR. What package
+// syscall has for that puts all messages on the heap, in the process of each refused client.
 func interfaces(all []netip.Addr) []netip.Addr {
-	answer, err := syscall.NetlinkRIB(syscall.RTM_GETADDR, syscall.AF_UNSPEC)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
 		return all
 	}
-	messages, err := syscall.ParseNetlinkMessage(answer)
-	if err != nil {
+	defer unix.Close(fd)
+	var request [header + 4]byte // and a struct rtgenmsg for all families
+	binary.NativeEndian.PutUint32(request[0:], uint32(len(request)))
+	binary.NativeEndian.PutUint16(request[4:], unix.RTM_GETADDR)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	if _, err := unix.Write(fd, request[:]); err != nil {
 		return all
 	}
-	for _, m := range messages {
-		if m.Header.Type != syscall.RTM_NEWADDR {
-			continue
+	var answer [8 << 10]byte // the kernel sends no more at once: NLMSG_GOODSIZE
+	for more := true; more; {
+		n, err := unix.Read(fd, answer[:])
+		if err != nil {
+			return all
 		}
-		// It skips the struct ifaddrmsg.
-		if attributes, err := syscall.ParseNetlinkRouteAttr(&m); err == nil {
-			all = appendOwn(all, attributes)
-		}
+		all, more = appendMessages(all, answer[:n])
 	}
 	return all
 }
 
+// Sizes of struct nlmsghdr and struct ifaddrmsg.
+const (
+	header  = unix.SizeofNlMsghdr
+	address = unix.SizeofIfAddrmsg
+)
+
+// appendMessages appends the addresses in messages of the kernel, and reports whether more of them
+// follow.
+func appendMessages(all []netip.Addr, messages []byte) (_ []netip.Addr, more bool) {
+	for len(messages) >= header {
+		size := int(binary.NativeEndian.Uint32(messages))
+		kind := binary.NativeEndian.Uint16(messages[4:])
+		if size < header || size > len(messages) || kind == unix.NLMSG_DONE ||
+			kind == unix.NLMSG_ERROR {
+			return all, false
+		}
+		if kind == unix.RTM_NEWADDR && size >= header+address {
+			all = appendOwn(all, messages[header+address:size])
+		}
+		messages = messages[min(aligned(size), len(messages)):]
+	}
+	return all, true
+}
+
 // appendOwn appends the address of an interface. On a link to a peer, IFA_ADDRESS is the peer's and
 // IFA_LOCAL our own; elsewhere both are ours, and an IPv6 address may have IFA_ADDRESS alone.
-func appendOwn(all []netip.Addr, attributes []syscall.NetlinkRouteAttr) []netip.Addr {
+func appendOwn(all []netip.Addr, attributes []byte) []netip.Addr {
 	var own netip.Addr
-	for _, a := range attributes {
-		local := a.Attr.Type == syscall.IFA_LOCAL
-		if !local && (a.Attr.Type != syscall.IFA_ADDRESS || own.IsValid()) {
-			continue
+	for len(attributes) >= unix.SizeofRtAttr {
+		size := int(binary.NativeEndian.Uint16(attributes))
+		kind := binary.NativeEndian.Uint16(attributes[2:])
+		if size < unix.SizeofRtAttr || size > len(attributes) {
+			break
 		}
-		if addr, ok := netip.AddrFromSlice(a.Value); ok {
-			own = addr.Unmap()
+		if kind == unix.IFA_LOCAL || kind == unix.IFA_ADDRESS && !own.IsValid() {
+			if addr, ok := netip.AddrFromSlice(attributes[unix.SizeofRtAttr:size]); ok {
+				own = addr.Unmap()
+			}
 		}
+		attributes = attributes[min(aligned(size), len(attributes)):]
 	}
 	if own.IsValid() {
 		all = append(all, own)
 	}
 	return all
 }
+
+// aligned is where the next message or attribute begins.
+func aligned(size int) int { return (size + 3) &^ 3 }

@@ -1,12 +1,16 @@
 package machine
 
 import (
+	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
 )
@@ -68,6 +72,13 @@ func TestAsPackageNet(t *testing.T) {
 		"addr add 2001:db8:3::1 peer 2001:db8:3::2 dev one nodad"); err != nil {
 		t.Fatal(err)
 	}
+	var many []string // more than the kernel sends at once
+	for n := range 250 {
+		many = append(many, fmt.Sprintf("addr add 10.9.8.%d/32 dev two", n))
+	}
+	if err := lab.IP(many...); err != nil {
+		t.Fatal(err)
+	}
 	defer lab.IP("link del one")
 	defer lab.IP("addr del 192.0.2.9/32 dev lo")
 	list, err := net.InterfaceAddrs()
@@ -115,5 +126,31 @@ func TestAskedOnceASecond(t *testing.T) {
 	}
 	if time.Since(a.read) > lab.Patience {
 		t.Error("not asked")
+	}
+}
+
+// What is not as the kernel writes it ends the reading, and no more: messages and attributes that
+// are cut off, and lengths that point anywhere.
+func TestDamagedMessages(t *testing.T) {
+	whole := binary.NativeEndian.AppendUint32(nil, 32)
+	whole = binary.NativeEndian.AppendUint16(whole, unix.RTM_NEWADDR)
+	whole = append(whole, make([]byte, 18)...) // the rest of both heads
+	whole = binary.NativeEndian.AppendUint16(whole, 8)
+	whole = binary.NativeEndian.AppendUint16(whole, unix.IFA_LOCAL)
+	whole = append(whole, 192, 0, 2, 1)
+	want := netip.MustParseAddr("192.0.2.1")
+	if got, more := appendMessages(nil, whole); !more || !slices.Equal(got, []netip.Addr{want}) {
+		t.Fatalf("%v, %v; want %v", got, more, want)
+	}
+	for n := range whole {
+		if got, _ := appendMessages(nil, whole[:n]); len(got) > 0 {
+			t.Errorf("of %d bytes: %v", n, got)
+		}
+		for _, value := range []byte{0, 1, 3, 5, 33, 127, 255} {
+			damaged := slices.Clone(whole)
+			damaged[n] = value
+			appendMessages(nil, damaged)
+			appendMessages(nil, append(damaged, whole...))
+		}
 	}
 }
