@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"slices"
-	"strconv"
-)
+import "strconv"
 
 // header says what is where. It follows the head of the first page.
 type header struct {
@@ -22,9 +19,16 @@ type table struct {
 	names  nameTable
 }
 
-func (t *table) words() []*uint32 {
+// tableWords and headerWords are how many words they have. Arrays, since slices of pointers would
+// put the header on the heap: six page faults for each client.
+const (
+	tableWords  = 11
+	headerWords = 4 + 3*tableWords
+)
+
+func (t *table) words() [tableWords]*uint32 {
 	n := &t.names
-	return []*uint32{&t.v4.at, &t.v4.levels, &t.v6.at, &t.v6.levels, &n.at, &n.pages, &n.labels,
+	return [...]*uint32{&t.v4.at, &t.v4.levels, &t.v6.at, &t.v6.levels, &n.at, &n.pages, &n.labels,
 		&n.key[0], &n.key[1], &n.key[2], &n.key[3]}
 }
 
@@ -34,9 +38,14 @@ func (t *table) isThere() bool { return t.v4.levels > 0 }
 // root is where a tree begins.
 type root struct{ at, levels uint32 }
 
-func (h *header) words() []*uint32 {
-	return slices.Concat([]*uint32{&h.pages, &h.texts, &h.limits, &h.limitsAt},
-		h.table.words(), h.access.words(), h.unnamed.words())
+func (h *header) words() (all [headerWords]*uint32) {
+	all[0], all[1], all[2], all[3] = &h.pages, &h.texts, &h.limits, &h.limitsAt
+	for i, t := range [...]*table{&h.table, &h.access, &h.unnamed} {
+		for j, word := range t.words() {
+			all[4+i*tableWords+j] = word
+		}
+	}
+	return all
 }
 
 func (p *page) putHeader(h header) {
