@@ -235,13 +235,14 @@ func (a *asker) askUnasked() {
 // package slices would make the door larger, as above.
 func (a *asker) askLater(s *Session) {
 	if len(a.unasked) == cap(a.unasked) {
-		all := make([]*Session, 0, 2*len(a.unasked)+16)
+		waiting := a.unasked[:0]
 		for _, s := range a.unasked {
 			if h := s.heard; h != nil && h.request != nil && !h.result.Done {
-				all = append(all, s)
+				waiting = append(waiting, s)
 			}
 		}
-		a.unasked = all
+		clear(a.unasked[len(waiting):])
+		a.unasked = waiting
 	}
 	a.unasked = append(a.unasked, s)
 }
