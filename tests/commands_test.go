@@ -156,10 +156,10 @@ func cmdIdle(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(machineOf(ts).idle())
 }
 
-// sendmailsite [access]
+// sendmailsite [access [MC]]
 //
-// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice. With access, it has
-// the access map site/access.
+// Makes a real sendmail's site in $WORK/site. Alice's mail goes to site/alice. With access sendmail
+// follows the access map site/access. The file MC has further lines of sendmail.mc.
 func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 	lab.Need(scriptOf(ts).t, lab.NoSendmail())
 	site := lab.SendmailSite{
@@ -175,6 +175,9 @@ func cmdSendmailSite(ts *testscript.TestScript, neg bool, args []string) {
 		makemap := exec.Command("makemap", "hash", text.Name())
 		makemap.Stdin = text
 		ts.Check(makemap.Run())
+	}
+	if len(args) > 1 {
+		site.Extras += ts.ReadFile(args[1])
 	}
 	ts.Check(site.Make())
 }
