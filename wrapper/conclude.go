@@ -183,15 +183,15 @@ func (s *Session) strike(t *ledger.Tx) {
 // remember makes a client known that has waited, now or before it left. A client that was known
 // already did not wait this time: its visit is noted, but it is not known for longer, unless it
 // could only be known again by leaving as often. With remember_after mail it is known for a message
-// alone, or for leaving: a monitor sends none.
+// alone: the guard remembers it.
 func (s *Session) remember(t *ledger.Tx) {
 	switch d := s.facts().Limits.Remember; {
 	case s.facts().IsKnown():
 		t.Visit(s.network, d)
+	case s.facts().Limits.KnownByMail:
+		t.ForgetHangups(s.network)
 	case s.hangups > 0:
 		t.RememberForHangups(s.network, d)
-	case s.facts().Limits.KnownByMail: // the guard remembers it
-		t.ForgetHangups(s.network)
 	default:
 		t.Remember(s.network, d)
 	}
