@@ -112,9 +112,9 @@ func (f *Facts) byMap() rule.Access {
 	return f.Map.Access
 }
 
-// mayBeNamed says whether DNS will be asked for the client's name: that comes before what the
-// access map says of its address.
-func (f *Facts) mayBeNamed() bool { return f.Naming && f.Limits.GreetDelay > 0 && !f.IsKnown() }
+// mayBeNamed says whether DNS can be asked for the client's name: that comes before what the access
+// map says of its address.
+func (f *Facts) mayBeNamed() bool { return f.Naming && f.Limits.GreetDelay > 0 }
 
 // IsDenied says whether the client is refused whatever it does: by what was said of its network, or
 // by the access map, unless its name may change that.
@@ -152,7 +152,7 @@ func (f *Facts) IsUnruled() bool { return f.byNetwork() == rule.Unset }
 // not before its names are known, for which there may be a rule: which of both decides must not
 // depend on what comes first.
 func (f *Facts) EndsWait() bool {
-	return f.byName() != rule.Unset || f.IsDenied() ||
+	return f.byName() != rule.Unset || f.IsDenied() || f.IsKnown() ||
 		!f.Naming && (f.IsListed() || f.IsWelcome()) || f.HasLeftOften() && !f.Asking
 }
 
@@ -166,8 +166,12 @@ func (f *Facts) Overloaded() bool {
 		f.Limits.RefuseLoad > 0 && f.Load >= f.Limits.RefuseLoad
 }
 
-// IsKnown says whether the client is known, and the configuration has known clients.
-func (f *Facts) IsKnown() bool { return f.Known && f.Limits.Remember > 0 }
+// IsKnown says whether the client is known, and the configuration has known clients. One whose
+// address the access map refuses is let in for its name, which may not be its own any more: it waits
+// while DNS is asked again.
+func (f *Facts) IsKnown() bool {
+	return f.Known && f.Limits.Remember > 0 && !(f.byMap() == rule.Deny && f.mayBeNamed())
+}
 
 // IsTrusted says whether the client is known for more than having waited once.
 func (f *Facts) IsTrusted() bool { return f.Trusted && f.IsKnown() }

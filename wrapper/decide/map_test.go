@@ -40,8 +40,12 @@ func TestMapOrder(t *testing.T) {
 		}, Undecided, Denied, Pregreet, false, false, false},
 		"no delay, no name": {func(f *Facts) { f.Naming, f.Limits.GreetDelay = true, 0 },
 			Denied, Denied, Denied, true, true, false},
-		"no name of a known client comes": {func(f *Facts) { f.Naming, f.Known = true, true },
-			Denied, Denied, Denied, true, true, false},
+		"known by its name": {func(f *Facts) {
+			f.Naming, f.Standing = true, ledger.Standing{Known: true}
+		}, Undecided, Denied, Pregreet, false, false, false},
+		"known, and its name has come": {func(f *Facts) {
+			f.Map, f.Standing = rule.Match{Access: rule.Allow}, ledger.Standing{Known: true}
+		}, Known, Known, Pregreet, true, false, false},
 		"network allowed": {func(f *Facts) {
 			f.Rule = rule.Match{Access: rule.Allow, Network: network}
 		}, Allowed, Allowed, Allowed, false, false, true},
