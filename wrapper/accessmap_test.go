@@ -145,6 +145,29 @@ func TestAccessMapAsksNothing(t *testing.T) {
 	}
 }
 
+// Of several names of a client, one that the map refuses decides, and the log has it, now and as long
+// as the ledger remembers them. Then come names of which it says OK.
+func TestAccessMapNames(t *testing.T) {
+	const ptr, at = reversed + ".in-addr.arpa. 300 IN PTR ", " 300 IN A " + asked
+	for last, want := range map[string]decide.Verdict{
+		"d.bad.example": decide.Denied, "d.good.example": decide.Pass,
+	} {
+		n := lab.NewNameserver(t)
+		for _, name := range []string{"a.none.example.", last + "."} {
+			n.Add(t, ptr+name, name+at)
+		}
+		behave(t, n, map[string]bool{"bad": false})
+		d := mapDoor(t, "text", n, endless+"remember 0s\n", "Connect:bad.example REJECT\n"+
+			"Connect:good.example OK\nGreetPause:good.example 0\n")
+		for range 2 {
+			s, _, _ := d.meet(t, nil)
+			if line := d.line(t); s.Verdict != want || !strings.Contains(line+" ", " name="+last+" ") {
+				t.Errorf("%v, want %v: %s", s.Verdict, want, line)
+			}
+		}
+	}
+}
+
 // A rate of the map is that of a network of one, as sendmail counts: 2 in a minute are two.
 func TestAccessMapRate(t *testing.T) {
 	d := mapDoor(t, "compiled", lab.NewNameserver(t), "greet_delay 0s\n",

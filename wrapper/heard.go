@@ -109,7 +109,11 @@ func (d *Door) inOrder(names []string) []string {
 	names = slices.Clone(names)
 	kinds := make(map[string]int, len(names))
 	for _, name := range names {
-		switch m := d.Policy.MatchName(name); {
+		m := d.Policy.MatchName(name)
+		if d.Policy.Map != nil {
+			m = m.Or(d.Policy.Map.MatchName(name))
+		}
+		switch {
 		case m.Access == rule.Deny:
 			kinds[name] = 0
 		case m.Access == rule.Allow:

@@ -29,7 +29,7 @@ func (f *Facts) Decide() Verdict {
 		return Blocked
 	case f.busy():
 		return Busy
-	case f.atConns(), f.wideAtConns(), f.HasItsShare(), f.WideAtConns() >= 0:
+	case f.atConns(), f.scarceWideAtConns(), f.HasItsShare(), f.WideAtConns() >= 0:
 		return Conns
 	case f.atRate(), f.WideAtRate() >= 0:
 		return Rate

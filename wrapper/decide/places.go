@@ -68,7 +68,7 @@ func (f *Facts) atRate() bool {
 // client is refused with this verdict; -1 = it is not because of one.
 func (f *Facts) DecidedByWide(v Verdict) int {
 	switch {
-	case v == Conns && !f.atConns() && !f.wideAtConns() && !f.HasItsShare():
+	case v == Conns && !f.atConns() && !f.scarceWideAtConns() && !f.HasItsShare():
 		return f.WideAtConns()
 	case v == Rate && !f.atRate():
 		return f.WideAtRate()
@@ -81,17 +81,17 @@ func (f *Facts) atConns() bool {
 	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns
 }
 
-// wideAtConns says the same of the wider network, while places are scarce. Before that it has no
+// scarceWideAtConns says the same of the IPv6 /48, while places are scarce. Before that it has no
 // limit, since a large provider may send from one. A known client does not wait, so it is not
 // limited while only places to wait are scarce.
-func (f *Facts) wideAtConns() bool {
+func (f *Facts) scarceWideAtConns() bool {
 	scarce := f.taken(scarceAt) ||
 		f.Waiting*100 >= f.Limits.MaxWaiting*scarceAt && !f.IsKnown()
 	return scarce && f.Limits.shrinks() && f.Wide.Conns >= f.Limits.ClientConns
 }
 
 // WideAtConns is the number of the wider network, of those with limits of their own, that has as
-// many sessions as it may; -1 = there is none. WideAtRate is the same for arrivals.
+// many sessions as it may; -1 = there is none.
 func (f *Facts) WideAtConns() int {
 	for n := range f.Limits.Wide {
 		if most := f.Limits.Wide[n].Conns; most > 0 && int(f.WideCounts[n].Conns) >= most {
@@ -101,6 +101,7 @@ func (f *Facts) WideAtConns() int {
 	return -1
 }
 
+// WideAtRate is WideAtConns for arrivals.
 func (f *Facts) WideAtRate() int {
 	for n := range f.Limits.Wide {
 		if most := f.Limits.Wide[n].Rate; most > 0 && int(f.WideCounts[n].Arrivals) >= most {
@@ -114,7 +115,7 @@ func (f *Facts) WideAtRate() int {
 // network does not.
 func (f *Facts) WiderDecides() bool {
 	n := f.Share()
-	return !f.atConns() && !(n > 0 && f.Served >= n) && (f.wideAtConns() || f.HasItsShare())
+	return !f.atConns() && !(n > 0 && f.Served >= n) && (f.scarceWideAtConns() || f.HasItsShare())
 }
 
 // Reserved says whether only the reserve is left, and it is not for the client. The last quarter of
@@ -129,7 +130,7 @@ func (f *Facts) Reserved() bool {
 // some.
 func (f *Facts) WantsPlace() bool {
 	return (f.Full() || f.Reserved() && f.served() == 0) &&
-		!f.atConns() && !f.wideAtConns() && !f.HasItsShare() && f.WideAtConns() < 0
+		!f.atConns() && !f.scarceWideAtConns() && !f.HasItsShare() && f.WideAtConns() < 0
 }
 
 // TalkPercent is the percentage of max_waiting up to which processes may talk to denied clients.

@@ -115,10 +115,9 @@ func (t *Tx) claimRecordAs(k key, as importance) int {
 		return -1
 	}
 	c := l.change(at)
+	t.countEvicted(c)
 	if !c.inUse() {
 		t.state().clients++
-	} else {
-		t.countEvicted(c)
 	}
 	*c = client{addr: k.addr, bits: k.bits, used: usedByClient, epoch: l.header.epoch, seen: t.now}
 	return at

@@ -109,6 +109,7 @@ func (t *Tx) claimWide(k key, as importance) int {
 			return -1
 		}
 		c := l.change(at)
+		t.countEvicted(c)
 		if st := t.state(); c.inUse() && st.clients > 0 {
 			st.clients--
 		}

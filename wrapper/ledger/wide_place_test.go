@@ -40,9 +40,13 @@ func TestBoundedWiderCount(t *testing.T) {
 				tx.checkpoint()
 			}
 			s, _ := tx.Enter(a, Self())
-			want := Wide{}
+			want, lost := Wide{}, uint64(0)
 			if tt.goes {
-				want.Conns = 1
+				want.Conns, lost = 1, 1
+			}
+			e := tx.state().evicted
+			if got := e[EvictedHistory] + e[EvictedKnown] + e[EvictedBlock]; got != lost {
+				t.Errorf("beside %s: %d records counted as replaced; want %d", tt.name, got, lost)
 			}
 			a.wants(t, tx, "beside "+tt.name, want)
 			tx.checkpoint()
