@@ -145,8 +145,8 @@ func TestAccessMapAsksNothing(t *testing.T) {
 	}
 }
 
-// Of several names of a client, one that the map refuses decides, and the log has it, now and as long
-// as the ledger remembers them. Then come names of which it says OK.
+// Of several names of a client, one that the map refuses decides, and the log has it, now and as
+// long as the ledger remembers them. Then come names of which it says OK.
 func TestAccessMapNames(t *testing.T) {
 	const ptr, at = reversed + ".in-addr.arpa. 300 IN PTR ", " 300 IN A " + asked
 	for last, want := range map[string]decide.Verdict{
@@ -161,7 +161,8 @@ func TestAccessMapNames(t *testing.T) {
 			"Connect:good.example OK\nGreetPause:good.example 0\n")
 		for range 2 {
 			s, _, _ := d.meet(t, nil)
-			if line := d.line(t); s.Verdict != want || !strings.Contains(line+" ", " name="+last+" ") {
+			line := d.line(t)
+			if s.Verdict != want || !strings.Contains(line+" ", " name="+last+" ") {
 				t.Errorf("%v, want %v: %s", s.Verdict, want, line)
 			}
 		}

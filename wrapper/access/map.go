@@ -61,6 +61,7 @@ type Entry struct {
 type Map struct {
 	Mistakes []Note // what is for us, and wrong: it is skipped
 	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
+	Binary   bool   // it is no text, and nothing of it is known; one of Mistakes says so
 
 	entries  []Entry
 	names    [Tags]map[string]int32 // where in entries

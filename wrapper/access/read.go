@@ -32,7 +32,7 @@ func Read(text string) *Map {
 		r.values[tag] = map[string]valueRead{}
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
-		r.Mistakes = append(r.Mistakes, binary(text, i))
+		r.Mistakes, r.Binary = []Note{binary(text, i)}, true
 		return &r.Map
 	}
 	for text != "" {

@@ -47,15 +47,19 @@ func (l *loader) readMap() {
 	if path == "" {
 		return
 	}
+	directive := l.index("access")
 	text, err := l.mapText(path)
 	if err != nil {
-		directive := l.index("access")
 		l.reject(l.setAt[directive], prefixError("access", err), directive, nil)
 		return
 	}
 	m := access.Read(text)
+	if !m.Binary {
+		directive = -1 // all else holds
+	}
 	for _, n := range m.Mistakes {
-		l.errors.add(rule.Source{File: path, Line: n.Line}, newError(n.Hint, "%s", n.Msg))
+		at := rule.Source{File: path, Line: n.Line}
+		l.reject(at, newError(n.Hint, "%s", n.Msg), directive, nil)
 	}
 	l.config.Map = m
 }

@@ -71,9 +71,23 @@ func TestAccessMistakes(t *testing.T) {
 		!strings.HasPrefix(lines[1], m+":1: ") {
 		t.Errorf("%v", err)
 	}
+	if c.OnPregreet == policy.Tempfail {
+		t.Error("a wrong line is taken for a map that cannot be read")
+	}
 	got := c.Policy().Map.Match(client)
 	if got.Access != rule.Deny || got.Key != "Connect:192.0.2.1" ||
 		got.Source != (rule.Source{File: m, Line: 2}) || !strings.HasPrefix(got.Reply, "550 ") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A map that is no text may have spared any client, as one that cannot be read.
+func TestAccessBinary(t *testing.T) {
+	path := write(t, "access map\n")
+	m := writeAs(t, filepath.Join(filepath.Dir(path), "map"), "Connect:192.0.2.1 OK\x00\n")
+	c, err := Load(path, allowlist.For(client))
+	if err == nil || !strings.HasPrefix(err.Error(), m+":1: NUL byte; name a text file") ||
+		c.OnPregreet != policy.Tempfail {
+		t.Errorf("on_pregreet %v: %v", c.OnPregreet, err)
 	}
 }

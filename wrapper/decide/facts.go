@@ -54,9 +54,9 @@ type Limits struct {
 	BadRcptDelay  time.Duration
 
 	// Of the wider networks that contain the client; see SetWide.
-	Wide        [ledger.MaxWide]ledger.WideLimits
-	WideStrikes [ledger.MaxWide]int       // that make a block; 0 = none, as for all of these
-	WideRcpts   [ledger.MaxWide]rule.Rate // bad ones, for the guard
+	Wide        [policy.MaxWide]ledger.WideLimits
+	WideStrikes [policy.MaxWide]int       // that make a block; 0 = none, as for all of these
+	WideRcpts   [policy.MaxWide]rule.Rate // bad ones, for the guard
 }
 
 // SetLimits sets the numbers of the configuration, and in their place those of the access map and
@@ -103,7 +103,7 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 // SetWide sets the limits of the wider networks that contain the client. What the client lines say
 // of networks as wide as these holds in their place. Call Set before.
 func (l *Limits) SetWide(c *policy.Settings, client netip.Addr, said *rule.Limits) {
-	for n := range min(len(c.Wide), ledger.MaxWide) {
+	for n := range c.Wide {
 		w := &c.Wide[n]
 		conns := wideLimit(said, rule.ClientConns, n, rule.Rate{N: w.ClientConns})
 		rate := wideLimit(said, rule.ClientRate, n, w.ClientRate)

@@ -113,7 +113,7 @@ type Widths struct{ V4, V6 int }
 func (w Widths) String() string { return strconv.Itoa(w.V4) + " " + strconv.Itoa(w.V6) }
 
 // MaxWide is how many Wide there can be.
-const MaxWide = 2
+const MaxWide = rule.MaxWide
 
 // Wide are limits of the networks of these widths, beside those of each client in them. 0 is no
 // limit. Both widths are wider, so smaller numbers, than those of CountBy, and of the Wide before.
