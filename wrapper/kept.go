@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"math/bits"
 	"strconv"
 	"time"
 
@@ -92,7 +93,7 @@ func noteHealth(t *ledger.Tx, l *dnsbl.List, k *kept, n int) (text string) {
 			rule.FormatDuration(testEvery)
 	case h.Test == lookup.Passed && t.PassListTest(l.Zone):
 		return "list " + l.Name + " works again, and counts"
-	case h.Test != lookup.Passed && c.InRow >= doubtfulRow:
+	case h.Test != lookup.Passed && isDoubtful(c.InRow):
 		t.DoubtList(l.Zone)
 	}
 	switch {
@@ -103,6 +104,10 @@ func noteHealth(t *ledger.Tx, l *dnsbl.List, k *kept, n int) (text string) {
 			strconv.Itoa(window) + " clients that it was asked about; see whether it works"
 	}
 	return ""
+}
+
+func isDoubtful(inRow int) bool {
+	return inRow%doubtfulRow == 0 && bits.OnesCount(uint(inRow/doubtfulRow)) == 1
 }
 
 // answer is what the ledger counts of a list's answer.

@@ -113,7 +113,7 @@ func (t *Tx) MissListTest(zone string, blamed bool) (times int) {
 // DoubtList has the list pass another test before it counts again, though it may be set aside.
 func (t *Tx) DoubtList(zone string) {
 	e := t.changeList(zone)
-	e.passed, e.testedAt, e.claimedAt, e.asideTill, e.inRow = 0, 0, 0, 0, 0
+	e.passed, e.testedAt, e.claimedAt, e.asideTill = 0, 0, 0, 0
 }
 
 // SetListAside notes that the list is not to be asked for that time, a day at most, and why. It has
