@@ -82,7 +82,8 @@ func anchors(text string) (all []string) {
 	return all
 }
 
-// In Markdown the quotes of m4 are code, except in code: in blocks, and between two backquotes each.
+// In Markdown the quotes of m4 begin code, except in blocks of code and in code between two
+// backquotes.
 func TestQuotesOfM4(t *testing.T) {
 	quoted := regexp.MustCompile("`[[:alpha:]_]+'")
 	code := regexp.MustCompile("``.+?``")
