@@ -169,6 +169,8 @@ func (f *Facts) Overloaded() bool {
 // IsKnown says whether the client is known, and the configuration has known clients. One whose
 // address the access map refuses is let in for its name, which may not be its own any more: it
 // waits while DNS is asked again.
+//
+//go:noinline // in twenty places it would make the door larger
 func (f *Facts) IsKnown() bool {
 	return f.Known && f.Limits.Remember > 0 && !(f.byMap() == rule.Deny && f.mayBeNamed())
 }
