@@ -188,62 +188,6 @@ func (t *Tx) countWideAgain(i int) {
 	}
 }
 
-// widths is how many wider networks the flags of a session can name.
-const widths = 1 + maxWidths
-
-// width is the n-th flag, if it is among those, and how long the network is that it names. No two
-// of a session are of one length.
-func (t *Tx) width(flags uint8, n int) (flag uint8, bits int) {
-	if flag = inWide << n; flags&flag == 0 {
-		return 0, 0
-	}
-	if bits = WideBits; n > 0 {
-		bits = int(t.state().widths[n-1])
-	}
-	if bits == 0 || bits > 128 {
-		return 0, 0
-	}
-	return flag, bits
-}
-
-// flagOf is the flag of the session's network of that length; 0 = it is not counted by one.
-func (t *Tx) flagOf(s *session, length int) uint8 {
-	for n := range widths {
-		if flag, bits := t.width(s.flags, n); bits == length {
-			return flag
-		}
-	}
-	return 0
-}
-
-// widthFlag is the flag of sessions that are counted by networks of that length. If there is none
-// yet, it takes one that no session has. 0 = there is none: the configuration has been changed
-// often while sessions lasted.
-func (t *Tx) widthFlag(bits uint8) uint8 {
-	widths, free := &t.state().widths, -1
-	for n, b := range widths {
-		switch {
-		case b == bits:
-			return firstWidth << n
-		case b == 0 && free < 0:
-			free = n
-		}
-	}
-	if free < 0 {
-		var flags uint8
-		for i := range t.l.liveSlots() {
-			flags |= t.l.slot(i).flags
-		}
-		for free = maxWidths - 1; free >= 0 && flags&(firstWidth<<free) != 0; free-- {
-		}
-		if free < 0 {
-			return 0
-		}
-	}
-	widths[free] = bits
-	return firstWidth << free
-}
-
 // findCount is the record of the n-th wider network that counts the session, or -1.
 func (t *Tx) findCount(s *session, n int) int {
 	flag, bits := t.width(s.flags, n)
@@ -290,74 +234,6 @@ func (t *Tx) dropWide(w *client) {
 	if !w.hasArrivals(t.now) {
 		*w = client{}
 	}
-}
-
-// isIn says whether the session is counted by the record of a wider network.
-func (t *Tx) isIn(w *client, s *session) bool {
-	return w.bits <= 128 && key{s.addr, 128}.widened(int(w.bits)).addr == w.addr &&
-		t.flagOf(s, int(w.bits)) != 0
-}
-
-// recountWide counts the sessions of a wider network again; -1 = there is none. It is for a count
-// that may have reached a limit, since the file may say anything.
-func (t *Tx) recountWide(record int) {
-	if record < 0 {
-		return
-	}
-	w := t.l.record(record)
-	if w.used != usedByWide { // it went with its last session
-		return
-	}
-	var n, serving uint32
-	for i := range t.l.liveSlots() {
-		if s := t.l.slot(i); t.isIn(w, s) {
-			n++
-			if s.state == slotServing {
-				serving++
-			}
-		}
-	}
-	if w.epoch == t.l.header.epoch && w.sessions == n && w.first == serving {
-		return
-	}
-	w = t.l.change(record)
-	w.epoch, w.sessions, w.first = t.l.header.epoch, n, serving
-	if n == 0 {
-		t.dropWide(w)
-	}
-}
-
-// verifyWide frees the dead among the sessions of a wider network that has as many as it may. All
-// other processes wait for that, and in a flood each refused client would cause it: so the result
-// is believed for sweepShare times as long as it took.
-func (t *Tx) verifyWide(limits *WideLimits) {
-	if limits.Conns <= 0 {
-		return
-	}
-	record := t.l.findWide(keyOf(limits.Network))
-	if record < 0 {
-		return
-	}
-	w := *t.l.record(record)
-	if int(t.sessionsOf(&w)) < limits.Conns ||
-		t.now < w.knownTill && w.knownTill-t.now <= sweepLongest {
-		return
-	}
-	watch := startWatch()
-	living := livenessCache{own: t.l.pid, now: t.now, readsLeft: int(t.l.geo.slots)}
-	living.remember(t.l.room)
-	for i := range t.l.liveSlots() {
-		if s := t.l.slot(i); t.isIn(&w, s) && !living.alive(s) && !t.orphan(s) {
-			t.free(i)
-			t.checkpoint()
-		}
-	}
-	t.recountWide(record)
-	if c := t.l.record(record); c.used == usedByWide {
-		believed := sweepShare * watch.elapsed().Microseconds() / 1000
-		t.l.change(record).knownTill = t.now + min(believed, sweepLongest)
-	}
-	t.checkpoint()
 }
 
 // copyWide copies the arrivals of a wider network from another ledger.

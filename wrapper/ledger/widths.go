@@ -1,0 +1,59 @@
+package ledger
+
+// Which wider networks count a session: its flags and state.widths say so together.
+
+// widths is how many wider networks the flags of a session can name.
+const widths = 1 + maxWidths
+
+// width is the n-th flag, if it is among those, and how long the network is that it names. No two
+// of a session are of one length.
+func (t *Tx) width(flags uint8, n int) (flag uint8, bits int) {
+	if flag = inWide << n; flags&flag == 0 {
+		return 0, 0
+	}
+	if bits = WideBits; n > 0 {
+		bits = int(t.state().widths[n-1])
+	}
+	if bits == 0 || bits > 128 {
+		return 0, 0
+	}
+	return flag, bits
+}
+
+// flagOf is the flag of the session's network of that length; 0 = it is not counted by one.
+func (t *Tx) flagOf(s *session, length int) uint8 {
+	for n := range widths {
+		if flag, bits := t.width(s.flags, n); bits == length {
+			return flag
+		}
+	}
+	return 0
+}
+
+// widthFlag is the flag of sessions that are counted by networks of that length. If there is none
+// yet, it takes one that no session has. 0 = there is none: the configuration has been changed
+// often while sessions lasted.
+func (t *Tx) widthFlag(bits uint8) uint8 {
+	widths, free := &t.state().widths, -1
+	for n, b := range widths {
+		switch {
+		case b == bits:
+			return firstWidth << n
+		case b == 0 && free < 0:
+			free = n
+		}
+	}
+	if free < 0 {
+		var flags uint8
+		for i := range t.l.liveSlots() {
+			flags |= t.l.slot(i).flags
+		}
+		for free = maxWidths - 1; free >= 0 && flags&(firstWidth<<free) != 0; free-- {
+		}
+		if free < 0 {
+			return 0
+		}
+	}
+	widths[free] = bits
+	return firstWidth << free
+}
