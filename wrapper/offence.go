@@ -57,10 +57,13 @@ func (d *Door) OffenceOf(client netip.Addr, reason string) Offence {
 }
 
 // Strike notes the offence. One offence begins one block at most, that of the widest network: it
-// refuses the clients of all others. The result is zero if no network gets a strike.
+// refuses the clients of all others. While a block holds the client its strikes do not count in
+// wider networks: else one client could have its neighbours blocked, by many connections that it
+// made before. The result is zero if no network gets a strike.
 func (o *Offence) Strike(t *ledger.Tx) (s Struck) {
+	_, blocked := t.BlockOf(o.Network.Addr(), o.Network)
 	for n := ledger.MaxWide - 1; n >= 0; n-- {
-		if o.Limits.WideStrikes[n] == 0 || o.Own[1+n] {
+		if blocked || o.Limits.WideStrikes[n] == 0 || o.Own[1+n] {
 			continue
 		}
 		p := o.WidePenalty

@@ -24,10 +24,11 @@ type offence struct {
 // has shown good behaviour it is a strike, and the second strike is a block.
 func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 	f := &o.facts
+	b, blocked := t.BlockOf(o.client, o.network)
 	if !o.counted {
-		o.count(t)
+		o.count(t, blocked)
 	}
-	if b, blocked := t.BlockOf(o.client, o.network); blocked {
+	if blocked {
 		f.Blocked = true
 		return activeBlock{left: b.Left, reason: b.Reason}
 	}
@@ -53,8 +54,9 @@ func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 	return block
 }
 
-// count counts a bad recipient in the client's networks.
-func (o *offence) count(t *ledger.Tx) {
+// count counts a bad recipient in the client's networks: in its own alone if a block holds it
+// already, as with strikes.
+func (o *offence) count(t *ledger.Tx, blocked bool) {
 	f := &o.facts
 	o.counted = true
 	if per := f.Limits.BadRcptsTotal.Per; per > 0 && !o.ours[0] {
@@ -62,7 +64,7 @@ func (o *offence) count(t *ledger.Tx) {
 		f.Total, f.Mailed = all.Bad, all.Good
 	}
 	for n, total := range f.Limits.WideRcpts {
-		if total.N > 0 && !o.ours[1+n] {
+		if total.N > 0 && !o.ours[1+n] && !blocked {
 			f.Wide[n] = t.BadRcpt(f.Limits.Wide[n].Network, total.Per)
 		}
 	}

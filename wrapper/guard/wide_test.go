@@ -88,3 +88,27 @@ func TestWideNetworkGetsStrikes(t *testing.T) {
 		return blocked
 	})
 }
+
+// One client cannot have its neighbours blocked: what its many sessions guess once it is blocked
+// does not count in the wide network.
+func TestWideNetworkGuessesOfOne(t *testing.T) {
+	p := stand(t, rules+"block strikes=3 grace=60s\nwide 24 48 bad_rcpts_total=8/1h\n")
+	const client = "192.0.2.1"
+	all := make([]*mta, 12)
+	for i := range all {
+		all[i] = p.client(client)
+		all[i].play("mail", "c")
+	}
+	all[0].play("bad bad bad", "c c 421")
+	p.book.await(t, "BADRCPTS")
+	for _, m := range all[1:] {
+		m.play("bad", "421")
+	}
+	p.client("192.0.2.2").play("mail bad bad", "c c c")
+	p.inOther(func(tx *ledger.Tx) {
+		wide := netip.MustParsePrefix("192.0.2.0/24")
+		if b, blocked := tx.BlockOf(wide.Addr(), wide); blocked {
+			t.Errorf("%v is blocked", b.Network)
+		}
+	})
+}
