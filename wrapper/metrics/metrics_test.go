@@ -211,6 +211,9 @@ func TestSlowScrapers(t *testing.T) {
 		t.Fatalf("%v, %v", answer, err)
 	}
 	_ = answer.Body.Close()
+	if !answer.Close {
+		t.Error("a client may stay")
+	}
 	for path, want := range map[string]int{"/": 404, "/debug/pprof/": 404} {
 		answer, err := client.Get("http://" + at + path)
 		if err != nil || answer.StatusCode != want {

@@ -20,7 +20,6 @@ const (
 	maxHeader      = 8 << 10
 	readTime       = 5 * time.Second
 	writeTime      = 10 * time.Second // for all of an answer, which a slow scraper does not read
-	idleTime       = 2 * time.Minute
 )
 
 func (s *Site) registry() (*prometheus.Registry, error) {
@@ -58,8 +57,8 @@ func (s *Site) Serve(until context.Context, l net.Listener) error {
 	}))
 	server := &http.Server{
 		Handler: mux, MaxHeaderBytes: maxHeader, ReadTimeout: readTime, WriteTimeout: writeTime,
-		IdleTimeout: idleTime,
 	}
+	server.SetKeepAlivesEnabled(false) // else a few clients that stay would keep out the others
 	stop := context.AfterFunc(until, func() { _ = server.Close() })
 	defer stop()
 	if err = server.Serve(&bounded{l, make(chan struct{}, maxConnections)}); until.Err() != nil {
