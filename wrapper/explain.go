@@ -41,9 +41,10 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 				shown.WideRcpts[n] = t.Rcpts(wide, rcpts.Per)
 			}
 		})
-		if n, _, failed := d.Ledger.Report(ledger.Now()); failed == nil {
+		if n, live, failed := d.Ledger.Report(ledger.Now()); failed == nil {
 			// As status has them: Look frees the sessions of the dead only near a limit.
 			facts.Serving, facts.Waiting = n.Serving, n.Waiting
+			onlyLive(&facts, live)
 		}
 	}
 	v = facts.Decide()
@@ -58,4 +59,17 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 		v = facts.Conclude(decide.Quiet)
 	}
 	return shown.Steps(v), v, facts, err
+}
+
+// onlyLive takes the sessions of the dead out of the counts of wide networks.
+func onlyLive(f *decide.Facts, live []ledger.LiveSession) {
+	for i := range f.WideCounts {
+		n := int32(0)
+		for _, s := range live {
+			if f.Limits.Wide[i].Network.Contains(s.Client.Addr()) {
+				n++
+			}
+		}
+		f.WideCounts[i].Conns = min(f.WideCounts[i].Conns, n)
+	}
 }

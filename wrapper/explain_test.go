@@ -87,3 +87,29 @@ func TestExplainBadRcpts(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Sessions of the dead hold no place in a wide network, and check shows none there.
+func TestExplainCountsTheLivingOfWideNetworks(t *testing.T) {
+	d := open(t, "", "wide 24 48 client_conns=9\n")
+	dead := ledger.Process{PID: 1<<22 - 2, Start: 7}
+	first, second := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	enter := func(client netip.Addr, p ledger.Process) {
+		err := d.Ledger.Run(func(tx *ledger.Tx) {
+			var f decide.Facts
+			d.facts(&f, client, false)
+			tx.Enter(arrival(netip.AddrPortFrom(client, 25), d.Network(client), false, &f.Limits), p)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter(first, dead)
+	enter(second, d.Process)
+	steps, _, _, err := d.Explain(netip.MustParseAddr("192.0.2.3"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := steps[decide.Conns-1].Found; !strings.HasSuffix(got, "; of 192.0.2.0/24 1 of 9") {
+		t.Errorf("%q", got)
+	}
+}

@@ -35,6 +35,12 @@ func Read(text string) *Map {
 		r.Mistakes, r.Binary = []Note{binary(text, i)}, true
 		return &r.Map
 	}
+	if strings.HasPrefix(text, "\ufeff") {
+		r.line = 1
+		r.note("begins with a byte order mark, which makemap takes for a part of the first key",
+			"save the text without it")
+		r.line = 0
+	}
 	for text != "" {
 		var s string
 		s, text, _ = strings.Cut(text, "\n")

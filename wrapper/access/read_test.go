@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,18 @@ func checkRefused(t *testing.T, text, want string) {
 		len(m.Entries()) > 0 {
 		t.Errorf("%v %v %v; want %s", m.Mistakes, m.Notes, m.Entries(), want)
 	}
+}
+
+// A byte order mark makes the first key another one, for sendmail too.
+func TestByteOrderMark(t *testing.T) {
+	text := "\ufeffConnect:192.0.2.1 REJECT\nConnect:192.0.2.2 REJECT\n"
+	m := Read(text)
+	if len(m.Entries()) != 1 || len(m.Notes) != 1 || m.Notes[0].Line != 1 ||
+		!strings.HasPrefix(m.Notes[0].Msg, "begins with a byte order mark") {
+		t.Errorf("%v %v", m.Notes, m.Entries())
+	}
+	asSendmail(t, text, []client{{addr: netip.MustParseAddr("192.0.2.1")},
+		{addr: netip.MustParseAddr("192.0.2.2")}})
 }
 
 // TestLongLines: a line that makemap does not read is skipped, however long, and the next is read.

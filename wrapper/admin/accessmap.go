@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"sendwrap/wrapper/access"
@@ -62,15 +63,19 @@ func (c *call) printMap(d *configured, h *hearing) {
 		found = m.Look(h.client, names[0])
 	}
 	fmt.Fprintf(c.stdout, "%s, %s\n", d.Config.AccessMap, askedText(names, known))
-	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	for tag := range access.Tags {
 		if e := &found[tag]; e.Value.Kind == access.Nothing {
-			fmt.Fprintf(w, "  %v\tnone\n", tag)
+			fmt.Fprintf(w, "  %v\tnone\t\t\n", tag) // all cells, or its columns end here
 		} else {
 			fmt.Fprintf(w, "  %v\t%s\t%s\tline %d\n", tag, valueText(e), e.Key, e.Line)
 		}
 	}
 	w.Flush()
+	for row := range strings.Lines(table.String()) {
+		fmt.Fprintln(c.stdout, strings.TrimRight(row, " \n"))
+	}
 }
 
 // askedText says by which name the map was asked.

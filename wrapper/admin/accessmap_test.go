@@ -22,6 +22,32 @@ func (p *place) accessMap(t *testing.T, text string) (path string) {
 	return path
 }
 
+// What check ADDRESS prints fits into 100 columns, and the columns of its tables are straight.
+func TestCheckIsAligned(t *testing.T) {
+	p := inPlace(t, noNotes+"access map\n"+
+		"wide 24 48 client_conns=200 client_rate=1000/1h bad_rcpts_total=100/1h strikes=8\n"+
+		"wide 16 32 client_conns=400 client_rate=2000/1h bad_rcpts_total=200/1h\n")
+	m := p.accessMap(t, "Connect:192.0.2.7 OK\nClientRate: 9\nClientConn:192.0.2 10\n")
+	out, _ := p.says(0, "check", "-n", "192.0.2.7")
+	before, after, found := strings.Cut(out, "\n"+m+", ")
+	if !found || !strings.Contains(before, "; of 192.0.2.0/24 0 of 8;\n         ") {
+		t.Fatal(out)
+	}
+	lineAt := map[int]bool{}
+	for line := range strings.Lines(before + "\n" + after) {
+		line = strings.TrimSuffix(line, "\n")
+		if len(line) > 100 && !strings.Contains(line, m) || strings.HasSuffix(line, " ") {
+			t.Errorf("%q", line)
+		}
+		if i := strings.LastIndex(line, "  line "); i >= 0 {
+			lineAt[i] = true
+		}
+	}
+	if len(lineAt) != 1 {
+		t.Error(out)
+	}
+}
+
 // check ADDRESS says which line of the access map decides, and which lines have the limits, under
 // which keys. What sendwrap.conf says comes first. With -n it asks for no name, and says so.
 func TestCheckAccessMap(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"sendwrap/allowlist/rule"
@@ -108,7 +109,11 @@ func (c *call) explain(d *configured, h *hearing) error {
 		if s.Decides {
 			mark = ">"
 		}
-		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, s.Found)
+		found := folded(s.Found)
+		fmt.Fprintf(w, "%s %d\t%s\t%s\n", mark, i+1, s.Test, found[0])
+		for _, more := range found[1:] {
+			fmt.Fprintf(w, "\t\t%s\n", more)
+		}
 	}
 	w.Flush()
 	c.printMap(d, h)
@@ -126,6 +131,25 @@ func (c *call) explain(d *configured, h *hearing) error {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}
 	return nil
+}
+
+// foundWidth is what a terminal of 100 columns has beside the numbers and names of the tests.
+const foundWidth = 69
+
+// folded breaks what a test has found after semicolons, where it is too long for one line.
+func folded(found string) (lines []string) {
+	for _, part := range strings.SplitAfter(found, "; ") {
+		last := len(lines) - 1
+		if last >= 0 && len(lines[last])+len(strings.TrimRight(part, " ")) <= foundWidth {
+			lines[last] += part
+		} else {
+			lines = append(lines, part)
+		}
+	}
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return lines
 }
 
 // networksAndNames says how many networks and names a configuration has.

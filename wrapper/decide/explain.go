@@ -120,10 +120,10 @@ var explanations = []struct {
 		}
 		return "no"
 	}},
-	{always, Hangup, "leaves within the greet delay", func(s *Shown) string {
+	{always, Hangup, "leaves within the delay", func(s *Shown) string {
 		return "no offence" + hangupsText(s)
 	}},
-	{always, Pregreet, "speaks within the greet delay", func(s *Shown) string {
+	{always, Pregreet, "speaks within the delay", func(s *Shown) string {
 		if s.IsPatient() {
 			return "421 and no strike: it has shown that it can wait"
 		}

@@ -59,8 +59,8 @@ func TestBlockedMeanwhile(t *testing.T) {
 	for _, addr := range in {
 		all[addr].play("good end mail rset mail", "421 421 421 421")
 		line := p.book.await(t, "BLOCKED", "["+addr+"]")
-		want := regexp.MustCompile(` network=` + addr +
-			`/32 left=5\d?m(\d+s)? reason=admin reply=421 queue=QUEUE1`)
+		want := regexp.MustCompile(
+			` network=192\.0\.2\.0/24 left=5\d?m(\d+s)? reason=admin reply=421 queue=QUEUE1`)
 		if !want.MatchString(line) {
 			t.Errorf("%s; want %s", line, want)
 		}

@@ -15,7 +15,7 @@ const killTime = 200 * time.Millisecond
 
 // activeBlock is the block that runs on a client's network, or the strike that a session caused.
 type activeBlock struct {
-	network  netip.Prefix  // of a block or strike that this session caused
+	network  netip.Prefix  // of the block or strike
 	left     time.Duration // 0 = none runs
 	reason   string
 	began    bool // just now, by this session
@@ -31,7 +31,7 @@ func (b *activeBlock) caused() bool { return b.began || b.strikes > 0 }
 func (g *guard) blockOf(s *session) (block activeBlock, err error) {
 	err = g.inLedger(func(t *ledger.Tx) {
 		if b, blocked := t.BlockOf(s.client.Addr(), s.network); blocked {
-			block = activeBlock{left: b.Left, reason: b.Reason}
+			block = activeBlock{network: b.Network, left: b.Left, reason: b.Reason}
 		}
 	})
 	return block, err

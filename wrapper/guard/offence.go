@@ -30,7 +30,7 @@ func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 	}
 	if blocked {
 		f.Blocked = true
-		return activeBlock{left: b.Left, reason: b.Reason}
+		return activeBlock{network: b.Network, left: b.Left, reason: b.Reason}
 	}
 	p := wrapper.Penalty(&o.config.Settings)
 	wide := f.WideGuesses()

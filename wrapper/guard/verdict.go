@@ -187,7 +187,11 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	case decide.MaxRcpts:
 		l.IntOf("rcpts", f.Rcpts, f.Limits.MaxRcpts)
 	case decide.Blocked:
-		l.Str("network", s.network.String())
+		network := s.network
+		if block.left > 0 {
+			network = block.network
+		}
+		l.Str("network", network.String())
 	}
 	if block.left > 0 {
 		l.Dur("left", block.left).Str("reason", block.reason)

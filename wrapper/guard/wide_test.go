@@ -46,6 +46,7 @@ func TestWideNetworkGuesses(t *testing.T) {
 			beside.play("mail bad bad", "c c c")
 			late := p.mta()
 			late.want("y421 4.7.1 ", late.connect(fmt.Sprintf(tt.client, 99), 1))
+			p.book.await(t, "BLOCKED", "network="+tt.wide+" left=")
 			p.inOther(func(tx *ledger.Tx) {
 				wide := netip.MustParsePrefix(tt.wide)
 				if b, _ := tx.BlockOf(wide.Addr(), wide); b.Network != wide {
