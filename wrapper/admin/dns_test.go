@@ -85,7 +85,8 @@ func TestCheckAsksDNS(t *testing.T) {
  10 leaves within the delay no offence
  11 speaks within the delay refused; strikes: ehlo=1 pipelined=1 tls=0 http=0 proxy=0 other=1
 > 12 dnsbl_threshold score 2 (zen:127.0.0.4*3,wl.example:127.0.0.2*-1); refused from 2
- 13 dnsbl_welcome score 2 (zen:127.0.0.4*3,wl.example:127.0.0.2*-1); need not wait from -1 down
+ 13 dnsbl_welcome score 2 (zen:127.0.0.4*3,wl.example:127.0.0.2*-1);
+ need not wait from -1 down
  14 quiet to the end served after 1s
 DNS, in T weight holds answer
  zen +3 5m 127.0.0.4,127.0.0.11
