@@ -97,7 +97,7 @@ func TestExplainCountsTheLivingOfWideNetworks(t *testing.T) {
 		err := d.Ledger.Run(func(tx *ledger.Tx) {
 			var f decide.Facts
 			d.facts(&f, client, false)
-			tx.Enter(arrival(netip.AddrPortFrom(client, 25), d.Network(client), false, &f.Limits), p)
+			tx.Enter(d.arrival(netip.AddrPortFrom(client, 25), &f.Limits), p)
 		})
 		if err != nil {
 			t.Fatal(err)

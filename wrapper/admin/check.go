@@ -136,11 +136,12 @@ func (c *call) explain(d *configured, h *hearing) error {
 // foundWidth is what a terminal of 100 columns has beside the numbers and names of the tests.
 const foundWidth = 69
 
-// folded breaks what a test has found after semicolons, where it is too long for one line.
+// folded breaks what a test has found after semicolons, where it is too long for one line and its
+// next part is not.
 func folded(found string) (lines []string) {
 	for _, part := range strings.SplitAfter(found, "; ") {
-		last := len(lines) - 1
-		if last >= 0 && len(lines[last])+len(strings.TrimRight(part, " ")) <= foundWidth {
+		last, n := len(lines)-1, len(strings.TrimRight(part, " "))
+		if last >= 0 && (len(lines[last])+n <= foundWidth || n > foundWidth) {
 			lines[last] += part
 		} else {
 			lines = append(lines, part)
