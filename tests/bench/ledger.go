@@ -15,9 +15,12 @@ const (
 	operationTarget = 3  // one operation on an open one
 )
 
+// wideTarget is what an arrival with limits of one wide network may take beside one with none.
+const wideTarget = 1.4
+
 // measureLedger measures the ledger alone, within this program.
 func measureLedger(l *bench) {
-	counts := []int{10, 60_000}
+	few, many := filledLedger{clients: 10}, filledLedger{clients: 60_000}
 	for _, kind := range []struct {
 		what, name string
 		target     float64
@@ -28,35 +31,44 @@ func measureLedger(l *bench) {
 		{"ledger, one operation on an open one", "operation", operationTarget,
 			(*filledLedger).operations},
 	} {
-		took := must(l.ledgerTurns(kind.name, counts, kind.work))
-		first := fmt.Sprint(counts[0])
-		for _, n := range counts {
-			name := fmt.Sprint(n)
-			what := fmt.Sprintf("%s: %d clients in it", kind.what, n)
-			r := oursAlone(what, "µs", took.median(name)).within(kind.target)
-			if name != first {
-				r.Ratio, r.Against = took.ratio(name, first), first+" clients"
+		took := must(l.ledgerTurns(kind.name, kind.work, few, many))
+		for _, of := range []filledLedger{few, many} {
+			what := fmt.Sprintf("%s: %d clients in it", kind.what, of.clients)
+			r := oursAlone(what, "µs", took.median(of.name())).within(kind.target)
+			if of != few {
+				r.Ratio, r.Against = took.ratio(of.name(), few.name()), "10 clients"
 			}
 			l.put(r)
 		}
 	}
+	one, two := many, many
+	one.wide, two.wide = 1, 2
+	took := must(l.ledgerTurns("wide", (*filledLedger).visit, many, one, two))
+	for _, of := range []filledLedger{one, two} {
+		what := fmt.Sprintf("ledger, an arrival and its end: wide networks with limits: %d", of.wide)
+		r := oursAlone(what, "µs", took.median(of.name()))
+		r.Ratio, r.Against = took.ratio(of.name(), many.name()), "none"
+		if of == one {
+			r.Target, r.Missed = wideTarget, r.Ratio > wideTarget
+		}
+		l.put(r)
+	}
 }
 
-// ledgerTurns lets ledgers with so many clients take turns and returns what work took, in µs.
+// ledgerTurns lets such ledgers take turns and returns what work took, in µs.
 func (l *bench) ledgerTurns(
-	name string, counts []int, work func(*filledLedger) (time.Duration, error),
+	what string, work func(*filledLedger) (time.Duration, error), all ...filledLedger,
 ) (series, error) {
 	ledgers := make(map[string]*filledLedger)
 	var peers []peer
-	for _, n := range counts {
-		p := peer{name: fmt.Sprint(n)}
-		path := filepath.Join(l.dir, fmt.Sprintf("%s-%d", name, n), "ledger")
-		r, err := newFilledLedger(path, n)
-		if err != nil {
+	for _, r := range all {
+		p := peer{name: r.name()}
+		r.path = filepath.Join(l.dir, what+"-"+p.name, "ledger")
+		if err := r.fill(); err != nil {
 			return nil, err
 		}
 		defer r.open.Close()
-		peers, ledgers[p.name] = append(peers, p), r
+		peers, ledgers[p.name] = append(peers, p), &r
 	}
 	got, err := takeTurns(l, peers, func(p peer) (all []float64, err error) {
 		for range 10 * l.conns {
@@ -75,6 +87,7 @@ func (l *bench) ledgerTurns(
 type filledLedger struct {
 	path    string
 	clients int
+	wide    int // limits of how many wide networks hold for each
 	next    int // the client that arrives next
 	open    *ledger.Ledger
 }
@@ -82,21 +95,23 @@ type filledLedger struct {
 // ledgerSize is sendwrap's default.
 const ledgerSize = 65536
 
-// newFilledLedger makes a ledger that knows so many clients.
-func newFilledLedger(path string, clients int) (*filledLedger, error) {
-	r := &filledLedger{path: path, clients: clients}
+// name tells it from others.
+func (r *filledLedger) name() string { return fmt.Sprintf("%d-%d", r.clients, r.wide) }
+
+// fill makes the ledger.
+func (r *filledLedger) fill() error {
 	var err error
-	if r.open, _, err = ledger.Open(path, ledgerSize, ledger.ThisBoot()); err != nil {
-		return nil, err
+	if r.open, _, err = ledger.Open(r.path, ledgerSize, ledger.ThisBoot()); err != nil {
+		return err
 	}
-	for range clients {
+	for range r.clients {
 		a := r.client()
 		err = r.open.Do(ledger.Now(), func(t *ledger.Tx) { t.Remember(a.Network, time.Hour) })
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // client returns the next of the ledger's clients, under the default limits.
@@ -104,11 +119,21 @@ func (r *filledLedger) client() ledger.Arrival {
 	i := r.next % r.clients
 	r.next++
 	a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-	return ledger.Arrival{
+	arrival := ledger.Arrival{
 		Client:  netip.AddrPortFrom(a, 50000),
 		Network: netip.PrefixFrom(a, 32),
 		Limits:  ledger.Limits{Serving: 300, Waiting: 1000, Conns: 50, Rate: 100, Per: time.Minute},
 	}
+	if r.wide > 0 {
+		arrival.WideLimits = new([ledger.MaxWide]ledger.WideLimits)
+		for n, bits := range []int{24, 16}[:r.wide] {
+			arrival.WideLimits[n] = ledger.WideLimits{
+				Network: netip.PrefixFrom(a, bits).Masked(),
+				Conns:   200, Rate: 65535, Per: time.Minute,
+			}
+		}
+	}
+	return arrival
 }
 
 // arrival returns the time of all that a process does with the ledger for a client that hangs up.
@@ -134,6 +159,12 @@ func (r *filledLedger) arrival() (time.Duration, error) {
 func (r *filledLedger) operations() (time.Duration, error) {
 	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
 	return max(enter, leave), err
+}
+
+// visit returns the time of both.
+func (r *filledLedger) visit() (time.Duration, error) {
+	enter, leave, err := operate(r.open, r.client(), ledger.Process{PID: 1})
+	return enter + leave, err
 }
 
 // operate lets a client enter and leave the ledger and returns how long each took. It reports an

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,13 +52,15 @@ func ledgerWork(l *Ledger, a Arrival, self Process) error {
 }
 
 // arrival is everything that a process does with the ledger, opening included.
-func arrival(path string, n int) error {
+func arrival(path string, n int) error { return arrivalOf(path, greeted(n)) }
+
+func arrivalOf(path string, a Arrival) error {
 	l, _, err := Open(path, 65536, LaterBoot())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	return ledgerWork(l, greeted(n), Self())
+	return ledgerWork(l, a, Self())
 }
 
 // arrivalFloor is the least that any program must ask of the kernel for that: the same files
@@ -104,8 +107,13 @@ func median(n int, work func(i int) error) (time.Duration, error) {
 		}
 		all[i] = time.Since(began)
 	}
+	return middle(all), nil
+}
+
+// middle is the median. It sorts all.
+func middle[T cmp.Ordered](all []T) T {
 	slices.Sort(all)
-	return all[n/2], nil
+	return all[len(all)/2]
 }
 
 // costs are medians, with 10 and with 60,000 clients in the ledger.
@@ -165,8 +173,7 @@ func measure(dir string, rounds int) (c costs, err error) {
 		}
 	}
 	for i, what := range whats {
-		slices.Sort(all[i])
-		*what.median = all[i][rounds/2]
+		*what.median = middle(all[i])
 	}
 	return c, nil
 }

@@ -99,6 +99,42 @@ func TestCountsOfLateUndone(t *testing.T) {
 	}
 }
 
+// So is what makes room for the count of a wide network, and such a count with its arrivals.
+func TestCountsEvictedByWideNetworks(t *testing.T) {
+	l := newLedger(t, MinClients)
+	a, hosts := beside(t, l, 2*ways)
+	a.Wide, a.WideLimits = false, &[MaxWide]WideLimits{{
+		Network: wideKey(a.Client.Addr().As16()).network(), Rate: 10, Per: time.Hour,
+	}}
+	evicts := func(what string, want [evictions]uint64, do func(tx *Tx)) {
+		t.Helper()
+		before := l.state.evicted
+		must(t, l, do)
+		for kind, n := range l.state.evicted {
+			if got := n - before[kind]; got != want[kind] {
+				t.Errorf("%s: %d of %v; want %d", what, got, Eviction(kind), want[kind])
+			}
+		}
+	}
+	for _, host := range hosts[1:] {
+		must(t, l, func(tx *Tx) { tx.Remember(from(host).Network, time.Hour) })
+	}
+	evicts("an empty one", [evictions]uint64{}, func(tx *Tx) {
+		tx.Remember(from(hosts[0]).Network, time.Hour)
+	})
+	evicts("by a count", [evictions]uint64{EvictedKnown: 1}, func(tx *Tx) {
+		s, _ := tx.Enter(a, Self())
+		tx.Leave(s)
+	})
+	evicts("of a count", [evictions]uint64{EvictedHistory: 1}, func(tx *Tx) {
+		for _, host := range hosts { // the one of them that has lost its record
+			tx.Remember(from(host).Network, time.Hour)
+			tx.checkpoint()
+		}
+	})
+	mustAudit(t, l)
+}
+
 // Each network that makes room for another is counted as what it was, and so is a client for whose
 // network there is no room.
 func TestCountsEvicted(t *testing.T) {

@@ -36,8 +36,10 @@ func (t *Tx) recountWide(record int) {
 }
 
 // verifyWide frees the dead among the sessions of a wider network that has as many as it may. All
-// other processes wait for that, and in a flood each refused client would cause it: so the result
-// is believed for sweepShare times as long as it took.
+// other processes wait for that, and in a flood each refused client would cause it: so if there are
+// many, the result is believed for sweepShare times as long as it took. It is not if start times
+// were read, since the next look within [identityTTL] reads none: with a few hundred sessions that
+// takes no time, and the count is as exact as that of the client's own network.
 func (t *Tx) verifyWide(limits *WideLimits) {
 	if limits.Conns <= 0 {
 		return
@@ -61,7 +63,7 @@ func (t *Tx) verifyWide(limits *WideLimits) {
 		}
 	}
 	t.recountWide(record)
-	if c := t.l.record(record); c.used == usedByWide {
+	if c := t.l.record(record); c.used == usedByWide && living.readsLeft == int(t.l.geo.slots) {
 		believed := sweepShare * watch.elapsed().Microseconds() / 1000
 		t.l.change(record).knownTill = t.now + min(believed, sweepLongest)
 	}

@@ -164,6 +164,48 @@ func TestExactWideCountsOfTheDead(t *testing.T) {
 	counts("at the limit", 40, 10)
 }
 
+// At the limit the count is that of the moment, like that of a network's own limit: a process that
+// dies right after it has been looked at does not count for the next client.
+func TestExactWideCountsAtTheLimit(t *testing.T) {
+	const limit = 4
+	l, now := newLedger(t, MinClients), Now()
+	arrival := func(n int) Arrival {
+		a := limited(hostN(n), limit, 0)
+		a.Limits.Conns = limit
+		a.Network, _ = a.Client.Addr().Prefix(24)
+		return a
+	}
+	var all []*child
+	for n := range limit {
+		c := start(t, "room", ledgerPath(t, l), "wait")
+		c.line(t)
+		all = append(all, c)
+		p, err := Identify(c.Process.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAt(t, l, now, func(tx *Tx) { tx.Enter(arrival(n), p) })
+	}
+	for n, c := range all {
+		at := now.After(2 * time.Duration(n+1) * time.Second)
+		wants := func(want int) {
+			t.Helper()
+			mustAt(t, l, at, func(tx *Tx) {
+				s := tx.Look(arrival(99))
+				if s.Conns != want || s.WideCounts != [MaxWide]WideCount{
+					{Conns: int32(want)}, {Conns: int32(want)}} {
+					t.Errorf("%d, %+v; want %d in all", s.Conns, s.WideCounts, want)
+				}
+			})
+		}
+		wants(limit) // all are alive
+		_ = c.kill()
+		wants(limit - 1)
+		mustAt(t, l, at, func(tx *Tx) { tx.Enter(arrival(n), Self()) })
+	}
+	mustAudit(t, l)
+}
+
 // Whatever the configuration says meanwhile, a session leaves the networks that count it. With more
 // widths at once than there is room for, it is not counted by the last of them.
 func TestExactWideCountsOfManyWidths(t *testing.T) {
