@@ -10,6 +10,14 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
+// Two wide networks that are at their limits.
+var (
+	wideLimits = [ledger.MaxWide]ledger.WideLimits{{Conns: 60, Rate: 20}, {Conns: 70, Rate: 30}}
+	wideCounts = [ledger.MaxWide]ledger.WideCount{
+		{Conns: 60, Arrivals: 20}, {Conns: 70, Arrivals: 30},
+	}
+)
+
 // All tests at the door apply at first. When they are taken away one by one, the verdicts come in
 // the promised order.
 func TestDecideOrder(t *testing.T) {
@@ -17,6 +25,7 @@ func TestDecideOrder(t *testing.T) {
 		Standing: ledger.Standing{
 			Serving: 300, Waiting: 1000, Conns: 50, Arrivals: 10, Served: 3,
 			Known: true, Trusted: true, Blocked: true, Wide: ledger.Wide{Conns: 50, Served: 3},
+			WideCounts: wideCounts,
 		},
 		Rule: rule.Match{
 			Access: rule.Deny, Network: netip.MustParsePrefix("192.0.2.0/24"),
@@ -26,6 +35,7 @@ func TestDecideOrder(t *testing.T) {
 			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50, Reserve: 20, Remember: time.Hour,
 			ClientRate: rule.Rate{N: 10, Per: time.Minute},
 			GreetDelay: 6 * time.Second, StressDelay: 2 * time.Second, Threshold: 3,
+			Wide: wideLimits,
 		},
 	}
 	steps := []struct {
@@ -40,7 +50,11 @@ func TestDecideOrder(t *testing.T) {
 		{Conns, func() { f.Served-- }},     // at 299 of 300 it may have 3
 		{Conns, func() { f.Wide.Conns-- }}, // so for the wider network
 		{Conns, func() { f.Wide.Served-- }},
+		{Conns, func() { f.WideCounts[0].Conns-- }}, // those with limits of their own
+		{Conns, func() { f.WideCounts[1].Conns-- }},
 		{Rate, func() { f.Arrivals-- }},
+		{Rate, func() { f.WideCounts[0].Arrivals-- }},
+		{Rate, func() { f.WideCounts[1].Arrivals-- }},
 		{Allowed, func() { f.Rule.Access = rule.Deny }},
 		{Denied, func() { f.Rule = rule.Match{} }},
 		{Known, func() { f.Trusted = false }},
@@ -60,6 +74,60 @@ func TestDecideOrder(t *testing.T) {
 			t.Errorf("step %d: %v, want %v", i, got, s.want)
 		}
 		s.then()
+	}
+}
+
+// The log names the network that has decided: a wider one only if no limit of the client's own
+// network, nor the share that it has, would have refused it; the narrower one of two.
+func TestDecidedByWide(t *testing.T) {
+	f := Facts{
+		Standing: ledger.Standing{
+			Serving: 300, Conns: 50, Arrivals: 10, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3},
+			WideCounts: wideCounts,
+		},
+		Limits: Limits{
+			MaxSessions: 300, MaxWaiting: 1000, ClientConns: 50,
+			ClientRate: rule.Rate{N: 10, Per: time.Minute},
+			Wide:       wideLimits,
+		},
+	}
+	for i, s := range []struct {
+		conns, rate int
+		then        func()
+	}{
+		{-1, -1, func() { f.Conns-- }},
+		{-1, -1, func() { f.Served-- }},
+		{-1, -1, func() { f.Wide.Conns-- }},
+		{-1, -1, func() { f.Wide.Served--; f.Arrivals-- }},
+		{0, 0, func() { f.WideCounts[0].Conns-- }},
+		{1, 0, func() { f.WideCounts[0].Arrivals-- }},
+		{1, 1, func() { f.Limits.Wide[1].Conns = 0 }},
+		{-1, 1, func() { f.Limits.Wide[1].Rate = 0 }},
+		{-1, -1, func() {}},
+	} {
+		if conns, rate := f.DecidedByWide(Conns), f.DecidedByWide(Rate); conns != s.conns ||
+			rate != s.rate || f.DecidedByWide(Busy) != -1 {
+			t.Errorf("step %d: %d, %d; want %d, %d", i, conns, rate, s.conns, s.rate)
+		}
+		s.then()
+	}
+}
+
+// At the limit of a wide network no session of another ends for the client, and no process talks
+// to it.
+func TestWideLimitLeavesOthersAlone(t *testing.T) {
+	f := Facts{
+		Standing: ledger.Standing{
+			Serving: 3, WideCounts: [ledger.MaxWide]ledger.WideCount{{}, {Conns: 2}},
+		},
+		Limits: Limits{MaxSessions: 3, MaxWaiting: 100,
+			Wide: [ledger.MaxWide]ledger.WideLimits{{}, {Conns: 2}}},
+	}
+	for _, want := range []bool{false, true} {
+		if f.WantsPlace() != want || f.MayTalk() != want {
+			t.Errorf("%v, %v; want %v", f.WantsPlace(), f.MayTalk(), want)
+		}
+		f.WideCounts[1].Conns--
 	}
 }
 

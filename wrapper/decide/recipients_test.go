@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/policy"
 )
 
@@ -12,6 +13,11 @@ func TestRecipients(t *testing.T) {
 	total := rule.Rate{N: 10, Per: time.Hour}
 	limits := Limits{BadRcpts: 3, BadRcptsTotal: total, MaxRcpts: 5, MaxResets: 2}
 	percent := Limits{BadRcpts: 3, BadRcptsTotal: total, BadPercent: 50}
+	wide := Limits{BadRcptsShare: 50, WideRcpts: [ledger.MaxWide]rule.Rate{
+		{N: 10, Per: time.Hour}, {N: 20, Per: time.Hour}}}
+	has := func(narrow, wider ledger.Rcpts) [ledger.MaxWide]ledger.Rcpts {
+		return [ledger.MaxWide]ledger.Rcpts{narrow, wider}
+	}
 	bounces := Limits{BadRcpts: 9, Bounces: 3, BadRcptsShare: 50}
 	for _, c := range []struct {
 		name  string
@@ -31,6 +37,16 @@ func TestRecipients(t *testing.T) {
 		{"recipients", Recipients{Limits: &limits, Bad: 2, Resets: 2, Rcpts: 6}, MaxRcpts},
 		{"of this network", Recipients{Limits: &limits, Bad: 1, Total: 10}, BadRcpts},
 		{"of this network, by others", Recipients{Limits: &limits, Total: 10}, Undecided},
+		{"of a wide network", Recipients{Limits: &wide, Bad: 1,
+			Wide: has(ledger.Rcpts{Bad: 10, Good: 10}, ledger.Rcpts{Bad: 10})}, BadRcpts},
+		{"of the wider one", Recipients{Limits: &wide, Bad: 1,
+			Wide: has(ledger.Rcpts{Bad: 9}, ledger.Rcpts{Bad: 20, Good: 20})}, BadRcpts},
+		{"of both, and one less", Recipients{Limits: &wide, Bad: 1,
+			Wide: has(ledger.Rcpts{Bad: 9}, ledger.Rcpts{Bad: 19})}, Undecided},
+		{"of both, and more mail", Recipients{Limits: &wide, Bad: 1,
+			Wide: has(ledger.Rcpts{Bad: 10, Good: 11}, ledger.Rcpts{Bad: 20, Good: 21})}, Undecided},
+		{"of a wide network, by others", Recipients{Limits: &wide,
+			Wide: has(ledger.Rcpts{Bad: 10}, ledger.Rcpts{})}, Undecided},
 		{"no limits", Recipients{Limits: &Limits{}, Bad: 1000, Total: 255, Resets: 10000,
 			Rcpts: 100000}, Undecided},
 		{"of the null sender", Recipients{Limits: &bounces, Null: true, Bad: 1, Bounced: 1,
