@@ -32,6 +32,7 @@ func TestReference(t *testing.T) {
 		files = append(files, generate(t, random, filepath.Join(dir, fmt.Sprint(i))))
 	}
 	asked, withRule, withLimits, warned := 0, 0, 0, 0
+	var overridden [rule.MaxWide]int // limits of wide networks
 	var named count
 	for _, file := range files {
 		path := file + ".policy"
@@ -57,6 +58,11 @@ func TestReference(t *testing.T) {
 			if m.Limits != (rule.Limits{}) {
 				withLimits++
 			}
+			for n := range overridden {
+				if k, _ := rule.ClientConns.Wide(n); m.Limits.IsSet(k) {
+					overridden[n]++
+				}
+			}
 		}
 		named.add(sameNames(t, c, others, cfg))
 		c.Close()
@@ -67,8 +73,10 @@ func TestReference(t *testing.T) {
 	}
 	t.Logf("%d clients, %d with a rule, %d with limits; %d configurations with mistakes",
 		asked, withRule, withLimits, warned)
+	t.Logf("%d clients whose wide networks have other limits", overridden)
 	t.Logf("%d names, %d with a rule, %d with limits", named.asked, named.rules, named.limits)
 	if withRule < asked/4 || withLimits < asked/4 || warned < configurations/4 ||
+		overridden[0] < asked/50 || overridden[1] < asked/100 ||
 		named.rules < named.asked/8 || named.limits < named.asked/16 || named.asked < asked/10 {
 		t.Error("too few")
 	}
@@ -264,6 +272,9 @@ func generate(t testing.TB, random *rand.Rand, dir string) string {
 	names := []string{"sendwrap.conf", "a.conf", "b.conf"}
 	for i, name := range names {
 		var b strings.Builder
+		if i == 0 {
+			b.WriteString(g.wide())
+		}
 		for range random.IntN(30) {
 			b.WriteString(g.line() + "\n")
 		}
@@ -322,6 +333,22 @@ func (g *generator) line() string {
 		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "128.0.0.0/1", "8000::/1")
 }
 
+// wide is up to two lines about wide networks, sometimes with translators.
+func (g *generator) wide() (text string) {
+	if g.IntN(2) == 0 {
+		return ""
+	}
+	text = "wide " + g.pick("24 48", "20 64", "28 40", "31 33", "24 129") +
+		" client_conns=9 client_rate=9/1m\n"
+	if g.IntN(2) == 0 {
+		text += "wide " + g.pick("16 32", "12 30", "8 20", "24 48") + " client_conns=99 strikes=8\n"
+	}
+	if g.IntN(2) == 0 {
+		text += "nat64 2001:db8:64::/96 2001:db8:32::/32\n"
+	}
+	return text
+}
+
 // lists is a line about lists of DNS.
 func (g *generator) lists() string {
 	site := g.pick("a", "b", "C") + ".example" + g.pick("", "=127.0.0.[2..11]", "=127.0.0") +
@@ -375,6 +402,11 @@ func (g *generator) network() string {
 	n := netip.PrefixFrom(netip.AddrFrom16(b).Unmap(), g.IntN(129))
 	if g.IntN(2) == 0 {
 		n = netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), g.IntN(33))
+	}
+	if g.IntN(8) == 0 { // of a translator
+		near := netip.MustParseAddr(g.pick("64:ff9b::", "2001:db8:64::", "2001:db8:32::")).As16()
+		copy(b[:12], near[:])
+		n = netip.PrefixFrom(netip.AddrFrom16(b), 80+g.IntN(49))
 	}
 	if len(g.known) > 0 && g.IntN(5) > 0 {
 		n = g.known[g.IntN(len(g.known))]

@@ -45,7 +45,7 @@ func (s *Settings) HoldsWide(network netip.Prefix) (holds [rule.MaxWide]bool) {
 		}
 		of := w.V6
 		for _, p := range s.NAT64 {
-			if p.Overlaps(network) {
+			if network.Bits() >= p.Bits() && p.Contains(network.Addr()) {
 				of = translatedBits(p, w)
 				break
 			}
