@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -209,5 +210,53 @@ func TestLimits(t *testing.T) {
 	want := Limits{BadRcptsShare: 50, BouncesPer: time.Hour, MaxRcpts: 7, MaxResets: 8}
 	if got := guards(said); got != want {
 		t.Errorf("all said: %+v; want %+v", got, want)
+	}
+}
+
+// A wide network has its own limits, and what lines for networks as wide as it say in their place: 0
+// is none. They add no limit that it does not have.
+func TestWideLimits(t *testing.T) {
+	c := policy.Default()
+	c.Wide = []policy.Wide{
+		{Widths: policy.Widths{V4: 24, V6: 48}, ClientConns: 5, Strikes: 3,
+			ClientRate: rule.Rate{N: 6, Per: time.Minute}},
+		{Widths: policy.Widths{V4: 16, V6: 32}, ClientConns: 50,
+			BadRcptsTotal: rule.Rate{N: 7, Per: time.Hour}},
+	}
+	limits := func(said *rule.Limits) (l Limits) {
+		l.SetWide(&c, netip.MustParseAddr("192.0.2.1"), said)
+		return l
+	}
+	narrow, wide := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.0.0.0/16")
+	want := Limits{
+		Wide: [ledger.MaxWide]ledger.WideLimits{
+			{Network: narrow, Conns: 5, Rate: 6, Per: time.Minute}, {Network: wide, Conns: 50},
+		},
+		WideStrikes: [ledger.MaxWide]int{3, 0},
+		WideRcpts:   [ledger.MaxWide]rule.Rate{{}, {N: 7, Per: time.Hour}},
+	}
+	var said rule.Limits
+	said.SetCount(rule.ClientConns, 1) // for the client's own network
+	said.SetRate(rule.ClientRate, rule.Rate{N: 1, Per: time.Second})
+	said.SetRate(rule.BadRcptsTotal, rule.Rate{N: 1, Per: time.Second})
+	if got := limits(&said); got != want || !got.IsWide() {
+		t.Errorf("%+v; want %+v", got, want)
+	}
+	for n := range ledger.MaxWide {
+		for key, r := range map[rule.Key]rule.Rate{
+			rule.ClientConns: {}, rule.ClientRate: {N: 9, Per: time.Second},
+			rule.BadRcptsTotal: {N: 8, Per: time.Minute},
+		} {
+			k, _ := key.Wide(n)
+			said.SetRate(k, r)
+		}
+	}
+	want.Wide[0].Conns, want.Wide[0].Rate, want.Wide[0].Per = 0, 9, time.Second
+	want.Wide[1].Conns, want.WideRcpts[1] = 0, rule.Rate{N: 8, Per: time.Minute}
+	if got := limits(&said); got != want {
+		t.Errorf("overridden: %+v; want %+v", got, want)
+	}
+	if l := (Limits{}); l.IsWide() {
+		t.Error("without any it is wide")
 	}
 }
