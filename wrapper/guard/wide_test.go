@@ -113,3 +113,60 @@ func TestWideNetworkGuessesOfOne(t *testing.T) {
 		}
 	})
 }
+
+// The guesses of one client each in a wide network count if nothing speaks against it: this machine
+// within it, or a line for a network as wide. An allowed client in it is not watched, and a block
+// does not hold for it.
+func TestWideNetworkLines(t *testing.T) {
+	for _, tt := range []struct {
+		conf, client string
+		blocked      bool
+	}{
+		{"", "192.0.2.%d", true},
+		{"", "127.0.0.%d", false}, // a neighbour of this machine
+		{"client 192.0.2.0/24 bad_rcpts_total=0", "192.0.2.%d", false},
+		{"client 192.0.0.0/22 bad_rcpts_total=255/1h", "192.0.2.%d", false},
+		{"client 192.0.2.0/25 bad_rcpts_total=0", "192.0.2.%d", true},
+		{"block off", "192.0.2.%d", false},
+	} {
+		allowed := fmt.Sprintf(tt.client, 100)
+		p := stand(t, rules+"wide 24 48 bad_rcpts_total=3/1h\nallow "+allowed+"\n"+tt.conf+"\n")
+		for n := range 2 {
+			p.client(fmt.Sprintf(tt.client, n+10)).play("mail bad", "c c")
+		}
+		answer := "c"
+		if tt.blocked || tt.conf == "block off" {
+			answer = "421"
+		}
+		p.client(fmt.Sprintf(tt.client, 12)).play("mail bad", "c "+answer)
+		if m := p.mta(); tt.blocked {
+			m.want("y421 4.7.1 ", m.connect(fmt.Sprintf(tt.client, 13), 1))
+		} else if tt.conf != "block off" {
+			m.want("c", m.connect(fmt.Sprintf(tt.client, 13), 1))
+		}
+		m := p.mta()
+		m.want("a", m.connect(allowed, 1))
+		m.play("mail bad bad bad good", "c c c c c")
+	}
+}
+
+// Of two wide networks that have both named too many, the wider one is blocked.
+func TestWiderNetworkIsBlocked(t *testing.T) {
+	p := stand(t, rules+"wide 24 48 bad_rcpts_total=2/1h\nwide 16 32 bad_rcpts_total=3/1h\n"+
+		"client 192.0.2.0/24 bad_rcpts_total=3/1h\n")
+	for _, client := range []string{"192.0.2.1", "192.0.2.2"} {
+		p.client(client).play("mail bad", "c c")
+	}
+	p.client("192.0.2.3").play("mail bad", "c 421")
+	p.book.await(t, "BADRCPTS", "network=192.0.0.0/16", "total=3/3")
+	p.inOther(func(tx *ledger.Tx) {
+		host := netip.MustParsePrefix("192.0.2.3/32")
+		narrow := netip.MustParsePrefix("192.0.2.0/24")
+		if b, ok := tx.BlockOf(host.Addr(), host); !ok || b.Network.Bits() != 16 {
+			t.Errorf("%+v", b)
+		}
+		if n := tx.Rcpts(narrow, time.Hour).Bad; n != 3 {
+			t.Errorf("%d bad ones in %v", n, narrow)
+		}
+	})
+}

@@ -169,12 +169,7 @@ func TestExactWideCountsOfTheDead(t *testing.T) {
 func TestExactWideCountsAtTheLimit(t *testing.T) {
 	const limit = 4
 	l, now := newLedger(t, MinClients), Now()
-	arrival := func(n int) Arrival {
-		a := limited(hostN(n), limit, 0)
-		a.Limits.Conns = limit
-		a.Network, _ = a.Client.Addr().Prefix(24)
-		return a
-	}
+	arrival := func(n int) Arrival { return limited(hostN(n), limit, 0) }
 	var all []*child
 	for n := range limit {
 		c := start(t, "room", ledgerPath(t, l), "wait")
@@ -191,11 +186,8 @@ func TestExactWideCountsAtTheLimit(t *testing.T) {
 		wants := func(want int) {
 			t.Helper()
 			mustAt(t, l, at, func(tx *Tx) {
-				s := tx.Look(arrival(99))
-				if s.Conns != want || s.WideCounts != [MaxWide]WideCount{
-					{Conns: int32(want)}, {Conns: int32(want)}} {
-					t.Errorf("%d, %+v; want %d in all", s.Conns, s.WideCounts, want)
-				}
+				want := WideCount{Conns: int32(want)}
+				arrival(99).wantsCounts(t, tx, "a look", want, want)
 			})
 		}
 		wants(limit) // all are alive
