@@ -45,7 +45,8 @@ func measureLedger(l *bench) {
 	one.wide, two.wide = 1, 2
 	took := must(l.ledgerTurns("wide", (*filledLedger).visit, many, one, two))
 	for _, of := range []filledLedger{one, two} {
-		what := fmt.Sprintf("ledger, an arrival and its end: wide networks with limits: %d", of.wide)
+		what := fmt.Sprintf("ledger, an arrival and its end: wide networks with limits: %d",
+			of.wide)
 		r := oursAlone(what, "µs", took.median(of.name()))
 		r.Ratio, r.Against = took.ratio(of.name(), many.name()), "none"
 		if of == one {

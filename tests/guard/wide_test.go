@@ -24,8 +24,8 @@ func (w way) wideClients(n int) (all []netip.Addr) {
 	return all
 }
 
-// One guess from each of many clients of a wide network earns it a block, by its own name. No client
-// of it is served then, and those of others are.
+// One guess from each of many clients of a wide network earns it a block, by its own name. No
+// client of it is served then, and those of others are.
 func TestOneEachClient(t *testing.T) {
 	const conf = "bad_rcpts_total 0\nwide 24 48 bad_rcpts_total=5/1h\n"
 	everywhere(t, options{conf: conf}, func(t *testing.T, s *site, w way) {

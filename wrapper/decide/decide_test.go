@@ -82,7 +82,8 @@ func TestDecideOrder(t *testing.T) {
 func TestDecidedByWide(t *testing.T) {
 	f := Facts{
 		Standing: ledger.Standing{
-			Serving: 300, Conns: 50, Arrivals: 10, Served: 3, Wide: ledger.Wide{Conns: 50, Served: 3},
+			Serving: 300, Conns: 50, Arrivals: 10, Served: 3,
+			Wide:       ledger.Wide{Conns: 50, Served: 3},
 			WideCounts: wideCounts,
 		},
 		Limits: Limits{

@@ -45,7 +45,8 @@ func TestRecipients(t *testing.T) {
 		{"of both, and one less", Recipients{Limits: &wide, Bad: 1,
 			Wide: has(ledger.Rcpts{Bad: 9}, ledger.Rcpts{Bad: 19})}, Undecided},
 		{"of both, and more mail", Recipients{Limits: &wide, Bad: 1,
-			Wide: has(ledger.Rcpts{Bad: 10, Good: 11}, ledger.Rcpts{Bad: 20, Good: 21})}, Undecided},
+			Wide: has(ledger.Rcpts{Bad: 10, Good: 11}, ledger.Rcpts{Bad: 20, Good: 21})},
+			Undecided},
 		{"of a wide network, by others", Recipients{Limits: &wide,
 			Wide: has(ledger.Rcpts{Bad: 10}, ledger.Rcpts{})}, Undecided},
 		{"no limits", Recipients{Limits: &Limits{}, Bad: 1000, Total: 255, Resets: 10000,
@@ -213,8 +214,20 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A wide network has its own limits, and what lines for networks as wide as it say in their place: 0
-// is none. They add no limit that it does not have.
+// What a client has shown excuses its session, but not where its wide network guesses.
+func TestIsExcusedInWideNetwork(t *testing.T) {
+	l := Limits{BadRcptsShare: 50, WideRcpts: [ledger.MaxWide]rule.Rate{{N: 10, Per: time.Hour}}}
+	f := Recipients{Limits: &l, Known: true, Good: 1, Mailed: 1}
+	for bad, want := range map[int]bool{9: true, 10: false} {
+		f.Wide[0].Bad = bad
+		if f.IsExcused() != want || f.Offends() == want {
+			t.Errorf("%d: excused %v, offends %v", bad, f.IsExcused(), f.Offends())
+		}
+	}
+}
+
+// A wide network has its own limits, and what lines for networks as wide as it say in their place:
+// 0 is none. They add no limit that it does not have.
 func TestWideLimits(t *testing.T) {
 	c := policy.Default()
 	c.Wide = []policy.Wide{
