@@ -136,3 +136,19 @@ func TestExactWiderShare(t *testing.T) {
 	}
 	mustAudit(t, l)
 }
+
+// The count of a network with limits replaces blocks as well: else these limits would not hold.
+func TestBoundedWideLimitsReplaceBlocks(t *testing.T) {
+	l := newLedger(t, MinClients)
+	a, hosts := beside(t, l, 2*ways)
+	network := wideKey(a.Client.Addr().As16()).network()
+	a.Wide, a.WideLimits = false, &[MaxWide]WideLimits{{Network: network, Conns: 9}}
+	must(t, l, func(tx *Tx) {
+		for _, host := range hosts {
+			tx.Block(from(host).Network, time.Hour, "test", Penalty{})
+			tx.checkpoint()
+		}
+		tx.Enter(a, Self())
+		a.wantsCounts(t, tx, "beside blocks", WideCount{Conns: 1}, WideCount{})
+	})
+}
