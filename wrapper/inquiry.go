@@ -41,8 +41,8 @@ const (
 	// it counts for their clients. For others it does not until one has ended.
 	mostTesting = 64
 
-	// A list that has doubtfulRow addresses in a row has to pass a test before it counts again. So
-	// has one with 2, 4 or 8 times as many; more often would be a burden while a botnet comes.
+	// A list that has doubtfulRow addresses in a row is tested at once, and again with 2, 4 and 8
+	// times as many; more often would be a burden while a botnet comes.
 	doubtfulRow = 20
 
 	// Of the last window addresses, a list that has so many percent of them has nearly everybody.

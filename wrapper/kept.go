@@ -94,7 +94,7 @@ func noteHealth(t *ledger.Tx, l *dnsbl.List, k *kept, n int) (text string) {
 	case h.Test == lookup.Passed && t.PassListTest(l.Zone):
 		return "list " + l.Name + " works again, and counts"
 	case h.Test != lookup.Passed && isDoubtful(c.InRow):
-		t.DoubtList(l.Zone)
+		t.RetestList(l.Zone)
 	}
 	switch {
 	case c.Unheard > 0:

@@ -196,7 +196,7 @@ func TestKeysStaySecret(t *testing.T) {
 		out, errs := p.says(0, args...)
 		all += fmt.Sprintf("sendwrap %q\n%s%s", args, out, errs)
 		// The client was refused when zen had answered, perhaps before another list had.
-		remembered := regexp.MustCompile(`\nremembered for another \d+s, ` +
+		remembered := regexp.MustCompile(`\nremembered for another \S+, ` +
 			`so clients do not ask DNS: score [23] \(zen:127\.0\.0\.4\*3.*\); ` +
 			`name mail\.example\.com\n`)
 		if args[len(args)-1] == dnsClient && args[0] == "check" && (!remembered.MatchString(out) ||
@@ -208,8 +208,8 @@ func TestKeysStaySecret(t *testing.T) {
 	p.do(func(t *ledger.Tx) {
 		t.SetListAside(key+".dq.example", dnsbl.TooMany, 30*time.Minute)
 	})
-	for _, args := range [][]string{
-		{"check"}, {"check", dnsClient}, {"status"}, {"status", "-json"},
+	for _, args := range [][]string{ // the last finds that it works
+		{"status"}, {"status", "-json"}, {"check", dnsClient}, {"check"},
 	} {
 		out, errs := p.says(0, args...)
 		all += out + errs

@@ -264,6 +264,7 @@ func lookUpAllRound(t *testing.T, tx *Tx, n int) {
 		func() { tx.CountList(zone, ListAnswer(n%7), 1+n%3) },
 		func() { tx.MissListTest(zone, n%2 == 0) },
 		func() { tx.DoubtList(zone) },
+		func() { tx.RetestList(zone) },
 		func() { tx.PassListTest(zone) },
 		func() { tx.CountList(zone, ListFailed, 0) },
 		func() { tx.SetListAside(zone, "x\x00 y", math.MaxInt64) },

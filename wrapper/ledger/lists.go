@@ -116,6 +116,12 @@ func (t *Tx) DoubtList(zone string) {
 	e.passed, e.testedAt, e.claimedAt, e.asideTill = 0, 0, 0, 0
 }
 
+// RetestList has the next client's lookup test the list, which counts until the test fails.
+func (t *Tx) RetestList(zone string) {
+	e := t.changeList(zone)
+	e.testedAt, e.claimedAt = 0, 0
+}
+
 // SetListAside notes that the list is not to be asked for that time, a day at most, and why. It has
 // then to pass another test.
 func (t *Tx) SetListAside(zone, why string, d time.Duration) {
