@@ -176,7 +176,7 @@ func TestCrashAsABootBegins(t *testing.T) {
 	t.Logf("%d instructions, %d states of the file", n, states)
 }
 
-// crashRole does six operations in one Do, as far as there are as many before the K-th, and kills
+// crashRole does four operations in one Do, as far as there are as many before the K-th, and kills
 // itself: PATH, K. The undo log has no room for all of them.
 func crashRole(args []string) error {
 	l, _, err := Open(args[0], MinClients, ThisBoot())
@@ -187,7 +187,7 @@ func crashRole(args []string) error {
 	all := slices.DeleteFunc(operations(), func(d operation) bool { return d.inParts })
 	k = min(k, len(all))
 	return l.Do(Now(), func(t *Tx) {
-		for _, d := range all[max(0, k-6):k] {
+		for _, d := range all[max(0, k-4):k] {
 			d.do(t)
 		}
 		raise(unix.SIGKILL)
