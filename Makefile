@@ -112,7 +112,8 @@ FORCE:
 
 # These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
-	sendwrap.conf.example $(wildcard docs/*.md) $(shell find packaging -type f ! -name '*.go')
+	sendwrap.conf.example $(wildcard docs/*.md docs/*.png) \
+	$(shell find packaging -type f ! -name '*.go')
 
 # $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.
 put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \

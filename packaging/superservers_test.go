@@ -21,6 +21,7 @@ func TestSystemdUnits(t *testing.T) {
 		"sendwrap.socket", "sendwrap@.service", "sendwrap-room.socket", "sendwrap.service",
 		"sendwrap-guard.socket", "sendwrap-guard.service",
 		"sendwrap-metrics.service",
+		"sendwrap-report.timer", "sendwrap-report.service",
 	}
 	verify := func(unit, from, to string) string {
 		t.Helper()
@@ -50,8 +51,11 @@ func TestSystemdUnits(t *testing.T) {
 	}
 	for _, unit := range units {
 		section := "[Service]\n"
-		if strings.HasSuffix(unit, ".socket") {
+		switch filepath.Ext(unit) {
+		case ".socket":
 			section = "[Socket]\n"
+		case ".timer":
+			section = "[Timer]\n"
 		}
 		said := verify(unit, section, section+"Nonsense=yes\n")
 		if !strings.Contains(said, "Nonsense") || !strings.Contains(said, unit) {
@@ -62,6 +66,7 @@ func TestSystemdUnits(t *testing.T) {
 	for _, tt := range []struct{ unit, setting, present, gone string }{
 		{"sendwrap-room.socket", "\nService=", "sendwrap.service", "sendwrap-gone.service"},
 		{"sendwrap.service", "\nExecStart=", installed, "/nonexistent"},
+		{"sendwrap-report.service", "\nExecStart=", installed, "/nonexistent"},
 	} {
 		said := verify(tt.unit, tt.setting+tt.present, tt.setting+tt.gone)
 		if !strings.Contains(said, tt.gone) {

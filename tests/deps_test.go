@@ -56,6 +56,7 @@ var mayImport = map[string][]string{
 		"wrapper/maillog", "wrapper/policy",
 	},
 	"wrapper/milter": {},
+	"wrapper/report": {"allowlist/rule", "exec", "wrapper/decide"},
 	"wrapper/try": {
 		"allowlist", "allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide",
 		"wrapper/dnsbl", "wrapper/ledger", "wrapper/milter", "wrapper/policy",
@@ -77,7 +78,8 @@ var mayImport = map[string][]string{
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",
 		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce",
 		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/lookup",
-		"wrapper/maillog", "wrapper/policy", "wrapper/resolve", "wrapper/try",
+		"wrapper/maillog", "wrapper/policy", "wrapper/report", "wrapper/resolve",
+		"wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",

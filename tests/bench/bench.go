@@ -34,6 +34,7 @@ func measurements() []measurement {
 		{"networks", 10 * time.Minute, measureNetworks},
 		{"access", 5 * time.Minute, measureAccessMap},
 		{"compile", 10 * time.Minute, measureCompile},
+		{"report", 10 * time.Minute, measureReport},
 		{"session", 5 * time.Minute, measureSession},
 		{"ledger", 5 * time.Minute, measureLedger},
 		{"room-refused", 10 * time.Minute, measureRoomRefused},

@@ -1,6 +1,6 @@
 // Package admin has the commands that an administrator types: sendwrap check, status, blocks,
-// block, unblock, strike, try. They read configuration and ledger through the same code as the
-// processes that serve clients, so that their answers hold.
+// block, unblock, strike, report, try. They read configuration and ledger through the same code as
+// the processes that serve clients, so that their answers hold.
 package admin
 
 import (
@@ -57,6 +57,9 @@ func commands() []command {
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process", nil},
 		{"guard", "",
 			"watch the recipients of every session, as a milter for sendmail or Postfix", nil},
+		{"report", "[-since 24h|DATE] [-text|-html|-json|-mail TO] [-asn FILE] [LOG…]",
+			"say what the mail log comes to: refusals, possible mistakes, new blocks, " +
+				"the delay to choose", reportLogs},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},

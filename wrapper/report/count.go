@@ -1,0 +1,288 @@
+package report
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"sendwrap/wrapper/decide"
+)
+
+// counter counts lines. Its memory is bounded, however many lines, clients and networks there are.
+type counter struct {
+	r             *Report
+	origins       *Origins
+	verdicts      [numVerdicts]VerdictFact
+	hours         map[int64]*[numVerdicts]uint32 // by the hours since 1970
+	first, last   time.Time                      // of all lines, those before the report's time too
+	clients       clients
+	addresses     top[netip.Prefix]
+	networks      top[netip.Prefix]
+	byOrigin      top[uint32]
+	kinds, lists  top[string]
+	conns, rates  top[netip.Prefix]
+	badRcpts      top[netip.Prefix]
+	sessions      [len(lengths) + 1]int
+	words, newer  top[string]
+	delays        delays
+	blocks, waits lastBlocks
+	longest       longestWaits
+	busy          places
+}
+
+// maxHours bounds the hours that are kept: two years.
+const maxHours = 2 * 366 * 24
+
+// add counts a line. Lines of the two days before the report's time are for comparison alone.
+func (c *counter) add(l *Line) {
+	r := c.r
+	if !r.Until.IsZero() && l.Time.After(r.Until) || l.Time.Before(r.From.Add(-48*time.Hour)) {
+		return
+	}
+	if c.first.IsZero() || l.Time.Before(c.first) {
+		c.first = l.Time
+	}
+	if l.Time.After(c.last) {
+		c.last = l.Time
+	}
+	v, isVerdict := verdictOf(l.Word)
+	if isVerdict {
+		c.addHour(l.Time, v)
+	}
+	if l.Time.Before(r.From) {
+		return
+	}
+	r.Lines++
+	c.addNewer(l)
+	switch {
+	case isVerdict:
+		c.addVerdict(l, v)
+	case l.Word == "":
+		if l.Level != LevelInfo {
+			r.Trouble.Words++
+			addText(&c.words, kindOf(l.Text), 1, 0)
+		}
+	default:
+		c.addEvent(l)
+	}
+}
+
+func (c *counter) addHour(at time.Time, v decide.Verdict) {
+	key := at.Unix() / 3600
+	hour := c.hours[key]
+	if hour == nil && len(c.hours) < maxHours {
+		if c.hours == nil {
+			c.hours = map[int64]*[numVerdicts]uint32{}
+		}
+		hour = new([numVerdicts]uint32)
+		c.hours[key] = hour
+	}
+	if hour != nil {
+		hour[v]++
+	}
+}
+
+// addVerdict counts the line of a connection, or of the guard: only the former names the server.
+func (c *counter) addVerdict(l *Line, v decide.Verdict) {
+	client, ok := l.Client()
+	if !ok {
+		c.r.Unreadable.Garbled++
+		return
+	}
+	atDoor, observed := l.has("server"), l.Get("mode") == "observe"
+	fact := &c.verdicts[v]
+	fact.Count++
+	switch {
+	case !atDoor:
+		fact.Guard++
+	case observed:
+		fact.Observed++
+	}
+	if l.has("left") && v != decide.Blocked {
+		c.addBlock(l, networkOf(client))
+	}
+	switch {
+	case v == decide.Failed:
+		c.r.Trouble.Failed++
+		return
+	case atDoor:
+		c.addConnection(l, v, client, observed)
+	}
+	if refused(v) || ofGuard(v) {
+		c.addOffender(l, v, client)
+	}
+	c.addHeard(l)
+}
+
+// addConnection counts what became of a connection.
+func (c *counter) addConnection(l *Line, v decide.Verdict, client netip.Addr, observed bool) {
+	r := c.r
+	r.Connections++
+	switch {
+	case v.Served() || observed && refused(v):
+		r.Served++
+	case v == decide.Hangup:
+		r.Left++
+	default:
+		r.Refused++
+	}
+	if observed && refused(v) {
+		r.Observed++
+	}
+	switch {
+	case v.Served():
+		c.clients.served(networkOf(client), v != decide.Pass)
+	case v == decide.Busy:
+		c.busy.add(l)
+	}
+	if l.Get("dns") == "none" {
+		r.Trouble.Silent++
+	}
+	waited, delay, ok := l.DurationOf("wait")
+	if ok {
+		c.delays.add(v, waited, delay)
+	}
+	turn, _ := l.Duration("turn")
+	if v.Served() && waited+turn > 0 {
+		c.longest.add(Wait{client.String(), (waited + turn).Seconds(), turn.Seconds(), l.Word,
+			l.Time})
+	}
+}
+
+// addOffender counts a refusal by the client's address and networks.
+func (c *counter) addOffender(l *Line, v decide.Verdict, client netip.Addr) {
+	n := networkOf(client)
+	if l.Get("sender") == "null" {
+		return // bounces, which come from honest servers
+	}
+	c.addresses.add(n, 1, uint8(v))
+	c.networks.add(wideOf(client), 1, uint8(v))
+	if c.origins != nil {
+		c.byOrigin.add(c.origins.find(client), 1, uint8(v))
+	}
+	switch v {
+	case decide.Conns, decide.Rate:
+		named, ok := l.Network()
+		if !ok {
+			named = n
+		}
+		if v == decide.Conns {
+			c.conns.add(named, 1, 0)
+		} else {
+			c.rates.add(named, 1, 0)
+		}
+	case decide.BadRcpts:
+		c.badRcpts.add(n, max(1, l.Int("bad")), 0)
+	}
+	honest := l.Int("good")+l.Int("total_good") > 0
+	if !ofGuard(v) && l.Get("reason") != "bad_rcpts" || honest {
+		c.clients.refused(n, l, v)
+	}
+}
+
+// addHeard counts what lists say, and what early bytes look like.
+func (c *counter) addHeard(l *Line) {
+	if kind := l.Get("kind"); kind != "" {
+		addText(&c.kinds, kind, 1, 0)
+	}
+	for hit := range strings.SplitSeq(l.Get("lists"), ",") {
+		if name, _, ok := strings.Cut(hit, ":"); ok {
+			addText(&c.lists, name, 1, 0)
+		}
+	}
+}
+
+// addEvent counts a line of another word.
+func (c *counter) addEvent(l *Line) {
+	t := &c.r.Trouble
+	switch l.Word {
+	case "BLOCK":
+		c.r.Blocks.ByHand++
+		c.addBlock(l, netip.Prefix{})
+	case "STRIKE":
+		if l.has("left") {
+			c.addBlock(l, netip.Prefix{})
+		}
+	case "ENDED":
+		t.Ended++
+		if after, ok := l.Duration("after"); ok {
+			c.sessions[lengthOf(after)]++
+		}
+	case "IDLE":
+		t.Idle++
+	case "DROP":
+		t.Dropped += l.Int("blocks")
+	case "ONBLOCK":
+		t.OnBlock++
+	}
+}
+
+// addBlock notes a new block: of the network in the line, or else of the client's.
+func (c *counter) addBlock(l *Line, n netip.Prefix) {
+	if named, ok := l.Network(); ok {
+		n = named
+	}
+	d, ok := l.Duration("left")
+	if !ok {
+		d, _ = l.Duration("for")
+	}
+	c.r.Blocks.New++
+	reason := l.Get("reason")
+	if reason == "" && l.Word == decide.Pregreet.String() {
+		reason = "pregreet:" + l.Get("kind")
+	}
+	c.blocks.add(Block{n.String(), l.Time, int(d.Seconds()), strings.Clone(reason)})
+}
+
+// addNewer counts words and keys that this version does not know.
+func (c *counter) addNewer(l *Line) {
+	if l.Word == "" {
+		return
+	}
+	if !isOurs(l.Word) {
+		addText(&c.newer, l.Word, 1, 0)
+		return
+	}
+	for i := range l.pairs {
+		if key := l.pairs[i].key; !isKnownKey(key) {
+			addText(&c.newer, key+"=", 1, 0)
+		}
+	}
+}
+
+// addText counts a part of a line, which is not kept for it.
+func addText(t *top[string], key string, n int, last uint8) {
+	if _, ok := t.index[key]; !ok {
+		key = strings.Clone(key)
+	}
+	t.add(key, n, last)
+}
+
+// kindOf is the same for lines in words that differ only in numbers.
+func kindOf(text string) string {
+	const most = 72
+	kind := make([]byte, 0, most)
+	for i := 0; i < len(text) && len(kind) < most; i++ {
+		switch c := text[i]; {
+		case c < '0' || c > '9':
+			kind = append(kind, c)
+		case i == 0 || text[i-1] < '0' || text[i-1] > '9':
+			kind = append(kind, 'N')
+		}
+	}
+	return string(kind)
+}
+
+// networkOf is what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
+func networkOf(a netip.Addr) netip.Prefix { return prefix(a, 32, 64) }
+
+// wideOf is the /24 or /48 around it.
+func wideOf(a netip.Addr) netip.Prefix { return prefix(a, 24, 48) }
+
+func prefix(a netip.Addr, v4, v6 int) netip.Prefix {
+	if a.Is4() {
+		v6 = v4
+	}
+	p, _ := a.Prefix(v6)
+	return p
+}

@@ -1,0 +1,231 @@
+package report
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/decide"
+)
+
+// finish makes the report of the counts.
+func (c *counter) finish() {
+	r := c.r
+	if r.From.IsZero() {
+		r.From, r.Until = c.first, c.last
+	}
+	r.From, r.Until = r.From.In(r.Zone), r.Until.In(r.Zone)
+	r.Verdicts = []VerdictFact{}
+	for v := 1; v < numVerdicts; v++ {
+		if f := c.verdicts[v]; f.Count > 0 {
+			f.Verdict = word(uint8(v))
+			r.Verdicts = append(r.Verdicts, f)
+		}
+	}
+	c.finishClients()
+	r.Blocks.Last = append([]Block{}, c.blocks...)
+	for i := range r.Blocks.Last {
+		r.Blocks.Last[i].At = r.Blocks.Last[i].At.In(r.Zone)
+	}
+	r.Changes = c.changes()
+	c.finishHours()
+	network := netip.Prefix.String
+	r.Addresses = c.addresses.list(maxListed, clientName)
+	r.Networks = c.networks.list(maxListed, network)
+	r.Origins = []Count{}
+	if c.origins != nil {
+		r.Origins = c.byOrigin.list(maxListed, c.origins.name)
+	}
+	same := func(key string) string { return key }
+	r.Kinds, r.Lists = c.kinds.list(maxListed, same), c.lists.list(maxListed, same)
+	r.Conns, r.Rates = c.conns.list(maxListed, clientName), c.rates.list(maxListed, clientName)
+	r.BadRcpts = c.badRcpts.list(maxListed, clientName)
+	r.Sessions = []Count{}
+	for i, n := range c.sessions {
+		if n > 0 {
+			r.Sessions = append(r.Sessions, Count{Key: lengthName(i), Count: n})
+		}
+	}
+	r.Trouble.Most, r.Newer = c.words.list(5, same), c.newer.list(maxListed, same)
+	r.Delay = c.delays.fact()
+	r.Waits = []Wait{}
+	for _, w := range c.longest {
+		if w.At = w.At.In(r.Zone); w.Turn > 0 || w.Seconds > r.Delay.Common {
+			r.Waits = append(r.Waits, w)
+		}
+	}
+	r.Advice = c.advice()
+}
+
+// clientName is a network that is one client: an address is written without its bits.
+func clientName(n netip.Prefix) string {
+	if n.IsSingleIP() {
+		return n.Addr().String()
+	}
+	return n.String()
+}
+
+func (c *counter) finishClients() {
+	r := c.r
+	all := c.clients.mistaken()
+	r.Mistaken, r.Mistakes, r.Forgotten = len(all), []Mistake{}, c.clients.forgotten
+	for _, key := range all[:min(len(all), maxListed)] {
+		r.Mistakes = append(r.Mistakes, c.clients.mistake(key, r.Zone))
+	}
+}
+
+// changes compares the last 24 whole hours with the 24 before; nil if the log does not have these.
+func (c *counter) changes() *Changes {
+	until := c.r.Until.Unix() / 3600
+	if c.first.IsZero() || c.first.Unix()/3600 > until-48 {
+		return nil
+	}
+	at := func(hour int64) time.Time { return time.Unix(hour*3600, 0).In(c.r.Zone) }
+	changes := &Changes{From: at(until - 24), Until: at(until), Verdicts: []Change{}}
+	var last, before [numVerdicts]int
+	for key, counts := range c.hours {
+		for v, n := range counts {
+			switch {
+			case key >= until || key < until-48:
+			case key >= until-24:
+				last[v] += int(n)
+			default:
+				before[v] += int(n)
+			}
+		}
+	}
+	for v := range last {
+		if last[v]+before[v] > 0 {
+			changes.Verdicts = append(changes.Verdicts,
+				Change{word(uint8(v)), last[v], before[v]})
+		}
+	}
+	return changes
+}
+
+// maxRows is how many hours are listed; of a longer time, days are.
+const maxRows = 49
+
+func (c *counter) finishHours() {
+	r := c.r
+	r.Hours, r.HourLength = []Hour{}, 1
+	if r.Until.Sub(r.From) > maxRows*time.Hour {
+		r.HourLength = 24
+	}
+	rows := map[time.Time]*[numVerdicts]uint32{}
+	from := r.From.Unix() / 3600
+	for key, counts := range c.hours {
+		if key < from {
+			continue
+		}
+		start := time.Unix(key*3600, 0).In(r.Zone)
+		if r.HourLength == 24 {
+			start = time.Date(start.Year(), start.Month(), start.Day(), 0, 0, 0, 0, r.Zone)
+		}
+		if rows[start] == nil {
+			rows[start] = new([numVerdicts]uint32)
+		}
+		for v, n := range counts {
+			rows[start][v] += n
+		}
+	}
+	for start, counts := range rows {
+		hour := Hour{start, map[string]int{}}
+		for v, n := range counts {
+			if n > 0 {
+				hour.Counts[word(uint8(v))] = int(n)
+			}
+		}
+		r.Hours = append(r.Hours, hour)
+	}
+	slices.SortFunc(r.Hours, func(a, b Hour) int { return a.Start.Compare(b.Start) })
+}
+
+// maxAdvice is how many lines of sendwrap.conf are named.
+const maxAdvice = 4
+
+// oftenKnown is how often a client was known that is taken for an honest one.
+const oftenKnown = 3
+
+// advice is what lines of sendwrap.conf would mend something.
+func (c *counter) advice() []Advice {
+	list := []Advice{}
+	for _, key := range c.clients.mistaken() {
+		if one := c.clients.servedOnes[key]; one.known >= oftenKnown && len(list) < 2 {
+			if line := one.cure(key.network()); line != "" {
+				list = append(list, Advice{line, fmt.Sprintf("known %s, and refused %s, last %s",
+					times(int(one.known)), times(int(one.refused)), word(one.verdict))})
+			}
+		}
+	}
+	if c.r.Delay.Suggest > 0 {
+		d := time.Duration(c.r.Delay.Suggest * float64(time.Second))
+		list = append(list, Advice{"greet_delay " + rule.FormatDuration(d), c.r.Delay.Why})
+	}
+	if b := c.busy; b.full*100 > c.r.Connections {
+		list = append(list, Advice{fmt.Sprintf("max_sessions %d", 2*b.limit),
+			fmt.Sprintf("%d clients found all %d places taken; see that the machine can bear it",
+				b.full, b.limit)})
+	}
+	if a, ok := c.deny(); ok {
+		list = append(list, a)
+	}
+	return list[:min(len(list), maxAdvice)]
+}
+
+// cure is a line for one client.
+func (one client) cure(n netip.Prefix) string {
+	name := clientName(n)
+	switch decide.Verdict(one.verdict) {
+	case decide.Rate:
+		if one.limit > 0 {
+			return fmt.Sprintf("client %s client_rate=%d/%s", name, min(2*one.limit, 65535),
+				rule.FormatDuration(time.Duration(one.per)*time.Second))
+		}
+	case decide.Conns:
+		if one.limit > 0 {
+			return fmt.Sprintf("client %s client_conns=%d", name, 2*one.limit)
+		}
+	case decide.DNSBL:
+		return "client " + name + " dnsbl=off"
+	case decide.Pregreet, decide.Blocked:
+		return "allow " + name
+	}
+	return ""
+}
+
+// largeShare and many are the part of all refusals, in percent, and the number, from which on a
+// network is worth a line of its own.
+const (
+	largeShare = 10
+	many       = 100
+)
+
+// deny names the network from which most refused clients come, if none of it was served.
+func (c *counter) deny() (a Advice, ok bool) {
+	all := 0
+	for _, n := range c.networks.cells {
+		all += n.count
+	}
+	for _, n := range c.networks.cells {
+		if sure := n.sure(); sure >= many && sure*100 >= all*largeShare &&
+			!c.clients.anyIn(n.key) && len(c.clients.servedOnes) < maxClients {
+			return Advice{"deny " + n.key.String(), fmt.Sprintf(
+				"%.0f %% of all refusals, and none of its clients was served",
+				percent(sure, all))}, true
+		}
+	}
+	return a, false
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}

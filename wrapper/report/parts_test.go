@@ -1,0 +1,321 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/decide"
+)
+
+func TestYears(t *testing.T) {
+	at := func(text string, year int) string { return fmt.Sprint(year, " ", text) }
+	for _, tt := range []struct {
+		name    string
+		changed time.Time
+		zone    string
+		lines   []string // with the year that is meant
+	}{
+		{"over the end", time.Date(2027, 1, 3, 0, 0, 0, 0, time.UTC), "UTC", []string{
+			at("Dec 30 10:00:00", 2026), at("Dec 31 23:59:59", 2026), at("Jan  1 00:00:00", 2027),
+			at("Jan  2 10:00:00", 2027)}},
+		{"the clock goes back", time.Date(2027, 1, 3, 0, 0, 0, 0, time.UTC), "UTC", []string{
+			at("Dec 31 23:59:59", 2026), at("Jan  1 00:00:05", 2027), at("Dec 31 23:58:00", 2026),
+			at("Jan  1 00:01:00", 2027), at("Dec 20 00:01:00", 2026)}},
+		{"a rotated log of last year", time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC), "UTC",
+			[]string{at("Dec 30 10:00:00", 2025), at("Dec 31 00:00:00", 2025)}},
+		{"three years", time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), "UTC", []string{
+			at("Nov  1 10:00:00", 2024), at("Feb  1 10:00:00", 2025), at("Jul  1 10:00:00", 2025),
+			at("Nov 30 10:00:00", 2025), at("Mar  1 10:00:00", 2026), at("Oct  1 10:00:00", 2026),
+			at("Jan 31 23:00:00", 2027)}},
+		{"a leap day", time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC), "UTC",
+			[]string{at("Feb 29 10:00:00", 2028)}},
+		{"a day ahead", time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC), "UTC",
+			[]string{at("Jan  1 10:00:00", 2027)}},
+		{"summer time", time.Date(2026, 10, 26, 0, 0, 0, 0, time.UTC), "Europe/Berlin", []string{
+			at("Mar 29 01:59:59", 2026), at("Mar 29 03:00:00", 2026), at("Oct 25 02:30:00", 2026),
+			at("Oct 25 02:10:00", 2026), at("Oct 25 03:00:00", 2026)}},
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, line := range tt.lines {
+			text += line[5:] + " mx sendwrap[1]: " + pass + "\n"
+		}
+		s, _, err := openLog(put(t, filepath.Join(t.TempDir(), "log"), []byte(text), tt.changed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := years{zone: zone, changed: s.changed}
+		y.start(&s)
+		s.from.Close()
+		for _, line := range tt.lines {
+			stamp, ok := parseStamp(line[5:])
+			want, _ := time.ParseInLocation("2006 Jan _2 15:04:05", line, zone)
+			if got := y.time(stamp); !ok || !got.Equal(want) {
+				t.Errorf("%s: %s is %v", tt.name, line, got)
+			}
+		}
+	}
+}
+
+// A long log is looked at in parts only.
+func TestYearsOfLongLog(t *testing.T) {
+	var text bytes.Buffer
+	begin := time.Date(2023, 5, 1, 0, 0, 0, 0, time.UTC)
+	end := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	for at := begin; at.Before(end); at = at.Add(time.Hour) {
+		fmt.Fprintf(&text, "%s mx sendwrap[1]: %s\n", at.Format(time.Stamp), pass)
+	}
+	log := put(t, filepath.Join(t.TempDir(), "log"), text.Bytes(), end)
+	r, err := Read(Options{Logs: []string{log}, Now: end, Zone: time.UTC})
+	if err != nil || !r.From.Equal(begin) || text.Len() < 2*chunk*maxChunks {
+		t.Errorf("%v: from %v, %d bytes", err, r.From, text.Len())
+	}
+}
+
+func TestTop(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var got top[int]
+	exact := map[int]int{}
+	for range 300_000 {
+		key := r.IntN(100_000)
+		if r.IntN(3) == 0 {
+			key = int(r.ExpFloat64() * 5)
+		}
+		n := 1 + r.IntN(3)
+		exact[key] += n
+		got.add(key, n, uint8(decide.Busy))
+	}
+	if len(got.cells) != maxKeys || len(got.index) != maxKeys {
+		t.Fatalf("%d, %d", len(got.cells), len(got.index))
+	}
+	for i, c := range got.cells {
+		if c.at != i || got.index[c.key] != c || i > 0 && got.cells[(i-1)/2].count > c.count {
+			t.Fatalf("cell %d is in a wrong place", i)
+		}
+		if n := exact[c.key]; n > c.count || n < c.sure() {
+			t.Errorf("%d came %d times; %d to %d are said", c.key, n, c.sure(), c.count)
+		}
+	}
+	for i, c := range got.list(10, func(k int) string { return fmt.Sprint(k) }) {
+		if c.Count+c.More < exact[i] || c.Count > exact[i] || c.Key != fmt.Sprint(i) ||
+			c.Last != "BUSY" {
+			t.Errorf("place %d: %+v; want %d, %d times", i, c, i, exact[i])
+		}
+	}
+}
+
+func TestDelayCurve(t *testing.T) {
+	second := time.Second
+	for _, tt := range []struct {
+		name    string
+		add     func(d *delays)
+		spoke   int
+		percent float64 // by 2 s
+		suggest float64
+		why     string
+	}{
+		{"few", func(d *delays) { d.add(decide.Pregreet, second/2, 6*second) }, 1, 100, 0,
+			"too few"},
+		{"by 2 s", func(d *delays) {
+			for range 98 {
+				d.add(decide.Pregreet, 3*second/2, 35*second)
+			}
+			d.add(decide.Pregreet, 20*second, 35*second)
+			d.add(decide.Hangup, 30*second, 35*second)
+			for range 50 { // they had less time: nobody knows what they would have done
+				d.add(decide.Pass, 6*second, 6*second)
+				d.add(decide.Pregreet, 5*second, 6*second)
+			}
+		}, 99, 98, 2, "2s catches 98 % of what 35s does"},
+		{"still at the end", func(d *delays) {
+			for i := range 100 {
+				d.add(decide.Pregreet, time.Duration(i)*second/17, 6*second)
+			}
+		}, 100, 34, 0, "observe with a longer delay"},
+		{"right already", func(d *delays) {
+			for range 100 {
+				d.add(decide.Pregreet, second/2, second*4)
+				d.add(decide.Pass, second, second)
+				d.add(decide.Pass, second, second)
+			}
+		}, 100, 100, 0, "1s is right"},
+		{"a rare delay does not count", func(d *delays) {
+			for range 100 {
+				d.add(decide.Pregreet, second/2, 6*second)
+			}
+			d.add(decide.Pregreet, 100*second, 200*second)
+		}, 100, 100, 1, "1s catches 100 % of what 6s does"},
+	} {
+		var d delays
+		tt.add(&d)
+		f := d.fact()
+		if s := f.at(2); f.Spoke != tt.spoke || fmt.Sprintf("%.3f", s.Percent) !=
+			fmt.Sprintf("%.3f", tt.percent) || f.Suggest != tt.suggest ||
+			!strings.Contains(f.Why, tt.why) {
+			t.Errorf("%s: %+v by 2 s; %d spoke, %v, %q", tt.name, s, f.Spoke, f.Suggest, f.Why)
+		}
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	const prefixes = "# comment\n10.0.0.0/8 1 One Inc\n10.1.0.0/16 AS2 Two\n10.1.2.0/24 3\n" +
+		"10.255.0.0/16 4 Four\n2001:db8::/32 5 Five\n255.255.255.255/32 6\n0.0.0.0/8 0\n"
+	const ranges = "10.0.0.0\t10.0.255.255\t1\tXX\tOne Inc\n10.1.0.0\t10.1.1.255\t2\tXX\tTwo\n" +
+		"10.1.2.0\t10.1.2.255\t3\tXX\t\n10.1.3.0\t10.1.255.255\t2\tXX\tTwo\n" +
+		"10.2.0.0\t10.254.255.255\t1\tXX\tOne Inc\n10.255.0.0\t10.255.255.255\t4\tXX\tFour\n" +
+		"2001:db8::\t2001:db8:ffff:ffff:ffff:ffff:ffff:ffff\t5\tXX\tFive\n" +
+		"255.255.255.255\t255.255.255.255\t6\n0.0.0.0\t0.255.255.255\t0\tNone\tNot routed\n"
+	for _, text := range []string{prefixes, ranges} {
+		o, err := ReadOrigins(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for addr, want := range map[string]string{
+			"10.0.0.0": "AS1 One Inc", "10.0.255.255": "AS1 One Inc", "10.1.0.0": "AS2 Two",
+			"10.1.1.255": "AS2 Two", "10.1.2.0": "AS3", "10.1.2.255": "AS3", "10.1.3.0": "AS2 Two",
+			"10.1.255.255": "AS2 Two", "10.2.0.0": "AS1 One Inc", "10.254.255.255": "AS1 One Inc",
+			"10.255.9.9": "AS4 Four", "11.0.0.0": "unknown", "9.255.255.255": "unknown",
+			"2001:db8::1": "AS5 Five", "2001:db9::": "unknown", "::1": "unknown",
+			"255.255.255.255": "AS6", "255.255.255.254": "unknown", "0.0.0.1": "unknown",
+		} {
+			if got := o.name(o.find(netip.MustParseAddr(addr))); got != want {
+				t.Errorf("%s is %s; want %s", addr, got, want)
+			}
+		}
+	}
+	for _, wrong := range []string{"x", "10.0.0.0/8", "10.0.0.0/8 x", "10.0.0.0\t::1\t1",
+		"10.0.0.9\t10.0.0.1\t1", "10.0.0.0\t10.0.0.1", "10.0.0.0/99 1"} {
+		_, err := ReadOrigins(strings.NewReader("10.0.0.0/8 1\n" + wrong + "\n"))
+		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	o, _ := ReadOrigins(strings.NewReader("203.0.113.0/24 64500 Bad Host\n"))
+	r, err := Read(Options{Logs: []string{putWeek(t)}, Now: weekEnd, Zone: time.UTC, AS: o})
+	if err != nil || len(r.Origins) != 2 || r.Origins[1].Key != "AS64500 Bad Host" ||
+		r.Origins[1].Count != r.Networks[0].Count {
+		t.Errorf("%v: %+v", err, r.Origins)
+	}
+}
+
+// The program sendmail beside the MTA gets a message with both forms, and its errors are passed on.
+func TestMail(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho \"$*\" >" + dir + "/args\ncat >" + dir + "/mail\n" +
+		"test ! -e " + dir + "/full || { echo no space >&2; exit 75; }\n"
+	if err := os.WriteFile(filepath.Join(dir, "sendmail"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := readLogs(t, putWeek(t))
+	if err := r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "mail"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := mail.ReadMessage(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" || m.Header.Get("To") != "postmaster" ||
+		!strings.Contains(m.Header.Get("Subject"), "562 of 1,076") {
+		t.Errorf("%v: %v", err, m.Header)
+	}
+	var html bytes.Buffer
+	if err := r.HTML(&html); err != nil {
+		t.Fatal(err)
+	}
+	parts := multipart.NewReader(m.Body, params["boundary"])
+	for _, want := range []string{textOf(t, r), html.String()} {
+		p, err := parts.NextRawPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(quotedprintable.NewReader(p))
+		if err != nil || string(got) != want {
+			t.Errorf("%v: %s is not the report", err, p.Header.Get("Content-Type"))
+		}
+	}
+	if _, err := parts.NextPart(); err != io.EOF {
+		t.Errorf("a third part: %v", err)
+	}
+
+	put(t, filepath.Join(dir, "full"), nil, weekEnd)
+	err = r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd)
+	if err == nil || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("sendmail failed: %v", err)
+	}
+	for _, wrong := range []string{"", "-oX", "a b@c", "a@b\nBcc: c@d", "a@b,c@d", "<a@b>", "@"} {
+		if CheckAddress(wrong) == nil || r.Mail(wrong, dir+"/x", weekEnd) == nil {
+			t.Errorf("%q is taken", wrong)
+		}
+	}
+	for _, right := range []string{"root", "a@example.org", "a+b@[192.0.2.1]"} {
+		if err := CheckAddress(right); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Silence where nothing happened.
+func TestQuiet(t *testing.T) {
+	line := clock + " mx sendwrap[1]: "
+	for text, want := range map[string]bool{
+		"":                 true,
+		line + pass + "\n": true,
+		line + "HANGUP client=[192.0.2.1]:5 server=[::1]:25 wait=1s/6s\n":          true,
+		line + "DENIED client=[192.0.2.1]:5 server=[::1]:25\n":                     false,
+		line + "DENIED client=[192.0.2.1]:5 server=[::1]:25 mode=observe rule=x\n": false,
+		line + "BADRCPTS client=[192.0.2.1]:5 network=192.0.2.1/32 bad=3/3\n":      false,
+		line + "BLOCK network=192.0.2.0/24 for=1h\n":                               false,
+		line + "the ledger is full\n":                                              false,
+	} {
+		if got := readText(t, text).Quiet(); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+// What a client or a file chooses is text in the page, and not a part of it.
+func TestHTMLEscapes(t *testing.T) {
+	o, err := ReadOrigins(strings.NewReader("192.0.2.0/24 1 <script>alert(1)</script>\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := clock + " mx sendwrap[1]: DENIED client=[192.0.2.1]:5 server=[::1]:25\n" +
+		clock + " mx sendwrap[1]: <script>x</script>\n" +
+		clock + " mx sendwrap[1]: PREGREET client=[192.0.2.1]:5 server=[::1]:25 kind=<b> left=1h\n"
+	r, err := Read(Options{Logs: []string{"-"}, Stdin: strings.NewReader(text), Now: weekEnd,
+		Zone: time.UTC, AS: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	if strings.Contains(page, "<script") || strings.Contains(page, "<b>") ||
+		!strings.Contains(page, "AS1 &lt;script&gt;") || strings.Contains(page, "http:") ||
+		strings.Contains(page, "https:") {
+		t.Error(page)
+	}
+}

@@ -1,0 +1,161 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sendwrap/wrapper/decide"
+)
+
+// Row is one thing to know.
+type Row struct{ Label, Text string }
+
+// Summary is what to read first: ten rows at most that are read in half a minute.
+func (r *Report) Summary() (rows []Row) {
+	add := func(label, format string, args ...any) {
+		rows = append(rows, Row{label, fmt.Sprintf(format, args...)})
+	}
+	add("served", "%s%s", r.share(r.Served), r.of(served))
+	add("refused", "%s%s", r.share(r.Refused), r.of(func(f VerdictFact) int {
+		return door(f, refused, f.Observed)
+	}))
+	if r.Observed > 0 {
+		add("observed", "%s of the served would be refused%s", group(r.Observed),
+			r.of(func(f VerdictFact) int {
+				return door(f, refused, f.Count-f.Guard-f.Observed)
+			}))
+	}
+	add("left", "%s within the greet delay", r.share(r.Left))
+	if said := r.of(func(f VerdictFact) int { return f.Guard }); said != "" {
+		add("guard", "%s", strings.TrimPrefix(said, ": "))
+	}
+	if b := r.Blocks; b.New > 0 {
+		add("blocks", "%s", blocksText(b))
+	}
+	if r.Mistaken > 0 {
+		add("mistakes?", "%s", r.mistakesText())
+	}
+	if r.Changes != nil {
+		add("changed", "%s", r.Changes.text())
+	}
+	if said := r.Trouble.text(); said != "" {
+		add("trouble", "%s", said)
+	}
+	for i, a := range r.Advice {
+		if i == 2 || len(rows) == 10 {
+			break
+		}
+		add("mend", "%s   # %s", a.Line, a.Why)
+	}
+	return rows
+}
+
+// share is a number of connections, and their part of all.
+func (r *Report) share(n int) string {
+	return fmt.Sprintf("%s (%.1f %%)", group(n), percent(n, r.Connections))
+}
+
+// of lists verdicts with their counts, the largest first; "" if there is none.
+func (r *Report) of(count func(VerdictFact) int) string {
+	type item struct {
+		word string
+		n    int
+	}
+	var items []item
+	for _, f := range r.Verdicts {
+		if n := count(f); n > 0 {
+			items = append(items, item{f.Verdict, n})
+		}
+	}
+	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(b.n, a.n) })
+	texts := make([]string, len(items))
+	for i, x := range items {
+		texts[i] = x.word + " " + group(x.n)
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(texts, ", ")
+}
+
+func served(f VerdictFact) int { return door(f, decide.Verdict.Served, 0) }
+
+// door is how many of such verdicts were reached at the door, less some.
+func door(f VerdictFact, such func(decide.Verdict) bool, less int) int {
+	if v, _ := verdictOf(f.Verdict); !such(v) {
+		return 0
+	}
+	return max(0, f.Count-f.Guard-less)
+}
+
+func blocksText(b Blocks) string {
+	text := group(b.New) + " new"
+	if b.ByHand > 0 {
+		text += ", " + group(b.ByHand) + " of them by hand"
+	}
+	last := b.Last[0]
+	return fmt.Sprintf("%s; the last is %s, for %s, at %s", text, last.Network,
+		cmp.Or(last.Reason, "no reason"), last.At.Format("2 Jan 15:04"))
+}
+
+func (r *Report) mistakesText() string {
+	m := r.Mistakes[0]
+	text := group(r.Mistaken) + " clients were refused, and served before or since"
+	if r.Mistaken == 1 {
+		text = "1 client was refused, and served before or since"
+	}
+	return fmt.Sprintf("%s; %s: %s %s, served %s, known %s", text, clientName(m.Network),
+		strings.TrimRight(m.Verdict+" "+m.Kind, " "), times(m.Refused),
+		times(m.Before+m.After), times(m.Known))
+}
+
+// text names the verdicts that changed most: by 20 at least, and by a fifth.
+func (c *Changes) text() string {
+	list := slices.DeleteFunc(slices.Clone(c.Verdicts), func(x Change) bool {
+		by := x.by()
+		return by < 20 || by*5 < max(x.Last, x.Before)
+	})
+	slices.SortStableFunc(list, func(a, b Change) int { return cmp.Compare(b.by(), a.by()) })
+	text := ""
+	for _, x := range list[:min(4, len(list))] {
+		text += fmt.Sprintf(", %s %s, was %s", x.Verdict, group(x.Last), group(x.Before))
+	}
+	if text == "" {
+		text = ", nothing much"
+	}
+	return fmt.Sprintf("24 h to %s, against the day before: %s", c.Until.Format("2 Jan 15:04"),
+		text[2:])
+}
+
+func (c Change) by() int { return max(c.Last-c.Before, c.Before-c.Last) }
+
+// text names what went wrong; "" if nothing did.
+func (t Trouble) text() (said string) {
+	for _, n := range []struct {
+		n    int
+		what string
+	}{
+		{t.Failed, "clients were refused for a fault of ours (FAILED)"},
+		{t.Ended, "MTAs ended badly (ENDED)"},
+		{t.OnBlock, "times on_block failed"},
+		{t.Silent, "clients passed while DNS was silent"},
+		{t.Idle, "idle sessions were ended"},
+		{t.Dropped, "blocks were dropped: too many"},
+		{t.Words, "other lines, see below"},
+	} {
+		if n.n > 0 {
+			said += fmt.Sprintf(", %s %s", group(n.n), n.what)
+		}
+	}
+	return strings.TrimPrefix(said, ", ")
+}
+
+// Quiet reports whether nothing happened: no client was refused, nothing was blocked, and there is
+// no trouble.
+func (r *Report) Quiet() bool {
+	return r.Refused == 0 && r.Observed == 0 && r.Blocks.New == 0 && r.Trouble.text() == "" &&
+		len(r.Advice) == 0 && r.of(func(f VerdictFact) int { return f.Guard }) == "" &&
+		len(r.Unreadable.Files) == 0
+}

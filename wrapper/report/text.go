@@ -1,0 +1,294 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sendwrap/allowlist/rule"
+)
+
+// maxColumns is how long a line of the text is at most.
+const maxColumns = 100
+
+// text writes a report as text.
+type text struct {
+	*bufio.Writer
+	r *Report
+}
+
+// Text writes the report as text: what to know on top, then the tables.
+func (r *Report) Text(w io.Writer) error {
+	t := text{bufio.NewWriter(w), r}
+	t.summary()
+	t.mistakes()
+	t.blocks()
+	t.hours()
+	for _, table := range r.tables() {
+		t.counts(table)
+	}
+	t.delay()
+	t.waits()
+	for i, line := range r.leftOut() {
+		if i == 0 {
+			t.line("")
+		}
+		t.line("%s", line)
+	}
+	return t.Flush()
+}
+
+// table is a list with its title.
+type table struct {
+	Title string
+	Rows  []Count
+}
+
+// tables are all lists of the report.
+func (r *Report) tables() []table {
+	return []table{
+		{"refused by address", r.Addresses}, {"refused by network", r.Networks},
+		{"refused by AS", r.Origins}, {"early bytes", r.Kinds},
+		{"lists, and the clients that they named", r.Lists},
+		{"CONNS by network", r.Conns}, {"RATE by network", r.Rates},
+		{"bad recipients by client", r.BadRcpts},
+		{"MTAs that ended badly, by length of the session", r.Sessions},
+		{"other lines of sendwrap", r.Trouble.Most},
+		{"words and keys that this version does not know", r.Newer},
+	}
+}
+
+// line writes a line, cut to maxColumns.
+func (t text) line(format string, args ...any) {
+	line := []rune(strings.TrimRight(fmt.Sprintf(format, args...), " "))
+	if len(line) > maxColumns {
+		line = append(line[:maxColumns-3], '.', '.', '.')
+	}
+	t.WriteString(string(line) + "\n")
+}
+
+// summary is what to read first.
+func (t text) summary() {
+	r := t.r
+	if r.Lines == 0 {
+		t.line("sendwrap: no line of it in this time, or in these logs")
+		return
+	}
+	t.line("sendwrap, %s to %s: %s connections",
+		r.From.Format("2 Jan 15:04"), r.Until.Format("2 Jan 2006 15:04"), group(r.Connections))
+	t.line("")
+	for _, row := range r.Summary() {
+		label := row.Label
+		for _, part := range wrap(row.Text, maxColumns-summaryIndent) {
+			t.line("%-*s%s", summaryIndent, label, part)
+			label = ""
+		}
+	}
+}
+
+const summaryIndent = 10
+
+// mistakes lists clients that were refused and served.
+func (t text) mistakes() {
+	if len(t.r.Mistakes) == 0 {
+		return
+	}
+	t.head("refused and served: mistakes?", t.r.Mistaken, len(t.r.Mistakes))
+	t.line("  %-24s %7s  %-18s %-13s %7s %7s %7s", "client", "refused", "last", "at",
+		"before", "since", "known")
+	for _, m := range t.r.Mistakes {
+		t.line("  %-24s %7s  %-18s %-13s %7s %7s %7s", clientName(m.Network), group(m.Refused),
+			strings.TrimRight(m.Verdict+" "+m.Kind, " "), m.At.Format("2 Jan 15:04"),
+			group(m.Before), group(m.After), group(m.Known))
+	}
+}
+
+func (t text) blocks() {
+	if len(t.r.Blocks.Last) == 0 {
+		return
+	}
+	t.head("new blocks", t.r.Blocks.New, len(t.r.Blocks.Last))
+	for _, b := range t.r.Blocks.Last {
+		t.line("  %-13s %-26s %8s  %s", b.At.Format("2 Jan 15:04"), b.Network,
+			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.Reason)
+	}
+}
+
+// head is the title of a table that may not have all rows.
+func (t text) head(title string, all, shown int) {
+	t.line("")
+	if all > shown {
+		t.line("%s (%d of %s)", title, shown, group(all))
+	} else {
+		t.line("%s", title)
+	}
+}
+
+// maxVerdicts is how many columns of verdicts fit.
+const maxVerdicts = 8
+
+// hours lists the verdicts by hour or day.
+func (t text) hours() {
+	if len(t.r.Hours) < 2 {
+		return
+	}
+	columns := t.r.columns(maxVerdicts)
+	format, title := "2 Jan 15:04", "by hour"
+	if t.r.HourLength == 24 {
+		format, title = "Mon 2 Jan", "by day"
+	}
+	t.head(title, 0, 0)
+	line := fmt.Sprintf("  %-13s", "")
+	for _, v := range columns {
+		line += fmt.Sprintf(" %9s", v)
+	}
+	t.line("%s", line)
+	for _, h := range t.r.Hours {
+		line := fmt.Sprintf("  %-13s", h.Start.Format(format))
+		for _, v := range columns {
+			line += fmt.Sprintf(" %9s", zeroless(h.Counts[v]))
+		}
+		t.line("%s", line)
+	}
+}
+
+// columns are the verdicts that came most, in their order.
+func (r *Report) columns(most int) (words []string) {
+	list := slices.Clone(r.Verdicts)
+	slices.SortStableFunc(list, func(a, b VerdictFact) int { return b.Count - a.Count })
+	list = list[:min(most, len(list))]
+	for _, f := range r.Verdicts {
+		if slices.ContainsFunc(list, func(x VerdictFact) bool { return x.Verdict == f.Verdict }) {
+			words = append(words, f.Verdict)
+		}
+	}
+	return words
+}
+
+func zeroless(n int) string {
+	if n == 0 {
+		return "."
+	}
+	return group(n)
+}
+
+func (t text) counts(list table) {
+	if len(list.Rows) == 0 {
+		return
+	}
+	t.head(list.Title, 0, 0)
+	for _, c := range list.Rows {
+		t.line("  %9s  %-44s  %s", group(c.Count), c.Key, c.note())
+	}
+}
+
+// note is what stands behind a count.
+func (c Count) note() string {
+	if c.More > 0 {
+		return strings.TrimLeft(c.Last+" (and up to "+group(c.More)+" more)", " ")
+	}
+	return c.Last
+}
+
+// delay shows the delay curve.
+func (t text) delay() {
+	d := &t.r.Delay
+	if d.Spoke+d.Left == 0 {
+		return
+	}
+	t.head("the greet delay", 0, 0)
+	t.line("  of %s clients that had to wait for %s, %s spoke and %s left:", group(d.Waited),
+		seconds(d.Longest), group(d.Spoke), group(d.Left))
+	for _, at := range []float64{0.1, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 60} {
+		if at >= d.Longest {
+			break
+		}
+		s := d.at(at)
+		t.line("  by %5s  %5.1f %%  %s", seconds(at), s.Percent,
+			strings.Repeat("#", int(s.Percent/2)))
+	}
+	for _, part := range wrap(d.Why, maxColumns-2) {
+		t.line("  %s", part)
+	}
+	t.line("  %s", onlyLonger)
+}
+
+const onlyLonger = "Only a longer delay than you want shows what comes later."
+
+func (t text) waits() {
+	if len(t.r.Waits) == 0 {
+		return
+	}
+	t.head("longest waits of served clients", 0, 0)
+	for _, w := range t.r.Waits[:min(len(t.r.Waits), 10)] {
+		turn := ""
+		if w.Turn > 0 {
+			turn = "for its turn " + seconds(w.Turn)
+		}
+		t.line("  %-13s %-40s %8s  %-8s %s", w.At.Format("2 Jan 15:04"), w.Client,
+			seconds(w.Seconds), w.Verdict, turn)
+	}
+}
+
+// leftOut says what could not be read, and what was not looked at.
+func (r *Report) leftOut() (lines []string) {
+	u := &r.Unreadable
+	said := ""
+	for _, n := range []struct {
+		n    int
+		what string
+	}{
+		{u.Lines, "lines that are none of a log"}, {u.TooLong, "lines that are too long"},
+		{u.Garbled, "lines of sendwrap that were cut or mixed"},
+	} {
+		if n.n > 0 {
+			said += fmt.Sprintf(", %s %s", group(n.n), n.what)
+		}
+	}
+	if said != "" {
+		lines = append(lines, "not read: "+said[2:])
+	}
+	for _, f := range u.Files {
+		lines = append(lines, "not read: "+f.File+": "+f.Why)
+	}
+	if n := r.Forgotten; n > 0 {
+		lines = append(lines, group(n)+
+			" clients were not looked at for mistakes: there were too many")
+	}
+	return lines
+}
+
+// group writes a number with commas: 12,345.
+func group(n int) string {
+	digits := strconv.Itoa(n)
+	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
+		digits = digits[:at] + "," + digits[at:]
+	}
+	return digits
+}
+
+// seconds writes a time: 0.5s, 35s, 2m5s.
+func seconds(s float64) string {
+	d := time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond)
+	if d > 10*time.Second {
+		d = d.Round(time.Second)
+	}
+	return rule.FormatDuration(d)
+}
+
+// wrap cuts a text at blanks into lines of at most that many columns.
+func wrap(text string, most int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > most {
+			lines = append(lines, line)
+			line = ""
+		}
+		line = strings.TrimLeft(line+" "+word, " ")
+	}
+	return append(lines, line)
+}

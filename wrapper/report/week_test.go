@@ -1,0 +1,364 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/tests/lab"
+)
+
+var update = flag.Bool("update", false, "write testdata/week.txt")
+
+// weekEnd is after the last line of testdata/week.log, which TestWeek of wrapper writes.
+var weekEnd = time.Date(2027, 1, 4, 0, 30, 0, 0, time.UTC)
+
+func weekLines(t testing.TB) []string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/week.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// put writes a log that was last changed then.
+func put(t testing.TB, name string, text []byte, changed time.Time) string {
+	t.Helper()
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, changed, changed); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// putWeek writes the week's log as a file of that time.
+func putWeek(t testing.TB) string {
+	t.Helper()
+	text := strings.Join(weekLines(t), "\n") + "\n"
+	return put(t, filepath.Join(t.TempDir(), "mail.log"), []byte(text), weekEnd)
+}
+
+func readLogs(t testing.TB, logs ...string) *Report {
+	t.Helper()
+	r, err := Read(Options{Logs: logs, Now: weekEnd, Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func textOf(t testing.TB, r *Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestText(t *testing.T) {
+	got := textOf(t, readLogs(t, putWeek(t)))
+	const golden = "testdata/week.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("run with -update, and look at what changes:\n%s", got)
+	}
+	summary, _, _ := strings.Cut(got, "\n\nrefused and served")
+	if n := strings.Count(summary, "\n"); n > 16 {
+		t.Errorf("the summary has %d lines", n)
+	}
+	for line := range strings.Lines(got) {
+		if len(line) > maxColumns+1 || line != strings.TrimRight(line, " \n")+"\n" {
+			t.Errorf("too long, or with blanks at its end: %q", line)
+		}
+	}
+}
+
+// weekVerdict is how the oracle reads a line, which shares nothing with the parser.
+var weekVerdict = regexp.MustCompile(`^(\w+ [ 0-9]\d \d\d):\d\d:\d\d mx sendwrap\[\d+\]: ` +
+	`([A-Z]+) client=\[([0-9a-f.:]+)\]:\d+( server=)?(.*)$`)
+
+// oracle counts the week by regular expressions.
+type oracle struct {
+	verdicts, hours, addresses, kinds, lists map[string]int
+}
+
+func ask(lines []string) oracle {
+	o := oracle{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{},
+		map[string]int{}}
+	kind := regexp.MustCompile(` kind=([a-z]+) bytes=\d+ data="`)
+	lists := regexp.MustCompile(` score=\S+ lists=(\S+)`)
+	for _, line := range lines {
+		m := weekVerdict.FindStringSubmatch(line)
+		if m == nil || m[2] == "ENDED" {
+			continue
+		}
+		o.verdicts[m[2]]++
+		o.hours[m[1]+" "+m[2]]++
+		switch m[2] {
+		case "PASS", "KNOWN", "HANGUP":
+		default:
+			key := m[3]
+			if strings.Contains(key, ":") { // its /64; each address of the week has four groups
+				key = strings.Join(strings.Split(key, ":")[:4], ":") + "::/64"
+				key = strings.Replace(key, ":0::/64", "::/64", 1)
+			}
+			o.addresses[key]++
+		}
+		if k := kind.FindStringSubmatch(m[5]); k != nil {
+			o.kinds[k[1]]++
+		}
+		if l := lists.FindStringSubmatch(m[5]); l != nil {
+			for hit := range strings.SplitSeq(l[1], ",") {
+				o.lists[strings.Split(hit, ":")[0]]++
+			}
+		}
+	}
+	return o
+}
+
+func TestCountsAgainstOracle(t *testing.T) {
+	o, r := ask(weekLines(t)), readLogs(t, putWeek(t))
+	verdicts := map[string]int{}
+	for _, f := range r.Verdicts {
+		verdicts[f.Verdict] = f.Count
+	}
+	if !reflect.DeepEqual(verdicts, o.verdicts) {
+		t.Errorf("verdicts %v; want %v", verdicts, o.verdicts)
+	}
+	for _, list := range []struct {
+		name string
+		got  []Count
+		want map[string]int
+	}{{"addresses", r.Addresses, o.addresses}, {"kinds", r.Kinds, o.kinds},
+		{"lists", r.Lists, o.lists}} {
+		least, sum := 1<<30, 0
+		for _, c := range list.got {
+			if c.Count != list.want[c.Key] || c.More != 0 {
+				t.Errorf("%s: %s came %d times, or %d more; want %d", list.name, c.Key, c.Count,
+					c.More, list.want[c.Key])
+			}
+			least = min(least, c.Count)
+			sum += c.Count
+		}
+		if len(list.got) == 0 || len(list.got) != min(maxListed, len(list.want)) {
+			t.Errorf("%s: %d rows of %d", list.name, len(list.got), len(list.want))
+		}
+		larger := 0
+		for _, n := range list.want {
+			if n > least {
+				larger++
+			}
+		}
+		if larger > len(list.got) {
+			t.Errorf("%s: %d come more often than the last of %d rows", list.name, larger,
+				len(list.got))
+		}
+	}
+	// By day: the hours of the oracle, put together.
+	if r.HourLength != 24 || len(r.Hours) != 7 {
+		t.Fatalf("%d rows of %d h; want 7 days", len(r.Hours), r.HourLength)
+	}
+	for _, h := range r.Hours {
+		want := map[string]int{}
+		for key, n := range o.hours {
+			if strings.HasPrefix(key, h.Start.Format("Jan _2 ")) {
+				want[strings.Fields(key)[3]] += n
+			}
+		}
+		if !reflect.DeepEqual(h.Counts, want) {
+			t.Errorf("%v: %v; want %v", h.Start, h.Counts, want)
+		}
+	}
+	if first, last := r.Hours[0].Start.Year(), r.Hours[6].Start.Year(); first != 2026 ||
+		last != 2027 {
+		t.Errorf("from %d to %d; the week goes over the end of 2026", first, last)
+	}
+}
+
+// forms are the week in every form in which a log may come.
+func forms(lines []string) map[string][]byte {
+	iso, rfc5424, short, journal := "", "", "", ""
+	stamp := regexp.MustCompile(`^(.{15}) (\S+) ([\w-]+)\[(\d+)\]: (.*)$`)
+	for _, line := range lines {
+		m := stamp.FindStringSubmatch(line)
+		at, _ := time.Parse(time.Stamp, m[1])
+		year := 2026
+		if at.Month() == time.January {
+			year = 2027
+		}
+		at = at.AddDate(year, 0, 0)
+		iso += at.Format("2006-01-02T15:04:05.000000+00:00") + line[15:] + "\n"
+		zone := at.In(time.FixedZone("", 3*3600))
+		priority := 22
+		if strings.HasPrefix(m[5], "ledger: ") {
+			priority = 20
+		}
+		rfc5424 += fmt.Sprintf("<%d>1 %s %s %s %s - [x@1 y=\"a ] \\\" sendwrap\"] %s\n", priority,
+			zone.Format("2006-01-02T15:04:05.000Z07:00"), m[2], m[3], m[4], m[5])
+		short += fmt.Sprintf("<%d>%s %s mail.info %s[%s]: %s\r\n", priority, m[1], m[2], m[3],
+			m[4], m[5])
+		e, _ := json.Marshal(map[string]string{
+			"__REALTIME_TIMESTAMP": fmt.Sprint(at.UnixMicro()), "_TRANSPORT": "syslog",
+			"SYSLOG_IDENTIFIER": m[3], "SYSLOG_PID": m[4], "MESSAGE": m[5], "_HOSTNAME": m[2],
+		})
+		journal += string(e) + "\n"
+	}
+	return map[string][]byte{"iso": []byte(iso), "rfc5424": []byte(rfc5424),
+		"busybox": []byte(short), "journal": []byte(journal)}
+}
+
+// packed packs a log in every way.
+func packed(t *testing.T, text []byte) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for suffix, name := range map[string]string{"gz": "gzip", "zst": "zstd", "xz": "xz"} {
+		cmd := exec.Command(lab.NeedProgram(t, name), "-c")
+		cmd.Stdin = bytes.NewReader(text)
+		var err error
+		if all[suffix], err = cmd.Output(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// Whatever the form of a log, and however it is rotated and packed, the report is the same.
+func TestForms(t *testing.T) {
+	lines := weekLines(t)
+	text := strings.Join(lines, "\n") + "\n"
+	want := textOf(t, readLogs(t, putWeek(t)))
+	all := forms(lines)
+	for name, packed := range packed(t, []byte(text)) {
+		all[name] = packed
+	}
+	for name, form := range all {
+		log := put(t, filepath.Join(t.TempDir(), "mail.log"), form, weekEnd)
+		if got := textOf(t, readLogs(t, log)); got != want {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+
+	// Rotated: the newest is plain, and the names are in the shell's order. One is named twice.
+	dir := t.TempDir()
+	third := len(lines) / 3
+	part := func(from, to int) []byte { return []byte(strings.Join(lines[from:to], "\n") + "\n") }
+	at := func(line int) time.Time {
+		stamp, _ := parseStamp(lines[line][:15])
+		return stamp.in(2026+int(1-min(1, stamp.month/12)), time.UTC)
+	}
+	names := []string{
+		put(t, filepath.Join(dir, "mail.log"), part(2*third, len(lines)), weekEnd),
+		put(t, filepath.Join(dir, "mail.log.1"), packed(t, part(third, 2*third))["zst"],
+			at(2*third-1)),
+		put(t, filepath.Join(dir, "mail.log.2.gz"), packed(t, part(0, third))["gz"], at(third-1)),
+	}
+	if got := textOf(t, readLogs(t, append(names, names[1])...)); got != want {
+		t.Errorf("rotated:\n%s", got)
+	}
+
+	// Nobody names a log: the machine's, with those before it. A file beside it is none.
+	put(t, filepath.Join(dir, "mail.log.old"), []byte(text), weekEnd)
+	o := Options{MailLog: names[0], Now: weekEnd, Zone: time.UTC, Since: at(0)}
+	found, err := Read(o)
+	if err != nil || found.Lines != readLogs(t, names...).Lines {
+		t.Errorf("%v: %d lines", err, found.Lines)
+	}
+	o.Since = time.Time{}
+	o.Now = weekEnd.Add(-time.Hour)
+	if found, err = Read(o); err != nil || found.Until.Sub(found.From) != day || found.Lines < 50 {
+		t.Errorf("%v: %d lines in %v", err, found.Lines, found.Until.Sub(found.From))
+	}
+}
+
+// A time before the log's end: nothing before it is counted but for comparison.
+func TestSince(t *testing.T) {
+	lines := weekLines(t)
+	since := time.Date(2027, 1, 2, 10, 0, 0, 0, time.UTC)
+	r, err := Read(Options{Logs: []string{putWeek(t)}, Now: weekEnd, Since: since, Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ask(slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+		return line[:13] < "Jan  2 10" || line[:3] == "Dec"
+	}))
+	for _, f := range r.Verdicts {
+		if o.verdicts[f.Verdict] != f.Count {
+			t.Errorf("%s: %d; want %d", f.Verdict, f.Count, o.verdicts[f.Verdict])
+		}
+	}
+	if r.Changes == nil || !r.Changes.Until.Equal(weekEnd.Truncate(time.Hour)) {
+		t.Fatalf("%+v", r.Changes)
+	}
+	for _, c := range r.Changes.Verdicts {
+		last, before := 0, 0
+		for key, n := range ask(lines).hours {
+			switch word := strings.Fields(key)[3]; {
+			case word != c.Verdict:
+			case strings.HasPrefix(key, "Jan  3"):
+				last += n
+			case strings.HasPrefix(key, "Jan  2"):
+				before += n
+			}
+		}
+		if c.Last != last || c.Before != before {
+			t.Errorf("%+v; want %d, %d", c, last, before)
+		}
+	}
+	if r, err = Read(Options{Logs: []string{putWeek(t)}, Now: weekEnd,
+		Since: weekEnd.AddDate(0, 0, -9), Zone: time.UTC}); err != nil || r.Changes == nil {
+		t.Error(err, r.Changes)
+	}
+}
+
+// What the week's log says of clients of which the test knows it.
+func TestMistakes(t *testing.T) {
+	r := readLogs(t, putWeek(t))
+	if len(r.Mistakes) == 0 {
+		t.Fatal("none")
+	}
+	m := r.Mistakes[0]
+	known, refused := 0, 0
+	for _, line := range weekLines(t) {
+		if strings.Contains(line, "client=[198.51.100.77]") {
+			if strings.Contains(line, ": KNOWN ") {
+				known++
+			} else if strings.Contains(line, ": PREGREET ") {
+				refused++
+			}
+		}
+	}
+	if m.Network.String() != "198.51.100.77/32" || m.Known != known || m.Refused != refused ||
+		m.Kind != "pipelined" || m.Verdict != "PREGREET" || refused == 0 {
+		t.Errorf("%+v; want %d times known, %d times refused", m, known, refused)
+	}
+	if len(r.Advice) == 0 || r.Advice[0].Line != "allow 198.51.100.77" {
+		t.Errorf("%+v", r.Advice)
+	}
+	for _, m := range r.Mistakes {
+		if m.Network.Addr().String() == "192.0.2.10" { // never refused
+			t.Errorf("%+v", m)
+		}
+	}
+}
