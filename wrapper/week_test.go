@@ -122,7 +122,7 @@ func (w *week) client(i int) {
 		kind := policy.Kind(r.IntN(int(policy.Kinds)))
 		w.spoke(s, kind, "EHLO \"bot\"\r\nsendwrap[1]: PASS client=[192.0.2.66]:1 server=[::]:25\n")
 		if n < 6 {
-			s.strikes, s.block = 2, time.Hour
+			s.struck.Strikes, s.struck.Block = 2, time.Hour
 		}
 	case n < 55:
 		s.Verdict, s.entered = decide.Blocked, false
@@ -160,7 +160,8 @@ func (w *week) early() time.Duration {
 
 func (w *week) spoke(s *Session, kind policy.Kind, text string) {
 	s.Verdict, s.greet = decide.Pregreet, decide.Spoke
-	s.delay, s.waited, s.strikes = 20*time.Second, w.early(), 1
+	s.delay, s.waited = 20*time.Second, w.early()
+	s.struck = &Struck{Network: s.network, Strikes: 1, Of: 3}
 	s.early = Early{Kind: kind, Bytes: len(text), Text: []byte(text)}
 }
 
