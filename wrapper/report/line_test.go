@@ -66,6 +66,7 @@ func TestInjection(t *testing.T) {
 		{clock + " mx sendwrap[12]: PASS client=[192.0.2.1]:" + clock + " mx sendwrap[13]: " +
 			pass, garbled, ""},
 		{clock + " mx sendwrap[12]: " + pass + " " + pass, garbled, ""},
+		{clock + " mx sendwrap[12]: " + pass + " client=[192.0.2.2]:5", garbled, ""},
 		{clock + " mx sendwrap[12]: " + cut + `" ` + clock + " mx sendwrap[13]: " + quoted,
 			garbled, ""},
 		{clock + ` mx sendwrap[12]: PASS client="x" y`, garbled, ""},
