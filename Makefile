@@ -4,8 +4,8 @@
 # machine.
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
-# full program, does all the rest, and works alone too, but for `sendwrap metrics`: it becomes
-# sendwrap-metrics for that.
+# full program, does all the rest, and works alone too, but for what people look at: it becomes
+# sendwrap-view for `sendwrap metrics` and `sendwrap report`.
 
 GO     ?= go
 arches := amd64 arm64
@@ -26,20 +26,20 @@ build := CGO_ENABLED=0 $(GO) build -trimpath \
 	-ldflags='-E=_rt0_sendwrap -X=main.stateDir=$(statedir)'
 door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
 	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
-metrics := CGO_ENABLED=0 $(GO) build -tags=metrics -trimpath -ldflags='-s -w'
+view  := CGO_ENABLED=0 $(GO) build -tags=view -trimpath -ldflags='-s -w'
 
 .PHONY: all
 all: sendwrap.places
 	$(build) -o sendwrap .
 	$(door) -o sendwrap-door .
-	$(metrics) -o sendwrap-metrics .
+	$(view) -o sendwrap-view .
 
 .PHONY: release
 release:
 	for arch in $(arches); do \
 		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . && \
 		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . && \
-		GOOS=linux GOARCH=$$arch $(metrics) -o bin/sendwrap-metrics-linux-$$arch . || exit; \
+		GOOS=linux GOARCH=$$arch $(view) -o bin/sendwrap-view-linux-$$arch . || exit; \
 	done
 
 # Not every user has the directories of daemons in PATH.
@@ -56,10 +56,10 @@ lint: setup
 		echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags=door .
-	$(GO) vet -tags=metrics .
+	$(GO) vet -tags=view .
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags=door .
-	$(GO) tool staticcheck -tags=metrics .
+	$(GO) tool staticcheck -tags=view .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
@@ -100,8 +100,8 @@ sendwrap: $(sources) sendwrap.places
 sendwrap-door: $(sources) sendwrap.places
 	$(door) -o $@ .
 
-sendwrap-metrics: $(sources)
-	$(metrics) -o $@ .
+sendwrap-view: $(sources)
+	$(view) -o $@ .
 
 # What the programs have been told. If `make install` is to install elsewhere, they are built again.
 sendwrap.places: FORCE
@@ -130,9 +130,9 @@ policies = $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
 # Policies go: they hold what the older program has made of the text, its defaults too, and nothing
 # in them tells one build from another. The next connection makes a new one.
 .PHONY: install
-install: sendwrap sendwrap-door sendwrap-metrics
+install: sendwrap sendwrap-door sendwrap-view
 	$(call program,sendwrap,$(full))
-	$(call program,sendwrap-metrics,$(full)-metrics)
+	$(call program,sendwrap-view,$(full)-view)
 	$(call program,sendwrap-door,$(sbindir)/sendwrap)
 	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
 	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
@@ -150,7 +150,7 @@ install: sendwrap sendwrap-door sendwrap-metrics
 # to stop before.
 .PHONY: uninstall
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-metrics \
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-view \
 		$(sbindir)/sendwrap-nft $(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
 		$(addprefix $(docdir)/,$(documents)))
 	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
@@ -162,4 +162,4 @@ uninstall:
 
 .PHONY: clean
 clean:
-	rm -rf sendwrap sendwrap-door sendwrap-metrics sendwrap.places bin
+	rm -rf sendwrap sendwrap-door sendwrap-view sendwrap.places bin

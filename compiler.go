@@ -1,4 +1,4 @@
-//go:build !door && !metrics
+//go:build !door && !view
 
 package main
 

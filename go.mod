@@ -5,11 +5,13 @@ go 1.26.0
 require (
 	github.com/emersion/go-milter v0.5.0
 	github.com/hashicorp/go-multierror v1.1.1
+	github.com/klauspost/compress v1.20.4
 	github.com/miekg/dns v1.1.73
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/ulikunitz/xz v0.5.17
 	github.com/yl2chen/cidranger v1.0.2
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0

@@ -1,8 +1,9 @@
-//go:build !door && !metrics
+//go:build !door && !view
 
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 
@@ -15,7 +16,7 @@ import (
 
 // guardSessions watches sessions as a milter of the MTA until a signal stops it.
 func guardSessions(args []string) int {
-	file, _, status, ok := admin.Parse("guard", args, 0, 0)
+	file, _, status, ok := admin.Parse(flag.NewFlagSet("guard", flag.ContinueOnError), args, 0, 0)
 	if !ok {
 		return status
 	}

@@ -1,9 +1,10 @@
-//go:build !door && !metrics
+//go:build !door && !view
 
 package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 
@@ -32,7 +33,8 @@ func listening(stdinErr error) (sockets []int, idle bool, warnings []string) {
 
 // listen serves on sockets of its own until a signal stops it.
 func listen(args []string) int {
-	file, addresses, status, ok := admin.Parse("listen", args, 1, 1000)
+	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
+	file, addresses, status, ok := admin.Parse(flags, args, 1, 1000)
 	if !ok {
 		return status
 	}

@@ -1,4 +1,4 @@
-//go:build !door && !metrics
+//go:build !door && !view
 
 // Without this setting, a goroutine of the runtime checks the number of processors from time to
 // time. A process that waits for one client would take 5 % more time and 40 kB (measured).
@@ -64,8 +64,8 @@ func run(args []string) int {
 		return listen(args[1:])
 	case "guard":
 		return guardSessions(args[1:])
-	case "metrics":
-		return becomeMetrics(args[1:])
+	case "metrics", "report":
+		return becomeView(args)
 	}
 	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)
 	if args[0] == "version" && status == admin.ExitOK && t.release != "" {

@@ -44,7 +44,7 @@ func newSource(t *testing.T, prefix string) source {
 	write(t, filepath.Join(s.path, "go"), "#!/bin/sh\necho there is no Go >&2\nexit 1\n", 0o755)
 	write(t, filepath.Join(s.dir, "sendwrap"), greeter+"# full\n", 0o755)
 	write(t, filepath.Join(s.dir, "sendwrap-door"), greeter+"# door\n", 0o755)
-	write(t, filepath.Join(s.dir, "sendwrap-metrics"), greeter+"# metrics\n", 0o755)
+	write(t, filepath.Join(s.dir, "sendwrap-view"), greeter+"# view\n", 0o755)
 	s.built(prefix)
 	return s
 }
@@ -103,13 +103,13 @@ func TestInstall(t *testing.T) {
 	const doc = "usr/local/share/doc/sendwrap/"
 	want := map[string]fs.FileMode{
 		"usr/local/sbin/sendwrap": 0o755, "usr/local/sbin/sendwrap-nft": 0o755,
-		"usr/local/libexec/sendwrap/sendwrap":         0o755,
-		"usr/local/libexec/sendwrap/sendwrap-metrics": 0o755,
-		"usr/local/share/man/man8/sendwrap.8":         0o644,
-		"usr/local/share/man/man5/sendwrap.conf.5":    0o644,
-		"etc/sendwrap.conf":                           0o644,
-		doc + "packaging/sendwrap-nft":                0o755,
-		doc + "packaging/tcpserver.run":               0o755, doc + "packaging/listen.run": 0o755,
+		"usr/local/libexec/sendwrap/sendwrap":      0o755,
+		"usr/local/libexec/sendwrap/sendwrap-view": 0o755,
+		"usr/local/share/man/man8/sendwrap.8":      0o644,
+		"usr/local/share/man/man5/sendwrap.conf.5": 0o644,
+		"etc/sendwrap.conf":                        0o644,
+		doc + "packaging/sendwrap-nft":             0o755,
+		doc + "packaging/tcpserver.run":            0o755, doc + "packaging/listen.run": 0o755,
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
@@ -146,7 +146,7 @@ func TestInstall(t *testing.T) {
 		}
 		for name, program := range map[string]string{
 			"sbin/sendwrap": "door", "libexec/sendwrap/sendwrap": "full",
-			"libexec/sendwrap/sendwrap-metrics": "metrics",
+			"libexec/sendwrap/sendwrap-view": "view",
 		} {
 			name = filepath.Join(root, "usr/local", name)
 			if !strings.HasSuffix(read(t, name), "# "+program+"\n") {

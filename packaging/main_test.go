@@ -28,8 +28,7 @@ func build(dir string) error {
 	if err := lab.BuildPair(dir, false); err != nil {
 		return err
 	}
-	err := lab.BuildWith(lab.Full(dir)+"-metrics", "CGO_ENABLED=0", "-tags=metrics", "-trimpath")
-	if err != nil {
+	if err := lab.BuildView(lab.Full(dir)); err != nil {
 		return err
 	}
 	flags := lab.DoorFlags("/usr/local/libexec/sendwrap/sendwrap")

@@ -113,16 +113,12 @@ var light = []string{
 var debts = map[string]string{
 	"sendwrap/wrapper/admin":  "the commands are in the same binary",
 	"sendwrap/wrapper/try":    "so is the show",
-	"sendwrap/wrapper/report": "and report",
 	"sendwrap/wrapper/guard":  "so is the guard",
 	"sendwrap/wrapper/milter": "the guard's protocol, and that of the show's MTA",
 	"sendwrap/wrapper/room":   "so is the room",
 	"sendwrap/wrapper/reload": "room and guard read their configuration again",
 
 	"hash/maphash": "the guard's, for the recipients of a message",
-
-	"compress/gzip":        "report, for rotated logs",
-	"mime/quotedprintable": "report -mail",
 
 	"bufio":          "the commands, the show, and the guard's protocol",
 	"context":        "the show, and the guard's listener",

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build makes both programs in dir. An administrator's own is taken from $SENDWRAP, for both.
+// build makes all programs in dir. An administrator's own is taken from $SENDWRAP, for both.
 func build(dir string) error {
 	if slices.Contains(os.Args, "-testwork") {
 		os.Setenv("GOTMPDIR", os.TempDir()) // what is to be kept must not be in dir, which goes
@@ -54,5 +54,8 @@ func build(dir string) error {
 		return os.Symlink(own, door)
 	}
 	os.Setenv("SENDWRAP", lab.Full(dir))
-	return lab.BuildPair(dir, false)
+	if err := lab.BuildPair(dir, false); err != nil {
+		return err
+	}
+	return lab.BuildView(lab.Full(dir))
 }

@@ -42,6 +42,7 @@ var stubStaysC string
 //
 //	sendwrap               the door, or a copy of ready if that is not ""
 //	full/sendwrap          the full program; none if ready is not ""
+//	full/sendwrap-view     the view program
 //	sendwrap-before        a copy of before, if that is not ""
 //	floor-go, floor-c      the smallest programs that poll fd 0 and exit
 //	floor-go-mta, -c-mta   the same that look at fd 0 once and become the stub
@@ -83,6 +84,9 @@ func build(dir, ready, before string) error {
 		if err := lab.BuildWith(in("sendwrap"), "CGO_ENABLED=0", flags...); err != nil {
 			return err
 		}
+	}
+	if err := lab.BuildView(in(fullProgram)); err != nil {
+		return err
 	}
 	if before != "" {
 		steps = append(steps, []string{"cp", before, in(olderProgram)})

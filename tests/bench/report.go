@@ -28,7 +28,7 @@ func measureReport(l *bench) {
 		check(writeLog(log, n, clients))
 		type cost struct{ took, memory float64 }
 		got := must(takeTurns(l.fewer(l.slices), []peer{{name: ours}}, func(peer) ([]cost, error) {
-			cmd := osexec.Command(l.program("sendwrap"), "report", log)
+			cmd := osexec.Command(l.program(fullProgram)+"-view", "report", log)
 			began := time.Now()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return nil, fmt.Errorf("sendwrap report: %w\n%s", err, out)

@@ -99,6 +99,11 @@ func BuildPair(prefix string, race bool) error {
 	return BuildWith(Door(prefix), "CGO_ENABLED=0", DoorFlags(Full(prefix))...)
 }
 
+// BuildView makes the view program as `make` does, beside the full one.
+func BuildView(full string) error {
+	return BuildWith(full+"-view", "CGO_ENABLED=0", "-tags=view", "-trimpath", "-ldflags=-s -w")
+}
+
 // BuildWith makes sendwrap with these flags and an entry of the environment.
 func BuildWith(path, env string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...),

@@ -28,7 +28,7 @@ func address(arg string) (netip.Addr, error) {
 		return netip.Addr{}, err
 	}
 	if !n.IsSingleIP() {
-		return netip.Addr{}, usageError(fmt.Sprintf("%q is a network; name one address", arg))
+		return netip.Addr{}, UsageError(fmt.Sprintf("%q is a network; name one address", arg))
 	}
 	return n.Addr(), nil
 }
@@ -43,9 +43,9 @@ func parseNetwork(arg string) (netip.Prefix, error) {
 		return n, nil
 	case errors.As(err, &why) && strings.HasPrefix(why.Hint, "write a network") &&
 		strings.Index(arg, "/") <= 0:
-		return n, usageError(fmt.Sprintf("%q is not an address; write one such as 192.0.2.7", arg))
+		return n, UsageError(fmt.Sprintf("%q is not an address; write one such as 192.0.2.7", arg))
 	}
-	return n, usageError(err.Error())
+	return n, UsageError(err.Error())
 }
 
 // bare is the address in a word such as [192.0.2.30]:51544 or [IPv6:2001:db8::1]. It returns other

@@ -1,6 +1,6 @@
 // Package admin has the commands that an administrator types: sendwrap check, status, blocks,
-// block, unblock, strike, report, try. They read configuration and ledger through the same code as
-// the processes that serve clients, so that their answers hold.
+// block, unblock, strike, try. They read configuration and ledger through the same code as the
+// processes that serve clients, so that their answers hold.
 package admin
 
 import (
@@ -59,7 +59,7 @@ func commands() []command {
 			"watch the recipients of every session, as a milter for sendmail or Postfix", nil},
 		{"report", "[-since 24h|DATE] [-text|-html|-json|-mail TO] [-asn FILE] [LOG…]",
 			"say what the mail log comes to: refusals, possible mistakes, new blocks, " +
-				"the delay to choose", reportLogs},
+				"the delay to choose", nil},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},
@@ -78,10 +78,10 @@ type call struct {
 	policies       string // the directory of compiled policies
 }
 
-// usageError is a mistake in what was typed.
-type usageError string
+// UsageError is a mistake in what was typed.
+type UsageError string
 
-func (e usageError) Error() string { return string(e) }
+func (e UsageError) Error() string { return string(e) }
 
 // errReported is a failure that has been reported to the user.
 var errReported = errors.New("")
@@ -125,7 +125,7 @@ func Run(args []string, policies string, stdout, stderr io.Writer) int {
 
 // exitStatus reports the result of a command to the user.
 func (cmd command) exitStatus(err error, stdout, stderr io.Writer) int {
-	var usage usageError
+	var usage UsageError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -193,7 +193,7 @@ func (c *call) openExisting(d *configured) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	return asRoot(err)
+	return AsRoot(err)
 }
 
 // openLedger opens the ledger, and makes it where there is none.
@@ -202,11 +202,11 @@ func (c *call) openLedger(d *configured) error {
 		Path: d.Config.Ledger.Path, Clients: d.Config.Ledger.Clients,
 		Warn: func(text string) { fmt.Fprintf(c.stderr, "sendwrap: %s\n", text) },
 	}
-	return asRoot(d.Ledger.Open())
+	return AsRoot(d.Ledger.Open())
 }
 
-// asRoot says of an error what may help.
-func asRoot(err error) error {
+// AsRoot says of an error what may help.
+func AsRoot(err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w; try as root", err)
 	}

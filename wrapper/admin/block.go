@@ -36,10 +36,10 @@ func block(c *call) error {
 	if len(c.args) > 1 {
 		var err error
 		if d, err = config.ParseDuration(c.args[1]); err != nil {
-			return usageError(err.Error())
+			return UsageError(err.Error())
 		}
 		if d < time.Second || d > ledger.MaxBlock {
-			return usageError(fmt.Sprintf("%q is out of range; write 1s to 31d", c.args[1]))
+			return UsageError(fmt.Sprintf("%q is out of range; write 1s to 31d", c.args[1]))
 		}
 	}
 	door, n, err := c.target()
@@ -47,7 +47,7 @@ func block(c *call) error {
 		return err
 	}
 	if n.Bits() < leastV4 || n.Addr().Is6() && n.Bits() < leastV6 {
-		return usageError(fmt.Sprintf("%v is too wide for a block; write a deny line in %s",
+		return UsageError(fmt.Sprintf("%v is too wide for a block; write a deny line in %s",
 			n, c.file))
 	}
 	if why := enforce.Exempt(door.Config, n).Block; why != "" {

@@ -27,9 +27,9 @@ func blocks(c *call) error {
 	}
 	switch {
 	case *asNFT && *asJSON:
-		return usageError("-nft and -json cannot be combined")
+		return UsageError("-nft and -json cannot be combined")
 	case *load && !*asNFT:
-		return usageError("-load needs -nft")
+		return UsageError("-load needs -nft")
 	}
 	cfg, _, err := c.config()
 	if err != nil {

@@ -84,7 +84,7 @@ func (c *call) clients() (all []netip.Addr, err error) {
 		client, err := address(arg)
 		if err != nil {
 			if info, statErr := os.Stat(arg); statErr == nil && info.Mode().IsRegular() {
-				err = usageError(fmt.Sprintf("%q is not an address; write sendwrap check -f %s",
+				err = UsageError(fmt.Sprintf("%q is not an address; write sendwrap check -f %s",
 					arg, arg))
 			}
 			return nil, err

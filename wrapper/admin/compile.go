@@ -22,7 +22,7 @@ func compileNow(c *call) error {
 	}
 	path, ok := policy.Path(c.policies, c.file)
 	if !ok {
-		return usageError(fmt.Sprintf("%q is a relative path; write FILE as the super-server does",
+		return UsageError(fmt.Sprintf("%q is a relative path; write FILE as the super-server does",
 			c.file))
 	}
 	r, err := compile.Compile(c.file, path)
@@ -32,7 +32,7 @@ func compileNow(c *call) error {
 		fmt.Fprintf(c.stderr, "sendwrap: %v\n", err)
 		return errReported
 	case err != nil:
-		return fmt.Errorf("%s: %w", path, asRoot(err))
+		return fmt.Errorf("%s: %w", path, AsRoot(err))
 	}
 	c.printMistakes(r.Mistakes)
 	fmt.Fprintf(c.stdout, "%s: %s%s, %d bytes, in %v\n",
@@ -57,7 +57,7 @@ func (c *call) printAgreement(cfg *config.Config) {
 	case errors.Is(err, os.ErrNotExist):
 		fmt.Fprintln(c.stdout, "policy: none yet; the door makes one at the next connection")
 	case errors.Is(err, os.ErrPermission):
-		fmt.Fprintf(c.stdout, "policy: %v\n", asRoot(err))
+		fmt.Fprintf(c.stdout, "policy: %v\n", AsRoot(err))
 	default:
 		fmt.Fprintf(c.stdout, "policy: %v; %s\n", err, soon)
 	}

@@ -11,16 +11,22 @@ import (
 	"sendwrap/wrapper/config"
 )
 
-// Parse reads the arguments of a command that main runs: -f FILE, then between least and most
-// others. Unless ok, it has printed help or what is wrong, and the program exits with status.
-func Parse(name string, args []string, least, most int) (
+// Parse reads the arguments of a command that main runs: its flags, of which the set has the
+// command's name, and -f FILE; then between least and most others. Unless ok, it has printed help
+// or what is wrong, and the program exits with status.
+func Parse(flags *flag.FlagSet, args []string, least, most int) (
 	file string, rest []string, status int, ok bool,
 ) {
+	c := &call{args: args, file: config.DefaultPath}
+	err := c.parse(flags, least, most)
+	return c.file, c.args, Exit(flags.Name(), err), err == nil
+}
+
+// Exit reports the result of a command that main runs, and returns the exit status.
+func Exit(name string, err error) int {
 	list := commands()
 	cmd := list[slices.IndexFunc(list, func(cmd command) bool { return cmd.name == name })]
-	c := &call{args: args, file: config.DefaultPath}
-	err := c.parse(flag.NewFlagSet(name, flag.ContinueOnError), least, most)
-	return c.file, c.args, cmd.exitStatus(err, os.Stdout, os.Stderr), err == nil
+	return cmd.exitStatus(err, os.Stdout, os.Stderr)
 }
 
 // parse reads the flags, including -f, and wants between least and most arguments after them.
@@ -29,14 +35,14 @@ func (c *call) parse(flags *flag.FlagSet, least, most int) error {
 	if err := parseFlags(flags, c.args, c.text); err == flag.ErrHelp {
 		return err
 	} else if err != nil {
-		return usageError(err.Error())
+		return UsageError(err.Error())
 	}
 	c.args = flags.Args()
 	switch n := len(c.args); {
 	case n < least:
-		return usageError("an argument is missing")
+		return UsageError("an argument is missing")
 	case n > most:
-		return usageError(fmt.Sprintf("unexpected argument %q", c.args[most]))
+		return UsageError(fmt.Sprintf("unexpected argument %q", c.args[most]))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func tryIt(c *call) error {
 	if *address != "" {
 		at, aerr := try.Address(*address)
 		if aerr != nil {
-			return usageError(aerr.Error())
+			return UsageError(aerr.Error())
 		}
 		err = try.Listen(o, at)
 	} else {

@@ -14,8 +14,7 @@ import (
 //go:embed report.css
 var style string
 
-// page writes HTML. html/template would link package regexp into the program that also serves
-// clients.
+// page writes HTML.
 type page struct {
 	*bufio.Writer
 	r *Report

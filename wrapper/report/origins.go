@@ -3,7 +3,6 @@ package report
 import (
 	"bufio"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -50,7 +49,7 @@ func ReadOrigins(r io.Reader) (*Origins, error) {
 		}
 	}
 	o.ranges = disjoint(o.ranges)
-	return o, errors.Join(in.Err(), unpacked.Close())
+	return o, in.Err()
 }
 
 func (o *Origins) addLine(line string) (ok bool) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync/atomic"
 	"time"
 )
 
@@ -68,14 +67,14 @@ func Read(o Options) (*Report, error) {
 // progress says how much was read.
 type progress struct {
 	tell  func(read, all int64)
-	read  atomic.Int64 // what an unpacking program reads, too
+	read  int64
 	all   int64
 	lines int // of the log that is read
 }
 
 // Write counts what a log gave.
 func (p *progress) Write(b []byte) (int, error) {
-	p.read.Add(int64(len(b)))
+	p.read += int64(len(b))
 	return len(b), nil
 }
 
@@ -94,7 +93,7 @@ func (c *counter) read(s *source, zone *time.Location, p *progress) error {
 		line, err := in.next()
 		switch {
 		case err == io.EOF:
-			return from.Close()
+			return nil
 		case err == errTooLong:
 			c.r.Unreadable.TooLong++
 			continue
@@ -104,7 +103,7 @@ func (c *counter) read(s *source, zone *time.Location, p *progress) error {
 			continue
 		}
 		if p.tell != nil && p.lines%4096 == 0 {
-			p.tell(p.read.Load(), p.all)
+			p.tell(p.read, p.all)
 		}
 		c.line(&parse, line)
 	}

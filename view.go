@@ -1,0 +1,38 @@
+//go:build view
+
+// See main.go.
+//
+//go:debug updatemaxprocs=0
+
+// The view program has the commands for people that look at sendwrap from outside: metrics and
+// report. It is a program of its own, which the full one becomes for them: what speaks HTTP and
+// unpacks logs is not linked into those that serve clients.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"sendwrap/wrapper/admin"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes one of the commands.
+func run(args []string) int {
+	switch {
+	case len(args) > 0 && args[0] == "metrics":
+		return showMetrics(args[1:])
+	case len(args) > 0 && args[0] == "report":
+		return report(args[1:])
+	}
+	fmt.Fprintln(os.Stderr, "sendwrap-view: started by itself; type sendwrap metrics, or "+
+		"sendwrap report")
+	return admin.ExitUsage
+}
+
+// unreadable says that there is no configuration, by the error of config.Load.
+func unreadable(err error) int {
+	fmt.Fprintf(os.Stderr, "sendwrap: %v\n", err)
+	return admin.ExitUsage
+}
