@@ -10,24 +10,24 @@ import (
 
 // counter counts lines. Its memory is bounded, however many lines, clients and networks there are.
 type counter struct {
-	r             *Report
-	origins       *Origins
-	verdicts      [numVerdicts]VerdictFact
-	hours         map[int64]*[numVerdicts]uint32 // by the hours since 1970
-	first, last   time.Time                      // of all lines, those before the report's time too
-	clients       clients
-	addresses     top[netip.Prefix]
-	networks      top[netip.Prefix]
-	byOrigin      top[uint32]
-	kinds, lists  top[string]
-	conns, rates  top[netip.Prefix]
-	badRcpts      top[netip.Prefix]
-	sessions      [len(lengths) + 1]int
-	words, newer  top[string]
-	delays        delays
-	blocks, waits lastBlocks
-	longest       longestWaits
-	busy          places
+	r            *Report
+	origins      *Origins
+	verdicts     [numVerdicts]VerdictFact
+	hours        map[int64]*[numVerdicts]uint32 // by the hours since 1970
+	first, last  time.Time                      // of all lines, those before the report's time too
+	clients      clients
+	addresses    top[netip.Prefix]
+	networks     top[netip.Prefix]
+	byOrigin     top[uint32]
+	kinds, lists top[string]
+	conns, rates top[netip.Prefix]
+	badRcpts     top[netip.Prefix]
+	sessions     [len(lengths) + 1]int
+	words, newer top[string]
+	delays       delays
+	blocks       lastBlocks
+	longest      longestWaits
+	busy         places
 }
 
 // maxHours bounds the hours that are kept: two years.
