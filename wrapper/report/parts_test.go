@@ -3,14 +3,8 @@ package report
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"mime"
-	"mime/multipart"
-	"mime/quotedprintable"
-	"net/mail"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -210,112 +204,5 @@ func TestOrigins(t *testing.T) {
 	if err != nil || len(r.Origins) != 2 || r.Origins[1].Key != "AS64500 Bad Host" ||
 		r.Origins[1].Count != r.Networks[0].Count {
 		t.Errorf("%v: %+v", err, r.Origins)
-	}
-}
-
-// The program sendmail beside the MTA gets a message with both forms, and its errors are passed on.
-func TestMail(t *testing.T) {
-	dir := t.TempDir()
-	script := "#!/bin/sh\necho \"$*\" >" + dir + "/args\ncat >" + dir + "/mail\n" +
-		"test ! -e " + dir + "/full || { echo no space >&2; exit 75; }\n"
-	if err := os.WriteFile(filepath.Join(dir, "sendmail"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	r := readLogs(t, putWeek(t))
-	if err := r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(filepath.Join(dir, "mail"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := mail.ReadMessage(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil || kind != "multipart/alternative" || m.Header.Get("To") != "postmaster" ||
-		!strings.Contains(m.Header.Get("Subject"), "562 of 1,076") {
-		t.Errorf("%v: %v", err, m.Header)
-	}
-	var html bytes.Buffer
-	if err := r.HTML(&html); err != nil {
-		t.Fatal(err)
-	}
-	parts := multipart.NewReader(m.Body, params["boundary"])
-	for _, want := range []string{textOf(t, r), html.String()} {
-		p, err := parts.NextRawPart()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(quotedprintable.NewReader(p))
-		if err != nil || string(got) != want {
-			t.Errorf("%v: %s is not the report", err, p.Header.Get("Content-Type"))
-		}
-	}
-	if _, err := parts.NextPart(); err != io.EOF {
-		t.Errorf("a third part: %v", err)
-	}
-
-	put(t, filepath.Join(dir, "full"), nil, weekEnd)
-	err = r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd)
-	if err == nil || !strings.Contains(err.Error(), "no space") {
-		t.Errorf("sendmail failed: %v", err)
-	}
-	for _, wrong := range []string{"", "-oX", "a b@c", "a@b\nBcc: c@d", "a@b,c@d", "<a@b>", "@"} {
-		if CheckAddress(wrong) == nil || r.Mail(wrong, dir+"/x", weekEnd) == nil {
-			t.Errorf("%q is taken", wrong)
-		}
-	}
-	for _, right := range []string{"root", "a@example.org", "a+b@[192.0.2.1]"} {
-		if err := CheckAddress(right); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// Silence where nothing happened.
-func TestQuiet(t *testing.T) {
-	line := clock + " mx sendwrap[1]: "
-	for text, want := range map[string]bool{
-		"":                 true,
-		line + pass + "\n": true,
-		line + "HANGUP client=[192.0.2.1]:5 server=[::1]:25 wait=1s/6s\n":          true,
-		line + "DENIED client=[192.0.2.1]:5 server=[::1]:25\n":                     false,
-		line + "DENIED client=[192.0.2.1]:5 server=[::1]:25 mode=observe rule=x\n": false,
-		line + "BADRCPTS client=[192.0.2.1]:5 network=192.0.2.1/32 bad=3/3\n":      false,
-		line + "BLOCK network=192.0.2.0/24 for=1h\n":                               false,
-		line + "the ledger is full\n":                                              false,
-	} {
-		if got := readText(t, text).Quiet(); got != want {
-			t.Errorf("%q: %v", text, got)
-		}
-	}
-}
-
-// What a client or a file chooses is text in the page, and not a part of it.
-func TestHTMLEscapes(t *testing.T) {
-	o, err := ReadOrigins(strings.NewReader("192.0.2.0/24 1 <script>alert(1)</script>\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := clock + " mx sendwrap[1]: DENIED client=[192.0.2.1]:5 server=[::1]:25\n" +
-		clock + " mx sendwrap[1]: <script>x</script>\n" +
-		clock + " mx sendwrap[1]: PREGREET client=[192.0.2.1]:5 server=[::1]:25 kind=<b> left=1h\n"
-	r, err := Read(Options{Logs: []string{"-"}, Stdin: strings.NewReader(text), Now: weekEnd,
-		Zone: time.UTC, AS: o})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	if err := r.HTML(&b); err != nil {
-		t.Fatal(err)
-	}
-	page := b.String()
-	if strings.Contains(page, "<script") || strings.Contains(page, "<b>") ||
-		!strings.Contains(page, "AS1 &lt;script&gt;") || strings.Contains(page, "http:") ||
-		strings.Contains(page, "https:") {
-		t.Error(page)
 	}
 }
