@@ -194,8 +194,8 @@ func (y *years) start(s *source) {
 // turn is 1 if a new year has begun between two times, -1 if the clock has gone back over the end
 // of one, or else 0.
 func turn(from, to stamp) int {
-	const leapYear = 2024
-	switch d := to.in(leapYear, time.UTC).Sub(from.in(leapYear, time.UTC)); {
+	const leap = 2024
+	switch d := to.in(leap, time.UTC).Sub(from.in(leap, time.UTC)); {
 	case d < -maxBack:
 		return 1
 	case d > oneYear-maxBack:
