@@ -93,7 +93,7 @@ func (s *swarm) run() error {
 		}
 		for _, e := range events[:max(n, 0)] {
 			c := open[e.Fd]
-			if !s.over(c) {
+			if c == nil || !s.over(c) { // nil: it ended in this round, and its number is another's
 				continue
 			}
 			delete(open, e.Fd)

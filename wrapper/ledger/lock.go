@@ -169,6 +169,9 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 	if l == nil || l.lost {
 		return ErrLost
 	}
+	if l.readOnly {
+		return unix.EROFS
+	}
 	defer l.catchFault(&err, setPanicOnFault(true))
 	crowd := l.CrowdPatience
 	if crowd <= 0 {

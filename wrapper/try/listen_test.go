@@ -23,7 +23,7 @@ func TestListen(t *testing.T) {
 		t.Errorf("%q; want it to end in %q", got, want)
 	}
 	s.logs(": PREGREET client=[127.0.0.1]:")
-	if text := s.status(); !strings.Contains(text, "PREGREET                1\n") {
+	if text := s.status(); !strings.Contains(text, "PREGREET                1  1\n") {
 		t.Errorf("status:\n%s", text)
 	}
 	s.cmd.Process.Signal(syscall.SIGTERM)

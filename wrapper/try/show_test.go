@@ -35,7 +35,7 @@ func TestShow(t *testing.T) {
 			"\n lies.try.example says by 127.255.255.254 that ",
 			" 1 each, bad_rcpts_total 10/1h 9× 550 5.1.1, 1× ended at guess 1… " +
 				"1 BADRCPTS, 1 PASS, 9 KNOWN ",
-			"\n PREGREET 4\n",
+			"\n PREGREET 4 4\n",
 			"\nall 21 scenes went as expected\n",
 		}},
 		{"what cannot be shown", `
