@@ -16,6 +16,7 @@ import (
 	"sendwrap/allowlist"
 	"sendwrap/wrapper/admin"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/loglines"
 	logs "sendwrap/wrapper/report"
 )
 
@@ -38,7 +39,9 @@ func report(args []string) int {
 	if !ok {
 		return status
 	}
-	o := logs.Options{Logs: names, Stdin: os.Stdin, Now: time.Now(), Zone: time.Local}
+	o := logs.Options{Sources: loglines.Sources{
+		Logs: names, Stdin: os.Stdin, Now: time.Now(), Zone: time.Local,
+	}}
 	err := w.check()
 	if err == nil {
 		err = setSince(&o, *since)

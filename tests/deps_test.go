@@ -55,8 +55,9 @@ var mayImport = map[string][]string{
 		"allowlist/rule", "exec", "wrapper/config", "wrapper/ledger", "wrapper/machine",
 		"wrapper/maillog", "wrapper/policy",
 	},
-	"wrapper/milter": {},
-	"wrapper/report": {"allowlist/rule", "wrapper/decide"},
+	"wrapper/milter":   {},
+	"wrapper/loglines": {"wrapper/decide"},
+	"wrapper/report":   {"allowlist/rule", "wrapper/decide", "wrapper/loglines"},
 	"wrapper/try": {
 		"allowlist", "allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide",
 		"wrapper/dnsbl", "wrapper/ledger", "wrapper/milter", "wrapper/policy",
@@ -99,8 +100,8 @@ var onlyIn = map[string][]string{
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/prometheus":              {"wrapper/metrics"},
-	"github.com/klauspost/compress":      {"wrapper/report"},
-	"github.com/ulikunitz/xz":            {"wrapper/report"},
+	"github.com/klauspost/compress":      {"wrapper/loglines"},
+	"github.com/ulikunitz/xz":            {"wrapper/loglines"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 	"github.com/emersion/go-milter":      {},            // tests hold our protocol against it
 	"github.com/miekg/dns":               {"tests/lab"}, // for its DNS servers

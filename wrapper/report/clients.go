@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/loglines"
 )
 
 // maxClients is how many clients are remembered that were served, and as many that were refused.
@@ -83,7 +85,7 @@ func (c *clients) served(n netip.Prefix, known bool) {
 }
 
 // refused notes that a client was refused.
-func (c *clients) refused(n netip.Prefix, l *Line, v decide.Verdict) {
+func (c *clients) refused(n netip.Prefix, l *loglines.Line, v decide.Verdict) {
 	key := keyOf(n)
 	one, ok := c.servedOnes[key]
 	in := c.servedOnes
@@ -122,15 +124,13 @@ func (c *clients) refused(n netip.Prefix, l *Line, v decide.Verdict) {
 	in[key] = one
 }
 
-// number is a small number; 0 for anything else.
-func number(text string) (n uint32) {
-	if !isNumber(text) || len(text) > 6 {
+// number is a number below a million; 0 for anything else.
+func number(text string) uint32 {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n >= 1e6 {
 		return 0
 	}
-	for i := range len(text) {
-		n = n*10 + uint32(text[i]-'0')
-	}
-	return n
+	return uint32(n)
 }
 
 // mistaken are those that were refused and served, the likely ones first: those that were known

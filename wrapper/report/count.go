@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/loglines"
 )
 
 // counter counts lines. Its memory is bounded, however many lines, clients and networks there are.
@@ -34,7 +35,7 @@ type counter struct {
 const maxHours = 2 * 366 * 24
 
 // add counts a line. Lines of the two days before the report's time are for comparison alone.
-func (c *counter) add(l *Line) {
+func (c *counter) add(l *loglines.Line) {
 	r := c.r
 	if !r.Until.IsZero() && l.Time.After(r.Until) || l.Time.Before(r.From.Add(-48*time.Hour)) {
 		return
@@ -45,7 +46,7 @@ func (c *counter) add(l *Line) {
 	if l.Time.After(c.last) {
 		c.last = l.Time
 	}
-	v, isVerdict := verdictOf(l.Word)
+	v, isVerdict := loglines.VerdictOf(l.Word)
 	if isVerdict {
 		c.addHour(l.Time, v)
 	}
@@ -58,7 +59,7 @@ func (c *counter) add(l *Line) {
 	case isVerdict:
 		c.addVerdict(l, v)
 	case l.Word == "":
-		if l.Level != LevelInfo {
+		if l.Level != loglines.LevelInfo {
 			r.Trouble.Words++
 			addText(&c.words, kindOf(l.Text), 1, 0)
 		}
@@ -83,13 +84,13 @@ func (c *counter) addHour(at time.Time, v decide.Verdict) {
 }
 
 // addVerdict counts the line of a connection, or of the guard: only the former names the server.
-func (c *counter) addVerdict(l *Line, v decide.Verdict) {
+func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 	client, ok := l.Client()
 	if !ok {
 		c.r.Unreadable.Garbled++
 		return
 	}
-	atDoor, observed := l.has("server"), l.Get("mode") == "observe"
+	atDoor, observed := l.Has("server"), l.Get("mode") == "observe"
 	fact := &c.verdicts[v]
 	fact.Count++
 	switch {
@@ -98,7 +99,7 @@ func (c *counter) addVerdict(l *Line, v decide.Verdict) {
 	case observed:
 		fact.Observed++
 	}
-	if l.has("left") && v != decide.Blocked {
+	if l.Has("left") && v != decide.Blocked {
 		c.addBlock(l, networkOf(client))
 	}
 	switch {
@@ -115,7 +116,9 @@ func (c *counter) addVerdict(l *Line, v decide.Verdict) {
 }
 
 // addConnection counts what became of a connection.
-func (c *counter) addConnection(l *Line, v decide.Verdict, client netip.Addr, observed bool) {
+func (c *counter) addConnection(
+	l *loglines.Line, v decide.Verdict, client netip.Addr, observed bool,
+) {
 	r := c.r
 	r.Connections++
 	switch {
@@ -150,7 +153,7 @@ func (c *counter) addConnection(l *Line, v decide.Verdict, client netip.Addr, ob
 }
 
 // addOffender counts a refusal by the client's address and networks.
-func (c *counter) addOffender(l *Line, v decide.Verdict, client netip.Addr) {
+func (c *counter) addOffender(l *loglines.Line, v decide.Verdict, client netip.Addr) {
 	n := networkOf(client)
 	if l.Get("sender") == "null" {
 		return // bounces, which come from honest servers
@@ -181,7 +184,7 @@ func (c *counter) addOffender(l *Line, v decide.Verdict, client netip.Addr) {
 }
 
 // addHeard counts what lists say, and what early bytes look like.
-func (c *counter) addHeard(l *Line) {
+func (c *counter) addHeard(l *loglines.Line) {
 	if kind := l.Get("kind"); kind != "" {
 		addText(&c.kinds, kind, 1, 0)
 	}
@@ -193,14 +196,14 @@ func (c *counter) addHeard(l *Line) {
 }
 
 // addEvent counts a line of another word.
-func (c *counter) addEvent(l *Line) {
+func (c *counter) addEvent(l *loglines.Line) {
 	t := &c.r.Trouble
 	switch l.Word {
 	case "BLOCK":
 		c.r.Blocks.ByHand++
 		c.addBlock(l, netip.Prefix{})
 	case "STRIKE":
-		if l.has("left") {
+		if l.Has("left") {
 			c.addBlock(l, netip.Prefix{})
 		}
 	case "ENDED":
@@ -218,7 +221,7 @@ func (c *counter) addEvent(l *Line) {
 }
 
 // addBlock notes a new block: of the network in the line, or else of the client's.
-func (c *counter) addBlock(l *Line, n netip.Prefix) {
+func (c *counter) addBlock(l *loglines.Line, n netip.Prefix) {
 	if named, ok := l.Network(); ok {
 		n = named
 	}
@@ -235,18 +238,9 @@ func (c *counter) addBlock(l *Line, n netip.Prefix) {
 }
 
 // addNewer counts words and keys that this version does not know.
-func (c *counter) addNewer(l *Line) {
-	if l.Word == "" {
-		return
-	}
-	if !isOurs(l.Word) {
-		addText(&c.newer, l.Word, 1, 0)
-		return
-	}
-	for i := range l.pairs {
-		if key := l.pairs[i].key; !isKnownKey(key) {
-			addText(&c.newer, key+"=", 1, 0)
-		}
+func (c *counter) addNewer(l *loglines.Line) {
+	for _, word := range l.Newer() {
+		addText(&c.newer, word, 1, 0)
 	}
 }
 

@@ -1,11 +1,4 @@
-// Package report reads our lines in mail logs and says what they come to: as text, HTML, JSON, or
-// mail. The way of a line: source.go finds and opens the logs, reader.go cuts them into lines,
-// head.go and journal.go say which of them are ours and when they were written, line.go reads their
-// keys, count.go counts them, in bounded memory. Report, in facts.go, is what comes of it, and
-// text.go, html.go and the JSON show all of it.
-//
-// Text that a client chose can never pass for a line or a key of ours. A line is ours only if
-// `sendwrap[PID]:` stands right behind the name of the host, where syslogd puts what the writing
-// process calls itself. Within a line, values end at a blank or, if quoted, at the quote; maillog
-// escapes both. What does not keep to that is counted as unreadable, and nothing of it is believed.
+// Package report says what our lines in mail logs come to: as text, HTML, JSON, or mail. Package
+// loglines reads them, count.go counts them, in bounded memory. Report, in facts.go, is what comes
+// of it, and text.go, html.go and the JSON show all of it.
 package report

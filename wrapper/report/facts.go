@@ -3,6 +3,8 @@ package report
 import (
 	"net/netip"
 	"time"
+
+	"sendwrap/wrapper/loglines"
 )
 
 // Version is that of the JSON. Members may be added without a new one.
@@ -28,24 +30,24 @@ type Report struct {
 	Changes  *Changes  `json:"changes"` // null if the log has no whole day before
 	Advice   []Advice  `json:"advice"`
 
-	Hours      []Hour         `json:"hours"`
-	HourLength int            `json:"hour_length"` // in hours: 1, or 24 if it is days
-	Addresses  []Count        `json:"addresses"`   // of refused clients; of IPv6 the /64
-	Networks   []Count        `json:"networks"`    // their /24 and /48
-	Origins    []Count        `json:"origins"`     // their AS, with -asn
-	Kinds      []Count        `json:"kinds"`
-	Lists      []Count        `json:"lists"`
-	Conns      []Count        `json:"conns"` // networks
-	Rates      []Count        `json:"rates"` // networks
-	BadRcpts   []Count        `json:"bad_recipients"`
-	Waits      []Wait         `json:"waits"`
-	Sessions   []Count        `json:"sessions"` // of ENDED lines, by length
-	Delay      Delay          `json:"delay"`
-	Trouble    Trouble        `json:"trouble"`
-	Newer      []Count        `json:"newer"` // words and keys that this version does not know
-	Unreadable Unread         `json:"unreadable"`
-	Forgotten  int            `json:"forgotten"` // too many to look at for Mistakes
-	Zone       *time.Location `json:"-"`
+	Hours      []Hour          `json:"hours"`
+	HourLength int             `json:"hour_length"` // in hours: 1, or 24 if it is days
+	Addresses  []Count         `json:"addresses"`   // of refused clients; of IPv6 the /64
+	Networks   []Count         `json:"networks"`    // their /24 and /48
+	Origins    []Count         `json:"origins"`     // their AS, with -asn
+	Kinds      []Count         `json:"kinds"`
+	Lists      []Count         `json:"lists"`
+	Conns      []Count         `json:"conns"` // networks
+	Rates      []Count         `json:"rates"` // networks
+	BadRcpts   []Count         `json:"bad_recipients"`
+	Waits      []Wait          `json:"waits"`
+	Sessions   []Count         `json:"sessions"` // of ENDED lines, by length
+	Delay      Delay           `json:"delay"`
+	Trouble    Trouble         `json:"trouble"`
+	Newer      []Count         `json:"newer"` // words and keys that this version does not know
+	Unreadable loglines.Unread `json:"unreadable"`
+	Forgotten  int             `json:"forgotten"` // too many to look at for Mistakes
+	Zone       *time.Location  `json:"-"`
 }
 
 // VerdictFact says how often a verdict was reached.
@@ -136,18 +138,4 @@ type Trouble struct {
 	OnBlock int     `json:"on_block"` // on_block failed
 	Words   int     `json:"words"`    // lines in words
 	Most    []Count `json:"most"`     // these, without their numbers
-}
-
-// Unread is what could not be read.
-type Unread struct {
-	Lines   int          `json:"lines"` // that are no lines of a log
-	TooLong int          `json:"too_long"`
-	Garbled int          `json:"garbled"` // ours, but cut, or two in one
-	Files   []Unreadable `json:"files"`
-}
-
-// Unreadable is a log that could not be read, or not to its end.
-type Unreadable struct {
-	File string `json:"file"`
-	Why  string `json:"why"`
 }

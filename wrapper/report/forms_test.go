@@ -82,8 +82,8 @@ func TestForms(t *testing.T) {
 	third := len(lines) / 3
 	part := func(from, to int) []byte { return []byte(strings.Join(lines[from:to], "\n") + "\n") }
 	at := func(line int) time.Time {
-		stamp, _ := parseStamp(lines[line][:15])
-		return stamp.in(2026+int(1-min(1, stamp.month/12)), time.UTC)
+		stamp, _ := time.Parse(time.Stamp, lines[line][:15])
+		return stamp.AddDate(2026+int(1-min(1, stamp.Month()/12)), 0, 0)
 	}
 	names := []string{
 		put(t, filepath.Join(dir, "mail.log"), part(2*third, len(lines)), weekEnd),
@@ -97,7 +97,8 @@ func TestForms(t *testing.T) {
 
 	// Nobody names a log: the machine's, with those before it. A file beside it is none.
 	put(t, filepath.Join(dir, "mail.log.old"), []byte(text), weekEnd)
-	o := Options{MailLog: names[0], Now: weekEnd, Zone: time.UTC, Since: at(0)}
+	o := Options{Sources: named(), Since: at(0)}
+	o.MailLog = names[0]
 	found, err := Read(o)
 	if err != nil || found.Lines != readLogs(t, names...).Lines {
 		t.Errorf("%v: %d lines", err, found.Lines)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/loglines"
 )
 
 // maxListed is how many rows a list has.
@@ -68,7 +69,7 @@ type places struct {
 	limit int // max_sessions then
 }
 
-func (p *places) add(l *Line) {
+func (p *places) add(l *loglines.Line) {
 	n, limit, _ := strings.Cut(l.Get("serving"), "/")
 	if n == limit && number(n) > 0 {
 		p.full++

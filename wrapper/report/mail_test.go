@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // The program sendmail beside the MTA gets a message with both forms, and its errors are passed on.
@@ -104,8 +103,9 @@ func TestHTMLEscapes(t *testing.T) {
 	text := clock + " mx sendwrap[1]: DENIED client=[192.0.2.1]:5 server=[::1]:25\n" +
 		clock + " mx sendwrap[1]: <script>x</script>\n" +
 		clock + " mx sendwrap[1]: PREGREET client=[192.0.2.1]:5 server=[::1]:25 kind=<b> left=1h\n"
-	r, err := Read(Options{Logs: []string{"-"}, Stdin: strings.NewReader(text), Now: weekEnd,
-		Zone: time.UTC, AS: o})
+	from := Options{Sources: named("-"), AS: o}
+	from.Stdin = strings.NewReader(text)
+	r, err := Read(from)
 	if err != nil {
 		t.Fatal(err)
 	}

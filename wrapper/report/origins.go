@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sendwrap/wrapper/loglines"
 )
 
 // Origins says of which autonomous system an address is.
@@ -30,7 +32,7 @@ const maxOrigins = 4 << 20
 // smallest holds. The error names the first wrong line.
 func ReadOrigins(r io.Reader) (*Origins, error) {
 	o := &Origins{names: map[uint32]string{}}
-	unpacked, err := unpack(r)
+	unpacked, err := loglines.Unpack(r)
 	if err != nil {
 		return nil, err
 	}

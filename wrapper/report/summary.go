@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/loglines"
 )
 
 // Row is one thing to know.
@@ -84,7 +85,7 @@ func served(f VerdictFact) int { return door(f, decide.Verdict.Served, 0) }
 
 // door is how many of such verdicts were reached at the door, less some.
 func door(f VerdictFact, such func(decide.Verdict) bool, less int) int {
-	if v, _ := verdictOf(f.Verdict); !such(v) {
+	if v, _ := loglines.VerdictOf(f.Verdict); !such(v) {
 		return 0
 	}
 	return max(0, f.Count-f.Guard-less)

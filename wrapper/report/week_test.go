@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/wrapper/loglines"
 )
 
 var update = flag.Bool("update", false, "write testdata/week.txt")
@@ -46,9 +48,14 @@ func putWeek(t testing.TB) string {
 	return put(t, filepath.Join(t.TempDir(), "mail.log"), []byte(text), weekEnd)
 }
 
+// named are logs that are read when the week is over.
+func named(logs ...string) loglines.Sources {
+	return loglines.Sources{Logs: logs, Now: weekEnd, Zone: time.UTC}
+}
+
 func readLogs(t testing.TB, logs ...string) *Report {
 	t.Helper()
-	r, err := Read(Options{Logs: logs, Now: weekEnd, Zone: time.UTC})
+	r, err := Read(Options{Sources: named(logs...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +203,7 @@ func TestCountsAgainstOracle(t *testing.T) {
 func TestSince(t *testing.T) {
 	lines := weekLines(t)
 	since := time.Date(2027, 1, 2, 10, 0, 0, 0, time.UTC)
-	r, err := Read(Options{Logs: []string{putWeek(t)}, Now: weekEnd, Since: since, Zone: time.UTC})
+	r, err := Read(Options{Sources: named(putWeek(t)), Since: since})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,8 +233,8 @@ func TestSince(t *testing.T) {
 			t.Errorf("%+v; want %d, %d", c, last, before)
 		}
 	}
-	if r, err = Read(Options{Logs: []string{putWeek(t)}, Now: weekEnd,
-		Since: weekEnd.AddDate(0, 0, -9), Zone: time.UTC}); err != nil || r.Changes == nil {
+	if r, err = Read(Options{Sources: named(putWeek(t)),
+		Since: weekEnd.AddDate(0, 0, -9)}); err != nil || r.Changes == nil {
 		t.Error(err, r.Changes)
 	}
 }

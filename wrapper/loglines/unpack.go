@@ -1,4 +1,4 @@
-package report
+package loglines
 
 import (
 	"bufio"
@@ -13,8 +13,8 @@ import (
 // maxWindow is what zstd(1) unpacks, too. Without --ultra and --long it packs with 8 MB at most.
 const maxWindow = 128 << 20
 
-// unpack reads a log that may be packed; its first bytes say how, since names may lie.
-func unpack(r io.Reader) (io.Reader, error) {
+// Unpack reads a log that may be packed; its first bytes say how, since names may lie.
+func Unpack(r io.Reader) (io.Reader, error) {
 	in := bufio.NewReader(r)
 	magic, _ := in.Peek(6)
 	switch {

@@ -1,4 +1,4 @@
-package report
+package loglines
 
 import (
 	"net/netip"
@@ -13,6 +13,7 @@ type Line struct {
 	Level Level
 	Word  string // the verdict, or another word of sendwrap(8); "" for a line in words
 	Text  string // the line in words
+	Whole string // all that stands behind our name
 	pairs []pair
 }
 
@@ -35,7 +36,7 @@ type pair struct {
 // parseText reads what stands behind `sendwrap[PID]: `. It reports false for a line that begins as
 // one with keys and does not go on so: it was cut, or two lines are one.
 func (l *Line) parseText(text string) (ok bool) {
-	l.Word, l.Text, l.pairs = "", "", l.pairs[:0]
+	l.Word, l.Text, l.Whole, l.pairs = "", "", text, l.pairs[:0]
 	word, rest, _ := strings.Cut(text, " ")
 	if !isWord(word) {
 		l.Text = text
@@ -49,7 +50,7 @@ func (l *Line) parseText(text string) (ok bool) {
 			}
 			return true // words that begin with a capital
 		}
-		if p.key == "client" && l.has("client") {
+		if p.key == "client" && l.Has("client") {
 			return false
 		}
 		l.pairs = append(l.pairs, p)
@@ -106,7 +107,8 @@ func isKeyByte(c byte, later bool) bool {
 	return c >= 'a' && c <= 'z' || later && (c == '_' || c >= '0' && c <= '9')
 }
 
-func (l *Line) has(key string) bool { return l.Get(key) != "" }
+// Has says whether the line has a value of that key.
+func (l *Line) Has(key string) bool { return l.Get(key) != "" }
 
 // Get returns a value, as it stands in the line; "" if there is none.
 func (l *Line) Get(key string) string {

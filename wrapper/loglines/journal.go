@@ -1,4 +1,4 @@
-package report
+package loglines
 
 import (
 	"encoding/json"

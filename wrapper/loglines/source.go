@@ -1,4 +1,4 @@
-package report
+package loglines
 
 import (
 	"cmp"
@@ -23,9 +23,9 @@ type source struct {
 	size    int64     // in bytes; 0 if nobody knows
 }
 
-// sources opens the logs of o, the oldest first, and says which it cannot open. Logs that have not
-// changed since begin are left out where nobody has named them.
-func (o *Options) sources(begin time.Time) (list []source, wrong []Unreadable) {
+// open opens the logs, the oldest first, and says which it cannot open. Logs that have not changed
+// since begin are left out where nobody has named them.
+func (o *Sources) open(begin time.Time) (list []source, wrong []Unreadable) {
 	names, named := o.Logs, len(o.Logs) > 0
 	if !named {
 		names = rotated(o.mailLog(), begin)
@@ -119,7 +119,7 @@ func rotated(log string, begin time.Time) (names []string) {
 }
 
 // mailLog is where syslogd writes mail's lines, on Debian and elsewhere.
-func (o *Options) mailLog() string {
+func (o *Sources) mailLog() string {
 	if o.MailLog != "" {
 		return o.MailLog
 	}
@@ -130,7 +130,7 @@ func (o *Options) mailLog() string {
 }
 
 // journal runs journalctl(1).
-func (o *Options) journal(begin time.Time) (s source, err error) {
+func (o *Sources) journal(begin time.Time) (s source, err error) {
 	cmd := osexec.Command(cmp.Or(o.Journalctl, "journalctl"), "--quiet", "--output=json",
 		"--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_TRANSPORT",
 		"--identifier=sendwrap", "--since=@"+strconv.FormatInt(begin.Unix(), 10))
