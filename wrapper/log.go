@@ -103,6 +103,11 @@ func (s *Session) Log(mta int) {
 	if f.IsKnown() && !s.Served() && s.Verdict != decide.Hangup {
 		s.door.Ledger.CountTrouble(ledger.KnownRefused, 1)
 	}
+	if err := s.door.Policy.Unread; err != nil {
+		s.door.Ledger.CountTrouble(ledger.RulesUnread, 1)
+		s.door.WarnAgain([]string{err.Error() + "; rules for names do not hold; " +
+			"remove that file, and the next client has it made again"})
+	}
 }
 
 // logRate says of which arrivals the network, or a wider one, has as many as it may.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,46 @@ func TestCountsTroubles(t *testing.T) {
 			}
 			d.meet(t, tt.client)
 			d.troubles(t, tt.want)
+		})
+	}
+}
+
+// A client is counted for whose name, or for the lack of one, the compiled policy cannot say any
+// more what holds: the file was cut off, here while it waits.
+func TestCountsUnreadRules(t *testing.T) {
+	host := []string{reversed + ".in-addr.arpa. 300 IN PTR host.dyn.example.",
+		"host.dyn.example. 300 IN A " + asked}
+	for _, tt := range []struct {
+		name, conf, access string
+		records            []string
+		counted            uint64
+	}{
+		{"name", "deny .dyn.example\n", "", host, 1},
+		{"name, in the map", "", "Connect:dyn.example REJECT\n", host, 1},
+		{"no name", "", "Connect:[127.9] REJECT\n", nil, 1},
+		{"no rules", "", "", host, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			dir, n := t.TempDir(), lab.NewNameserver(t, tt.records...)
+			err := os.WriteFile(filepath.Join(dir, "map"), []byte(tt.access), 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := dnsDoor(t, dir, n, "greet_delay 1s stress=1s\naccess map\n"+tt.conf, nil)
+			d.compiled(t, dir)
+			s, _ := d.enter(t)
+			if err := os.Truncate(filepath.Join(dir, "policy"), 4096); err != nil {
+				t.Fatal(err)
+			}
+			if !s.Run() || s.Verdict != decide.Pass {
+				t.Errorf("%v", s.Verdict)
+			}
+			d.line(t)
+			d.troubles(t, map[ledger.Trouble]uint64{ledger.RulesUnread: tt.counted})
+			if tt.counted > 0 && !strings.Contains(d.line(t), "is cut off; rules for names") {
+				t.Error("the log does not say so")
+			}
 		})
 	}
 }

@@ -84,6 +84,8 @@ func (r *report) printTroubles(w io.Writer) {
 		{ledger.Unseen.String(), "that could not be seen, and counted as quiet"},
 		{ledger.DNSSilent.String(), "without an answer of DNS: lists and names did not count"},
 		{unrecorded, "without a record: the ledger is full of live sessions and blocks"},
+		{ledger.WideUncounted.String(), "that a wide network could not count"},
+		{ledger.RulesUnread.String(), "whose rules for names could not be read, and did not hold"},
 		{ledger.Unwritten.String(), "whose offence could not be written"},
 		{ledger.NoDescriptor.String(), "refused, since no descriptor was free"},
 		{ledger.Unlogged.String(), "whose line in the log is lost"},

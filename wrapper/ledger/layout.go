@@ -65,7 +65,7 @@ type header struct {
 	bootSum uint64
 }
 
-// state changes all the time.
+// state changes all the time. Times are ledger time in ms.
 type state struct {
 	lastTick   int64     // ledger time of the last operation, ms
 	lastWall   int64     // wall clock at the same moment, ms since 1970
@@ -73,11 +73,11 @@ type state struct {
 	lengths    [3]uint64 // bit n: a network of n bits (IPv6 form) was blocked at some time
 	waiting    uint32
 	serving    uint32
-	clients    uint32 // records in use
-	stressed   uint32 // 1 while the greet delay is shortened
-	searchedAt int64  // ledger time of the last search for idle sessions, ms; 0 in older files
-	wanted     uint32 // places since then; see WantPlaces
-	_          uint32
+	clients    uint32            // records in use
+	stressed   uint32            // 1 while the greet delay is shortened
+	searchedAt int64             // the last search for idle sessions; 0 in older files
+	wanted     uint32            // places since then; see WantPlaces
+	fullAt     uint32            // the last search for a width in vain, in s; 0 in older files
 	pastDue    int64             // ledger time from which on the totals are kept again; see past.go
 	evicted    [evictions]uint64 // records that were replaced while something in them mattered
 	unrecorded uint64            // clients for whose network there was no record

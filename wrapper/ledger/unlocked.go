@@ -19,14 +19,16 @@ type Trouble int
 
 // The troubles. Their numbers keep their meaning as long as files do.
 const (
-	Unseen       Trouble = iota // what the client does could not be seen: it counted as quiet
-	DNSSilent                   // no server of DNS answered: lists and names did not count
-	Unwritten                   // an offence could not be written, and is forgotten
-	NoDescriptor                // it was refused, since no descriptor was free
-	Unlogged                    // its line in the log is lost
-	KnownRefused                // it was known, and was refused all the same
+	Unseen        Trouble = iota // what the client does could not be seen: it counted as quiet
+	DNSSilent                    // no server of DNS answered: lists and names did not count
+	Unwritten                    // an offence could not be written, and is forgotten
+	NoDescriptor                 // it was refused, since no descriptor was free
+	Unlogged                     // its line in the log is lost
+	KnownRefused                 // it was known, and was refused all the same
+	RulesUnread                  // rules for its name could not be read, and did not hold
+	WideUncounted                // a wide network could not count it, whose limits did not hold
 
-	lastTrouble = KnownRefused
+	lastTrouble = WideUncounted
 	troubles    = 12 // for which there is room
 )
 
@@ -41,7 +43,8 @@ func Troubles() (all []Trouble) {
 // String is the word for programs.
 func (t Trouble) String() string {
 	return [...]string{Unseen: "unseen", DNSSilent: "dns_silent", Unwritten: "unwritten",
-		NoDescriptor: "no_descriptor", Unlogged: "unlogged", KnownRefused: "known_refused"}[t]
+		NoDescriptor: "no_descriptor", Unlogged: "unlogged", KnownRefused: "known_refused",
+		RulesUnread: "rules_unread", WideUncounted: "wide_uncounted"}[t]
 }
 
 // CountTrouble counts, without the lock, clients that met the trouble.

@@ -124,19 +124,20 @@ func (t *Tx) claimWide(k key, as importance) int {
 
 // enterWide counts the new session in slot i, and the arrival, in the wider networks around it. For
 // WideBits alone it does not if the record for that would replace something more important than a
-// client that has waited once.
+// client that has waited once. A client whose limits do not count it is counted as trouble.
 func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
+	uncounted := false
 	for n := range MaxWide {
 		limits := a.wideLimits(n)
 		if limits == nil {
 			continue
 		}
 		k, counts := keyOf(limits.Network), arrives && limits.Rate > 0
-		flag := t.widthFlag(k.bits)
-		if flag == 0 && !counts {
-			continue
+		flag, at := t.widthFlag(k.bits), -1
+		if flag != 0 || counts {
+			at = t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
 		}
-		at := t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
+		uncounted = uncounted || at < 0 || flag == 0 && limits.Conns > 0
 		if at < 0 {
 			continue
 		}
@@ -147,6 +148,9 @@ func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 			w.rate.add(1)
 		}
 		t.countWide(i, w, flag)
+	}
+	if uncounted {
+		t.l.unlocked.troubles[WideUncounted].Add(1)
 	}
 	if k := wideKey(t.l.slot(i).addr); a.Wide && t.flagOf(t.l.slot(i), WideBits) == 0 {
 		if at := t.claimWide(k, importance{rank: known, age: math.MaxInt64}); at >= 0 {

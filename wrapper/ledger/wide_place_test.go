@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A count of a wider network replaces clients that have waited once, and none that are more
@@ -78,65 +76,6 @@ func beside(t testing.TB, l *Ledger, n int) (Arrival, []netip.Addr) {
 	return Arrival{}, nil
 }
 
-// wideRole is one of many processes that arrive at once, each in a network of its own, are served
-// if the wider network has less than its share, and stay: LEDGER, GATE, NUMBER.
-func wideRole(args []string) error {
-	l, _, err := Open(args[0], MinClients, ThisBoot())
-	if err != nil {
-		return err
-	}
-	gate, err := unix.Open(args[1], unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	var n int
-	if _, err := fmt.Sscan(args[2], &n); err != nil {
-		return err
-	}
-	self, said := Self(), "no"
-	fmt.Println("ready")
-	if err := unix.Flock(gate, unix.LOCK_SH); err != nil {
-		return err
-	}
-	err = untilFree(func() error {
-		return l.Do(Now(), func(t *Tx) {
-			a := within(wideA, n)
-			a.Limits = Limits{Serving: 1000, Waiting: 1000, Scarce: 1}
-			if t.Look(a).Wide.Served < wideShare {
-				s, _ := t.Enter(a, self)
-				t.Serve(s)
-				said = "yes"
-			}
-		})
-	})
-	fmt.Println(said)
-	waitForLine()
-	return err
-}
-
-const wideShare = 10
-
-// Of two hundred networks in a wider one that come at once as many are served as its share allows,
-// and when they have gone as many again.
-func TestExactWiderShare(t *testing.T) {
-	program := plainProgram(t)
-	l := newLedger(t, MinClients)
-	must(t, l, func(tx *Tx) { // places are scarce
-		for n := range wideShare {
-			s, _ := tx.Enter(from(hostN(n)), Self())
-			tx.Serve(s)
-			tx.checkpoint()
-		}
-	})
-	for range 2 {
-		said := crowdOf(t, program, ledgerPath(t, l), 200, "wide")
-		if said["yes"] != wideShare {
-			t.Errorf("%v; want %d that are served", said, wideShare)
-		}
-	}
-	mustAudit(t, l)
-}
-
 // The count of a network with limits replaces blocks as well: else these limits would not hold.
 func TestBoundedWideLimitsReplaceBlocks(t *testing.T) {
 	l := newLedger(t, MinClients)
@@ -151,4 +90,27 @@ func TestBoundedWideLimitsReplaceBlocks(t *testing.T) {
 		tx.Enter(a, Self())
 		a.wantsCounts(t, tx, "beside blocks", WideCount{Conns: 1}, WideCount{})
 	})
+}
+
+// Where its record would replace a live session it is not counted, which is counted as trouble.
+func TestCountsWideUncounted(t *testing.T) {
+	l := newLedger(t, MinClients)
+	a, hosts := beside(t, l, 2*ways)
+	network := wideKey(a.Client.Addr().As16()).network()
+	for n, limits := range []WideLimits{
+		{Network: network, Conns: 9}, {Network: network, Rate: 9, Per: time.Hour},
+	} {
+		a.Wide, a.WideLimits = false, &[MaxWide]WideLimits{limits}
+		must(t, l, func(tx *Tx) {
+			for _, host := range hosts {
+				tx.Enter(from(host), Self())
+				tx.checkpoint()
+			}
+			tx.Enter(a, Self())
+			a.wantsCounts(t, tx, "beside sessions", WideCount{}, WideCount{})
+			if got := tx.Totals().Troubles[WideUncounted]; got != uint64(n+1) {
+				t.Errorf("%+v: %d were counted; want %d", limits, got, n+1)
+			}
+		})
+	}
 }

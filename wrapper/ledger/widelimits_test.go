@@ -1,13 +1,9 @@
 package ledger
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // limited is the arrival of a host, which is counted in its /24 and its /16 as well, with these
@@ -198,86 +194,6 @@ func TestExactWideCountsAtTheLimit(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// Whatever the configuration says meanwhile, a session leaves the networks that count it. With more
-// widths at once than there is room for, it is not counted by the last of them.
-func TestExactWideCountsOfManyWidths(t *testing.T) {
-	l, rnd := newLedger(t, MinClients), rand.New(rand.NewPCG(1, 2))
-	type one struct {
-		s    Session
-		bits [MaxWide]int
-		host netip.Addr
-	}
-	var all []one
-	arrival := func(host netip.Addr, bits [MaxWide]int) Arrival {
-		a := limited(host, 1000, 0)
-		for n := range bits {
-			a.WideLimits[n].Network, _ = host.Prefix(bits[n])
-		}
-		return a
-	}
-	for round := range 600 {
-		must(t, l, func(tx *Tx) {
-			if len(all) > 0 && (rnd.IntN(2) == 0 || round > 500) {
-				n := rnd.IntN(len(all))
-				tx.Leave(all[n].s)
-				all[n] = all[len(all)-1]
-				all = all[:len(all)-1]
-			} else {
-				narrow := 20 + rnd.IntN(2)*4
-				bits := [MaxWide]int{narrow, narrow - 4 - rnd.IntN(2)*4}
-				host := netip.AddrFrom4([4]byte{10, 1, byte(rnd.IntN(4)), byte(rnd.IntN(99))})
-				s, _ := tx.Enter(arrival(host, bits), Self())
-				if rnd.IntN(2) == 0 {
-					tx.Serve(s)
-				}
-				all = append(all, one{s, bits, host})
-			}
-			if err := audit(tx.l); err != nil {
-				t.Fatal(err)
-			}
-			bits := [MaxWide]int{24, 16}
-			host := netip.AddrFrom4([4]byte{10, 1, 1, 200})
-			var want [MaxWide]WideCount
-			for n := range bits {
-				in, _ := host.Prefix(bits[n])
-				for _, o := range all {
-					if (o.bits[0] == bits[n] || o.bits[1] == bits[n]) && in.Contains(o.host) {
-						want[n].Conns++
-					}
-				}
-			}
-			if got := tx.Look(arrival(host, bits)).WideCounts; got != want {
-				t.Fatalf("round %d: %+v; want %+v", round, got, want)
-			}
-		})
-	}
-	must(t, l, func(tx *Tx) {
-		for n := range 2 * maxWidths {
-			s, _ := tx.Enter(arrival(hostN(n), [MaxWide]int{31 - n, 8}), Self())
-			all = append(all, one{s: s})
-			tx.checkpoint()
-		}
-		if err := audit(tx.l); err != nil {
-			t.Fatal(err)
-		}
-		for _, o := range all {
-			tx.Leave(o.s)
-			tx.checkpoint()
-		}
-		if err := audit(tx.l); err != nil {
-			t.Fatal(err)
-		}
-		for n := range maxWidths { // those of before are not in use any more
-			a := arrival(hostN(n), [MaxWide]int{30 - n, 7})
-			tx.Enter(a, Self())
-			tx.checkpoint()
-			if got := tx.Look(a).WideCounts[0].Conns; n < maxWidths-1 && got != 1 {
-				t.Errorf("/%d: %d", 30-n, got)
-			}
-		}
-	})
-}
-
 // Ten million addresses do not push out the count of a wide network with live sessions, nor, as
 // long as it is newer than what they bring, its arrivals.
 func TestBoundedWideCounts(t *testing.T) {
@@ -335,60 +251,6 @@ func TestHonestWideCounts(t *testing.T) {
 			}
 		})
 	}
-}
-
-// wideLimitRole is one of many processes that arrive at once, each from a host of its own in two
-// /24 of one /16, and stay if the limits allow it: LEDGER, GATE, NUMBER.
-func wideLimitRole(args []string) error {
-	l, _, err := Open(args[0], MinClients, ThisBoot())
-	if err != nil {
-		return err
-	}
-	gate, err := unix.Open(args[1], unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	var n int
-	if _, err := fmt.Sscan(args[2], &n); err != nil {
-		return err
-	}
-	self, said := Self(), "no"
-	fmt.Println("ready")
-	if err := unix.Flock(gate, unix.LOCK_SH); err != nil {
-		return err
-	}
-	err = untilFree(func() error {
-		return l.Do(Now(), func(t *Tx) {
-			a := limited(netip.AddrFrom4([4]byte{10, 1, byte(n % 2), byte(n / 2)}), wideConns, 0)
-			a.WideLimits[1].Conns, a.WideLimits[1].Rate = wideConns*3/2, wideRate
-			c := t.Look(a).WideCounts
-			if c[0].Conns < wideConns && c[1].Conns < wideConns*3/2 && c[1].Arrivals < wideRate {
-				t.Enter(a, self)
-				said = "yes"
-			}
-		})
-	})
-	fmt.Println(said)
-	waitForLine()
-	return err
-}
-
-const wideConns, wideRate = 10, 40
-
-// Of two hundred clients that come at once from many hosts of one wide network, exactly as many get
-// in as its limits allow: first by sessions, then, when these have gone, as many again until the
-// rate is used up. No refused client counts.
-func TestExactWideLimits(t *testing.T) {
-	program := plainProgram(t)
-	l := newLedger(t, MinClients)
-	for _, want := range []int{15, 15, 10, 0} {
-		said := crowdOf(t, program, ledgerPath(t, l), 200, "widelimits")
-		if said["yes"] != want {
-			t.Errorf("%v; want %d", said, want)
-		}
-	}
-	must(t, l, func(tx *Tx) { tx.Totals() })
-	mustAudit(t, l)
 }
 
 // A whole arrival with two widths, a strike in all and its end fit in the undo log at once.

@@ -32,10 +32,11 @@ func (t *Tx) flagOf(s *session, length int) uint8 {
 
 // widthFlag is the flag of sessions that are counted by networks of that length. If there is none
 // yet, it takes one that no session has. 0 = there is none: the configuration has been changed
-// often while sessions lasted.
+// often while sessions lasted. All other processes wait for that search: after one in vain, the
+// next is in another second.
 func (t *Tx) widthFlag(bits uint8) uint8 {
-	widths, free := &t.state().widths, -1
-	for n, b := range widths {
+	st, free := t.state(), -1
+	for n, b := range st.widths {
 		switch {
 		case b == bits:
 			return firstWidth << n
@@ -43,17 +44,26 @@ func (t *Tx) widthFlag(bits uint8) uint8 {
 			free = n
 		}
 	}
-	if free < 0 {
-		var flags uint8
-		for i := range t.l.liveSlots() {
-			flags |= t.l.slot(i).flags
+	if second := uint32(t.now / 1000); free < 0 {
+		if st.fullAt == second {
+			return 0
 		}
-		for free = maxWidths - 1; free >= 0 && flags&(firstWidth<<free) != 0; free-- {
-		}
-		if free < 0 {
+		if free = t.unusedWidth(); free < 0 {
+			st.fullAt = second
 			return 0
 		}
 	}
-	widths[free] = bits
+	st.widths[free] = bits
 	return firstWidth << free
+}
+
+// unusedWidth is the number of a width that counts no session, or -1.
+func (t *Tx) unusedWidth() (n int) {
+	var flags uint8
+	for i := range t.l.liveSlots() {
+		flags |= t.l.slot(i).flags
+	}
+	for n = maxWidths - 1; n >= 0 && flags&(firstWidth<<n) != 0; n-- {
+	}
+	return n
 }

@@ -110,16 +110,19 @@ func (s *Site) aboutSessions(f *family, r *reading) {
 // aboutTrouble says what kept clients from what the configuration says.
 func aboutTrouble(f *family, n *ledger.Totals) {
 	for cause, count := range map[string]uint64{
-		"ledger_stopped":          n.Open[ledger.HeldByStopped],
-		"ledger_held":             n.Open[ledger.HeldTooLong],
-		"ledger_crowded":          n.Open[ledger.Crowded],
-		"unrecorded":              n.Unrecorded,
-		ledger.Unseen.String():    n.Troubles[ledger.Unseen],
-		ledger.DNSSilent.String(): n.Troubles[ledger.DNSSilent],
-		ledger.Unwritten.String(): n.Troubles[ledger.Unwritten],
+		"ledger_stopped":              n.Open[ledger.HeldByStopped],
+		"ledger_held":                 n.Open[ledger.HeldTooLong],
+		"ledger_crowded":              n.Open[ledger.Crowded],
+		"unrecorded":                  n.Unrecorded,
+		ledger.Unseen.String():        n.Troubles[ledger.Unseen],
+		ledger.DNSSilent.String():     n.Troubles[ledger.DNSSilent],
+		ledger.Unwritten.String():     n.Troubles[ledger.Unwritten],
+		ledger.RulesUnread.String():   n.Troubles[ledger.RulesUnread],
+		ledger.WideUncounted.String(): n.Troubles[ledger.WideUncounted],
 	} {
 		f.counter("fail_open_total",
-			"Clients for which limits, memory, delay or lists did not count, for our own trouble.",
+			"Clients for which limits, memory, delay, lists or names did not count, "+
+				"for our own trouble.",
 			count, "cause", cause)
 	}
 	f.counter("log_lines_lost_total", "Clients whose line in the log is lost.",

@@ -145,6 +145,8 @@ func TestNumbers(t *testing.T) {
 		`sendwrap_no_descriptor_total`:                           "13",
 		`sendwrap_log_lines_lost_total`:                          "14",
 		`sendwrap_known_refused_total`:                           "15",
+		`sendwrap_fail_open_total{cause="rules_unread"}`:         "16",
+		`sendwrap_fail_open_total{cause="wide_uncounted"}`:       "17",
 		`sendwrap_fail_open_total{cause="ledger_crowded"}`:       "1",
 	} {
 		if got := value(all, series); got != want {

@@ -24,14 +24,10 @@ func (a *accessMap) HasNames() bool {
 }
 
 func (a *accessMap) MatchName(name string) rule.Match {
-	return a.matchName(&a.header.access.names, name)
+	return a.orNothing(a.lookupName(&a.header.access.names, name))
 }
 
-// MatchUnnamed reads the file, as MatchName does: where that is not possible, nothing holds.
+// MatchUnnamed reads the file, as MatchName does.
 func (a *accessMap) MatchUnnamed(client netip.Addr) rule.Match {
-	m, err := a.lookup(&a.header.unnamed, normalized(client))
-	if err != nil {
-		return rule.Match{}
-	}
-	return m
+	return a.orNothing(a.lookup(&a.header.unnamed, normalized(client)))
 }

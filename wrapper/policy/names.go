@@ -49,12 +49,15 @@ func pageOf(hash uint64, pages uint32) uint32 {
 func (c *Compiled) HasNames() bool { return c.header.names.pages > 0 }
 
 // MatchName is that of an allowlist.List. Where the file cannot be read any more, or is damaged,
-// nothing holds for a name.
-func (c *Compiled) MatchName(name string) rule.Match { return c.matchName(&c.header.names, name) }
+// nothing holds for a name: see [Policy.Unread].
+func (c *Compiled) MatchName(name string) rule.Match {
+	return c.orNothing(c.lookupName(&c.header.names, name))
+}
 
-func (c *Compiled) matchName(t *nameTable, name string) rule.Match {
-	m, err := c.lookupName(t, name)
+// orNothing is what was found, or nothing after an error.
+func (c *Compiled) orNothing(m rule.Match, err error) rule.Match {
 	if err != nil {
+		c.policy.Unread = err
 		return rule.Match{}
 	}
 	return m

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -303,8 +304,14 @@ func TestNamesWhileOpen(t *testing.T) {
 	if err := os.Truncate(s.path+".old", 2*pageSize); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.Policy().Unread; err != nil {
+		t.Errorf("unread: %v", err)
+	}
 	if m := c.MatchName(client); m != (rule.Match{}) {
 		t.Errorf("of one that was cut off: %+v", m)
+	}
+	if err := c.Policy().Unread; !errors.As(err, new(*Unfit)) {
+		t.Errorf("unread: %v", err)
 	}
 	c.Close()
 	if m := others.MatchName(client); m != (rule.Match{}) {

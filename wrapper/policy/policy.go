@@ -12,6 +12,10 @@ type Policy struct {
 	*Settings
 	Rules
 	Map AccessMap // nil = none
+
+	// Unread is why something could not be read that a rule says of a name, or of clients without
+	// one. Such a rule does not hold. It is nil as long as all could be read.
+	Unread error
 }
 
 // HasNames reports whether names of clients matter.
