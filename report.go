@@ -168,9 +168,19 @@ func (p *progress) show(read, all int64) {
 		fmt.Fprintf(os.Stderr, "\rread %d MB ", read>>20)
 		return
 	}
-	const width = 40
-	done := strings.Repeat("#", int(read*width/all))
+	width := p.width()
+	done := strings.Repeat("#", int(read*int64(width)/all))
 	fmt.Fprintf(os.Stderr, "\r[%-*s] %3d %%", width, done, read*100/all)
+}
+
+// width is how long the row of # may be, so that its line fits the terminal.
+func (*progress) width() int {
+	const most, beside = 40, len("[] 100 %") + 1
+	size, err := unix.IoctlGetWinsize(2, unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 {
+		return most
+	}
+	return max(0, min(most, int(size.Col)-beside))
 }
 
 func (p *progress) clear() {

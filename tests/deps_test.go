@@ -101,7 +101,7 @@ var onlyIn = map[string][]string{
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/prometheus":              {"wrapper/metrics"},
 	"github.com/klauspost/compress":      {"wrapper/loglines"},
-	"github.com/ulikunitz/xz":            {"wrapper/loglines"},
+	"github.com/therootcompany/xz":       {"wrapper/loglines"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 	"github.com/emersion/go-milter":      {},            // tests hold our protocol against it
 	"github.com/miekg/dns":               {"tests/lab"}, // for its DNS servers

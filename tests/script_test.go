@@ -39,6 +39,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"nosyslog":     cmdNoSyslog,
 	"syslog":       cmdSyslog,
 	"rsyslog":      cmdRsyslog,
+	"journald":     cmdJournald,
 	"ledgercount":  cmdLedgerCount,
 	"sessions":     cmdSessions,
 	"serve":        cmdServe,

@@ -135,7 +135,13 @@ func strangeFile(kind, work string) (file *os.File, done func(), err error) {
 
 // terminal opens the slave end of a new pseudo-terminal of the machine.
 func terminal() (*os.File, func(), error) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, slave, err := openTerminal()
+	return slave, func() { slave.Close(); master.Close() }, err
+}
+
+// openTerminal opens both ends of a new terminal (pty(7)).
+func openTerminal() (master, slave *os.File, err error) {
+	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -146,6 +152,6 @@ func terminal() (*os.File, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	return slave, func() { slave.Close(); master.Close() }, err
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	return master, slave, err
 }

@@ -88,6 +88,9 @@ func cause(err error) string {
 	if errors.As(err, &path) {
 		return path.Err.Error()
 	}
+	if wantsTooMuch(err) {
+		return "unpacking it takes too much memory; unpack it, and name what comes of it"
+	}
 	return err.Error()
 }
 
