@@ -119,7 +119,7 @@ func (s *Session) conclude(mayQueue bool) {
 		s.Verdict = decide.Undecided
 		return
 	}
-	s.door.countApart(s.Verdict)
+	s.countApart()
 	if !counted && (s.Verdict == decide.Known || s.Verdict == decide.Pass) {
 		s.door.countOpen(err)
 	}
@@ -216,7 +216,7 @@ func (s *Session) updateWithin(patience time.Duration, work func(*ledger.Tx)) er
 func (s *Session) finish(t *ledger.Tx, known bool) {
 	s.leaveInquiry()
 	s.dropRequest(t)
-	t.Count(int(s.Verdict))
+	t.CountFor(s.countedAs(), s.event())
 	if known {
 		s.remember(t)
 	}
@@ -234,7 +234,7 @@ func (s *Session) finish(t *ledger.Tx, known bool) {
 func (s *Session) end(v decide.Verdict, known bool) {
 	s.Verdict = v
 	if s.update(func(t *ledger.Tx) { s.finish(t, known) }) != nil {
-		s.door.countApart(v)
+		s.countApart()
 	}
 }
 
@@ -274,7 +274,7 @@ func (s *Session) Expire(waited, turn time.Duration) {
 		s.finish(t, true)
 	})
 	if err != nil {
-		s.door.countApart(decide.Busy)
+		s.countApart()
 	}
 }
 

@@ -83,7 +83,7 @@ func (d *Door) CountGone() { d.count(decide.Hangup) }
 // count counts the verdict about a client without a session.
 func (d *Door) count(v decide.Verdict) {
 	if d.Ledger.Run(func(t *ledger.Tx) { t.Count(int(v)) }) != nil {
-		d.countApart(v)
+		d.Ledger.CountUnlocked(int(v))
 	}
 }
 

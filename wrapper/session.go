@@ -200,7 +200,7 @@ func (s *Session) Enter() (waits bool) {
 		s.facts().Standing = s.door.peek(err, a)
 		s.facts().Hangups = ledger.Hangups{} // which could not be used up
 		if s.Verdict = s.facts().Decide(); s.Verdict.Final() {
-			s.door.countApart(s.Verdict)
+			s.countApart()
 		}
 	}
 	if s.Verdict.Final() {

@@ -14,20 +14,22 @@ import (
 // cheapest to refuse, and does not compete with clients that queue for the lock. It reports false,
 // and nothing is decided, if the client is neither, or if that cannot be seen at this moment.
 func (s *Session) RefuseUnlocked() bool {
+	now := s.door.Ledger.Now()
 	switch f := s.facts(); {
 	case f.Rule.Access == rule.Allow:
 		return false
 	case !f.IsDenied():
-		standing, _ := s.door.Ledger.Peek(s.door.Ledger.Now(), s.arrival())
+		standing, _ := s.door.Ledger.Peek(now, s.arrival())
 		if !standing.Blocked {
 			return false
 		}
 		s.facts().Standing = standing
 	}
-	if s.Verdict = s.facts().Decide(); s.door.Ledger.PastDue(s.door.Ledger.Now()) {
-		s.door.count(s.Verdict)
-	} else {
-		s.door.countApart(s.Verdict)
+	s.Verdict = s.facts().Decide()
+	if !s.door.Ledger.PastDue(now) || s.update(func(t *ledger.Tx) {
+		t.CountFor(s.countedAs(), s.event())
+	}) != nil {
+		s.countApart()
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"net/netip"
 	"strconv"
 
 	"sendwrap/wrapper/decide"
@@ -22,9 +23,31 @@ func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
 	return s
 }
 
-// countApart counts a verdict that could not be counted together with all else.
-func (d *Door) countApart(v decide.Verdict) {
-	d.Ledger.CountUnlocked(int(v))
+// countApart counts a verdict that could not be counted together with all else. A denied client has
+// no record as a rule, and the pages where it might be are not read for it.
+func (s *Session) countApart() {
+	l := &s.door.Ledger
+	if s.Verdict == decide.Denied {
+		l.CountUnlocked(int(s.Verdict))
+		return
+	}
+	l.CountUnlockedFor(s.countedAs(), s.event(), l.Now())
+}
+
+// countedAs is the network to which the verdict counts: that of the block, if that has refused the
+// client when it came.
+func (s *Session) countedAs() netip.Prefix {
+	if s.Verdict == decide.Blocked && s.facts().Network.IsValid() {
+		return s.facts().Network
+	}
+	return s.network
+}
+
+// event is what the ledger notes of the connection when its verdict is final.
+func (s *Session) event() ledger.Event {
+	v := s.Verdict
+	return ledger.Event{Verdict: int(v), Arrived: !s.entered,
+		Refused: !v.Served() && v != decide.Hangup}
 }
 
 // countOpen counts a client that is served and was not held against any limit, because of this

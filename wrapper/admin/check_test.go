@@ -95,7 +95,7 @@ func TestCheckExaminesLedger(t *testing.T) {
 			"place; in a directory of its own, mode 0700, a bad ledger is set aside"},
 		{"a newer one", func(top string) string {
 			return newer(mkdir(top+"/dir", 0o700) + "/ledger")
-		}, "TOP/dir/ledger: is a ledger of version 99; this program writes 4; " +
+		}, "TOP/dir/ledger: is a ledger of version 99; this program writes 5; " +
 			"install the newer sendwrap again, or move the file away to start a new ledger"},
 
 		{"no parent", func(top string) string { return top + "/a/b/ledger" },

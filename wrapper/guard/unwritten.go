@@ -3,6 +3,7 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -46,8 +47,12 @@ func (g *guard) write(work func(*ledger.Tx)) {
 	}
 }
 
-// count counts a verdict.
-func (g *guard) count(v decide.Verdict) { g.write(func(t *ledger.Tx) { t.Count(int(v)) }) }
+// count counts a verdict about a client of the network.
+func (g *guard) count(network netip.Prefix, v decide.Verdict) {
+	g.write(func(t *ledger.Tx) {
+		t.CountFor(network, ledger.Event{Verdict: int(v), Refused: true})
+	})
+}
 
 // recordLater records an offence as soon as the ledger is free. A block is carried out then, and
 // the transcript waits for it.

@@ -146,7 +146,7 @@ func (s *session) record(o *offence) (block activeBlock) {
 
 // logVerdict counts a verdict and writes its log line.
 func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
-	s.guard.count(v)
+	s.guard.count(s.network, v)
 	s.transcript.verdict(v.String())
 
 	f := &s.facts

@@ -228,7 +228,8 @@ func workAllRound(t *testing.T, tx *Tx, a Arrival) {
 			tx.checkpoint()
 		}
 	}
-	tx.Count(3)
+	tx.CountFor(a.Network, Event{Verdict: 3, Arrived: true, Refused: true})
+	tx.l.CountUnlockedFor(a.Network, Event{Verdict: 3, Refused: true}, Now())
 	tx.Spoke(time.Second)
 	tx.Left(time.Hour)
 }
@@ -315,6 +316,15 @@ func checkReports(t *testing.T, l *Ledger, now Moment) {
 		if !b.Network.IsValid() || b.Left <= 0 || b.Left > MaxBlock {
 			t.Errorf("a block that cannot be: %+v", b)
 		}
+	}
+	err = l.Records(now, func(r *Record) {
+		if !r.Network.IsValid() || r.Left < 0 || r.Left > MaxBlock || r.Seen < 0 ||
+			r.Verdict < -1 || r.Verdict >= Verdicts {
+			t.Errorf("a record that cannot be: %+v", r)
+		}
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	checkBlocksSince(t, l)
 	for _, most := range []int{math.MinInt, 0, math.MaxInt, 5} {

@@ -45,7 +45,8 @@
 //   - Private: mode 0600, owned by us, in a directory that nobody else may write to.
 //   - Time: the ledger has its own clock, which never jumps (see clock.go).
 //   - Remembers: blocks and known clients survive a reboot; sessions do not.
-//   - Counts: a total for each verdict, and how long early talkers and impatient clients waited.
+//   - Counts: a total for each verdict, and how long early talkers and impatient clients waited;
+//     and roughly, of each network that it remembers, what that did of late (see activity.go).
 //   - News: a process that watches for blocks learns of each new one, once and in order, and of
 //     none that was undone; or it learns that there were too many to name. Finding that there are
 //     none takes no lock.
@@ -77,8 +78,9 @@
 //
 // The last quarter page of late holds what changes without the lock: counts, which messages were
 // logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, all totals where late
-// is now, the ring before the undo log, and ended before the lists. Versions 1 and 2 had other
-// records, too, and left zero what they did not use. See older.go; everything else is unchanged.
+// is now, the ring before the undo log, and ended before the lists. Records of versions 3 and 4 had
+// longer windows and no activity; those of versions 1 and 2 were different again, and left zero
+// what they did not use. See older.go; everything else is unchanged.
 //
 // A client record lies in one of the two buckets that its hash names: in the one that held the less
 // important record when it was made. So a bucket overflows only when the whole file is nearly full,

@@ -16,9 +16,10 @@ func openExisting(path string, boot Boot) (*Ledger, error) {
 }
 
 // OpenReadOnly maps the ledger for a process that may read the file, but not write to it: the
-// kernel sees to that. Of the methods only those work that take no lock: Report, CountNetworks,
-// Lists, CountLookups, Blocks, Rooms, HasRoom, Replaced, Close. What a process that was killed has
-// left half done may be among what they return, until another process uses the ledger.
+// kernel sees to that. Of the methods only those work that take no lock: Report, Records,
+// CountNetworks, Lists, CountLookups, Blocks, Rooms, HasRoom, Replaced, Close. What a process that
+// was killed has left half done may be among what they return, until another process uses the
+// ledger.
 //
 // The errors are those of [Handle.OpenExisting].
 func OpenReadOnly(path string) (*Ledger, error) {

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 const (
 	magic   = "sendwrap"
-	version = 4
+	version = 5
 	oldest  = 1 // version that is carried over; see older.go
 
 	page        = 4096
@@ -24,6 +24,7 @@ const (
 	bitmapAt    = lateAt + lateRoom
 	slotSize    = 64
 	recordSize  = 256
+	activityAt  = 64                // of a record
 	ways        = page / recordSize // records in a bucket
 	minSlots    = 4096
 	wordBits    = 64
@@ -177,12 +178,14 @@ type client struct {
 	knownTill int64
 	blockedAt int64
 	blockTill int64
+	activity  uint64 // changed without the lock, too; see activity.go
 	blocks    uint32 // blocks so far, each of which doubles the next
 	visited   uint32 // the last hour counted in visits, since 1970
 	strikes   strikes
 	rate      window[uint16]   // arrivals
 	reason    [reasonSize]byte // of the last strike or block
 	bad, good window[uint8]    // recipients that the MTA rejected, and that got a message
+	_         [4]byte          // 0
 }
 
 // session is one slot: a connection that counts.

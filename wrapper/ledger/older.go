@@ -50,6 +50,31 @@ func (l *Ledger) copyCounts(old *Ledger) {
 	l.unlocked.idle.Store(u.idle.Load())
 }
 
+// record4 is a record of versions 3 and 4.
+type record4 struct {
+	addr                      [16]byte
+	bits, used, visits, marks uint8
+	epoch, sessions, first    uint32
+	seen, knownTill           int64
+	blockedAt, blockTill      int64
+	blocks, visited           uint32
+	strikes                   strikes
+	rate                      window4[uint16]
+	reason                    [reasonSize]byte
+	bad, good                 window4[uint8]
+}
+
+// window4 is a window of versions 1 to 4.
+type window4[cell uint8 | uint16] struct {
+	newest int64
+	per    uint32
+	cells  [steps + 1]cell
+}
+
+func (w *window4[cell]) window() window[cell] {
+	return window[cell]{uint32(uint64(w.newest) % stepNumbers), w.per, w.cells}
+}
+
 // record2 is a record of versions 1 and 2. The rest of their files is as in version 3, except for
 // bytes that were zero.
 type record2 struct {
@@ -67,9 +92,9 @@ type record2 struct {
 	blocks    uint32
 	_         uint32
 	strikes   [strikesKept]int64 // newest first
-	rate      window[uint16]
+	rate      window4[uint16]
 	reason    [reasonSize]byte
-	bad       window[uint8] // 0 in version 1
+	bad       window4[uint8] // 0 in version 1
 	_         [8]byte
 }
 
@@ -79,21 +104,37 @@ const oldManualReason = "admin"
 
 // recordOf is the record in the form of this version, whatever the version of the file.
 func (l *Ledger) recordOf(i int) client {
-	if l.version > 2 {
-		return *l.record(i)
+	switch {
+	case l.version <= 2:
+		return view[record2](l.mem, l.recordAt(i)).client()
+	case l.version <= 4:
+		return view[record4](l.mem, l.recordAt(i)).client()
 	}
-	old := view[record2](l.mem, l.recordAt(i))
+	return *l.record(i)
+}
+
+func (r *record4) client() client {
+	return client{
+		addr: r.addr, bits: r.bits, used: r.used, visits: r.visits, marks: r.marks,
+		epoch: r.epoch, sessions: r.sessions, first: r.first, seen: r.seen,
+		knownTill: r.knownTill, blockedAt: r.blockedAt, blockTill: r.blockTill,
+		blocks: r.blocks, visited: r.visited, strikes: r.strikes, rate: r.rate.window(),
+		reason: r.reason, bad: r.bad.window(), good: r.good.window(),
+	}
+}
+
+func (r *record2) client() client {
 	c := client{
-		addr: old.addr, bits: old.bits, used: old.used, epoch: old.epoch,
-		sessions: old.sessions, first: old.first, seen: old.seen, knownTill: old.knownTill,
-		blockedAt: old.blockedAt, blockTill: old.blockTill, blocks: old.blocks,
-		rate: old.rate, reason: old.reason, bad: old.bad,
+		addr: r.addr, bits: r.bits, used: r.used, epoch: r.epoch,
+		sessions: r.sessions, first: r.first, seen: r.seen, knownTill: r.knownTill,
+		blockedAt: r.blockedAt, blockTill: r.blockTill, blocks: r.blocks,
+		rate: r.rate.window(), reason: r.reason, bad: r.bad.window(),
 	}
 	if strings.HasPrefix(c.reasonText(), oldManualReason) {
 		c.marks = byHand
 	}
-	for n := len(old.strikes) - 1; n >= 0; n-- {
-		if at := old.strikes[n]; at > 0 {
+	for n := len(r.strikes) - 1; n >= 0; n-- {
+		if at := r.strikes[n]; at > 0 {
 			c.strikes.add(at)
 		}
 	}

@@ -116,6 +116,9 @@ func operations() []operation {
 			a.Delay = time.Minute
 			t.Enter(a, nobody)
 		}},
+		{name: "count for a network", do: func(t *Tx) {
+			t.CountFor(networkN(blockedN), Event{Verdict: 3, Arrived: true, Refused: true})
+		}},
 		{name: "enter in a wider network", do: func(t *Tx) { t.Enter(within(wideA, 1), nobody) }},
 		{name: "enter in a wider network, serve and leave", do: func(t *Tx) {
 			s, _ := t.Enter(within(wideA, 1), nobody)

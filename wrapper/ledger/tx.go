@@ -155,6 +155,9 @@ func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 	s, ok := t.openSession(record, a, p)
 	if ok {
 		t.enterWide(int(s.slot)-1, a, arrives)
+		if arrives && record >= 0 {
+			t.l.record(record).add(Event{Verdict: -1, Arrived: true}, t.now)
+		}
 	}
 	return s, ok
 }

@@ -232,7 +232,7 @@ func TestHonestWideCounts(t *testing.T) {
 		"too high":     func(_ *Tx, w *client) { w.sessions, w.first = 77, 88 },
 		"believed":     func(_ *Tx, w *client) { w.sessions, w.knownTill = 77, 1<<63-1 },
 		"other widths": func(tx *Tx, w *client) { w.sessions = 77; tx.state().widths[5] = 255 },
-		"full windows": func(_ *Tx, w *client) { w.sessions = 77; w.rate.newest = 1<<63 - 1 },
+		"full windows": func(_ *Tx, w *client) { w.sessions = 77; w.rate.newest = 1<<32 - 1 },
 	} {
 		l := newLedger(t, MinClients)
 		must(t, l, func(tx *Tx) {

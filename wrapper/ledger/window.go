@@ -10,10 +10,14 @@ const steps = 16
 // up to a sixteenth too late, never too early. A cell that is full stays full, so its type must
 // hold the highest limit that a count is compared with.
 type window[cell uint8 | uint16] struct {
-	newest int64  // number of the newest step: ledger time / step
+	newest uint32 // number of the newest step: ledger time / step, modulo stepNumbers
 	per    uint32 // ms
 	cells  [steps + 1]cell
 }
+
+// stepNumbers is a multiple of the number of cells, so that cells follow each other where the
+// numbers begin again. Those of a limit per second do so after eight years.
+const stepNumbers = 1<<32 - 1
 
 // advance forgets what is older than per at ledger time now. If the window has counted with another
 // per, because clients of the network have different limits, it uses the longer of the two as long
@@ -41,15 +45,16 @@ func (w *window[cell]) forget(now int64) {
 		w.cells = [steps + 1]cell{}
 		return
 	}
-	at := now / step
-	if passed := at - w.newest; passed < 0 || passed > steps {
+	at := uint64(now/step) % stepNumbers
+	passed := (at + stepNumbers - uint64(w.newest)) % stepNumbers
+	if passed > steps {
 		w.cells = [steps + 1]cell{}
 	} else {
-		for i := w.newest + 1; i <= at; i++ {
-			w.cells[i%(steps+1)] = 0
+		for i := range passed {
+			w.cells[(uint64(w.newest)+1+i)%(steps+1)] = 0
 		}
 	}
-	w.newest = at
+	w.newest = uint32(at)
 }
 
 // count is the number of events within per. Call advance first.
