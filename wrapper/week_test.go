@@ -27,7 +27,8 @@ var weekLog = filepath.Join("report", "testdata", "week.log")
 // The log from which reports are tested is what this program logs. After a change of the log's
 // format write it again with -update, and see that the report understands it.
 func TestWeek(t *testing.T) {
-	d := open(t, "", "greet_delay 20s\nclient_rate 10/1m\ndnsbl_threshold 3\n")
+	d := open(t, "", "greet_delay 20s\nclient_rate 10/1m\ndnsbl_threshold 3\n"+
+		"wide 24 48 client_rate=30/1m strikes=8\n")
 	w := week{doorway: d, t: t, rand: rand.New(rand.NewPCG(1, 2))}
 	got := w.write()
 	if *update {
@@ -66,6 +67,10 @@ func (w *week) write() string {
 	w.now = time.Date(2026, 12, 28, 0, 3, 11, 0, time.UTC)
 	end := w.now.AddDate(0, 0, 7)
 	for i := 0; w.now.Before(end); i++ {
+		w.Policy.Mode = policy.Enforce
+		if w.now.Before(end.AddDate(0, 0, -6)) { // one begins so
+			w.Policy.Mode = policy.Observe
+		}
 		w.client(i)
 		if i%50 == 20 {
 			w.others(i)
@@ -110,6 +115,9 @@ func (w *week) client(i int) {
 	switch n := r.IntN(100); {
 	case i%3 == 0 && client == regular[2] && n < 12:
 		w.spoke(s, policy.Pipelined, "EHLO shop.example\r\nMAIL FROM:<a@shop.example>\r\n")
+	case i%3 == 0 && n < 30 && client == regular[1]:
+		s.Verdict = decide.Allowed
+		f.Rule = said(rule.Allow, "192.0.2.0/28", "/etc/sendwrap.conf", 12)
 	case i%3 == 0 && n < 90:
 		s.Verdict = decide.Known
 	case i%3 == 0:
@@ -123,6 +131,10 @@ func (w *week) client(i int) {
 		w.spoke(s, kind, "EHLO \"bot\"\r\nsendwrap[1]: PASS client=[192.0.2.66]:1 server=[::]:25\n")
 		if n < 6 {
 			s.struck.Strikes, s.struck.Block = 2, time.Hour
+		}
+		if n == 6 {
+			s.struck = &Struck{Network: f.Limits.Wide[0].Network, Strikes: 8, Of: 8,
+				Block: 2 * time.Hour}
 		}
 	case n < 55:
 		s.Verdict, s.entered = decide.Blocked, false
@@ -141,16 +153,32 @@ func (w *week) client(i int) {
 	case n < 82:
 		s.Verdict = decide.Rate
 		f.Arrivals, f.Limits.ClientRate = 12, rule.Rate{N: 10, Per: time.Minute}
+		if n >= 80 {
+			f.Arrivals, f.WideCounts[0].Arrivals = 2, 31
+		}
 	case n < 86:
 		s.Verdict, f.Conns = decide.Conns, 50
 	case n < 88:
 		s.Verdict, f.Serving = decide.Busy, 300
+	case n < 90:
+		s.Verdict, s.entered = decide.Denied, false
+		f.Rule = said(rule.Deny, "203.0.113.0/24", "/etc/sendwrap.conf", 14)
+	case n < 92:
+		s.Verdict, s.entered = decide.Denied, false
+		f.Map = said(rule.Deny, "203.0.113.0/24", "/etc/mail/access", 3)
+		f.Map.Reply = "550 5.7.1 no thanks"
 	default:
 		s.Verdict = decide.Pass
 		s.delay, s.waited = 20*time.Second, 20*time.Second
 	}
 	s.Log(4000 + i)
 	w.take()
+}
+
+// said is what a line of the configuration says of a network.
+func said(what rule.Access, network, file string, line int) rule.Match {
+	return rule.Match{Access: what, Network: netip.MustParsePrefix(network),
+		Source: rule.Source{File: file, Line: line}}
 }
 
 // early is when an early client speaks or leaves: mostly at once.
@@ -194,6 +222,16 @@ func (w *week) others(i int) {
 		Dur("after", time.Duration(i)*100*time.Millisecond).Int("status", 1))
 	line(maillog.NewLine("BLOCK").Str("network", "192.0.2.128/25").Dur("for", time.Hour).
 		Str("reason", "administrator").Str("by", "uid:0"))
+	line([]*maillog.Line{
+		maillog.NewLine("STRIKE").Str("client", "[203.0.113.9]").
+			Str("network", "203.0.113.9/32").IntOf("strikes", 3, 3).Dur("left", time.Hour).
+			Str("reason", "spam").Str("by", "uid:0"),
+		maillog.NewLine("DROP").Int("blocks", 2).Int("max_entries", 10000),
+		maillog.NewLine("IDLE").Addr("client", client).Addr("server", server).
+			DurOf("idle", 72*time.Second, time.Minute).Int("bytes", 0).Str("reply", "421"),
+		maillog.NewLine("ONBLOCK").Str("network", "203.0.113.9/32").
+			Dur("after", 20*time.Millisecond).Quote("error", "exit status 1"),
+	}[i/50%4])
 	_ = w.Log.WriteAs(300+i, maillog.Warning, fmt.Sprintf("ledger: no space left for %d", i))
 	w.take()
 	fmt.Fprintf(&w.out, "%s mx sm-mta[%d]: 6AL: helo=<x sendwrap[1]: PASS client=[192.0.2.66]:1 "+

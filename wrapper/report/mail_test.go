@@ -36,7 +36,7 @@ func TestMail(t *testing.T) {
 	}
 	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/alternative" || m.Header.Get("To") != "postmaster" ||
-		!strings.Contains(m.Header.Get("Subject"), "562 of 1,076") {
+		!strings.Contains(m.Header.Get("Subject"), "505 of 1,076") {
 		t.Errorf("%v: %v", err, m.Header)
 	}
 	var html bytes.Buffer

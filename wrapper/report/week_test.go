@@ -113,13 +113,13 @@ func ask(lines []string) oracle {
 	lists := regexp.MustCompile(` score=\S+ lists=(\S+)`)
 	for _, line := range lines {
 		m := weekVerdict.FindStringSubmatch(line)
-		if m == nil || m[2] == "ENDED" {
+		if m == nil || m[2] == "ENDED" || m[2] == "IDLE" {
 			continue
 		}
 		o.verdicts[m[2]]++
 		o.hours[m[1]+" "+m[2]]++
 		switch m[2] {
-		case "PASS", "KNOWN", "HANGUP":
+		case "ALLOWED", "PASS", "KNOWN", "HANGUP":
 		default:
 			key := m[3]
 			if strings.Contains(key, ":") { // its /64; each address of the week has four groups
