@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/decide"
 )
 
 // seen is what a page's script says of the page.
@@ -24,6 +25,7 @@ type seen struct {
 	Bars, Outside  int
 	Curve          float64
 	Rows, Sections int
+	Black, Tall    int // bars without a colour, rows of a wide table that are broken
 }
 
 // looks is the script that a test puts into a page, which has none.
@@ -34,9 +36,11 @@ document.documentElement.dataset.seen = JSON.stringify({
   Width: document.documentElement.scrollWidth, Window: innerWidth,
   Back: getComputedStyle(document.body).backgroundColor,
   Bars: all("rect[x]").filter((r) => r.getBoundingClientRect().height > 0).length,
-  Outside: all("rect[x]").filter((r) => { const b = r.getBoundingClientRect();
-    return b.left < box.left - 1 || b.right > box.right + 1 || b.top < box.top - 1 ||
-      b.bottom > box.bottom + 1; }).length,
+  Black: all("rect").filter((r) => getComputedStyle(r).fill === "rgb(0, 0, 0)").length,
+  Tall: all(".scroll tr").filter((r) => r.getBoundingClientRect().height > 40).length,
+  Outside: all("rect[x], text").filter((r) => { const b = r.getBoundingClientRect();
+    return b.left < box.left - 1 || b.right > box.right + 1 || r.matches("rect") &&
+      (b.top < box.top - 1 || b.bottom > box.bottom + 1); }).length,
   Curve: document.querySelector("polyline").getBoundingClientRect().height,
   Rows: all("tr").length, Sections: all("h2").length });
 </script></body>`
@@ -93,9 +97,14 @@ func TestHTMLInBrowser(t *testing.T) {
 			}
 			backs[s.Back] = true
 			if s.Window != width || s.Width > width || s.Bars < 40 || s.Outside > 0 ||
-				s.Curve < 50 || s.Rows < 50 || s.Sections < 8 {
+				s.Curve < 50 || s.Rows < 50 || s.Sections < 8 || s.Black > 0 || s.Tall > 0 {
 				t.Errorf("%d wide, dark %v: %+v", width, dark, s)
 			}
+		}
+	}
+	for _, v := range decide.Verdicts() {
+		if !strings.Contains(style, "."+v.String()+" { fill: ") {
+			t.Errorf("%v has no colour", v)
 		}
 	}
 	if len(backs) != 2 {

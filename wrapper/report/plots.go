@@ -1,10 +1,15 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/loglines"
 )
 
 // The plots are in units of their own; the page scales them.
@@ -13,12 +18,12 @@ const (
 	plotHeight = 200
 )
 
-// maxColours is how many verdicts have a colour; the style has as many.
-const maxColours = 6
+// maxPlotted is how many verdicts are plotted. The style has a colour for each that there is.
+const maxPlotted = 10
 
 // plot begins a plot with its two lines.
 func (p page) plot(name string) {
-	p.put(`<svg viewBox="-2 -14 730 240" role="img" aria-label="%s">`+"\n", name)
+	p.put(`<svg viewBox="-2 -26 730 254" role="img" aria-label="%s">`+"\n", name)
 	for _, y := range []int{0, plotHeight} {
 		p.put(`<line class="axis" x1="0" y1="%v" x2="%v" y2="%[1]v"/>`+"\n", y, plotWidth)
 	}
@@ -28,10 +33,15 @@ func (p page) label(x, y float64, text string) {
 	p.put(`<text x="%s" y="%s">%s</text>`+"\n", unit(x), unit(y), text)
 }
 
+// labelEnd is label with the place where the text ends.
+func (p page) labelEnd(x, y float64, text string) {
+	p.put(`<text class="end" x="%s" y="%s">%s</text>`+"\n", unit(x), unit(y), text)
+}
+
 // unit is a place in a plot.
 func unit(x float64) string { return fmt.Sprintf("%.1f", x) }
 
-const belowPlot = plotHeight + 18
+const belowPlot = plotHeight + 22
 
 // bars draws the verdicts by hour or day, one upon the other.
 func (p page) bars() {
@@ -39,7 +49,7 @@ func (p page) bars() {
 	if len(hours) < 2 {
 		return
 	}
-	columns := p.r.columns(maxColours)
+	columns := byFate(p.r.columns(maxPlotted))
 	sum := func(h Hour) (n int) {
 		for _, v := range columns {
 			n += h.Counts[v]
@@ -68,22 +78,37 @@ func (p page) bars() {
 			labelled = slot / every
 			p.label(x, belowPlot, h.Start.Format(format))
 		}
-		for i, v := range columns {
+		for _, v := range columns {
 			n := h.Counts[v]
 			height := float64(n) * plotHeight / float64(highest)
 			if y -= height; n > 0 {
-				p.put(`<rect class="c%v" x="%s" y="%s" width="%s" height="%s"><title>%s</title>`+
-					"</rect>\n", i, unit(x), unit(y), unit(width*0.9), unit(height),
+				p.put(`<rect class="%s" x="%s" y="%s" width="%s" height="%s"><title>%s</title>`+
+					"</rect>\n", v, unit(x), unit(y), unit(width*0.9), unit(height),
 					short(h.Start)+" "+v+": "+group(n))
 			}
 		}
 	}
 	p.WriteString("</svg>\n<ul class=\"key\">\n")
-	for i, v := range columns {
-		p.put(`<li><svg viewBox="0 0 1 1"><rect class="c%v" width="1" height="1"/></svg>%s</li>`+
-			"\n", i, v)
+	for _, v := range columns {
+		p.put(`<li><svg viewBox="0 0 1 1"><rect class="%s" width="1" height="1"/></svg>%[1]s</li>`+
+			"\n", v)
 	}
 	p.WriteString("</ul>\n</section>\n")
+}
+
+// byFate sorts verdicts: those that are served first, then those that left, then those refused.
+func byFate(words []string) []string {
+	fate := func(word string) int {
+		switch v, _ := loglines.VerdictOf(word); {
+		case v.Served():
+			return 0
+		case v == decide.Hangup:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(fate(a), fate(b)) })
+	return words
 }
 
 // curve draws the delay curve.
@@ -97,7 +122,7 @@ func (p page) curve() {
 		"how many of these, by when.</p>\n", group(d.Waited), seconds(d.Longest), group(d.Spoke),
 		group(d.Left))
 	p.plot("The delay curve")
-	p.label(680, -4, "100 %")
+	p.labelEnd(plotWidth, -4, "100 %")
 	x := func(seconds float64) float64 { return seconds * plotWidth / d.Longest }
 	if d.Suggest > 0 {
 		at := unit(x(d.Suggest))
@@ -113,7 +138,11 @@ func (p page) curve() {
 		step = math.Ceil(step)
 	}
 	for at := 0.0; at <= d.Longest; at += step {
-		p.label(x(at)*0.97, belowPlot, seconds(at))
+		if x(at) > plotWidth*0.97 {
+			p.labelEnd(plotWidth, belowPlot, seconds(at))
+		} else {
+			p.label(x(at), belowPlot, seconds(at))
+		}
 	}
 	p.put("</svg>\n<p>%s. %s</p>\n</section>\n", d.Why, onlyLonger)
 }
