@@ -32,13 +32,14 @@ var mayImport = map[string][]string{
 	"wrapper/dnsbl":      {},
 	"wrapper/resolve":    {},
 	"wrapper/siphash":    {},
-	"wrapper/access":     {"allowlist/rule"},
+	"wrapper/spelling":   {},
+	"wrapper/access":     {"allowlist/rule", "wrapper/spelling"},
 	"wrapper/policy": {
 		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
 	},
 	"wrapper/config": {
 		"allowlist", "allowlist/rule", "wrapper/access", "wrapper/dnsbl", "wrapper/fileaccess",
-		"wrapper/policy",
+		"wrapper/policy", "wrapper/spelling",
 	},
 	"wrapper/compile": {
 		"allowlist", "allowlist/rule", "wrapper/access", "wrapper/config", "wrapper/fileaccess",
@@ -79,7 +80,7 @@ var mayImport = map[string][]string{
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",
 		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce",
 		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/lookup",
-		"wrapper/maillog", "wrapper/policy", "wrapper/resolve", "wrapper/try",
+		"wrapper/maillog", "wrapper/policy", "wrapper/resolve", "wrapper/spelling", "wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",

@@ -95,7 +95,7 @@ var light = []string{
 	"sendwrap/wrapper/fileaccess",
 	"sendwrap/wrapper/ledger", "sendwrap/wrapper/lookup", "sendwrap/wrapper/machine",
 	"sendwrap/wrapper/maillog", "sendwrap/wrapper/policy", "sendwrap/wrapper/resolve",
-	"sendwrap/wrapper/siphash",
+	"sendwrap/wrapper/siphash", "sendwrap/wrapper/spelling",
 
 	"github.com/hashicorp/errwrap", "github.com/hashicorp/go-multierror",
 	"github.com/yl2chen/cidranger",

@@ -21,7 +21,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.Rules.HasNames()
 	shown.HasMap = d.Policy.Map != nil
 	if heard.IsRemembered() {
-		heard.show(&shown)
+		d.show(heard, &shown)
 		d.applyResult(&facts, client, &heard.Remembered, d.Ledger.HasRoom())
 	}
 	network := d.Network(client)
@@ -49,7 +49,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	}
 	v = facts.Decide()
 	if heard.isNew() {
-		heard.show(&shown)
+		d.show(heard, &shown)
 		facts.Score = heard.Result.Score
 	}
 	if v == decide.Undecided {

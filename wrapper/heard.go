@@ -83,18 +83,13 @@ func (d *Door) applyResult(
 	d.limits(f, client, inRoom)
 }
 
-// matchMap is what the access map says of the names of a client. Of several, one that is refused
-// decides.
+// matchMap is what the access map says of the names of a client, which are in order.
 func (d *Door) matchMap(client netip.Addr, names []string) (m rule.Match) {
 	if len(names) == 0 {
 		return d.Policy.Map.MatchUnnamed(client)
 	}
 	for _, name := range names {
-		one := d.Policy.Map.MatchName(name)
-		if one.Access == rule.Deny && m.Access != rule.Deny {
-			m, one = one, m
-		}
-		m = m.Or(one)
+		m = m.Or(d.Policy.Map.MatchName(name))
 	}
 	return m
 }

@@ -71,12 +71,13 @@ func (h *Hearsay) IsRemembered() bool { return h != nil && h.Left > 0 }
 // isNew says whether what DNS has said to the caller decides.
 func (h *Hearsay) isNew() bool { return h != nil && h.Result.Done && !h.IsRemembered() }
 
-// show adds to what is shown the result that decides.
-func (h *Hearsay) show(s *decide.Shown) {
+// show adds to what is shown the result that decides, and brings its names in order.
+func (d *Door) show(h *Hearsay, s *decide.Shown) {
 	r := &h.Result
 	if h.IsRemembered() {
 		r = &h.Remembered
 	}
+	r.Names = d.inOrder(r.Names)
 	s.Heard, s.Names, s.Hits = true, r.Names, HitsText(h.Request.Lists, r.Hits)
 }
 

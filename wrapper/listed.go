@@ -3,6 +3,7 @@ package wrapper
 import (
 	"strconv"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
@@ -26,7 +27,7 @@ func (s *Session) listedReply(action policy.Action) (line string) {
 	}
 	for _, text := range texts {
 		whole := refusal(code+" "+status, s.Client.Addr(), text, s.door.Policy.Settings)
-		if len(whole) <= maxReply {
+		if len(whole) <= rule.MaxReply {
 			line = whole
 		}
 	}
@@ -45,9 +46,6 @@ func (s *Session) worstList() *dnsbl.List {
 	}
 	return &s.heard.lists[hit.List]
 }
-
-// maxReply is what a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).
-const maxReply = 510
 
 // logHeard says what DNS has said about the client.
 func (s *Session) logHeard(l *maillog.Line) {

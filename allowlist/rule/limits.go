@@ -23,6 +23,16 @@ const (
 	Keys = wideKeys + MaxWide*wides // how many there are
 )
 
+// The largest limits.
+const (
+	// MaxGreetDelay is the longest greet delay. A client must allow 5 minutes for the first line of
+	// the greeting (RFC 5321 §4.5.3.2.1); the other ten seconds are for the network and the MTA.
+	MaxGreetDelay = 290 * time.Second
+
+	MaxClientRate  = 65535 // arrivals; the ledger counts no further
+	MaxClientConns = 100_000
+)
+
 // MaxWide is for how many wide networks a limit can be overridden; wides is the number of limits
 // that wide networks have.
 const MaxWide, wides = 2, 3

@@ -29,6 +29,9 @@ func (a Access) String() string {
 	return "unset"
 }
 
+// MaxReply is how many bytes a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).
+const MaxReply = 510
+
 // Rate is a limit of N arrivals in any window of length Per. The zero Rate is no limit.
 type Rate struct {
 	N   int

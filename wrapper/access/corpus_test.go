@@ -25,7 +25,7 @@ func TestCorpus(t *testing.T) {
 			clients := clientsOf(t, want)
 			var got strings.Builder
 			for _, c := range clients {
-				line := c.line() + " = " + described(m.Look(c.addr, c.name))
+				line := c.line() + " = " + described(m.Look(c.addr, c.names()...))
 				fmt.Fprintln(&got, strings.TrimRight(line, " "))
 			}
 			for _, n := range m.Mistakes {
@@ -60,7 +60,7 @@ func asSendmail(t *testing.T, text string, clients []client) {
 	s.makemap(text)
 	m := Read(text)
 	for i, theirs := range s.ask(clients) {
-		found := m.Look(clients[i].addr, clients[i].name)
+		found := m.Look(clients[i].addr, clients[i].names()...)
 		if ours := ours(found); !same(ours, theirs) {
 			t.Errorf("%v:\nwe:       %q\nsendmail: %q", clients[i], ours, theirs)
 		}

@@ -6,14 +6,6 @@ import (
 	"sendwrap/allowlist/rule"
 )
 
-// What is more than these is as much as these: a client waits five minutes for its greeting
-// (RFC 5321 §4.5.3.2.1), and the ledger counts no further.
-const (
-	maxDelay = 290 * time.Second
-	maxRate  = 65535
-	maxConns = 100_000
-)
-
 // Effect is what an entry means for the clients that it holds: in place of what a wider entry of
 // its group says of the same keys.
 type Effect struct {
@@ -24,7 +16,8 @@ type Effect struct {
 	Unset   []rule.Key // limits that are not set here, whatever a wider entry says
 }
 
-// Effect is that of an entry. What the map says OK of, lists are not asked about.
+// Effect is that of an entry; a limit beyond the largest is the largest. What the map says OK of,
+// lists are not asked about.
 func (e *Entry) Effect() (f Effect) {
 	n := e.Value.N
 	k := [Tags]rule.Key{rule.DNSBL, rule.GreetDelay, rule.ClientRate, rule.ClientConns}[e.Tag]
@@ -38,13 +31,13 @@ func (e *Entry) Effect() (f Effect) {
 		f.Access, f.Reply = rule.Deny, e.Value.Reply
 	case e.Tag == Connect || e.Value.Kind != Number:
 	case e.Tag == GreetPause:
-		f.Limits.SetTime(k, min(time.Duration(min(n, 1<<30))*time.Millisecond, maxDelay))
+		f.Limits.SetTime(k, min(time.Duration(min(n, 1<<30))*time.Millisecond, rule.MaxGreetDelay))
 		return f
 	case e.Tag == ClientRate:
 		f.Limits.SetRate(k, rateOf(n))
 		return f
 	case e.Tag == ClientConn:
-		f.Limits.SetCount(k, min(n, maxConns))
+		f.Limits.SetCount(k, min(n, rule.MaxClientConns))
 		return f
 	}
 	f.Unset = []rule.Key{k}
@@ -56,5 +49,5 @@ func rateOf(n int) rule.Rate {
 	if n == 0 {
 		return rule.Rate{}
 	}
-	return rule.Rate{N: min(n, maxRate), Per: time.Minute}
+	return rule.Rate{N: min(n, rule.MaxClientRate), Per: time.Minute}
 }

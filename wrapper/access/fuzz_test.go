@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sendwrap/allowlist/rule"
 )
 
 // FuzzRead reads anything. Whatever it says of a client, a naive search for keys in the lines says
@@ -68,7 +70,7 @@ func hasLetters(name string) bool {
 // check checks what holds for each entry.
 func check(t *testing.T, e Entry) {
 	v := e.Value
-	reply := v.Kind == Text && len(v.Reply) >= 10 && len(v.Reply) <= maxReply &&
+	reply := v.Kind == Text && len(v.Reply) >= 10 && len(v.Reply) <= rule.MaxReply &&
 		isCode(v.Reply[:3]) && strings.Trim(v.Reply, printable()) == ""
 	number := v.Kind == Number && v.N >= 0 && v.N <= maxNumber
 	switch {
@@ -170,7 +172,7 @@ func compare(t *testing.T, m *Map, db map[string]string, c client) {
 			names = append(names, "["+key+"]")
 		}
 	}
-	found := m.Look(c.addr, c.name)
+	found := m.Look(c.addr, c.names()...)
 	for tag := range Tags {
 		value := ""
 		if tag.hasNames() {

@@ -1,9 +1,6 @@
 package access
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // Tag is what a key is about. A key without a tag is about Connect.
 type Tag uint8
@@ -16,9 +13,9 @@ const (
 	Tags                  // how many there are
 )
 
-func (t Tag) String() string {
-	return [...]string{"Connect", "GreetPause", "ClientRate", "ClientConn"}[t]
-}
+var tagNames = [Tags]string{"Connect", "GreetPause", "ClientRate", "ClientConn"}
+
+func (t Tag) String() string { return tagNames[t] }
 
 // hasNames reports whether sendmail looks for a client's name.
 func (t Tag) hasNames() bool { return t == Connect || t == GreetPause }
@@ -57,13 +54,15 @@ type Entry struct {
 	Key   string // as it is written
 }
 
-// Map is an access map.
+// Map is an access map. It may be used by several goroutines.
 type Map struct {
+	File     string
 	Mistakes []Note // what is for us, and wrong: it is skipped
 	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
 	Binary   bool   // it is no text, and nothing of it is known; one of Mistakes says so
 
 	entries  []Entry
+	hasNames bool
 	names    [Tags]map[string]int32 // where in entries
 	networks [Tags]map[place]int32
 	lengths  [Tags][129]bool // that a network of the tag has
@@ -89,6 +88,7 @@ func (m *Map) find(tag Tag, s subject) (i int32, ok bool) {
 func (m *Map) add(e Entry) {
 	i := int32(len(m.entries))
 	m.entries = append(m.entries, e)
+	m.hasNames = m.hasNames || e.Name != "" || e.Unresolved
 	if e.Name != "" {
 		m.names[e.Tag][e.Name] = i
 	} else {
@@ -107,49 +107,3 @@ func (m *Map) add(e Entry) {
 // A Skip ends the search in its group with nothing found. ClientRate and ClientConn have entries of
 // the second group only.
 func (m *Map) Entries() []Entry { return m.entries }
-
-// Found is what the map says of a client, for each tag. Its Value is [Nothing] if no entry decides.
-type Found [Tags]Entry
-
-// Look is what the map says of a client. name is its confirmed name, in lower case and without a
-// dot at its end; "" is none.
-func (m *Map) Look(client netip.Addr, name string) (found Found) {
-	client = client.Unmap().WithZone("")
-	for tag := range Tags {
-		var e Entry
-		if name != "" {
-			e = m.byName(tag, name)
-		} else {
-			e = m.byNetwork(tag, client, true)
-		}
-		if e.Value.Kind == Nothing || e.Value.Kind == Skip {
-			e = m.byNetwork(tag, client, false)
-		}
-		if e.Value.Kind != Skip {
-			found[tag] = e
-		}
-	}
-	return found
-}
-
-func (m *Map) byName(tag Tag, name string) Entry {
-	for more := true; more; _, name, more = strings.Cut(name, ".") {
-		if i, ok := m.names[tag][name]; ok {
-			return m.entries[i]
-		}
-	}
-	return Entry{}
-}
-
-func (m *Map) byNetwork(tag Tag, client netip.Addr, unresolved bool) Entry {
-	for bits := client.BitLen(); bits >= 0; bits-- {
-		if !m.lengths[tag][bits] {
-			continue
-		}
-		network, _ := client.Prefix(bits)
-		if i, ok := m.networks[tag][place{network, unresolved}]; ok {
-			return m.entries[i]
-		}
-	}
-	return Entry{}
-}

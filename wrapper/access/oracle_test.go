@@ -23,7 +23,7 @@ func TestAsSendmail(t *testing.T) {
 		s.makemap(text)
 		m := Read(text)
 		for i, theirs := range s.ask(all) {
-			found := m.Look(all[i].addr, all[i].name)
+			found := m.Look(all[i].addr, all[i].names()...)
 			if ours := ours(found); !same(ours, theirs) {
 				t.Fatalf("map %d, %v:\nwe:       %q %+v\nsendmail: %q\n%s", seed, all[i], ours,
 					found, theirs, text)

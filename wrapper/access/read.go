@@ -39,7 +39,7 @@ func Read(text string) *Map {
 		r.line = 1
 		r.note("begins with a byte order mark, which makemap takes for a part of the first key",
 			"save the text without it")
-		r.line = 0
+		_, text, _ = strings.Cut(text, "\n") // so that key never matches
 	}
 	for text != "" {
 		var s string

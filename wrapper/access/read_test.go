@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/tests/lab"
 )
 
@@ -65,7 +66,7 @@ func TestLongLines(t *testing.T) {
 	s.makemap(text)
 	m := Read(text)
 	if len(m.Entries()) != 2 || len(m.Notes) != 2 || m.Notes[0].Line != 1 ||
-		m.Notes[1].Line != 3 || len(m.Entries()[0].Value.Reply) != maxReply {
+		m.Notes[1].Line != 3 || len(m.Entries()[0].Value.Reply) != rule.MaxReply {
 		t.Errorf("%d entries, %v", len(m.Entries()), m.Notes)
 	}
 	dump := exec.Command("makemap", "-u", "hash", s.file("access"))
@@ -121,7 +122,7 @@ GreetPause:[IPv6:2001:db8::]/32 5
 		"::ffff:192.0.2.1 ": "Connect ok (3)", "2001:db9::1 ": "",
 	} {
 		c := clientsOf(t, addr+" =")[0]
-		if got := described(m.Look(c.addr, "")); got != want {
+		if got := described(m.Look(c.addr)); got != want {
 			t.Errorf("%s: %s; want %s", addr, got, want)
 		}
 	}

@@ -50,7 +50,7 @@ func TestReplies(t *testing.T) {
 	m := Read(text.String())
 	for i, v := range values {
 		addr := netip.AddrFrom4([4]byte{127, 9, byte(i / 250), byte(i%250 + 1)})
-		ours := m.Look(addr, "")[Connect].Value
+		ours := m.Look(addr)[Connect].Value
 		theirs, err := refusal(addr, at)
 		if err != nil {
 			t.Fatalf("%s: %v", v, err)

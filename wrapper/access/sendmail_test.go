@@ -68,6 +68,14 @@ type client struct {
 	name string // "" if it is not confirmed
 }
 
+// names are the confirmed ones.
+func (c client) names() []string {
+	if c.name == "" {
+		return nil
+	}
+	return []string{c.name}
+}
+
 func (c client) String() string { return fmt.Sprintf("%v %q", c.addr, c.name) }
 
 // written is the address as sendmail has it.

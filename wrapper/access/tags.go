@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"sendwrap/wrapper/spelling"
 )
 
 // foreign are sendmail's tags that are none of ours, in lower case.
@@ -29,45 +31,8 @@ func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) 
 	if _, err := netip.ParseAddr(key); err == nil || strings.Contains(after, "/") {
 		return Connect, key, false, true
 	}
-	if meant := nearest(before); meant != "" {
+	if meant := spelling.Nearest(before, tagNames[:]); meant != "" {
 		r.note("sendmail has no tag "+quoted(key[:len(before)+1]), "did you mean "+meant+":?")
 	}
 	return 0, "", false, false
-}
-
-// nearest is the tag of ours of which a word in lower case is a misspelling, or "".
-func nearest(word string) string {
-	const most = 2
-	best, meant := most+1, ""
-	for tag := range Tags {
-		if d := distance(word, strings.ToLower(tag.String())); d < best {
-			best, meant = d, tag.String()
-		}
-	}
-	return meant
-}
-
-// distance counts the letters to insert, delete or change to turn a into b (Levenshtein).
-func distance(a, b string) int {
-	const most = 15
-	if len(a) > most || len(b) > most {
-		return most
-	}
-	var row [most + 1]int // distances of a[:i] to each b[:j]
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"sendwrap/allowlist/rule"
 )
 
 const (
@@ -11,7 +13,6 @@ const (
 	MaxPause = 300_000
 
 	maxNumber = 1<<31 - 1
-	maxReply  = 510 // bytes without the end of the line (RFC 5321 §4.5.3.1.5)
 )
 
 // parseValue reads what stands after a key. remark is empty, or has what sendmail makes of it if
@@ -125,7 +126,7 @@ func replyOf(status, text string) (reply string, ok bool) {
 		}
 		return r
 	}, code+" "+status+" "+text)
-	return reply[:min(len(reply), maxReply)], ok
+	return reply[:min(len(reply), rule.MaxReply)], ok
 }
 
 func isCode(s string) bool {

@@ -53,14 +53,9 @@ func (c *call) printMap(d *configured, h *hearing) {
 		return
 	}
 	names, known := h.names()
-	var found access.Found
-	switch {
-	case !known:
-		found = m.LookAddress(h.client)
-	case len(names) == 0:
-		found = m.Look(h.client, "")
-	default:
-		found = m.Look(h.client, names[0])
+	found := m.LookAddress(h.client)
+	if known {
+		found = m.Look(h.client, names...)
 	}
 	fmt.Fprintf(c.stdout, "%s, %s\n", d.Config.AccessMap, askedText(names, known))
 	var table strings.Builder
@@ -86,7 +81,7 @@ func askedText(names []string, known bool) string {
 	case len(names) == 0:
 		return "without a name"
 	}
-	return "as " + names[0]
+	return "as " + strings.Join(names, ", ")
 }
 
 // valueText is what an entry says, in words.

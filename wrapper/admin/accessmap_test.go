@@ -52,10 +52,15 @@ func TestCheckIsAligned(t *testing.T) {
 // which keys. What sendwrap.conf says comes first. With -n it asks for no name, and says so.
 func TestCheckAccessMap(t *testing.T) {
 	n := lab.NewNameserver(t, "8.2.0.192.in-addr.arpa. 300 IN PTR Mail.Good.Example.",
-		"mail.good.example. 300 IN A 192.0.2.8")
+		"mail.good.example. 300 IN A 192.0.2.8",
+		"6.2.0.192.in-addr.arpa. 300 IN PTR a.good.example.", "a.good.example. 300 IN A 192.0.2.6",
+		"6.2.0.192.in-addr.arpa. 300 IN PTR b.bad.example.", "b.bad.example. 300 IN A 192.0.2.6",
+		"6.2.0.192.in-addr.arpa. 300 IN PTR c.slow.example.",
+		"c.slow.example. 300 IN A 192.0.2.6")
 	p := inPlace(t, fmt.Sprintf("%sresolver %v\naccess map\nallow 192.0.2.9\n", noNotes, n.Addr))
 	m := p.accessMap(t, "# comment\nConnect:192.0.2\tERROR:5.7.1:550 go away\ngood.example RELAY\n"+
-		"GreetPause:good.example 2000\nClientRate: 9\nClientConn:192.0.2 0\n198.51.100.1 REJECT\n")
+		"GreetPause:good.example 2000\nClientRate: 9\nClientConn:192.0.2 0\n198.51.100.1 REJECT\n"+
+		"bad.example REJECT\nGreetPause:slow.example 9000\n")
 	for _, tt := range []struct {
 		args []string
 		want []string
@@ -72,6 +77,11 @@ func TestCheckAccessMap(t *testing.T) {
 		{[]string{"192.0.2.8"}, []string{
 			" 3 access map good.example (" + m + ":3) says OK 4 ", m + ", as mail.good.example ",
 			" GreetPause 2000 ms GreetPause:good.example line 4 ", " verdict: PASS after 2s "}},
+		{[]string{"192.0.2.6"}, []string{
+			"> 3 access map bad.example (" + m + ":8) says REJECT 4 ",
+			m + ", as b.bad.example, a.good.example, c.slow.example ",
+			" Connect REJECT bad.example line 8 GreetPause 2000 ms GreetPause:good.example line 4 ",
+			" verdict: DENIED "}},
 		{[]string{"-n", "192.0.2.8"}, []string{
 			`says "550 5.7.1 go away"; its name comes first, and is not known`,
 			m + ", by its address ", " verdict: DENIED "}},

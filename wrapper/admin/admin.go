@@ -18,6 +18,7 @@ import (
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/spelling"
 )
 
 // Exit codes, as those of ucspi-tcp.
@@ -116,7 +117,7 @@ func Run(args []string, policies string, stdout, stderr io.Writer) int {
 		return cmd.exitStatus(err, stdout, stderr)
 	}
 	hint := "see sendwrap help"
-	if meant := config.Nearest(strings.TrimLeft(name, "-"), known); meant != "" {
+	if meant := spelling.Nearest(strings.TrimLeft(name, "-"), known); meant != "" {
 		hint = "did you mean sendwrap " + meant + "?"
 	}
 	fmt.Fprintf(stderr, "sendwrap: unknown command %q; %s\n", name, hint)

@@ -14,8 +14,12 @@ func guardNote(c *config.Config, runs bool) string {
 		"and name it in the MTA's configuration"
 }
 
-// guardNote is that of check, which has no ledger open. A ledger that it may not read says nothing.
+// guardNote is that of check, which has no ledger open, and opens it only where the note depends on
+// it. A ledger that it may not read says nothing.
 func (c *call) guardNote(d *configured) string {
+	if guardNote(d.Config, false) == "" {
+		return ""
+	}
 	if err := c.openExisting(d); err != nil {
 		return ""
 	}

@@ -67,7 +67,11 @@ func sameAsLook(t *testing.T, dir, text string, clients []mapClient, seen *mapsS
 		if compiled.HasNames() != read.HasNames() {
 			t.Errorf("has names: %v, %v", compiled.HasNames(), read.HasNames())
 		}
-		found := cfg.Map.Look(client.addr, client.name)
+		var names []string
+		if client.name != "" {
+			names = []string{client.name}
+		}
+		found := cfg.Map.Look(client.addr, names...)
 		got, gotRead := ask(compiled, client), ask(read, client)
 		if gotRead.Key != found[access.Connect].Key && gotRead.Access != rule.Unset {
 			t.Errorf("key %q; want %q", gotRead.Key, found[access.Connect].Key)

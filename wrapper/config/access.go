@@ -54,6 +54,7 @@ func (l *loader) readMap() {
 		return
 	}
 	m := access.Read(text)
+	m.File = path
 	if !m.Binary {
 		directive = -1 // all else holds
 	}

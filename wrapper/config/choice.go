@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // choose sets c by its word.
 func choose[C interface {
@@ -20,3 +23,11 @@ func choose[C interface {
 
 // invalid is what a choice is called that has no word.
 const invalid = "invalid"
+
+// oneOf lists words as an answer: "a, b or c".
+func oneOf(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}

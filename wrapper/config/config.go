@@ -42,7 +42,7 @@ func (c *Config) Place(directive string) string {
 func (c *Config) Policy() *policy.Policy {
 	p := &policy.Policy{Settings: &c.Settings, Rules: c.Networks}
 	if c.Map != nil {
-		p.Map = c.Map.Rules(c.AccessMap)
+		p.Map = c.Map
 	}
 	return p
 }

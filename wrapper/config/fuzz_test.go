@@ -90,7 +90,7 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		if first.StressDelay > first.GreetDelay || first.GreetDelay > MaxGreetDelay ||
+		if first.StressDelay > first.GreetDelay || first.GreetDelay > rule.MaxGreetDelay ||
 			first.Block.For > first.Block.Max ||
 			len(first.MTA) == 0 || !filepath.IsAbs(first.MTA[0]) ||
 			!filepath.IsAbs(first.Ledger.Path) ||

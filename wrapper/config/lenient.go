@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/spelling"
 )
 
 // A wrong line is skipped, and then its default can refuse mail that the line was meant to let in.
@@ -80,7 +81,7 @@ func (l *loader) guessDirective(line string) int {
 	if name, known := otherNames[word]; known {
 		return l.index(name)
 	}
-	return l.index(Nearest(word, l.names()))
+	return l.index(spelling.Nearest(word, l.names()))
 }
 
 // otherNames are names that directives have in other programs. By spelling alone, delay would be

@@ -15,7 +15,7 @@ var limitDirectives = []directive{{
 	Lenient: "0",
 	most:    1,
 	set: func(c *Config, args []string) error {
-		return setRate(&c.ClientRate, args[0], maxRate)
+		return setRate(&c.ClientRate, args[0], rule.MaxClientRate)
 	},
 	print: func(c *Config) string { return c.ClientRate.String() },
 }, {
@@ -26,7 +26,7 @@ var limitDirectives = []directive{{
 	Lenient: "0",
 	most:    1,
 	set: func(c *Config, args []string) error {
-		return setCount(&c.ClientConns, args[0], 0, maxConns)
+		return setCount(&c.ClientConns, args[0], 0, rule.MaxClientConns)
 	},
 	print: func(c *Config) string { return strconv.Itoa(c.ClientConns) },
 }, {

@@ -88,9 +88,9 @@ const nameKeys = 3
 // clientLimits are the limits of a client line. They have the bounds of the directives of the same
 // names.
 var clientLimits = [...]clientLimit{
-	{key: rule.GreetDelay, longest: MaxGreetDelay},
-	{key: rule.ClientRate, mostPer: maxRate},
-	{key: rule.ClientConns, most: maxConns},
+	{key: rule.GreetDelay, longest: rule.MaxGreetDelay},
+	{key: rule.ClientRate, mostPer: rule.MaxClientRate},
+	{key: rule.ClientConns, most: rule.MaxClientConns},
 	{key: rule.BadRcpts, most: maxBadRcpts},
 	{key: rule.BadRcptsPercent, percent: true},
 	{key: rule.BadRcptsTotal, mostPer: maxBadRcptsTotal},

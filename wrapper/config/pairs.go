@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"sendwrap/wrapper/spelling"
+)
 
 // readPairs reads the KEY=VALUE words of a directive and calls set for each. It refuses unknown
 // keys, and a key that is given twice. given has bit i set if known[i] was given.
@@ -52,7 +56,7 @@ func (p *pairs) split(word string) (key, value string, err error) {
 		p.given |= 1 << i
 		return known, value, nil
 	}
-	if meant := Nearest(key, p.known); meant != "" {
+	if meant := spelling.Nearest(key, p.known); meant != "" {
 		return "", "", newError("did you mean "+meant+"?", "unknown key %s", quoted(key))
 	}
 	return "", "", newError("write "+p.list(), "unknown key %s", quoted(key))

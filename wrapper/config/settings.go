@@ -6,19 +6,14 @@ import (
 	"strings"
 	"time"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/policy"
 )
-
-// MaxGreetDelay is the longest greet_delay. A client must allow 5 minutes for the first line of the
-// greeting (RFC 5321 §4.5.3.2.1); the other ten seconds are for the network and the MTA.
-const MaxGreetDelay = 290 * time.Second
 
 const (
 	stressDelay  = 2 * time.Second // without stress=, or the delay itself if that is shorter
 	maxTeaser    = 400             // bytes; a reply line has 512 (RFC 5321 §4.5.3.1.5)
-	maxRate      = 65535           // arrivals; the ledger counts no further
 	maxRatePer   = 24 * time.Hour
-	maxConns     = 100_000
 	maxSessions  = 100_000
 	maxReserve   = 90 // percent
 	maxWaiting   = 1_000_000
@@ -58,7 +53,7 @@ func takesSendmailOptions(program string) bool {
 
 func setGreetDelay(c *Config, args []string) error {
 	var delay time.Duration
-	if err := setDuration(&delay, args[0], 0, MaxGreetDelay); err != nil {
+	if err := setDuration(&delay, args[0], 0, rule.MaxGreetDelay); err != nil {
 		return err
 	}
 	stress := min(stressDelay, delay)

@@ -51,9 +51,9 @@ func readWide(args []string) (w policy.Wide, err error) {
 	_, err = readPairs(args[2:], wideKeys, func(key, value string) error {
 		switch key {
 		case "client_rate":
-			return setRate(&w.ClientRate, value, maxRate)
+			return setRate(&w.ClientRate, value, rule.MaxClientRate)
 		case "client_conns":
-			return setCount(&w.ClientConns, value, 0, maxConns)
+			return setCount(&w.ClientConns, value, 0, rule.MaxClientConns)
 		case "bad_rcpts_total":
 			return setRate(&w.BadRcptsTotal, value, maxBadRcptsTotal)
 		}

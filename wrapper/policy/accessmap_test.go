@@ -12,7 +12,7 @@ import (
 // replyOf is reply n of a sample with a map. They have all lengths up to the longest.
 func replyOf(n int) string {
 	text := fmt.Sprintf("%d50 reply %d ", 4+n%2, n)
-	return text + strings.Repeat("x", (n*7)%(MaxReply+1-len(text)))
+	return text + strings.Repeat("x", (n*7)%(rule.MaxReply+1-len(text)))
 }
 
 // addMap gives the sample an access map that says the opposite: what sendwrap.conf denies is
@@ -165,10 +165,10 @@ func TestMapReads(t *testing.T) {
 // What is no reply is not written, nor are more than a file can have.
 func TestReplies(t *testing.T) {
 	for text, want := range map[string]bool{
-		"550 no": true, "421 x": true, "550 " + strings.Repeat("x", MaxReply-4): true,
+		"550 no": true, "421 x": true, "550 " + strings.Repeat("x", rule.MaxReply-4): true,
 		"": false, "550": false, "550 ": false, "550-no": false, "250 ok": false, "5a0 no": false,
 		"550 a\r\nb": false, "550 \x00": false, "550 \x7f": false, "550 é": false,
-		"550 " + strings.Repeat("x", MaxReply-3): false,
+		"550 " + strings.Repeat("x", rule.MaxReply-3): false,
 	} {
 		s := newSample(t, 1)
 		s.content.Replies = []string{text}

@@ -1,12 +1,11 @@
 package policy
 
-// MaxReply is how many bytes a line of a reply has at most, without its end (RFC 5321 §4.5.3.1.5).
-const MaxReply = 510
+import "sendwrap/allowlist/rule"
 
 // IsReply reports whether a text can be the reply that refuses a client: a code, and printable
 // ASCII, in one line.
 func IsReply(text string) bool {
-	if len(text) < 5 || len(text) > MaxReply || text[0] != '4' && text[0] != '5' ||
+	if len(text) < 5 || len(text) > rule.MaxReply || text[0] != '4' && text[0] != '5' ||
 		!isDigit(text[1]) || !isDigit(text[2]) || text[3] != ' ' {
 		return false
 	}

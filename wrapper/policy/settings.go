@@ -14,7 +14,7 @@ import (
 type Settings struct {
 	MTA         []string // the program, an absolute path, and its arguments
 	MTAStderr   MTAStderr
-	GreetDelay  time.Duration // 0 to MaxGreetDelay
+	GreetDelay  time.Duration // 0 to rule.MaxGreetDelay
 	StressDelay time.Duration // the same under stress; never longer than GreetDelay
 	Teaser      string        // first line of the greeting, without its 220-; "" = none
 	OnPregreet  Action

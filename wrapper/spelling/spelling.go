@@ -1,13 +1,14 @@
-package config
+// Package spelling guesses which word a misspelled one means.
+package spelling
 
 import "strings"
 
-// Nearest is the known word that a misspelled one probably means, or "".
+// Nearest is the known word that a misspelled one probably means, in any case, or "".
 func Nearest(word string, known []string) string {
 	best, meant := len(word), ""
 	word = strings.ToLower(word)
 	for _, k := range known {
-		if d := distance(word, k); d <= (len(k)+2)/3 && d < best {
+		if d := distance(word, strings.ToLower(k)); d <= (len(k)+2)/3 && d < best {
 			best, meant = d, k
 		}
 	}
@@ -38,12 +39,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// oneOf lists words as an answer: "a, b or c".
-func oneOf(list []string) string {
-	if len(list) < 2 {
-		return strings.Join(list, "")
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
