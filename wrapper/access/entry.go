@@ -36,6 +36,12 @@ func (l line) asked() string {
 	return l.tag.String() + ":" + s
 }
 
+// spares reports whether the line may spare clients a refusal: what speaking early leads to is one.
+func (l line) spares() bool {
+	v, _ := parseValue(l)
+	return l.tag == GreetPause || l.tag == Connect && (v.Kind == OK || v.Kind == Skip)
+}
+
 // rank says which of two keys of a place decides: that with the tag, and what sendmail sees before
 // what it does not.
 func (l line) rank(s subject) uint8 {
@@ -56,7 +62,7 @@ func (r *reader) enter(l line) {
 		r.enterBare(l)
 		return
 	case l.value[0] == ':':
-		r.note("a blank before the colon after "+quoted(l.key), "write "+l.key+":")
+		r.note("a blank before the colon after "+quoted(l.key), "write "+quoted(l.key+":"))
 		return
 	}
 	s, ok := parseSubject(strings.ToLower(l.subject))

@@ -25,16 +25,27 @@ type Kind uint8
 
 const (
 	Nothing Kind = iota
-	OK           // let in, lists of DNS not asked; also DISCARD and QUARANTINE, which sendmail does
+	OK           // let in, lists of DNS not asked; see Value.Also
 	Reject       // refused, with our own reply
 	Text         // refused, with Value.Reply
 	Number       // Value.N
 	Skip         // its search has found nothing, and ends
 )
 
+// Also is what sendmail does with the mail of a client that is let in.
+type Also uint8
+
+const (
+	Accepts     Also = iota // OK
+	Relays                  // RELAY
+	Discards                // DISCARD
+	Quarantines             // QUARANTINE:text
+)
+
 // Value is what the map says for a key.
 type Value struct {
 	Kind  Kind
+	Also  Also   // of OK
 	N     int    // of Number; 0 is no delay, or no limit
 	Reply string // of Text: "550 5.7.1 text", without the end of the line; 4xx or 5xx
 }
@@ -59,7 +70,6 @@ type Map struct {
 	File     string
 	Mistakes []Note // what is for us, and wrong: it is skipped
 	Notes    []Note // what sendmail never sees, or sees otherwise than it was meant
-	Binary   bool   // it is no text, and nothing of it is known; one of Mistakes says so
 
 	entries  []Entry
 	hasNames bool

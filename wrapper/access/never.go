@@ -67,11 +67,11 @@ func (r *reader) neverPrefix(l line, network netip.Prefix) {
 	if addr := network.Addr(); addr.Is4In6() {
 		if bits := network.Bits() - 96; bits >= 0 {
 			network = netip.PrefixFrom(addr.Unmap(), bits).Masked()
-			r.mistake("IPv4-mapped network "+quoted(l.key), "write "+l.prefix()+network.String())
+			r.mistake(l, "IPv4-mapped network "+quoted(l.key), "write "+l.prefix()+network.String())
 			return
 		}
 	}
-	r.mistake("bits of a host in "+quoted(l.key), "write "+l.prefix()+network.Masked().String())
+	r.mistake(l, "bits of a host in "+quoted(l.key), "write "+l.prefix()+network.Masked().String())
 }
 
 // respelled is the key that is probably meant by one that never matches, or "".

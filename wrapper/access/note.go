@@ -11,6 +11,9 @@ type Note struct {
 	Line int    // 0 is the file as a whole
 	Msg  string // what is wrong
 	Hint string // what to write instead
+
+	// Spares is set for a mistake that may have spared clients a refusal, which they now get.
+	Spares bool
 }
 
 // CheckDatabase notes a database beside the map that is older than the text. sendmail looks there,

@@ -19,7 +19,7 @@ type reader struct {
 	ranks  []uint8      // of the entries
 	bare   [Tags]*Entry // whose key is the tag alone
 	values [Tags]map[string]valueRead
-	more   [2]int // beyond maxNotes, of Mistakes and Notes
+	more   [2]Note // what is beyond maxNotes, of Mistakes and Notes: Line is how many
 	line   int
 }
 
@@ -32,7 +32,7 @@ func Read(text string) *Map {
 		r.values[tag] = map[string]valueRead{}
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
-		r.Mistakes, r.Binary = []Note{binary(text, i)}, true
+		r.Mistakes = []Note{binary(text, i)}
 		return &r.Map
 	}
 	if strings.HasPrefix(text, "\ufeff") {
@@ -49,38 +49,43 @@ func Read(text string) *Map {
 	}
 	r.spreadBare()
 	for i, notes := range []*[]Note{&r.Mistakes, &r.Notes} {
-		if r.more[i] > 0 {
-			*notes = append(*notes,
-				Note{0, fmt.Sprintf("%d more lines", r.more[i]), "correct these first"})
+		if n := r.more[i]; n.Line > 0 {
+			n.Line, n.Msg, n.Hint = 0, fmt.Sprintf("%d more lines", n.Line), "correct these first"
+			*notes = append(*notes, n)
 		}
 	}
 	return &r.Map
 }
 
-// binary says what a file with a NUL byte at i is.
+// binary says what a file with a NUL byte at i is. Nothing of it is known.
 func binary(text string, i int) Note {
 	const magic = 12 // where a file of Berkeley DB has it
 	if len(text) >= magic+4 {
 		switch text[magic : magic+4] {
 		case "\x61\x15\x06\x00", "\x62\x31\x05\x00", "\x00\x06\x15\x61", "\x00\x05\x31\x62":
 			return Note{
-				Msg:  "is a database, not the text from which makemap made it",
-				Hint: "name the text, or write it: makemap -u hash FILE.db >TEXT",
+				Msg:    "is a database, not the text from which makemap made it",
+				Hint:   "name the text, or write it: makemap -u hash FILE.db >TEXT",
+				Spares: true,
 			}
 		}
 	}
-	return Note{1 + strings.Count(text[:i], "\n"), "NUL byte", "name a text file"}
+	return Note{1 + strings.Count(text[:i], "\n"), "NUL byte", "name a text file", true}
 }
 
-func (r *reader) mistake(msg, hint string) { r.remark(0, &r.Mistakes, msg, hint) }
-func (r *reader) note(msg, hint string)    { r.remark(1, &r.Notes, msg, hint) }
+func (r *reader) mistake(l line, msg, hint string) {
+	r.remark(0, &r.Mistakes, Note{r.line, msg, hint, l.spares()})
+}
 
-func (r *reader) remark(i int, to *[]Note, msg, hint string) {
-	if len(*to) == maxNotes {
-		r.more[i]++
+func (r *reader) note(msg, hint string) { r.remark(1, &r.Notes, Note{r.line, msg, hint, false}) }
+
+func (r *reader) remark(i int, to *[]Note, n Note) {
+	if more := &r.more[i]; len(*to) == maxNotes {
+		more.Line++
+		more.Spares = more.Spares || n.Spares
 		return
 	}
-	*to = append(*to, Note{r.line, msg, hint})
+	*to = append(*to, n)
 }
 
 // read reads a line as makemap splits it.

@@ -26,11 +26,11 @@ func TestDatabaseIsNoText(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		checkRefused(t, readFile(t, name+".db"), "{0 is a database, not the text from which "+
-			"makemap made it name the text, or write it: makemap -u hash FILE.db >TEXT}")
+			"makemap made it name the text, or write it: makemap -u hash FILE.db >TEXT true}")
 	}
-	checkRefused(t, "Connect:10 OK\nConnect:11\x00 OK\n", "{2 NUL byte name a text file}")
-	checkRefused(t, "\x00", "{1 NUL byte name a text file}")
-	checkRefused(t, strings.Repeat("\x00", 16), "{1 NUL byte name a text file}")
+	checkRefused(t, "Connect:10 OK\nConnect:11\x00 OK\n", "{2 NUL byte name a text file true}")
+	checkRefused(t, "\x00", "{1 NUL byte name a text file true}")
+	checkRefused(t, strings.Repeat("\x00", 16), "{1 NUL byte name a text file true}")
 }
 
 // checkRefused reads what is no text: nothing of it holds.
@@ -87,8 +87,8 @@ func TestLongLines(t *testing.T) {
 // TestManyMistakes: of a file that is wrong throughout, the notes are bounded.
 func TestManyMistakes(t *testing.T) {
 	m := Read(strings.Repeat("Connect:10.0.0.1/8 OK\nConnect:10. OK\n", maxNotes+7))
-	for _, notes := range [][]Note{m.Mistakes, m.Notes} {
-		want := Note{0, "7 more lines", "correct these first"}
+	for i, notes := range [][]Note{m.Mistakes, m.Notes} {
+		want := Note{0, "7 more lines", "correct these first", i == 0}
 		if len(notes) != maxNotes+1 || notes[maxNotes] != want {
 			t.Errorf("%d notes, the last %v", len(notes), notes[len(notes)-1])
 		}

@@ -63,8 +63,12 @@ func parseAccess(words []string, value string) (Value, Note) {
 	first := strings.ToUpper(words[0])
 	if len(words) == 1 {
 		switch first {
-		case "OK", "RELAY", "DISCARD":
+		case "OK":
 			return Value{Kind: OK}, Note{}
+		case "RELAY":
+			return Value{Kind: OK, Also: Relays}, Note{}
+		case "DISCARD":
+			return Value{Kind: OK, Also: Discards}, Note{}
 		case "REJECT":
 			return Value{Kind: Reject}, Note{}
 		}
@@ -73,7 +77,7 @@ func parseAccess(words []string, value string) (Value, Note) {
 	if len(words) > 2 && words[1] == ":" {
 		switch first {
 		case "QUARANTINE":
-			return Value{Kind: OK}, Note{}
+			return Value{Kind: OK, Also: Quarantines}, Note{}
 		case "ERROR":
 			status, words = cutStatus(words[2:])
 		}

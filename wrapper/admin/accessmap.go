@@ -88,7 +88,12 @@ func askedText(names []string, known bool) string {
 func valueText(e *access.Entry) string {
 	switch e.Value.Kind {
 	case access.OK:
-		return "OK"
+		return [...]string{
+			access.Accepts:     "OK",
+			access.Relays:      "RELAY: let in; sendmail relays for it",
+			access.Discards:    "DISCARD: let in; sendmail may discard its mail",
+			access.Quarantines: "QUARANTINE: let in; sendmail may set its mail aside",
+		}[e.Value.Also]
 	case access.Reject:
 		return "REJECT"
 	case access.Text:

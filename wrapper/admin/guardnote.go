@@ -5,9 +5,15 @@ import (
 	"sendwrap/wrapper/policy"
 )
 
-// guardNote says that no client becomes known because only a guard sees messages, and none runs.
+// guardNote says that no client becomes known: none is to be, or only a guard sees messages, and
+// none runs.
 func guardNote(c *config.Config, runs bool) string {
-	if runs || c.RememberAfter != policy.AfterMail || c.Remember == 0 {
+	switch {
+	case c.RememberAfter != policy.AfterMail:
+		return ""
+	case c.Remember == 0:
+		return "with remember 0 no client becomes known; remove one of the two lines"
+	case runs:
 		return ""
 	}
 	return "no guard runs, so no client becomes known; start sendwrap guard, " +
@@ -17,8 +23,9 @@ func guardNote(c *config.Config, runs bool) string {
 // guardNote is that of check, which has no ledger open, and opens it only where the note depends on
 // it. A ledger that it may not read says nothing.
 func (c *call) guardNote(d *configured) string {
-	if guardNote(d.Config, false) == "" {
-		return ""
+	note := guardNote(d.Config, false)
+	if note == "" || note == guardNote(d.Config, true) {
+		return note
 	}
 	if err := c.openExisting(d); err != nil {
 		return ""

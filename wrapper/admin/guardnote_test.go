@@ -7,24 +7,31 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// With remember_after mail and no guard, check and status say that no client becomes known.
+// With remember_after mail and no guard, or with remember 0, check and status say that no client
+// becomes known.
 func TestNoGuard(t *testing.T) {
-	const note = "no guard runs, so no client becomes known; start sendwrap guard, " +
+	const noGuard = "no guard runs, so no client becomes known; start sendwrap guard, " +
 		"and name it in the MTA's configuration\n"
+	const never = "with remember 0 no client becomes known; remove one of the two lines\n"
 	for _, tt := range []struct {
-		conf         string
-		guard, noted bool
+		conf  string
+		guard bool
+		note  string
 	}{
-		{"remember_after mail\n", false, true}, {"remember_after mail\n", true, false},
-		{"", false, false}, {"remember_after mail\nremember 0\n", false, false},
+		{"remember_after mail\n", false, noGuard}, {"remember_after mail\n", true, ""},
+		{"", false, ""}, {"remember_after mail\nremember 0\n", false, never},
+		{"remember_after mail\nremember 0\n", true, never},
 	} {
 		p := inPlace(t, noNotes+tt.conf)
 		want := func(when string) {
 			_, said := p.says(0, "check")
 			text, _ := p.says(0, "status")
-			inCheck := said == "note: "+p.conf+":5: remember_after: "+note
-			inStatus := strings.Contains(text, "\nknown    remember_after mail, but "+note)
-			if inCheck != tt.noted || inStatus != tt.noted || !tt.noted && said != "" {
+			inCheck, inStatus := "", strings.Contains(text, "remember_after mail, but ")
+			if tt.note != "" {
+				inCheck = "note: " + p.conf + ":5: remember_after: " + tt.note
+				inStatus = strings.Contains(text, "\nknown    remember_after mail, but "+tt.note)
+			}
+			if said != inCheck || inStatus != (tt.note != "") {
 				t.Errorf("%s, %+v: check: %s\nstatus: %s", when, tt, said, text)
 			}
 		}

@@ -17,6 +17,9 @@ func setAccess(c *Config, args []string) error {
 		c.AccessMap = ""
 	case path == "0", meansOff(path):
 		return newError("write off", "%s is not a file", quoted(path))
+	case mapType(path) != "":
+		return newError("write access "+strings.TrimPrefix(path, mapType(path)),
+			"%s begins with the type of a database", quoted(path))
 	case strings.HasSuffix(path, ".db"):
 		return newError("write "+strings.TrimSuffix(path, ".db")+", the text that makemap reads",
 			"%s is the compiled map", quoted(path))
@@ -24,6 +27,15 @@ func setAccess(c *Config, args []string) error {
 		c.AccessMap = path
 	}
 	return nil
+}
+
+// mapType is what Postfix and sendmail write before the name of a map: "hash:"; "" for a path.
+func mapType(path string) string {
+	before, _, found := strings.Cut(path, ":")
+	if !found || strings.ContainsAny(before, "/.") {
+		return ""
+	}
+	return before + ":"
 }
 
 func printAccess(c *Config) string {
@@ -55,12 +67,13 @@ func (l *loader) readMap() {
 	}
 	m := access.Read(text)
 	m.File = path
-	if !m.Binary {
-		directive = -1 // all else holds
-	}
 	for _, n := range m.Mistakes {
+		lenient := directive
+		if !n.Spares {
+			lenient = -1
+		}
 		at := rule.Source{File: path, Line: n.Line}
-		l.reject(at, newError(n.Hint, "%s", n.Msg), directive, nil)
+		l.reject(at, newError(n.Hint, "%s", n.Msg), lenient, nil)
 	}
 	l.config.Map = m
 }

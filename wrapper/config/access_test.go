@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist"
@@ -64,7 +65,7 @@ func TestAccessUnreadable(t *testing.T) {
 func TestAccessMistakes(t *testing.T) {
 	path := write(t, "client_conns x\naccess map\n")
 	m := writeAs(t, filepath.Join(filepath.Dir(path), "map"),
-		"Connect:10.0.0.1/8 OK\nConnect:192.0.2.1\tERROR:550 no\n")
+		"Connect:10.0.0.1/8 REJECT\nConnect:192.0.2.1\tERROR:550 no\n")
 	c, err := Load(path, allowlist.For(client))
 	lines := strings.Split(err.Error(), "\n")
 	if len(lines) != 2 || !strings.HasPrefix(lines[0], path+":1: client_conns: ") ||
@@ -78,6 +79,24 @@ func TestAccessMistakes(t *testing.T) {
 	if got.Access != rule.Deny || got.Key != "Connect:192.0.2.1" ||
 		got.Source != (rule.Source{File: m, Line: 2}) || !strings.HasPrefix(got.Reply, "550 ") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A wrong line of the map that may have spared its clients a refusal makes refusals lenient.
+func TestAccessSpares(t *testing.T) {
+	for line, spares := range map[string]bool{
+		"Connect:10.0.0.1/8 OK": true, "10.0.0.1/8 RELAY": true, "Connect:10.0.0.1/8 SKIP": true,
+		"GreetPause:10.0.0.1/8 0": true, "Connect:10.0.0.1/8 REJECT": false,
+		"Connect:10.0.0.1/8 550 no": false, "ClientConn:10.0.0.1/8 0": false,
+		"Connect:10. OK": false, // sendmail does not see it either, and no administrator would
+	} {
+		path := write(t, "access map\n")
+		writeAs(t, filepath.Join(filepath.Dir(path), "map"), line+"\n")
+		c, err := Load(path, allowlist.For(client))
+		if got := c.OnPregreet == policy.Tempfail; got != spares ||
+			got != (err != nil && InEffect(err.(*multierror.Error).Errors[0]) != "") {
+			t.Errorf("%s: lenient: %v: %v", line, got, err)
+		}
 	}
 }
 

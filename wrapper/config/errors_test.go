@@ -117,6 +117,7 @@ func TestErrors(t *testing.T) {
 		{"refuse_load nan", `refuse_load: "nan" is out of range; write 0 to 10000`},
 		{"refuse_load -1", `refuse_load: "-1" is out of range; write 0 to 10000`},
 		{"count_by 24", `count_by: one prefix length; write both, such as 32 64`},
+		{"count_by 24 /64", `count_by: V6BITS: "/64" has a slash; write 64`},
 		{"count_by 7 64", `count_by: V4BITS: "7" is out of range; write 8 to 32`},
 		{"count_by 32 129", `count_by: V6BITS: "129" is out of range; write 16 to 128`},
 		{"nat64 192.0.2.0/24",

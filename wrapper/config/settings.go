@@ -139,10 +139,10 @@ func setCountBy(c *Config, args []string) error {
 		return newError("write both, such as 32 64", "one prefix length")
 	}
 	var w policy.Widths
-	if err := setCount(&w.V4, args[0], minV4, maxV4); err != nil {
+	if err := setBits(&w.V4, args[0], minV4, maxV4); err != nil {
 		return prefixError("V4BITS", err)
 	}
-	if err := setCount(&w.V6, args[1], minV6, maxV6); err != nil {
+	if err := setBits(&w.V6, args[1], minV6, maxV6); err != nil {
 		return prefixError("V6BITS", err)
 	}
 	c.CountBy = w

@@ -133,6 +133,17 @@ func setCount(n *int, word string, least, most int) error {
 	return nil
 }
 
+// setBits is setCount for the length of a prefix.
+func setBits(bits *int, word string, least, most int) error {
+	if err := setCount(bits, word, least, most); err != nil {
+		if plain := strings.TrimPrefix(word, "/"); setCount(bits, plain, least, most) == nil {
+			return newError("write "+plain, "%s has a slash", quoted(word))
+		}
+		return err
+	}
+	return nil
+}
+
 // meansOff reports whether a word switches a limit off in other programs. Here, 0 does.
 func meansOff(word string) bool {
 	words := []string{"off", "no", "none", "never", "unlimited", "disabled", "false"}

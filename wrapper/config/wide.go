@@ -42,10 +42,10 @@ func readWide(args []string) (w policy.Wide, err error) {
 		return w, newError("write both prefix lengths and limits, such as "+
 			"wide 24 48 client_conns=200", "no limit")
 	}
-	if err := setCount(&w.V4, args[0], minV4, maxV4-1); err != nil {
+	if err := setBits(&w.V4, args[0], minV4, maxV4-1); err != nil {
 		return w, prefixError("V4BITS", err)
 	}
-	if err := setCount(&w.V6, args[1], minV6, maxV6-1); err != nil {
+	if err := setBits(&w.V6, args[1], minV6, maxV6-1); err != nil {
 		return w, prefixError("V6BITS", err)
 	}
 	_, err = readPairs(args[2:], wideKeys, func(key, value string) error {

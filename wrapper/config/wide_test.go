@@ -44,7 +44,7 @@ func TestWideMistakes(t *testing.T) {
 			"wide 24 48 client_conns=200"},
 		{"wide 24 client_conns=3 strikes=1",
 			`wide: V6BITS: "client_conns=3" is out of range; write 16 to 127`},
-		{"wide /24 48 strikes=3", `wide: V4BITS: "/24" is out of range; write 8 to 31`},
+		{"wide /24 48 strikes=3", `wide: V4BITS: "/24" has a slash; write 24`},
 		{"wide 24 48 client_con=3",
 			`wide: unknown key "client_con"; did you mean client_conns?`},
 		{"wide 24 48 client_conns=0 strikes=0",
@@ -74,6 +74,8 @@ func TestAccess(t *testing.T) {
 	})
 	mistakes(t, []mistake{
 		{"access none", `access: "none" is not a file; write off`},
+		{"access hash:/etc/mail/access", `access: "hash:/etc/mail/access" begins with the type of ` +
+			"a database; write access /etc/mail/access"},
 		{"access /etc/mail/access.db", `access: "/etc/mail/access.db" is the compiled map; ` +
 			"write /etc/mail/access, the text that makemap reads"},
 		{"remember_after mai", `remember_after: "mai" is unknown; write wait or mail`},

@@ -47,7 +47,7 @@ func welcomeText(s *Shown) string {
 func unscored(s *Shown) string {
 	switch {
 	case !s.Limits.AsksLists && !s.Rule.Limits.IsSet(rule.DNSBL):
-		return "off for this client: the access map says OK"
+		return "off for this client: the access map lets it in"
 	case !s.Limits.AsksLists:
 		return "off for this client (dnsbl=off)"
 	case !s.Heard:

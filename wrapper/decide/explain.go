@@ -167,7 +167,7 @@ func mapText(s *Shown) string {
 	case by.Access == rule.Unset:
 		return "no matching key"
 	case by.Access == rule.Allow:
-		text += " says OK"
+		text += " lets it in"
 	case by.Reply != "":
 		text += " says " + strconv.Quote(by.Reply)
 	default:

@@ -147,7 +147,7 @@ func TestMapSteps(t *testing.T) {
 	}
 	f.Map.Access, f.Map.Key = rule.Allow, "Connect:a"
 	if s, _ := step(&Shown{Facts: &f, HasMap: true, HasLists: true}, Pass); s.Decides ||
-		s.Found != "Connect:a (:0) says OK: no lists are asked" {
+		s.Found != "Connect:a (:0) lets it in: no lists are asked" {
 		t.Errorf("%+v", s)
 	}
 }
