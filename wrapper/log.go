@@ -35,7 +35,7 @@ func (s *Session) Log(mta int) {
 	case decide.Conns, decide.Rate:
 		if n := f.DecidedByWide(s.Verdict); n >= 0 {
 			l.Str("network", limits.Wide[n].Network.String())
-		} else if s.Verdict == decide.Conns && f.WiderDecides() {
+		} else if s.Verdict == decide.Conns && f.WideDecides() {
 			wide := netip.PrefixFrom(s.Client.Addr(), ledger.WideBits)
 			l.Str("network", wide.Masked().String())
 		}
@@ -58,7 +58,7 @@ func (s *Session) Log(mta int) {
 		l.Str("reason", "reserve")
 	}
 	if s.Verdict == decide.Busy ||
-		s.Verdict == decide.Conns && (f.WiderDecides() || f.HasItsShare()) {
+		s.Verdict == decide.Conns && (f.WideDecides() || f.HasItsShare()) {
 		l.IntOf("serving", f.Serving, limits.MaxSessions)
 		l.IntOf("waiting", f.Waiting, limits.MaxWaiting)
 		if limits.RefuseLoad > 0 {
@@ -110,7 +110,7 @@ func (s *Session) Log(mta int) {
 	}
 }
 
-// logRate says of which arrivals the network, or a wider one, has as many as it may.
+// logRate says of which arrivals the network, or a wide one, has as many as it may.
 func (s *Session) logRate(l *maillog.Line) {
 	f := s.facts()
 	arrivals, rate := f.Arrivals, f.Limits.ClientRate
@@ -121,7 +121,7 @@ func (s *Session) logRate(l *maillog.Line) {
 	l.IntOf("rate", arrivals, rate.N).Str("per", rule.FormatDuration(rate.Per))
 }
 
-// logConns says of which sessions the network, or a wider one, has as many as it may.
+// logConns says of which sessions the network, or a wide one, has as many as it may.
 func (s *Session) logConns(l *maillog.Line) {
 	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
 	if n := f.DecidedByWide(s.Verdict); n >= 0 {
@@ -129,7 +129,7 @@ func (s *Session) logConns(l *maillog.Line) {
 		return
 	}
 	switch {
-	case f.WiderDecides():
+	case f.WideDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
 	case s.entered:
 		conns++

@@ -8,7 +8,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Offence is an offence of a client. It counts in the client's network, and in each wider network
+// Offence is an offence of a client. It counts in the client's network, and in each wide network
 // for which the configuration counts strikes.
 type Offence struct {
 	Network netip.Prefix // under which the client is counted
@@ -18,12 +18,12 @@ type Offence struct {
 	Weight  int
 	Penalty ledger.Penalty // of the client's network
 
-	// WidePenalty is that of wider networks, but for their numbers of strikes; with none, they are
+	// WidePenalty is that of wide networks, but for their numbers of strikes; with none, they are
 	// not blocked.
 	WidePenalty ledger.Penalty
 }
 
-// Own says which networks of a client hold an address of this machine: its own, then the wider
+// Own says which networks of a client hold an address of this machine: its own, then the wide
 // ones. Those get no strike.
 type Own [1 + ledger.MaxWide]bool
 
@@ -58,7 +58,7 @@ func (d *Door) OffenceOf(client netip.Addr, reason string) Offence {
 
 // Strike notes the offence. One offence begins one block at most, that of the widest network: it
 // refuses the clients of all others. While a block holds the client its strikes do not count in
-// wider networks: else one client could have its neighbours blocked, by many connections that it
+// wide networks: else one client could have its neighbours blocked, by many connections that it
 // made before. The result is zero if no network gets a strike.
 func (o *Offence) Strike(t *ledger.Tx) (s Struck) {
 	_, blocked := t.BlockOf(o.Network.Addr(), o.Network)

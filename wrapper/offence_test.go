@@ -8,7 +8,7 @@ import (
 )
 
 // One client cannot have its neighbours blocked: with many connections that it made before its own
-// block, it has no more strikes in a wider network than that took. Those of others add to them.
+// block, it has no more strikes in a wide network than that took. Those of others add to them.
 func TestStrikesOfOneClientInAWideNetwork(t *testing.T) {
 	d := open(t, "", "block strikes=3\nwide 24 48 strikes=8\nwide 16 32 strikes=8\n")
 	d.OpenLedger()

@@ -10,7 +10,7 @@ import (
 )
 
 // An early talker from an address of this machine is refused, but gets no strike: it must not lock
-// out other local programs. A wider network that holds such an address gets none, either. A block
+// out other local programs. A wide network that holds such an address gets none, either. A block
 // by hand holds.
 func TestOwnNetwork(t *testing.T) {
 	for _, tt := range []struct {

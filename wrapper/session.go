@@ -124,14 +124,14 @@ func (s *Session) Block() (network netip.Prefix, d time.Duration, reason string)
 	return s.struck.Network, s.struck.Block, reason
 }
 
-// Networks are the network under which the client is counted, and the wider one with its
-// neighbors: see [policy.Settings.Wider].
-func (s *Session) Networks() (network, wider netip.Prefix) {
-	wider = s.door.Policy.Wider(s.Client.Addr())
-	if wider.Bits() > s.network.Bits() { // count_by has been changed since
-		wider = s.network
+// Networks are the network under which the client is counted, and the wide one with its
+// neighbors: see [policy.Settings.WideAround].
+func (s *Session) Networks() (network, wide netip.Prefix) {
+	wide = s.door.Policy.WideAround(s.Client.Addr())
+	if wide.Bits() > s.network.Bits() { // count_by has been changed since
+		wide = s.network
 	}
-	return s.network, wider
+	return s.network, wide
 }
 
 // Served says whether the client gets the MTA.

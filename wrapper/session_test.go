@@ -42,7 +42,7 @@ func TestSession(t *testing.T) {
 			decide.Allowed, true, "", "rule=CONF:2 network=127.0.0.1/32 conns=1/-"},
 		{"block", quick, blockLoopback("127.0.0.1/32"), nil, decide.Blocked, false, "421 4.7.1 ",
 			"network=127.0.0.1/32 left=LEFT reason=test reply=421"},
-		{"block of a wider network", quick, blockLoopback("127.0.0.0/24"), nil, decide.Blocked,
+		{"block of a wide network", quick, blockLoopback("127.0.0.0/24"), nil, decide.Blocked,
 			false, "421 4.7.1 ", "network=127.0.0.0/24 left=LEFT reason=test reply=421"},
 		{"block of another", quick, blockLoopback("127.0.1.0/24"), nil, decide.Pass, true, "",
 			"wait=WAIT/0.10s conns=1/50"},

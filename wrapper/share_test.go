@@ -198,9 +198,9 @@ func TestShareInTheLog(t *testing.T) {
 		{"conns", "client_conns 1", narrow, 1, 0, 0, "CONNS | conns=1/1 reply=421"},
 		{"share", "max_sessions 10\nreserve 0%", narrow, 3, 5, 0,
 			"CONNS | serving=8/10 waiting=0/1000 conns=3/50 mta=3/3 reply=421"},
-		{"wider share", "max_sessions 10\nreserve 0%", wide, 3, 5, 0, "CONNS | " +
+		{"wide share", "max_sessions 10\nreserve 0%", wide, 3, 5, 0, "CONNS | " +
 			"network=2001:db8:1::/48 serving=8/10 waiting=0/1000 conns=3/50 mta=3/3 reply=421"},
-		{"wider conns", "max_waiting 4\nclient_conns 3", wide, 3, 0, 3, "CONNS | " +
+		{"wide conns", "max_waiting 4\nclient_conns 3", wide, 3, 0, 3, "CONNS | " +
 			"network=2001:db8:1::/48 serving=3/300 waiting=3/4 conns=3/3 reply=421"},
 		{"reserve", "max_sessions 10", narrow, 1, 7, 0,
 			"BUSY | reason=reserve serving=8/10 waiting=0/1000 reply=421"},

@@ -36,8 +36,8 @@ func (l line) asked() string {
 	return l.tag.String() + ":" + s
 }
 
-// spares reports whether the line may spare clients a refusal: what speaking early leads to is one.
-func (l line) spares() bool {
+// letsIn reports whether without the line clients may be refused: for speaking early, too.
+func (l line) letsIn() bool {
 	v, _ := parseValue(l)
 	return l.tag == GreetPause || l.tag == Connect && (v.Kind == OK || v.Kind == Skip)
 }

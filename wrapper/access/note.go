@@ -12,8 +12,8 @@ type Note struct {
 	Msg  string // what is wrong
 	Hint string // what to write instead
 
-	// Spares is set for a mistake that may have spared clients a refusal, which they now get.
-	Spares bool
+	// LetsIn is set for a mistake in a line that may have let in clients which are now refused.
+	LetsIn bool
 }
 
 // CheckDatabase notes a database beside the map that is older than the text. sendmail looks there,

@@ -66,7 +66,7 @@ func binary(text string, i int) Note {
 			return Note{
 				Msg:    "is a database, not the text from which makemap made it",
 				Hint:   "name the text, or write it: makemap -u hash FILE.db >TEXT",
-				Spares: true,
+				LetsIn: true,
 			}
 		}
 	}
@@ -74,7 +74,7 @@ func binary(text string, i int) Note {
 }
 
 func (r *reader) mistake(l line, msg, hint string) {
-	r.remark(0, &r.Mistakes, Note{r.line, msg, hint, l.spares()})
+	r.remark(0, &r.Mistakes, Note{r.line, msg, hint, l.letsIn()})
 }
 
 func (r *reader) note(msg, hint string) { r.remark(1, &r.Notes, Note{r.line, msg, hint, false}) }
@@ -82,7 +82,7 @@ func (r *reader) note(msg, hint string) { r.remark(1, &r.Notes, Note{r.line, msg
 func (r *reader) remark(i int, to *[]Note, n Note) {
 	if more := &r.more[i]; len(*to) == maxNotes {
 		more.Line++
-		more.Spares = more.Spares || n.Spares
+		more.LetsIn = more.LetsIn || n.LetsIn
 		return
 	}
 	*to = append(*to, n)

@@ -67,7 +67,7 @@ type said struct {
 	reply   uint32
 }
 
-// hasAccess reports whether what was said of wider networks or names does not count.
+// hasAccess reports whether what was said of wide networks or names does not count.
 func (s *said) hasAccess() bool { return s.access != rule.Unset || s.decides }
 
 func newCollector() *collector {

@@ -69,7 +69,7 @@ func (l *loader) readMap() {
 	m.File = path
 	for _, n := range m.Mistakes {
 		lenient := directive
-		if !n.Spares {
+		if !n.LetsIn {
 			lenient = -1
 		}
 		at := rule.Source{File: path, Line: n.Line}

@@ -82,9 +82,9 @@ func TestAccessMistakes(t *testing.T) {
 	}
 }
 
-// A wrong line of the map that may have spared its clients a refusal makes refusals lenient.
-func TestAccessSpares(t *testing.T) {
-	for line, spares := range map[string]bool{
+// A wrong line of the map that may have let in clients makes refusals lenient.
+func TestAccessLetsIn(t *testing.T) {
+	for line, letsIn := range map[string]bool{
 		"Connect:10.0.0.1/8 OK": true, "10.0.0.1/8 RELAY": true, "Connect:10.0.0.1/8 SKIP": true,
 		"GreetPause:10.0.0.1/8 0": true, "Connect:10.0.0.1/8 REJECT": false,
 		"Connect:10.0.0.1/8 550 no": false, "ClientConn:10.0.0.1/8 0": false,
@@ -93,7 +93,7 @@ func TestAccessSpares(t *testing.T) {
 		path := write(t, "access map\n")
 		writeAs(t, filepath.Join(filepath.Dir(path), "map"), line+"\n")
 		c, err := Load(path, allowlist.For(client))
-		if got := c.OnPregreet == policy.Tempfail; got != spares ||
+		if got := c.OnPregreet == policy.Tempfail; got != letsIn ||
 			got != (err != nil && InEffect(err.(*multierror.Error).Errors[0]) != "") {
 			t.Errorf("%s: lenient: %v: %v", line, got, err)
 		}

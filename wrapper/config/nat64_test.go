@@ -76,9 +76,9 @@ func TestNAT64(t *testing.T) {
 	}
 }
 
-// TestWider: a client's neighbors are those in its /24 or /48, or count_by if that is wider. An
+// TestWideAround: a client's neighbors are those in its /24 or /48, or count_by if that is wider. An
 // IPv6 address can contain an IPv4 address.
-func TestWider(t *testing.T) {
+func TestWideAround(t *testing.T) {
 	for _, tt := range []struct{ conf, client, want string }{
 		{"", "192.0.2.33", "192.0.2.0/24"},
 		{"", "2001:db8:1:2::3", "2001:db8:1::/48"},
@@ -89,7 +89,7 @@ func TestWider(t *testing.T) {
 		{"count_by 20 40", "2001:db8:101::", "2001:db8:100::/40"},
 	} {
 		c, errs := load(t, tt.conf)
-		if got := c.Wider(mustAddr(tt.client)).String(); errs != nil || got != tt.want {
+		if got := c.WideAround(mustAddr(tt.client)).String(); errs != nil || got != tt.want {
 			t.Errorf("%q: %s is in %s; want %s; %s", tt.conf, tt.client, got, tt.want, errs)
 		}
 	}

@@ -48,7 +48,7 @@ func TestDecideOrder(t *testing.T) {
 		{Busy, func() { f.Serving-- }},
 		{Conns, func() { f.Conns-- }},
 		{Conns, func() { f.Served-- }},     // at 299 of 300 it may have 3
-		{Conns, func() { f.Wide.Conns-- }}, // so for the wider network
+		{Conns, func() { f.Wide.Conns-- }}, // so for the wide network
 		{Conns, func() { f.Wide.Served-- }},
 		{Conns, func() { f.WideCounts[0].Conns-- }}, // those with limits of their own
 		{Conns, func() { f.WideCounts[1].Conns-- }},
@@ -62,7 +62,7 @@ func TestDecideOrder(t *testing.T) {
 		{Known, func() { f.Known = false }},
 		{Busy, func() { f.Waiting-- }},       // which a known client does not mind
 		{Busy, func() { f.Served = 0 }},      // the reserve, of which it may have some
-		{Busy, func() { f.Serving = 239 }},   // since its wider network has a place
+		{Busy, func() { f.Serving = 239 }},   // since its wide network has a place
 		{DNSBL, func() { f.Score.Lowest-- }}, // a list that has not answered may speak for it
 		{Undecided, func() { f.Serving++ }},  // any client may have one of the rest
 		{Busy, func() { f.Wide.Served = 0 }}, // but only newcomers of the reserve
@@ -77,7 +77,7 @@ func TestDecideOrder(t *testing.T) {
 	}
 }
 
-// The log names the network that has decided: a wider one only if no limit of the client's own
+// The log names the network that has decided: a wide one only if no limit of the client's own
 // network, nor the share that it has, would have refused it; the narrower one of two.
 func TestDecidedByWide(t *testing.T) {
 	f := Facts{

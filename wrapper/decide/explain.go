@@ -14,7 +14,7 @@ type Shown struct {
 	Own   string       // says which address of this machine the network holds; "" for none
 	Rcpts ledger.Rcpts // of the network within BadRcptsTotal
 
-	// Of the wider networks with limits of their own.
+	// Of the wide networks with limits of their own.
 	WideStrikes [ledger.MaxWide]int
 	WideRcpts   [ledger.MaxWide]ledger.Rcpts
 	WideOwn     [ledger.MaxWide]bool // it holds an address of this machine
@@ -254,7 +254,7 @@ func reserveText(s *Shown) string {
 	return last + "networks with none, as its own"
 }
 
-// shareText says how many places the network may have, and the wider one around it, while they are
+// shareText says how many places the network may have, and the wide one around it, while they are
 // scarce.
 func shareText(s *Shown) (text string) {
 	share := s.Share()

@@ -53,7 +53,7 @@ type Limits struct {
 	MaxResets     int
 	BadRcptDelay  time.Duration
 
-	// Of the wider networks that contain the client; see SetWide.
+	// Of the wide networks that contain the client; see SetWide.
 	Wide        [policy.MaxWide]ledger.WideLimits
 	WideStrikes [policy.MaxWide]int       // that make a block; 0 = none, as for all of these
 	WideRcpts   [policy.MaxWide]rule.Rate // bad ones, for the guard
@@ -100,7 +100,7 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 	}
 }
 
-// SetWide sets the limits of the wider networks that contain the client. What the client lines say
+// SetWide sets the limits of the wide networks that contain the client. What the client lines say
 // of networks as wide as these holds in their place. Call Set before.
 func (l *Limits) SetWide(c *policy.Settings, client netip.Addr, said *rule.Limits) {
 	for n := range c.Wide {

@@ -36,7 +36,7 @@ func (l *Limits) Scarce() int { return min(scarceAt, 100-l.Reserve) }
 func (l *Limits) shrinks() bool { return l.ClientConns > 0 && !l.FixedConns }
 
 // Share is how many sessions with an MTA the client's network may have now; 0 = only client_conns
-// holds. The wider network around it may have as many.
+// holds. The wide network around it may have as many.
 func (f *Facts) Share() int {
 	switch {
 	case !f.Limits.shrinks():
@@ -49,10 +49,10 @@ func (f *Facts) Share() int {
 	return 0
 }
 
-// served is how many sessions with an MTA the network has, or the wider one if that has more.
+// served is how many sessions with an MTA the network has, or the wide one if that has more.
 func (f *Facts) served() int { return max(f.Served, f.Wide.Served) }
 
-// HasItsShare says whether the network, or the wider one around it, has as many sessions with an
+// HasItsShare says whether the network, or the wide one around it, has as many sessions with an
 // MTA as it may have now.
 func (f *Facts) HasItsShare() bool {
 	n := f.Share()
@@ -64,7 +64,7 @@ func (f *Facts) atRate() bool {
 	return f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N
 }
 
-// DecidedByWide is the wider network, of those with limits of their own, because of which the
+// DecidedByWide is the wide network, of those with limits of their own, because of which the
 // client is refused with this verdict; -1 = it is not because of one.
 func (f *Facts) DecidedByWide(v Verdict) int {
 	switch {
@@ -90,7 +90,7 @@ func (f *Facts) scarceWideAtConns() bool {
 	return scarce && f.Limits.shrinks() && f.Wide.Conns >= f.Limits.ClientConns
 }
 
-// WideAtConns is the number of the wider network, of those with limits of their own, that has as
+// WideAtConns is the number of the wide network, of those with limits of their own, that has as
 // many sessions as it may; -1 = there is none.
 func (f *Facts) WideAtConns() int {
 	for n := range f.Limits.Wide {
@@ -111,9 +111,9 @@ func (f *Facts) WideAtRate() int {
 	return -1
 }
 
-// WiderDecides says whether the wider network has as many sessions as it may, and the client's own
+// WideDecides says whether the wide network has as many sessions as it may, and the client's own
 // network does not.
-func (f *Facts) WiderDecides() bool {
+func (f *Facts) WideDecides() bool {
 	n := f.Share()
 	return !f.atConns() && !(n > 0 && f.Served >= n) && (f.scarceWideAtConns() || f.HasItsShare())
 }

@@ -16,7 +16,7 @@ type Recipients struct {
 	Rcpts   int  // accepted ones of this message
 	Limits  *Limits
 
-	Wide [ledger.MaxWide]ledger.Rcpts // of the wider networks, as Total and Mailed
+	Wide [ledger.MaxWide]ledger.Rcpts // of the wide networks, as Total and Mailed
 
 	// Of the null sender. An attacker can make an innocent network send such mail.
 	Null    bool // it is the sender of this message
@@ -55,7 +55,7 @@ func (f *Recipients) NetworkGuesses() bool {
 		f.largeShare(f.Total, f.Mailed)
 }
 
-// WideGuesses is NetworkGuesses for the wider networks: the number of the widest of which that is
+// WideGuesses is NetworkGuesses for the wide networks: the number of the widest of which that is
 // so, -1 = of none.
 func (f *Recipients) WideGuesses() int {
 	for n := ledger.MaxWide - 1; n >= 0; n-- {

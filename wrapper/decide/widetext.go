@@ -6,7 +6,7 @@ import (
 	"sendwrap/allowlist/rule"
 )
 
-// What check shows of the wider networks with limits of their own.
+// What check shows of the wide networks with limits of their own.
 
 // wideConnsText is how many sessions each has that has a limit on them.
 func wideConnsText(s *Shown) (text string) {

@@ -80,7 +80,7 @@ func audit(l *Ledger) error {
 		}
 	}
 	var waiting, serving, clients uint32
-	wider := map[key]Wide{}
+	wide := map[key]Wide{}
 	unlisted := map[int]int{} // slot in use -> record in whose list it must be
 	for i := range l.liveSlots() {
 		switch s := l.slot(i); s.state {
@@ -95,12 +95,12 @@ func audit(l *Ledger) error {
 		for n := range widths {
 			if flag, bits := tx.width(s.flags, n); flag != 0 {
 				k := key{s.addr, 128}.widened(bits)
-				w := wider[k]
+				w := wide[k]
 				w.Conns++
 				if s.state == slotServing {
 					w.Served++
 				}
-				wider[k] = w
+				wide[k] = w
 			}
 		}
 		if r := int(l.slot(i).client) - 1; r >= 0 {
@@ -112,14 +112,14 @@ func audit(l *Ledger) error {
 	for r := range l.records() {
 		c := l.record(r)
 		if k := (key{c.addr, c.bits}); c.used == usedByWide && c.epoch == l.header.epoch {
-			if got, want := (Wide{int(c.sessions), int(c.first)}), wider[k]; got != want ||
+			if got, want := (Wide{int(c.sessions), int(c.first)}), wide[k]; got != want ||
 				got.Conns == 0 && c.rate == (window[uint16]{}) {
 				complain("record %d counts %+v of %v; it has %+v", r, got, k.network(), want)
 			}
 			if b := l.buckets(k); r/ways != b[0] && r/ways != b[1] {
 				complain("record %d of %v lies in neither of its buckets %v", r, k.network(), b)
 			}
-			delete(wider, k)
+			delete(wide, k)
 		}
 		if c.used != usedByClient {
 			continue
@@ -143,7 +143,7 @@ func audit(l *Ledger) error {
 	for i, r := range unlisted {
 		complain("slot %d is in use and in no list; it says record %d", i, r)
 	}
-	for k, w := range wider {
+	for k, w := range wide {
 		complain("%+v of %v are counted nowhere", w, k.network())
 	}
 	if bound := l.ring.bound(); running > bound {

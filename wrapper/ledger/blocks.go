@@ -28,7 +28,7 @@ func (c *client) block(now int64) BlockedNetwork {
 }
 
 // BlockOf is the block that holds for a client counted under that network. If there are several,
-// some on wider networks, it is the one that runs longest, as in Look. It reports false if there is
+// some on wide networks, it is the one that runs longest, as in Look. It reports false if there is
 // none. It changes nothing and frees no sessions.
 func (t *Tx) BlockOf(client netip.Addr, counted netip.Prefix) (BlockedNetwork, bool) {
 	var longest longestBlock

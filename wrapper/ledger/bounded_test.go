@@ -160,7 +160,7 @@ func TestBoundedUnderAttack(t *testing.T) {
 }
 
 // meeting is n hosts whose records can only be in the same two buckets, 32 records. No two of them
-// are in one wider network.
+// are in one wide network.
 func meeting(t testing.TB, l *Ledger, n int) []netip.Addr {
 	t.Helper()
 	var hosts []netip.Addr

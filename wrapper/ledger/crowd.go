@@ -7,10 +7,10 @@ import (
 
 // Crowds
 //
-// An attacker can rent many adjacent networks, but hardly many that are far apart. So no wider
+// An attacker can rent many adjacent networks, but hardly many that are far apart. So no wide
 // network may hold more than its share of the records while others want them. That needs no counter
 // for each network. A new record can replace one of a few candidates, which a keyed hash has
-// chosen: they are as good as a random sample of the whole file. A wider network with more of them
+// chosen: they are as good as a random sample of the whole file. A wide network with more of them
 // than its share is a crowd, and the least important record of the largest crowd is replaced.
 
 // level is a width at which networks crowd.
@@ -30,7 +30,7 @@ const (
 	trustedShare = shares / 4
 )
 
-// wide tells wider networks apart: shifted right for a level, it is the same for all addresses of
+// wide tells wide networks apart: shifted right for a level, it is the same for all addresses of
 // one network. For IPv6 it is the first 48 bits. For IPv4 it is the first 16, which no level shifts
 // out; so it is for 64:ff9b::/96, which contains all of IPv4 (RFC 6052).
 func wide(addr *[16]byte) uint64 {
@@ -72,7 +72,7 @@ func (t *Tx) leastOfCrowds(k key, buckets [2]int, as importance) int {
 	return all[first].record
 }
 
-// countCrowds notes of each candidate by how many records its wider networks exceed their share. A
+// countCrowds notes of each candidate by how many records its wide networks exceed their share. A
 // block by hand is never replaced because of a crowd, so it does not count; a live session does.
 func countCrowds(all []candidate) {
 	if !mayCrowd(all) {

@@ -118,11 +118,11 @@ func TestBoundedFloodOfHours(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// shareOf is the share of the records that belong to networks within a wider one.
-func shareOf(l *Ledger, wider netip.Prefix) float64 {
+// shareOf is the share of the records that belong to networks within a wide one.
+func shareOf(l *Ledger, wide netip.Prefix) float64 {
 	n := 0
 	for i := range l.records() {
-		if c := l.record(i); c.inUse() && wider.Contains(key{c.addr, c.bits}.network().Addr()) {
+		if c := l.record(i); c.inUse() && wide.Contains(key{c.addr, c.bits}.network().Addr()) {
 			n++
 		}
 	}
@@ -135,7 +135,7 @@ func shareOf(l *Ledger, wider netip.Prefix) float64 {
 func TestBoundedShare(t *testing.T) {
 	const clients = 4096
 	for _, tt := range []struct {
-		origin, wider string
+		origin, wide  string
 		alone, beside float64 // of the records
 	}{
 		{"one 48", "2001:db8::/48", 0.12, 0.06},
@@ -149,7 +149,7 @@ func TestBoundedShare(t *testing.T) {
 				if err := each(l, now, first*clients, end*clients, honest, visit); err != nil {
 					t.Fatal(err)
 				}
-				return shareOf(l, netip.MustParsePrefix(tt.wider))
+				return shareOf(l, netip.MustParsePrefix(tt.wide))
 			}
 			newcomers(0, 3)
 			now = flood(t, l, now.After(time.Hour), tt.origin, attack, 0, 50_000)

@@ -85,6 +85,6 @@
 // A client record lies in one of the two buckets that its hash names: in the one that held the less
 // important record when it was made. So a bucket overflows only when the whole file is nearly full,
 // and a search never looks at more than 32 records. Lookups are placed the same way, by address and
-// configuration. A record may also count the sessions of a wider network (wide.go), which is no
+// configuration. A record may also count the sessions of a wide network (wide.go), which is no
 // client.
 package ledger

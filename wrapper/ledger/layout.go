@@ -245,7 +245,7 @@ type claim struct {
 // What used says of a record in use.
 const (
 	usedByClient uint8 = iota + 1
-	usedByWide         // it counts a wider network; see wide.go
+	usedByWide         // it counts a wide network; see wide.go
 )
 
 // What flags say of a session.

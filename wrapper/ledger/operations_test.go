@@ -119,8 +119,8 @@ func operations() []operation {
 		{name: "count for a network", do: func(t *Tx) {
 			t.CountFor(networkN(blockedN), Event{Verdict: 3, Arrived: true, Refused: true})
 		}},
-		{name: "enter in a wider network", do: func(t *Tx) { t.Enter(within(wideA, 1), nobody) }},
-		{name: "enter in a wider network, serve and leave", do: func(t *Tx) {
+		{name: "enter in a wide network", do: func(t *Tx) { t.Enter(within(wideA, 1), nobody) }},
+		{name: "enter in a wide network, serve and leave", do: func(t *Tx) {
 			s, _ := t.Enter(within(wideA, 1), nobody)
 			t.Serve(s)
 			t.Leave(s)

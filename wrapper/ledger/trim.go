@@ -9,7 +9,7 @@ import (
 const trimEvery = 1000
 
 // Trim ends the oldest blocks if more than most are in force (0 = no limit but the ledger's size),
-// and returns those that it has ended, also with an error. First it ends blocks of wider networks
+// and returns those that it has ended, also with an error. First it ends blocks of wide networks
 // that have more than their share, as in a full ledger; then all others; and those set by hand only
 // when no others are left. Within each group the block that began first goes first. The networks
 // are not forgiven: their next block is as long as if this one had run to its end.
@@ -91,10 +91,10 @@ func blocksToEnd(blocks []runningBlock, most int) (end []runningBlock) {
 	return append(end, slices.Concat(others, manual)[:excess-len(end)]...)
 }
 
-// crowds are the numbers of blocks in each wider network.
+// crowds are the numbers of blocks in each wide network.
 type crowds map[uint64]int
 
-// networkAt is the block's wider network of that level.
+// networkAt is the block's wide network of that level.
 func (b runningBlock) networkAt(level int) uint64 {
 	return uint64(level)<<60 | b.wide>>levels[level].shift
 }
@@ -105,7 +105,7 @@ func (all crowds) add(b runningBlock, n int) {
 	}
 }
 
-// exceed says whether a wider network of the block has more than its share of most blocks.
+// exceed says whether a wide network of the block has more than its share of most blocks.
 func (all crowds) exceed(b runningBlock, most int) bool {
 	for i, level := range levels {
 		if all[b.networkAt(i)] > max(most*level.share/shares, 1) {

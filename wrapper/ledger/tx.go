@@ -17,10 +17,10 @@ func (t *Tx) state() *state { return t.l.state }
 type Arrival struct {
 	Client  netip.AddrPort // IPv4-mapped addresses unmapped
 	Network netip.Prefix   // under which it is counted
-	Wide    bool           // its sessions are counted by its wider network, too; see [WideBits]
+	Wide    bool           // its sessions are counted by its wide network, too; see [WideBits]
 	Limits  Limits         // for Look and Enter
 
-	// WideLimits are those of other wider networks that contain the client; nil = none. It is a
+	// WideLimits are those of other wide networks that contain the client; nil = none. It is a
 	// pointer since most arrivals have none.
 	WideLimits *[MaxWide]WideLimits
 
@@ -58,7 +58,7 @@ type Standing struct {
 	Stressed         bool // since 80 % of a limit on them was reached, until below 60 %
 	Conns            int  // live sessions of its network
 	Served           int  // those of them with an MTA; 0 until places are scarce
-	Wide             Wide // of its wider network; 0 until places are scarce
+	Wide             Wide // of its wide network; 0 until places are scarce
 	Arrivals         int  // of its network within Limits.Per, this one not counted
 	WideCounts       [MaxWide]WideCount
 	Known            bool    // it waited quietly not long ago

@@ -1,12 +1,12 @@
 package ledger
 
-// isIn says whether the session is counted by the record of a wider network.
+// isIn says whether the session is counted by the record of a wide network.
 func (t *Tx) isIn(w *client, s *session) bool {
 	return w.bits <= 128 && key{s.addr, 128}.widened(int(w.bits)).addr == w.addr &&
 		t.flagOf(s, int(w.bits)) != 0
 }
 
-// recountWide counts the sessions of a wider network again; -1 = there is none. It is for a count
+// recountWide counts the sessions of a wide network again; -1 = there is none. It is for a count
 // that may have reached a limit, since the file may say anything.
 func (t *Tx) recountWide(record int) {
 	if record < 0 {
@@ -35,7 +35,7 @@ func (t *Tx) recountWide(record int) {
 	}
 }
 
-// verifyWide frees the dead among the sessions of a wider network that has as many as it may. All
+// verifyWide frees the dead among the sessions of a wide network that has as many as it may. All
 // other processes wait for that, and in a flood each refused client would cause it: so if there are
 // many, the result is believed for sweepShare times as long as it took. It is not if start times
 // were read, since the next look within [identityTTL] reads none: with a few hundred sessions that

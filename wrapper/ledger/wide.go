@@ -8,7 +8,7 @@ import (
 
 // Wide networks
 //
-// The sessions and arrivals of a wider network are counted in a record of its own, which used tells
+// The sessions and arrivals of a wide network are counted in a record of its own, which used tells
 // from the records of clients: sessions and first are how many live sessions there are and how many
 // of them are served, rate is of all arrivals, and till knownTill a count of sessions is believed
 // that has reached a limit. Strikes and blocks of that network have another record, which is like
@@ -17,17 +17,17 @@ import (
 // A session notes by which networks it is counted, whatever Arrivals say later. So it leaves
 // exactly these, whether its process says so or is found dead.
 
-// WideBits is the length of the wider network by which sessions of IPv6 clients are counted for the
+// WideBits is the length of the wide network by which sessions of IPv6 clients are counted for the
 // time when places are scarce: a customer gets a /48, which is 65,536 networks.
 const WideBits = 48
 
-// MaxWide is by how many other wider networks an arrival can be counted.
+// MaxWide is by how many other wide networks an arrival can be counted.
 const MaxWide = 2
 
-// Wide is how many live sessions there are in a wider network, and how many of them have an MTA.
+// Wide is how many live sessions there are in a wide network, and how many of them have an MTA.
 type Wide struct{ Conns, Served int }
 
-// WideLimits are the limits of a wider network; 0 = there is no such limit.
+// WideLimits are the limits of a wide network; 0 = there is no such limit.
 type WideLimits struct {
 	Network netip.Prefix // that contains the client
 	Conns   int          // its live sessions
@@ -35,7 +35,7 @@ type WideLimits struct {
 	Per     time.Duration
 }
 
-// WideCount is what a wider network has. What has no limit is not counted.
+// WideCount is what a wide network has. What has no limit is not counted.
 type WideCount struct {
 	Conns    int32 // live sessions
 	Arrivals int32 // within WideLimits.Per, this one not counted
@@ -52,10 +52,10 @@ func (a *Arrival) wideLimits(n int) *WideLimits {
 	return nil
 }
 
-// wideKey is the key of the wider network around an address.
+// wideKey is the key of the wide network around an address.
 func wideKey(addr [16]byte) key { return key{addr, 128}.widened(WideBits) }
 
-// wideOf counts the sessions of the client's wider network.
+// wideOf counts the sessions of the client's wide network.
 func (t *Tx) wideOf(client netip.Addr) Wide {
 	i := t.l.findWide(wideKey(client.As16()))
 	if i < 0 || t.sessionsOf(t.l.record(i)) == 0 {
@@ -81,7 +81,7 @@ func (t *Tx) wideCount(limits *WideLimits) (n WideCount) {
 	return n
 }
 
-// findWide is the number of the record that counts the wider network, or -1.
+// findWide is the number of the record that counts the wide network, or -1.
 func (l *Ledger) findWide(k key) int {
 	for _, b := range l.buckets(k) {
 		for i := b * ways; i < (b+1)*ways; i++ {
@@ -99,7 +99,7 @@ func (c *client) hasArrivals(now int64) bool {
 		now-c.seen <= strikeMemory.Milliseconds()
 }
 
-// claimWide is the number of the record that counts the wider network, as claimRecordAs has it for
+// claimWide is the number of the record that counts the wide network, as claimRecordAs has it for
 // clients. It may be written to.
 func (t *Tx) claimWide(k key, as importance) int {
 	l := t.l
@@ -122,7 +122,7 @@ func (t *Tx) claimWide(k key, as importance) int {
 	return at
 }
 
-// enterWide counts the new session in slot i, and the arrival, in the wider networks around it. For
+// enterWide counts the new session in slot i, and the arrival, in the wide networks around it. For
 // WideBits alone it does not if the record for that would replace something more important than a
 // client that has waited once. A client whose limits do not count it is counted as trouble.
 func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
@@ -192,7 +192,7 @@ func (t *Tx) countWideAgain(i int) {
 	}
 }
 
-// findCount is the record of the n-th wider network that counts the session, or -1.
+// findCount is the record of the n-th wide network that counts the session, or -1.
 func (t *Tx) findCount(s *session, n int) int {
 	flag, bits := t.width(s.flags, n)
 	if flag == 0 {
@@ -240,7 +240,7 @@ func (t *Tx) dropWide(w *client) {
 	}
 }
 
-// copyWide copies the arrivals of a wider network from another ledger.
+// copyWide copies the arrivals of a wide network from another ledger.
 func (t *Tx) copyWide(old client) {
 	at := t.claimWide(key{old.addr, old.bits}, t.importance(&old))
 	if at >= 0 {

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A count of a wider network replaces clients that have waited once, and none that are more
+// A count of a wide network replaces clients that have waited once, and none that are more
 // important. Then it stays. If there is no record for it the network is not counted.
-func TestBoundedWiderCount(t *testing.T) {
+func TestBoundedWideCount(t *testing.T) {
 	const places = 2 * ways
 	for _, tt := range []struct {
 		name string
@@ -59,7 +59,7 @@ func TestBoundedWiderCount(t *testing.T) {
 	}
 }
 
-// beside is an arrival, and n hosts whose records can only be where the count of its wider network
+// beside is an arrival, and n hosts whose records can only be where the count of its wide network
 // can.
 func beside(t testing.TB, l *Ledger, n int) (Arrival, []netip.Addr) {
 	t.Helper()

@@ -22,7 +22,7 @@ func within(wider string, n int) Arrival {
 
 const wideA, wideB = "2001:db8:a::/48", "2001:db8:b::/48"
 
-// wants fails the test unless the wider network of the client has these sessions now.
+// wants fails the test unless the wide network of the client has these sessions now.
 func (a Arrival) wants(t *testing.T, tx *Tx, when string, want Wide) {
 	t.Helper()
 	if got := tx.Look(a).Wide; got != want {
@@ -33,9 +33,9 @@ func (a Arrival) wants(t *testing.T, tx *Tx, when string, want Wide) {
 	}
 }
 
-// The sessions of a wider network are counted, of all networks in it, as long as they live; those
+// The sessions of a wide network are counted, of all networks in it, as long as they live; those
 // with an MTA separately.
-func TestSessionsOfAWiderNetwork(t *testing.T) {
+func TestSessionsOfAWideNetwork(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	var all []Session
 	stranger := within(wideA, 99)
@@ -84,7 +84,7 @@ func TestSessionsOfAWiderNetwork(t *testing.T) {
 	})
 }
 
-// Dead sessions do not count, of a network and of the wider one, although no sweep is due yet.
+// Dead sessions do not count, of a network and of the wide one, although no sweep is due yet.
 func TestSessionsWithAnMTAThatDie(t *testing.T) {
 	const many, others, places = 2 * fewSessions, 300, 440
 	l, now := newLedger(t, MinClients), Now()
@@ -137,9 +137,9 @@ func TestSessionsWithAnMTAThatDie(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// Wider networks are not checked without need: while places are not scarce, and for a client that
+// Wide networks are not checked without need: while places are not scarce, and for a client that
 // is not counted so.
-func TestSessionsOfAWiderNetworkAreNoMatter(t *testing.T) {
+func TestSessionsOfAWideNetworkAreNoMatter(t *testing.T) {
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) {
 		for n := range 3 {
@@ -174,8 +174,8 @@ func TestSessionsOfAWiderNetworkAreNoMatter(t *testing.T) {
 	})
 }
 
-// A count is no client: no report has it, and a block of the wider network is another record.
-func TestSessionsOfAWiderNetworkAreNoClient(t *testing.T) {
+// A count is no client: no report has it, and a block of the wide network is another record.
+func TestSessionsOfAWideNetworkAreNoClient(t *testing.T) {
 	l, now := newLedger(t, MinClients), Now()
 	network := netip.MustParsePrefix(wideA)
 	var s Session
@@ -206,8 +206,8 @@ func TestSessionsOfAWiderNetworkAreNoClient(t *testing.T) {
 	mustAudit(t, l)
 }
 
-// What the file says of a wider network is corrected before it is compared with a limit.
-func TestHonestWiderCount(t *testing.T) {
+// What the file says of a wide network is corrected before it is compared with a limit.
+func TestHonestWideCount(t *testing.T) {
 	for what, damage := range map[string]func(w *client){
 		"too high":  func(w *client) { w.sessions, w.first = math.MaxUint32, math.MaxUint32 },
 		"too low":   func(w *client) { w.sessions, w.first = 1, 0 },
@@ -240,8 +240,8 @@ func TestHonestWiderCount(t *testing.T) {
 	}
 }
 
-// A ledger of an older version has no wider networks; its sessions go on.
-func TestHonestOlderHasNoWiderCount(t *testing.T) {
+// A ledger of an older version has no wide networks; its sessions go on.
+func TestHonestOlderHasNoWideCount(t *testing.T) {
 	l, _ := openOlder(t, older(t, 2), MinClients, olderBoot(2))
 	mustAt(t, l, olderNow().After(time.Minute), func(tx *Tx) {
 		within(wideA, 1).wants(t, tx, "carried over", Wide{})

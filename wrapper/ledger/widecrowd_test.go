@@ -40,7 +40,7 @@ func atGate(args []string, work func(t *Tx, number int) (counted bool)) error {
 	return err
 }
 
-// wideRole arrives in a network of its own, and is served if the wider network has less than its
+// wideRole arrives in a network of its own, and is served if the wide network has less than its
 // share.
 func wideRole(args []string) error {
 	self := Self()
@@ -58,9 +58,9 @@ func wideRole(args []string) error {
 
 const wideShare = 10
 
-// Of two hundred networks in a wider one that come at once as many are served as its share allows,
+// Of two hundred networks in a wide one that come at once as many are served as its share allows,
 // and when they have gone as many again.
-func TestExactWiderShare(t *testing.T) {
+func TestExactWideShare(t *testing.T) {
 	program := plainProgram(t)
 	l := newLedger(t, MinClients)
 	must(t, l, func(tx *Tx) { // places are scarce

@@ -1,8 +1,8 @@
 package ledger
 
-// Which wider networks count a session: its flags and state.widths say so together.
+// Which wide networks count a session: its flags and state.widths say so together.
 
-// widths is how many wider networks the flags of a session can name.
+// widths is how many wide networks the flags of a session can name.
 const widths = 1 + maxWidths
 
 // width is the n-th flag, if it is among those, and how long the network is that it names. No two

@@ -18,15 +18,15 @@ const unusedAt, unusedBits = 64, 8
 // then the leading bits of that one count, together with the prefix.
 func (s *Settings) Network(client netip.Addr) netip.Prefix { return s.network(client, s.CountBy) }
 
-// widerWidths is what a provider usually gives to one customer: however many networks of count_by
+// wideWidths is what a provider usually gives to one customer: however many networks of count_by
 // an attacker uses, they lie in few of these.
-var widerWidths = Widths{V4: 24, V6: 48}
+var wideWidths = Widths{V4: 24, V6: 48}
 
-// Wider is the network of a client and its neighbors: its IPv4 /24 or IPv6 /48, or what [Network]
+// WideAround is the network of a client and its neighbors: its IPv4 /24 or IPv6 /48, or what [Network]
 // says if that is wider.
-func (s *Settings) Wider(client netip.Addr) netip.Prefix {
+func (s *Settings) WideAround(client netip.Addr) netip.Prefix {
 	return s.network(client,
-		Widths{min(widerWidths.V4, s.CountBy.V4), min(widerWidths.V6, s.CountBy.V6)})
+		Widths{min(wideWidths.V4, s.CountBy.V4), min(wideWidths.V6, s.CountBy.V6)})
 }
 
 // WideNetwork is the network that contains a client and that Wide[n] is about.

@@ -30,7 +30,7 @@ type Settings struct {
 	RoomIdle    time.Duration // without clients, a room ends; 0 = never
 	RefuseLoad  float64       // one-minute load average; 0 = off
 	CountBy     Widths
-	Wide        []Wide         // limits of wider networks; at most MaxWide, the narrower one first
+	Wide        []Wide         // limits of wide networks; at most MaxWide, the narrower one first
 	NAT64       []netip.Prefix // prefixes of addresses that contain an IPv4 address
 	Remember    time.Duration  // a client stays known; 0 = never
 	Hangups     rule.Rate      // after these, a client need not wait once; zero = off

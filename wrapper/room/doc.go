@@ -12,7 +12,7 @@
 //	           until the delay is over (endDelay),
 //	           until its network is blocked or new rules allow or deny it      scan.go
 //	queueUp    wait for a turn; known clients come here at once                turn.go
-//	           fair: fewest MTAs first, by wider network, then by network      turns.go, flow.go
+//	           fair: fewest MTAs first, by wide network, then by network      turns.go, flow.go
 //	admit      the second half of the decision; at most spawn_rate a second,
 //	           and at most max_sessions at a time
 //	requestMTA fork and exec beside the loop; mtaStarted gives the session to

@@ -65,7 +65,7 @@ func TestTwoHosts(t *testing.T) {
 }
 
 // A known client and a newcomer of another network are the next two to get an MTA, however large
-// the waiting crowd of a wider network is. The same holds after a handover.
+// the waiting crowd of a wide network is. The same holds after a handover.
 func TestBeforeTheCrowd(t *testing.T) {
 	const networks, each = 150, 2
 	h := build(t, "greet_delay 0s\nclient_conns 0\nspawn_rate 1\n")
@@ -262,7 +262,7 @@ func TestTurnsForget(t *testing.T) {
 		}
 	}
 	h.turns.beginRound(h.now + servedTime)
-	if n := len(h.turns.networks) + len(h.turns.wider); n > 0 {
+	if n := len(h.turns.networks) + len(h.turns.wide); n > 0 {
 		t.Errorf("%d networks are left", n)
 	}
 }

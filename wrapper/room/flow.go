@@ -13,7 +13,7 @@ const (
 	classes
 )
 
-// flow is a network that has clients in turns, or MTAs: a network as clients are counted, the wider
+// flow is a network that has clients in turns, or MTAs: a network as clients are counted, the wide
 // network around it, or the root, which holds all. The flow with fewer MTAs goes first; of two with
 // equally many, the one whose last turn, or whose entry into the line, was earlier.
 type flow struct {

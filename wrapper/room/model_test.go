@@ -11,8 +11,8 @@ import (
 
 // place is the place of a client in the model.
 type place struct {
-	of             class
-	network, wider netip.Prefix
+	of            class
+	network, wide netip.Prefix
 }
 
 // aside is what the model sets aside.
@@ -51,16 +51,16 @@ func newModel() *model {
 		turn: map[netip.Prefix]int{}, inLine: map[netip.Prefix]bool{}}
 }
 
-// mtas counts MTAs by network and wider network, which differ in length.
+// mtas counts MTAs by network and wide network, which differ in length.
 func (m *model) mtas() map[netip.Prefix]int {
 	n := map[netip.Prefix]int{}
 	for _, p := range m.running {
 		n[p.network]++
-		n[p.wider]++
+		n[p.wide]++
 	}
 	for _, s := range m.served {
 		n[s.network]++
-		n[s.wider]++
+		n[s.wide]++
 	}
 	return n
 }
@@ -79,7 +79,7 @@ func (m *model) candidates() (all []*client) {
 func (m *model) settle() {
 	inLine := map[netip.Prefix]bool{}
 	for _, c := range m.candidates() {
-		inLine[m.at[c].network], inLine[m.at[c].wider] = true, true
+		inLine[m.at[c].network], inLine[m.at[c].wide] = true, true
 	}
 	for network := range inLine {
 		if !m.inLine[network] {
@@ -111,7 +111,7 @@ func (m *model) next() (next *client) {
 
 func (m *model) before(p, q place, mtas map[netip.Prefix]int) bool {
 	return cmp.Or(cmp.Compare(p.of, q.of),
-		cmp.Compare(mtas[p.wider], mtas[q.wider]), cmp.Compare(m.turn[p.wider], m.turn[q.wider]),
+		cmp.Compare(mtas[p.wide], mtas[q.wide]), cmp.Compare(m.turn[p.wide], m.turn[q.wide]),
 		cmp.Compare(mtas[p.network], mtas[q.network]),
 		cmp.Compare(m.turn[p.network], m.turn[q.network])) < 0
 }
@@ -132,7 +132,7 @@ func (m *model) start(c *client, now time.Duration) {
 	p := m.at[c]
 	m.running[c] = p
 	m.served = append(m.served, servedAt{p, now})
-	for _, network := range []netip.Prefix{p.network, p.wider} {
+	for _, network := range []netip.Prefix{p.network, p.wide} {
 		m.turns++
 		m.turn[network] = m.turns
 	}
@@ -192,7 +192,7 @@ func TestTurns(t *testing.T) {
 						n := random.IntN(networks)
 						p := place{class(random.IntN(int(classes))), net6(n%4, n), wide6(n % 4)}
 						c := new(client)
-						q.push(c, p.of, p.network, p.wider)
+						q.push(c, p.of, p.network, p.wide)
 						m.push(c, p)
 					}
 				}
@@ -244,7 +244,7 @@ func TestTurns(t *testing.T) {
 			q.end(c)
 		}
 		q.beginRound(now + servedTime)
-		if n := len(q.networks) + len(q.wider); n > 0 || q.counted > 0 || !q.allAside() {
+		if n := len(q.networks) + len(q.wide); n > 0 || q.counted > 0 || !q.allAside() {
 			t.Errorf("seed %d: %d networks are left without clients", seed, n)
 		}
 	}

@@ -85,8 +85,8 @@ func (r *room) queueUp(c *client) {
 	case s.Known():
 		of = known
 	}
-	network, wider := c.session.Networks()
-	r.turns.push(c, of, network, wider)
+	network, wide := c.session.Networks()
+	r.turns.push(c, of, network, wide)
 	c.session.Rest()
 }
 
@@ -94,8 +94,8 @@ func (r *room) queueUp(c *client) {
 // its MTA does not count.
 func (r *room) countMTA(c *client) {
 	if c.session.Verdict != decide.Allowed {
-		network, wider := c.session.Networks()
-		r.turns.countMTA(c, network, wider)
+		network, wide := c.session.Networks()
+		r.turns.countMTA(c, network, wide)
 	}
 }
 

@@ -23,21 +23,21 @@ const (
 )
 
 // turns is the fair queue of the clients that have passed, or are known, and wait for an MTA. Known
-// clients go before strangers. Among either, the wider network with the fewest MTAs has its turn;
+// clients go before strangers. Among either, the wide network with the fewest MTAs has its turn;
 // within it, the network with the fewest; within that, the client that came first. Networks with
 // equally many take turns (round robin). MTAs under way count, and so do recent starts: otherwise
 // clients that come and go at once would always be first.
 //
 // So a newcomer waits at most for one start of each network that waits already, however many
 // clients these have: each start puts their network behind the newcomer's. The same holds for
-// neighbours, within the turns of their wider network.
+// neighbours, within the turns of their wide network.
 //
 // The zero turns are empty.
 type turns struct {
 	queue    // all clients, in the order in which they came, which is that of their due times
 	root     flow
 	networks map[netip.Prefix]*flow
-	wider    map[netip.Prefix]*flow
+	wide     map[netip.Prefix]*flow
 	taken    uint64            // turns so far
 	served   [servedMost]start // a ring of the starts that count, from oldest on
 	oldest   int
@@ -61,11 +61,11 @@ type setAside struct {
 	at   time.Duration
 }
 
-// push lets a client wait. Network and wider are those under which it counts.
-func (t *turns) push(c *client, of class, network, wider netip.Prefix) {
+// push lets a client wait. Network and wide are those under which it counts.
+func (t *turns) push(c *client, of class, network, wide netip.Prefix) {
 	t.queue.turns = t
 	t.queue.push(c)
-	c.class, c.flow = of, t.flow(network, wider)
+	c.class, c.flow = of, t.flow(network, wide)
 	l := &c.flow.lines[of]
 	l.push(c)
 	if l.at == 0 && !l.aside {
@@ -173,8 +173,8 @@ func (t *turns) start(c *client, now time.Duration) {
 }
 
 // countMTA counts the MTA of a client that did not wait in turns.
-func (t *turns) countMTA(c *client, network, wider netip.Prefix) {
-	c.flow = t.flow(network, wider)
+func (t *turns) countMTA(c *client, network, wide netip.Prefix) {
+	c.flow = t.flow(network, wide)
 	c.flow.addMTAs(1)
 }
 
@@ -202,7 +202,7 @@ func (t *turns) uncount() {
 	t.forget(f)
 }
 
-// joinLine puts a flow into the line of its wider network, and that into the root's.
+// joinLine puts a flow into the line of its wide network, and that into the root's.
 func (t *turns) joinLine(f *flow, of class) {
 	if !f.inLine() {
 		t.taken++
@@ -224,17 +224,17 @@ func (t *turns) leaveLine(f *flow, of class) {
 }
 
 // flow returns the flow of a network.
-func (t *turns) flow(network, wider netip.Prefix) *flow {
+func (t *turns) flow(network, wide netip.Prefix) *flow {
 	if f := t.networks[network]; f != nil {
 		return f
 	}
 	if t.networks == nil {
-		t.networks, t.wider = map[netip.Prefix]*flow{}, map[netip.Prefix]*flow{}
+		t.networks, t.wide = map[netip.Prefix]*flow{}, map[netip.Prefix]*flow{}
 	}
-	up := t.wider[wider]
+	up := t.wide[wide]
 	if up == nil {
-		up = &flow{network: wider, up: &t.root}
-		t.wider[wider] = up
+		up = &flow{network: wide, up: &t.root}
+		t.wide[wide] = up
 	}
 	f := &flow{network: network, up: up}
 	t.networks[network] = f
@@ -242,13 +242,13 @@ func (t *turns) flow(network, wider netip.Prefix) *flow {
 	return f
 }
 
-// forget deletes a network without clients and MTAs, and its wider network with the last one.
+// forget deletes a network without clients and MTAs, and its wide network with the last one.
 func (t *turns) forget(f *flow) {
 	if f.mtas > 0 || f.hasClients() {
 		return
 	}
 	delete(t.networks, f.network)
 	if f.up.held--; f.up.held == 0 {
-		delete(t.wider, f.up.network)
+		delete(t.wide, f.up.network)
 	}
 }
