@@ -76,7 +76,8 @@ func TestCheckAccessMap(t *testing.T) {
 			" verdict: DENIED "}},
 		{[]string{"192.0.2.8"}, []string{
 			" 3 access map good.example (" + m + ":3) lets it in 4 ", m + ", as mail.good.example ",
-			" Connect RELAY: let in; sendmail relays for it good.example line 3 GreetPause 2000 ms GreetPause:good.example line 4 ", " verdict: PASS after 2s "}},
+			" Connect RELAY: let in; sendmail relays for it good.example line 3 ",
+			" GreetPause 2000 ms GreetPause:good.example line 4 ", " verdict: PASS after 2s "}},
 		{[]string{"192.0.2.6"}, []string{
 			"> 3 access map bad.example (" + m + ":8) says REJECT 4 ",
 			m + ", as b.bad.example, a.good.example, c.slow.example ",

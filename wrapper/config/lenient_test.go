@@ -118,7 +118,8 @@ func TestLenient(t *testing.T) {
 		{"client 192.0.2.1 client_conns=1\nclient 192.0.2.1 client_conns=0",
 			"client 192.0.2.1 client_conns=1\n" + anybody},
 
-		{"access none", anybody}, {"access a.db", anybody}, {"access hash:a", anybody}, {"access", anybody},
+		{"access none", anybody}, {"access a.db", anybody}, {"access hash:a", anybody},
+		{"access", anybody},
 		{"acces a", anybody}, {"access " + empty + "\naccess " + empty, "access " + empty},
 
 		{"client_rate 10", ""}, {"client_rate 1/1h\nclient_rate 0", "client_rate 0"},

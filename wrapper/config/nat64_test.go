@@ -76,8 +76,8 @@ func TestNAT64(t *testing.T) {
 	}
 }
 
-// TestWideAround: a client's neighbors are those in its /24 or /48, or count_by if that is wider. An
-// IPv6 address can contain an IPv4 address.
+// TestWideAround: a client's neighbors are those in its /24 or /48, or count_by if that is wider.
+// An IPv6 address can contain an IPv4 address.
 func TestWideAround(t *testing.T) {
 	for _, tt := range []struct{ conf, client, want string }{
 		{"", "192.0.2.33", "192.0.2.0/24"},

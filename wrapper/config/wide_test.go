@@ -74,8 +74,8 @@ func TestAccess(t *testing.T) {
 	})
 	mistakes(t, []mistake{
 		{"access none", `access: "none" is not a file; write off`},
-		{"access hash:/etc/mail/access", `access: "hash:/etc/mail/access" begins with the type of ` +
-			"a database; write access /etc/mail/access"},
+		{"access hash:/etc/mail/access", `access: "hash:/etc/mail/access" begins with the type ` +
+			"of a database; write access /etc/mail/access"},
 		{"access /etc/mail/access.db", `access: "/etc/mail/access.db" is the compiled map; ` +
 			"write /etc/mail/access, the text that makemap reads"},
 		{"remember_after mai", `remember_after: "mai" is unknown; write wait or mail`},

@@ -22,8 +22,8 @@ func (s *Settings) Network(client netip.Addr) netip.Prefix { return s.network(cl
 // an attacker uses, they lie in few of these.
 var wideWidths = Widths{V4: 24, V6: 48}
 
-// WideAround is the network of a client and its neighbors: its IPv4 /24 or IPv6 /48, or what [Network]
-// says if that is wider.
+// WideAround is the network of a client and its neighbors: its IPv4 /24 or IPv6 /48, or what
+// [Network] says if that is wider.
 func (s *Settings) WideAround(client netip.Addr) netip.Prefix {
 	return s.network(client,
 		Widths{min(wideWidths.V4, s.CountBy.V4), min(wideWidths.V6, s.CountBy.V6)})
