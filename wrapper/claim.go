@@ -26,8 +26,8 @@ func (s *Session) newHeard() *heard {
 	return h
 }
 
-// recall takes what the ledger remembers of the client's address. If that is nothing, the session
-// has not heard anything, and what is returned is for claim.
+// recall takes what the ledger remembers of the client's address, for applyHeard. If that is
+// nothing, the session has not heard anything, and what is returned is for claim.
 func (s *Session) recall(t *ledger.Tx) *heard {
 	h := s.newHeard()
 	found := t.Lookup(h.addr, h.of)
@@ -44,7 +44,6 @@ func (s *Session) recall(t *ledger.Tx) *heard {
 	}
 	h.result = r
 	s.heard = s.door.shared(h)
-	s.applyHeard()
 	return s.heard
 }
 
@@ -143,19 +142,6 @@ func (s *Session) Ask() {
 	h.request, h.inquiry = nil, i
 	h.result = i.result
 	i.waiting = append(i.waiting, s)
-}
-
-// takeOver asks in place of a process that has ended before it had the result. If the ledger cannot
-// be used, it tries that later.
-func (s *Session) takeOver() {
-	h, a := s.heard, &s.door.asker
-	s.heard = nil
-	if s.update(func(t *ledger.Tx) { s.claim(t, s.newHeard()) }) != nil {
-		s.heard = h
-		a.followers = append(a.followers, s)
-		return
-	}
-	s.Ask()
 }
 
 // resumeAsking goes on for a session of the program before: it takes the result that the ledger

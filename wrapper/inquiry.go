@@ -17,18 +17,8 @@ import (
 // result for all processes, and says meanwhile which process asks. The others look there.
 
 const (
-	// followEvery is how often a process looks for the result of another.
-	followEvery = 250 * time.Millisecond
-
-	// mostTaken is how many clients of processes that have ended are asked about at once.
-	mostTaken = 64
-
 	// longestInquiry is how long DNS has to answer, where the greet delay is longer.
 	longestInquiry = 10 * time.Second
-
-	// mostInquiries bounds what a room asks at once. Further clients take turns, the newest first:
-	// the oldest have hardly any time left. Until then there is nothing of a lookup in memory.
-	mostInquiries = 512
 
 	// testEvery is how often a list is tested, and for how long one that fails is set aside.
 	testEvery = 30 * time.Minute
@@ -220,74 +210,12 @@ func (d *Door) HearDNS(learned func(*Session)) {
 	a.askUnasked()
 }
 
-// askUnasked asks about as many clients as may be asked about at once.
-func (a *asker) askUnasked() {
-	for n := len(a.unasked) - 1; n >= 0 && len(a.inquiries) < mostInquiries; n-- {
-		s := a.unasked[n]
-		a.unasked[n], a.unasked = nil, a.unasked[:n]
-		s.Ask()
-	}
-	if len(a.unasked) == 0 {
-		a.unasked = nil // a crowd may have made it large
-	}
-}
-
-// askLater has the session take its turn. Those that do not wait any more make room. Functions of
-// package slices would make the door larger, as above.
-func (a *asker) askLater(s *Session) {
-	if len(a.unasked) == cap(a.unasked) {
-		waiting := a.unasked[:0]
-		for _, s := range a.unasked {
-			if h := s.heard; h != nil && h.request != nil && !h.result.Done {
-				waiting = append(waiting, s)
-			}
-		}
-		clear(a.unasked[len(waiting):])
-		a.unasked = waiting
-	}
-	a.unasked = append(a.unasked, s)
-}
-
 // matters says whether a result may end or change the wait of a client: most answers do not.
 func (d *Door) matters(r *lookup.Result) bool {
 	threshold, welcome := d.Policy.DNSBLThreshold, d.Policy.DNSBLWelcome
 	return r.Done || len(r.Names) > 0 || d.Policy.Map != nil && !r.Naming ||
 		threshold > 0 && r.Score.Lowest >= threshold ||
 		welcome < 0 && r.Score.Highest <= welcome
-}
-
-// follow looks for the results of other processes.
-func (d *Door) follow(learned func(*Session)) {
-	a := &d.asker
-	now := time.Now()
-	if len(a.followers) == 0 || now.Before(a.followAt) {
-		return
-	}
-	a.followAt = now.Add(followEvery)
-	all, taken := a.followers, 0
-	a.followers = nil
-	for _, s := range all {
-		if s.heard == nil || !s.heard.follows {
-			continue // it does not wait any more
-		}
-		found := d.Ledger.PeekLookup(s.heard.addr, s.heard.of)
-		switch found.State {
-		case ledger.Asking:
-			a.followers = append(a.followers, s)
-		case ledger.NotAsked: // that process has ended
-			if taken++; taken > mostTaken {
-				a.followers, a.followAt = append(a.followers, s), now
-				continue
-			}
-			s.takeOver()
-		case ledger.Asked:
-			s.heard.follows = false
-			if r, ok := lookup.Decode(found.Data, len(s.heard.lists)); ok {
-				s.learn(r)
-				learned(s)
-			}
-		}
-	}
 }
 
 // stopAsking ends all inquiries as if nothing more had come.

@@ -7,6 +7,7 @@ import (
 
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/lookup"
 )
 
 // In a crowd no more is asked than may be at once, the newest clients get the first turns, and
@@ -45,6 +46,26 @@ func TestCrowdIsAskedInTurns(t *testing.T) {
 	})
 	if len(a.inquiries)+len(a.unasked) > 0 || a.unasked != nil {
 		t.Errorf("%d and %d are left", len(a.inquiries), len(a.unasked))
+	}
+}
+
+// In a crowd from which one client leaves for each that comes, not all are looked at each time.
+func TestTurnsLeaveRoom(t *testing.T) {
+	const crowd = 2000
+	a, looks := &asker{unasked: make([]*Session, 0, crowd)}, 0
+	for n := range 10 * crowd {
+		if n >= crowd {
+			a.unasked[n%crowd].heard = nil // it leaves
+		}
+		if len(a.unasked) == cap(a.unasked) {
+			looks += len(a.unasked)
+		}
+		s := new(Session)
+		s.heard = &heard{request: new(lookup.Request)}
+		a.askLater(s)
+	}
+	if looks > 20*crowd || cap(a.unasked) > 4*crowd {
+		t.Errorf("%d looks, and room for %d", looks, cap(a.unasked))
 	}
 }
 
