@@ -36,7 +36,8 @@ func parseSubject(s string) (subject, bool) {
 	return subject{}, false
 }
 
-// parseNetwork reads an address as sendmail writes it, or its first octets or groups.
+// parseNetwork reads an address as sendmail writes it, or its first octets or groups. No client has
+// an IPv4-mapped one: sendmail and we take it for IPv4.
 func parseNetwork(s string) (netip.Prefix, bool) {
 	groups, isIPv6 := strings.CutPrefix(s, "ipv6")
 	var bytes [16]byte
@@ -51,7 +52,8 @@ func parseNetwork(s string) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	n, ok := parseParts(bytes[:], groups[1:], ":", 16, 16)
-	return netip.PrefixFrom(netip.AddrFrom16(bytes), n), ok
+	addr := netip.AddrFrom16(bytes)
+	return netip.PrefixFrom(addr, n), ok && !addr.Is4In6()
 }
 
 // parseParts reads numbers of this base and width, without leading zeros, into bytes. It returns

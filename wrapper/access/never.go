@@ -48,7 +48,7 @@ func (r *reader) never(l line) {
 		return
 	case strings.Contains(s, "/"):
 		hint = "write a network as 192.0.2.0/24"
-	case strings.Contains(s, ":"):
+	case strings.Contains(s, ":") && !strings.HasPrefix(s, "ipv6:"):
 		hint = "write one tag for each line"
 	case strings.Contains(s, "@"):
 		hint = "write the name or address of a host"

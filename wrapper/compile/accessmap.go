@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 
 	"sendwrap/allowlist/rule"
@@ -8,16 +9,21 @@ import (
 	"sendwrap/wrapper/policy"
 )
 
-// fillMap makes what the content has of the access map, which is the source with that number.
-func fillMap(content *policy.Content, m *access.Map, file uint16, merged *limitsTable) {
+// fillMap makes what the content has of the access map, which is the source with that number. The
+// error is about an entry for a network that no client can be in.
+func fillMap(
+	content *policy.Content, m *access.Map, file uint16, merged *limitsTable,
+) error {
 	c, unresolved := newCollector(), newCollector()
 	replies := replyTable{numbers: map[string]uint32{}}
 	entries := m.Entries()
 	for i := range entries {
-		if e := &entries[i]; e.Unresolved {
-			unresolved.addEntry(e, &replies)
-		} else {
-			c.addEntry(e, &replies)
+		e, into := &entries[i], c
+		if e.Unresolved {
+			into = unresolved
+		}
+		if err := into.addEntry(e, &replies); err != nil {
+			return fmt.Errorf("%d: %w", e.Line, err)
 		}
 	}
 	files := []uint16{file}
@@ -26,6 +32,7 @@ func fillMap(content *policy.Content, m *access.Map, file uint16, merged *limits
 		content.Unnamed = unresolved.table(files, merged)
 	}
 	content.Replies = replies.all
+	return nil
 }
 
 // replyTable numbers different replies, from 1.
@@ -48,15 +55,17 @@ func (t *replyTable) number(text string) uint32 {
 }
 
 // addEntry takes an entry of an access map. No two have the same tag and network, or name.
-func (c *collector) addEntry(e *access.Entry, replies *replyTable) {
+func (c *collector) addEntry(e *access.Entry, replies *replyTable) error {
 	c.isMap = true
 	var s *said
 	if e.Name != "" {
 		s = &c.names[c.nameIndex(e.Name)].said
-	} else if i, err := c.index(e.Network); err == nil {
-		s = &c.networks[i].said
 	} else {
-		return
+		i, err := c.index(e.Network)
+		if err != nil {
+			return err
+		}
+		s = &c.networks[i].said
 	}
 	f := e.Effect()
 	if f.Decides {
@@ -67,10 +76,11 @@ func (c *collector) addEntry(e *access.Entry, replies *replyTable) {
 	for _, k := range f.Unset {
 		s.unset |= 1 << k
 	}
+	return nil
 }
 
-// without are limits without those of the keys, one bit each.
-func without(l rule.Limits, keys uint16) rule.Limits {
+// without are limits without those of the keys.
+func without(l rule.Limits, keys keySet) rule.Limits {
 	for k := range rule.Keys {
 		if keys>>k&1 == 1 {
 			l.Clear(k)

@@ -35,6 +35,14 @@ func TestAccessMap(t *testing.T) {
 	}
 }
 
+// An entry that no policy can hold is an error: it must not be left out in silence.
+func TestUnfitEntry(t *testing.T) {
+	e := access.Entry{Network: netip.MustParsePrefix("::ffff:192.0.2.0/120"), Line: 7}
+	if err := newCollector().addEntry(&e, &replyTable{}); err == nil {
+		t.Error("an IPv4-mapped network is taken")
+	}
+}
+
 // mapsSeen counts clients by what was said of them.
 type mapsSeen struct{ asked, denied, replied, ok, limits, byName, unnamed int }
 

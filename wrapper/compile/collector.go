@@ -63,9 +63,14 @@ type said struct {
 
 	// Of an access map:
 	decides bool   // about access, even if that is Unset
-	unset   uint16 // keys whose limits are not set, whatever is said of wider ones
+	unset   keySet // whose limits are not set, whatever is said of wider ones
 	reply   uint32
 }
+
+// keySet is a set of keys, one bit each. The constant does not compile if one key is too many.
+type keySet uint16
+
+const _ = keySet(1) << (rule.Keys - 1)
 
 // hasAccess reports whether what was said of wide networks or names does not count.
 func (s *said) hasAccess() bool { return s.access != rule.Unset || s.decides }

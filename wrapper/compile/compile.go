@@ -37,6 +37,9 @@ func (e *Unsettled) Error() string {
 // ErrBusy says that another process is writing the policy.
 var ErrBusy = errors.New("another process is compiling it")
 
+// errTooSoon says that it has failed a moment ago.
+var errTooSoon = errors.New("it has just failed")
+
 // attempts is how often Compile tries, once a second.
 const attempts = 30
 
@@ -63,15 +66,20 @@ func Compile(file, path string) (r Result, err error) {
 
 // Renew is Compile for a process that has found no current policy. It never waits: if another
 // process is at it or has done it, or a file has just changed, or cannot be read, Renew leaves it
-// to the next one, and that is no error.
+// to the next one, and that is no error. After another error, it leaves it for a minute.
 func Renew(file, path string) error {
 	_, err := write(file, path, true)
-	var young *Unsettled
-	var unreadable *Unreadable
-	if err == ErrBusy || errors.As(err, &young) || errors.As(err, &unreadable) {
+	if err == ErrBusy || err == errTooSoon || isEarly(err) {
 		return nil
 	}
 	return err
+}
+
+// isEarly reports whether a later try may succeed without any mend.
+func isEarly(err error) bool {
+	var young *Unsettled
+	var unreadable *Unreadable
+	return errors.As(err, &young) || errors.As(err, &unreadable)
 }
 
 // Unreadable says that there is nothing to compile.
@@ -81,11 +89,13 @@ func (e *Unreadable) Error() string { return e.Err.Error() }
 
 // write makes the policy. With renew, it leaves a current one.
 func write(file, path string, renew bool) (r Result, err error) {
-	out, err := create(path)
+	out, err := create(path, renew)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, out.discard()) }()
+	defer func() {
+		err = errors.Join(err, out.discard(renew && err != nil && !isEarly(err)))
+	}()
 	if renew {
 		if c, err := policy.Open(path, file, netip.Addr{}); err == nil {
 			c.Close()
@@ -137,7 +147,10 @@ func read(file string, now time.Time, r *Result) (*policy.Content, error) {
 	content.Table = c.table(numbers, &merged)
 	if cfg.Map != nil {
 		r.AccessMap, r.Entries = cfg.AccessMap, len(cfg.Map.Entries())
-		fillMap(content, cfg.Map, uint16(sourceNumber(cfg.AccessMap, content.Sources)), &merged)
+		file := uint16(sourceNumber(cfg.AccessMap, content.Sources))
+		if err := fillMap(content, cfg.Map, file, &merged); err != nil {
+			return nil, fmt.Errorf("%s:%w", cfg.AccessMap, err)
+		}
 	}
 	content.Limits = merged.all[1:]
 	if content.NameKey, err = randomKey(); err != nil {

@@ -14,7 +14,7 @@ func (c *collector) namesAndWider(files []uint16, merged *limitsTable) []policy.
 	for i := range c.names {
 		n := policy.Name{Text: c.names[i].text}
 		var limits rule.Limits
-		var unset uint16
+		var unset keySet
 		decided := false
 		for text := n.Text; text != ""; text = rule.WiderName(text) {
 			if c.isMap {

@@ -21,14 +21,20 @@ type output struct {
 	file *os.File
 }
 
-// create locks an empty file beside path. The error is [ErrBusy] if another process has it.
-func create(path string) (*output, error) {
+// retryAfter is how long nobody has to make a policy after that has failed: where there are many
+// networks, it costs seconds of CPU. Until then, the time of PATH.new is in the future. A process
+// that is killed while it makes one leaves no such time: one that becomes the MTA ends like that.
+const retryAfter = time.Minute
+
+// create locks an empty file beside path. The error is [ErrBusy] if another process has it, or with
+// renew [errTooSoon].
+func create(path string, renew bool) (*output, error) {
 	dir, err := openDir(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
 	o := &output{dir: dir, path: path, name: filepath.Base(path) + ".new"}
-	if err := o.lock(); err != nil {
+	if err := o.lock(renew); err != nil {
 		unix.Close(dir)
 		return nil, err
 	}
@@ -37,7 +43,7 @@ func create(path string) (*output, error) {
 
 // lock opens and locks the file. If a writer has renamed or removed what was opened, before the
 // lock was got, that was the policy itself, or nothing any more.
-func (o *output) lock() error {
+func (o *output) lock(renew bool) error {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(o.dir, o.name, flags, 0o600)
 	switch err {
@@ -65,6 +71,11 @@ func (o *output) lock() error {
 		if fault := fileaccess.Check(o.path+".new", &opened, fileaccess.Accessible,
 			"remove it"); fault != nil {
 			err = fault
+			break
+		}
+		wait := time.Until(time.Unix(opened.Mtim.Unix()))
+		if renew && 0 < wait && wait <= retryAfter {
+			err = errTooSoon
 			break
 		}
 		err = o.file.Truncate(0) // a writer that was killed has left something
@@ -111,10 +122,17 @@ func (o *output) putInPlace() error {
 	return nil
 }
 
-// discard removes the file, unless it was put in place, and ends the lock.
-func (o *output) discard() error {
+// discard ends the lock, and removes the file unless it was put in place. With putOff it leaves an
+// empty one, by which others know for a while that it has failed.
+func (o *output) discard(putOff bool) error {
 	var err error
-	if o.name != "" {
+	switch {
+	case o.name == "":
+	case putOff:
+		at := unix.NsecToTimeval(time.Now().Add(retryAfter).UnixNano())
+		err = errors.Join(o.file.Truncate(0), os.NewSyscallError("futimes",
+			unix.Futimes(int(o.file.Fd()), []unix.Timeval{at, at})))
+	default:
 		err = unix.Unlinkat(o.dir, o.name, 0) // while it is locked: later it may be another's
 	}
 	unix.Close(o.dir)

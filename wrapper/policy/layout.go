@@ -29,6 +29,8 @@ const (
 	limitsPer  = bodySize / limitsSize
 )
 
+const _ = uint32(1) << (keys - 1) // it does not compile if there are more keys than bits for them
+
 // kind says what is in a page.
 type kind uint16
 
