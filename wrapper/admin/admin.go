@@ -59,8 +59,8 @@ func commands() []command {
 		{"guard", "",
 			"watch the recipients of every session, as a milter for sendmail or Postfix", nil},
 		{"report", "[-since 24h|DATE] [-text|-html|-json|-mail TO] [-asn FILE] [LOG…]",
-			"say what the mail log comes to: refusals, possible mistakes, new blocks, " +
-				"the delay to choose", nil},
+			"say what the mail log comes to: refusals, possible mistakes, new blocks; " +
+				"and the delay to choose", nil},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},
@@ -132,7 +132,7 @@ func (cmd command) exitStatus(err error, stdout, stderr io.Writer) int {
 		return ExitOK
 	case err == flag.ErrHelp:
 		fmt.Fprintf(stdout, "usage: sendwrap %s [-f FILE] %s\n       %s\n",
-			cmd.name, cmd.args, cmd.help)
+			cmd.name, cmd.args, strings.Join(folded(cmd.help), "\n       "))
 		return ExitOK
 	case err == errReported:
 		return ExitUsage
@@ -147,11 +147,14 @@ func (cmd command) exitStatus(err error, stdout, stderr io.Writer) int {
 
 // Usage writes the list of commands.
 func Usage(w io.Writer) {
-	fmt.Fprintf(w, "usage: sendwrap [-f FILE]             "+
+	fmt.Fprint(w, "usage: sendwrap [-f FILE]\n                "+
 		"serve the client, or the listening socket, on stdin; started by a super-server\n")
 	for _, cmd := range commands() {
 		usage := strings.TrimRight(cmd.name+" "+cmd.args, " ")
-		fmt.Fprintf(w, "       sendwrap %s\n                %s\n", usage, cmd.help)
+		fmt.Fprintf(w, "       sendwrap %s\n", usage)
+		for _, line := range folded(cmd.help) {
+			fmt.Fprintf(w, "                %s\n", line)
+		}
 	}
 	fmt.Fprintf(w, "Each command takes -f FILE right after its name; the default FILE is %s.\n",
 		config.DefaultPath)

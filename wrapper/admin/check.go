@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strings"
 	"text/tabwriter"
 
 	"sendwrap/allowlist/rule"
@@ -131,26 +130,6 @@ func (c *call) explain(d *configured, h *hearing) error {
 		fmt.Fprintf(c.stdout, "verdict: %v\n", verdict)
 	}
 	return nil
-}
-
-// foundWidth is what a terminal of 100 columns has beside the numbers and names of the tests.
-const foundWidth = 69
-
-// folded breaks what a test has found after semicolons, where it is too long for one line and its
-// next part is not.
-func folded(found string) (lines []string) {
-	for _, part := range strings.SplitAfter(found, "; ") {
-		last, n := len(lines)-1, len(strings.TrimRight(part, " "))
-		if last >= 0 && (len(lines[last])+n <= foundWidth || n > foundWidth) {
-			lines[last] += part
-		} else {
-			lines = append(lines, part)
-		}
-	}
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return lines
 }
 
 // networksAndNames says how many networks and names a configuration has.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -178,12 +179,12 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(cfg.Mode))
 	r.printRooms(w)
 	if note := guardNote(cfg, r.Guard); note != "" {
-		fmt.Fprintf(w, "known\tremember_after mail, but %s\n", note)
+		fmt.Fprintf(w, "known\t%s\n", strings.Join(folded("remember_after mail, but "+note), "\n\t"))
 	}
 	r.printVerdicts(w)
 	if o := r.Open; o != (openReport{}) {
 		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, "+
-			"%d while another did, %d known in a crowd\n", o.Stopped, o.Held, o.Crowded)
+			"%d while another did,\n\t%d known in a crowd\n", o.Stopped, o.Held, o.Crowded)
 	}
 	r.printTroubles(w)
 	if r.Idle > 0 {
@@ -223,6 +224,6 @@ func (r *report) printHints(w io.Writer) {
 			fmt.Fprintf(w, "\nif it is an honest client\n")
 		}
 		printed = append(printed, b.Reason)
-		fmt.Fprintf(w, "  %s\t%s\n", b.Reason, b.Hint)
+		fmt.Fprintf(w, "  %s\t%s\n", b.Reason, strings.Join(folded(b.Hint), "\n\t"))
 	}
 }

@@ -30,7 +30,7 @@ func version(c *call) error {
 	fmt.Fprintln(c.stdout, wrapper.TakesOver)
 	fmt.Fprintf(c.stdout, "reads and writes policies of version %d\n", policy.Version)
 	if !exec.HidesStderr() {
-		fmt.Fprintln(c.stdout, "built without -ldflags=-E=_rt0_sendwrap: "+
+		fmt.Fprintln(c.stdout, "built without -ldflags=-E=_rt0_sendwrap:\n"+
 			"under inetd and xinetd, a client can read an error of Go's runtime")
 	}
 	return nil
