@@ -20,8 +20,8 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// scraped is a site whose metrics are served as sendwrap-metrics.service does: by a user that may
-// read all and write nothing.
+// scraped is a site whose metrics are served as sendwrap-metrics.service does: by a user without
+// any capability, who is in the ledger's group.
 type scraped struct {
 	conf, ledger string
 	at           netip.AddrPort
@@ -38,6 +38,12 @@ func scrape(t *testing.T) scraped {
 		t.Fatal(err)
 	}
 	defer h.Close()
+	share(t, filepath.Dir(s.ledger))
+	for _, dir := range []string{filepath.Dir(s.conf), filepath.Dir(filepath.Dir(s.conf))} {
+		if err := os.Chmod(dir, 0o755); err != nil { // as /etc
+			t.Fatal(err)
+		}
+	}
 	if err := h.Run(func(tx *ledger.Tx) {
 		for i := range 10 {
 			tx.Spoke(time.Duration(i) * 700 * time.Millisecond)
@@ -54,15 +60,32 @@ func scrape(t *testing.T) scraped {
 		t.Fatal(err)
 	}
 	setpriv := lab.NeedProgram(t, "setpriv")
-	start(t, setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
-		"--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search",
-		"--bounding-set=-all,+dac_read_search",
+	start(t, setpriv, "--reuid=65534", "--regid=65534", "--groups="+fmt.Sprint(metricsGroup),
+		"--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all",
 		program(), "metrics", "-f", s.conf, "-listen", s.at.String())
 	lab.Eventually(t, "somebody listens", func() bool {
 		_, err := get(s.url())
 		return err == nil
 	})
 	return s
+}
+
+// metricsGroup is the group that the unit calls sendwrap.
+const metricsGroup = 64017
+
+// share carries out the lines of the unit that let the group read the ledger in a directory.
+func share(t *testing.T, dir string) {
+	t.Helper()
+	lines := regexp.MustCompile(`(?m)^#\t((?:chgrp|chmod) .*)$`).
+		FindAllStringSubmatch(read(t, "sendwrap-metrics.service"), -1)
+	if len(lines) != 3 {
+		t.Fatalf("the unit has %q", lines)
+	}
+	for _, line := range lines {
+		text := strings.ReplaceAll(line[1], "/var/lib/sendwrap", dir)
+		text = strings.ReplaceAll(text, "chgrp sendwrap", "chgrp "+fmt.Sprint(metricsGroup))
+		must(t, "sh", "-c", text)
+	}
 }
 
 func (s scraped) url() string { return "http://" + s.at.String() + "/metrics" }
@@ -220,8 +243,8 @@ func TestPrometheusScrapes(t *testing.T) {
 	})
 }
 
-// The user that reads cannot write, the file stays as private as it was, and a scrape sees a ledger
-// that has replaced the one before.
+// The user that reads cannot write, the group is the only one that may read, and a scrape sees a
+// ledger that has replaced the one before.
 func TestMetricsUser(t *testing.T) {
 	s := scrape(t)
 	text, err := get(s.url())
@@ -229,7 +252,7 @@ func TestMetricsUser(t *testing.T) {
 		!strings.Contains(text, `sendwrap_sessions{state="waiting"} 1`) {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if st, err := os.Stat(s.ledger); err != nil || st.Mode().Perm() != 0o600 {
+	if st, err := os.Stat(s.ledger); err != nil || st.Mode().Perm() != 0o640 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
 	if err := os.Remove(s.ledger); err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	Writable   = 0o022 // its group or others may write it
 	Accessible = 0o077 // its group or others may read, write or execute it
+	Shared     = 0o037 // the same, but that its group may read it
 )
 
 // Fault is why other users have access to a file.

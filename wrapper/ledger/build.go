@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/fileaccess"
 )
 
 // build puts a ledger of the wanted size where there is none, a bad one, or one of another size or
@@ -107,7 +109,11 @@ func lockNew(dir int, path string) (int, error) {
 		if unix.Fstat(fd, &opened) == nil &&
 			unix.Fstatat(dir, name, &named, unix.AT_SYMLINK_NOFOLLOW) == nil &&
 			opened.Ino == named.Ino && opened.Dev == named.Dev {
-			if err := checkPrivate(path, &opened, 0o077, cureOfMode); err != nil {
+			err := checkPrivate(path, &opened, fileaccess.Shared, cureOfMode)
+			if err == nil && groupReads(dir) {
+				err = unix.Fchmod(fd, 0o640) // whatever the umask is
+			}
+			if err != nil {
 				unix.Close(fd)
 				return -1, err
 			}
@@ -119,11 +125,20 @@ func lockNew(dir int, path string) (int, error) {
 	return -1, errors.New(path + ": other processes keep making and removing it")
 }
 
-// isOurs says whether no other user can even look into the directory. In any other directory, a
-// file in the ledger's place is probably somebody else's, named by a wrong path.
+// isOurs says whether no other user can even look into the directory, or only a group that may read
+// the ledger. In any other directory, a file in the ledger's place is probably somebody else's,
+// named by a wrong path.
 func isOurs(dir int) bool {
 	var st unix.Stat_t
-	return unix.Fstat(dir, &st) == nil && st.Mode&0o077 == 0
+	return unix.Fstat(dir, &st) == nil && st.Mode&0o077 == 0 || groupReads(dir)
+}
+
+// groupReads says whether the directory's group may read the ledger: mode 2750 says so, by which
+// files in it have that group.
+func groupReads(dir int) bool {
+	var st unix.Stat_t
+	const bits = unix.S_ISGID | 0o077
+	return unix.Fstat(dir, &st) == nil && st.Mode&bits == unix.S_ISGID|0o050
 }
 
 // leftAlone says what to do about a bad file that is not set aside.

@@ -42,7 +42,8 @@
 //     indexes and times are checked before use, loops are bounded, and a file that is truncated
 //     while mapped (TestLost) is an error, not a crash. If a foreign process writes into the undo
 //     log during an operation, the file is set aside.
-//   - Private: mode 0600, owned by us, in a directory that nobody else may write to.
+//   - Private: mode 0600, owned by us, in a directory that nobody else may write to. Mode 0640 lets
+//     a group read it.
 //   - Time: the ledger has its own clock, which never jumps (see clock.go).
 //   - Remembers: blocks and known clients survive a reboot; sessions do not.
 //   - Counts: a total for each verdict, and how long early talkers and impatient clients waited;

@@ -45,6 +45,7 @@ func roles() map[string]role {
 		"lose":     loseRole,
 		"build":    buildRole,
 		"open":     openRole,
+		"read":     readRole,
 		"diskfull": diskFullRole,
 		"sizelim":  sizeLimitRole,
 		"torture":  tortureRole,

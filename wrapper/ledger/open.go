@@ -48,10 +48,11 @@ type Ledger struct {
 
 // Open maps the ledger at path, with room for the given number of client records ([MinClients] to
 // [MaxClients]). If there is no file it makes one, mode 0600 and fully allocated: a hole on a full
-// disk would be a SIGBUS later. A missing last directory is made too, mode 0700.
+// disk would be a SIGBUS later. In a directory of mode 2750 the directory's group may read it, mode
+// 0640. A missing last directory is made too, mode 0700.
 //
-// If the file is not a ledger, and the directory is the ledger's own (mode 0700), it is renamed to
-// PATH.bad and a new file made. A ledger of an older version, or with another number of records, is
+// If the file is not a ledger, and the directory is the ledger's own (mode 0700 or 2750), it is
+// renamed to PATH.bad and a new file made. A ledger of an older version, or with another number of records, is
 // replaced by a new one with the same contents. Open reports both in notes, for the log. It refuses
 // a file or directory that others may write to, a symbolic link, and a ledger of a newer version,
 // and leaves these alone.
@@ -226,7 +227,7 @@ func (l *Ledger) checkAndMap() error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return notRegular(l.path)
 	}
-	if err := checkPrivate(l.path, &st, fileaccess.Accessible, cureOfMode); err != nil {
+	if err := checkPrivate(l.path, &st, fileaccess.Shared, cureOfMode); err != nil {
 		return err
 	}
 	var h header

@@ -41,7 +41,7 @@ func openUsual(path string, geo geometry, boot Boot) *Ledger {
 func (l *Ledger) mapUsual() (fits bool) {
 	var st unix.Stat_t
 	if unix.Fstat(l.fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG ||
-		fileaccess.Check(l.path, &st, fileaccess.Accessible, "") != nil ||
+		fileaccess.Check(l.path, &st, fileaccess.Shared, "") != nil ||
 		st.Size != int64(l.geo.size()) || l.mapWhole() != nil {
 		return false
 	}
