@@ -63,7 +63,7 @@ func TestGroupReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		open(MinClients)
-		check("made anew")
+		check("made again")
 		if err := Check(path); err != nil {
 			t.Error(err)
 		}

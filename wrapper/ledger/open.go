@@ -52,10 +52,10 @@ type Ledger struct {
 // 0640. A missing last directory is made too, mode 0700.
 //
 // If the file is not a ledger, and the directory is the ledger's own (mode 0700 or 2750), it is
-// renamed to PATH.bad and a new file made. A ledger of an older version, or with another number of records, is
-// replaced by a new one with the same contents. Open reports both in notes, for the log. It refuses
-// a file or directory that others may write to, a symbolic link, and a ledger of a newer version,
-// and leaves these alone.
+// renamed to PATH.bad and a new file made. A ledger of an older version, or with another number of
+// records, is replaced by a new one with the same contents. Open reports both in notes, for the
+// log. It refuses a file or directory that others may write to, a symbolic link, and a ledger of a
+// newer version, and leaves these alone.
 //
 // boot is [ThisBoot], or [LaterBoot] for a process that shall not read it in vain.
 //
