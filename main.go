@@ -87,13 +87,17 @@ func inspectOrAccept(fd int) (wrapper.Connection, error) {
 	return client, err
 }
 
+func (b newBlock) enforced() enforce.Block {
+	return enforce.Block{Network: b.Network, For: b.For, Reason: b.Reason}
+}
+
 // serve decides about the client on stdin and becomes the MTA for it. It returns only if the client
 // is refused or has left. t is what the door wants of it.
 func serve(file string, t task) int {
 	stdio, stdioErr := exec.TakeStdio()
 	log := maillog.Syslog(maillog.DevLog)
 	if t.block.For > 0 {
-		return carryOutAlone(file, enforce.Block(t.block), stdio, log)
+		return carryOutAlone(file, t.block.enforced(), stdio, log)
 	}
 	conn, err := wrapper.Inspect(0)
 	gone := errors.Is(err, wrapper.ErrGone)
@@ -132,7 +136,7 @@ func serve(file string, t task) int {
 	compiler := startCompiler(file, t, door)
 	block, err := serveClient(conn, gone, door, stdio, compiler.letFinish)
 	if block.For > 0 {
-		carryOut(enforce.Block(block), cfg, file, stdio, log)
+		carryOut(block.enforced(), cfg, file, stdio, log)
 	}
 	compiler.wait()
 	if err != nil {

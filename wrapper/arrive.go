@@ -35,7 +35,7 @@ func (s *Session) Enter() (waits bool) {
 		// it. Whether it is one too many is asked when it has waited.
 		s.facts().Standing = s.door.peek(err, s.arrival())
 		s.facts().Hangups = ledger.Hangups{} // which could not be used up
-		if s.Verdict = s.facts().Decide(); s.Verdict.Final() {
+		if s.decide(); s.Verdict.Final() {
 			s.countApart()
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Session) enter(t *ledger.Tx, applied bool) (named bool) {
 	}
 	a := s.arrival()
 	s.facts().Standing = t.Look(a)
-	s.Verdict = s.facts().Decide()
+	s.decide()
 	if !s.facts().Overloaded() && s.beginSearch(t) {
 		return false // it is decided once more
 	}

@@ -75,19 +75,19 @@ func (s *Session) conclude(mayQueue bool) {
 	counted := s.token != ledger.Session{} // the ledger could be used when it arrived
 	f, a := s.facts(), s.arrival()
 	s.door.identify()
-	known, waited, conns := f.Known, f.Waited, f.Conns // at its arrival
+	before := f.Standing // at its arrival
 	err := s.update(func(t *ledger.Tx) {
 		s.freeExited(t)
 		if counted {
 			f.Standing = t.LookAgain(a)
-			f.Conns = conns
+			s.keepShown(&before)
 		} else {
 			f.Standing = t.Look(a)
 		}
 		// Whether it was known decided how long it had to wait; another connection of
 		// the same client may have passed meanwhile.
-		f.Known = known
-		s.Verdict = f.ConcludeFor(s.greet, counted)
+		f.Known = before.Known
+		s.decideAgain(counted)
 		if mayQueue && s.oneTooMany(counted) {
 			s.Verdict = decide.Undecided
 			return
@@ -107,11 +107,11 @@ func (s *Session) conclude(mayQueue bool) {
 		return
 	}
 	f.Standing = s.door.peek(err, a)
-	f.Known, f.Waited = known, f.Waited || waited
+	f.Known, f.Waited = before.Known, f.Waited || before.Waited
 	// In a crowd the ledger has been read all the same. Otherwise a client that could not be looked
 	// up at all may be a known one.
 	s.patient = f.IsPatient() || !counted && err != ledger.ErrCrowded
-	s.Verdict = f.ConcludeFor(s.greet, counted)
+	s.decideAgain(counted)
 	if s.crowded = err == ledger.ErrCrowded && s.Verdict == decide.Pass; s.crowded {
 		s.Verdict = decide.Busy
 	}
@@ -131,6 +131,10 @@ func (s *Session) conclude(mayQueue bool) {
 // note writes down what the client did. It reports whether the client has waited long enough, and
 // becomes known.
 func (s *Session) note(t *ledger.Tx, counted bool) (known bool) {
+	if s.greet == decide.Spoke && s.would != decide.Undecided && s.Verdict != decide.Pregreet {
+		t.Spoke(s.waited)
+		return false
+	}
 	switch s.Verdict {
 	case decide.Hangup:
 		t.Left(s.waited)

@@ -20,7 +20,7 @@ func (s *Session) finish(t *ledger.Tx, known bool) {
 		s.remember(t)
 	}
 	switch {
-	case s.Verdict == decide.Pass:
+	case s.Verdict == decide.Pass && s.greet == decide.Quiet:
 		t.ServePassed(s.token)
 	case s.Verdict.Served():
 		t.Serve(s.token)
@@ -98,7 +98,8 @@ func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
 	var block ledger.BlockedNetwork
 	var blocked bool
 	err := s.update(func(t *ledger.Tx) {
-		if block, blocked = t.BlockOf(s.Client.Addr(), s.network); blocked {
+		block, blocked = t.BlockOf(s.Client.Addr(), s.network)
+		if blocked = blocked && !s.policy.IgnoresBlock(block.ByHand); blocked {
 			s.Verdict = decide.Blocked
 			s.finish(t, false)
 		}

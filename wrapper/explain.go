@@ -47,7 +47,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 			onlyLive(&facts, live)
 		}
 	}
-	v = facts.Decide()
+	v, shown.Would = facts.Decide(), facts.Would(facts.Decide)
 	if heard.isNew() {
 		d.show(heard, &shown)
 		facts.Score = heard.Result.Score
@@ -56,7 +56,10 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 		if heard.isNew() {
 			d.applyResult(&facts, client, &heard.Result, d.Ledger.HasRoom())
 		}
-		v = facts.Conclude(decide.Quiet)
+		conclude := func() decide.Verdict { return facts.Conclude(decide.Quiet) }
+		if v = conclude(); shown.Would == decide.Undecided {
+			shown.Would = facts.Would(conclude)
+		}
 	}
 	return shown.Steps(v), v, facts, err
 }

@@ -114,6 +114,7 @@ type Saved struct {
 	Client, Server netip.AddrPort
 	Network        netip.Prefix `json:",omitzero"` // programs up to 0.9 do not say it
 	Verdict        decide.Verdict
+	Would          decide.Verdict `json:",omitzero"` // of a test that is observed
 	Token          ledger.Session `json:"Counted"`
 	Entered        bool           `json:"Stood"`
 	Conns          int            // of its network, when it arrived
@@ -125,7 +126,7 @@ type Saved struct {
 // Save returns what [Door.Restore] needs.
 func (s *Session) Save() Saved {
 	return Saved{
-		s.Client, s.Server, s.network, s.Verdict, s.token, s.entered,
+		s.Client, s.Server, s.network, s.Verdict, s.would, s.token, s.entered,
 		s.facts().Conns, s.facts().Known, s.delay, s.turn,
 	}
 }
@@ -137,7 +138,7 @@ func (d *Door) Restore(fd int, saved Saved) *Session {
 	if saved.Network.IsValid() {
 		s.network = saved.Network
 	}
-	s.Verdict, s.token, s.entered = saved.Verdict, saved.Token, saved.Entered
+	s.Verdict, s.would, s.token, s.entered = saved.Verdict, saved.Would, saved.Token, saved.Entered
 	s.facts().Conns, s.facts().Known = saved.Conns, saved.Known
 	s.delay, s.waited, s.turn = saved.Delay, saved.Delay, saved.Turn
 	if saved.Verdict == decide.Undecided && saved.Delay > 0 && s.asksDNS() {

@@ -17,13 +17,16 @@ import (
 // always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
 // started for the client, or our own if that is 0.
 func (s *Session) Log(mta int) {
-	f, c := s.facts(), s.door.Policy
+	f, v := s.facts(), s.shown()
 	limits := &f.Limits
-	l := s.line()
-	if c.Mode == policy.Observe {
-		l.Str("mode", c.Mode.String())
+	l := line(v, s.Connection)
+	if s.door.Policy.Mode == policy.Observe || v != s.Verdict {
+		l.Str("mode", policy.Observe.String())
 	}
-	switch s.Verdict {
+	if v != s.Verdict {
+		limits.Observed = 0 // the line says which test would have decided, and what it found
+	}
+	switch v {
 	case decide.Denied, decide.Allowed:
 		by := f.Decider()
 		l.Str("rule", by.Source.String())
@@ -33,9 +36,9 @@ func (s *Session) Log(mta int) {
 	case decide.Blocked:
 		l.Str("network", f.Network.String())
 	case decide.Conns, decide.Rate:
-		if n := f.DecidedByWide(s.Verdict); n >= 0 {
+		if n := f.DecidedByWide(v); n >= 0 {
 			l.Str("network", limits.Wide[n].Network.String())
-		} else if s.Verdict == decide.Conns && f.WideDecides() {
+		} else if v == decide.Conns && f.WideDecides() {
 			wide := netip.PrefixFrom(s.Client.Addr(), ledger.WideBits)
 			l.Str("network", wide.Masked().String())
 		}
@@ -51,14 +54,14 @@ func (s *Session) Log(mta int) {
 		l.Dur("turn", s.turn)
 	}
 	switch {
-	case s.Verdict != decide.Busy:
+	case v != decide.Busy:
 	case s.crowded:
 		l.Str("reason", "ledger")
 	case !f.Full() && f.Reserved():
 		l.Str("reason", "reserve")
 	}
-	if s.Verdict == decide.Busy ||
-		s.Verdict == decide.Conns && (f.WideDecides() || f.HasItsShare()) {
+	if v == decide.Busy ||
+		v == decide.Conns && (f.WideDecides() || f.HasItsShare()) {
 		l.IntOf("serving", f.Serving, limits.MaxSessions)
 		l.IntOf("waiting", f.Waiting, limits.MaxWaiting)
 		if limits.RefuseLoad > 0 {
@@ -66,9 +69,9 @@ func (s *Session) Log(mta int) {
 		}
 	}
 	switch {
-	case s.Verdict == decide.Conns:
-		s.logConns(l)
-	case s.entered && s.Verdict == decide.Allowed:
+	case v == decide.Conns:
+		s.logConns(l, v)
+	case s.entered && v == decide.Allowed:
 		l.IntOf("conns", f.Conns+1, 0)
 	case s.entered:
 		l.IntOf("conns", f.Conns+1, limits.ClientConns)
@@ -76,8 +79,8 @@ func (s *Session) Log(mta int) {
 	if s.hangups > 0 {
 		l.Int("hangups", s.hangups)
 	}
-	if s.Verdict == decide.Rate {
-		s.logRate(l)
+	if v == decide.Rate {
+		s.logRate(l, v)
 	}
 	s.logHeard(l)
 	if s.struck != nil {
@@ -86,13 +89,13 @@ func (s *Session) Log(mta int) {
 	switch {
 	case s.struck != nil && s.struck.Block > 0:
 		l.Dur("left", s.struck.Block)
-	case s.Verdict == decide.Blocked:
+	case v == decide.Blocked:
 		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
 	}
 	if !s.Served() && s.Verdict != decide.Hangup {
 		l.Str("reply", replyCode(s.reply()))
 	}
-	if hint := s.hint(); hint != "" {
+	if hint := s.hint(v); hint != "" {
 		l.Quote("hint", hint)
 	}
 	if s.greet == decide.Spoke {
@@ -111,10 +114,10 @@ func (s *Session) Log(mta int) {
 }
 
 // logRate says of which arrivals the network, or a wide one, has as many as it may.
-func (s *Session) logRate(l *maillog.Line) {
+func (s *Session) logRate(l *maillog.Line, v decide.Verdict) {
 	f := s.facts()
 	arrivals, rate := f.Arrivals, f.Limits.ClientRate
-	if n := f.DecidedByWide(s.Verdict); n >= 0 {
+	if n := f.DecidedByWide(v); n >= 0 {
 		w := &f.Limits.Wide[n]
 		arrivals, rate = int(f.WideCounts[n].Arrivals), rule.Rate{N: w.Rate, Per: w.Per}
 	}
@@ -122,16 +125,16 @@ func (s *Session) logRate(l *maillog.Line) {
 }
 
 // logConns says of which sessions the network, or a wide one, has as many as it may.
-func (s *Session) logConns(l *maillog.Line) {
+func (s *Session) logConns(l *maillog.Line, v decide.Verdict) {
 	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
-	if n := f.DecidedByWide(s.Verdict); n >= 0 {
+	if n := f.DecidedByWide(v); n >= 0 {
 		l.IntOf("conns", int(f.WideCounts[n].Conns), f.Limits.Wide[n].Conns)
 		return
 	}
 	switch {
 	case f.WideDecides():
 		conns, served = f.Wide.Conns, f.Wide.Served
-	case s.entered:
+	case s.entered && v == s.Verdict: // else those were too many before it came
 		conns++
 	}
 	l.IntOf("conns", conns, f.Limits.ClientConns)
@@ -145,11 +148,11 @@ const shortestTurn = 10 * time.Millisecond
 
 // hint is what an administrator can do if the client is honest. The log says it once the network is
 // blocked, and for an offence without a strike, after which it never will be.
-func (s *Session) hint() string {
+func (s *Session) hint(v decide.Verdict) string {
 	switch {
-	case s.Verdict == decide.Blocked:
+	case v == decide.Blocked:
 		return decide.Hint(s.facts().Reason)
-	case s.Verdict == decide.Pregreet && s.struck == nil:
+	case v == decide.Pregreet && s.struck == nil:
 		return decide.Hint(decide.Reason(s.early.Kind))
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Offence is an offence of a client. It counts in the client's network, and in each wide network
@@ -69,6 +70,9 @@ func (o *Offence) Strike(t *ledger.Tx) (s Struck) {
 		p := o.WidePenalty
 		if p.Strikes > 0 {
 			p.Strikes = o.Limits.WideStrikes[n]
+		}
+		if o.Limits.Observed.Has(policy.WideLine(n)) {
+			p.Strikes = 0 // they are counted, for check
 		}
 		if in := o.strike(t, o.Limits.Wide[n].Network, p, s.Block > 0); in.Block > 0 {
 			s = in

@@ -46,6 +46,7 @@ type Session struct {
 // was, and so is the entry.
 type entry struct {
 	Verdict decide.Verdict
+	would   decide.Verdict   // the refusal of an observed test, the first; Undecided = none
 	entered bool             // the ledger has counted it, now or before
 	talks   bool             // the client is greeted, and its recipients are refused; see talk.go
 	token   ledger.Session   // zero while the ledger does not count the session

@@ -5,6 +5,7 @@ import (
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Clients that need not queue for the ledger.
@@ -18,14 +19,15 @@ func (s *Session) RefuseUnlocked() bool {
 	switch f := s.facts(); {
 	case f.Rule.Access == rule.Allow:
 		return false
+	case s.policy.Mode == policy.Observe: // the ledger notes what would have been
+		return false
 	case !f.IsDenied():
 		standing, _ := s.door.Ledger.Peek(now, s.arrival())
-		if !standing.Blocked {
+		if f.Standing = standing; !f.IsBlocked() {
 			return false
 		}
-		s.facts().Standing = standing
 	}
-	s.Verdict = s.facts().Decide()
+	s.decide()
 	if !s.door.Ledger.PastDue(now) || s.update(func(t *ledger.Tx) {
 		t.CountFor(s.countedAs(), s.event())
 	}) != nil {

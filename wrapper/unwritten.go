@@ -46,7 +46,7 @@ func (s *Session) countedAs() netip.Prefix {
 // event is what the ledger notes of the connection when its verdict is final.
 func (s *Session) event() ledger.Event {
 	v := s.Verdict
-	return ledger.Event{Verdict: int(v), Arrived: !s.entered,
+	return ledger.Event{Verdict: int(s.shown()), Arrived: !s.entered,
 		Refused: !v.Served() && v != decide.Hangup}
 }
 

@@ -50,7 +50,7 @@ func block(c *call) error {
 		return UsageError(fmt.Sprintf("%v is too wide for a block; write a deny line in %s",
 			n, c.file))
 	}
-	if why := enforce.Exempt(door.Config, n).Block; why != "" {
+	if why := enforce.Exempt(door.Config, enforce.Block{Network: n}).Block; why != "" {
 		const cure = "remove that allow line first"
 		fmt.Fprintf(c.stderr, "sendwrap block: %v is not blocked: %s; %s\n", n, why, cure)
 		return errReported
@@ -64,7 +64,7 @@ func block(c *call) error {
 	if *auto {
 		set = (*ledger.Tx).BlockForProgram
 	}
-	b := enforce.Block{Network: n, Reason: ledger.ReasonWord(c.reason(2))}
+	b := enforce.Block{Network: n, Reason: ledger.ReasonWord(c.reason(2)), ByHand: true}
 	err = door.Ledger.Do(ledger.Now(), func(t *ledger.Tx) {
 		b.For = set(t, n, d, b.Reason, wrapper.Penalty(&door.Config.Settings))
 	})

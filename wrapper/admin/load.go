@@ -53,7 +53,8 @@ func changes(before, now []ledger.BlockedNetwork, past time.Duration) (all []enf
 	}
 	for _, b := range now {
 		if before, found := left[b.Network]; !found || (b.Left-before).Abs() > same {
-			all = append(all, enforce.Block{Network: b.Network, For: b.Left, Reason: b.Reason})
+			all = append(all, enforce.Block{
+				Network: b.Network, For: b.Left, Reason: b.Reason, ByHand: b.ByHand})
 		}
 		delete(left, b.Network)
 	}

@@ -63,5 +63,6 @@ func strike(c *call) error {
 
 // allowed says in words where the client is allowed; "" if it is not.
 func allowed(d *configured, client netip.Addr) string {
-	return enforce.Exempt(d.Config, netip.PrefixFrom(client, client.BitLen())).Block
+	return enforce.Exempt(
+		d.Config, enforce.Block{Network: netip.PrefixFrom(client, client.BitLen())}).Block
 }

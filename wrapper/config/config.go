@@ -59,7 +59,7 @@ func (c *Config) Write(w io.Writer) error {
 		lines := []string(nil)
 		switch {
 		case d.print != nil:
-			lines = []string{d.print(c)}
+			lines = []string{d.line(c)}
 		case d.lines != nil:
 			lines = d.lines(c)
 		}

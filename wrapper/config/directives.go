@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // directive is the first word of a line of sendwrap.conf, with its meaning. Values are spelled as
@@ -21,9 +22,10 @@ type directive struct {
 	lenientBy []string                 // these directives become lenient instead
 
 	// Of a directive that cannot be repeated:
-	most  int                                  // arguments; 0 = any number
-	set   func(c *Config, args []string) error // takes one argument or more; on error no change
-	print func(c *Config) string               // in a form that set reads
+	most     int                                  // arguments; 0 = any number
+	observed policy.Observed                      // if observe is its last word; 0 = it cannot be
+	set      func(c *Config, args []string) error // takes one argument or more; on error no change
+	print    func(c *Config) string               // in a form that set reads
 
 	// Of a directive that can be repeated:
 	list  func(l *loader, w words, at rule.Source)
@@ -73,11 +75,12 @@ var doorDirectives = []directive{{
 	set:     setTeaser,
 	print:   printTeaser,
 }, {
-	Name:    "on_pregreet",
-	Args:    "reject|tempfail|drop",
-	Default: "reject",
-	Lenient: "tempfail",
-	most:    1,
+	Name:     "on_pregreet",
+	Args:     "[reject|tempfail|drop] [observe]",
+	Default:  "reject",
+	Lenient:  "tempfail",
+	observed: policy.OnPregreet,
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return choose(&c.OnPregreet, args[0])
 	},

@@ -93,7 +93,7 @@ func TestGuardErrors(t *testing.T) {
 		{"bad_rcpts off", `bad_rcpts: "off" is not a plain number; write 0`},
 		{"bad_rcpts 1k", `bad_rcpts: "1k" is not a plain number; write 1000`},
 		{"bad_rcpts 3 percent=50",
-			`bad_rcpts: "percent=50" is one word too many; write bad_rcpts N`},
+			`bad_rcpts: "percent=50" is one word too many; write bad_rcpts N [observe]`},
 		{"bad_rcpt 3", `unknown directive "bad_rcpt"; did you mean bad_rcpts?`},
 		{"bad_rcpts_percent 50%", `bad_rcpts_percent: "50%" is not a plain number; write 50`},
 		{"bad_rcpts_percent 500%", `bad_rcpts_percent: "500%" is out of range; write 0 to 100`},

@@ -4,16 +4,18 @@ import (
 	"strconv"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // guardDirectives are those of the guard.
 var guardDirectives = []directive{{
-	Name:    "bad_rcpts",
-	Args:    "N",
-	Range:   "1 to 1000; 0 is no limit",
-	Default: "3",
-	Lenient: "0",
-	most:    1,
+	Name:     "bad_rcpts",
+	Args:     "N [observe]",
+	observed: policy.BadRcpts,
+	Range:    "1 to 1000; 0 is no limit",
+	Default:  "3",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setCount(&c.BadRcpts, args[0], 0, maxBadRcpts)
 	},
@@ -30,32 +32,35 @@ var guardDirectives = []directive{{
 	},
 	print: func(c *Config) string { return strconv.Itoa(c.BadRcptsPercent) },
 }, {
-	Name:    "bad_rcpts_total",
-	Args:    "N/DUR [share=P]",
-	Range:   "1 to 255 in 1s to 24h; 0 is no limit; share 0 to 100 percent",
-	Default: "10/1h share=50",
-	Lenient: "0",
-	most:    2,
-	set:     setBadRcptsTotal,
-	print:   printBadRcptsTotal,
+	Name:     "bad_rcpts_total",
+	Args:     "N/DUR [share=P] [observe]",
+	observed: policy.BadRcptsTotal,
+	Range:    "1 to 255 in 1s to 24h; 0 is no limit; share 0 to 100 percent",
+	Default:  "10/1h share=50",
+	Lenient:  "0",
+	most:     2,
+	set:      setBadRcptsTotal,
+	print:    printBadRcptsTotal,
 }, {
-	Name:    "max_rcpts",
-	Args:    "N",
-	Range:   "1 to 100000; 0 is no limit",
-	Default: "0",
-	Lenient: "0",
-	most:    1,
+	Name:     "max_rcpts",
+	Args:     "N [observe]",
+	observed: policy.MaxRcpts,
+	Range:    "1 to 100000; 0 is no limit",
+	Default:  "0",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setCount(&c.MaxRcpts, args[0], 0, maxRcpts)
 	},
 	print: func(c *Config) string { return strconv.Itoa(c.MaxRcpts) },
 }, {
-	Name:    "max_resets",
-	Args:    "N",
-	Range:   "1 to 10000; 0 is no limit",
-	Default: "20",
-	Lenient: "0",
-	most:    1,
+	Name:     "max_resets",
+	Args:     "N [observe]",
+	observed: policy.MaxResets,
+	Range:    "1 to 10000; 0 is no limit",
+	Default:  "20",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setCount(&c.MaxResets, args[0], 0, maxResets)
 	},

@@ -41,7 +41,10 @@ func (l *loader) makeLenient(directive int, args []string) (inEffect string) {
 		return ""
 	}
 	l.lenient |= 1 << directive
-	return d.Name + " " + d.Lenient
+	if d.observed != 0 && slices.ContainsFunc(args, meansObserve) {
+		l.config.Observed |= d.observed
+	}
+	return d.Name + " " + d.withObserve(d.Lenient, l.config)
 }
 
 // applyLenient sets the lenient values. They override right lines of the same directive.
@@ -70,7 +73,7 @@ func (l *loader) guessDirective(line string) int {
 	switch i := l.index(name); {
 	case i >= 0:
 		return i
-	case strings.Contains(line, "observ"):
+	case meansObserve(word):
 		return l.index("mode")
 	case l.errors.full(): // a further search takes time
 		return -1

@@ -4,27 +4,30 @@ import (
 	"strconv"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // limitDirectives are those of what one client gets, and all together.
 var limitDirectives = []directive{{
-	Name:    "client_rate",
-	Args:    "N/DUR",
-	Range:   "1 to 65535 in 1s to 24h; 0 is no limit",
-	Default: "0",
-	Lenient: "0",
-	most:    1,
+	Name:     "client_rate",
+	Args:     "N/DUR [observe]",
+	observed: policy.ClientRate,
+	Range:    "1 to 65535 in 1s to 24h; 0 is no limit",
+	Default:  "0",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setRate(&c.ClientRate, args[0], rule.MaxClientRate)
 	},
 	print: func(c *Config) string { return c.ClientRate.String() },
 }, {
-	Name:    "client_conns",
-	Args:    "N",
-	Range:   "1 to 100000; 0 is no limit",
-	Default: "50",
-	Lenient: "0",
-	most:    1,
+	Name:     "client_conns",
+	Args:     "N [observe]",
+	observed: policy.ClientConns,
+	Range:    "1 to 100000; 0 is no limit",
+	Default:  "50",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setCount(&c.ClientConns, args[0], 0, rule.MaxClientConns)
 	},
@@ -104,7 +107,7 @@ var limitDirectives = []directive{{
 	print:   func(c *Config) string { return c.CountBy.String() },
 }, {
 	Name: "wide",
-	Args: "V4BITS V6BITS KEY=VALUE...",
+	Args: "V4BITS V6BITS KEY=VALUE... [observe]",
 	Range: "client_rate=N/DUR, client_conns=N, bad_rcpts_total=N/DUR, strikes=N; " +
 		"8 to 31 bits and 16 to 127 bits; at most 2 lines",
 	list:  (*loader).wide,

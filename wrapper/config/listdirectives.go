@@ -2,6 +2,8 @@ package config
 
 import (
 	"strconv"
+
+	"sendwrap/wrapper/policy"
 )
 
 // listDirectives are those of lists of DNS.
@@ -13,12 +15,13 @@ var listDirectives = []directive{{
 	list:      (*loader).dnsbl,
 	lines:     printLists,
 }, {
-	Name:    "dnsbl_threshold",
-	Args:    "N",
-	Range:   "1 to 64000; 0 is none",
-	Default: "0",
-	Lenient: "0",
-	most:    1,
+	Name:     "dnsbl_threshold",
+	Args:     "N [observe]",
+	observed: policy.DNSBLThreshold,
+	Range:    "1 to 64000; 0 is none",
+	Default:  "0",
+	Lenient:  "0",
+	most:     1,
 	set: func(c *Config, args []string) error {
 		return setCount(&c.DNSBLThreshold, args[0], 0, maxScore)
 	},

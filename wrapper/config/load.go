@@ -142,7 +142,7 @@ func (l *loader) setOnce(directive int, w words, at rule.Source) {
 		return
 	}
 	err := prefixError(d.Name, newError("keep one", "already set at %s", *first))
-	if c := *l.config; l.set(&c, d, w.err) == nil && d.print(&c) == d.print(l.config) {
+	if c := *l.config; l.set(&c, d, w.err) == nil && d.line(&c) == d.line(l.config) {
 		directive = -1
 	}
 	l.reject(at, err, directive, l.args)
@@ -157,11 +157,24 @@ func (l *loader) set(c *Config, d *directive, unread error) error {
 		return newError("write "+d.Name+" "+d.Args, "no value")
 	case l.args[0] == "=":
 		return newError("leave out the =", "= before the value")
-	case d.most > 0 && len(l.args) > d.most:
-		return newError("write "+d.Name+" "+d.Args, "%s is one word too many",
-			quoted(l.args[d.most]))
 	}
-	return d.set(c, l.args)
+	args, observed := d.cutObserve(l.args)
+	if d.most > 0 && len(args) > d.most {
+		return newError("write "+d.Name+" "+d.Args, "%s is one word too many",
+			quoted(args[d.most]))
+	}
+	if len(args) > 0 {
+		if err := d.set(c, args); err != nil {
+			return err
+		}
+	} else if d.Default == "0" {
+		return newError("write a limit before observe", "no limit")
+	}
+	c.Observed &^= d.observed
+	if observed {
+		c.Observed |= d.observed
+	}
+	return nil
 }
 
 // unknown is the error for a line whose first word is no directive. The line probably means the

@@ -34,8 +34,9 @@ var memoryDirectives = []directive{{
 	set:     func(c *Config, args []string) error { return setHangups(&c.Hangups, args[0]) },
 	print:   printHangups,
 }, {
-	Name: "block",
-	Args: "strikes=N within=DUR for=DUR max=DUR kill=on|off grace=DUR max_entries=N",
+	Name:     "block",
+	Args:     "strikes=N within=DUR for=DUR max=DUR kill=on|off grace=DUR max_entries=N [observe]",
+	observed: policy.Blocks,
 	Range: "strikes 1 to 8, within 1s to 24h, for and max 1s to 31d, for no longer than max, " +
 		"grace 0s to 60s, max_entries 1 to 1000000; off",
 	Default: "strikes=3 within=10m for=1h max=24h kill=on grace=2s max_entries=10000",

@@ -48,7 +48,11 @@ func readWide(args []string) (w policy.Wide, err error) {
 	if err := setBits(&w.V6, args[1], minV6, maxV6-1); err != nil {
 		return w, prefixError("V6BITS", err)
 	}
-	_, err = readPairs(args[2:], wideKeys, func(key, value string) error {
+	pairs := args[2:]
+	if last := len(pairs) - 1; pairs[last] == observe {
+		w.Observed, pairs = true, pairs[:last]
+	}
+	_, err = readPairs(pairs, wideKeys, func(key, value string) error {
 		switch key {
 		case "client_rate":
 			return setRate(&w.ClientRate, value, rule.MaxClientRate)
@@ -59,7 +63,7 @@ func readWide(args []string) (w policy.Wide, err error) {
 		}
 		return setCount(&w.Strikes, value, 0, maxStrikes)
 	})
-	if err == nil && w == (policy.Wide{Widths: w.Widths}) {
+	if err == nil && w == (policy.Wide{Widths: w.Widths, Observed: w.Observed}) {
 		err = newError("remove the line", "all limits are 0, which is none")
 	}
 	return w, err
@@ -96,6 +100,9 @@ func printWide(c *Config) (lines []string) {
 		}
 		if w.Strikes > 0 {
 			line += " strikes=" + strconv.Itoa(w.Strikes)
+		}
+		if w.Observed {
+			line += " " + observe
 		}
 		lines = append(lines, line)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/policy"
 )
 
 // Greet is what a client did during its greet delay.
@@ -16,7 +17,8 @@ const (
 	Left               // closed, reset, or closed its own side in silence
 )
 
-// Decide is the decision at the door, before any waiting: the first test that applies decides.
+// Decide is the decision at the door, before any waiting: the first test that applies decides,
+// unless it is observed (see [Facts.Would]).
 // Undecided means that the client has to wait, and that its behavior decides; Known that it need
 // not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
@@ -25,7 +27,7 @@ func (f *Facts) Decide() Verdict {
 		return Denied
 	case f.byNetwork() == rule.Allow:
 		return Allowed
-	case f.Blocked:
+	case f.IsBlocked():
 		return Blocked
 	case f.busy():
 		return Busy
@@ -56,9 +58,9 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Denied
 	case f.byNetwork() == rule.Allow:
 		return Allowed
-	case g == Spoke:
+	case g == Spoke && !f.observes(policy.OnPregreet):
 		return Pregreet
-	case f.Blocked:
+	case f.IsBlocked():
 		return Blocked
 	case f.byName() == rule.Deny, f.byMap() == rule.Deny: // by its address, as no name has come
 		return Denied
@@ -72,7 +74,7 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Conns
 	case f.IsKnown():
 		return Known
-	case f.IsWelcome():
+	case f.IsWelcome() && g != Spoke:
 		return DNSWL
 	}
 	return Pass
@@ -136,7 +138,8 @@ func (f *Facts) IsAllowed() bool { return f.byNetwork() == rule.Allow }
 // IsListed says whether lists of DNS name the client, and those that have not answered cannot
 // change that.
 func (f *Facts) IsListed() bool {
-	return f.Limits.Threshold > 0 && f.Score.Lowest >= f.Limits.Threshold
+	return f.Limits.Threshold > 0 && f.Score.Lowest >= f.Limits.Threshold &&
+		!f.observes(policy.DNSBLThreshold)
 }
 
 // IsWelcome says whether lists of DNS spare the client the wait, and those that have not answered

@@ -6,6 +6,7 @@ import (
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
 )
 
 // Shown is what check shows: the facts that decide, and what an administrator should know besides.
@@ -23,6 +24,7 @@ type Shown struct {
 	HasNames bool     // it has rules for names of its own
 	HasLists bool     // it has lists of DNS
 	Heard    bool     // what DNS says about the client is known
+	Would    Verdict  // of an observed test; Undecided = none
 	Names    []string // that the client has for certain
 	Hits     string   // the lists that have it, as the log writes them
 }
@@ -48,7 +50,11 @@ func (s *Shown) Steps(v Verdict) (steps []Step) {
 		if v == Denied || v == Allowed {
 			decides = decides && e.of == s.ruling()
 		}
-		steps = append(steps, Step{e.verdict, e.test, e.found(s), decides})
+		found := e.found(s)
+		if e.verdict == s.Would && s.Would != v {
+			found += "; would be refused by " + s.observedLine(s.Would) + ", which is observed"
+		}
+		steps = append(steps, Step{e.verdict, e.test, found, decides})
 	}
 	return steps
 }
@@ -124,10 +130,12 @@ var explanations = []struct {
 		return "no offence" + hangupsText(s)
 	}},
 	{always, Pregreet, "speaks within the delay", func(s *Shown) string {
-		if s.IsPatient() {
+		switch {
+		case s.observes(policy.OnPregreet):
+			return "served, and no strike: on_pregreet is observed"
+		case s.IsPatient():
 			return "421 and no strike: it has shown that it can wait"
-		}
-		if s.Own != "" {
+		case s.Own != "":
 			return "refused without a strike: " + s.Own
 		}
 		return "refused; strikes: " + s.Limits.Strikes.String()

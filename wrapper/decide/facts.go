@@ -41,6 +41,7 @@ type Limits struct {
 	Threshold   int            // of the score, to refuse; 0 = none
 	Welcome     int            // of the score, to end the wait; 0 = none
 	AsksLists   bool           // DNS is asked about the client
+	Observed    policy.Observed
 
 	// The guard's.
 	BadRcpts      int       // of a session; 0 = none, as for all of these
@@ -77,7 +78,7 @@ func (l *Limits) Set(c *policy.Settings, inRoom bool, said rule.Limits) {
 		ClientRate:  said.RateOr(rule.ClientRate, c.ClientRate),
 		GreetDelay:  said.TimeOr(rule.GreetDelay, c.GreetDelay),
 		StressDelay: c.StressDelay, Remember: c.Remember, Strikes: c.KindStrikes,
-		KnownByMail: c.RememberAfter == policy.AfterMail,
+		KnownByMail: c.RememberAfter == policy.AfterMail, Observed: c.ObservedLines(),
 
 		BadRcpts:      said.CountOr(rule.BadRcpts, c.BadRcpts),
 		BadPercent:    said.CountOr(rule.BadRcptsPercent, c.BadRcptsPercent),

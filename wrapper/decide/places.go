@@ -59,9 +59,13 @@ func (f *Facts) HasItsShare() bool {
 	return n > 0 && f.served() >= n
 }
 
+// IsBlocked says whether a block refuses the client.
+func (f *Facts) IsBlocked() bool { return f.Blocked && (f.ByHand || !f.observes(policy.Blocks)) }
+
 // atRate says whether the network has as many arrivals as it may.
 func (f *Facts) atRate() bool {
-	return f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N
+	return f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N &&
+		!f.observes(policy.ClientRate)
 }
 
 // DecidedByWide is the wide network, of those with limits of their own, because of which the
@@ -78,7 +82,8 @@ func (f *Facts) DecidedByWide(v Verdict) int {
 
 // atConns says whether the network has as many sessions, waiting and served, as it may.
 func (f *Facts) atConns() bool {
-	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns
+	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns &&
+		!f.observes(policy.ClientConns)
 }
 
 // scarceWideAtConns says the same of the IPv6 /48, while places are scarce. Before that it has no
@@ -94,7 +99,8 @@ func (f *Facts) scarceWideAtConns() bool {
 // many sessions as it may; -1 = there is none.
 func (f *Facts) WideAtConns() int {
 	for n := range f.Limits.Wide {
-		if most := f.Limits.Wide[n].Conns; most > 0 && int(f.WideCounts[n].Conns) >= most {
+		most := f.Limits.Wide[n].Conns
+		if most > 0 && int(f.WideCounts[n].Conns) >= most && !f.observes(policy.WideLine(n)) {
 			return n
 		}
 	}
@@ -104,7 +110,8 @@ func (f *Facts) WideAtConns() int {
 // WideAtRate is WideAtConns for arrivals.
 func (f *Facts) WideAtRate() int {
 	for n := range f.Limits.Wide {
-		if most := f.Limits.Wide[n].Rate; most > 0 && int(f.WideCounts[n].Arrivals) >= most {
+		most := f.Limits.Wide[n].Rate
+		if most > 0 && int(f.WideCounts[n].Arrivals) >= most && !f.observes(policy.WideLine(n)) {
 			return n
 		}
 	}

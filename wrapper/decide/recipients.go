@@ -1,6 +1,9 @@
 package decide
 
-import "sendwrap/wrapper/ledger"
+import (
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/policy"
+)
 
 // Recipients are all that the guard's decision looks at: what a client has named since it got its
 // MTA.
@@ -32,18 +35,39 @@ func (f *Recipients) Decide() Verdict {
 		return Blocked
 	case f.guesses():
 		return BadRcpts
-	case f.Limits.MaxResets > 0 && f.Resets > f.Limits.MaxResets:
+	case f.Limits.MaxResets > 0 && f.Resets > f.Limits.MaxResets && !f.observes(policy.MaxResets):
 		return Resets
-	case f.Limits.MaxRcpts > 0 && f.Rcpts > f.Limits.MaxRcpts:
+	case f.Limits.MaxRcpts > 0 && f.Rcpts > f.Limits.MaxRcpts && !f.observes(policy.MaxRcpts):
 		return MaxRcpts
 	}
 	return Undecided
 }
 
+// Would is what Decide would say if no limit were observed; Undecided if none is.
+func (f *Recipients) Would() Verdict {
+	if f.Limits.Observed == 0 {
+		return Undecided
+	}
+	enforced := f.AsEnforced()
+	return enforced.Decide()
+}
+
+// AsEnforced is a copy with limits of which none is observed.
+func (f *Recipients) AsEnforced() Recipients {
+	enforced, limits := *f, *f.Limits
+	limits.Observed = 0
+	enforced.Limits = &limits
+	return enforced
+}
+
+func (f *Recipients) observes(directive policy.Observed) bool {
+	return f.Limits.Observed.Has(directive)
+}
+
 // guesses says whether these are recipients of a dictionary attack: too many bad ones, in this
 // session or of this network, and too large a share of those of the session.
 func (f *Recipients) guesses() bool {
-	many := f.Limits.BadRcpts > 0 && f.Bad >= f.Limits.BadRcpts ||
+	many := f.Limits.BadRcpts > 0 && f.Bad >= f.Limits.BadRcpts && !f.observes(policy.BadRcpts) ||
 		f.NetworkGuesses() || f.WideGuesses() >= 0 || f.BouncesGuess()
 	return f.Bad > 0 && many && f.Bad*100 >= f.Limits.BadPercent*(f.Bad+f.Good)
 }
@@ -52,7 +76,7 @@ func (f *Recipients) guesses() bool {
 // share of all that it has named.
 func (f *Recipients) NetworkGuesses() bool {
 	return f.Limits.BadRcptsTotal.N > 0 && f.Total >= f.Limits.BadRcptsTotal.N &&
-		f.largeShare(f.Total, f.Mailed)
+		f.largeShare(f.Total, f.Mailed) && !f.observes(policy.BadRcptsTotal)
 }
 
 // WideGuesses is NetworkGuesses for the wide networks: the number of the widest of which that is
@@ -60,7 +84,8 @@ func (f *Recipients) NetworkGuesses() bool {
 func (f *Recipients) WideGuesses() int {
 	for n := ledger.MaxWide - 1; n >= 0; n-- {
 		most, has := f.Limits.WideRcpts[n].N, f.Wide[n]
-		if most > 0 && has.Bad >= most && f.largeShare(has.Bad, has.Good) {
+		if most > 0 && has.Bad >= most && f.largeShare(has.Bad, has.Good) &&
+			!f.observes(policy.WideLine(n)) {
 			return n
 		}
 	}
@@ -70,8 +95,12 @@ func (f *Recipients) WideGuesses() int {
 // BouncesGuess says whether the null sender of the network has named too many: as many as one
 // session may, since there is no block for them.
 func (f *Recipients) BouncesGuess() bool {
+	by := policy.BadRcpts
+	if f.Limits.BadRcpts == 0 {
+		by = policy.BadRcptsTotal
+	}
 	return f.Null && f.Limits.Bounces > 0 && f.Bounces >= f.Limits.Bounces &&
-		f.largeShare(f.Bounces, f.Mailed)
+		f.largeShare(f.Bounces, f.Mailed) && !f.observes(by)
 }
 
 // largeShare says whether the bad recipients are too large a share beside the good ones.
@@ -89,7 +118,8 @@ func (f *Recipients) Offends() bool {
 	}
 	own := f.Bad - f.Bounced
 	outweighed := f.Limits.BadRcptsTotal.N > 0 && !f.largeShare(f.Total, f.Mailed+f.Named)
-	return f.Limits.BadRcpts > 0 && own >= f.Limits.BadRcpts && !outweighed
+	return f.Limits.BadRcpts > 0 && own >= f.Limits.BadRcpts && !outweighed &&
+		!f.observes(policy.BadRcpts)
 }
 
 // IsExcused says whether guessing is only a strike: the client has shown good behavior before, and

@@ -89,3 +89,6 @@ func (v Verdict) Final() bool { return v != Undecided && v != Known }
 
 // Served says whether the client gets the MTA.
 func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass || v == DNSWL }
+
+// Refuses says whether the verdict is final, and the client gets a reply in place of the MTA.
+func (v Verdict) Refuses() bool { return v.Final() && !v.Served() && v != Hangup }

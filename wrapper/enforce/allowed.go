@@ -16,13 +16,16 @@ var everything = [...]netip.Prefix{
 
 // networksToFree returns the networks that a firewall must not drop any more, though the ledger has
 // a block there. For a block that is wholly allowed, that is the network of its allow line; for one
-// that is partly allowed, the block's own network; with mode observe, everything. No network lies
+// that is partly allowed, the block's own network; with mode observe, everything; with a block line that is observed,
+// what was not blocked by hand. No network lies
 // within another.
 func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []netip.Prefix) {
 	for _, b := range blocks {
 		switch allowed, found := c.Networks.Allowed(b.Network); {
 		case c.Mode == policy.Observe:
 			free = append(free, everything[familyOf(b.Network.Addr())])
+		case c.IgnoresBlock(b.ByHand):
+			free = append(free, b.Network)
 		case !found:
 		case allowed.Network.Bits() <= b.Network.Bits():
 			free = append(free, allowed.Network)

@@ -17,6 +17,7 @@ type Block struct {
 	Network netip.Prefix
 	For     time.Duration // 0: the block has been ended by hand, for [Enforcer.RunHook] alone
 	Reason  string
+	ByHand  bool // see [ledger.BlockedNetwork]
 }
 
 // Enforcer carries out blocks for a process that can wait.
@@ -66,7 +67,7 @@ func (e *Enforcer) CarryOut(b Block) Outcome {
 // networks of one client looks first. It opens the ledger and changes nothing.
 func (e *Enforcer) LookForWork(b Block) bool {
 	switch c := e.Config; {
-	case c.Mode == policy.Observe:
+	case c.Mode == policy.Observe, c.IgnoresBlock(b.ByHand):
 		return false
 	case c.OnBlock != nil:
 		return true

@@ -139,7 +139,8 @@ func TestUnblockedInGrace(t *testing.T) {
 		unblocked, other := p.serve("192.0.2.9"), p.serve("192.0.2.200")
 		p.block("192.0.2.0/25", time.Hour)
 		p.block("192.0.2.128/25", time.Hour)
-		both := Block{netip.MustParsePrefix("192.0.2.0/24"), time.Hour, "a test"}
+		both := Block{
+			Network: netip.MustParsePrefix("192.0.2.0/24"), For: time.Hour, Reason: "a test"}
 		done := make(chan Outcome)
 		began := time.Now()
 		go func() { done <- p.enforcer().CarryOut(both) }()

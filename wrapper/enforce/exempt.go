@@ -22,30 +22,38 @@ var loopback = [...]netip.Prefix{
 	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"),
 }
 
-// Exempt returns what is not done about a network. The configuration must have been loaded with all
+// Exempt returns what is not done about a block. The configuration must have been loaded with all
 // its networks.
 //
 // An allowed network is never blocked. on_block, which may be a firewall, does not run for a
 // network that contains an allowed one or an address of this machine: sendwrap lets these clients
 // through one by one, a firewall would not.
-func Exempt(c *config.Config, network netip.Prefix) Exemption {
+func Exempt(c *config.Config, b Block) Exemption {
+	network := b.Network
 	allowed, found := c.Networks.Allowed(network)
 	if found && allowed.Network.Bits() <= network.Bits() {
 		why := fmt.Sprintf("%v is allowed at %v", allowed.Network, allowed.Source)
 		return Exemption{Block: why, Sessions: why, OnBlock: why}
 	}
 	var e Exemption
+	observed := ""
 	switch {
 	case c.Mode == policy.Observe:
-		e.Sessions = "mode observe enforces nothing"
+		observed = "mode observe enforces nothing"
+	case c.IgnoresBlock(b.ByHand):
+		observed = "its block line ends in observe"
+	}
+	switch {
+	case observed != "":
+		e.Sessions = observed
 	case !c.Block.Kill:
 		e.Sessions = "block has kill=off"
 	}
 	switch {
 	case c.OnBlock == nil:
 		e.OnBlock = "on_block is off"
-	case c.Mode == policy.Observe:
-		e.OnBlock = "mode observe enforces nothing"
+	case observed != "":
+		e.OnBlock = observed
 	case network.Overlaps(loopback[0]), network.Overlaps(loopback[1]):
 		e.OnBlock = "it is loopback"
 	case found:

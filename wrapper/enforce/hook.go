@@ -32,7 +32,7 @@ const (
 // the blocks within that network that are still in force. The error names the program; it has been
 // logged.
 func (e *Enforcer) RunHook(b Block) error {
-	if b.For > 0 && Exempt(e.Config, b.Network).OnBlock != "" || !e.RunsHookAtEnd(b.Network) {
+	if b.For > 0 && Exempt(e.Config, b).OnBlock != "" || !e.RunsHookAtEnd(b.Network) {
 		return nil
 	}
 	began := time.Now()
@@ -105,7 +105,7 @@ func (e *Enforcer) runAtEnd(l *ledger.Ledger, end Block) error {
 	}
 	for _, b := range all {
 		if b.Network.Bits() >= end.Network.Bits() && end.Network.Contains(b.Network.Addr()) {
-			err = cmp.Or(err, e.RunHook(Block{b.Network, b.Left, b.Reason}))
+			err = cmp.Or(err, e.RunHook(Block{b.Network, b.Left, b.Reason, b.ByHand}))
 		}
 	}
 	return err

@@ -156,7 +156,7 @@ func (p *place) block(network string, d time.Duration) Block {
 			p.Errorf("no room for a block of %v", n)
 		}
 	})
-	return Block{n, d, "a test"}
+	return Block{Network: n, For: d, Reason: "a test"}
 }
 
 func (p *place) unblock(network string) {

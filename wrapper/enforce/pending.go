@@ -48,7 +48,7 @@ func (e *Enforcer) step(due []*pendingBlock) {
 	for _, p := range due {
 		p.toEnd, p.moving, p.waking, p.visitErr = 0, false, false, nil // of the last visit
 		p.outcome.Allowed, p.outcome.InRoom = 0, 0
-		p.outcome.Exemption = Exempt(e.Config, p.Network)
+		p.outcome.Exemption = Exempt(e.Config, p.Block)
 		if e.Now && p.outcome.Exemption.Block == "" {
 			p.outcome.Sessions = ""
 		}

@@ -87,7 +87,7 @@ func TestQueueAgain(t *testing.T) {
 		if got := runs(hour.Network); got != "hour\n" {
 			t.Errorf("on_block ran for %q; log %q", got, p.said())
 		}
-		day := Block{hour.Network, 24 * time.Hour, "a test"}
+		day := Block{Network: hour.Network, For: 24 * time.Hour, Reason: "a test"}
 		began := time.Now()
 		q.Add(day)
 		if got := runs(hour.Network); got != "day\n" {
@@ -116,7 +116,7 @@ func TestQueueFlood(t *testing.T) {
 	began := time.Now()
 	for i := range all {
 		client := netip.AddrFrom4([4]byte{10, 1, byte(i / 256), byte(i)})
-		q.Add(Block{netip.PrefixFrom(client, 32), time.Hour, "flood"})
+		q.Add(Block{Network: netip.PrefixFrom(client, 32), For: time.Hour, Reason: "flood"})
 	}
 	q.mu.Lock()
 	n := len(q.pending)
@@ -138,7 +138,7 @@ func TestQueueFlood(t *testing.T) {
 		return skipped == all-maxPending
 	})
 	lab.Eventually(p, "there are three lines", func() bool {
-		q.Add(Block{netip.MustParsePrefix("10.2.0.0/16"), time.Hour, "flood"})
+		q.Add(Block{Network: netip.MustParsePrefix("10.2.0.0/16"), For: time.Hour, Reason: "flood"})
 		return p.logged(full) >= 3
 	})
 	if took := time.Since(began); took < 2*time.Second {

@@ -92,12 +92,15 @@ func (s *session) deferNull() milter.Answer {
 		return milter.None
 	}
 	if s.countMailed(); !f.BouncesGuess() {
+		if enforced := f.AsEnforced(); enforced.BouncesGuess() {
+			s.noteObserved(decide.BadRcpts)
+		}
 		return milter.None
 	}
 	const code = "450"
 	if !s.loggedNull { // apart from logged: the session may still cause a block
 		s.loggedNull = true
-		s.logVerdict(decide.BadRcpts, code, activeBlock{})
+		s.logVerdict(decide.BadRcpts, s.loggedCode(code), activeBlock{}, f)
 	}
 	if s.config.Mode == policy.Observe {
 		return milter.None

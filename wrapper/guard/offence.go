@@ -25,16 +25,17 @@ type offence struct {
 func (o *offence) record(t *ledger.Tx) (block activeBlock) {
 	f := &o.facts
 	b, blocked := t.BlockOf(o.client, o.network)
+	ignored := blocked && o.config.IgnoresBlock(b.ByHand)
 	if !o.counted {
-		o.count(t, blocked)
+		o.count(t, blocked && !ignored)
 	}
-	if blocked {
+	if blocked && !ignored {
 		f.Blocked = true
 		return activeBlock{network: b.Network, left: b.Left, reason: b.Reason}
 	}
 	p := wrapper.Penalty(&o.config.Settings)
 	wide := f.WideGuesses()
-	if f.Decide() != decide.BadRcpts || !f.Offends() || p.Strikes == 0 || o.ours[0] {
+	if ignored || f.Decide() != decide.BadRcpts || !f.Offends() || p.Strikes == 0 || o.ours[0] {
 		return block
 	}
 	f.Known = t.Known(o.network)

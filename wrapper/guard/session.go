@@ -61,6 +61,7 @@ type session struct {
 	facts       decide.Recipients
 	delayed     time.Duration
 	logged      [decide.MaxRcpts + 1]bool // verdicts that are in the log
+	observed    [decide.MaxRcpts + 1]bool // and those of observed limits
 	loggedNull  bool                      // that the null sender is deferred
 	final       milter.Answer             // the answer to all further commands
 	transcript  *transcript               // nil if none is kept

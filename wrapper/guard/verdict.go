@@ -42,6 +42,7 @@ func (s *session) answer(bad bool) milter.Answer {
 	v := f.Decide()
 	observed := s.config.Mode == policy.Observe && s.logged[decide.BadRcpts]
 	if v == decide.Undecided || v == decide.Blocked && observed { // by its own observed block
+		s.noteObserved(f.Would())
 		return milter.Continue
 	}
 	if !block.deferred {
@@ -86,7 +87,7 @@ func (s *session) currentBlock() (block activeBlock) {
 func (s *session) carryOut(v decide.Verdict, block activeBlock) {
 	if !s.logged[v] { // once a session: the client may go on
 		s.logged[v] = true
-		s.logVerdict(v, s.code(v), block)
+		s.logVerdict(v, s.loggedCode(s.code(v)), block, &s.facts)
 	}
 	if block.caused() {
 		s.transcript.keep()
@@ -144,15 +145,16 @@ func (s *session) record(o *offence) (block activeBlock) {
 	return block
 }
 
-// logVerdict counts a verdict and writes its log line.
-func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
+// logVerdict counts a verdict and writes its log line. Without a code it is observed.
+func (s *session) logVerdict(
+	v decide.Verdict, code string, block activeBlock, f *decide.Recipients,
+) {
 	s.guard.count(s.network, v)
 	s.transcript.verdict(v.String())
 
-	f := &s.facts
 	l := maillog.NewLine(v.String()).Addr("client", s.client)
-	if s.config.Mode == policy.Observe {
-		l.Str("mode", s.config.Mode.String())
+	if code == "" {
+		l.Str("mode", policy.Observe.String())
 	}
 	if v == decide.BadRcpts && f.Null {
 		l.Str("sender", "null") // here, so that fail2ban's filter does not match
@@ -196,7 +198,7 @@ func (s *session) logVerdict(v decide.Verdict, code string, block activeBlock) {
 	if block.left > 0 {
 		l.Dur("left", block.left).Str("reason", block.reason)
 	}
-	if s.config.Mode == policy.Enforce {
+	if code != "" {
 		l.Str("reply", code)
 	}
 	if s.queue != "" {

@@ -13,7 +13,8 @@ type BlockedNetwork struct {
 	Left    time.Duration
 	Age     time.Duration // since it began
 	Reason  string
-	Times   int // how often the network has been blocked, this time included
+	Times   int  // how often the network has been blocked, this time included
+	ByHand  bool // set by an administrator or his program, not because of strikes or the guard
 }
 
 // block is the record's block. Left is 0 if there is none.
@@ -24,6 +25,7 @@ func (c *client) block(now int64) BlockedNetwork {
 		Age:     time.Duration(now-c.blockedAt) * time.Millisecond,
 		Reason:  c.reasonText(),
 		Times:   int(c.blocks),
+		ByHand:  c.marks&(byHand|byProgram) != 0,
 	}
 }
 
@@ -40,20 +42,26 @@ func (t *Tx) BlockOf(client netip.Addr, counted netip.Prefix) (BlockedNetwork, b
 	if longest.left == 0 {
 		return BlockedNetwork{}, false
 	}
-	return t.l.record(longest.record).block(t.now), true
+	block := t.l.record(longest.record).block(t.now)
+	block.ByHand = longest.byHand
+	return block, true
 }
 
 // longestBlock is the block found so far that runs longest.
 type longestBlock struct {
 	record int
 	left   int64 // ms; 0 = there is none
+	byHand bool  // one of those found is: it may not run as long, but holds
 }
 
 // considerBlock takes the block of the record if it runs longer.
 func (t *Tx) considerBlock(b *longestBlock, i int) {
-	if left := t.l.record(i).blockLeft(t.now); left > b.left {
-		*b = longestBlock{i, left}
+	c := t.l.record(i)
+	left := c.blockLeft(t.now)
+	if left > b.left {
+		b.record, b.left = i, left
 	}
+	b.byHand = b.byHand || left > 0 && c.marks&(byHand|byProgram) != 0
 }
 
 // considerWiderBlocks looks for blocks of networks with another length than clients are counted

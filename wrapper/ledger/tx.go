@@ -68,6 +68,7 @@ type Standing struct {
 	Hangups          Hangups // of its network within Limits.HangupsPer, since it was last known
 	Blocked          bool
 	BlockLeft        time.Duration
+	ByHand           bool         // see [BlockedNetwork]
 	Reason           string       // of the block or the network's last strike, or ""
 	Network          netip.Prefix // on which the block is; it may be wider than its own
 }
@@ -117,6 +118,7 @@ func (t *Tx) standing(a Arrival) Standing {
 	if longest.left > 0 {
 		block := t.l.record(longest.record).block(t.now)
 		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
+		s.ByHand = longest.byHand
 	}
 	return s
 }

@@ -43,7 +43,7 @@ func (c *coder) bytes(n uint64) string {
 }
 
 // number codes a value from 0 to most.
-func number[T ~int | ~int64 | ~uint8 | ~uintptr](c *coder, v *T, most int64) {
+func number[T ~int | ~int64 | ~uint8 | ~uint16 | ~uintptr](c *coder, v *T, most int64) {
 	w := uint64(int64(*v))
 	if !c.reading && w > uint64(most) { // a negative one is more than any
 		c.failed = true

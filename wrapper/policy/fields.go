@@ -48,6 +48,7 @@ func (s *Settings) fields(c *coder) {
 	}
 	c.strings(&s.OnBlock)
 	number(c, &s.Mode, int64(len(modes)-1))
+	number(c, &s.Observed, mostObserved)
 	c.string(&s.Hostname)
 	c.string(&s.Contact)
 	c.string(&s.Ledger.Path)
@@ -73,7 +74,7 @@ func (b *Block) fields(c *coder) {
 }
 
 func (s *Settings) wideFields(c *coder) {
-	n := c.length(len(s.Wide), 8*8)
+	n := c.length(len(s.Wide), 9*8)
 	if c.reading {
 		s.Wide = nil
 		if n > 0 {
@@ -88,6 +89,7 @@ func (s *Settings) wideFields(c *coder) {
 		number(c, &w.ClientConns, mostCount)
 		rate(c, &w.BadRcptsTotal)
 		number(c, &w.Strikes, mostCount)
+		c.flag(&w.Observed)
 	}
 	if len(s.Wide) > MaxWide {
 		c.failed = true

@@ -45,7 +45,7 @@ func fill(t *testing.T, v reflect.Value, n *int64) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(1 + *n%30)
-	case reflect.Uint8:
+	case reflect.Uint8, reflect.Uint16:
 		v.SetUint(1)
 	case reflect.Float64:
 		v.SetFloat(float64(*n) / 8)
@@ -115,7 +115,7 @@ func TestFieldsNoneForgotten(t *testing.T) {
 // shape is that of the fields, limits and defaults of this Version. If they change, so must the
 // Version: an older program would read other values into its fields, and the defaults of an older
 // one would hold after an upgrade.
-const shape = 0x32444f93e3a6a69e
+const shape = 0x6cda197e43bb5272
 
 func TestVersionIsOfThisShape(t *testing.T) {
 	h := fnv.New64a()

@@ -38,8 +38,9 @@ type Settings struct {
 	KindStrikes Weights  // for speaking early
 	OnBlock     []string // the hook, an absolute path, and its first arguments; nil = none
 	Mode        Mode
-	Hostname    string // of this machine in a refusal; "" = its own name
-	Contact     string // at the end of a refusal; "" = none
+	Observed    Observed // but for wide lines
+	Hostname    string   // of this machine in a refusal; "" = its own name
+	Contact     string   // at the end of a refusal; "" = none
 	Ledger      Ledger
 	Log         LogTarget
 	AccessMap   string // the text of a sendmail site's access map, an absolute path; "" = none
@@ -123,6 +124,7 @@ type Wide struct {
 	ClientConns   int
 	BadRcptsTotal rule.Rate // with the share of BadRcptsShare
 	Strikes       int       // within Block.Within they block the network
+	Observed      bool      // they refuse and block nobody
 }
 
 // BadRcptsShare is that of a configuration that sets none.
