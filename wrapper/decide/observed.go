@@ -34,7 +34,7 @@ func (f *Facts) observedLine(v Verdict) (name string) {
 	f.asEnforced(func() { wide = f.DecidedByWide(v) })
 	switch {
 	case wide >= 0:
-		return "the wide line for " + f.Limits.Wide[wide].Network.String()
+		return "wide " + f.Limits.Wide[wide].Network.String()
 	case v == Blocked:
 		return "block"
 	case v == Conns:

@@ -16,9 +16,8 @@ var everything = [...]netip.Prefix{
 
 // networksToFree returns the networks that a firewall must not drop any more, though the ledger has
 // a block there. For a block that is wholly allowed, that is the network of its allow line; for one
-// that is partly allowed, the block's own network; with mode observe, everything; with a block line that is observed,
-// what was not blocked by hand. No network lies
-// within another.
+// that is partly allowed, the block's own network; with mode observe, everything; if the
+// block line is observed, what was not blocked by hand. No network lies within another.
 func networksToFree(c *config.Config, blocks []ledger.BlockedNetwork) (free []netip.Prefix) {
 	for _, b := range blocks {
 		switch allowed, found := c.Networks.Allowed(b.Network); {

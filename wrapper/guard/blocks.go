@@ -27,7 +27,7 @@ type activeBlock struct {
 // caused reports whether the block or the strike is this session's doing.
 func (b *activeBlock) caused() bool { return b.began || b.strikes > 0 }
 
-// blockOf is the block that runs on the client's network and refuses it. An error means that it is not known.
+// blockOf is the block that refuses the client. An error means that it is not known.
 func (g *guard) blockOf(s *session) (block activeBlock, err error) {
 	err = g.inLedger(func(t *ledger.Tx) {
 		b, blocked := t.BlockOf(s.client.Addr(), s.network)
