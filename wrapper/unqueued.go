@@ -5,7 +5,6 @@ import (
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/ledger"
-	"sendwrap/wrapper/policy"
 )
 
 // Clients that need not queue for the ledger.
@@ -18,8 +17,6 @@ func (s *Session) RefuseUnlocked() bool {
 	now := s.door.Ledger.Now()
 	switch f := s.facts(); {
 	case f.Rule.Access == rule.Allow:
-		return false
-	case s.policy.Mode == policy.Observe: // the ledger notes what would have been
 		return false
 	case !f.IsDenied():
 		standing, _ := s.door.Ledger.Peek(now, s.arrival())

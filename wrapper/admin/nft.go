@@ -34,8 +34,8 @@ func printNFT(
 	withHook.OnBlock = []string{"nft"} // this script is loaded by hand, even without on_block
 	var blocks []ledger.BlockedNetwork
 	for _, b := range all {
-		begun := enforce.Block{Network: b.Network, ByHand: b.ByHand}
-		if why := enforce.Exempt(&withHook, begun).OnBlock; why != "" {
+		block := enforce.Block{Network: b.Network, ByHand: b.ByHand}
+		if why := enforce.Exempt(&withHook, block).OnBlock; why != "" {
 			left = append(left, fmt.Sprintf("%v is left out: %s", b.Network, why))
 			fmt.Fprintf(w, "# %s\n", left[len(left)-1])
 			continue
