@@ -34,15 +34,16 @@ func TestColumns(t *testing.T) {
 			l.CountPassed(true)
 			l.CountFailOpen(ledger.ErrCrowded)
 		}
+		penalty := ledger.Penalty{Strikes: 8, Within: time.Hour, For: time.Hour, Max: 99 * time.Hour}
 		err := l.Do(ledger.Now(), func(tx *ledger.Tx) {
 			for k := policy.Ehlo; k <= policy.Other; k++ {
 				network := netip.MustParsePrefix(fmt.Sprintf("2001:db8:1234:5678:%d::/80", k))
 				tx.Block(network, 30*time.Hour, decide.Reason(k),
-					ledger.Penalty{Strikes: 3, Within: time.Hour, For: time.Hour, Max: 99 * time.Hour})
+					penalty)
 			}
 			for range 3 {
 				tx.Strike(netip.MustParsePrefix("192.0.2.7/32"), decide.Reason(policy.Pipelined), 1,
-					ledger.Penalty{Strikes: 9, Within: time.Hour, For: time.Hour, Max: 99 * time.Hour})
+					penalty)
 			}
 			for _, v := range decide.Verdicts() {
 				tx.Count(int(v))

@@ -179,7 +179,8 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(cfg.Mode))
 	r.printRooms(w)
 	if note := guardNote(cfg, r.Guard); note != "" {
-		fmt.Fprintf(w, "known\t%s\n", strings.Join(folded("remember_after mail, but "+note), "\n\t"))
+		lines := folded("remember_after mail, but " + note)
+		fmt.Fprintf(w, "known\t%s\n", strings.Join(lines, "\n\t"))
 	}
 	r.printVerdicts(w)
 	if o := r.Open; o != (openReport{}) {
