@@ -34,7 +34,8 @@ func TestColumns(t *testing.T) {
 			l.CountPassed(true)
 			l.CountFailOpen(ledger.ErrCrowded)
 		}
-		penalty := ledger.Penalty{Strikes: 8, Within: time.Hour, For: time.Hour, Max: 99 * time.Hour}
+		day := 24 * time.Hour
+		penalty := ledger.Penalty{Strikes: 8, Within: day, For: day, Max: 4 * day}
 		err := l.Do(ledger.Now(), func(tx *ledger.Tx) {
 			for k := policy.Ehlo; k <= policy.Other; k++ {
 				network := netip.MustParsePrefix(fmt.Sprintf("2001:db8:1234:5678:%d::/80", k))
