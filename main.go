@@ -64,7 +64,7 @@ func run(args []string) int {
 		return listen(args[1:])
 	case "guard":
 		return guardSessions(args[1:])
-	case "metrics", "report":
+	case "metrics", "report", "top":
 		return becomeView(args)
 	}
 	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)

@@ -72,6 +72,9 @@ var mayImport = map[string][]string{
 		"wrapper/enforce", "wrapper/fileaccess", "wrapper/ledger", "wrapper/maillog",
 		"wrapper/milter", "wrapper/policy", "wrapper/reload",
 	},
+	"wrapper/top": {
+		"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/policy",
+	},
 	"wrapper/metrics": {
 		"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
 		"wrapper/policy",
@@ -101,6 +104,8 @@ var onlyIn = map[string][]string{
 	"github.com/yl2chen/cidranger":       {"allowlist"},
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/prometheus":              {"wrapper/metrics"},
+	"github.com/gdamore/tcell":           {"wrapper/top"},
+	"github.com/creack/pty":              {"tests"}, // a terminal for top
 	"github.com/klauspost/compress":      {"wrapper/loglines"},
 	"github.com/therootcompany/xz":       {"wrapper/loglines"},
 	"github.com/rogpeppe/go-internal":    {"tests"},

@@ -44,6 +44,8 @@ func commands() []command {
 			"compile the configuration now, before the next connection does", compileNow},
 		{"status", "[-json]",
 			"show live sessions, blocks, verdicts so far, and when early talkers spoke", status},
+		{"top", "[-once]",
+			"show what happens now, on the whole screen; -once: as text", nil},
 		{"metrics", "[-listen ADDRESS]",
 			"print numbers for Prometheus; -listen: serve them over HTTP", nil},
 		{"blocks", "[-nft [-load] | -json]",

@@ -1,0 +1,187 @@
+package top
+
+import (
+	"fmt"
+	"io"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
+)
+
+// view is what the keys have chosen.
+type view struct {
+	ascii   bool
+	first   int // the table on which keys act
+	cursor  int // its row
+	sorted  [tables]int
+	turned  [tables]bool // the order of that table is reversed
+	filter  string
+	paused  bool
+	help    bool
+	footer  string // "" = the keys
+	message string // of the last command
+}
+
+const keys = "q quit  1-4 list  arrows line  s sort  r reverse  / filter  b block  u unblock  p pause  ? help"
+
+// perTable is the least number of lines for which a further table is shown.
+const perTable = 7
+
+// frame draws everything, in height lines of that width at most.
+func (p *Picture) frame(h *history, v *view, width, height int) (all []line) {
+	if width <= 0 || height <= 0 {
+		return nil
+	}
+	all = append(all, p.header(v))
+	if p.Trouble != "" {
+		all = append(all, line{{p.Trouble, warning}})
+	}
+	all = append(all, p.gauges(width, v.ascii)...)
+	if h != nil && height >= 20 {
+		all = append(all, h.graph(width, v.ascii)...)
+	}
+	footer := line{{keys, strong}}
+	if v.footer != "" {
+		footer = line{{v.footer, strong}}
+	}
+	body := height - len(all) - 1
+	if v.message != "" {
+		all, body = append(all, line{{v.message, warning}}), body-1
+	}
+	switch {
+	case v.help:
+		all = append(all, helpLines()...)
+	default:
+		all = append(all, p.body(v, body)...)
+	}
+	all = all[:min(len(all), height-1)]
+	for len(all) < height-1 {
+		all = append(all, nil)
+	}
+	all = append(all, footer)
+	for i := range all {
+		all[i] = all[i].cut(width, v.ascii)
+	}
+	return all
+}
+
+// body are the chosen table and as many others as there is room for.
+func (p *Picture) body(v *view, height int) (all []line) {
+	list := v.tables(p)
+	n := max(1, min(len(list), height/perTable))
+	for i := range n {
+		t, cursor := &list[(v.first+i)%len(list)], -1
+		if i == 0 {
+			cursor = v.cursor
+		}
+		part := t.lines((height-len(all))/(n-i), cursor)
+		for len(part) < (height-len(all))/(n-i) && i < n-1 {
+			part = append(part, nil)
+		}
+		all = append(all, part...)
+	}
+	return all
+}
+
+// tables are those of a picture in the order that was chosen.
+func (v *view) tables(p *Picture) [tables]table {
+	list := p.tables()
+	for i := range list {
+		if v.sorted[i] > 0 || v.turned[i] {
+			list[i].sortBy(max(1, v.sorted[i])-1, v.turned[i])
+		}
+	}
+	return list
+}
+
+func (p *Picture) header(v *view) line {
+	l := line{{"sendwrap top", strong}}
+	if p.Config.Mode == policy.Observe {
+		l = append(l, span{"  observe: nobody is refused", warning})
+	}
+	for _, r := range p.Rooms {
+		l = append(l, span{fmt.Sprintf("  room %d since %s", r.PID, ago(p.At.Sub(r.Started))), plain})
+	}
+	if p.usable {
+		n := &p.Totals
+		l = append(l, span{fmt.Sprintf("  networks %d of %d", n.Clients, n.Capacity), plain})
+		if n.Stressed {
+			l = append(l, span{"  stress", warning})
+		}
+	}
+	if v.filter != "" {
+		l = append(l, span{"  filter " + v.filter, strong})
+	}
+	if v.paused {
+		l = append(l, span{"  paused", warning})
+	}
+	return l
+}
+
+// gauges are waiting and serving against their limits.
+func (p *Picture) gauges(width int, ascii bool) (all []line) {
+	waiting := p.Config.MaxWaiting
+	if len(p.Rooms) > 0 {
+		waiting = p.Config.RoomWaiting
+	}
+	for _, g := range []struct {
+		name     string
+		n, limit int
+	}{{"waiting", p.Totals.Waiting, waiting}, {"serving", p.Totals.Serving, p.Config.MaxSessions}} {
+		numbers := fmt.Sprintf("%s %6d of %-6d ", g.name, g.n, g.limit)
+		s := served
+		if g.n*5 >= g.limit*4 {
+			s = warning
+		}
+		all = append(all, line{{numbers, plain},
+			{gauge(g.n, g.limit, min(width-len(numbers), 100), ascii), s}})
+	}
+	return all
+}
+
+func helpLines() (all []line) {
+	for _, s := range []string{
+		"1 networks that come most   2 refused most   3 with sessions   4 blocks   Tab the next",
+		"came, refused: of late; the counts are halved every four minutes",
+		"up, down: choose a line   s: sort by the next column   r: reverse",
+		"/: only networks with that text, or whose last verdict it is; empty: all",
+		"b, u: block or unblock the network of the line; it asks first",
+		"p: pause   q: quit   ?: close this help",
+	} {
+		all = append(all, text(s))
+	}
+	return all
+}
+
+// WriteOnce prints one frame of text for a script: no escape sequence, no colour.
+func (s *Site) WriteOnce(out io.Writer) error {
+	p, _ := s.look("")
+	if !p.usable {
+		return fmt.Errorf("%s", p.Trouble)
+	}
+	return p.writeText(out, isASCII())
+}
+
+// writeText writes what a frame has, without the graph: it needs more than one look.
+func (p *Picture) writeText(out io.Writer, ascii bool) error {
+	const width, rows = 80, 10
+	v := &view{ascii: ascii}
+	all := append([]line{p.header(v)}, p.gauges(width, ascii)...)
+	all = append(all, nil, line{{"verdict       last hour         all", strong}})
+	for _, verdict := range decide.Verdicts() {
+		if n := p.Totals.Verdicts[verdict]; n > 0 {
+			all = append(all, text(fmt.Sprintf("%-10s %12d %11d", verdict,
+				p.Totals.Recent.Verdicts[verdict], n)))
+		}
+	}
+	for _, t := range p.tables() {
+		all = append(all, nil)
+		all = append(all, t.lines(rows+2, -1)...)
+	}
+	for _, l := range all {
+		if _, err := fmt.Fprintln(out, l.cut(1000, ascii)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
