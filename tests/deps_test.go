@@ -105,7 +105,6 @@ var onlyIn = map[string][]string{
 	"github.com/hashicorp/go-multierror": {"wrapper/config", "wrapper/admin"},
 	"github.com/prometheus":              {"wrapper/metrics"},
 	"github.com/gdamore/tcell":           {"wrapper/top"},
-	"github.com/creack/pty":              {"tests"}, // a terminal for top
 	"github.com/klauspost/compress":      {"wrapper/loglines"},
 	"github.com/therootcompany/xz":       {"wrapper/loglines"},
 	"github.com/rogpeppe/go-internal":    {"tests"},

@@ -33,9 +33,7 @@ func (p *Picture) frame(h *history, v *view, width, height int) (all []line) {
 		return nil
 	}
 	all = append(all, p.header(v))
-	if p.Trouble != "" {
-		all = append(all, line{{p.Trouble, warning}})
-	}
+	all = append(all, wrapped(p.Trouble, width)...)
 	all = append(all, p.gauges(width, v.ascii)...)
 	if h != nil && height >= 20 {
 		all = append(all, h.graph(width, v.ascii)...)
@@ -44,15 +42,11 @@ func (p *Picture) frame(h *history, v *view, width, height int) (all []line) {
 	if v.footer != "" {
 		footer = line{{v.footer, strong}}
 	}
-	body := height - len(all) - 1
-	if v.message != "" {
-		all, body = append(all, line{{v.message, warning}}), body-1
-	}
-	switch {
-	case v.help:
+	all = append(all, wrapped(v.message, width)...)
+	if v.help {
 		all = append(all, helpLines()...)
-	default:
-		all = append(all, p.body(v, body)...)
+	} else {
+		all = append(all, p.body(v, height-len(all)-1)...)
 	}
 	all = all[:min(len(all), height-1)]
 	for len(all) < height-1 {
@@ -135,6 +129,16 @@ func (p *Picture) gauges(width int, ascii bool) (all []line) {
 		}
 		all = append(all, line{{numbers, plain},
 			{gauge(g.n, g.limit, min(width-len(numbers), 100), ascii), s}})
+	}
+	return all
+}
+
+// wrapped are the lines of a warning, three at most; none for "".
+func wrapped(s string, width int) (all []line) {
+	for left := []rune(s); len(left) > 0 && len(all) < 3; {
+		n := min(width, len(left))
+		all = append(all, line{{string(left[:n]), warning}})
+		left = left[n:]
 	}
 	return all
 }
