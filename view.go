@@ -4,9 +4,9 @@
 //
 //go:debug updatemaxprocs=0
 
-// The view program has the commands for people that look at sendwrap from outside: metrics,
-// report and top. It is a program of its own, which the full one becomes for them: what speaks HTTP and
-// unpacks logs is not linked into those that serve clients.
+// The view program has the commands for people that look at sendwrap from outside: metrics, report
+// and top. It is a program of its own, which the full one becomes for them: what speaks HTTP,
+// unpacks logs and draws screens is not linked into those that serve clients.
 package main
 
 import (

@@ -132,7 +132,9 @@ func TestTop(t *testing.T) {
 	m.shows(`192\.0\.2\.9/32: unblocked`)
 	m.shows(`^blocks \(0\)`)
 
-	m.press("/\x1b")
+	m.press("/")
+	m.shows(`^only networks with: _`)
+	m.press("\x1b")
 	m.shows(`^q quit`)
 	m.press("1")
 	m.shows(`^192\.0\.2\.7/32`)
@@ -231,7 +233,7 @@ func TestTopOnce(t *testing.T) {
 		t.Errorf("on a pipe: %v: %s", err, out)
 	}
 	dumb := s.top(t, 80, 24, "TERM=dumb")
-	if said := dumb.ends(111); !strings.Contains(said, "cannot move its cursor (TERM=dumb); write") {
+	if said := dumb.ends(111); !strings.Contains(said, "cannot move its cursor (TERM=dumb);") {
 		t.Errorf("it says %q", said)
 	}
 }

@@ -22,7 +22,8 @@ type view struct {
 	message string // of the last command
 }
 
-const keys = "q quit  1-4 list  arrows line  s sort  r reverse  / filter  b block  u unblock  p pause  ? help"
+const keys = "q quit  1-4 list  arrows line  s sort  r reverse  / filter  b block  u unblock  " +
+	"p pause  ? help"
 
 // perTable is the least number of lines for which a further table is shown.
 const perTable = 7
@@ -94,7 +95,8 @@ func (p *Picture) header(v *view) line {
 		l = append(l, span{"  observe: nobody is refused", warning})
 	}
 	for _, r := range p.Rooms {
-		l = append(l, span{fmt.Sprintf("  room %d since %s", r.PID, ago(p.At.Sub(r.Started))), plain})
+		age := ago(p.At.Sub(r.Started))
+		l = append(l, span{fmt.Sprintf("  room %d since %s", r.PID, age), plain})
 	}
 	if p.usable {
 		n := &p.Totals

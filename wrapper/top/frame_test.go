@@ -131,8 +131,8 @@ func TestFrameFits(t *testing.T) {
 	for _, filter := range []string{"", "192.0.2.1", "pregreet", "nothing"} {
 		p, _ := s.look(filter)
 		h := busyHistory(p)
-		for _, size := range [][2]int{{0, 0}, {1, 1}, {20, 5}, {20, 24}, {80, 24}, {79, 19}, {200, 60},
-			{3, 100}, {1000, 2}} {
+		for _, size := range [][2]int{{0, 0}, {1, 1}, {20, 5}, {20, 24}, {80, 24}, {79, 19},
+			{200, 60}, {3, 100}, {1000, 2}} {
 			for first := range tables {
 				for _, v := range []view{{}, {ascii: true, paused: true, help: true},
 					{cursor: 500, sorted: [tables]int{6, 6, 5, 5}}, {message: "\x1b[2J\n\x9b"},

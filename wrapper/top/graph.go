@@ -90,7 +90,7 @@ func (h *history) legend() (all []line) {
 		all = append(all, line{{fmt.Sprintf("%-8s", v), s}, {rateText(rate) + "/s", plain}})
 	}
 	if all == nil {
-		all = []line{text("no clients")}
+		all = []line{text("no verdicts")}
 	}
 	return all
 }
