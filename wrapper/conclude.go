@@ -120,8 +120,8 @@ func (s *Session) conclude(mayQueue bool) {
 		return
 	}
 	s.countApart()
-	if !counted && (s.Verdict == decide.Known || s.Verdict == decide.Pass) {
-		s.door.countOpen(err)
+	if !counted && s.Verdict.Served() && s.Verdict != decide.Allowed {
+		s.without(err)
 	}
 	if s.Verdict == decide.Pregreet && !s.patient {
 		s.door.writeLater(s)

@@ -83,6 +83,12 @@ func (s *Session) Log(mta int) {
 		s.logRate(l, v)
 	}
 	s.logHeard(l)
+	if s.door.Policy.Unread != nil && s.open == notOpen {
+		s.open = rulesUnread
+	}
+	if s.open != notOpen {
+		l.Str("open", s.open.String())
+	}
 	if s.struck != nil {
 		l.IntOf("strikes", s.struck.Strikes, s.struck.Of)
 	}

@@ -34,6 +34,7 @@ type Session struct {
 	dialogue *Dialogue // with the refused client
 
 	greet    decide.Greet
+	open     failOpen
 	wide     bool // the client is counted under its /48, too
 	own      Own  // which of its networks hold an address of this machine
 	patient  bool // it spoke early, but has shown before that it can wait
@@ -178,6 +179,7 @@ func (s *Session) wait() (decide.Greet, time.Duration) {
 
 // LogUnseen logs that what the client does cannot be seen. It is then taken for quiet.
 func (s *Session) LogUnseen(why error) {
+	s.open = unseen
 	s.door.Ledger.CountTrouble(ledger.Unseen, 1)
 	s.door.warn(s.Client.String() + ": " + why.Error() + "; the client is taken for quiet")
 }

@@ -100,7 +100,9 @@ func TestCountsUnreadRules(t *testing.T) {
 			if !s.Run() || s.Verdict != decide.Pass {
 				t.Errorf("%v", s.Verdict)
 			}
-			d.line(t)
+			if line := d.line(t); strings.Contains(line, " open=rules_unread") != (tt.counted > 0) {
+				t.Error(line)
+			}
 			d.troubles(t, map[ledger.Trouble]uint64{ledger.RulesUnread: tt.counted})
 			if tt.counted > 0 && !strings.Contains(d.line(t), "is cut off; rules for names") {
 				t.Error("the log does not say so")
@@ -127,6 +129,10 @@ func TestCountsUnseen(t *testing.T) {
 	}
 	if !s.Run() || s.Verdict != decide.Pass {
 		t.Errorf("%v", s.Verdict)
+	}
+	d.line(t) // which says that it is taken for quiet
+	if line := d.line(t); !strings.Contains(line, " open=unseen") {
+		t.Error(line)
 	}
 	d.troubles(t, map[ledger.Trouble]uint64{ledger.Unseen: 1})
 }

@@ -50,12 +50,6 @@ func (s *Session) event() ledger.Event {
 		Refused: !v.Served() && v != decide.Hangup}
 }
 
-// countOpen counts a client that is served and was not held against any limit, because of this
-// error.
-func (d *Door) countOpen(err error) {
-	d.Ledger.CountFailOpen(err)
-}
-
 // maxUnwritten bounds the offences that are kept until they can be written.
 const maxUnwritten = 10_000
 

@@ -169,6 +169,9 @@ func (w *week) client(i int) {
 		f.Map.Reply = "550 5.7.1 no thanks"
 	default:
 		s.Verdict = decide.Pass
+		if n == 97 {
+			s.open = failOpen(1 + i%2*3) // no_ledger, ledger_crowded
+		}
 		s.delay, s.waited = 20*time.Second, 20*time.Second
 	}
 	s.Log(4000 + i)

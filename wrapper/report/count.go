@@ -25,6 +25,7 @@ type counter struct {
 	badRcpts     top[netip.Prefix]
 	sessions     [len(lengths) + 1]int
 	words, newer top[string]
+	open         top[string] // causes
 	delays       delays
 	blocks       lastBlocks
 	longest      longestWaits
@@ -140,6 +141,9 @@ func (c *counter) addConnection(
 	}
 	if l.Get("dns") == "none" {
 		r.Trouble.Silent++
+	}
+	if cause := l.Get("open"); cause != "" {
+		addText(&c.open, cause, 1, 0)
 	}
 	waited, delay, ok := l.DurationOf("wait")
 	if ok {

@@ -136,6 +136,7 @@ type Trouble struct {
 	Silent  int     `json:"silent"`   // clients about which DNS said nothing in time
 	Dropped int     `json:"dropped"`  // blocks that ended because there were too many
 	OnBlock int     `json:"on_block"` // on_block failed
+	Open    []Count `json:"open"`     // clients that met no limits for a fault of ours, by cause
 	Words   int     `json:"words"`    // lines in words
 	Most    []Count `json:"most"`     // these, without their numbers
 }

@@ -48,6 +48,7 @@ func (c *counter) finish() {
 			r.Sessions = append(r.Sessions, Count{Key: lengthName(i), Count: n})
 		}
 	}
+	r.Trouble.Open = c.open.list(maxListed, same)
 	r.Trouble.Most, r.Newer = c.words.list(5, same), c.newer.list(maxListed, same)
 	r.Delay = c.delays.fact()
 	r.Waits = []Wait{}

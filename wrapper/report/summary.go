@@ -134,6 +134,10 @@ func (c Change) by() int { return max(c.Last-c.Before, c.Before-c.Last) }
 
 // text names what went wrong; "" if nothing did.
 func (t Trouble) text() (said string) {
+	open := 0
+	for _, c := range t.Open {
+		open += c.Count
+	}
 	for _, n := range []struct {
 		n    int
 		what string
@@ -141,6 +145,7 @@ func (t Trouble) text() (said string) {
 		{t.Failed, "clients were refused for a fault of ours (FAILED)"},
 		{t.Ended, "MTAs ended badly (ENDED)"},
 		{t.OnBlock, "times on_block failed"},
+		{open, "clients met no limits (open=)"},
 		{t.Silent, "clients passed while DNS was silent"},
 		{t.Idle, "idle sessions were ended"},
 		{t.Dropped, "blocks were dropped: too many"},

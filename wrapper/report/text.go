@@ -57,6 +57,7 @@ func (r *Report) tables() []table {
 		{"CONNS by network", r.Conns}, {"RATE by network", r.Rates},
 		{"bad recipients by client", r.BadRcpts},
 		{"MTAs that ended badly, by length of the session", r.Sessions},
+		{"met no limits for a fault of ours, by cause", r.Trouble.Open},
 		{"other lines of sendwrap", r.Trouble.Most},
 		{"words and keys that this version does not know", r.Newer},
 	}

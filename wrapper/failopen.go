@@ -1,0 +1,44 @@
+package wrapper
+
+import (
+	"errors"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// failOpen is why a client met no limits, or could do what it liked, for our own trouble. The log
+// says so in its line, since a ledger that cannot be used counts nothing.
+type failOpen uint8
+
+const (
+	notOpen failOpen = iota
+	noLedger
+	ledgerStopped
+	ledgerHeld
+	ledgerCrowded
+	unseen
+	rulesUnread
+)
+
+// String is the word for programs, which is that of the metrics.
+func (o failOpen) String() string {
+	return [...]string{"", "no_ledger", "ledger_stopped", "ledger_held", "ledger_crowded", "unseen",
+		"rules_unread"}[o]
+}
+
+// without notes that the client is served and was not held against any limit, because of this error
+// of the ledger.
+func (s *Session) without(err error) {
+	held := (*ledger.HeldError)(nil)
+	switch {
+	case err == ledger.ErrCrowded:
+		s.open = ledgerCrowded
+	case !errors.As(err, &held):
+		s.open = noLedger
+	case held.Stopped:
+		s.open = ledgerStopped
+	default:
+		s.open = ledgerHeld
+	}
+	s.door.Ledger.CountFailOpen(err)
+}

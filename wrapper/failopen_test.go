@@ -1,0 +1,82 @@
+package wrapper
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/ledger"
+)
+
+// A client that meets no limits for our own trouble has the cause in its line, and is counted where
+// there is a ledger. Any other has none.
+func TestFailOpen(t *testing.T) {
+	crowd := func(t *testing.T, d *doorway) func() {
+		d.Ledger.CrowdPatience = time.Millisecond
+		release := d.hold(t)
+		return func() {
+			release()
+			d.Ledger.CrowdPatience = 0
+		}
+	}
+	welcome := func(s *Session) {
+		s.facts().Limits.Welcome, s.facts().Score.Highest = -1, -3
+	}
+	for _, tt := range []struct {
+		name    string
+		before  func(*doorway)
+		trouble func(*testing.T, *doorway) (over func())
+		facts   func(*Session)
+		want    decide.Verdict
+		cause   string
+		counted ledger.Cause // -1: nowhere
+	}{
+		{"an ordinary day", nil, nil, nil, decide.Pass, "", -1},
+		{"stopped", nil, func(t *testing.T, d *doorway) func() { return d.holdStopped(t) }, nil,
+			decide.Pass, "ledger_stopped", ledger.HeldByStopped},
+		{"a crowd, known", known, crowd, nil, decide.Known, "ledger_crowded", ledger.Crowded},
+		{"a crowd, on an allow list", nil, crowd, welcome, decide.DNSWL, "ledger_crowded",
+			ledger.Crowded},
+		{"a crowd, neither", nil, crowd, nil, decide.Busy, "", -1},
+		{"no ledger", nil, func(t *testing.T, d *doorway) func() {
+			_ = d.Ledger.Close()
+			return func() { _ = d.Ledger.Open() }
+		}, nil, decide.Pass, "no_ledger", -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := open(t, "", "greet_delay 10ms stress=10ms")
+			d.from = stranger
+			if tt.before != nil {
+				tt.before(d)
+			}
+			over := func() {}
+			if tt.trouble != nil {
+				over = tt.trouble(t, d)
+			}
+			s, _ := d.enter(t)
+			if tt.facts != nil {
+				tt.facts(s)
+			}
+			if s.Arrive() {
+				s.Conclude(s.wait())
+			}
+			s.Log(0)
+			over()
+			line := d.line(t)
+			for strings.Contains(line, "carrying on without") {
+				line = d.line(t)
+			}
+			_, cause, found := strings.Cut(line, " open=")
+			cause, _, _ = strings.Cut(cause, " ")
+			if s.Verdict != tt.want || cause != tt.cause || found != (tt.cause != "") {
+				t.Errorf("%v, log: %s; want %v, %q", s.Verdict, line, tt.want, tt.cause)
+			}
+			for cause, n := range d.totals(t).Open {
+				if (n == 1) != (ledger.Cause(cause) == tt.counted) {
+					t.Errorf("cause %d: %d are counted", cause, n)
+				}
+			}
+		})
+	}
+}
