@@ -78,15 +78,19 @@ func (d *Door) keepOne(k *kept) (texts []string) {
 // noteHealth notes how a list has behaved. The text is for the log; "" = there is nothing to say.
 // What was asked of a list before it was set aside changes nothing any more.
 func noteHealth(t *ledger.Tx, l *dnsbl.List, k *kept, n int) (text string) {
-	h := k.health[n]
-	if t.List(l.Zone).Aside > 0 {
+	h, before := k.health[n], t.List(l.Zone)
+	if before.Aside > 0 {
 		return ""
 	}
 	c := ledger.ListCounts{OfWindow: -1}
 	if h.Asked {
 		c = t.CountList(l.Zone, k.answer(h), window)
 	}
-	switch aside, why := k.test(t, l.Zone, n, c.Failures); {
+	aside, why := k.test(t, l.Zone, n, c.Failures)
+	if h.Asked && k.deaf && k.lookup.Fails() && before.Unheard >= testEvery {
+		aside, why = true, dnsbl.NoAnswer
+	}
+	switch {
 	case aside:
 		t.SetListAside(l.Zone, why, testEvery)
 		return "list " + l.Name + " " + dnsbl.Meaning(why) + "; it does not count for " +

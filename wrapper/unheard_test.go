@@ -64,6 +64,56 @@ func TestFailingResolver(t *testing.T) {
 	}
 }
 
+// Where DNS answers nothing for half an hour but that it fails, a list costs no more queries: it may
+// be the only one, and its zone be gone. A resolver that does not even say that, or less long, is
+// held against no list.
+func TestSetAsideForFailingOnly(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		since  time.Duration
+		silent bool
+		aside  bool
+	}{
+		{"for half an hour", testEvery, false, true},
+		{"for less", testEvery - time.Minute, false, false},
+		{"silent", testEvery, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := lab.NewNameserver(t)
+			d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\nremember 0s\n",
+				map[string]int{"bad": 3})
+			zone := d.Policy.Lists[0].Zone
+			if n.Hold(""); !tt.silent {
+				n.Release()
+				for _, name := range []string{"7.8.9.127.", "6.8.9.127.", "2.0.0.127.", "1.0.0.127."} {
+					n.Fail(name+zone, 2)
+				}
+			}
+			for i, at := range []time.Duration{0, tt.since} {
+				if err := d.Ledger.Do(ledger.Now().After(at), func(tx *ledger.Tx) {
+					if i == 0 {
+						tx.CountList(zone, ledger.Unheard, window)
+					}
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.meet(t, nil)
+			d.mustRun(t, func(tx *ledger.Tx) {
+				if l := tx.List(zone); l.Aside > 0 != tt.aside || tt.aside && l.Why != dnsbl.NoAnswer {
+					t.Errorf("%+v", l)
+				}
+			})
+			d.from = "127.9.8.6"
+			d.meet(t, nil)
+			if asked := n.Asked("6.8.9.127."+zone) > 0; asked == tt.aside {
+				t.Errorf("the next client is asked about: %v", asked)
+			}
+		})
+	}
+}
+
 // A list whose test fails for a moment is tested by the next client, and counts then.
 func TestFailsForAMoment(t *testing.T) {
 	t.Parallel()

@@ -29,13 +29,17 @@ func (b *activeBlock) caused() bool { return b.began || b.strikes > 0 }
 
 // blockOf is the block that refuses the client. An error means that it is not known.
 func (g *guard) blockOf(s *session) (block activeBlock, err error) {
-	err = g.inLedger(func(t *ledger.Tx) {
-		b, blocked := t.BlockOf(s.client.Addr(), s.network)
-		if blocked && !s.config.IgnoresBlock(b.ByHand) {
-			block = activeBlock{network: b.Network, left: b.Left, reason: b.Reason}
-		}
-	})
+	err = g.inLedger(func(t *ledger.Tx) { block = s.blockIn(t) })
 	return block, err
+}
+
+// blockIn is blockOf with the ledger's lock held.
+func (s *session) blockIn(t *ledger.Tx) (block activeBlock) {
+	b, blocked := t.BlockOf(s.client.Addr(), s.network)
+	if blocked && !s.config.IgnoresBlock(b.ByHand) {
+		block = activeBlock{network: b.Network, left: b.Left, reason: b.Reason}
+	}
+	return block
 }
 
 // startBlock carries out a block that a session caused.

@@ -10,7 +10,6 @@ import (
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/decide"
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/milter"
 	"sendwrap/wrapper/policy"
 )
@@ -35,7 +34,7 @@ type session struct {
 	exempt   bool           // under allow, without an internet address, or not known yet
 	authed   atomic.Bool    // the client has authenticated
 	blocked  atomic.Bool    // a block runs that began since the client came
-	askAgain bool           // the ledger could not say yet whether a block ran at connect
+	askAgain bool           // the ledger could not say yet how the client stood at connect
 	busy     atomic.Bool    // a message has recipients, and may be under way
 	nullOpen atomic.Bool    // a transaction of the null sender is open
 	closed   atomic.Bool
@@ -99,7 +98,6 @@ func (s *session) connect(data []byte, macros milter.Macros) (milter.Answer, err
 	s.network = s.config.Network(client.Addr())
 	s.transcript = newTranscript(s)
 	g.register(s)
-	_ = g.inLedger(func(t *ledger.Tx) { s.passed = t.HasPassed(client, s.network) })
 	s.askAgain = true
 	r := s.answer(false)
 	s.answered.Store(true)

@@ -64,7 +64,11 @@ func (s *session) answer(bad bool) milter.Answer {
 // still runs or if the ledger cannot say.
 func (s *session) currentBlock() (block activeBlock) {
 	if s.askAgain {
-		if block, err := s.guard.blockOf(s); !retryable(err) {
+		var block activeBlock
+		err := s.guard.inLedger(func(t *ledger.Tx) {
+			block, s.passed = s.blockIn(t), t.HasPassed(s.client, s.network)
+		})
+		if !retryable(err) {
 			s.askAgain = false
 			if block.left > 0 {
 				s.blocked.Store(true)
