@@ -105,7 +105,7 @@ func TestBlockedUnasked(t *testing.T) {
 	m.play("good", "421")
 }
 
-// The number of writes that wait is bounded, and a line says how many were dropped.
+// The number of writes that wait is bounded, and those that were dropped are counted.
 func TestUnwrittenBounded(t *testing.T) {
 	p := build(t, rules)
 	written := 0
@@ -118,6 +118,10 @@ func TestUnwrittenBounded(t *testing.T) {
 		t.Errorf("%d are written; want %d", written, maxUnwritten)
 	}
 	p.book.await(t, "mail.warning", "counts or blocks dropped: 7")
+	n, _, err := p.door.Ledger.Report(ledger.Now())
+	if err != nil || n.Troubles[ledger.Unwritten] != 7 {
+		t.Errorf("%d are counted, %v; want 7", n.Troubles[ledger.Unwritten], err)
+	}
 }
 
 // The first offence of a client that has shown good behaviour is a strike, the second is a block.

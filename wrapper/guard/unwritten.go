@@ -92,6 +92,7 @@ func (g *guard) writePending(now time.Time) {
 	u.list, u.dropped = nil, 0
 	u.mu.Unlock()
 	if dropped > 0 {
+		g.countUnwritten(dropped)
 		g.warn(fmt.Sprintf("guard: the ledger was busy for too long; "+
 			"counts or blocks dropped: %d", dropped))
 	}
@@ -110,6 +111,7 @@ func (g *guard) writePending(now time.Time) {
 	}
 	switch rest := due[n:]; {
 	case err != nil && !retryable(err):
+		g.countUnwritten(len(rest))
 		g.warn(fmt.Sprintf("guard: the ledger is lost; "+
 			"counts or blocks lost that waited for it: %d", len(rest)))
 		u.warned = false
@@ -130,4 +132,11 @@ func (g *guard) writePending(now time.Time) {
 		g.note(fmt.Sprintf("guard: the ledger is free again; "+
 			"counts or blocks written after up to %v: %d", oldest.Round(time.Second), n))
 	}
+}
+
+// countUnwritten counts clients whose counts or blocks are lost, where there is a ledger.
+func (g *guard) countUnwritten(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.door.Ledger.CountTrouble(ledger.Unwritten, n)
 }
