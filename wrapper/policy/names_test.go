@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -284,37 +283,5 @@ func TestNamesHeaderLies(t *testing.T) {
 		if _, err := s.match(client); err == nil || !strings.Contains(err.Error(), "is damaged") {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-// A policy that is closed, or was cut off since it was opened, knows no names, and does not crash.
-// One that was replaced answers as before.
-func TestNamesWhileOpen(t *testing.T) {
-	s := newSample(t, 1000)
-	c := s.open()
-	client, want := s.nthName(999)
-	others := c.Others(nil)
-	if err := os.Rename(s.path, s.path+".old"); err != nil {
-		t.Fatal(err)
-	}
-	s.put(nil)
-	if m := others.MatchName(client); m != want || !others.HasNames() {
-		t.Errorf("of one that was replaced: %+v", m)
-	}
-	if err := os.Truncate(s.path+".old", 2*pageSize); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Policy().Unread; err != nil {
-		t.Errorf("unread: %v", err)
-	}
-	if m := c.MatchName(client); m != (rule.Match{}) {
-		t.Errorf("of one that was cut off: %+v", m)
-	}
-	if err := c.Policy().Unread; !errors.As(err, new(*Unfit)) {
-		t.Errorf("unread: %v", err)
-	}
-	c.Close()
-	if m := others.MatchName(client); m != (rule.Match{}) {
-		t.Errorf("of one that is closed: %+v", m)
 	}
 }
