@@ -143,7 +143,7 @@ install: sendwrap sendwrap-door sendwrap-view
 	done
 	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || { \
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
-	install -d -m 700 $(DESTDIR)$(statedir)
+	test -d $(DESTDIR)$(statedir) || install -d -m 700 $(DESTDIR)$(statedir)
 	rm -f $(policies)
 
 # Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what

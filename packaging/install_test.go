@@ -164,7 +164,14 @@ func TestInstall(t *testing.T) {
 		for _, name := range append(policies, inState("ledger")) {
 			write(t, name, "of the older program\n", 0o600)
 		}
+		const shared = fs.ModeDir | fs.ModeSetgid | 0o750 // for a group that may read the ledger
+		if err := os.Chmod(inState(""), shared); err != nil {
+			t.Fatal(err)
+		}
 		s.must("install", "DESTDIR="+destdir)
+		if state, err = os.Stat(inState("")); err != nil || state.Mode() != shared {
+			t.Errorf("the ledger's directory had mode %v, and has %v, %v", shared, state, err)
+		}
 		for _, name := range policies {
 			if _, err := os.Lstat(name); err == nil {
 				t.Errorf("%s still says what the older program has made of the text", name)

@@ -60,7 +60,7 @@ func (c *counter) add(l *loglines.Line) {
 	case isVerdict:
 		c.addVerdict(l, v)
 	case l.Word == "":
-		if l.Level != loglines.LevelInfo {
+		if l.Level != loglines.LevelInfo && !isUsual(l.Text) {
 			r.Trouble.Words++
 			addText(&c.words, kindOf(l.Text), 1, 0)
 		}

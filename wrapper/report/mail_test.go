@@ -86,6 +86,8 @@ func TestQuiet(t *testing.T) {
 		line + "DENIED client=[192.0.2.1]:5 server=[::1]:25 mode=observe rule=x\n": false,
 		line + "BADRCPTS client=[192.0.2.1]:5 network=192.0.2.1/32 bad=3/3\n":      false,
 		line + "BLOCK network=192.0.2.0/24 for=1h\n":                               false,
+		line + "/etc/sendwrap.conf: configuration reloaded\n":                      true,
+		line + "guard: listening on /run/guard\n" + line + "guard: ended\n":        true,
 		line + "the ledger is full\n":                                              false,
 	} {
 		if got := readText(t, text).Quiet(); got != want {
