@@ -106,7 +106,7 @@ func (a activity) of(now int64) Activity {
 // seenAgo is how long ago the network was seen, in ms: to the minute where only the activity says
 // so.
 func (c *client) seenAgo(now int64) int64 {
-	ago := max(0, now-c.seen)
+	ago := max(0, min(now-c.seen, maxTime>>1)) // what a damaged record says, too
 	if a := unpack(atomic.LoadUint64(&c.activity)); a.last > 0 {
 		ago = min(ago, int64(a.since(minuteOf(now)))*time.Minute.Milliseconds())
 	}
