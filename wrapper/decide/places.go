@@ -15,7 +15,7 @@ import (
 // networks that have none, and for known clients.
 
 // Once this percentage of the places is taken, a network may have only this many of them.
-// OPERATIONS says what an attacker gets.
+// docs/ATTACKS.md says what an attacker gets.
 const (
 	scarceAt, scarceShare = 60, 10
 	rareAt, rareShare     = 80, 3

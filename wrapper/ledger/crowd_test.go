@@ -131,7 +131,7 @@ func shareOf(l *Ledger, wide netip.Prefix) float64 {
 
 // In a ledger full of honest clients from all over the world an attacker gets no more than its
 // share: at first, when no other client comes, and when others do. The numbers are in
-// docs/OPERATIONS.md.
+// docs/ATTACKS.md.
 func TestBoundedShare(t *testing.T) {
 	const clients = 4096
 	for _, tt := range []struct {
