@@ -41,3 +41,6 @@ func (s *Session) shown() decide.Verdict {
 	}
 	return s.Verdict
 }
+
+// isObserved says whether that verdict has not refused the client, and would have.
+func (s *Session) isObserved() bool { return s.observed() || s.shown() != s.Verdict }

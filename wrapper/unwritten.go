@@ -29,6 +29,9 @@ func (s *Session) countApart() {
 	l := &s.door.Ledger
 	if s.Verdict == decide.Denied {
 		l.CountUnlocked(int(s.Verdict))
+		if s.isObserved() {
+			l.CountObserved(int(s.Verdict))
+		}
 		return
 	}
 	l.CountUnlockedFor(s.countedAs(), s.event(), l.Now())
@@ -37,7 +40,7 @@ func (s *Session) countApart() {
 // countedAs is the network to which the verdict counts: that of the block, if that has refused the
 // client when it came.
 func (s *Session) countedAs() netip.Prefix {
-	if s.Verdict == decide.Blocked && s.facts().Network.IsValid() {
+	if s.Verdict == decide.Blocked && !s.Served() && s.facts().Network.IsValid() {
 		return s.facts().Network
 	}
 	return s.network
@@ -47,7 +50,7 @@ func (s *Session) countedAs() netip.Prefix {
 func (s *Session) event() ledger.Event {
 	v := s.Verdict
 	return ledger.Event{Verdict: int(s.shown()), Arrived: !s.entered,
-		Refused: !v.Served() && v != decide.Hangup}
+		Refused: !v.Served() && v != decide.Hangup, Observed: s.isObserved()}
 }
 
 // maxUnwritten bounds the offences that are kept until they can be written.

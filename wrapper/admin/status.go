@@ -29,11 +29,12 @@ type report struct {
 		Waiting int `json:"waiting"`
 		Serving int `json:"serving"`
 	} `json:"sessions"`
-	Waiting  waitReport        `json:"waiting"`
-	Clients  int               `json:"clients"`
-	Capacity int               `json:"capacity"`
-	Blocked  int               `json:"blocked"`
-	Verdicts map[string]uint64 `json:"verdicts"`
+	Waiting  waitReport                `json:"waiting"`
+	Clients  int                       `json:"clients"`
+	Capacity int                       `json:"capacity"`
+	Blocked  int                       `json:"blocked"`
+	Verdicts map[string]uint64         `json:"verdicts"`
+	Observed map[string]observedReport `json:"observed"` // of Verdicts
 	Delay    struct {
 		Spoke []uint64 `json:"spoke"`
 		Left  []uint64 `json:"left"`
@@ -146,6 +147,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 		r.Verdicts[v.String()] = totals.Verdicts[v]
 	}
 	r.addCounts(&totals)
+	r.addObserved(&totals)
 	r.Delay.Spoke = append([]uint64{}, totals.Spoke...)
 	r.Delay.Left = append([]uint64{}, totals.Left...)
 	return r, r.addLists(l, cfg)
@@ -183,6 +185,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		fmt.Fprintf(w, "known\t%s\n", strings.Join(lines, "\n\t"))
 	}
 	r.printVerdicts(w)
+	r.printObserved(w, cfg)
 	if o := r.Open; o != (openReport{}) {
 		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, "+
 			"%d while another did,\n\t%d known in a crowd\n", o.Stopped, o.Held, o.Crowded)

@@ -31,8 +31,10 @@ func (r *rcptSet) add(seed maphash.Seed, rcpt string) {
 func (s *session) countDelivered() {
 	n, l, network := len(s.goodRcpts.hashes), s.facts.Limits, s.network
 	makesKnown := !s.exempt && s.config.RememberAfter == policy.AfterMail
+	observes := !s.exempt && s.config.Observes()
 	s.mailed = true
-	if (s.unrestricted() || n == 0) && !makesKnown {
+	counts := makesKnown || !s.unrestricted() && n > 0
+	if !counts && !observes {
 		return
 	}
 	s.goodRcpts.clear()
@@ -48,7 +50,12 @@ func (s *session) countDelivered() {
 		if makesKnown {
 			t.Remember(network, l.Remember)
 		}
-		t.Delivered(network)
+		if counts {
+			t.Delivered(network)
+		}
+		if observes {
+			t.Delivers(network)
+		}
 	})
 }
 

@@ -48,9 +48,9 @@ func (g *guard) write(work func(*ledger.Tx)) {
 }
 
 // count counts a verdict about a client of the network.
-func (g *guard) count(network netip.Prefix, v decide.Verdict) {
+func (g *guard) count(network netip.Prefix, v decide.Verdict, observed bool) {
 	g.write(func(t *ledger.Tx) {
-		t.CountFor(network, ledger.Event{Verdict: int(v), Refused: true})
+		t.CountFor(network, ledger.Event{Verdict: int(v), Refused: !observed, Observed: observed})
 	})
 }
 

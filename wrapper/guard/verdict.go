@@ -153,7 +153,7 @@ func (s *session) record(o *offence) (block activeBlock) {
 func (s *session) logVerdict(
 	v decide.Verdict, code string, block activeBlock, f *decide.Recipients,
 ) {
-	s.guard.count(s.network, v)
+	s.guard.count(s.network, v, code == "")
 	s.transcript.verdict(v.String())
 
 	l := maillog.NewLine(v.String()).Addr("client", s.client)

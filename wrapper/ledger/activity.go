@@ -31,6 +31,8 @@ type Event struct {
 	Verdict int
 	Arrived bool // [Tx.Enter] has not counted it
 	Refused bool
+
+	Observed bool // the verdict has refused nobody
 }
 
 // activity is the word in a record, taken apart: the form of the file is its pack.
@@ -116,9 +118,20 @@ func (c *client) seenAgo(now int64) int64 {
 // CountFor is Count for a connection from that network.
 func (t *Tx) CountFor(network netip.Prefix, e Event) {
 	t.Count(e.Verdict)
-	if i := t.l.find(keyOf(network)); i >= 0 {
+	i := t.l.find(keyOf(network))
+	if i < 0 && e.Observed {
+		i = t.claimRecord(keyOf(network))
+	}
+	if i >= 0 {
 		t.l.save(t.l.recordAt(i)+activityAt, 8)
 		t.l.record(i).add(e, t.now)
+	}
+	if e.Observed && isObservable(e.Verdict) {
+		t.l.save(observedAt+8*(e.Verdict-1), 8)
+		if i >= 0 {
+			t.l.save(t.l.recordAt(i)+markAt, 4)
+		}
+		t.l.countObserved(i, e.Verdict)
 	}
 }
 
@@ -127,8 +140,12 @@ func (t *Tx) CountFor(network netip.Prefix, e Event) {
 func (l *Ledger) CountUnlockedFor(network netip.Prefix, e Event, now Moment) {
 	l.CountUnlocked(e.Verdict)
 	l.withoutLock(func() {
-		if i := l.find(keyOf(network)); i >= 0 {
+		i := l.find(keyOf(network))
+		if i >= 0 {
 			l.record(i).add(e, now.Boot.Milliseconds()+l.header.offset)
+		}
+		if e.Observed {
+			l.countObserved(i, e.Verdict)
 		}
 	})
 }

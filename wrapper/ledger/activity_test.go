@@ -123,14 +123,14 @@ func TestExactActivity(t *testing.T) {
 		other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
 		all.Go(func() {
 			for range each {
-				other.CountUnlockedFor(network, Event{3, true, true}, now)
+				other.CountUnlockedFor(network, Event{Verdict: 3, Arrived: true, Refused: true}, now)
 			}
 		})
 	}
 	all.Go(func() {
 		for range each {
 			err := untilFree(func() error {
-				return l.Do(now, func(tx *Tx) { tx.CountFor(network, Event{3, true, true}) })
+				return l.Do(now, func(tx *Tx) { tx.CountFor(network, Event{Verdict: 3, Arrived: true, Refused: true}) })
 			})
 			if err != nil {
 				t.Error(err)

@@ -19,12 +19,14 @@ const (
 	ringRoom    = page/2 - 256
 	lateAt      = ringAt + ringRoom
 	lateRoom    = 2 * page
-	pastAt      = lateAt + 2*8*(delayCells-fineCells) // behind late
+	pastAt      = lateAt + 2*8*(delayCells-fineCells)    // behind late
+	observedAt  = pastAt + 16 + snapshots*8*(1+Verdicts) // behind past
 	unlockedAt  = lateAt + lateRoom - page/4
 	bitmapAt    = lateAt + lateRoom
 	slotSize    = 64
 	recordSize  = 256
 	activityAt  = 64                // of a record
+	markAt      = recordSize - 4    // likewise: observed
 	ways        = page / recordSize // records in a bucket
 	minSlots    = 4096
 	wordBits    = 64
@@ -176,7 +178,7 @@ type client struct {
 	rate      window[uint16]   // arrivals
 	reason    [reasonSize]byte // of the last strike or block
 	bad, good window[uint8]    // recipients that the MTA rejected, and that got a message
-	_         [4]byte          // 0
+	observed  uint32           // bit v-1: verdict v refused nobody; see Tx.Delivers. 0 in older files
 }
 
 // session is one slot: a connection that counts.

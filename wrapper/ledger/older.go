@@ -34,6 +34,7 @@ func (l *Ledger) copyCounts(old *Ledger) {
 	if old.version >= withLookups {
 		*l.totals, *l.late, *l.past = *old.totals, *old.late, *old.past
 		l.unlocked.copyFrom(old.unlocked)
+		l.observed.copyFrom(old.observed)
 		return
 	}
 	sums := view[totals3](old.mem, totals3At)

@@ -42,6 +42,7 @@ type Ledger struct {
 	totals   *totals
 	late     *late
 	past     *past
+	observed *observed
 	unlocked *unlocked
 	bitmap   []uint64
 }
@@ -285,6 +286,7 @@ func (l *Ledger) mapWhole() error {
 	l.totals = view[totals](mem, totalsAt)
 	l.late = view[late](mem, lateAt)
 	l.past = view[past](mem, pastAt)
+	l.observed = view[observed](mem, observedAt)
 	l.unlocked = view[unlocked](mem, unlockedAt)
 	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)
 	return nil

@@ -185,6 +185,7 @@ func (l *Ledger) Report(now Moment) (n Totals, live []LiveSession, err error) {
 		return Totals{}, nil, err
 	}
 	n.count(&early, view[late](r.copy, 0), view[unlocked](r.copy, unlockedAt-lateAt))
+	n.addObserved(view[observed](r.copy, observedAt-lateAt))
 	n.addPast(view[past](r.copy, pastAt-lateAt), r.now, tick, wall)
 	err = r.sessions(func(s *session) {
 		live = append(live, s.live(r.now))

@@ -15,11 +15,12 @@ type Totals struct {
 	Verdicts         [Verdicts]uint64
 	Open             [causes]uint64 // clients that met no limits, by Cause
 	Troubles         [troubles]uint64
-	Unrecorded       uint64            // clients whose network the ledger had no room for
-	Evicted          [evictions]uint64 // networks that made room for others, by Eviction
-	Idle             uint64            // sessions ended because they were idle
-	Passed, Silent   uint64            // sessions of [Ledger.CountPassed]; those without a message
-	Spoke, Left      []uint64          // by DelayStep
+	Observed         [Verdicts]Observations // of Verdicts, those that refused nobody
+	Unrecorded       uint64                 // clients whose network the ledger had no room for
+	Evicted          [evictions]uint64      // networks that made room for others, by Eviction
+	Idle             uint64                 // sessions ended because they were idle
+	Passed, Silent   uint64                 // sessions of [Ledger.CountPassed]; those without a message
+	Spoke, Left      []uint64               // by DelayStep
 
 	Since  time.Time // when the counts began; zero = not known
 	Recent Recent
@@ -32,6 +33,7 @@ func (t *Tx) Totals() Totals {
 	t.sweep(t.recheckAll())
 	n := t.l.totalsOf(t.state())
 	n.count(t.l.totals, t.l.late, t.l.unlocked)
+	n.addObserved(t.l.observed)
 	n.addPast(t.l.past, t.now, t.state().lastTick, t.state().lastWall)
 	return n
 }

@@ -74,8 +74,14 @@ func (s *Site) aboutSite(f *family, r *reading) {
 
 func aboutClients(f *family, n *ledger.Totals) {
 	for _, v := range decide.Verdicts() {
-		f.counter("verdicts_total", "Verdicts on clients, whether or not they were enforced.",
-			n.Verdicts[v], "verdict", v.String())
+		const help = "Verdicts on clients, by whether they were enforced or observed."
+		observed := min(n.Observed[v].Counted, n.Verdicts[v])
+		f.counter("verdicts_total", help, n.Verdicts[v]-observed,
+			"verdict", v.String(), "mode", policy.Enforce.String())
+		if v.Refuses() {
+			f.counter("verdicts_total", help, observed,
+				"verdict", v.String(), "mode", policy.Observe.String())
+		}
 	}
 	f.counter("known_refused_total", "Clients that were known, and were refused.",
 		n.Troubles[ledger.KnownRefused])
