@@ -64,7 +64,7 @@ func run(args []string) int {
 		return listen(args[1:])
 	case "guard":
 		return guardSessions(args[1:])
-	case "metrics", "report", "top":
+	case "metrics", "report", "replay", "top":
 		return becomeView(args)
 	}
 	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)

@@ -4,8 +4,8 @@
 //
 //go:debug updatemaxprocs=0
 
-// The view program has the commands for people that look at sendwrap from outside: metrics, report
-// and top. It is a program of its own, which the full one becomes for them: what speaks HTTP,
+// The view program has the commands for people that look at sendwrap from outside: metrics, report,
+// replay and top. It is a program of its own, which the full one becomes for them: what speaks HTTP,
 // unpacks logs and draws screens is not linked into those that serve clients.
 package main
 
@@ -25,11 +25,13 @@ func run(args []string) int {
 		return showMetrics(args[1:])
 	case len(args) > 0 && args[0] == "report":
 		return report(args[1:])
+	case len(args) > 0 && args[0] == "replay":
+		return replayLogs(args[1:])
 	case len(args) > 0 && args[0] == "top":
 		return showTop(args[1:])
 	}
 	fmt.Fprintln(os.Stderr, "sendwrap-view: started by itself; type sendwrap metrics, "+
-		"report or top")
+		"report, replay or top")
 	return admin.ExitUsage
 }
 

@@ -30,6 +30,14 @@ func (d *Door) newSession() *Session {
 	return &Session{full: d.newFacts()}
 }
 
+// prepare makes a session without the facts about its client.
+func (d *Door) prepare(c Connection) *Session {
+	s := d.newSession()
+	s.Connection, s.door, s.policy = c, d, d.Policy
+	s.network, s.wide = d.Network(c.Client.Addr()), d.countsWide(c.Client.Addr())
+	return s
+}
+
 func (d *Door) newFacts() *decide.Facts {
 	last := len(d.reserve) - 1
 	if last < 0 {

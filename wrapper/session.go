@@ -60,11 +60,8 @@ type entry struct {
 
 // NewSession prepares the decision about a connection.
 func (d *Door) NewSession(c Connection) *Session {
-	client := c.Client.Addr()
-	s := d.newSession()
-	s.Connection, s.door, s.policy = c, d, d.Policy
-	s.network, s.wide = d.Network(client), d.countsWide(client)
-	d.facts(s.full, client, d.room)
+	s := d.prepare(c)
+	d.facts(s.full, c.Client.Addr(), d.room)
 	return s
 }
 

@@ -63,6 +63,8 @@ func commands() []command {
 		{"report", "[-since 24h|DATE] [-text|-html|-json|-mail TO] [-asn FILE] [LOG…]",
 			"say what the mail log comes to: refusals, possible mistakes, new blocks; " +
 				"and the delay to choose", nil},
+		{"replay", "[-json] [-room] [-session DURATION] [LOG…]",
+			"say what this configuration would have decided about the clients of a log", nil},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},

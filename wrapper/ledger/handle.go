@@ -25,6 +25,9 @@ type Options struct {
 	// Guard is the process that is registered as a guard (see [Ledger.RegisterGuard]), or zero.
 	Guard Process
 
+	// Clock is read in place of the machine's clocks, for sessions of the past; nil = these.
+	Clock func() Moment
+
 	// Without is what the process does without a ledger, for the log: it ends the line about an
 	// error. With "" the caller logs errors itself.
 	Without string
@@ -60,7 +63,12 @@ const (
 )
 
 // Now reads the clocks as the function [Now] does, mostly without a system call.
-func (h *Handle) Now() Moment { return h.clock.now() }
+func (h *Handle) Now() Moment {
+	if h.Clock != nil {
+		return h.Clock()
+	}
+	return h.clock.now()
+}
 
 // Open opens the ledger as the function [Open] does, and closes one that is open. It logs what Open
 // notes. An error is logged too, unless Options.Without is "".

@@ -131,6 +131,14 @@ func (l *Line) Client() (addr netip.Addr, ok bool) {
 	return addr.Unmap(), err == nil && addr.Zone() == ""
 }
 
+// ClientPort returns the client's address and port; ok is false if there are none.
+func (l *Line) ClientPort() (c netip.AddrPort, ok bool) {
+	addr, ok := l.Client()
+	value := l.Get("client")
+	port, err := strconv.ParseUint(value[strings.LastIndexByte(value, ':')+1:], 10, 16)
+	return netip.AddrPortFrom(addr, uint16(port)), ok && err == nil
+}
+
 // Network returns a value that is a network; ok is false if there is none.
 func (l *Line) Network() (n netip.Prefix, ok bool) {
 	n, err := netip.ParsePrefix(l.Get("network"))
@@ -149,6 +157,14 @@ func (l *Line) DurationOf(key string) (d, of time.Duration, ok bool) {
 	d, err := time.ParseDuration(part)
 	of, err2 := time.ParseDuration(whole)
 	return d, of, found && err == nil && err2 == nil && d >= 0 && of >= 0
+}
+
+// IntOf returns both parts of a value such as serving=3/50.
+func (l *Line) IntOf(key string) (n, of int, ok bool) {
+	part, whole, found := strings.Cut(l.Get(key), "/")
+	n, err := strconv.Atoi(part)
+	of, err2 := strconv.Atoi(whole)
+	return n, of, found && err == nil && err2 == nil && n >= 0 && of >= 0
 }
 
 // Int returns a value that is a number, or the first part of one such as conns=3/50.
