@@ -9,7 +9,10 @@ import (
 
 // arrive has the client come.
 func (r *replay) arrive(v *visit) {
-	if r.countOthers(v); v.known {
+	if r.countOthers(v); v.counted {
+		r.release(0)
+	}
+	if v.known {
 		r.fill(v)
 	}
 	r.recallBefore(v)
@@ -17,7 +20,7 @@ func (r *replay) arrive(v *visit) {
 	if v.known && (v.then.Served() || len(v.heard.Hits)+len(v.heard.Names) > 0) {
 		v.session.HearPast(v.heard)
 	}
-	waits := v.session.Arrive()
+	waits := v.session.Enter() // which also refuses what Arrive would without the lock
 	if v.counted {
 		r.join(v)
 	}

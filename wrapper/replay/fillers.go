@@ -9,7 +9,8 @@ import (
 )
 
 // A line about places says how many MTAs were in session. If we know of fewer, because the log does
-// not tell when sessions end, the rest is filled up.
+// not tell when sessions end, the rest is filled up. A line of a client that was served says that
+// there was a place.
 
 // maxFillers bounds the work for one line.
 const maxFillers = 1 << 14
@@ -22,7 +23,6 @@ func (r *replay) fill(v *visit) {
 	if v.serving == 0 {
 		return
 	}
-	r.most = v.most
 	for range min(v.serving-r.serving-len(r.fillers), maxFillers) {
 		s := r.door.NewPastSession(wrapper.Connection{FD: -1, Client: fillerClient},
 			wrapper.Past{})
@@ -34,14 +34,23 @@ func (r *replay) fill(v *visit) {
 	}
 }
 
-// release ends some of them where a client was served, which shows that there were places.
-func (r *replay) release(then decide.Verdict) {
-	places := r.most
-	if then != decide.Known && then != decide.Allowed {
-		places = r.most * (100 - r.door.Policy.Reserve) / 100
-	}
-	for len(r.fillers) > 0 && r.serving+len(r.fillers) >= places {
-		r.empty(r.fillers[0])
+// release ends sessions, since a client was let in then, and is one of those with an MTA or is none
+// yet: so there was a place. The last quarter of the reserve is left out, which is for trusted
+// clients alone.
+func (r *replay) release(itself int) {
+	places := (r.most*(400-r.door.Policy.Reserve)-1)/400 + itself
+	for r.most > 0 && r.serving+len(r.fillers) > places {
+		switch {
+		case len(r.fillers) > 0:
+			r.empty(r.fillers[0])
+		case len(r.queue) == 0:
+			return
+		default:
+			if v := r.queue[0]; v.serves && v.decided {
+				r.end(v)
+			}
+			r.queue = r.queue[1:]
+		}
 	}
 }
 

@@ -48,8 +48,8 @@ func (r *replay) findings() (list []string) {
 	lines := r.directives()
 	for now := decide.Denied; int(now) < numVerdicts; now++ {
 		if s := r.sum(func(of [2]decide.Verdict) bool { return of[1] == now && lost(of[0], now) }); s.clients > 0 {
-			list = append(list, fmt.Sprintf("%s would have refused %s that %s served, %d of which "+
-				"%s known", lines.of(now), s, was(s.clients), s.known, are(s.known)))
+			list = append(list, fmt.Sprintf("%s would have refused %s that %s served, %s",
+				lines.of(now), s, was(s.clients), s.ofWhichKnown()))
 		}
 	}
 	for then := decide.Denied; int(then) < numVerdicts; then++ {
@@ -79,6 +79,16 @@ func (s sum) String() string {
 		return plural(s.clients, "client")
 	}
 	return plural(s.clients, "client") + " (" + plural(s.connections, "connection") + ")"
+}
+
+func (s sum) ofWhichKnown() string {
+	switch s.known {
+	case 0:
+		return "none of which is known"
+	case 1:
+		return "1 of which is known"
+	}
+	return fmt.Sprint(s.known, " of which are known")
 }
 
 func (r *replay) sum(such func(of [2]decide.Verdict) bool) (s sum) {
@@ -113,7 +123,7 @@ func (r *replay) directives() directives {
 // of names the line of the configuration by which a client is refused so.
 func (d directives) of(v decide.Verdict) string {
 	name := map[decide.Verdict]string{
-		decide.Blocked: "block", decide.Busy: "max_sessions", decide.Conns: "client_conns",
+		decide.Blocked: "blocks", decide.Busy: "max_sessions", decide.Conns: "client_conns",
 		decide.Rate: "client_rate", decide.Hangup: "greet_delay", decide.Pregreet: "greet_delay",
 		decide.DNSBL: "dnsbl_threshold", decide.Denied: "deny",
 	}[v]
@@ -132,11 +142,4 @@ func was(n int) string {
 		return "was"
 	}
 	return "were"
-}
-
-func are(n int) string {
-	if n == 1 {
-		return "is"
-	}
-	return "are"
 }

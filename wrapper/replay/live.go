@@ -22,6 +22,7 @@ type living struct {
 	by      map[netip.AddrPort]*visit // those with an MTA, then
 	serving int                       // of these, then
 	ended   int                       // in of, but ended as far as we know
+	queue   []*visit                  // these in the order in which they began, and some others
 	fillers []*visit                  // sessions of which only their number is known
 	most    int                       // max_sessions then; 0 = not known
 }
@@ -53,18 +54,28 @@ func (r *replay) waitEnds(v *visit) {
 	if v.then == decide.Pass || v.then == decide.DNSWL {
 		r.passed(r.network(v))
 	}
+	r.serve(v)
+	r.release(1)
+}
+
+// serve counts the session among those with an MTA, then.
+func (r *replay) serve(v *visit) {
+	v.serves = true
 	r.by[v.client] = v
 	r.serving++
-	r.release(v.then)
+	for len(r.queue) > 0 && !r.queue[0].serves {
+		r.queue = r.queue[1:]
+	}
+	r.queue = append(r.queue, v)
 }
 
 // lasts has a session end that no line ends before.
 func (r *replay) lasts(v *visit) {
 	r.later(r.clock.after(r.Session), v.number, func() {
-		if v.alive || !v.then.Served() {
+		if v.serves || !v.then.Served() {
 			r.result.Untold.Ends++
-			r.end(v)
 		}
+		r.end(v)
 		if r.ended > maxEnded {
 			r.remove(v)
 			return
@@ -78,9 +89,12 @@ func (r *replay) end(v *visit) {
 	if v.alive {
 		v.alive = false
 		r.ended++
+	}
+	if v.serves {
+		v.serves = false
+		r.serving--
 		if r.by[v.client] == v {
 			delete(r.by, v.client)
-			r.serving--
 		}
 	}
 	if v.now.Served() {
@@ -95,6 +109,9 @@ func (r *replay) remove(v *visit) {
 	at := slices.Index(list, v)
 	if at < 0 {
 		return
+	}
+	if v.serves {
+		r.end(v) // it was revived
 	}
 	if !v.alive {
 		r.ended--
@@ -144,8 +161,7 @@ func (r *replay) revive(v *visit) {
 	}
 	v.alive = true
 	r.ended--
-	r.by[v.client] = v
-	r.serving++
+	r.serve(v)
 	r.lasts(v)
 }
 
@@ -157,7 +173,7 @@ func (r *replay) stranger(client netip.Addr, number int) *visit {
 	v.session = r.door.NewPastSession(c, wrapper.Past{})
 	v.session.Verdict = decide.Known
 	v.session.Revive()
-	r.serving++
+	r.serve(v)
 	r.lasts(v)
 	return v
 }

@@ -54,6 +54,9 @@ const (
 	maxBack   = time.Minute // lines of several processes may be in a wrong order
 )
 
+// Years of which a line can be. A moment, and the ledger's clock, have bounds.
+const firstYear, lastYear = 1990, 2200
+
 // Run replays the logs. What cannot be read is in the result; an error says that nothing could, or
 // that there is no place for a ledger.
 func Run(o Options) (*Result, error) {
@@ -73,6 +76,7 @@ func Run(o Options) (*Result, error) {
 		r.next()
 	}
 	unread.Garbled += r.result.Unreadable.Garbled
+	unread.Lines += r.result.Unreadable.Lines
 	r.result.Unreadable = unread
 	r.finish()
 	return r.result, nil
@@ -107,6 +111,10 @@ func (r *replay) moment() ledger.Moment {
 
 // line takes a line of the log.
 func (r *replay) line(l *loglines.Line) {
+	if year := l.Time.Year(); year < firstYear || year > lastYear {
+		r.result.Unreadable.Lines++
+		return
+	}
 	at := moment(l.Time.UnixNano())
 	if r.lines++; r.lines == 1 {
 		r.started, r.clock = at.after(-maxWait), at.after(-maxWait)

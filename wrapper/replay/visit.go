@@ -39,7 +39,8 @@ type visit struct {
 	session *wrapper.Session
 	now     decide.Verdict // Undecided: it would have had to wait, and that is all we know
 	decided bool
-	alive   bool // its session goes on
+	alive   bool // its session went on, then
+	serves  bool // with an MTA
 }
 
 // moment is a time of the log, in ns since 1970.
@@ -69,14 +70,16 @@ const maxWait = time.Hour
 // newVisit reads the line of a connection. ok is false if it has not what every such line has.
 func (r *replay) newVisit(l *loglines.Line, then decide.Verdict) (v *visit, ok bool) {
 	v = &visit{number: r.lines, then: then, others: -1, text: l.Whole}
-	if v.client, ok = l.ClientPort(); !ok {
-		return nil, false
+	if v.client, ok = l.ClientPort(); !ok || !strings.Contains(l.Get("server"), "]:") {
+		return nil, false // it was cut
 	}
 	waited, delay, waits := l.DurationOf("wait")
 	turn, _ := l.Duration("turn")
 	v.waited, v.delay, v.turn = min(waited, maxWait), min(delay, maxWait), min(turn, maxWait)
 	v.known = !waits
-	v.serving, v.most, _ = l.IntOf("serving")
+	if v.serving, v.most, ok = l.IntOf("serving"); ok {
+		r.most = v.most
+	}
 	if load, _, ok := strings.Cut(l.Get("load"), "/"); ok {
 		v.past.Load, _ = strconv.ParseFloat(load, 64)
 	}
