@@ -5,7 +5,7 @@
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too, but for what people look at: it becomes
-# sendwrap-view for `sendwrap top`, `sendwrap metrics` and `sendwrap report`.
+# sendwrap-view for `sendwrap top`, `sendwrap metrics`, `report` and `replay`.
 
 GO     ?= go
 arches := amd64 arm64

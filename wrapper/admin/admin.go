@@ -64,7 +64,8 @@ func commands() []command {
 			"say what the mail log comes to: refusals, possible mistakes, new blocks; " +
 				"and the delay to choose", nil},
 		{"replay", "[-json] [-room] [-session DURATION] [LOG…]",
-			"say what this configuration would have decided about the clients of a log", nil},
+			"say what this configuration would have decided about the clients of a log; " +
+				"-f: another one", nil},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},
