@@ -50,7 +50,12 @@ var mayImport = map[string][]string{
 	},
 	"wrapper/milter":   {},
 	"wrapper/loglines": {"wrapper/decide"},
-	"wrapper/report":   {"allowlist/rule", "wrapper/decide", "wrapper/loglines"},
+	"wrapper/replay": {
+		"allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/dnsbl",
+		"wrapper/ledger", "wrapper/loglines", "wrapper/lookup", "wrapper/maillog",
+		"wrapper/policy",
+	},
+	"wrapper/report": {"allowlist/rule", "wrapper/decide", "wrapper/loglines"},
 	"wrapper/try": {
 		"allowlist", "allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide",
 		"wrapper/dnsbl", "wrapper/ledger", "wrapper/milter", "wrapper/policy",

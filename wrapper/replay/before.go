@@ -19,7 +19,7 @@ import (
 // memory is what the log says of networks.
 type memory struct {
 	hasPassed map[netip.Prefix]bool // since the log began
-	begun     map[netip.Prefix]bool // blocks of these have begun since
+	blocks    map[netip.Prefix]bool // blocks of these have started since
 }
 
 // maxMemory bounds each of these. A network that does not fit is taken for one that the log does
@@ -32,7 +32,7 @@ const patience = 7 * 24 * time.Hour
 func newMemory() memory { return memory{map[netip.Prefix]bool{}, map[netip.Prefix]bool{}} }
 
 func (m *memory) passed(n netip.Prefix)  { put(m.hasPassed, n) }
-func (m *memory) blocked(n netip.Prefix) { put(m.begun, n) }
+func (m *memory) blocked(n netip.Prefix) { put(m.blocks, n) }
 
 func put(set map[netip.Prefix]bool, n netip.Prefix) {
 	if len(set) < maxMemory {
@@ -55,7 +55,7 @@ func (r *replay) recallBefore(v *visit) {
 			}
 		})
 	case decide.Blocked:
-		if !v.blocked.IsValid() || r.begun[v.blocked] {
+		if !v.blocked.IsValid() || r.blocks[v.blocked] {
 			return
 		}
 		r.run(func(t *ledger.Tx) {
@@ -158,7 +158,7 @@ func (r *replay) unblock(n netip.Prefix) {
 	}
 }
 
-// strike counts an offence that a program has told us.
+// strike counts an offence that a program has reported.
 func (r *replay) strike(client netip.Addr, n netip.Prefix, reason string, left bool) {
 	if left {
 		r.blocked(n)

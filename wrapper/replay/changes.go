@@ -14,8 +14,8 @@ type changes struct {
 	order     int                       // of the events; see replay.later
 	lost      map[netip.Addr]*change    // served then, refused now
 	others    map[netip.Addr]*change    // all other changes
-	toldOf    map[[2]decide.Verdict]int // clients by kind of change
-	knownOnes map[[2]decide.Verdict]int // of these, those that are known
+	clientsOf map[[2]decide.Verdict]int // clients by kind of change
+	knownOf   map[[2]decide.Verdict]int // of these, those that are known
 }
 
 // change is what is kept of a client.
@@ -43,7 +43,7 @@ const (
 func newChanges() changes {
 	return changes{
 		lost: map[netip.Addr]*change{}, others: map[netip.Addr]*change{},
-		toldOf: map[[2]decide.Verdict]int{}, knownOnes: map[[2]decide.Verdict]int{},
+		clientsOf: map[[2]decide.Verdict]int{}, knownOf: map[[2]decide.Verdict]int{},
 	}
 }
 
@@ -96,13 +96,13 @@ func (r *replay) count(c *change, of [2]decide.Verdict, known bool) {
 	if at < 0 {
 		at = len(c.kinds)
 		c.kinds = append(c.kinds, kind{of: of})
-		r.toldOf[of]++
+		r.clientsOf[of]++
 	}
 	k := &c.kinds[at]
 	k.count++
 	if known && !k.known {
 		k.known = true
-		r.knownOnes[of]++
+		r.knownOf[of]++
 	}
 }
 

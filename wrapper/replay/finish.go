@@ -47,9 +47,10 @@ func (r *replay) findings() (list []string) {
 	}
 	lines := r.directives()
 	for now := decide.Denied; int(now) < numVerdicts; now++ {
-		if s := r.sum(func(of [2]decide.Verdict) bool { return of[1] == now && lost(of[0], now) }); s.clients > 0 {
+		s := r.sum(func(of [2]decide.Verdict) bool { return of[1] == now && lost(of[0], now) })
+		if s.clients > 0 {
 			list = append(list, fmt.Sprintf("%s would have refused %s that %s served, %s",
-				lines.of(now), s, was(s.clients), s.ofWhichKnown()))
+				lines.of(now), s, s.verb(), s.ofWhichKnown()))
 		}
 	}
 	for then := decide.Denied; int(then) < numVerdicts; then++ {
@@ -58,14 +59,14 @@ func (r *replay) findings() (list []string) {
 		})
 		if s.clients > 0 {
 			list = append(list, fmt.Sprintf("%s that %s %s would have been served", s,
-				was(s.clients), then))
+				s.verb(), then))
 		}
 		s = r.sum(func(of [2]decide.Verdict) bool {
 			return of[0] == then && of[1] == decide.Undecided
 		})
 		if s.clients > 0 {
 			list = append(list, fmt.Sprintf("%s that %s %s would have had to wait", s,
-				was(s.clients), then))
+				s.verb(), then))
 		}
 	}
 	return list
@@ -97,8 +98,8 @@ func (r *replay) sum(such func(of [2]decide.Verdict) bool) (s sum) {
 			of := [2]decide.Verdict{decide.Verdict(then), decide.Verdict(now)}
 			if then != now && such(of) {
 				s.connections += n
-				s.clients += r.toldOf[of]
-				s.known += r.knownOnes[of]
+				s.clients += r.clientsOf[of]
+				s.known += r.knownOf[of]
 			}
 		}
 	}
@@ -137,8 +138,9 @@ func plural(n int, what string) string {
 	return fmt.Sprint(n, " ", what)
 }
 
-func was(n int) string {
-	if n == 1 {
+// verb goes with the clients.
+func (s sum) verb() string {
+	if s.clients == 1 {
 		return "was"
 	}
 	return "were"

@@ -141,7 +141,7 @@ func TestOthers(t *testing.T) {
 				}
 			}
 			if len(want) == 0 || r.Untold.Waits != waits || waits > tt.waits {
-				t.Errorf("%d kinds of change; %d clients wait, %d are told", len(want), waits,
+				t.Errorf("%d kinds of change; %d clients wait, %d are counted", len(want), waits,
 					r.Untold.Waits)
 			}
 			differ(t, got, want)
