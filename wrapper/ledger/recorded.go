@@ -10,15 +10,17 @@ type Record struct {
 	Known, Trusted bool
 }
 
-// Records calls look with each network that is remembered, in no order. It looks at every record
-// and keeps no process waiting, so what it finds is not a picture of one moment.
+// Records calls look with each network that is remembered, in no order; the next overwrites what
+// look gets. It looks at every record and keeps no process waiting, so what it finds is not a
+// picture of one moment.
 func (l *Ledger) Records(now Moment, look func(*Record)) error {
 	r, err := l.newReader(now)
 	if err != nil {
 		return err
 	}
+	var record Record // one for all: there may be millions
 	return r.records(func(_ int, c *client) {
-		record := Record{
+		record = Record{
 			BlockedNetwork: BlockedNetwork{Network: key{c.addr, c.bits}.network()},
 			Activity:       unpack(c.activity).of(r.now),
 			Seen:           time.Duration(c.seenAgo(r.now)) * time.Millisecond,

@@ -90,7 +90,7 @@ func TestWriteOnce(t *testing.T) {
 	for i := range p.holders {
 		p.holders[i].pid, p.holders[i].oldest = 4242, 83*time.Second
 	}
-	for _, all := range [][]ledger.Record{p.come.all, p.refused.all, p.blocks.all} {
+	for _, all := range [][]ranked{p.come.all, p.refused.all, p.blocks.all} {
 		for i := range all {
 			all[i].Seen, all[i].Age, all[i].Left = 0, 5*time.Second, all[i].Left.Round(time.Minute)
 		}

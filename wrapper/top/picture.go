@@ -2,6 +2,7 @@ package top
 
 import (
 	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// mostKept is how many networks of each kind a picture has, however many there are.
+// mostKept is how many networks of each kind a picture has at least, if there are as many.
 const mostKept = 500
 
 // Picture is what one look has found. Where the ledger could not be read, Trouble says why, and
@@ -38,45 +39,44 @@ type holder struct {
 	pid              int // of the oldest
 }
 
-// best are the records that are first in the order of the tables, mostKept of them.
+// best are records of the highest rank: mostKept of them after cut, up to twice as many before.
 type best struct {
-	all     []ledger.Record
-	compare func(a, b *ledger.Record) int
+	all   []ranked
+	least int64 // rank that a further one must exceed; ranks are more than 0
 }
 
-func (b *best) add(r *ledger.Record) {
+type ranked struct {
+	rank int64
+	ledger.Record
+}
+
+func (b *best) add(rank int64, r *ledger.Record) {
 	if len(b.all) == 2*mostKept {
 		b.cut()
 	}
-	b.all = append(b.all, *r)
+	if len(b.all) < mostKept || rank > b.least {
+		b.all = append(b.all, ranked{rank, *r})
+	}
 }
 
 func (b *best) cut() {
-	slices.SortFunc(b.all, func(x, y ledger.Record) int { return b.compare(&x, &y) })
-	b.all = b.all[:min(len(b.all), mostKept)]
-}
-
-// newPicture is one in which nothing was found yet.
-func newPicture(cfg *config.Config, filter string) *Picture {
-	p := &Picture{Config: cfg, filter: filter}
-	p.come.compare = func(a, b *ledger.Record) int { return cmp.Compare(b.Arrivals, a.Arrivals) }
-	p.refused.compare = func(a, b *ledger.Record) int { return cmp.Compare(b.Refusals, a.Refusals) }
-	p.blocks.compare = func(a, b *ledger.Record) int { return cmp.Compare(a.Age, b.Age) }
-	return p
+	slices.SortFunc(b.all, func(x, y ranked) int { return cmp.Compare(y.rank, x.rank) })
+	b.all = b.all[:mostKept]
+	b.least = b.all[mostKept-1].rank
 }
 
 func (p *Picture) addRecord(r *ledger.Record) {
-	if !p.matches(r.Network, verdictWord(r.Verdict)) {
+	if p.filter != "" && !p.matches(r.Network, verdictWord(r.Verdict)) {
 		return
 	}
 	if r.Arrivals > 0 {
-		p.come.add(r)
+		p.come.add(int64(r.Arrivals), r)
 	}
 	if r.Refusals > 0 {
-		p.refused.add(r)
+		p.refused.add(int64(r.Refusals), r)
 	}
 	if r.Left > 0 {
-		p.blocks.add(r)
+		p.blocks.add(math.MaxInt64-int64(r.Age), r) // the latest first
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	readConfigEvery = time.Minute // a hundred thousand networks take most of a second
 	lookEvery       = time.Second
 	// lookShare bounds the processor time of looks: the pause after one is that many times as long.
-	lookShare = 200
+	lookShare = 100
 )
 
 // Site is a configuration and the ledger that it names.
@@ -27,6 +27,7 @@ type Site struct {
 	configAt time.Time
 	ledger   *ledger.Ledger
 	path     string // of ledger
+	looked   bool   // at that ledger
 }
 
 // Open reads the configuration. The error says that there is none, and is that of [config.Load].
@@ -62,19 +63,24 @@ func (s *Site) reopen() (err error) {
 }
 
 // look is one look at everything, for networks that the filter lets through. pause is how long to
-// wait until the next: looks take half a percent of a processor at most, however large the ledger.
+// wait until the next: looks take one percent of a processor at most, however large the ledger. The
+// first does not count, since it maps all pages.
 func (s *Site) look(filter string) (p *Picture, pause time.Duration) {
 	began := processorTime()
 	var unread error // the configuration before goes on
 	if time.Since(s.configAt) >= readConfigEvery {
 		unread = s.readConfig()
 	}
-	p = newPicture(s.config, filter)
+	p = &Picture{Config: s.config, filter: filter}
 	if err := cmp.Or(s.read(p), unread); err != nil {
 		p.Trouble = err.Error()
 		if errors.Is(err, os.ErrPermission) {
 			p.Trouble += "; try as root"
 		}
+	}
+	first := !s.looked
+	if s.looked = p.usable; first {
+		return p, lookEvery
 	}
 	return p, max(lookEvery, lookShare*(processorTime()-began))
 }

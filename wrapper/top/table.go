@@ -46,7 +46,7 @@ func (p *Picture) tables() [tables]table {
 		*table
 	}{{&p.come, &come}, {&p.refused, &refused}} {
 		for i := range b.all {
-			b.rows = append(b.rows, networkRow(&b.all[i]))
+			b.rows = append(b.rows, networkRow(&b.all[i].Record))
 		}
 	}
 	refused.sortBy(2, false)
