@@ -123,14 +123,16 @@ func TestExactActivity(t *testing.T) {
 		other, _ := mustOpen(t, ledgerPath(t, l), MinClients)
 		all.Go(func() {
 			for range each {
-				other.CountUnlockedFor(network, Event{Verdict: 3, Arrived: true, Refused: true}, now)
+				e := Event{Verdict: 3, Arrived: true, Refused: true}
+				other.CountUnlockedFor(network, e, now)
 			}
 		})
 	}
 	all.Go(func() {
 		for range each {
 			err := untilFree(func() error {
-				return l.Do(now, func(tx *Tx) { tx.CountFor(network, Event{Verdict: 3, Arrived: true, Refused: true}) })
+				e := Event{Verdict: 3, Arrived: true, Refused: true}
+				return l.Do(now, func(tx *Tx) { tx.CountFor(network, e) })
 			})
 			if err != nil {
 				t.Error(err)

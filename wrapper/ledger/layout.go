@@ -178,7 +178,7 @@ type client struct {
 	rate      window[uint16]   // arrivals
 	reason    [reasonSize]byte // of the last strike or block
 	bad, good window[uint8]    // recipients that the MTA rejected, and that got a message
-	observed  uint32           // bit v-1: verdict v refused nobody; see Tx.Delivers. 0 in older files
+	observed  uint32           // bit v-1: verdict v refused nobody; 0 in older files
 }
 
 // session is one slot: a connection that counts.

@@ -19,7 +19,7 @@ type Totals struct {
 	Unrecorded       uint64                 // clients whose network the ledger had no room for
 	Evicted          [evictions]uint64      // networks that made room for others, by Eviction
 	Idle             uint64                 // sessions ended because they were idle
-	Passed, Silent   uint64                 // sessions of [Ledger.CountPassed]; those without a message
+	Passed, Silent   uint64                 // of [Ledger.CountPassed]; those without a message
 	Spoke, Left      []uint64               // by DelayStep
 
 	Since  time.Time // when the counts began; zero = not known
