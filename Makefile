@@ -5,7 +5,8 @@
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too, but for what people look at: it becomes
-# sendwrap-view for `sendwrap top`, `sendwrap metrics`, `report` and `replay`.
+# sendwrap-view for `sendwrap top`, `sendwrap metrics`, `report` and `replay`, and starts
+# sendwrap-share for `sendwrap share`.
 
 GO     ?= go
 arches := amd64 arm64
@@ -27,19 +28,22 @@ build := CGO_ENABLED=0 $(GO) build -trimpath \
 door  := CGO_ENABLED=0 $(GO) build -tags=door -trimpath \
 	-ldflags='-s -w -E=_rt0_sendwrap_door -X=main.stateDir=$(statedir) -X=main.fullProgram=$(full)'
 view  := CGO_ENABLED=0 $(GO) build -tags=view -trimpath -ldflags='-s -w'
+share := CGO_ENABLED=0 $(GO) build -tags=share -trimpath -ldflags='-s -w'
 
 .PHONY: all
 all: sendwrap.places
 	$(build) -o sendwrap .
 	$(door) -o sendwrap-door .
 	$(view) -o sendwrap-view .
+	$(share) -o sendwrap-share .
 
 .PHONY: release
 release:
 	for arch in $(arches); do \
 		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . && \
 		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . && \
-		GOOS=linux GOARCH=$$arch $(view) -o bin/sendwrap-view-linux-$$arch . || exit; \
+		GOOS=linux GOARCH=$$arch $(view) -o bin/sendwrap-view-linux-$$arch . && \
+		GOOS=linux GOARCH=$$arch $(share) -o bin/sendwrap-share-linux-$$arch . || exit; \
 	done
 
 # Not every user has the directories of daemons in PATH.
@@ -57,9 +61,11 @@ lint: setup
 	$(GO) vet ./...
 	$(GO) vet -tags=door .
 	$(GO) vet -tags=view .
+	$(GO) vet -tags=share .
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags=door .
 	$(GO) tool staticcheck -tags=view .
+	$(GO) tool staticcheck -tags=share .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
 		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
@@ -103,6 +109,9 @@ sendwrap-door: $(sources) sendwrap.places
 sendwrap-view: $(sources)
 	$(view) -o $@ .
 
+sendwrap-share: $(sources)
+	$(share) -o $@ .
+
 # What the programs have been told. If `make install` is to install elsewhere, they are built again.
 sendwrap.places: FORCE
 	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
@@ -130,9 +139,10 @@ policies = $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
 # Policies go: they hold what the older program has made of the text, its defaults too, and nothing
 # in them tells one build from another. The next connection makes a new one.
 .PHONY: install
-install: sendwrap sendwrap-door sendwrap-view
+install: sendwrap sendwrap-door sendwrap-view sendwrap-share
 	$(call program,sendwrap,$(full))
 	$(call program,sendwrap-view,$(full)-view)
+	$(call program,sendwrap-share,$(full)-share)
 	$(call program,sendwrap-door,$(sbindir)/sendwrap)
 	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
 	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
@@ -150,7 +160,7 @@ install: sendwrap sendwrap-door sendwrap-view
 # to stop before.
 .PHONY: uninstall
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-view \
+	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-view $(full)-share \
 		$(sbindir)/sendwrap-nft $(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
 		$(addprefix $(docdir)/,$(documents)))
 	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
@@ -162,4 +172,4 @@ uninstall:
 
 .PHONY: clean
 clean:
-	rm -rf sendwrap sendwrap-door sendwrap-view sendwrap.places bin
+	rm -rf sendwrap sendwrap-door sendwrap-view sendwrap-share sendwrap.places bin

@@ -1,4 +1,4 @@
-//go:build !door && !view
+//go:build !door && !view && !share
 
 package main
 

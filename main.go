@@ -1,4 +1,4 @@
-//go:build !door && !view
+//go:build !door && !view && !share
 
 // Without this setting, a goroutine of the runtime checks the number of processors from time to
 // time. A process that waits for one client would take 5 % more time and 40 kB (measured).
@@ -64,6 +64,8 @@ func run(args []string) int {
 		return listen(args[1:])
 	case "guard":
 		return guardSessions(args[1:])
+	case "share":
+		return shareWithOthers(args[1:])
 	case "metrics", "report", "replay", "top":
 		return becomeView(args)
 	}

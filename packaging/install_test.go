@@ -45,6 +45,7 @@ func newSource(t *testing.T, prefix string) source {
 	write(t, filepath.Join(s.dir, "sendwrap"), greeter+"# full\n", 0o755)
 	write(t, filepath.Join(s.dir, "sendwrap-door"), greeter+"# door\n", 0o755)
 	write(t, filepath.Join(s.dir, "sendwrap-view"), greeter+"# view\n", 0o755)
+	write(t, filepath.Join(s.dir, "sendwrap-share"), greeter+"# share\n", 0o755)
 	s.built(prefix)
 	return s
 }
@@ -105,11 +106,13 @@ func TestInstall(t *testing.T) {
 		"usr/local/sbin/sendwrap": 0o755, "usr/local/sbin/sendwrap-nft": 0o755,
 		"usr/local/libexec/sendwrap/sendwrap":      0o755,
 		"usr/local/libexec/sendwrap/sendwrap-view": 0o755,
-		"usr/local/share/man/man8/sendwrap.8":      0o644,
-		"usr/local/share/man/man5/sendwrap.conf.5": 0o644,
-		"etc/sendwrap.conf":                        0o644,
-		doc + "packaging/sendwrap-nft":             0o755,
-		doc + "packaging/tcpserver.run":            0o755, doc + "packaging/listen.run": 0o755,
+
+		"usr/local/libexec/sendwrap/sendwrap-share": 0o755,
+		"usr/local/share/man/man8/sendwrap.8":       0o644,
+		"usr/local/share/man/man5/sendwrap.conf.5":  0o644,
+		"etc/sendwrap.conf":                         0o644,
+		doc + "packaging/sendwrap-nft":              0o755,
+		doc + "packaging/tcpserver.run":             0o755, doc + "packaging/listen.run": 0o755,
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",

@@ -72,6 +72,13 @@ var mayImport = map[string][]string{
 	"wrapper/top": {
 		"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/policy",
 	},
+	"wrapper/share": {
+		"allowlist/rule", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/fileaccess",
+		"wrapper/ledger", "wrapper/machine", "wrapper/maillog", "wrapper/policy",
+		"wrapper/reload", "wrapper/share/wire",
+	},
+	"wrapper/share/wire":    {"wrapper/config"},
+	"wrapper/share/courier": {"wrapper/share/wire"},
 	"wrapper/metrics": {
 		"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
 		"wrapper/policy",
@@ -85,6 +92,7 @@ var mayImport = map[string][]string{
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",
 		"wrapper/enforce", "wrapper/guard", "wrapper/maillog", "wrapper/policy", "wrapper/room",
+		"wrapper/share", "wrapper/share/courier", "wrapper/share/wire",
 	},
 	"packaging":   {},
 	"tests":       {},
@@ -104,6 +112,7 @@ var onlyIn = map[string][]string{
 	"github.com/gdamore/tcell":           {"wrapper/top"},
 	"github.com/klauspost/compress":      {"wrapper/loglines"},
 	"github.com/therootcompany/xz":       {"wrapper/loglines"},
+	"github.com/valkey-io/valkey-go":     {"wrapper/share/courier"},
 	"github.com/rogpeppe/go-internal":    {"tests"},
 	"github.com/emersion/go-milter":      {},            // tests hold our protocol against it
 	"github.com/miekg/dns":               {"tests/lab"}, // for its DNS servers

@@ -118,6 +118,9 @@ var debts = map[string]string{
 	"sendwrap/wrapper/room":   "so is the room",
 	"sendwrap/wrapper/reload": "room and guard read their configuration again",
 
+	"sendwrap/wrapper/share":      "the member of several machines is in the same binary",
+	"sendwrap/wrapper/share/wire": "so is what it says to its courier",
+
 	"hash/maphash": "the guard's, for the recipients of a message",
 
 	"bufio":          "the commands, the show, and the guard's protocol",
@@ -127,7 +130,7 @@ var debts = map[string]string{
 	"flag":           "the commands",
 	"io/fs":          "the show and the guard",
 	"maps":           "the show",
-	"os/exec":        "the show",
+	"os/exec":        "the show, and the courier of several machines",
 	"os/signal":      "the room, the guard and the show",
 	"os/user":        "guard_listen owner=USER",
 	"text/tabwriter": "status and blocks",

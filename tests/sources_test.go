@@ -91,7 +91,7 @@ func TestNoDotImport(t *testing.T) {
 }
 
 func TestNoInitAndOneExit(t *testing.T) {
-	mains := []string{"main.go", "door.go", "view.go"}
+	mains := []string{"main.go", "door.go", "view.go", "courier.go"}
 	sources(t, func(path string, file *ast.File, fset *token.FileSet) {
 		if strings.HasPrefix(path, "tests/") || strings.HasSuffix(path, "_test.go") {
 			return

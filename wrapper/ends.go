@@ -109,6 +109,7 @@ func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
 	}
 	f := s.facts()
 	f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
+	f.From = block.From
 	s.greet, s.waited, s.turn, s.mustEnd = decide.Quiet, waited, turn, true
 	return true
 }

@@ -97,6 +97,9 @@ func (s *Session) Log(mta int) {
 		l.Dur("left", s.struck.Block)
 	case v == decide.Blocked:
 		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
+		if f.From != "" {
+			l.Str("from", f.From)
+		}
 	}
 	if !s.Served() && s.Verdict != decide.Hangup {
 		l.Str("reply", replyCode(s.reply()))

@@ -104,6 +104,11 @@ func BuildView(full string) error {
 	return BuildWith(full+"-view", "CGO_ENABLED=0", "-tags=view", "-trimpath", "-ldflags=-s -w")
 }
 
+// BuildShare makes the share program as `make` does, beside the full one.
+func BuildShare(full string) error {
+	return BuildWith(full+"-share", "CGO_ENABLED=0", "-tags=share", "-trimpath", "-ldflags=-s -w")
+}
+
 // BuildWith makes sendwrap with these flags and an entry of the environment.
 func BuildWith(path, env string, flags ...string) error {
 	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...),

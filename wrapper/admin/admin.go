@@ -60,6 +60,9 @@ func commands() []command {
 		{"listen", "ADDRESS…", "serve on sockets of its own, all clients in one process", nil},
 		{"guard", "",
 			"watch the recipients of every session, as a milter for sendmail or Postfix", nil},
+		{"share", "[-check]",
+			"tell other machines what happens here, and hear what happens there; " +
+				"-check: how it stands", nil},
 		{"report", "[-since 24h|DATE] [-text|-html|-json|-mail TO] [-asn FILE] [LOG…]",
 			"say what the mail log comes to: refusals, possible mistakes, new blocks; " +
 				"and the delay to choose", nil},

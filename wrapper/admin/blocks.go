@@ -101,7 +101,7 @@ func printBlocks(out io.Writer, all []ledger.BlockedNetwork, now time.Time) erro
 	for _, b := range all {
 		since := now.Add(-b.Age).Format(time.DateTime)
 		fmt.Fprintf(w, "%v\t%s\t%v\t%d\t%s\n",
-			b.Network, since, decide.Seconds(b.Left), b.Times, b.Reason)
+			b.Network, since, decide.Seconds(b.Left), b.Times, because(b.Reason, b.From))
 	}
 	return w.Flush()
 }

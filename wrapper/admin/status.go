@@ -66,12 +66,22 @@ type blockReport struct {
 	Network netip.Prefix `json:"network"`
 	Seconds int          `json:"seconds"` // that are left
 	Reason  string       `json:"reason"`
+	From    string       `json:"from,omitempty"` // the machine that has begun it, unless this one
 	Times   int          `json:"times"`
 	Hint    string       `json:"hint,omitempty"` // what to do if it has hit an honest client
 }
 
+// because is a reason with the machine that it comes from.
+func because(reason, from string) string {
+	if from == "" {
+		return reason
+	}
+	return reason + " from=" + from
+}
+
 func newBlockReport(b ledger.BlockedNetwork) blockReport {
-	return blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.Times, decide.Hint(b.Reason)}
+	return blockReport{b.Network, int(b.Left.Seconds()), b.Reason, b.From, b.Times,
+		decide.Hint(b.Reason)}
 }
 
 // passedReport counts sessions of clients that had waited, as guards have seen them end.
@@ -207,7 +217,8 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
 		for _, b := range r.Blocks {
 			left := decide.Seconds(time.Duration(b.Seconds) * time.Second)
-			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, left, b.Times, b.Reason)
+			fmt.Fprintf(w, "  %v\t%v\t%d\t%s\n", b.Network, left, b.Times,
+				because(b.Reason, b.From))
 		}
 	}
 	r.printHints(w)

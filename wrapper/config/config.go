@@ -17,6 +17,7 @@ const DefaultPath = policy.DefaultPath
 type Config struct {
 	policy.Settings
 	Networks *allowlist.List // of allow, deny and client lines; nil in Default
+	Share    Share
 	Map      *access.Map     // nil = none, or none that can be read
 	Files    []string        // this one and those that it includes
 	Sources  []policy.Source // all that was tried, in the same order; see [Read]
@@ -48,7 +49,7 @@ func (c *Config) Policy() *policy.Policy {
 }
 
 // Default is the configuration of an empty file.
-func Default() *Config { return &Config{Settings: policy.Default()} }
+func Default() *Config { return &Config{Settings: policy.Default(), Share: defaultShare()} }
 
 // Write prints every setting, in the order of the table, as lines that Load reads back. It does
 // not print networks. The zones of lists, which may hold keys, are among the text.

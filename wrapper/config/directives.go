@@ -34,7 +34,7 @@ type directive struct {
 
 // directives lists all directives in the order of the manual.
 var directives = slices.Concat(doorDirectives, limitDirectives, memoryDirectives, listDirectives,
-	guardDirectives, operationDirectives)
+	guardDirectives, shareDirectives, operationDirectives)
 
 // doorDirectives are those of the MTA, the greet delay, networks and names.
 var doorDirectives = []directive{{

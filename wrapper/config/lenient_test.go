@@ -178,6 +178,15 @@ func TestLenient(t *testing.T) {
 		{"guard_auth yes", ""}, {"guard_auth on\nguard_auth off", ""},
 		{"guard_listen x", ""}, {"transcript x", ""},
 
+		{"share_engine mx", "share_engine off"},
+		{"share_engine valkey://a\nshare_engine valkey://b", "share_engine off"},
+		{"share_engine valkey://a\nshare_prefix a/b", "share_engine off"},
+		{"share_engine valkey://a\nshare block", "share_engine off"},
+		{"share_engine valkey://a\nshare_from mx1 @mx2", "share_engine off"},
+		{"share_name a/b", ""}, {"share_limit 5", ""}, {"share_limit off", ""},
+		{"share_prefix a/b", "share_engine off"}, {"share none", "share_engine off"},
+		{"share_from mx1, mx2", "share_engine off"},
+
 		{"mode Observe", "mode observe"}, {"mode: observe", "mode observe"},
 		{"mode=observe", "mode observe"}, {"mode:observe", "mode observe"},
 		{"Mode observe", "mode observe"}, {"MODE OBSERVE", "mode observe"},

@@ -206,6 +206,9 @@ func blockText(s *Shown) string {
 	}
 	text := s.Network.String() + " for another " + Seconds(s.BlockLeft) + ", because of " +
 		reasonText(s.Reason) + rcptsText(s)
+	if s.From != "" {
+		text += "; " + s.From + " has begun it, see share_engine"
+	}
 	if s.Reason == "bad_rcpts" {
 		text += "; a relay that passes on wrong names needs a line: client " + s.Network.String() +
 			" bad_rcpts_total=100/1h, or bad_rcpts=N bad_rcpts_percent=50"

@@ -40,7 +40,7 @@ type activity struct {
 	arrivals, refusals uint16
 	minute             uint16 // of the last event: ledger time in minutes, modulo 2^16
 	last               uint8  // verdict + 1; 0 = none
-	more               uint8  // kept as it is
+	origin             uint8  // of the machine that has begun its block; 0 = this one
 }
 
 func unpack(word uint64) activity {
@@ -50,7 +50,7 @@ func unpack(word uint64) activity {
 
 func (a activity) pack() uint64 {
 	return uint64(a.arrivals) | uint64(a.refusals)<<16 | uint64(a.minute)<<32 |
-		uint64(a.last)<<48 | uint64(a.more)<<56
+		uint64(a.last)<<48 | uint64(a.origin)<<56
 }
 
 func minuteOf(now int64) uint16 { return uint16(now / time.Minute.Milliseconds()) }
@@ -148,4 +148,17 @@ func (l *Ledger) CountUnlockedFor(network netip.Prefix, e Event, now Moment) {
 			l.countObserved(i, e.Verdict)
 		}
 	})
+}
+
+// origin is the number of the machine that has begun the block; 0 = this one.
+func (c *client) origin() uint8 { return unpack(atomic.LoadUint64(&c.activity)).origin }
+
+func (c *client) setOrigin(n uint8) {
+	for {
+		old := atomic.LoadUint64(&c.activity)
+		a := unpack(old)
+		if a.origin = n; atomic.CompareAndSwapUint64(&c.activity, old, a.pack()) {
+			return
+		}
+	}
 }

@@ -90,7 +90,7 @@ func TestCountsActivityOfRecordsAlone(t *testing.T) {
 // part of the program keeps in the word stays. A clock that is a moment behind changes nothing.
 func TestCountsActivityAtItsEnds(t *testing.T) {
 	const last = math.MaxUint16
-	a := activity{arrivals: last, refusals: last - 1, minute: 3, more: 77}
+	a := activity{arrivals: last, refusals: last - 1, minute: 3, origin: 77}
 	for range 3 {
 		a = a.with(Event{Verdict: 31, Arrived: true, Refused: true}, 3)
 	}

@@ -13,12 +13,13 @@ type BlockedNetwork struct {
 	Left    time.Duration
 	Age     time.Duration // since it began
 	Reason  string
-	Times   int  // how often the network has been blocked, this time included
-	ByHand  bool // set by an administrator or his program, not because of strikes or the guard
+	Times   int    // how often the network has been blocked, this time included
+	ByHand  bool   // set by an administrator or his program, not because of strikes or the guard
+	From    string // machine that has begun it; "" = this one
 }
 
-// block is the record's block. Left is 0 if there is none.
-func (c *client) block(now int64) BlockedNetwork {
+// blockOf is the record's block. Left is 0 if there is none.
+func (l *Ledger) blockOf(c *client, now int64) BlockedNetwork {
 	return BlockedNetwork{
 		Network: key{c.addr, c.bits}.network(),
 		Left:    time.Duration(c.blockLeft(now)) * time.Millisecond,
@@ -26,6 +27,7 @@ func (c *client) block(now int64) BlockedNetwork {
 		Reason:  c.reasonText(),
 		Times:   int(c.blocks),
 		ByHand:  c.marks&(byHand|byProgram) != 0,
+		From:    l.OriginName(c.origin()),
 	}
 }
 
@@ -42,7 +44,7 @@ func (t *Tx) BlockOf(client netip.Addr, counted netip.Prefix) (BlockedNetwork, b
 	if longest.left == 0 {
 		return BlockedNetwork{}, false
 	}
-	block := t.l.record(longest.record).block(t.now)
+	block := t.l.blockOf(t.l.record(longest.record), t.now)
 	block.ByHand = longest.byHand
 	return block, true
 }
@@ -140,13 +142,14 @@ func (t *Tx) UnblockForProgram(network netip.Prefix) (found BlockedNetwork, ende
 		return BlockedNetwork{}, false
 	}
 	c := t.l.record(i)
-	found = c.block(t.now)
+	found = t.l.blockOf(c, t.now)
 	if found.Left == 0 || c.marks&byHand != 0 || c.marks&byProgram == 0 {
 		return found, false
 	}
 	c = t.l.change(i)
 	c.blockTill = t.now
 	c.marks &^= byProgram
+	t.tell(keyOf(network), outboxEvent{kind: OutboxUnblock})
 	return found, true
 }
 
@@ -186,6 +189,8 @@ func (t *Tx) setBlock(k key, c *client, d time.Duration, p Penalty) time.Duratio
 		c.blockedAt = t.now
 	}
 	c.blockTill = till
+	c.setOrigin(t.mark())
+	t.tellOfBlock(k, c)
 	t.state().lengths[k.bits/64] |= 1 << (k.bits % 64)
 	t.announceBlock(k)
 	return d
@@ -215,7 +220,7 @@ func (l *Ledger) Blocks(now Moment) (all []BlockedNetwork, err error) {
 	}
 	err = r.records(func(_ int, c *client) {
 		if c.blockLeft(r.now) > 0 {
-			all = append(all, c.block(r.now))
+			all = append(all, l.blockOf(c, r.now))
 		}
 	})
 	return all, err
@@ -247,14 +252,20 @@ func (l *Ledger) Unblock(now Moment, network netip.Prefix) (freed []netip.Prefix
 		if c := l.record(i); c.inUse() && concerned(c, t.now) {
 			c = l.change(i)
 			blocked := c.blockLeft(t.now) > 0
-			c.blockedAt, c.blockTill, c.blocks = 0, 0, 0
-			c.strikes, c.bad, c.good = strikes{}, window[uint8]{}, window[uint8]{}
+			c.forgive()
+			t.tell(key{c.addr, c.bits}, outboxEvent{kind: OutboxUnblock})
 			if blocked {
 				freed = append(freed, key{c.addr, c.bits}.network())
 			}
 		}
 	})
 	return freed, err
+}
+
+// forgive ends the block, and forgets what led to it.
+func (c *client) forgive() {
+	c.blockedAt, c.blockTill, c.blocks = 0, 0, 0
+	c.strikes, c.bad, c.good = strikes{}, window[uint8]{}, window[uint8]{}
 }
 
 // inParts runs work for each of the parts, which changes one record each. It leaves the lock free

@@ -259,6 +259,9 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 			copy(l.mem[l.geo.listsAt():][:page], old.mem[old.geo.listsAt():][:page])
 			to.copyLookups(from)
 		}
+		if old.version >= withSharing {
+			copy(l.mem[l.geo.sharingAt():], old.mem[old.geo.sharingAt():])
+		}
 		living := livenessCache{own: old.pid, now: from.now, readsLeft: int(old.geo.slots)}
 		for i := range old.liveSlots() {
 			if s := old.slot(i); living.alive(s) || from.orphan(s) {

@@ -26,7 +26,9 @@ func (g geometry) slotsAt() int   { return bitmapAt + roundToPage(int(g.slots)/8
 func (g geometry) bucketsAt() int { return g.slotsAt() + roundToPage(int(g.slots)*slotSize) }
 func (g geometry) listsAt() int   { return g.bucketsAt() + int(g.buckets)*page }
 func (g geometry) lookupsAt() int { return g.listsAt() + page }
-func (g geometry) size() int      { return g.lookupsAt() + g.lookupBuckets()*page }
+func (g geometry) sharingAt() int { return g.lookupsAt() + g.lookupBuckets()*page }
+func (g geometry) outboxAt() int  { return g.sharingAt() + sharingSize }
+func (g geometry) size() int      { return g.outboxAt() + OutboxSize*outboxSize }
 
 // lookupBuckets is the number of buckets of lookups: there is a lookup for each fourth client.
 func (g geometry) lookupBuckets() int {
@@ -36,8 +38,11 @@ func (g geometry) lookupBuckets() int {
 
 // sizeIn is the size of a file of that version.
 func (g geometry) sizeIn(version uint32) int {
-	if version < withLookups {
+	switch {
+	case version < withLookups:
 		return g.listsAt()
+	case version < withSharing:
+		return g.sharingAt()
 	}
 	return g.size()
 }

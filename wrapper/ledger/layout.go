@@ -38,6 +38,10 @@ const (
 	listSize    = page / MaxLists
 	lookupSize  = 256
 	lookupWays  = page / lookupSize // lookups in a bucket
+	sharingHead = 256               // bytes before the origins
+	originSize  = 64
+	sharingSize = 2 * page
+	outboxSize  = 72 // of an event
 )
 
 // header begins the file. The fields above checksum never change after the file is made; bootSum
@@ -75,6 +79,9 @@ type state struct {
 	pastDue    int64             // ledger time from which on the totals are kept again; see past.go
 	evicted    [evictions]uint64 // records that were replaced while something in them mattered
 	unrecorded uint64            // clients for whose network there was no record
+
+	sharedTill int64  // ledger time until which events go to the outbox; 0 in older files
+	lastEvent  uint64 // its number
 
 	widths [maxWidths]uint8 // of wide networks that flags name; 0 = none; 0 in older files
 	_      [8 - maxWidths]byte

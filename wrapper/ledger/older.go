@@ -9,6 +9,9 @@ import (
 // verdicts, and some things in other places.
 const withLookups = 4
 
+// withSharing is the first version with an outbox.
+const withSharing = 5
+
 // Where these are in versions 1 to 3.
 const (
 	ring3At   = stateAt + 256

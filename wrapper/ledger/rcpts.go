@@ -35,7 +35,8 @@ func (t *Tx) Rcpts(network netip.Prefix, per time.Duration) (n Rcpts) {
 }
 
 func (t *Tx) countRcpts(network netip.Prefix, more Rcpts, per time.Duration) Rcpts {
-	i := t.claimRecord(keyOf(network))
+	k := keyOf(network)
+	i := t.claimRecord(k)
 	if i < 0 {
 		return more
 	}
@@ -48,7 +49,9 @@ func (t *Tx) countRcpts(network netip.Prefix, more Rcpts, per time.Duration) Rcp
 		w.advance(t.now, rcptsPer(per))
 		w.add(w.n)
 	}
-	return Rcpts{c.bad.count(), c.good.count()}
+	now := Rcpts{c.bad.count(), c.good.count()}
+	t.tellOfRcpts(k, more, now)
+	return now
 }
 
 // rcpts is how many recipients there were within the time.

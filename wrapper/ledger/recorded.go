@@ -27,7 +27,7 @@ func (l *Ledger) Records(now Moment, look func(*Record)) error {
 			Known:          c.known(r.now), Trusted: c.trusted(r.now),
 		}
 		if c.blockLeft(r.now) > 0 {
-			record.BlockedNetwork = c.block(r.now)
+			record.BlockedNetwork = l.blockOf(c, r.now)
 		}
 		look(&record)
 	})

@@ -40,7 +40,7 @@ func (l *Ledger) Trim(now Moment, most int) (dropped []BlockedNetwork, err error
 	}
 	excess := blocksToEnd(blocks, most)
 	err = inParts(l, now, excess, func(t *Tx, b runningBlock) {
-		if ended := t.l.record(b.record).block(t.now); t.endBlock(b) {
+		if ended := t.l.blockOf(t.l.record(b.record), t.now); t.endBlock(b) {
 			dropped = append(dropped, ended)
 		}
 	})

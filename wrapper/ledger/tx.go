@@ -9,6 +9,8 @@ import (
 type Tx struct {
 	l   *Ledger
 	now int64 // ledger time, ms
+
+	origin uint8 // number of the machine from which this comes; 0 = this one; see From
 }
 
 func (t *Tx) state() *state { return t.l.state }
@@ -70,6 +72,7 @@ type Standing struct {
 	BlockLeft        time.Duration
 	ByHand           bool         // see [BlockedNetwork]
 	Reason           string       // of the block or the network's last strike, or ""
+	From             string       // the machine that has begun the block; "" = this one
 	Network          netip.Prefix // on which the block is; it may be wider than its own
 }
 
@@ -116,9 +119,10 @@ func (t *Tx) standing(a Arrival) Standing {
 		}
 	}
 	if longest.left > 0 {
-		block := t.l.record(longest.record).block(t.now)
+		block := t.l.blockOf(t.l.record(longest.record), t.now)
 		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
 		s.ByHand = longest.byHand
+		s.From = block.From
 	}
 	return s
 }
@@ -200,7 +204,10 @@ func (t *Tx) Remember(network netip.Prefix, d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	if i := t.claimRecord(keyOf(network)); i >= 0 {
-		t.l.change(i).remember(t.now, d)
+	k := keyOf(network)
+	if i := t.claimRecord(k); i >= 0 {
+		c := t.l.change(i)
+		c.remember(t.now, d)
+		t.tell(k, outboxEvent{kind: OutboxKnown, till: c.knownTill})
 	}
 }

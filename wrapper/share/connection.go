@@ -1,0 +1,76 @@
+package share
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/share/wire"
+)
+
+// setClock takes the engine's time. Events that may have got there keep their clock, so that they
+// are the same when they are sent again.
+func (m *member) setClock(stop context.Context, text string) {
+	ms, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || ms <= 0 || ms > 1<<44 {
+		return
+	}
+	s, err := m.ledger.Sharing(ledger.Now())
+	if err != nil {
+		return
+	}
+	m.run(stop, func(t *ledger.Tx) {
+		m.clock = s.Clock
+		measured := time.Duration(ms)*time.Millisecond - t.Now()
+		if s.Trying == s.Sent && (measured-s.Clock).Abs() >= oldClock {
+			m.clock = measured
+			t.NoteTrying(s.Sent, measured)
+		}
+	})
+}
+
+func (m *member) noteConnected(stop context.Context) {
+	m.run(stop, func(t *ledger.Tx) { t.NoteConnected(m.connected) })
+}
+
+// lose notes that the engine is away.
+func (m *member) lose(why string) {
+	m.connected, m.sending, m.asked, m.reading = false, 0, false, false
+	if m.said && why != "" {
+		m.warn("share: the engine is away: " + why + "; what happens meanwhile is sent later")
+		m.said = false
+	} else if why != "" {
+		m.warnOnce("tries in vain", "share: "+why)
+	}
+}
+
+// startReading has the courier read the stream from where this machine has stopped.
+func (m *member) startReading() {
+	if m.reading {
+		return
+	}
+	s, err := m.ledger.Sharing(ledger.Now())
+	if err != nil {
+		return
+	}
+	m.reading = true
+	m.tell(wire.Read, fmt.Sprintf("%d-%d", s.Position[0], s.Position[1]))
+}
+
+func (m *member) notePosition(stop context.Context, position, lag string) {
+	var p [2]uint64
+	if _, err := fmt.Sscanf(position, "%d-%d", &p[0], &p[1]); err != nil {
+		return
+	}
+	ms, _ := strconv.ParseInt(lag, 10, 64)
+	m.run(stop, func(t *ledger.Tx) { t.NotePosition(p, time.Duration(ms)*time.Millisecond) })
+}
+
+// tell sends a packet to the courier.
+func (m *member) tell(verb string, lines ...string) {
+	if m.courier != nil && m.courier.conn.Send(verb, lines...) != nil {
+		m.stopCourier()
+	}
+}

@@ -1,0 +1,118 @@
+package courier
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/valkey-io/valkey-go"
+
+	"sendwrap/wrapper/share/wire"
+)
+
+// check says how it stands with the engine, in lines for people.
+func (c *courier) check() error {
+	lines, err := c.ask()
+	first := "ok"
+	if err != nil {
+		first = "bad"
+		lines = append(lines, "engine: "+reason(err), "these rights suffice: "+c.rights())
+	}
+	return c.conn.Send(wire.Report, append([]string{first}, lines...)...)
+}
+
+// rights are the ACL that suffices.
+func (c *courier) rights() string {
+	user := c.User
+	if user == "" {
+		user = "sendwrap"
+	}
+	return fmt.Sprintf("ACL SETUSER %s on >PASSWORD ~%s:* -@all +hello +auth +client|setname "+
+		"+client|setinfo +select +ping +info +time +set +get +scan +xadd +xread +xrange "+
+		"+xrevrange +hset +hget +hgetall +pexpire", user, c.Prefix)
+}
+
+// ask tries each command once.
+func (c *courier) ask() (lines []string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	client, err := c.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	version, err := engineVersion(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	lines = append(lines, "engine: "+version)
+	now, err := engineTime(ctx, client)
+	if err != nil {
+		return lines, err
+	}
+	if err := c.tryRights(ctx, client); err != nil {
+		return lines, err
+	}
+	lines = append(lines, "rights: all that are needed")
+	others, err := client.Do(ctx, client.B().Hgetall().Key(c.here()).Build()).AsStrMap()
+	if err != nil {
+		return lines, err
+	}
+	last, err := client.Do(ctx, client.B().Xrevrange().Key(c.stream()).End("+").Start("-").
+		Count(1).Build()).AsXRange()
+	if err != nil {
+		return lines, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		lines = append(lines, c.describe(name, parseHere(others[name]), now, last))
+	}
+	return lines, nil
+}
+
+// tryRights uses a key of its own, which is gone a second later, and changes nothing else.
+func (c *courier) tryRights(ctx context.Context, client valkey.Client) error {
+	key := c.Prefix + ":check:" + c.Name
+	b := client.B
+	for _, answer := range client.DoMulti(ctx,
+		b().Set().Key(key).Value("x").PxMilliseconds(1000).Build(),
+		b().Get().Key(key).Build(),
+		b().Pexpire().Key(key).Milliseconds(1000).Build(),
+		b().Hget().Key(c.here()).Field(c.Name).Build(),
+		b().Xread().Count(1).Streams().Key(c.stream()).Id("$").Build(),
+	) {
+		if err := answer.Error(); err != nil && !valkey.IsValkeyNil(err) {
+			return err
+		}
+	}
+	events, err := client.Do(ctx, b().Xrange().Key(c.stream()).Start("-").End("+").Count(1).
+		Build()).AsXRange()
+	if err != nil {
+		return err
+	}
+	if len(events) > 0 && events[0].FieldValues["e"] == "" {
+		return fmt.Errorf("%s is another program's; write another share_prefix", c.stream())
+	}
+	return client.Do(ctx, b().Scan().Cursor(0).Match(key).Count(1).Build()).Error()
+}
+
+// describe says in one line how it stands with a machine.
+func (c *courier) describe(name string, h here, now string, last []valkey.XRangeEntry) string {
+	n, _ := strconv.ParseInt(now, 10, 64)
+	text := fmt.Sprintf("%s: sendwrap %q, seen %d s ago", name, h.version, max(0, n-h.at)/1000)
+	switch {
+	case len(last) == 0 || !less(h.position, last[0].ID):
+		text += ", has read everything"
+	default:
+		text += ", has read up to " + strconv.Quote(h.position) + " of " + last[0].ID
+	}
+	if h.countBy != c.CountBy {
+		text += fmt.Sprintf("; counts by %q, this machine by %q: known clients and recipients are "+
+			"not shared", h.countBy, c.CountBy)
+	}
+	if name == c.Name && h.instance != c.Instance {
+		text += "; it is not this machine: give each a share_name of its own"
+	}
+	return text
+}

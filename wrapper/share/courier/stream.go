@@ -1,0 +1,116 @@
+package courier
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valkey-io/valkey-go"
+
+	"sendwrap/wrapper/share/wire"
+)
+
+// publish sends what the member gives it, in order.
+func (c *courier) publish(ctx context.Context, client valkey.Client) error {
+	for {
+		c.mu.Lock()
+		var lines []string
+		if len(c.sending) > 0 {
+			lines, c.sending = c.sending[0], c.sending[1:]
+		}
+		c.mu.Unlock()
+		if lines == nil {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-c.wake:
+				continue
+			}
+		}
+		var commands valkey.Commands
+		for _, line := range lines[1:] {
+			key, rest, _ := strings.Cut(line, " ")
+			ttl, event, _ := strings.Cut(rest, " ")
+			if key != "-" {
+				ms, err := strconv.ParseInt(ttl, 10, 64)
+				if err != nil {
+					return err
+				}
+				commands = append(commands, client.B().Set().Key(c.Prefix+":"+key).Value(event).
+					PxMilliseconds(ms).Build())
+			}
+			commands = append(commands, client.B().Xadd().Key(c.stream()).Maxlen().Almost().
+				Threshold(strconv.Itoa(maxStream)).Id("*").FieldValue().FieldValue("e", event).
+				Build())
+		}
+		for _, answer := range client.DoMulti(ctx, commands...) {
+			if err := answer.Error(); err != nil {
+				return err
+			}
+		}
+		if err := c.conn.Send(wire.Sent, lines[0]); err != nil {
+			return err
+		}
+	}
+}
+
+// readStream reads what all machines say, after the position.
+func (c *courier) readStream(ctx context.Context, client valkey.Client) error {
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		read, position := c.read, c.position
+		c.mu.Unlock()
+		if !read {
+			if !sleep(ctx, streamWait*time.Millisecond/5) {
+				return ctx.Err()
+			}
+			continue
+		}
+		answer, err := client.Do(ctx, client.B().Xread().Count(readAtOnce).Block(streamWait).
+			Streams().Key(c.stream()).Id(position).Build()).AsXRead()
+		if valkey.IsValkeyNil(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		entries := answer[c.stream()]
+		if len(entries) == 0 {
+			continue
+		}
+		last := entries[len(entries)-1].ID
+		lines := []string{last, c.lag(ctx, client, entries[0].ID)}
+		for _, entry := range entries {
+			lines = append(lines, oneLine(entry.FieldValues["e"]))
+		}
+		if err := c.conn.Send(wire.Events, lines...); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		if c.position == position { // else the member has said another
+			c.position = last
+		}
+		c.mu.Unlock()
+	}
+	return ctx.Err()
+}
+
+// lag is for how long, in ms, an entry has been in the stream. It is read only when it matters.
+func (c *courier) lag(ctx context.Context, client valkey.Client, id string) string {
+	now, err := engineTime(ctx, client)
+	if err != nil {
+		return "0"
+	}
+	ms, _, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseInt(now, 10, 64)
+	at, _ := strconv.ParseInt(ms, 10, 64)
+	return strconv.FormatInt(max(0, n-at), 10)
+}
+
+// oneLine keeps an event to one line of the packet, and to a size that is refused all the same.
+func oneLine(text string) string {
+	const most = 250
+	text = text[:min(len(text), most+1)]
+	return strings.ReplaceAll(text, "\n", "?")
+}

@@ -1,0 +1,123 @@
+package courier
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/valkey-io/valkey-go"
+
+	"sendwrap/wrapper/share/wire"
+)
+
+// watch says what the time is, that this machine is here, and whether the stream has a gap.
+func (c *courier) watch(ctx context.Context, client valkey.Client) error {
+	own := ""
+	for {
+		now, err := engineTime(ctx, client)
+		if err != nil {
+			return err
+		}
+		if err := c.conn.Send(wire.Time, now); err != nil {
+			return err
+		}
+		if err := c.sayHere(ctx, client, now, &own); err != nil {
+			return err
+		}
+		if err := c.lookForGap(ctx, client); err != nil {
+			return err
+		}
+		if !sleep(ctx, watchEvery) {
+			return ctx.Err()
+		}
+	}
+}
+
+// sayHere notes in the engine that this machine is here, and says if another one has its name. own
+// is what it has noted last.
+func (c *courier) sayHere(ctx context.Context, client valkey.Client, now string,
+	own *string) error {
+	before, err := client.Do(ctx, client.B().Hget().Key(c.here()).Field(c.Name).Build()).ToString()
+	if err != nil && !valkey.IsValkeyNil(err) {
+		return err
+	}
+	h := parseHere(before)
+	at, _ := strconv.ParseInt(now, 10, 64)
+	if before != "" && h.instance != c.Instance && at-h.at < 3*watchEvery.Milliseconds() &&
+		*own != "" {
+		if err := c.conn.Send(wire.Double); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	position := c.position
+	c.mu.Unlock()
+	*own = strings.Join([]string{c.Version, c.Instance, now, position, c.CountBy}, " ")
+	for _, answer := range client.DoMulti(ctx,
+		client.B().Hset().Key(c.here()).FieldValue().FieldValue(c.Name, *own).Build(),
+		client.B().Pexpire().Key(c.here()).Milliseconds(hereKept.Milliseconds()).Build()) {
+		if err := answer.Error(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// here is what a machine has noted of itself.
+type here struct {
+	version, instance string
+	at                int64 // ms
+	position, countBy string
+}
+
+func parseHere(text string) (h here) {
+	words := strings.Split(text, " ")
+	if len(words) != 5 {
+		return h
+	}
+	at, _ := strconv.ParseInt(words[2], 10, 64)
+	return here{words[0], words[1], at, words[3], words[4]}
+}
+
+// lookForGap compares the position with what the stream has. After a failover or a flush the stream
+// may even be older than the position: then it is read from its beginning.
+func (c *courier) lookForGap(ctx context.Context, client valkey.Client) error {
+	first, err := client.Do(ctx, client.B().Xrange().Key(c.stream()).Start("-").End("+").Count(1).
+		Build()).AsXRange()
+	if err != nil {
+		return err
+	}
+	last, err := client.Do(ctx, client.B().Xrevrange().Key(c.stream()).End("+").Start("-").
+		Count(1).Build()).AsXRange()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	position, read := c.position, c.read
+	back := read && (len(last) == 0 || less(last[0].ID, position)) && position != beginning
+	if back {
+		c.position = beginning
+	}
+	c.mu.Unlock()
+	gone := read && len(first) > 0 && position != beginning && less(position, first[0].ID)
+	if back || gone {
+		return c.conn.Send(wire.Gap)
+	}
+	return nil
+}
+
+// beginning is the position before the first entry.
+const beginning = "0-0"
+
+// less compares two positions of a stream.
+func less(a, b string) bool {
+	parse := func(id string) (ms, n uint64) {
+		first, second, _ := strings.Cut(id, "-")
+		ms, _ = strconv.ParseUint(first, 10, 64)
+		n, _ = strconv.ParseUint(second, 10, 64)
+		return ms, n
+	}
+	aMS, aN := parse(a)
+	bMS, bN := parse(b)
+	return aMS < bMS || aMS == bMS && aN < bN
+}

@@ -1,0 +1,208 @@
+package share
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/enforce"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/maillog"
+)
+
+// What other machines say
+//
+// Everything here comes from whoever can write to the engine.
+
+// hear does what an event asks for, if it is to be believed. ofState says that it comes from the
+// state, not from the stream.
+func (m *member) hear(stop context.Context, text string, ofState bool) {
+	now := m.engineTime()
+	e, err := Parse(text, now)
+	if err != nil {
+		m.refuse(stop, "", "an event that "+err.Error())
+		return
+	}
+	if e.Origin == m.name && !ofState || !m.shares(e.Kind) || !m.believes(e.Origin) {
+		return
+	}
+	switch e.Kind {
+	case ledger.OutboxBlock, ledger.OutboxUnblock:
+		m.hearBlock(stop, e, now)
+	case ledger.OutboxKnown:
+		m.hearKnown(stop, e, now)
+	case ledger.OutboxRcpts:
+		m.hearRcpts(stop, e, now)
+	}
+}
+
+// engineTime is the engine's time now, in ms.
+func (m *member) engineTime() (ms int64) {
+	now, err := m.ledger.Time(ledger.Now())
+	if err != nil {
+		return 0
+	}
+	return (now + m.clock).Milliseconds()
+}
+
+func (m *member) believes(name string) bool {
+	from := m.cfg.Share.From
+	return from == nil || name == m.name || slices.Contains(from, name)
+}
+
+// counted says whether the network is one under which this machine counts clients.
+func (m *member) counted(network netip.Prefix) bool {
+	bits := m.cfg.CountBy.V4
+	if network.Addr().Is6() {
+		bits = m.cfg.CountBy.V6
+	}
+	return network.Bits() == bits
+}
+
+// hearBlock follows the last word about a network.
+func (m *member) hearBlock(stop context.Context, e Event, now int64) {
+	if !m.words.Wins(&e) {
+		return
+	}
+	if e.Kind == ledger.OutboxBlock {
+		if allowed, found := m.cfg.Networks.Allowed(e.Network); found &&
+			allowed.Network.Bits() <= e.Network.Bits() {
+			m.refuse(stop, e.Origin, "a block of what is allowed here")
+			return
+		}
+		if _, found := m.own.In(e.Network); found {
+			m.refuse(stop, e.Origin, "a block of this machine's own address")
+			return
+		}
+		if e.Till <= now {
+			m.words.Applied(e, 0)
+			return
+		}
+	}
+	if !m.limit.allow(now) {
+		m.refuse(stop, e.Origin, "more blocks than share_limit")
+		return
+	}
+	m.apply(stop, e)
+}
+
+// apply has the ledger follow the word.
+func (m *member) apply(stop context.Context, e Event) {
+	left := min(time.Duration(e.Till-m.engineTime())*time.Millisecond, m.cfg.Block.Max)
+	var began time.Duration
+	var ended, known bool
+	var own uint64
+	from := e.Origin
+	if from == m.name {
+		from = ""
+	}
+	if !m.run(stop, func(t *ledger.Tx) {
+		if known = t.From(from); !known {
+			t.NoteRefused()
+			return
+		}
+		if e.Kind == ledger.OutboxBlock {
+			b := &m.cfg.Block
+			began = t.BlockElsewhere(e.Network, left, e.Reason, ledger.Penalty{
+				Strikes: b.Strikes, Within: b.Within, For: b.For, Max: b.Max})
+		} else {
+			ended = t.UnblockElsewhere(e.Network)
+		}
+		t.CountOrigin(true)
+		own = t.LastEvent()
+	}) || !known {
+		return
+	}
+	m.words.Applied(e, own)
+	switch {
+	case began > 0:
+		m.enforce.Add(enforce.Block{Network: e.Network, For: began, Reason: e.Reason})
+		m.note(maillog.NewLine("BLOCK").Str("network", e.Network.String()).Dur("for", began).
+			Str("reason", e.Reason).Str("from", e.Origin).String())
+	case ended:
+		m.runAtEnd(e.Network)
+		m.note(maillog.NewLine("UNBLOCK").Str("network", e.Network.String()).Int("freed", 1).
+			Str("from", e.Origin).String())
+	}
+}
+
+// runAtEnd runs on_block for the end of a block, beside the loop. It waits for one after the other.
+func (m *member) runAtEnd(network netip.Prefix) {
+	e := enforce.Enforcer{Config: m.cfg, Log: m.log}
+	if !e.RunsHookAtEnd(network) {
+		return
+	}
+	select {
+	case m.ends <- func() { _ = e.RunHook(enforce.Block{Network: network}) }: // it is logged
+	default:
+		m.warn("share: too many blocks end at once: on_block was not run for the end of " +
+			network.String())
+	}
+}
+
+func (m *member) hearKnown(stop context.Context, e Event, now int64) {
+	left := min(time.Duration(e.Till-now)*time.Millisecond, m.cfg.Remember)
+	switch {
+	case e.Origin == m.name, left <= 0:
+	case !m.counted(e.Network):
+		m.refuse(stop, e.Origin, "a client that is counted by other widths there")
+	default:
+		m.run(stop, func(t *ledger.Tx) {
+			if t.From(e.Origin) && t.KnownElsewhere(e.Network, left) {
+				t.CountOrigin(true)
+			}
+		})
+	}
+}
+
+func (m *member) hearRcpts(stop context.Context, e Event, now int64) {
+	per := m.cfg.BadRcptsTotal.Per
+	switch {
+	case per == 0, time.Duration(now-e.At)*time.Millisecond > per:
+	case !m.counted(e.Network):
+		m.refuse(stop, e.Origin, "recipients that are counted by other widths there")
+	default:
+		m.run(stop, func(t *ledger.Tx) {
+			more := ledger.Rcpts{Bad: e.Bad, Good: e.Good}
+			if t.From(e.Origin) && t.RcptsElsewhere(e.Number, e.Network, more, per) {
+				t.CountOrigin(true)
+			}
+		})
+	}
+}
+
+// refuse counts an event that is not believed. The log has one line a minute of each kind.
+func (m *member) refuse(stop context.Context, origin, what string) {
+	m.run(stop, func(t *ledger.Tx) {
+		if origin != "" && t.From(origin) {
+			t.CountOrigin(false)
+		} else {
+			t.NoteRefused()
+		}
+	})
+	if origin == "" {
+		origin = "somebody"
+	}
+	m.warnOnce(what, "share: "+origin+" says what is refused: "+what)
+}
+
+// limit is how many blocks may begin or end because of others.
+type limit struct {
+	rule.Rate
+	began int64 // the engine's time, ms
+	n     int
+}
+
+// allow counts one more at that time, and reports whether it is within the limit.
+func (l *limit) allow(now int64) bool {
+	if age := now - l.began; age < 0 || age >= l.Per.Milliseconds() {
+		l.began, l.n = now, 0
+	}
+	if l.n >= l.N {
+		return false
+	}
+	l.n++
+	return true
+}

@@ -1,0 +1,287 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"sendwrap/wrapper"
+	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/enforce"
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/machine"
+	"sendwrap/wrapper/maillog"
+	"sendwrap/wrapper/policy"
+	"sendwrap/wrapper/reload"
+	"sendwrap/wrapper/share/wire"
+)
+
+const (
+	outboxEvery = 50 * time.Millisecond // the ledger is looked at
+	sendAtOnce  = 200                   // events
+	syncEvery   = time.Hour             // the whole state is read
+	tidyEvery   = time.Minute
+	retryEvery  = 100 * time.Millisecond // work on the ledger that could not be done
+	courierRest = time.Second            // before another courier is started
+	oldClock    = time.Second            // by which the engine's clock may seem to differ
+)
+
+// Options say how to share.
+type Options struct {
+	File    string // configuration
+	Courier string // program of the courier
+	Version string // of this program
+	LogTo   func(policy.LogTarget) maillog.Log
+}
+
+// member is this machine's process. Its methods are called by one goroutine.
+type member struct {
+	Options
+	cfg     *config.Config
+	log     maillog.Log
+	limiter maillog.Limiter
+	ledger  ledger.Handle
+	own     machine.Addresses
+	enforce *enforce.Queue
+	words   Words
+	limit   limit
+	ends    chan func() // on_block is to run at the end of a block
+	name    string
+
+	courier   *process
+	startAt   time.Time // another courier is started then
+	connected bool
+	said      bool          // the log has the last change of that
+	clock     time.Duration // the engine's time less the ledger's
+	sending   uint64        // number of the last event of a packet under way; 0 = none
+	lost      uint64        // with that packet
+	asked     bool          // the whole state is being read, or is about to be
+	reading   bool          // the courier reads the stream
+	syncAt    time.Time
+	tidyAt    time.Time
+	doubleAt  time.Time // another machine of our name was last logged
+}
+
+// Run shares until SIGTERM or SIGINT. At SIGHUP it reads its configuration again. An error means
+// that it could not start.
+func Run(o Options) error {
+	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	cfg, mistakes := reload.Load(o.File)
+	if cfg == nil {
+		return mistakes
+	}
+	if len(cfg.Share.Engines) == 0 {
+		return errors.New(cfg.Place("share_engine") +
+			": share_engine is off; write share_engine valkey://HOST")
+	}
+	m := &member{Options: o, ends: make(chan func(), 1000)}
+	go func() {
+		for run := range m.ends {
+			run()
+		}
+	}()
+	m.configure(cfg)
+	reload.LogMistakes(m.log, mistakes, config.LineSkipped)
+	defer m.enforce.Close()
+	defer m.stopCourier()
+	if err := m.openLedger(); err != nil {
+		return err
+	}
+	defer m.ledger.Close()
+	tick := time.NewTicker(outboxEvery)
+	defer tick.Stop()
+	for {
+		var packets <-chan packet
+		if m.courier != nil {
+			packets = m.courier.packets
+		}
+		select {
+		case <-stop.Done():
+			m.note("share: ended")
+			return nil
+		case <-hup:
+			cfg, err := reload.Load(o.File)
+			reload.Log(m.log, o.File, err)
+			if cfg != nil && err == nil {
+				m.reconfigure(cfg)
+			}
+		case p, ok := <-packets:
+			if !ok {
+				m.lose("the courier has ended")
+				m.stopCourier()
+				continue
+			}
+			m.take(stop, p)
+		case <-tick.C:
+			m.everyTick(stop)
+		}
+	}
+}
+
+// configure sets what follows from the configuration.
+func (m *member) configure(cfg *config.Config) {
+	m.cfg, m.log = cfg, m.LogTo(cfg.Log)
+	m.limit.Rate = cfg.Share.Limit
+	m.name = Name(cfg)
+	m.ledger.Options = ledger.Options{Path: cfg.Ledger.Path, Clients: cfg.Ledger.Clients,
+		Warn: m.warn, Note: m.note, Without: "nothing is shared"}
+	if m.enforce == nil {
+		m.enforce = enforce.NewQueue(cfg, m.log)
+	}
+	m.enforce.Configure(cfg, m.log)
+}
+
+// reconfigure is configure for a process that runs: it begins again with another engine or ledger.
+func (m *member) reconfigure(cfg *config.Config) {
+	_ = m.ledger.Close()
+	m.lose("")
+	m.stopCourier()
+	if len(cfg.Share.Engines) == 0 {
+		m.warn("share_engine is off: nothing is shared until the next SIGHUP")
+	}
+	m.configure(cfg)
+	m.startAt = time.Time{}
+	_ = m.openLedger()
+}
+
+// Name is what this machine is called among the others.
+func Name(cfg *config.Config) string {
+	if cfg.Share.Name != "" {
+		return cfg.Share.Name
+	}
+	name := []byte(wrapper.HostName(&cfg.Settings))
+	name = name[:min(len(name), MaxName)]
+	for i := range name {
+		if !IsName(string(name[i : i+1])) {
+			name[i] = '_'
+		}
+	}
+	return string(name)
+}
+
+func (m *member) openLedger() error {
+	if err := m.ledger.Open(); err != nil {
+		return err
+	}
+	return m.ledger.Run(func(t *ledger.Tx) { t.Share(m.name, rand.Uint64()) })
+}
+
+// everyTick does what is due.
+func (m *member) everyTick(stop context.Context) {
+	now := time.Now()
+	if now.After(m.tidyAt) {
+		m.tidyAt = now.Add(tidyEvery)
+		m.tidy()
+	}
+	if m.ledger.Ledger == nil || len(m.cfg.Share.Engines) == 0 {
+		return
+	}
+	if m.courier == nil && now.After(m.startAt) {
+		m.startCourier()
+	}
+	if m.connected && m.sending == 0 {
+		m.send(stop)
+	}
+}
+
+// tidy does what is due now and then.
+func (m *member) tidy() {
+	if m.ledger.Outdated() && m.openLedger() != nil {
+		return // logged
+	}
+	_ = m.ledger.Run(func(t *ledger.Tx) {
+		t.Share(m.name, 0)
+		m.words.Trim((t.Now() + m.clock).Milliseconds())
+	})
+	lines, _ := m.limiter.Report(time.Duration(time.Now().UnixNano()))
+	for _, line := range lines {
+		m.note("share: " + line)
+	}
+}
+
+// run works on the ledger until that has been done. It reports false if the process is to end.
+func (m *member) run(stop context.Context, work func(*ledger.Tx)) bool {
+	for m.ledger.Run(work) != nil {
+		select {
+		case <-stop.Done():
+			return false
+		case <-time.After(retryEvery):
+		}
+		if m.ledger.Outdated() {
+			_ = m.openLedger()
+		}
+	}
+	return true
+}
+
+// take does what a packet of the courier asks for.
+func (m *member) take(stop context.Context, p packet) {
+	switch {
+	case p.verb == wire.Up && len(p.lines) == 2:
+		m.setClock(stop, p.lines[1])
+		m.connected, m.sending, m.asked, m.reading = true, 0, false, false
+		m.syncAt = time.Time{}
+		if !m.said {
+			m.note("share: " + p.lines[0] + " answers; this machine is " + m.name)
+			m.said = true
+		}
+		m.noteConnected(stop)
+	case p.verb == wire.Down && len(p.lines) == 1:
+		m.lose(p.lines[0])
+		m.noteConnected(stop)
+	case p.verb == wire.Time && len(p.lines) == 1:
+		m.setClock(stop, p.lines[0])
+		m.noteConnected(stop)
+	case p.verb == wire.Sent && len(p.lines) == 1 && p.lines[0] == number(m.sending):
+		sent, lost := m.sending, m.lost
+		m.run(stop, func(t *ledger.Tx) { t.NoteSent(sent, lost) })
+		m.sending = 0
+		m.send(stop)
+	case p.verb == wire.State:
+		for _, text := range p.lines {
+			m.hear(stop, text, true)
+		}
+	case p.verb == wire.Complete:
+		m.run(stop, func(t *ledger.Tx) { t.NoteSynced() })
+		m.asked, m.syncAt = false, time.Now().Add(syncEvery)
+		m.startReading()
+	case p.verb == wire.Events && len(p.lines) >= 2:
+		for _, text := range p.lines[2:] {
+			m.hear(stop, text, false)
+		}
+		m.notePosition(stop, p.lines[0], p.lines[1])
+	case p.verb == wire.Gap:
+		m.note("share: a part of the stream is gone; all of the state is read again")
+		m.syncAt = time.Time{}
+	case p.verb == wire.Double:
+		m.warnOfDouble()
+	}
+}
+
+func (m *member) warnOfDouble() {
+	if now := time.Now(); now.Sub(m.doubleAt) > time.Hour {
+		m.doubleAt = now
+		m.warn("share: another machine is called " + m.name + ", too; " +
+			"give each a share_name of its own")
+	}
+}
+
+// warnOnce logs a line of that kind, once a minute.
+func (m *member) warnOnce(kind, text string) {
+	if m.limiter.Allow(time.Duration(time.Now().UnixNano()), 1, kind) {
+		m.warn(text)
+	}
+}
+
+func (m *member) warn(text string) { _ = m.log.Write(maillog.Warning, text) }
+func (m *member) note(text string) { _ = m.log.Write(maillog.Info, text) }
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,0 +1,81 @@
+package share
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// maxWords is of how many networks the last word is kept. If there are more, those of the oldest
+// are forgotten: 65,536 take about 10 MB.
+const maxWords = 65_536
+
+// Words are the last word about each network, and make sure that the ledger follows them. The zero
+// Words are ready for use.
+type Words struct {
+	last map[netip.Prefix]word
+}
+
+// word is an event that holds, and the number of this machine's last event at the moment when it
+// was applied to the ledger. Those with a greater number happened with knowledge of it.
+type word struct {
+	Event
+	applied uint64
+}
+
+// Own notes an event of this machine, a block or its end, and sets its time: it is later than every
+// word that the machine knew then. If reapply is true, the ledger follows a word that is older than
+// the event: it must be told again.
+func (w *Words) Own(e *Event) (reapply bool) {
+	last, found := w.last[e.Network]
+	knew := e.Number > last.applied
+	if found && knew && !e.newer(&last.Event) {
+		e.At = last.At + 1
+	}
+	if found && !e.newer(&last.Event) {
+		return false
+	}
+	w.set(word{*e, e.Number})
+	return found && !knew
+}
+
+// Wins says whether an event, a block or its end, is the last word about its network.
+func (w *Words) Wins(e *Event) bool {
+	last, found := w.last[e.Network]
+	return !found || e.newer(&last.Event)
+}
+
+// Last is the last word about a network.
+func (w *Words) Last(network netip.Prefix) Event { return w.last[network].Event }
+
+// Applied notes that the ledger follows the event, and that the machine had that number of its own
+// events then.
+func (w *Words) Applied(e Event, own uint64) { w.set(word{e, own}) }
+
+func (w *Words) set(x word) {
+	if w.last == nil {
+		w.last = map[netip.Prefix]word{}
+	}
+	w.last[x.Network] = x
+}
+
+// Trim forgets what cannot matter at that time of the engine, and the oldest words if there are too
+// many.
+func (w *Words) Trim(now int64) {
+	for network, x := range w.last {
+		if now-x.At > EndKept.Milliseconds() {
+			delete(w.last, network)
+		}
+	}
+	if len(w.last) <= maxWords {
+		return
+	}
+	all := make([]word, 0, len(w.last))
+	for _, x := range w.last {
+		all = append(all, x)
+	}
+	slices.SortFunc(all, func(a, b word) int { return cmp.Compare(a.At, b.At) })
+	for _, x := range all[:len(all)-maxWords/2] {
+		delete(w.last, x.Network)
+	}
+}
