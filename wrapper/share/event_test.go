@@ -1,0 +1,42 @@
+package share
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+)
+
+// What a machine that has gone mad may say is refused: garbage, huge values, networks of /0, times
+// of a thousand years.
+func TestParse(t *testing.T) {
+	const now = 1_800_000_000_000
+	good := Event{Kind: ledger.OutboxBlock, Network: netip.MustParsePrefix("192.0.2.0/24"),
+		At: now - 5, Till: now + time.Hour.Milliseconds(), Origin: "mx2", Number: 7, Reason: "x"}
+	text := string(good.Append(nil))
+	if got, err := Parse(text, now); err != nil || got != good {
+		t.Fatalf("%q: %+v, %v; want %+v", text, got, err, good)
+	}
+	for _, tt := range []struct{ old, replaced string }{
+		{"1 block", "2 block"}, {"1 block", "1 blocks"}, {"1 block", "1 "}, {"1 block", ""},
+		{"192.0.2.0/24", "0.0.0.0/0"}, {"192.0.2.0/24", "::/0"}, {"192.0.2.0/24", "192.0.2.1/24"},
+		{"192.0.2.0/24", "192.0.0.0/7"}, {"192.0.2.0/24", "2000::/15"},
+		{"192.0.2.0/24", "::ffff:192.0.2.0/120"}, {"192.0.2.0/24", "192.0.2.0"},
+		{"1799999999995", "0"}, {"1799999999995", "-1"}, {"1799999999995", "9223372036854775807"},
+		{"1799999999995", "1800009999995"}, {"1799999999995", "1700000000000"},
+		{"1800003600000", "33000000000000"}, {"1800003600000", "1799999999995"},
+		{"1800003600000", "0"}, {"mx2", "mx/2"}, {"mx2", ""}, {"mx2", strings.Repeat("x", 33)},
+		{" 7 ", " -7 "}, {" 0 0 ", " 256 0 "}, {" 0 0 ", " 0 "}, {" x", " \x1b[2J"}, {" x", ""},
+		{" x", " " + strings.Repeat("x", 33)}, {" x", " " + strings.Repeat("x", 1<<20)},
+	} {
+		wrong := strings.Replace(text, tt.old, tt.replaced, 1)
+		if wrong == text {
+			t.Errorf("%q is not in %q", tt.old, text)
+		}
+		if e, err := Parse(wrong, now); err == nil {
+			t.Errorf("%.100q is believed: %+v", wrong, e)
+		}
+	}
+}
