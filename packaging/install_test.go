@@ -117,7 +117,7 @@ func TestInstall(t *testing.T) {
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
 		"docs/DESIGN.md", "docs/BENCHMARKS.md", "docs/FROM-SENDMAIL.md", "docs/ATTACKS.md",
-		"docs/report.png"} {
+		"docs/HONEST-CLIENTS.md", "docs/report.png"} {
 		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {

@@ -38,7 +38,7 @@ func TestDeadAmongValid(t *testing.T) {
 	})
 }
 
-// What real senders do with a reply to their connection, as docs/OPERATIONS.md says: after the
+// What real senders do with a reply to their connection, as docs/HONEST-CLIENTS.md says: after the
 // first try the mail waits for the next, or the author gets it back.
 func TestRefusedConnection(t *testing.T) {
 	const deny = "deny 198.18.0.0/15\n"

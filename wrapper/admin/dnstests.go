@@ -40,7 +40,7 @@ func (c *call) testDNS(d *configured) {
 		return
 	}
 	if err := c.openExisting(d); err != nil {
-		fmt.Fprintf(c.stderr, "sendwrap: %v; no list is taken to be set aside\n", err)
+		fmt.Fprintf(c.stderr, "sendwrap: %v; which lists are set aside is not known\n", err)
 	}
 	began := time.Now()
 	end := began.Add(dnsTime)

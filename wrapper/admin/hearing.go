@@ -31,7 +31,7 @@ func (c *call) hear(d *configured, clients []netip.Addr, ask bool) (all []*heari
 	for _, client := range clients {
 		h, err := d.Hearsay(client)
 		if err != nil {
-			fmt.Fprintf(c.stderr, "sendwrap: %v; no list is taken to be set aside\n", err)
+			fmt.Fprintf(c.stderr, "sendwrap: %v; which lists are set aside is not known\n", err)
 		}
 		all = append(all, &hearing{client: client, Hearsay: h})
 	}

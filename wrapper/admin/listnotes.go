@@ -58,7 +58,7 @@ func praiseNotes(c *config.Config) (notes []string) {
 		for _, site := range list.Sites {
 			if site.Weight < 0 && site.Filter == "" {
 				notes = append(notes, fmt.Sprintf("%s: dnsbl: %s has a weight below 0 and no "+
-					"filter, so that each answer is praise, also one by which it refuses to "+
+					"filter, so that each answer welcomes, also one by which it refuses to "+
 					"answer; write a filter, like 127.0.[0..255].[1..3]",
 					c.ListPlace(i), list.Name))
 				break

@@ -243,7 +243,7 @@ func hangupsText(s *Shown) string {
 	}
 	return "; " + of(s.Hangups.N, n.N) + " in " + rule.FormatDuration(n.Per) + ", " +
 		s.Hangups.Waited.String() + " of " + rule.FormatDuration(s.Limits.GreetDelay) +
-		" waited in all: with both it is let in at once, once"
+		" waited in all: then it is let in at once, one time"
 }
 
 // reserveText says for which clients the reserve is, once no other places are left.
@@ -259,10 +259,10 @@ func reserveText(s *Shown) string {
 	case s.IsKnown():
 		return last + "known clients, as this one"
 	case s.Reserved():
-		return last + "known clients, and for networks with none, but its has " +
+		return last + "known clients, and for networks with none; its own has " +
 			strconv.Itoa(s.served())
 	}
-	return last + "networks with none, as its own"
+	return last + "networks with none, as this one"
 }
 
 // shareText says how many places the network may have, and the wide one around it, while they are
