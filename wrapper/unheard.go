@@ -15,7 +15,7 @@ func (d *Door) warnUnheard(all []*inquiry) {
 		what, see := "DNS does not answer:",
 			"see whether the resolver runs, and whether it reaches the Internet"
 		if i.lookup.Fails() {
-			what, see = "DNS answers nothing but that it fails:",
+			what, see = "DNS answers only with failures:",
 				"see whether the resolver reaches the Internet, and whether the lists still exist"
 		}
 		d.WarnAgain([]string{what + servers + "; lists and names do not count meanwhile; " + see})

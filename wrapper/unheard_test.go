@@ -58,7 +58,7 @@ func TestFailingResolver(t *testing.T) {
 	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 		t.Error(s.Verdict)
 	}
-	const want = "DNS answers nothing but that it fails: 127.0.0.1"
+	const want = "DNS answers only with failures: 127.0.0.1"
 	if line := d.line(t); !strings.HasPrefix(line, want) {
 		t.Error(line)
 	}

@@ -53,7 +53,7 @@ func (c *call) printAgreement(cfg *config.Config) {
 	case err == nil && reflect.DeepEqual(*p.Policy().Settings, cfg.Settings):
 		fmt.Fprintln(c.stdout, "policy: agrees")
 	case err == nil:
-		fmt.Fprintf(c.stdout, "policy: %s: says something else; run sendwrap compile\n", path)
+		fmt.Fprintf(c.stdout, "policy: %s: differs from the text; run sendwrap compile\n", path)
 	case errors.Is(err, os.ErrNotExist):
 		fmt.Fprintln(c.stdout, "policy: none yet; the door makes one at the next connection")
 	case errors.Is(err, os.ErrPermission):

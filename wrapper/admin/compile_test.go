@@ -131,7 +131,7 @@ func TestCheckFindsOtherSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := p.says(0, "check")
-	if want := "policy: " + path + ": says something else; run sendwrap compile\n"; !strings.
+	if want := "policy: " + path + ": differs from the text; run sendwrap compile\n"; !strings.
 		HasSuffix(out, want) {
 		t.Errorf("%q; want %q", out, want)
 	}
