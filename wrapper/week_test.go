@@ -220,6 +220,12 @@ func (w *week) others(i int) {
 		IntOf("total", 5, 10).Str("per", "1h").Int("good", 0).Int("total_good", 0).
 		Dur("left", time.Hour).Str("reason", "bad_rcpts").Str("reply", "421").
 		Quote("helo", "x\" server=[198.51.100.5]:25"))
+	if w.Policy.Mode == policy.Observe {
+		line(maillog.NewLine("SENT").Addr("client", client).
+			Str("network", w.Network(client.Addr()).String()).
+			Str("observed", []string{"RATE", "CONNS,RATE", "PREGREET"}[i/50%3]).
+			Str("queue", "6ALB1dfr014258"))
+	}
 	server := netip.MustParseAddrPort("198.51.100.5:25")
 	line(maillog.NewLine("ENDED").Addr("client", client).Addr("server", server).
 		Dur("after", time.Duration(i)*100*time.Millisecond).Int("status", 1))

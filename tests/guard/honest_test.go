@@ -197,23 +197,42 @@ func (c *client) authenticate() {
 	c.expect("235", "AUTH PLAIN "+secret)
 }
 
-// mode observe: every offence is logged, and no client refused.
+// With mode observe, or with all limits observed: every offence is logged, no client is refused,
+// and it is seen which of these sent mail.
 func TestObserve(t *testing.T) {
-	everywhere(t, options{conf: "mode observe\nmax_rcpts 4\nmax_resets 2"},
-		func(t *testing.T, s *site, w way) {
-			from := w.stranger()
-			c := s.session(t, w, from)
-			pid := mtaOf(t, c)
-			s.waitDelivered(t, c.sendMessage(names("good", 6)...))
-			l := logged(t, "MAXRCPTS", c.Addr)
-			checkObserved(t, l, pid)
-			s.expectNoLimit(t, c)
-			for _, word := range []string{"RESETS", "BADRCPTS"} {
-				checkObserved(t, logged(t, word, c.Addr), pid)
-			}
-			again := s.session(t, w, from)
-			s.waitDelivered(t, again.sendMessage("good001"))
+	for name, conf := range map[string]string{
+		"mode": "mode observe\nmax_rcpts 4\nmax_resets 2",
+		"limits": "bad_rcpts 3 observe\nbad_rcpts_total 10/1h observe\nmax_rcpts 4 observe\n" +
+			"max_resets 2 observe",
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, options{conf: conf}, observeAll)
 		})
+	}
+}
+
+func observeAll(t *testing.T, s *site, w way) {
+	from := w.stranger()
+	c := s.session(t, w, from)
+	pid := mtaOf(t, c)
+	s.waitDelivered(t, c.sendMessage(names("good", 6)...))
+	checkObserved(t, logged(t, "MAXRCPTS", c.Addr), pid)
+	s.expectNoLimit(t, c)
+	for _, word := range []string{"RESETS", "BADRCPTS"} {
+		checkObserved(t, logged(t, word, c.Addr), pid)
+	}
+	for i, want := range []string{"MAXRCPTS", "BADRCPTS,RESETS"} {
+		if l := parseLine(t, logLines(t, "SENT", c.Addr, 2)[i]); l.fields["observed"] != want ||
+			l.pid != pid {
+			t.Errorf("message %d: want observed=%s, pid %d: %s", i, want, pid, l.text)
+		}
+	}
+	again := s.session(t, w, from)
+	s.waitDelivered(t, again.sendMessage("good001"))
+	noBlock := !strings.Contains(s.conf, "mode observe") // which makes them, for later
+	if block := s.blocked()[networkOf(from)]; noBlock && block != "" {
+		t.Errorf("a block: %s", block)
+	}
 }
 
 func checkObserved(t *testing.T, l line, pid int) {

@@ -56,6 +56,9 @@ func build(dir string) error {
 	if err := lab.BuildPair(dir, false); err != nil {
 		return err
 	}
+	if err := lab.BuildView(lab.Full(dir)); err != nil {
+		return err
+	}
 	if err := lab.BuildPair(filepath.Join(dir, "guard"), lab.Race); err != nil {
 		return err
 	}

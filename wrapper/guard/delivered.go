@@ -38,7 +38,9 @@ func (s *session) countDelivered() {
 		return
 	}
 	s.goodRcpts.clear()
-	s.guard.write(func(t *ledger.Tx) {
+	var refusals []int // that were only observed
+	log := s.sentLogger()
+	s.guard.writeThen(func(t *ledger.Tx) {
 		if l.BadRcptsShare > 0 && n > 0 {
 			t.GoodRcpts(network, n, l.BouncesPer)
 			for w, total := range l.WideRcpts {
@@ -54,9 +56,9 @@ func (s *session) countDelivered() {
 			t.Delivered(network)
 		}
 		if observes {
-			t.Delivers(network)
+			refusals = t.Delivers(network)
 		}
-	})
+	}, func() { log(refusals) })
 }
 
 // countPassed counts a session of a client that had waited, which is over: had it a message?

@@ -1,7 +1,12 @@
 package guard
 
 import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
 )
 
@@ -12,6 +17,31 @@ func (s *session) noteObserved(v decide.Verdict) {
 		s.observed[v] = true
 		enforced := s.facts.AsEnforced()
 		s.logVerdict(v, "", activeBlock{}, &enforced)
+	}
+}
+
+// sentLogger returns what logs that the client has sent mail after these refusals, which were only
+// observed. The line names the message that is under way now.
+func (s *session) sentLogger() func(refusals []int) {
+	g, pid := s.guard, s.mta
+	if pid == 0 {
+		pid = unix.Getpid()
+	}
+	client, network, queue := s.client, s.network, s.queue
+	return func(refusals []int) {
+		if len(refusals) == 0 {
+			return
+		}
+		words := make([]string, len(refusals))
+		for i, v := range refusals {
+			words[i] = decide.Verdict(v).String()
+		}
+		l := maillog.NewLine("SENT").Addr("client", client).Str("network", network.String()).
+			Str("observed", strings.Join(words, ","))
+		if queue != "" {
+			l.Str("queue", queue)
+		}
+		_ = g.log().WriteAs(pid, maillog.Info, l.String())
 	}
 }
 

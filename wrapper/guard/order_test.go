@@ -187,7 +187,7 @@ func TestLongHelo(t *testing.T) {
 		m.send(macrosOf('R', "{rcpt_mailer}", "local", "x", strings.Repeat("x", long)))
 		m.want("c", m.ask("R"+strings.Repeat("x", long)))
 	}
-	if each := (inUse() - before) / sessions; each > long {
+	if each := int64(inUse()-before) / sessions; each > long { // other tests' memory may be freed
 		t.Errorf("%d bytes a session", each)
 	}
 }

@@ -41,10 +41,15 @@ func retryable(err error) bool {
 }
 
 // write writes to the ledger, now or as soon as it is free.
-func (g *guard) write(work func(*ledger.Tx)) {
+func (g *guard) write(work func(*ledger.Tx)) { g.writeThen(work, func() {}) }
+
+// writeThen is write, and calls done once it is written, or lost.
+func (g *guard) writeThen(work func(*ledger.Tx), done func()) {
 	if err := g.inLedger(work); retryable(err) {
-		g.writeLater(pendingWrite{write: work, done: func() {}}, func() {})
+		g.writeLater(pendingWrite{write: work, done: done}, func() {})
+		return
 	}
+	done()
 }
 
 // count counts a verdict about a client of the network.

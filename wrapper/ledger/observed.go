@@ -41,11 +41,11 @@ func (l *Ledger) CountObserved(verdict int) {
 }
 
 // Delivers notes that a client of the network has sent mail: whatever would have refused it before
-// would have refused a sender of mail.
-func (t *Tx) Delivers(network netip.Prefix) {
+// would have refused a sender of mail. It returns these verdicts.
+func (t *Tx) Delivers(network netip.Prefix) (observed []int) {
 	i := t.l.find(keyOf(network))
 	if i < 0 || t.l.record(i).observed == 0 {
-		return
+		return nil
 	}
 	c := t.l.change(i)
 	marks := atomic.SwapUint32(&c.observed, 0)
@@ -53,8 +53,10 @@ func (t *Tx) Delivers(network netip.Prefix) {
 		if marks>>v&1 != 0 {
 			t.l.save(observedAt+8*(observable+v), 8)
 			t.l.observed.delivered[v].Add(1)
+			observed = append(observed, v+1)
 		}
 	}
+	return observed
 }
 
 // addObserved fills in the observations.

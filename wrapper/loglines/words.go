@@ -16,7 +16,7 @@ func VerdictOf(word string) (v decide.Verdict, ok bool) {
 func isOurs(word string) bool {
 	switch word {
 	case "ENDED", "STDERR", "START", "STOP", "IDLE", "BLOCK", "UNBLOCK", "STRIKE", "END", "DROP",
-		"ONBLOCK":
+		"ONBLOCK", "SENT":
 		return true
 	}
 	_, ok := VerdictOf(word)
@@ -31,7 +31,7 @@ func isKnownKey(key string) bool {
 		"name", "open", "strikes", "left", "reply", "hint", "kind", "bytes", "data", "error",
 		"bad", "total", "good", "total_good", "bounces", "sender", "resets", "rcpts", "queue",
 		"helo", "after", "status", "signal", "text", "file", "idle", "for", "by", "freed",
-		"ended", "allowed", "blocks", "max_entries":
+		"ended", "allowed", "blocks", "max_entries", "observed":
 		return true
 	}
 	return false

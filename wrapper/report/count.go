@@ -95,6 +95,9 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 	fact := &c.verdicts[v]
 	fact.Count++
 	switch {
+	case !atDoor && observed:
+		fact.Guard++
+		fact.Noted++
 	case !atDoor:
 		fact.Guard++
 	case observed:
@@ -209,6 +212,12 @@ func (c *counter) addEvent(l *loglines.Line) {
 	case "STRIKE":
 		if l.Has("left") {
 			c.addBlock(l, netip.Prefix{})
+		}
+	case "SENT":
+		for word := range strings.SplitSeq(l.Get("observed"), ",") {
+			if v, ok := loglines.VerdictOf(word); ok {
+				c.verdicts[v].Sent++
+			}
 		}
 	case "ENDED":
 		t.Ended++

@@ -56,6 +56,8 @@ type VerdictFact struct {
 	Count    int    `json:"count"`    // with Observed
 	Observed int    `json:"observed"` // at the door, in mode observe: not enforced
 	Guard    int    `json:"guard"`    // by the guard, enforced or not
+	Noted    int    `json:"noted"`    // of Guard: observed
+	Sent     int    `json:"sent"`     // of Observed and Noted: mail came later, as a guard has seen
 }
 
 // Count is one row of a list.

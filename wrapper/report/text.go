@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/loglines"
 )
 
 // maxColumns is how long a line of the text is at most.
@@ -51,6 +52,7 @@ type table struct {
 // tables are all lists of the report.
 func (r *Report) tables() []table {
 	return []table{
+		{"observed: would be refused", r.observed()},
 		{"refused by address", r.Addresses}, {"refused by network", r.Networks},
 		{"refused by AS", r.Origins}, {"early bytes", r.Kinds},
 		{"lists, and the clients that they named", r.Lists},
@@ -61,6 +63,25 @@ func (r *Report) tables() []table {
 		{"other lines of sendwrap", r.Trouble.Most},
 		{"words and keys that this version does not know", r.Newer},
 	}
+}
+
+// observed lists the verdicts that refused nobody, and after how many of these mail came.
+func (r *Report) observed() (rows []Count) {
+	for _, f := range r.Verdicts {
+		v, _ := loglines.VerdictOf(f.Verdict)
+		if n := f.Observed + f.Noted; n > 0 && v.Refuses() {
+			rows = append(rows, Count{Key: f.Verdict, Count: n, Last: sentLater(f.Sent)})
+		}
+	}
+	return rows
+}
+
+// sentLater says after how many mail came; "" after none: then no guard may have looked.
+func sentLater(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "then sent mail: " + group(n)
 }
 
 // line writes a line, cut to maxColumns.
