@@ -37,8 +37,9 @@ func (s *site) checkShown(t *testing.T, verdict string, clients ...netip.Addr) {
 		t.Errorf("status -json: %v; want %d times %s", got, n, verdict)
 	}
 	for command, row := range map[string]string{
-		"status":  fmt.Sprintf(`  %s +%d +%d`, verdict, n, n),
-		"metrics": fmt.Sprintf(`sendwrap_verdicts_total{mode="observe",verdict="%s"} %d`, verdict, n),
+		"status": fmt.Sprintf(`  %s +%d +%d`, verdict, n, n),
+		"metrics": fmt.Sprintf(`sendwrap_verdicts_total{mode="observe",verdict="%s"} %d`,
+			verdict, n),
 	} {
 		text := s.command(command)
 		if !regexp.MustCompile("(?m)^" + row + "$").MatchString(text) {

@@ -18,7 +18,8 @@ func TestSent(t *testing.T) {
 	}
 	release()
 	p.book.await(t, sent+"RESETS queue=QUEUE1")
-	if lines := p.book.lines("SENT"); len(lines) != 2 || p.book.lines(sent+"MAXRCPTS queue=") == nil {
+	lines := p.book.lines("SENT")
+	if len(lines) != 2 || len(p.book.lines(sent+"MAXRCPTS queue=QUEUE1")) != 1 {
 		t.Errorf("%q; want one line of MAXRCPTS and one of RESETS", lines)
 	}
 }
