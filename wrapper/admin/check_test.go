@@ -117,8 +117,8 @@ func TestCheckExaminesLedger(t *testing.T) {
 			func(top string) string { return chown(mkdir(top+"/dir", 0o700)) + "/ledger" },
 			"TOP/dir: belongs to uid 65534; chown it to root"},
 		{"a file that others may read",
-			func(top string) string { return file(top+"/ledger", 0o640) },
-			"TOP/ledger: mode 0640 lets others in; " +
+			func(top string) string { return file(top+"/ledger", 0o644) },
+			"TOP/ledger: mode 0644 lets others in; " +
 				"if it is the ledger, chmod 0600 it, else name another place"},
 		{"another's file", func(top string) string { return chown(file(top+"/ledger", 0o600)) },
 			"TOP/ledger: belongs to uid 65534; chown it to root"},
