@@ -41,5 +41,5 @@ func showTop(args []string) int {
 func act(args ...string) (said string) {
 	var out bytes.Buffer
 	admin.Run(args, policy.Dir, &out, &out)
-	return strings.Join(strings.Fields(out.String()), " ")
+	return strings.ReplaceAll(strings.TrimSpace(out.String()), "\n", "; ")
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sendwrap/allowlist"
@@ -137,6 +138,9 @@ func (l *loader) setOnce(directive int, w words, at rule.Source) {
 	if first.Line == 0 {
 		*first = at
 		if err := l.set(l.config, d, w.err); err != nil {
+			if !strings.Contains(d.Args, observe) && slices.Contains(l.args, observe) {
+				err = notAlone()
+			}
 			l.reject(at, prefixError(d.Name, err), directive, l.args)
 		}
 		return

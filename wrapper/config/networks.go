@@ -24,6 +24,9 @@ func (l *loader) access(a rule.Access, w words, at rule.Source) {
 	for w.next() {
 		found = true
 		network, name, err := allowlist.Parse(w.word)
+		if w.word == observe {
+			err = prefixError(a.String(), notAlone())
+		}
 		switch {
 		case err != nil:
 			l.wrongAccess(a, w.word, at, err, directive)

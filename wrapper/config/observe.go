@@ -14,6 +14,11 @@ func (d *directive) cutObserve(args []string) (rest []string, found bool) {
 	return args, false
 }
 
+// notAlone is the error for a wrong line that ends in observe, of a directive that cannot.
+func notAlone() *Error {
+	return newError("remove observe, or write mode observe", "it cannot be observed alone")
+}
+
 // line is the directive as it is set, in a form that set reads.
 func (d *directive) line(c *Config) string { return d.withObserve(d.print(c), c) }
 

@@ -136,7 +136,7 @@ func (o *Sources) mailLog() string {
 func (o *Sources) journal(begin time.Time) (s source, err error) {
 	cmd := osexec.Command(cmp.Or(o.Journalctl, "journalctl"), "--quiet", "--output=json",
 		"--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_TRANSPORT",
-		"--identifier=sendwrap", "--since=@"+strconv.FormatInt(begin.Unix(), 10))
+		"--identifier=sendwrap", "--since=@"+strconv.FormatInt(max(0, begin.Unix()), 10))
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

@@ -97,7 +97,7 @@ func (t text) line(format string, args ...any) {
 func (t text) summary() {
 	r := t.r
 	if r.Lines == 0 {
-		t.line("sendwrap: no line of it in this time, or in these logs")
+		t.line("no line of sendwrap in this time, or in these logs")
 		return
 	}
 	t.line("sendwrap, %s to %s: %s connections",
@@ -264,7 +264,7 @@ func (r *Report) leftOut() (lines []string) {
 		n    int
 		what string
 	}{
-		{u.Lines, "lines that are none of a log"}, {u.TooLong, "lines that are too long"},
+		{u.Lines, "lines that begin with no time"}, {u.TooLong, "lines that are too long"},
 		{u.Garbled, "lines of sendwrap that were cut or mixed"},
 	} {
 		if n.n > 0 {

@@ -82,8 +82,16 @@ func (p *Picture) body(v *view, height int) (all []line) {
 func (v *view) tables(p *Picture) [tables]table {
 	list := p.tables()
 	for i := range list {
-		if v.sorted[i] > 0 || v.turned[i] {
-			list[i].sortBy(max(1, v.sorted[i])-1, v.turned[i])
+		at := list[i].by
+		if v.sorted[i] > 0 {
+			at = v.sorted[i] - 1
+		}
+		if at != list[i].by || v.turned[i] {
+			list[i].sortBy(at, v.turned[i])
+			list[i].title += ", by " + list[i].columns[at].title
+		}
+		if v.turned[i] {
+			list[i].title += ", reversed"
 		}
 	}
 	return list
@@ -96,7 +104,7 @@ func (p *Picture) header(v *view) line {
 	}
 	for _, r := range p.Rooms {
 		age := ago(p.At.Sub(r.Started))
-		l = append(l, span{fmt.Sprintf("  room %d since %s", r.PID, age), plain})
+		l = append(l, span{fmt.Sprintf("  room %d for %s", r.PID, age), plain})
 	}
 	if p.usable {
 		n := &p.Totals
@@ -152,7 +160,7 @@ func helpLines() (all []line) {
 		"up, down: choose a line   s: sort by the next column   r: reverse",
 		"/: only networks with that text, or whose last verdict it is; empty: all",
 		"b, u: block or unblock the network of the line; it asks first",
-		"p: pause   q: quit   ?: close this help",
+		"p: pause   q: quit   any key: close this help",
 	} {
 		all = append(all, text(s))
 	}

@@ -18,6 +18,8 @@ func (u *screen) onKey(e *tcell.EventKey) (ends bool) {
 		u.answer(e.Rune())
 	case u.typing:
 		u.typeFilter(e)
+	case u.help:
+		u.help = false
 	case e.Key() == tcell.KeyRune:
 		return u.onLetter(e.Rune())
 	default:
@@ -53,7 +55,7 @@ func (u *screen) onLetter(r rune) (ends bool) {
 		u.history.forget()
 		u.look()
 	case '?':
-		u.help = !u.help
+		u.help = true
 	}
 	return false
 }

@@ -3,6 +3,7 @@ package top
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -72,7 +73,11 @@ func (s *Site) look(filter string) (p *Picture, pause time.Duration) {
 		unread = s.readConfig()
 	}
 	p = &Picture{Config: s.config, filter: filter}
-	if err := cmp.Or(s.read(p), unread); err != nil {
+	err := s.read(p)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; the first client makes it", err)
+	}
+	if err = cmp.Or(err, unread); err != nil {
 		p.Trouble = err.Error()
 		if errors.Is(err, os.ErrPermission) {
 			p.Trouble += "; try as root"

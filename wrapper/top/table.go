@@ -15,6 +15,7 @@ type table struct {
 	title   string
 	columns []column
 	rows    []row
+	by      int // the column by which the rows are sorted
 }
 
 type column struct {
@@ -97,8 +98,9 @@ func networkRow(r *ledger.Record) row {
 // sortBy sorts the rows by a column, and those that are alike there by network: so a row does not
 // move from look to look.
 func (t *table) sortBy(at int, reverse bool) {
+	t.by = at
 	slices.SortFunc(t.rows, func(a, b row) int {
-		c := cmp.Or(cmp.Compare(b.keys[at], a.keys[at]))
+		c := cmp.Compare(b.keys[at], a.keys[at])
 		if a.keys[at] == b.keys[at] && at > 0 {
 			c = strings.Compare(a.cells[at], b.cells[at])
 		}
