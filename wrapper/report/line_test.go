@@ -73,7 +73,8 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("not said once:\n%s", text)
 	}
 
-	if r := readText(t, ""); r.Lines != 0 || !strings.Contains(textOf(t, r), "no line of sendwrap") {
+	if r := readText(t, ""); r.Lines != 0 ||
+		!strings.Contains(textOf(t, r), "no line of sendwrap") {
 		t.Errorf("an empty log: %s", textOf(t, r))
 	}
 	dir := t.TempDir()
