@@ -91,6 +91,9 @@ func (s *Session) Log(mta int) {
 	}
 	if s.struck != nil {
 		l.IntOf("strikes", s.struck.Strikes, s.struck.Of)
+		if s.struck.Would.IsValid() {
+			l.Str("would_block", s.struck.Would.String())
+		}
 	}
 	switch {
 	case s.struck != nil && s.struck.Block > 0:

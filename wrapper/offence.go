@@ -33,6 +33,10 @@ type Struck struct {
 	Network     netip.Prefix // that is blocked, or the client's own
 	Strikes, Of int          // of that network, and how many make a block
 	Block       time.Duration
+
+	// Would is the widest network that would be blocked now if its line were not observed; zero if
+	// none would.
+	Would netip.Prefix
 }
 
 // OwnOf is Own of a client. The answer may take a moment: do not ask while you hold the ledger's
@@ -62,28 +66,34 @@ func (d *Door) OffenceOf(client netip.Addr, reason string) Offence {
 // wide networks: else one client could have its neighbours blocked, by many connections that it
 // made before. The result is zero if no network gets a strike.
 func (o *Offence) Strike(t *ledger.Tx) (s Struck) {
+	var would netip.Prefix
 	_, blocked := t.BlockOf(o.Network.Addr(), o.Network)
 	for n := ledger.MaxWide - 1; n >= 0; n-- {
 		if blocked || o.Limits.WideStrikes[n] == 0 || o.Own[1+n] {
 			continue
 		}
-		p := o.WidePenalty
+		p, network := o.WidePenalty, o.Limits.Wide[n].Network
 		if p.Strikes > 0 {
 			p.Strikes = o.Limits.WideStrikes[n]
 		}
-		if o.Limits.Observed.Has(policy.WideLine(n)) {
-			p.Strikes = 0 // they are counted, for check
+		most, observed := p.Strikes, o.Limits.Observed.Has(policy.WideLine(n))
+		if observed {
+			p.Strikes = 0 // they are counted, for check and the log
 		}
-		if in := o.strike(t, o.Limits.Wide[n].Network, p, s.Block > 0); in.Block > 0 {
+		in := o.strike(t, network, p, s.Block > 0)
+		switch {
+		case in.Block > 0:
+			s = in
+		case observed && most > 0 && in.Strikes >= most && !would.IsValid():
+			would = network
+		}
+	}
+	if !o.Own[0] {
+		if in := o.strike(t, o.Network, o.Penalty, s.Block > 0); s.Block == 0 {
 			s = in
 		}
 	}
-	if o.Own[0] {
-		return s
-	}
-	if in := o.strike(t, o.Network, o.Penalty, s.Block > 0); s.Block == 0 {
-		s = in
-	}
+	s.Would = would
 	return s
 }
 

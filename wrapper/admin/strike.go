@@ -43,6 +43,9 @@ func strike(c *call) error {
 	n = struck.Network
 	line := maillog.NewLine("STRIKE").Str("client", "["+client.String()+"]").
 		Str("network", n.String()).IntOf("strikes", struck.Strikes, struck.Of)
+	if struck.Would.IsValid() {
+		line.Str("would_block", struck.Would.String())
+	}
 	if struck.Block > 0 {
 		line.Dur("left", struck.Block)
 	}

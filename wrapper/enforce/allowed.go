@@ -53,9 +53,10 @@ func (q *Queue) runForAllowed() {
 			if closed {
 				break
 			}
-			reason := "allow"
-			if e.Config.Mode == policy.Observe {
-				reason = "observe"
+			reason := "observe"
+			_, allowed := e.Config.Networks.Allowed(n)
+			if allowed && e.Config.Mode == policy.Enforce {
+				reason = "allow"
 			}
 			_ = e.RunHook(Block{Network: n, Reason: reason}) // logged
 		}

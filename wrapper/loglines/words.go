@@ -31,7 +31,8 @@ func isKnownKey(key string) bool {
 		"name", "open", "strikes", "left", "reply", "hint", "kind", "bytes", "data", "error",
 		"bad", "total", "good", "total_good", "bounces", "sender", "resets", "rcpts", "queue",
 		"helo", "after", "status", "signal", "text", "file", "idle", "for", "by", "freed",
-		"ended", "allowed", "blocks", "max_entries", "observed":
+		"ended", "allowed", "blocks", "max_entries", "observed",
+		"would_block":
 		return true
 	}
 	return false
