@@ -14,7 +14,8 @@ import (
 // on_block, not even when a wider block ends; one by hand does both. When the word is written, a
 // firewall forgets the former.
 func TestObservedBlock(t *testing.T) {
-	const why, observed, byHand = "its block line ends in observe", "192.0.2.9/32", "198.51.100.9/32"
+	const observed, byHand = "192.0.2.9/32", "198.51.100.9/32"
+	const why = "its block line ends in observe"
 	p := inPlace(t, "block grace=0s observe")
 	p.hook(`echo "$2 $4 $5" >>${0%/*}/runs`)
 	hook := "on_block " + p.file("hook") + " first\n"
