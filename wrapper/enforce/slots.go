@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/ledger"
 )
 
 // errNoSlot means that no slot came free while the caller waited.
 var errNoSlot = errors.New("no slot came free in time")
 
-// slotsFrom is where in the ledger's file the bytes begin that stand for slots: far behind its end,
-// so that nothing reads or writes them.
+// slotsFrom is where in the file PATH.lock the bytes begin that stand for slots: far behind its
+// end.
 const slotsFrom = 1 << 40
 
 // longestSlotPause is how long a free slot may be idle while a process waits for it.
@@ -26,13 +28,13 @@ const longestSlotPause = 50 * time.Millisecond
 // returns [errNoSlot]. Releasing a slot twice does no harm, and the kernel releases those of a
 // process that is killed.
 //
-// A slot is a lock on a byte of the ledger's file (F_OFD_SETLK, fcntl(2)) through a descriptor of
-// its own, independent of the ledger's own lock. Slots taken in a file that has been replaced since
-// do not count.
+// A slot is a lock on a byte of the file PATH.lock (F_OFD_SETLK, fcntl(2)) through a descriptor of
+// its own, independent of the ledger's lock. It is not a byte of the ledger: who may read a file
+// can lock its bytes, and a group may read the ledger.
 func takeSlot(path string, n int, patience time.Duration) (release func(), err error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := ledger.OpenLock(path)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, err
 	}
 	if err := awaitSlot(fd, n, patience); err != nil {
 		unix.Close(fd)

@@ -194,7 +194,6 @@ func TestSlotsOfTheKilled(t *testing.T) {
 // Something else than a file has no slots, and stays as it is.
 func TestSlotsWithoutAFile(t *testing.T) {
 	for name, replace := range map[string]func(path string) error{
-		"removed": os.Remove,
 		"a symbolic link in its place": func(path string) error {
 			return errors.Join(os.Rename(path, path+".away"), os.Symlink(path+".away", path))
 		},
@@ -203,7 +202,12 @@ func TestSlotsWithoutAFile(t *testing.T) {
 		},
 	} {
 		path := slotsFile(t)
-		if err := replace(path); err != nil {
+		release, err := takeSlot(path, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if err := replace(path + ".lock"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := takeSlot(path, 1, time.Second); err == nil || errors.Is(err, errNoSlot) {

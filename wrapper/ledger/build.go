@@ -22,11 +22,12 @@ func build(dir int, path string, geo geometry, boot Boot, clock func() Moment) (
 	if err != nil {
 		return nil, nil, err
 	}
-	empty := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, version: version, geo: geo,
-		boot: boot}
+	empty := &Ledger{fd: fd, lockFD: fd, pid: uint32(unix.Getpid()), path: path, version: version,
+		geo: geo, boot: boot}
 	l, notes, err := replace(dir, empty, clock)
 	if err != nil || l.fd != fd {
 		_ = unix.Unlinkat(dir, filepath.Base(path)+".new", 0) // it may fill the disk
+		empty.closeLock()
 		unix.Close(fd)
 		return l, nil, err
 	}
@@ -60,7 +61,7 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 	if old != nil {
 		defer old.Close()
 	}
-	if err := l.fill(); err != nil {
+	if err := l.fill(groupReads(dir)); err != nil {
 		return nil, nil, err
 	}
 	if old != nil {
@@ -72,6 +73,13 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 	}
 	// From the rename on, the file may be truncated at any time: so nothing is written after it.
 	l.undo.clearHolder()
+	if l.header.beside != 0 {
+		// Only now: who can open the builder's file can keep others from building.
+		if err := unix.Fchmod(l.fd, 0o640); err != nil { // whatever the umask is
+			_ = l.mem.unmap()
+			return nil, nil, &os.PathError{Op: "chmod", Path: l.path + ".new", Err: err}
+		}
+	}
 	if err := unix.Renameat(dir, name+".new", dir, name); err != nil {
 		_ = l.mem.unmap()
 		return nil, nil, &os.PathError{Op: "rename", Path: l.path + ".new", Err: err}
@@ -83,6 +91,9 @@ func replace(dir int, l *Ledger, clock func() Moment) (*Ledger, []string, error)
 func (l *Ledger) changesFrom(old *Ledger) (notes []string) {
 	if old.version != l.version {
 		notes = append(notes, l.path+": carried over from version "+decimal(old.version))
+	}
+	if old.exposed {
+		notes = append(notes, l.path+": made again, since a group could read it and so lock it")
 	}
 	if old.geo != l.geo {
 		notes = append(notes, l.path+": rebuilt for clients="+strconv.Itoa(l.records()))
@@ -110,9 +121,6 @@ func lockNew(dir int, path string) (int, error) {
 			unix.Fstatat(dir, name, &named, unix.AT_SYMLINK_NOFOLLOW) == nil &&
 			opened.Ino == named.Ino && opened.Dev == named.Dev {
 			err := checkPrivate(path, &opened, fileaccess.Shared, cureOfMode)
-			if err == nil && groupReads(dir) {
-				err = unix.Fchmod(fd, 0o640) // whatever the umask is
-			}
 			if err != nil {
 				unix.Close(fd)
 				return -1, err
@@ -165,7 +173,7 @@ func readBuilder(fd int) uint64 {
 }
 
 // fill makes the file behind l.fd an empty ledger, fully allocated.
-func (l *Ledger) fill() error {
+func (l *Ledger) fill(groupReads bool) error {
 	size := int64(l.geo.size())
 	err := unix.Ftruncate(l.fd, 0)
 	writeBuilder(l.fd)
@@ -175,10 +183,16 @@ func (l *Ledger) fill() error {
 	if err != nil {
 		return &os.PathError{Op: "allocate", Path: l.path, Err: err}
 	}
+	if err := l.openLock(groupReads); err != nil {
+		return err
+	}
 	if err := l.mapWhole(); err != nil {
 		return err
 	}
 	h := header{version: version, record: recordSize, buckets: l.geo.buckets, slots: l.geo.slots}
+	if groupReads {
+		h.beside = 1
+	}
 	copy(h.magic[:], magic)
 	if _, err := unix.Getrandom(bytesOf(&h.seed), 0); err != nil {
 		return os.NewSyscallError("getrandom", err)

@@ -43,7 +43,7 @@
 //     while mapped (TestLost) is an error, not a crash. If a foreign process writes into the undo
 //     log during an operation, the file is set aside.
 //   - Private: mode 0600, owned by us, in a directory that nobody else may write to. Mode 0640 lets
-//     a group read it.
+//     a group read it, and do nothing else: not even hold its lock (see beside.go).
 //   - Time: the ledger has its own clock, which never jumps (see clock.go).
 //   - Remembers: blocks and known clients survive a reboot; sessions do not.
 //   - Counts: a total for each verdict, and how long early talkers and impatient clients waited;
@@ -74,8 +74,8 @@
 //	lists     4,096   how each list of DNS behaves: 32 of 128 each
 //	lookups   L×4,096 16 lookups of 256 each: a quarter as many as records, 1,024 or more
 //
-// Far behind the end of the file, at 2^40, are bytes that are only ever locked: the slots for
-// on_block (package enforce).
+// In another file, PATH.lock, are only bytes to be locked: that file is the lock of a ledger that a
+// group may read, and has the slots for on_block (package enforce).
 //
 // The last quarter page of late holds what changes without the lock: counts, which messages were
 // logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, all totals where late

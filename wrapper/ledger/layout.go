@@ -50,7 +50,8 @@ const (
 type header struct {
 	magic    [8]byte
 	version  uint32
-	record   uint32 // recordSize; tells a build with another layout
+	record   uint16 // recordSize; tells a build with another layout
+	beside   uint16 // 1 = it is locked by PATH.lock; see beside.go
 	buckets  uint32
 	slots    uint32
 	seed     [2]uint64

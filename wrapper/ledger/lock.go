@@ -178,7 +178,7 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 		crowd = crowdPatience
 	}
 	l.yield()
-	if err := lock(l.fd, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
+	if err := lock(l.lockFD, l.undo.holder.Load, &l.undo.bell, crowd, &l.stall); err != nil {
 		return err
 	}
 	defer l.unlock()
@@ -197,14 +197,15 @@ func (l *Ledger) locked(now *Moment, work func(*Tx)) (err error) {
 
 // unlock releases the lock.
 func (l *Ledger) unlock() {
-	_ = flock(l.fd, unix.LOCK_UN)
+	_ = flock(l.lockFD, unix.LOCK_UN)
 	l.undo.bell.ring()
 }
 
-// release is unlock outside of an operation.
+// release ends the builder's lock.
 func (l *Ledger) release() (err error) {
 	defer l.catchFault(&err, setPanicOnFault(true))
-	l.unlock()
+	_ = flock(l.fd, unix.LOCK_UN)
+	l.undo.bell.ring()
 	return nil
 }
 

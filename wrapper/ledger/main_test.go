@@ -52,6 +52,7 @@ func roles() map[string]role {
 		"trim":     trimRole,
 		"rival":    rivalRole,
 		"hammer":   hammerRole,
+		"hold":     holdRole,
 		"wide":     wideRole,
 
 		"widelimits": wideLimitRole,

@@ -20,6 +20,7 @@ type Ledger struct {
 	CrowdPatience time.Duration
 
 	fd        int
+	lockFD    int    // fd, or that of PATH.lock
 	pid       uint32 // of this process
 	path      string
 	version   uint32 // of the file; older ones are only copied from
@@ -29,6 +30,7 @@ type Ledger struct {
 	room      Process // us, if we hold many sessions
 	lost      bool
 	readOnly  bool // see OpenReadOnly
+	exposed   bool // a group may read it, and so lock it
 	forgotten int  // sessions, at a reboot that this process was the first to notice
 	stall     stall
 	undoUsed  int // bytes that the current operation has put into the undo log
@@ -50,7 +52,8 @@ type Ledger struct {
 // Open maps the ledger at path, with room for the given number of client records ([MinClients] to
 // [MaxClients]). If there is no file it makes one, mode 0600 and fully allocated: a hole on a full
 // disk would be a SIGBUS later. In a directory of mode 2750 the directory's group may read it, mode
-// 0640. A missing last directory is made too, mode 0700.
+// 0640, and it is locked by another file, PATH.lock. A missing last directory is made too, mode
+// 0700.
 //
 // If the file is not a ledger, and the directory is the ledger's own (mode 0700 or 2750), it is
 // renamed to PATH.bad and a new file made. A ledger of an older version, or with another number of
@@ -95,7 +98,9 @@ func openBy(path string, clients int, boot Boot, clock func() Moment) (
 }
 
 // fits says whether the file can be used as it is where this geometry is wanted.
-func (l *Ledger) fits(geo geometry) bool { return l.geo == geo && l.version == version }
+func (l *Ledger) fits(geo geometry) bool {
+	return l.geo == geo && l.version == version && !l.exposed
+}
 
 // Close unmaps the file. The lock is not held between calls of Do, so a process may also exit
 // without Close.
@@ -103,6 +108,7 @@ func (l *Ledger) Close() error {
 	if l == nil || l.fd < 0 {
 		return nil // the addresses of the mapping may be in use for something else by now
 	}
+	l.closeLock()
 	err := l.mem.unmap()
 	if cerr := unix.Close(l.fd); err == nil {
 		err = cerr
@@ -206,7 +212,7 @@ func openFileAs(dir int, path string, boot Boot, flags int) (*Ledger, error) {
 	default:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, boot: boot,
+	l := &Ledger{fd: fd, lockFD: fd, pid: uint32(unix.Getpid()), path: path, boot: boot,
 		readOnly: flags == readFlags}
 	if err := l.checkAndMap(); err != nil {
 		unix.Close(fd)
@@ -249,7 +255,8 @@ func (l *Ledger) checkAndMap() error {
 		return bad("is a ledger of version " + decimal(h.version) + "; this program reads " +
 			decimal(oldest) + " to " + decimal(version))
 	case h.record != recordSize:
-		return bad("has records of " + decimal(h.record) + " bytes; want " + decimal(recordSize))
+		return bad("has records of " + decimal(uint32(h.record)) + " bytes; want " +
+			decimal(recordSize))
 	case h.checksum == damagedSum(&h):
 		return bad("was damaged while it was in use")
 	case h.checksum != checksum(&h) || !l.geo.sane():
@@ -258,44 +265,16 @@ func (l *Ledger) checkAndMap() error {
 		return bad("is " + strconv.FormatInt(st.Size, 10) + " bytes long; want " +
 			strconv.Itoa(l.geo.sizeIn(l.version)))
 	}
-	return l.mapWhole()
+	l.exposed = st.Mode&groupMayRead != 0 && h.beside == 0
+	if err := l.openLock(h.beside != 0); err != nil {
+		return err
+	}
+	if err := l.mapWhole(); err != nil {
+		l.closeLock()
+		return err
+	}
+	return nil
 }
 
 // decimal is a number of the header in a message.
 func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-
-// mapWhole maps the file behind l.fd, which has the size that its geometry says.
-func (l *Ledger) mapWhole() error {
-	prot := unix.PROT_READ | unix.PROT_WRITE
-	if l.readOnly {
-		prot = unix.PROT_READ
-	}
-	mem, err := mapFileAs(l.fd, l.geo.sizeIn(l.version), prot)
-	if err != nil {
-		return &os.PathError{Op: "mmap", Path: l.path, Err: err}
-	}
-	l.mem = mem
-	l.header = view[header](mem, 0)
-	l.state = view[state](mem, stateAt)
-	rings := ringAt
-	if l.undoAt = undoAt; l.version < withLookups {
-		rings, l.undoAt = ring3At, undo3At
-	}
-	l.ring = view[ring](mem, rings)
-	l.undo = view[undo](mem, l.undoAt)
-	l.totals = view[totals](mem, totalsAt)
-	l.late = view[late](mem, lateAt)
-	l.past = view[past](mem, pastAt)
-	l.observed = view[observed](mem, observedAt)
-	l.unlocked = view[unlocked](mem, unlockedAt)
-	l.bitmap = words(mem, bitmapAt, int(l.geo.slots)/wordBits)
-	return nil
-}
-
-// damagedSum is the checksum of a file that is to be set aside.
-func damagedSum(h *header) uint64 { return ^checksum(h) }
-
-func checksum(h *header) uint64 {
-	fixed := bytesOf(h)[:len(h.magic)+4*4+len(h.seed)*8]
-	return sipHash([2]uint64{}, fixed)
-}

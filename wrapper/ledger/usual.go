@@ -27,8 +27,8 @@ func openUsual(path string, geo geometry, boot Boot) *Ledger {
 	if err != nil {
 		return nil
 	}
-	l := &Ledger{fd: fd, pid: uint32(unix.Getpid()), path: path, version: version, geo: geo,
-		boot: boot}
+	l := &Ledger{fd: fd, lockFD: fd, pid: uint32(unix.Getpid()), path: path, version: version,
+		geo: geo, boot: boot}
 	if l.mapUsual() {
 		return l
 	}
@@ -45,11 +45,14 @@ func (l *Ledger) mapUsual() (fits bool) {
 		st.Size != int64(l.geo.size()) || l.mapWhole() != nil {
 		return false
 	}
+	var beside bool
 	l.withoutLock(func() {
 		h := l.header
+		beside = h.beside != 0
 		fits = string(h.magic[:]) == magic && h.version == version && h.record == recordSize &&
 			geometry{h.buckets, h.slots} == l.geo && h.checksum == checksum(h)
 	})
+	fits = fits && (beside || st.Mode&groupMayRead == 0) && l.openLock(beside) == nil
 	if !fits {
 		_ = l.mem.unmap()
 	}
