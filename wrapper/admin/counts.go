@@ -51,9 +51,12 @@ func momentOf(t time.Time) *time.Time {
 }
 
 // modeMeans says what becomes of clients.
-func modeMeans(m policy.Mode) string {
-	if m == policy.Observe {
+func modeMeans(s *policy.Settings) string {
+	switch {
+	case s.Mode == policy.Observe:
 		return "verdicts are logged and counted, and nobody is refused"
+	case s.Observes():
+		return "clients are refused as the verdicts say, but not by observed lines"
 	}
 	return "clients are refused as the verdicts say"
 }

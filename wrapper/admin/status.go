@@ -188,7 +188,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(&cfg.Settings, r.Sessions.Serving))
 	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
-	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(cfg.Mode))
+	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(&cfg.Settings))
 	r.printRooms(w)
 	if note := guardNote(cfg, r.Guard); note != "" {
 		lines := folded("remember_after mail, but " + note)

@@ -44,7 +44,7 @@ func TestShareSettings(t *testing.T) {
 		{"share_engine valkey://a ca=/ca.pem", "ca= without TLS"},
 		{"share_engine valkey://a user=mx", "user= without a password"},
 		{"share_engine valkey://a password=p", "write its full path"},
-		{"share_engine valkey://a pasword=/p", "password"},
+		{"share_engine valkey://a passw=/p", "password"},
 		{"share_engine password=/p", "no engine"},
 		{"share_engine valkey://a master=", "write master=NAME"},
 

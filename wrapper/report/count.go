@@ -202,6 +202,9 @@ func (c *counter) addHeard(l *loglines.Line) {
 	}
 }
 
+// sentByUs is SIGTERM, with which a block or an administrator ends an MTA: no trouble of its own.
+const sentByUs = "15"
+
 // addEvent counts a line of another word.
 func (c *counter) addEvent(l *loglines.Line) {
 	t := &c.r.Trouble
@@ -220,7 +223,9 @@ func (c *counter) addEvent(l *loglines.Line) {
 			}
 		}
 	case "ENDED":
-		t.Ended++
+		if l.Get("signal") != sentByUs {
+			t.Ended++
+		}
 		if after, ok := l.Duration("after"); ok {
 			c.sessions[lengthOf(after)]++
 		}

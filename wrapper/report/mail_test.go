@@ -89,6 +89,8 @@ func TestQuiet(t *testing.T) {
 		line + "/etc/sendwrap.conf: configuration reloaded\n":                      true,
 		line + "guard: listening on /run/guard\n" + line + "guard: ended\n":        true,
 		line + "the ledger is full\n":                                              false,
+		line + "ENDED client=[192.0.2.1]:5 server=[::1]:25 after=3s signal=15\n":   true,
+		line + "ENDED client=[192.0.2.1]:5 server=[::1]:25 after=3s signal=11\n":   false,
 	} {
 		if got := readText(t, text).Quiet(); got != want {
 			t.Errorf("%q: %v", text, got)
