@@ -99,6 +99,7 @@ var mayImport = map[string][]string{
 	"tests/lab":   {},
 	"tests/room":  {},
 	"tests/guard": {},
+	"tests/share": {},
 	"tests/bench": {"tests/lab", "wrapper/ledger"},
 }
 

@@ -53,6 +53,8 @@ type report struct {
 
 	Lists   []listReport `json:"lists"`
 	Lookups lookupReport `json:"lookups"`
+
+	Sharing *sharingReport `json:"sharing"` // nil = not with other machines
 }
 
 // openReport counts the clients that met no limits, because another process held the ledger.
@@ -144,6 +146,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 		r.addBlocks(blocks)
 		r.addLive(live)
 		r.addNetworks(cfg.Policy())
+		r.addSharing(l)
 	}
 	r.Sessions.Waiting, r.Sessions.Serving = totals.Waiting, totals.Serving
 	r.Clients, r.Capacity, r.Blocked = totals.Clients, totals.Capacity, len(r.Blocks)
@@ -223,6 +226,7 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	}
 	r.printHints(w)
 	r.printLists(w, cfg)
+	r.Sharing.print(w)
 	r.printLive(w)
 	r.printNetworks(w)
 	return w.Flush()

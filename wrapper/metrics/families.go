@@ -40,6 +40,7 @@ func (s *Site) metrics(r reading) []prometheus.Metric {
 	s.aboutSessions(f, &r)
 	aboutTrouble(f, &r.totals)
 	s.aboutLists(f, &r)
+	aboutSharing(f, &r.sharing)
 	f.delays("spoke", r.totals.Spoke)
 	f.delays("left", r.totals.Left)
 	return f.all

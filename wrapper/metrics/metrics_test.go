@@ -121,6 +121,16 @@ func TestNumbers(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.Run(func(tx *ledger.Tx) {
+		tx.Share("mx1", 1)
+		tx.NoteConnected(true)
+		tx.NotePosition([2]uint64{1, 2}, 1500*time.Millisecond)
+		tx.NoteRefused()
+		tx.From("mx2")
+		tx.CountOrigin(true)
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for c := range ledger.Troubles() {
 		h.CountTrouble(ledger.Trouble(c), 10+c)
 	}
@@ -148,6 +158,11 @@ func TestNumbers(t *testing.T) {
 		`sendwrap_fail_open_total{cause="rules_unread"}`:             "16",
 		`sendwrap_fail_open_total{cause="wide_uncounted"}`:           "17",
 		`sendwrap_fail_open_total{cause="ledger_crowded"}`:           "1",
+		`sendwrap_share_connected`:                                   "1",
+		`sendwrap_share_lag_seconds`:                                 "1.5",
+
+		`sendwrap_share_events_total{machine="mx2",result="applied"}`: "1",
+		`sendwrap_share_events_total{machine="",result="refused"}`:    "1",
 	} {
 		if got := value(all, series); got != want {
 			t.Errorf("%s is %q; want %q", series, got, want)

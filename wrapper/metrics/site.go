@@ -72,6 +72,7 @@ type reading struct {
 	lists    []ledger.List
 	lookups  struct{ kept, limit int }
 	rooms    []ledger.Room
+	sharing  ledger.Sharing
 }
 
 // read looks at the ledger.
@@ -86,12 +87,13 @@ func (s *Site) read() (r reading) {
 		zones[i] = s.config.Lists[i].Zone
 	}
 	got := r
-	var errs [4]error
+	var errs [5]error
 	got.totals, _, errs[0] = l.Report(now)
 	got.networks, errs[1] = l.CountNetworks(now)
 	got.lists, errs[2] = l.Lists(now, zones)
 	got.lookups.kept, got.lookups.limit, errs[3] = l.CountLookups(now)
-	if errs != [4]error{} {
+	got.sharing, errs[4] = l.Sharing(now)
+	if errs != [5]error{} {
 		return r
 	}
 	got.rooms, got.usable = l.Rooms(now), true

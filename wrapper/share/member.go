@@ -60,6 +60,8 @@ type member struct {
 	clock     time.Duration // the engine's time less the ledger's
 	sending   uint64        // number of the last event of a packet under way; 0 = none
 	lost      uint64        // with that packet
+	again     []Event       // words of this machine that the engine has lost
+	repeated  int           // how many of these are in the packet under way
 	asked     bool          // the whole state is being read, or is about to be
 	reading   bool          // the courier reads the stream
 	syncAt    time.Time
@@ -243,7 +245,7 @@ func (m *member) take(stop context.Context, p packet) {
 	case p.verb == wire.Sent && len(p.lines) == 1 && p.lines[0] == number(m.sending):
 		sent, lost := m.sending, m.lost
 		m.run(stop, func(t *ledger.Tx) { t.NoteSent(sent, lost) })
-		m.sending = 0
+		m.again, m.sending, m.repeated = m.again[m.repeated:], 0, 0
 		m.send(stop)
 	case p.verb == wire.State:
 		for _, text := range p.lines {
@@ -261,6 +263,8 @@ func (m *member) take(stop context.Context, p packet) {
 	case p.verb == wire.Gap:
 		m.note("share: a part of the stream is gone; all of the state is read again")
 		m.syncAt = time.Time{}
+	case p.verb == wire.Empty:
+		m.again, m.repeated = m.words.Of(m.name), 0
 	case p.verb == wire.Double:
 		m.warnOfDouble()
 	}

@@ -10,8 +10,9 @@ import (
 	"sendwrap/wrapper/share/wire"
 )
 
-// send sends what is in the outbox. When that is empty it asks for the whole state, if that is due:
-// not before, so that nothing that this machine has ended meanwhile comes back.
+// send sends what is in the outbox, then what the engine has lost. When there is neither, it asks
+// for the whole state, if that is due: not before, so that nothing that this machine has ended
+// meanwhile comes back.
 func (m *member) send(stop context.Context) {
 	s, err := m.ledger.Sharing(ledger.Now())
 	if err != nil {
@@ -19,6 +20,10 @@ func (m *member) send(stop context.Context) {
 	}
 	events, lost, err := m.ledger.Outbox(s.Sent, sendAtOnce)
 	if err != nil {
+		return
+	}
+	if len(events) == 0 && len(m.again) > 0 {
+		m.sendAgain(stop, s.Sent)
 		return
 	}
 	if len(events) == 0 {
@@ -40,7 +45,27 @@ func (m *member) send(stop context.Context) {
 		return
 	}
 	m.run(stop, func(t *ledger.Tx) { t.NoteTrying(last, m.clock) })
-	m.sending, m.lost = last, lost
+	m.sending, m.lost, m.repeated = last, lost, 0
+	m.tell(wire.Send, lines...)
+}
+
+// sendAgain sends some of what the engine has lost, with the number of the last event that it has
+// had. A machine that knows these words takes no notice. What is no longer the last word about its
+// network must not take the place of that in the state.
+func (m *member) sendAgain(stop context.Context, sent uint64) {
+	n := min(len(m.again), sendAtOnce)
+	lines, now := []string{number(sent)}, m.engineTime()
+	for i := range m.again[:n] {
+		e := &m.again[i]
+		if m.words.Last(e.Network) == *e && (e.Kind == ledger.OutboxUnblock || e.Till > now) {
+			lines = append(lines, m.line(stop, e))
+		}
+	}
+	if len(lines) == 1 {
+		m.again = m.again[n:]
+		return
+	}
+	m.sending, m.lost, m.repeated = sent, 0, n
 	m.tell(wire.Send, lines...)
 }
 
@@ -83,7 +108,7 @@ func (m *member) line(stop context.Context, e *Event) string {
 		// The end of a block is kept for longer than any block.
 		ttl = EndKept.Milliseconds()
 		if e.Kind == ledger.OutboxBlock {
-			ttl = e.Till - e.At
+			ttl = e.Till - m.engineTime()
 		}
 	case ledger.OutboxKnown:
 		key, ttl = "known:"+e.Network.String(), e.Till-e.At

@@ -48,6 +48,16 @@ func (w *Words) Wins(e *Event) bool {
 // Last is the last word about a network.
 func (w *Words) Last(network netip.Prefix) Event { return w.last[network].Event }
 
+// Of is what that machine has said last, wherever nobody has said anything later.
+func (w *Words) Of(origin string) (all []Event) {
+	for _, x := range w.last {
+		if x.Origin == origin {
+			all = append(all, x.Event)
+		}
+	}
+	return all
+}
+
 // Applied notes that the ledger follows the event, and that the machine had that number of its own
 // events then.
 func (w *Words) Applied(e Event, own uint64) { w.set(word{e, own}) }

@@ -10,7 +10,8 @@ import (
 	"sendwrap/wrapper/share/wire"
 )
 
-// watch says what the time is, that this machine is here, and whether the stream has a gap.
+// watch says what the time is, that this machine is here, whether the engine has lost what it had,
+// and whether the stream has a gap.
 func (c *courier) watch(ctx context.Context, client valkey.Client) error {
 	own := ""
 	for {
@@ -33,13 +34,18 @@ func (c *courier) watch(ctx context.Context, client valkey.Client) error {
 	}
 }
 
-// sayHere notes in the engine that this machine is here, and says if another one has its name. own
-// is what it has noted last.
+// sayHere notes in the engine that this machine is here. It says if another one has its name, and
+// if an earlier note is gone: then the engine may have been flushed. own is what it has noted last.
 func (c *courier) sayHere(ctx context.Context, client valkey.Client, now string,
 	own *string) error {
 	before, err := client.Do(ctx, client.B().Hget().Key(c.here()).Field(c.Name).Build()).ToString()
 	if err != nil && !valkey.IsValkeyNil(err) {
 		return err
+	}
+	if before == "" {
+		if err := c.conn.Send(wire.Empty); err != nil {
+			return err
+		}
 	}
 	h := parseHere(before)
 	at, _ := strconv.ParseInt(now, 10, 64)
@@ -100,6 +106,11 @@ func (c *courier) lookForGap(ctx context.Context, client valkey.Client) error {
 	}
 	c.mu.Unlock()
 	gone := read && len(first) > 0 && position != beginning && less(position, first[0].ID)
+	if back {
+		if err := c.conn.Send(wire.Empty); err != nil {
+			return err
+		}
+	}
 	if back || gone {
 		return c.conn.Send(wire.Gap)
 	}

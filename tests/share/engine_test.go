@@ -1,0 +1,88 @@
+package share
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sendwrap/tests/lab"
+)
+
+// engine is a redis-server, in the network that all machines reach.
+type engine struct {
+	t    *testing.T
+	dir  string
+	port uint16
+	args []string
+	*lab.Daemon
+}
+
+// startEngine starts one that keeps nothing on disk. The arguments are its directives.
+func startEngine(t *testing.T, args ...string) *engine {
+	t.Helper()
+	lab.Need(t, lab.NoNamespaces())
+	lab.NeedProgram(t, "redis-cli")
+	at, err := lab.FreePort(netip.IPv4Unspecified())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{t: t, dir: t.TempDir(), port: at.Port(), args: args}
+	if err := os.Chmod(e.dir, 0o755); err != nil { // the courier is another user
+		t.Fatal(err)
+	}
+	e.start()
+	return e
+}
+
+func (e *engine) start() {
+	e.t.Helper()
+	argv := append([]string{"--port", fmt.Sprint(e.port), "--bind", "0.0.0.0", "--save", "",
+		"--protected-mode", "no", "--dir", e.dir, "--unixsocket", e.socket(), "--unixsocketperm",
+		"777"}, e.args...)
+	d, err := lab.Start(exec.Command(lab.NeedProgram(e.t, "redis-server"), argv...),
+		filepath.Join(e.dir, "log"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.Daemon = d
+	e.t.Cleanup(d.KillAll)
+	lab.Eventually(e.t, "the engine answers", func() bool {
+		return exec.Command("redis-cli", "-s", e.socket(), "ping").Run() == nil
+	})
+}
+
+func (e *engine) socket() string { return filepath.Join(e.dir, "socket") }
+
+// do sends a command, as whoever has the engine's password could.
+func (e *engine) do(words ...string) string {
+	e.t.Helper()
+	return e.doWith("", words...)
+}
+
+// doWith is do with the last word from a text, which may be long.
+func (e *engine) doWith(last string, words ...string) string {
+	e.t.Helper()
+	argv := []string{"-s", e.socket()}
+	if last != "" {
+		argv = append(argv, "-x")
+	}
+	cmd := exec.Command("redis-cli", append(argv, words...)...)
+	cmd.Stdin = strings.NewReader(last)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		e.t.Fatalf("redis-cli %q: %v: %.300s", words, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func (e *engine) signal(sig syscall.Signal) {
+	e.t.Helper()
+	if err := e.Process.Signal(sig); err != nil {
+		e.t.Fatal(err)
+	}
+}

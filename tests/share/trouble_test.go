@@ -1,0 +1,93 @@
+package share
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// two starts an engine and two machines that share.
+func two(t *testing.T, conf string) (e *engine, a, b *machine) {
+	t.Helper()
+	e = startEngine(t)
+	a, b = newMachine(t, e, "mx1", conf), newMachine(t, e, "mx2", conf)
+	for _, m := range []*machine{a, b} {
+		m.startShare()
+		m.waitLogged("answers; this machine is", 1)
+	}
+	return e, a, b
+}
+
+const (
+	away = "share: the engine is away"
+	back = "answers; this machine is"
+)
+
+// An engine that is killed and starts again with nothing, or that is stopped for a while: one line
+// when it goes, one when it is back, and then the others learn what happened meanwhile.
+func TestEngineAway(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name       string
+		leave, end func(*engine)
+	}{
+		{"killed", func(e *engine) { e.KillAll() }, func(e *engine) { e.start() }},
+		{"stopped", func(e *engine) { e.signal(unix.SIGSTOP) },
+			func(e *engine) { e.signal(unix.SIGCONT) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e, a, b := two(t, quick)
+			tt.leave(e)
+			a.waitLogged(away, 1)
+			b.waitLogged(away, 1)
+			if a.sharing().Connected {
+				t.Error("status says that the engine answers")
+			}
+			a.command("block", "198.18.0.1", "1h")
+			tt.end(e)
+			b.waitLogged("BLOCK network=198.18.0.1/32", 1)
+			for _, m := range []*machine{a, b} {
+				m.waitLogged(back, 2)
+				if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
+					t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want "+
+						"1 and 2", m.name, n, up)
+				}
+			}
+		})
+	}
+}
+
+// After a flush the engine gets the running blocks, and the ends of others, again: a machine that
+// comes only then learns of both.
+func TestFlushed(t *testing.T) {
+	t.Parallel()
+	e, a, b := two(t, quick)
+	a.command("block", "198.18.0.1", "1h")
+	a.command("block", "198.18.0.2", "1h")
+	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
+	b.command("unblock", "198.18.0.2")
+	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
+	e.do("flushall")
+	lab.Eventually(t, "the state is in the engine again", func() bool {
+		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
+			"sendwrap:state:mx2:198.18.0.2/32") == "2"
+	})
+	if got := e.do("exists", "sendwrap:state:mx1:198.18.0.2/32"); got != "0" {
+		t.Error("a block that another machine has ended is in the engine again")
+	}
+	c := newMachine(t, e, "mx3", quick)
+	c.startShare()
+	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	if blocks := c.command("blocks"); strings.Contains(blocks, "198.18.0.2") {
+		t.Errorf("a block that was ended is back:\n%s", blocks)
+	}
+	a.command("block", "198.18.0.3", "1h") // what comes after the repeated words
+	b.waitLogged("BLOCK network=198.18.0.3/32", 1)
+	if n := b.logged("share", "BLOCK network="); n != 3 {
+		t.Errorf("%d lines of blocks; want none for what the machine knew", n)
+	}
+}
