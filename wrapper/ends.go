@@ -107,9 +107,7 @@ func (s *Session) refuseIfBlocked(waited, turn time.Duration) bool {
 	if err != nil || !blocked {
 		return false // after an error it is asked again when its time is over
 	}
-	f := s.facts()
-	f.Blocked, f.BlockLeft, f.Reason, f.Network = true, block.Left, block.Reason, block.Network
-	f.From = block.From
+	s.facts().SetBlock(block)
 	s.greet, s.waited, s.turn, s.mustEnd = decide.Quiet, waited, turn, true
 	return true
 }

@@ -142,7 +142,7 @@ func (l *Ledger) CountUnlockedFor(network netip.Prefix, e Event, now Moment) {
 	l.withoutLock(func() {
 		i := l.find(keyOf(network))
 		if i >= 0 {
-			l.record(i).add(e, now.Boot.Milliseconds()+l.header.offset)
+			l.record(i).add(e, l.timeAt(now))
 		}
 		if e.Observed {
 			l.countObserved(i, e.Verdict)

@@ -44,9 +44,7 @@ func (t *Tx) BlockOf(client netip.Addr, counted netip.Prefix) (BlockedNetwork, b
 	if longest.left == 0 {
 		return BlockedNetwork{}, false
 	}
-	block := t.l.blockOf(t.l.record(longest.record), t.now)
-	block.ByHand = longest.byHand
-	return block, true
+	return t.blockOf(&longest), true
 }
 
 // longestBlock is the block found so far that runs longest.
@@ -54,6 +52,13 @@ type longestBlock struct {
 	record int
 	left   int64 // ms; 0 = there is none
 	byHand bool  // one of those found is: it may not run as long, but holds
+}
+
+// blockOf is the block that was found.
+func (t *Tx) blockOf(b *longestBlock) BlockedNetwork {
+	block := t.l.blockOf(t.l.record(b.record), t.now)
+	block.ByHand = b.byHand
+	return block
 }
 
 // considerBlock takes the block of the record if it runs longer.

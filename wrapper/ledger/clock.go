@@ -29,6 +29,11 @@ func Now() Moment {
 	return Moment{Boot: time.Duration(ts.Nano()), Wall: time.Now()}
 }
 
+// timeAt is ledger time at that moment of the boot under way. It takes no lock.
+func (l *Ledger) timeAt(now Moment) int64 {
+	return max(l.state.lastTick, now.Boot.Milliseconds()+l.header.offset)
+}
+
 // clock is [Now] for a process that asks often. Go reads the wall clock and CLOCK_MONOTONIC without
 // a system call, but not CLOCK_BOOTTIME. That one gets ahead of CLOCK_MONOTONIC only by a sleep of
 // the machine, which puts the wall clock ahead by as much, at the same instant. So it is read again

@@ -73,15 +73,17 @@
 //	buckets   B×4,096 16 client records of 256 each: a bucket is a page
 //	lists     4,096   how each list of DNS behaves: 32 of 128 each
 //	lookups   L×4,096 16 lookups of 256 each: a quarter as many as records, 1,024 or more
+//	sharing   8,192   what the process that shares with other machines keeps, and 124 machines
+//	outbox  737,280   the last 10,240 events that other machines are to know, of 72 each
 //
 // In another file, PATH.lock, are only bytes to be locked: that file is the lock of a ledger that a
 // group may read, and has the slots for on_block (package enforce).
 //
 // The last quarter page of late holds what changes without the lock: counts, which messages were
 // logged last, and which rooms there are. Versions 1 to 3 had fewer verdicts, all totals where late
-// is now, the ring before the undo log, and ended before the lists. Records of versions 3 and 4 had
-// longer windows and no activity; those of versions 1 and 2 were different again, and left zero
-// what they did not use. See older.go; everything else is unchanged.
+// is now, the ring before the undo log, and ended before the lists; version 4 ended before sharing.
+// Records of versions 3 and 4 had longer windows and no activity; those of versions 1 and 2 were
+// different again, and left zero what they did not use. See older.go; everything else is unchanged.
 //
 // A client record lies in one of the two buckets that its hash names: in the one that held the less
 // important record when it was made. So a bucket overflows only when the whole file is nearly full,

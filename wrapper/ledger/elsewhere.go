@@ -22,8 +22,8 @@ func (t *Tx) mark() uint8 {
 // sameBlock is by how much two machines may differ about the end of the same block.
 const sameBlock = time.Second
 
-// BlockElsewhere blocks the network for d, whatever block it has: but one that was set by hand here
-// is not shortened. It returns the length of a block that begins or whose end changes, or 0.
+// BlockElsewhere blocks the network for d, whatever block it has, but does not shorten one that was
+// set by hand here. It returns the length of a block that begins or whose end changes, or 0.
 func (t *Tx) BlockElsewhere(network netip.Prefix, d time.Duration, reason string,
 	p Penalty) time.Duration {
 	k := keyOf(network)

@@ -22,7 +22,7 @@ func (e Eviction) String() string {
 // countEvicted counts the record that is about to be replaced, if anything in it matters.
 func (t *Tx) countEvicted(c *client) {
 	kind := EvictedKnown
-	switch rank := t.importance(c).rank; rank {
+	switch t.importance(c).rank {
 	case empty, expired:
 		return
 	case history:

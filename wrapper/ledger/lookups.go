@@ -95,7 +95,7 @@ func (l *Ledger) peekLookup(now Moment, addr netip.Addr, of uint64) (found Looku
 	look := func() {
 		found = Lookup{}
 		if l.header.bootSum == l.bootSum() && !l.rebooted(boot, wall) {
-			t := Tx{l: l, now: max(boot+l.header.offset, l.state.lastTick)}
+			t := Tx{l: l, now: l.timeAt(now)}
 			found = t.Lookup(addr, of)
 		}
 	}

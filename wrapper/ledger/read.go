@@ -40,7 +40,7 @@ func (r *reader) beginUnlocked(now Moment) error {
 	if !l.withoutLock(func() {
 		r.now = l.state.lastTick
 		if r.stale = l.header.bootSum != l.bootSum() || l.rebooted(boot, wall); !r.stale {
-			r.now = max(r.now, boot+l.header.offset)
+			r.now = l.timeAt(now)
 		}
 	}) {
 		return ErrLost
@@ -63,7 +63,7 @@ func (l *Ledger) Peek(now Moment, a Arrival) (s Standing, ok bool) {
 	boot, wall, whole := now.Boot.Milliseconds(), now.Wall.UnixMilli(), false
 	look := func() {
 		if ok = l.header.bootSum == l.bootSum() && !l.rebooted(boot, wall); ok {
-			t := Tx{l: l, now: max(boot+l.header.offset, l.state.lastTick)}
+			t := Tx{l: l, now: l.timeAt(now)}
 			s = t.standing(a)
 		}
 	}

@@ -104,8 +104,7 @@ func (t *Tx) NotePosition(position [2]uint64, lag time.Duration) {
 	h.position, h.behind, h.heardAt = position, uint64(max(0, lag.Milliseconds())), t.now
 }
 
-// NoteConnected says whether the engine answers now, NoteSynced that all of its state was read, and
-// NoteRefused that an event was refused whose origin is nobody's.
+// NoteConnected says whether the engine answers now.
 func (t *Tx) NoteConnected(ok bool) {
 	h := t.changeSharing()
 	h.connected = 0
@@ -113,7 +112,11 @@ func (t *Tx) NoteConnected(ok bool) {
 		h.connected, h.heardAt = 1, t.now
 	}
 }
-func (t *Tx) NoteSynced()  { t.changeSharing().syncedAt = t.now }
+
+// NoteSynced says that all of the engine's state was read.
+func (t *Tx) NoteSynced() { t.changeSharing().syncedAt = t.now }
+
+// NoteRefused counts a refused event that names no machine, or one too many.
 func (t *Tx) NoteRefused() { t.changeSharing().refused++ }
 
 // From says of which machine what follows in this operation comes: it is marked so, and told to
@@ -189,7 +192,7 @@ func (l *Ledger) Sharing(now Moment) (s Sharing, err error) {
 	r := reader{l: l}
 	read := func() {
 		h, st := l.sharing(), l.state
-		r.now = max(st.lastTick, now.Boot.Milliseconds()+l.header.offset)
+		r.now = l.timeAt(now)
 		s = Sharing{
 			On: st.sharedTill > r.now, Name: wordIn(&h.own), Connected: h.connected == 1,
 			Heard: r.since(h.heardAt), Synced: r.since(h.syncedAt),
@@ -218,8 +221,7 @@ func (l *Ledger) Sharing(now Moment) (s Sharing, err error) {
 // Time is ledger time now. It takes no lock.
 func (l *Ledger) Time(now Moment) (at time.Duration, err error) {
 	if !l.withoutLock(func() {
-		ms := max(l.state.lastTick, now.Boot.Milliseconds()+l.header.offset)
-		at = time.Duration(ms) * time.Millisecond
+		at = time.Duration(l.timeAt(now)) * time.Millisecond
 	}) {
 		err = ErrLost
 	}

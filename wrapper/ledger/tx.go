@@ -119,12 +119,15 @@ func (t *Tx) standing(a Arrival) Standing {
 		}
 	}
 	if longest.left > 0 {
-		block := t.l.blockOf(t.l.record(longest.record), t.now)
-		s.Blocked, s.BlockLeft, s.Reason, s.Network = true, block.Left, block.Reason, block.Network
-		s.ByHand = longest.byHand
-		s.From = block.From
+		s.SetBlock(t.blockOf(&longest))
 	}
 	return s
+}
+
+// SetBlock says that this block runs.
+func (s *Standing) SetBlock(b BlockedNetwork) {
+	s.Blocked, s.BlockLeft, s.ByHand = true, b.Left, b.ByHand
+	s.Reason, s.From, s.Network = b.Reason, b.From, b.Network
 }
 
 // LookAgain is Look for a client whose arrival and session are counted already. The limits on both
