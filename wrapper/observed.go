@@ -29,7 +29,8 @@ func (s *Session) keepShown(before *ledger.Standing) {
 	f := s.facts()
 	f.Conns, f.Arrivals, f.WideCounts = before.Conns, before.Arrivals, before.WideCounts
 	if s.would == decide.Blocked && !f.Blocked {
-		f.BlockLeft, f.Reason, f.Network = before.BlockLeft, before.Reason, before.Network
+		f.BlockLeft, f.Reason = before.BlockLeft, before.Reason
+		f.From, f.Network = before.From, before.Network
 	}
 }
 

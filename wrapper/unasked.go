@@ -18,8 +18,7 @@ func (a *asker) askUnasked() {
 
 // askLater has the session take its turn. Those that do not wait any more make room. It looks for
 // them after as many sessions as are left at least: in a flood each look would cost as much as all
-// that wait. Functions of package slices would make the door larger: see
-// HearDNS.
+// that wait. Functions of package slices would make the door larger: see HearDNS.
 func (a *asker) askLater(s *Session) {
 	if len(a.unasked) == cap(a.unasked) {
 		waiting := 0

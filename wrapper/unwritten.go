@@ -48,9 +48,8 @@ func (s *Session) countedAs() netip.Prefix {
 
 // event is what the ledger notes of the connection when its verdict is final.
 func (s *Session) event() ledger.Event {
-	v := s.Verdict
 	return ledger.Event{Verdict: int(s.shown()), Arrived: !s.entered,
-		Refused: !v.Served() && v != decide.Hangup, Observed: s.isObserved()}
+		Refused: s.Verdict.Refuses(), Observed: s.isObserved()}
 }
 
 // maxUnwritten bounds the offences that are kept until they can be written.

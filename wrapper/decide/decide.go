@@ -18,9 +18,8 @@ const (
 )
 
 // Decide is the decision at the door, before any waiting: the first test that applies decides,
-// unless it is observed (see [Facts.Would]).
-// Undecided means that the client has to wait, and that its behavior decides; Known that it need
-// not wait unless it has already spoken.
+// unless it is observed (see [Facts.Would]). Undecided means that the client has to wait, and that
+// its behavior decides; Known that it need not wait unless it has already spoken.
 func (f *Facts) Decide() Verdict {
 	switch {
 	case f.IsDenied():

@@ -54,7 +54,7 @@ func (c *Compiled) MatchName(name string) rule.Match {
 	return c.orNothing(c.lookupName(&c.header.names, name))
 }
 
-// orNothing is what was found, or nothing after an error.
+// orNothing is what was found. After an error it is nothing, and the policy notes why.
 func (c *Compiled) orNothing(m rule.Match, err error) rule.Match {
 	if err != nil {
 		c.policy.Unread = err
