@@ -20,15 +20,10 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one of the commands.
 func run(args []string) int {
-	switch {
-	case len(args) > 0 && args[0] == "metrics":
-		return showMetrics(args[1:])
-	case len(args) > 0 && args[0] == "report":
-		return report(args[1:])
-	case len(args) > 0 && args[0] == "replay":
-		return replayLogs(args[1:])
-	case len(args) > 0 && args[0] == "top":
-		return showTop(args[1:])
+	commands := map[string]func([]string) int{"metrics": showMetrics, "report": report,
+		"replay": replayLogs, "top": showTop}
+	if len(args) > 0 && commands[args[0]] != nil {
+		return commands[args[0]](args[1:])
 	}
 	fmt.Fprintln(os.Stderr, "sendwrap-view: started by itself; type sendwrap metrics, "+
 		"report, replay or top")

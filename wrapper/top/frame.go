@@ -1,6 +1,7 @@
 package top
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -171,7 +172,7 @@ func helpLines() (all []line) {
 func (s *Site) WriteOnce(out io.Writer) error {
 	p, _ := s.look("")
 	if !p.usable {
-		return fmt.Errorf("%s", p.Trouble)
+		return errors.New(p.Trouble)
 	}
 	return p.writeText(out, isASCII())
 }

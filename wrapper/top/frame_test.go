@@ -203,7 +203,7 @@ func TestRates(t *testing.T) {
 		h.add(p)
 	}
 	for i := range h.steps {
-		if r := h.steps[i].rate(isRefusal); r != 7 {
+		if r := h.steps[i].rate(decide.Verdict.Refuses); r != 7 {
 			t.Errorf("%v a second; want 7", r)
 		}
 	}

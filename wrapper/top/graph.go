@@ -51,7 +51,7 @@ func drawRow(steps []step, row int, most float64, ascii bool) (l line) {
 	for i := range steps {
 		arrivals := steps[i].rate(isArrival)
 		refused := min(arrivals, steps[i].rate(func(v decide.Verdict) bool {
-			return isRefusal(v) && isArrival(v)
+			return v.Refuses() && isArrival(v)
 		}))
 		level := func(rate float64) int { // in this cell, in eighths
 			return max(0, min(8, int(rate/most*graphRows*8+0.5)-8*row))
@@ -83,7 +83,7 @@ func (h *history) legend() (all []line) {
 			break
 		}
 		s := served
-		if isRefusal(v) {
+		if v.Refuses() {
 			s = refusal
 		}
 		rate := late.rate(func(other decide.Verdict) bool { return other == v })

@@ -73,8 +73,6 @@ func (h *history) late() (sum step) {
 	return sum
 }
 
-func isRefusal(v decide.Verdict) bool { return !v.Served() && v != decide.Hangup }
-
 func isArrival(v decide.Verdict) bool { // those of the guard are of clients that came before
 	return v != decide.BadRcpts && v != decide.Resets && v != decide.MaxRcpts
 }

@@ -101,7 +101,7 @@ func (t *table) sortBy(at int, reverse bool) {
 	t.by = at
 	slices.SortFunc(t.rows, func(a, b row) int {
 		c := cmp.Compare(b.keys[at], a.keys[at])
-		if a.keys[at] == b.keys[at] && at > 0 {
+		if c == 0 && at > 0 {
 			c = strings.Compare(a.cells[at], b.cells[at])
 		}
 		if reverse {
