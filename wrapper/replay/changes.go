@@ -11,7 +11,6 @@ import (
 
 // changes are the clients whose verdict changes.
 type changes struct {
-	order     int                       // of the events; see replay.later
 	lost      map[netip.Addr]*change    // served then, refused now
 	others    map[netip.Addr]*change    // all other changes
 	clientsOf map[[2]decide.Verdict]int // clients by kind of change

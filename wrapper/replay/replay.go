@@ -30,6 +30,7 @@ type replay struct {
 	door    *wrapper.Door
 	result  *Result
 	events  events
+	order   int    // number of the last event
 	started moment // of the clock
 	clock   moment
 	lines   int
@@ -54,15 +55,14 @@ const (
 	maxBack   = time.Minute // lines of several processes may be in a wrong order
 )
 
-// Years of which a line can be. A moment, and the ledger's clock, have bounds.
+// A line must be of these years: a moment, and the ledger's clock, have bounds.
 const firstYear, lastYear = 1990, 2200
 
 // Run replays the logs. What cannot be read is in the result; an error says that nothing could, or
 // that there is no place for a ledger.
 func Run(o Options) (*Result, error) {
 	r := &replay{Options: o, missing: map[string]bool{}, named: make([]bool, len(o.Config.Lists))}
-	r.result = &Result{Version: Version, File: o.File, Zone: o.Zone,
-		session: o.Session}
+	r.result = &Result{Version: Version, File: o.File, Zone: o.Zone, session: o.Session}
 	r.living, r.memory, r.changes = newLiving(), newMemory(), newChanges()
 	if err := r.open(); err != nil {
 		return nil, err
