@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -278,24 +277,4 @@ func TestCutGone(t *testing.T) {
 	if _, ok := a.ended(); !ok {
 		t.Error("the client is not cut off")
 	}
-}
-
-// A thousand sessions that are disconnected at once do not use up the descriptors.
-func TestCutMany(t *testing.T) {
-	const sessions = 1000
-	c := cutting(t, "block off\n")
-	before := descriptors(t)
-	var all sync.WaitGroup
-	c.socketMu.Lock()
-	for range sessions {
-		all.Go(c.another(c.nobody()).disconnect)
-	}
-	lab.Eventually(t, "all wait", func() bool {
-		return inside("(*session).disconnect") == sessions
-	})
-	if n := descriptors(t) - before; n > 0 {
-		t.Errorf("%d descriptors at once", n)
-	}
-	c.socketMu.Unlock()
-	all.Wait()
 }
