@@ -28,9 +28,9 @@ func isKnownKey(key string) bool {
 	switch key {
 	case "client", "server", "mode", "rule", "network", "wait", "turn", "serving", "waiting",
 		"load", "reason", "conns", "mta", "hangups", "rate", "per", "dns", "score", "lists",
-		"name", "open", "from", "strikes", "left", "reply", "hint", "kind", "bytes", "data", "error",
-		"bad", "total", "good", "total_good", "bounces", "sender", "resets", "rcpts", "queue",
-		"helo", "after", "status", "signal", "text", "file", "idle", "for", "by", "freed",
+		"name", "open", "from", "strikes", "left", "reply", "hint", "kind", "bytes", "data",
+		"error", "bad", "total", "good", "total_good", "bounces", "sender", "resets", "rcpts",
+		"queue", "helo", "after", "status", "signal", "text", "file", "idle", "for", "by", "freed",
 		"ended", "allowed", "blocks", "max_entries", "observed",
 		"would_block":
 		return true
