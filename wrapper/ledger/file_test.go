@@ -51,7 +51,7 @@ func TestHonestFiles(t *testing.T) {
 	files := []file{
 		{"text", []byte("not a ledger\n"), "is not a ledger"},
 		{"a version that never was", withHeader(image, func(h *header) { h.version = 0 }),
-			"is a ledger of version 0; this program reads 1 to 4"},
+			"is a ledger of version 0; this program reads 1 to 5"},
 		{"records of another size", withHeader(image, func(h *header) { h.record = 128 }),
 			"has records of 128 bytes; want 256"},
 		{"version 1 and a damaged header", withHeader(image,
