@@ -113,7 +113,7 @@ func ask(lines []string) oracle {
 	lists := regexp.MustCompile(` score=\S+ lists=(\S+)`)
 	for _, line := range lines {
 		m := weekVerdict.FindStringSubmatch(line)
-		if m == nil || m[2] == "ENDED" || m[2] == "IDLE" {
+		if m == nil || m[2] == "ENDED" || m[2] == "IDLE" || m[2] == "SENT" {
 			continue
 		}
 		o.verdicts[m[2]]++
