@@ -30,7 +30,7 @@ func (c *courier) rights() string {
 		user = "sendwrap"
 	}
 	return fmt.Sprintf("ACL SETUSER %s on >PASSWORD ~%s:* -@all +hello +auth +client|setname "+
-		"+client|setinfo +select +ping +info +time +set +get +scan +xadd +xread +xrange "+
+		"+client|setinfo +select +ping +info +time +set +getrange +scan +xadd +xread +xrange "+
 		"+xrevrange +hset +hget +hgetall +pexpire", user, c.Prefix)
 }
 
@@ -77,7 +77,7 @@ func (c *courier) tryRights(ctx context.Context, client valkey.Client) error {
 	b := client.B
 	for _, answer := range client.DoMulti(ctx,
 		b().Set().Key(key).Value("x").PxMilliseconds(1000).Build(),
-		b().Get().Key(key).Build(),
+		b().Getrange().Key(key).Start(0).End(1).Build(),
 		b().Pexpire().Key(key).Milliseconds(1000).Build(),
 		b().Hget().Key(c.here()).Field(c.Name).Build(),
 		b().Xread().Count(1).Streams().Key(c.stream()).Id("$").Build(),

@@ -2,12 +2,16 @@ package courier
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
 
 	"sendwrap/wrapper/share/wire"
 )
+
+// notText stands for a key that is no text. The member refuses it, as it refuses any such event.
+const notText = "?"
 
 // readState reads all keys of the state when the member wants that: a part of the engine's keys
 // after the other, on each of its servers.
@@ -47,16 +51,20 @@ func (c *courier) scan(ctx context.Context, client, node valkey.Client) error {
 			}
 			var gets valkey.Commands
 			for _, key := range found.Elements {
-				gets = append(gets, client.B().Get().Key(key).Build())
+				gets = append(gets, client.B().Getrange().Key(key).Start(0).End(mostOfEvent).
+					Build())
 			}
 			var lines []string
 			for _, answer := range client.DoMulti(ctx, gets...) {
 				text, err := answer.ToString()
-				switch {
-				case valkey.IsValkeyNil(err):
-				case err != nil:
+				if wrong, ok := valkey.IsValkeyErr(err); ok &&
+					strings.HasPrefix(wrong.Error(), "WRONGTYPE") {
+					text, err = notText, nil // by whoever wants to hide the other keys
+				}
+				if err != nil {
 					return err
-				default:
+				}
+				if text != "" { // it has expired meanwhile
 					lines = append(lines, oneLine(text))
 				}
 			}

@@ -108,9 +108,11 @@ func (c *courier) lag(ctx context.Context, client valkey.Client, id string) stri
 	return strconv.FormatInt(max(0, n-at), 10)
 }
 
-// oneLine keeps an event to one line of the packet, and to a size that is refused all the same.
+// mostOfEvent is how many bytes of an event are passed on, less one. More is refused all the same.
+const mostOfEvent = 250
+
+// oneLine keeps an event to one line of the packet, and to a size that has a place there.
 func oneLine(text string) string {
-	const most = 250
-	text = text[:min(len(text), most+1)]
+	text = text[:min(len(text), mostOfEvent+1)]
 	return strings.ReplaceAll(text, "\n", "?")
 }
