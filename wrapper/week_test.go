@@ -215,11 +215,17 @@ func (w *week) others(i int) {
 		w.take()
 	}
 	client := netip.AddrPortFrom(netip.MustParseAddr(w.attacker()), 4321)
-	line(maillog.NewLine("BADRCPTS").Addr("client", client).
-		Str("network", w.Network(client.Addr()).String()).IntOf("bad", 3, 3).
+	guard := maillog.NewLine("BADRCPTS").Addr("client", client)
+	if w.Policy.Mode == policy.Observe {
+		guard.Str("mode", "observe")
+	}
+	guard.Str("network", w.Network(client.Addr()).String()).IntOf("bad", 3, 3).
 		IntOf("total", 5, 10).Str("per", "1h").Int("good", 0).Int("total_good", 0).
-		Dur("left", time.Hour).Str("reason", "bad_rcpts").Str("reply", "421").
-		Quote("helo", "x\" server=[198.51.100.5]:25"))
+		Dur("left", time.Hour).Str("reason", "bad_rcpts")
+	if w.Policy.Mode == policy.Enforce {
+		guard.Str("reply", "421")
+	}
+	line(guard.Quote("helo", "x\" server=[198.51.100.5]:25"))
 	if w.Policy.Mode == policy.Observe {
 		line(maillog.NewLine("SENT").Addr("client", client).
 			Str("network", w.Network(client.Addr()).String()).
