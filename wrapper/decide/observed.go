@@ -28,8 +28,8 @@ func (f *Facts) asEnforced(ask func()) {
 	}
 }
 
-// observedLine names the line of an observed test that would refuse the client with this verdict; ""
-// if no such test reaches it.
+// observedLine names the line of an observed test that would refuse the client with this verdict;
+// "" if no such test reaches it.
 func (f *Facts) observedLine(v Verdict) (name string) {
 	wide := -1
 	f.asEnforced(func() { wide = f.DecidedByWide(v) })
