@@ -67,7 +67,7 @@ func (e *engine) do(words ...string) string {
 // doWith is do with the last word from a text, which may be long.
 func (e *engine) doWith(last string, words ...string) string {
 	e.t.Helper()
-	argv := []string{"-s", e.socket()}
+	argv := []string{"-e", "-s", e.socket()}
 	if last != "" {
 		argv = append(argv, "-x")
 	}

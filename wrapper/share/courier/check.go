@@ -30,8 +30,8 @@ func (c *courier) rights() string {
 		user = "sendwrap"
 	}
 	return fmt.Sprintf("ACL SETUSER %s on >PASSWORD ~%s:* -@all +hello +auth +client|setname "+
-		"+client|setinfo +select +ping +info +time +set +getrange +scan +xadd +xread +xrange "+
-		"+xrevrange +hset +hget +hgetall +pexpire", user, c.Prefix)
+		"+select +ping +info +time +set +getrange +scan +xadd +xread +xrange +xrevrange "+
+		"+hset +hget +hgetall +pexpire", user, c.Prefix)
 }
 
 // ask tries each command once.

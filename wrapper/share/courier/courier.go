@@ -133,7 +133,8 @@ func (c *courier) dial() (valkey.Client, error) {
 	o := valkey.ClientOption{
 		Username: c.User, Password: c.Password, ClientName: "sendwrap-" + c.Name,
 		DisableCache: true, SelectDB: c.Engines[0].DB, ConnWriteTimeout: patience,
-		Dialer: net.Dialer{Timeout: patience, KeepAlive: time.Second},
+		Dialer:        net.Dialer{Timeout: patience, KeepAlive: time.Second},
+		ClientSetInfo: valkey.DisableClientSetInfo, // Redis 7.0 knows no right to it
 		// A command that fails is the member's to repeat: it knows what has become of it.
 		DisableRetry: true, PipelineMultiplex: -1,
 		RingScaleEachConn: 8, ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
