@@ -2,12 +2,66 @@ package share
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"sendwrap/tests/lab"
 )
+
+// write writes a file of root's.
+func (m *machine) write(name, text string) string {
+	m.t.Helper()
+	if err := os.WriteFile(m.file(name), []byte(text), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	return m.file(name)
+}
+
+// The rights that `share -check` prints suffice, also over a unix socket. Without one of them, or
+// with a wrong password, the log says what to do.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	e := startEngine(t)
+	a, b := newMachine(t, e, "mx1", quick), newMachine(t, e, "mx2", quick)
+	secret := a.write("secret", "s3cret\n")
+	withUser := func(engine string) string {
+		return fmt.Sprintf("%s user=sendwrap password=%s", engine, secret)
+	}
+	a.configure(withUser(a.engine), quick)
+	b.configure(withUser("unix://"+e.socket()), quick)
+
+	out, err := a.try("share", "-check")
+	_, line, found := strings.Cut(out, "these rights suffice: ACL ")
+	if err == nil || !found || !strings.Contains(out, "write the right password") {
+		t.Fatalf("without a user: %v:\n%s", err, out)
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	e.do(append([]string{"acl"}, strings.Fields(strings.Replace(line, ">PASSWORD", ">s3cret",
+		1))...)...)
+	for _, m := range []*machine{a, b} {
+		m.startShare()
+		m.waitLogged(back, 1)
+	}
+	a.command("block", "198.18.0.1", "1h")
+	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	out = a.command("share", "-check")
+	if !strings.Contains(out, "rights: all that are needed") || !strings.Contains(out, "mx2: ") {
+		t.Errorf("share -check: %s", out)
+	}
+	e.do("acl", "setuser", "sendwrap", "-xadd")
+	a.command("block", "198.18.0.2", "1h")
+	a.waitLogged("share -check prints the ACL line that suffices", 1)
+	e.do("acl", "setuser", "sendwrap", "+xadd")
+	b.waitLogged("BLOCK network=198.18.0.2/32", 1) // it was not lost meanwhile
+	e.do("acl", "log", "reset")
+	e.do("acl", "setuser", "sendwrap", "resetpass", ">other")
+	if out, err := a.try("share", "-check"); err == nil ||
+		!strings.Contains(out, "write the right password into the file of password=") {
+		t.Errorf("with a wrong password: %v: %s", err, out)
+	}
+}
 
 // TLS: with the certificate that signs the engine's it works. With another, or without TLS there,
 // it does not, and the log says what to write.

@@ -1,6 +1,7 @@
 package share
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -32,7 +33,8 @@ func startEngine(t *testing.T, args ...string) *engine {
 		t.Fatal(err)
 	}
 	e := &engine{t: t, dir: t.TempDir(), port: at.Port(), args: args}
-	if err := os.Chmod(e.dir, 0o755); err != nil { // the courier is another user
+	if err := errors.Join(os.Chmod(e.dir, 0o755), // the courier is another user
+		os.Chmod(filepath.Dir(e.dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	e.start()
