@@ -38,7 +38,7 @@ func (r *Report) Text(w io.Writer) error {
 		if i == 0 {
 			t.line("")
 		}
-		t.line("%s", line)
+		t.WriteString(strings.Join(wrap(line, maxColumns-2), "\n  ") + "\n") // a path whole
 	}
 	return t.Flush()
 }
