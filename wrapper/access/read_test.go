@@ -87,7 +87,8 @@ func TestLongLines(t *testing.T) {
 // No client has an IPv4-mapped address, so its key is noted, with the one that is meant.
 func TestMappedKeys(t *testing.T) {
 	m := Read("Connect:IPv6:0:0:0:0:0:ffff:c000:201 REJECT\nConnect:IPv6:0:0:0:0:0:ffff REJECT\n")
-	want := "[{1 \"Connect:IPv6:0:0:0:0:0:ffff:c000:201\" never matches write Connect:192.0.2.1 false} " +
+	want := "[{1 \"Connect:IPv6:0:0:0:0:0:ffff:c000:201\" never matches " +
+		"write Connect:192.0.2.1 false} " +
 		"{2 \"Connect:IPv6:0:0:0:0:0:ffff\" never matches write a name or an address false}]"
 	if got := fmt.Sprint(m.Notes); got != want || len(m.Entries()) > 0 {
 		t.Errorf("%s, %v; want %s", got, m.Entries(), want)
