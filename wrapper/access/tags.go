@@ -32,7 +32,7 @@ func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) 
 		return Connect, key, false, true
 	}
 	if meant := spelling.Nearest(before, tagNames[:]); meant != "" {
-		r.note("sendmail has no tag "+quoted(key[:len(before)+1]), "did you mean "+meant+":?")
+		r.note("sendmail has no tag "+quoted(key[:len(key)-len(after)]), "did you mean "+meant+":?")
 	}
 	return 0, "", false, false
 }
