@@ -63,7 +63,9 @@ func FuzzRead(f *testing.F) {
 
 // noted reports whether a note begins so: of a value behind a blank, ours takes only a number.
 func noted(m *Map, begin string) bool {
-	return slices.ContainsFunc(m.Notes, func(n Note) bool { return strings.HasPrefix(n.Msg, begin) })
+	return slices.ContainsFunc(m.Notes, func(n Note) bool {
+		return strings.HasPrefix(n.Msg, begin)
+	})
 }
 
 // hasLetters reports whether a fuzzed name can be one of DNS.
