@@ -69,8 +69,10 @@ var mayImport = map[string][]string{
 		"wrapper/enforce", "wrapper/fileaccess", "wrapper/ledger", "wrapper/maillog",
 		"wrapper/milter", "wrapper/policy", "wrapper/reload",
 	},
+	"wrapper/outside": {"allowlist", "wrapper/config", "wrapper/ledger"},
 	"wrapper/top": {
-		"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/policy",
+		"allowlist", "wrapper/config", "wrapper/decide", "wrapper/ledger", "wrapper/outside",
+		"wrapper/policy",
 	},
 	"wrapper/share": {
 		"allowlist/rule", "wrapper", "wrapper/config", "wrapper/enforce", "wrapper/fileaccess",
@@ -81,7 +83,7 @@ var mayImport = map[string][]string{
 	"wrapper/share/courier": {"wrapper/share/wire"},
 	"wrapper/metrics": {
 		"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
-		"wrapper/policy",
+		"wrapper/outside", "wrapper/policy",
 	},
 	"wrapper/admin": {
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",

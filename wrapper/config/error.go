@@ -46,6 +46,15 @@ func (e *Error) located() string {
 	return e.Msg
 }
 
+// CountMistakes is how many wrong directives an error of [Load] names.
+func CountMistakes(err error) int {
+	var all *multierror.Error
+	if !errors.As(err, &all) {
+		return 0
+	}
+	return len(all.Errors)
+}
+
 // LineSkipped is the outcome for [LogLines] if there is no earlier configuration to keep.
 const LineSkipped = " (skipped)"
 

@@ -51,11 +51,11 @@ func (s *Site) aboutSite(f *family, r *reading) {
 		"version", wrapper.Version)
 	for _, mode := range []policy.Mode{policy.Enforce, policy.Observe} {
 		f.gauge("mode", "1 for the mode of the configuration. The counts are of all modes.",
-			number(s.config.Mode == mode), "mode", mode.String())
+			number(s.Config.Mode == mode), "mode", mode.String())
 	}
 	f.gauge("config_readable", "0 if the configuration cannot be read as a whole.",
-		number(s.readable))
-	f.gauge("config_mistakes", "Wrong directives, which are skipped.", float64(s.mistakes))
+		number(s.Unread == nil))
+	f.gauge("config_mistakes", "Wrong directives, which are skipped.", float64(s.Mistakes))
 	f.gauge("ledger_usable", "0 if there is no ledger, or none that can be read.",
 		number(r.usable))
 	if since := r.totals.Since; !since.IsZero() {
@@ -90,15 +90,15 @@ func aboutClients(f *family, n *ledger.Totals) {
 }
 
 func (s *Site) aboutSessions(f *family, r *reading) {
-	limit := s.config.MaxWaiting
+	limit := s.Config.MaxWaiting
 	if len(r.rooms) > 0 {
-		limit = s.config.RoomWaiting
+		limit = s.Config.RoomWaiting
 	}
 	const live, most = "Live sessions.", "max_sessions and max_waiting."
 	f.gauge("sessions", live, float64(r.totals.Waiting), "state", "waiting")
 	f.gauge("sessions", live, float64(r.totals.Serving), "state", "serving")
 	f.gauge("sessions_limit", most, float64(limit), "state", "waiting")
-	f.gauge("sessions_limit", most, float64(s.config.MaxSessions), "state", "serving")
+	f.gauge("sessions_limit", most, float64(s.Config.MaxSessions), "state", "serving")
 	f.gauge("stressed", "1 while the greet delay is shortened.", number(r.totals.Stressed))
 
 	const networks = "Networks in the ledger. One may be counted in several states."

@@ -14,7 +14,7 @@ func (s *Site) aboutLists(f *family, r *reading) {
 	var all []sums
 	for i, l := range r.lists {
 		if i <= maxLists {
-			all = append(all, sums{name: s.config.Lists[i].Name})
+			all = append(all, sums{name: s.Config.Lists[i].Name})
 		}
 		if i >= maxLists {
 			all[maxLists].name = otherLists

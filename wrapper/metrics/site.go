@@ -7,61 +7,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sendwrap/allowlist"
-	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/outside"
 )
 
-const (
-	readConfigEvery = time.Minute // a hundred thousand networks take most of a second
-	readLedgerEvery = time.Second
-)
+const readLedgerEvery = time.Second
 
 // Site is a configuration and the ledger that it names. It may be used by several goroutines.
 type Site struct {
-	file string
-
-	mu       sync.Mutex // of all that follows
-	config   *config.Config
-	readable bool // at the last look
-	mistakes int
-	configAt time.Time
-	ledger   *ledger.Ledger
-	path     string // of ledger
-	last     []prometheus.Metric
-	lastAt   time.Time
+	mu sync.Mutex // of all that follows
+	*outside.View
+	last   []prometheus.Metric
+	lastAt time.Time
 }
 
 // Open reads the configuration. The error says that there is none, and is that of [config.Load].
 func Open(file string) (*Site, error) {
-	s := &Site{file: file}
-	return s, s.readConfig()
-}
-
-// Close lets go of the ledger.
-func (s *Site) Close() error { return s.ledger.Close() }
-
-// readConfig reads the configuration again. Where that fails, the one before stays.
-func (s *Site) readConfig() error {
-	cfg, err := config.Load(s.file, allowlist.All())
-	s.configAt, s.readable = time.Now(), cfg != nil
-	if cfg == nil {
-		return err
-	}
-	s.config, s.mistakes = cfg, len(config.LogLines(err, ""))
-	return nil
-}
-
-// reopen opens the ledger that the configuration names, if it is another one by now. The error says
-// why there is none.
-func (s *Site) reopen() (err error) {
-	path := s.config.Ledger.Path
-	if !s.ledger.Replaced() && s.path == path {
-		return nil
-	}
-	_ = s.ledger.Close()
-	s.path = path
-	s.ledger, err = ledger.OpenReadOnly(path)
-	return err
+	v, err := outside.Open(file, allowlist.All)
+	return &Site{View: v}, err
 }
 
 // reading is what one look has found. Without a ledger the counts are zero.
@@ -77,14 +40,15 @@ type reading struct {
 
 // read looks at the ledger.
 func (s *Site) read() (r reading) {
-	r.lists = make([]ledger.List, len(s.config.Lists))
-	if s.reopen() != nil {
+	missing := s.Refresh()
+	r.lists = make([]ledger.List, len(s.Config.Lists))
+	if missing != nil {
 		return r
 	}
-	now, l := ledger.Now(), s.ledger
-	zones := make([]string, len(s.config.Lists))
+	now, l := ledger.Now(), s.Ledger
+	zones := make([]string, len(s.Config.Lists))
 	for i := range zones {
-		zones[i] = s.config.Lists[i].Zone
+		zones[i] = s.Config.Lists[i].Zone
 	}
 	got := r
 	var errs [5]error
@@ -107,9 +71,6 @@ func (s *Site) Describe(chan<- *prometheus.Desc) {}
 func (s *Site) Collect(to chan<- prometheus.Metric) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.configAt) >= readConfigEvery {
-		_ = s.readConfig() // a metric says so
-	}
 	if s.last == nil || time.Since(s.lastAt) >= readLedgerEvery {
 		s.last, s.lastAt = s.metrics(s.read()), time.Now()
 	}

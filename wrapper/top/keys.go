@@ -87,7 +87,7 @@ func (u *screen) ask(command string) {
 		return
 	}
 	network := rows[u.cursor].network.String()
-	u.asked = []string{command, "-f", u.site.file, network}
+	u.asked = []string{command, "-f", u.site.File, network}
 	u.footer = command + " " + network + "? y for yes, any other key for no"
 }
 

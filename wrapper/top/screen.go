@@ -54,7 +54,7 @@ func (s *Site) Show(until context.Context, act Act) error {
 	defer terminal.Fini()
 	u := &screen{
 		view: view{ascii: isASCII()}, site: s, act: act, screen: terminal,
-		picture: &Picture{Config: s.config}, looks: make(chan look, 1), done: make(chan string, 1),
+		picture: &Picture{Config: s.Config}, looks: make(chan look, 1), done: make(chan string, 1),
 		next: time.NewTimer(0),
 	}
 	defer u.next.Stop()
