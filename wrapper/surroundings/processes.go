@@ -1,0 +1,45 @@
+package surroundings
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Process is a process of this machine.
+type Process struct {
+	PID     int
+	Name    string   // of its program, as /proc/PID/comm has it: 15 bytes at most
+	Command []string // its command line; empty for a thread of the kernel
+}
+
+// maxCommand is how many bytes of a command line are read.
+const maxCommand = 64 << 10
+
+// Processes are all processes that /proc shows.
+func Processes() (all []Process) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
+			if p, found := process(pid); found {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func process(pid int) (p Process, found bool) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	comm, err := os.ReadFile(dir + "/comm")
+	if err != nil {
+		return p, false // it has ended
+	}
+	command, _ := Here().read(dir+"/cmdline", maxCommand)
+	p = Process{PID: pid, Name: strings.TrimSpace(string(comm))}
+	if command != "" {
+		p.Command = strings.Split(strings.TrimSuffix(command, "\x00"), "\x00")
+	}
+	return p, true
+}
