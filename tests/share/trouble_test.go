@@ -91,3 +91,30 @@ func TestFlushed(t *testing.T) {
 		t.Errorf("%d lines of blocks; want none for what the machine knew", n)
 	}
 }
+
+// An engine that loses everything while a machine's process is down has its running blocks again
+// when that comes, and none that was ended.
+func TestFlushedWhileDown(t *testing.T) {
+	t.Parallel()
+	e, a, b := two(t, quick)
+	a.command("block", "198.18.0.1", "1h")
+	a.command("block", "198.18.0.2", "1h")
+	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
+	b.command("unblock", "198.18.0.2")
+	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
+	for _, m := range []*machine{a, b} {
+		m.share.KillAll()
+	}
+	e.do("flushall")
+	a.command("block", "198.18.0.3", "1h")
+	a.startShare()
+	lab.Eventually(t, "the blocks are in the engine", func() bool {
+		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
+			"sendwrap:state:mx1:198.18.0.3/32") == "2"
+	})
+	c := newMachine(t, e, "mx3", quick)
+	c.startShare()
+	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	c.waitLogged("BLOCK network=198.18.0.3/32", 1)
+	checkBlocks(t, c, "198.18.0.1/32", "198.18.0.3/32")
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/maillog"
@@ -31,6 +32,9 @@ func (m *member) hear(stop context.Context, text string, ofState bool) {
 	switch e.Kind {
 	case ledger.OutboxBlock, ledger.OutboxUnblock:
 		m.hearBlock(stop, e, now)
+		if ofState {
+			m.words.Stated(&e)
+		}
 	case ledger.OutboxKnown:
 		m.hearKnown(stop, e, now)
 	case ledger.OutboxRcpts:
@@ -76,21 +80,33 @@ func (m *member) hearBlock(stop context.Context, e Event, now int64) {
 			m.refuse(stop, e.Origin, "a block of this machine's own address")
 			return
 		}
-		if e.Till <= now {
-			m.words.Applied(e, 0)
-			return
-		}
 	}
-	if !m.limit.allow(now) {
+	if m.limit.reached(now) {
 		m.refuse(stop, e.Origin, "more blocks than share_limit")
+		m.syncAt = time.Now().Add(max(m.limit.Per, tidyEvery)) // the others' turn is then
 		return
 	}
 	m.apply(stop, e)
 }
 
+// left is for how long a block still runs here: that of another machine for at most block max=
+// after its beginning, however often it is read.
+func (m *member) left(e *Event, now int64) time.Duration {
+	till := e.Till
+	if e.Origin != m.name {
+		till = min(till, e.At+m.cfg.Block.Max.Milliseconds())
+	}
+	return time.Duration(till-now) * time.Millisecond
+}
+
 // apply has the ledger follow the word.
 func (m *member) apply(stop context.Context, e Event) {
-	left := min(time.Duration(e.Till-m.engineTime())*time.Millisecond, m.cfg.Block.Max)
+	now := m.engineTime()
+	left := m.left(&e, now)
+	if e.Kind == ledger.OutboxBlock && left <= 0 {
+		m.words.Applied(e, 0)
+		return
+	}
 	var began time.Duration
 	var ended, known bool
 	var own uint64
@@ -104,9 +120,7 @@ func (m *member) apply(stop context.Context, e Event) {
 			return
 		}
 		if e.Kind == ledger.OutboxBlock {
-			b := &m.cfg.Block
-			began = t.BlockElsewhere(e.Network, left, e.Reason, ledger.Penalty{
-				Strikes: b.Strikes, Within: b.Within, For: b.For, Max: b.Max})
+			began = t.BlockElsewhere(e.Network, left, e.Reason, wrapper.Penalty(&m.cfg.Settings))
 		} else {
 			ended = t.UnblockElsewhere(e.Network)
 		}
@@ -116,6 +130,9 @@ func (m *member) apply(stop context.Context, e Event) {
 		return
 	}
 	m.words.Applied(e, own)
+	if from != "" && (began > 0 || ended) {
+		m.limit.count(now)
+	}
 	switch {
 	case began > 0:
 		m.enforce.Add(enforce.Block{Network: e.Network, For: began, Reason: e.Reason})
@@ -195,14 +212,17 @@ type limit struct {
 	n     int
 }
 
-// allow counts one more at that time, and reports whether it is within the limit.
-func (l *limit) allow(now int64) bool {
-	if age := now - l.began; age < 0 || age >= l.Per.Milliseconds() {
+// over reports whether the time that began with the first is over.
+func (l *limit) over(now int64) bool {
+	age := now - l.began
+	return age < 0 || age >= l.Per.Milliseconds()
+}
+
+func (l *limit) reached(now int64) bool { return l.n >= l.N && !l.over(now) }
+
+func (l *limit) count(now int64) {
+	if l.over(now) {
 		l.began, l.n = now, 0
 	}
-	if l.n >= l.N {
-		return false
-	}
 	l.n++
-	return true
 }

@@ -229,6 +229,7 @@ func (m *member) take(stop context.Context, p packet) {
 	switch {
 	case p.verb == wire.Up && len(p.lines) == 2:
 		m.setClock(stop, p.lines[1])
+		m.recall()
 		m.connected, m.sending, m.asked, m.reading = true, 0, false, false
 		m.syncAt = time.Time{}
 		if !m.said {
@@ -253,7 +254,7 @@ func (m *member) take(stop context.Context, p packet) {
 		}
 	case p.verb == wire.Complete:
 		m.run(stop, func(t *ledger.Tx) { t.NoteSynced() })
-		m.asked, m.syncAt = false, time.Now().Add(syncEvery)
+		m.asked, m.again, m.repeated = false, m.words.Unstated(m.name), 0
 		m.startReading()
 	case p.verb == wire.Events && len(p.lines) >= 2:
 		for _, text := range p.lines[2:] {
@@ -264,7 +265,7 @@ func (m *member) take(stop context.Context, p packet) {
 		m.note("share: a part of the stream is gone; all of the state is read again")
 		m.syncAt = time.Time{}
 	case p.verb == wire.Empty:
-		m.again, m.repeated = m.words.Of(m.name), 0
+		m.syncAt = time.Time{}
 	case p.verb == wire.Double:
 		m.warnOfDouble()
 	}

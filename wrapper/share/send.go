@@ -28,7 +28,8 @@ func (m *member) send(stop context.Context) {
 	}
 	if len(events) == 0 {
 		if !m.asked && time.Now().After(m.syncAt) {
-			m.asked = true
+			m.asked, m.syncAt = true, time.Now().Add(syncEvery)
+			m.words.ReadState()
 			m.tell(wire.All)
 		}
 		return
@@ -47,6 +48,25 @@ func (m *member) send(stop context.Context) {
 	m.run(stop, func(t *ledger.Tx) { t.NoteTrying(last, m.clock) })
 	m.sending, m.lost, m.repeated = last, lost, 0
 	m.tell(wire.Send, lines...)
+}
+
+// recall takes the blocks of this machine for words of it, if there is no later one. After a start
+// these are all that it knows of them, should the engine have lost what an earlier process has said.
+func (m *member) recall() {
+	now := m.engineTime() // first: so the words are no later than they were
+	s, err := m.ledger.Sharing(ledger.Now())
+	blocks, blocksErr := m.ledger.Blocks(ledger.Now())
+	if err != nil || blocksErr != nil || !m.shares(ledger.OutboxBlock) {
+		return
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		e := Event{Kind: ledger.OutboxBlock, Network: b.Network, At: now - b.Age.Milliseconds(),
+			Till: now + b.Left.Milliseconds(), Origin: m.name, Number: s.Sent, Reason: b.Reason}
+		if b.From == "" && e.check(now) == nil && m.words.Wins(&e) {
+			m.words.Applied(e, s.Sent)
+		}
+	}
 }
 
 // sendAgain sends some of what the engine has lost, with the number of the last event that it has

@@ -16,11 +16,11 @@ type Words struct {
 	last map[netip.Prefix]word
 }
 
-// word is an event that holds, and the number of this machine's last event at the moment when it
-// was applied to the ledger. Those with a greater number happened with knowledge of it.
+// word is an event that holds.
 type word struct {
 	Event
-	applied uint64
+	applied uint64 // this machine's last event when this one was applied: later ones knew it
+	stated  bool   // the state has it, as far as it was read
 }
 
 // Own notes an event of this machine, a block or its end, and sets its time: it is later than every
@@ -35,7 +35,7 @@ func (w *Words) Own(e *Event) (reapply bool) {
 	if found && !e.newer(&last.Event) {
 		return false
 	}
-	w.set(word{*e, e.Number})
+	w.Applied(*e, e.Number)
 	return found && !knew
 }
 
@@ -48,10 +48,27 @@ func (w *Words) Wins(e *Event) bool {
 // Last is the last word about a network.
 func (w *Words) Last(network netip.Prefix) Event { return w.last[network].Event }
 
-// Of is what that machine has said last, wherever nobody has said anything later.
-func (w *Words) Of(origin string) (all []Event) {
+// ReadState says that the state is about to be read from its beginning, and Stated that it has the
+// event.
+func (w *Words) ReadState() {
+	for network, x := range w.last {
+		x.stated = false
+		w.last[network] = x
+	}
+}
+
+func (w *Words) Stated(e *Event) {
+	if x, found := w.last[e.Network]; found && x.Origin == e.Origin && !x.newer(e) {
+		x.stated = true
+		w.last[e.Network] = x
+	}
+}
+
+// Unstated is what the state lacks: what that machine has said last, wherever nobody has said
+// anything later.
+func (w *Words) Unstated(origin string) (all []Event) {
 	for _, x := range w.last {
-		if x.Origin == origin {
+		if x.Origin == origin && !x.stated {
 			all = append(all, x.Event)
 		}
 	}
@@ -60,13 +77,11 @@ func (w *Words) Of(origin string) (all []Event) {
 
 // Applied notes that the ledger follows the event, and that the machine had that number of its own
 // events then.
-func (w *Words) Applied(e Event, own uint64) { w.set(word{e, own}) }
-
-func (w *Words) set(x word) {
+func (w *Words) Applied(e Event, own uint64) {
 	if w.last == nil {
 		w.last = map[netip.Prefix]word{}
 	}
-	w.last[x.Network] = x
+	w.last[e.Network] = word{Event: e, applied: own}
 }
 
 // Trim forgets what cannot matter at that time of the engine, and the oldest words if there are too

@@ -106,11 +106,6 @@ func (c *courier) lookForGap(ctx context.Context, client valkey.Client) error {
 	}
 	c.mu.Unlock()
 	gone := read && len(first) > 0 && position != beginning && less(position, first[0].ID)
-	if back {
-		if err := c.conn.Send(wire.Empty); err != nil {
-			return err
-		}
-	}
 	if back || gone {
 		return c.conn.Send(wire.Gap)
 	}

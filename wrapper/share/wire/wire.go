@@ -33,7 +33,7 @@ const (
 	State    = "state"    // events of the state
 	Complete = "complete" // the whole state was said
 	Gap      = "gap"      // a part of the stream is gone
-	Empty    = "empty"    // the engine has lost what this machine has said, or never had any
+	Empty    = "empty"    // the engine may have lost what this machine has said
 	Double   = "double"   // another machine has the same name
 	Report   = "report"   // with Check: lines for people, the first "ok" or "bad"
 )
