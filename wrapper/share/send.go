@@ -51,7 +51,7 @@ func (m *member) send(stop context.Context) {
 }
 
 // recall takes the blocks of this machine for words of it, if there is no later one. After a start
-// these are all that it knows of them, should the engine have lost what an earlier process has said.
+// that is all that it knows of them, should the engine have lost what an earlier process has said.
 func (m *member) recall() {
 	now := m.engineTime() // first: so the words are no later than they were
 	s, err := m.ledger.Sharing(ledger.Now())
