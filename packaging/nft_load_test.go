@@ -83,10 +83,10 @@ func TestFirewallScriptCutOff(t *testing.T) {
 	s.must("nft", "add element inet sendwrap blocked4 { 192.0.2.7 }")
 	s.must("nft", "add element inet sendwrap blocked6 { 2001:db8:7::/64 }")
 	before := s.must("nft", "list", "ruleset")
-	for i := 1; i < len(script); i++ {
+	for i := 1; i < len(script)-1; i++ { // without the last newline alone it is whole
 		line := script[i-1] == '\n' || script[i] == '\n' // both are whole lines
-		if i == len(script)-1 {
-			break // only the last newline is missing
+		if !line && i%8 != 0 {
+			continue // nft takes longer to start than to read it
 		}
 		args := []string{"-c"}
 		if line {

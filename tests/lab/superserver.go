@@ -76,6 +76,10 @@ func SuperServer(kind, dir string, listen []netip.AddrPort, program ...string) (
 	if text != "" {
 		err = os.WriteFile(conf, []byte(text), 0o644)
 	}
+	if daemon == "inetd" {
+		// For each client it closes as many descriptors as it could have. init gives it 1,024.
+		argv = append([]string{"/bin/sh", "-c", `ulimit -Sn 1024; exec "$0" "$@"`}, argv...)
+	}
 	return argv, missing, err
 }
 
