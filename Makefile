@@ -74,13 +74,14 @@ lint: setup
 # most tests wait, for delays and daemons. The packages of sendwrap run with the race detector;
 # tests that do less with it run once more without. The timeouts are for tests that hang.
 watched   := ./allowlist/... ./exec/... ./wrapper/...
-shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms
+shortened := TestHonestBody|TestLostWhileMapped|TestCrashOfRooms|TestBombs
 
 .PHONY: test
 test: lint release
 	$(check) $(GO) test -count=1 -p 2 -parallel 16 -timeout 60m ./packaging ./tests/...
 	$(check) $(GO) test -race -count=1 -p 2 -parallel 16 -timeout 60m $(watched)
-	$(check) $(GO) test -count=1 -timeout 60m -run '^($(shortened))$$' ./wrapper/ledger
+	$(check) $(GO) test -count=1 -timeout 60m -run '^($(shortened))$$' \
+		./wrapper/ledger ./wrapper/report
 	$(check) tests/fuzz.sh 5s
 
 .PHONY: fuzz

@@ -41,6 +41,9 @@ func TestFirewallAllow(t *testing.T) {
 				strings.Contains(said, "ends that") {
 				t.Errorf("of a blocked client check says\n%s", said)
 			}
+			_ = cmd.Process.Signal(unix.SIGSTOP) // a room soon looks at its files by itself
+			lab.Eventually(t, name+" is stopped",
+				func() bool { return lab.State(cmd.Process.Pid) == "T" })
 			write(t, s.conf, read(t, s.conf)+"allow 198.51.100.7 203.0.113.9 2001:db8:1::/48\n",
 				0o644)
 			for client, network := range map[string]string{
@@ -53,6 +56,7 @@ func TestFirewallAllow(t *testing.T) {
 					t.Errorf("check %s says\n%s; want\n%s", client, said, cure)
 				}
 			}
+			_ = cmd.Process.Signal(unix.SIGCONT)
 			free := func() bool {
 				return len(s.elements("ipv4")) == 1 && len(s.elements("ipv6")) == 0
 			}

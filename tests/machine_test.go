@@ -104,13 +104,13 @@ func (m *machine) stop(d *lab.Daemon) {
 	d.Stop()
 	for _, room := range rooms {
 		room.stop()
-		lab.Await(func() bool { return !lab.Running(room.pid) })
+		lab.Await(func() bool { return !room.lives() })
 	}
 }
 
 func (r *aRoom) stop() {
-	_ = unix.Kill(r.pid, unix.SIGTERM)
-	_ = unix.Kill(r.pid, unix.SIGCONT)
+	_ = r.is.Signal(unix.SIGTERM)
+	_ = r.is.Signal(unix.SIGCONT)
 }
 
 // close stops the daemons, waits for the sessions to end by themselves, and returns an error that

@@ -40,6 +40,7 @@ type rooms struct {
 // aRoom is one of them.
 type aRoom struct {
 	pid   int
+	is    *os.Process // it, even if another process has its pid by now
 	conf  string
 	read  string // the state in which the configuration was when it was read
 	ready int    // times that it has said so
@@ -92,6 +93,8 @@ func (r *rooms) receive() {
 	}
 }
 
+func (r *aRoom) lives() bool { return r.is.Signal(unix.Signal(0)) == nil && lab.Running(r.pid) }
+
 // catchUp returns when all reports of rooms up to now are known.
 func (r *rooms) catchUp() {
 	if _, err := r.self.Write([]byte("so far")); err == nil {
@@ -103,14 +106,15 @@ func (r *rooms) catchUp() {
 func (r *rooms) isReady(pid int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	i := slices.IndexFunc(r.list, func(room *aRoom) bool { return room.pid == pid })
+	i := slices.IndexFunc(r.list, func(room *aRoom) bool { return room.pid == pid && room.lives() })
 	if i < 0 {
 		i = len(r.list)
 		conf := "/etc/sendwrap.conf"
 		if argv := lab.Cmdline(pid); slices.Contains(argv, "-f") {
 			conf = argv[slices.Index(argv, "-f")+1]
 		}
-		r.list = append(r.list, &aRoom{pid: pid, conf: conf, read: r.seen[conf]})
+		is, _ := os.FindProcess(pid)
+		r.list = append(r.list, &aRoom{pid: pid, is: is, conf: conf, read: r.seen[conf]})
 	}
 	r.list[i].ready++
 }
@@ -120,7 +124,7 @@ func (r *rooms) living() []*aRoom {
 	r.catchUp()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.list = slices.DeleteFunc(r.list, func(room *aRoom) bool { return !lab.Running(room.pid) })
+	r.list = slices.DeleteFunc(r.list, func(room *aRoom) bool { return !room.lives() })
 	return slices.Clone(r.list)
 }
 
@@ -192,13 +196,13 @@ func (r *rooms) refresh(confs []string) error {
 		before, fresh := room.ready, room.read == r.seen[room.conf]
 		room.read = r.seen[room.conf]
 		r.mu.Unlock()
-		if fresh || unix.Kill(room.pid, unix.SIGHUP) != nil { // it has just ended
+		if fresh || room.is.Signal(unix.SIGHUP) != nil { // it has just ended
 			continue
 		}
 		if !lab.Await(func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return room.ready > before || !lab.Running(room.pid)
+			return room.ready > before || !room.lives()
 		}) {
 			return fmt.Errorf("room %d has not read %s", room.pid, room.conf)
 		}
