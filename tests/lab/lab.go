@@ -17,7 +17,7 @@ import (
 
 // Patience bounds the wait for an event that must happen. It is far longer than a slow and busy
 // machine needs, and costs nothing when the event happens at once.
-const Patience = 2 * time.Minute
+const Patience = 4 * time.Minute
 
 // Skipper is a test, or a script that is one.
 type Skipper interface {
