@@ -109,8 +109,8 @@ func (m *machine) stop(d *lab.Daemon) {
 }
 
 func (r *aRoom) stop() {
-	_ = r.is.Signal(unix.SIGTERM)
-	_ = r.is.Signal(unix.SIGCONT)
+	_ = r.process.Signal(unix.SIGTERM)
+	_ = r.process.Signal(unix.SIGCONT)
 }
 
 // close stops the daemons, waits for the sessions to end by themselves, and returns an error that

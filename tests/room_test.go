@@ -39,11 +39,11 @@ type rooms struct {
 
 // aRoom is one of them.
 type aRoom struct {
-	pid   int
-	is    *os.Process // it, even if another process has its pid by now
-	conf  string
-	read  string // the state in which the configuration was when it was read
-	ready int    // times that it has said so
+	pid     int
+	process *os.Process // it, even if another process has its pid by now
+	conf    string
+	read    string // the state in which the configuration was when it was read
+	ready   int    // times that it has said so
 }
 
 // listenRooms must run on the machine's thread.
@@ -93,7 +93,9 @@ func (r *rooms) receive() {
 	}
 }
 
-func (r *aRoom) lives() bool { return r.is.Signal(unix.Signal(0)) == nil && lab.Running(r.pid) }
+func (r *aRoom) lives() bool {
+	return r.process.Signal(unix.Signal(0)) == nil && lab.Running(r.pid)
+}
 
 // catchUp returns when all reports of rooms up to now are known.
 func (r *rooms) catchUp() {
@@ -113,8 +115,8 @@ func (r *rooms) isReady(pid int) {
 		if argv := lab.Cmdline(pid); slices.Contains(argv, "-f") {
 			conf = argv[slices.Index(argv, "-f")+1]
 		}
-		is, _ := os.FindProcess(pid)
-		r.list = append(r.list, &aRoom{pid: pid, is: is, conf: conf, read: r.seen[conf]})
+		process, _ := os.FindProcess(pid)
+		r.list = append(r.list, &aRoom{pid: pid, process: process, conf: conf, read: r.seen[conf]})
 	}
 	r.list[i].ready++
 }
@@ -196,7 +198,7 @@ func (r *rooms) refresh(confs []string) error {
 		before, fresh := room.ready, room.read == r.seen[room.conf]
 		room.read = r.seen[room.conf]
 		r.mu.Unlock()
-		if fresh || room.is.Signal(unix.SIGHUP) != nil { // it has just ended
+		if fresh || room.process.Signal(unix.SIGHUP) != nil { // it has just ended
 			continue
 		}
 		if !lab.Await(func() bool {

@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -181,36 +180,4 @@ func TestSkipsByNeed(t *testing.T) {
 			return true
 		})
 	})
-}
-
-// A test that does less with the race detector is named in the Makefile, which runs it without,
-// too.
-func TestShortenedRunTwice(t *testing.T) {
-	makefile, err := os.ReadFile("../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, names, _ := strings.Cut(string(makefile), "\nshortened := ")
-	names, _, _ = strings.Cut(names, "\n")
-	var found []string
-	sources(t, func(path string, file *ast.File, _ *token.FileSet) {
-		for _, decl := range file.Decls {
-			f, ok := decl.(*ast.FuncDecl)
-			if !ok || !strings.HasPrefix(f.Name.Name, "Test") || f.Name.Name == "TestMain" {
-				continue
-			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Race" {
-					found = append(found, f.Name.Name)
-				}
-				return true
-			})
-		}
-	})
-	named := strings.Split(names, "|")
-	slices.Sort(named)
-	slices.Sort(found)
-	if !slices.Equal(named, slices.Compact(found)) {
-		t.Errorf("the Makefile names %q; these ask for the race detector: %q", named, found)
-	}
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"sendwrap/tests/lab"
 )
 
 // A file with a valid header may have any contents. corrupt makes such a file of a populated ledger
@@ -146,7 +144,7 @@ func FuzzHonestBody(f *testing.F) {
 func TestHonestBody(t *testing.T) {
 	image := template(t)
 	trials := 1500
-	if lab.Race || testing.Short() {
+	if testing.Short() {
 		trials = 150
 	}
 	trialsOlder := trials / 10 // of each version that is carried over with whatever is in it

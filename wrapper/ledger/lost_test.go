@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"sendwrap/tests/lab"
 )
 
 // allWork is every way to use a ledger. None of them may crash on one that has lost its file.
@@ -58,9 +56,6 @@ func TestLostWhileMapped(t *testing.T) {
 	for _, length := range interesting() {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
 			for n := range allWork(nil) {
-				if lab.Race && (n+length)%5 > 0 {
-					continue // it takes long enough
-				}
 				path := filepath.Join(ownDir(t), "ledger")
 				l, _ := mustOpen(t, path, MinClients)
 				populate(t, l, Now(), Self())

@@ -189,7 +189,7 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 func TestCrashOfRooms(t *testing.T) {
 	l := newLedger(t, MinClients)
 	rounds := 30
-	if testing.Short() || lab.Race {
+	if testing.Short() {
 		rounds = 5
 	}
 	transferred := 0

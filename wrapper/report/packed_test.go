@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sendwrap/tests/lab"
 )
 
 // allocated is what memory work has taken in all, in bytes.
@@ -24,11 +22,7 @@ func allocated(work func()) uint64 {
 
 // A small file that unpacks to 1 GB of zeros takes no more memory than another.
 func TestBombs(t *testing.T) {
-	const part = 16 << 20
-	parts := 64
-	if lab.Race { // which has nothing to watch here, and makes it ten times slower
-		parts = 8
-	}
+	const part, parts = 16 << 20, 64
 	zeros := make([]byte, part)
 	good := clock + " mx sendwrap[1]: " + pass + "\n"
 	last := packed(t, []byte("\n"+good))
