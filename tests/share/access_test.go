@@ -19,34 +19,42 @@ func (m *machine) write(name, text string) string {
 	return m.file(name)
 }
 
+// asUser is that share_engine as the user sendwrap, with a password.
+func (m *machine) asUser(engine string) string {
+	return fmt.Sprintf("%s user=sendwrap password=%s", engine, m.write("secret", "s3cret\n"))
+}
+
+// grant makes that user on the engines, with the rights that `share -check` prints.
+func (m *machine) grant(engines ...*engine) {
+	m.t.Helper()
+	out, err := m.try("share", "-check")
+	_, line, found := strings.Cut(out, "these rights suffice: ACL ")
+	if err == nil || !found || !strings.Contains(out, "write the right password") {
+		m.t.Fatalf("without a user: %v:\n%s", err, out)
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	line = strings.Replace(line, ">PASSWORD", ">s3cret", 1)
+	for _, e := range engines {
+		e.do(append([]string{"acl"}, strings.Fields(line)...)...)
+	}
+}
+
 // The rights that `share -check` prints suffice, also over a unix socket. Without one of them, or
 // with a wrong password, the log says what to do.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t)
 	a, b := newMachine(t, e, "mx1", quick), newMachine(t, e, "mx2", quick)
-	secret := a.write("secret", "s3cret\n")
-	withUser := func(engine string) string {
-		return fmt.Sprintf("%s user=sendwrap password=%s", engine, secret)
-	}
-	a.configure(withUser(a.engine), quick)
-	b.configure(withUser("unix://"+e.socket()), quick)
-
-	out, err := a.try("share", "-check")
-	_, line, found := strings.Cut(out, "these rights suffice: ACL ")
-	if err == nil || !found || !strings.Contains(out, "write the right password") {
-		t.Fatalf("without a user: %v:\n%s", err, out)
-	}
-	line, _, _ = strings.Cut(line, "\n")
-	e.do(append([]string{"acl"}, strings.Fields(strings.Replace(line, ">PASSWORD", ">s3cret",
-		1))...)...)
+	a.configure(a.asUser(a.engine), quick)
+	b.configure(b.asUser("unix://"+e.socket()), quick)
+	a.grant(e)
 	for _, m := range []*machine{a, b} {
 		m.startShare()
 		m.waitLogged(back, 1)
 	}
 	a.command("block", "198.18.0.1", "1h")
 	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
-	out = a.command("share", "-check")
+	out := a.command("share", "-check")
 	if !strings.Contains(out, "rights: all that are needed") || !strings.Contains(out, "mx2: ") {
 		t.Errorf("share -check: %s", out)
 	}

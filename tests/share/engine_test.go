@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,25 +15,27 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// engine is a redis-server, in the network that all machines reach.
+// engine is a server of Redis or Valkey, in the network that all machines reach.
 type engine struct {
-	t    *testing.T
-	dir  string
-	port uint16
-	args []string
+	t       *testing.T
+	program string
+	dir     string
+	port    uint16
+	args    []string
 	*lab.Daemon
 }
 
-// startEngine starts one that keeps nothing on disk. The arguments are its directives.
+// startEngine starts Debian's Redis, which keeps nothing on disk. The arguments are its directives.
 func startEngine(t *testing.T, args ...string) *engine {
+	t.Helper()
+	return startEngineOf(t, "redis-server", args...)
+}
+
+func startEngineOf(t *testing.T, program string, args ...string) *engine {
 	t.Helper()
 	lab.Need(t, lab.NoNamespaces())
 	lab.NeedProgram(t, "redis-cli")
-	at, err := lab.FreePort(netip.IPv4Unspecified())
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &engine{t: t, dir: t.TempDir(), port: at.Port(), args: args}
+	e := &engine{t: t, program: program, dir: t.TempDir(), port: freePort(t), args: args}
 	if err := errors.Join(os.Chmod(e.dir, 0o755), // the courier is another user
 		os.Chmod(filepath.Dir(e.dir), 0o755)); err != nil {
 		t.Fatal(err)
@@ -41,12 +44,21 @@ func startEngine(t *testing.T, args ...string) *engine {
 	return e
 }
 
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	at, err := lab.FreePort(netip.IPv4Unspecified())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Port()
+}
+
 func (e *engine) start() {
 	e.t.Helper()
 	argv := append([]string{"--port", fmt.Sprint(e.port), "--bind", "0.0.0.0", "--save", "",
 		"--protected-mode", "no", "--dir", e.dir, "--unixsocket", e.socket(), "--unixsocketperm",
 		"777"}, e.args...)
-	d, err := lab.Start(exec.Command(lab.NeedProgram(e.t, "redis-server"), argv...),
+	d, err := lab.Start(exec.Command(lab.NeedProgram(e.t, e.program), argv...),
 		filepath.Join(e.dir, "log"))
 	if err != nil {
 		e.t.Fatal(err)
@@ -80,6 +92,16 @@ func (e *engine) doWith(last string, words ...string) string {
 		e.t.Fatalf("redis-cli %q: %v: %.300s", words, err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// rejected is how often the engine has rejected a command of that name.
+func (e *engine) rejected(command string) (n int) {
+	e.t.Helper()
+	_, rest, _ := strings.Cut(e.do("info", "commandstats"), "cmdstat_"+command+":")
+	_, rest, _ = strings.Cut(rest, "rejected_calls=")
+	number, _, _ := strings.Cut(rest, ",")
+	n, _ = strconv.Atoi(number)
+	return n
 }
 
 func (e *engine) signal(sig syscall.Signal) {

@@ -24,6 +24,7 @@ type machine struct {
 	dir     string
 	network *lab.Thread
 	addr    netip.AddrPort // of its room
+	here    string         // the engine's address, as the machine reaches it
 	engine  string         // its share_engine
 	share   *lab.Daemon
 }
@@ -43,10 +44,10 @@ func newMachine(t *testing.T, e *engine, name, conf string) *machine {
 	m.network = network
 	t.Cleanup(network.Close)
 	n := wires.Add(1)
-	here := fmt.Sprintf("10.%d.%d.1", n>>8, n&255)
-	m.engine = fmt.Sprintf("valkey://%s:%d", here, e.port)
+	m.here = fmt.Sprintf("10.%d.%d.1", n>>8, n&255)
+	m.engine = fmt.Sprintf("valkey://%s:%d", m.here, e.port)
 	err = lab.IP(fmt.Sprintf("link add w%d type veth peer name wire netns %d", n, network.ID),
-		fmt.Sprintf("addr add %s/30 dev w%d", here, n), fmt.Sprintf("link set w%d up", n))
+		fmt.Sprintf("addr add %s/30 dev w%d", m.here, n), fmt.Sprintf("link set w%d up", n))
 	m.do(func() {
 		if err == nil {
 			err = lab.IP("link set lo up", fmt.Sprintf("addr add 10.%d.%d.2/30 dev wire", n>>8,

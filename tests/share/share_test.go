@@ -8,11 +8,9 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// three starts an engine and three machines that share.
-func three(t *testing.T, conf string) (*engine, []*machine) {
+// three starts three machines that share.
+func three(t *testing.T, e *engine, conf string) (all []*machine) {
 	t.Helper()
-	e := startEngine(t)
-	var all []*machine
 	for _, name := range []string{"mx1", "mx2", "mx3"} {
 		m := newMachine(t, e, name, conf)
 		m.startRoom()
@@ -20,7 +18,7 @@ func three(t *testing.T, conf string) (*engine, []*machine) {
 		m.waitLogged("answers; this machine is "+name, 1)
 		all = append(all, m)
 	}
-	return e, all
+	return all
 }
 
 // quick is for clients that need not wait.
@@ -30,7 +28,18 @@ const quick = "greet_delay 0s\n"
 // ended. What comes from another machine is marked, and never sent on.
 func TestBlocksReachAll(t *testing.T) {
 	t.Parallel()
-	e, all := three(t, quick)
+	for _, program := range []string{"redis-server", "valkey-server"} {
+		if program == "redis-server" || lab.Find(program) != "" { // few systems have a Valkey
+			t.Run(program, func(t *testing.T) {
+				t.Parallel()
+				testBlocks(t, startEngineOf(t, program))
+			})
+		}
+	}
+}
+
+func testBlocks(t *testing.T, e *engine) {
+	all := three(t, e, quick)
 	began := time.Now()
 	all[0].command("block", "198.18.0.1", "1h")
 	for _, m := range all[1:] {
@@ -59,7 +68,7 @@ func TestBlocksReachAll(t *testing.T) {
 // A client that one machine knows does not wait at the others.
 func TestKnownCarriesOver(t *testing.T) {
 	t.Parallel()
-	_, all := three(t, "greet_delay 2s\n")
+	all := three(t, startEngine(t), "greet_delay 2s\n")
 	visit := func(m *machine) {
 		c := m.dial("198.18.0.3")
 		defer c.Abort()

@@ -1,6 +1,8 @@
 package share
 
 import (
+	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -61,60 +63,108 @@ func TestEngineAway(t *testing.T) {
 	}
 }
 
-// After a flush the engine gets the running blocks, and the ends of others, again: a machine that
-// comes only then learns of both.
-func TestFlushed(t *testing.T) {
+// An engine that takes nothing, because it is full or a replica, is away, though it answers: one
+// line says why. What happened meanwhile arrives when it takes something again.
+func TestEngineTakesNothing(t *testing.T) {
 	t.Parallel()
-	e, a, b := two(t, quick)
-	a.command("block", "198.18.0.1", "1h")
-	a.command("block", "198.18.0.2", "1h")
-	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
-	b.command("unblock", "198.18.0.2")
-	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
-	e.do("flushall")
-	lab.Eventually(t, "the state is in the engine again", func() bool {
-		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
-			"sendwrap:state:mx2:198.18.0.2/32") == "2"
-	})
-	if got := e.do("exists", "sendwrap:state:mx1:198.18.0.2/32"); got != "0" {
-		t.Error("a block that another machine has ended is in the engine again")
-	}
-	c := newMachine(t, e, "mx3", quick)
-	c.startShare()
-	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
-	if blocks := c.command("blocks"); strings.Contains(blocks, "198.18.0.2") {
-		t.Errorf("a block that was ended is back:\n%s", blocks)
-	}
-	a.command("block", "198.18.0.3", "1h") // what comes after the repeated words
-	b.waitLogged("BLOCK network=198.18.0.3/32", 1)
-	if n := b.logged("share", "BLOCK network="); n != 3 {
-		t.Errorf("%d lines of blocks; want none for what the machine knew", n)
+	for _, tt := range []struct {
+		name, says   string
+		begins, ends []string
+	}{
+		{"full", "the engine is full; raise its maxmemory", []string{"config", "set", "maxmemory",
+			"1"}, []string{"config", "set", "maxmemory", "0"}},
+		{"replica", "this is a replica; name the primary", []string{"replicaof", "127.0.0.1", "1"},
+			[]string{"replicaof", "no", "one"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e, a, b := two(t, quick)
+			e.do(tt.begins...)
+			a.command("block", "198.18.0.1", "1h")
+			for _, m := range []*machine{a, b} {
+				m.waitLogged(away, 1)
+				m.waitLogged(tt.says, 1)
+			}
+			lab.Eventually(t, "both have tried again", func() bool {
+				return e.rejected("hset") >= 4
+			})
+			checkBlocks(t, a, "198.18.0.1/32")
+			checkBlocks(t, b)
+			e.do(tt.ends...)
+			b.waitLogged("BLOCK network=198.18.0.1/32", 1)
+			for _, m := range []*machine{a, b} {
+				m.waitLogged(back, 2)
+				if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
+					t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want "+
+						"1 and 2", m.name, n, up)
+				}
+			}
+		})
 	}
 }
 
-// An engine that loses everything while a machine's process is down has its running blocks again
-// when that comes, and none that was ended.
-func TestFlushedWhileDown(t *testing.T) {
+// An engine that drops keys to make room for others ends no block, and has those of a machine again
+// when that has read the state.
+func TestEngineEvicts(t *testing.T) {
 	t.Parallel()
 	e, a, b := two(t, quick)
 	a.command("block", "198.18.0.1", "1h")
+	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	state := func() string { return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32") }
+	if state() != "1" {
+		t.Fatal("the state is not in the engine")
+	}
+	e.do("config", "set", "maxmemory-policy", "allkeys-random", "maxmemory", "3mb")
+	filler := strings.Repeat("x", 100_000)
+	for n := 0; state() == "1"; n++ {
+		if n > 10_000 {
+			t.Fatal("the engine drops nothing")
+		}
+		e.doWith(filler, "set", fmt.Sprint("filler", n))
+	}
+	e.do("config", "set", "maxmemory", "0")
 	a.command("block", "198.18.0.2", "1h")
 	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
-	b.command("unblock", "198.18.0.2")
-	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
-	for _, m := range []*machine{a, b} {
-		m.share.KillAll()
-	}
-	e.do("flushall")
-	a.command("block", "198.18.0.3", "1h")
+	checkBlocks(t, b, "198.18.0.1/32", "198.18.0.2/32")
+	a.share.KillAll()
 	a.startShare()
-	lab.Eventually(t, "the blocks are in the engine", func() bool {
-		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
-			"sendwrap:state:mx1:198.18.0.3/32") == "2"
+	lab.Eventually(t, "the engine has the block again", func() bool { return state() == "1" })
+}
+
+// A machine that is cut off goes on with what it knows, and so do the others without it. When the
+// route is there again, each learns what has happened to the other.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	lab.NeedProgram(t, "nft")
+	_, a, b := two(t, quick)
+	for _, m := range []*machine{a, b} {
+		m.startRoom()
+	}
+	a.nft("add table ip cut; add chain ip cut out { type filter hook output priority 0; }; " +
+		"add rule ip cut out oifname wire drop")
+	a.command("block", "198.18.0.1", "1h")
+	b.command("block", "198.18.0.2", "1h")
+	a.waitLogged(away, 1)
+	for _, m := range []*machine{a, b} {
+		own := map[*machine]string{a: "198.18.0.1", b: "198.18.0.2"}[m]
+		m.waitBlocked(own, true)
+		checkBlocks(t, m, own+"/32")
+	}
+	a.nft("delete table ip cut")
+	a.waitLogged("BLOCK network=198.18.0.2/32", 1)
+	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	a.waitLogged(back, 2)
+	if n := b.logged("share", away); n != 0 {
+		t.Errorf("the machine that was not cut off has %d lines of an engine that is away", n)
+	}
+}
+
+// nft changes the machine's firewall.
+func (m *machine) nft(commands string) {
+	m.t.Helper()
+	m.do(func() {
+		if out, err := exec.Command("nft", commands).CombinedOutput(); err != nil {
+			m.t.Fatalf("nft %s: %v: %s", commands, err, out)
+		}
 	})
-	c := newMachine(t, e, "mx3", quick)
-	c.startShare()
-	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
-	c.waitLogged("BLOCK network=198.18.0.3/32", 1)
-	checkBlocks(t, c, "198.18.0.1/32", "198.18.0.3/32")
 }

@@ -31,17 +31,32 @@ func (m *member) setClock(stop context.Context, text string) {
 	})
 }
 
-func (m *member) noteConnected(stop context.Context) {
-	m.run(stop, func(t *ledger.Tx) { t.NoteConnected(m.connected) })
+// find notes that the engine answers: it has had all that is here, and all of its state was read.
+// Sooner it is not believed, since one that is full or read-only can be connected to.
+func (m *member) find(stop context.Context) {
+	found := !m.answers
+	m.answers, m.why = true, ""
+	m.run(stop, func(t *ledger.Tx) {
+		t.NoteSynced()
+		t.NoteConnected(true)
+	})
+	if found && m.mayLog(maxChanges, "times the engine was back") {
+		m.note("share: " + m.version + " answers; this machine is " + m.name)
+	}
 }
 
-// lose notes that the engine is away.
+// lose notes that the engine is away; why is "" if this process itself has left it. The log has a
+// line when it goes, and another one if it is away for another reason.
 func (m *member) lose(why string) {
+	lost, other := m.answers, why != m.why
 	m.connected, m.sending, m.asked, m.reading = false, 0, false, false
-	if m.said && why != "" {
+	m.answers, m.why = false, why
+	_ = m.ledger.Run(func(t *ledger.Tx) { t.NoteConnected(false) }) // nobody depends on it
+	switch {
+	case why == "":
+	case lost && m.mayLog(maxChanges, "times the engine went away"):
 		m.warn("share: the engine is away: " + why + "; what happens meanwhile is sent later")
-		m.said = false
-	} else if why != "" {
+	case !lost && other:
 		m.warnOnce("tries in vain", "share: "+why)
 	}
 }

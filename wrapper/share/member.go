@@ -29,6 +29,7 @@ const (
 	retryEvery  = 100 * time.Millisecond // work on the ledger that could not be done
 	courierRest = time.Second            // before another courier is started
 	oldClock    = time.Second            // by which the engine's clock may seem to differ
+	maxChanges  = 5                      // a minute that the engine goes or is back, in the log
 )
 
 // Options say how to share.
@@ -56,7 +57,9 @@ type member struct {
 	courier   *process
 	startAt   time.Time // another courier is started then
 	connected bool
-	said      bool          // the log has the last change of that
+	version   string        // of the engine
+	answers   bool          // the engine has all that is here, and its state was read
+	why       string        // the last reason why it does not
 	clock     time.Duration // the engine's time less the ledger's
 	sending   uint64        // number of the last event of a packet under way; 0 = none
 	lost      uint64        // with that packet
@@ -143,9 +146,9 @@ func (m *member) configure(cfg *config.Config) {
 
 // reconfigure is configure for a process that runs: it begins again with another engine or ledger.
 func (m *member) reconfigure(cfg *config.Config) {
-	_ = m.ledger.Close()
 	m.lose("")
 	m.stopCourier()
+	_ = m.ledger.Close()
 	if len(cfg.Share.Engines) == 0 {
 		m.warn("share_engine is off: nothing is shared until the next SIGHUP")
 	}
@@ -231,18 +234,12 @@ func (m *member) take(stop context.Context, p packet) {
 		m.setClock(stop, p.lines[1])
 		m.recall()
 		m.connected, m.sending, m.asked, m.reading = true, 0, false, false
-		m.syncAt = time.Time{}
-		if !m.said {
-			m.note("share: " + p.lines[0] + " answers; this machine is " + m.name)
-			m.said = true
-		}
-		m.noteConnected(stop)
+		m.version, m.syncAt = p.lines[0], time.Time{}
 	case p.verb == wire.Down && len(p.lines) == 1:
 		m.lose(p.lines[0])
-		m.noteConnected(stop)
 	case p.verb == wire.Time && len(p.lines) == 1:
 		m.setClock(stop, p.lines[0])
-		m.noteConnected(stop)
+		m.run(stop, func(t *ledger.Tx) { t.NoteConnected(m.answers) })
 	case p.verb == wire.Sent && len(p.lines) == 1 && p.lines[0] == number(m.sending):
 		sent, lost := m.sending, m.lost
 		m.run(stop, func(t *ledger.Tx) { t.NoteSent(sent, lost) })
@@ -253,8 +250,8 @@ func (m *member) take(stop context.Context, p packet) {
 			m.hear(stop, text, true)
 		}
 	case p.verb == wire.Complete:
-		m.run(stop, func(t *ledger.Tx) { t.NoteSynced() })
 		m.asked, m.again, m.repeated = false, m.words.Unstated(m.name), 0
+		m.find(stop)
 		m.startReading()
 	case p.verb == wire.Events && len(p.lines) >= 2:
 		for _, text := range p.lines[2:] {
@@ -262,8 +259,10 @@ func (m *member) take(stop context.Context, p packet) {
 		}
 		m.notePosition(stop, p.lines[0], p.lines[1])
 	case p.verb == wire.Gap:
-		m.note("share: a part of the stream is gone; all of the state is read again")
 		m.syncAt = time.Time{}
+		if m.mayLog(1, "gaps") {
+			m.note("share: a part of the stream is gone; all of the state is read again")
+		}
 	case p.verb == wire.Empty:
 		m.syncAt = time.Time{}
 	case p.verb == wire.Double:
@@ -279,9 +278,14 @@ func (m *member) warnOfDouble() {
 	}
 }
 
+// mayLog reports whether the log may have another line of that kind, of so many a minute.
+func (m *member) mayLog(most int, kind string) bool {
+	return m.limiter.Allow(time.Duration(time.Now().UnixNano()), most, kind)
+}
+
 // warnOnce logs a line of that kind, once a minute.
 func (m *member) warnOnce(kind, text string) {
-	if m.limiter.Allow(time.Duration(time.Now().UnixNano()), 1, kind) {
+	if m.mayLog(1, kind) {
 		m.warn(text)
 	}
 }

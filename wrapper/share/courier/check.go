@@ -18,7 +18,7 @@ func (c *courier) check() error {
 	first := "ok"
 	if err != nil {
 		first = "bad"
-		lines = append(lines, "engine: "+reason(err), "these rights suffice: "+c.rights())
+		lines = append(lines, "engine: "+c.reason(err), "these rights suffice: "+c.rights())
 	}
 	return c.conn.Send(wire.Report, append([]string{first}, lines...)...)
 }
@@ -29,9 +29,16 @@ func (c *courier) rights() string {
 	if user == "" {
 		user = "sendwrap"
 	}
-	return fmt.Sprintf("ACL SETUSER %s on >PASSWORD ~%s:* -@all +hello +auth +client|setname "+
+	line := fmt.Sprintf("ACL SETUSER %s on >PASSWORD ~%s:* -@all +hello +auth +client|setname "+
 		"+select +ping +info +time +set +getrange +scan +xadd +xread +xrange +xrevrange "+
 		"+hset +hget +hgetall +pexpire", user, c.Prefix)
+	switch {
+	case c.Master != "":
+		line += " +role"
+	case len(c.Engines) > 1:
+		line += " +cluster|slots +cluster|shards +asking"
+	}
+	return line
 }
 
 // ask tries each command once.

@@ -27,7 +27,8 @@ const (
 // courier is one connection to the engine, and all that waits for it.
 type courier struct {
 	wire.Settings
-	conn *wire.Conn
+	conn   *wire.Conn
+	worked bool // the engine has answered
 
 	mu       sync.Mutex // of what follows
 	read     bool       // the member has said from where to read
@@ -58,7 +59,7 @@ func Run(conn *wire.Conn) error {
 		if time.Since(began) > longPause {
 			pause = firstPause
 		}
-		if conn.Send(wire.Down, reason(err)) != nil {
+		if conn.Send(wire.Down, c.reason(err)) != nil {
 			break
 		}
 		select {
@@ -113,6 +114,7 @@ func (c *courier) serve(ctx context.Context) error {
 	c.mu.Lock()
 	c.read, c.all, c.sending = false, false, nil
 	c.mu.Unlock()
+	c.worked = true
 	if err := c.conn.Send(wire.Up, version, now); err != nil {
 		return err
 	}
@@ -176,14 +178,15 @@ func (c *courier) tls() (*tls.Config, error) {
 	return t, nil
 }
 
-// reason is an error in one line, and what to do about it.
-func reason(err error) string {
+// reason is an error in one line, and what to do about it. A connection that has worked speaks the
+// right protocol: if it ends, the engine has.
+func (c *courier) reason(err error) string {
 	if err == nil {
 		return "the connection has ended"
 	}
 	text := err.Error()
 	for _, known := range reasons {
-		if strings.Contains(text, known.of) {
+		if strings.Contains(text, known.of) && !(c.worked && known.cure == writeTLS) {
 			text += "; " + known.cure
 			break
 		}
@@ -195,6 +198,8 @@ func reason(err error) string {
 		return r
 	}, text[:min(len(text), 400)])
 }
+
+const writeTLS = "if its port speaks TLS, write valkeys://"
 
 // reasons say what to do about errors of engines and of TLS.
 var reasons = []struct{ of, cure string }{
@@ -209,8 +214,10 @@ var reasons = []struct{ of, cure string }{
 	{"WRONGTYPE", "another program uses this prefix; write another share_prefix"},
 	{"x509:", "write ca=FILE with the certificate that signs the engine's"},
 	{"first record does not look like a TLS handshake", "write valkey://, without TLS"},
-	{"connection reset by peer", "if its port speaks TLS, write valkeys://"},
-	{"EOF", "if its port speaks TLS, write valkeys://"},
+	{"MOVED", "this is a server of a Cluster; write the URLs of several"},
+	{"CLUSTERDOWN", "a part of the Cluster is away"},
+	{"connection reset by peer", writeTLS},
+	{"EOF", writeTLS},
 	{"connection refused", "start the engine, or write its address"},
 	{"unknown command", "this is no Valkey or Redis 5 or later"},
 	{"unexpected", "this is no Valkey or Redis"},
