@@ -96,8 +96,8 @@ sentinel failover-timeout mail 10000
 	})
 }
 
-// Cluster: keys are on three servers, the stream on one of them. A machine that knows one server
-// alone is told to name several.
+// Cluster: keys are on three servers, the stream on one of them. Where one server alone is named,
+// the log says to name several.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	makeCrossing(t)
