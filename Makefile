@@ -16,8 +16,13 @@ sbindir    ?= $(prefix)/sbin
 libexecdir ?= $(prefix)/libexec
 mandir     ?= $(prefix)/share/man
 docdir     ?= $(prefix)/share/doc/sendwrap
+bashdir    ?= $(prefix)/share/bash-completion/completions
+zshdir     ?= $(prefix)/share/zsh/site-functions
 sysconfdir ?= /etc
 statedir   ?= /var/lib/sendwrap
+
+# Where the programs are that `make install` installs: here, or in a directory, which ends with /.
+from ?=
 
 # -E: a program begins in exec/entry_linux_*.s, so that Go's runtime never writes to a client. Both
 # are told where compiled policies are, the door where the full program is. The door has no table of
@@ -48,7 +53,8 @@ release:
 
 # Not every user has the directories of daemons in PATH.
 check   := PATH="$$PATH:/usr/sbin:/sbin" tests/run.sh
-scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run
+scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run packaging/deb/build \
+	$(addprefix packaging/deb/,postinst prerm postrm)
 
 .PHONY: setup
 setup:
@@ -104,20 +110,20 @@ bench: setup
 sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 	! -name '*_test.go' ! -path '*/testdata/*')
 
-sendwrap: $(sources) sendwrap.places
+$(from)sendwrap: $(sources) $(from)sendwrap.places
 	$(build) -o $@ .
 
-sendwrap-door: $(sources) sendwrap.places
+$(from)sendwrap-door: $(sources) $(from)sendwrap.places
 	$(door) -o $@ .
 
-sendwrap-view: $(sources)
+$(from)sendwrap-view: $(sources)
 	$(view) -o $@ .
 
-sendwrap-share: $(sources)
+$(from)sendwrap-share: $(sources)
 	$(share) -o $@ .
 
 # What the programs have been told. If `make install` is to install elsewhere, they are built again.
-sendwrap.places: FORCE
+$(from)sendwrap.places: FORCE
 	@echo $(full) $(statedir) | cmp -s - $@ || echo $(full) $(statedir) >$@
 
 .PHONY: FORCE
@@ -126,7 +132,7 @@ FORCE:
 # These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
 	sendwrap.conf.example $(wildcard docs/*.md docs/*.png) \
-	$(shell find packaging -type f ! -name '*.go')
+	$(shell find packaging -path packaging/deb -prune -o -type f ! -name '*.go' -print)
 
 # $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.
 put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \
@@ -143,14 +149,16 @@ policies = $(addprefix $(DESTDIR)$(statedir)/,policy policy-????????????????)
 # Policies go: they hold what the older program has made of the text, its defaults too, and nothing
 # in them tells one build from another. The next connection makes a new one.
 .PHONY: install
-install: sendwrap sendwrap-door sendwrap-view sendwrap-share
-	$(call program,sendwrap,$(full))
-	$(call program,sendwrap-view,$(full)-view)
-	$(call program,sendwrap-share,$(full)-share)
-	$(call program,sendwrap-door,$(sbindir)/sendwrap)
+install: $(addprefix $(from),sendwrap sendwrap-door sendwrap-view sendwrap-share)
+	$(call program,$(from)sendwrap,$(full))
+	$(call program,$(from)sendwrap-view,$(full)-view)
+	$(call program,$(from)sendwrap-share,$(full)-share)
+	$(call program,$(from)sendwrap-door,$(sbindir)/sendwrap)
 	$(call put,755,packaging/sendwrap-nft,$(sbindir)/sendwrap-nft)
 	$(call put,644,docs/sendwrap.8,$(mandir)/man8/sendwrap.8)
 	$(call put,644,docs/sendwrap.conf.5,$(mandir)/man5/sendwrap.conf.5)
+	$(call put,644,packaging/completion/bash,$(bashdir)/sendwrap)
+	$(call put,644,packaging/completion/zsh,$(zshdir)/_sendwrap)
 	for file in $(documents); do \
 		if test -x $$file; then mode=755; else mode=644; fi; \
 		$(call put,$$mode,$$file,$(docdir)/$$file) || exit; \
@@ -166,6 +174,7 @@ install: sendwrap sendwrap-door sendwrap-view sendwrap-share
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(sbindir)/sendwrap $(full) $(full)-view $(full)-share \
 		$(sbindir)/sendwrap-nft $(mandir)/man8/sendwrap.8 $(mandir)/man5/sendwrap.conf.5 \
+		$(bashdir)/sendwrap $(zshdir)/_sendwrap \
 		$(addprefix $(docdir)/,$(documents)))
 	for dir in $(dir $(DESTDIR)$(full)) $(DESTDIR)$(docdir); do \
 		test ! -d $$dir || \
@@ -173,6 +182,11 @@ uninstall:
 	done
 	rm -f $(policies)
 	@echo 'not removed: $(sysconfdir)/sendwrap.conf, and $(statedir) with the ledger'
+
+# The Debian packages, in bin/. The same commit makes the same packages, byte for byte.
+.PHONY: deb
+deb:
+	GO='$(GO)' packaging/deb/build $(arches)
 
 .PHONY: clean
 clean:

@@ -111,8 +111,12 @@ func TestInstall(t *testing.T) {
 		"usr/local/share/man/man8/sendwrap.8":       0o644,
 		"usr/local/share/man/man5/sendwrap.conf.5":  0o644,
 		"etc/sendwrap.conf":                         0o644,
-		doc + "packaging/sendwrap-nft":              0o755,
-		doc + "packaging/tcpserver.run":             0o755, doc + "packaging/listen.run": 0o755,
+
+		"usr/local/share/bash-completion/completions/sendwrap": 0o644,
+		"usr/local/share/zsh/site-functions/_sendwrap":         0o644,
+
+		doc + "packaging/sendwrap-nft":  0o755,
+		doc + "packaging/tcpserver.run": 0o755, doc + "packaging/listen.run": 0o755,
 	}
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
@@ -121,7 +125,8 @@ func TestInstall(t *testing.T) {
 		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {
-		if _, named := want[doc+"packaging/"+name]; !named && !strings.HasSuffix(name, ".go") {
+		_, named := want[doc+"packaging/"+name]
+		if !named && !strings.HasSuffix(name, ".go") && !strings.HasPrefix(name, "deb/") {
 			want[doc+"packaging/"+name] = 0o644
 		}
 	})
