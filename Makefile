@@ -74,7 +74,7 @@ lint: setup
 	$(GO) tool staticcheck -tags=share .
 	shellcheck $(scripts)
 	codespell --quiet-level 2 --ignore-words tests/codespell.txt \
-		--skip ./.git,go.sum,sendwrap,bin,./tests/codespell.txt,testdata
+		--skip ./.git,go.sum,nfpm.sum,sendwrap,bin,./tests/codespell.txt,testdata
 
 # The race detector watches the packages that start goroutines or have locks for them. The others
 # would only be slower: it sees nothing of shared memory.

@@ -141,7 +141,8 @@ func TestDebContents(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"sendwrap", "sendwrap-room"} {
-			replace(t, read(t, filepath.Join(root, "etc/xinetd.d", name)), "\tdisable\t\t= yes\n", "")
+			service := read(t, filepath.Join(root, "etc/xinetd.d", name))
+			replace(t, service, "\tdisable\t\t= yes\n", "")
 		}
 	}
 	if lists[0] != lists[1] {
