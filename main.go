@@ -66,7 +66,7 @@ func run(args []string) int {
 		return guardSessions(args[1:])
 	case "share":
 		return shareWithOthers(args[1:])
-	case "metrics", "report", "replay", "top":
+	case "metrics", "report", "replay", "setup", "top":
 		return becomeView(args)
 	}
 	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)

@@ -69,6 +69,9 @@ func commands() []command {
 		{"replay", "[-json] [-room] [-session DURATION] [LOG…]",
 			"say what this configuration would have decided about the clients of a log; " +
 				"-f: another one", nil},
+		{"setup", "[-do | -undo]",
+			"show how to put sendwrap in front of this machine's MTA, in mode observe; " +
+				"-do: do so; -undo: take it back", nil},
 		{"try", "[-room] [-slow] [-listen ADDRESS]",
 			"show sendwrap at work on loopback; -room: one process for all; " +
 				"-slow: for a slow machine", tryIt},

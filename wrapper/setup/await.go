@@ -1,0 +1,84 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sendwrap/wrapper/surroundings"
+)
+
+// patience is how long a daemon may take until it listens, after the command that starts it.
+// sendmail tries a port that is still taken every 5 s.
+const patience = time.Minute
+
+// await waits until clients are greeted, on the way there by the starter, on the way back without
+// it.
+func (g *Goal) await(ctx context.Context, there bool) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := g.look(there)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("interrupted")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// look says what is not as it must be.
+func (g *Goal) look(there bool) error {
+	for _, l := range surroundings.Listeners(smtp) {
+		has := slices.ContainsFunc(l.Processes, func(p surroundings.Process) bool {
+			return p.Name == g.Starter
+		})
+		if has != there && len(l.Processes) > 0 {
+			return fmt.Errorf("%q (process %d) has %v", l.Processes[0].Name, l.Processes[0].PID,
+				l.Address)
+		}
+	}
+	for _, at := range g.Greeted {
+		if err := greeting(at, g.Delay+patience); err != nil {
+			return fmt.Errorf("no greeting at %v: %w", at, err)
+		}
+	}
+	for _, at := range g.Open {
+		conn, err := net.DialTimeout("tcp", at.String(), patience)
+		if err != nil {
+			return err
+		}
+		conn.Close()
+	}
+	return nil
+}
+
+// greeting waits for the greeting of an MTA.
+func greeting(at netip.AddrPort, wait time.Duration) error {
+	conn, err := net.DialTimeout("tcp", at.String(), patience)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(wait)); err != nil {
+		return err
+	}
+	code := make([]byte, 3)
+	if _, err := io.ReadFull(conn, code); err != nil {
+		return err
+	}
+	if string(code) != "220" {
+		return fmt.Errorf("the server says %s", code)
+	}
+	// A client that goes on is logged as one that did nothing, and that is true.
+	_, _ = conn.Write([]byte("QUIT\r\n"))
+	_, _ = io.Copy(io.Discard, conn)
+	return nil
+}

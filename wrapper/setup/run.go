@@ -1,0 +1,62 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// limit is how long a command may take. sendmailconfig takes seconds, on a slow machine a minute.
+const limit = 10 * time.Minute
+
+// mostOutput is how much of a failed command's output is shown, in bytes.
+const mostOutput = 4096
+
+// run runs a command as root would in a shell. "" does nothing.
+func (j *journal) run(command string) error {
+	if command == "" {
+		return nil
+	}
+	// A file: the daemons that it starts keep it, and would keep a pipe open.
+	output, err := os.OpenFile(j.file(outputName),
+		os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer output.Close()
+	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Stdout, cmd.Stderr = output, output
+	// A process group of its own: ^C of a terminal is for us alone.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	hangs := time.AfterFunc(limit, func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
+	defer hangs.Stop()
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w%s", command, err, lastOf(output))
+	}
+	return nil
+}
+
+// lastOf is the end of a command's output, on lines of its own.
+func lastOf(output *os.File) string {
+	size, err := output.Seek(0, 2)
+	if err != nil || size == 0 {
+		return ""
+	}
+	text := make([]byte, min(size, mostOutput))
+	if _, err := output.ReadAt(text, size-int64(len(text))); err != nil && !errors.Is(err, os.ErrClosed) {
+		return ""
+	}
+	return "\n" + strings.TrimSpace(string(text))
+}
