@@ -5,7 +5,7 @@
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too, but for what people look at: it becomes
-# sendwrap-view for `sendwrap top`, `sendwrap metrics`, `report` and `replay`, and starts
+# sendwrap-view for `sendwrap top`, `metrics`, `report`, `replay` and `setup`, and starts
 # sendwrap-share for `sendwrap share`.
 
 GO     ?= go
@@ -110,13 +110,16 @@ bench: setup
 sources := $(shell find *.go go.* allowlist exec wrapper -type f \
 	! -name '*_test.go' ! -path '*/testdata/*')
 
+# What setup gives to super-servers is in the view program.
+with_setup := $(addprefix packaging/,xinetd/sendwrap sendwrap.socket sendwrap@.service)
+
 $(from)sendwrap: $(sources) $(from)sendwrap.places
 	$(build) -o $@ .
 
 $(from)sendwrap-door: $(sources) $(from)sendwrap.places
 	$(door) -o $@ .
 
-$(from)sendwrap-view: $(sources)
+$(from)sendwrap-view: $(sources) $(with_setup)
 	$(view) -o $@ .
 
 $(from)sendwrap-share: $(sources)

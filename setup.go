@@ -54,8 +54,8 @@ func setUp(args []string) int {
 	case err != nil:
 	case *do:
 		if err = plan.Do(dir, os.Stdout); err == nil {
-			fmt.Println("Sendwrap stands in front of the MTA, and refuses nobody (mode observe).\n" +
-				"Now type sendwrap check. sendwrap setup -undo takes it back.")
+			fmt.Println("Sendwrap stands in front of the MTA, and refuses nobody: " +
+				"mode observe.\nNow type sendwrap check. sendwrap setup -undo takes all back.")
 		}
 	default:
 		plan.Print(os.Stdout)
@@ -96,10 +96,11 @@ func findDoor() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if door, err := exec.LookPath(filepath.Join(filepath.Dir(own), "../../sbin/sendwrap")); err == nil {
+	door, err := exec.LookPath(filepath.Join(filepath.Dir(own), "../../sbin/sendwrap"))
+	if err == nil {
 		return door, nil
 	}
-	door, err := exec.LookPath("sendwrap")
+	door, err = exec.LookPath("sendwrap")
 	if err != nil {
 		return "", fmt.Errorf("%w; make install puts it into /usr/local/sbin", err)
 	}

@@ -5,8 +5,8 @@
 //go:debug updatemaxprocs=0
 
 // The view program has the commands for people that look at sendwrap from outside: metrics, report,
-// replay, setup and top. It is a program of its own, which the full one becomes for them: what speaks
-// HTTP, unpacks logs and draws screens is not linked into those that serve clients.
+// replay, setup and top. It is a program of its own, which the full one becomes for them: what
+// speaks HTTP, unpacks logs and draws screens is not linked into those that serve clients.
 package main
 
 import (

@@ -25,8 +25,11 @@ var mayImport = map[string][]string{
 	"wrapper/resolve":      {},
 	"wrapper/siphash":      {},
 	"wrapper/surroundings": {},
-	"wrapper/spelling":     {},
-	"wrapper/access":       {"allowlist/rule", "wrapper/spelling"},
+	"wrapper/setup": {
+		"wrapper/config", "wrapper/fileaccess", "wrapper/policy", "wrapper/surroundings",
+	},
+	"wrapper/spelling": {},
+	"wrapper/access":   {"allowlist/rule", "wrapper/spelling"},
 	"wrapper/policy": {
 		"allowlist/rule", "wrapper/dnsbl", "wrapper/fileaccess", "wrapper/siphash",
 	},

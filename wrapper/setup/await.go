@@ -17,12 +17,12 @@ import (
 // sendmail tries a port that is still taken every 5 s.
 const patience = time.Minute
 
-// await waits until clients are greeted, on the way there by the starter, on the way back without
+// await waits until clients are greeted: if all is done by the starter, if all is taken back without
 // it.
-func (g *Goal) await(ctx context.Context, there bool) error {
+func (g *Goal) await(ctx context.Context, done bool) error {
 	deadline := time.Now().Add(patience)
 	for {
-		err := g.look(there)
+		err := g.look(done)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
@@ -35,12 +35,12 @@ func (g *Goal) await(ctx context.Context, there bool) error {
 }
 
 // look says what is not as it must be.
-func (g *Goal) look(there bool) error {
+func (g *Goal) look(done bool) error {
 	for _, l := range surroundings.Listeners(smtp) {
 		has := slices.ContainsFunc(l.Processes, func(p surroundings.Process) bool {
 			return p.Name == g.Starter
 		})
-		if has != there && len(l.Processes) > 0 {
+		if has != done && len(l.Processes) > 0 {
 			return fmt.Errorf("%q (process %d) has %v", l.Processes[0].Name, l.Processes[0].PID,
 				l.Address)
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // Do carries out the plan, with a journal in dir, and says on out what it does. If a step fails, if
-// nobody is greeted in the end, or at the first SIGINT, SIGTERM or SIGHUP, it takes everything back,
-// and returns why.
+// nobody is greeted in the end, or at SIGINT, SIGTERM or SIGHUP, it takes everything back, and
+// returns why.
 func (p *Plan) Do(dir string, out io.Writer) error {
 	j, err := openJournal(dir, true)
 	if err != nil {
@@ -22,7 +22,7 @@ func (p *Plan) Do(dir string, out io.Writer) error {
 	}
 	defer j.close()
 	if j.exists() {
-		return errors.New("sendwrap setup -do was typed before, and has ended or was interrupted; " +
+		return errors.New("it was done before, or was interrupted; " +
 			"sendwrap setup -undo takes it back")
 	}
 	if err := p.prepare(j); err != nil {

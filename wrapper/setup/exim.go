@@ -42,8 +42,8 @@ func askExim() (map[string]string, error) {
 // longer say so.
 func (s *Site) exim() ([]Step, error) {
 	if !s.Has(eximDebconf) || s.Has(eximConf) {
-		return nil, fmt.Errorf("this Exim does not go by %s of Debian; take port 25 from its daemon "+
-			"yourself%s", eximDebconf, chapterMTA)
+		return nil, fmt.Errorf("this Exim does not go by %s of Debian; take port 25 from "+
+			"its daemon yourself%s", eximDebconf, chapterMTA)
 	}
 	old, _ := s.Text(eximDefault)
 	text, err := s.eximOptions(old)
@@ -69,9 +69,9 @@ func (s *Site) exim() ([]Step, error) {
 	return append(steps, Step{What: "Exim reads that", Do: eximRestart}), nil
 }
 
-// eximOptions adds to the text of /etc/default/exim4 what keeps the daemon off port 25. A later line
-// holds, for the shell and for systemd. A daemon with no other port gets 587 for this machine alone:
-// without any it would not stay under systemd.
+// eximOptions adds to the text of /etc/default/exim4 what keeps the daemon off port 25. A later
+// line holds, for the shell and for systemd. A daemon with no other port gets 587 for this machine
+// alone: without any it would not stay under systemd.
 func (s *Site) eximOptions(text string) (string, error) {
 	runner := shellValue(text, "QUEUERUNNER")
 	variables := [][2]string{{"SMTPLISTENEROPTIONS", ""}} // and their defaults

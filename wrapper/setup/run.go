@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,8 +54,6 @@ func lastOf(output *os.File) string {
 		return ""
 	}
 	text := make([]byte, min(size, mostOutput))
-	if _, err := output.ReadAt(text, size-int64(len(text))); err != nil && !errors.Is(err, os.ErrClosed) {
-		return ""
-	}
-	return "\n" + strings.TrimSpace(string(text))
+	n, _ := output.ReadAt(text, size-int64(len(text)))
+	return "\n" + strings.TrimSpace(string(text[:n]))
 }

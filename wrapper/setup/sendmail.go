@@ -92,8 +92,8 @@ func withoutSMTP(text string) (string, error) {
 		return "", fmt.Errorf("%s: no line DAEMON_OPTIONS is for port 25, though sendmail has it%s",
 			sendmailMC, chapterDebian)
 	case kept == 0:
-		return "", fmt.Errorf("%s: no line DAEMON_OPTIONS is for port 587, and without any sendmail "+
-			"would open port 25; write FEATURE(`no_default_msa')dnl and "+
+		return "", fmt.Errorf("%s: no line DAEMON_OPTIONS is for port 587, and without any "+
+			"sendmail would open port 25; write FEATURE(`no_default_msa')dnl and "+
 			"DAEMON_OPTIONS(`Name=MSA, Port=587, M=E')dnl", sendmailMC)
 	}
 	return strings.Join(lines, ""), nil

@@ -18,8 +18,8 @@ type starter struct {
 	steps   func() ([]Step, error)
 }
 
-// starter is the super-server that runs, or else one that is installed. systemd comes between: where
-// inetd or xinetd runs, an administrator wants that.
+// starter is the super-server that runs, or else one that is installed. inetd and xinetd come
+// before systemd: where they run, an administrator wants that.
 func (s *Site) starter() (starter, error) {
 	all := []starter{
 		{"inetd", "inetd", s.inetd}, {"xinetd", "xinetd", s.xinetd},
@@ -69,13 +69,13 @@ func (s *Site) inetd() ([]Step, error) {
 // service has a super-server read a file, on both ways. One that does not run starts, and stops on
 // the way back.
 func (s *Site) service(name, process string, files ...Step) []Step {
-	there, back := "start", "stop"
+	begin, end := "start", "stop"
 	if slices.Contains(s.Running, process) {
-		there, back = "reload", "reload"
+		begin, end = "reload", "reload"
 	}
-	steps := []Step{{What: process + " without sendwrap", Undo: "service " + name + " " + back}}
+	steps := []Step{{What: process + " without sendwrap", Undo: "service " + name + " " + end}}
 	steps = append(steps, files...)
-	return append(steps, Step{What: process + " reads that", Do: "service " + name + " " + there})
+	return append(steps, Step{What: process + " reads that", Do: "service " + name + " " + begin})
 }
 
 // xinetd has it start sendwrap.

@@ -14,13 +14,13 @@ import (
 var ErrNothing = errors.New("nothing to undo: sendwrap setup -do has changed nothing here")
 
 // ErrEdited is that files were edited since, and undo waits for an administrator.
-var ErrEdited = errors.New("nothing is taken back as long as sendwrap's lines are in these files; " +
-	"take them out, then type sendwrap setup -undo again")
+var ErrEdited = errors.New("nothing is taken back as long as sendwrap's lines are in these " +
+	"files; take them out, then type sendwrap setup -undo again")
 
-// Undo takes back what a Do with the same directory has begun, and says on out what it does. Files
-// that were edited since it leaves, and shows what differs from the copy. If one of them is needed
-// for the way back, it changes nothing, and returns [ErrEdited]. After any other error all further
-// steps are taken, and Undo can be called again.
+// Undo takes back what a Do with the same directory has started, and says on out what it does.
+// Files that were edited since it leaves, and shows what differs from the copy. If one of them is
+// needed for the way back, it changes nothing, and returns [ErrEdited]. After any other error all
+// further steps are taken, and Undo can be called again.
 func Undo(dir string, out io.Writer) error {
 	j, err := openJournal(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
