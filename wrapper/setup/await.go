@@ -17,8 +17,8 @@ import (
 // sendmail tries a port that is still taken every 5 s.
 const patience = time.Minute
 
-// await waits until clients are greeted: if all is done by the starter, if all is taken back without
-// it.
+// await waits until clients are greeted: by the starter if all is done, without it if all is taken
+// back.
 func (g *Goal) await(ctx context.Context, done bool) error {
 	deadline := time.Now().Add(patience)
 	for {
