@@ -101,13 +101,7 @@ func (l *Ledger) Outbox(after uint64, most int) (events []OutboxEvent, lost uint
 			events = append(events, l.outboxEvent(n).read(n))
 		}
 	}
-	done := false
-	if !l.withoutLock(func() { done = l.undisturbed(readTries, read) }) {
-		return nil, 0, ErrLost
-	}
-	if !done {
-		err = l.locked(nil, func(*Tx) { read() })
-	}
+	_, err = l.read(readTries, read)
 	return events, lost, err
 }
 

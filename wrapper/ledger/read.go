@@ -97,27 +97,36 @@ func (l *Ledger) undisturbed(tries int, work func()) bool {
 	return false
 }
 
+// read runs work, which only reads, while nobody works on the ledger. If the tries do not find such
+// a moment it takes the lock. A process that cannot take it runs work all the same: alone is false,
+// since work may have seen half of what another process was writing.
+func (l *Ledger) read(tries int, work func()) (alone bool, err error) {
+	if !l.withoutLock(func() { alone = l.undisturbed(tries, work) }) {
+		return false, ErrLost
+	}
+	if alone {
+		return true, nil
+	}
+	if !l.readOnly {
+		return true, l.locked(nil, func(*Tx) { work() })
+	}
+	if !l.withoutLock(work) {
+		err = ErrLost
+	}
+	return false, err
+}
+
 // copyAt copies size bytes from that place, two pages at most.
 func (r *reader) copyAt(at, size int) error {
 	copyNow := func() {
 		copy(r.copy, r.l.mem[at:at+size])
 		r.now = max(r.now, r.l.state.lastTick) // so that nothing in the copy is of the future
 	}
-	done := false
-	if !r.l.withoutLock(func() { done = r.l.undisturbed(r.tries, copyNow) }) {
-		return ErrLost
-	}
-	if done {
-		return nil
-	}
-	if r.l.readOnly { // a process was killed in the middle of its work, or others work all the time
+	alone, err := r.l.read(r.tries, copyNow)
+	if !alone { // a process was killed in the middle of its work, or others work all the time
 		r.tries = 1
-		if !r.l.withoutLock(copyNow) {
-			return ErrLost
-		}
-		return nil
 	}
-	return r.l.locked(nil, func(*Tx) { copyNow() })
+	return err
 }
 
 // records calls look with a copy of each record in use, and its number.

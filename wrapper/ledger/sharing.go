@@ -184,7 +184,7 @@ func (l *Ledger) OriginName(number uint8) (name string) {
 	return name
 }
 
-// Sharing is what has been shared. It takes no lock.
+// Sharing is what has been shared.
 func (l *Ledger) Sharing(now Moment) (s Sharing, err error) {
 	if l == nil || l.lost {
 		return s, ErrLost
@@ -208,14 +208,8 @@ func (l *Ledger) Sharing(now Moment) (s Sharing, err error) {
 			}
 		}
 	}
-	done := false
-	if !l.withoutLock(func() { done = l.undisturbed(readTries, read) }) {
-		return s, ErrLost
-	}
-	if !done && !l.withoutLock(read) {
-		return s, ErrLost
-	}
-	return s, nil
+	_, err = l.read(readTries, read)
+	return s, err
 }
 
 // Time is ledger time now. It takes no lock.
