@@ -47,7 +47,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 			onlyLive(&facts, live)
 		}
 	}
-	v, shown.Would = facts.Decide(), facts.Would(facts.Decide)
+	v, shown.Would = facts.Decide(), facts.Would((*decide.Facts).Decide)
 	if heard.isNew() {
 		d.show(heard, &shown)
 		facts.Score = heard.Result.Score
@@ -56,8 +56,8 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 		if heard.isNew() {
 			d.applyResult(&facts, client, &heard.Result, d.Ledger.HasRoom())
 		}
-		conclude := func() decide.Verdict { return facts.Conclude(decide.Quiet) }
-		if v = conclude(); shown.Would == decide.Undecided {
+		conclude := func(f *decide.Facts) decide.Verdict { return f.Conclude(decide.Quiet) }
+		if v = conclude(&facts); shown.Would == decide.Undecided {
 			shown.Would = facts.Would(conclude)
 		}
 	}

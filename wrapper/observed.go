@@ -10,14 +10,14 @@ import (
 // decide is the decision at the door.
 func (s *Session) decide() {
 	f := s.facts()
-	s.Verdict, s.would = f.Decide(), f.Would(f.Decide)
+	s.Verdict, s.would = f.Decide(), f.Would((*decide.Facts).Decide)
 }
 
 // decideAgain is the decision after what the client did.
 func (s *Session) decideAgain(counted bool) {
 	f := s.facts()
-	conclude := func() decide.Verdict { return f.ConcludeFor(s.greet, counted) }
-	s.Verdict = conclude()
+	conclude := func(f *decide.Facts) decide.Verdict { return f.ConcludeFor(s.greet, counted) }
+	s.Verdict = conclude(f)
 	if s.would == decide.Undecided {
 		s.would = f.Would(conclude)
 	}

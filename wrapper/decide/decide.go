@@ -57,7 +57,7 @@ func (f *Facts) Conclude(g Greet) Verdict {
 		return Denied
 	case f.byNetwork() == rule.Allow:
 		return Allowed
-	case g == Spoke && !f.observes(policy.OnPregreet):
+	case g == Spoke && f.Limits.enforces(policy.OnPregreet):
 		return Pregreet
 	case f.IsBlocked():
 		return Blocked
@@ -138,7 +138,7 @@ func (f *Facts) IsAllowed() bool { return f.byNetwork() == rule.Allow }
 // change that.
 func (f *Facts) IsListed() bool {
 	return f.Limits.Threshold > 0 && f.Score.Lowest >= f.Limits.Threshold &&
-		!f.observes(policy.DNSBLThreshold)
+		f.Limits.enforces(policy.DNSBLThreshold)
 }
 
 // IsWelcome says whether lists of DNS spare the client the wait, and those that have not answered

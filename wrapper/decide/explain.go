@@ -131,7 +131,7 @@ var explanations = []struct {
 	}},
 	{always, Pregreet, "speaks within the delay", func(s *Shown) string {
 		switch {
-		case s.observes(policy.OnPregreet):
+		case !s.Limits.enforces(policy.OnPregreet):
 			return "served, and no strike: on_pregreet is observed"
 		case s.IsPatient():
 			return "421 and no strike: it has shown that it can wait"

@@ -40,7 +40,7 @@ func TestObserved(t *testing.T) {
 		{0, Undecided, Undecided, func() {}},
 	} {
 		f.Limits.Observed |= s.observe
-		if v, would := f.Decide(), f.Would(f.Decide); v != s.want || would != s.would {
+		if v, would := f.Decide(), f.Would((*Facts).Decide); v != s.want || would != s.would {
 			t.Errorf("observed %b: %v, would be %v; want %v and %v",
 				f.Limits.Observed, v, would, s.want, s.would)
 		}
@@ -56,7 +56,7 @@ func TestObservedPregreet(t *testing.T) {
 		Observed: policy.OnPregreet,
 	}}
 	f.Score = dnsbl.Score{Sum: -1, Lowest: -1, Highest: -1}
-	spoke := func() Verdict { return f.Conclude(Spoke) }
+	spoke := func(f *Facts) Verdict { return f.Conclude(Spoke) }
 	for _, s := range []struct {
 		change      func()
 		want, would Verdict
@@ -68,7 +68,7 @@ func TestObservedPregreet(t *testing.T) {
 		{func() { f.Rule.Access = rule.Allow }, Allowed, Undecided},
 	} {
 		s.change()
-		if v, would := spoke(), f.Would(spoke); v != s.want || would != s.would {
+		if v, would := spoke(&f), f.Would(spoke); v != s.want || would != s.would {
 			t.Errorf("%v, would be %v; want %v and %v", v, would, s.want, s.would)
 		}
 	}

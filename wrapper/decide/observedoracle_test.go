@@ -68,18 +68,18 @@ func TestObservedOracle(t *testing.T) {
 	refused := map[Verdict]int{}
 	for range 50_000 {
 		f := randomFacts(r)
-		for name, decide := range map[string]func() Verdict{
-			"Decide": f.Decide,
-			"Quiet":  func() Verdict { return f.Conclude(Quiet) },
-			"Spoke":  func() Verdict { return f.Conclude(Spoke) },
+		for name, decide := range map[string]func(*Facts) Verdict{
+			"Decide": (*Facts).Decide,
+			"Quiet":  func(f *Facts) Verdict { return f.Conclude(Quiet) },
+			"Spoke":  func(f *Facts) Verdict { return f.Conclude(Spoke) },
 		} {
 			before := *f
-			v, would := decide(), f.Would(decide)
+			v, would := decide(f), f.Would(decide)
 			if *f != before {
 				t.Fatalf("%s: a question has changed %+v", name, before)
 			}
 			f.Limits.Observed = 0
-			enforced := decide()
+			enforced := decide(f)
 			refused[enforced]++
 			switch {
 			case v.Refuses() && !enforced.Refuses():
@@ -90,7 +90,7 @@ func TestObservedOracle(t *testing.T) {
 			}
 			f.unobserved()
 			f.Limits.Observed = everyLine | policy.WideLine(0) | policy.WideLine(1)
-			if v := decide(); v.Refuses() {
+			if v := decide(f); v.Refuses() {
 				t.Fatalf("%s: %v, though all is observed: %+v", name, v, f)
 			}
 			*f = before

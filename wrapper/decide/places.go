@@ -60,12 +60,14 @@ func (f *Facts) HasItsShare() bool {
 }
 
 // IsBlocked says whether a block refuses the client.
-func (f *Facts) IsBlocked() bool { return f.Blocked && (f.ByHand || !f.observes(policy.Blocks)) }
+func (f *Facts) IsBlocked() bool {
+	return f.Blocked && (f.ByHand || f.Limits.enforces(policy.Blocks))
+}
 
 // atRate says whether the network has as many arrivals as it may.
 func (f *Facts) atRate() bool {
 	return f.Limits.ClientRate.N > 0 && f.Arrivals >= f.Limits.ClientRate.N &&
-		!f.observes(policy.ClientRate)
+		f.Limits.enforces(policy.ClientRate)
 }
 
 // DecidedByWide is the wide network, of those with limits of their own, because of which the
@@ -83,7 +85,7 @@ func (f *Facts) DecidedByWide(v Verdict) int {
 // atConns says whether the network has as many sessions, waiting and served, as it may.
 func (f *Facts) atConns() bool {
 	return f.Limits.ClientConns > 0 && f.Conns >= f.Limits.ClientConns &&
-		!f.observes(policy.ClientConns)
+		f.Limits.enforces(policy.ClientConns)
 }
 
 // scarceWideAtConns says the same of the IPv6 /48, while places are scarce. Before that it has no
@@ -100,7 +102,7 @@ func (f *Facts) scarceWideAtConns() bool {
 func (f *Facts) WideAtConns() int {
 	for n := range f.Limits.Wide {
 		most := f.Limits.Wide[n].Conns
-		if most > 0 && int(f.WideCounts[n].Conns) >= most && !f.observes(policy.WideLine(n)) {
+		if most > 0 && int(f.WideCounts[n].Conns) >= most && f.Limits.enforces(policy.WideLine(n)) {
 			return n
 		}
 	}
@@ -111,7 +113,7 @@ func (f *Facts) WideAtConns() int {
 func (f *Facts) WideAtRate() int {
 	for n := range f.Limits.Wide {
 		most := f.Limits.Wide[n].Rate
-		if most > 0 && int(f.WideCounts[n].Arrivals) >= most && !f.observes(policy.WideLine(n)) {
+		if most > 0 && int(f.WideCounts[n].Arrivals) >= most && f.Limits.enforces(policy.WideLine(n)) {
 			return n
 		}
 	}

@@ -30,14 +30,15 @@ type Recipients struct {
 // Decide is the decision about what the client has just asked for: the first test that applies
 // decides. Undecided means that the MTA's own answer stands.
 func (f *Recipients) Decide() Verdict {
+	l := f.Limits
 	switch {
 	case f.Blocked:
 		return Blocked
 	case f.guesses():
 		return BadRcpts
-	case f.Limits.MaxResets > 0 && f.Resets > f.Limits.MaxResets && !f.observes(policy.MaxResets):
+	case l.MaxResets > 0 && f.Resets > l.MaxResets && l.enforces(policy.MaxResets):
 		return Resets
-	case f.Limits.MaxRcpts > 0 && f.Rcpts > f.Limits.MaxRcpts && !f.observes(policy.MaxRcpts):
+	case l.MaxRcpts > 0 && f.Rcpts > l.MaxRcpts && l.enforces(policy.MaxRcpts):
 		return MaxRcpts
 	}
 	return Undecided
@@ -60,23 +61,20 @@ func (f *Recipients) AsEnforced() Recipients {
 	return enforced
 }
 
-func (f *Recipients) observes(directive policy.Observed) bool {
-	return f.Limits.Observed.Has(directive)
-}
-
 // guesses says whether these are recipients of a dictionary attack: too many bad ones, in this
 // session or of this network, and too large a share of those of the session.
 func (f *Recipients) guesses() bool {
-	many := f.Limits.BadRcpts > 0 && f.Bad >= f.Limits.BadRcpts && !f.observes(policy.BadRcpts) ||
+	l := f.Limits
+	many := l.BadRcpts > 0 && f.Bad >= l.BadRcpts && l.enforces(policy.BadRcpts) ||
 		f.NetworkGuesses() || f.WideGuesses() >= 0 || f.BouncesGuess()
-	return f.Bad > 0 && many && f.Bad*100 >= f.Limits.BadPercent*(f.Bad+f.Good)
+	return f.Bad > 0 && many && f.Bad*100 >= l.BadPercent*(f.Bad+f.Good)
 }
 
 // NetworkGuesses says whether the network has named too many bad ones, and these are too large a
 // share of all that it has named.
 func (f *Recipients) NetworkGuesses() bool {
 	return f.Limits.BadRcptsTotal.N > 0 && f.Total >= f.Limits.BadRcptsTotal.N &&
-		f.largeShare(f.Total, f.Mailed) && !f.observes(policy.BadRcptsTotal)
+		f.largeShare(f.Total, f.Mailed) && f.Limits.enforces(policy.BadRcptsTotal)
 }
 
 // WideGuesses is NetworkGuesses for the wide networks: the number of the widest of which that is
@@ -85,7 +83,7 @@ func (f *Recipients) WideGuesses() int {
 	for n := ledger.MaxWide - 1; n >= 0; n-- {
 		most, has := f.Limits.WideRcpts[n].N, f.Wide[n]
 		if most > 0 && has.Bad >= most && f.largeShare(has.Bad, has.Good) &&
-			!f.observes(policy.WideLine(n)) {
+			f.Limits.enforces(policy.WideLine(n)) {
 			return n
 		}
 	}
@@ -100,7 +98,7 @@ func (f *Recipients) BouncesGuess() bool {
 		by = policy.BadRcptsTotal
 	}
 	return f.Null && f.Limits.Bounces > 0 && f.Bounces >= f.Limits.Bounces &&
-		f.largeShare(f.Bounces, f.Mailed) && !f.observes(by)
+		f.largeShare(f.Bounces, f.Mailed) && f.Limits.enforces(by)
 }
 
 // largeShare says whether the bad recipients are too large a share beside the good ones.
@@ -119,7 +117,7 @@ func (f *Recipients) Offends() bool {
 	own := f.Bad - f.Bounced
 	outweighed := f.Limits.BadRcptsTotal.N > 0 && !f.largeShare(f.Total, f.Mailed+f.Named)
 	return f.Limits.BadRcpts > 0 && own >= f.Limits.BadRcpts && !outweighed &&
-		!f.observes(policy.BadRcpts)
+		f.Limits.enforces(policy.BadRcpts)
 }
 
 // IsExcused says whether guessing is only a strike: the client has shown good behavior before, and
