@@ -110,7 +110,7 @@ func TestAccessMap(t *testing.T) {
 					t.Errorf("log %q; want %q", line, tt.log)
 				}
 				if tt.reply != "" {
-					unix.Close(s.FD)
+					unix.Shutdown(s.FD, unix.SHUT_RDWR) // as the process ends
 					if got := readAll(t, client); !strings.HasPrefix(got, tt.reply) {
 						t.Errorf("reply %q; want %q", got, tt.reply)
 					}
