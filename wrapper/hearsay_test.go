@@ -175,3 +175,40 @@ func TestHearsayNotAsked(t *testing.T) {
 		t.Errorf("without lists: %v, %v", h, err)
 	}
 }
+
+// The names of a client are shown in the order in which they decide, whatever that of DNS is, be
+// they new or remembered, and whatever decides about the client.
+func TestHearsayInOrder(t *testing.T) {
+	names := []string{"b.example", "z.example", "a.example"}
+	const want = "no matching rule for z.example, a.example, b.example"
+	for _, blocked := range []bool{false, true} {
+		for _, h := range []*Hearsay{
+			{Result: lookup.Result{Done: true, Names: names}},
+			{Remembered: lookup.Result{Done: true, Names: names}, Left: time.Hour},
+		} {
+			d := open(t, "", "")
+			var limits rule.Limits
+			limits.SetTime(rule.GreetDelay, time.Hour)
+			d.Policy.Rules = namedRules{d.Policy.Rules,
+				map[string]rule.Match{"z.example": {Limits: limits}}}
+			if blocked {
+				blockLoopback("127.9.8.0/24")(d)
+			}
+			steps, _, _, err := d.Explain(netip.MustParseAddr(asked), h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := 0
+			for _, step := range steps {
+				if strings.HasPrefix(step.Found, "no matching rule for ") {
+					if shown++; step.Found != want {
+						t.Errorf("blocked %v: %q; want %q", blocked, step.Found, want)
+					}
+				}
+			}
+			if shown == 0 {
+				t.Errorf("blocked %v: no names in %+v", blocked, steps)
+			}
+		}
+	}
+}
