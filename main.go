@@ -89,6 +89,7 @@ func inspectOrAccept(fd int) (wrapper.Connection, error) {
 	return client, err
 }
 
+// enforced is the block as [enforce.Enforcer] carries it out.
 func (b newBlock) enforced() enforce.Block {
 	return enforce.Block{Network: b.Network, For: b.For, Reason: b.Reason}
 }

@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"net/netip"
 	"time"
 
 	"sendwrap/wrapper/decide"
@@ -27,6 +28,35 @@ func (s *Session) finish(t *ledger.Tx, known bool) {
 	default:
 		s.leave(t)
 	}
+}
+
+// countApart counts a verdict that could not be counted together with all else. A denied client has
+// no record as a rule, and the pages where it might be are not read for it.
+func (s *Session) countApart() {
+	l := &s.door.Ledger
+	if s.Verdict == decide.Denied {
+		l.CountUnlocked(int(s.Verdict))
+		if s.isObserved() {
+			l.CountObserved(int(s.Verdict))
+		}
+		return
+	}
+	l.CountUnlockedFor(s.countedAs(), s.event(), l.Now())
+}
+
+// countedAs is the network to which the verdict counts: that of the block, if that has refused the
+// client when it came.
+func (s *Session) countedAs() netip.Prefix {
+	if s.Verdict == decide.Blocked && !s.Served() && s.facts().Network.IsValid() {
+		return s.facts().Network
+	}
+	return s.network
+}
+
+// event is what the ledger notes of the connection when its verdict is final.
+func (s *Session) event() ledger.Event {
+	return ledger.Event{Verdict: int(s.shown()), Arrived: !s.entered,
+		Refused: s.Verdict.Refuses(), Observed: s.isObserved()}
 }
 
 // end refuses the client with this verdict, whether or not the ledger can be used.

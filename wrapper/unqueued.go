@@ -7,7 +7,7 @@ import (
 	"sendwrap/wrapper/ledger"
 )
 
-// Clients that need not queue for the ledger.
+// Clients that need not queue for the ledger, or did so in vain.
 
 // RefuseUnlocked refuses a client that the configuration denies or that is blocked already, without
 // the ledger's lock. So an attacker that comes with hundreds of connections at a time is the
@@ -41,4 +41,17 @@ func (s *Session) patience() time.Duration {
 		return ledger.Patience
 	}
 	return 0
+}
+
+// peek is what the ledger says of the client without its lock; nothing after any error but
+// ErrCrowded. It leaves out the numbers of sessions, since those of the dead would count.
+func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
+	if err == ledger.ErrCrowded {
+		s, _ = d.Ledger.Peek(d.Ledger.Now(), a)
+		s.Serving, s.Waiting, s.Conns = 0, 0, 0
+		for n := range s.WideCounts {
+			s.WideCounts[n].Conns = 0
+		}
+	}
+	return s
 }

@@ -1,56 +1,12 @@
 package wrapper
 
 import (
-	"net/netip"
 	"strconv"
 
-	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
-// What happens with all that cannot be written or asked, because others have the ledger.
-
-// peek is what the ledger says of the client without its lock; nothing after any error but
-// ErrCrowded. It leaves out the numbers of sessions, since those of the dead would count.
-func (d *Door) peek(err error, a ledger.Arrival) (s ledger.Standing) {
-	if err == ledger.ErrCrowded {
-		s, _ = d.Ledger.Peek(d.Ledger.Now(), a)
-		s.Serving, s.Waiting, s.Conns = 0, 0, 0
-		for n := range s.WideCounts {
-			s.WideCounts[n].Conns = 0
-		}
-	}
-	return s
-}
-
-// countApart counts a verdict that could not be counted together with all else. A denied client has
-// no record as a rule, and the pages where it might be are not read for it.
-func (s *Session) countApart() {
-	l := &s.door.Ledger
-	if s.Verdict == decide.Denied {
-		l.CountUnlocked(int(s.Verdict))
-		if s.isObserved() {
-			l.CountObserved(int(s.Verdict))
-		}
-		return
-	}
-	l.CountUnlockedFor(s.countedAs(), s.event(), l.Now())
-}
-
-// countedAs is the network to which the verdict counts: that of the block, if that has refused the
-// client when it came.
-func (s *Session) countedAs() netip.Prefix {
-	if s.Verdict == decide.Blocked && !s.Served() && s.facts().Network.IsValid() {
-		return s.facts().Network
-	}
-	return s.network
-}
-
-// event is what the ledger notes of the connection when its verdict is final.
-func (s *Session) event() ledger.Event {
-	return ledger.Event{Verdict: int(s.shown()), Arrived: !s.entered,
-		Refused: s.Verdict.Refuses(), Observed: s.isObserved()}
-}
+// Strikes that cannot be written yet, because others have the ledger.
 
 // maxUnwritten bounds the offences that are kept until they can be written.
 const maxUnwritten = 10_000

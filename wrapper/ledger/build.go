@@ -274,7 +274,9 @@ func (l *Ledger) takeOver(old *Ledger, now Moment) error {
 			to.copyLookups(from)
 		}
 		if old.version >= withSharing {
-			copy(l.mem[l.geo.sharingAt():], old.mem[old.geo.sharingAt():])
+			copy(l.mem[l.geo.sharingAt():][:sharingSize], old.mem[old.geo.sharingAt():])
+			const outbox = OutboxSize * outboxSize
+			copy(l.mem[l.geo.outboxAt():][:outbox], old.mem[old.geo.outboxAt():])
 		}
 		living := livenessCache{own: old.pid, now: from.now, readsLeft: int(old.geo.slots)}
 		for i := range old.liveSlots() {
