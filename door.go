@@ -74,7 +74,8 @@ func run(args []string) int {
 		return becomeFull(task{}, stdio, log)
 	}
 	door.WarnAgain(append(stdioWarnings(stdioErr, stdio), compiled.Warnings()...))
-	block, err := serveClient(conn, gone, door, stdio, func() {})
+	block, err := serveClient(conn, gone, door, stdio, compiled.RemoveUnread)
+	compiled.RemoveUnread()
 	switch {
 	case err != nil:
 		return exitTemporary

@@ -24,10 +24,10 @@ func (a *accessMap) HasNames() bool {
 }
 
 func (a *accessMap) MatchName(name string) rule.Match {
-	return a.orNothing(a.lookupName(&a.header.access.names, name))
+	return a.noteUnread(a.lookupName(&a.header.access.names, name))
 }
 
 // MatchUnnamed reads the file, as MatchName does.
 func (a *accessMap) MatchUnnamed(client netip.Addr) rule.Match {
-	return a.orNothing(a.lookup(&a.header.unnamed, normalized(client)))
+	return a.noteUnread(a.lookup(&a.header.unnamed, normalized(client)))
 }

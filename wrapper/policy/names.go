@@ -51,11 +51,11 @@ func (c *Compiled) HasNames() bool { return c.header.names.pages > 0 }
 // MatchName is that of an allowlist.List. Where the file cannot be read any more, or is damaged,
 // nothing holds for a name: see [Policy.Unread].
 func (c *Compiled) MatchName(name string) rule.Match {
-	return c.orNothing(c.lookupName(&c.header.names, name))
+	return c.noteUnread(c.lookupName(&c.header.names, name))
 }
 
-// orNothing is what was found. After an error it is nothing, and the policy notes why.
-func (c *Compiled) orNothing(m rule.Match, err error) rule.Match {
+// noteUnread returns what was found. After an error that is nothing, and the policy notes why.
+func (c *Compiled) noteUnread(m rule.Match, err error) rule.Match {
 	if err != nil {
 		c.policy.Unread = err
 		return rule.Match{}
