@@ -61,7 +61,7 @@ func TestCrowdedLedger(t *testing.T) {
 			}
 			d.Ledger.CrowdPatience = 0
 			s.writeStrike() // the offence is written as soon as that can be done
-			s.Log(0)
+			s.Account(0)
 			if s.Verdict != tt.want || s.Served() != tt.want.Served() {
 				t.Errorf("%v, served %v; want %v", s.Verdict, s.Served(), tt.want)
 			}

@@ -9,6 +9,7 @@
 //	Wait         the greet delay                               greet.go
 //	Conclude     left, spoke, or quiet                         conclude.go, package decide
 //	ledger, log, reply                                         conclude.go, log.go, reply.go
+//	what went wrong with it                                    trouble.go, failopen.go
 //	the dialogue with some refused clients                     talk.go, dialogue.go
 //
 // [Session.Run] takes these steps. [Door.Explain] asks the same functions for an administrator. The

@@ -42,3 +42,11 @@ func (s *Session) without(err error) {
 	}
 	s.door.Ledger.CountFailOpen(err)
 }
+
+// whyOpen is that for the log.
+func (s *Session) whyOpen() failOpen {
+	if s.open == notOpen && s.door.Policy.Unread != nil {
+		return rulesUnread
+	}
+	return s.open
+}

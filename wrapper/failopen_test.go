@@ -61,7 +61,7 @@ func TestFailOpen(t *testing.T) {
 			if s.Arrive() {
 				s.Conclude(s.wait())
 			}
-			s.Log(0)
+			s.Account(0)
 			over()
 			line := d.line(t)
 			for strings.Contains(line, "carrying on without") {

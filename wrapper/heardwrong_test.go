@@ -277,7 +277,7 @@ func TestLogWithoutHeard(t *testing.T) {
 	saved := s.Save()
 	saved.Verdict = decide.DNSBL // observed, before a reload and a takeover
 	s = d.Restore(s.FD, saved)
-	s.Log(0)
+	s.Account(0)
 	if s.reply() == "" {
 		t.Error("no reply")
 	}

@@ -6,7 +6,6 @@ import (
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/dnsbl"
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/lookup"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
@@ -53,9 +52,8 @@ func (s *Session) logHeard(l *maillog.Line) {
 		return
 	}
 	r := &s.heard.result
-	if s.Verdict == decide.Pass && !r.Heard {
+	if s.unheard() {
 		l.Str("dns", "none")
-		s.door.Ledger.CountTrouble(ledger.DNSSilent, 1)
 	}
 	if len(r.Hits) > 0 {
 		l.IntOf("score", r.Score.Sum, s.facts().Limits.Threshold)

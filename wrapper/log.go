@@ -13,97 +13,38 @@ import (
 	"sendwrap/wrapper/policy"
 )
 
-// Log writes the one line of the connection: the verdict, then whatever applies of the keys,
+// log writes the one line of the connection: the verdict, then whatever applies of the keys,
 // always in this order. sendwrap(8) explains each of them. The line has the pid of the MTA that was
 // started for the client, or our own if that is 0.
-func (s *Session) Log(mta int) {
+func (s *Session) log(mta int) {
 	f, v := s.facts(), s.shown()
-	limits := &f.Limits
 	l := line(v, s.Connection)
 	if s.door.Policy.Mode == policy.Observe || v != s.Verdict {
 		l.Str("mode", policy.Observe.String())
 	}
 	if v != s.Verdict {
-		limits.Observed = 0 // the line says which test would have decided, and what it found
+		f = f.AsEnforced() // the line says which test would have decided, and what it found
 	}
-	switch v {
-	case decide.Denied, decide.Allowed:
-		by := f.Decider()
-		l.Str("rule", by.Source.String())
-		if by.Name == "" {
-			l.Str("network", by.Network.String())
-		}
-	case decide.Blocked:
-		l.Str("network", f.Network.String())
-	case decide.Conns, decide.Rate:
-		if n := f.DecidedByWide(v); n >= 0 {
-			l.Str("network", limits.Wide[n].Network.String())
-		} else if v == decide.Conns && f.WideDecides() {
-			wide := netip.PrefixFrom(s.Client.Addr(), ledger.WideBits)
-			l.Str("network", wide.Masked().String())
-		}
-	case decide.Pregreet:
-		if s.struck != nil && s.struck.Network != s.network {
-			l.Str("network", s.struck.Network.String())
-		}
-	}
+	s.logNetwork(l, f, v)
 	if s.delay > 0 || s.greet != decide.Quiet {
 		l.DurOf("wait", s.waited, s.delay)
 	}
 	if s.turn >= shortestTurn {
 		l.Dur("turn", s.turn)
 	}
-	switch {
-	case v != decide.Busy:
-	case s.crowded:
-		l.Str("reason", "ledger")
-	case !f.Full() && f.Reserved():
-		l.Str("reason", "reserve")
-	}
-	if v == decide.Busy ||
-		v == decide.Conns && (f.WideDecides() || f.HasItsShare()) {
-		l.IntOf("serving", f.Serving, limits.MaxSessions)
-		l.IntOf("waiting", f.Waiting, limits.MaxWaiting)
-		if limits.RefuseLoad > 0 {
-			l.FloatOf("load", f.Load, limits.RefuseLoad)
-		}
-	}
-	switch {
-	case v == decide.Conns:
-		s.logConns(l, v)
-	case s.entered && v == decide.Allowed:
-		l.IntOf("conns", f.Conns+1, 0)
-	case s.entered:
-		l.IntOf("conns", f.Conns+1, limits.ClientConns)
-	}
+	s.logPlaces(l, f, v)
+	s.logConns(l, f, v)
 	if s.hangups > 0 {
 		l.Int("hangups", s.hangups)
 	}
 	if v == decide.Rate {
-		s.logRate(l, v)
+		logRate(l, f)
 	}
 	s.logHeard(l)
-	if s.door.Policy.Unread != nil && s.open == notOpen {
-		s.open = rulesUnread
+	if open := s.whyOpen(); open != notOpen {
+		l.Str("open", open.String())
 	}
-	if s.open != notOpen {
-		l.Str("open", s.open.String())
-	}
-	if s.struck != nil {
-		l.IntOf("strikes", s.struck.Strikes, s.struck.Of)
-		if s.struck.Would.IsValid() {
-			l.Str("would_block", s.struck.Would.String())
-		}
-	}
-	switch {
-	case s.struck != nil && s.struck.Block > 0:
-		l.Dur("left", s.struck.Block)
-	case v == decide.Blocked:
-		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
-		if f.From != "" {
-			l.Str("from", f.From)
-		}
-	}
+	s.logBlock(l, f, v)
 	if !s.Served() && s.Verdict != decide.Hangup {
 		l.Str("reply", replyCode(s.reply()))
 	}
@@ -115,43 +56,105 @@ func (s *Session) Log(mta int) {
 		l.Data("data", s.early.Text)
 	}
 	s.write(mta, maillog.Info, l)
-	if f.IsKnown() && !s.Served() && s.Verdict != decide.Hangup {
-		s.door.Ledger.CountTrouble(ledger.KnownRefused, 1)
+}
+
+// logNetwork says what the verdict is about, where that is not the client alone.
+func (s *Session) logNetwork(l *maillog.Line, f *decide.Facts, v decide.Verdict) {
+	var network netip.Prefix
+	switch v {
+	case decide.Denied, decide.Allowed:
+		by := f.Decider()
+		l.Str("rule", by.Source.String())
+		if by.Name == "" {
+			network = by.Network
+		}
+	case decide.Blocked:
+		network = f.Network
+	case decide.Conns, decide.Rate:
+		if n := f.DecidedByWide(v); n >= 0 {
+			network = f.Limits.Wide[n].Network
+		} else if v == decide.Conns && f.WideDecides() {
+			network = netip.PrefixFrom(s.Client.Addr(), ledger.WideBits).Masked()
+		}
+	case decide.Pregreet:
+		if s.struck != nil && s.struck.Network != s.network {
+			network = s.struck.Network
+		}
 	}
-	if err := s.door.Policy.Unread; err != nil {
-		s.door.Ledger.CountTrouble(ledger.RulesUnread, 1)
-		s.door.WarnAgain([]string{err.Error() + "; rules for names do not hold; " +
-			"remove that file, and the next client has it made again"})
+	if network.IsValid() {
+		l.Str("network", network.String())
+	}
+}
+
+// logPlaces says how many places are taken, for a client that they are too few for.
+func (s *Session) logPlaces(l *maillog.Line, f *decide.Facts, v decide.Verdict) {
+	switch {
+	case v == decide.Conns && (f.WideDecides() || f.HasItsShare()):
+	case v != decide.Busy:
+		return
+	case s.crowded:
+		l.Str("reason", "ledger")
+	case !f.Full() && f.Reserved():
+		l.Str("reason", "reserve")
+	}
+	l.IntOf("serving", f.Serving, f.Limits.MaxSessions)
+	l.IntOf("waiting", f.Waiting, f.Limits.MaxWaiting)
+	if f.Limits.RefuseLoad > 0 {
+		l.FloatOf("load", f.Load, f.Limits.RefuseLoad)
+	}
+}
+
+// logConns says how many sessions the network has, or the wide one that has as many as it may.
+func (s *Session) logConns(l *maillog.Line, f *decide.Facts, v decide.Verdict) {
+	most := f.Limits.ClientConns
+	switch n := f.DecidedByWide(v); {
+	case v == decide.Conns && n >= 0:
+		l.IntOf("conns", int(f.WideCounts[n].Conns), f.Limits.Wide[n].Conns)
+	case v == decide.Conns:
+		conns, served := f.Conns, f.Served
+		if f.WideDecides() {
+			conns, served = f.Wide.Conns, f.Wide.Served
+		} else if s.entered && v == s.Verdict { // else those were too many before it came
+			conns++
+		}
+		l.IntOf("conns", conns, most)
+		if n := f.Share(); n > 0 {
+			l.IntOf("mta", served, n)
+		}
+	case s.entered && v == decide.Allowed:
+		l.IntOf("conns", f.Conns+1, 0)
+	case s.entered:
+		l.IntOf("conns", f.Conns+1, most)
 	}
 }
 
 // logRate says of which arrivals the network, or a wide one, has as many as it may.
-func (s *Session) logRate(l *maillog.Line, v decide.Verdict) {
-	f := s.facts()
+func logRate(l *maillog.Line, f *decide.Facts) {
 	arrivals, rate := f.Arrivals, f.Limits.ClientRate
-	if n := f.DecidedByWide(v); n >= 0 {
+	if n := f.DecidedByWide(decide.Rate); n >= 0 {
 		w := &f.Limits.Wide[n]
 		arrivals, rate = int(f.WideCounts[n].Arrivals), rule.Rate{N: w.Rate, Per: w.Per}
 	}
 	l.IntOf("rate", arrivals, rate.N).Str("per", rule.FormatDuration(rate.Per))
 }
 
-// logConns says of which sessions the network, or a wide one, has as many as it may.
-func (s *Session) logConns(l *maillog.Line, v decide.Verdict) {
-	f, conns, served := s.facts(), s.facts().Conns, s.facts().Served
-	if n := f.DecidedByWide(v); n >= 0 {
-		l.IntOf("conns", int(f.WideCounts[n].Conns), f.Limits.Wide[n].Conns)
-		return
+// logBlock says what the client's offence has led to, or which block has refused it.
+func (s *Session) logBlock(l *maillog.Line, f *decide.Facts, v decide.Verdict) {
+	struck := s.struck
+	if struck != nil {
+		l.IntOf("strikes", struck.Strikes, struck.Of)
+		if struck.Would.IsValid() {
+			l.Str("would_block", struck.Would.String())
+		}
 	}
 	switch {
-	case f.WideDecides():
-		conns, served = f.Wide.Conns, f.Wide.Served
-	case s.entered && v == s.Verdict: // else those were too many before it came
-		conns++
-	}
-	l.IntOf("conns", conns, f.Limits.ClientConns)
-	if n := f.Share(); n > 0 {
-		l.IntOf("mta", served, n)
+	case struck != nil && struck.Block > 0:
+		l.Dur("left", struck.Block)
+	case v == decide.Blocked:
+		l.Dur("left", f.BlockLeft).Str("reason", f.Reason)
+		if f.From != "" {
+			l.Str("from", f.From)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 //
 // A process that holds one client calls Run. A room must never wait for one of its many clients. It
 // goes the same way step by step: Arrive; Conclude (or Admit) when the client has spoken, left, or
-// been quiet for as long as Delay says; then Log, and Refuse if it is not Served.
+// been quiet for as long as Delay says; then Account, and Refuse if it is not Served.
 //
 // The client is counted under the network of its arrival until the session ends: a room may read
 // another count_by in the meantime.
@@ -80,7 +80,7 @@ func (s *Session) Run() bool {
 	}
 	s.writeStrike()
 	s.claimTalk()
-	s.Log(0)
+	s.Account(0)
 	if s.Served() {
 		return true
 	}
@@ -101,7 +101,7 @@ func (s *Session) RunGone() {
 		s.endAsking()
 	}
 	s.writeStrike()
-	s.Log(0)
+	s.Account(0)
 }
 
 // HangUp refuses the client and gives it a moment to read why, or talks to it.

@@ -220,7 +220,7 @@ func TestShareInTheLog(t *testing.T) {
 				if s.Arrive() {
 					t.Fatalf("%v", s.Verdict)
 				}
-				s.Log(0)
+				s.Account(0)
 				ends := fmt.Sprintf("client=[%s]:25 server=[192.0.2.25]:25", tt.client)
 				want := strings.Replace(tt.want, "|", ends, 1)
 				if mode == "observe" {
@@ -278,7 +278,7 @@ func TestShareInARoom(t *testing.T) {
 			t.Errorf("%q: with a place: %v", tt.conf, s.Verdict)
 		}
 		late.Expire(time.Second, time.Minute)
-		late.Log(0)
+		late.Account(0)
 		if line := d.line(t); late.Verdict != tt.want || !strings.Contains(line, tt.line) {
 			t.Errorf("%q: %v, %s; want %v, %s", tt.conf, late.Verdict, line, tt.want, tt.line)
 		}

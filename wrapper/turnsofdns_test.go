@@ -91,7 +91,7 @@ func TestCleanClientsTakeNoMemory(t *testing.T) {
 			t.Errorf("client %d: %+v", i, s.heard)
 		}
 		s.Conclude(decide.Quiet, s.delay)
-		s.Log(0)
+		s.Account(0)
 		if line := d.line(t); strings.Contains(line, "dns=none") {
 			t.Errorf("client %d: %s", i, line)
 		}

@@ -174,7 +174,7 @@ func (w *week) client(i int) {
 		}
 		s.delay, s.waited = 20*time.Second, 20*time.Second
 	}
-	s.Log(4000 + i)
+	s.Account(4000 + i)
 	w.take()
 }
 

@@ -145,7 +145,7 @@ func (w *world) heard(c caller) (h lookup.Result) {
 // done logs a verdict.
 func (w *world) done(i int, c caller, s *wrapper.Session) {
 	w.verdicts[c.client] = s.Verdict
-	s.Log(4000 + i)
+	s.Account(4000 + i)
 	w.take()
 	if s.Verdict.Served() {
 		w.later(w.clock.after(c.stays), i, func() { s.End() })

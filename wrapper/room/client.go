@@ -134,7 +134,7 @@ func (r *room) applyVerdict(c *client) {
 	if r.mayTalk(c) {
 		c.session.AllowTalk()
 	}
-	c.session.Log(0)
+	c.session.Account(0)
 	r.refuse(c)
 }
 

@@ -82,7 +82,7 @@ func (r *room) refuseBusy(c *client) {
 	passed := c.passed > 0
 	c.leave()
 	c.session.RefuseBusy(r.now-c.arrived, passed)
-	c.session.Log(0)
+	c.session.Account(0)
 	r.refuse(c)
 }
 

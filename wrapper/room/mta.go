@@ -123,7 +123,7 @@ func (r *room) mtaStarted(j job, pid int, err error) {
 	}
 	c.started = r.now
 	m.running[pid] = c
-	c.session.Log(pid)
+	c.session.Account(pid)
 	c.transferred = c.session.TransferTo(pid)
 	r.awaitOutput(c)
 	if exited {
