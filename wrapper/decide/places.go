@@ -113,7 +113,8 @@ func (f *Facts) WideAtConns() int {
 func (f *Facts) WideAtRate() int {
 	for n := range f.Limits.Wide {
 		most := f.Limits.Wide[n].Rate
-		if most > 0 && int(f.WideCounts[n].Arrivals) >= most && f.Limits.enforces(policy.WideLine(n)) {
+		if most > 0 && int(f.WideCounts[n].Arrivals) >= most &&
+			f.Limits.enforces(policy.WideLine(n)) {
 			return n
 		}
 	}
