@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -102,27 +101,24 @@ func (d *Door) inOrder(names []string) []string {
 		return names
 	}
 	names = slices.Clone(names)
-	kinds := make(map[string]int, len(names))
+	slices.Sort(names)
+	var kinds [4][]string
 	for _, name := range names {
-		m := d.Policy.MatchName(name)
+		m, kind := d.Policy.MatchName(name), len(kinds)-1
 		if d.Policy.Map != nil {
 			m = m.Or(d.Policy.Map.MatchName(name))
 		}
 		switch {
 		case m.Access == rule.Deny:
-			kinds[name] = 0
+			kind = 0
 		case m.Access == rule.Allow:
-			kinds[name] = 1
+			kind = 1
 		case m != rule.Match{}:
-			kinds[name] = 2
-		default:
-			kinds[name] = 3
+			kind = 2
 		}
+		kinds[kind] = append(kinds[kind], name)
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(kinds[a], kinds[b]), cmp.Compare(a, b))
-	})
-	return names
+	return slices.Concat(kinds[:]...)
 }
 
 // hearDNS hears what DNS says while the client waits. It returns how long the client has to wait in
