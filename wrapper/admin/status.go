@@ -22,7 +22,8 @@ import (
 type report struct {
 	Version  int          `json:"version"` // of this object: see statusVersion
 	Mode     string       `json:"mode"`
-	Since    *time.Time   `json:"since"` // when the counts began; nil = not known
+	Ledger   bool         `json:"ledger"` // there is one, so that something was counted
+	Since    *time.Time   `json:"since"`  // when the counts began; nil = not known
 	Recent   recentReport `json:"recent"`
 	Rooms    []roomReport `json:"rooms"`
 	Sessions struct {
@@ -128,7 +129,7 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	w := &r.Waiting
 	w.Each, w.InRoom, w.Limit = cfg.MaxWaiting, cfg.RoomWaiting, cfg.MaxWaiting
 	var totals ledger.Totals
-	if l != nil {
+	if r.Ledger = l != nil; r.Ledger {
 		var live []ledger.LiveSession
 		var err error
 		if totals, live, err = l.Report(ledger.Now()); err != nil {
@@ -178,6 +179,25 @@ func (r *report) addBlocks(blocks []ledger.BlockedNetwork) {
 // print writes the report as text.
 func (r *report) print(out io.Writer, cfg *config.Config) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	if r.Ledger {
+		r.printPlaces(w, cfg)
+	} else {
+		fmt.Fprintf(w, "ledger\tnone yet: the first client makes %s\n", cfg.Ledger.Path)
+	}
+	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(&cfg.Settings))
+	r.printRooms(w)
+	if note := guardNote(cfg, r.Guard); note != "" {
+		lines := folded("remember_after mail, but " + note)
+		fmt.Fprintf(w, "known\t%s\n", strings.Join(lines, "\n\t"))
+	}
+	if r.Ledger {
+		r.printCounts(w, cfg)
+	}
+	return w.Flush()
+}
+
+// printPlaces prints how full everything is.
+func (r *report) printPlaces(w io.Writer, cfg *config.Config) {
 	state := ""
 	if r.Stressed {
 		state = " (stress: the greet delay is shortened)"
@@ -189,14 +209,12 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 		r.Sessions.Waiting, r.Waiting.Limit, &r.Waiting, state)
 	fmt.Fprintf(w, "serving\t%d of %d%s\n",
 		r.Sessions.Serving, cfg.MaxSessions, decide.PlacesLeft(&cfg.Settings, r.Sessions.Serving))
-	fmt.Fprintf(w, "clients\t%d of %d\n", r.Clients, r.Capacity)
+	fmt.Fprintf(w, "networks\t%d of %d\n", r.Clients, r.Capacity)
 	fmt.Fprintf(w, "blocked\t%d\n", r.Blocked)
-	fmt.Fprintf(w, "mode\t%v: %s\n", cfg.Mode, modeMeans(&cfg.Settings))
-	r.printRooms(w)
-	if note := guardNote(cfg, r.Guard); note != "" {
-		lines := folded("remember_after mail, but " + note)
-		fmt.Fprintf(w, "known\t%s\n", strings.Join(lines, "\n\t"))
-	}
+}
+
+// printCounts prints what was counted, and what goes on.
+func (r *report) printCounts(w io.Writer, cfg *config.Config) {
 	r.printVerdicts(w)
 	r.printObserved(w, cfg)
 	if o := r.Open; o != (openReport{}) {
@@ -229,7 +247,6 @@ func (r *report) print(out io.Writer, cfg *config.Config) error {
 	r.Sharing.print(w)
 	r.printLive(w)
 	r.printNetworks(w)
-	return w.Flush()
 }
 
 // printHints says once for each reason of a block what to do if the client is honest.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/wrapper/ledger"
 )
 
 // The line about waiting sessions says how long they still wait, and which limit holds.
@@ -17,24 +19,25 @@ func TestStatusWaiting(t *testing.T) {
 		come func(p *place)
 		want string // a regular expression
 	}{
-		{"nobody", func(p *place) {}, `waiting  0 of 700`},
+		{"no ledger", func(p *place) {}, `ledger  none yet: the first client makes /\S+/ledger`},
+		{"nobody", func(p *place) { p.inLedger(func(*ledger.Ledger) {}) }, `waiting   0 of 700`},
 		{"one", func(p *place) { p.enter(2, 1, 90*time.Second, false, false) },
-			`waiting  1 of 700, for <90s>`},
+			`waiting   1 of 700, for <90s>`},
 		{"several", func(p *place) {
 			p.enter(2, 3, 200*time.Second, false, false)
 			p.enter(3, 2, 100*time.Second, false, false)
-		}, `waiting  5 of 700, the next for <100s>, the last for <200s>`},
+		}, `waiting   5 of 700, the next for <100s>, the last for <200s>`},
 		{"without a known delay", func(p *place) { p.enter(2, 1, 0, false, false) },
-			`waiting  1 of 700`},
+			`waiting   1 of 700`},
 		{"a room", func(p *place) {
 			p.enter(2, 3, 200*time.Second, true, false)
 			p.enter(3, 2, 0, true, false)
-		}, `waiting  5 of 900, the next for <200s>, the last for <200s>, 2 for their turn`},
+		}, `waiting   5 of 900, the next for <200s>, the last for <200s>, 2 for their turn`},
 		{"a room where all have waited", func(p *place) { p.enter(2, 3, 0, true, false) },
-			`waiting  3 of 900, 3 for their turn`},
-		{"a room's MTAs", func(p *place) { p.enter(2, 3, 0, false, true) }, `waiting  0 of 700`},
+			`waiting   3 of 900, 3 for their turn`},
+		{"a room's MTAs", func(p *place) { p.enter(2, 3, 0, false, true) }, `waiting   0 of 700`},
 		{"stress", func(p *place) { p.enter(2, 200, 200*time.Second, false, false) },
-			`waiting  200 of 200, the next for <200s>, the last for <200s> ` +
+			`waiting   200 of 200, the next for <200s>, the last for <200s> ` +
 				`\(stress: the greet delay is shortened\) ` +
 				`\(full: all but known and allowed clients get 421\)`},
 	}
@@ -129,7 +132,7 @@ func TestStatusLiveServing(t *testing.T) {
 func TestStatusOfAnEmptyRoom(t *testing.T) {
 	p := inPlace(t, "max_waiting 700 room=900")
 	p.enter(4, 1, 0, false, true)
-	for _, want := range []string{"waiting  0 of 700", "waiting  0 of 900"} {
+	for _, want := range []string{"waiting   0 of 700", "waiting   0 of 900"} {
 		if text, _ := p.says(0, "status"); lines(text, "waiting")[0] != want {
 			t.Errorf("want %q\n%s", want, text)
 		}

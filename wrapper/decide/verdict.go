@@ -66,6 +66,9 @@ var verdicts = [...]struct {
 	DNSWL: {word: "DNSWL"},
 }
 
+// NumVerdicts is one more than the last: how long a table is that has all of them.
+const NumVerdicts = len(verdicts)
+
 // String is the verdict's word in the log.
 func (v Verdict) String() string { return verdicts[v].word }
 
@@ -77,8 +80,8 @@ func (v Verdict) Refusal() (code, status, text string) {
 
 // Verdicts lists all that are counted, in order.
 func Verdicts() []Verdict {
-	all := make([]Verdict, 0, len(verdicts))
-	for v := Denied; int(v) < len(verdicts); v++ {
+	all := make([]Verdict, 0, NumVerdicts)
+	for v := Denied; int(v) < NumVerdicts; v++ {
 		all = append(all, v)
 	}
 	return all
@@ -86,6 +89,9 @@ func Verdicts() []Verdict {
 
 // Final says whether the verdict no longer depends on what the client does.
 func (v Verdict) Final() bool { return v != Undecided && v != Known }
+
+// OfGuard says whether the guard reaches the verdict, about a client that has its MTA.
+func (v Verdict) OfGuard() bool { return v == BadRcpts || v == Resets || v == MaxRcpts }
 
 // Served says whether the client gets the MTA.
 func (v Verdict) Served() bool { return v == Allowed || v == Known || v == Pass || v == DNSWL }

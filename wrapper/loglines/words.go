@@ -4,7 +4,7 @@ import "sendwrap/wrapper/decide"
 
 // VerdictOf is the verdict of that name; ok is false if it is none.
 func VerdictOf(word string) (v decide.Verdict, ok bool) {
-	for v = decide.Denied; v <= decide.DNSWL; v++ {
+	for v = decide.Denied; int(v) < decide.NumVerdicts; v++ {
 		if v.String() == word {
 			return v, true
 		}

@@ -14,9 +14,9 @@ import (
 // finish makes the result from what was counted.
 func (r *replay) finish() {
 	f := r.result
-	for v := decide.Undecided; int(v) < numVerdicts; v++ {
+	for v := decide.Undecided; int(v) < decide.NumVerdicts; v++ {
 		one := Verdict{Verdict: nowWord(v)}
-		for other := range numVerdicts {
+		for other := range decide.NumVerdicts {
 			one.Then += r.table[v][other]
 			one.Now += r.table[other][v]
 			if n := r.table[v][other]; n > 0 && int(v) != other {
@@ -46,14 +46,14 @@ func (r *replay) findings() (list []string) {
 		return nil
 	}
 	lines := r.directives()
-	for now := decide.Denied; int(now) < numVerdicts; now++ {
+	for now := decide.Denied; int(now) < decide.NumVerdicts; now++ {
 		s := r.sum(func(of [2]decide.Verdict) bool { return of[1] == now && lost(of[0], now) })
 		if s.clients > 0 {
 			list = append(list, fmt.Sprintf("%s would have refused %s that %s served, %s",
 				lines.of(now), s, s.verb(), s.ofWhichKnown()))
 		}
 	}
-	for then := decide.Denied; int(then) < numVerdicts; then++ {
+	for then := decide.Denied; int(then) < decide.NumVerdicts; then++ {
 		s := r.sum(func(of [2]decide.Verdict) bool {
 			return of[0] == then && !then.Served() && of[1].Served()
 		})

@@ -36,16 +36,13 @@ type replay struct {
 	lines   int
 	last    moment        // of the line before, shifted
 	shift   time.Duration // by which times are later than in the log, whose clock went back
-	table   [numVerdicts][numVerdicts]int
+	table   [decide.NumVerdicts][decide.NumVerdicts]int
 	living
 	memory
 	changes
 	named   []bool // lists that a line names
 	missing map[string]bool
 }
-
-// numVerdicts is one more than the last verdict.
-const numVerdicts = int(decide.DNSWL) + 1
 
 // How far events are apart: a line is written up to ahead after its client came. With maxEvents the
 // earliest are done sooner.

@@ -13,9 +13,9 @@ import (
 type counter struct {
 	r            *Report
 	origins      *Origins
-	verdicts     [numVerdicts]VerdictFact
-	hours        map[int64]*[numVerdicts]uint32 // by the hours since 1970
-	first, last  time.Time                      // of all lines, those before the report's time too
+	verdicts     [decide.NumVerdicts]VerdictFact
+	hours        map[int64]*[decide.NumVerdicts]uint32 // by the hours since 1970
+	first, last  time.Time                             // of all lines, those before the report's time too
 	clients      clients
 	addresses    top[netip.Prefix]
 	networks     top[netip.Prefix]
@@ -74,9 +74,9 @@ func (c *counter) addHour(at time.Time, v decide.Verdict) {
 	hour := c.hours[key]
 	if hour == nil && len(c.hours) < maxHours {
 		if c.hours == nil {
-			c.hours = map[int64]*[numVerdicts]uint32{}
+			c.hours = map[int64]*[decide.NumVerdicts]uint32{}
 		}
-		hour = new([numVerdicts]uint32)
+		hour = new([decide.NumVerdicts]uint32)
 		c.hours[key] = hour
 	}
 	if hour != nil {
@@ -113,7 +113,7 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 	case atDoor:
 		c.addConnection(l, v, client, observed)
 	}
-	if refused(v) || ofGuard(v) {
+	if refused(v) || v.OfGuard() {
 		c.addOffender(l, v, client)
 	}
 	c.addHeard(l)
@@ -185,7 +185,7 @@ func (c *counter) addOffender(l *loglines.Line, v decide.Verdict, client netip.A
 		c.badRcpts.add(n, max(1, l.Int("bad")), 0)
 	}
 	honest := l.Int("good")+l.Int("total_good") > 0
-	if !ofGuard(v) && l.Get("reason") != "bad_rcpts" || honest {
+	if !v.OfGuard() && l.Get("reason") != "bad_rcpts" || honest {
 		c.clients.refused(n, l, v)
 	}
 }

@@ -18,7 +18,7 @@ func (c *counter) finish() {
 	}
 	r.From, r.Until = r.From.In(r.Zone), r.Until.In(r.Zone)
 	r.Verdicts = []VerdictFact{}
-	for v := 1; v < numVerdicts; v++ {
+	for v := 1; v < decide.NumVerdicts; v++ {
 		if f := c.verdicts[v]; f.Count > 0 {
 			f.Verdict = word(uint8(v))
 			r.Verdicts = append(r.Verdicts, f)
@@ -85,7 +85,7 @@ func (c *counter) changes() *Changes {
 	}
 	at := func(hour int64) time.Time { return time.Unix(hour*3600, 0).In(c.r.Zone) }
 	changes := &Changes{From: at(until - 24), Until: at(until), Verdicts: []Change{}}
-	var last, before [numVerdicts]int
+	var last, before [decide.NumVerdicts]int
 	for key, counts := range c.hours {
 		for v, n := range counts {
 			switch {
@@ -115,7 +115,7 @@ func (c *counter) finishHours() {
 	if r.Until.Sub(r.From) > maxRows*time.Hour {
 		r.HourLength = 24
 	}
-	rows := map[time.Time]*[numVerdicts]uint32{}
+	rows := map[time.Time]*[decide.NumVerdicts]uint32{}
 	from := r.From.Unix() / 3600
 	for key, counts := range c.hours {
 		if key < from {
@@ -126,7 +126,7 @@ func (c *counter) finishHours() {
 			start = time.Date(start.Year(), start.Month(), start.Day(), 0, 0, 0, 0, r.Zone)
 		}
 		if rows[start] == nil {
-			rows[start] = new([numVerdicts]uint32)
+			rows[start] = new([decide.NumVerdicts]uint32)
 		}
 		for v, n := range counts {
 			rows[start][v] += n

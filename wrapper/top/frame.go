@@ -12,10 +12,10 @@ import (
 // view is what the keys have chosen.
 type view struct {
 	ascii   bool
-	first   int // the table on which keys act
-	cursor  int // its row
-	sorted  [tables]int
-	turned  [tables]bool // the order of that table is reversed
+	first   int            // the table on which keys act
+	cursor  int            // its row
+	sorted  [numTables]int // how many columns behind the usual one
+	turned  [numTables]bool
 	filter  string
 	paused  bool
 	help    bool
@@ -63,10 +63,10 @@ func (p *Picture) frame(h *history, v *view, width, height int) (all []line) {
 
 // body are the chosen table and as many others as there is room for.
 func (p *Picture) body(v *view, height int) (all []line) {
-	list := v.tables(p)
-	n := max(1, min(len(list), height/perTable))
+	p.arrange(v)
+	n := max(1, min(numTables, height/perTable))
 	for i := range n {
-		t, cursor := &list[(v.first+i)%len(list)], -1
+		t, cursor := &p.tables[(v.first+i)%numTables], -1
 		if i == 0 {
 			cursor = v.cursor
 		}
@@ -79,46 +79,35 @@ func (p *Picture) body(v *view, height int) (all []line) {
 	return all
 }
 
-// tables are those of a picture in the order that was chosen.
-func (v *view) tables(p *Picture) [tables]table {
-	list := p.tables()
-	for i := range list {
-		at := list[i].by
-		if v.sorted[i] > 0 {
-			at = v.sorted[i] - 1
-		}
-		if at != list[i].by || v.turned[i] {
-			list[i].sortBy(at, v.turned[i])
-			list[i].title += ", by " + list[i].columns[at].title
-		}
-		if v.turned[i] {
-			list[i].title += ", reversed"
-		}
+// arrange sorts the tables as was chosen.
+func (p *Picture) arrange(v *view) {
+	for i := range p.tables {
+		p.tables[i].arrange(v.sorted[i], v.turned[i])
 	}
-	return list
 }
 
+// header names what is unusual first, since it may be cut.
 func (p *Picture) header(v *view) line {
+	n := &p.Totals
 	l := line{{"sendwrap top", strong}}
+	if v.paused {
+		l = append(l, span{"  paused", warning})
+	}
 	if p.Config.Mode == policy.Observe {
 		l = append(l, span{"  observe: nobody is refused", warning})
+	}
+	if n.Stressed {
+		l = append(l, span{"  stress", warning})
+	}
+	if v.filter != "" {
+		l = append(l, span{"  filter " + v.filter, strong})
 	}
 	for _, r := range p.Rooms {
 		age := ago(p.At.Sub(r.Started))
 		l = append(l, span{fmt.Sprintf("  room %d for %s", r.PID, age), plain})
 	}
 	if p.usable {
-		n := &p.Totals
 		l = append(l, span{fmt.Sprintf("  networks %d of %d", n.Clients, n.Capacity), plain})
-		if n.Stressed {
-			l = append(l, span{"  stress", warning})
-		}
-	}
-	if v.filter != "" {
-		l = append(l, span{"  filter " + v.filter, strong})
-	}
-	if v.paused {
-		l = append(l, span{"  paused", warning})
 	}
 	return l
 }
@@ -133,8 +122,11 @@ func (p *Picture) gauges(width int, ascii bool) (all []line) {
 		name     string
 		n, limit int
 	}{{"waiting", p.Totals.Waiting, waiting}, {"serving", p.Totals.Serving, p.Config.MaxSessions}} {
-		numbers := fmt.Sprintf("%s %6d of %-6d ", g.name, g.n, g.limit)
-		s := served
+		n, s := "-", served // where the ledger cannot be read
+		if p.usable {
+			n = fmt.Sprint(g.n)
+		}
+		numbers := fmt.Sprintf("%s %6s of %-6d ", g.name, n, g.limit)
 		if g.n*5 >= g.limit*4 {
 			s = warning
 		}
@@ -159,7 +151,7 @@ func helpLines() (all []line) {
 		"1 networks that come most   2 refused most   3 with sessions   4 blocks   Tab the next",
 		"came, refused: of late; the counts are halved every four minutes",
 		"up, down: choose a line   s: sort by the next column   r: reverse",
-		"/: only networks with that text, or whose last verdict it is; empty: all",
+		"/: only networks with that text, or whose last verdict it is   Escape: all",
 		"b, u: block or unblock the network of the line; it asks first",
 		"p: pause   q: quit   any key: close this help",
 	} {
@@ -189,9 +181,9 @@ func (p *Picture) writeText(out io.Writer, ascii bool) error {
 				p.Totals.Recent.Verdicts[verdict], n)))
 		}
 	}
-	for _, t := range p.tables() {
+	for i := range p.tables {
 		all = append(all, nil)
-		all = append(all, t.lines(rows+2, -1)...)
+		all = append(all, p.tables[i].lines(rows+2, -1)...)
 	}
 	for _, l := range all {
 		if _, err := fmt.Fprintln(out, l.cut(1000, ascii)); err != nil {

@@ -95,6 +95,7 @@ func TestWriteOnce(t *testing.T) {
 			all[i].Seen, all[i].Age, all[i].Left = 0, 5*time.Second, all[i].Left.Round(time.Minute)
 		}
 	}
+	p.fillTables()
 	for name, ascii := range map[string]bool{"once.txt": false, "once-ascii.txt": true} {
 		var out bytes.Buffer
 		if err := p.writeText(&out, ascii); err != nil {
@@ -133,10 +134,10 @@ func TestFrameFits(t *testing.T) {
 		h := busyHistory(p)
 		for _, size := range [][2]int{{0, 0}, {1, 1}, {20, 5}, {20, 24}, {80, 24}, {79, 19},
 			{200, 60}, {3, 100}, {1000, 2}} {
-			for first := range tables {
+			for first := range numTables {
 				for _, v := range []view{{}, {ascii: true, paused: true, help: true},
-					{cursor: 500, sorted: [tables]int{6, 6, 5, 5}}, {message: "\x1b[2J\n\x9b"},
-					{cursor: 3, turned: [tables]bool{true, true, true, true}, footer: "?"}} {
+					{cursor: 500, sorted: [numTables]int{6, 6, 5, 5}}, {message: "\x1b[2J\n\x9b"},
+					{cursor: 3, turned: [numTables]bool{true, true, true, true}, footer: "?"}} {
 					v.first, v.filter = first, filter
 					checkFrame(t, p.frame(h, &v, size[0], size[1]), size[0], size[1])
 				}

@@ -73,6 +73,5 @@ func (h *history) late() (sum step) {
 	return sum
 }
 
-func isArrival(v decide.Verdict) bool { // those of the guard are of clients that came before
-	return v != decide.BadRcpts && v != decide.Resets && v != decide.MaxRcpts
-}
+// isArrival says whether a client has come: those of the guard's verdicts came before.
+func isArrival(v decide.Verdict) bool { return !v.OfGuard() }

@@ -39,12 +39,11 @@ func (u *screen) onLetter(r rune) (ends bool) {
 	case 'k':
 		u.cursor--
 	case 's':
-		columns := len(u.picture.tables()[u.first].columns)
-		u.sorted[u.first] = u.sorted[u.first]%columns + 1
+		u.sorted[u.first] = (u.sorted[u.first] + 1) % len(u.picture.tables[u.first].columns)
 	case 'r':
 		u.turned[u.first] = !u.turned[u.first]
 	case '/':
-		u.typing, u.filter = true, ""
+		u.typing = true
 		u.askForFilter()
 	case 'b':
 		u.ask("block")
@@ -60,7 +59,7 @@ func (u *screen) onLetter(r rune) (ends bool) {
 	return false
 }
 
-func (u *screen) choose(table int) { u.first, u.cursor = table%tables, 0 }
+func (u *screen) choose(table int) { u.first, u.cursor = table%numTables, 0 }
 
 func (u *screen) move(k tcell.Key) {
 	const pageful = 10
@@ -77,12 +76,14 @@ func (u *screen) move(k tcell.Key) {
 		u.cursor = 0
 	case tcell.KeyTab:
 		u.choose(u.first + 1)
+	case tcell.KeyEscape:
+		u.setFilter("")
 	}
 }
 
 // ask asks whether to do that to the network of the chosen line.
 func (u *screen) ask(command string) {
-	rows := u.tables(u.picture)[u.first].rows
+	rows := u.picture.tables[u.first].rows
 	if u.acting || u.cursor < 0 || u.cursor >= len(rows) {
 		return
 	}
@@ -110,19 +111,23 @@ func (u *screen) typeFilter(e *tcell.EventKey) {
 		u.typing, u.footer = false, ""
 		return
 	case tcell.KeyEscape:
-		u.typing, u.footer, u.filter = false, "", ""
-		u.look()
+		u.typing, u.footer = false, ""
+		u.setFilter("")
 		return
 	case tcell.KeyBackspace, tcell.KeyBackspace2:
 		if letters := []rune(u.filter); len(letters) > 0 {
-			u.filter = string(letters[:len(letters)-1])
+			u.setFilter(string(letters[:len(letters)-1]))
 		}
 	case tcell.KeyRune:
 		if unicode.IsPrint(e.Rune()) && len(u.filter) < longestFilter {
-			u.filter += string(e.Rune())
+			u.setFilter(u.filter + string(e.Rune()))
 		}
 	}
 	u.askForFilter()
+}
+
+func (u *screen) setFilter(filter string) {
+	u.filter = filter
 	u.look()
 }
 

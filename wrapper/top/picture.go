@@ -29,6 +29,7 @@ type Picture struct {
 	holders               []holder
 	filter                string
 	usable                bool
+	tables                [numTables]table // of all these
 }
 
 // holder is a network with live sessions.

@@ -57,6 +57,7 @@ func (s *Site) Show(until context.Context, act Act) error {
 		picture: &Picture{Config: s.Config}, looks: make(chan look, 1), done: make(chan string, 1),
 		next: time.NewTimer(0),
 	}
+	u.picture.fillTables()
 	defer u.next.Stop()
 	u.run(until)
 	return nil
@@ -155,7 +156,7 @@ func (u *screen) onEvent(e tcell.Event) (ends bool) {
 func (u *screen) draw() {
 	width, height := u.screen.Size()
 	u.screen.Clear()
-	rows := len(u.tables(u.picture)[u.first].rows)
+	rows := len(u.picture.tables[u.first].rows)
 	u.cursor = max(0, min(u.cursor, rows-1))
 	for y, l := range u.picture.frame(&u.history, &u.view, width, height) {
 		x := 0

@@ -43,6 +43,7 @@ func (s *Site) look(filter string) (p *Picture, pause time.Duration) {
 	if err == nil {
 		err = s.read(p)
 	}
+	p.fillTables()
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w; the first client makes it", err)
 	}

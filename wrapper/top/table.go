@@ -6,16 +6,17 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"sendwrap/wrapper/ledger"
+	"time"
 )
 
-// table is one of the lists: its rows have a cell for each column.
+// table is one of the lists of networks. Its rows have a cell for each column.
 type table struct {
-	title   string
-	columns []column
-	rows    []row
-	by      int // the column by which the rows are sorted
+	name     string
+	columns  []column
+	usual    int // the column by which the rows are sorted unless a key has chosen another
+	by       int // by which they are sorted now
+	reversed bool
+	rows     []row
 }
 
 type column struct {
@@ -25,123 +26,105 @@ type column struct {
 
 type row struct {
 	network netip.Prefix
-	blocked bool
-	cells   []string
-	keys    []int64 // by which columns are sorted, the largest first
+	cells   []cell
 }
 
-// The tables, by the key that chooses each.
-const (
-	ofCome = iota
-	ofRefused
-	ofHolders
-	ofBlocks
-	tables
-)
-
-// tables are all lists of a picture, each in its usual order.
-func (p *Picture) tables() [tables]table {
-	come, refused := networkTable("networks that come most"), networkTable("networks refused most")
-	for _, b := range []struct {
-		*best
-		*table
-	}{{&p.come, &come}, {&p.refused, &refused}} {
-		for i := range b.all {
-			b.rows = append(b.rows, networkRow(&b.all[i].Record))
-		}
-	}
-	refused.sortBy(2, false)
-	come.sortBy(1, false)
-	holders := table{title: "sessions", columns: []column{
-		{"network", -20}, {"waiting", 8}, {"serving", 8}, {"longest", 9}, {"pid", 8}}}
-	for _, h := range p.holders {
-		holders.rows = append(holders.rows, row{network: h.network,
-			cells: []string{h.network.String(), fmt.Sprint(h.waiting), fmt.Sprint(h.serving),
-				ago(h.oldest), fmt.Sprint(h.pid)},
-			keys: []int64{0, int64(h.waiting), int64(h.serving), int64(h.oldest), int64(h.pid)}})
-	}
-	holders.sortBy(3, false)
-	blocks := table{title: "blocks", columns: []column{
-		{"network", -20}, {"left", 8}, {"age", 8}, {"times", 6}, {"reason", -32}}}
-	for i := range p.blocks.all {
-		b := &p.blocks.all[i].BlockedNetwork
-		blocks.rows = append(blocks.rows, row{network: b.Network, blocked: true,
-			cells: []string{b.Network.String(), ago(b.Left), ago(b.Age), fmt.Sprint(b.Times),
-				b.Reason},
-			keys: []int64{0, int64(b.Left), -int64(b.Age), int64(b.Times), 0}})
-	}
-	blocks.sortBy(2, false)
-	return [tables]table{come, refused, holders, blocks}
+// cell is what a row says in a column. Rows are sorted by rank, the highest first, and by text
+// where that is the same.
+type cell struct {
+	text string
+	rank int64
 }
 
-func networkTable(title string) table {
-	return table{title: title, columns: []column{{"network", -20}, {"came", 7}, {"refused", 8},
-		{"last", -9}, {"seen", 8}, {"is", -8}}}
+// number is a cell of a count, the highest first.
+func number(n int) cell { return cell{fmt.Sprint(n), int64(n)} }
+
+// word is a cell in alphabetical order.
+func word(text string) cell { return cell{text: text} }
+
+// lasting is a cell of a time, the longest first; past one of a time ago, the latest first.
+func lasting(d time.Duration) cell { return cell{ago(d), int64(d)} }
+func past(d time.Duration) cell    { return cell{ago(d), -int64(d)} }
+
+func (c cell) compare(other cell) int {
+	return cmp.Or(cmp.Compare(other.rank, c.rank), strings.Compare(c.text, other.text))
 }
 
-func networkRow(r *ledger.Record) row {
-	state, blocked := "", r.Left > 0
-	switch {
-	case blocked:
-		state = "blocked"
-	case r.Trusted:
-		state = "trusted"
-	case r.Known:
-		state = "known"
+// newRow is a row whose first cell is the network.
+func newRow(network netip.Prefix, cells ...cell) row {
+	return row{network, append([]cell{word(network.String())}, cells...)}
+}
+
+// newTable is a table that is sorted by the column of the title usual.
+func newTable(name, usual string, columns []column, rows []row) table {
+	slices.SortFunc(rows, func(a, b row) int { return a.network.Compare(b.network) })
+	for i := range rows {
+		rows[i].cells[0].rank = int64(-i)
 	}
-	return row{network: r.Network, blocked: blocked,
-		cells: []string{r.Network.String(), fmt.Sprint(r.Arrivals), fmt.Sprint(r.Refusals),
-			verdictWord(r.Verdict), ago(r.Seen), state},
-		keys: []int64{0, int64(r.Arrivals), int64(r.Refusals), int64(r.Verdict), -int64(r.Seen), 0}}
+	t := table{name: name, rows: rows, columns: append([]column{{"network", -20}}, columns...)}
+	t.usual = slices.IndexFunc(t.columns, func(c column) bool { return c.title == usual })
+	t.sort(t.usual, false)
+	return t
 }
 
-// sortBy sorts the rows by a column, and those that are alike there by network: so a row does not
-// move from look to look.
-func (t *table) sortBy(at int, reverse bool) {
-	t.by = at
+// arrange has the rows sorted by the column that many steps behind the usual one.
+func (t *table) arrange(steps int, reversed bool) {
+	if by := (t.usual + steps) % len(t.columns); by != t.by || reversed != t.reversed {
+		t.sort(by, reversed)
+	}
+}
+
+// sort sorts those that are alike by network: so a row does not move from look to look.
+func (t *table) sort(by int, reversed bool) {
+	t.by, t.reversed = by, reversed
 	slices.SortFunc(t.rows, func(a, b row) int {
-		c := cmp.Compare(b.keys[at], a.keys[at])
-		if c == 0 && at > 0 {
-			c = strings.Compare(a.cells[at], b.cells[at])
-		}
-		if reverse {
+		c := a.cells[by].compare(b.cells[by])
+		if reversed {
 			c = -c
 		}
-		return cmp.Or(c, a.network.Compare(b.network))
+		return cmp.Or(c, a.cells[0].compare(b.cells[0]))
 	})
+}
+
+// title says how the rows are sorted, unless that is as usual.
+func (t *table) title() string {
+	title := t.name
+	if t.by != t.usual || t.reversed {
+		title += ", by " + t.columns[t.by].title
+	}
+	if t.reversed {
+		title += ", reversed"
+	}
+	return fmt.Sprintf("%s (%d)", title, len(t.rows))
 }
 
 // lines are the title and as many rows as fit, so that row cursor is among them; -1 = none is
 // chosen.
 func (t *table) lines(height, cursor int) (all []line) {
-	header := line{{fmt.Sprintf("%s (%d)", t.title, len(t.rows)), strong}}
-	all = append(all, header, cells(t.titles(), t.columns, strong))
+	titles := make([]cell, len(t.columns))
+	for i, c := range t.columns {
+		titles[i] = word(c.title)
+	}
+	all = append(all, line{{t.title(), strong}}, t.line(titles, strong))
 	first := max(0, cursor-max(1, height-len(all))+1)
 	for i := first; i < len(t.rows) && len(all) < height; i++ {
 		s := plain
 		if i == cursor {
 			s = chosen
 		}
-		all = append(all, cells(t.rows[i].cells, t.columns, s))
+		all = append(all, t.line(t.rows[i].cells, s))
 	}
 	return all[:min(len(all), max(0, height))]
 }
 
-func (t *table) titles() (all []string) {
-	for _, c := range t.columns {
-		all = append(all, c.title)
-	}
-	return all
-}
-
-// cells is one row of a table.
-func cells(texts []string, columns []column, s style) line {
+// line is one row.
+func (t *table) line(cells []cell, s style) line {
 	var b strings.Builder
-	for i, c := range columns {
+	for i, c := range t.columns {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		fmt.Fprintf(&b, "%*s", c.width, texts[i])
+		fmt.Fprintf(&b, "%*s", c.width, cells[i].text)
 	}
 	return line{{b.String(), s}}
 }
