@@ -76,7 +76,7 @@ func (s *Session) enter(t *ledger.Tx, applied bool) (named bool) {
 	switch s.Verdict {
 	case decide.Undecided, decide.Known:
 		a.Delay = s.facts().Delay()
-		if s.token, s.entered = t.Enter(a, s.door.Process); s.entered {
+		if s.count(t, a); s.entered {
 			s.useHangups(t)
 			if s.Verdict == decide.Undecided && h != nil {
 				s.claim(t, h)
@@ -85,7 +85,7 @@ func (s *Session) enter(t *ledger.Tx, applied bool) (named bool) {
 		}
 		s.Verdict = decide.Busy // as many sessions as the ledger has slots
 	case decide.Allowed:
-		s.token, s.entered = t.Enter(a, s.door.Process)
+		s.count(t, a)
 	}
 	s.finish(t, false)
 	return false

@@ -96,7 +96,7 @@ func (s *Session) conclude(mayQueue bool) {
 			return // it is decided once more
 		}
 		if s.Verdict.Served() && !counted {
-			s.token, s.entered = t.Enter(a, s.door.Process)
+			s.count(t, a)
 			if !s.entered && s.Verdict != decide.Allowed {
 				s.Verdict = decide.Busy // as many sessions as the ledger has slots
 			}

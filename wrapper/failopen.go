@@ -18,12 +18,26 @@ const (
 	ledgerCrowded
 	unseen
 	rulesUnread
+	unrecorded
+	wideUncounted
 )
 
 // String is the word for programs, which is that of the metrics.
 func (o failOpen) String() string {
 	return [...]string{"", "no_ledger", "ledger_stopped", "ledger_held", "ledger_crowded", "unseen",
-		"rules_unread"}[o]
+		"rules_unread", "unrecorded", "wide_uncounted"}[o]
+}
+
+// count counts the client's arrival and its session in the ledger. It notes what cannot be counted.
+func (s *Session) count(t *ledger.Tx, a ledger.Arrival) {
+	s.token, s.entered = t.Enter(a, s.door.Process)
+	switch network, wide := t.Uncounted(); {
+	case s.open != notOpen:
+	case network:
+		s.open = unrecorded
+	case wide:
+		s.open = wideUncounted
+	}
 }
 
 // without notes that the client is served and was not held against any limit, because of this error

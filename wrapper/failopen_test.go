@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,64 @@ func TestFailOpen(t *testing.T) {
 				if (n == 1) != (ledger.Cause(cause) == tt.counted) {
 					t.Errorf("cause %d: %d are counted", cause, n)
 				}
+			}
+		})
+	}
+}
+
+// A client that the ledger has no place for, or that its wide network cannot count, has that in its
+// line: limits do not hold for it.
+func TestUncounted(t *testing.T) {
+	address := func(n int) netip.Addr {
+		return netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
+	}
+	for cause, fill := range map[string]func(tx *ledger.Tx, n int) ledger.Session{
+		"unrecorded": func(tx *ledger.Tx, n int) (s ledger.Session) {
+			tx.BlockByHand(netip.PrefixFrom(address(n), 32), time.Hour, "", ledger.Penalty{})
+			return s
+		},
+		"wide_uncounted": func(tx *ledger.Tx, n int) (s ledger.Session) {
+			wide, _ := address(n).Prefix(30 - n%16) // more widths than there is place for
+			s, _ = tx.Enter(ledger.Arrival{Client: netip.AddrPortFrom(address(n), 1),
+				Network:    netip.PrefixFrom(address(n), 32),
+				WideLimits: &[ledger.MaxWide]ledger.WideLimits{{Network: wide, Conns: 9}}},
+				ledger.Self())
+			return s
+		},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			d := open(t, "", "greet_delay 0s\nwide 9 48 client_conns=1000")
+			d.from = stranger
+			do := func(work func(*ledger.Tx)) {
+				if err := d.Ledger.Do(ledger.Now(), work); err != nil {
+					t.Fatal(err)
+				}
+			}
+			says := func() bool {
+				s, _ := d.enter(t)
+				if s.Arrive() {
+					s.Conclude(s.wait())
+				}
+				s.Log(0)
+				s.End()
+				line := d.line(t)
+				if !strings.HasPrefix(line, "PASS ") && !strings.HasPrefix(line, "KNOWN ") {
+					t.Errorf("log: %s", line)
+				}
+				return strings.HasSuffix(line, " open="+cause)
+			}
+			if says() {
+				t.Error("the line says so while there is place")
+			}
+			filled := 4096 // four times as many as there is place for
+			if cause == "wide_uncounted" {
+				filled = 16
+			}
+			for n := range filled {
+				do(func(tx *ledger.Tx) { fill(tx, n) })
+			}
+			if !says() {
+				t.Error("the line does not say so")
 			}
 		})
 	}

@@ -11,6 +11,8 @@ type Tx struct {
 	now int64 // ledger time, ms
 
 	origin uint8 // number of the machine from which this comes; 0 = this one; see From
+
+	unrecorded, wideUncounted bool // of the last client; see Uncounted
 }
 
 func (t *Tx) state() *state { return t.l.state }
@@ -148,6 +150,7 @@ func (t *Tx) AddSession(a Arrival, p Process) (Session, bool) { return t.enter(a
 
 func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 	record := t.claimRecord(keyOf(a.Network))
+	t.unrecorded, t.wideUncounted = record < 0, false
 	if record >= 0 {
 		c := t.l.change(record)
 		if t.now-c.seen >= strikeMemory.Milliseconds() {
@@ -170,6 +173,10 @@ func (t *Tx) enter(a Arrival, p Process, arrives bool) (Session, bool) {
 	}
 	return s, ok
 }
+
+// Uncounted says of the client that was counted last whether there was no place for its network, or
+// a wide network could not count it: then limits of these do not hold.
+func (t *Tx) Uncounted() (network, wide bool) { return t.unrecorded, t.wideUncounted }
 
 // Serve turns a waiting session into one that is served by an MTA.
 func (t *Tx) Serve(s Session) {

@@ -126,7 +126,6 @@ func (t *Tx) claimWide(k key, as importance) int {
 // WideBits alone it does not if the record for that would replace something more important than a
 // client that has waited once. A client whose limits do not count it is counted as trouble.
 func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
-	uncounted := false
 	for n := range MaxWide {
 		limits := a.wideLimits(n)
 		if limits == nil {
@@ -137,7 +136,9 @@ func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 		if flag != 0 || counts {
 			at = t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
 		}
-		uncounted = uncounted || at < 0 || flag == 0 && limits.Conns > 0
+		if at < 0 || flag == 0 && limits.Conns > 0 {
+			t.wideUncounted = true
+		}
 		if at < 0 {
 			continue
 		}
@@ -149,7 +150,7 @@ func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 		}
 		t.countWide(i, w, flag)
 	}
-	if uncounted {
+	if t.wideUncounted {
 		t.l.unlocked.troubles[WideUncounted].Add(1)
 	}
 	if k := wideKey(t.l.slot(i).addr); a.Wide && t.flagOf(t.l.slot(i), WideBits) == 0 {

@@ -15,7 +15,7 @@ type counter struct {
 	origins      *Origins
 	verdicts     [decide.NumVerdicts]VerdictFact
 	hours        map[int64]*[decide.NumVerdicts]uint32 // by the hours since 1970
-	first, last  time.Time                             // of all lines, those before the report's time too
+	first, last  time.Time                             // of all lines, earlier ones too
 	clients      clients
 	addresses    top[netip.Prefix]
 	networks     top[netip.Prefix]

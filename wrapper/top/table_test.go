@@ -22,7 +22,9 @@ func order(t *table) string {
 	return strings.Join(all, " ")
 }
 
-func host(n byte) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 32) }
+func host(n byte) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 32)
+}
 
 // Each column has its order, whatever the order before: counts with the highest first, times of
 // past events with the latest first, words by the alphabet, networks by their numbers. Rows that
@@ -51,8 +53,9 @@ func TestOrder(t *testing.T) {
 			{"2 9 10 100", "2 9 10 100"}, {"2 9 10 100", "100 10 9 2"},
 		} {
 			list.arrange(steps, false)
-			if got := order(list); got != want.order || list.columns[list.by].title != columns[steps] {
-				t.Errorf("by %s: %s; want %s", list.columns[list.by].title, got, want.order)
+			by := list.columns[list.by].title
+			if got := order(list); got != want.order || by != columns[steps] {
+				t.Errorf("by %s: %s; want %s", by, got, want.order)
 			}
 			list.arrange(steps, true)
 			if got := order(list); got != want.reversed || !strings.Contains(list.title(),
