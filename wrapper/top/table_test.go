@@ -150,9 +150,4 @@ func TestCells(t *testing.T) {
 		p.holders[0] != want {
 		t.Errorf("%+v; want %+v", p.holders, want)
 	}
-	all := line{{"é\u202e\x1b\u0085x", plain}}
-	if utf, ascii := all.cut(9, false).String(), all.cut(9, true).String(); utf != "é???x" ||
-		ascii != "????x" {
-		t.Errorf("%q and %q", utf, ascii)
-	}
 }
