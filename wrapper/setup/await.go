@@ -14,8 +14,8 @@ import (
 )
 
 // patience is how long a daemon may take until it listens, after the command that starts it.
-// sendmail tries a port that is still taken every 5 s.
-const patience = time.Minute
+// sendmail tries a port that is still taken every 5 s, and a busy machine is slow.
+const patience = 3 * time.Minute
 
 // await waits until clients are greeted: by the starter if all is done, without it if all is taken
 // back.

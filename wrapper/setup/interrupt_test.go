@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// goAway runs a way of its own process, under the program that command names, if it does. killed
-// is whether it was.
+// goAway has a process of its own go a way, under the program that command names, if it does.
+// killed is whether SIGKILL ended it.
 func goAway(t *testing.T, what string, s site, command ...string) (killed bool) {
 	t.Helper()
 	own, err := os.Executable()
@@ -27,11 +27,12 @@ func goAway(t *testing.T, what string, s site, command ...string) (killed bool) 
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), way+"="+what+" "+s.dir)
 	out, err := cmd.CombinedOutput()
-	status, known := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if err != nil && (!known || status.Signal() != unix.SIGKILL) {
+	status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	killed = status.Signaled() && status.Signal() == unix.SIGKILL
+	if failed := strings.HasPrefix(what, "end"); !killed && (err != nil) != failed {
 		t.Fatalf("%s: %v\n%s", what, err, out)
 	}
-	return err != nil
+	return killed
 }
 
 // Do is killed between any two steps. Undo restores all, and then all can be done.

@@ -13,7 +13,7 @@ import (
 )
 
 // way names what this program is to do in place of the tests, in a directory: "do DIR", "undo DIR",
-// or "do2 DIR", which ends by SIGKILL before step 2.
+// or "do2 DIR", which gets SIGKILL before step 2, or "end2 DIR", which gets SIGTERM there.
 const way = "SENDWRAP_SETUP_TEST"
 
 // The tests have a network of their own, where nobody listens.
@@ -28,8 +28,10 @@ func TestMain(m *testing.M) {
 func goAlone(what string, s site) int {
 	runtime.LockOSThread()
 	p := s.plan()
-	if at, err := strconv.Atoi(strings.TrimPrefix(what, "do")); err == nil {
-		p.Steps = slices.Insert(p.Steps, at, Step{What: "end", Do: "kill -9 $PPID"})
+	for begins, signal := range map[string]string{"do": "KILL", "end": "TERM"} {
+		if at, err := strconv.Atoi(strings.TrimPrefix(what, begins)); err == nil {
+			p.Steps = slices.Insert(p.Steps, at, Step{Do: "kill -" + signal + " $PPID"})
+		}
 	}
 	way := func() error { return p.Do(s.journal(), os.Stdout) }
 	if what == "undo" {

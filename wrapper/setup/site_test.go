@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -111,4 +112,23 @@ func (s site) undo(t *testing.T) (said string) {
 		t.Errorf("undo: %v\n%s", err, &out)
 	}
 	return out.String()
+}
+
+// write is what an editor does.
+func (s site) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(s.file(name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// list has the names, sizes and times of all files but those of the journal.
+func (s site) list(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("ls", "-Al", "--full-time", "--ignore=state", s.dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(out), "\n") // the total
+	return list
 }

@@ -46,11 +46,16 @@ func (s *Site) xinetd() ([]Step, error) {
 	var steps []Step
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		file := xinetdDir + name
-		if s.Has(file) {
-			return nil, fmt.Errorf("%s: exists; remove it, or write disable = no there", file)
+		old, found := s.Text(file)
+		if found { // a package has brought it, switched off
+			var isOff bool
+			texts[name], isOff = replaceLine(old, "\tdisable\t\t= yes\n", "\tdisable\t\t= no\n")
+			if !isOff {
+				return nil, fmt.Errorf("%s: exists; remove it, or write disable = no there", file)
+			}
 		}
 		steps = append(steps, Step{What: file + ": xinetd starts sendwrap",
-			File: &File{Name: file, Text: texts[name], Mode: 0o644}})
+			File: &File{Name: file, Old: old, Text: texts[name], Mode: 0o644}})
 	}
 	return s.service("xinetd", "xinetd", steps...), nil
 }

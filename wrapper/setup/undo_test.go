@@ -1,0 +1,147 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// An administrator has edited a file since. Nothing is taken back until our line is out of it; then
+// the file stays as it is.
+func TestEditedSince(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	s.do(t)
+	s.write(t, "mta.conf", newMTA+"\nport 465")
+	done := s.files(t)
+
+	var out strings.Builder
+	if err := Undo(s.journal(), &out); !errors.Is(err, ErrEdited) {
+		t.Fatalf("undo: %v; want %v", err, ErrEdited)
+	}
+	for _, want := range []string{
+		s.file("mta.conf") + ": was edited since",
+		"\n-no port 25\n", "\n+port 25\n", "\n-port 465\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("undo says\n%s\nwant %q", &out, want)
+		}
+	}
+	s.has(t, done)
+
+	const mine = oldMTA + "\nport 465"
+	s.write(t, "mta.conf", mine)
+	s.undo(t)
+	s.has(t, map[string]string{"mta.conf": mine, "made.conf": mine})
+}
+
+// Of a file on which nothing depends, undo only says that it was edited.
+func TestEditedLoosely(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	p := s.plan()
+	p.Steps[3].File.Loose = true
+	if err := p.Do(s.journal(), new(strings.Builder)); err != nil {
+		t.Fatal(err)
+	}
+	const mine = newOne + "mode enforce\n"
+	s.write(t, "new.conf", mine)
+	if said := s.undo(t); !strings.Contains(said, "new.conf: was edited since") {
+		t.Errorf("undo says\n%s", said)
+	}
+	s.has(t, map[string]string{"mta.conf": oldMTA, "made.conf": oldMTA, "new.conf": mine})
+}
+
+// What an administrator has taken back by hand stays so.
+func TestTakenBackByHand(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	s.do(t)
+	if err := os.Remove(s.file("new.conf")); err != nil {
+		t.Fatal(err)
+	}
+	s.undo(t)
+	s.isUndone(t)
+	if err := Undo(s.journal(), os.Stdout); !errors.Is(err, ErrNothing) {
+		t.Errorf("a second undo: %v; want %v", err, ErrNothing)
+	}
+}
+
+// A step that fails, and SIGTERM, take everything back.
+func TestTakesBackByItself(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	for i := range s.plan().Steps {
+		p := s.plan()
+		p.Steps = append(p.Steps[:i+1], Step{What: "fail", Do: "echo why >&2; exit 3"})
+		err := p.Do(s.journal(), new(strings.Builder))
+		const want = "exit status 3\nwhy; everything is as before"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("step %d fails: %v", i+1, err)
+		}
+		s.isUndone(t)
+		if goAway(t, fmt.Sprint("end", i), s) {
+			t.Error("it is killed")
+		}
+		s.isUndone(t)
+	}
+}
+
+// What makes a Do end before it has changed anything.
+func TestChangesNothing(t *testing.T) {
+	lab.NeedRoot(t)
+	for _, tt := range []struct {
+		what, want string
+		make       func(s site, p *Plan) error
+	}{
+		{"no room for copies", "no space left on device", func(s site, p *Plan) error {
+			p.Steps[1].File.Text = strings.Repeat("x", 1<<20)
+			t.Cleanup(func() { _ = unix.Unmount(s.file("state"), 0) })
+			return errors.Join(os.Mkdir(s.file("state"), 0o700),
+				unix.Mount("tmpfs", s.file("state"), "tmpfs", 0, "size=64k,mode=700"))
+		}},
+		{"a file has changed since the plan", "was changed meanwhile", func(s site, p *Plan) error {
+			p.Steps[1].File.Old = "other"
+			return nil
+		}},
+		{"a new file is there already", "was changed meanwhile", func(s site, _ *Plan) error {
+			return writeNew(s.file("new.conf"), content{text: "mine"})
+		}},
+		{"a link", "is a link", func(s site, p *Plan) error {
+			return errors.Join(os.Rename(s.file("mta.conf"), s.file("real")),
+				os.Symlink("real", s.file("mta.conf")))
+		}},
+		{"others can write the journal", "lets others replace what is in it",
+			func(s site, _ *Plan) error {
+				return errors.Join(os.Mkdir(s.file("state"), 0o700), os.Mkdir(s.journal(), 0o700),
+					os.Chmod(s.journal(), 0o777))
+			}},
+		{"another setup runs", ErrRuns.Error(), func(s site, _ *Plan) error {
+			_, err := openJournal(s.journal(), true) // which stays open
+			return err
+		}},
+		{"it was done", "sendwrap setup -undo takes it back", func(s site, p *Plan) error {
+			return s.plan().Do(s.journal(), new(strings.Builder))
+		}},
+	} {
+		s := newSite(t)
+		p := s.plan()
+		if err := tt.make(s, p); err != nil {
+			t.Fatal(err)
+		}
+		before := s.list(t)
+		err := p.Do(s.journal(), new(strings.Builder))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v; want %q", tt.what, err, tt.want)
+		}
+		if after := s.list(t); after != before {
+			t.Errorf("%s: files are\n%s\nwant\n%s", tt.what, after, before)
+		}
+	}
+}
