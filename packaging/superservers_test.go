@@ -20,7 +20,7 @@ func TestSystemdUnits(t *testing.T) {
 	units := []string{
 		"sendwrap.socket", "sendwrap@.service", "sendwrap-room.socket", "sendwrap.service",
 		"sendwrap-guard.socket", "sendwrap-guard.service",
-		"sendwrap-metrics.service",
+		"sendwrap-metrics.service", "sendwrap-share.service",
 		"sendwrap-report.timer", "sendwrap-report.service",
 	}
 	verify := func(unit, from, to string) string {
