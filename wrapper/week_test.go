@@ -140,6 +140,9 @@ func (w *week) client(i int) {
 		s.Verdict, s.entered = decide.Blocked, false
 		s.resting.standing.Reason = "pregreet:ehlo"
 		f.Reason, f.BlockLeft, f.Network = "pregreet:ehlo", 40*time.Minute, s.network
+		if n == 54 {
+			f.From = "mx2"
+		}
 	case n < 68:
 		s.Verdict, s.greet = decide.Hangup, decide.Left
 		s.delay, s.waited = 20*time.Second, w.early()
@@ -237,6 +240,10 @@ func (w *week) others(i int) {
 		Dur("after", time.Duration(i)*100*time.Millisecond).Int("status", 1))
 	line(maillog.NewLine("BLOCK").Str("network", "192.0.2.128/25").Dur("for", time.Hour).
 		Str("reason", "administrator").Str("by", "uid:0"))
+	if i/50%3 == 0 { // `sendwrap share`
+		line(maillog.NewLine("BLOCK").Str("network", fmt.Sprintf("198.18.200.%d/32", i%250)).
+			Dur("for", 2*time.Hour).Str("reason", "pregreet:ehlo").Str("from", "mx2"))
+	}
 	line([]*maillog.Line{
 		maillog.NewLine("STRIKE").Str("client", "[203.0.113.9]").
 			Str("network", "203.0.113.9/32").IntOf("strikes", 3, 3).Dur("left", time.Hour).

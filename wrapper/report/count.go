@@ -210,7 +210,11 @@ func (c *counter) addEvent(l *loglines.Line) {
 	t := &c.r.Trouble
 	switch l.Word {
 	case "BLOCK":
-		c.r.Blocks.ByHand++
+		if l.Has("from") {
+			c.r.Blocks.Elsewhere++
+		} else {
+			c.r.Blocks.ByHand++
+		}
 		c.addBlock(l, netip.Prefix{})
 	case "STRIKE":
 		if l.Has("left") {
@@ -252,7 +256,8 @@ func (c *counter) addBlock(l *loglines.Line, n netip.Prefix) {
 	if reason == "" && l.Word == decide.Pregreet.String() {
 		reason = "pregreet:" + l.Get("kind")
 	}
-	c.blocks.add(Block{n.String(), l.Time, int(d.Seconds()), strings.Clone(reason)})
+	c.blocks.add(Block{n.String(), l.Time, int(d.Seconds()), strings.Clone(reason),
+		strings.Clone(l.Get("from"))})
 }
 
 // addNewer counts words and keys that this version does not know.

@@ -82,9 +82,10 @@ type Mistake struct {
 
 // Blocks are the blocks that have begun.
 type Blocks struct {
-	New    int     `json:"new"`
-	ByHand int     `json:"by_hand"` // of these, by `sendwrap block`
-	Last   []Block `json:"last"`    // the last ones, the newest first
+	New       int     `json:"new"`
+	ByHand    int     `json:"by_hand"`   // of these, by `sendwrap block`
+	Elsewhere int     `json:"elsewhere"` // of these, on other machines, as `sendwrap share` says
+	Last      []Block `json:"last"`      // the last ones, the newest first
 }
 
 // Block is one of them.
@@ -93,6 +94,15 @@ type Block struct {
 	At      time.Time `json:"at"`
 	Seconds int       `json:"seconds"`
 	Reason  string    `json:"reason"`
+	From    string    `json:"from,omitempty"` // machine where it began; "" = this one
+}
+
+// why is its reason, and where it began.
+func (b *Block) why() string {
+	if b.From == "" {
+		return b.Reason
+	}
+	return b.Reason + " from=" + b.From
 }
 
 // Changes compares a day with the day before.

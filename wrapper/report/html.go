@@ -121,7 +121,7 @@ func (p page) blocks() {
 	p.table("at", "network", "#for", "reason")
 	for _, b := range p.r.Blocks.Last {
 		p.put("<tr>"+cellOf+cellOf+numberOf+cellOf+"</tr>\n", short(b.At), b.Network,
-			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.Reason)
+			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.why())
 	}
 	p.endTable()
 }

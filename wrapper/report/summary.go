@@ -96,6 +96,9 @@ func blocksText(b Blocks) string {
 	if b.ByHand > 0 {
 		text += ", " + group(b.ByHand) + " of them by hand"
 	}
+	if b.Elsewhere > 0 {
+		text += ", " + group(b.Elsewhere) + " of them on other machines"
+	}
 	last := b.Last[0]
 	return fmt.Sprintf("%s; the last is %s, for %s, at %s", text, last.Network,
 		cmp.Or(last.Reason, "no reason"), last.At.Format("2 Jan 15:04"))

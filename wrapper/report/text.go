@@ -136,7 +136,7 @@ func (t text) blocks() {
 	t.head("new blocks", t.r.Blocks.New, len(t.r.Blocks.Last))
 	for _, b := range t.r.Blocks.Last {
 		t.line("  %-13s %-26s %8s  %s", b.At.Format("2 Jan 15:04"), b.Network,
-			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.Reason)
+			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.why())
 	}
 }
 
