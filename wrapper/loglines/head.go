@@ -22,14 +22,17 @@ type parser struct {
 	line  Line
 }
 
-// parse reads a line of syslogd's file, in any of its forms, or of `journalctl -o json`. If it is
-// ours, p.line has it.
+// parse reads a line of syslogd's file, in any of its forms, of multilog, or of `journalctl -o
+// json`. If it is ours, p.line has it.
 func (p *parser) parse(text string) found {
-	if strings.HasPrefix(text, "{") {
+	p.line.Level = LevelUnknown
+	switch {
+	case strings.HasPrefix(text, "{"):
 		return p.parseJournal(text)
+	case strings.HasPrefix(text, "@"):
+		return p.parseTAI(text)
 	}
 	rest := text
-	p.line.Level = LevelUnknown
 	if strings.HasPrefix(rest, "<") { // the priority, which only some templates write
 		number, after, ok := strings.Cut(rest[1:], ">")
 		priority, err := strconv.ParseUint(number, 10, 8)
@@ -50,22 +53,22 @@ func (p *parser) parse(text string) found {
 	if !ok {
 		return unreadable
 	}
-	tag, message, _ := strings.Cut(rest, " ")
-	if isFacility(tag) { // busybox writes mail.info there
-		tag, message, _ = strings.Cut(message, " ")
+	if facility, after, _ := strings.Cut(rest, " "); isFacility(facility) { // as busybox writes
+		rest = after
 	}
-	pid, isTag := strings.CutPrefix(tag, "sendwrap[")
-	if pid, isTag = cutEnd(pid, isTag); !isTag || !isNumber(pid) {
+	message, ok := cutTag(rest)
+	if !ok {
 		return foreign
 	}
 	return p.ours(at(), message)
 }
 
-func cutEnd(pid string, ok bool) (string, bool) {
-	if !ok {
-		return "", false
-	}
-	return strings.CutSuffix(pid, "]:")
+// cutTag cuts our tag, as sendwrap[4242]:, and the blank behind it.
+func cutTag(text string) (message string, ok bool) {
+	tag, message, _ := strings.Cut(text, " ")
+	pid, begins := strings.CutPrefix(tag, "sendwrap[")
+	pid, ends := strings.CutSuffix(pid, "]:")
+	return message, begins && ends && isNumber(pid)
 }
 
 // parse5424 reads what stands behind the version of a line of RFC 5424 §6: time, host, name,

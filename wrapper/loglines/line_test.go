@@ -40,6 +40,7 @@ func TestInjection(t *testing.T) {
 		{"<22>1 2026-12-01T15:47:17Z mx sendwrap 12 - - " + pass, ours, "PASS"},
 		{"<22>1 2026-12-01T15:47:17Z mx sendwrap 12 - - \ufeff" + pass, ours, "PASS"},
 		{clock + " mx mail.info sendwrap[12]: " + pass, ours, "PASS"},
+		{"@400000006a2e1f3a2ef02e94 sendwrap[12]: " + pass, ours, "PASS"},
 		{`{"SYSLOG_IDENTIFIER":"sendwrap","SYSLOG_PID":"1","__REALTIME_TIMESTAMP":"1",` +
 			`"MESSAGE":"` + pass + `"}`, ours, "PASS"},
 
@@ -70,6 +71,14 @@ func TestInjection(t *testing.T) {
 		{clock + ` mx sendwrap[12]: PASS client=a"b`, garbled, ""},
 		{clock + " mx sendwrap[12]: PASS the client", garbled, ""},
 
+		{"@400000006a2e1f3a2ef02e94 mx sendwrap[12]: " + pass, foreign, ""},
+		{"@400000006a2e1f3a2ef02e94 helo=sendwrap[12]: " + pass, foreign, ""},
+		{"@400000006a2e1f3a2ef02e9 sendwrap[12]: " + pass, unreadable, ""},
+		{"@400000006a2e1f3a2ef02eg4 sendwrap[12]: " + pass, unreadable, ""},
+		{"@400000006a2e1f3affffffff sendwrap[12]: " + pass, unreadable, ""},
+		{"@ffffffff6a2e1f3a2ef02e94 sendwrap[12]: " + pass, unreadable, ""},
+		{"@0000000000000000000000000 sendwrap[12]: " + pass, unreadable, ""},
+		{"@", unreadable, ""},
 		{"sendwrap[12]: " + pass, unreadable, ""},
 		{"Foo  1 15:47:17 mx sendwrap[12]: " + pass, unreadable, ""},
 		{"Dec 41 15:47:17 mx sendwrap[12]: " + pass, unreadable, ""},

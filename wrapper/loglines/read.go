@@ -23,6 +23,7 @@ type Sources struct {
 
 // Unread is what could not be read.
 type Unread struct {
+	Logs    []string     `json:"-"`     // those that were read, the oldest first
 	Lines   int          `json:"lines"` // that are no lines of a log
 	TooLong int          `json:"too_long"`
 	Garbled int          `json:"garbled"` // ours, but cut, or two in one
@@ -52,7 +53,6 @@ func (o *Sources) Read(begin time.Time, each func(*Line)) (Unread, error) {
 	for _, s := range list {
 		r.all += s.size
 	}
-	readable := 0
 	for i := range list {
 		s := &list[i]
 		err := r.log(s, o.Zone)
@@ -63,10 +63,10 @@ func (o *Sources) Read(begin time.Time, each func(*Line)) (Unread, error) {
 			r.Files = append(r.Files, Unreadable{s.name, cause(err)})
 		}
 		if err == nil || r.lines > 0 {
-			readable++
+			r.Logs = append(r.Logs, s.name)
 		}
 	}
-	if readable == 0 && len(r.Files) > 0 {
+	if len(r.Logs) == 0 && len(r.Files) > 0 {
 		f := r.Files[0]
 		return Unread{}, errors.New(f.File + ": " + f.Why)
 	}
@@ -140,6 +140,6 @@ func (r *reading) line(p *parser, line []byte) {
 // looksForeign reports whether a line that does not name us may be another program's. This decides
 // only whether it is counted as unreadable.
 func looksForeign(line []byte) bool {
-	return line[0] == '<' || line[0] == '{' || len(line) > 16 &&
+	return line[0] == '<' || line[0] == '{' || line[0] == '@' || len(line) > 16 &&
 		(line[6] == ' ' && line[9] == ':' || line[4] == '-' && line[10] == 'T')
 }

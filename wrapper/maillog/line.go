@@ -74,8 +74,8 @@ func (l *Line) FloatOf(key string, x, limit float64) *Line {
 }
 
 // Dur adds a duration, as left=59m12s. Below 10 s it has hundredths of a second (0.02s), unless it
-// is a whole number of seconds; from 10 s on it has whole seconds. It is never rounded up. A
-// negative duration is 0s.
+// is a whole number of seconds; from 10 s on it has whole seconds. It is never rounded up. Less
+// than a hundredth is 0s.
 func (l *Line) Dur(key string, d time.Duration) *Line {
 	l.key(key)
 	l.text = appendDuration(l.text, d)
@@ -114,14 +114,12 @@ func (l *Line) int(n int) { l.text = strconv.AppendInt(l.text, int64(n), 10) }
 
 // appendDuration appends d as 0.02s, 6s, 59m12s or 1h30m.
 func appendDuration(dst []byte, d time.Duration) []byte {
-	d = max(d, 0)
-	if d < 10*time.Second && d%time.Second != 0 {
-		hundredths := int64(d / (10 * time.Millisecond))
+	hundredths := int64(max(d, 0) / (10 * time.Millisecond))
+	if 0 < hundredths && d < 10*time.Second && d%time.Second != 0 {
 		dst = strconv.AppendInt(dst, hundredths/100, 10)
 		return append(dst, '.', byte('0'+hundredths/10%10), byte('0'+hundredths%10), 's')
 	}
-	d = d.Truncate(time.Second)
-	if d == 0 {
+	if d = d.Truncate(time.Second); d <= 0 {
 		return append(dst, "0s"...)
 	}
 	for _, unit := range [...]struct {

@@ -52,7 +52,9 @@ func TestDuration(t *testing.T) {
 	}{
 		{0, "0s"},
 		{-time.Hour, "0s"},
-		{1, "0.00s"},
+		{1, "0s"},
+		{10*time.Millisecond - 1, "0s"},
+		{10 * time.Millisecond, "0.01s"},
 		{20 * time.Millisecond, "0.02s"},
 		{999999999, "0.99s"},
 		{time.Second, "1s"},

@@ -15,6 +15,7 @@ type Report struct {
 	Version int       `json:"version"`
 	From    time.Time `json:"from"`  // the first moment that is reported
 	Until   time.Time `json:"until"` // the last one
+	Logs    []string  `json:"logs"`  // that were read, the oldest first
 	Lines   int       `json:"lines"` // ours, within that time
 
 	Connections int           `json:"connections"`

@@ -132,6 +132,9 @@ func (p page) counts(t table) {
 	}
 	p.section(strings.ToUpper(t.Title[:1]) + t.Title[1:])
 	p.WriteString("<table>\n")
+	if last := t.lastTitle(); last != "" {
+		p.put("<tr><th></th><th></th><th>%s</th></tr>\n", last)
+	}
 	for _, c := range t.Rows {
 		p.put("<tr>"+numberOf+cellOf+"<td class=\"dim\">%s</td></tr>\n", group(c.Count), c.Key,
 			c.note())
@@ -153,7 +156,7 @@ func (p page) waits() {
 }
 
 func (p page) unread() {
-	for _, line := range p.r.leftOut() {
+	for _, line := range p.r.sources() {
 		p.put("<p class=\"dim\">%s</p>\n", line)
 	}
 }

@@ -31,7 +31,7 @@ func Read(o Options) (*Report, error) {
 		return nil, err
 	}
 	unread.Garbled += r.Unreadable.Garbled
-	r.Unreadable = unread
+	r.Unreadable, r.Logs = unread, unread.Logs
 	c.finish()
 	return r, nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sendwrap/allowlist/rule"
-	"sendwrap/wrapper/loglines"
 )
 
 // maxColumns is how long a line of the text is at most.
@@ -34,54 +33,13 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	t.delay()
 	t.waits()
-	for i, line := range r.leftOut() {
+	for i, line := range r.sources() {
 		if i == 0 {
 			t.line("")
 		}
 		t.WriteString(strings.Join(wrap(line, maxColumns-2), "\n  ") + "\n") // a path whole
 	}
 	return t.Flush()
-}
-
-// table is a list with its title.
-type table struct {
-	Title string
-	Rows  []Count
-}
-
-// tables are all lists of the report.
-func (r *Report) tables() []table {
-	return []table{
-		{"observed: would be refused", r.observed()},
-		{"refused by address", r.Addresses}, {"refused by network", r.Networks},
-		{"refused by AS", r.Origins}, {"early bytes", r.Kinds},
-		{"lists, and the clients that they named", r.Lists},
-		{"CONNS by network", r.Conns}, {"RATE by network", r.Rates},
-		{"bad recipients by client", r.BadRcpts},
-		{"MTAs that ended badly, by length of the session", r.Sessions},
-		{"met no limits for a fault of ours, by cause", r.Trouble.Open},
-		{"other lines of sendwrap", r.Trouble.Most},
-		{"words and keys that this version does not know", r.Newer},
-	}
-}
-
-// observed lists the verdicts that refused nobody, and after how many of these mail came.
-func (r *Report) observed() (rows []Count) {
-	for _, f := range r.Verdicts {
-		v, _ := loglines.VerdictOf(f.Verdict)
-		if n := f.Observed + f.Noted; n > 0 && v.Refuses() {
-			rows = append(rows, Count{Key: f.Verdict, Count: n, Last: sentLater(f.Sent)})
-		}
-	}
-	return rows
-}
-
-// sentLater says after how many mail came; "" after none: then no guard may have looked.
-func sentLater(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return "then sent mail: " + group(n)
 }
 
 // line writes a line, cut to maxColumns.
@@ -202,18 +160,11 @@ func (t text) counts(list table) {
 	if len(list.Rows) == 0 {
 		return
 	}
-	t.head(list.Title, 0, 0)
+	t.line("")
+	t.line("%-57s  %s", list.Title, list.lastTitle())
 	for _, c := range list.Rows {
 		t.line("  %9s  %-44s  %s", group(c.Count), c.Key, c.note())
 	}
-}
-
-// note is what stands behind a count.
-func (c Count) note() string {
-	if c.More > 0 {
-		return strings.TrimLeft(c.Last+" (and up to "+group(c.More)+" more)", " ")
-	}
-	return c.Last
 }
 
 // delay shows the delay curve.
@@ -256,9 +207,12 @@ func (t text) waits() {
 	}
 }
 
-// leftOut says what could not be read, and what was not looked at.
-func (r *Report) leftOut() (lines []string) {
+// sources says which logs were read, what could not be, and what was not looked at.
+func (r *Report) sources() (lines []string) {
 	u := &r.Unreadable
+	if len(r.Logs) > 0 {
+		lines = []string{"read: " + strings.Join(r.Logs, ", ")}
+	}
 	said := ""
 	for _, n := range []struct {
 		n    int
