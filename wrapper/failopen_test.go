@@ -115,7 +115,7 @@ func TestUncounted(t *testing.T) {
 				if s.Arrive() {
 					s.Conclude(s.wait())
 				}
-				s.Log(0)
+				s.Account(0)
 				s.End()
 				line := d.line(t)
 				if !strings.HasPrefix(line, "PASS ") && !strings.HasPrefix(line, "KNOWN ") {
