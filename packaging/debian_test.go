@@ -23,8 +23,8 @@ func TestDebianInTenLines(t *testing.T) {
 	d.must("make install")
 	said := d.must("sendwrap check")
 	for _, want := range []string{
-		"mta: greet_pause of /etc/mail/sendmail.cf makes",
-		`note: port 25 is held by "sendmail-mta" (process `,
+		"mta: greet_pause of /etc/mail/sendmail.cf: clients wait a second time",
+		`note: port 25: it is held by "sendmail-mta" (process `,
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("before, check says %q; want %q", said, want)
@@ -80,7 +80,8 @@ func TestDebianInTenLines(t *testing.T) {
 		write(t, inetd, lost, 0o644)
 		d.must(tt.lines)
 		said := d.must("sendwrap check")
-		if !strings.HasPrefix(said, "note: /etc/inetd.conf:") || !strings.Contains(said, tt.want) {
+		if !strings.Contains(said, "\nloses mail: /etc/inetd.conf:") ||
+			!strings.Contains(said, tt.want) {
 			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said,
 				tt.want)
 		}
@@ -261,8 +262,14 @@ func (d debian) works(when string) {
 	const ok = "ok: /etc/sendwrap.conf, 2 networks, mode observe: no client is refused\n"
 	// Whether there is a policy yet depends on when the last client came.
 	said := d.must("sendwrap check")
-	if !strings.HasPrefix(said, ok+"policy: ") || strings.Contains(said, "something else") {
+	if !strings.HasPrefix(said, ok+"policy: ") || strings.Contains(said, "something else") ||
+		strings.Count(said, "\n") != 2 {
 		d.Errorf("%s: check says %q", when, said)
+	}
+	// It has no syslogd here.
+	if said := d.must("sendwrap doctor"); strings.Count(said, "\n  then: ") != 1 ||
+		!strings.Contains(said, "\nnote: syslog\n") {
+		d.Errorf("%s: doctor says %s", when, said)
 	}
 }
 

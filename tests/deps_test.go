@@ -89,11 +89,18 @@ var mayImport = map[string][]string{
 		"allowlist", "wrapper", "wrapper/config", "wrapper/decide", "wrapper/ledger",
 		"wrapper/outside", "wrapper/policy",
 	},
+	"wrapper/firewall": {"exec"},
+	"wrapper/doctor": {
+		"allowlist/rule", "exec", "wrapper", "wrapper/config", "wrapper/firewall",
+		"wrapper/ledger", "wrapper/maillog", "wrapper/policy", "wrapper/resolve",
+		"wrapper/surroundings",
+	},
 	"wrapper/admin": {
 		"allowlist", "allowlist/rule", "exec", "wrapper", "wrapper/access", "wrapper/compile",
-		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/enforce",
-		"wrapper/fileaccess", "wrapper/guard", "wrapper/ledger", "wrapper/lookup",
-		"wrapper/maillog", "wrapper/policy", "wrapper/resolve", "wrapper/spelling", "wrapper/try",
+		"wrapper/config", "wrapper/decide", "wrapper/dnsbl", "wrapper/doctor", "wrapper/enforce",
+		"wrapper/fileaccess", "wrapper/firewall", "wrapper/guard", "wrapper/ledger",
+		"wrapper/lookup", "wrapper/maillog", "wrapper/policy", "wrapper/resolve",
+		"wrapper/spelling", "wrapper/surroundings", "wrapper/try",
 	},
 	"": {
 		"allowlist", "exec", "wrapper", "wrapper/admin", "wrapper/compile", "wrapper/config",

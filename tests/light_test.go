@@ -111,8 +111,13 @@ var light = []string{
 // debts are the packages in the full program that no connection needs, and why they are there.
 // Their number must never grow.
 var debts = map[string]string{
-	"sendwrap/wrapper/admin":  "the commands are in the same binary",
-	"sendwrap/wrapper/try":    "so is the show",
+	"sendwrap/wrapper/admin": "the commands are in the same binary",
+	"sendwrap/wrapper/try":   "so is the show",
+
+	"sendwrap/wrapper/doctor":       "so are the doctor, which check asks, too",
+	"sendwrap/wrapper/surroundings": "and what it looks at",
+	"sendwrap/wrapper/firewall":     "and nft, for commands",
+
 	"sendwrap/wrapper/guard":  "so is the guard",
 	"sendwrap/wrapper/milter": "the guard's protocol, and that of the show's MTA",
 	"sendwrap/wrapper/room":   "so is the room",

@@ -1,6 +1,6 @@
-// Package admin has the commands that an administrator types: sendwrap check, status, blocks,
-// block, unblock, strike, try. They read configuration and ledger through the same code as the
-// processes that serve clients, so that their answers hold.
+// Package admin has the commands that an administrator types: sendwrap check, doctor, status,
+// blocks, block, unblock, strike, try. They read configuration and ledger through the same code as
+// the processes that serve clients, so that their answers hold.
 package admin
 
 import (
@@ -24,6 +24,7 @@ import (
 // Exit codes, as those of ucspi-tcp.
 const (
 	ExitOK        = 0
+	ExitFound     = 1   // of doctor
 	ExitUsage     = 100 // usage, or a wrong configuration
 	ExitTemporary = 111
 )
@@ -40,6 +41,9 @@ func commands() []command {
 		{"check", "[-n] [ADDRESS…]",
 			"check the configuration; say what would happen to ADDRESS, and why; " +
 				"-n: do not ask DNS", check},
+		{"doctor", "[-n] [-json]",
+			"say what on this machine would lose or refuse honest mail; -n: do not ask DNS",
+			examine},
 		{"compile", "",
 			"compile the configuration now, before the next connection does", compileNow},
 		{"status", "[-json]",
@@ -98,6 +102,9 @@ func (e UsageError) Error() string { return string(e) }
 // errReported is a failure that has been reported to the user.
 var errReported = errors.New("")
 
+// errFound is that the doctor has found what loses or refuses honest mail, and has reported it.
+var errFound = errors.New("")
+
 // Run executes the command that args begin with, and returns the exit code. Compiled policies are
 // in the directory policies.
 func Run(args []string, policies string, stdout, stderr io.Writer) int {
@@ -147,6 +154,8 @@ func (cmd command) exitStatus(err error, stdout, stderr io.Writer) int {
 		return ExitOK
 	case err == errReported:
 		return ExitUsage
+	case err == errFound:
+		return ExitFound
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "sendwrap %s: %s\nusage: sendwrap %[1]s [-f FILE] %[3]s\n",
 			cmd.name, usage, cmd.args)

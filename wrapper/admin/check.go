@@ -34,8 +34,6 @@ func check(c *call) error {
 	d := &configured{&wrapper.Door{Policy: cfg.Policy()}, cfg}
 	if len(clients) == 0 {
 		f.note("remember_after", c.guardNote(d))
-		f.notes = append(f.notes, loopbackNote(cfg)...)
-		f.notes = append(f.notes, surroundings(cfg)...)
 		f.notes = append(f.notes, mapNotes(cfg)...)
 	}
 	for _, note := range f.notes {
@@ -57,6 +55,7 @@ func check(c *call) error {
 	if mistakes += len(f.mistakes); mistakes > 0 {
 		if len(clients) == 0 {
 			c.printAgreement(cfg)
+			c.printQuick(cfg)
 		}
 		fmt.Fprintf(c.stderr, "%s\n", plural(mistakes, "error"))
 		return errReported
@@ -73,6 +72,7 @@ func check(c *call) error {
 			networksAndNames(cfg.Networks.Len(), cfg.Networks.CountNames()),
 			entriesText(cfg.AccessMap, keys(cfg)), observes)
 		c.printAgreement(cfg)
+		c.printQuick(cfg)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (c *call) explain(d *configured, h *hearing) error {
 	if d.Config.Mode == policy.Observe {
 		fmt.Fprintln(c.stdout, "mode observe: whatever the verdict, it gets the MTA")
 	}
-	if says := firewall(client, verdict); says != "" {
+	if says := droppedText(client, verdict); says != "" {
 		fmt.Fprintln(c.stdout, says)
 	}
 	if verdict == decide.Pass {

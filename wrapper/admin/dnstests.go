@@ -32,13 +32,20 @@ type resolverTest struct {
 	left   int
 }
 
-// testDNS tests each list, and each resolver, and prints a line for each. A list that was set
-// aside, and works, counts from now on: somebody has mended it. It prints nothing if the
+// testDNS tests each list, and each resolver, and prints a line for each. It prints nothing if the
 // configuration has neither lists nor names.
 func (c *call) testDNS(d *configured) {
-	if len(d.Policy.Lists) == 0 && !d.Policy.HasNames() {
-		return
+	if d.asksDNS() {
+		c.printTests(c.askDNS(d))
 	}
+}
+
+// asksDNS reports whether the configuration has lists or names.
+func (d *configured) asksDNS() bool { return len(d.Policy.Lists) > 0 || d.Policy.HasNames() }
+
+// askDNS tests each list, and each resolver. A list that was set aside, and works, counts from now
+// on: somebody has mended it.
+func (c *call) askDNS(d *configured) (lists []*listTest, servers []*resolverTest) {
 	if err := c.openExisting(d); err != nil {
 		fmt.Fprintf(c.stderr, "sendwrap: %v; which lists are set aside is not known\n", err)
 	}
@@ -46,8 +53,7 @@ func (c *call) testDNS(d *configured) {
 	end := began.Add(dnsTime)
 	r := resolve.New(d.Policy.Resolvers)
 	resolvers := []*resolve.Resolver{r}
-	lists := d.testLists(r, end)
-	var servers []*resolverTest
+	lists = d.testLists(r, end)
 	for _, server := range r.Servers() {
 		own := resolve.New([]netip.AddrPort{server})
 		resolvers = append(resolvers, own)
@@ -63,7 +69,7 @@ func (c *call) testDNS(d *configured) {
 			t.isBack = err == nil
 		}
 	}
-	c.printTests(lists, servers)
+	return lists, servers
 }
 
 // testLists begins to test the lists, each by itself, so that the time of each can be told.

@@ -1,14 +1,9 @@
 package admin
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
@@ -16,9 +11,6 @@ import (
 )
 
 // This file looks for lines that are valid and seldom meant.
-
-// submitFile makes sendmail -bs a program for the mail of the machine's own users.
-const submitFile = "/etc/mail/submit.cf"
 
 // shellNote names an argument that is meant for a shell.
 func shellNote(mta []string) string {
@@ -29,34 +21,6 @@ func shellNote(mta []string) string {
 		}
 	}
 	return ""
-}
-
-// submitNote says what to write for a sendmail that would read submit.cf; "" for others.
-func submitNote(mta []string) string {
-	real, err := filepath.EvalSymlinks(mta[0])
-	if err != nil || isExim(real) || !knowsSubmit(real) {
-		return ""
-	}
-	named := slices.ContainsFunc(mta[1:], func(arg string) bool {
-		return strings.HasPrefix(arg, "-A") || strings.HasPrefix(arg, "-C")
-	})
-	if _, err := os.Stat(submitFile); err != nil || named || !slices.Contains(mta[1:], "-bs") {
-		return ""
-	}
-	return fmt.Sprintf("without -Am this sendmail reads %s, which is not for a mail server; "+
-		"write mta %s -Am %s", submitFile, mta[0], strings.Join(mta[1:], " "))
-}
-
-// knowsSubmit reports whether a program contains the name of that file, as sendmail does and other
-// programs of that name do not.
-func knowsSubmit(program string) bool {
-	f, err := os.Open(program)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 16<<20))
-	return err == nil && bytes.Contains(text, []byte("submit.cf"))
 }
 
 // nameNote says that lines with names hold for nobody, where nobody waits.

@@ -1,15 +1,8 @@
 package admin
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
-
-	"sendwrap/tests/lab"
 )
 
 // check names the line of a mistake outside the file, or the file if there is no such line.
@@ -61,53 +54,6 @@ func TestCheckNotesNetworks(t *testing.T) {
 		said = strings.ReplaceAll(said, p.conf, "F")
 		if said != tt.want && (code == 0 || !strings.Contains(said, tt.want)) {
 			t.Errorf("%q: %q; want %q", tt.lines, said, tt.want)
-		}
-	}
-}
-
-// sendmail -bs without -Am reads submit.cf if there is one.
-func TestCheckNotesSubmit(t *testing.T) {
-	lab.NeedRoot(t)
-	dir := t.TempDir()
-	real, other := filepath.Join(dir, "sendmail.real"), filepath.Join(dir, "sendmail")
-	link := filepath.Join(dir, "mta")
-	if err := errors.Join(os.WriteFile(real, []byte("\x7fELF\x00submit.cf\x00"), 0o755),
-		os.WriteFile(other, []byte("\x7fELF"), 0o755), os.Symlink(real, link)); err != nil {
-		t.Fatal(err)
-	}
-	machine, err := lab.NewThread(unix.CLONE_NEWNS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer machine.Close()
-	note := "without -Am this sendmail reads /etc/mail/submit.cf, " +
-		"which is not for a mail server; write mta " + link + " -Am -bs"
-	for _, tt := range []struct {
-		submit    bool
-		mta, want string
-	}{
-		{false, link + " -bs", ""},
-		{true, link + " -bs", note},
-		{true, link + " -bs -O Timeout.ident=0", note + " -O Timeout.ident=0"},
-		{true, link + " -Am -bs", ""},
-		{true, link + " -C/etc/mail/sendmail.cf -bs", ""},
-		{true, link, ""},
-		{true, other + " -bs", ""},
-		{true, "/no/such/sendmail -bs", ""},
-	} {
-		machine.Do(func() {
-			if !tt.submit {
-				err = errors.Join(unix.Mount("none", "/etc", "tmpfs", 0, ""),
-					os.Mkdir("/etc/mail", 0o755))
-			} else {
-				err = os.WriteFile(submitFile, nil, 0o644)
-			}
-			if got := submitNote(strings.Fields(tt.mta)); err == nil && got != tt.want {
-				t.Errorf("%s, with submit.cf %v: %q; want %q", tt.mta, tt.submit, got, tt.want)
-			}
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -1,55 +1,16 @@
 package admin
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
-	osexec "os/exec"
 	"strings"
 	"time"
 
 	"sendwrap/allowlist"
-	"sendwrap/exec"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/firewall"
 )
-
-// nftPlaces are where nft may be, in the order of sendwrap-nft's PATH. An administrator's PATH may
-// lack them.
-var nftPlaces = [...]string{"/usr/local/sbin/nft", "/usr/sbin/nft", "/sbin/nft"}
-
-// nft runs nft(8) for at most that long, and returns its output. An error has the first line of its
-// stderr.
-func nft(atMost time.Duration, stdin io.Reader, args ...string) (output string, err error) {
-	program := ""
-	for _, place := range nftPlaces {
-		if program == "" && exec.CheckProgram(place) == nil {
-			program = place
-		}
-	}
-	if program == "" {
-		return "", errors.New("nft is not installed")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), atMost)
-	defer cancel()
-	cmd := osexec.CommandContext(ctx, program, args...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
-	cmd.Stdin, cmd.WaitDelay = stdin, time.Second
-	out, err := cmd.Output()
-	var exit *osexec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s took longer than %v", program, atMost)
-	case errors.As(err, &exit):
-		line, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
-		return "", fmt.Errorf("%s: %v: %s", program, err, line)
-	case err != nil:
-		return "", err
-	}
-	return string(out), nil
-}
 
 // askTime is how long the firewall may take to answer.
 const askTime = 2 * time.Second
@@ -87,10 +48,10 @@ func wholeSeconds(time string) string {
 	return time
 }
 
-// firewall says that the firewall drops the client's packets, and what to do about it if sendwrap
-// does not refuse the client. It returns "" if it does not, or if the firewall cannot be asked:
+// droppedText says that the firewall drops the client's packets, and what to do about it if
+// sendwrap does not refuse the client. It returns "" if it does not, or if the firewall cannot be asked:
 // only root can, and only with the sets of packaging/nftables.conf.
-func firewall(client netip.Addr, verdict decide.Verdict) string {
+func droppedText(client netip.Addr, verdict decide.Verdict) string {
 	set := "blocked4"
 	if client.Is6() {
 		set = "blocked6"
@@ -98,7 +59,7 @@ func firewall(client netip.Addr, verdict decide.Verdict) string {
 	if os.Geteuid() != 0 {
 		return ""
 	}
-	output, err := nft(askTime, nil, "get", "element", "inet", "sendwrap", set,
+	output, err := firewall.NFT(askTime, nil, "get", "element", "inet", "sendwrap", set,
 		"{", client.String(), "}")
 	if err != nil {
 		return "" // there is no such element, or no such set

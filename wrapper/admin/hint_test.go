@@ -3,8 +3,6 @@ package admin
 import (
 	"encoding/json"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -79,46 +77,6 @@ func TestCheckSpeaksEarly(t *testing.T) {
 		text, _ := p.says(0, "check", address)
 		if !strings.Contains(unfolded(text), " 9 speaks within the delay "+want+" ") {
 			t.Errorf("%s: want %q in\n%s", address, want, text)
-		}
-	}
-}
-
-// An Exim is recognized by its program, whatever its name, and asked with its own -C and -D.
-func TestEximNote(t *testing.T) {
-	dir := t.TempDir()
-	program := func(name, script string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	const option = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
-	const asked = "-C conf -DX=y -Cother -bP pipelining_connect_advertise_hosts"
-	const offer = "this Exim offers PIPECONNECT; write pipelining_connect_advertise_hosts"
-	const old = "echo pipelining_connect_advertise_hosts is not a known option; exit 1"
-	const mute = "this Exim does not say whether it offers PIPECONNECT (exit status 1); write"
-	offers := program("exim4", `test "$*" = "`+asked+`" && `+option+`*"`)
-	asSendmail := filepath.Join(dir, "sendmail")
-	if err := os.Symlink(offers, asSendmail); err != nil {
-		t.Fatal(err)
-	}
-	arguments := []string{"-C", "conf", "-bs", "-DX=y", "-Cother"}
-	for _, tt := range []struct {
-		name string
-		mta  []string
-		want string // beginning of the note
-	}{
-		{"offers it", append([]string{offers}, arguments...), offer},
-		{"by another name", append([]string{asSendmail}, arguments...), offer},
-		{"does not", []string{program("exim", option+`"`), "-bs"}, ""},
-		{"an old one", []string{program("exim-4.80", old)}, ""},
-		{"does not say", []string{program("exim5", "exit 1"), "-bs"}, mute},
-		{"none", []string{program("qmail-smtpd", option+`*"`)}, ""},
-	} {
-		got := eximNote(tt.mta)
-		if !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
-			t.Errorf("%s: %q; want %q", tt.name, got, tt.want)
 		}
 	}
 }

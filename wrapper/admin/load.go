@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sendwrap/wrapper/enforce"
+	"sendwrap/wrapper/firewall"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -27,7 +28,7 @@ func (c *call) loadNFT(door *configured, all []ledger.BlockedNetwork, listedAt t
 	if err != nil {
 		return err
 	}
-	if _, err := nft(loadTime, &script, "-f", "-"); err != nil {
+	if _, err := firewall.NFT(loadTime, &script, "-f", "-"); err != nil {
 		return fmt.Errorf("%w; load nftables.conf first, as root", err)
 	}
 	fmt.Fprintf(c.stdout, "%s put into the firewall's sets\n", plural(len(all)-len(left), "block"))

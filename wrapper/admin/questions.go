@@ -1,14 +1,11 @@
 package admin
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 
-	"sendwrap/allowlist/rule"
 	"sendwrap/exec"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
@@ -43,12 +40,11 @@ func (f *findings) ask() {
 		f.addSeen("guard_listen", guard.CheckListen(c.GuardListen))
 	}
 	if err == nil {
-		f.note("mta", cmp.Or(shellNote(c.MTA), eximNote(c.MTA), submitNote(c.MTA)))
+		f.note("mta", shellNote(c.MTA))
 	}
 	f.note("greet_delay", nameNote(c))
 	f.notes = append(f.notes, networkNotes(c.Networks)...)
 	f.notes = append(f.notes, accessNotes(c)...)
-	f.notes = append(f.notes, ledgerSizeNote(c)...)
 	f.notes = append(f.notes, listNotes(c)...)
 }
 
@@ -103,32 +99,4 @@ func accessNotes(c *config.Config) (notes []string) {
 		}
 	}
 	return notes
-}
-
-// ledgerSizeNote says that the ledger has room for fewer sessions than the limits allow, and how
-// many clients it must be for. Further sessions are refused as BUSY. Per-connection processes and a
-// room are counted together, each against its own limit.
-func ledgerSizeNote(c *config.Config) []string {
-	waiting, of := c.MaxWaiting, ""
-	if c.RoomWaiting > waiting {
-		waiting, of = c.RoomWaiting, "room="
-	}
-	room, wanted := ledger.SessionsFor(c.Ledger.Clients), c.MaxSessions+waiting
-	if wanted <= room {
-		return nil
-	}
-	return []string{fmt.Sprintf("ledger: max_sessions %d and max_waiting %s%d are %d sessions, "+
-		"but clients=%d has room for %d; write clients=%d",
-		c.MaxSessions, of, waiting, wanted, c.Ledger.Clients, room, ledger.ClientsFor(wanted))}
-}
-
-// loopbackNote says that no directive is about loopback, from which this machine's own mail comes.
-func loopbackNote(c *config.Config) []string {
-	for _, own := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
-		if c.Networks.Match(own).Access == rule.Unset {
-			return []string{"allow: this machine's own mail comes from 127.0.0.1 and ::1, " +
-				"and has to wait; write allow 127.0.0.0/8 ::1"}
-		}
-	}
-	return nil
 }

@@ -57,6 +57,9 @@ func (g geometry) sane() bool {
 // number of clients.
 func SessionsFor(clients int) int { return int(geometryFor(clients).slots) }
 
+// SizeFor is the size in bytes of a ledger for that number of clients.
+func SizeFor(clients int) int { return geometryFor(clients).size() }
+
 // ClientsFor is the smallest number of clients, or nearly so, whose ledger has room for that number
 // of sessions.
 func ClientsFor(sessions int) int {

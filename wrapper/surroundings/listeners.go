@@ -2,7 +2,7 @@ package surroundings
 
 import (
 	"encoding/binary"
-	"encoding/hex"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -34,20 +34,29 @@ func Listeners(ports ...uint16) (all []Listener) {
 			}
 		}
 	}
-	if len(all) == 0 {
-		return nil
+	for name, processes := range OpenIn(slices.Collect(maps.Keys(inodes))...) {
+		all[inodes[name]].Processes = processes
+	}
+	return all
+}
+
+// OpenIn are the processes that have files open, by the names of these in /proc/PID/fd, such as
+// socket:[4242].
+func OpenIn(names ...string) map[string][]Process {
+	all := map[string][]Process{}
+	if len(names) == 0 {
+		return all
 	}
 	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, fd := range fds {
-		target, _ := os.Readlink(fd)
-		i, listens := inodes[target]
+		name, _ := os.Readlink(fd)
 		pid, err := strconv.Atoi(strings.Split(fd, "/")[2])
-		if !listens || err != nil {
+		has := func(p Process) bool { return p.PID == pid }
+		if err != nil || !slices.Contains(names, name) || slices.ContainsFunc(all[name], has) {
 			continue
 		}
-		has := func(p Process) bool { return p.PID == pid }
-		if p, found := process(pid); found && !slices.ContainsFunc(all[i].Processes, has) {
-			all[i].Processes = append(all[i].Processes, p)
+		if p, found := process(pid); found {
+			all[name] = append(all[name], p)
 		}
 	}
 	return all
@@ -56,15 +65,18 @@ func Listeners(ports ...uint16) (all []Listener) {
 // socketAddress reads an address of /proc/net/tcp: words of four bytes in the order of the machine,
 // then the port. An IPv4-mapped one is returned as IPv4.
 func socketAddress(text string) (at netip.AddrPort, ok bool) {
+	const digits = 8 // of a word
 	address, port, _ := strings.Cut(text, ":")
-	raw, err := hex.DecodeString(address)
-	number, portErr := strconv.ParseUint(port, 16, 16)
-	if err != nil || portErr != nil || len(raw)%4 != 0 {
-		return at, false
-	}
-	for i := 0; i < len(raw); i += 4 {
-		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	number, err := strconv.ParseUint(port, 16, 16)
+	var raw []byte
+	for ; len(address) >= digits && err == nil; address = address[digits:] {
+		var word uint64
+		word, err = strconv.ParseUint(address[:digits], 16, 32)
+		raw = binary.NativeEndian.AppendUint32(raw, uint32(word))
 	}
 	addr, ok := netip.AddrFromSlice(raw)
-	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), ok
+	if err != nil || !ok {
+		return at, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), true
 }

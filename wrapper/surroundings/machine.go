@@ -64,6 +64,14 @@ func (m Machine) Resolve(name string) (real string, found bool) {
 // outside is the name by which this process reads a file of the machine.
 func (m Machine) outside(name string) string { return filepath.Join(m.Root, name) }
 
+// List names the files that exist of these patterns, in the order of the patterns.
+func (m Machine) List(patterns ...string) (names []string) {
+	for _, pattern := range patterns {
+		names = append(names, m.glob(pattern)...)
+	}
+	return names
+}
+
 // glob lists the files that match a pattern, in alphabetical order.
 func (m Machine) glob(pattern string) (names []string) {
 	found, _ := filepath.Glob(m.outside(pattern))

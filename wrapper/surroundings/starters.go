@@ -41,7 +41,7 @@ func (m Machine) Starters() (all []Starter) {
 				s.Enabled, s.Room()})
 		}
 	}
-	for _, u := range m.Services() {
+	for _, u := range m.Services("sendwrap") {
 		if command := u.Program(); isListening(command) {
 			all = append(all, Starter{"systemd", u.File, ports(command), u.Enabled, true})
 		}
@@ -54,9 +54,9 @@ func (m Machine) Starters() (all []Starter) {
 func startingProcesses() (all []Starter) {
 	for _, p := range Processes() {
 		where := fmt.Sprintf("process %d", p.PID)
-		switch port, isTcpserver := TcpserverPort(p.Command); {
-		case isTcpserver && Sendwrap(p.Command) != "":
-			all = append(all, Starter{"tcpserver", where, []string{port}, true, false})
+		switch t, isTcpserver := ParseTcpserver(p.Command); {
+		case isTcpserver && Sendwrap(t.Program) != "":
+			all = append(all, Starter{"tcpserver", where, []string{t.Port}, true, false})
 		case isListening(p.Command):
 			all = append(all, Starter{"sendwrap", where, ports(p.Command), true, true})
 		}
@@ -83,33 +83,6 @@ func ports(command []string) []string {
 		addresses = addresses[2:]
 	}
 	return addresses
-}
-
-// tcpserverValues are the options of tcpserver that have a value.
-const tcpserverValues = "xtuglbBcI"
-
-// TcpserverPort is the port of a tcpserver by its command line: of HOST PORT PROGRAM, behind the
-// options.
-func TcpserverPort(command []string) (port string, ok bool) {
-	if len(command) == 0 || filepath.Base(command[0]) != "tcpserver" {
-		return "", false
-	}
-	rest := command[1:]
-	for len(rest) > 0 && strings.HasPrefix(rest[0], "-") {
-		last := rest[0]
-		rest = rest[1:]
-		if last == "--" {
-			break
-		}
-		// -c 40 or -c40, and -vHRc 40.
-		if i := strings.IndexAny(last, tcpserverValues); i == len(last)-1 && len(rest) > 0 {
-			rest = rest[1:]
-		}
-	}
-	if len(rest) < 3 {
-		return "", false
-	}
-	return rest[1], true
 }
 
 // IsPort reports whether one of the ports of a starter is this one: as a number, as a service's

@@ -107,8 +107,9 @@ func TestStartersByCommandLine(t *testing.T) {
 		"tcpserver -x cdb 0 465 sendwrap": "465",
 		"tcpsvd 0 25 sendwrap":            "",
 	} {
-		if got, ok := TcpserverPort(strings.Fields(line)); got != want || ok != (want != "") {
-			t.Errorf("%s: port %q, %v; want %q", line, got, ok, want)
+		if got, ok := ParseTcpserver(strings.Fields(line)); ok != (want != "") ||
+			ok && (got.Port != want || len(got.Program) == 0) {
+			t.Errorf("%s: %+v, %v; want port %q", line, got, ok, want)
 		}
 	}
 	at, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))

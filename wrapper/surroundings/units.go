@@ -65,8 +65,8 @@ func (s *Socket) ServiceName() string {
 	return s.Value("Socket", "Service", base+".service")
 }
 
-// Services are all service units but templates.
-func (m Machine) Services() (all []Unit) {
+// Services are the service units whose file contains a text, templates excepted.
+func (m Machine) Services(containing string) (all []Unit) {
 	seen := map[string]bool{}
 	for _, dir := range unitDirs {
 		for _, file := range m.glob(dir + "/*.service") {
@@ -75,6 +75,9 @@ func (m Machine) Services() (all []Unit) {
 				continue
 			}
 			seen[name] = true
+			if text, _ := m.Text(file); !strings.Contains(text, containing) {
+				continue
+			}
 			if unit, found := m.Unit(name); found {
 				all = append(all, unit)
 			}

@@ -1,13 +1,14 @@
-package admin
+package doctor
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"sendwrap/wrapper/surroundings"
 )
 
 // pipeconnect is Exim's main option for the clients to which it offers PIPECONNECT, by default all.
@@ -17,31 +18,21 @@ const pipeconnect = "pipelining_connect_advertise_hosts"
 // eximTime is how long an Exim may take to say what is set.
 const eximTime = 10 * time.Second
 
-// eximNote says what to set in the MTA if it is an Exim that offers PIPECONNECT, or may; "" for
-// others.
-func eximNote(mta []string) string {
-	const set = "; write " + pipeconnect + " = : into its main " +
-		"configuration, otherwise honest Exims speak before the greeting and get 421 or 554"
-	if !isExim(mta[0]) {
-		return ""
+// offers says what to set in the MTA if it is an Exim that offers PIPECONNECT, or may.
+func offers(s *Site) []Finding {
+	mta := s.Config.MTA
+	if s.Machine.MTA(mta[0]).Kind != surroundings.Exim {
+		return nil
 	}
+	write := "write " + pipeconnect + " = : into its main configuration"
 	switch offers, err := offersPipeconnect(mta); {
 	case err != nil:
-		return fmt.Sprintf("this Exim does not say whether it offers PIPECONNECT (%v)%s",
-			err, set)
+		return one(s.at("mta"), fmt.Sprintf("this Exim does not say whether it offers "+
+			"PIPECONNECT (%v)", err), write)
 	case offers:
-		return "this Exim offers PIPECONNECT" + set
+		return one(s.at("mta"), "this Exim offers PIPECONNECT", write)
 	}
-	return ""
-}
-
-// isExim goes by the program's name: Debian's sendmail is a link to exim4, Exim's own exim a link
-// to exim-4.98-1.
-func isExim(program string) bool {
-	if real, err := filepath.EvalSymlinks(program); err == nil {
-		program = real
-	}
-	return strings.HasPrefix(filepath.Base(program), "exim")
+	return nil
 }
 
 // offersPipeconnect asks the Exim, with the configuration and the macros of the mta line. An Exim
