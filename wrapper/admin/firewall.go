@@ -49,8 +49,8 @@ func wholeSeconds(time string) string {
 }
 
 // droppedText says that the firewall drops the client's packets, and what to do about it if
-// sendwrap does not refuse the client. It returns "" if it does not, or if the firewall cannot be asked:
-// only root can, and only with the sets of packaging/nftables.conf.
+// sendwrap does not refuse the client. It returns "" if it does not, or if the firewall cannot be
+// asked: only root can, and only with the sets of packaging/nftables.conf.
 func droppedText(client netip.Addr, verdict decide.Verdict) string {
 	set := "blocked4"
 	if client.Is6() {

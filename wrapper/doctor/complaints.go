@@ -68,8 +68,8 @@ func complaints() []complaint {
 		{"syslog", Note, false, "lines of the log are lost", syslogd},
 
 		{"hostname", Note, true, "other postmasters cannot tell who refused their mail", hostname},
-		{"loopback", Refuses, true, "this machine's own mail has to wait, and a program that does " +
-			"not is refused", loopback},
+		{"loopback", Refuses, true, "this machine's own mail has to wait, and a program that " +
+			"does not is refused", loopback},
 		{"own_address", Note, false, "mail that this machine sends there has to wait", ownAddress},
 		{"one_client", Refuses, false, "a limit or a block of that address shuts out everybody",
 			oneClient},

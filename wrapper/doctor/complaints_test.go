@@ -48,9 +48,9 @@ func TestLinesOfFindings(t *testing.T) {
 			t.Errorf("check has this already: %v", &f)
 		}
 	}
-	const want = "refuses honest mail: /etc/inetd.conf:2: nowait without a number, so 256 starts in " +
-		"a minute, and then inetd closes the port for ten minutes: a flood, or one client, shuts " +
-		"the port for all; write nowait.60000"
+	const want = "refuses honest mail: /etc/inetd.conf:2: nowait without a number, so 256 starts " +
+		"in a minute, and then inetd closes the port for ten minutes: a flood, or one client, " +
+		"shuts the port for all; write nowait.60000"
 	if len(all) == 0 || all[0].String() != want {
 		t.Errorf("got %q; want %q", all, want)
 	}

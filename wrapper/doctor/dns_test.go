@@ -5,8 +5,8 @@ import "testing"
 // What DNS has answered is reported, and a public resolver where there are lists.
 func TestDNS(t *testing.T) {
 	s := site(t, "dnsbl zen.example.org\nresolver 127.0.0.1\n", nil)
-	s.Lists = []Tested{{"zen.example.org", "does not answer; see whether the resolver can reach it"},
-		{"good.example.org", ""}}
+	s.Lists = []Tested{{"good.example.org", ""},
+		{"zen.example.org", "does not answer; see whether the resolver can reach it"}}
 	s.Resolvers = []Tested{{"127.0.0.1:53", "it does not answer; see whether it runs"}, {"::1", ""}}
 	for key, want := range map[string]string{
 		"list": "CONF:1: dnsbl: zen.example.org does not answer; " +

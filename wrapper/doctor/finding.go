@@ -85,7 +85,9 @@ func (s *Site) Findings(quick bool) (all []Finding) {
 			all = append(all, f)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		return cmp.Compare(b.Severity, a.Severity)
+	})
 	return all
 }
 

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"net"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,8 +169,9 @@ func guardRequired(s *Site) (all []Finding) {
 func guardUnreachable(s *Site) (all []Finding) {
 	for _, m := range s.milters() {
 		if m.unreach != "" {
-			all = append(all, Finding{Where: m.where, What: m.unreach, Write: "write guard_listen " +
-				"unix:" + filepath.Join(postfixQueue, "sendwrap/guard.sock") + " owner=postfix"})
+			all = append(all, Finding{Where: m.where, What: m.unreach,
+				Write: "write guard_listen unix:" + postfixQueue +
+					"/sendwrap/guard.sock owner=postfix"})
 		}
 	}
 	return all

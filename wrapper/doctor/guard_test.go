@@ -16,14 +16,15 @@ const masterSMTPD = "smtp inet n - n - - smtpd\n"
 func TestMTANamesTheGuard(t *testing.T) {
 	const filter = "Xsendwrap, S=local:/run/sendwrap/guard.sock, F=FLAGS, T=C:5s;S:5s;R:10s;E:10s\n"
 	cf := func(flags string) files {
-		return files{"/etc/mail/sendmail.cf": "O Timeout.ident=0\nXother, S=local:/run/other, F=T\n" +
-			strings.Replace(filter, "FLAGS", flags, 1)}
+		return files{"/etc/mail/sendmail.cf": "O Timeout.ident=0\n" +
+			"Xother, S=local:/run/other, F=T\n" + strings.Replace(filter, "FLAGS", flags, 1)}
 	}
 	postfix := func(master, lines string) files {
 		return files{masterCF: master, mainCF: "# settings\nsmtpd_milters = inet:127.0.0.1:9,\n" +
 			"  unix:/run/sendwrap/guard.sock\n" + lines}
 	}
 	const unix = "/run/sendwrap/guard.sock"
+	const guardSocket = "sendwrap-guard.socket"
 	const insists = ": the MTA insists on the guard; write "
 	const accept = "milter_default_action = accept"
 	const chrooted = "smtp inet n - y - - smtpd\n"
@@ -58,8 +59,8 @@ func TestMTANamesTheGuard(t *testing.T) {
 			files{masterCF: chrooted, mainCF: accept + "\nsmtpd_milters=unix:sendwrap/guard.sock"},
 			"", false, true},
 		{"by its unit", "guard_listen unix:/run/other/guard.sock\n", files{
-			units + "sendwrap-guard.socket":                      packaged(t, "sendwrap-guard.socket"),
-			units + "sockets.target.wants/sendwrap-guard.socket": "-> ../sendwrap-guard.socket",
+			units + guardSocket:                           packaged(t, guardSocket),
+			units + "sockets.target.wants/" + guardSocket: "-> ../" + guardSocket,
 			mainCF: "smtpd_milters = unix:" + unix + "\n" + accept}, "", false, true},
 	} {
 		s := site(t, tt.conf, tt.machine)
@@ -104,8 +105,8 @@ func TestGuardIsAlive(t *testing.T) {
 func TestGuardUnnamed(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	named := files{"/etc/mail/sendmail.cf": "Xsendwrap, S=local:/run/sendwrap/guard.sock, F=\n"}
-	const want = "/run/sendwrap/guard.sock: a guard runs, and neither sendmail.cf nor main.cf names " +
-		"it; name it there: OPERATIONS, The guard"
+	const want = "/run/sendwrap/guard.sock: a guard runs, and neither sendmail.cf nor main.cf " +
+		"names it; name it there: OPERATIONS, The guard"
 	if got := site(t, "", nil).found("guard_unnamed"); got != "" {
 		t.Errorf("without a guard: %q", got)
 	}

@@ -106,8 +106,8 @@ func TestSyslog(t *testing.T) {
 func TestLedger(t *testing.T) {
 	lab.NeedRoot(t)
 	for _, tt := range []struct{ lines, clients, want string }{
-		{"max_waiting 30000", "8192", "max_sessions 300 and max_waiting 30000 are 30300 sessions, " +
-			"but clients=8192 has room for 4096; write clients=60600"},
+		{"max_waiting 30000", "8192", "max_sessions 300 and max_waiting 30000 are 30300 " +
+			"sessions, but clients=8192 has room for 4096; write clients=60600"},
 		{"max_waiting 1000 room=30000", "8192", "max_sessions 300 and max_waiting room=30000 are " +
 			"30300 sessions, but clients=8192 has room for 4096; write clients=60600"},
 		{"max_waiting 30000 room=9", "8192", "max_sessions 300 and max_waiting 30000 are 30300 " +
@@ -142,7 +142,8 @@ func TestLedger(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := site(t, "ledger "+dir+"/ledger clients=1024\n", nil)
-	if got := s.found("ledger"); !strings.HasPrefix(got, "CONF:1: ledger: "+dir+": mode 0777 lets ") {
+	open := "CONF:1: ledger: " + dir + ": mode 0777 lets "
+	if got := s.found("ledger"); !strings.HasPrefix(got, open) {
 		t.Errorf("open to others: %q", got)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -226,8 +227,8 @@ func TestFirewall(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := site(t, "on_block "+hook+"\n", nil)
-	const missing = "CONF:1: on_block: the firewall has no sets of sendwrap; nft -f nftables.conf " +
-		"(of packaging/), and include it in /etc/nftables.conf"
+	const missing = "CONF:1: on_block: the firewall has no sets of sendwrap; nft -f " +
+		"nftables.conf (of packaging/), and include it in /etc/nftables.conf"
 	if got := s.found("firewall"); got != missing || s.found("on_block") != "" {
 		t.Errorf("without the sets: %q", got)
 	}

@@ -57,7 +57,8 @@ func TestWhoHasThePort(t *testing.T) {
 			t.Fatal(err)
 		}
 		held := func(name, write string) string {
-			return fmt.Sprintf("port 25: it is held by %q (process %d); %s", name, os.Getpid(), write)
+			return fmt.Sprintf("port 25: it is held by %q (process %d); %s", name, os.Getpid(),
+				write)
 		}
 		for _, tt := range []struct {
 			name    string
@@ -103,8 +104,8 @@ func TestWhoHasThePort(t *testing.T) {
 	named("systemd")
 	disabled := systemd(t)
 	delete(disabled, units+"sockets.target.wants/sendwrap.socket")
-	const want = units + "sendwrap.socket: systemd has the port, and not enabled: sendwrap.socket; " +
-		"systemctl enable the one that runs"
+	const want = units + "sendwrap.socket: systemd has the port, and not enabled: " +
+		"sendwrap.socket; systemctl enable the one that runs"
 	if got := site(t, "", disabled).found("at_boot"); got != want {
 		t.Errorf("not enabled: %q; want %q", got, want)
 	}
@@ -232,7 +233,8 @@ func TestFacts(t *testing.T) {
 	self := fmt.Sprintf("%s (process %d)", strings.TrimSpace(string(comm)), os.Getpid())
 	want := []Fact{
 		{"MTA", "Exim: /usr/sbin/exim4, configured by /etc/exim4/exim4.conf"},
-		{"started by", "inetd, /etc/inetd.conf:2: port smtp, a process for each client, switched off"},
+		{"started by", "inetd, /etc/inetd.conf:2: port smtp, a process for each client, " +
+			"switched off"},
 		{"port 587", "127.0.0.1:587: " + self},
 		{"log", "/dev/log: " + self + ", mail to /var/log/mail.log"},
 	}

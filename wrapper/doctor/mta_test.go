@@ -18,8 +18,8 @@ func TestMTA(t *testing.T) {
 	}
 	for _, tt := range []struct{ mta, want string }{
 		{"/bin/true", ""},
-		{"/no/such/mta", "exec /no/such/mta: no such file or directory; write mta PROGRAM ARG..., " +
-			"with the path of a program"},
+		{"/no/such/mta", "exec /no/such/mta: no such file or directory; write mta PROGRAM " +
+			"ARG..., with the path of a program"},
 		{impostor + " -bs", impostor + " is Postfix's, and ends with an error as root; write mta "},
 	} {
 		got := site(t, "mta "+tt.mta+"\n", nil).found("mta")
@@ -39,10 +39,10 @@ func TestSendmail(t *testing.T) {
 		"/etc/mail/sendmail.cf": "O Timeout.ident=0\n",
 		"/site/pause.cf":        "SLocal_greet_pause\nSgreet_pause\nR$*\t$# 1000\n",
 	}
-	const submit = "CONF:1: mta: without -Am this sendmail reads /etc/mail/submit.cf, which is not " +
-		"for a mail server; write mta /usr/sbin/sendmail -Am "
-	const pause = "CONF:1: mta: greet_pause of /site/pause.cf; remove FEATURE(`greet_pause') from " +
-		"sendmail.mc, and make pause.cf from it"
+	const submit = "CONF:1: mta: without -Am this sendmail reads /etc/mail/submit.cf, which is " +
+		"not for a mail server; write mta /usr/sbin/sendmail -Am "
+	const pause = "CONF:1: mta: greet_pause of /site/pause.cf; remove FEATURE(`greet_pause') " +
+		"from sendmail.mc, and make pause.cf from it"
 	for _, tt := range []struct{ mta, submit, pause string }{
 		{"/usr/sbin/sendmail -Am -bs", "", ""},
 		{"/usr/sbin/sendmail -bs", submit + "-bs", ""},

@@ -37,12 +37,14 @@ func TestFaultsOfStarters(t *testing.T) {
 			"this line is switched off; remove #<off>#, " + cure},
 		{"off", inetd("#<off># smtp " + line + "\n25 " + line), "", ""},
 		{"off", inetd("#smtp " + line), "", ""},
-		{"off", inetd("#<off># smtp stream tcp nowait root /usr/sbin/sendmail sendmail -bs"), "", ""},
+		{"off", inetd("#<off># smtp stream tcp nowait root /usr/sbin/sendmail sendmail -bs"), "",
+			""},
 		{"off", dotted, "/etc/xinetd.d/sendwrap.conf", "xinetd does not read this file: its name " +
 			"has a dot; rename it, and restart xinetd"},
 		{"off", xinetd(t, "disable		= no", "disable = yes"), xfile + " service",
 			"this service is disabled; write disable = no, and restart xinetd"},
-		{"smtp_line", debian("smtp " + line), "/etc/inetd.conf smtp", "it begins with smtp; " + cure},
+		{"smtp_line", debian("smtp " + line), "/etc/inetd.conf smtp",
+			"it begins with smtp; " + cure},
 		{"smtp_line", inetd("smtp " + line), "", ""},
 		{"smtp_line", debian("192.0.2.1:25 " + line), "", ""},
 		{"smtp_line", debian("smtp " + line + "\n25 " + line), "", ""},
@@ -61,20 +63,21 @@ func TestFaultsOfStarters(t *testing.T) {
 			"user mail; write root"},
 		{"user", systemd(t, "KillMode=process", "KillMode=process\nUser=mail"), service + " User",
 			"user mail; write root"},
-		{"starts", inetd("25 stream tcp nowait root " + sendwrap + " sendwrap"), "/etc/inetd.conf 25",
-			"nowait without a number, so 256 starts in a minute, and then inetd closes the port " +
-				"for ten minutes; write nowait.60000"},
-		{"starts", inetd("25 stream tcp nowait.0 root " + sendwrap + " sendwrap"), "/etc/inetd.conf 25",
-			"nowait.0, so 256 starts in a minute, and then inetd closes the port for ten minutes; " +
-				"write nowait.60000"},
-		{"starts", inetd("25 stream tcp nowait.1299 root " + sendwrap + " sendwrap"),
-			"/etc/inetd.conf 25", "nowait.1299, so 1299 starts in a minute, and then inetd closes " +
+		{"starts", inetd("25 stream tcp nowait root " + sendwrap + " sendwrap"),
+			"/etc/inetd.conf 25", "nowait without a number, so 256 starts in a minute, and " +
+				"then inetd closes the port for ten minutes; write nowait.60000"},
+		{"starts", inetd("25 stream tcp nowait.0 root " + sendwrap + " sendwrap"),
+			"/etc/inetd.conf 25", "nowait.0, so 256 starts in a minute, and then inetd closes " +
 				"the port for ten minutes; write nowait.60000"},
+		{"starts", inetd("25 stream tcp nowait.1299 root " + sendwrap + " sendwrap"),
+			"/etc/inetd.conf 25", "nowait.1299, so 1299 starts in a minute, and then inetd " +
+				"closes the port for ten minutes; write nowait.60000"},
 		{"starts", inetd("25 stream tcp nowait.1300 root " + sendwrap + " sendwrap"), "", ""},
 		{"starts", inetd("25 stream tcp wait root " + sendwrap + " sendwrap"), "", ""},
 		{"starts", xinetd(t, "cps		= 10000 1", "cps = 100 10"), xfile + " service",
 			"cps 100; write cps = 10000 1"},
-		{"starts", xinetd(t, "	cps		= 10000 1", "", "wait		= no", "wait = yes"), "", ""},
+		{"starts", xinetd(t, "	cps		= 10000 1", "", "wait		= no", "wait = yes"), "",
+			""},
 		{"starts", xinetd(t, "	cps		= 10000 1", ""), xfile + " service",
 			"cps 50; write cps = 10000 1"},
 		{"starts", systemd(t, "TriggerLimitIntervalSec=0", ""), socket,
@@ -93,8 +96,8 @@ func TestFaultsOfStarters(t *testing.T) {
 			"MaxConnections=64; write MaxConnections=1500"},
 		{"connections", systemd(t, "\nMaxConnections=1500", "\nMaxConnections=1299"),
 			socket + " MaxConn", "MaxConnections=1299; write MaxConnections=1500"},
-		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 10"), xfile + " service",
-			"per_source 10; write per_source = UNLIMITED"},
+		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 10"),
+			xfile + " service", "per_source 10; write per_source = UNLIMITED"},
 		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 50"), "", ""},
 		{"per_source", systemd(t, "Accept=yes", "Accept=yes\nMaxConnectionsPerSource=10"),
 			socket + " MaxConnectionsPer", "MaxConnectionsPerSource=10; " +
