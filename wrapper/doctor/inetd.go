@@ -104,7 +104,7 @@ func program(s *Site) (all []Finding) {
 	return all
 }
 
-// inetdDefault is how many starts a minute an inetd allows that is told nothing, or 0.
+// inetdDefault is how many starts a minute an inetd allows without a number, or with 0.
 const inetdDefault = 256
 
 // starts names limits of starts in a time, after which a super-server shuts the port for a while.
