@@ -188,3 +188,34 @@ func TestBounded(t *testing.T) {
 		t.Errorf("%q", r.Findings)
 	}
 }
+
+// A client counts as known if it was, or if it would be now, and as trusted if it would be.
+func TestWhichAreKnown(t *testing.T) {
+	visits := func(word, rest string, pause time.Duration) (log string) {
+		for n := range 12 {
+			log += said(time.Duration(n)*pause, word, "192.0.2.1", rest)
+		}
+		for n := range 4 {
+			log += said(12*pause+time.Duration(n)*second, word, "192.0.2.1", rest)
+		}
+		return log
+	}
+	const rate, wait = "client_rate 2/1m\n", "wait=6s/6s conns=1/50"
+	for _, tt := range []struct {
+		log, conf      string
+		known, trusted bool
+	}{
+		{visits("KNOWN", "conns=1/50", 30*second), rate + "remember 0\n", true, false},
+		{visits("PASS", wait, 30*second), rate, true, false},
+		{visits("PASS", wait, 30*second), rate + "remember 0\n", false, false},
+		{visits("PASS", wait, 2*time.Hour), rate, true, true},
+	} {
+		r := again(t, tt.log, tt.conf)
+		last := r.Findings[len(r.Findings)-1]
+		if !r.Clients[0].Lost || r.Clients[0].Known != tt.known ||
+			r.Clients[0].Trusted != tt.trusted ||
+			strings.Contains(last, "1 of which is known") != tt.known {
+			t.Errorf("%q, %+v; want %v, %v", r.Findings, r.Clients, tt.known, tt.trusted)
+		}
+	}
+}
