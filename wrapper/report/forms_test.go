@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,11 @@ func TestForms(t *testing.T) {
 			at(2*third-1)),
 		put(t, filepath.Join(dir, "mail.log.2.gz"), packed(t, part(0, third))["gz"], at(third-1)),
 	}
-	if got := textOf(t, readLogs(t, append(names, names[1])...)); got != want {
+	r := readLogs(t, append(names, names[1])...)
+	if !slices.Equal(r.Logs, []string{names[2], names[1], names[0]}) {
+		t.Errorf("read: %q", r.Logs)
+	}
+	if got := textOf(t, r); got != want {
 		t.Errorf("rotated:\n%s", got)
 	}
 
