@@ -41,13 +41,35 @@ func pairOn(t *testing.T, listen, to, from string) (client *net.TCPConn, fd int)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := accepted.(*net.TCPConn).File() // a blocking copy
+	t.Cleanup(func() { dialed.Close() })
+	return dialed.(*net.TCPConn), ownDescriptor(t, accepted.(*net.TCPConn))
+}
+
+// ownDescriptor closes c, and returns another descriptor of its connection. A session may close
+// that; what has the number then, in a test beside this one, stays open.
+func ownDescriptor(t *testing.T, c *net.TCPConn) (fd int) {
+	t.Helper()
+	f, err := c.File()
+	c.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted.Close()
-	t.Cleanup(func() { dialed.Close(); f.Close() })
-	return dialed.(*net.TCPConn), int(f.Fd())
+	defer f.Close()
+	fd, err = unix.Dup(int(f.Fd())) // which is blocking from here on
+	if err != nil {
+		t.Fatal(err)
+	}
+	var it unix.Stat_t
+	if err := unix.Fstat(fd, &it); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err == nil && st.Dev == it.Dev && st.Ino == it.Ino {
+			unix.Close(fd)
+		}
+	})
+	return fd
 }
 
 // reset closes the client's end with RST.
