@@ -65,7 +65,7 @@ func (p *Plan) carryOut(ctx context.Context, j *journal, out io.Writer) error {
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
-		e := entry{What: s.What, Undo: s.Undo}
+		e := entry{What: s.What, Do: s.Do, Undo: s.Undo}
 		if s.File != nil {
 			e.Copy, e.File = i+1, &File{Name: s.File.Name, Loose: s.File.Loose}
 		}

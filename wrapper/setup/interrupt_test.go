@@ -93,3 +93,18 @@ func undoIfAny(t *testing.T, s site) {
 		t.Errorf("undo: %v\n%s", err, &out)
 	}
 }
+
+// A command runs on when Do is killed. Undo waits for its end, and undoes that.
+func TestKilledDuringCommand(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	if !goAway(t, "orphan", s) {
+		t.Fatal("it is not killed")
+	}
+	s.undo(t)
+	lab.Eventually(t, "the command ends", func() bool {
+		_, err := os.Stat(s.dir + ".ended")
+		return err == nil
+	})
+	s.isUndone(t)
+}

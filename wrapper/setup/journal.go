@@ -32,6 +32,7 @@ type entry struct {
 	What string `json:",omitempty"`
 	Copy int    `json:",omitempty"` // the file's copies are Copy.old and Copy.new
 	File *File  `json:",omitempty"` // without its text
+	Do   string `json:",omitempty"`
 	Undo string `json:",omitempty"`
 }
 

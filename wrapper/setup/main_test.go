@@ -28,6 +28,11 @@ func TestMain(m *testing.M) {
 func goAlone(what string, s site) int {
 	runtime.LockOSThread()
 	p := s.plan()
+	if what == "orphan" {
+		late := "kill -9 $PPID; sleep 1; echo late >" + s.file("late") + "; touch " + s.dir + ".ended"
+		p.Steps = append(p.Steps, Step{Do: late, Undo: "rm " + s.file("late")})
+		what = "do"
+	}
 	for begins, signal := range map[string]string{"do": "KILL", "end": "TERM"} {
 		if at, err := strconv.Atoi(strings.TrimPrefix(what, begins)); err == nil {
 			p.Steps = slices.Insert(p.Steps, at, Step{Do: "kill -" + signal + " $PPID"})

@@ -2,17 +2,24 @@ package setup
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/wrapper/surroundings"
 )
 
 // limit is how long a command may take. sendmailconfig takes seconds, on a slow machine a minute.
 const limit = 10 * time.Minute
+
+// shell runs commands. It is there until they end, but not until the daemons end that they start.
+var shell = []string{"/bin/sh", "-c"}
 
 // mostOutput is how much of a failed command's output is shown, in bytes.
 const mostOutput = 4096
@@ -29,7 +36,7 @@ func (j *journal) run(command string) error {
 		return err
 	}
 	defer output.Close()
-	cmd := exec.Command("/bin/sh", "-c", command)
+	cmd := exec.Command(shell[0], shell[1], command)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
@@ -45,6 +52,24 @@ func (j *journal) run(command string) error {
 		return fmt.Errorf("%s: %w%s", command, err, lastOf(output))
 	}
 	return nil
+}
+
+// awaitOrphans waits for commands of a setup that was killed: they run on.
+func awaitOrphans(all []entry, out io.Writer) {
+	for i := range int(limit / time.Second) {
+		runs := slices.ContainsFunc(surroundings.Processes(), func(p surroundings.Process) bool {
+			return len(p.Command) == 3 && slices.Equal(p.Command[:2], shell) &&
+				slices.ContainsFunc(all, func(e entry) bool {
+					return p.Command[2] == e.Do || p.Command[2] == e.Undo
+				})
+		})
+		if !runs {
+			return
+		} else if i == 0 {
+			fmt.Fprintln(out, "wait for a command of the setup that was interrupted")
+		}
+		time.Sleep(time.Second)
+	}
 }
 
 // lastOf is the end of a command's output, on lines of its own.

@@ -40,6 +40,7 @@ func (j *journal) undo(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	awaitOrphans(all, out)
 	needed := false
 	for _, e := range all {
 		if e.File == nil {
