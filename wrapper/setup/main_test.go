@@ -29,8 +29,9 @@ func goAlone(what string, s site) int {
 	runtime.LockOSThread()
 	p := s.plan()
 	if what == "orphan" {
-		late := "kill -9 $PPID; sleep 1; echo late >" + s.file("late") + "; touch " + s.dir + ".ended"
-		p.Steps = append(p.Steps, Step{Do: late, Undo: "rm " + s.file("late")})
+		late := s.file("late")
+		p.Steps = append(p.Steps, Step{Undo: "rm " + late,
+			Do: "kill -9 $PPID; sleep 1; touch " + late + " " + s.dir + ".ended"})
 		what = "do"
 	}
 	for begins, signal := range map[string]string{"do": "KILL", "end": "TERM"} {
