@@ -17,7 +17,7 @@ import (
 
 // engine is a server of Redis or Valkey, in the network that all machines reach.
 type engine struct {
-	t       *testing.T
+	t       testing.TB
 	program string
 	dir     string
 	port    uint16
@@ -26,12 +26,12 @@ type engine struct {
 }
 
 // startEngine starts Debian's Redis, which keeps nothing on disk. The arguments are its directives.
-func startEngine(t *testing.T, args ...string) *engine {
+func startEngine(t testing.TB, args ...string) *engine {
 	t.Helper()
 	return startEngineOf(t, "redis-server", args...)
 }
 
-func startEngineOf(t *testing.T, program string, args ...string) *engine {
+func startEngineOf(t testing.TB, program string, args ...string) *engine {
 	t.Helper()
 	lab.Need(t, lab.NoNamespaces())
 	lab.NeedProgram(t, "redis-cli")
@@ -44,7 +44,7 @@ func startEngineOf(t *testing.T, program string, args ...string) *engine {
 	return e
 }
 
-func freePort(t *testing.T) uint16 {
+func freePort(t testing.TB) uint16 {
 	t.Helper()
 	at, err := lab.FreePort(netip.IPv4Unspecified())
 	if err != nil {
@@ -97,10 +97,26 @@ func (e *engine) doWith(last string, words ...string) string {
 // rejected is how often the engine has rejected a command of that name.
 func (e *engine) rejected(command string) (n int) {
 	e.t.Helper()
-	_, rest, _ := strings.Cut(e.do("info", "commandstats"), "cmdstat_"+command+":")
-	_, rest, _ = strings.Cut(rest, "rejected_calls=")
+	_, rest, _ := strings.Cut(e.info("commandstats", "cmdstat_"+command), "rejected_calls=")
 	number, _, _ := strings.Cut(rest, ",")
 	n, _ = strconv.Atoi(number)
+	return n
+}
+
+// info is what the engine says of itself; number is that as a number.
+func (e *engine) info(section, name string) string {
+	e.t.Helper()
+	_, rest, _ := strings.Cut(e.do("info", section), "\n"+name+":")
+	value, _, _ := strings.Cut(rest, "\r")
+	return value
+}
+
+func (e *engine) number(section, name string) int {
+	e.t.Helper()
+	n, err := strconv.Atoi(e.info(section, name))
+	if err != nil {
+		e.t.Fatal(err)
+	}
 	return n
 }
 

@@ -19,7 +19,7 @@ import (
 
 // A machine has a network of its own: a wire to the engine, and clients from all of 198.18/15.
 type machine struct {
-	t       *testing.T
+	t       testing.TB
 	name    string
 	dir     string
 	network *lab.Thread
@@ -33,7 +33,7 @@ type machine struct {
 var wires atomic.Uint32
 
 // newMachine makes a machine that does nothing yet. The directives are besides those that it needs.
-func newMachine(t *testing.T, e *engine, name, conf string) *machine {
+func newMachine(t testing.TB, e *engine, name, conf string) *machine {
 	t.Helper()
 	m := &machine{t: t, name: name, dir: t.TempDir(),
 		addr: netip.MustParseAddrPort("127.0.0.1:2525")}
