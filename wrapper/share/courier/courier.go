@@ -219,6 +219,7 @@ var reasons = []struct{ of, cure string }{
 	{"connection reset by peer", writeTLS},
 	{"EOF", writeTLS},
 	{"connection refused", "start the engine, or write its address"},
-	{"unknown command", "this is no Valkey or Redis 5 or later"},
+	{"unknown command", "this is no Valkey, and no Redis 6 or later"},
 	{"unexpected", "this is no Valkey or Redis"},
+	{"unknown message type", "this is no Valkey or Redis"}, // HTTP or SMTP, for instance
 }

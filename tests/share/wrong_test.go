@@ -1,0 +1,108 @@
+package share
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+// What is no engine, or none that can be used, is said with what to write instead.
+func TestWrongEngines(t *testing.T) {
+	t.Parallel()
+	e := startEngine(t)
+	m := newMachine(t, e, "mx1", quick)
+	for _, tt := range []struct {
+		name, greeting string
+		answer         func(line string) string
+		want           string
+	}{
+		{"http", "", func(string) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" },
+			"this is no Valkey or Redis"},
+		{"smtp", "220 mx.example.org ESMTP\r\n", func(string) string {
+			return "500 5.5.1 Command unrecognized\r\n"
+		}, "this is no Valkey or Redis"},
+		{"old", "", old, "Redis 5.0.14 is too old; install 6 or later"},
+	} {
+		m.configure(fmt.Sprintf("valkey://%s:%d", m.here, serve(t, tt.greeting, tt.answer)), quick)
+		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: %v: %q; want %q", tt.name, err, out, tt.want)
+		}
+	}
+}
+
+// old answers as Redis 5 does, which knows no HELLO.
+func old(line string) string {
+	info := "# Server\r\nredis_version:5.0.14\r\n"
+	switch strings.ToUpper(line) {
+	case "INFO":
+		return fmt.Sprintf("$%d\r\n%s\r\n", len(info), info)
+	case "HELLO":
+		return "-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n"
+	case "CLIENT", "PING":
+		return "+OK\r\n"
+	}
+	return ""
+}
+
+// serve answers lines of clients that are nothing of Redis, on a port of its own.
+func serve(t *testing.T, greeting string, answer func(string) string) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Write([]byte(greeting))
+				for in := bufio.NewScanner(c); in.Scan(); {
+					_, _ = c.Write([]byte(answer(in.Text())))
+				}
+			}()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// A prefix that another program uses, and a file with the password that others may read.
+func TestWrongPrefixAndPassword(t *testing.T) {
+	t.Parallel()
+	e := startEngine(t)
+	m := newMachine(t, e, "mx1", quick)
+	for _, tt := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"set", "sendwrap:{events}", "x"},
+			"another program uses this prefix; write another share_prefix"},
+		{[]string{"xadd", "sendwrap:{events}", "*", "order", "7"},
+			"sendwrap:{events} is another program's; write another share_prefix"},
+	} {
+		e.do("flushall")
+		e.do(tt.words...)
+		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
+			t.Errorf("%q: %v: %q; want %q", tt.words, err, out, tt.want)
+		}
+	}
+	m.configure(m.asUser(m.engine), quick)
+	for _, tt := range []struct {
+		mode os.FileMode
+		want string
+	}{{0o644, "secret: mode 0644 lets others in; chmod 0600 it"}, {0o600, "WRONGPASS"}} {
+		if err := os.Chmod(m.file("secret"), tt.mode); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
+			t.Errorf("mode %o: %v: %q; want %q", tt.mode, err, out, tt.want)
+		}
+	}
+}
