@@ -170,6 +170,8 @@ install: $(addprefix $(from),sendwrap sendwrap-door sendwrap-view sendwrap-share
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	test -d $(DESTDIR)$(statedir) || install -d -m 700 $(DESTDIR)$(statedir)
 	rm -f $(policies)
+	@test $(sysconfdir) = /etc || echo \
+		'sendwrap reads /etc/sendwrap.conf, unless you write -f $(sysconfdir)/sendwrap.conf'
 
 # Removes what install has installed with the same prefix. docs/OPERATIONS.md, "Remove", says what
 # to stop before.

@@ -217,7 +217,17 @@ func TestInstallElsewhere(t *testing.T) {
 		s := newSource(t, prefix)
 		root := filepath.Join(s.dir, "root")
 		args := []string{"DESTDIR=" + root, "prefix=" + prefix}
-		s.must(append(args, "install")...)
+		const hint = "sendwrap reads /etc/sendwrap.conf, unless you write -f "
+		said := s.must(append(args, "install", "sysconfdir=/srv/etc")...)
+		if want := hint + "/srv/etc/sendwrap.conf\n"; !strings.HasSuffix(said, want) {
+			t.Errorf("make install says %q; want %q at the end", said, want)
+		}
+		if err := os.RemoveAll(filepath.Join(root, "srv")); err != nil {
+			t.Fatal(err)
+		}
+		if said = s.must(append(args, "install")...); strings.Contains(said, hint) {
+			t.Errorf("make install says %q", said)
+		}
 		named := 0
 		files(t, root, func(name string, _ fs.FileInfo) {
 			text := read(t, filepath.Join(root, name))
@@ -238,7 +248,7 @@ func TestInstallElsewhere(t *testing.T) {
 		policies := filepath.Join(root, "var/lib/sendwrap/policy")
 		write(t, policies, "", 0o600)
 		write(t, policies+"-0123456789abcdef", "", 0o600)
-		said := s.must(append(args, "uninstall")...)
+		said = s.must(append(args, "uninstall")...)
 		want := "not removed: /etc/sendwrap.conf, and /var/lib/sendwrap with the ledger\n"
 		if !strings.HasSuffix(said, want) {
 			t.Errorf("make uninstall says %q; want %q at the end", said, want)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"sendwrap/wrapper"
@@ -29,14 +30,18 @@ func block(c *call) error {
 	kill := flags.Bool("kill", false, "")
 	force := flags.Bool("force", false, "")
 	auto := flags.Bool("auto", false, "")
-	if err := c.parse(flags, 1, 3); err != nil {
+	if err := c.parse(flags, 1, 1000); err != nil {
 		return err
+	}
+	if len(c.args) > 3 {
+		return UsageError(fmt.Sprintf("the reason has several words; put them in quotes: %q",
+			strings.Join(c.args[2:], " ")))
 	}
 	var d time.Duration // 0 = as long as the next one for strikes
 	if len(c.args) > 1 {
 		var err error
 		if d, err = config.ParseDuration(c.args[1]); err != nil {
-			return UsageError(err.Error())
+			return UsageError(err.Error() + "; a reason comes after the time")
 		}
 		if d < time.Second || d > ledger.MaxBlock {
 			return UsageError(fmt.Sprintf("%q is out of range; write 1s to 31d", c.args[1]))

@@ -35,9 +35,9 @@ func check(c *call) error {
 	if len(clients) == 0 {
 		f.note("remember_after", c.guardNote(d))
 		f.notes = append(f.notes, mapNotes(cfg)...)
-	}
-	for _, note := range f.notes {
-		fmt.Fprintf(c.stderr, "note: %s\n", note)
+		for _, note := range f.notes {
+			fmt.Fprintf(c.stderr, "note: %s\n", note)
+		}
 	}
 	for _, err := range f.mistakes {
 		fmt.Fprintln(c.stderr, err)

@@ -17,6 +17,10 @@ func TestMistyped(t *testing.T) {
 		{"unblock 192.0.2.9 -auto", `sendwrap unblock: -auto comes too late; write it before`},
 		{"check 192.0.2.9 -f CONF", `sendwrap check: -f comes too late; write it before`},
 		{"block -- 192.0.2.9 -kill", `sendwrap block: "-kill" is not a time`},
+		{"block 192.0.2.9 1h sends viruses", "sendwrap block: the reason has several words; " +
+			`put them in quotes: "sends viruses"`},
+		{"block 192.0.2.9 sends viruses", `sendwrap block: "sends" is not a time; write a number ` +
+			"with ms, s, m, h or d, such as 90s or 1h30m; a reason comes after the time"},
 		{"strike 192.0.2.9 -f CONF", `sendwrap strike: unexpected argument "CONF"`},
 	} {
 		if out, errs := p.says(100, strings.Fields(tt.args)...); out != "" ||

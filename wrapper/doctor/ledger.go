@@ -11,17 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/allowlist/rule"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/surroundings"
 )
 
 // ledgerSize says that the ledger has room for fewer sessions than the limits allow, and how many
 // clients it must be for. Further sessions are refused as BUSY. Per-connection processes and a room
-// are counted together, each against its own limit.
+// are counted together, each against its own limit; that of the room matters where one runs, or
+// where the administrator has set it.
 func ledgerSize(s *Site) []Finding {
 	c := s.Config
 	waiting, of := c.MaxWaiting, ""
-	if c.RoomWaiting > waiting {
+	if c.RoomWaiting > waiting &&
+		(c.RoomWaiting != config.Default().RoomWaiting || s.Ledger.HasRoom()) {
 		waiting, of = c.RoomWaiting, "room="
 	}
 	room, wanted := ledger.SessionsFor(c.Ledger.Clients), c.MaxSessions+waiting

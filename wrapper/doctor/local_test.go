@@ -119,6 +119,7 @@ func TestLedger(t *testing.T) {
 			"max_waiting 1000000 are 1100000 sessions, but clients=65536 has room for 32768; " +
 			"write clients=2200000"},
 		{"", "65536", ""}, // the defaults
+		{"", "1024", ""},  // no room runs
 	} {
 		conf := "ledger /var/lib/sendwrap/ledger clients="
 		want := tt.want
@@ -138,6 +139,22 @@ func TestLedger(t *testing.T) {
 	}
 
 	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	withRoom := site(t, "ledger "+dir+"/ledger clients=1024\n", nil)
+	l, _, err := ledger.Open(dir+"/ledger", 1024, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.RegisterRoom(ledger.Self(), "1.0")
+	withRoom.Ledger = l
+	if got := withRoom.found("ledger_size"); !strings.Contains(got, " max_waiting room=20000 ") {
+		t.Errorf("with a room: %q", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
