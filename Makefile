@@ -1,7 +1,7 @@
 # `make` builds sendwrap's programs, `make test` installs what the tests need and runs them,
 # `make fuzz` searches for inputs that break it, `make bench` measures it, `make install` installs
-# what `make` has built, `make uninstall` removes it, `make release` builds it for every supported
-# machine.
+# what `make` has built, `make uninstall` removes it, `make deb` makes Debian packages, `make release`
+# makes all that is published (docs/RELEASING.md).
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too, but for what people look at: it becomes
@@ -42,8 +42,8 @@ all: sendwrap.places
 	$(view) -o sendwrap-view .
 	$(share) -o sendwrap-share .
 
-.PHONY: release
-release:
+.PHONY: programs
+programs:
 	for arch in $(arches); do \
 		GOOS=linux GOARCH=$$arch $(build) -o bin/sendwrap-linux-$$arch . && \
 		GOOS=linux GOARCH=$$arch $(door) -o bin/sendwrap-door-linux-$$arch . && \
@@ -51,9 +51,21 @@ release:
 		GOOS=linux GOARCH=$$arch $(share) -o bin/sendwrap-share-linux-$$arch . || exit; \
 	done
 
+# What is published, in bin/: all of it, checksums, and which modules the programs have in them.
+.PHONY: release
+release: programs deb dist
+	$(GO) run ./packaging/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
+	cd bin && sha256sum *linux-* *.deb *.tar.gz *.json >SHA256SUMS
+
+# The source with all modules: it builds without a network.
+.PHONY: dist
+dist:
+	GO='$(GO)' packaging/dist
+
 # Not every user has the directories of daemons in PATH.
 check   := PATH="$$PATH:/usr/sbin:/sbin" tests/run.sh
-scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run packaging/deb/build \
+scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run packaging/version.sh \
+	packaging/dist packaging/deb/build \
 	$(addprefix packaging/deb/,postinst prerm postrm)
 
 .PHONY: setup
@@ -87,7 +99,7 @@ watched  := $(sort $(dir $(shell find $(packages) -maxdepth 1 -name '*.go' ! -na
 tests := $(check) $(GO) test -count=1 -p 2 -parallel 16 -timeout 60m
 
 .PHONY: test
-test: lint release
+test: lint programs
 	$(tests) ./packaging ./tests/...
 	$(tests) $(addprefix ./,$(filter-out $(watched),$(packages)))
 	$(tests) -race $(addprefix ./,$(watched))
@@ -135,7 +147,8 @@ FORCE:
 # These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
 	sendwrap.conf.example $(wildcard docs/*.md docs/*.png) \
-	$(shell find packaging -path packaging/deb -prune -o -type f ! -name '*.go' -print)
+	$(filter-out %.go packaging/dist packaging/version.sh packaging/deb/%, \
+	$(shell find packaging -type f))
 
 # $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.
 put = install -D -m $(1) $(2) $(DESTDIR)$(3) && sed -i \

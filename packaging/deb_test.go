@@ -15,11 +15,14 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// packages are this commit's, for both machines, and one that is a version behind. The first test
-// that needs them makes them.
+// packages are this commit's, for both machines, and one of an older version with another example of
+// sendwrap.conf. The first test that needs them makes them.
 var packages = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = copyOfSource(); err == nil {
 		err = makeDeb(dir, nil, "deb", "arches=amd64 arm64")
+	}
+	if err == nil {
+		err = appendTo(filepath.Join(dir, "sendwrap.conf.example"), "# Of an older version.\n")
 	}
 	if err == nil {
 		err = makeDeb(dir, []string{"VERSION=" + older}, "deb", "arches="+runtime.GOARCH)
@@ -48,6 +51,15 @@ func makeDeb(dir string, env []string, args ...string) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%v %v: %w\n%s", env, cmd, err, out)
+	}
+	return err
+}
+
+func appendTo(name, text string) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		defer f.Close()
+		_, err = f.WriteString(text)
 	}
 	return err
 }

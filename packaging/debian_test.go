@@ -6,101 +6,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
 )
 
-// Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed.
-// They still hold after sendmail is configured again, restarted and reconfigured by its package.
-func TestDebianInTenLines(t *testing.T) {
-	t.Parallel()
-	d := newDebian(t)
-	d.must("make install")
-	said := d.must("sendwrap check")
-	for _, want := range []string{
-		"mta: greet_pause of /etc/mail/sendmail.cf: clients wait a second time",
-		`note: port 25: it is held by "sendmail-mta" (process `,
-	} {
-		if !strings.Contains(said, want) {
-			t.Errorf("before, check says %q; want %q", said, want)
-		}
-	}
-
-	page := read(t, "../docs/OPERATIONS.md")
-	_, lines, _ := strings.Cut(page, "\n## Debian and sendmail in ten lines\n")
-	_, lines, _ = strings.Cut(lines, "\n```sh\n")
-	lines, _, closed := strings.Cut(lines, "```\n")
-	if n := strings.Count(lines, "\n"); !closed || n != 10 {
-		t.Fatalf("OPERATIONS has %d lines:\n%s\nwant ten", n, lines)
-	}
-	d.must(lines)
-	d.works("after the ten lines")
-
-	const reconfigure = "dpkg-reconfigure -f noninteractive "
-	for _, tt := range []struct{ what, lines string }{
-		{"the lines for the guard and VRFY, and sendmailconfig",
-			"cat >>/etc/mail/sendmail.mc <<'END'\n" +
-				indented(t, page, "INPUT_MAIL_FILTER(`sendwrap'") +
-				indented(t, page, "define(`confPRIVACY_FLAGS', defn(") +
-				"END\nyes '' | sendmailconfig"},
-		{"a restart of sendmail", "service sendmail restart"},
-		{"dpkg-reconfigure sendmail-base", reconfigure + "sendmail-base"},
-		{"dpkg-reconfigure sendmail-bin", reconfigure + "sendmail-bin; service sendmail start"},
-	} {
-		d.must(tt.lines)
-		d.restartInetd()
-		d.works("after " + tt.what)
-	}
-	cf := read(t, d.file("etc/mail/sendmail.cf"))
-	for _, want := range []string{
-		"\nO PrivacyOptions=needmailhelo,", ",authwarnings,novrfy,noexpn\n", "\nXsendwrap, ",
-	} {
-		if !strings.Contains(cf, want) {
-			t.Errorf("sendmail.cf lacks %q", want)
-		}
-	}
-
-	// The obvious line, and what switches it off.
-	inetd := d.file("etc/inetd.conf")
-	const off = "this line is switched off; remove #<off>#, write 25"
-	lost := replace(t, read(t, inetd), "\n25 stream ", "\nsmtp stream ")
-	for _, tt := range []struct{ lines, want string }{
-		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; " +
-			"write 25"},
-		{"yes '' | sendmailconfig", off},
-		{reconfigure + "sendmail-base", off},
-		{"sed -i '/^DAEMON_MODE=/s/Daemon/none/' /etc/mail/sendmail.conf; service sendmail restart",
-			off},
-	} {
-		write(t, inetd, lost, 0o644)
-		d.must(tt.lines)
-		said := d.must("sendwrap check")
-		if !strings.Contains(said, "\nloses mail: /etc/inetd.conf:") ||
-			!strings.Contains(said, tt.want) {
-			t.Errorf("with smtp in inetd.conf, after %s check says\n%s\nwant %q", tt.lines, said,
-				tt.want)
-		}
-	}
-}
-
-// indented returns the line of an indented block of OPERATIONS that begins with begins.
-func indented(t *testing.T, text, begins string) string {
-	t.Helper()
-	_, line, found := strings.Cut(text, "\n    "+begins)
-	if !found {
-		t.Fatalf("OPERATIONS has no line %s", begins)
-	}
-	line, _, _ = strings.Cut(line, "\n")
-	return begins + line + "\n"
-}
-
-// debian is a Debian of its own, with Debian's sendmail and inetd and a network of its own. make
-// has built sendwrap in /root/sendwrap; there is no Go.
+// debian is a Debian of its own, with Debian's sendmail and inetd and a network of its own. Our
+// package is in /root/sendwrap; there is no Go.
 type debian struct {
 	*testing.T
 	*lab.Thread
@@ -112,10 +30,10 @@ func (d debian) file(name string) string {
 	return filepath.Join(fmt.Sprintf("/proc/self/task/%d/root", d.ID), d.root, name)
 }
 
-func newDebian(t *testing.T) debian {
+func newDebian(t *testing.T, name string) debian {
 	t.Helper()
 	lab.Need(t, lab.NoNamespaces())
-	lower := lab.Unpacked("debian")
+	lower := lab.Unpacked(name)
 	if lab.Lack(lower+"/etc/mail/sendmail.cf") != "" {
 		lab.Need(t, "no Debian to install in (tests/setup.sh makes one, as root)")
 	}
@@ -129,14 +47,9 @@ func newDebian(t *testing.T) debian {
 		d.end()
 		thread.Close()
 	})
-	source := newSource(t, "/usr/local")
-	for name, built := range map[string]string{
-		"sendwrap":      lab.Full(lab.Dir()),
-		"sendwrap-door": filepath.Join(lab.Dir(), "sendwrap-door"),
-	} {
-		write(t, filepath.Join(source.dir, name), read(t, built), 0o755)
-	}
-	d.Do(func() { err = d.mount(dir, lower, source.dir) })
+	here := t.TempDir()
+	write(t, filepath.Join(here, "sendwrap_test.deb"), read(t, deb(t, runtime.GOARCH)), 0o644)
+	d.Do(func() { err = d.mount(dir, lower, here) })
 	if err != nil {
 		lab.Need(t, "no Debian of its own: "+err.Error())
 	}
@@ -156,8 +69,8 @@ func newDebian(t *testing.T) debian {
 }
 
 // mount makes d.root in dir: the tree that tests/setup.sh has installed, which stays as it is, with
-// sendwrap's source.
-func (d debian) mount(dir, lower, source string) error {
+// our package.
+func (d debian) mount(dir, lower, here string) error {
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
 		return err
 	}
@@ -175,7 +88,7 @@ func (d debian) mount(dir, lower, source string) error {
 			0},
 		{"/proc", "proc", "", "", unix.MS_BIND},
 		{"/dev", "dev", "", "", unix.MS_BIND | unix.MS_REC},
-		{source, "root/sendwrap", "", "", unix.MS_BIND},
+		{here, "root/sendwrap", "", "", unix.MS_BIND},
 	} {
 		to := filepath.Join(d.root, m.to)
 		if err := unix.Mount(m.from, to, m.kind, m.flags, m.options); err != nil {
@@ -185,10 +98,20 @@ func (d debian) mount(dir, lower, source string) error {
 	return lab.IP("link set lo up")
 }
 
-// must runs lines in the directory of the source, as root would in a shell, and returns their
-// output. Enter is pressed at each question.
+// must runs lines in the directory of the package, as root would in a shell, and returns their
+// output.
 func (d debian) must(lines string) (said string) {
 	d.Helper()
+	said, err := d.run(lines)
+	if err != nil {
+		d.Fatalf("%s: %v\n%s", lines, err, said)
+	}
+	return said
+}
+
+func (d debian) run(lines string) (said string, err error) {
+	d.Helper()
+	d.Logf("%s: %s", time.Now().Format(time.TimeOnly), lines)
 	output, err := os.CreateTemp(d.TempDir(), "output") // daemons would keep a pipe
 	if err != nil {
 		d.Fatal(err)
@@ -203,11 +126,7 @@ func (d debian) must(lines string) (said string) {
 	}
 	cmd.Stdout, cmd.Stderr = output, output
 	d.Do(func() { err = cmd.Run() })
-	said = read(d.T, output.Name())
-	if err != nil {
-		d.Fatalf("%s: %v\n%s", lines, err, said)
-	}
-	return said
+	return read(d.T, output.Name()), err
 }
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})

@@ -39,14 +39,15 @@ while read -r what package beside; do
 	fi
 done <"$table"
 
-# Debian's sendmail and inetd as their packages leave them: for the lines that OPERATIONS has for
-# them.
-debian=debian
-test ! -e "$cache/debian/etc/mail/sendmail.cf" || debian=''
-test "$missing$to_unpack$debian" || exit 0
+# Debian 12 and 13 with sendmail and inetd as their packages leave them: to install our own package
+# there.
+debians=''
+test -e "$cache/debian12/etc/mail/sendmail.cf" || debians=bookworm
+test -e "$cache/debian13/etc/mail/sendmail.cf" || debians="$debians trixie"
+test "$missing$to_unpack$debians" || exit 0
 
 if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
-	echo "setup: no root or no apt-get; without:$missing$to_unpack $debian"
+	echo "setup: no root or no apt-get; without:$missing$to_unpack $debians"
 	exit 0
 fi
 
@@ -60,11 +61,14 @@ if ! test -e $policy; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q || echo "setup: apt-get update failed"
-# One by one: where another Debian calls a library by another name, the others still come.
-for package in $missing; do
-	apt-get install -q -y --no-install-recommends "$package" ||
-		echo "setup: could not install $package"
-done
+# All at once, which is faster, or one by one: where another Debian calls a library by another name,
+# the others still come.
+# shellcheck disable=SC2086 # words
+test ! "$missing" || apt-get install -q -y --no-install-recommends $missing ||
+	for package in $missing; do
+		apt-get install -q -y --no-install-recommends "$package" ||
+			echo "setup: could not install $package"
+	done
 for package in $to_unpack; do
 	echo "setup: unpacking $package in $cache"
 	dir=$cache/$package
@@ -75,13 +79,11 @@ for package in $to_unpack; do
 		echo "setup: could not unpack $package"
 	rm -r "$dir/deb"
 done
-if test "$debian"; then
-	echo "setup: installing a Debian in $cache/debian"
-	# shellcheck source=/dev/null
-	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	rm -rf --one-file-system "$cache/debian" "$cache/debian.new"
-	debootstrap --variant=minbase --include=sendmail,openbsd-inetd,make,netbase,procps \
-		"$suite" "$cache/debian.new" >"$cache/debian.log" &&
-		mv "$cache/debian.new" "$cache/debian" ||
-		echo "setup: could not install a Debian; see $cache/debian.log"
-fi
+for suite in $debians; do
+	case $suite in bookworm) dir=$cache/debian12 ;; *) dir=$cache/debian13 ;; esac
+	echo "setup: installing a Debian in $dir"
+	rm -rf --one-file-system "$dir" "$dir.new"
+	mmdebstrap --variant=minbase --include=sendmail,openbsd-inetd,netbase,procps \
+		"$suite" "$dir.new" http://deb.debian.org/debian 2>"$dir.log" && mv "$dir.new" "$dir" ||
+		echo "setup: could not install a Debian; see $dir.log"
+done

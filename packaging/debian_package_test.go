@@ -1,0 +1,181 @@
+package packaging
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// startsNothing checks that the installed package has switched nothing on.
+func (d debian) startsNothing() {
+	d.Helper()
+	inetd := "\n" + read(d.T, d.file("etc/inetd.conf"))
+	const off = "\n#25\tstream\ttcp\tnowait.60000\troot\t/usr/sbin/sendwrap\tsendwrap\n"
+	if strings.Count(inetd, "sendwrap\n") != 1 || !strings.Contains(inetd, off) {
+		d.Errorf("the package makes this inetd.conf:\n%s\nwant one line of ours, and a # there",
+			inetd)
+	}
+	if said := d.must("pgrep -a sendwrap || :; find /etc/systemd -name '*sendwrap*'"); said != "" {
+		d.Errorf("the package has started, or enabled:\n%s", said)
+	}
+}
+
+// old is a package that another example of sendwrap.conf has, and an older version.
+const old = "dpkg --force-confold -i /root/old.deb"
+
+func again() string { return "dpkg --force-confold -i sendwrap_test.deb" }
+
+// takesUpgrades goes back to an older package, and forward again, while clients are there.
+func (d debian) takesUpgrades() {
+	d.Helper()
+	dir, err := packages()
+	if err != nil {
+		d.Fatal(err)
+	}
+	write(d.T, d.file("root/old.deb"), read(d.T, olderDeb(dir)), 0o644)
+	edited := read(d.T, d.file("etc/sendwrap.conf"))
+	d.must("sendwrap block 192.0.2.1 1d test")
+	session := d.session()
+	waits := d.startRoom()
+	d.must("sendwrap guard -f /root/room.conf 2>/root/guard.log & sleep 0")
+
+	for i, tt := range []struct{ what, lines, kept string }{
+		{"an upgrade backwards", old, edited},
+		{"an upgrade", again(), edited},
+		{"an upgrade without sendwrap.conf", "rm /etc/sendwrap.conf; " + old, ""},
+		{"an upgrade with a link", "ln -s ../root/mine.conf /etc/sendwrap.conf; " + again(), edited},
+	} {
+		write(d.T, d.file("root/mine.conf"), edited, 0o644)
+		write(d.T, d.file("var/lib/sendwrap/policy-0123456789abcdef"), "", 0o600)
+		said := d.must(tt.lines)
+		if !strings.Contains(said, " is a guard of the older version; restart it.") {
+			d.Errorf("%s says\n%s\nwant the guard to be named", tt.what, said)
+		}
+		lab.Eventually(d.T, tt.what+": the room goes on as the new program", func() bool {
+			return strings.Count(read(d.T, d.file("root/room.log")),
+				"a new program has taken over 1 clients") == i+1
+		})
+		if got, err := session.Say("NOOP"); err != nil || !strings.HasPrefix(got, "250 ") {
+			d.Errorf("%s: the session reads %q, %v", tt.what, got, err)
+		}
+		if conf, err := os.ReadFile(d.file("etc/sendwrap.conf")); string(conf) != tt.kept {
+			d.Errorf("%s: sendwrap.conf is %q, %v", tt.what, conf, err)
+		}
+		if _, err := os.Stat(d.file("var/lib/sendwrap/policy-0123456789abcdef")); err == nil {
+			d.Errorf("%s leaves a policy of the older program", tt.what)
+		}
+	}
+	d.must("rm /etc/sendwrap.conf; cp /root/mine.conf /etc/sendwrap.conf")
+	if said := d.must("sendwrap blocks"); !strings.Contains(said, "192.0.2.1") {
+		d.Errorf("after upgrades the ledger has these blocks:\n%s", said)
+	}
+	d.works("after upgrades")
+	d.fillsDisk()
+
+	if err := waits.Send("EHLO bot.example"); err != nil {
+		d.Fatal(err)
+	}
+	if got, err := waits.Reply(); err != nil || !strings.HasPrefix(got, "554 ") {
+		d.Errorf("the client in the room, which speaks now, reads %q, %v", got, err)
+	}
+}
+
+// session is one that sendmail has.
+func (d debian) session() *lab.Client {
+	d.Helper()
+	c := d.dial(25)
+	if got, err := c.Reply(); err != nil || !strings.HasPrefix(got, "220 ") {
+		d.Fatalf("a client reads %q, %v", got, err)
+	}
+	return c
+}
+
+// startRoom starts a room on port 2525, with a client that waits.
+func (d debian) startRoom() *lab.Client {
+	d.Helper()
+	write(d.T, d.file("root/room.conf"), "mta /bin/true\ngreet_delay 290s\nlog stderr\n"+
+		"guard_listen unix:/root/guard.sock\nledger /root/state/ledger clients=1024\n", 0o644)
+	d.must("sendwrap listen -f /root/room.conf 127.0.0.1:2525 2>/root/room.log & sleep 0")
+	lab.Eventually(d.T, "the room listens", func() bool { return d.listens(2525) })
+	return d.dial(2525)
+}
+
+func (d debian) dial(port uint16) (c *lab.Client) {
+	d.Helper()
+	var err error
+	d.Do(func() { c, err = lab.Dial(loopback, netip.AddrPortFrom(loopback, port)) })
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Cleanup(func() { c.Close() })
+	return c
+}
+
+// fillsDisk has no room for an upgrade. What was there serves on, and a later upgrade succeeds.
+func (d debian) fillsDisk() {
+	d.Helper()
+	limit := func(bytes uint64) {
+		d.Helper()
+		var err error
+		d.Do(func() {
+			var fs unix.Statfs_t
+			top := filepath.Dir(d.root)
+			if err = unix.Statfs(top, &fs); err == nil {
+				used := (fs.Blocks - fs.Bfree) * uint64(fs.Bsize)
+				size := "size=" + strconv.FormatUint(used+bytes, 10)
+				err = unix.Mount("tmpfs", top, "tmpfs", unix.MS_REMOUNT, size)
+			}
+		})
+		if err != nil {
+			d.Fatal(err)
+		}
+	}
+	limit(6 << 20)
+	if said, err := d.run(old); err == nil || !strings.Contains(said, "No space left on device") {
+		d.Errorf("an upgrade on a full disk: %v\n%s", err, said)
+	}
+	d.works("after an upgrade on a full disk")
+	limit(1 << 30)
+	d.must(old + "; " + again())
+	d.works("after an upgrade when there is space again")
+}
+
+// goesAway removes the package, installs it again, and purges it.
+func (d debian) goesAway() {
+	d.Helper()
+	inetd, conf := d.file("etc/inetd.conf"), read(d.T, d.file("etc/sendwrap.conf"))
+	session := d.session()
+	d.must("dpkg -r sendwrap")
+	lab.Eventually(d.T, "port 25 is closed, and the room ends", func() bool {
+		return !d.listens(25) && !d.listens(2525)
+	})
+	if got, err := session.Say("NOOP"); err != nil || !strings.HasPrefix(got, "250 ") {
+		d.Errorf("after removal the session reads %q, %v", got, err)
+	}
+	if text := read(d.T, inetd); !strings.Contains(text, "\n#<off># 25\t") {
+		d.Errorf("after removal inetd.conf has\n%s\nwant our line to be off", text)
+	}
+	if read(d.T, d.file("etc/sendwrap.conf")) != conf {
+		d.Error("removal has changed sendwrap.conf")
+	}
+
+	d.must(again() + "; update-inetd --enable 25")
+	d.restartInetd()
+	d.works("after it is installed again")
+	if said := d.must("sendwrap blocks"); !strings.Contains(said, "192.0.2.1") {
+		d.Errorf("after it is installed again the ledger has these blocks:\n%s", said)
+	}
+
+	d.must("dpkg --purge sendwrap")
+	left := d.must("grep sendwrap /etc/inetd.conf || :; " +
+		"find / -xdev -name '*sendwrap*' ! -path '/root*' ! -path '/proc/*' ! -path '/tmp/*'")
+	if left != "" {
+		d.Errorf("purging leaves\n%s", left)
+	}
+}
