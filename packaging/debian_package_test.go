@@ -76,6 +76,7 @@ func (d debian) takesUpgrades() {
 		d.Errorf("after upgrades the ledger has these blocks:\n%s", said)
 	}
 	d.works("after upgrades")
+	d.tellsSystemd()
 	d.fillsDisk()
 
 	if err := waits.Send("EHLO bot.example"); err != nil {
@@ -83,6 +84,26 @@ func (d debian) takesUpgrades() {
 	}
 	if got, err := waits.Reply(); err != nil || !strings.HasPrefix(got, "554 ") {
 		d.Errorf("the client in the room, which speaks now, reads %q, %v", got, err)
+	}
+}
+
+// tellsSystemd upgrades where systemd runs: it restarts the guard, and starts nothing. A program in
+// its place writes down what it is asked.
+func (d debian) tellsSystemd() {
+	d.Helper()
+	const systemctl = "/usr/local/sbin/systemctl"
+	d.must("mkdir -p /run/systemd/system; " +
+		"printf '#!/bin/sh\necho \"$@\" >>/root/asked\n' >" + systemctl + "; " +
+		"chmod 755 " + systemctl)
+	said := d.must(old + "; " + again())
+	d.must("rm -r /run/systemd " + systemctl)
+	const once = "--system daemon-reload\ntry-restart sendwrap-guard.service " +
+		"sendwrap-share.service sendwrap-metrics.service\n"
+	asked := strings.ReplaceAll(read(d.T, d.file("root/asked")),
+		"--system daemon-reload\n--system daemon-reload\n", "--system daemon-reload\n")
+	if asked != once+once || strings.Contains(said, "guard of the older version") {
+		d.Errorf("an upgrade under systemd asks it\n%s\nand says\n%s\nwant it to ask\n%s", asked,
+			said, once+once)
 	}
 }
 

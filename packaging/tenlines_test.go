@@ -108,7 +108,7 @@ func (d debian) losesSMTP() {
 	}
 	write(d.T, inetd, before, 0o644)
 	d.must("sed -i '/^DAEMON_MODE=/s/none/Daemon/' /etc/mail/sendmail.conf\n" +
-		"service sendmail restart")
+		"service sendmail stop\nservice sendmail start")
 	d.restartInetd()
 	d.works("after all that is undone")
 }
