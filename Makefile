@@ -1,7 +1,7 @@
 # `make` builds sendwrap's programs, `make test` installs what the tests need and runs them,
 # `make fuzz` searches for inputs that break it, `make bench` measures it, `make install` installs
-# what `make` has built, `make uninstall` removes it, `make deb` makes Debian packages, `make release`
-# makes all that is published (docs/RELEASING.md).
+# what `make` has built, `make uninstall` removes it, `make deb` makes Debian packages, and
+# `make release` all that is published (docs/RELEASING.md).
 #
 # sendwrap-door is what starts for each client: it becomes /usr/local/sbin/sendwrap. sendwrap, the
 # full program, does all the rest, and works alone too, but for what people look at: it becomes
@@ -54,18 +54,18 @@ programs:
 # What is published, in bin/: all of it, checksums, and which modules the programs have in them.
 .PHONY: release
 release: programs deb dist
-	$(GO) run ./packaging/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
+	$(GO) run ./packaging/release/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
 	cd bin && sha256sum *linux-* *.deb *.tar.gz *.json >SHA256SUMS
 
 # The source with all modules: it builds without a network.
 .PHONY: dist
 dist:
-	GO='$(GO)' packaging/dist
+	GO='$(GO)' packaging/release/dist
 
 # Not every user has the directories of daemons in PATH.
 check   := PATH="$$PATH:/usr/sbin:/sbin" tests/run.sh
-scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run packaging/version.sh \
-	packaging/dist packaging/deb/build \
+scripts := packaging/sendwrap-nft $(wildcard tests/*.sh) .ci/run packaging/release/version.sh \
+	packaging/release/dist packaging/deb/build \
 	$(addprefix packaging/deb/,postinst prerm postrm)
 
 .PHONY: setup
@@ -147,7 +147,7 @@ FORCE:
 # These go into docdir, with the same names. README links to them.
 documents := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE \
 	sendwrap.conf.example $(wildcard docs/*.md docs/*.png) \
-	$(filter-out %.go packaging/dist packaging/version.sh packaging/deb/%, \
+	$(filter-out %.go packaging/deb/% packaging/release/%, \
 	$(shell find packaging -type f))
 
 # $(call put,MODE,FROM,TO) installs a text, with the installed paths in it.

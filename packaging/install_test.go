@@ -121,12 +121,13 @@ func TestInstall(t *testing.T) {
 	for _, name := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 		"LICENSE", "sendwrap.conf.example", "docs/OPERATIONS.md", "docs/HACKING.md",
 		"docs/DESIGN.md", "docs/BENCHMARKS.md", "docs/FROM-SENDMAIL.md", "docs/ATTACKS.md",
-		"docs/HONEST-CLIENTS.md", "docs/report.png"} {
+		"docs/HONEST-CLIENTS.md", "docs/RELEASING.md", "docs/report.png"} {
 		want[doc+name] = 0o644
 	}
 	files(t, ".", func(name string, _ fs.FileInfo) {
 		_, named := want[doc+"packaging/"+name]
-		if !named && !strings.HasSuffix(name, ".go") && !strings.HasPrefix(name, "deb/") {
+		dir, _, _ := strings.Cut(name, "/")
+		if !named && !strings.HasSuffix(name, ".go") && dir != "deb" && dir != "release" {
 			want[doc+"packaging/"+name] = 0o644
 		}
 	})

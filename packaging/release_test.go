@@ -46,7 +46,7 @@ func TestDist(t *testing.T) {
 	source := filepath.Join(elsewhere, strings.TrimSuffix(filepath.Base(name), ".tar.gz"))
 	committed := must(t, "git", "-C", dir, "log", "-1", "--format=%ct")
 	for _, script := range []string{
-		"test \"$(. packaging/version.sh && echo $SOURCE_DATE_EPOCH)\" = " + committed,
+		"test \"$(. packaging/release/version.sh && echo $SOURCE_DATE_EPOCH)\" = " + committed,
 		"go list -deps ./... >list && go build -o door -tags=door . && test -x door",
 	} {
 		cmd := exec.Command("sh", "-ec", script)
@@ -69,7 +69,7 @@ func TestSBOM(t *testing.T) {
 			DependsOn []string
 		}
 	}
-	text := must(t, "go", "run", "./sbom", full, full+"-view")
+	text := must(t, "go", "run", "./release/sbom", full, full+"-view")
 	if err := json.Unmarshal([]byte(text), &bill); err != nil || bill.BOMFormat != "CycloneDX" {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -1,5 +1,5 @@
 // Sbom prints what is in programs, by the build information in them, as a bill of materials in the
-// format of CycloneDX 1.5 (ECMA-424): go run ./packaging/sbom PROGRAM…
+// format of CycloneDX 1.5 (ECMA-424): go run ./packaging/release/sbom PROGRAM…
 package main
 
 import (
