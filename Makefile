@@ -54,7 +54,7 @@ programs:
 # What is published, in bin/: all of it, checksums, and which modules the programs have in them.
 .PHONY: release
 release: programs deb dist
-	$(GO) run ./packaging/release/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
+	$(GO) run ./tests/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
 	cd bin && sha256sum *linux-* *.deb *.tar.gz *.json >SHA256SUMS
 
 # The source with all modules: it builds without a network.

@@ -58,7 +58,8 @@ func TestCompletion(t *testing.T) {
 func allCommands(t *testing.T) (all []string) {
 	t.Helper()
 	help := must(t, program(), "help")
-	for _, found := range regexp.MustCompile(`\n +sendwrap ([a-z]+)`).FindAllStringSubmatch(help, -1) {
+	usage := regexp.MustCompile(`\n +sendwrap ([a-z]+)`)
+	for _, found := range usage.FindAllStringSubmatch(help, -1) {
 		all = append(all, found[1])
 	}
 	return sorted(all)

@@ -15,8 +15,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// packages are this commit's, for both machines, and one of an older version with another example of
-// sendwrap.conf. The first test that needs them makes them.
+// packages are this commit's, for both machines, and one of an older version, which has another
+// example of sendwrap.conf. The first test that needs them makes them.
 var packages = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = copyOfSource(); err == nil {
 		err = makeDeb(dir, nil, "deb", "arches=amd64 arm64")

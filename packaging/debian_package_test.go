@@ -26,10 +26,11 @@ func (d debian) startsNothing() {
 	}
 }
 
-// old is a package that another example of sendwrap.conf has, and an older version.
-const old = "dpkg --force-confold -i /root/old.deb"
-
-func again() string { return "dpkg --force-confold -i sendwrap_test.deb" }
+// old installs the older package, again this commit's. sendwrap.conf stays as it is.
+const (
+	old   = "dpkg --force-confold -i /root/old.deb"
+	again = "dpkg --force-confold -i sendwrap_test.deb"
+)
 
 // takesUpgrades goes back to an older package, and forward again, while clients are there.
 func (d debian) takesUpgrades() {
@@ -47,9 +48,10 @@ func (d debian) takesUpgrades() {
 
 	for i, tt := range []struct{ what, lines, kept string }{
 		{"an upgrade backwards", old, edited},
-		{"an upgrade", again(), edited},
+		{"an upgrade", again, edited},
 		{"an upgrade without sendwrap.conf", "rm /etc/sendwrap.conf; " + old, ""},
-		{"an upgrade with a link", "ln -s ../root/mine.conf /etc/sendwrap.conf; " + again(), edited},
+		{"an upgrade with a link",
+			"ln -s ../root/mine.conf /etc/sendwrap.conf; " + again, edited},
 	} {
 		write(d.T, d.file("root/mine.conf"), edited, 0o644)
 		write(d.T, d.file("var/lib/sendwrap/policy-0123456789abcdef"), "", 0o600)
@@ -95,7 +97,7 @@ func (d debian) tellsSystemd() {
 	d.must("mkdir -p /run/systemd/system; " +
 		"printf '#!/bin/sh\necho \"$@\" >>/root/asked\n' >" + systemctl + "; " +
 		"chmod 755 " + systemctl)
-	said := d.must(old + "; " + again())
+	said := d.must(old + "; " + again)
 	d.must("rm -r /run/systemd " + systemctl)
 	const once = "--system daemon-reload\ntry-restart sendwrap-guard.service " +
 		"sendwrap-share.service sendwrap-metrics.service\n"
@@ -163,7 +165,7 @@ func (d debian) fillsDisk() {
 	}
 	d.works("after an upgrade on a full disk")
 	limit(1 << 30)
-	d.must(old + "; " + again())
+	d.must(old + "; " + again)
 	d.works("after an upgrade when there is space again")
 }
 
@@ -186,7 +188,7 @@ func (d debian) goesAway() {
 		d.Error("removal has changed sendwrap.conf")
 	}
 
-	d.must(again() + "; update-inetd --enable 25")
+	d.must(again + "; update-inetd --enable 25")
 	d.restartInetd()
 	d.works("after it is installed again")
 	if said := d.must("sendwrap blocks"); !strings.Contains(said, "192.0.2.1") {

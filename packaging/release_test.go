@@ -69,7 +69,7 @@ func TestSBOM(t *testing.T) {
 			DependsOn []string
 		}
 	}
-	text := must(t, "go", "run", "./release/sbom", full, full+"-view")
+	text := must(t, "go", "run", "../tests/sbom", full, full+"-view")
 	if err := json.Unmarshal([]byte(text), &bill); err != nil || bill.BOMFormat != "CycloneDX" {
 		t.Fatalf("%v\n%s", err, text)
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // Debian and sendmail in ten lines: the lines of OPERATIONS are carried out as they are printed.
-// They still hold after sendmail is configured again, restarted and reconfigured by its package, and
-// after ours is upgraded, removed and installed again.
+// They still hold after sendmail is configured again, restarted and reconfigured by its package,
+// and after ours is upgraded, removed and installed again.
 func TestDebianInTenLines(t *testing.T) {
 	t.Parallel()
 	deb(t, runtime.GOARCH) // once for both

@@ -113,6 +113,7 @@ var mayImport = map[string][]string{
 	"tests/room":  {},
 	"tests/guard": {},
 	"tests/share": {},
+	"tests/sbom":  {},
 	"tests/bench": {"tests/lab", "wrapper/ledger"},
 }
 

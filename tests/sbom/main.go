@@ -1,5 +1,5 @@
 // Sbom prints what is in programs, by the build information in them, as a bill of materials in the
-// format of CycloneDX 1.5 (ECMA-424): go run ./packaging/release/sbom PROGRAM…
+// format of CycloneDX 1.5 (ECMA-424): go run ./tests/sbom PROGRAM…
 package main
 
 import (
@@ -43,19 +43,22 @@ type dependency struct {
 }
 
 func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "sbom: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(programs []string) error {
 	b := bill{Format: "CycloneDX", SpecVersion: "1.5", Version: 1}
-	for _, program := range os.Args[1:] {
+	for _, program := range programs {
 		if err := b.add(program); err != nil {
-			fmt.Fprintf(os.Stderr, "sbom: %v\n", err)
-			os.Exit(1)
+			return err
 		}
 	}
 	out := json.NewEncoder(os.Stdout)
 	out.SetIndent("", "  ")
-	if err := out.Encode(b); err != nil {
-		fmt.Fprintf(os.Stderr, "sbom: %v\n", err)
-		os.Exit(1)
-	}
+	return out.Encode(b)
 }
 
 // add adds a program and the modules in it.
