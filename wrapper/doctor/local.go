@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -32,8 +33,8 @@ func hook(s *Site) []Finding {
 	return nil
 }
 
-// askTime is how long the firewall may take to answer.
-const askTime = 2 * time.Second
+// askTime is how long the firewall may take to answer. If it takes longer, nothing is said.
+const askTime = 10 * time.Second
 
 // firewallSets says that the sets are missing which our own on_block fills.
 func firewallSets(s *Site) []Finding {
@@ -42,7 +43,7 @@ func firewallSets(s *Site) []Finding {
 		return nil
 	}
 	said, err := firewall.NFT(askTime, nil, "-t", "list", "table", "inet", "sendwrap")
-	if err == nil && strings.Contains(said, "set blocked4") &&
+	if errors.Is(err, os.ErrDeadlineExceeded) || strings.Contains(said, "set blocked4") &&
 		strings.Contains(said, "set blocked6") {
 		return nil
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/surroundings"
 )
@@ -171,6 +169,7 @@ func TestDescriptorsOfARoom(t *testing.T) {
 // Another boot id, or another clock, is seen in the processes that have it.
 func TestClocksOfOtherProcesses(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
+	unshare := lab.NeedProgram(t, "unshare")
 	const id = "/proc/sys/kernel/random/boot_id"
 	other := filepath.Join(t.TempDir(), "boot_id")
 	const text = "0a3a8a2e-0000-4000-8000-000000000000\n"
@@ -182,26 +181,14 @@ func TestClocksOfOtherProcesses(t *testing.T) {
 	if got := s.found("boot_id") + s.found("time_namespace"); got != "" {
 		t.Errorf("with nothing of its own: %q", got)
 	}
-	thread, err := lab.NewThread(unix.CLONE_NEWNS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer thread.Close()
-	pid := 0
-	thread.Do(func() {
-		if err = unix.Mount(other, id, "", unix.MS_BIND, ""); err == nil {
-			pid = sleeping(t, "sendwrap-guard")
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	pid := sleeping(t, "sendwrap-guard", unshare, "-m", "/bin/sh", "-c",
+		`mount --bind `+other+" "+id+` && exec "$@"`, "sh")
 	want := fmt.Sprintf("process %d: sendwrap-guard sees another boot id in %s; "+
 		"bind nothing over that file", pid, id)
 	if got := s.found("boot_id"); got != want {
 		t.Errorf("boot id: %q; want %q", got, want)
 	}
-	pid = sleeping(t, "sendwrap-room", lab.NeedProgram(t, "unshare"), "-T")
+	pid = sleeping(t, "sendwrap-room", unshare, "-T")
 	want = fmt.Sprintf("process %d: sendwrap-room has a clock of its own (time_namespaces(7)); "+
 		"start it without unshare -T", pid)
 	if got := s.found("time_namespace"); got != want {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	osexec "os/exec"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 var nftPlaces = [...]string{"/usr/local/sbin/nft", "/usr/sbin/nft", "/sbin/nft"}
 
 // NFT runs nft(8) for at most that long, and returns its output. An error has the first line of its
-// stderr.
+// stderr, and is [os.ErrDeadlineExceeded] if it took longer.
 func NFT(atMost time.Duration, stdin io.Reader, args ...string) (output string, err error) {
 	program := ""
 	for _, place := range nftPlaces {
@@ -38,7 +39,8 @@ func NFT(atMost time.Duration, stdin io.Reader, args ...string) (output string, 
 	var exit *osexec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("%s took longer than %v", program, atMost)
+		return "", fmt.Errorf("%s took longer than %v: %w", program, atMost,
+			os.ErrDeadlineExceeded)
 	case errors.As(err, &exit):
 		line, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
 		return "", fmt.Errorf("%s: %v: %s", program, err, line)
