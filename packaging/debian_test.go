@@ -181,14 +181,8 @@ func (d debian) works(when string) {
 	const ok = "ok: /etc/sendwrap.conf, 2 networks, mode observe: no client is refused\n"
 	// Whether there is a policy yet depends on when the last client came.
 	said := d.must("sendwrap check")
-	if !strings.HasPrefix(said, ok+"policy: ") || strings.Contains(said, "something else") ||
-		strings.Count(said, "\n") != 2 {
+	if !strings.HasPrefix(said, ok+"policy: ") || strings.Contains(said, "something else") {
 		d.Errorf("%s: check says %q", when, said)
-	}
-	// It has no syslogd here.
-	if said := d.must("sendwrap doctor"); strings.Count(said, "\n  then: ") != 1 ||
-		!strings.Contains(said, "\nnote: syslog\n") {
-		d.Errorf("%s: doctor says %s", when, said)
 	}
 }
 

@@ -51,6 +51,11 @@ func (d debian) hasTenLines(page string) {
 	}
 	d.must("echo " + others)
 	d.works("after the ten lines")
+	said = d.must("sendwrap doctor")
+	if findings := strings.Count(said, "\n  then: "); findings != 1 ||
+		!strings.Contains(said, "\nnote: syslog\n") { // there is no syslogd
+		d.Errorf("after the ten lines doctor says %s", said)
+	}
 }
 
 const reconfigure = "dpkg-reconfigure -f noninteractive "
@@ -87,7 +92,7 @@ func (d debian) losesSMTP() {
 	d.Helper()
 	inetd := d.file("etc/inetd.conf")
 	before := read(d.T, inetd)
-	const off = "this line is switched off; remove #<off>#, write 25"
+	const off = "this line is switched off: it starts nothing; remove #<off>#, write 25"
 	lost := replace(d.T, before, "\n25\t", "\nsmtp\t")
 	for _, tt := range []struct{ lines, want string }{
 		{"true", "sendmail's package switches this line off at sendmailconfig and at upgrades; " +
