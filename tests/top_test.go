@@ -173,9 +173,28 @@ func TestTopOnOtherTerminals(t *testing.T) {
 	}
 	m.shows(`^blocks \(0\)`)
 	m.shows(`^waiting +6 of 20 +##*\.\.*`)
-	if err := m.cmd.Process.Signal(unix.SIGTERM); err != nil {
-		t.Fatal(err)
+
+	// It is stopped while its terminal changes all the time and keys come, and goes on.
+	signal := func(s unix.Signal) {
+		t.Helper()
+		if err := m.cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
 	}
+	for n := range uint16(200) {
+		if n%50 == 10 {
+			signal(unix.SIGSTOP)
+		}
+		m.resize(1+n*7%150, 1+n*3%50)
+		if m.press("j"); n%50 == 40 {
+			signal(unix.SIGCONT)
+		}
+	}
+	m.resize(90, 30)
+	m.press("/2.7\r")
+	m.shows(`^sendwrap top  filter 2\.7  room`)
+	m.shows(`^192\.0\.2\.7/32`)
+	signal(unix.SIGTERM)
 	if found := colour.FindString(m.ends(0)); found != "" {
 		t.Errorf("NO_COLOR: %q", found)
 	}

@@ -5,5 +5,6 @@
 // Text that a client chose can never pass for a line or a key of ours. A line is ours only if
 // `sendwrap[PID]:` stands right behind the name of the host, where syslogd puts what the writing
 // process calls itself. Within a line, values end at a blank or, if quoted, at the quote; maillog
-// escapes both. What does not keep to that is counted as unreadable, and nothing of it is believed.
+// escapes both, and whatever is not printable ASCII. What does not keep to that is counted as
+// unreadable, and nothing of it is believed.
 package loglines

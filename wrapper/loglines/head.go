@@ -116,13 +116,23 @@ func cutStructured(text string) (rest string, ok bool) {
 	return "", false
 }
 
-// ours reads the text of a line of ours.
+// ours reads the text of a line of ours. One that is not printable ASCII is none of maillog's, and
+// could send commands to the terminal on which a report is read.
 func (p *parser) ours(at time.Time, text string) found {
 	p.line.Time = at
-	if !p.line.parseText(text) {
+	if !isPrintable(text) || !p.line.parseText(text) {
 		return garbled
 	}
 	return ours
+}
+
+func isPrintable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // cutTime cuts the time and the blank behind it: of RFC 3164 §4.1.2, which has no year, or of RFC

@@ -71,6 +71,13 @@ func TestInjection(t *testing.T) {
 		{clock + ` mx sendwrap[12]: PASS client=a"b`, garbled, ""},
 		{clock + " mx sendwrap[12]: PASS the client", garbled, ""},
 
+		// Somebody else has written it: journald lets everything through.
+		{clock + " mx sendwrap[12]: " + pass + " x=\x1b[2J", garbled, ""},
+		{clock + " mx sendwrap[12]: the ledger \x1b]0;is\a full", garbled, ""},
+		{clock + " mx sendwrap[12]: the ledger \u009b2J", garbled, ""},
+		{`{"SYSLOG_IDENTIFIER":"sendwrap","SYSLOG_PID":"1","__REALTIME_TIMESTAMP":"1",` +
+			`"MESSAGE":"BLOCK network=192.0.2.0/24 for=1h reason=\u001b[2J"}`, garbled, ""},
+
 		{"@400000006a2e1f3a2ef02e94 mx sendwrap[12]: " + pass, foreign, ""},
 		{"@400000006a2e1f3a2ef02e94 helo=sendwrap[12]: " + pass, foreign, ""},
 		{"@400000006a2e1f3a2ef02e9 sendwrap[12]: " + pass, unreadable, ""},

@@ -129,8 +129,10 @@ func TestStrange(t *testing.T) {
 			}
 		}
 	}
-	r := again(t, said(0, "PASS", "192.0.2.1", "wait=6s/6s future=1"), handConf)
-	if r.Untold.Newer != 1 || r.Connections != 1 {
+	r := again(t, said(0, "PASS", "192.0.2.1", "wait=6s/6s lists=gone:127.0.0.2 future=1"),
+		handConf)
+	if r.Untold.Newer != 1 || r.Connections != 1 || !slices.Equal(r.Untold.Missing,
+		[]string{"gone"}) {
 		t.Errorf("%+v", r)
 	}
 }
