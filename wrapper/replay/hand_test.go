@@ -221,3 +221,21 @@ func TestWhichAreKnown(t *testing.T) {
 		}
 	}
 }
+
+// A room's log is replayed with the limit of a room.
+func TestRoomsLimit(t *testing.T) {
+	log := ""
+	for n := range 3 {
+		log += said(time.Duration(10+n)*second, "PASS", fmt.Sprint("192.0.2.", n),
+			"wait=6s/6s conns=1/50")
+	}
+	for room, refused := range map[bool]int{false: 2, true: 0} {
+		o := Options{Config: configure(t, "max_waiting 1 room=10\n"), Room: room,
+			Session: time.Minute}
+		o.Logs, o.Stdin, o.Now, o.Zone = []string{"-"}, strings.NewReader(log), begins, time.UTC
+		r, err := Run(o)
+		if err != nil || r.Connections != 3 || r.Connections-r.Same != refused {
+			t.Errorf("room %v: %v, %+v; want %d refused", room, err, r, refused)
+		}
+	}
+}
