@@ -239,3 +239,13 @@ func TestRoomsLimit(t *testing.T) {
 		}
 	}
 }
+
+// A client that got no strike for speaking early had waited before the log began: it gets none now.
+func TestPatience(t *testing.T) {
+	log := said(10*second, "PREGREET", "192.0.2.1", "wait=0.50s/6s conns=1/50 reply=421 "+
+		`kind=ehlo bytes=6 data="EHLO\r\n"`) +
+		said(20*second, "HANGUP", "192.0.2.1", "wait=1s/6s conns=1/50")
+	if r := again(t, log, "block strikes=1\n"); r.Same != 2 || r.Untold.Before != 1 {
+		t.Errorf("%d have their verdict: %+v", r.Same, r.Changes)
+	}
+}
