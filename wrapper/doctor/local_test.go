@@ -237,7 +237,8 @@ func TestFirewall(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	lab.NeedRoot(t)
 	nft := lab.NeedProgram(t, "nft")
-	dir := "/run/hooks"
+	dir := "/run/hooks" // nobody else may write in the directories above it
+	defer os.RemoveAll(dir)
 	hook := dir + "/sendwrap-nft"
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(hook, []byte("#!/bin/sh\n"), 0o755),
 		os.WriteFile(dir+"/mine", []byte("#!/bin/sh\n"), 0o755)); err != nil {
