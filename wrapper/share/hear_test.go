@@ -45,7 +45,7 @@ func startMember(t *testing.T, path, conf string) *member {
 	return m
 }
 
-// says has another machine begin a block that long ago, or end it, if it has none.
+// says has a machine begin a block that long ago, or end it, if block is 0.
 func (m *member) says(t *testing.T, origin, network string, ago, block time.Duration) {
 	t.Helper()
 	now := time.Now().Add(engineAhead).UnixMilli()
@@ -54,7 +54,7 @@ func (m *member) says(t *testing.T, origin, network string, ago, block time.Dura
 	if block > 0 {
 		e.Kind, e.Till = ledger.OutboxBlock, e.At+block.Milliseconds()
 	}
-	m.hear(t.Context(), string(e.Append(nil)), false)
+	m.hear(t.Context(), string(e.Append(nil)), origin == m.name) // its own is in the state alone
 }
 
 // blocksLeft is for how long each network is blocked.
