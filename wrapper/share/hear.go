@@ -83,7 +83,9 @@ func (m *member) hearBlock(stop context.Context, e Event, now int64) {
 	}
 	if m.limit.reached(now) {
 		m.refuse(stop, e.Origin, "more blocks than share_limit")
-		m.syncAt = time.Now().Add(max(m.limit.Per, tidyEvery)) // the others' turn is then
+		if retry := time.Now().Add(max(m.limit.Per, tidyEvery)); retry.Before(m.syncAt) {
+			m.syncAt = retry // no later, however often blocks are refused
+		}
 		return
 	}
 	m.apply(stop, e)
