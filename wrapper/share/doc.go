@@ -1,7 +1,7 @@
 // Package share carries what has happened on one machine to the others of a site: blocks that begin
 // and end, clients that have become known, and recipients that were rejected. It is the part of
-// `sendwrap share` that knows the ledger; package courier, in a process of its own, speaks to Valkey
-// or Redis.
+// `sendwrap share` that knows the ledger; package courier, in a process of its own, speaks to
+// Valkey or Redis.
 //
 // # Who does what
 //
@@ -28,8 +28,8 @@
 //     the clocks say (see [Words.Own]).
 //   - An end of a block is a word like a block. It is kept for longer than any block can run
 //     ([EndKept]), so that a block that arrives late does not come back.
-//   - What the state lacks of a machine's own words, that machine sends again. After a start it takes
-//     its ledger's own blocks for words.
+//   - What the state lacks of a machine's own words, that machine sends again. After a start it
+//     takes its ledger's own blocks for words.
 //   - What came from elsewhere is never sent on: the ledger puts only its own machine's doings into
 //     the outbox.
 //   - Recipients are counted, not stated: each increment counts once, by its machine's number.
