@@ -24,6 +24,10 @@ func TestDist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err != nil { // the source came without it
+		must(t, "sh", "-ec", `cd "$1" && git init -q && git add -A && git -c user.name=t \
+			-c user.email=t@example.org commit -q -m all`, "sh", dir)
+	}
 	pack := func() (name, text string) {
 		t.Helper()
 		if err := makeDeb(dir, nil, "dist"); err != nil {
