@@ -40,10 +40,11 @@ while read -r what package beside; do
 done <"$table"
 
 # Debian 12 and 13 with sendmail and inetd as their packages leave them: to install our own package
-# there.
+# there, and packages that they have downloaded.
 debians=''
-test -e "$cache/debian12/etc/mail/sendmail.cf" || debians=bookworm
-test -e "$cache/debian13/etc/mail/sendmail.cf" || debians="$debians trixie"
+downloaded='var/cache/apt/archives/xinetd_*'
+present "$cache/debian12/$downloaded" || debians=bookworm
+present "$cache/debian13/$downloaded" || debians="$debians trixie"
 test "$missing$to_unpack$debians" || exit 0
 
 if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
@@ -79,11 +80,14 @@ for package in $to_unpack; do
 		echo "setup: could not unpack $package"
 	rm -r "$dir/deb"
 done
+download='apt-get clean && apt-get install -q -y --no-install-recommends --download-only \
+	exim4-daemon-light xinetd'
 for suite in $debians; do
 	case $suite in bookworm) dir=$cache/debian12 ;; *) dir=$cache/debian13 ;; esac
 	echo "setup: installing a Debian in $dir"
 	rm -rf --one-file-system "$dir" "$dir.new"
 	mmdebstrap --variant=minbase --include=sendmail,openbsd-inetd,netbase,procps \
+		--skip=cleanup/apt --customize-hook="chroot \"\$1\" sh -c '$download'" \
 		"$suite" "$dir.new" http://deb.debian.org/debian 2>"$dir.log" && mv "$dir.new" "$dir" ||
 		echo "setup: could not install a Debian; see $dir.log"
 done
