@@ -9,8 +9,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// setup puts sendwrap in front of real daemons, and takes it away: sendmail and Exim, under inetd and
-// xinetd. Mail comes before, between and after.
+// setup puts sendwrap in front of real daemons, and takes it away: sendmail and Exim, under inetd
+// and xinetd. Mail comes before, between and after.
 func TestSetup(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"debian12", "debian13"} {
