@@ -41,14 +41,14 @@ done <"$table"
 
 # Debian 12 and 13 with sendmail and inetd as their packages leave them: to install our own package
 # there, and packages that they have downloaded.
-debians=''
+suites=''
 downloaded='var/cache/apt/archives/xinetd_*'
-present "$cache/debian12/$downloaded" || debians=bookworm
-present "$cache/debian13/$downloaded" || debians="$debians trixie"
-test "$missing$to_unpack$debians" || exit 0
+present "$cache/debian12/$downloaded" || suites=bookworm
+present "$cache/debian13/$downloaded" || suites="$suites trixie"
+test "$missing$to_unpack$suites" || exit 0
 
 if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
-	echo "setup: no root or no apt-get; without:$missing$to_unpack $debians"
+	echo "setup: no root or no apt-get; without:$missing$to_unpack $suites"
 	exit 0
 fi
 
@@ -82,7 +82,7 @@ for package in $to_unpack; do
 done
 download='apt-get clean && apt-get install -q -y --no-install-recommends --download-only \
 	exim4-daemon-light xinetd'
-for suite in $debians; do
+for suite in $suites; do
 	case $suite in bookworm) dir=$cache/debian12 ;; *) dir=$cache/debian13 ;; esac
 	echo "setup: installing a Debian in $dir"
 	rm -rf --one-file-system "$dir" "$dir.new"

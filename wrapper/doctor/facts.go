@@ -79,7 +79,7 @@ func readerOf(path string) string {
 			continue
 		}
 		inode := "socket:[" + words[6] + "]"
-		return namesOf(surroundings.OpenIn(inode)[inode])
+		return namesOf(surroundings.HoldersOf(inode)[inode])
 	}
 	return "nobody reads it"
 }

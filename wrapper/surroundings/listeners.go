@@ -34,15 +34,15 @@ func Listeners(ports ...uint16) (all []Listener) {
 			}
 		}
 	}
-	for name, processes := range OpenIn(slices.Collect(maps.Keys(inodes))...) {
+	for name, processes := range HoldersOf(slices.Collect(maps.Keys(inodes))...) {
 		all[inodes[name]].Processes = processes
 	}
 	return all
 }
 
-// OpenIn are the processes that have files open, by the names of these in /proc/PID/fd, such as
+// HoldersOf are the processes that have files open, by the names of these in /proc/PID/fd, such as
 // socket:[4242].
-func OpenIn(names ...string) map[string][]Process {
+func HoldersOf(names ...string) map[string][]Process {
 	all := map[string][]Process{}
 	if len(names) == 0 {
 		return all
