@@ -53,7 +53,9 @@ programs:
 
 # What is published, in bin/: all of it, checksums, and which modules the programs have in them.
 .PHONY: release
-release: programs deb dist
+release:
+	rm -rf bin
+	$(MAKE) programs deb dist
 	$(GO) run ./tests/sbom bin/sendwrap-*linux-* >bin/sendwrap.cdx.json
 	cd bin && sha256sum *linux-* *.deb *.tar.gz *.json >SHA256SUMS
 

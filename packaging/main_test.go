@@ -23,13 +23,18 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// build makes all programs, and the door of `make` without a prefix.
+// build makes all programs, and the door of `make` without a prefix, and what makes packages.
 func build(dir string) error {
 	if err := lab.BuildPair(dir, false); err != nil {
 		return err
 	}
 	if err := lab.BuildView(lab.Full(dir)); err != nil {
 		return err
+	}
+	// The tests have no network from which it could be had.
+	nfpm := exec.Command("go", "tool", "-modfile=deb/nfpm.mod", "nfpm", "--version")
+	if out, err := nfpm.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", nfpm, err, out)
 	}
 	flags := lab.DoorFlags("/usr/local/libexec/sendwrap/sendwrap")
 	return lab.BuildWith(filepath.Join(dir, "sendwrap-door"), "CGO_ENABLED=0", flags...)

@@ -129,7 +129,8 @@ func (s *setupSite) isInterrupted() {
 	s.Helper()
 	before := s.etc()
 	s.must("sendwrap setup -do >/dev/null & until grep -qs ' reads that' " +
-		"/var/lib/sendwrap/setup/journal; do sleep 0.1; done; kill -9 $!; sendwrap setup -undo")
+		"/var/lib/sendwrap/setup/journal; do kill -0 $!; sleep 0.1; done; kill -9 $! || :; " +
+		"sendwrap setup -undo")
 	s.takesMail("after it was killed", false)
 	if after := s.etc(); after != before {
 		s.Errorf("after it was killed, /etc is\n%s\nwant\n%s", after, before)
