@@ -37,7 +37,8 @@ func copyOfSource() (dir string, err error) {
 	if dir, err = os.MkdirTemp(lab.Dir(), "source"); err != nil {
 		return "", err
 	}
-	const copyAll = `tar -C .. --exclude=./bin --exclude='*.test' -cf - . | tar --no-same-owner -xf - -C "$1"`
+	const copyAll = `tar -C .. --exclude=./bin --exclude='*.test' -cf - . |
+		tar --no-same-owner -xf - -C "$1"`
 	out, err := exec.Command("sh", "-c", copyAll, "sh", dir).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("copy the source: %w: %s", err, out)

@@ -21,7 +21,9 @@ func (d debian) startsNothing() {
 		d.Errorf("the package makes this inetd.conf:\n%s\nwant one line of ours, and a # there",
 			inetd)
 	}
-	if said := d.must("pgrep --ns $$ --nslist net -a sendwrap || :; find /etc/systemd -name '*sendwrap*'"); said != "" {
+	said := d.must("pgrep --ns $$ --nslist net -a sendwrap || :; " +
+		"find /etc/systemd -name '*sendwrap*'")
+	if said != "" {
 		d.Errorf("the package has started, or enabled:\n%s", said)
 	}
 }
