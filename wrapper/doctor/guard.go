@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sendwrap/exec"
 	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/surroundings"
 )
@@ -182,7 +183,7 @@ func guardUnreachable(s *Site) (all []Finding) {
 func guardUnnamed(s *Site) []Finding {
 	at := s.guardSocket()
 	runs := slices.ContainsFunc(s.ours(), func(p surroundings.Process) bool {
-		return p.Name == "sendwrap-guard"
+		return p.Name == exec.GuardName && p.IsHere()
 	})
 	if !runs || at.Network != "unix" || len(s.milters()) > 0 {
 		return nil

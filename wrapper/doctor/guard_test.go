@@ -110,6 +110,10 @@ func TestGuardUnnamed(t *testing.T) {
 	if got := site(t, "", nil).found("guard_unnamed"); got != "" {
 		t.Errorf("without a guard: %q", got)
 	}
+	sleeping(t, "sendwrap-guard", lab.NeedProgram(t, "unshare"), "-n")
+	if got := site(t, "", nil).found("guard_unnamed"); got != "" {
+		t.Errorf("with that of a container: %q", got)
+	}
 	sleeping(t, "sendwrap-guard")
 	for _, tt := range []struct {
 		conf    string

@@ -151,10 +151,12 @@ func TestTcpserver(t *testing.T) {
 	}
 }
 
-// A room that may open too few descriptors is found by its limit.
+// A room that may open too few descriptors is found by its limit; that of a container is not.
 func TestDescriptorsOfARoom(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
-	pid := sleeping(t, "sendwrap-room", "/bin/sh", "-c", `ulimit -n 1000; exec "$@"`, "sh")
+	limited := []string{"/bin/sh", "-c", `ulimit -n 1000; exec "$@"`, "sh"}
+	sleeping(t, "sendwrap-room", append(limited, lab.NeedProgram(t, "unshare"), "-n")...)
+	pid := sleeping(t, "sendwrap-room", limited...)
 	for conf, want := range map[string]string{
 		"": fmt.Sprintf("process %d: the room may open 1000 descriptors, and max_waiting is "+
 			"room=20000; write LimitNOFILE=1024:40000, or ulimit -H -n 40000 before it", pid),

@@ -19,7 +19,7 @@ type tcpserver struct {
 func (s *Site) tcpservers() (all []tcpserver) {
 	for _, p := range s.processes {
 		if t, ok := surroundings.ParseTcpserver(p.Command); ok &&
-			surroundings.Sendwrap(t.Program) != "" {
+			surroundings.Sendwrap(t.Program) != "" && p.IsHere() {
 			all = append(all, tcpserver{t, fmt.Sprintf("process %d", p.PID)})
 		}
 	}
@@ -67,7 +67,7 @@ func lookups(s *Site) (all []Finding) {
 func descriptors(s *Site) (all []Finding) {
 	least := s.Config.RoomWaiting
 	for _, p := range s.processes {
-		if p.Name != exec.RoomName {
+		if p.Name != exec.RoomName || !p.IsHere() {
 			continue
 		}
 		if limit := filesOf(p.PID); limit > 0 && limit < least {

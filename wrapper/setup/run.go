@@ -58,7 +58,7 @@ func (j *journal) run(command string) error {
 func awaitOrphans(all []entry, out io.Writer) {
 	for i := range int(limit / time.Second) {
 		runs := slices.ContainsFunc(surroundings.Processes(), func(p surroundings.Process) bool {
-			return len(p.Command) == 3 && slices.Equal(p.Command[:2], shell) &&
+			return len(p.Command) == 3 && slices.Equal(p.Command[:2], shell) && p.IsHere() &&
 				slices.ContainsFunc(all, func(e entry) bool {
 					return p.Command[2] == e.Do || p.Command[2] == e.Undo
 				})

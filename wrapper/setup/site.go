@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sendwrap/wrapper/config"
@@ -41,7 +39,7 @@ func Look(c *config.Config, program string, packaging fs.FS) (*Site, error) {
 		Listeners: surroundings.Listeners(smtp, submission, smtps),
 	}
 	for _, p := range surroundings.Processes() {
-		if isHere(p.PID) {
+		if p.IsHere() {
 			s.Running = append(s.Running, p.Name)
 		}
 	}
@@ -53,16 +51,6 @@ func Look(c *config.Config, program string, packaging fs.FS) (*Site, error) {
 		s.Exim, err = askExim()
 	}
 	return s, err
-}
-
-// isHere reports whether a process has our root directory: one that has not is in a container.
-func isHere(pid int) bool {
-	ours, err := os.Stat("/")
-	if err != nil {
-		return false
-	}
-	its, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/root")
-	return err == nil && os.SameFile(ours, its)
 }
 
 // Plan is how to put sendwrap in front of the MTA. The error says why that is not known, and what

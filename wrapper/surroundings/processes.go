@@ -1,6 +1,7 @@
 package surroundings
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,6 +29,23 @@ func Processes() (all []Process) {
 		}
 	}
 	return all
+}
+
+// IsHere reports whether a process has our network and our root directory. One that has not is in a
+// container: no port of ours is its own. Where we may not look, it is here.
+func (p Process) IsHere() bool {
+	dir := "/proc/" + strconv.Itoa(p.PID)
+	network, err := os.Readlink(dir + "/ns/net")
+	if err != nil {
+		return errors.Is(err, os.ErrPermission) // or else it has ended
+	}
+	root, err := os.Stat(dir + "/root")
+	if err != nil {
+		return errors.Is(err, os.ErrPermission)
+	}
+	ourNetwork, _ := os.Readlink("/proc/thread-self/ns/net")
+	ourRoot, err := os.Stat("/")
+	return err == nil && network == ourNetwork && os.SameFile(ourRoot, root)
 }
 
 func process(pid int) (p Process, found bool) {

@@ -50,9 +50,12 @@ func (m Machine) Starters() (all []Starter) {
 }
 
 // startingProcesses are the processes of tcpserver that start sendwrap, and those of sendwrap that
-// listen by themselves.
+// listen by themselves, at ports of ours.
 func startingProcesses() (all []Starter) {
 	for _, p := range Processes() {
+		if !p.IsHere() {
+			continue
+		}
 		where := fmt.Sprintf("process %d", p.PID)
 		switch t, isTcpserver := ParseTcpserver(p.Command); {
 		case isTcpserver && Sendwrap(t.Program) != "":

@@ -112,6 +112,7 @@ func TestStartersByCommandLine(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want port %q", line, got, ok, want)
 		}
 	}
+	lab.Need(t, lab.NoNamespaces())
 	at, err := lab.FreePort(netip.MustParseAddr("127.0.0.1"))
 	if err != nil {
 		t.Fatal(err)
