@@ -82,13 +82,13 @@ func (s *Site) ours() (all []surroundings.Process) {
 }
 
 // bootID names processes of sendwrap that see another boot id than this one: a container manager
-// may bind a file over the kernel's.
+// may bind a file over the kernel's. What is there is another user's, and may be a FIFO.
 func bootID(s *Site) (all []Finding) {
 	const id = "/proc/sys/kernel/random/boot_id"
-	own, err := os.ReadFile(id)
+	own, found := surroundings.Here().Text(id)
 	for _, p := range s.ours() {
-		theirs, theirErr := os.ReadFile(fmt.Sprintf("/proc/%d/root%s", p.PID, id))
-		if err == nil && theirErr == nil && string(own) != string(theirs) {
+		root := surroundings.Machine{Root: fmt.Sprintf("/proc/%d/root", p.PID)}
+		if theirs, has := root.Text(id); found && has && theirs != own {
 			all = append(all, Finding{Where: fmt.Sprintf("process %d", p.PID),
 				What:  p.Name + " sees another boot id in " + id,
 				Write: "bind nothing over that file"})

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/surroundings"
 )
@@ -183,8 +185,17 @@ func TestClocksOfOtherProcesses(t *testing.T) {
 	if got := s.found("boot_id") + s.found("time_namespace"); got != "" {
 		t.Errorf("with nothing of its own: %q", got)
 	}
-	pid := sleeping(t, "sendwrap-guard", unshare, "-m", "/bin/sh", "-c",
-		`mount --bind `+other+" "+id+` && exec "$@"`, "sh")
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bound := func(file string) (pid int) {
+		return sleeping(t, "sendwrap-guard", unshare, "-m", "/bin/sh", "-c",
+			`mount --bind `+file+" "+id+` && exec "$@"`, "sh")
+	}
+	bound(fifo) // which nobody writes to
+	bound("/dev/zero")
+	pid := bound(other)
 	want := fmt.Sprintf("process %d: sendwrap-guard sees another boot id in %s; "+
 		"bind nothing over that file", pid, id)
 	if got := s.found("boot_id"); got != want {
