@@ -54,7 +54,8 @@ func complaints() []complaint {
 		{"time_namespace", Note, false, "it moves the ledger's clock for all", timeNamespace},
 
 		{"guard_dead", Note, false, "no recipients are watched", guardDead},
-		{"guard_required", Refuses, false, "while no guard answers, all mail is refused",
+		{"guard_missing", Refuses, false, "all mail is refused until one does", guardMissing},
+		{"guard_required", Note, false, "whenever no guard answers, all mail is refused",
 			guardRequired},
 		{"guard_unnamed", Note, false, "it sees no session", guardUnnamed},
 		{"guard_unreachable", Note, false, "its sessions are not watched", guardUnreachable},

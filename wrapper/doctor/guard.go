@@ -17,7 +17,7 @@ type milter struct {
 	where    string
 	required bool   // while it does not answer, the MTA refuses mail
 	cure     string // of that
-	unreach  string // why the MTA cannot reach the socket; ""
+	chroot   string // the directory of the smtpd that does not see the socket; ""
 }
 
 // guardSocket is where MTAs find the guard: the socket of its unit if that is enabled, or else of
@@ -107,7 +107,7 @@ func (s *Site) postfixMilters(at policy.Listen) (all []milter) {
 				!strings.Contains(own, "default_action=accept"),
 			cure: "write milter_default_action = accept in main.cf"}
 		if p.chroot && at.Network == "unix" && !isInQueue {
-			m.unreach = "smtpd is in a chroot, " + queue + ", which does not contain " + at.Address
+			m.chroot = queue
 		}
 		all = append(all, m)
 	}
@@ -145,33 +145,56 @@ func guardAnswers(at policy.Listen) bool {
 	return err == nil
 }
 
-// guardDead says that an MTA names the guard, and none answers.
+// requiring are the milters that an MTA insists on.
+func (s *Site) requiring() []milter {
+	return slices.DeleteFunc(s.milters(), func(m milter) bool { return !m.required })
+}
+
+// guardDead says that an MTA names the guard, and none answers. Mail passes all the same.
 func guardDead(s *Site) []Finding {
 	milters, at := s.milters(), s.guardSocket()
-	if len(milters) == 0 || guardAnswers(at) {
+	if len(milters) == 0 || len(s.requiring()) > 0 || guardAnswers(at) {
 		return nil
 	}
 	return one(milters[0].where, "this names the guard, and none answers at "+at.Address,
 		"start sendwrap guard, or remove this line")
 }
 
-// guardRequired names lines by which an MTA refuses mail without the guard.
+// guardMissing names lines by which an MTA refuses all mail now, since no guard answers.
+func guardMissing(s *Site) (all []Finding) {
+	milters, at := s.requiring(), s.guardSocket()
+	if len(milters) == 0 || guardAnswers(at) {
+		return nil
+	}
+	for _, m := range milters {
+		all = append(all, Finding{Where: m.where, Write: "start sendwrap guard",
+			What: "the MTA insists on the guard, and none answers at " + at.Address})
+	}
+	return all
+}
+
+// guardRequired names lines by which an MTA would refuse all mail without the guard that answers.
 func guardRequired(s *Site) (all []Finding) {
-	for _, m := range s.milters() {
-		if m.required {
-			all = append(all, Finding{Where: m.where, What: "the MTA insists on the guard",
-				Write: m.cure})
-		}
+	milters := s.requiring()
+	if len(milters) == 0 || !guardAnswers(s.guardSocket()) {
+		return nil
+	}
+	for _, m := range milters {
+		all = append(all, Finding{Where: m.where, What: "the MTA insists on the guard",
+			Write: m.cure})
 	}
 	return all
 }
 
 // guardUnreachable names lines that name the guard for an smtpd that cannot see its socket.
 func guardUnreachable(s *Site) (all []Finding) {
+	at := s.guardSocket()
 	for _, m := range s.milters() {
-		if m.unreach != "" {
-			all = append(all, Finding{Where: m.where, What: m.unreach,
-				Write: "write guard_listen unix:" + postfixQueue +
+		if m.chroot != "" {
+			all = append(all, Finding{Where: m.where,
+				What: "smtpd is in a chroot, " + m.chroot + ", which does not contain " +
+					at.Address,
+				Write: "write guard_listen unix:" + m.chroot +
 					"/sendwrap/guard.sock owner=postfix"})
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"sendwrap/tests/lab"
@@ -12,67 +11,92 @@ import (
 
 const masterSMTPD = "smtp inet n - n - - smtpd\n"
 
-// Lines of sendmail.cf and main.cf that name the guard are judged by what happens without it.
+// Lines of sendmail.cf and main.cf that name the guard are judged by what happens without it, and
+// whether it answers.
 func TestMTANamesTheGuard(t *testing.T) {
-	const filter = "Xsendwrap, S=local:/run/sendwrap/guard.sock, F=FLAGS, T=C:5s;S:5s;R:10s;E:10s\n"
+	queue := t.TempDir()
+	unix := filepath.Join(t.TempDir(), "guard.sock")
+	conf := "guard_listen unix:" + unix + "\n"
 	cf := func(flags string) files {
 		return files{"/etc/mail/sendmail.cf": "O Timeout.ident=0\n" +
-			"Xother, S=local:/run/other, F=T\n" + strings.Replace(filter, "FLAGS", flags, 1)}
+			"Xother, S=local:/run/other, F=T\nXsendwrap, S=local:" + unix + ", F=" + flags +
+			", T=C:5s;S:5s;R:10s;E:10s\n"}
 	}
 	postfix := func(master, lines string) files {
 		return files{masterCF: master, mainCF: "# settings\nsmtpd_milters = inet:127.0.0.1:9,\n" +
-			"  unix:/run/sendwrap/guard.sock\n" + lines}
+			"  unix:" + unix + "\n" + lines}
 	}
-	const unix = "/run/sendwrap/guard.sock"
 	const guardSocket = "sendwrap-guard.socket"
-	const insists = ": the MTA insists on the guard; write "
+	const empty = "F= (empty) in sendmail.mc"
 	const accept = "milter_default_action = accept"
 	const chrooted = "smtp inet n - y - - smtpd\n"
 	for _, tt := range []struct {
-		name     string
-		conf     string
-		machine  files
-		required string
-		unreach  bool
-		named    bool
+		name            string
+		conf            string
+		machine         files
+		required, write string // the line that insists, and what cures that
+		unreach         string // the directory of the smtpd
+		named           bool
 	}{
-		{"nobody names it", "", files{"/etc/mail/sendmail.cf": "Xother, S=local:/run/other, F=T\n"},
-			"", false, false},
-		{"sendmail", "", cf(""), "", false, true},
-		{"sendmail refuses for now", "", cf("T"),
-			"/etc/mail/sendmail.cf:3" + insists + "F= (empty) in sendmail.mc", false, true},
-		{"sendmail refuses for good", "", cf("R"),
-			"/etc/mail/sendmail.cf:3" + insists + "F= (empty) in sendmail.mc", false, true},
+		{"nobody names it", conf, files{"/etc/mail/sendmail.cf": "Xother, S=local:/run/other, " +
+			"F=T\n"}, "", "", "", false},
+		{"sendmail", conf, cf(""), "", "", "", true},
+		{"sendmail refuses for now", conf, cf("T"), "/etc/mail/sendmail.cf:3", empty, "", true},
+		{"sendmail refuses for good", conf, cf("R"), "/etc/mail/sendmail.cf:3", empty, "", true},
 		{"over TCP", "guard_listen 127.0.0.1:8891\n", files{"/etc/mail/sendmail.cf": "Xsendwrap, " +
-			"S=inet:8891@127.0.0.1, F=T, T=C:5s\n"},
-			"/etc/mail/sendmail.cf:1" + insists + "F= (empty) in sendmail.mc", false, true},
-		{"Postfix", "", postfix(masterSMTPD, accept), "", false, true},
-		{"Postfix by its default", "", postfix(masterSMTPD, ""),
-			masterCF + ":1" + insists + accept + " in main.cf", false, true},
-		{"Postfix with its own action", "", postfix(masterSMTPD+"  -o smtpd_milters={unix:"+unix+
-			",default_action=accept}\n", ""), "", false, true},
-		{"Postfix without it on port 25", "", postfix(masterSMTPD+"  -o smtpd_milters=\n", ""), "",
-			false, false},
-		{"smtpd behind sendwrap", "", postfix("", ""), mainCF + insists + accept, false, true},
-		{"in a chroot", "", postfix(chrooted, accept), "", true, true},
-		{"in a chroot that has it", "guard_listen unix:/var/spool/postfix/sendwrap/guard.sock\n",
-			files{masterCF: chrooted, mainCF: accept + "\nsmtpd_milters=unix:sendwrap/guard.sock"},
-			"", false, true},
+			"S=inet:8891@127.0.0.1, F=T, T=C:5s\n"}, "/etc/mail/sendmail.cf:1", empty, "", true},
+		{"Postfix", conf, postfix(masterSMTPD, accept), "", "", "", true},
+		{"Postfix by its default", conf, postfix(masterSMTPD, ""),
+			masterCF + ":1", accept + " in main.cf", "", true},
+		{"Postfix with its own action", conf, postfix(masterSMTPD+"  -o smtpd_milters={unix:"+unix+
+			",default_action=accept}\n", ""), "", "", "", true},
+		{"Postfix without it on port 25", conf, postfix(masterSMTPD+"  -o smtpd_milters=\n", ""),
+			"", "", "", false},
+		{"smtpd behind sendwrap", conf, postfix("", ""), mainCF, accept, "", true},
+		{"in a chroot", conf, postfix(chrooted, accept), "", "", postfixQueue, true},
+		{"in another chroot", conf, postfix(chrooted, accept+"\nqueue_directory = "+queue),
+			"", "", queue, true},
+		{"in a chroot that has it", "guard_listen unix:" + queue + "/guard.sock\n",
+			files{masterCF: chrooted, mainCF: accept + "\nqueue_directory = " + queue +
+				"\nsmtpd_milters=unix:guard.sock"}, "", "", "", true},
 		{"by its unit", "guard_listen unix:/run/other/guard.sock\n", files{
-			units + guardSocket:                           packaged(t, guardSocket),
+			units + guardSocket: packaged(t, guardSocket,
+				"ListenStream=/run/sendwrap/guard.sock", "ListenStream="+unix),
 			units + "sockets.target.wants/" + guardSocket: "-> ../" + guardSocket,
-			mainCF: "smtpd_milters = unix:" + unix + "\n" + accept}, "", false, true},
+			mainCF: "smtpd_milters = unix:" + unix + "\n" + accept}, "", "", "", true},
 	} {
 		s := site(t, tt.conf, tt.machine)
-		if got := s.found("guard_required"); got != tt.required {
-			t.Errorf("%s, required: %q; want %q", tt.name, got, tt.required)
+		s.units = s.Machine.Sockets()
+		at := s.guardSocket()
+		missing, required, unreach := "", "", ""
+		if tt.required != "" {
+			missing = tt.required + ": the MTA insists on the guard, and none answers at " +
+				at.Address + "; start sendwrap guard"
+			required = tt.required + ": the MTA insists on the guard; write " + tt.write
 		}
-		if got := s.found("guard_unreachable"); (got != "") != tt.unreach {
-			t.Errorf("%s, unreachable: %q", tt.name, got)
+		if tt.unreach != "" {
+			unreach = masterCF + ":1: smtpd is in a chroot, " + tt.unreach + ", which does not " +
+				"contain " + unix + "; write guard_listen unix:" + tt.unreach +
+				"/sendwrap/guard.sock owner=postfix"
 		}
-		if got := s.found("guard_dead"); (got != "") != tt.named {
-			t.Errorf("%s, dead: %q", tt.name, got)
+		judge := func(when, missing, required string, dead bool) {
+			for key, want := range map[string]string{"guard_missing": missing,
+				"guard_required": required, "guard_unreachable": unreach} {
+				if got := s.found(key); got != want {
+					t.Errorf("%s, %s, %s: %q; want %q", tt.name, when, key, got, want)
+				}
+			}
+			if got := s.found("guard_dead"); (got != "") != dead {
+				t.Errorf("%s, %s, dead: %q", tt.name, when, got)
+			}
 		}
+		judge("without a guard", missing, "", tt.named && tt.required == "")
+		guard, err := net.Listen(at.Network, at.Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		judge("with a guard", "", required, false)
+		guard.Close()
 	}
 }
 
