@@ -13,13 +13,13 @@ import (
 // which a configuration says what they start.
 var superServers = []string{"inetd", "xinetd", "systemd"}
 
-// starters are programs that hold port 25 to start sendwrap, and the room, which was called
+// portHolders are programs that hold port 25 to start sendwrap, and the room, which was called
 // sendwrap up to version 0.9.
-var starters = append([]string{exec.RoomName, "sendwrap", "tcpserver", "s6-tcpserverd", "tcpsvd",
+var portHolders = append([]string{exec.RoomName, "sendwrap", "tcpserver", "s6-tcpserverd", "tcpsvd",
 	"busybox"}, superServers...)
 
-// otherOnPort names the program that has port 25, unless it is one of starters; or a super-server
-// that does not start sendwrap there.
+// otherOnPort names the program that has port 25, unless it is one of portHolders; or a
+// super-server that does not start sendwrap there.
 func otherOnPort(s *Site) []Finding {
 	holder := surroundings.Process{}
 	for _, l := range s.listeners {
@@ -27,7 +27,7 @@ func otherOnPort(s *Site) []Finding {
 			if l.Address.Port() != smtp {
 				continue
 			}
-			if slices.Contains(starters, p.Name) &&
+			if slices.Contains(portHolders, p.Name) &&
 				(!slices.Contains(superServers, p.Name) || s.servesPort25() || hasOwnFile(p)) {
 				return nil
 			}
