@@ -202,64 +202,6 @@ func (c *counter) addHeard(l *loglines.Line) {
 	}
 }
 
-// sentByUs is SIGTERM, with which a block or an administrator ends an MTA: no trouble of its own.
-const sentByUs = "15"
-
-// addEvent counts a line of another word.
-func (c *counter) addEvent(l *loglines.Line) {
-	t := &c.r.Trouble
-	switch l.Word {
-	case "BLOCK":
-		if l.Has("from") {
-			c.r.Blocks.Elsewhere++
-		} else {
-			c.r.Blocks.ByHand++
-		}
-		c.addBlock(l, netip.Prefix{})
-	case "STRIKE":
-		if l.Has("left") {
-			c.addBlock(l, netip.Prefix{})
-		}
-	case "SENT":
-		for word := range strings.SplitSeq(l.Get("observed"), ",") {
-			if v, ok := loglines.VerdictOf(word); ok {
-				c.verdicts[v].Sent++
-			}
-		}
-	case "ENDED":
-		if l.Get("signal") != sentByUs {
-			t.Ended++
-		}
-		if after, ok := l.Duration("after"); ok {
-			c.sessions[lengthOf(after)]++
-		}
-	case "IDLE":
-		t.Idle++
-	case "DROP":
-		t.Dropped += l.Int("blocks")
-	case "ONBLOCK":
-		t.OnBlock++
-	}
-}
-
-// addBlock notes a new block: of the network in the line, or else of the client's.
-func (c *counter) addBlock(l *loglines.Line, n netip.Prefix) {
-	if named, ok := l.Network(); ok {
-		n = named
-	}
-	d, ok := l.Duration("left")
-	if !ok {
-		d, _ = l.Duration("for")
-	}
-	c.r.Blocks.New++
-	reason := l.Get("reason")
-	if reason == "" && l.Word == decide.Pregreet.String() {
-		reason = "pregreet:" + l.Get("kind")
-	}
-	c.blocks.add(Block{n.String(), l.Time, int(d.Seconds()), strings.Clone(reason),
-		strings.Clone(l.Get("from"))})
-}
-
 // addNewer counts words and keys that this version does not know.
 func (c *counter) addNewer(l *loglines.Line) {
 	for _, word := range l.Newer() {
