@@ -34,11 +34,8 @@ func setUp(args []string) int {
 	if err != nil {
 		return admin.Exit("setup", err)
 	}
-	cfg, err := config.Load(file, allowlist.All())
-	if cfg == nil {
-		return unreadable(err)
-	}
-	dir := filepath.Join(filepath.Dir(cfg.Ledger.Path), "setup")
+	// Not beside the ledger of sendwrap.conf, which may be another one by now, or be unreadable.
+	dir := filepath.Join(filepath.Dir(config.Default().Ledger.Path), "setup")
 	if *undo {
 		if err := setup.Undo(dir, os.Stdout); err != nil {
 			return admin.Exit("setup", err)
@@ -46,7 +43,13 @@ func setUp(args []string) int {
 		fmt.Println("Sendwrap no longer stands in front of the MTA.")
 		return admin.ExitOK
 	}
-	if err != nil {
+	if err := setup.Begun(dir); err != nil {
+		return admin.Exit("setup", err)
+	}
+	cfg, err := config.Load(file, allowlist.All())
+	if cfg == nil {
+		return unreadable(err)
+	} else if err != nil {
 		return admin.Exit("setup", fmt.Errorf("%w\nrepair that first; see sendwrap check", err))
 	}
 	plan, err := makePlan(cfg)

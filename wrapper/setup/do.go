@@ -21,9 +21,8 @@ func (p *Plan) Do(dir string, out io.Writer) error {
 		return err
 	}
 	defer j.close()
-	if j.exists() {
-		return errors.New("it was done before, or was interrupted; " +
-			"sendwrap setup -undo takes it back")
+	if err := Begun(dir); err != nil {
+		return err
 	}
 	if err := p.prepare(j); err != nil {
 		return errors.Join(fmt.Errorf("nothing was changed: %w", err), j.abandon())
@@ -58,7 +57,7 @@ func (p *Plan) prepare(j *journal) error {
 }
 
 // abandon ends a journal by which nothing was changed.
-func (j *journal) abandon() error { return errors.Join(j.clear(), os.Remove(j.dir)) }
+func (j *journal) abandon() error { return errors.Join(j.clear(), j.removeDir()) }
 
 func (p *Plan) carryOut(ctx context.Context, j *journal, out io.Writer) error {
 	for i, s := range p.Steps {
@@ -100,11 +99,14 @@ func (j *journal) take(s Step, n int) error {
 	return replace(s.File.Name, next)
 }
 
-// clear removes the copies of files.
-func (j *journal) clear() error {
-	names, err := filepath.Glob(j.file("*"))
-	for _, name := range names {
-		err = errors.Join(err, os.Remove(name))
+// clear removes what setup writes into the directory. Other files there are none of ours.
+func (j *journal) clear() (errs error) {
+	for _, ours := range []string{journalName, outputName, "[0-9]*.old", "[0-9]*.new"} {
+		names, err := filepath.Glob(j.file(ours))
+		errs = errors.Join(errs, err)
+		for _, name := range names {
+			errs = errors.Join(errs, os.Remove(name))
+		}
 	}
-	return err
+	return errs
 }

@@ -73,10 +73,15 @@ func (j *journal) copies(n int) (old, new string) {
 	return name + ".old", name + ".new"
 }
 
-// exists reports whether a Do has begun, and was not taken back.
-func (j *journal) exists() bool {
-	_, err := os.Lstat(j.file(journalName))
-	return err == nil
+// Begun returns an error that says so if a Do with this directory has begun, and was not taken back.
+func Begun(dir string) error {
+	_, err := os.Lstat(filepath.Join(dir, journalName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return errors.New("it was done before, or was interrupted; sendwrap setup -undo takes it back")
 }
 
 // remove ends the journal. What it says must not be done again even if the machine stops here.
@@ -87,7 +92,15 @@ func (j *journal) remove() error {
 	if err := j.at.Sync(); err != nil {
 		return err
 	}
-	return errors.Join(j.clear(), os.Remove(j.dir))
+	return errors.Join(j.clear(), j.removeDir())
+}
+
+// removeDir removes the directory, unless others have files there.
+func (j *journal) removeDir() error {
+	if err := os.Remove(j.dir); !errors.Is(err, unix.ENOTEMPTY) {
+		return err
+	}
+	return nil
 }
 
 // append writes an entry, and returns when the disk has it.

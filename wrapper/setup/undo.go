@@ -29,7 +29,7 @@ func Undo(dir string, out io.Writer) error {
 		return err
 	}
 	defer j.close()
-	if !j.exists() {
+	if Begun(dir) == nil {
 		return errors.Join(ErrNothing, j.abandon())
 	}
 	return j.undo(out)

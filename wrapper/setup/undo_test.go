@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -73,6 +74,25 @@ func TestTakenBackByHand(t *testing.T) {
 	}
 }
 
+// The directory was there before, with files of an administrator, which stay.
+func TestKeepsOthersFiles(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	mine := filepath.Join(s.journal(), "main.cf.old")
+	if err := errors.Join(os.MkdirAll(s.journal(), 0o700),
+		writeNew(mine, content{text: "mine"})); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t)
+	s.undo(t)
+	if err := Undo(s.journal(), os.Stdout); !errors.Is(err, ErrNothing) {
+		t.Errorf("a second undo: %v; want %v", err, ErrNothing)
+	}
+	if all, err := os.ReadDir(s.journal()); err != nil || len(all) != 1 {
+		t.Errorf("the directory has %v, %v; want only %s", all, err, mine)
+	}
+}
+
 // A step that fails, and SIGTERM, take everything back.
 func TestTakesBackByItself(t *testing.T) {
 	lab.NeedRoot(t)
@@ -123,7 +143,10 @@ func TestChangesNothing(t *testing.T) {
 					os.Chmod(s.journal(), 0o777))
 			}},
 		{"another setup runs", ErrRuns.Error(), func(s site, _ *Plan) error {
-			_, err := openJournal(s.journal(), true) // which stays open
+			j, err := openJournal(s.journal(), true)
+			if err == nil {
+				t.Cleanup(j.close)
+			}
 			return err
 		}},
 		{"it was done", "sendwrap setup -undo takes it back", func(s site, p *Plan) error {
