@@ -20,22 +20,24 @@ const patience = 3 * time.Minute
 // await waits until clients are greeted: by the starter if all is done, without it if all is taken
 // back.
 func (g *Goal) await(ctx context.Context, done bool) error {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(g.Listens)
 	for {
-		err := g.look(done)
-		if err == nil || time.Now().After(deadline) {
+		err := g.look(ctx, done)
+		switch {
+		case ctx.Err() != nil:
+			return errors.New("interrupted")
+		case err == nil || time.Now().After(deadline):
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("interrupted")
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(time.Second):
 		}
 	}
 }
 
 // look says what is not as it must be.
-func (g *Goal) look(done bool) error {
+func (g *Goal) look(ctx context.Context, done bool) error {
 	for _, l := range surroundings.Listeners(smtp) {
 		has := slices.ContainsFunc(l.Processes, func(p surroundings.Process) bool {
 			return p.Name == g.Starter
@@ -46,12 +48,13 @@ func (g *Goal) look(done bool) error {
 		}
 	}
 	for _, at := range g.Greeted {
-		if err := greeting(at, g.Delay+patience); err != nil {
+		if err := greeting(ctx, at, g.Delay+patience); err != nil {
 			return fmt.Errorf("no greeting at %v: %w", at, err)
 		}
 	}
+	dialer := net.Dialer{Timeout: patience}
 	for _, at := range g.Open {
-		conn, err := net.DialTimeout("tcp", at.String(), patience)
+		conn, err := dialer.DialContext(ctx, "tcp", at.String())
 		if err != nil {
 			return err
 		}
@@ -60,13 +63,15 @@ func (g *Goal) look(done bool) error {
 	return nil
 }
 
-// greeting waits for the greeting of an MTA.
-func greeting(at netip.AddrPort, wait time.Duration) error {
-	conn, err := net.DialTimeout("tcp", at.String(), patience)
+// greeting waits for the greeting of an MTA until ctx ends.
+func greeting(ctx context.Context, at netip.AddrPort, wait time.Duration) error {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "tcp", at.String())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if err := conn.SetDeadline(time.Now().Add(wait)); err != nil {
 		return err
 	}

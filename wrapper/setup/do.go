@@ -35,7 +35,7 @@ func (p *Plan) Do(dir string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%v\nAll is taken back.\n", err)
 	if undoErr := j.undo(out); undoErr != nil {
-		return fmt.Errorf("%w, and it could not be taken back:\n%w", err, undoErr)
+		return fmt.Errorf("%w; then, on the way back:\n%w", err, undoErr)
 	}
 	return fmt.Errorf("%w; everything is as before", err)
 }
@@ -66,6 +66,10 @@ func (p *Plan) carryOut(ctx context.Context, j *journal, out io.Writer) error {
 		}
 		e := entry{What: s.What, Do: s.Do, Undo: s.Undo}
 		if s.File != nil {
+			// Before the journal has it: an edit of an administrator is nothing to take back.
+			if _, _, err := s.File.present(); err != nil {
+				return err
+			}
 			e.Copy, e.File = i+1, &File{Name: s.File.Name, Loose: s.File.Loose}
 		}
 		if err := j.append(e); err != nil {

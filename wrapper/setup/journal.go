@@ -143,19 +143,26 @@ func (j *journal) entries() (all []entry, err error) {
 // exist has no old one.
 func (j *journal) keepCopy(n int, f *File) error {
 	oldName, newName := j.copies(n)
-	old, err := readFile(f.Name)
-	missing := errors.Is(err, os.ErrNotExist)
-	switch {
-	case err != nil && !missing:
+	old, found, err := f.present()
+	if err == nil && found {
+		err = writeNew(oldName, old)
+	}
+	if err != nil {
 		return err
-	case old.text != f.Old:
-		return fmt.Errorf("%s: was changed meanwhile; type it again", f.Name)
-	case !missing:
-		if err := writeNew(oldName, old); err != nil {
-			return err
-		}
 	}
 	return writeNew(newName, content{text: f.Text, mode: 0o600})
+}
+
+// present reads the file. The error says so if its text is no longer what the plan has seen.
+func (f *File) present() (c content, found bool, err error) {
+	c, err = readFile(f.Name)
+	found = err == nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return c, found, err
+	} else if c.text != f.Old {
+		return c, found, fmt.Errorf("%s: was changed meanwhile; type it again", f.Name)
+	}
+	return c, found, nil
 }
 
 // content is a file's text, and what becomes of a file that is written with it.

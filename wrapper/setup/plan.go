@@ -37,4 +37,5 @@ type Goal struct {
 	Greeted []netip.AddrPort // there a client is greeted
 	Open    []netip.AddrPort // there one can connect
 	Delay   time.Duration    // clients may wait so long for the greeting
+	Listens time.Duration    // a daemon may take so long until it listens
 }

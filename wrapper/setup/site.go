@@ -155,7 +155,7 @@ func (s *Site) addresses() (all []netip.Addr) {
 
 // goal is that all is served that is served now.
 func (s *Site) goal(starter string) Goal {
-	g := Goal{Starter: starter, Delay: s.Config.GreetDelay}
+	g := Goal{Starter: starter, Delay: s.Config.GreetDelay, Listens: patience}
 	for _, l := range s.Listeners {
 		at := l.Address
 		if at.Addr().IsUnspecified() {

@@ -20,7 +20,8 @@ var ErrEdited = errors.New("nothing is taken back as long as sendwrap's lines ar
 // Undo takes back what a Do with the same directory has started, and says on out what it does.
 // Files that were edited since it leaves, and shows what differs from the copy. If one of them is
 // needed for the way back, it changes nothing, and returns [ErrEdited]. After any other error all
-// further steps are taken, and Undo can be called again.
+// further steps are taken, and Undo can be called again. Where all is taken back and nobody is
+// greeted, it says so once.
 func Undo(dir string, out io.Writer) error {
 	j, err := openJournal(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
@@ -50,11 +51,11 @@ func (j *journal) undo(out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if state == edited {
+		if state == edited || state == removed {
 			old, _ := j.copies(e.Copy)
-			fmt.Fprintf(out, "%s: was edited since, and stays as it is; as before it would be:\n%s",
-				e.File.Name, difference(e.File.Name, e.File.Name, old, ""))
-			needed = needed || !e.File.Loose
+			fmt.Fprintf(out, "%s: was %s since, and stays as it is; as before it would be:\n%s",
+				e.File.Name, state, difference(e.File.Name, e.File.Name, old, ""))
+			needed = needed || state == edited && !e.File.Loose
 		}
 	}
 	if needed {
@@ -64,14 +65,17 @@ func (j *journal) undo(out io.Writer) error {
 	for _, e := range slices.Backward(all) {
 		errs = errors.Join(errs, j.takeBack(e, out))
 	}
-	if errs == nil && len(all) > 0 && all[0].Goal != nil {
-		fmt.Fprintln(out, "wait for greetings")
-		errs = all[0].Goal.await(context.Background(), false)
-	}
 	if errs != nil {
 		return errs
 	}
-	return j.remove()
+	if len(all) > 0 && all[0].Goal != nil {
+		fmt.Fprintln(out, "wait for greetings")
+		err = all[0].Goal.await(context.Background(), false)
+	}
+	if err != nil {
+		err = fmt.Errorf("all is taken back, but: %w", err)
+	}
+	return errors.Join(err, j.remove())
 }
 
 // takeBack takes one step back.
@@ -100,12 +104,13 @@ func (j *journal) takeBack(e entry, out io.Writer) error {
 }
 
 // state is how a file stands.
-type state int
+type state string
 
 const (
-	written state = iota // as Do has written it
-	before               // as before, or without any of Do's lines
-	edited               // in another way
+	written state = "written" // as Do has written it
+	before  state = "before"  // as before, or without any of Do's lines
+	edited  state = "edited"  // in another way
+	removed state = "removed" // it was there before Do
 )
 
 // stateOf compares a file with its copies.
@@ -113,21 +118,21 @@ func (j *journal) stateOf(e entry) (state, error) {
 	oldName, newName := j.copies(e.Copy)
 	next, err := readFile(newName)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	old, oldErr := readFile(oldName)
 	if oldErr != nil && !errors.Is(oldErr, os.ErrNotExist) {
-		return 0, oldErr
+		return "", oldErr
 	}
 	now, err := readFile(e.File.Name)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if oldErr == nil {
-			return edited, nil
+			return removed, nil
 		}
 		return before, nil
 	case err != nil:
-		return 0, err
+		return "", err
 	case now.text == next.text:
 		return written, nil
 	case oldErr == nil && (now.text == old.text || !hasAny(now.text, next.text, old.text)):

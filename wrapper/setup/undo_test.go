@@ -3,6 +3,7 @@ package setup
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,33 @@ func TestTakenBackByHand(t *testing.T) {
 	}
 }
 
+// A file that is edited while Do is at work stays as it is, and all others are as before.
+func TestEditedMeanwhile(t *testing.T) {
+	lab.NeedRoot(t)
+	for _, tt := range []struct {
+		step       int
+		edit, want string
+	}{{1, "echo mine >", "mine\n"}, {1, "rm ", ""}, {3, "echo mine >", "mine\n"}} {
+		s := newSite(t)
+		file := s.plan().Steps[tt.step].File
+		p := &Plan{Steps: []Step{
+			{File: &File{Name: s.file("made.conf"), Old: oldMTA, Text: newMTA}},
+			{Do: tt.edit + file.Name}, {File: file},
+		}}
+		err := p.Do(s.journal(), new(strings.Builder))
+		const want = "was changed meanwhile; type it again; everything is as before"
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s%s: %v; want %q", tt.edit, file.Name, err, want)
+		}
+		if got, _ := readFile(file.Name); got.text != tt.want {
+			t.Errorf("%s%s: it has %q; want %q", tt.edit, file.Name, got.text, tt.want)
+		}
+		if made, err := readFile(s.file("made.conf")); made.text != oldMTA {
+			t.Errorf("%s%s: made.conf has %q, %v", tt.edit, file.Name, made.text, err)
+		}
+	}
+}
+
 // The directory was there before, with files of an administrator, which stay.
 func TestKeepsOthersFiles(t *testing.T) {
 	lab.NeedRoot(t)
@@ -91,6 +119,43 @@ func TestKeepsOthersFiles(t *testing.T) {
 	if all, err := os.ReadDir(s.journal()); err != nil || len(all) != 1 {
 		t.Errorf("the directory has %v, %v; want only %s", all, err, mine)
 	}
+}
+
+// A file that was removed since stays so, and undo shows what was in it.
+func TestRemovedSince(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	p := s.plan()
+	p.Steps[0].Undo = ""
+	if err := p.Do(s.journal(), new(strings.Builder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.file("mta.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if said := s.undo(t); !strings.Contains(said, "mta.conf: was removed since") ||
+		!strings.Contains(said, "\n+port 25\n") {
+		t.Errorf("undo says\n%s", said)
+	}
+	s.has(t, map[string]string{"made.conf": newMTA})
+}
+
+// All is taken back, and the MTA does not greet: undo says so once.
+func TestNoGreetingAfterUndo(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	mta := startMTA(t)
+	p := s.plan()
+	p.Goal.Greeted = append(p.Goal.Greeted, mta.Addr().(*net.TCPAddr).AddrPort())
+	if err := p.Do(s.journal(), new(strings.Builder)); err != nil {
+		t.Fatal(err)
+	}
+	mta.Close()
+	err := Undo(s.journal(), new(strings.Builder))
+	if err == nil || !strings.Contains(err.Error(), "all is taken back, but: no greeting at 127.") {
+		t.Errorf("undo: %v", err)
+	}
+	s.isUndone(t)
 }
 
 // A step that fails, and SIGTERM, take everything back.
