@@ -14,6 +14,7 @@ import (
 	"sendwrap/allowlist"
 	"sendwrap/wrapper/admin"
 	"sendwrap/wrapper/config"
+	"sendwrap/wrapper/fileaccess"
 	"sendwrap/wrapper/setup"
 )
 
@@ -93,19 +94,22 @@ func makePlan(cfg *config.Config) (*setup.Plan, error) {
 }
 
 // findDoor is the sendwrap that a super-server is to start: in PREFIX/sbin if this program is in
-// PREFIX/libexec/sendwrap, or else in PATH.
+// PREFIX/libexec/sendwrap, or else in PATH. Nobody but root may be able to replace it: root will
+// run it for each client.
 func findDoor() (string, error) {
 	own, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
 	door, err := exec.LookPath(filepath.Join(filepath.Dir(own), "../../sbin/sendwrap"))
-	if err == nil {
-		return door, nil
+	if err != nil {
+		door, err = exec.LookPath("sendwrap")
 	}
-	door, err = exec.LookPath("sendwrap")
 	if err != nil {
 		return "", fmt.Errorf("%w; make install puts it into /usr/local/sbin", err)
 	}
-	return filepath.Abs(door)
+	if door, err = filepath.Abs(door); err != nil {
+		return "", err
+	}
+	return door, fileaccess.CheckPath(door)
 }

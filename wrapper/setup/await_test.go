@@ -40,6 +40,7 @@ func TestInterruptedInGreeting(t *testing.T) {
 	var conn net.Conn
 	go func() {
 		conn, _ = mta.Accept() // which stays open
+		time.Sleep(200 * time.Millisecond) // or the signal came before: that ends it, too
 		stop()
 	}()
 	g := Goal{Delay: time.Hour, Listens: time.Hour}

@@ -2,7 +2,6 @@ package setup
 
 import (
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 )
@@ -24,7 +23,7 @@ const (
 
 // askExim is what Exim says of its main options.
 func askExim() (map[string]string, error) {
-	out, err := exec.Command(eximProgram, "-bP", eximPorts, pipeconnect).Output()
+	out, err := ask("/", "", eximProgram, "-bP", eximPorts, pipeconnect)
 	if err != nil {
 		return nil, fmt.Errorf("%s -bP: %w; repair its configuration first", eximProgram, err)
 	}
@@ -94,6 +93,9 @@ func (s *Site) eximOptions(text string) (string, error) {
 		name, options := v[0], v[1]
 		if set := shellValue(text, name); strings.Contains(set, "-oX") {
 			return "", fmt.Errorf("%s: %s is %q; take port 25 out of it yourself%s",
+				eximDefault, name, set, chapterMTA)
+		} else if strings.ContainsAny(set, "'\"#`$\\") {
+			return "", fmt.Errorf("%s: %s is %q; setup knows plain options in quotes only%s",
 				eximDefault, name, set, chapterMTA)
 		} else if set != "" {
 			options = set + " "

@@ -144,6 +144,8 @@ func TestRefusals(t *testing.T) {
 			map[string]string{"etc/exim4/exim4.conf": ""}, "exim4"},
 		{"Exim's ports by hand", "SMTPLISTENEROPTIONS is", eximFiles(),
 			map[string]string{"etc/default/exim4": "SMTPLISTENEROPTIONS='-oX 25'\n"}, "exim4"},
+		{"Exim's options with a comment", "setup knows plain options", eximFiles(),
+			map[string]string{"etc/default/exim4": "SMTPLISTENEROPTIONS='-x' # mine\n"}, "exim4"},
 		{"no Exim daemon", `QUEUERUNNER is "nodaemon"`, eximFiles(),
 			map[string]string{"etc/default/exim4": "QUEUERUNNER='nodaemon'\n"}, "exim4"},
 		{"xinetd serves port 25", "/etc/xinetd.d/smtp:1: xinetd starts /usr/sbin/exim4 -bs",

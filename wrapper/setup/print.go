@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 )
 
 // Print writes what was found, all steps, and the way back.
@@ -44,9 +43,8 @@ func difference(name, from, to, text string) string {
 			*file = os.DevNull
 		}
 	}
-	cmd := exec.Command("diff", "-u", "--label", name, "--label", name, "--", from, to)
-	cmd.Stdin = strings.NewReader(text)
-	out, err := cmd.Output()
+	out, err := ask("/", text, "/usr/bin/diff", "-u", "--label", name, "--label", name, "--",
+		from, to)
 	var differ *exec.ExitError // that is no failure
 	if err != nil && !errors.As(err, &differ) {
 		return err.Error() + "\n"

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -38,8 +39,7 @@ func (j *journal) run(command string) error {
 	defer output.Close()
 	cmd := exec.Command(shell[0], shell[1], command)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
+	cmd.Env = environment()
 	cmd.Stdout, cmd.Stderr = output, output
 	// A process group of its own: ^C of a terminal is for us alone.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -52,6 +52,23 @@ func (j *journal) run(command string) error {
 		return fmt.Errorf("%s: %w%s", command, err, lastOf(output))
 	}
 	return nil
+}
+
+// environment is that of all commands. They get nothing from the caller.
+func environment() []string {
+	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
+}
+
+// ask returns what a program writes that changes nothing. It is killed after a minute.
+func ask(dir, input, program string, args ...string) ([]byte, error) {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.Env = dir, environment()
+	cmd.Stdin = strings.NewReader(input)
+	cmd.WaitDelay = time.Second // for what it has started, which keeps the pipe
+	return cmd.Output()
 }
 
 // awaitOrphans waits for commands of a setup that was killed: they run on.

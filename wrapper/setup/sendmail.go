@@ -2,7 +2,7 @@ package setup
 
 import (
 	"fmt"
-	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"sendwrap/wrapper/surroundings"
@@ -21,7 +21,7 @@ func makeCF() (string, error) {
 	if !surroundings.Here().Has(sendmailMC) {
 		return "", nil
 	}
-	made, err := exec.Command("m4", sendmailMC).Output()
+	made, err := ask(filepath.Dir(sendmailMC), "", "/usr/bin/m4", sendmailMC)
 	if err != nil {
 		return "", fmt.Errorf("m4 %s: %w; repair that first", sendmailMC, err)
 	}
