@@ -39,7 +39,7 @@ func TestInterruptedInGreeting(t *testing.T) {
 	defer stop()
 	var conn net.Conn
 	go func() {
-		conn, _ = mta.Accept() // which stays open
+		conn, _ = mta.Accept()             // which stays open
 		time.Sleep(200 * time.Millisecond) // or the signal came before: that ends it, too
 		stop()
 	}()

@@ -30,7 +30,8 @@ const (
 func sendmailFiles() map[string]string {
 	return map[string]string{
 		"etc/sendwrap.conf": sendwrapConf, "etc/inetd.conf": inetdConf, "usr/sbin/inetd": "",
-		"usr/sbin/sendmail": "submit.cf", "usr/sbin/sendmailconfig": "",
+		"etc/init.d/openbsd-inetd": "",
+		"usr/sbin/sendmail":        "submit.cf", "usr/sbin/sendmailconfig": "",
 		"etc/mail/sendmail.mc": mc, "etc/mail/sendmail.cf": "# made today\nO A=b\n",
 		"etc/mail/sendmail.conf": "DAEMON_MODE=\"Daemon\";\n",
 	}

@@ -117,6 +117,8 @@ func TestRefusals(t *testing.T) {
 		{"inetd starts the MTA", "/etc/inetd.conf:1: inetd starts /usr/sbin/sendmail",
 			sendmailFiles(), map[string]string{"etc/inetd.conf": "smtp stream tcp nowait root " +
 				"/usr/sbin/sendmail x\n"}, "sendmail-mta"},
+		{"another inetd", "no /etc/init.d/openbsd-inetd: setup knows no other", sendmailFiles(),
+			map[string]string{"etc/init.d/openbsd-inetd": "-"}, "sendmail-mta"},
 		{"no super-server", "no inetd, no xinetd, and systemd does not run", sendmailFiles(),
 			map[string]string{"usr/sbin/inetd": "-"}, "sendmail-mta"},
 		{"mode enforce", "/etc/sendwrap.conf:1: mode enforce; setup begins", sendmailFiles(),
@@ -160,6 +162,25 @@ func TestRefusals(t *testing.T) {
 		}
 		if _, err := s.Plan(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v; want %q", tt.what, err, tt.want)
+		}
+	}
+}
+
+// Port 25 in parts that one super-server cannot have in the same way.
+func TestPartsOfPort(t *testing.T) {
+	for _, tt := range []struct{ first, second, at, want string }{
+		{"192.0.2.1:25", "master", "127.0.0.1:25",
+			`held at 192.0.2.1 by "sendmail-mta", and at 127.0.0.1 by "master" (process 7)`},
+		{"127.0.0.1:25", "sendmail-mta", "[::]:25", "but for IPv4 at 127.0.0.1"},
+		{"0.0.0.0:25", "sendmail-mta", "[::]:25", ""},
+		{"[::]:25", "master", "127.0.0.1:587", ""},
+	} {
+		s := siteWith(t, sendmailFiles(), nil)
+		s.listen("sendmail-mta", tt.first)
+		s.listen(tt.second, tt.at)
+		_, err := s.Plan()
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s and %s: %v; want %q", tt.first, tt.at, err, tt.want)
 		}
 	}
 }

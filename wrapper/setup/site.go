@@ -106,11 +106,10 @@ func (s *Site) mta() (surroundings.Kind, error) {
 		return "", errors.New("no program has port 25, so setup does not know what to put " +
 			"sendwrap in front of; start the MTA, then type it again")
 	}
-	var name string
-	pid := 0
-	if len(l.Processes) > 0 {
-		name, pid = l.Processes[0].Name, l.Processes[0].PID
+	if err := s.isOneService(l); err != nil {
+		return "", err
 	}
+	name, pid := holder(l)
 	kind := surroundings.Other
 	switch {
 	case strings.HasPrefix(name, "sendmail"):
@@ -126,6 +125,40 @@ func (s *Site) mta() (surroundings.Kind, error) {
 			s.Config.Place("mta"), s.Config.MTA[0], kind, chapterMTA)
 	}
 	return kind, nil
+}
+
+// holder is the program that has a socket.
+func holder(l surroundings.Listener) (name string, pid int) {
+	if len(l.Processes) == 0 {
+		return "", 0
+	}
+	return l.Processes[0].Name, l.Processes[0].PID
+}
+
+// isOneService returns why port 25 cannot be taken over as a whole, if another program than that of
+// this socket has a part of it, or if IPv6 is open for all, and IPv4 is not.
+func (s *Site) isOneService(first surroundings.Listener) error {
+	name, _ := holder(first)
+	var addrs []netip.Addr
+	for _, l := range s.Listeners {
+		if l.Address.Port() != smtp {
+			continue
+		}
+		if other, pid := holder(l); other != name {
+			return fmt.Errorf("port 25 is held at %v by %q, and at %v by %q (process %d), and "+
+				"setup takes it from one program only%s", first.Address.Addr(), name,
+				l.Address.Addr(), other, pid, chapterStart)
+		}
+		addrs = append(addrs, l.Address.Addr())
+	}
+	isBound := func(a netip.Addr) bool { return a.Is4() && !a.IsUnspecified() }
+	if i := slices.IndexFunc(addrs, isBound); i >= 0 &&
+		slices.Contains(addrs, netip.IPv6Unspecified()) {
+		return fmt.Errorf("port 25 is open at all addresses of IPv6, but for IPv4 at %v, and "+
+			"setup cannot have it so; have the MTA listen at single addresses, or at all",
+			addrs[i])
+	}
+	return nil
 }
 
 // first is the first socket that listens on a port.

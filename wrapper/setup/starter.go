@@ -48,6 +48,11 @@ func (s *Site) inetd() ([]Step, error) {
 				l.Where(), l.Program[0], s.Program, chapterStart)
 		}
 	}
+	const script = "/etc/init.d/openbsd-inetd"
+	if !s.Has(script) {
+		return nil, fmt.Errorf("no %s: setup knows no other inetd; install openbsd-inetd, or write "+
+			"inetd's line yourself%s", script, chapterStart)
+	}
 	old, _ := s.Text(surroundings.InetdConf)
 	text := old
 	ports := []string{"25"}
