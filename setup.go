@@ -44,7 +44,7 @@ func setUp(args []string) int {
 		fmt.Println("Sendwrap no longer stands in front of the MTA.")
 		return admin.ExitOK
 	}
-	if err := setup.Begun(dir); err != nil {
+	if err := setup.Started(dir); err != nil {
 		return admin.Exit("setup", err)
 	}
 	cfg, err := config.Load(file, allowlist.All())

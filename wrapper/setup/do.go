@@ -21,7 +21,7 @@ func (p *Plan) Do(dir string, out io.Writer) error {
 		return err
 	}
 	defer j.close()
-	if err := Begun(dir); err != nil {
+	if err := Started(dir); err != nil {
 		return err
 	}
 	if err := p.prepare(j); err != nil {

@@ -73,8 +73,8 @@ func (j *journal) copies(n int) (old, new string) {
 	return name + ".old", name + ".new"
 }
 
-// Begun returns an error that says so if a Do in this directory has begun, and is not taken back.
-func Begun(dir string) error {
+// Started returns an error that says so if a Do in this directory has begun, and is not taken back.
+func Started(dir string) error {
 	_, err := os.Lstat(filepath.Join(dir, journalName))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil

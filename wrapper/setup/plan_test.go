@@ -179,7 +179,8 @@ func TestPartsOfPort(t *testing.T) {
 		s.listen("sendmail-mta", tt.first)
 		s.listen(tt.second, tt.at)
 		_, err := s.Plan()
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		if (err == nil) != (tt.want == "") ||
+			err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s and %s: %v; want %q", tt.first, tt.at, err, tt.want)
 		}
 	}

@@ -50,8 +50,8 @@ func (s *Site) inetd() ([]Step, error) {
 	}
 	const script = "/etc/init.d/openbsd-inetd"
 	if !s.Has(script) {
-		return nil, fmt.Errorf("no %s: setup knows no other inetd; install openbsd-inetd, or write "+
-			"inetd's line yourself%s", script, chapterStart)
+		return nil, fmt.Errorf("no %s: setup knows no other inetd; install openbsd-inetd, or "+
+			"write inetd's line yourself%s", script, chapterStart)
 	}
 	old, _ := s.Text(surroundings.InetdConf)
 	text := old

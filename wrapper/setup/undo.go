@@ -30,7 +30,7 @@ func Undo(dir string, out io.Writer) error {
 		return err
 	}
 	defer j.close()
-	if Begun(dir) == nil {
+	if Started(dir) == nil {
 		return errors.Join(ErrNothing, j.abandon())
 	}
 	return j.undo(out)
