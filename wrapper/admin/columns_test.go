@@ -76,7 +76,7 @@ func TestColumns(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"pregreet:proxy", "trouble", "without limits", "DISCARD: ",
-		"ended while idle", "in the last day: 3", "known    remember_after mail, but"} {
+		"ended while idle", "in the last day: 3", "known     remember_after mail, but"} {
 		if !strings.Contains(all.String(), want) {
 			t.Errorf("nothing about %q in\n%s", want, &all)
 		}

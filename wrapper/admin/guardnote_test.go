@@ -30,10 +30,11 @@ func TestNoGuard(t *testing.T) {
 			if tt.note != "" {
 				inCheck = "note: " + p.conf + ":5: remember_after: " + tt.note
 				text = strings.Join(strings.Fields(text), " ") // it is folded
-				inStatus = strings.Contains(text, " known remember_after mail, but "+tt.note)
+				known := " known remember_after mail, but " + strings.TrimSpace(tt.note)
+				inStatus = strings.Contains(text, known)
 			}
 			if said != inCheck || inStatus != (tt.note != "") {
-				t.Errorf("%s, %+v: check: %s\nstatus: %s", when, tt, said, text)
+				t.Errorf("%s, %+v: check: %q; want %q\nstatus: %s", when, tt, said, inCheck, text)
 			}
 		}
 		if !tt.guard {

@@ -22,6 +22,7 @@ func TestMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := readLogs(t, putWeek(t))
+	text := textOf(t, r) // which names the log
 	if err := r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func TestMail(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := multipart.NewReader(m.Body, params["boundary"])
-	for _, want := range []string{textOf(t, r), html.String()} {
+	for _, want := range []string{text, html.String()} {
 		p, err := parts.NextRawPart()
 		if err != nil {
 			t.Fatal(err)
