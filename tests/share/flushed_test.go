@@ -7,16 +7,24 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// After a flush the engine gets the running blocks, and the ends of others, again: a machine that
-// comes only then learns of both.
-func TestFlushed(t *testing.T) {
-	t.Parallel()
-	e, a, b := two(t, quick)
+// twoWithBlocks are two machines. The first has blocked 198.18.0.1 and .2, and the other has ended
+// the block of .2: both know of it.
+func twoWithBlocks(t *testing.T) (e *engine, a, b *machine) {
+	t.Helper()
+	e, a, b = two(t, quick)
 	a.command("block", "198.18.0.1", "1h")
 	a.command("block", "198.18.0.2", "1h")
 	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
 	b.command("unblock", "198.18.0.2")
 	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
+	return e, a, b
+}
+
+// After a flush the engine gets the running blocks, and the ends of others, again: a machine that
+// comes only then learns of both.
+func TestFlushed(t *testing.T) {
+	t.Parallel()
+	e, a, b := twoWithBlocks(t)
 	e.do("flushall")
 	lab.Eventually(t, "the state is in the engine again", func() bool {
 		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
@@ -42,12 +50,7 @@ func TestFlushed(t *testing.T) {
 // when that comes, and none that was ended.
 func TestFlushedWhileDown(t *testing.T) {
 	t.Parallel()
-	e, a, b := two(t, quick)
-	a.command("block", "198.18.0.1", "1h")
-	a.command("block", "198.18.0.2", "1h")
-	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
-	b.command("unblock", "198.18.0.2")
-	a.waitLogged("UNBLOCK network=198.18.0.2/32", 1)
+	e, a, b := twoWithBlocks(t)
 	for _, m := range []*machine{a, b} {
 		m.share.KillAll()
 	}

@@ -83,13 +83,7 @@ sentinel failover-timeout mail 10000
 	first.KillAll()
 	a.command("block", "198.18.0.2", "1h")
 	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
-	for _, m := range []*machine{a, b} {
-		m.waitLogged(back, 2)
-		if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
-			t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want 1 and 2",
-				m.name, n, up)
-		}
-	}
+	checkAwayOnce(t, a, b)
 	lab.Eventually(t, "the new primary has all of the state", func() bool {
 		return second.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
 			"sendwrap:state:mx1:198.18.0.2/32") == "2"

@@ -52,14 +52,21 @@ func TestEngineAway(t *testing.T) {
 			a.command("block", "198.18.0.1", "1h")
 			tt.end(e)
 			b.waitLogged("BLOCK network=198.18.0.1/32", 1)
-			for _, m := range []*machine{a, b} {
-				m.waitLogged(back, 2)
-				if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
-					t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want "+
-						"1 and 2", m.name, n, up)
-				}
-			}
+			checkAwayOnce(t, a, b)
 		})
+	}
+}
+
+// checkAwayOnce waits until the engine answers again, and checks that each machine's log has one
+// line for its going, and one for its coming back, after that of the start.
+func checkAwayOnce(t *testing.T, machines ...*machine) {
+	t.Helper()
+	for _, m := range machines {
+		m.waitLogged(back, 2)
+		if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
+			t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want 1 and 2",
+				m.name, n, up)
+		}
 	}
 }
 
@@ -92,13 +99,7 @@ func TestEngineTakesNothing(t *testing.T) {
 			checkBlocks(t, b)
 			e.do(tt.ends...)
 			b.waitLogged("BLOCK network=198.18.0.1/32", 1)
-			for _, m := range []*machine{a, b} {
-				m.waitLogged(back, 2)
-				if n, up := m.logged("share", away), m.logged("share", back); n != 1 || up != 2 {
-					t.Errorf("%s: %d lines say that the engine is away, %d that it answers; want "+
-						"1 and 2", m.name, n, up)
-				}
-			}
+			checkAwayOnce(t, a, b)
 		})
 	}
 }
