@@ -115,7 +115,10 @@ func TestHearsayAgrees(t *testing.T) {
 			}
 			if tt.want != decide.Blocked {
 				h = d.hear(t)
-				if !h.IsRemembered() || !h.Behavior[0].Tested {
+				// Only the list that decided has certainly passed its test by then.
+				tested := h.Behavior[0].Tested || tt.byName != nil ||
+					tt.want == decide.DNSWL && h.Behavior[1].Tested
+				if !h.IsRemembered() || !tested {
 					t.Errorf("the ledger has not kept %+v, %+v", h.Remembered, h.Behavior)
 				}
 				h.Result = lookup.Result{Done: true} // what is remembered decides
