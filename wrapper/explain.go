@@ -5,6 +5,7 @@ import (
 
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/lookup"
 )
 
 // Explain says test by test what would happen to the client if it came now, without counting it.
@@ -20,9 +21,14 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	d.facts(&facts, client, d.Ledger.HasRoom())
 	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.Rules.HasNames()
 	shown.HasMap = d.Policy.Map != nil
+	var said lookup.Result
+	if heard.IsRemembered() || heard.isNew() {
+		said = d.decisive(heard)
+		shown.Heard, shown.Names = true, said.Names
+		shown.Hits = HitsText(heard.Request.Lists, said.Hits)
+	}
 	if heard.IsRemembered() {
-		d.show(heard, &shown)
-		d.applyResult(&facts, client, &heard.Remembered, d.Ledger.HasRoom())
+		d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
 	}
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
@@ -49,12 +55,11 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	}
 	v, shown.Would = facts.Decide(), facts.Would((*decide.Facts).Decide)
 	if heard.isNew() {
-		d.show(heard, &shown)
-		facts.Score = heard.Result.Score
+		facts.Score = said.Score
 	}
 	if v == decide.Undecided {
 		if heard.isNew() {
-			d.applyResult(&facts, client, &heard.Result, d.Ledger.HasRoom())
+			d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
 		}
 		conclude := func(f *decide.Facts) decide.Verdict { return f.Conclude(decide.Quiet) }
 		if v = conclude(&facts); shown.Would == decide.Undecided {

@@ -60,14 +60,15 @@ func (s *Session) applyHeard() {
 		return
 	}
 	f.Asking = !h.result.Done
+	h.result.Names = s.door.inOrder(h.result.Names)
 	s.door.applyResult(f, s.Client.Addr(), &h.result, s.door.room)
 }
 
-// applyResult makes a result of DNS part of the facts about a client.
+// applyResult makes a result of DNS part of the facts about a client. Its names are in order.
 func (d *Door) applyResult(
 	f *decide.Facts, client netip.Addr, r *lookup.Result, inRoom bool,
 ) {
-	f.Score, f.Naming, r.Names = r.Score, r.Naming, d.inOrder(r.Names)
+	f.Score, f.Naming = r.Score, r.Naming
 	if r.Naming || !d.Policy.HasNames() {
 		return
 	}

@@ -71,14 +71,24 @@ func (h *Hearsay) IsRemembered() bool { return h != nil && h.Left > 0 }
 // isNew says whether what DNS has said to the caller decides.
 func (h *Hearsay) isNew() bool { return h != nil && h.Result.Done && !h.IsRemembered() }
 
-// show adds to what is shown the result that decides, and brings its names in order.
-func (d *Door) show(h *Hearsay, s *decide.Shown) {
-	r := &h.Result
+// decisive is the result that decides, with its names in the order in which they do.
+func (d *Door) decisive(h *Hearsay) lookup.Result {
+	r := h.Result
 	if h.IsRemembered() {
-		r = &h.Remembered
+		r = h.Remembered
 	}
 	r.Names = d.inOrder(r.Names)
-	s.Heard, s.Names, s.Hits = true, r.Names, HitsText(h.Request.Lists, r.Hits)
+	return r
+}
+
+// HeardNames are the names of the client that count, in the order in which they decide. known is
+// false if it is not known which names it has.
+func (d *Door) HeardNames(h *Hearsay) (names []string, known bool) {
+	if h == nil || !h.Request.Names {
+		return nil, false
+	}
+	r := d.decisive(h)
+	return r.Names, r.Done
 }
 
 func zones(lists []dnsbl.List) (all []string) {

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func TestHearsayNotAsked(t *testing.T) {
 }
 
 // The names of a client are shown in the order in which they decide, whatever that of DNS is, be
-// they new or remembered, and whatever decides about the client.
+// they new or remembered, and whatever decides about the client. To show them changes nothing.
 func TestHearsayInOrder(t *testing.T) {
 	names := []string{"b.example", "z.example", "a.example"}
 	const want = "no matching rule for z.example, a.example, b.example"
@@ -197,9 +198,18 @@ func TestHearsayInOrder(t *testing.T) {
 			if blocked {
 				blockLoopback("127.9.8.0/24")(d)
 			}
+			h.Request.Names = true
+			before := *h
 			steps, _, _, err := d.Explain(netip.MustParseAddr(asked), h)
 			if err != nil {
 				t.Fatal(err)
+			}
+			ordered, known := d.HeardNames(h)
+			if !known || strings.Join(ordered, " ") != "z.example a.example b.example" {
+				t.Errorf("blocked %v: in order they are %q, %v", blocked, ordered, known)
+			}
+			if !reflect.DeepEqual(*h, before) {
+				t.Errorf("blocked %v: it was %+v, and is %+v", blocked, before, *h)
 			}
 			shown := 0
 			for _, step := range steps {

@@ -52,7 +52,7 @@ func (c *call) printMap(d *configured, h *hearing) {
 	if m == nil {
 		return
 	}
-	names, known := h.names()
+	names, known := d.HeardNames(h.Hearsay)
 	found := m.LookAddress(h.client)
 	if known {
 		found = m.Look(h.client, names...)
@@ -109,15 +109,4 @@ func valueText(e *access.Entry) string {
 		text += " in 1m"
 	}
 	return text
-}
-
-// names are those of a client that count. known is false if DNS was not asked.
-func (h *hearing) names() (names []string, known bool) {
-	switch {
-	case h.Hearsay == nil || !h.Request.Names:
-		return nil, false
-	case h.IsRemembered():
-		return h.Remembered.Names, true
-	}
-	return h.Result.Names, h.Result.Done
 }

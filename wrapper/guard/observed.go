@@ -3,8 +3,6 @@ package guard
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
@@ -23,10 +21,7 @@ func (s *session) noteObserved(v decide.Verdict) {
 // sentLogger returns what logs that the client has sent mail after these refusals, which were only
 // observed. The line names the message that is under way now.
 func (s *session) sentLogger() func(refusals []int) {
-	g, pid := s.guard, s.mta
-	if pid == 0 {
-		pid = unix.Getpid()
-	}
+	g, pid := s.guard, s.pid()
 	client, network, queue := s.client, s.network, s.queue
 	return func(refusals []int) {
 		if len(refusals) == 0 {

@@ -3,9 +3,6 @@ package guard
 import (
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
@@ -155,67 +152,7 @@ func (s *session) logVerdict(
 ) {
 	s.guard.count(s.network, v, code == "")
 	s.transcript.verdict(v.String())
-
-	l := maillog.NewLine(v.String()).Addr("client", s.client)
-	if code == "" {
-		l.Str("mode", policy.Observe.String())
-	}
-	if v == decide.BadRcpts && f.Null {
-		l.Str("sender", "null") // here, so that fail2ban's filter does not match
-	}
-	switch v {
-	case decide.BadRcpts:
-		network, has, total := s.network, ledger.Rcpts{Bad: f.Total, Good: f.Mailed},
-			f.Limits.BadRcptsTotal
-		if n := f.WideGuesses(); n >= 0 {
-			network, has, total = f.Limits.Wide[n].Network, f.Wide[n], f.Limits.WideRcpts[n]
-		}
-		if block.caused() {
-			network = block.network
-		}
-		l.Str("network", network.String()).IntOf("bad", f.Bad, f.Limits.BadRcpts)
-		if total.N > 0 {
-			l.IntOf("total", has.Bad, total.N).Str("per", rule.FormatDuration(total.Per))
-		}
-		l.Int("good", f.Good)
-		if total.N > 0 {
-			l.Int("total_good", has.Good)
-		}
-		if f.Null {
-			l.IntOf("bounces", f.Bounces, f.Limits.Bounces)
-		}
-		if block.strikes > 0 {
-			l.IntOf("strikes", block.strikes, block.ofStrikes)
-		}
-	case decide.Resets:
-		l.Str("network", s.network.String()).IntOf("resets", f.Resets, f.Limits.MaxResets)
-		l.Int("bad", f.Bad).Int("good", f.Good)
-	case decide.MaxRcpts:
-		l.IntOf("rcpts", f.Rcpts, f.Limits.MaxRcpts)
-	case decide.Blocked:
-		network := s.network
-		if block.left > 0 {
-			network = block.network
-		}
-		l.Str("network", network.String())
-	}
-	if block.left > 0 {
-		l.Dur("left", block.left).Str("reason", block.reason)
-	}
-	if code != "" {
-		l.Str("reply", code)
-	}
-	if s.queue != "" {
-		l.Str("queue", s.queue)
-	}
-	pid := s.mta
-	if pid == 0 {
-		pid = unix.Getpid()
-	}
-	if s.helo != "" {
-		l.Quote("helo", s.helo)
-	}
-	_ = s.guard.log().WriteAs(pid, maillog.Info, l.String())
+	_ = s.guard.log().WriteAs(s.pid(), maillog.Info, s.verdictLine(v, code, block, f).String())
 }
 
 // reply is the answer that gives the client the reply of a verdict, with this code.
