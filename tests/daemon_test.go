@@ -118,21 +118,27 @@ func cmdServerEnds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// freeze stops the super-server, or the room that it has started, with SIGSTOP: clients can
-// connect, speak and leave before sendwrap looks at them.
+// freeze [all] stops the super-server, or the room that it has started, with SIGSTOP: clients can
+// connect, speak and leave before sendwrap looks at them. With `all` it also stops the processes
+// where clients wait.
 func cmdFreeze(ts *testscript.TestScript, neg bool, args []string) {
-	signalServer(ts, unix.SIGSTOP)
+	signalServer(ts, unix.SIGSTOP, args)
 }
 
-// thaw lets it go on.
-func cmdThaw(ts *testscript.TestScript, neg bool, args []string) { signalServer(ts, unix.SIGCONT) }
+// thaw [all] lets them go on.
+func cmdThaw(ts *testscript.TestScript, neg bool, args []string) {
+	signalServer(ts, unix.SIGCONT, args)
+}
 
-func signalServer(ts *testscript.TestScript, signal unix.Signal) {
+func signalServer(ts *testscript.TestScript, signal unix.Signal, args []string) {
 	pid := serverOf(ts).PID()
-	rooms := machineOf(ts).rooms.of(pid)
 	pids := []int{pid}
-	for _, room := range rooms {
-		pids = append(pids, room.pid)
+	if len(args) > 0 && args[0] == "all" {
+		pids = append(pids, machineOf(ts).processes()...)
+	} else {
+		for _, room := range machineOf(ts).rooms.of(pid) {
+			pids = append(pids, room.pid)
+		}
 	}
 	for _, pid := range pids {
 		ts.Check(unix.Kill(pid, signal))

@@ -50,6 +50,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"install":      cmdInstall,
 	"dns":          cmdDNS,
 	"queries":      cmdQueries,
+	"nameserver":   cmdNameserver,
 }
 
 // A script is one running txtar file.
@@ -60,6 +61,7 @@ type script struct {
 	lockHolder *lab.Daemon
 	rsyslog    *lab.Daemon
 	dns        map[string]dnsServer // resolver, lists
+	nameserver *nameserver
 	mode       mode
 	exitCode   int // of the last program run
 	t          testscript.T

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,12 +28,7 @@ func TestAnswerAtTheEnd(t *testing.T) {
 			t.Fatal(s.Verdict)
 		}
 		s.Ask()
-		fd, _ := d.DNSDescriptor()
-		has := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		lab.Eventually(t, "the answer is there", func() bool {
-			got, err := unix.Poll(has, 1000)
-			return err == nil && got == 1
-		})
+		d.awaitAnswer(t)
 		want := decide.Pass
 		if read {
 			want = decide.DNSBL
@@ -49,6 +45,37 @@ func TestAnswerAtTheEnd(t *testing.T) {
 		if count := n.Asked(reversed + ".secret.bad.example"); count != 1 {
 			t.Errorf("read: %v: asked %d times", read, count)
 		}
+	}
+}
+
+// awaitAnswer waits until an answer of DNS is there, and leaves it unread.
+func (d *doorway) awaitAnswer(t *testing.T) {
+	t.Helper()
+	fd, _ := d.DNSDescriptor()
+	has := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	lab.Eventually(t, "the answer is there", func() bool {
+		got, err := unix.Poll(has, 1000)
+		return err == nil && got == 1
+	})
+}
+
+// A process with one client that finds both, the end of the delay and an answer, hears the answer
+// first, as a room does.
+func TestAnswerAndEnd(t *testing.T) {
+	n := lab.NewNameserver(t)
+	behave(t, n, map[string]bool{"bad": true})
+	d := dnsDoor(t, "", n, endless, map[string]int{"bad": 3})
+	d.mustRun(t, func(tx *ledger.Tx) { tx.PassListTest(d.Policy.Lists[0].Zone) })
+	s, _ := d.enter(t)
+	if !s.Arrive() {
+		t.Fatal(s.Verdict)
+	}
+	s.Ask()
+	d.awaitAnswer(t)
+	s.delay = time.Nanosecond
+	g, waited, err := Wait(s.FD, s.delay, nil, s)
+	if s.Conclude(g, waited); err != nil || s.Verdict != decide.DNSBL {
+		t.Errorf("%v, %v", s.Verdict, err)
 	}
 }
 

@@ -31,7 +31,7 @@ const spurious = 10 * time.Millisecond
 // it is not nil. If over reports true the wait is over, too, and Wait returns Quiet.
 //
 // Meanwhile it hears what DNS says about the session, unless that is nil. This may end the wait of
-// a quiet client, or change the delay.
+// a quiet client, or change the delay. What is there at the end is still heard, as in a room.
 //
 // A non-nil error is an *os.SyscallError of poll or recvfrom and comes with Quiet: the
 // caller fails open.
@@ -66,12 +66,12 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool, asking *Se
 				return g, waited, err
 			}
 			time.Sleep(spurious)
-		case waited >= delay:
+		case waited >= delay && fds[1].Revents == 0:
 			return decide.Quiet, waited, nil
 		}
 		if asking != nil {
 			var decided bool
-			if delay, decided = asking.hearDNS(); decided {
+			if delay, decided = asking.hearDNS(); decided || waited >= delay {
 				g, err := Look(fd) // it may have spoken meanwhile
 				return g, waited, err
 			}
