@@ -74,8 +74,13 @@ func run(args []string) int {
 		return becomeFull(task{}, stdio, log)
 	}
 	door.WarnAgain(append(stdioWarnings(stdioErr, stdio), compiled.Warnings()...))
-	block, err := serveClient(conn, gone, door, stdio, compiled.RemoveUnread)
-	compiled.RemoveUnread()
+	removeUnread := func() {
+		if door.Unread != nil {
+			compiled.Remove()
+		}
+	}
+	block, err := serveClient(conn, gone, door, stdio, removeUnread)
+	removeUnread()
 	switch {
 	case err != nil:
 		return exitTemporary

@@ -129,7 +129,7 @@ func serve(file string, t task) int {
 	door := wrapper.NewDoor(cfg.Policy(), log)
 	door.Others = func(clients []netip.Addr) policy.Rules {
 		if c, _ := config.Load(file, allowlist.For(clients...)); c != nil {
-			return c.Networks
+			return c.Policy().Rules
 		}
 		return nil
 	}

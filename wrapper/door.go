@@ -28,6 +28,10 @@ type Door struct {
 	// it cannot. It is nil if the policy has the rules for all clients.
 	Others func(clients []netip.Addr) policy.Rules
 
+	// Unread is why something could not be read that a rule says of a name, or of clients without
+	// one. Such a rule did not hold. It is nil as long as all could be read.
+	Unread error
+
 	room      bool // its clients wait beside each other, and the limits of a room hold
 	addresses machine.Addresses
 	reserve   []*decide.Facts // for the next sessions of a room

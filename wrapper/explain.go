@@ -28,7 +28,8 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 		shown.Hits = HitsText(heard.Request.Lists, said.Hits)
 	}
 	if heard.IsRemembered() {
-		d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
+		// Commands read the text: all of it can be read.
+		_ = d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
 	}
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
@@ -59,7 +60,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	}
 	if v == decide.Undecided {
 		if heard.isNew() {
-			d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
+			_ = d.applyResult(&facts, client, &said, d.Ledger.HasRoom()) // as above
 		}
 		conclude := func(f *decide.Facts) decide.Verdict { return f.Conclude(decide.Quiet) }
 		if v = conclude(&facts); shown.Would == decide.Undecided {

@@ -59,7 +59,7 @@ func (s *Session) without(err error) {
 
 // whyOpen is that for the log.
 func (s *Session) whyOpen() failOpen {
-	if s.open == notOpen && s.door.Policy.Unread != nil {
+	if s.open == notOpen && s.door.Unread != nil {
 		return rulesUnread
 	}
 	return s.open

@@ -1,6 +1,7 @@
 package wrapper
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"sendwrap/wrapper/dnsbl"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/lookup"
+	"sendwrap/wrapper/policy"
 )
 
 // heard is what a session has to do with DNS.
@@ -61,42 +63,49 @@ func (s *Session) applyHeard() {
 	}
 	f.Asking = !h.result.Done
 	h.result.Names = s.door.inOrder(h.result.Names)
-	s.door.applyResult(f, s.Client.Addr(), &h.result, s.door.room)
+	unread := s.door.applyResult(f, s.Client.Addr(), &h.result, s.door.room)
+	s.door.Unread = cmp.Or(s.door.Unread, unread)
 }
 
-// applyResult makes a result of DNS part of the facts about a client. Its names are in order.
+// applyResult makes a result of DNS part of the facts about a client. Its names are in order. The
+// error says why a rule could not be read: such a rule does not hold.
 func (d *Door) applyResult(
 	f *decide.Facts, client netip.Addr, r *lookup.Result, inRoom bool,
-) {
+) (unread error) {
 	f.Score, f.Naming = r.Score, r.Naming
 	if r.Naming || !d.Policy.HasNames() {
-		return
+		return nil
 	}
-	var byName rule.Match
-	for _, name := range r.Names {
-		byName = byName.Or(d.Policy.MatchName(name))
-	}
+	byName, unread := matchNames(d.Policy.Rules, r.Names)
 	f.Rule = f.Rule.Or(byName)
 	if d.Policy.Map != nil {
-		f.Map = d.matchMap(client, r.Names).Or(f.Map)
+		m, err := d.matchMap(client, r.Names)
+		f.Map, unread = m.Or(f.Map), cmp.Or(unread, err)
 	}
 	d.limits(f, client, inRoom)
+	return unread
+}
+
+// matchNames is what rules say of a client with these names, which are in order.
+func matchNames(rules policy.Rules, names []string) (all rule.Match, unread error) {
+	for _, name := range names {
+		m, err := rules.MatchName(name)
+		all, unread = all.Or(m), cmp.Or(unread, err)
+	}
+	return all, unread
 }
 
 // matchMap is what the access map says of the names of a client, which are in order.
-func (d *Door) matchMap(client netip.Addr, names []string) (m rule.Match) {
+func (d *Door) matchMap(client netip.Addr, names []string) (m rule.Match, unread error) {
 	if len(names) == 0 {
 		return d.Policy.Map.MatchUnnamed(client)
 	}
-	for _, name := range names {
-		m = m.Or(d.Policy.Map.MatchName(name))
-	}
-	return m
+	return matchNames(d.Policy.Map, names)
 }
 
 // inOrder are the names of a client in the order in which they decide: those with deny, those with
 // allow, then others that have a rule; the rest, about which the log at most has something to say.
-// Names of the same kind are in alphabetical order.
+// Names of the same kind are in alphabetical order. A rule that cannot be read makes no difference.
 func (d *Door) inOrder(names []string) []string {
 	if len(names) < 2 || !d.Policy.HasNames() {
 		return names
@@ -105,10 +114,12 @@ func (d *Door) inOrder(names []string) []string {
 	slices.Sort(names)
 	var kinds [4][]string
 	for _, name := range names {
-		m, kind := d.Policy.MatchName(name), len(kinds)-1
+		m, _ := d.Policy.MatchName(name)
 		if d.Policy.Map != nil {
-			m = m.Or(d.Policy.Map.MatchName(name))
+			ofMap, _ := d.Policy.Map.MatchName(name)
+			m = m.Or(ofMap)
 		}
+		kind := len(kinds) - 1
 		switch {
 		case m.Access == rule.Deny:
 			kind = 0

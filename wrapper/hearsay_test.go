@@ -23,8 +23,10 @@ type namedRules struct {
 	byName map[string]rule.Match
 }
 
-func (r namedRules) HasNames() bool                   { return len(r.byName) > 0 }
-func (r namedRules) MatchName(name string) rule.Match { return r.byName[name] }
+func (r namedRules) HasNames() bool { return len(r.byName) > 0 }
+func (r namedRules) MatchName(name string) (rule.Match, error) {
+	return r.byName[name], nil
+}
 
 // hear has DNS asked as a command does it.
 func (d *doorway) hear(t *testing.T) *Hearsay {

@@ -16,7 +16,7 @@ func (s *Session) Account(mta int) {
 	if s.unheard() {
 		count(ledger.DNSSilent)
 	}
-	if err := s.door.Policy.Unread; err != nil {
+	if err := s.door.Unread; err != nil {
 		count(ledger.RulesUnread)
 		s.door.WarnAgain([]string{err.Error() + "; rules for names did not hold; " +
 			"the next client has that file made again"})

@@ -14,17 +14,20 @@ func (m *Map) Match(client netip.Addr) rule.Match { return m.match(m.LookAddress
 // HasNames reports whether it matters which names a client has.
 func (m *Map) HasNames() bool { return m.hasNames }
 
-// MatchName is what the map says of a name, in any case, with or without a dot at its end.
-func (m *Map) MatchName(name string) rule.Match {
+// MatchName is what the map says of a name, in any case, with or without a dot at its end. The
+// error is nil.
+func (m *Map) MatchName(name string) (rule.Match, error) {
 	name, ok := rule.NormalName(name)
 	if !ok {
-		return rule.Match{}
+		return rule.Match{}, nil
 	}
-	return m.match(m.lookName(name))
+	return m.match(m.lookName(name)), nil
 }
 
 // MatchUnnamed is what it says of a client without a confirmed name, in place of MatchName.
-func (m *Map) MatchUnnamed(client netip.Addr) rule.Match { return m.match(m.lookUnnamed(client)) }
+func (m *Map) MatchUnnamed(client netip.Addr) (rule.Match, error) {
+	return m.match(m.lookUnnamed(client)), nil
+}
 
 func (m *Map) match(found Found) (says rule.Match) {
 	for i := range found {

@@ -97,9 +97,9 @@ func sameAsLook(t *testing.T, dir, text string, clients []mapClient, seen *mapsS
 
 // ask asks as a session does.
 func ask(m policy.AccessMap, of mapClient) rule.Match {
-	first := m.MatchUnnamed(of.addr)
+	first, _ := m.MatchUnnamed(of.addr)
 	if of.name != "" {
-		first = m.MatchName(strings.ToUpper(of.name) + ".")
+		first, _ = m.MatchName(strings.ToUpper(of.name) + ".")
 	}
 	return first.Or(m.Match(of.addr))
 }

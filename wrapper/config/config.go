@@ -41,12 +41,17 @@ func (c *Config) Place(directive string) string {
 
 // Policy is what the configuration means for clients. Every call returns the same settings.
 func (c *Config) Policy() *policy.Policy {
-	p := &policy.Policy{Settings: &c.Settings, Rules: c.Networks}
+	p := &policy.Policy{Settings: &c.Settings, Rules: rules{c.Networks}}
 	if c.Map != nil {
 		p.Map = c.Map
 	}
 	return p
 }
+
+// rules are those of the text: all are in memory.
+type rules struct{ *allowlist.List }
+
+func (r rules) MatchName(name string) (rule.Match, error) { return r.List.MatchName(name), nil }
 
 // Default is the configuration of an empty file.
 func Default() *Config { return &Config{Settings: policy.Default(), Share: defaultShare()} }

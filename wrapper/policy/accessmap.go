@@ -23,11 +23,11 @@ func (a *accessMap) HasNames() bool {
 	return a.header.access.names.pages > 0 || a.header.unnamed.isThere()
 }
 
-func (a *accessMap) MatchName(name string) rule.Match {
-	return a.noteUnread(a.lookupName(&a.header.access.names, name))
+func (a *accessMap) MatchName(name string) (rule.Match, error) {
+	return a.lookupName(&a.header.access.names, name)
 }
 
 // MatchUnnamed reads the file, as MatchName does.
-func (a *accessMap) MatchUnnamed(client netip.Addr) rule.Match {
-	return a.noteUnread(a.lookup(&a.header.unnamed, normalized(client)))
+func (a *accessMap) MatchUnnamed(client netip.Addr) (rule.Match, error) {
+	return a.lookup(&a.header.unnamed, normalized(client))
 }

@@ -91,17 +91,17 @@ func TestMap(t *testing.T) {
 			name := strings.TrimPrefix(nameOf(i), ".")
 			want.Name = name
 			for _, client := range []string{name, "a." + name, "A.B." + name + "."} {
-				if m := c.Policy().Map.MatchName(client); !isOpposite(m, want, reply) {
+				if m, _ := c.Policy().Map.MatchName(client); !isOpposite(m, want, reply) {
 					t.Fatalf("%s: %+v; of sendwrap.conf %+v", client, m, want)
 				}
 			}
-			if m := c.Policy().Map.MatchName("x" + name); m.Name == name {
+			if m, _ := c.Policy().Map.MatchName("x" + name); m.Name == name {
 				t.Errorf("x%s: %+v", name, m)
 			}
 		}
 		for text, line := range map[string]int{"10.0.0.0": 9, "10.255.255.255": 9, "11.0.0.0": 0,
 			"9.255.255.255": 0, "::ffff:10.1.2.3": 9, "::10": 0} {
-			m := c.Policy().Map.MatchUnnamed(netip.MustParseAddr(text))
+			m, _ := c.Policy().Map.MatchUnnamed(netip.MustParseAddr(text))
 			if m.Source.Line != line {
 				t.Errorf("%s without a name: %+v", text, m)
 			}

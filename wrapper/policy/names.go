@@ -48,19 +48,9 @@ func pageOf(hash uint64, pages uint32) uint32 {
 // HasNames reports whether sendwrap.conf has rules for names.
 func (c *Compiled) HasNames() bool { return c.header.names.pages > 0 }
 
-// MatchName is that of an allowlist.List. Where the file cannot be read any more, or is damaged,
-// nothing holds for a name: see [Policy.Unread].
-func (c *Compiled) MatchName(name string) rule.Match {
-	return c.noteUnread(c.lookupName(&c.header.names, name))
-}
-
-// noteUnread returns what was found. After an error that is nothing, and the policy notes why.
-func (c *Compiled) noteUnread(m rule.Match, err error) rule.Match {
-	if err != nil {
-		c.policy.Unread = err
-		return rule.Match{}
-	}
-	return m
+// MatchName is that of an allowlist.List. It reads the file.
+func (c *Compiled) MatchName(name string) (rule.Match, error) {
+	return c.lookupName(&c.header.names, name)
 }
 
 // lookupName finds the name, or the next wider one: this has what holds for it.

@@ -22,13 +22,13 @@ func TestNames(t *testing.T) {
 		for i := 0; i < n; i += 1 + n/500 {
 			client, want := s.nthName(i)
 			for _, client := range []string{client, strings.ToUpper(client), client + "."} {
-				if m := c.MatchName(client); m != want {
+				if m, _ := c.MatchName(client); m != want {
 					t.Fatalf("%d names, %s: %+v\nwant %+v", n, client, m, want)
 				}
 			}
 			for _, other := range []string{"x" + client, client + "x", client[1:], "." + client,
 				nameOf(i), "a." + client} {
-				m := c.MatchName(other)
+				m, _ := c.MatchName(other)
 				mine := other == nameOf(i) ||
 					nameOf(i)[0] == '.' && strings.HasSuffix(other, nameOf(i))
 				switch {
@@ -40,7 +40,7 @@ func TestNames(t *testing.T) {
 		}
 		for _, client := range []string{"", ".", "example.org", "host.example.org", "localhost",
 			strings.Repeat("x.", 120) + "host1.example.org", strings.Repeat("x", 5000)} {
-			if m := c.MatchName(client); m != (rule.Match{}) {
+			if m, _ := c.MatchName(client); m != (rule.Match{}) {
 				t.Errorf("%d names, %.50q: %+v", n, client, m)
 			}
 		}
@@ -110,7 +110,7 @@ func TestNameReads(t *testing.T) {
 				t.Errorf("%d names: %d reads for %.60s; want %d", n, got, client, want)
 			}
 		}
-		if m := c.MatchName(strings.Repeat("x.", 60) + "x" + s.content.Names[0].Text); m.Name !=
+		if m, _ := c.MatchName(strings.Repeat("x.", 60) + "x" + s.content.Names[0].Text); m.Name !=
 			s.content.Names[0].Text {
 			t.Errorf("92 labels: %+v", m)
 		}
@@ -135,7 +135,7 @@ func TestNamesShareAPage(t *testing.T) {
 	}
 	for i := range 100 {
 		name := fmt.Sprintf("host%02d.example.org", i)
-		if m := c.MatchName(name); i < 50 && (m.Name != name || m.Source.Line != i) ||
+		if m, _ := c.MatchName(name); i < 50 && (m.Name != name || m.Source.Line != i) ||
 			i >= 50 && m != (rule.Match{}) {
 			t.Errorf("%s: %+v", name, m)
 		}
@@ -160,7 +160,7 @@ func TestNamesLong(t *testing.T) {
 	t.Logf("%d pages for %d names", c.header.names.pages, len(s.content.Names))
 	for i := 0; i < 20_000; i += 7 {
 		name := s.content.Names[i].Text
-		if m := c.MatchName(name); m.Name != name || m.Source.Line != i {
+		if m, _ := c.MatchName(name); m.Name != name || m.Source.Line != i {
 			t.Fatalf("%s: %+v", name, m)
 		}
 	}
@@ -230,7 +230,7 @@ func TestNamesLies(t *testing.T) {
 			c := s.open()
 			for i := range 50 {
 				client, want := s.nthName(i)
-				if m := c.MatchName(client); m != want && m != (rule.Match{}) {
+				if m, _ := c.MatchName(client); m != want && m != (rule.Match{}) {
 					t.Errorf("%s: %+v", client, m)
 				}
 			}

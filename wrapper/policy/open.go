@@ -258,12 +258,12 @@ func (m *matches) Match(client netip.Addr) rule.Match {
 	return rule.Match{}
 }
 
-// RemoveUnread removes the file if something in it could not be read ([Policy.Unread]): the next
-// client has it made again. It leaves another file that was put in its place.
-func (c *Compiled) RemoveUnread() {
+// Remove removes the file, in which something could not be read: the next client has it made again.
+// It leaves another file that was put in its place.
+func (c *Compiled) Remove() {
 	var opened, named unix.Stat_t
-	if c.policy.Unread == nil || unix.Fstat(c.fd, &opened) != nil ||
-		unix.Lstat(c.path, &named) != nil || opened.Dev != named.Dev || opened.Ino != named.Ino {
+	if unix.Fstat(c.fd, &opened) != nil || unix.Lstat(c.path, &named) != nil ||
+		opened.Dev != named.Dev || opened.Ino != named.Ino {
 		return
 	}
 	_ = unix.Unlink(c.path) // if another one comes in this moment, it is made once more

@@ -12,10 +12,6 @@ type Policy struct {
 	*Settings
 	Rules
 	Map AccessMap // nil = none
-
-	// Unread is why something could not be read that a rule says of a name, or of clients without
-	// one. Such a rule does not hold. It is nil as long as all could be read.
-	Unread error
 }
 
 // HasNames reports whether names of clients matter.
@@ -24,12 +20,15 @@ func (p *Policy) HasNames() bool {
 }
 
 // Rules say what the administrator has said about the network and the name of a client: an
-// *allowlist.List, or what a compiled policy has. Nothing is said about a name that the client's
+// what allowlist.List has, or what a compiled policy has. Nothing is said about a name that the client's
 // own addresses do not confirm: the caller must have asked.
+//
+// An error of MatchName, or of MatchUnnamed, says that a compiled policy cannot be read any more,
+// or is damaged. The Match is zero then: nothing holds.
 type Rules interface {
 	Match(client netip.Addr) rule.Match
-	HasNames() bool                   // MatchName can find something
-	MatchName(name string) rule.Match // see [rule.Match.Or]
+	HasNames() bool                            // MatchName can find something
+	MatchName(name string) (rule.Match, error) // see [rule.Match.Or]
 }
 
 // AccessMap says what the access map of a sendmail site says of a client. A Match allows where the
@@ -37,5 +36,5 @@ type Rules interface {
 // what it says of an address, and all that sendwrap.conf says comes before both.
 type AccessMap interface {
 	Rules
-	MatchUnnamed(client netip.Addr) rule.Match // in place of MatchName: it has no confirmed name
+	MatchUnnamed(client netip.Addr) (rule.Match, error) // in place of MatchName: it has no name
 }
