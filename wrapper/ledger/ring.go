@@ -48,7 +48,7 @@ func (r *ring) after(since uint64) (networks []netip.Prefix, all bool) {
 	for ; news > 0; news-- {
 		since++
 		m := &r.networks[since%ringSize]
-		if m.bits == 0 || m.bits > 128 { // not a block's: the file has become shorter, or is damaged
+		if m.bits == 0 || m.bits > 128 { // the file has become shorter, or is damaged
 			return nil, true
 		}
 		networks = append(networks, key{m.addr, m.bits}.network().Masked())

@@ -207,8 +207,8 @@ func TestNewsUndone(t *testing.T) {
 	checkWatched(t, "the one in its place", networks, 2)
 }
 
-// Whatever is in the ring, BlocksSince returns valid networks. Zeros are none (::/0 would name every
-// client): they are what is read behind the end of a file that has become shorter.
+// Whatever is in the ring, BlocksSince returns valid networks. Zeros are none (::/0 would name
+// every client): they are what is read behind the end of a file that has become shorter.
 func TestHonestRing(t *testing.T) {
 	l := newLedger(t, MinClients)
 	begin(t, l, 1)

@@ -19,9 +19,9 @@ func (p *Policy) HasNames() bool {
 	return p.Rules.HasNames() || p.Map != nil && p.Map.HasNames()
 }
 
-// Rules say what the administrator has said about the network and the name of a client: an
-// what allowlist.List has, or what a compiled policy has. Nothing is said about a name that the client's
-// own addresses do not confirm: the caller must have asked.
+// Rules say what the administrator has said about the network and the name of a client: they are
+// those of an allowlist.List, or of a compiled policy. Nothing is said about a name that the
+// client's own addresses do not confirm: the caller must have asked.
 //
 // An error of MatchName, or of MatchUnnamed, says that a compiled policy cannot be read any more,
 // or is damaged. The Match is zero then: nothing holds.
