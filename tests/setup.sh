@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the packages of lab/packages.txt that are missing, where root and apt-get can, unpacks
-# those that conflict with others elsewhere, and makes a Debian to install in. It starts no service.
-# Packages that cannot be had are left out: the tests that need them are skipped, and say so.
+# those that conflict with others, or that only Debian 13 has, elsewhere, and makes a Debian to
+# install in. It starts no service. Packages that cannot be had are left out: the tests that need
+# them are skipped, and say so.
 set -eu
 
 table=$(dirname "$0")/lab/packages.txt
@@ -28,15 +29,15 @@ present() {
 
 missing=''
 to_unpack=''
-while read -r what package beside; do
+newer=''
+while read -r what package where; do
 	case $what in '' | '#') continue ;; esac
-	if present "$what"; then
-		continue
-	elif test "$beside"; then
-		to_unpack="$to_unpack $package"
-	else
-		missing="$missing $package"
-	fi
+	if present "$what"; then continue; fi
+	case $where in
+	beside) to_unpack="$to_unpack $package" ;;
+	trixie) newer="$newer $package" ;;
+	*) missing="$missing $package" ;;
+	esac
 done <"$table"
 
 # Debian 12 and 13 with sendmail and inetd as their packages leave them: to install our own package
@@ -45,10 +46,10 @@ suites=''
 downloaded='var/cache/apt/archives/xinetd_*'
 present "$cache/debian12/$downloaded" || suites=bookworm
 present "$cache/debian13/$downloaded" || suites="$suites trixie"
-test "$missing$to_unpack$suites" || exit 0
+test "$missing$to_unpack$newer$suites" || exit 0
 
 if ! test "$(id -u)" = 0 || ! command -v apt-get >/dev/null; then
-	echo "setup: no root or no apt-get; without:$missing$to_unpack $suites"
+	echo "setup: no root or no apt-get; without:$missing$to_unpack$newer $suites"
 	exit 0
 fi
 
@@ -80,6 +81,14 @@ for package in $to_unpack; do
 		echo "setup: could not unpack $package"
 	rm -r "$dir/deb"
 done
+mirror=http://deb.debian.org/debian
+for package in $newer; do
+	dir=$cache/$package
+	echo "setup: unpacking $package of Debian 13, with what it needs, in $dir"
+	rm -rf --one-file-system "$dir" "$dir.new"
+	mmdebstrap --variant=extract --include="$package" trixie "$dir.new" $mirror 2>"$dir.log" &&
+		mv "$dir.new" "$dir" || echo "setup: could not unpack $package; see $dir.log"
+done
 download='apt-get clean && apt-get install -q -y --no-install-recommends --download-only \
 	exim4-daemon-light xinetd'
 for suite in $suites; do
@@ -88,6 +97,6 @@ for suite in $suites; do
 	rm -rf --one-file-system "$dir" "$dir.new"
 	mmdebstrap --variant=minbase --include=sendmail,openbsd-inetd,netbase,procps \
 		--skip=cleanup/apt --customize-hook="chroot \"\$1\" sh -c '$download'" \
-		"$suite" "$dir.new" http://deb.debian.org/debian 2>"$dir.log" && mv "$dir.new" "$dir" ||
+		"$suite" "$dir.new" $mirror 2>"$dir.log" && mv "$dir.new" "$dir" ||
 		echo "setup: could not install a Debian; see $dir.log"
 done

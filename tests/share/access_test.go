@@ -42,8 +42,11 @@ func (m *machine) grant(engines ...*engine) {
 // The rights that `share -check` prints suffice, also over a unix socket. Without one of them, or
 // with a wrong password, the log says what to do.
 func TestRights(t *testing.T) {
-	t.Parallel()
-	e := startEngine(t)
+	eachEngine(t, testRights)
+}
+
+func testRights(t *testing.T, name string) {
+	e := startEngine(t, name)
 	a, b := newMachine(t, e, "mx1", quick), newMachine(t, e, "mx2", quick)
 	a.configure(a.asUser(a.engine), quick)
 	b.configure(b.asUser("unix://"+e.socket()), quick)
@@ -55,8 +58,10 @@ func TestRights(t *testing.T) {
 	a.command("block", "198.18.0.1", "1h")
 	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
 	out := a.command("share", "-check")
-	if !strings.Contains(out, "rights: all that are needed") || !strings.Contains(out, "mx2: ") {
-		t.Errorf("share -check: %s", out)
+	for _, want := range []string{"engine: " + name, "rights: all that are needed", "mx2: "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("share -check says nothing of %q: %s", want, out)
+		}
 	}
 	e.do("acl", "setuser", "sendwrap", "-xadd")
 	a.command("block", "198.18.0.2", "1h")
@@ -74,9 +79,12 @@ func TestRights(t *testing.T) {
 // TLS: with the certificate that signs the engine's it works. With another, or without TLS there,
 // it does not, and the log says what to write.
 func TestTLS(t *testing.T) {
-	t.Parallel()
+	eachEngine(t, testTLS)
+}
+
+func testTLS(t *testing.T, name string) {
 	lab.NeedProgram(t, "openssl")
-	e := startEngine(t)
+	e := startEngine(t, name)
 	a, b := newMachine(t, e, "mx1", quick), newMachine(t, e, "mx2", quick)
 	host := func(m *machine) string {
 		name, _, _ := strings.Cut(strings.TrimPrefix(m.engine, "valkey://"), ":")
@@ -115,7 +123,7 @@ func TestTLS(t *testing.T) {
 // Two machines of one name are told so.
 func TestTwoOfOneName(t *testing.T) {
 	t.Parallel()
-	e := startEngine(t)
+	e := startEngine(t, redis)
 	a, b := newMachine(t, e, "mx1", quick), newMachine(t, e, "mx1", quick)
 	a.startShare()
 	a.waitLogged(back, 1)

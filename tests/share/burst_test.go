@@ -31,7 +31,7 @@ end`, "0")
 // comes after it.
 func TestBurst(t *testing.T) {
 	t.Parallel()
-	e, a, b := two(t, quick)
+	e, a, b := two(t, redis, quick)
 	const events = 100_000
 	e.fill(1, events, `redis.call("XADD", "sendwrap:{events}", "*", "e",
 		"1 rcpts "..net.." "..at.." 0 mx9 "..n.." 1 0 -")`)
@@ -48,7 +48,7 @@ func TestBurst(t *testing.T) {
 // BenchmarkMillionKnown has a machine read a state of a million known clients: for how long, and
 // how much memory each of its two processes has had. And what these cost the engine.
 func BenchmarkMillionKnown(b *testing.B) {
-	e := startEngine(b)
+	e := startEngine(b, redis)
 	before := e.number("memory", "used_memory")
 	const clients = 1_000_000
 	e.fill(1, clients, `redis.call("SET", "sendwrap:known:"..net,

@@ -15,7 +15,7 @@ import (
 func BenchmarkCost(b *testing.B) {
 	for _, machines := range []int{2, 10} {
 		b.Run(fmt.Sprint(machines), func(b *testing.B) {
-			e := startEngine(b)
+			e := startEngine(b, redis)
 			var all []*machine
 			for n := range machines {
 				m := newMachine(b, e, fmt.Sprint("mx", n), quick)

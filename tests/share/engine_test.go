@@ -17,25 +17,52 @@ import (
 
 // engine is a server of Redis or Valkey, in the network that all machines reach.
 type engine struct {
-	t       testing.TB
-	program string
-	dir     string
-	port    uint16
-	args    []string
+	t    testing.TB
+	name string
+	dir  string
+	port uint16
+	args []string
 	*lab.Daemon
 }
 
-// startEngine starts Debian's Redis, which keeps nothing on disk. The arguments are its directives.
-func startEngine(t testing.TB, args ...string) *engine {
+// Engines, as they call themselves.
+const (
+	redis  = "Redis"
+	valkey = "Valkey"
+)
+
+// eachEngine runs a test in which it matters what the engine says, with Redis and with Valkey.
+func eachEngine(t *testing.T, test func(t *testing.T, name string)) {
 	t.Helper()
-	return startEngineOf(t, "redis-server", args...)
+	t.Parallel()
+	for _, name := range []string{redis, valkey} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, name)
+		})
+	}
 }
 
-func startEngineOf(t testing.TB, program string, args ...string) *engine {
+// command starts an engine. Valkey is Debian 13's, with the libraries of that.
+func command(t testing.TB, name string) (argv []string) {
+	t.Helper()
+	if name == redis {
+		return []string{lab.NeedProgram(t, "redis-server")}
+	}
+	path, loader := lab.Unpacked("valkey-server/usr/bin/valkey-server"),
+		lab.Unpacked("valkey-server/usr/lib/*/ld-linux*")
+	lab.Need(t, lab.Lack(path, loader))
+	loaders, _ := filepath.Glob(loader)
+	return []string{loaders[0], "--argv0", filepath.Base(path), "--library-path",
+		filepath.Dir(loaders[0]), path}
+}
+
+// startEngine starts an engine that keeps nothing on disk. The arguments are its directives.
+func startEngine(t testing.TB, name string, args ...string) *engine {
 	t.Helper()
 	lab.Need(t, lab.NoNamespaces())
 	lab.NeedProgram(t, "redis-cli")
-	e := &engine{t: t, program: program, dir: t.TempDir(), port: freePort(t), args: args}
+	e := &engine{t: t, name: name, dir: t.TempDir(), port: freePort(t), args: args}
 	if err := errors.Join(os.Chmod(e.dir, 0o755), // the courier is another user
 		os.Chmod(filepath.Dir(e.dir), 0o755)); err != nil {
 		t.Fatal(err)
@@ -55,11 +82,11 @@ func freePort(t testing.TB) uint16 {
 
 func (e *engine) start() {
 	e.t.Helper()
-	argv := append([]string{"--port", fmt.Sprint(e.port), "--bind", "0.0.0.0", "--save", "",
-		"--protected-mode", "no", "--dir", e.dir, "--unixsocket", e.socket(), "--unixsocketperm",
-		"777"}, e.args...)
-	d, err := lab.Start(exec.Command(lab.NeedProgram(e.t, e.program), argv...),
-		filepath.Join(e.dir, "log"))
+	argv := append(command(e.t, e.name), "--port", fmt.Sprint(e.port), "--bind", "0.0.0.0",
+		"--save", "", "--protected-mode", "no", "--dir", e.dir, "--unixsocket", e.socket(),
+		"--unixsocketperm", "777")
+	argv = append(argv, e.args...)
+	d, err := lab.Start(exec.Command(argv[0], argv[1:]...), filepath.Join(e.dir, "log"))
 	if err != nil {
 		e.t.Fatal(err)
 	}

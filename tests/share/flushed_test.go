@@ -9,9 +9,9 @@ import (
 
 // twoWithBlocks are two machines. The first has blocked 198.18.0.1 and .2, and the other has ended
 // the block of .2: both know of it.
-func twoWithBlocks(t *testing.T) (e *engine, a, b *machine) {
+func twoWithBlocks(t *testing.T, name string) (e *engine, a, b *machine) {
 	t.Helper()
-	e, a, b = two(t, quick)
+	e, a, b = two(t, name, quick)
 	a.command("block", "198.18.0.1", "1h")
 	a.command("block", "198.18.0.2", "1h")
 	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
@@ -23,8 +23,11 @@ func twoWithBlocks(t *testing.T) (e *engine, a, b *machine) {
 // After a flush the engine gets the running blocks, and the ends of others, again: a machine that
 // comes only then learns of both.
 func TestFlushed(t *testing.T) {
-	t.Parallel()
-	e, a, b := twoWithBlocks(t)
+	eachEngine(t, testFlushed)
+}
+
+func testFlushed(t *testing.T, name string) {
+	e, a, b := twoWithBlocks(t, name)
 	e.do("flushall")
 	lab.Eventually(t, "the state is in the engine again", func() bool {
 		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
@@ -46,24 +49,34 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
-// An engine that loses everything while a machine's process is down has its running blocks again
-// when that comes, and none that was ended.
+// An engine that loses everything while the machines' processes are down has their running blocks
+// again when they come, and the ends of blocks: a machine that has heard of a block only follows.
 func TestFlushedWhileDown(t *testing.T) {
 	t.Parallel()
-	e, a, b := twoWithBlocks(t)
+	e, a, b := twoWithBlocks(t, redis)
+	a.command("block", "198.18.0.4", "1h")
+	b.waitLogged("BLOCK network=198.18.0.4/32", 1)
+	late := newMachine(t, e, "mx3", quick)
+	late.startShare()
+	late.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	late.waitLogged("BLOCK network=198.18.0.4/32", 1)
+	late.share.KillAll()
+	b.command("unblock", "198.18.0.4")
+	a.waitLogged("UNBLOCK network=198.18.0.4/32", 1)
 	for _, m := range []*machine{a, b} {
 		m.share.KillAll()
 	}
 	e.do("flushall")
 	a.command("block", "198.18.0.3", "1h")
-	a.startShare()
-	lab.Eventually(t, "the blocks are in the engine", func() bool {
+	for _, m := range []*machine{a, b} {
+		m.startShare()
+	}
+	lab.Eventually(t, "blocks and ends are in the engine", func() bool {
 		return e.do("exists", "sendwrap:state:mx1:198.18.0.1/32",
-			"sendwrap:state:mx1:198.18.0.3/32") == "2"
+			"sendwrap:state:mx1:198.18.0.3/32", "sendwrap:state:mx2:198.18.0.4/32") == "3"
 	})
-	c := newMachine(t, e, "mx3", quick)
-	c.startShare()
-	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
-	c.waitLogged("BLOCK network=198.18.0.3/32", 1)
-	checkBlocks(t, c, "198.18.0.1/32", "198.18.0.3/32")
+	late.startShare()
+	late.waitLogged("BLOCK network=198.18.0.3/32", 1)
+	late.waitLogged("UNBLOCK network=198.18.0.4/32", 1)
+	checkBlocks(t, late, "198.18.0.1/32", "198.18.0.3/32")
 }

@@ -11,7 +11,7 @@ import (
 // others arrive as before.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
-	e, a, b := two(t, quick+"share_limit 3/1h\n")
+	e, a, b := two(t, redis, quick+"share_limit 3/1h\n")
 	now := time.Now().UnixMilli()
 	event := func(format string, args ...any) string {
 		return fmt.Sprintf("1 "+format, args...)

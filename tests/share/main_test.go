@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 			}
 			return lab.BuildShare(lab.Full(dir))
 		},
-		Args: []string{"-test.parallel=4"}, // they mostly wait
+		Args: []string{"-test.parallel=8"}, // they mostly wait
 		Run:  m.Run,
 	}))
 }

@@ -50,7 +50,7 @@ func (m *machine) guess(client, name string) string {
 // the machine that sees the tenth ends the session, and all block the client.
 func TestTenNamesOverThree(t *testing.T) {
 	t.Parallel()
-	all := three(t, startEngine(t), quick+"bad_rcpts 9\nbad_rcpts_total 10/1h\n")
+	all := three(t, startEngine(t, redis), quick+"bad_rcpts 9\nbad_rcpts_total 10/1h\n")
 	for _, m := range all {
 		m.startGuard()
 	}

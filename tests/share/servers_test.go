@@ -44,11 +44,13 @@ func (e *engine) url() string { return fmt.Sprintf("valkey://%s:%d", crossing, e
 
 // Sentinel: when the primary is gone, the replica becomes one, and the machines find it.
 func TestSentinel(t *testing.T) {
-	t.Parallel()
-	program := lab.NeedProgram(t, "redis-sentinel")
+	eachEngine(t, testSentinel)
+}
+
+func testSentinel(t *testing.T, name string) {
 	makeCrossing(t)
-	first := startEngine(t)
-	second := startEngine(t, "--replicaof", crossing, fmt.Sprint(first.port))
+	first := startEngine(t, name)
+	second := startEngine(t, name, "--replicaof", crossing, fmt.Sprint(first.port))
 	lab.Eventually(t, "the replica has what the primary has", func() bool {
 		return strings.Contains(second.do("info", "replication"), "master_link_status:up")
 	})
@@ -65,7 +67,9 @@ sentinel failover-timeout mail 10000
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := lab.Start(exec.Command(program, conf), filepath.Join(first.dir, "sentinel.log"))
+	argv := append(command(t, name), conf, "--sentinel")
+	log := filepath.Join(first.dir, "sentinel.log")
+	d, err := lab.Start(exec.Command(argv[0], argv[1:]...), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,13 +97,16 @@ sentinel failover-timeout mail 10000
 // Cluster: keys are on three servers, the stream on one of them. Where one server alone is named,
 // the log says to name several.
 func TestCluster(t *testing.T) {
-	t.Parallel()
+	eachEngine(t, testCluster)
+}
+
+func testCluster(t *testing.T, name string) {
 	makeCrossing(t)
 	var nodes []*engine
 	var urls []string
 	argv := []string{"--cluster", "create"}
 	for range 3 {
-		e := startEngine(t, "--cluster-enabled", "yes", "--cluster-announce-ip", crossing,
+		e := startEngine(t, name, "--cluster-enabled", "yes", "--cluster-announce-ip", crossing,
 			"--cluster-port", fmt.Sprint(freePort(t)))
 		nodes, urls = append(nodes, e), append(urls, e.url())
 		argv = append(argv, fmt.Sprintf("127.0.0.1:%d", e.port))

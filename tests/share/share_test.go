@@ -27,18 +27,11 @@ const quick = "greet_delay 0s\n"
 // A block on one machine refuses clients at all, and its end lets them in at all, wherever it was
 // ended. What comes from another machine is marked, and never sent on.
 func TestBlocksReachAll(t *testing.T) {
-	t.Parallel()
-	for _, program := range []string{"redis-server", "valkey-server"} {
-		if program == "redis-server" || lab.Find(program) != "" { // few systems have a Valkey
-			t.Run(program, func(t *testing.T) {
-				t.Parallel()
-				testBlocks(t, startEngineOf(t, program))
-			})
-		}
-	}
+	eachEngine(t, testBlocks)
 }
 
-func testBlocks(t *testing.T, e *engine) {
+func testBlocks(t *testing.T, name string) {
+	e := startEngine(t, name)
 	all := three(t, e, quick)
 	began := time.Now()
 	all[0].command("block", "198.18.0.1", "1h")
@@ -68,7 +61,7 @@ func testBlocks(t *testing.T, e *engine) {
 // A client that one machine knows does not wait at the others.
 func TestKnownCarriesOver(t *testing.T) {
 	t.Parallel()
-	all := three(t, startEngine(t), "greet_delay 2s\n")
+	all := three(t, startEngine(t, redis), "greet_delay 2s\n")
 	visit := func(m *machine) {
 		c := m.dial("198.18.0.3")
 		defer c.Abort()

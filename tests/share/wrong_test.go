@@ -12,7 +12,7 @@ import (
 // What is no engine, or none that can be used, is said with what to write instead.
 func TestWrongEngines(t *testing.T) {
 	t.Parallel()
-	e := startEngine(t)
+	e := startEngine(t, redis)
 	m := newMachine(t, e, "mx1", quick)
 	for _, tt := range []struct {
 		name, greeting string
@@ -29,6 +29,8 @@ func TestWrongEngines(t *testing.T) {
 		m.configure(fmt.Sprintf("valkey://%s:%d", m.here, serve(t, tt.greeting, tt.answer)), quick)
 		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: %v: %q; want %q", tt.name, err, out, tt.want)
+		} else if strings.Contains(out, "rights") {
+			t.Errorf("%s: rights have nothing to do with it: %q", tt.name, out)
 		}
 	}
 }
@@ -76,7 +78,7 @@ func serve(t *testing.T, greeting string, answer func(string) string) (port int)
 // A prefix that another program uses, and a file with the password that others may read.
 func TestWrongPrefixAndPassword(t *testing.T) {
 	t.Parallel()
-	e := startEngine(t)
+	e := startEngine(t, redis)
 	m := newMachine(t, e, "mx1", quick)
 	for _, tt := range []struct {
 		words []string

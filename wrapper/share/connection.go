@@ -34,12 +34,14 @@ func (m *member) setClock(stop context.Context, text string) {
 // find notes that the engine answers: it has had all that is here, and all of its state was read.
 // Sooner it is not believed, since one that is full or read-only can be connected to.
 func (m *member) find(stop context.Context) {
-	found := !m.answers
-	m.answers, m.why = true, ""
-	m.run(stop, func(t *ledger.Tx) {
+	if !m.run(stop, func(t *ledger.Tx) {
 		t.NoteSynced()
 		t.NoteConnected(true)
-	})
+	}) {
+		return
+	}
+	found := !m.answers
+	m.answers, m.why = true, ""
 	if found && m.mayLog(maxChanges, "times the engine was back") {
 		m.note("share: " + m.version + " answers; this machine is " + m.name)
 	}

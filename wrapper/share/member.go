@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/enforce"
 	"sendwrap/wrapper/ledger"
@@ -52,6 +51,8 @@ type member struct {
 	words   Words
 	limit   limit
 	ends    chan func() // on_block is to run at the end of a block
+	hup     chan os.Signal
+	again   context.CancelFunc // begins with the ledger and the engine again
 	name    string
 
 	courier   *process
@@ -63,7 +64,7 @@ type member struct {
 	clock     time.Duration // the engine's time less the ledger's
 	sending   uint64        // number of the last event of a packet under way; 0 = none
 	lost      uint64        // with that packet
-	again     []Event       // words of this machine that the engine has lost
+	unstated  []Event       // words of this machine that the engine has lost
 	repeated  int           // how many of these are in the packet under way
 	asked     bool          // the whole state is being read, or is about to be
 	reading   bool          // the courier reads the stream
@@ -77,8 +78,8 @@ type member struct {
 func Run(o Options) error {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
+	m := &member{Options: o, ends: make(chan func(), 1000), hup: make(chan os.Signal, 1)}
+	signal.Notify(m.hup, syscall.SIGHUP)
 	cfg, mistakes := reload.Load(o.File)
 	if cfg == nil {
 		return mistakes
@@ -87,7 +88,6 @@ func Run(o Options) error {
 		return errors.New(cfg.Place("share_engine") +
 			": share_engine is off; write share_engine valkey://HOST")
 	}
-	m := &member{Options: o, ends: make(chan func(), 1000)}
 	go func() {
 		for run := range m.ends {
 			run()
@@ -96,11 +96,24 @@ func Run(o Options) error {
 	m.configure(cfg)
 	reload.LogMistakes(m.log, mistakes, config.LineSkipped)
 	defer m.enforce.Close()
-	defer m.stopCourier()
 	if err := m.openLedger(); err != nil {
 		return err
 	}
-	defer m.ledger.Close()
+	for m.share(stop); stop.Err() == nil; m.share(stop) {
+		_ = m.openLedger() // logged
+	}
+	_ = m.ledger.Close()
+	m.note("share: ended")
+	return nil
+}
+
+// share shares with this ledger, until the context ends or another ledger or configuration is due.
+func (m *member) share(stop context.Context) {
+	stop, m.again = context.WithCancel(stop)
+	defer m.again()
+	defer m.stopCourier()
+	defer m.lose("")
+	m.words, m.startAt = Words{}, time.Time{}
 	tick := time.NewTicker(outboxEvery)
 	defer tick.Stop()
 	for {
@@ -110,13 +123,13 @@ func Run(o Options) error {
 		}
 		select {
 		case <-stop.Done():
-			m.note("share: ended")
-			return nil
-		case <-hup:
-			cfg, err := reload.Load(o.File)
-			reload.Log(m.log, o.File, err)
+			return
+		case <-m.hup:
+			cfg, err := reload.Load(m.File)
+			reload.Log(m.log, m.File, err)
 			if cfg != nil && err == nil {
-				m.reconfigure(cfg)
+				m.configure(cfg)
+				m.again()
 			}
 		case p, ok := <-packets:
 			if !ok {
@@ -142,34 +155,9 @@ func (m *member) configure(cfg *config.Config) {
 		m.enforce = enforce.NewQueue(cfg, m.log)
 	}
 	m.enforce.Configure(cfg, m.log)
-}
-
-// reconfigure is configure for a process that runs: it begins again with another engine or ledger.
-func (m *member) reconfigure(cfg *config.Config) {
-	m.lose("")
-	m.stopCourier()
-	_ = m.ledger.Close()
 	if len(cfg.Share.Engines) == 0 {
 		m.warn("share_engine is off: nothing is shared until the next SIGHUP")
 	}
-	m.configure(cfg)
-	m.startAt = time.Time{}
-	_ = m.openLedger()
-}
-
-// Name is what this machine is called among the others.
-func Name(cfg *config.Config) string {
-	if cfg.Share.Name != "" {
-		return cfg.Share.Name
-	}
-	name := []byte(wrapper.HostName(&cfg.Settings))
-	name = name[:min(len(name), MaxName)]
-	for i := range name {
-		if !IsName(string(name[i : i+1])) {
-			name[i] = '_'
-		}
-	}
-	return string(name)
 }
 
 func (m *member) openLedger() error {
@@ -199,8 +187,9 @@ func (m *member) everyTick(stop context.Context) {
 
 // tidy does what is due now and then.
 func (m *member) tidy() {
-	if m.ledger.Outdated() && m.openLedger() != nil {
-		return // logged
+	if m.ledger.Outdated() {
+		m.again()
+		return
 	}
 	_ = m.ledger.Run(func(t *ledger.Tx) {
 		t.Share(m.name, 0)
@@ -212,19 +201,22 @@ func (m *member) tidy() {
 	}
 }
 
-// run works on the ledger until that has been done. It reports false if the process is to end.
+// run works on the ledger until that has been done. It reports false if the context ends first:
+// from then on nothing is done with this ledger.
 func (m *member) run(stop context.Context, work func(*ledger.Tx)) bool {
-	for m.ledger.Run(work) != nil {
+	for stop.Err() == nil {
+		if m.ledger.Run(work) == nil {
+			return true
+		}
+		if m.ledger.Outdated() || len(m.hup) > 0 {
+			m.again()
+		}
 		select {
 		case <-stop.Done():
-			return false
 		case <-time.After(retryEvery):
 		}
-		if m.ledger.Outdated() {
-			_ = m.openLedger()
-		}
 	}
-	return true
+	return false
 }
 
 // take does what a packet of the courier asks for.
@@ -243,14 +235,15 @@ func (m *member) take(stop context.Context, p packet) {
 	case p.verb == wire.Sent && len(p.lines) == 1 && p.lines[0] == number(m.sending):
 		sent, lost := m.sending, m.lost
 		m.run(stop, func(t *ledger.Tx) { t.NoteSent(sent, lost) })
-		m.again, m.sending, m.repeated = m.again[m.repeated:], 0, 0
+		m.unstated, m.sending, m.repeated = m.unstated[m.repeated:], 0, 0
 		m.send(stop)
 	case p.verb == wire.State:
 		for _, text := range p.lines {
 			m.hear(stop, text, true)
 		}
 	case p.verb == wire.Complete:
-		m.asked, m.again, m.repeated = false, m.words.Unstated(m.name), 0
+		m.recallEnds()
+		m.asked, m.unstated, m.repeated = false, m.words.Unstated(m.name), 0
 		m.find(stop)
 		m.startReading()
 	case p.verb == wire.Events && len(p.lines) >= 2:

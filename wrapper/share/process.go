@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/fileaccess"
 	"sendwrap/wrapper/ledger"
@@ -146,6 +147,21 @@ func (m *member) settings() (wire.Settings, error) {
 	w, err := settingsOf(m.cfg)
 	w.Name, w.Version, w.Instance = m.name, m.Version, strconv.FormatUint(s.Instance, 16)
 	return w, err
+}
+
+// Name is what this machine is called among the others.
+func Name(cfg *config.Config) string {
+	if cfg.Share.Name != "" {
+		return cfg.Share.Name
+	}
+	name := []byte(wrapper.HostName(&cfg.Settings))
+	name = name[:min(len(name), MaxName)]
+	for i := range name {
+		if !IsName(string(name[i : i+1])) {
+			name[i] = '_'
+		}
+	}
+	return string(name)
 }
 
 func settingsOf(cfg *config.Config) (w wire.Settings, err error) {

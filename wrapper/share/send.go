@@ -2,6 +2,7 @@ package share
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +23,7 @@ func (m *member) send(stop context.Context) {
 	if err != nil {
 		return
 	}
-	if len(events) == 0 && len(m.again) > 0 {
+	if len(events) == 0 && len(m.unstated) > 0 {
 		m.sendAgain(stop, s.Sent)
 		return
 	}
@@ -69,20 +70,42 @@ func (m *member) recall() {
 	}
 }
 
+// recallEnds does likewise for ends of blocks that the outbox still has, once the state was read.
+// If there is no word at all about the network, the engine has lost them.
+func (m *member) recallEnds() {
+	s, err := m.ledger.Sharing(ledger.Now())
+	if err != nil {
+		return
+	}
+	events, _, err := m.ledger.Outbox(s.Sent-min(s.Sent, ledger.OutboxSize), ledger.OutboxSize)
+	if err != nil {
+		return
+	}
+	for i := range slices.Backward(events) {
+		o := &events[i]
+		if o.Kind != ledger.OutboxUnblock || o.Number > s.Sent {
+			continue
+		}
+		if e, ok := m.event(o); ok && m.words.Last(e.Network).Kind == 0 {
+			m.words.Applied(*e, s.Sent)
+		}
+	}
+}
+
 // sendAgain sends some of what the engine has lost, with the number of the last event that it has
 // had. A machine that knows these words takes no notice. What is no longer the last word about its
 // network must not take the place of that in the state.
 func (m *member) sendAgain(stop context.Context, sent uint64) {
-	n := min(len(m.again), sendAtOnce)
+	n := min(len(m.unstated), sendAtOnce)
 	lines, now := []string{number(sent)}, m.engineTime()
-	for i := range m.again[:n] {
-		e := &m.again[i]
+	for i := range m.unstated[:n] {
+		e := &m.unstated[i]
 		if m.words.Last(e.Network) == *e && (e.Kind == ledger.OutboxUnblock || e.Till > now) {
 			lines = append(lines, m.line(stop, e))
 		}
 	}
 	if len(lines) == 1 {
-		m.again = m.again[n:]
+		m.unstated = m.unstated[n:]
 		return
 	}
 	m.sending, m.lost, m.repeated = sent, 0, n

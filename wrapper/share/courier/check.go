@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/valkey-io/valkey-go"
 
@@ -18,9 +19,22 @@ func (c *courier) check() error {
 	first := "ok"
 	if err != nil {
 		first = "bad"
-		lines = append(lines, "engine: "+c.reason(err), "these rights suffice: "+c.rights())
+		lines = append(lines, "engine: "+c.reason(err))
+	}
+	if err == nil && c.User == "" || ofRights(err) {
+		lines = append(lines, "these rights suffice: "+c.rights())
 	}
 	return c.conn.Send(wire.Report, append([]string{first}, lines...)...)
+}
+
+// ofRights says whether an error is about what the user may do, or about who that is.
+func ofRights(err error) bool {
+	for _, word := range []string{"NOPERM", "WRONGPASS", "NOAUTH"} {
+		if err != nil && strings.Contains(err.Error(), word) {
+			return true
+		}
+	}
+	return false
 }
 
 // rights are the ACL that suffices.
