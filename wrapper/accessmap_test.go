@@ -174,8 +174,9 @@ func TestAccessMapRate(t *testing.T) {
 	d := mapDoor(t, "compiled", lab.NewNameserver(t), "greet_delay 0s\n",
 		"ClientRate: 1\nClientRate:127.9 2\n")
 	for i, want := range []decide.Verdict{decide.Pass, decide.Known, decide.Rate} {
-		if s, _, _ := d.meet(t, nil); s.Verdict != want {
-			t.Errorf("client %d: %v; want %v", i, s.Verdict, want)
+		s, _, _ := d.meet(t, nil)
+		if per := s.facts().Limits.ClientRate.Per; s.Verdict != want || per != time.Minute {
+			t.Errorf("client %d: %v, per %v; want %v", i, s.Verdict, per, want)
 		}
 	}
 }
