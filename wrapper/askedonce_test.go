@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/tests/lab"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/dnsbl"
@@ -64,6 +65,42 @@ func TestNotAskedAboutTalker(t *testing.T) {
 	}
 	if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSBL {
 		t.Error(s.Verdict)
+	}
+}
+
+// DNS is asked about strangers alone: never about a client that the configuration allows or denies,
+// one that is blocked, known or one too many, or one that need not wait.
+func TestAskedAboutStrangersAlone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		conf  string
+		setUp func(*doorway)
+		want  decide.Verdict
+	}{
+		{"allow 127.9.8.0/24\n", nil, decide.Allowed},
+		{"deny 127.9.8.0/24\n", nil, decide.Denied},
+		{"", blockLoopback("127.9.8.0/24"), decide.Blocked},
+		{"max_sessions 1\nreserve 0%\n", serving("127.0.0.9"), decide.Busy},
+		{"client_conns 1\n", serving(asked), decide.Conns},
+		{"client_rate 1/1h\nremember 0s\n", serving(asked), decide.Rate},
+		{"", known, decide.Known},
+		{"client 127.9.8.0/24 greet_delay=0s\n", nil, decide.Pass},
+		{"", nil, decide.DNSBL}, // a stranger
+	} {
+		n := lab.NewNameserver(t)
+		behave(t, n, map[string]bool{"bad": true})
+		d := dnsDoor(t, "", n, endless+tt.conf, map[string]int{"bad": 3})
+		d.Policy.Rules = namedRules{d.Policy.Rules, map[string]rule.Match{"x.example": {}}}
+		if tt.setUp != nil {
+			tt.setUp(d)
+		}
+		if s, _, _ := d.meet(t, nil); s.Verdict != tt.want {
+			t.Errorf("%q: %v; want %v", tt.conf, s.Verdict, tt.want)
+		}
+		times := n.Asked(reversed+".secret.bad.example") + n.Asked(reversed+".in-addr.arpa")
+		if (times > 0) != (tt.want == decide.DNSBL) {
+			t.Errorf("%v: asked %d times", tt.want, times)
+		}
 	}
 }
 

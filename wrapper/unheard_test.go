@@ -192,6 +192,33 @@ func TestListsEverybody(t *testing.T) {
 	}
 }
 
+// The log says so if a list has nearly everybody: 95 of 100 of the last 200 addresses.
+func TestListHasNearlyEverybody(t *testing.T) {
+	for listed, want := range map[int]string{
+		190: "list bad has 190 of the last 200 clients that it was asked about; see whether it works",
+		189: "DNSBL client=",
+	} {
+		n := lab.NewNameserver(t)
+		d := dnsDoor(t, "", n, endless, map[string]int{"bad": 3})
+		behave(t, n, map[string]bool{"bad": true})
+		zone := d.Policy.Lists[0].Zone
+		d.mustRun(t, func(tx *ledger.Tx) { tx.PassListTest(zone) })
+		for i := range window - 1 {
+			answer := ledger.NotListed
+			if i < listed-1 {
+				answer = ledger.Listed
+			}
+			d.mustRun(t, func(tx *ledger.Tx) { tx.CountList(zone, answer, window) })
+		}
+		if s, _, _ := d.meet(t, nil); s.Verdict != decide.DNSBL {
+			t.Fatal(s.Verdict)
+		}
+		if line := d.line(t); !strings.HasPrefix(line, want) {
+			t.Errorf("%d listed: %q; want %q", listed, line, want)
+		}
+	}
+}
+
 // A list that has been set aside counts as soon as it has passed a test, and the log says so.
 func TestListIsBack(t *testing.T) {
 	t.Parallel()

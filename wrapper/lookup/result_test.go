@@ -35,6 +35,18 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// The worst hit is that with the largest weight, the first of several.
+func TestWorst(t *testing.T) {
+	hits := []Hit{{List: 0, Weight: -3}, {List: 1, Weight: 2}, {List: 2, Weight: 5},
+		{List: 3, Weight: 5}, {List: 4, Weight: 1}}
+	if worst, ok := (&Result{Hits: hits}).Worst(); !ok || worst != hits[2] {
+		t.Errorf("%+v, %v", worst, ok)
+	}
+	if _, ok := new(Result).Worst(); ok {
+		t.Error("nobody has it")
+	}
+}
+
 // However many lists have an address and however long its names are, what is kept says by which
 // lists it has which score, and of its names what rules for domains need.
 func TestEncodeFits(t *testing.T) {
