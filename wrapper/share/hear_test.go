@@ -169,3 +169,21 @@ func TestTooManyMachines(t *testing.T) {
 		t.Errorf("%d machines, %d refused, %v; want %d, 2", len(s.Origins), s.Refused, err, places)
 	}
 }
+
+// A machine tells, and believes, only what its configuration shares.
+func TestOnlyWhatIsShared(t *testing.T) {
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "share badrcpts")
+	m.says(t, "mx2", "198.18.0.1/32", 0, time.Hour)
+	checkLeft(t, m, nil)
+	network := netip.MustParsePrefix("198.18.0.1/32")
+	for kind, want := range map[ledger.OutboxKind]bool{ledger.OutboxBlock: false,
+		ledger.OutboxUnblock: false, ledger.OutboxKnown: false, ledger.OutboxRcpts: true} {
+		o := ledger.OutboxEvent{Kind: kind, Network: network, At: time.Hour}
+		if kind == ledger.OutboxBlock || kind == ledger.OutboxKnown {
+			o.For = time.Hour
+		}
+		if _, ok := m.event(&o); ok != want {
+			t.Errorf("an event of kind %d is told: %v; want %v", kind, ok, want)
+		}
+	}
+}

@@ -211,6 +211,8 @@ var reasons = []struct{ of, cure string }{
 	{"MISCONF", "the engine cannot write to its disk; see its log"},
 	{"OOM", "the engine is full; raise its maxmemory"},
 	{"LOADING", "the engine is starting"},
+	{"exhausted the last possible ID", "delete the key of the events, " +
+		"and see whose machine has written there"},
 	{"WRONGTYPE", "another program uses this prefix; write another share_prefix"},
 	{"x509:", "write ca=FILE with the certificate that signs the engine's"},
 	{"first record does not look like a TLS handshake", "write valkey://, without TLS"},

@@ -79,6 +79,9 @@ func (c *courier) readStream(ctx context.Context, client valkey.Client) error {
 		if len(entries) == 0 {
 			continue
 		}
+		if err := c.lookForGap(ctx, client, position, len(entries)); err != nil {
+			return err
+		}
 		last := entries[len(entries)-1].ID
 		lines := []string{last, c.lag(ctx, client, entries[0].ID)}
 		for _, entry := range entries {
@@ -94,6 +97,21 @@ func (c *courier) readStream(ctx context.Context, client valkey.Client) error {
 		c.mu.Unlock()
 	}
 	return ctx.Err()
+}
+
+// lookForGap says if entries after the position are gone. Whoever is so far behind gets as many as it
+// asks for.
+func (c *courier) lookForGap(ctx context.Context, client valkey.Client, position string,
+	entries int) error {
+	if entries < readAtOnce || position == beginning {
+		return nil
+	}
+	first, err := client.Do(ctx, client.B().Xrange().Key(c.stream()).Start("-").End("+").Count(1).
+		Build()).AsXRange()
+	if err == nil && len(first) > 0 && less(position, first[0].ID) {
+		err = c.conn.Send(wire.Gap)
+	}
+	return err
 }
 
 // lag is for how long, in ms, an entry has been in the stream. It is read only when it matters.

@@ -10,8 +10,8 @@ import (
 	"sendwrap/wrapper/share/wire"
 )
 
-// watch says what the time is, that this machine is here, whether the engine has lost what it had,
-// and whether the stream has a gap.
+// watch says what the time is, that this machine is here, and whether the engine has lost what it
+// had.
 func (c *courier) watch(ctx context.Context, client valkey.Client) error {
 	own := ""
 	for {
@@ -25,7 +25,7 @@ func (c *courier) watch(ctx context.Context, client valkey.Client) error {
 		if err := c.sayHere(ctx, client, now, &own); err != nil {
 			return err
 		}
-		if err := c.lookForGap(ctx, client); err != nil {
+		if err := c.lookForReset(ctx, client); err != nil {
 			return err
 		}
 		if !sleep(ctx, watchEvery) {
@@ -85,31 +85,24 @@ func parseHere(text string) (h here) {
 	return here{words[0], words[1], at, words[3], words[4]}
 }
 
-// lookForGap compares the position with what the stream has. After a failover or a flush the stream
-// may even be older than the position: then it is read from its beginning.
-func (c *courier) lookForGap(ctx context.Context, client valkey.Client) error {
-	first, err := client.Do(ctx, client.B().Xrange().Key(c.stream()).Start("-").End("+").Count(1).
-		Build()).AsXRange()
-	if err != nil {
-		return err
-	}
+// lookForReset compares the position with what the stream has. After a failover or a flush the stream
+// may be older than the position: then it is read from its beginning.
+func (c *courier) lookForReset(ctx context.Context, client valkey.Client) error {
 	last, err := client.Do(ctx, client.B().Xrevrange().Key(c.stream()).End("+").Start("-").
 		Count(1).Build()).AsXRange()
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	position, read := c.position, c.read
-	back := read && (len(last) == 0 || less(last[0].ID, position)) && position != beginning
+	back := c.read && (len(last) == 0 || less(last[0].ID, c.position)) && c.position != beginning
 	if back {
 		c.position = beginning
 	}
 	c.mu.Unlock()
-	gone := read && len(first) > 0 && position != beginning && less(position, first[0].ID)
-	if back || gone {
-		return c.conn.Send(wire.Gap)
+	if !back {
+		return nil
 	}
-	return nil
+	return c.conn.Send(wire.Gap)
 }
 
 // beginning is the position before the first entry.
