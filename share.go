@@ -55,8 +55,10 @@ func shareWithOthers(args []string) int {
 // checkSharing says how it stands with the engine and with the other machines.
 func checkSharing(o share.Options) int {
 	cfg, err := config.Load(o.File, allowlist.For())
-	if cfg == nil {
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "sendwrap: %v\n", err)
+	}
+	if cfg == nil {
 		return admin.ExitUsage
 	}
 	lines, ok, err := share.Check(o, cfg)

@@ -11,8 +11,8 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// A block from another machine is followed like one of this machine: on_block runs for its beginning
-// and its end, and the sessions of the client end. All commands say whose it is.
+// A block from another machine is followed like one of this machine: on_block runs when it begins
+// and when it ends, and the sessions of the client end. All commands say whose it is.
 func TestBlockIsFollowed(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t, valkey)

@@ -25,12 +25,26 @@ func TestWrongEngines(t *testing.T) {
 			return "500 5.5.1 Command unrecognized\r\n"
 		}, "this is no Valkey or Redis"},
 		{"old", "", old, "Redis 5.0.14 is too old; install 6 or later"},
+		{"silent", "", func(string) string { return "" }, "whether its port speaks TLS"},
 	} {
 		m.configure(fmt.Sprintf("valkey://%s:%d", m.here, serve(t, tt.greeting, tt.answer)), quick)
 		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
 			t.Errorf("%s: %v: %q; want %q", tt.name, err, out, tt.want)
 		} else if strings.Contains(out, "rights") {
 			t.Errorf("%s: rights have nothing to do with it: %q", tt.name, out)
+		}
+	}
+}
+
+// A mistake in the configuration is said, not only that nothing is shared because of it.
+func TestWrongConfiguration(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, startEngine(t, redis), "mx1", quick)
+	m.configure("http://"+m.here, quick)
+	for _, args := range [][]string{{}, {"-check"}} {
+		out, err := m.try("share", args...)
+		if err == nil || !strings.Contains(out, "write valkey://, valkeys:// for TLS") {
+			t.Errorf("share %q: %v: %s", args, err, out)
 		}
 	}
 }
@@ -73,6 +87,25 @@ func serve(t *testing.T, greeting string, answer func(string) string) (port int)
 		}
 	}()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// What others write where machines say that they are here cannot reach an administrator's terminal,
+// nor keep the report away.
+func TestCheckOfGarbage(t *testing.T) {
+	t.Parallel()
+	e, a, _ := two(t, redis, quick)
+	const good = "0.9 1 1800000000000 0-0 32/64"
+	words := []string{"hset", "sendwrap:{here}", "a\x1b[2J", good, "b\nmx7: fine", good, "c",
+		"\x1b[2J 1 1800000000000 0-0 32/64", "d", strings.Repeat("A", 100_000)}
+	for n := range 300 {
+		words = append(words, fmt.Sprint("more", n), good)
+	}
+	e.do(words...)
+	out := a.command("share", "-check")
+	if strings.ContainsAny(out, "\x1b") || strings.Contains(out, "\nmx7: ") || len(out) > 30_000 ||
+		!strings.Contains(out, "entries that no machine has written") {
+		t.Errorf("share -check: %.3000q", out)
+	}
 }
 
 // A prefix that another program uses, and a file with the password that others may read.

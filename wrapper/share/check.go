@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"sendwrap/wrapper/config"
@@ -18,8 +19,7 @@ const checkTime = 30 * time.Second
 // people. ok is false if something must be done.
 func Check(o Options, cfg *config.Config) (lines []string, ok bool, err error) {
 	if len(cfg.Share.Engines) == 0 {
-		return nil, false, errors.New(cfg.Place("share_engine") +
-			": share_engine is off; write share_engine valkey://HOST")
+		return nil, false, off(cfg)
 	}
 	settings, err := settingsOf(cfg)
 	if err != nil {
@@ -43,11 +43,29 @@ func Check(o Options, cfg *config.Config) (lines []string, ok bool, err error) {
 		if !open || report.verb != wire.Report || len(report.lines) == 0 {
 			return nil, false, errors.New("the courier has ended without a report")
 		}
-		lines, ok = report.lines[1:], report.lines[0] == "ok"
+		ok = report.lines[0] == "ok" && (s.Connected || !s.On)
+		for _, line := range report.lines[1:] {
+			lines = append(lines, printable(line))
+		}
 	case <-time.After(checkTime):
 		return nil, false, errors.New("the engine does not answer; see whether it is stopped")
 	}
 	return append(lines, describe(settings.Name, &s)...), ok, nil
+}
+
+func off(cfg *config.Config) error {
+	return errors.New(cfg.Place("share_engine") +
+		": share_engine is off; write share_engine valkey://HOST")
+}
+
+// printable is a line of which parts come from whoever can write to the engine.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, line)
 }
 
 // describe says what this machine's ledger knows of sharing.
@@ -56,7 +74,7 @@ func describe(name string, s *ledger.Sharing) (lines []string) {
 	case !s.On:
 		return []string{name + ": sendwrap share has not run here; start it"}
 	case !s.Connected:
-		lines = append(lines, name+": is not connected")
+		lines = append(lines, name+": is not connected; its log says why")
 	}
 	lines = append(lines, fmt.Sprintf("%s: %d events to send, %d lost, %d refused", name, s.Waiting,
 		s.Lost, s.Refused))

@@ -85,8 +85,7 @@ func Run(o Options) error {
 		return mistakes
 	}
 	if len(cfg.Share.Engines) == 0 {
-		return errors.New(cfg.Place("share_engine") +
-			": share_engine is off; write share_engine valkey://HOST")
+		return errors.Join(mistakes, off(cfg))
 	}
 	go func() {
 		for run := range m.ends {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valkey-io/valkey-go"
 
@@ -21,7 +22,7 @@ func (c *courier) check() error {
 		first = "bad"
 		lines = append(lines, "engine: "+c.reason(err))
 	}
-	if err == nil && c.User == "" || ofRights(err) {
+	if ofRights(err) {
 		lines = append(lines, "these rights suffice: "+c.rights())
 	}
 	return c.conn.Send(wire.Report, append([]string{first}, lines...)...)
@@ -77,6 +78,9 @@ func (c *courier) ask() (lines []string, err error) {
 		return lines, err
 	}
 	lines = append(lines, "rights: all that are needed")
+	if c.User == "" {
+		lines = append(lines, "these rights suffice: "+c.rights())
+	}
 	others, err := client.Do(ctx, client.B().Hgetall().Key(c.here()).Build()).AsStrMap()
 	if err != nil {
 		return lines, err
@@ -86,10 +90,30 @@ func (c *courier) ask() (lines []string, err error) {
 	if err != nil {
 		return lines, err
 	}
+	wrong := 0
 	for _, name := range slices.Sorted(maps.Keys(others)) {
-		lines = append(lines, c.describe(name, parseHere(others[name]), now, last))
+		h := parseHere(others[name])
+		if h.at == 0 || !plain(name+others[name]) || len(lines) > mostHere {
+			wrong++
+			continue
+		}
+		lines = append(lines, c.describe(name, h, now, last))
+	}
+	if wrong > 0 {
+		lines = append(lines, fmt.Sprintf("others: %d entries that no machine has written, or one "+
+			"too many", wrong))
 	}
 	return lines, nil
+}
+
+// mostHere is about how many machines the report has.
+const mostHere = 125
+
+// plain says whether a text can have a place in a line of the report.
+func plain(text string) bool {
+	const most = 160 // bytes; a machine of ours writes less
+	return len(text) <= most &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // tryRights uses a key of its own, which is gone a second later, and changes nothing else.
@@ -125,8 +149,11 @@ func (c *courier) describe(name string, h here, now string, last []valkey.XRange
 	switch {
 	case len(last) == 0 || !less(h.position, last[0].ID):
 		text += ", has read everything"
+	case !less(beginning, h.position):
+		text += ", has read nothing yet"
 	default:
-		text += ", has read up to " + strconv.Quote(h.position) + " of " + last[0].ID
+		behind := time.Duration(milliseconds(last[0].ID)-milliseconds(h.position)) * time.Millisecond
+		text += fmt.Sprintf(", was %v behind then", behind)
 	}
 	if h.countBy != c.CountBy {
 		text += fmt.Sprintf("; counts by %q, this machine by %q: known clients and recipients are "+

@@ -221,6 +221,10 @@ var reasons = []struct{ of, cure string }{
 	{"connection reset by peer", writeTLS},
 	{"EOF", writeTLS},
 	{"connection refused", "start the engine, or write its address"},
+	{"'SENTINEL'", "with master=, write the URLs of Sentinels"},
+	{"DB index", "write a smaller number behind the address"},
+	{"deadline exceeded", "see whether the engine is stopped, and whether its port speaks TLS " +
+		"(valkeys://) or not (valkey://)"},
 	{"unknown command", "this is no Valkey, and no Redis 6 or later"},
 	{"unexpected", "this is no Valkey or Redis"},
 	{"unknown message type", "this is no Valkey or Redis"}, // HTTP or SMTP, for instance

@@ -99,8 +99,8 @@ func (c *courier) readStream(ctx context.Context, client valkey.Client) error {
 	return ctx.Err()
 }
 
-// lookForGap says if entries after the position are gone. Whoever is so far behind gets as many as it
-// asks for.
+// lookForGap says if entries after the position are gone. Whoever is so far behind gets as many as
+// it asks for.
 func (c *courier) lookForGap(ctx context.Context, client valkey.Client, position string,
 	entries int) error {
 	if entries < readAtOnce || position == beginning {
@@ -120,10 +120,15 @@ func (c *courier) lag(ctx context.Context, client valkey.Client, id string) stri
 	if err != nil {
 		return "0"
 	}
-	ms, _, _ := strings.Cut(id, "-")
 	n, _ := strconv.ParseInt(now, 10, 64)
+	return strconv.FormatInt(max(0, n-milliseconds(id)), 10)
+}
+
+// milliseconds is when an entry came, by the engine's clock.
+func milliseconds(id string) int64 {
+	ms, _, _ := strings.Cut(id, "-")
 	at, _ := strconv.ParseInt(ms, 10, 64)
-	return strconv.FormatInt(max(0, n-at), 10)
+	return min(at, 1<<43) // a year that nobody sees
 }
 
 // mostOfEvent is how many bytes of an event are passed on, less one. More is refused all the same.

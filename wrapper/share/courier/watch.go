@@ -85,8 +85,8 @@ func parseHere(text string) (h here) {
 	return here{words[0], words[1], at, words[3], words[4]}
 }
 
-// lookForReset compares the position with what the stream has. After a failover or a flush the stream
-// may be older than the position: then it is read from its beginning.
+// lookForReset compares the position with what the stream has. After a failover or a flush the
+// stream may be older than the position: then it is read from its beginning.
 func (c *courier) lookForReset(ctx context.Context, client valkey.Client) error {
 	last, err := client.Do(ctx, client.B().Xrevrange().Key(c.stream()).End("+").Start("-").
 		Count(1).Build()).AsXRange()
