@@ -183,7 +183,7 @@ func TestOnlyWhatIsShared(t *testing.T) {
 			o.For = time.Hour
 		}
 		if _, ok := m.event(&o); ok != want {
-			t.Errorf("an event of kind %d is told: %v; want %v", kind, ok, want)
+			t.Errorf("is an event of kind %d sent? %v; want %v", kind, ok, want)
 		}
 	}
 }

@@ -152,8 +152,8 @@ func (c *courier) describe(name string, h here, now string, last []valkey.XRange
 	case !less(beginning, h.position):
 		text += ", has read nothing yet"
 	default:
-		behind := time.Duration(milliseconds(last[0].ID)-milliseconds(h.position)) * time.Millisecond
-		text += fmt.Sprintf(", was %v behind then", behind)
+		behind := milliseconds(last[0].ID) - milliseconds(h.position)
+		text += fmt.Sprintf(", was %v behind then", time.Duration(behind)*time.Millisecond)
 	}
 	if h.countBy != c.CountBy {
 		text += fmt.Sprintf("; counts by %q, this machine by %q: known clients and recipients are "+
