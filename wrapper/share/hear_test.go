@@ -12,6 +12,7 @@ import (
 	"sendwrap/wrapper/maillog"
 	"sendwrap/wrapper/policy"
 	"sendwrap/wrapper/reload"
+	"sendwrap/wrapper/share/wire"
 )
 
 // engineAhead is by how much the engine's clock is ahead of every other one in these tests.
@@ -185,5 +186,45 @@ func TestOnlyWhatIsShared(t *testing.T) {
 		if _, ok := m.event(&o); ok != want {
 			t.Errorf("is an event of kind %d sent? %v; want %v", kind, ok, want)
 		}
+	}
+}
+
+// Events that may have got to the engine keep their times when they are sent again, though its
+// clock has been set meanwhile: so all take them for the same.
+func TestEventsKeepTheirTimes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	m := startMember(t, path, "")
+	network := netip.MustParsePrefix("198.18.0.1/32")
+	if err := m.ledger.Run(func(tx *ledger.Tx) { tx.Remember(network, time.Hour) }); err != nil {
+		t.Fatal(err)
+	}
+	m.send(t.Context())
+	if s, err := m.ledger.Sharing(ledger.Now()); err != nil || s.Waiting != 1 {
+		t.Errorf("%d events wait, %v; want one until the engine has said that it has it", s.Waiting,
+			err)
+	}
+	later := strconv.FormatInt(time.Now().Add(engineAhead+time.Hour).UnixMilli(), 10)
+	again := startMember(t, path, "")
+	again.setClock(t.Context(), later)
+	if again.clock != m.clock {
+		t.Errorf("the clock has changed by %v with an event under way", again.clock-m.clock)
+	}
+	if err := again.ledger.Run(func(tx *ledger.Tx) { tx.NoteSent(m.sending, 0) }); err != nil {
+		t.Fatal(err)
+	}
+	again.setClock(t.Context(), later)
+	if moved := again.clock - m.clock; (moved - time.Hour).Abs() > 10*time.Minute {
+		t.Errorf("the clock has changed by %v; want an hour", moved)
+	}
+}
+
+// What has been read of the stream is in the ledger, for a process that starts later.
+func TestPlaceIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	m := startMember(t, path, "")
+	m.take(t.Context(), packet{wire.Events, []string{"1800000000000-7", "12", "no event"}})
+	s, err := startMember(t, path, "").ledger.Sharing(ledger.Now())
+	if err != nil || s.Position != [2]uint64{1_800_000_000_000, 7} || s.Refused != 1 {
+		t.Errorf("%+v, %v; want the place, and one refused event", s, err)
 	}
 }
