@@ -105,7 +105,9 @@ func one(where, what, write string) []Finding {
 // sessions are those that the configuration allows where each client has a process.
 func (s *Site) sessions() int { return s.Config.MaxWaiting + s.Config.MaxSessions }
 
-// started reports whether something starts sendwrap.
-func (s *Site) started() bool {
-	return slices.ContainsFunc(s.starters, func(one surroundings.Starter) bool { return one.On })
+// startsAt25 reports whether something starts sendwrap at port 25.
+func (s *Site) startsAt25() bool {
+	return slices.ContainsFunc(s.starters, func(one surroundings.Starter) bool {
+		return one.On && surroundings.IsPort(one.Ports, "25", "smtp")
+	})
 }

@@ -23,10 +23,10 @@ func (s *Site) inetdStarts() (all []surroundings.InetdLine) {
 
 const cureOfSMTP = "write 25 in place of smtp, and restart inetd"
 
-// switchedOff names what would start sendwrap and is switched off, if nothing else starts it.
+// switchedOff names what would start sendwrap and is switched off, if nothing has it at port 25.
 // systemd's units are not among these: the package has all of them, and one or none is enabled.
 func switchedOff(s *Site) (all []Finding) {
-	if s.started() {
+	if s.startsAt25() {
 		return nil
 	}
 	for _, l := range s.inetd {

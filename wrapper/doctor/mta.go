@@ -107,9 +107,7 @@ func postfixServices(m surroundings.Machine) (all []postfixService) {
 
 // postfixPort says that Postfix has port 25, which something else is to have for sendwrap.
 func postfixPort(s *Site) (all []Finding) {
-	if !slices.ContainsFunc(s.starters, func(starter surroundings.Starter) bool {
-		return starter.On && surroundings.IsPort(starter.Ports, "25", "smtp")
-	}) {
+	if !s.startsAt25() {
 		return nil
 	}
 	for _, p := range postfixServices(s.Machine) {

@@ -36,6 +36,8 @@ func TestFaultsOfStarters(t *testing.T) {
 		{"off", inetd("#<off>#smtp " + line), "/etc/inetd.conf #<off>",
 			"this line is switched off; remove #<off>#, " + cure},
 		{"off", inetd("#<off># smtp " + line + "\n25 " + line), "", ""},
+		{"off", inetd("#<off># smtp " + line + "\n2525 " + line), "/etc/inetd.conf #<off>",
+			"this line is switched off; remove #<off>#, " + cure},
 		{"off", inetd("#smtp " + line), "", ""},
 		{"off", inetd("#<off># smtp stream tcp nowait root /usr/sbin/sendmail sendmail -bs"), "",
 			""},

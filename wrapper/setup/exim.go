@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sendwrap/wrapper/surroundings"
 )
 
 // Of Debian's Exim.
@@ -16,22 +18,16 @@ const (
 	eximMacros    = "/etc/exim4/exim4.conf.localmacros"
 	eximMainDir   = "/etc/exim4/conf.d/main/"
 	eximRestart   = "service exim4 restart"
-	eximPorts     = "daemon_smtp_ports"
-	pipeconnect   = "pipelining_connect_advertise_hosts"
+	eximPorts     = surroundings.EximPorts
+	pipeconnect   = surroundings.Pipeconnect
 	noPipeconnect = pipeconnect + " = :"
 )
 
 // askExim is what Exim says of its main options.
 func askExim() (map[string]string, error) {
-	out, err := ask("/", "", eximProgram, "-bP", eximPorts, pipeconnect)
+	options, err := surroundings.AskExim([]string{eximProgram}, eximPorts, pipeconnect)
 	if err != nil {
 		return nil, fmt.Errorf("%s -bP: %w; repair its configuration first", eximProgram, err)
-	}
-	options := map[string]string{}
-	for line := range strings.Lines(string(out)) {
-		if name, value, found := strings.Cut(line, "="); found {
-			options[strings.TrimSpace(name)] = strings.TrimSpace(value)
-		}
 	}
 	return options, nil
 }
@@ -54,7 +50,7 @@ func (s *Site) exim() ([]Step, error) {
 		{What: eximDefault + ": the daemon gives up port 25", File: &File{
 			Name: eximDefault, Old: old, Text: text, Mode: 0o644}},
 	}
-	if hosts, known := s.Exim[pipeconnect]; known && strings.Trim(hosts, ": ") != "" {
+	if surroundings.Offers(s.Exim[pipeconnect]) {
 		name := eximMacros
 		conf, _ := s.Text(eximDebconf)
 		if shellValue(conf, "dc_use_split_config") == "true" {

@@ -1,5 +1,5 @@
 // Package surroundings has what is found around sendwrap on a machine. It reads files and /proc; it
-// changes nothing and starts no program. Of each file it reads no more than a bound. Only tables of
+// changes nothing, and starts no program but an Exim, to ask it. Of each file it reads no more than a bound. Only tables of
 // the kernel, such as /proc/net/tcp and /proc/PID/fd, it reads whole: its time and memory grow with
 // the sockets and files that are open. What cannot be read is taken not to be there.
 //
@@ -7,6 +7,7 @@
 // Paths in results are those that the machine itself uses, without that directory.
 //
 //   - [Machine.MTAs]: which MTAs are installed, and their configuration
+//   - [AskExim]: how main options of an Exim are set
 //   - [Machine.InetdLines], [Machine.XinetdServices], [Machine.Sockets]: all that inetd, xinetd and
 //     systemd serve, with every setting, whether or not that is sendwrap
 //   - [Machine.Starters]: what of these starts sendwrap, and whether it is switched on; and the

@@ -79,11 +79,15 @@ func isListening(command []string) bool {
 		command[1] == "listen"
 }
 
-// ports are the addresses of a sendwrap listen.
+// ports are the addresses of a sendwrap listen: behind -f FILE, in one word or two.
 func ports(command []string) []string {
 	addresses := command[2:]
-	if len(addresses) > 1 && addresses[0] == "-f" {
-		addresses = addresses[2:]
+	for len(addresses) > 0 && strings.HasPrefix(addresses[0], "-") {
+		words := 2
+		if strings.Contains(addresses[0], "=") {
+			words = 1
+		}
+		addresses = addresses[min(words, len(addresses)):]
 	}
 	return addresses
 }

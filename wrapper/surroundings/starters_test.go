@@ -74,6 +74,12 @@ func TestStarters(t *testing.T) {
 		{"systemd, listen", map[string]string{"/etc/systemd/system/mine.service": "[Service]\n" +
 			"ExecStart=/usr/local/sbin/sendwrap listen -f /etc/x \\\n  25 [::1]:26\n"},
 			"systemd /etc/systemd/system/mine.service [25 [::1]:26] on:false room:true"},
+		{"systemd, listen, in one word", map[string]string{
+			"/etc/systemd/system/mine.service": "[Service]\nExecStart=/sendwrap listen -f=/x 25\n"},
+			"systemd /etc/systemd/system/mine.service [25] on:false room:true"},
+		{"systemd, listen, without an address", map[string]string{
+			"/etc/systemd/system/mine.service": "[Service]\nExecStart=/sendwrap listen -f\n"},
+			"systemd /etc/systemd/system/mine.service [] on:false room:true"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
