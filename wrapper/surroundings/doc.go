@@ -1,7 +1,8 @@
 // Package surroundings has what is found around sendwrap on a machine. It reads files and /proc; it
-// changes nothing, and starts no program but an Exim, to ask it. Of each file it reads no more than a bound. Only tables of
-// the kernel, such as /proc/net/tcp and /proc/PID/fd, it reads whole: its time and memory grow with
-// the sockets and files that are open. What cannot be read is taken not to be there.
+// changes nothing, and starts no program but an Exim, to ask it. Of each file it reads no more than
+// a bound. Only tables of the kernel, such as /proc/net/tcp and /proc/PID/fd, it reads whole: its
+// time and memory grow with the sockets and files that are open. What cannot be read is taken not
+// to be there.
 //
 // A [Machine] is seen from its root directory, so that a test makes one in a directory of its own.
 // Paths in results are those that the machine itself uses, without that directory.

@@ -10,8 +10,8 @@ import (
 
 // Main options of Exim.
 const (
-	// Pipeconnect has the clients to which Exim offers PIPECONNECT, by default all. These then speak
-	// before the greeting when they connect next.
+	// Pipeconnect has the clients to which Exim offers PIPECONNECT, by default all. These then
+	// speak before the greeting when they connect next.
 	Pipeconnect = "pipelining_connect_advertise_hosts"
 	EximPorts   = "daemon_smtp_ports"
 )
