@@ -151,6 +151,12 @@ func TestElsewhere(t *testing.T) {
 			t.Error("the block did not end, or twice")
 		}
 	})
+	must(t, l, func(tx *Tx) { tx.Strike(networkN(3), "pregreet:ehlo", 1, hour) })
+	elsewhere("mx3", func(tx *Tx) {
+		if tx.KnownElsewhere(networkN(3), time.Hour) {
+			t.Error("a client with a strike has become known")
+		}
+	})
 	must(t, l, func(tx *Tx) {
 		tx.BlockByHand(a, 2*time.Hour, "admin", hour)
 	})
