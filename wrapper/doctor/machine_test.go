@@ -37,6 +37,11 @@ func TestWhoHasThePort(t *testing.T) {
 	const line = "25 stream tcp nowait.60000 root " + sendwrap + " sendwrap"
 	const unserved = "port 25: nobody listens; start the super-server, or see README, Install"
 	s := site(t, "", nil)
+	other, err := net.Listen("tcp", "127.0.0.1:587")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	if got := s.found("unserved"); got != unserved || s.found("port_25") != "" {
 		t.Errorf("with nobody there: %q", got)
 	}

@@ -124,7 +124,7 @@ func TestPostfixHasThePort(t *testing.T) {
 	for _, tt := range []struct{ master, inetd, want string }{
 		{string(master), line, "Postfix's smtpd" + write},
 		{screened, line, "Postfix's postscreen" + write},
-		{none, line, ""},
+		{none, line, ""}, {none + "submission inet n - n - - smtpd\n", line, ""},
 		{string(master), "#" + line, ""},
 	} {
 		machine := inetd(tt.inetd)

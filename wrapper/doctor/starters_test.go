@@ -45,6 +45,7 @@ func TestFaultsOfStarters(t *testing.T) {
 			"has a dot; rename it, and restart xinetd"},
 		{"off", xinetd(t, "disable		= no", "disable = yes"), xfile + " service",
 			"this service is disabled; write disable = no, and restart xinetd"},
+		{"off", xinetd(t, "disable		= no", "port = 2525"), "", ""},
 		{"smtp_line", debian("smtp " + line), "/etc/inetd.conf smtp",
 			"it begins with smtp; " + cure},
 		{"smtp_line", inetd("smtp " + line), "", ""},
@@ -61,6 +62,7 @@ func TestFaultsOfStarters(t *testing.T) {
 		{"user", inetd("25 stream tcp nowait.60000 mail:mail " + sendwrap + " sendwrap"),
 			"/etc/inetd.conf 25", "user mail; write root"},
 		{"user", inetd("25 stream tcp wait root.root " + sendwrap + " sendwrap"), "", ""},
+		{"user", inetd("25 stream tcp wait 0 " + sendwrap + " sendwrap"), "", ""},
 		{"user", xinetd(t, "user		= root", "user = mail"), xfile + " service",
 			"user mail; write root"},
 		{"user", systemd(t, "KillMode=process", "KillMode=process\nUser=mail"), service + " User",
@@ -85,6 +87,8 @@ func TestFaultsOfStarters(t *testing.T) {
 		{"starts", systemd(t, "TriggerLimitIntervalSec=0", ""), socket,
 			"200 starts within 2s, and the socket fails; write TriggerLimitIntervalSec=0"},
 		{"starts", systemd(t, "TriggerLimitIntervalSec=0", "TriggerLimitBurst=0"), "", ""},
+		{"starts", systemd(t, "TriggerLimitIntervalSec=0", "TriggerLimitBurst=1300"), "", ""},
+		{"starts", systemd(t, "TriggerLimitIntervalSec=0", "TriggerLimitIntervalSec=0s"), "", ""},
 		{"starts", room(t, "TriggerLimitIntervalSec=0", "TriggerLimitIntervalSec=5s"),
 			units + "sendwrap-room.socket Trigger", "20 starts within 5s, and the socket fails; " +
 				"write TriggerLimitIntervalSec=0"},
@@ -101,6 +105,8 @@ func TestFaultsOfStarters(t *testing.T) {
 		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 10"),
 			xfile + " service", "per_source 10; write per_source = UNLIMITED"},
 		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 50"), "", ""},
+		{"per_source", xinetd(t, "per_source	= UNLIMITED", "per_source = 10",
+			"wait		= no", "wait = yes"), "", ""},
 		{"per_source", systemd(t, "Accept=yes", "Accept=yes\nMaxConnectionsPerSource=10"),
 			socket + " MaxConnectionsPer", "MaxConnectionsPerSource=10; " +
 				"remove MaxConnectionsPerSource"},
@@ -124,6 +130,9 @@ func TestFaultsOfStarters(t *testing.T) {
 			service + " StandardError", "StandardError=socket; write StandardError=journal"},
 		{"submission", inetd("587 " + line), "/etc/inetd.conf 587",
 			"sendwrap is to have port 587; leave that port to the MTA's own daemon"},
+		{"submission", inetd("#<off># 587 " + line), "", ""},
+		{"submission", inetd("smtps " + line), "/etc/inetd.conf smtps",
+			"sendwrap is to have port 465; leave that port to the MTA's own daemon"},
 		{"submission", systemd(t, "ListenStream=25", "ListenStream=25\nListenStream=[::]:465"),
 			socket, "sendwrap is to have port 465; leave that port to the MTA's own daemon"},
 	} {
