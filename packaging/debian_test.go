@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,7 +23,8 @@ import (
 type debian struct {
 	*testing.T
 	*lab.Thread
-	root string // in the thread's mounts
+	root  string   // in the thread's mounts
+	enter []string // the command that enters it; nil = chroot(2)
 }
 
 // file is the name by which programs outside see a file of it.
@@ -42,7 +44,7 @@ func newDebian(t *testing.T, name string) debian {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	d := debian{t, thread, filepath.Join(dir, "root")}
+	d := debian{T: t, Thread: thread, root: filepath.Join(dir, "root")}
 	t.Cleanup(func() {
 		d.end()
 		thread.Close()
@@ -121,8 +123,12 @@ func (d debian) run(lines string) (said string, err error) {
 		d.Fatal(err)
 	}
 	defer output.Close()
-	cmd := exec.Command("/bin/sh", "-ec", lines)
-	cmd.Dir, cmd.SysProcAttr = "/root/sendwrap", &syscall.SysProcAttr{Chroot: d.root}
+	argv := append(slices.Clone(d.enter), "/bin/sh", "-ec", "cd /root/sendwrap\n"+lines)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if d.enter == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: d.root}
+	}
+	cmd.Dir = "/"
 	cmd.Env = []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"LC_ALL=C",

@@ -57,7 +57,13 @@ func newSetup(t *testing.T, name, mta string) *setupSite {
 // goesBothWays has the starter get port 25, and give it back.
 func (s *setupSite) goesBothWays(starter string) {
 	s.Helper()
-	before := s.etc()
+	s.goesBack(starter, s.comes(starter))
+}
+
+// comes has the starter get port 25, and returns what was in /etc before.
+func (s *setupSite) comes(starter string) (before string) {
+	s.Helper()
+	before = s.etc()
 	s.takesMail("before "+starter, false)
 	said := s.must("sendwrap setup")
 	for _, want := range []string{"25, which " + starter + " gets", "\n+mode observe\n",
@@ -72,6 +78,12 @@ func (s *setupSite) goesBothWays(starter string) {
 		strings.Contains(said, "port 25 is held") {
 		s.Errorf("under %s check says\n%s", starter, said)
 	}
+	return before
+}
+
+// goesBack has the MTA get port 25 again.
+func (s *setupSite) goesBack(starter, before string) {
+	s.Helper()
 	s.must("sendwrap setup -undo")
 	s.takesMail("after "+starter, false)
 	if after := s.etc(); after != before {

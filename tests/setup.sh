@@ -90,7 +90,7 @@ for package in $newer; do
 		mv "$dir.new" "$dir" || echo "setup: could not unpack $package; see $dir.log"
 done
 download='apt-get clean && apt-get install -q -y --no-install-recommends --download-only \
-	exim4-daemon-light xinetd'
+	exim4-daemon-light systemd xinetd'
 for suite in $suites; do
 	case $suite in bookworm) dir=$cache/debian12 ;; *) dir=$cache/debian13 ;; esac
 	echo "setup: installing a Debian in $dir"

@@ -6,7 +6,8 @@
 //
 // A string says what a machine lacks; it is "" if the machine lacks nothing: Lack looks for files,
 // NoSendmail, NoPostfix and NoNamespaces for several things together, and Missing makes the text.
-// Need skips a test for such a string; NeedRoot and NeedProgram do so by themselves.
+// Need skips a test for such a string; NeedRoot and NeedProgram do so by themselves, and NeedKernel
+// for what no package brings.
 package lab
 
 import (
@@ -39,6 +40,15 @@ func Need(t Skipper, missing string) {
 	} else {
 		t.Skip(missing)
 	}
+}
+
+// NeedKernel skips the test if the kernel, or a container around the tests, refuses something; also
+// with CI=true, since no package brings that.
+func NeedKernel(t Skipper, refused string) {
+	if h, ok := t.(interface{ Helper() }); ok {
+		h.Helper()
+	}
+	t.Skip(refused)
 }
 
 // NeedRoot skips the test unless root runs it.

@@ -1,0 +1,126 @@
+package packaging
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
+)
+
+// Under a systemd that runs the machine, setup has its sockets start sendwrap, and takes that back.
+// An upgrade and a removal leave a session alone; after a removal nobody has the port.
+func TestSetupUnderSystemd(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t, "debian13", "sendmail")
+	s.must("service sendmail stop; dpkg -r openbsd-inetd; " + aptInstall + "systemd")
+	s.boot()
+	s.must("systemctl enable --now sendmail")
+	before := s.comes("systemd")
+	session := s.session()
+	s.must(again)
+	s.takesMail("after an upgrade", true)
+	s.goesBack("systemd", before)
+
+	s.must("systemctl stop sendmail; systemctl enable --now sendwrap.socket")
+	s.session() // by the package's own units
+	s.must("dpkg -r sendwrap")
+	s.Do(func() {
+		if c, err := lab.Dial(loopback, netip.AddrPortFrom(loopback, 25)); err == nil {
+			c.Close()
+			s.Error("after removal somebody has port 25")
+		}
+	})
+	if got, err := session.Say("NOOP"); err != nil || !strings.HasPrefix(got, "250 ") {
+		s.Errorf("after removal the session reads %q, %v", got, err)
+	}
+}
+
+// boot makes Debian's systemd process 1 of pids of its own, with a part of the tree of cgroups. The
+// argument is the directory of that part, the second Debian's root. What needs hardware is masked.
+const boot = `echo 0 >"$0/cgroup.procs"
+exec unshare --mount --pid --ipc --uts --cgroup --fork --kill-child /bin/sh -ec '
+cd "$0"
+mount -t tmpfs tmpfs dev
+mkdir dev/pts dev/shm
+for one in null zero full random urandom tty; do
+	touch dev/$one
+	mount --bind /dev/$one dev/$one
+done
+ln -s /proc/self/fd dev/fd
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs run
+echo 0123456789abcdef0123456789abcdef >etc/machine-id
+cd etc/systemd/system
+for unit in systemd-modules-load systemd-udevd systemd-udev-trigger systemd-logind getty@ \
+	console-getty systemd-networkd systemd-timesyncd; do
+	ln -sf /dev/null $unit.service
+done
+exec env -i container=sendwrap PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$0" \
+	/usr/lib/systemd/systemd --log-target=console --show-status=0 --unit=multi-user.target
+' "$1"`
+
+// boot starts systemd, and has it run what is run from now on. A kernel, or a container around the
+// tests, may refuse it.
+func (s *setupSite) boot() {
+	s.Helper()
+	group, err := s.cgroup()
+	if err != nil {
+		lab.NeedKernel(s, "no cgroup for a systemd: "+err.Error())
+	}
+	log := filepath.Join(s.TempDir(), "systemd.log")
+	var init *lab.Daemon
+	s.Do(func() { init, err = lab.Start(exec.Command("/bin/sh", "-ec", boot, group, s.root), log) })
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(init.KillAll)
+	children := fmt.Sprintf("/proc/%d/task/%[1]d/children", init.PID())
+	pid := ""
+	lab.Await(func() bool {
+		all, _ := os.ReadFile(children)
+		pid = strings.TrimSpace(string(all))
+		program, _ := os.Readlink("/proc/" + pid + "/exe")
+		return init.Ended() || filepath.Base(program) == "systemd"
+	})
+	s.enter = []string{"nsenter", "-a", "-r", "-w", "-t", pid}
+	const up = "for second in $(seq 240); do case $(systemctl is-system-running --wait) in " +
+		"running | degraded) exit 0 ;; esac; sleep 1; done; exit 1"
+	if said, err := s.run(up); err != nil {
+		lab.NeedKernel(s, "no systemd of its own: "+read(s.T, log)+said)
+	}
+}
+
+// cgroup makes one that ends with the test.
+func (s *setupSite) cgroup() (group string, err error) {
+	dir := filepath.Join(filepath.Dir(s.root), "cgroup")
+	group = filepath.Join(dir, filepath.Base(lab.Dir()))
+	s.Do(func() {
+		if err = os.Mkdir(dir, 0o700); err == nil {
+			err = unix.Mount("cgroup2", dir, "cgroup2", 0, "")
+		}
+		if err == nil {
+			err = os.Mkdir(group, 0o700)
+		}
+	})
+	if err == nil {
+		s.Cleanup(func() {
+			lab.Eventually(s.T, "systemd's cgroups are empty", func() (ok bool) {
+				s.Do(func() {
+					ok = exec.Command("find", group, "-depth", "-type", "d", "-delete").Run() == nil
+				})
+				return ok
+			})
+		})
+	}
+	return group, err
+}
