@@ -81,6 +81,33 @@ func TestSystemdUnits(t *testing.T) {
 	}
 }
 
+// What a unit may do is bounded: systemd's own count of that, in tenths, does not grow unseen.
+// Where it is high, the unit says what it leaves out, and why.
+func TestExposure(t *testing.T) {
+	analyze := lab.NeedProgram(t, "systemd-analyze")
+	exceeds := func(unit string, most int) (said string, yes bool) {
+		out, err := exec.Command(analyze, "security", "--offline=yes", "--no-pager",
+			"--threshold="+strconv.Itoa(most), unit).CombinedOutput()
+		if !strings.Contains(string(out), "Overall exposure level for "+filepath.Base(unit)) {
+			t.Fatalf("%s: %v\n%s", unit, err, out)
+		}
+		return string(out), err != nil
+	}
+	for unit, most := range map[string]int{
+		"sendwrap-metrics.service": 25, "sendwrap-share.service": 40,
+		"sendwrap-guard.service": 55, "sendwrap-report.service": 85,
+	} {
+		if said, yes := exceeds(unit, most); yes {
+			t.Errorf("%s", said)
+		}
+		bare := filepath.Join(t.TempDir(), unit)
+		write(t, bare, "[Service]\nExecStart=/bin/true\n", 0o644)
+		if _, yes := exceeds(bare, most); !yes {
+			t.Errorf("%s: a unit without limits is good enough: this test proves nothing", unit)
+		}
+	}
+}
+
 // Super-servers have limits by which one client could close the port for all. The test makes more
 // quick connections than any default allows; each must be greeted. If one process serves all
 // clients, it must be the same at the end. The files are used unchanged, and so the port is 25.

@@ -35,6 +35,7 @@ func measurements() []measurement {
 		{"access", 5 * time.Minute, measureAccessMap},
 		{"compile", 10 * time.Minute, measureCompile},
 		{"report", 10 * time.Minute, measureReport},
+		{"top", 5 * time.Minute, measureTop},
 		{"session", 5 * time.Minute, measureSession},
 		{"ledger", 5 * time.Minute, measureLedger},
 		{"room-refused", 10 * time.Minute, measureRoomRefused},

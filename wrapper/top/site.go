@@ -34,8 +34,7 @@ func Open(file string) (*Site, error) {
 }
 
 // look is one look at everything, for networks that the filter lets through. pause is how long to
-// wait until the next: looks take one percent of a processor at most, however large the ledger. The
-// first does not count, since it maps all pages.
+// wait until the next.
 func (s *Site) look(filter string) (p *Picture, pause time.Duration) {
 	began := processorTime()
 	err := s.Refresh()
@@ -53,11 +52,18 @@ func (s *Site) look(filter string) (p *Picture, pause time.Duration) {
 			p.Trouble += "; try as root"
 		}
 	}
+	return p, s.pauseAfter(processorTime()-began, p.usable)
+}
+
+// pauseAfter is the pause after a look that has used so much of a processor: looks take one percent
+// of it at most, however large the ledger. The first at a ledger does not count, since it maps all
+// pages.
+func (s *Site) pauseAfter(used time.Duration, usable bool) time.Duration {
 	first := !s.looked
-	if s.looked = p.usable; first {
-		return p, lookEvery
+	if s.looked = usable; first {
+		return lookEvery
 	}
-	return p, max(lookEvery, lookShare*(processorTime()-began))
+	return max(lookEvery, lookShare*used)
 }
 
 // read puts what the ledger holds into the picture.

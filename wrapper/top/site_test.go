@@ -5,7 +5,30 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
+
+// Looks take one percent of a processor at most, the first at a ledger left out.
+func TestPauseAfter(t *testing.T) {
+	var s Site
+	for i, tt := range []struct {
+		used   time.Duration
+		usable bool
+		want   time.Duration
+	}{
+		{time.Second, false, time.Second}, // no ledger yet
+		{time.Second, true, time.Second},
+		{time.Millisecond, true, time.Second},
+		{30 * time.Millisecond, true, 3 * time.Second},
+		{time.Second, false, 100 * time.Second}, // it is gone
+		{time.Second, true, time.Second},        // another one
+		{time.Second, true, 100 * time.Second},
+	} {
+		if got := s.pauseAfter(tt.used, tt.usable); got != tt.want {
+			t.Errorf("%d: after %v it waits for %v, want %v", i, tt.used, got, tt.want)
+		}
+	}
+}
 
 // write puts a file in the place of another.
 func write(t *testing.T, name, text string) {
