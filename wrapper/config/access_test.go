@@ -100,6 +100,17 @@ func TestAccessLetsIn(t *testing.T) {
 	}
 }
 
+// Of a map that changes while it is read, nothing holds: any client may have been spared in what was
+// not read. /proc/self/status is longer than its size says, like a file that grows meanwhile.
+func TestAccessChangesMeanwhile(t *testing.T) {
+	path := write(t, "access /proc/self/status\n")
+	c, err := Load(path, allowlist.For(client))
+	const want = "/proc/self/status: changed while it was read; put the new file in place with mv"
+	if err == nil || !strings.Contains(err.Error(), want) || c.OnPregreet != policy.Tempfail {
+		t.Errorf("on_pregreet %v: %v", c.OnPregreet, err)
+	}
+}
+
 // A map that is no text may have spared any client, as one that cannot be read.
 func TestAccessBinary(t *testing.T) {
 	path := write(t, "access map\n")
