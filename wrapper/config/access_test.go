@@ -100,8 +100,8 @@ func TestAccessLetsIn(t *testing.T) {
 	}
 }
 
-// Of a map that changes while it is read, nothing holds: any client may have been spared in what was
-// not read. /proc/self/status is longer than its size says, like a file that grows meanwhile.
+// Of a map that changes while it is read, nothing holds: any client may have been spared in what
+// was not read. /proc/self/status is longer than its size says, like a file that grows meanwhile.
 func TestAccessChangesMeanwhile(t *testing.T) {
 	path := write(t, "access /proc/self/status\n")
 	c, err := Load(path, allowlist.For(client))
