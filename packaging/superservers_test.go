@@ -45,12 +45,6 @@ func TestSystemdUnits(t *testing.T) {
 	if said := verify("", "", ""); said != "" {
 		t.Errorf("systemd-analyze verify:\n%s", said)
 	}
-	// What speaks to other machines has little else.
-	out, err := exec.Command(analyze, "security", "--offline=yes", "--threshold=35", "--no-pager",
-		absolute(t, "sendwrap-share.service")).CombinedOutput()
-	if err != nil {
-		t.Errorf("systemd-analyze security: %v\n%s", err, out)
-	}
 	// An administrator may also write Accept=no in sendwrap.socket.
 	if said := verify("sendwrap.socket", "\nAccept=yes", "\nAccept=no"); said != "" {
 		t.Errorf("with Accept=no: systemd-analyze verify:\n%s", said)
@@ -94,7 +88,7 @@ func TestExposure(t *testing.T) {
 		return string(out), err != nil
 	}
 	for unit, most := range map[string]int{
-		"sendwrap-metrics.service": 25, "sendwrap-share.service": 40,
+		"sendwrap-metrics.service": 25, "sendwrap-share.service": 35,
 		"sendwrap-guard.service": 55, "sendwrap-report.service": 85,
 	} {
 		if said, yes := exceeds(unit, most); yes {
