@@ -25,20 +25,27 @@ func TestSetupUnderSystemd(t *testing.T) {
 	before := s.comes("systemd")
 	session := s.session()
 	s.must(again)
+	s.goesOn(session, "an upgrade")
 	s.takesMail("after an upgrade", true)
 	s.goesBack("systemd", before)
 
 	s.must("systemctl stop sendmail; systemctl enable --now sendwrap.socket")
-	s.session() // by the package's own units
+	session = s.session() // by the package's own units
 	s.must("dpkg -r sendwrap")
+	s.goesOn(session, "removal")
 	s.Do(func() {
 		if c, err := lab.Dial(loopback, netip.AddrPortFrom(loopback, 25)); err == nil {
 			c.Close()
 			s.Error("after removal somebody has port 25")
 		}
 	})
+}
+
+// goesOn wants an answer in the session. Debian's sendmail ends one that is silent for two minutes.
+func (s *setupSite) goesOn(session *lab.Client, after string) {
+	s.Helper()
 	if got, err := session.Say("NOOP"); err != nil || !strings.HasPrefix(got, "250 ") {
-		s.Errorf("after removal the session reads %q, %v", got, err)
+		s.Errorf("after %s the session reads %q, %v", after, got, err)
 	}
 }
 

@@ -43,7 +43,7 @@ done <"$table"
 # Debian 12 and 13 with sendmail and inetd as their packages leave them: to install our own package
 # there, and packages that they have downloaded.
 suites=''
-downloaded='var/cache/apt/archives/xinetd_*'
+downloaded='var/cache/apt/archives/systemd_*'
 present "$cache/debian12/$downloaded" || suites=bookworm
 present "$cache/debian13/$downloaded" || suites="$suites trixie"
 test "$missing$to_unpack$newer$suites" || exit 0

@@ -171,14 +171,15 @@ func TestNeed(t *testing.T) {
 	}
 }
 
-// A line of the table is a program or a file, a package, and perhaps `beside`.
+// A line of the table is a program or a file, a package, and perhaps `beside` or `trixie`.
 func TestPackages(t *testing.T) {
 	for line := range strings.Lines(packages) {
 		f := strings.Fields(line)
 		switch {
 		case len(f) == 0 || f[0] == "#":
 		case len(f) == 2 && (strings.HasPrefix(f[0], "/") || !strings.Contains(f[0], "/")):
-		case len(f) == 3 && f[2] == "beside" && strings.HasPrefix(f[0], f[1]+"/"):
+		case len(f) == 3 && (f[2] == "beside" || f[2] == "trixie") &&
+			strings.HasPrefix(f[0], f[1]+"/"):
 		default:
 			t.Errorf("%q", line)
 		}
