@@ -78,6 +78,7 @@ func (p *place) wait(client string) *session {
 	p.Helper()
 	cmd := osexec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), waiterName+"=1")
+	cmd.Stderr = os.Stderr
 	ready, err := cmd.StdoutPipe()
 	if err != nil {
 		p.Fatal(err)
@@ -96,20 +97,22 @@ const wasWoken = 42
 // waitToBeWoken waits in poll(2), in a thread that is not the first of the process: that is the one
 // that gets a signal to the process.
 func waitToBeWoken() {
-	runtime.LockOSThread()
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == os.Getpid() {
-			panic("this is the first thread")
-		}
-		_, _ = os.Stdout.WriteString("ready")
-		_, err := unix.Poll(nil, -1)
-		if err == unix.EINTR {
-			syscall.Exit(wasWoken) // os.Exit sleeps for a second with -race
-		}
-		panic(err)
-	}()
+	go waitOnAnotherThread()
 	select {}
+}
+
+func waitOnAnotherThread() {
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() { // this is the first thread, which this goroutine keeps
+		go waitOnAnotherThread()
+		select {}
+	}
+	_, _ = os.Stdout.WriteString("ready")
+	_, err := unix.Poll(nil, -1)
+	if err == unix.EINTR {
+		syscall.Exit(wasWoken) // os.Exit sleeps for a second with -race
+	}
+	panic(err)
 }
 
 // woken waits until the process has been woken, and fails if something else ended it.
