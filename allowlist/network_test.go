@@ -228,6 +228,9 @@ func FuzzParseNetwork(f *testing.F) {
 			t.Errorf("ParseNetwork(%q) = %s, which has host bits", s, p)
 		}
 		for _, client := range []netip.Addr{p.Addr(), last(p)} {
+			if client.Is4In6() { // the last of ::/80; as a client it is one of IPv4
+				continue
+			}
 			for _, l := range []*List{For(client), All()} {
 				if err := l.SetAccess(p, rule.Deny, rule.Source{File: "f", Line: 1}); err != nil {
 					t.Fatal(err)

@@ -29,7 +29,7 @@ func (l line) prefix() string { return l.key[:len(l.key)-len(l.subject)] }
 
 // asked is the key as sendmail looks it up, which is %0 in the value.
 func (l line) asked() string {
-	s := strings.Replace(strings.ToLower(l.subject), "ipv6", "IPv6", 1)
+	s := strings.Replace(lower(l.subject), "ipv6", "IPv6", 1)
 	if !l.tagged {
 		return s
 	}
@@ -65,7 +65,7 @@ func (r *reader) enter(l line) {
 		r.note("a blank before the colon after "+quoted(l.key), "write "+quoted(l.key+":"))
 		return
 	}
-	s, ok := parseSubject(strings.ToLower(l.subject))
+	s, ok := parseSubject(lower(l.subject))
 	if !ok {
 		r.never(l)
 		return
@@ -118,8 +118,8 @@ func (r *reader) value(l line) (v Value, ok bool) {
 
 // enterBare adds a line whose key is a tag alone.
 func (r *reader) enterBare(l line) {
-	words := strings.Fields(l.value)
-	_, isSubject := parseSubject(strings.ToLower(words[0]))
+	words := strings.FieldsFunc(l.value, isBlank)
+	_, isSubject := parseSubject(lower(words[0]))
 	switch {
 	case len(words) > 1 && isSubject && !isDigits(words[0]):
 		r.note("a blank after "+quoted(l.key)+", which is then the whole key",

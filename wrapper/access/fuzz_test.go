@@ -76,7 +76,7 @@ func check(t *testing.T, e Entry) {
 	switch {
 	case e.Network.IsValid() == (e.Name != ""),
 		e.Network.IsValid() && e.Network != e.Network.Masked(),
-		e.Name != "" && (!e.Tag.hasNames() || e.Unresolved || e.Name != strings.ToLower(e.Name)),
+		e.Name != "" && (!e.Tag.hasNames() || e.Unresolved || e.Name != lower(e.Name)),
 		e.Unresolved && !e.Tag.hasNames(), e.Line < 1, e.Key == "",
 		v.Kind == Nothing, v.Kind == Text && !reply, v.Kind == Number && !number,
 		v.Kind == Number && e.Tag == Connect,
@@ -114,7 +114,7 @@ func naive(text string) map[string]string {
 		if i <= 0 || line[0] == '#' || len(line) > 1022 {
 			continue
 		}
-		key, value := strings.ToLower(line[:i]), strings.Trim(line[i:], " \t\v\f\r")
+		key, value := lower(line[:i]), strings.Trim(line[i:], " \t\v\f\r")
 		if _, found := db[key]; !found && len(tokens(value)) > 0 && !isSplitKey(key, value) {
 			db[key] = value
 		}
@@ -125,23 +125,23 @@ func naive(text string) map[string]string {
 // isSplitKey reports whether a blank stands within a key: of "ClientRate: 10.1.2.3 5" makemap makes
 // 10 for everybody, and we take no such line.
 func isSplitKey(key, value string) bool {
-	words := strings.Fields(value)
+	words := strings.FieldsFunc(value, isBlank)
 	if !strings.HasSuffix(key, ":") || len(words) < 2 || isDigits(words[0]) {
 		return false
 	}
-	_, ok := parseSubject(strings.ToLower(words[0]))
+	_, ok := parseSubject(lower(words[0]))
 	return ok
 }
 
 // search looks for a tag with these keys, one after the other.
 func search(db map[string]string, tag Tag, keys []string) string {
 	for _, key := range keys {
-		value, ok := db[strings.ToLower(tag.String()+":"+key)]
+		value, ok := db[lower(tag.String()+":"+key)]
 		if !ok && tag == Connect {
-			value, ok = db[strings.ToLower(key)]
+			value, ok = db[lower(key)]
 		}
 		if ok {
-			if words := tokens(value); len(words) == 1 && strings.EqualFold(words[0], "SKIP") {
+			if words := tokens(value); len(words) == 1 && lower(words[0]) == "skip" {
 				return ""
 			}
 			return value
@@ -193,7 +193,7 @@ func compare(t *testing.T, m *Map, db map[string]string, c client) {
 			value = search(db, tag, addresses)
 		}
 		if value == "" && !tag.hasNames() {
-			value = db[strings.ToLower(tag.String()+":")]
+			value = db[lower(tag.String()+":")]
 		}
 		want, _ := parseValue(line{tag: tag, value: value})
 		if want.Kind == Skip { // of the tag alone

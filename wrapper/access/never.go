@@ -35,7 +35,7 @@ func written(network netip.Prefix) (string, bool) {
 // never notes a key that no client has. Without a tag it may be for senders and recipients; it is
 // noted if it looks like a network or a host all the same.
 func (r *reader) never(l line) {
-	s := strings.ToLower(l.subject)
+	s := lower(l.subject)
 	if network, err := netip.ParsePrefix(strings.TrimPrefix(s, "ipv6:")); err == nil {
 		r.neverPrefix(l, network)
 		return

@@ -57,6 +57,20 @@ func Read(text string) *Map {
 	return &r.Map
 }
 
+func isBlank(r rune) bool { return strings.ContainsRune(blanks, r) }
+
+// lower is s in lower case as makemap and sendmail have it: of other letters than those of ASCII
+// they know nothing.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] += 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
 // binary says what a file with a NUL byte at i is. Nothing of it is known.
 func binary(text string, i int) Note {
 	const magic = 12 // where a file of Berkeley DB has it

@@ -16,15 +16,15 @@ var foreign = []string{"authinfo", "bcc", "certissuer", "certsubject", "clt_feat
 // split takes a key's tag from it. ours is false if the key is for other rulesets of sendmail's.
 func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) {
 	before, after, found := strings.Cut(key, ":")
-	if !found || before == "" || before[0] == '[' || strings.EqualFold(before, "IPv6") {
+	if !found || before == "" || before[0] == '[' || lower(before) == "ipv6" {
 		return Connect, key, false, true
 	}
+	before = lower(before)
 	for tag := range Tags {
-		if strings.EqualFold(before, tag.String()) {
+		if before == lower(tag.String()) {
 			return tag, after, true, true
 		}
 	}
-	before = strings.ToLower(before)
 	if slices.Contains(foreign, before) {
 		return 0, "", false, false
 	}

@@ -24,7 +24,7 @@ func parseValue(l line) (v Value, remark Note) {
 		return v, Note{Msg: "a value that is only a comment", Hint: "write OK or REJECT before it"}
 	case len(words) == 1 && words[0] == "?":
 		return v, Note{Msg: "sendmail takes ? for no value", Hint: "write SKIP"}
-	case len(words) == 1 && strings.EqualFold(words[0], "SKIP"):
+	case len(words) == 1 && lower(words[0]) == "skip":
 		return Value{Kind: Skip}, Note{}
 	case l.tag == Connect:
 		return parseAccess(words, l.value)
@@ -60,25 +60,25 @@ func withArguments(l line) string {
 
 // parseAccess is the end of sendmail's ruleset Basic_check_relay.
 func parseAccess(words []string, value string) (Value, Note) {
-	first := strings.ToUpper(words[0])
+	first := lower(words[0])
 	if len(words) == 1 {
 		switch first {
-		case "OK":
+		case "ok":
 			return Value{Kind: OK}, Note{}
-		case "RELAY":
+		case "relay":
 			return Value{Kind: OK, Also: Relays}, Note{}
-		case "DISCARD":
+		case "discard":
 			return Value{Kind: OK, Also: Discards}, Note{}
-		case "REJECT":
+		case "reject":
 			return Value{Kind: Reject}, Note{}
 		}
 	}
 	status := ""
 	if len(words) > 2 && words[1] == ":" {
 		switch first {
-		case "QUARANTINE":
+		case "quarantine":
 			return Value{Kind: OK, Also: Quarantines}, Note{}
-		case "ERROR":
+		case "error":
 			status, words = cutStatus(words[2:])
 		}
 	}
@@ -91,7 +91,7 @@ func parseAccess(words []string, value string) (Value, Note) {
 			Msg:  "sendmail has no value " + quoted(value) + ", and refuses with it as a text",
 			Hint: `write OK, RELAY, REJECT, or a code and a text: ERROR:5.7.1:"550 text"`,
 		}
-	case strings.Count(text, " ") < len(strings.Fields(value))-1 &&
+	case strings.Count(text, " ") < len(strings.FieldsFunc(value, isBlank))-1 &&
 		!strings.ContainsAny(value, `"(`):
 		return v, Note{
 			Msg:  "sendmail leaves out blanks of a text without quotes: " + quoted(reply),
