@@ -57,11 +57,12 @@ func (l line) rank(s subject) uint8 {
 
 // enter adds a line to the map.
 func (r *reader) enter(l line) {
+	_, isTag := tagOf(lower(l.key))
 	switch {
 	case l.subject == "":
 		r.enterBare(l)
 		return
-	case l.value[0] == ':':
+	case isTag && l.value[0] == ':':
 		r.note("a blank before the colon after "+quoted(l.key), "write "+quoted(l.key+":"))
 		return
 	}

@@ -115,7 +115,9 @@ func naive(text string) map[string]string {
 			continue
 		}
 		key, value := lower(line[:i]), strings.Trim(line[i:], " \t\v\f\r")
-		if _, found := db[key]; !found && len(tokens(value)) > 0 && !isSplitKey(key, value) {
+		_, isTag := tagOf(key)
+		if _, found := db[key]; !found && len(tokens(value)) > 0 && !isSplitKey(key, value) &&
+			!(isTag && value[0] == ':') {
 			db[key] = value
 		}
 	}

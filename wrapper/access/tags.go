@@ -13,6 +13,16 @@ var foreign = []string{"authinfo", "bcc", "certissuer", "certsubject", "clt_feat
 	"qgrp", "rhs", "spam", "srv_features", "tls_clt", "tls_clt_features", "tls_rcpt", "tls_srv",
 	"tls_srv_features", "to", "try_tls", "xconnect"}
 
+// tagOf is the tag of ours that a word in lower case names.
+func tagOf(word string) (tag Tag, ok bool) {
+	for tag := range Tags {
+		if word == lower(tag.String()) {
+			return tag, true
+		}
+	}
+	return 0, false
+}
+
 // split takes a key's tag from it. ours is false if the key is for other rulesets of sendmail's.
 func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) {
 	before, after, found := strings.Cut(key, ":")
@@ -20,10 +30,8 @@ func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) 
 		return Connect, key, false, true
 	}
 	before = lower(before)
-	for tag := range Tags {
-		if before == lower(tag.String()) {
-			return tag, after, true, true
-		}
+	if tag, ok := tagOf(before); ok {
+		return tag, after, true, true
 	}
 	if slices.Contains(foreign, before) {
 		return 0, "", false, false
