@@ -79,6 +79,33 @@ func TestAnswerAndEnd(t *testing.T) {
 	}
 }
 
+// What another process has found out counts at the end of the delay, too, though it is not yet time
+// to look there again.
+func TestResultOfAnotherAtTheEnd(t *testing.T) {
+	for _, inRoom := range []bool{false, true} {
+		d := dnsDoor(t, "", lab.NewNameserver(t), endless, map[string]int{"bad": 3})
+		if inRoom {
+			d.makeRoomDoor()
+		}
+		d.anotherClaims(t)
+		s, _ := d.enter(t)
+		if !s.Arrive() {
+			t.Fatal(s.Verdict)
+		}
+		d.keepListed(t)
+		if s.delay = time.Nanosecond; inRoom {
+			s.Ask()
+			s.RefusedByDNS()
+			s.Conclude(decide.Quiet, s.delay)
+		} else {
+			s.Conclude(s.wait())
+		}
+		if s.Verdict != decide.DNSBL {
+			t.Errorf("in a room: %v: %v; want DNSBL", inRoom, s.Verdict)
+		}
+	}
+}
+
 // Whatever is in the ledger's page of lists, a room goes on, and a list refuses nobody that it does
 // not have. When the page makes sense again, the lists count.
 func TestDamagedLists(t *testing.T) {

@@ -150,10 +150,7 @@ func (s *Session) Ask() {
 func (s *Session) resumeAsking() {
 	h, d := s.newHeard(), s.door
 	s.heard = h
-	found := d.Ledger.PeekLookup(h.addr, h.of)
-	if r, ok := lookup.Decode(found.Data, len(h.lists)); ok {
-		h.result = r
-		s.applyHeard()
+	if s.takeResult() {
 		return
 	}
 	h.follows = true

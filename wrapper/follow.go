@@ -63,3 +63,24 @@ func (s *Session) takeOver() {
 	}
 	s.Ask()
 }
+
+// catchUp takes at the end of the wait what the process that asks has found out since the last
+// look: as much counts as if this one had asked.
+func (s *Session) catchUp() {
+	if s.heard != nil && s.heard.follows {
+		s.takeResult()
+	}
+}
+
+// takeResult takes the result that the ledger remembers, without its lock, and reports whether
+// there is one.
+func (s *Session) takeResult() (found bool) {
+	h := s.heard
+	remembered := s.door.Ledger.PeekLookup(h.addr, h.of)
+	r, ok := lookup.Decode(remembered.Data, len(h.lists))
+	if ok {
+		h.result = r
+		s.applyHeard()
+	}
+	return ok
+}

@@ -179,6 +179,7 @@ func (s *Session) RefusedByDNS() bool {
 	if s.heard == nil {
 		return false
 	}
+	s.catchUp()
 	s.settle()
 	return s.Decided() && !s.facts().Conclude(decide.Quiet).Served()
 }

@@ -171,6 +171,7 @@ func (s *Session) wait() (decide.Greet, time.Duration) {
 	if err != nil {
 		s.LogUnseen(err)
 	}
+	s.catchUp()
 	return g, waited
 }
 

@@ -141,6 +141,8 @@ func (r *room) round(atMost time.Duration) error {
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
+	// Of more events DNS may be one, and a delay may end in this round.
+	r.dnsReady = r.dnsReady || len(events) == len(r.poller.events)
 	r.hearDNS()
 	r.concludeEarly()
 	r.everySecond()
