@@ -233,3 +233,30 @@ func TestVersion(t *testing.T) {
 		t.Errorf("sendwrap version says %q; CHANGELOG has %q", &said, latest)
 	}
 }
+
+// sendwrap(8) has each member of the JSON that status, report and replay print.
+func TestMembersOfJSON(t *testing.T) {
+	page := read(t, "../docs/sendwrap.8")
+	member := regexp.MustCompile("`json:\"([a-z_0-9]+)[\",]")
+	for section, sources := range map[string]string{
+		"STATUS FOR PROGRAMS":  "admin/{status,counts,rooms,live,networks,lists,observed,sharing}",
+		"REPORTS FOR PROGRAMS": "{report/facts,loglines/read,replay/result}",
+	} {
+		_, text, _ := strings.Cut(page, "\n.Sh "+section+"\n")
+		text, _, _ = strings.Cut(text, "\n.Sh ")
+		dir, names, _ := strings.Cut(strings.TrimSuffix(sources, "}"), "{")
+		found := 0
+		for name := range strings.SplitSeq(names, ",") {
+			file := "../wrapper/" + dir + name + ".go"
+			for _, m := range member.FindAllStringSubmatch(read(t, file), -1) {
+				found++
+				if !regexp.MustCompile(`"` + m[1] + `":|(?m)^\.Li ` + m[1] + `( |$)`).MatchString(text) {
+					t.Errorf("%s: %s has no %s", file, section, m[1])
+				}
+			}
+		}
+		if found < 40 {
+			t.Errorf("%s: %d members: the test proves nothing", section, found)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package guard
 
-import "testing"
+import (
+	"testing"
+
+	"sendwrap/tests/lab"
+)
 
 // A message after observed refusals has one line that names them, at once or when the ledger is
 // free; a further message has none.
@@ -21,5 +25,20 @@ func TestSent(t *testing.T) {
 	lines := p.book.lines("SENT")
 	if len(lines) != 2 || len(p.book.lines(sent+"MAXRCPTS queue=QUEUE1")) != 1 {
 		t.Errorf("%q; want one line of MAXRCPTS and one of RESETS", lines)
+	}
+}
+
+// However often a session goes beyond an observed limit, it has one line; the next has its own.
+func TestObservedOnce(t *testing.T) {
+	p := stand(t, "bad_rcpt_delay 0s\nmax_rcpts 1 observe\n")
+	for n := range 2 {
+		m := p.client("192.0.2.1")
+		m.play("mail good good good end mail good good end", "c c c c c c c c c")
+		lab.Eventually(t, "the session has a line", func() bool {
+			return len(p.book.lines(": MAXRCPTS ", " mode=observe ")) > n
+		})
+	}
+	if lines := p.book.lines(": MAXRCPTS "); len(lines) != 2 {
+		t.Errorf("%q; want a line for each session", lines)
 	}
 }

@@ -2,7 +2,7 @@ package metrics
 
 // maxLists is how many lists have series of their own. The others are summed up, so that there are
 // fewer than 200 series.
-const maxLists, otherLists = 16, "(others)"
+const maxLists, others = 16, "(others)"
 
 // aboutLists has the lists of DNS by name, never by zone, which may hold a key.
 func (s *Site) aboutLists(f *family, r *reading) {
@@ -17,7 +17,7 @@ func (s *Site) aboutLists(f *family, r *reading) {
 			all = append(all, sums{name: s.Config.Lists[i].Name})
 		}
 		if i >= maxLists {
-			all[maxLists].name = otherLists
+			all[maxLists].name = others
 		}
 		one := &all[len(all)-1]
 		one.asked += l.Asked

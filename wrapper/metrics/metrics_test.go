@@ -3,13 +3,12 @@ package metrics
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -64,57 +63,14 @@ func value(text, series string) string {
 	return ""
 }
 
-// There are fewer than 200 series, however many lists and clients there are, and none is of an
-// address. What lists without series of their own have done is in their sum.
-func TestCardinality(t *testing.T) {
-	lines := ""
-	for i := range ledger.MaxLists {
-		lines += fmt.Sprintf("dnsbl list%d.example as=list%d\n", i, i)
-	}
-	s, h := newSite(t, lines+"resolver 127.0.0.1\n")
-	for i := range ledger.MaxLists {
-		if err := h.Run(func(tx *ledger.Tx) {
-			answer := ledger.NotListed
-			if i > 20 {
-				answer = ledger.Listed
-			}
-			tx.CountList(fmt.Sprintf("list%d.example", i), answer, 1000)
-			tx.Count(i)
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	all := text(t, s)
-	series := 0
-	for line := range strings.Lines(all) {
-		if !strings.HasPrefix(line, "#") {
-			series++
-		}
-	}
-	if series >= 200 {
-		t.Errorf("%d series", series)
-	}
-	for series, want := range map[string]string{
-		`sendwrap_list_asked_total{list="list15"}`:    "1",
-		`sendwrap_list_asked_total{list="list16"}`:    "",
-		`sendwrap_list_asked_total{list="(others)"}`:  "16",
-		`sendwrap_list_listed_total{list="(others)"}`: "11",
-	} {
-		if got := value(all, series); got != want {
-			t.Errorf("%s is %q; want %q", series, got, want)
-		}
-	}
-	if found := regexp.MustCompile(`="[0-9a-f:.]*[.:][0-9a-f]+`).FindString(
-		regexp.MustCompile(`(version|le)="[^"]*"`).ReplaceAllString(all, "")); found != "" {
-		t.Errorf("%s looks like an address", found)
-	}
-}
-
 // The numbers are those of the ledger and of the configuration.
 func TestNumbers(t *testing.T) {
 	s, h := newSite(t, "mode observe\nmax_sessions 77\n"+strings.Repeat("nonsense\n", 8))
 	if err := h.Run(func(tx *ledger.Tx) {
 		tx.Count(9)
+		for range 3 {
+			tx.CountFor(netip.Prefix{}, ledger.Event{Verdict: 9, Observed: true})
+		}
 		tx.Spoke(50 * time.Millisecond)
 		tx.Spoke(2500 * time.Millisecond)
 		tx.Spoke(time.Hour)
@@ -135,31 +91,37 @@ func TestNumbers(t *testing.T) {
 		h.CountTrouble(ledger.Trouble(c), 10+c)
 	}
 	h.CountFailOpen(ledger.ErrCrowded)
+	h.RegisterRoom(ledger.Self(), "1.0")
+	h.Ledger.NoteConfigured(ledger.Self(), time.Unix(1e9, 0))
 	all := text(t, s)
 	for series, want := range map[string]string{
 		`sendwrap_verdicts_total{mode="enforce",verdict="PREGREET"}`: "1",
-		`sendwrap_mode{mode="observe"}`:                              "1",
-		`sendwrap_mode{mode="enforce"}`:                              "0",
-		`sendwrap_config_mistakes`:                                   "8",
-		`sendwrap_sessions_limit{state="serving"}`:                   "77",
-		`sendwrap_ledger_usable`:                                     "1",
-		`sendwrap_networks_limit`:                                    "1024",
-		`sendwrap_delay_seconds_bucket{event="spoke",le="0.1"}`:      "1",
-		`sendwrap_delay_seconds_bucket{event="spoke",le="2"}`:        "1",
-		`sendwrap_delay_seconds_bucket{event="spoke",le="3"}`:        "2",
-		`sendwrap_delay_seconds_bucket{event="spoke",le="300"}`:      "2",
-		`sendwrap_delay_seconds_bucket{event="spoke",le="+Inf"}`:     "3",
-		`sendwrap_fail_open_total{cause="unseen"}`:                   "10",
-		`sendwrap_fail_open_total{cause="dns_silent"}`:               "11",
-		`sendwrap_fail_open_total{cause="unwritten"}`:                "12",
-		`sendwrap_no_descriptor_total`:                               "13",
-		`sendwrap_log_lines_lost_total`:                              "14",
-		`sendwrap_known_refused_total`:                               "15",
-		`sendwrap_fail_open_total{cause="rules_unread"}`:             "16",
-		`sendwrap_fail_open_total{cause="wide_uncounted"}`:           "17",
-		`sendwrap_fail_open_total{cause="ledger_crowded"}`:           "1",
-		`sendwrap_share_connected`:                                   "1",
-		`sendwrap_share_lag_seconds`:                                 "1.5",
+		`sendwrap_verdicts_total{mode="observe",verdict="PREGREET"}`: "3",
+		`sendwrap_verdicts_total{mode="observe",verdict="RATE"}`:     "0",
+		`sendwrap_rooms`: "1",
+		`sendwrap_room_configured_timestamp_seconds`:             "1e+09",
+		`sendwrap_mode{mode="observe"}`:                          "1",
+		`sendwrap_mode{mode="enforce"}`:                          "0",
+		`sendwrap_config_mistakes`:                               "8",
+		`sendwrap_sessions_limit{state="serving"}`:               "77",
+		`sendwrap_ledger_usable`:                                 "1",
+		`sendwrap_networks_limit`:                                "1024",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="0.1"}`:  "1",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="2"}`:    "1",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="3"}`:    "2",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="300"}`:  "2",
+		`sendwrap_delay_seconds_bucket{event="spoke",le="+Inf"}`: "3",
+		`sendwrap_fail_open_total{cause="unseen"}`:               "10",
+		`sendwrap_fail_open_total{cause="dns_silent"}`:           "11",
+		`sendwrap_fail_open_total{cause="unwritten"}`:            "12",
+		`sendwrap_no_descriptor_total`:                           "13",
+		`sendwrap_log_lines_lost_total`:                          "14",
+		`sendwrap_known_refused_total`:                           "15",
+		`sendwrap_fail_open_total{cause="rules_unread"}`:         "16",
+		`sendwrap_fail_open_total{cause="wide_uncounted"}`:       "17",
+		`sendwrap_fail_open_total{cause="ledger_crowded"}`:       "1",
+		`sendwrap_share_connected`:                               "1",
+		`sendwrap_share_lag_seconds`:                             "1.5",
 
 		`sendwrap_share_events_total{machine="mx2",result="applied"}`: "1",
 		`sendwrap_share_events_total{machine="",result="refused"}`:    "1",

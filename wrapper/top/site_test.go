@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sendwrap/wrapper/ledger"
 )
 
 // Looks take one percent of a processor at most, the first at a ledger left out.
@@ -107,4 +109,19 @@ func (s *Site) frame(t *testing.T) []line {
 		t.Errorf("a number, though nobody knows:\n%s", textOf(all))
 	}
 	return all
+}
+
+// A look takes no lock: it sees everything while another process holds the ledger.
+func TestLookTakesNoLock(t *testing.T) {
+	s := madeSite(t)
+	l, _, err := ledger.Open(s.Config.Ledger.Path, 1024, ledger.ThisBoot())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	must(t, l, func(*ledger.Tx) {
+		if p := s.looks(t, ""); len(p.come.all) != 12 || p.Totals.Serving != 12 {
+			t.Errorf("%d networks, %d are served", len(p.come.all), p.Totals.Serving)
+		}
+	})
 }
