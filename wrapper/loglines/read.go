@@ -2,7 +2,7 @@ package loglines
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -34,6 +34,13 @@ type Unread struct {
 type Unreadable struct {
 	File string `json:"file"`
 	Why  string `json:"why"`
+
+	cause error // Why
+}
+
+// unread is a log with the error that kept it from being read.
+func unread(file string, err error) Unreadable {
+	return Unreadable{file, err.Error(), err}
 }
 
 // reading is under way.
@@ -60,7 +67,7 @@ func (o *Sources) Read(begin time.Time, each func(*Line)) (Unread, error) {
 			err = closeErr
 		}
 		if err != nil {
-			r.Files = append(r.Files, Unreadable{s.name, cause(err)})
+			r.Files = append(r.Files, unread(s.name, causeOf(err)))
 		}
 		if err == nil || r.lines > 0 {
 			r.Logs = append(r.Logs, s.name)
@@ -68,7 +75,7 @@ func (o *Sources) Read(begin time.Time, each func(*Line)) (Unread, error) {
 	}
 	if len(r.Logs) == 0 && len(r.Files) > 0 {
 		f := r.Files[0]
-		return Unread{}, errors.New(f.File + ": " + f.Why)
+		return Unread{}, fmt.Errorf("%s: %w", f.File, f.cause)
 	}
 	return r.Unread, nil
 }

@@ -33,7 +33,7 @@ func (o *Sources) open(begin time.Time) (list []source, wrong []Unreadable) {
 	if len(names) == 0 {
 		s, err := o.journal(begin)
 		if err != nil {
-			return nil, []Unreadable{{File: "journalctl", Why: err.Error()}}
+			return nil, []Unreadable{unread("journalctl", err)}
 		}
 		return []source{s}, nil
 	}
@@ -45,7 +45,7 @@ func (o *Sources) open(begin time.Time) (list []source, wrong []Unreadable) {
 		}
 		s, info, err := openLog(name)
 		if err != nil {
-			wrong = append(wrong, Unreadable{File: name, Why: cause(err)})
+			wrong = append(wrong, unread(name, causeOf(err)))
 			continue
 		}
 		same := func(other os.FileInfo) bool { return os.SameFile(info, other) }
@@ -82,16 +82,17 @@ func openLog(name string) (s source, info os.FileInfo, err error) {
 	return s, info, nil
 }
 
-// cause is an error without the name of the file, which stands before it.
-func cause(err error) string {
+// causeOf is an error without the name of the file, which stands before it.
+func causeOf(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
-		return path.Err.Error()
+		return path.Err
 	}
 	if wantsTooMuch(err) {
-		return "unpacking it takes too much memory; unpack it, and name what comes of it"
+		return errors.New(
+			"unpacking it takes too much memory; unpack it, and name what comes of it")
 	}
-	return err.Error()
+	return err
 }
 
 // isRotated reports whether logrotate appends that to the name of a log: .1, .2.gz or -20261201.
