@@ -250,7 +250,8 @@ func TestMembersOfJSON(t *testing.T) {
 			file := "../wrapper/" + dir + name + ".go"
 			for _, m := range member.FindAllStringSubmatch(read(t, file), -1) {
 				found++
-				if !regexp.MustCompile(`"` + m[1] + `":|(?m)^\.Li ` + m[1] + `( |$)`).MatchString(text) {
+				named := `"` + m[1] + `":|(?m)^\.Li ` + m[1] + `( |$)`
+				if !regexp.MustCompile(named).MatchString(text) {
 					t.Errorf("%s: %s has no %s", file, section, m[1])
 				}
 			}

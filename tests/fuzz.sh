@@ -32,8 +32,8 @@ for file in $(grep -rl --include='*_test.go' '^func Fuzz' .); do
 		echo "$package $target"
 		rm -f "$dir/passed"
 		{
-			${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "$1" -fuzzminimizetime "$shorten" \
-				"$package" 2>&1 && : >"$dir/passed"
+			${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "$1" \
+				-fuzzminimizetime "$shorten" "$package" 2>&1 && : >"$dir/passed"
 		} | tee "$dir/output"
 		if test -e "$dir/passed"; then
 			continue

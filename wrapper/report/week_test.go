@@ -5,8 +5,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -101,108 +99,6 @@ func TestText(t *testing.T) {
 	}
 }
 
-// weekVerdict is how the oracle reads a line, which shares nothing with the parser.
-var weekVerdict = regexp.MustCompile(`^(\w+ [ 0-9]\d \d\d):\d\d:\d\d mx sendwrap\[\d+\]: ` +
-	`([A-Z]+) client=\[([0-9a-f.:]+)\]:\d+( server=)?(.*)$`)
-
-// oracle counts the week by regular expressions.
-type oracle struct {
-	verdicts, hours, addresses, kinds, lists map[string]int
-}
-
-func ask(lines []string) oracle {
-	o := oracle{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{},
-		map[string]int{}}
-	kind := regexp.MustCompile(` kind=([a-z]+) bytes=\d+ data="`)
-	lists := regexp.MustCompile(` score=\S+ lists=(\S+)`)
-	for _, line := range lines {
-		m := weekVerdict.FindStringSubmatch(line)
-		if m == nil || m[2] == "ENDED" || m[2] == "IDLE" || m[2] == "SENT" {
-			continue
-		}
-		o.verdicts[m[2]]++
-		o.hours[m[1]+" "+m[2]]++
-		switch m[2] {
-		case "ALLOWED", "PASS", "KNOWN", "HANGUP":
-		default:
-			key := m[3]
-			if strings.Contains(key, ":") { // its /64; each address of the week has four groups
-				key = strings.Join(strings.Split(key, ":")[:4], ":") + "::/64"
-				key = strings.Replace(key, ":0::/64", "::/64", 1)
-			}
-			o.addresses[key]++
-		}
-		if k := kind.FindStringSubmatch(m[5]); k != nil {
-			o.kinds[k[1]]++
-		}
-		if l := lists.FindStringSubmatch(m[5]); l != nil {
-			for hit := range strings.SplitSeq(l[1], ",") {
-				o.lists[strings.Split(hit, ":")[0]]++
-			}
-		}
-	}
-	return o
-}
-
-func TestCountsAgainstOracle(t *testing.T) {
-	o, r := ask(weekLines(t)), readLogs(t, putWeek(t))
-	verdicts := map[string]int{}
-	for _, f := range r.Verdicts {
-		verdicts[f.Verdict] = f.Count
-	}
-	if !reflect.DeepEqual(verdicts, o.verdicts) {
-		t.Errorf("verdicts %v; want %v", verdicts, o.verdicts)
-	}
-	for _, list := range []struct {
-		name string
-		got  []Count
-		want map[string]int
-	}{{"addresses", r.Addresses, o.addresses}, {"kinds", r.Kinds, o.kinds},
-		{"lists", r.Lists, o.lists}} {
-		least, sum := 1<<30, 0
-		for _, c := range list.got {
-			if c.Count != list.want[c.Key] || c.More != 0 {
-				t.Errorf("%s: %s came %d times, or %d more; want %d", list.name, c.Key, c.Count,
-					c.More, list.want[c.Key])
-			}
-			least = min(least, c.Count)
-			sum += c.Count
-		}
-		if len(list.got) == 0 || len(list.got) != min(maxListed, len(list.want)) {
-			t.Errorf("%s: %d rows of %d", list.name, len(list.got), len(list.want))
-		}
-		larger := 0
-		for _, n := range list.want {
-			if n > least {
-				larger++
-			}
-		}
-		if larger > len(list.got) {
-			t.Errorf("%s: %d come more often than the last of %d rows", list.name, larger,
-				len(list.got))
-		}
-	}
-	// By day: the hours of the oracle, put together.
-	if r.HourLength != 24 || len(r.Hours) != 7 {
-		t.Fatalf("%d rows of %d h; want 7 days", len(r.Hours), r.HourLength)
-	}
-	for _, h := range r.Hours {
-		want := map[string]int{}
-		for key, n := range o.hours {
-			if strings.HasPrefix(key, h.Start.Format("Jan _2 ")) {
-				want[strings.Fields(key)[3]] += n
-			}
-		}
-		if !reflect.DeepEqual(h.Counts, want) {
-			t.Errorf("%v: %v; want %v", h.Start, h.Counts, want)
-		}
-	}
-	if first, last := r.Hours[0].Start.Year(), r.Hours[6].Start.Year(); first != 2026 ||
-		last != 2027 {
-		t.Errorf("from %d to %d; the week goes over the end of 2026", first, last)
-	}
-}
-
 // A time before the log's end: nothing before it is counted but for comparison.
 func TestSince(t *testing.T) {
 	lines := weekLines(t)
@@ -219,6 +115,10 @@ func TestSince(t *testing.T) {
 			t.Errorf("%s: %d; want %d", f.Verdict, f.Count, o.verdicts[f.Verdict])
 		}
 	}
+	if r.HourLength != 1 {
+		t.Errorf("%d h in a row", r.HourLength)
+	}
+	o.checkHours(t, r, "Jan _2 15 ")
 	if r.Changes == nil || !r.Changes.Until.Equal(weekEnd.Truncate(time.Hour)) {
 		t.Fatalf("%+v", r.Changes)
 	}

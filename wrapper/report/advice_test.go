@@ -1,0 +1,112 @@
+package report
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/allowlist"
+	"sendwrap/wrapper/config"
+)
+
+// For each kind of refusal of a client that is known there is a line that mends it, and sendwrap
+// reads each of these. A client that was rarely known, or is denied, has none.
+func TestAdvice(t *testing.T) {
+	const from = "client=[192.0.2.1]:5 server=[198.51.100.5]:25 "
+	const known, busy = "KNOWN " + from, "BUSY " + from + "serving=300/300 reply=421"
+	crowd := func(n int) (lines []string) {
+		for i := range n {
+			lines = append(lines, fmt.Sprintf("DENIED client=[203.0.113.%d]:5 server=[::1]:25", i))
+		}
+		return lines
+	}
+	for _, tt := range []struct {
+		lines []string
+		want  string // "" = none
+	}{
+		{[]string{known, known, known, "RATE " + from + "rate=30/30 per=1m"},
+			"client 192.0.2.1 client_rate=60/1m"},
+		{[]string{known, known, known, "CONNS " + from + "conns=50/50"},
+			"client 192.0.2.1 client_conns=100"},
+		{[]string{known, known, known, "DNSBL " + from + "score=3/3 lists=zen:127.0.0.2*3"},
+			"client 192.0.2.1 dnsbl=off"},
+		{[]string{known, known, "PREGREET " + from + "kind=ehlo", known}, "allow 192.0.2.1"},
+		{[]string{known, known, known, "BLOCKED " + from + "reason=pregreet:ehlo"},
+			"allow 192.0.2.1"},
+		{[]string{known, known, known, "DENIED " + from + "rule=/etc/sendwrap.conf:3"}, ""},
+		{[]string{known, known, known, "RATE " + from}, ""}, // cut
+		{[]string{known, known, "RATE " + from + "rate=30/30 per=1m"}, ""},
+		{slices.Concat(slices.Repeat([]string{known}, 97), []string{busy, busy}),
+			"max_sessions 600"},
+		{slices.Concat(slices.Repeat([]string{known}, 199), []string{busy, busy}), ""},
+		{crowd(many), "deny 203.0.113.0/24"},
+		{crowd(many - 1), ""},
+		{append(crowd(many+1), "PASS client=[203.0.113.9]:5 server=[::1]:25"), ""},
+	} {
+		log := ""
+		for _, line := range tt.lines {
+			log += clock + " mx sendwrap[1]: " + line + "\n"
+		}
+		r := readText(t, log)
+		if tt.want == "" {
+			if len(r.Advice) > 0 {
+				t.Errorf("%d lines, the last is %s: %+v", len(tt.lines),
+					tt.lines[len(tt.lines)-1], r.Advice)
+			}
+			continue
+		}
+		if len(r.Advice) != 1 || r.Advice[0].Line != tt.want || r.Advice[0].Why == "" {
+			t.Errorf("%+v; want %s", r.Advice, tt.want)
+			continue
+		}
+		file := put(t, filepath.Join(t.TempDir(), "conf"),
+			[]byte("mta /bin/true\n"+tt.want+"\n"), weekEnd)
+		if _, err := config.Load(file, allowlist.All()); err != nil {
+			t.Errorf("%s: %v", tt.want, err)
+		}
+	}
+}
+
+// On the days on which clocks are set forward and back, no line is lost or counted for another
+// hour: such a day has 23 or 25.
+func TestClockChange(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for change, hours := range map[time.Time]int{
+		time.Date(2026, 3, 29, 0, 0, 0, 0, zone): 23, time.Date(2026, 10, 25, 0, 0, 0, 0, zone): 25,
+	} {
+		log := ""
+		next := change.AddDate(0, 0, 1)
+		for at := change.AddDate(0, 0, -1); at.Before(next.AddDate(0, 0, 1)); {
+			log += at.Format(time.RFC3339) + " mx sendwrap[1]: " + pass + "\n"
+			at = at.Add(30 * time.Minute)
+		}
+		for _, tt := range []struct {
+			since, until time.Time
+			rows         []int
+		}{
+			{change, next.Add(-time.Second), slices.Repeat([]int{2}, hours)},
+			{change.AddDate(0, 0, -1), next.AddDate(0, 0, 1).Add(-time.Second),
+				[]int{48, 2 * hours, 48}},
+		} {
+			o := Options{Sources: named("-"), Since: tt.since}
+			o.Stdin, o.Now, o.Zone = strings.NewReader(log), tt.until, zone
+			r, err := Read(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rows []int
+			for _, h := range r.Hours {
+				rows = append(rows, h.Counts["PASS"])
+			}
+			if !slices.Equal(rows, tt.rows) || !r.Hours[0].Start.Equal(tt.since) {
+				t.Errorf("from %v: %v; want %v", r.Hours[0].Start, rows, tt.rows)
+			}
+		}
+	}
+}
