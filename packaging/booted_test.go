@@ -15,7 +15,8 @@ import (
 )
 
 // Under a systemd that runs the machine, setup has its sockets start sendwrap, and takes that back.
-// An upgrade and a removal leave a session alone; after a removal nobody has the port.
+// An upgrade and a removal leave a session alone; after a removal nobody has the port. Meanwhile
+// the package's other services do their work.
 func TestSetupUnderSystemd(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t, "debian13", "sendmail")
@@ -31,6 +32,7 @@ func TestSetupUnderSystemd(t *testing.T) {
 
 	s.must("systemctl stop sendmail; systemctl enable --now sendwrap.socket")
 	session = s.session() // by the package's own units
+	s.servicesWork()
 	s.must("dpkg -r sendwrap")
 	s.goesOn(session, "removal")
 	s.Do(func() {
@@ -39,6 +41,33 @@ func TestSetupUnderSystemd(t *testing.T) {
 			s.Error("after removal somebody has port 25")
 		}
 	})
+}
+
+// servicesWork starts guard, share and metrics, and has the report sent, in the sandboxes of their
+// units.
+func (s *setupSite) servicesWork() {
+	s.Helper()
+	s.must("sed -n 's/^#\t\\(groupadd\\|chgrp\\|chmod\\) /\\1 /p' " +
+		"/usr/lib/systemd/system/sendwrap-metrics.service | sh -e; " +
+		"echo share_engine valkey://127.0.0.1 >>/etc/sendwrap.conf; " +
+		"echo postmaster: root >>/etc/mail/aliases; newaliases; " +
+		"systemctl start sendwrap-guard sendwrap-share sendwrap-metrics sendwrap-report; " +
+		"sendwrap block 192.0.2.7 1h; systemctl start sendwrap-report")
+	for _, want := range []struct{ what, lines string }{
+		{"metrics are served", `bash -c 'exec 3<>/dev/tcp/127.0.0.1/9725
+			printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep "^sendwrap_ledger_usable 1" <&3'`},
+		{"the guard runs", "journalctl -q -o cat | grep 'guard: listening on '"},
+		{"share looks for its engine", "journalctl -q -o cat | grep 'share: .* start the engine'"},
+		// Before the block there was nothing to report.
+		{"one report comes", `test "$(grep -c '^Subject: sendwrap on ' /var/mail/root)" = 1`},
+	} {
+		lab.Eventually(s.T, want.what, func() bool {
+			_, err := s.run(want.lines)
+			return err == nil
+		})
+	}
+	s.must("pgrep sendwrap-share; ! systemctl --failed | grep sendwrap; " +
+		"systemctl stop sendwrap-share; ! pgrep sendwrap-share")
 }
 
 // goesOn wants an answer in the session. Debian's sendmail ends one that is silent for two minutes.
@@ -61,6 +90,7 @@ for one in null zero full random urandom tty; do
 	mount --bind /dev/$one dev/$one
 done
 ln -s /proc/self/fd dev/fd
+ln -s pts/ptmx dev/ptmx
 mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys

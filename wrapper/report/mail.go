@@ -33,6 +33,9 @@ func (r *Report) Mail(to, mta string, now time.Time) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		if line == "" {
+			line = "the mail log has the reason"
+		}
 		return fmt.Errorf("%s: %w: %s", program, err, line)
 	}
 	return nil

@@ -17,7 +17,8 @@ import (
 func TestMail(t *testing.T) {
 	dir := t.TempDir()
 	script := "#!/bin/sh\necho \"$*\" >" + dir + "/args\ncat >" + dir + "/mail\n" +
-		"test ! -e " + dir + "/full || { echo no space >&2; exit 75; }\n"
+		"test ! -e " + dir + "/full || { echo no space >&2; exit 75; }\n" +
+		"test ! -e " + dir + "/mute || exit 67\n"
 	if err := os.WriteFile(filepath.Join(dir, "sendmail"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -59,10 +60,15 @@ func TestMail(t *testing.T) {
 		t.Errorf("a third part: %v", err)
 	}
 
-	put(t, filepath.Join(dir, "full"), nil, weekEnd)
-	err = r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd)
-	if err == nil || !strings.Contains(err.Error(), "no space") {
-		t.Errorf("sendmail failed: %v", err)
+	for _, failure := range []struct{ name, want string }{
+		{"mute", "sendmail: exit status 67: the mail log has the reason"},
+		{"full", "no space"},
+	} {
+		put(t, filepath.Join(dir, failure.name), nil, weekEnd)
+		err = r.Mail("postmaster", filepath.Join(dir, "qmail-smtpd"), weekEnd)
+		if err == nil || !strings.Contains(err.Error(), failure.want) {
+			t.Errorf("sendmail failed: %v; want %q", err, failure.want)
+		}
 	}
 	for _, wrong := range []string{"", "-oX", "a b@c", "a@b\nBcc: c@d", "a@b,c@d", "<a@b>", "@"} {
 		if CheckAddress(wrong) == nil || r.Mail(wrong, dir+"/x", weekEnd) == nil {
