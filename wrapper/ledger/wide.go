@@ -124,7 +124,9 @@ func (t *Tx) claimWide(k key, as importance) int {
 
 // enterWide counts the new session in slot i, and the arrival, in the wide networks around it. For
 // WideBits alone it does not if the record for that would replace something more important than a
-// client that has waited once. A client whose limits do not count it is counted as trouble.
+// client that has waited once, for limits not if that were a trusted client: a botnet that waits in
+// as many wide networks as it has addresses would have all of those forgotten. A client whose
+// limits do not count it is counted as trouble.
 func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 	for n := range MaxWide {
 		limits := a.wideLimits(n)
@@ -134,7 +136,7 @@ func (t *Tx) enterWide(i int, a Arrival, arrives bool) {
 		k, counts := keyOf(limits.Network), arrives && limits.Rate > 0
 		flag, at := t.widthFlag(k.bits), -1
 		if flag != 0 || counts {
-			at = t.claimWide(k, importance{rank: blockedByHand, age: math.MinInt64})
+			at = t.claimWide(k, importance{rank: trusted, age: math.MinInt64})
 		}
 		if at < 0 || flag == 0 && limits.Conns > 0 {
 			t.wideUncounted = true
@@ -183,7 +185,7 @@ func (t *Tx) countWideAgain(i int) {
 		if flag == 0 {
 			continue
 		}
-		as := importance{rank: blockedByHand, age: math.MinInt64}
+		as := importance{rank: trusted, age: math.MinInt64}
 		if flag == inWide {
 			as = importance{rank: known, age: math.MaxInt64}
 		}
