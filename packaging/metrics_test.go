@@ -147,28 +147,8 @@ func TestPrometheusRules(t *testing.T) {
 	}
 }
 
-// expressions are those of the dashboard.
-func expressions(t *testing.T) (all []string) {
-	t.Helper()
-	var board struct {
-		Panels []struct{ Targets []struct{ Expr string } }
-	}
-	if err := json.Unmarshal([]byte(read(t, "grafana/sendwrap.json")), &board); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			all = append(all, target.Expr)
-		}
-	}
-	if len(all) < 10 {
-		t.Fatalf("%d expressions", len(all))
-	}
-	return all
-}
-
-// Whatever the dashboard and the rules name is in a scrape, and Prometheus understands each
-// expression. It gets the histogram with all its buckets.
+// Whatever the dashboard and the rules name is in a scrape, with its labels, and Prometheus
+// understands each expression. It gets the histogram with all its buckets.
 func TestPrometheusScrapes(t *testing.T) {
 	prometheus, promtool := needPrometheus(t)
 	s := scrape(t)
@@ -181,14 +161,7 @@ func TestPrometheusScrapes(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
-	board := expressions(t)
-	names := regexp.MustCompile(`sendwrap_[a-z0-9_]+`)
-	for _, name := range names.FindAllString(read(t, "prometheus-rules.yml")+
-		strings.Join(board, "\n"), -1) {
-		if !regexp.MustCompile(`(?m)^` + name + `[{ ]`).MatchString(text) {
-			t.Errorf("no %s in a scrape", name)
-		}
-	}
+	checkSelectors(t, text)
 	if strings.Contains(text, "list.example") || !strings.Contains(text, `list="secret"`) {
 		t.Error("a list is not there by its name alone")
 	}
@@ -231,9 +204,9 @@ func TestPrometheusScrapes(t *testing.T) {
 		t.Errorf("%s is %q", native, got)
 	}
 	grafana := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1h", "$instance", ".*")
-	for _, expr := range board {
-		if ask(grafana.Replace(expr)) == nil {
-			t.Errorf("Prometheus does not understand %s", expr)
+	for _, target := range dashboard(t) {
+		if ask(grafana.Replace(target.Expr)) == nil {
+			t.Errorf("Prometheus does not understand %s", target.Expr)
 		}
 	}
 	lab.Eventually(t, "it knows the rules", func() bool {

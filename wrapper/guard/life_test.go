@@ -77,7 +77,8 @@ func TestReload(t *testing.T) {
 	second.want("y421 4.7.1", second.connect("192.0.2.1", 1)) // which the second ledger knows
 }
 
-// SIGTERM: the sessions end at once, and their transcripts are written.
+// SIGTERM: the sessions end at once, and their transcripts are written. The log says when the guard
+// begins and ends.
 func TestTerminate(t *testing.T) {
 	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGINT} {
 		dir := t.TempDir()
@@ -93,6 +94,8 @@ func TestTerminate(t *testing.T) {
 			m.gone()
 		}
 		mustDo(t, g.Wait())
+		p.book.await(t, "mail.info", ": guard: listening on "+p.socket)
+		p.book.await(t, "mail.info", ": guard: ended")
 		only(t, dir)
 		if _, err := os.Lstat(p.socket); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the socket stays: %v", err)

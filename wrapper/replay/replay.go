@@ -88,7 +88,6 @@ func (r *replay) open() error {
 	defer os.RemoveAll(dir)
 	c := &r.Config.Settings
 	c.Ledger.Path = filepath.Join(dir, "ledger")
-	c.MaxIdle = 0 // sessions of today must not end
 	if r.Room {
 		c.MaxWaiting = c.RoomWaiting
 	}

@@ -32,11 +32,11 @@ func (c *counter) finish() {
 	r.Changes = c.changes()
 	c.finishHours()
 	network := netip.Prefix.String
-	r.Addresses = c.addresses.list(maxListed, clientName)
-	r.Networks = c.networks.list(maxListed, network)
+	r.Addresses = c.addresses.list(maxOffenders, clientName)
+	r.Networks = c.networks.list(maxOffenders, network)
 	r.Origins = []Count{}
 	if c.origins != nil {
-		r.Origins = c.byOrigin.list(maxListed, c.origins.name)
+		r.Origins = c.byOrigin.list(maxOffenders, c.origins.name)
 	}
 	same := func(key string) string { return key }
 	r.Kinds, r.Lists = c.kinds.list(maxListed, same), c.lists.list(maxListed, same)

@@ -10,8 +10,11 @@ import (
 	"sendwrap/wrapper/loglines"
 )
 
-// maxListed is how many rows a list has.
-const maxListed = 20
+// maxListed is how many rows a list has. Of refused clients the JSON has maxOffenders.
+const (
+	maxListed    = 20
+	maxOffenders = 500
+)
 
 // lastBlocks are the blocks that began last.
 type lastBlocks []Block

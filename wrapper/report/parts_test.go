@@ -136,3 +136,22 @@ func TestOrigins(t *testing.T) {
 		t.Errorf("%v: %+v", err, r.Origins)
 	}
 }
+
+// The JSON has the 500 that are refused most, what people read the first 20 of these.
+func TestOffenders(t *testing.T) {
+	log := ""
+	for n := range 600 {
+		for range 1 + min(1, n/300) { // the last 300 twice
+			log += fmt.Sprintf("%s mx sendwrap[1]: DENIED client=[10.0.%d.%d]:5 server=[::1]:25\n",
+				clock, n>>8, n&255)
+		}
+	}
+	r := readText(t, log)
+	if n := len(r.Addresses); n != maxOffenders || r.Addresses[299].Count != 2 ||
+		r.Addresses[300].Count != 1 {
+		t.Errorf("%d addresses", n)
+	}
+	if n := strings.Count(textOf(t, r), "  10.0."); n != maxListed+len(r.Networks) {
+		t.Errorf("the text has %d, with %d networks", n, len(r.Networks))
+	}
+}

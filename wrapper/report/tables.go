@@ -12,12 +12,13 @@ type table struct {
 	Rows  []Count
 }
 
-// tables are all lists of the report.
+// tables are all lists of the report, to be looked at: those of refused clients are cut.
 func (r *Report) tables() []table {
+	most := func(rows []Count) []Count { return rows[:min(len(rows), maxListed)] }
 	return []table{
 		{"observed: would be refused", r.observed()},
-		{"refused by address", r.Addresses}, {"refused by network", r.Networks},
-		{"refused by AS", r.Origins}, {"early bytes", r.Kinds},
+		{"refused by address", most(r.Addresses)}, {"refused by network", most(r.Networks)},
+		{"refused by AS", most(r.Origins)}, {"early bytes", r.Kinds},
 		{"lists, and the clients that they named", r.Lists},
 		{"CONNS by network", r.Conns}, {"RATE by network", r.Rates},
 		{"bad recipients by client", r.BadRcpts},
