@@ -2,6 +2,7 @@ package exec
 
 import (
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,9 @@ func (s *Stdio) Become(path, value string) error {
 	if err != nil {
 		return err
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	restoreTimerSlack()
 	err = unix.Exec(path, os.Args, environ)
 	hide()
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}

@@ -22,7 +22,7 @@
 //     that it must stop;
 //   - our original RLIMIT_NOFILE. Go raises the soft limit at start, and its Exec and ForkExec
 //     restore it; a raw execve would not;
-//   - the working directory and the umask;
+//   - the working directory, the umask and the timer slack;
 //   - from Replace, the pid and its start time, by which the ledger knows the session. From Spawn,
 //     a session (setsid(2)) and process group of its own: signals to us, or to the MTA of another
 //     client, do not reach it;

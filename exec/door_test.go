@@ -20,6 +20,7 @@ type started struct {
 	HidesStderr   bool
 	Vector        [][2]uint64 // the auxiliary vector that Go's runtime has found
 	File          []byte      // that of the kernel
+	Slack         string      // timer slack in ns
 }
 
 // buildStarted builds it with a linker flag.
@@ -108,6 +109,9 @@ func TestDoorEntry(t *testing.T) {
 			if !got.HidesStderr {
 				t.Error("HidesStderr says that another entry point was taken")
 			}
+			if got.Slack != "5000000" {
+				t.Errorf("timer slack %s ns; want 5 ms", got.Slack)
+			}
 			checkVector(t, got)
 		})
 	}
@@ -137,7 +141,8 @@ func TestEntryAddsNothing(t *testing.T) {
 	for _, ldflag := range []string{released, ""} {
 		got := begin(t, buildStarted(t, ldflag), []string{"sendwrap"}, []string{"GOMAXPROCS=1"})
 		if want := []string{"GOMAXPROCS=1"}; !slices.Equal(got.Environ, want) ||
-			!slices.Equal(got.All, want) || got.HidesStderr != (ldflag == released) {
+			!slices.Equal(got.All, want) || got.HidesStderr != (ldflag == released) ||
+			got.Slack == "5000000" {
 			t.Errorf("linked with %q: %+v", ldflag, got)
 		}
 	}

@@ -7,6 +7,7 @@
 #define SYS_fstat      5
 #define SYS_getsockopt 55
 #define SYS_fcntl      72
+#define SYS_prctl      157
 #define SYS_openat     257
 #define SYS_dup3       292
 
@@ -15,8 +16,22 @@
 #define INO  8
 #define MODE 24
 
+// ns; see entry.go.
+#define SLACK 5000000
+
 // The stack holds argc, the pointers of argv and a NULL, those of the environment and a NULL.
 TEXT _rt0_sendwrap_door(SB),NOSPLIT|NOFRAME,$0
+	MOVL	$30, DI			// PR_GET_TIMERSLACK
+	MOVL	$SYS_prctl, AX
+	SYSCALL
+	CMPQ	AX, $SLACK
+	JCC	environ			// it is longer; an error is a large number
+	MOVQ	AX, ·timerSlack(SB)
+	MOVL	$29, DI			// PR_SET_TIMERSLACK
+	MOVL	$SLACK, SI
+	MOVL	$SYS_prctl, AX
+	SYSCALL
+environ:
 	MOVQ	0(SP), CX		// argc
 	LEAQ	16(SP)(CX*8), CX	// the environment
 	MOVQ	CX, DX

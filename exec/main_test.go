@@ -38,6 +38,7 @@ type setup struct {
 	Memory      uint64   // RLIMIT_AS
 	Closed      []int    // among 0, 1 and 2
 	NonBlock    bool
+	Slack       int      // timer slack in ns
 	Argv        []string // the MTA; empty = cat
 	Failures    int      // attempts with a missing program before
 	Panic       bool     // panic after the MTA could not be started
@@ -108,6 +109,9 @@ func (s *setup) prepare() {
 	}
 	for _, fd := range s.Closed {
 		must(unix.Close(fd))
+	}
+	if s.Slack > 0 {
+		must(unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(s.Slack), 0, 0, 0))
 	}
 	if s.Memory > 0 {
 		must(unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: s.Memory, Max: s.Memory}))

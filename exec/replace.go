@@ -33,7 +33,7 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	setSocketOptions(0)
 	CloseOnExec()
 
-	// A signal mask belongs to a thread: the same thread must empty it and call execve.
+	// Signal mask and timer slack belong to a thread: the one that sets them must call execve.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, err := defaultSignals()
@@ -41,6 +41,7 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 		return err
 	}
 	defer before.restore()
+	restoreTimerSlack()
 
 	// As late as possible: from here on, the client can read the text of a panic.
 	hide, err := s.showStderr()

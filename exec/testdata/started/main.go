@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -20,10 +21,15 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	slack, err := os.ReadFile("/proc/self/timerslack_ns") // of the first thread
+	if err != nil {
+		panic(err)
+	}
 	err = json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"Args": os.Args, "Environ": exec.Environ(), "All": os.Environ(),
 		"Procs": runtime.GOMAXPROCS(0), "HidesStderr": exec.HidesStderr(),
 		"Vector": vector, "File": file,
+		"Slack": strings.TrimSpace(string(slack)),
 	})
 	if err != nil {
 		panic(err)
