@@ -11,7 +11,7 @@ var reasons = map[string]string{
 	"madvise":               "Go: memory",
 	"mmap memory":           "Go: memory",
 	"munmap":                "Go: memory",
-	"prctl":                 "threads may wake late, and the MTA's as before; Go: memory gets a name",
+	"prctl":                 "entry point: threads may wake late; Go: memory gets a name",
 	"prlimit64":             "the limit of descriptors, which the MTA must get as it was",
 	"rt_sigaction":          "Go: its handlers of signals; before the MTA, none as before",
 	"rt_sigprocmask":        "Go: no signal while a thread begins; the MTA's mask",
