@@ -33,7 +33,7 @@ func TestSetupUnderSystemd(t *testing.T) {
 	s.must("systemctl stop sendmail; systemctl enable --now sendwrap.socket")
 	session = s.session() // by the package's own units
 	s.servicesWork()
-	s.must("dpkg -r sendwrap")
+	s.must("dpkg -r sendwrap; ! pgrep sendwrap")
 	s.goesOn(session, "removal")
 	s.Do(func() {
 		if c, err := lab.Dial(loopback, netip.AddrPortFrom(loopback, 25)); err == nil {
@@ -44,7 +44,7 @@ func TestSetupUnderSystemd(t *testing.T) {
 }
 
 // servicesWork starts guard, share and metrics, and has the report sent, in the sandboxes of their
-// units.
+// units. An upgrade restarts them.
 func (s *setupSite) servicesWork() {
 	s.Helper()
 	s.must("sed -n 's/^#\t\\(groupadd\\|chgrp\\|chmod\\) /\\1 /p' " +
@@ -66,8 +66,15 @@ func (s *setupSite) servicesWork() {
 			return err == nil
 		})
 	}
-	s.must("pgrep sendwrap-share; ! systemctl --failed | grep sendwrap; " +
-		"systemctl stop sendwrap-share; ! pgrep sendwrap-share")
+	const three = " sendwrap-guard sendwrap-share sendwrap-metrics"
+	older := s.must("systemctl show -P MainPID" + three)
+	s.must("! systemctl show -P NRestarts" + three + " | grep [1-9]; " + again)
+	newer := strings.Fields(s.must("systemctl show -P MainPID" + three))
+	for i, pid := range strings.Fields(older) {
+		if pid == "0" || newer[i] == "0" || newer[i] == pid {
+			s.Errorf("guard, share and metrics were %q, and are %q after an upgrade", older, newer)
+		}
+	}
 }
 
 // goesOn wants an answer in the session. Debian's sendmail ends one that is silent for two minutes.
