@@ -65,15 +65,36 @@ func value(text, series string) string {
 
 // The numbers are those of the ledger and of the configuration.
 func TestNumbers(t *testing.T) {
-	s, h := newSite(t, "mode observe\nmax_sessions 77\n"+strings.Repeat("nonsense\n", 8))
+	s, h := newSite(t, "mode observe\nmax_sessions 77\nmax_waiting 55 room=66\n"+
+		"dnsbl list.example as=one\n"+strings.Repeat("nonsense\n", 8))
+	network := func(n byte) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 32)
+	}
 	if err := h.Run(func(tx *ledger.Tx) {
 		tx.Count(9)
 		for range 3 {
-			tx.CountFor(netip.Prefix{}, ledger.Event{Verdict: 9, Observed: true})
+			tx.CountFor(network(1), ledger.Event{Verdict: 9, Observed: true})
 		}
 		tx.Spoke(50 * time.Millisecond)
 		tx.Spoke(2500 * time.Millisecond)
 		tx.Spoke(time.Hour)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Run(func(tx *ledger.Tx) {
+		tx.Remember(network(1), time.Hour)
+		tx.Remember(network(2), time.Hour)
+		for n := range byte(3) {
+			tx.Block(network(3+n), time.Hour, "test", ledger.Penalty{})
+		}
+		for n := range byte(5) {
+			one, _ := tx.Enter(ledger.Arrival{Client: netip.AddrPortFrom(network(1).Addr(), 1),
+				Network: network(1)}, ledger.Self())
+			if n > 0 {
+				tx.Serve(one)
+			}
+		}
+		tx.SetListAside("list.example", "lists-all", time.Hour)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +125,15 @@ func TestNumbers(t *testing.T) {
 		`sendwrap_mode{mode="enforce"}`:                          "0",
 		`sendwrap_config_mistakes`:                               "8",
 		`sendwrap_sessions_limit{state="serving"}`:               "77",
+		`sendwrap_sessions_limit{state="waiting"}`:               "66",
+		`sendwrap_sessions{state="waiting"}`:                     "1",
+		`sendwrap_sessions{state="serving"}`:                     "4",
+		`sendwrap_networks{state="all"}`:                         "5",
+		`sendwrap_networks{state="known"}`:                       "2",
+		`sendwrap_networks{state="trusted"}`:                     "0",
+		`sendwrap_networks{state="blocked"}`:                     "3",
+		`sendwrap_networks_evicted_total{kind="known"}`:          "0",
+		`sendwrap_list_set_aside{list="one"}`:                    "1",
 		`sendwrap_ledger_usable`:                                 "1",
 		`sendwrap_networks_limit`:                                "1024",
 		`sendwrap_delay_seconds_bucket{event="spoke",le="0.1"}`:  "1",
