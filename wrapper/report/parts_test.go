@@ -147,7 +147,7 @@ func TestOffenders(t *testing.T) {
 		}
 	}
 	r := readText(t, log)
-	if n := len(r.Addresses); n != maxOffenders || r.Addresses[299].Count != 2 ||
+	if n := len(r.Addresses); n != 500 || r.Addresses[299].Count != 2 ||
 		r.Addresses[300].Count != 1 {
 		t.Errorf("%d addresses", n)
 	}
