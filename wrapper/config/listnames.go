@@ -122,6 +122,8 @@ func unknownList(line string) *Error {
 		return newError("write a plain blank behind dnsbl, and nothing else", "dnsbl is no word")
 	case strings.Contains(first, "dnsbl"):
 		return newError("did you mean dnsbl?", "unknown directive")
+	case isSite(firstWord(line)) && !strings.ContainsAny(line, "=*"):
+		return newError("write dnsbl, allow, deny or client before it", "a name stands alone")
 	}
 	return newError("write dnsbl before it", "a zone stands alone")
 }
@@ -130,8 +132,20 @@ func unknownList(line string) *Error {
 // hold keys, so that no error shows its words.
 func namesList(line string) bool {
 	line = strings.ToLower(line)
-	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-	_, _, err := dnsbl.ParseSite(strings.TrimRight(word, ","))
 	return strings.Contains(line, "dnsbl") || strings.Contains(line, " as=") ||
-		err == nil && strings.Contains(word, ".") && strings.ContainsAny(word, "=*")
+		strings.Contains(line, "\tas=") || isSite(firstWord(line))
+}
+
+// firstWord is that of a line on which commas may separate words, too.
+func firstWord(line string) string {
+	line = strings.TrimLeft(line, " \t\"")
+	if end := strings.IndexAny(line, " \t\","); end >= 0 {
+		return line[:end]
+	}
+	return line
+}
+
+func isSite(word string) bool {
+	_, _, err := dnsbl.ParseSite(word)
+	return err == nil && strings.Contains(word, ".")
 }

@@ -128,6 +128,11 @@ func TestListErrors(t *testing.T) {
 				"without the ="},
 		{"  a.example*2", "a zone stands alone; write dnsbl before it"},
 		{"a.example as=x", "a zone stands alone; write dnsbl before it"},
+		{"a.example\tas=x", "a zone stands alone; write dnsbl before it"},
+		{"  key.a.example,key.b.example",
+			"a name stands alone; write dnsbl, allow, deny or client before it"},
+		{"rbl=key.a.example", `unknown directive "rbl"; did you mean dnsbl?`},
+		{"zen=key.a.example*3", `unknown directive "zen"; did you mean deny?`},
 		{"postscreen_dnsbl_threshold = 3",
 			`unknown directive "postscreen_dnsbl_threshold"; did you mean dnsbl_threshold?`},
 

@@ -190,8 +190,12 @@ func (l *loader) unknown(word string, meant int) *Error {
 				quoted(word))
 		}
 	}
+	shown := word // but for what is assigned to it, which may hold a key
+	if end := strings.IndexFunc(word, isNameEnd); end >= 0 {
+		shown = word[:end]
+	}
 	if meant < 0 {
-		return newError("remove it, or see sendwrap.conf(5)", "unknown directive %s", quoted(word))
+		return newError("remove it, or see sendwrap.conf(5)", "unknown directive %s", quoted(shown))
 	}
 	name := l.table[meant].Name
 	for _, sign := range []string{"=", ":"} {
@@ -199,5 +203,5 @@ func (l *loader) unknown(word string, meant int) *Error {
 			return newError("write "+name+" "+value, "%s is one word", quoted(word))
 		}
 	}
-	return newError("did you mean "+name+"?", "unknown directive %s", quoted(word))
+	return newError("did you mean "+name+"?", "unknown directive %s", quoted(shown))
 }
