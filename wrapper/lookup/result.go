@@ -80,14 +80,14 @@ func shortened(name string, most int) string {
 	return name
 }
 
-// Decode reads what Encode has written of so many lists. ok is false for any other bytes.
+// Decode reads what Encode has written of so many lists. ok is false for any other bytes: a score
+// that is not the sum of its hits is nobody's.
 func Decode(text []byte, lists int) (r Result, ok bool) {
 	if len(text) < headSize || text[0] != format ||
 		len(text) < headSize+hitSize*int(text[1]) {
 		return Result{}, false
 	}
-	hits := int(text[1])
-	r.Score.Sum = readInt16(text[2:])<<16 | readInt16(text[4:])&0xffff
+	hits, sum := int(text[1]), readInt16(text[2:])<<16|readInt16(text[4:])&0xffff
 	for text = text[headSize:]; hits > 0; hits-- {
 		addr := netip.AddrFrom4([4]byte{127, text[1], text[2], text[3]})
 		h := Hit{int(text[0]), addr, readInt16(text[4:])}
@@ -95,7 +95,11 @@ func Decode(text []byte, lists int) (r Result, ok bool) {
 			return Result{}, false
 		}
 		r.Hits = append(r.Hits, h)
+		r.Score.Sum += h.Weight
 		text = text[hitSize:]
+	}
+	if r.Score.Sum != sum {
+		return Result{}, false
 	}
 	for len(text) > 0 {
 		n := 1 + int(text[0])

@@ -19,7 +19,7 @@ func TestEncode(t *testing.T) {
 		},
 		Names: []string{"a.example", "mail.example.org"},
 	}
-	r.Score.Sum, r.Heard = 64000, true
+	r.Score.Sum, r.Heard = 15000, true
 	r.Settle()
 	text := r.Encode(216)
 	if got, ok := Decode(text, 32); !ok || !reflect.DeepEqual(got, r) {
@@ -27,6 +27,15 @@ func TestEncode(t *testing.T) {
 	}
 	if _, ok := Decode(text, 31); ok {
 		t.Error("a list that does not exist")
+	}
+	for n := range headSize {
+		other := slices.Clone(text)
+		if other[n]++; n == 1 {
+			other[n] = 0
+		}
+		if got, ok := Decode(other, 32); ok {
+			t.Errorf("with another byte %d: %+v", n, got)
+		}
 	}
 	for n := range len(text) {
 		if got, ok := Decode(text[:n], 32); ok && len(got.Names) == len(r.Names) {
@@ -67,10 +76,13 @@ func TestEncodeFits(t *testing.T) {
 			[]string{"host." + strings.Repeat("a.", 98)}},
 		{MaxLists, []string{strings.Repeat("a", 200), "b.example"}, []string{"b.example"}},
 	} {
-		r := Result{Hits: all[:tt.hits], Names: tt.names, Score: dnsbl.Score{Sum: 64000}}
+		r := Result{Hits: all[:tt.hits], Names: tt.names}
+		for _, h := range r.Hits {
+			r.Score.Sum += h.Weight
+		}
 		text := r.Encode(216)
 		got, ok := Decode(text, MaxLists)
-		if len(text) > 216 || !ok || got.Score.Sum != 64000 ||
+		if len(text) > 216 || !ok || got.Score.Sum != r.Score.Sum ||
 			!slices.Equal(got.Hits, all[:tt.hits]) || !slices.Equal(got.Names, tt.want) {
 			t.Errorf("%d bytes, %v: %+v; want %q", len(text), ok, got, tt.want)
 		}
@@ -78,7 +90,7 @@ func TestEncodeFits(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	r := Result{Names: []string{"a.example"},
+	r := Result{Names: []string{"a.example"}, Score: dnsbl.Score{Sum: 2},
 		Hits: []Hit{{1, netip.MustParseAddr("127.0.0.10"), 2}}}
 	text := r.Encode(216)
 	f.Add(text, 3)
@@ -88,10 +100,14 @@ func FuzzDecode(f *testing.F) {
 		if !ok {
 			return
 		}
+		sum := 0
 		for _, h := range r.Hits {
-			if h.List < 0 || h.List >= lists {
+			if sum += h.Weight; h.List < 0 || h.List >= lists {
 				t.Errorf("list %d of %d", h.List, lists)
 			}
+		}
+		if r.Score.Sum != sum {
+			t.Errorf("a score of %d from %d", r.Score.Sum, sum)
 		}
 		if !r.Done || r.Score.Lowest != r.Score.Sum || r.Score.Highest != r.Score.Sum {
 			t.Errorf("not final: %+v", r)
