@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,5 +167,44 @@ func TestCountsAgainstOracle(t *testing.T) {
 	if first, last := r.Hours[0].Start.Year(), r.Hours[6].Start.Year(); first != 2026 ||
 		last != 2027 {
 		t.Errorf("from %d to %d; the week goes over the end of 2026", first, last)
+	}
+}
+
+// The blocks that have begun, and the longest waits, by regular expressions.
+func TestBlocksAndWaitsAgainstOracle(t *testing.T) {
+	r, want, sums := readLogs(t, putWeek(t)), Blocks{}, []float64{}
+	begins := regexp.MustCompile(`\]: ([A-Z]+) .* (left|for)=`)
+	from := regexp.MustCompile(` from=\S+$`)
+	wait := regexp.MustCompile(`\]: (PASS|KNOWN|ALLOWED|DNSWL) .* wait=([^/]*)/\S+( turn=(\S+))?`)
+	for _, line := range weekLines(t) {
+		line, _, _ = strings.Cut(line, ` data="`) // what follows there is the client's
+		if m := begins.FindStringSubmatch(line); m != nil && m[1] != "BLOCKED" {
+			want.New++
+			switch {
+			case m[1] == "BLOCK" && from.MatchString(line):
+				want.Elsewhere++
+			case m[1] == "BLOCK":
+				want.ByHand++
+			}
+		}
+		if m := wait.FindStringSubmatch(line); m != nil {
+			waited, _ := time.ParseDuration(m[2])
+			turn, _ := time.ParseDuration(m[4])
+			sums = append(sums, (waited + turn).Seconds())
+		}
+	}
+	if got := r.Blocks; got.New != want.New || got.ByHand != want.ByHand ||
+		got.Elsewhere != want.Elsewhere || got.New == 0 || got.Elsewhere == 0 {
+		t.Errorf("%d, %d, %d blocks; want %+v", got.New, got.ByHand, got.Elsewhere, want)
+	}
+	slices.Sort(sums)
+	slices.Reverse(sums)
+	for i, w := range r.Waits {
+		if w.Seconds != sums[i] {
+			t.Errorf("wait %d is %v; want %v", i, w.Seconds, sums[i])
+		}
+	}
+	if len(r.Waits) < 10 || sums[len(r.Waits)] > r.Delay.Common {
+		t.Errorf("%d waits", len(r.Waits))
 	}
 }
