@@ -48,6 +48,25 @@ func readText(t *testing.T, text string) *Report {
 	return r
 }
 
+// Whom the guard refuses is no mistake, unless it has named good recipients as well. Bounces are no
+// offence at all: they come from honest servers.
+func TestGuardsClients(t *testing.T) {
+	const known, head = "KNOWN client=[192.0.2.1]:5 server=[::1]:25", clock + " mx sendwrap[1]: "
+	for rest, want := range map[string]struct{ mistaken, offenders int }{
+		"BADRCPTS client=[192.0.2.1]:5 bad=3/3":                                    {0, 1},
+		"BADRCPTS client=[192.0.2.1]:5 bad=3/3 good=2":                             {1, 1},
+		"BADRCPTS client=[192.0.2.1]:5 total=9/9 total_good=2":                     {1, 1},
+		"BADRCPTS client=[192.0.2.1]:5 bounces=3/3 sender=null good=2":             {0, 0},
+		"BLOCKED client=[192.0.2.1]:5 server=[::1]:25 left=9m reason=bad_rcpts":    {0, 1},
+		"BLOCKED client=[192.0.2.1]:5 server=[::1]:25 left=9m reason=pregreet:tls": {1, 1},
+	} {
+		r := readText(t, head+known+"\n"+head+rest+"\n")
+		if r.Mistaken != want.mistaken || len(r.Addresses) != want.offenders {
+			t.Errorf("%s: %d mistakes, %d offenders", rest, r.Mistaken, len(r.Addresses))
+		}
+	}
+}
+
 // A line of a newer version is counted, and what is new in it, too.
 func TestNewer(t *testing.T) {
 	r := readText(t, clock+" mx sendwrap[1]: "+pass+" colour=red data=\"x\"\n"+

@@ -107,6 +107,11 @@ func TestQuiet(t *testing.T) {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
+	dir := t.TempDir()
+	log := put(t, filepath.Join(dir, "log"), []byte(line+pass+"\n"), weekEnd)
+	if !readLogs(t, log).Quiet() || readLogs(t, log, filepath.Join(dir, "gone")).Quiet() {
+		t.Error("a log that cannot be read is no trouble")
+	}
 }
 
 // What a client or a file chooses is text in the page, and not a part of it.

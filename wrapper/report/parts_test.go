@@ -155,3 +155,28 @@ func TestOffenders(t *testing.T) {
 		t.Errorf("the text has %d, with %d networks", n, len(r.Networks))
 	}
 }
+
+// Of what changed, the four verdicts are named that changed most: by 20, and by a fifth.
+func TestChangesText(t *testing.T) {
+	const head = "24 h to 2 Dec 05:00, against the day before: "
+	c := &Changes{Until: time.Date(2026, 12, 2, 5, 0, 0, 0, time.UTC)}
+	for _, tt := range []struct {
+		change Change
+		want   string
+	}{
+		{Change{"PASS", 1000, 801}, "nothing much"},
+		{Change{"BUSY", 19, 0}, "nothing much"},
+		{Change{"RATE", 20, 0}, "RATE 20, was 0"},
+		{Change{"KNOWN", 800, 1000}, "KNOWN 800, was 1,000, RATE 20, was 0"},
+		{Change{"CONNS", 21, 0}, "KNOWN 800, was 1,000, CONNS 21, was 0, RATE 20, was 0"},
+		{Change{"DNSBL", 22, 0}, "KNOWN 800, was 1,000, DNSBL 22, was 0, CONNS 21, was 0, " +
+			"RATE 20, was 0"},
+		{Change{"HANGUP", 23, 0}, "KNOWN 800, was 1,000, HANGUP 23, was 0, DNSBL 22, was 0, " +
+			"CONNS 21, was 0"},
+	} {
+		c.Verdicts = append(c.Verdicts, tt.change)
+		if got := c.text(); got != head+tt.want {
+			t.Errorf("%q; want %q", got, tt.want)
+		}
+	}
+}

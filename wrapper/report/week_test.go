@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -137,9 +138,11 @@ func TestSince(t *testing.T) {
 			t.Errorf("%+v; want %d, %d", c, last, before)
 		}
 	}
-	if r, err = Read(Options{Sources: named(putWeek(t)),
-		Since: weekEnd.AddDate(0, 0, -9)}); err != nil || r.Changes == nil {
-		t.Error(err, r.Changes)
+	for _, since := range []time.Duration{time.Hour, 9 * day} { // the days are the same
+		other, err := Read(Options{Sources: named(putWeek(t)), Since: weekEnd.Add(-since)})
+		if err != nil || !reflect.DeepEqual(other.Changes, r.Changes) {
+			t.Errorf("since %v: %v, %+v; want %+v", since, err, other.Changes, r.Changes)
+		}
 	}
 }
 
