@@ -123,5 +123,5 @@ func notByDoor() error {
 		return nil
 	}
 	return &os.PathError{Op: "exec", Path: fullProgram,
-		Err: errors.New("is the door itself; install the full program there")}
+		Err: errors.New("is the door program; install the full one there")}
 }
