@@ -99,7 +99,7 @@ func (c *compiler) waitFor(end <-chan time.Time) {
 		c.done = nil
 		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
 			c.door.WarnAgain([]string{c.path + ": " + err.Error() +
-				"; until then each client starts two programs"})
+				"; until it can be written, each client starts two programs"})
 		}
 	case <-end:
 	}

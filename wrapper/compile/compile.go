@@ -112,7 +112,7 @@ func write(file, path string, renew bool) (r Result, err error) {
 		err = buffered.Flush()
 	}
 	if err != nil {
-		return r, fmt.Errorf("%s: %w", path, err)
+		return r, err
 	}
 	if err := out.putInPlace(); err != nil {
 		return r, err
