@@ -71,8 +71,8 @@ func run(args []string) int {
 	}
 	status := admin.Run(args, stateDir, os.Stdout, os.Stderr)
 	if args[0] == "version" && status == admin.ExitOK && t.release != "" {
-		fmt.Printf("started by the door program of sendwrap %s, which reads policies of version %d\n",
-			t.release, t.version)
+		fmt.Printf("started by the door program of sendwrap %s, "+
+			"which reads policies of version %d\n", t.release, t.version)
 	}
 	return status
 }
