@@ -95,7 +95,7 @@ func TestResultOfAnotherAtTheEnd(t *testing.T) {
 		d.keepListed(t)
 		if s.delay = time.Nanosecond; inRoom {
 			s.Ask()
-			s.RefusedByDNS()
+			s.Settle()
 			s.Conclude(decide.Quiet, s.delay)
 		} else {
 			s.Conclude(s.wait())

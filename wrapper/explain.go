@@ -22,14 +22,16 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	shown.HasLists, shown.HasNames = len(d.Policy.Lists) > 0, d.Policy.Rules.HasNames()
 	shown.HasMap = d.Policy.Map != nil
 	var said lookup.Result
+	applySaid := func() { // commands read the text: all of it can be read
+		_ = d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
+	}
 	if heard.IsRemembered() || heard.isNew() {
 		said = d.decisive(heard)
 		shown.Heard, shown.Names = true, said.Names
 		shown.Hits = HitsText(heard.Request.Lists, said.Hits)
 	}
 	if heard.IsRemembered() {
-		// Commands read the text: all of it can be read.
-		_ = d.applyResult(&facts, client, &said, d.Ledger.HasRoom())
+		applySaid()
 	}
 	network := d.Network(client)
 	if own, found := d.addresses.In(network); found {
@@ -60,7 +62,7 @@ func (d *Door) Explain(client netip.Addr, heard *Hearsay) (
 	}
 	if v == decide.Undecided {
 		if heard.isNew() {
-			_ = d.applyResult(&facts, client, &said, d.Ledger.HasRoom()) // as above
+			applySaid()
 		}
 		conclude := func(f *decide.Facts) decide.Verdict { return f.Conclude(decide.Quiet) }
 		if v = conclude(&facts); shown.Would == decide.Undecided {

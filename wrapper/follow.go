@@ -65,7 +65,7 @@ func (s *Session) takeOver() {
 }
 
 // catchUp takes at the end of the wait what the process that asks has found out since the last
-// look: as much counts as if this one had asked.
+// look: as much counts as if this one had asked. The wait does not become longer by it.
 func (s *Session) catchUp() {
 	if s.heard != nil && s.heard.follows {
 		s.takeResult()

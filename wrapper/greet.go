@@ -46,8 +46,8 @@ func Wait(fd int, delay time.Duration, over func(time.Duration) bool, asking *Se
 	for {
 		left := max(0, delay-time.Since(started))
 		if asking != nil {
-			fd, _ := asking.door.DNSDescriptor()
-			fds[1].Fd = int32(fd)
+			dns, _ := asking.door.DNSDescriptor()
+			fds[1].Fd = int32(dns)
 			left = asking.door.pauseForDNS(left)
 		}
 		_, err := unix.Poll(fds, pollTime(left))

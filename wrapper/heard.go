@@ -173,15 +173,15 @@ func (s *Session) Welcome() bool {
 	return s.Decided() && s.facts().Conclude(decide.Quiet).Served()
 }
 
-// RefusedByDNS says whether the client, whose wait is over, is refused for what DNS has said. What
-// has not come does not count any more.
-func (s *Session) RefusedByDNS() bool {
-	if s.heard == nil {
-		return false
-	}
+// Settle ends the wait of a quiet client for DNS: what has not come does not count any more.
+func (s *Session) Settle() {
 	s.catchUp()
 	s.settle()
-	return s.Decided() && !s.facts().Conclude(decide.Quiet).Served()
+}
+
+// RefusedByDNS says whether a quiet client is refused for what DNS has said.
+func (s *Session) RefusedByDNS() bool {
+	return s.heard != nil && s.Decided() && !s.Welcome()
 }
 
 // settle makes what DNS has said by the end of the wait all that counts.

@@ -171,7 +171,9 @@ func (s *Session) wait() (decide.Greet, time.Duration) {
 	if err != nil {
 		s.LogUnseen(err)
 	}
-	s.catchUp()
+	if g == decide.Quiet {
+		s.catchUp()
+	}
 	return g, waited
 }
 

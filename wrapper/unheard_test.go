@@ -48,6 +48,23 @@ func TestDeadResolver(t *testing.T) {
 	}
 }
 
+// Where nobody listens for DNS, it has not answered either, however long the delay is.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	const delay = "greet_delay 5s stress=5s\n" // longer than two attempts
+	d := dnsDoor(t, "", lab.NewNameserver(t), delay, map[string]int{"bad": 3})
+	d.Policy.Resolvers = []netip.AddrPort{netip.MustParseAddrPort("127.9.9.9:1")}
+	d.meet(t, nil)
+	if line := d.line(t); !strings.HasPrefix(line, "DNS does not answer: 127.9.9.9:1; ") {
+		t.Error(line)
+	}
+	d.mustRun(t, func(tx *ledger.Tx) {
+		if l := tx.List(d.Policy.Lists[0].Zone); l.Unheard == 0 || l.Aside > 0 {
+			t.Errorf("%+v", l)
+		}
+	})
+}
+
 // Where all that DNS answers is that it fails, it does answer.
 func TestFailingResolver(t *testing.T) {
 	n := lab.NewNameserver(t)

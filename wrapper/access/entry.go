@@ -29,7 +29,7 @@ func (l line) prefix() string { return l.key[:len(l.key)-len(l.subject)] }
 
 // asked is the key as sendmail looks it up, which is %0 in the value.
 func (l line) asked() string {
-	s := strings.Replace(lower(l.subject), "ipv6", "IPv6", 1)
+	s := spelled(lower(l.subject))
 	if !l.tagged {
 		return s
 	}
@@ -57,13 +57,11 @@ func (l line) rank(s subject) uint8 {
 
 // enter adds a line to the map.
 func (r *reader) enter(l line) {
-	_, isTag := tagOf(lower(l.key))
-	switch {
-	case l.subject == "":
+	if l.subject == "" {
 		r.enterBare(l)
 		return
-	case isTag && l.value[0] == ':':
-		r.note("a blank before the colon after "+quoted(l.key), "write "+quoted(l.key+":"))
+	}
+	if _, isTag := tagOf(l.key); isTag && r.isMisspelt(l) {
 		return
 	}
 	s, ok := parseSubject(lower(l.subject))
@@ -97,6 +95,24 @@ func (r *reader) enter(l line) {
 	case rank < r.ranks[i]:
 		r.entries[i], r.ranks[i] = e, rank
 	}
+}
+
+// isMisspelt notes a line whose key is a word of ours without the colon: sendmail takes it for a
+// name.
+func (r *reader) isMisspelt(l line) bool {
+	words := strings.FieldsFunc(l.value, isBlank)
+	s, ok := parseSubject(lower(words[0]))
+	isSubject := ok && (s.name == "" || strings.Contains(s.name, "."))
+	switch {
+	case l.value[0] == ':':
+		r.note("a blank before the colon after "+quoted(l.key), "write "+quoted(l.key+":"))
+	case isSubject && len(words) > 1:
+		r.note("a blank in place of the colon after "+quoted(l.key),
+			"write "+l.key+":"+words[0])
+	default:
+		return false
+	}
+	return true
 }
 
 // value reads the value of a line. ok is false if sendmail takes it for none.

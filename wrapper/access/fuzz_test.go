@@ -108,16 +108,16 @@ func lastOf(p netip.Prefix) netip.Addr {
 // naive is what makemap makes of a text: the value of each key.
 func naive(text string) map[string]string {
 	db := map[string]string{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		i := strings.IndexAny(line, " \t\v\f\r")
-		if i <= 0 || line[0] == '#' || len(line) > 1022 {
+	for text := range strings.Lines(text) {
+		text = strings.TrimRight(text, "\n")
+		i := strings.IndexAny(text, " \t\v\f\r")
+		if i <= 0 || text[0] == '#' || len(text) > 1022 {
 			continue
 		}
-		key, value := lower(line[:i]), strings.Trim(line[i:], " \t\v\f\r")
+		key, value := lower(text[:i]), strings.Trim(text[i:], " \t\v\f\r")
 		_, isTag := tagOf(key)
 		if _, found := db[key]; !found && len(tokens(value)) > 0 && !isSplitKey(key, value) &&
-			!(isTag && value[0] == ':') {
+			!(isTag && new(reader).isMisspelt(line{key: key, value: value})) {
 			db[key] = value
 		}
 	}

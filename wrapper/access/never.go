@@ -40,14 +40,16 @@ func (r *reader) never(l line) {
 		r.neverPrefix(l, network)
 		return
 	}
+	if l.tagged && strings.Contains(s, "/") {
+		r.mistake(l, quoted(l.key)+" is no network", "write a network as 192.0.2.0/24")
+		return
+	}
 	hint := respelled(s)
 	switch {
 	case hint != "":
 		hint = "write " + l.prefix() + hint
 	case !l.tagged:
 		return
-	case strings.Contains(s, "/"):
-		hint = "write a network as 192.0.2.0/24"
 	case strings.Contains(s, ":") && !strings.HasPrefix(s, "ipv6:"):
 		hint = "write one tag for each line"
 	case strings.Contains(s, "@"):

@@ -59,8 +59,7 @@ func Read(text string) *Map {
 
 func isBlank(r rune) bool { return strings.ContainsRune(blanks, r) }
 
-// lower is s in lower case as makemap and sendmail have it: of other letters than those of ASCII
-// they know nothing.
+// lower is s in lower case as makemap and sendmail have it: they know only the letters of ASCII.
 func lower(s string) string {
 	b := []byte(s)
 	for i, c := range b {

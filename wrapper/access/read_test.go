@@ -137,8 +137,11 @@ GreetPause:[IPv6:2001:db8::]/32 5
 			t.Errorf("%s: %s; want %s", addr, got, want)
 		}
 	}
-	if n := m.Notes[len(m.Notes)-3]; !strings.HasPrefix(n.Msg, "duplicate") || n.Line != 12 {
+	if n := m.Notes[len(m.Notes)-2]; !strings.HasPrefix(n.Msg, "duplicate") || n.Line != 12 {
 		t.Error(m.Notes)
+	}
+	if len(m.Mistakes) != 1 || m.Mistakes[0].Line != 14 {
+		t.Error(m.Mistakes)
 	}
 }
 

@@ -15,7 +15,7 @@ func (m *Map) Match(client netip.Addr) rule.Match { return m.match(m.LookAddress
 func (m *Map) HasNames() bool { return m.hasNames }
 
 // MatchName is what the map says of a name, in any case, with or without a dot at its end. The
-// error is nil.
+// error is always nil: a map in memory can be read.
 func (m *Map) MatchName(name string) (rule.Match, error) {
 	name, ok := rule.NormalName(name)
 	if !ok {

@@ -13,11 +13,11 @@ var foreign = []string{"authinfo", "bcc", "certissuer", "certsubject", "clt_feat
 	"qgrp", "rhs", "spam", "srv_features", "tls_clt", "tls_clt_features", "tls_rcpt", "tls_srv",
 	"tls_srv_features", "to", "try_tls", "xconnect"}
 
-// tagOf is the tag of ours that a word in lower case names.
+// tagOf is the tag of ours that a word names, in any case.
 func tagOf(word string) (tag Tag, ok bool) {
-	for tag := range Tags {
-		if word == lower(tag.String()) {
-			return tag, true
+	for tag, name := range tagNames {
+		if len(word) == len(name) && lower(word) == lower(name) {
+			return Tag(tag), true
 		}
 	}
 	return 0, false
@@ -29,10 +29,10 @@ func (r *reader) split(key string) (tag Tag, subject string, tagged, ours bool) 
 	if !found || before == "" || before[0] == '[' || lower(before) == "ipv6" {
 		return Connect, key, false, true
 	}
-	before = lower(before)
 	if tag, ok := tagOf(before); ok {
 		return tag, after, true, true
 	}
+	before = lower(before)
 	if slices.Contains(foreign, before) {
 		return 0, "", false, false
 	}

@@ -205,7 +205,7 @@ func parseNumber(tag Tag, words []string, value string) (Value, Note) {
 
 // suggested is the number that a value with a unit may mean, of which second are a second's.
 func suggested(words []string, second int) string {
-	all := strings.ToLower(strings.Join(words, ""))
+	all := lower(strings.Join(words, ""))
 	digits := all[:len(all)-len(strings.TrimLeft(all, ".0123456789"))]
 	n, err := strconv.ParseFloat(digits, 64)
 	if err != nil || n > MaxPause {

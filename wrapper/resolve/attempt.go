@@ -45,7 +45,7 @@ func (r *Resolver) attempt(q *Query, now time.Time) {
 }
 
 // skip goes on to the next server of this round, because the one at hand cannot be reached, and
-// reports whether there is one. Otherwise it leaves the next round to its time: the server may be
+// reports whether there is one. Otherwise the query pauses until the next round: the server may be
 // starting again.
 func (r *Resolver) skip(q *Query, now time.Time) bool {
 	q.server().missed(now)
@@ -53,9 +53,6 @@ func (r *Resolver) skip(q *Query, now time.Time) bool {
 	if q.at+1 < len(q.order) {
 		q.at++
 		return true
-	}
-	if q.isLast() {
-		r.giveUp(q, now)
 	}
 	return false
 }
@@ -67,13 +64,17 @@ func (r *Resolver) unreachable(q *Query, now time.Time) {
 	}
 }
 
-// advance asks the next server. After the last of the last round the query ends.
+// advance asks the next server. After the last of the last round the query ends. A round that ends
+// with a server which cannot be reached is none, unless another has failed: where nobody listens,
+// asking costs next to nothing, and DNS may be back before the query ends.
 func (r *Resolver) advance(q *Query, now time.Time) {
 	before := q.order[q.at]
 	q.at++
 	if q.at >= len(q.order) {
 		q.at = 0
-		q.round++
+		if q.fd >= 0 || q.best != NoAnswer {
+			q.round++
+		}
 	}
 	if q.round >= q.list.attempts {
 		r.giveUp(q, now)

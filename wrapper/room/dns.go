@@ -80,6 +80,7 @@ func (r *room) delayFor(c *client, delay time.Duration) {
 
 // refusedByDNS has a client refused at the end of its delay that DNS has said enough about.
 func (r *room) refusedByDNS(c *client) bool {
+	c.session.Settle()
 	if !c.session.RefusedByDNS() {
 		return false
 	}

@@ -141,7 +141,8 @@ func (r *room) round(atMost time.Duration) error {
 	for _, e := range events {
 		r.onEvent(int(e.Fd))
 	}
-	// Of more events DNS may be one, and a delay may end in this round.
+	// There may be more events than fit, an answer of DNS among them, and a delay may end in this
+	// round.
 	r.dnsReady = r.dnsReady || len(events) == len(r.poller.events)
 	r.hearDNS()
 	r.concludeEarly()
