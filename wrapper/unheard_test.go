@@ -19,7 +19,8 @@ import (
 func TestDeadResolver(t *testing.T) {
 	n := lab.NewNameserver(t)
 	n.Hold("")
-	d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\n", map[string]int{"bad": 3, "good": -2})
+	const conf = "greet_delay 1s stress=1s\nremember 0s\n"
+	d := dnsDoor(t, "", n, conf, map[string]int{"bad": 3, "good": -2})
 	s, _, served := d.meet(t, nil)
 	if s.Verdict != decide.Pass || !served || s.waited < time.Second {
 		t.Errorf("%v, served %v, waited %v", s.Verdict, served, s.waited)
@@ -39,6 +40,10 @@ func TestDeadResolver(t *testing.T) {
 			}
 		}
 	})
+	// The same client comes again, before DNS is asked again.
+	if d.meet(t, nil); !strings.HasSuffix(d.line(t), " dns=none") {
+		t.Error("the next time it passes as one about which DNS has said something")
+	}
 	n.Release()
 	behave(t, n, map[string]bool{"bad": false, "good": true})
 	d.from = "127.9.8.6"

@@ -44,6 +44,7 @@ func (r *Result) Worst() (worst Hit, ok bool) {
 // byte of its address, which is 127; the names.
 const (
 	format   = 2
+	unheard  = 3 // the same, of DNS that has said nothing
 	headSize = 6
 	hitSize  = 6
 )
@@ -53,7 +54,11 @@ const (
 func (r *Result) Encode(most int) (text []byte) {
 	sum := uint32(r.Score.Sum)
 	text = make([]byte, 0, most)
-	text = append(text, format, byte(len(r.Hits)),
+	kind := byte(unheard)
+	if r.Heard {
+		kind = format
+	}
+	text = append(text, kind, byte(len(r.Hits)),
 		byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
 	for _, h := range r.Hits {
 		addr := h.Addr.As4()
@@ -83,10 +88,11 @@ func shortened(name string, most int) string {
 // Decode reads what Encode has written of so many lists. ok is false for any other bytes: a score
 // that is not the sum of its hits is nobody's.
 func Decode(text []byte, lists int) (r Result, ok bool) {
-	if len(text) < headSize || text[0] != format ||
+	if len(text) < headSize || text[0] != format && text[0] != unheard ||
 		len(text) < headSize+hitSize*int(text[1]) {
 		return Result{}, false
 	}
+	r.Heard = text[0] == format
 	hits, sum := int(text[1]), readInt16(text[2:])<<16|readInt16(text[4:])&0xffff
 	for text = text[headSize:]; hits > 0; hits-- {
 		addr := netip.AddrFrom4([4]byte{127, text[1], text[2], text[3]})
@@ -109,7 +115,6 @@ func Decode(text []byte, lists int) (r Result, ok bool) {
 		r.Names = append(r.Names, string(text[1:n]))
 		text = text[n:]
 	}
-	r.Heard = true
 	r.Settle()
 	return r, true
 }
