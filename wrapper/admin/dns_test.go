@@ -92,13 +92,15 @@ DNS, in T weight holds answer
  zen +3 5m 127.0.0.4,127.0.0.11
  wl.example -1 30m 127.0.0.2
  other.example 3m not listed
- lies.example does not count: the list says by 127.255.255.254 that it does not answer public ` +
-		`resolvers; run a resolver of your own, or get a key from the list
- untested.example does not count: the list does not list 127.0.0.2, as every list must; see ` +
-		`whether it is one of addresses, and whether its key holds
+ lies.example does not count: public-resolver
+ untested.example does not count: lists-none
  sum 2 3m dnsbl_threshold 2, dnsbl_welcome -1
  name forged.example.org does not count: its own addresses do not confirm it
  name mail.example.com
+ lies.example says by 127.255.255.254 that it does not answer public resolvers; run a resolver ` +
+		`of your own, or get a key from the list
+ untested.example does not list 127.0.0.2, as every list must; see whether it is one of ` +
+		`addresses, and whether its key holds
 verdict: DNSBL
 `
 	if got := withoutTimes(text); !strings.HasSuffix(got, want) || errs != "" {

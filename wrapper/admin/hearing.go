@@ -81,6 +81,7 @@ func (h *hearing) print(out io.Writer, d *configured) {
 		h.printSum(w, d)
 		h.printNames(w)
 		w.Flush()
+		h.printWhy(out)
 	}
 	switch {
 	case h.IsRemembered():
@@ -112,7 +113,7 @@ func answerText(says resolve.Answer, health lookup.Health, b ledger.List) string
 	case b.Aside > 0:
 		return asideText(b)
 	case health.Test == lookup.Failed && health.Why != dnsbl.NoAnswer:
-		return "does not count: the list " + dnsbl.Meaning(health.Why)
+		return "does not count: " + health.Why
 	}
 	switch says.Result {
 	case resolve.Found:
@@ -133,7 +134,20 @@ func answerText(says resolve.Answer, health lookup.Health, b ledger.List) string
 
 // asideText says that a list is set aside, and why.
 func asideText(b ledger.List) string {
-	return "set aside for another " + decide.Seconds(b.Aside) + ": it " + dnsbl.Meaning(b.Why)
+	return "set aside for another " + decide.Seconds(b.Aside) + ": " + b.Why
+}
+
+// printWhy says of the lists that do not count what to do.
+func (h *hearing) printWhy(out io.Writer) {
+	for i := range h.Request.Lists {
+		why := h.Behavior[i].Why
+		if health := h.lookup.Health(i); h.Behavior[i].Aside <= 0 {
+			if why = health.Why; health.Test != lookup.Failed || why == dnsbl.NoAnswer {
+				continue
+			}
+		}
+		fmt.Fprintf(out, "  %s %s\n", h.Request.Lists[i].Name, dnsbl.Meaning(why))
+	}
 }
 
 // printSum prints the score beside what it is compared with.

@@ -216,7 +216,6 @@ func (r *report) printPlaces(w io.Writer, cfg *config.Config) {
 // printCounts prints what was counted, and what goes on.
 func (r *report) printCounts(w io.Writer, cfg *config.Config) {
 	r.printVerdicts(w)
-	r.printObserved(w, cfg)
 	if o := r.Open; o != (openReport{}) {
 		fmt.Fprintf(w, "  without limits\t%d while a stopped process held the ledger, "+
 			"%d while another did,\n\t%d known in a crowd\n", o.Stopped, o.Held, o.Crowded)
@@ -234,6 +233,7 @@ func (r *report) printCounts(w io.Writer, cfg *config.Config) {
 	if text := advice(r.Delay.Spoke, cfg.GreetDelay); text != "" {
 		fmt.Fprintf(w, "  greet_delay\t%s\n", text)
 	}
+	r.printObserved(w, cfg)
 	if len(r.Blocks) > 0 {
 		fmt.Fprintf(w, "\nblocks\tleft\ttimes\treason\n")
 		for _, b := range r.Blocks {

@@ -119,9 +119,9 @@ func TestListErrors(t *testing.T) {
 		{"dnsbl a.example as=x\ndnsbl x",
 			"F:2: dnsbl: the zone is the name of the list at F:1, by as=; write another there"},
 		{"dnsbl: a.example",
-			"dnsbl is no word; write a plain blank behind dnsbl, and nothing else"},
+			"the first word is not dnsbl; write a plain blank behind dnsbl, and nothing else"},
 		{"dnsbls a.example",
-			"dnsbl is no word; write a plain blank behind dnsbl, and nothing else"},
+			"the first word is not dnsbl; write a plain blank behind dnsbl, and nothing else"},
 		{"rbl a.example", `unknown directive "rbl"; did you mean dnsbl?`},
 		{"postscreen_dnsbl_sites = a.example b.example",
 			"postscreen_dnsbl_sites is the name in Postfix; write dnsbl and behind it the sites, " +

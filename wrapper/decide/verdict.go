@@ -39,7 +39,7 @@ var verdicts = [...]struct {
 }{
 	Undecided: {word: "UNDECIDED"},
 	Denied: {"DENIED", "554", "5.7.1",
-		"is refused here; if that is wrong, tell the postmaster by another way"},
+		"is refused here; if that is wrong, tell the postmaster in another way"},
 	Allowed: {word: "ALLOWED"},
 	Blocked: {"BLOCKED", "421", "4.7.1",
 		"is blocked for a while because of what came from its network; try again later"},

@@ -103,6 +103,10 @@ func ownAddress(s *Site) []Finding {
 	if missing == nil {
 		return nil
 	}
-	return one(s.at("allow"), strings.Join(missing, " and ")+" is this machine's own",
+	are := " is this machine's own"
+	if len(missing) > 1 {
+		are = " are this machine's own"
+	}
+	return one(s.at("allow"), strings.Join(missing, " and ")+are,
 		"write allow "+strings.Join(missing, " "))
 }

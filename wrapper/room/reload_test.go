@@ -212,7 +212,7 @@ func TestReloadNames(t *testing.T) {
 	c = h.guest("127.8.0.1")
 	h.until("another is refused", func() bool { return h.refused == 2 })
 	expect(t, c, "554 5.7.1 b.example.org [127.8.0.1] is refused here; "+
-		"if that is wrong, tell the postmaster by another way; contact +49 30 123456\r\n")
+		"if that is wrong, tell the postmaster in another way; contact +49 30 123456\r\n")
 	h.reread(deny)
 	isOwn()
 }
