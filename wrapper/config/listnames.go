@@ -119,7 +119,8 @@ func unknownList(line string) *Error {
 		return newError("write dnsbl and behind it the sites, without the =",
 			"postscreen_dnsbl_sites is the name in Postfix")
 	case strings.HasPrefix(first, "dnsbl"):
-		return newError("write a plain blank behind dnsbl, and nothing else", "the first word is not dnsbl")
+		return newError("write a plain blank behind dnsbl, and nothing else",
+			"the first word is not dnsbl")
 	case strings.Contains(first, "dnsbl"):
 		return newError("did you mean dnsbl?", "unknown directive")
 	case isSite(firstWord(line)) && !strings.ContainsAny(line, "=*"):

@@ -44,7 +44,7 @@ func (r *Result) Worst() (worst Hit, ok bool) {
 // byte of its address, which is 127; the names.
 const (
 	format   = 2
-	unheard  = 3 // the same, of DNS that has said nothing
+	unheard  = 4 // the same, of DNS that has said nothing
 	headSize = 6
 	hitSize  = 6
 )

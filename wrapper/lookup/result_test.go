@@ -42,6 +42,10 @@ func TestEncode(t *testing.T) {
 			t.Errorf("cut to %d bytes, it is whole", n)
 		}
 	}
+	r.Heard = false
+	if got, ok := Decode(r.Encode(216), 32); !ok || !reflect.DeepEqual(got, r) {
+		t.Errorf("of DNS that has said nothing: %v: %+v; want %+v", ok, got, r)
+	}
 }
 
 // The worst hit is that with the largest weight, the first of several.
