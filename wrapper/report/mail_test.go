@@ -70,12 +70,14 @@ func TestMail(t *testing.T) {
 			t.Errorf("sendmail failed: %v; want %q", err, failure.want)
 		}
 	}
-	for _, wrong := range []string{"", "-oX", "a b@c", "a@b\nBcc: c@d", "a@b,c@d", "<a@b>", "@"} {
+	for _, wrong := range []string{"", "-oX", "a b@c", "a@b\nBcc: c@d", "a@b,c@d", "<a@b>", "@",
+		strings.Repeat("a", 251) + "@b.c"} {
 		if CheckAddress(wrong) == nil || r.Mail(wrong, dir+"/x", weekEnd) == nil {
 			t.Errorf("%q is taken", wrong)
 		}
 	}
-	for _, right := range []string{"root", "a@example.org", "a+b@[192.0.2.1]"} {
+	for _, right := range []string{"root", "a@example.org", "a+b@[192.0.2.1]",
+		strings.Repeat("a", 250) + "@b.c"} {
 		if err := CheckAddress(right); err != nil {
 			t.Error(err)
 		}
