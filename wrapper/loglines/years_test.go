@@ -46,6 +46,8 @@ func TestYears(t *testing.T) {
 			[]string{at("Feb 29 10:00:00", 2028)}},
 		{"a day ahead", time.Date(2026, 12, 31, 23, 0, 0, 0, time.UTC), "UTC",
 			[]string{at("Jan  1 10:00:00", 2027)}},
+		{"two days ahead", time.Date(2026, 12, 30, 23, 0, 0, 0, time.UTC), "UTC",
+			[]string{at("Jan  1 23:30:00", 2026)}},
 		{"summer time", time.Date(2026, 10, 26, 0, 0, 0, 0, time.UTC), "Europe/Berlin", []string{
 			at("Mar 29 01:59:59", 2026), at("Mar 29 03:00:00", 2026), at("Oct 25 02:30:00", 2026),
 			at("Oct 25 02:10:00", 2026), at("Oct 25 03:00:00", 2026)}},
