@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sendwrap/tests/lab"
 )
 
@@ -21,6 +23,10 @@ func TestTopLosesItsTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer master.Close()
+		size := unix.Winsize{Row: 24, Col: 80}
+		if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &size); err != nil {
+			t.Fatal(err)
+		}
 		top := exec.Command("/bin/sh", "-c", first+`exec "$SENDWRAP" top -f "$0"`, s.conf)
 		top.Stdin, top.Stdout, top.Stderr = slave, slave, slave
 		top.Env = append(os.Environ(), "TERM=xterm")
