@@ -156,8 +156,8 @@ func (l *bench) roomFull() {
 		check(unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 		l.put(row{What: fmt.Sprintf("memory of a client waiting in the room: %d at once", many),
 			Skipped: fmt.Sprintf("setrlimit: %v; no more than %d descriptors", err, limit.Max)})
-		const others = 1000 // descriptors that are no client
-		if many = int(limit.Max) - others; many <= roomMost {
+		// A room keeps one in 16 for clients that need not wait.
+		if many = int(limit.Max) / 10 * 9; many <= roomMost {
 			return
 		}
 	}
