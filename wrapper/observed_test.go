@@ -47,3 +47,18 @@ func TestObservedFirst(t *testing.T) {
 		})
 	}
 }
+
+// In mode observe every refusal is counted as observed.
+func TestObservedMode(t *testing.T) {
+	d := open(t, "", "greet_delay 50ms stress=50ms\nmode observe\n")
+	d.from = stranger
+	s, _, served := d.meet(t, speak)
+	line := d.line(t)
+	if s.Verdict != decide.Pregreet || !served || !strings.HasPrefix(line, "PREGREET ") ||
+		!strings.Contains(line, " mode=observe ") {
+		t.Errorf("%v, served %v: %s", s.Verdict, served, line)
+	}
+	if n := d.totals(t).Observed[decide.Pregreet].Counted; n != 1 {
+		t.Errorf("observed %d times", n)
+	}
+}
