@@ -2,7 +2,6 @@ package exec
 
 import (
 	"os"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,8 +31,7 @@ func (s *Stdio) Become(path, value string) error {
 	if err != nil {
 		return err
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	// Without LockOSThread: it starts a thread, and if there is none, the client reads Go's error.
 	restoreTimerSlack()
 	err = unix.Exec(path, os.Args, environ)
 	hide()

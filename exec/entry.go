@@ -35,10 +35,11 @@ var stderrAt int32 = 2
 var timerSlack uint64
 
 // restoreTimerSlack gives the calling thread the timer slack that the process came with. execve(2)
-// passes on that of its thread, so the goroutine must stay locked to it until then.
+// passes on that of its thread. It is a raw call, since from others a goroutine may come back on
+// another thread.
 func restoreTimerSlack() {
 	if timerSlack > 0 {
-		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0)
+		unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0)
 	}
 }
 
