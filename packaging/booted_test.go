@@ -77,11 +77,12 @@ func (s *setupSite) servicesWork() {
 	}
 }
 
-// goesOn wants an answer in the session. Debian's sendmail ends one that is silent for two minutes.
+// goesOn wants an answer in the session.
 func (s *setupSite) goesOn(session *lab.Client, after string) {
 	s.Helper()
 	if got, err := session.Say("NOOP"); err != nil || !strings.HasPrefix(got, "250 ") {
-		s.Errorf("after %s the session reads %q, %v", after, got, err)
+		said, _ := s.run("journalctl -q -n 60; ps ax")
+		s.Errorf("after %s the session reads %q, %v\n%s", after, got, err, said)
 	}
 }
 
@@ -110,7 +111,7 @@ for unit in systemd-modules-load systemd-udevd systemd-udev-trigger systemd-logi
 	ln -sf /dev/null $unit.service
 done
 exec env -i container=sendwrap PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$0" \
-	/usr/lib/systemd/systemd --log-target=console --show-status=0 --unit=multi-user.target
+	/usr/lib/systemd/systemd --log-target=journal --show-status=0 --unit=multi-user.target
 ' "$1"`
 
 // boot starts systemd, and has it run what is run from now on. A kernel, or a container around the
