@@ -61,7 +61,7 @@ func (r *reader) enter(l line) {
 		r.enterBare(l)
 		return
 	}
-	if _, isTag := tagOf(l.key); isTag && r.isMisspelt(l) {
+	if _, isTag := tagOf(l.key); isTag && r.noteMisspelt(l) {
 		return
 	}
 	s, ok := parseSubject(lower(l.subject))
@@ -97,9 +97,9 @@ func (r *reader) enter(l line) {
 	}
 }
 
-// isMisspelt notes a line whose key is a word of ours without the colon: sendmail takes it for a
-// name.
-func (r *reader) isMisspelt(l line) bool {
+// noteMisspelt notes a line whose key is a word of ours without the colon, which sendmail takes for
+// a name, and reports whether it is one.
+func (r *reader) noteMisspelt(l line) bool {
 	words := strings.FieldsFunc(l.value, isBlank)
 	s, ok := parseSubject(lower(words[0]))
 	isSubject := ok && (s.name == "" || strings.Contains(s.name, "."))

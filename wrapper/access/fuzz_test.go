@@ -117,7 +117,7 @@ func naive(text string) map[string]string {
 		key, value := lower(text[:i]), strings.Trim(text[i:], " \t\v\f\r")
 		_, isTag := tagOf(key)
 		if _, found := db[key]; !found && len(tokens(value)) > 0 && !isSplitKey(key, value) &&
-			!(isTag && new(reader).isMisspelt(line{key: key, value: value})) {
+			!(isTag && new(reader).noteMisspelt(line{key: key, value: value})) {
 			db[key] = value
 		}
 	}
