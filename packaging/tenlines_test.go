@@ -71,7 +71,7 @@ func (d debian) staysAfterSendmail(page string) {
 				"END\nyes '' | sendmailconfig"},
 		{"a restart of sendmail", "service sendmail restart"},
 		{"dpkg-reconfigure sendmail-base", reconfigure + "sendmail-base"},
-		// It ends whatever is called sendmail, in the Debian roots of other tests, too: it sees none.
+		// It ends whatever is called sendmail, in other tests' roots, too: it sees none.
 		{"dpkg-reconfigure sendmail-bin", "service sendmail stop; " +
 			"unshare --pid --fork --mount-proc " + reconfigure + "sendmail-bin; " +
 			"rm -f /run/sendmail/*/*.pid; service sendmail start"},
