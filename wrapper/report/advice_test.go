@@ -17,9 +17,12 @@ import (
 func TestAdvice(t *testing.T) {
 	const from = "client=[192.0.2.1]:5 server=[198.51.100.5]:25 "
 	const known, busy = "KNOWN " + from, "BUSY " + from + "serving=300/300 reply=421"
-	crowd := func(n int) (lines []string) {
+	const v6 = "client=[2001:db8:1:2::3]:5 server=[::1]:25 "
+	const by6 = "KNOWN " + v6
+	crowd := func(word string, n int) (lines []string) {
 		for i := range n {
-			lines = append(lines, fmt.Sprintf("DENIED client=[203.0.113.%d]:5 server=[::1]:25", i))
+			lines = append(lines, fmt.Sprintf("%s client=[203.0.113.%d]:5 server=[::1]:25",
+				word, i))
 		}
 		return lines
 	}
@@ -31,20 +34,36 @@ func TestAdvice(t *testing.T) {
 			"client 192.0.2.1 client_rate=60/1m"},
 		{[]string{known, known, known, "CONNS " + from + "conns=50/50"},
 			"client 192.0.2.1 client_conns=100"},
+		{[]string{known, known, known, "RATE " + from + "network=192.0.2.0/24 rate=90/90 per=1m"},
+			"client 192.0.2.0/24 client_rate=180/1m"},
+		{[]string{known, known, known, "CONNS " + from + "network=192.0.0.0/16 conns=90/80"},
+			"client 192.0.0.0/16 client_conns=160"},
+		{[]string{by6, by6, by6, "CONNS " + v6 + "network=2001:db8:1:2::/65 conns=90/90"}, ""},
+		// A share of scarce places, for which a limit of its own stands.
+		{[]string{known, known, known, "CONNS " + from + "serving=190/200 conns=4/50 mta=3/3"},
+			"client 192.0.2.1 client_conns=50"},
+		{[]string{by6, by6, by6,
+			"CONNS " + v6 + "network=2001:db8:1::/48 serving=190/200 conns=60/50 mta=3/3"},
+			"client 2001:db8:1:2::/64 client_conns=50"},
 		{[]string{known, known, known, "DNSBL " + from + "score=3/3 lists=zen:127.0.0.2*3"},
 			"client 192.0.2.1 dnsbl=off"},
 		{[]string{known, known, "PREGREET " + from + "kind=ehlo", known}, "allow 192.0.2.1"},
 		{[]string{known, known, known, "BLOCKED " + from + "reason=pregreet:ehlo"},
 			"allow 192.0.2.1"},
+		{[]string{known, known, known, "BLOCKED " + from + "reason=administrator"}, ""},
+		{[]string{known, known, known, "BLOCKED " + from + "reason=fail2ban"}, ""},
 		{[]string{known, known, known, "DENIED " + from + "rule=/etc/sendwrap.conf:3"}, ""},
 		{[]string{known, known, known, "RATE " + from}, ""}, // cut
 		{[]string{known, known, "RATE " + from + "rate=30/30 per=1m"}, ""},
 		{slices.Concat(slices.Repeat([]string{known}, 97), []string{busy, busy}),
 			"max_sessions 600"},
 		{slices.Concat(slices.Repeat([]string{known}, 199), []string{busy, busy}), ""},
-		{crowd(many), "deny 203.0.113.0/24"},
-		{crowd(many - 1), ""},
-		{append(crowd(many+1), "PASS client=[203.0.113.9]:5 server=[::1]:25"), ""},
+		{crowd("PREGREET", many), "deny 203.0.113.0/24"},
+		{crowd("PREGREET", many-1), ""},
+		{append(crowd("PREGREET", many+1), "PASS client=[203.0.113.9]:5 server=[::1]:25"), ""},
+		{append(crowd("RATE", many), crowd("PREGREET", many-1)...), ""}, // a flood
+		{append(crowd("CONNS", many), crowd("BUSY", many)...), ""},
+		{crowd("DENIED", many), ""}, // a line does so already
 	} {
 		log := ""
 		for _, line := range tt.lines {

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/loglines"
 )
@@ -33,9 +33,10 @@ type clientKey struct {
 type client struct {
 	at                            int64 // the last refusal, in seconds since 1970
 	refused, before, after, known uint32
-	limit, per                    uint32 // that it exceeded, of conns or rate
-	verdict                       uint8  // of that
+	verdict                       uint8 // of that
 	kind                          [9]byte
+	limit, per                    uint32 // of conns or rate, with which it would be served
+	bits                          uint8  // of the wide network that needs that limit; 0 = it itself
 }
 
 func keyOf(n netip.Prefix) (k clientKey) {
@@ -106,31 +107,42 @@ func (c *clients) refused(n netip.Prefix, l *loglines.Line, v decide.Verdict) {
 	one.refused++
 	one.before, one.after = one.before+one.after, 0
 	one.at, one.verdict = l.Time.Unix(), uint8(v)
-	one.kind, one.limit = [9]byte{}, 0
+	one.kind, one.limit, one.bits = [9]byte{}, 0, 0
 	switch v {
 	case decide.Pregreet:
 		copy(one.kind[:], l.Get("kind"))
 	case decide.Blocked:
-		early, _ := strings.CutPrefix(l.Get("reason"), "pregreet:")
-		copy(one.kind[:], early)
+		if early, ok := strings.CutPrefix(l.Get("reason"), decide.ReasonPregreet+":"); ok {
+			copy(one.kind[:], early)
+		}
 	case decide.Rate:
-		_, limit, _ := strings.Cut(l.Get("rate"), "/")
-		per, _ := l.Duration("per")
-		one.limit, one.per = number(limit), uint32(per.Seconds())
+		if per, ok := l.Duration("per"); ok {
+			one.raise(l, "rate", rule.MaxClientRate)
+			one.per = uint32(per.Seconds())
+		}
 	case decide.Conns:
-		_, limit, _ := strings.Cut(l.Get("conns"), "/")
-		one.limit = number(limit)
+		one.raise(l, "conns", rule.MaxClientConns)
 	}
 	in[key] = one
 }
 
-// number is a number below a million; 0 for anything else.
-func number(text string) uint32 {
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n >= 1e6 {
-		return 0
+// raise notes which limit would have let the client in: twice the one that was reached, be it its
+// own or that of a wide network. Where places were scarce, it is the limit that it has: set for its
+// network, that does not shrink.
+func (one *client) raise(l *loglines.Line, key string, most int) {
+	n, limit, ok := l.IntOf(key)
+	wide, named := l.Network()
+	scarce := l.Has("serving")
+	switch {
+	case !ok || limit >= most:
+		return
+	case named && !scarce:
+		one.bits = uint8(wide.Bits())
+	case named, n < limit:
+		one.limit = uint32(limit)
+		return
 	}
-	return uint32(n)
+	one.limit = uint32(min(2*limit, most))
 }
 
 // mistaken are those that were refused and served, the likely ones first: those that were known

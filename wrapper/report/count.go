@@ -19,6 +19,7 @@ type counter struct {
 	clients      clients
 	addresses    top[netip.Prefix]
 	networks     top[netip.Prefix]
+	offenders    top[netip.Prefix] // networks
 	byOrigin     top[uint32]
 	kinds, lists top[string]
 	conns, rates top[netip.Prefix]
@@ -114,7 +115,7 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 		c.addConnection(l, v, client, observed)
 	}
 	if refused(v) || v.OfGuard() {
-		c.addOffender(l, v, client)
+		c.addRefused(l, v, client)
 	}
 	c.addHeard(l)
 }
@@ -159,14 +160,17 @@ func (c *counter) addConnection(
 	}
 }
 
-// addOffender counts a refusal by the client's address and networks.
-func (c *counter) addOffender(l *loglines.Line, v decide.Verdict, client netip.Addr) {
+// addRefused counts a refusal by the client's address and networks.
+func (c *counter) addRefused(l *loglines.Line, v decide.Verdict, client netip.Addr) {
 	n := networkOf(client)
 	if l.Get("sender") == "null" {
 		return // bounces, which come from honest servers
 	}
 	c.addresses.add(n, 1, uint8(v))
 	c.networks.add(wideOf(client), 1, uint8(v))
+	if isOffence(v) {
+		c.offenders.add(wideOf(client), 1, 0)
+	}
 	if c.origins != nil {
 		c.byOrigin.add(c.origins.find(client), 1, uint8(v))
 	}

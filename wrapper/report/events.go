@@ -16,11 +16,6 @@ func (c *counter) addEvent(l *loglines.Line) {
 	t := &c.r.Trouble
 	switch l.Word {
 	case "BLOCK":
-		if l.Has("from") {
-			c.r.Blocks.Elsewhere++
-		} else {
-			c.r.Blocks.ByHand++
-		}
 		c.addBlock(l, netip.Prefix{})
 	case "STRIKE":
 		if l.Has("left") {
@@ -55,12 +50,23 @@ func (c *counter) addBlock(l *loglines.Line, n netip.Prefix) {
 	}
 	d, ok := l.Duration("left")
 	if !ok {
-		d, _ = l.Duration("for")
+		d, ok = l.Duration("for")
+	}
+	if !ok || !n.IsValid() { // it was cut
+		c.r.Unreadable.Garbled++
+		return
 	}
 	c.r.Blocks.New++
+	switch {
+	case l.Word != "BLOCK":
+	case l.Has("from"):
+		c.r.Blocks.Elsewhere++
+	default:
+		c.r.Blocks.ByHand++
+	}
 	reason := l.Get("reason")
 	if reason == "" && l.Word == decide.Pregreet.String() {
-		reason = "pregreet:" + l.Get("kind")
+		reason = decide.ReasonPregreet + ":" + l.Get("kind")
 	}
 	c.blocks.add(Block{n.String(), l.Time, int(d.Seconds()), strings.Clone(reason),
 		strings.Clone(l.Get("from"))})

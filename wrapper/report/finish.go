@@ -166,7 +166,7 @@ func (c *counter) advice() []Advice {
 		list = append(list, Advice{"greet_delay " + rule.FormatDuration(d), c.r.Delay.Why})
 	}
 	if b := c.busy; b.full*100 > c.r.Connections {
-		list = append(list, Advice{fmt.Sprintf("max_sessions %d", 2*b.limit),
+		list = append(list, Advice{fmt.Sprintf("max_sessions %d", min(2*b.limit, maxPlaces)),
 			fmt.Sprintf("%d clients found all %d places taken; see that the machine can bear it",
 				b.full, b.limit)})
 	}
@@ -176,45 +176,47 @@ func (c *counter) advice() []Advice {
 	return list[:min(len(list), maxAdvice)]
 }
 
-// cure is a line for one client.
+// cure is a line for one client, or for the wide network of which it had too much.
 func (one client) cure(n netip.Prefix) string {
+	if one.bits > 0 {
+		if int(one.bits) > n.Bits() {
+			return "" // its addresses in the /64 are different clients
+		}
+		n, _ = n.Addr().Prefix(int(one.bits))
+	}
 	name := clientName(n)
-	switch decide.Verdict(one.verdict) {
-	case decide.Rate:
-		if one.limit > 0 {
-			return fmt.Sprintf("client %s client_rate=%d/%s", name, min(2*one.limit, 65535),
-				rule.FormatDuration(time.Duration(one.per)*time.Second))
-		}
-	case decide.Conns:
-		if one.limit > 0 {
-			return fmt.Sprintf("client %s client_conns=%d", name, 2*one.limit)
-		}
-	case decide.DNSBL:
+	switch v := decide.Verdict(one.verdict); {
+	case v == decide.Rate && one.limit > 0:
+		return fmt.Sprintf("client %s client_rate=%d/%s", name, one.limit,
+			rule.FormatDuration(time.Duration(one.per)*time.Second))
+	case v == decide.Conns && one.limit > 0:
+		return fmt.Sprintf("client %s client_conns=%d", name, one.limit)
+	case v == decide.DNSBL:
 		return "client " + name + " dnsbl=off"
-	case decide.Pregreet, decide.Blocked:
+	case one.kind[0] != 0: // it spoke early; other blocks are made on purpose
 		return "allow " + name
 	}
 	return ""
 }
 
-// largeShare and many are the part of all refusals, in percent, and the number, from which on a
+// largeShare and many are the part of all offenders, in percent, and the number, from which on a
 // network is worth a line of its own.
 const (
 	largeShare = 10
 	many       = 100
 )
 
-// deny names the network from which most refused clients come, if none of it was served.
+// deny names the network from which most offenders come, if none of it was served.
 func (c *counter) deny() (a Advice, ok bool) {
 	all := 0
-	for _, n := range c.networks.cells {
+	for _, n := range c.offenders.cells {
 		all += n.count
 	}
-	for _, n := range c.networks.cells {
+	for _, n := range c.offenders.cells {
 		if sure := n.sure(); sure >= many && sure*100 >= all*largeShare &&
 			!c.clients.anyIn(n.key) && len(c.clients.servedOnes) < maxClients {
 			return Advice{"deny " + n.key.String(), fmt.Sprintf(
-				"%.0f %% of all refusals, and none of its clients was served",
+				"%.0f %% of all that were refused for what they did; none of its was served",
 				percent(sure, all))}, true
 		}
 	}

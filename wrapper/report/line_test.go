@@ -48,6 +48,27 @@ func readText(t *testing.T, text string) *Report {
 	return r
 }
 
+// A client that is blocked on purpose has shown no early bytes, and a block that was cut is none.
+func TestBlocksByHand(t *testing.T) {
+	const head = clock + " mx sendwrap[1]: "
+	const blocked = "BLOCKED client=[192.0.2.1]:5 server=[::1]:25 reason="
+	for reason, kind := range map[string]string{
+		"pregreet:tls": "tls", "administrator": "", "pregreet": "", "tls": "",
+	} {
+		r := readText(t, head+pass+"\n"+head+blocked+reason+"\n")
+		if len(r.Mistakes) != 1 || r.Mistakes[0].Kind != kind {
+			t.Errorf("%s: %+v; want the kind %q", reason, r.Mistakes, kind)
+		}
+	}
+	for _, line := range []string{"BLOCK", "BLOCK network=192.0.2.0", "BLOCK network=192.0.2.0/2",
+		"BLOCK network=192.0.2.0/24 for=", "STRIKE client=[192.0.2.1] network=192 left=1h"} {
+		r := readText(t, head+line+"\n")
+		if b := r.Blocks; b.New+b.ByHand+len(b.Last) != 0 || r.Unreadable.Garbled != 1 {
+			t.Errorf("%s: %+v, %+v", line, b, r.Unreadable)
+		}
+	}
+}
+
 // Whom the guard refuses is no mistake, unless it has named good recipients as well. Bounces are no
 // offence at all: they come from honest servers.
 func TestGuardsClients(t *testing.T) {

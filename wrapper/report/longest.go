@@ -66,6 +66,9 @@ func lengthName(i int) string {
 	return "below " + rule.FormatDuration(lengths[i])
 }
 
+// maxPlaces is the largest max_sessions.
+const maxPlaces = 100_000
+
 // places is how scarce places were for clients that were refused as BUSY.
 type places struct {
 	full  int // refused because all places were taken
@@ -73,9 +76,8 @@ type places struct {
 }
 
 func (p *places) add(l *loglines.Line) {
-	n, limit, _ := strings.Cut(l.Get("serving"), "/")
-	if n == limit && number(n) > 0 {
+	if n, limit, ok := l.IntOf("serving"); ok && n >= limit && limit < maxPlaces {
 		p.full++
-		p.limit = int(number(n))
+		p.limit = limit
 	}
 }

@@ -6,9 +6,19 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-// refused says of which verdicts a client gets no MTA, at the door, for a reason of its own.
+// refused reports whether a client gets no MTA, at the door, for a reason that is not our fault.
 func refused(v decide.Verdict) bool {
 	return v.Refuses() && !v.OfGuard() && v != decide.Failed
+}
+
+// isOffence reports whether a client is refused for what it did, or what lists say it does: not in
+// a crowd, and not by a line that names it already.
+func isOffence(v decide.Verdict) bool {
+	switch v {
+	case decide.Pregreet, decide.Blocked, decide.DNSBL, decide.BadRcpts:
+		return true
+	}
+	return false
 }
 
 // isUsual reports whether a line in words tells of no trouble: a file of syslogd does not say which
