@@ -51,22 +51,24 @@ func (s *setupSite) servicesWork() {
 		"/usr/lib/systemd/system/sendwrap-metrics.service | sh -e; " +
 		"echo share_engine valkey://127.0.0.1 >>/etc/sendwrap.conf; " +
 		"echo postmaster: root >>/etc/mail/aliases; newaliases; " +
-		// On a busy machine, sendmail would keep the report in its queue.
-		"echo O QueueLA=1000 >>/etc/mail/submit.cf; " +
-		"systemctl start sendwrap-guard sendwrap-share sendwrap-metrics sendwrap-report; " +
+		// So far there is nothing to report. That share has no engine is trouble.
+		"systemctl start sendwrap-report; " +
+		"systemctl start sendwrap-guard sendwrap-share sendwrap-metrics; " +
 		"sendwrap block 192.0.2.7 1h; systemctl start sendwrap-report")
 	for _, want := range []struct{ what, lines string }{
 		{"metrics are served", `bash -c 'exec 3<>/dev/tcp/127.0.0.1/9725
 			printf "GET /metrics HTTP/1.0\r\n\r\n" >&3; grep "^sendwrap_ledger_usable 1" <&3'`},
 		{"the guard runs", "journalctl -q -o cat | grep 'guard: listening on '"},
 		{"share looks for its engine", "journalctl -q -o cat | grep 'share: .* start the engine'"},
-		// Before the block there was nothing to report.
 		{"one report comes", `test "$(grep -c '^Subject: sendwrap on ' /var/mail/root)" = 1`},
 	} {
-		lab.Eventually(s.T, want.what, func() bool {
+		if !lab.Await(func() bool {
 			_, err := s.run(want.lines)
 			return err == nil
-		})
+		}) {
+			said, _ := s.run("cat /var/mail/root; mailq -Ac; journalctl -q -n 100")
+			s.Fatalf("not in time: %s\n%s", want.what, said)
+		}
 	}
 	const three = " sendwrap-guard sendwrap-share sendwrap-metrics"
 	older := s.must("systemctl show -P MainPID" + three)
