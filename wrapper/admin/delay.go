@@ -34,39 +34,22 @@ func printDelay(w io.Writer, what string, cells []uint64) {
 	fmt.Fprintln(w)
 }
 
-const (
-	enoughSpoke = 50 // clients, before there is advice
-	wanted      = 97 // percent of them, to be caught
-)
-
-// advice says which greet delay the clients that spoke suggest, "" if too few did.
-func advice(spoke []uint64, delay time.Duration) string {
-	var sum, n uint64
-	for _, c := range spoke {
-		sum += c
+// delayAdvice says which greet delay the clients suggest that spoke or left within the one that is
+// configured; "" if there are none.
+func (r *report) delayAdvice(delay time.Duration) string {
+	early := func(by time.Duration) (n int) {
+		for _, cells := range [][]uint64{r.Delay.Spoke, r.Delay.Left} {
+			for i, count := range cells {
+				if ledger.DelayStep(i+1) <= by {
+					n += int(count)
+				}
+			}
+		}
+		return n
 	}
-	if sum < enoughSpoke {
+	if early(delay) == 0 {
 		return ""
 	}
-	var by time.Duration
-	for i, c := range spoke {
-		if n += c; n*100 >= sum*wanted {
-			by = ledger.DelayStep(i + 1)
-			break
-		}
-	}
-	shorter := by.Truncate(time.Second)
-	if shorter < by {
-		shorter += time.Second
-	}
-	switch {
-	case by > delay*4/5:
-		return fmt.Sprintf("many spoke near the end of %s, and more may speak later; "+
-			"a longer one in mode observe shows how many", decide.Seconds(delay))
-	case shorter >= delay:
-		return fmt.Sprintf("%s is right: %d %% of those that spoke did so by %v",
-			decide.Seconds(delay), wanted, by)
-	}
-	return fmt.Sprintf("%s would catch %d %% of those that spoke within %s",
-		decide.Seconds(shorter), wanted, decide.Seconds(delay))
+	_, why := decide.AdviseDelay(early, delay, delay)
+	return why
 }

@@ -132,15 +132,16 @@ func newReport(l *ledger.Ledger, cfg *config.Config) (*report, error) {
 	if r.Ledger = l != nil; r.Ledger {
 		var live []ledger.LiveSession
 		var err error
-		if totals, live, err = l.Report(ledger.Now()); err != nil {
+		now := ledger.Now()
+		if totals, live, err = l.Report(now); err != nil {
 			return nil, err
 		}
-		blocks, err := l.Blocks(ledger.Now())
+		blocks, err := l.Blocks(now)
 		if err != nil {
 			return nil, err
 		}
 		r.Guard = l.HasGuard()
-		r.addRooms(l.Rooms(ledger.Now()))
+		r.addRooms(l.Rooms(now))
 		if r.Waiting.Room = len(r.Rooms) > 0; r.Waiting.Room {
 			r.Waiting.Limit = cfg.RoomWaiting
 		}
@@ -230,7 +231,7 @@ func (r *report) printCounts(w io.Writer, cfg *config.Config) {
 	}
 	printDelay(w, "spoke", r.Delay.Spoke)
 	printDelay(w, "left", r.Delay.Left)
-	if text := advice(r.Delay.Spoke, cfg.GreetDelay); text != "" {
+	if text := r.delayAdvice(cfg.GreetDelay); text != "" {
 		fmt.Fprintf(w, "  greet_delay\t%s\n", text)
 	}
 	r.printObserved(w, cfg)

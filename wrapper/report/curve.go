@@ -1,12 +1,9 @@
 package report
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"time"
 
-	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
 )
 
@@ -93,12 +90,6 @@ func (d delays) longest() (longest, common time.Duration) {
 	return 0, 0
 }
 
-// enough is of how many clients that spoke or left a delay is suggested.
-const enough = 50
-
-// nearlyAll is the share that a suggested delay catches, in percent.
-const nearlyAll = 97
-
 // fact is the curve, and what it suggests.
 func (d delays) fact() (f Delay) {
 	f.Curve = []Step{}
@@ -121,8 +112,7 @@ func (d delays) fact() (f Delay) {
 			f.Left += int(one.left[i])
 		}
 	}
-	bySecond := 0.0 // the share in the last whole second that is not enough
-	s := Step{}
+	s, early := Step{}, make([]int, last+1)
 	for i := range last {
 		s.Spoke, s.Left = s.Spoke+spoke[i], s.Left+left[i]
 		s.Seconds = float64(i+1) / 10
@@ -130,12 +120,13 @@ func (d delays) fact() (f Delay) {
 		if i < 100 || i%10 == 9 || i == last-1 {
 			f.Curve = append(f.Curve, s)
 		}
-		if i%10 == 9 && f.Suggest == 0 && s.Percent >= nearlyAll {
-			f.Suggest, bySecond = s.Seconds, s.Percent
-		}
+		early[i+1] = s.Spoke + s.Left
 	}
 	f.Curve = slimmed(f.Curve)
-	f.explain(bySecond)
+	suggest, why := decide.AdviseDelay(func(by time.Duration) int {
+		return early[min(int(by/(100*time.Millisecond)), last)]
+	}, longest, common)
+	f.Suggest, f.Why = suggest.Seconds(), why
 	return f
 }
 
@@ -149,34 +140,6 @@ func slimmed(all []Step) (curve []Step) {
 		}
 	}
 	return curve
-}
-
-// explain says why that delay, or why none.
-func (f *Delay) explain(catches float64) {
-	name := func(seconds float64) string {
-		return rule.FormatDuration(time.Duration(seconds * float64(time.Second)))
-	}
-	switch n := f.Spoke + f.Left; {
-	case n < enough:
-		f.Suggest = 0
-		f.Why = fmt.Sprintf("%d clients that spoke or left are too few to tell; %d are enough",
-			n, enough)
-	case f.Suggest == 0 || f.Suggest > f.Longest*3/4:
-		f.Suggest = 0
-		f.Why = fmt.Sprintf("clients still speak at the end of %s: observe with a longer delay, "+
-			"since those that would speak later are not seen", name(f.Longest))
-	case f.Suggest == f.Common:
-		f.Why = fmt.Sprintf("%s is right: it catches %.0f %% of what %s does",
-			name(f.Suggest), math.Floor(catches), name(f.Longest))
-		f.Suggest = 0
-	default:
-		f.Why = fmt.Sprintf("%s catches %.0f %% of what %s does, and honest clients wait less",
-			name(f.Suggest), math.Floor(catches), name(f.Longest))
-		if f.Suggest > f.Common {
-			f.Why = fmt.Sprintf("%s catches %.0f %% of what %s does, and most clients wait only %s",
-				name(f.Suggest), math.Floor(catches), name(f.Longest), name(f.Common))
-		}
-	}
 }
 
 // at is the last step by that time.
