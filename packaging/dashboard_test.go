@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sendwrap/wrapper/decide"
 )
 
 // target is what a panel of the dashboard shows.
@@ -57,6 +59,25 @@ func checkSelectors(t *testing.T, text string) {
 	}
 	for _, rule := range all {
 		s.check(t, rule[1], rule[2])
+	}
+}
+
+// The share of clients that are refused: each client counts once, by what was decided at the door.
+func TestDashboardShare(t *testing.T) {
+	without := regexp.MustCompile(`verdict!~"([^"]*)"`)
+	expr := dashboard(t)[0].Expr
+	parts := without.FindAllStringSubmatch(expr, -1)
+	if len(parts) != 2 || !strings.Contains(expr, ") / sum(") {
+		t.Fatalf("not a part and the whole: %s", expr)
+	}
+	for _, v := range decide.Verdicts() {
+		excluded := func(i int) bool {
+			return regexp.MustCompile("^(?:" + parts[i][1] + ")$").MatchString(v.String())
+		}
+		if refused := v.Refuses() && !v.OfGuard(); excluded(0) == refused ||
+			excluded(1) != v.OfGuard() {
+			t.Errorf("%v: out of the part %v, of the whole %v", v, excluded(0), excluded(1))
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ type counter struct {
 	origins      *Origins
 	verdicts     [decide.NumVerdicts]VerdictFact
 	hours        map[int64]*[decide.NumVerdicts]uint32 // by the hours since 1970
+	cut          [decide.NumVerdicts]uint32            // of the hour of From, before it
 	first, last  time.Time                             // of all lines, earlier ones too
 	clients      clients
 	addresses    top[netip.Prefix]
@@ -39,7 +40,7 @@ const maxHours = 2 * 366 * 24
 // add counts a line. Lines of the two days before the report's time are for comparison alone.
 func (c *counter) add(l *loglines.Line) {
 	r := c.r
-	if !r.Until.IsZero() && l.Time.After(r.Until) || l.Time.Before(r.From.Add(-48*time.Hour)) {
+	if !r.Until.IsZero() && l.Time.After(r.Until) || l.Time.Before(r.From.Add(-2*day)) {
 		return
 	}
 	if c.first.IsZero() || l.Time.Before(c.first) {
@@ -53,6 +54,9 @@ func (c *counter) add(l *loglines.Line) {
 		c.addHour(l.Time, v)
 	}
 	if l.Time.Before(r.From) {
+		if isVerdict && l.Time.Unix()/3600 == r.From.Unix()/3600 {
+			c.cut[v]++
+		}
 		return
 	}
 	r.Lines++
@@ -103,6 +107,9 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 		fact.Guard++
 	case observed:
 		fact.Observed++
+		if l.Has("network") && (v == decide.Conns || v == decide.Rate) {
+			fact.Wide++
+		}
 	}
 	if l.Has("left") && v != decide.Blocked {
 		c.addBlock(l, networkOf(client))

@@ -28,9 +28,10 @@ func (c *counter) addEvent(l *loglines.Line) {
 			}
 		}
 	case "ENDED":
-		if l.Get("signal") != sentByUs {
-			t.Ended++
+		if l.Get("signal") == sentByUs {
+			return
 		}
+		t.Ended++
 		if after, ok := l.Duration("after"); ok {
 			c.sessions[lengthOf(after)]++
 		}

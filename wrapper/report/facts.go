@@ -56,6 +56,7 @@ type VerdictFact struct {
 	Verdict  string `json:"verdict"`
 	Count    int    `json:"count"`    // with Observed
 	Observed int    `json:"observed"` // at the door, in mode observe: not enforced
+	Wide     int    `json:"wide"`     // of Observed: by the limit of a wide network
 	Guard    int    `json:"guard"`    // by the guard, enforced or not
 	Noted    int    `json:"noted"`    // of Guard: observed
 	Sent     int    `json:"sent"`     // of Observed and Noted: mail came later, as a guard has seen
@@ -144,7 +145,7 @@ type Wait struct {
 // Trouble is what lines at level warning and err say, and sessions that ended badly.
 type Trouble struct {
 	Failed  int     `json:"failed"`   // clients refused for a fault of ours
-	Ended   int     `json:"ended"`    // MTAs that ended by a signal or with a status
+	Ended   int     `json:"ended"`    // MTAs of a room that ended by a signal or with a status
 	Idle    int     `json:"idle"`     // sessions ended because they were idle
 	Silent  int     `json:"silent"`   // clients about which DNS said nothing in time
 	Dropped int     `json:"dropped"`  // blocks that ended because there were too many

@@ -129,6 +129,9 @@ func (c *counter) finishHours() {
 			rows[start] = new([decide.NumVerdicts]uint32)
 		}
 		for v, n := range counts {
+			if key == from {
+				n -= c.cut[v]
+			}
 			rows[start][v] += n
 		}
 	}

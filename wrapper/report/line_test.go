@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,30 @@ func TestBlocksByHand(t *testing.T) {
 		if b := r.Blocks; b.New+b.ByHand+len(b.Last) != 0 || r.Unreadable.Garbled != 1 {
 			t.Errorf("%s: %+v, %+v", line, b, r.Unreadable)
 		}
+	}
+}
+
+// An MTA that was ended on purpose has not ended badly, and counts nowhere.
+func TestEnded(t *testing.T) {
+	const head = clock + " mx sendwrap[1]: ENDED client=[192.0.2.1]:5 server=[::1]:25 after=3s "
+	r := readText(t, head+"signal=15\n"+head+"signal=11\n"+head+"signal=15\n")
+	if len(r.Sessions) != 1 || r.Sessions[0].Count != 1 || r.Trouble.Ended != 1 {
+		t.Errorf("%+v, %d", r.Sessions, r.Trouble.Ended)
+	}
+}
+
+// The row of an observed verdict says how often the limit of a wide network was the reason.
+func TestObservedWide(t *testing.T) {
+	const head = clock + " mx sendwrap[1]: RATE client=[192.0.2.1]:5 server=[::1]:25 mode=observe "
+	const own, wide = "rate=10/10 per=1m\n", "network=192.0.2.0/24 rate=90/90 per=1m\n"
+	r := readText(t, head+own+head+wide+head+own+clock+
+		" mx sendwrap[1]: SENT client=[192.0.2.1]:5 network=192.0.2.1/32 observed=RATE\n")
+	if f := r.Verdicts[0]; f.Observed != 3 || f.Wide != 1 {
+		t.Errorf("%+v", f)
+	}
+	row := regexp.MustCompile(`  3  RATE, 1 by a wide network +then sent mail: 1\n`)
+	if text := textOf(t, r); !row.MatchString(text) {
+		t.Error(text)
 	}
 }
 

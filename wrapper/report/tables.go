@@ -22,7 +22,7 @@ func (r *Report) tables() []table {
 		{"lists, and the clients that they named", r.Lists},
 		{"CONNS by network", r.Conns}, {"RATE by network", r.Rates},
 		{"bad recipients by client", r.BadRcpts},
-		{"MTAs that ended badly, by length of the session", r.Sessions},
+		{"MTAs of a room that ended badly, by length", r.Sessions},
 		{"met no limits for a fault of ours, by cause", r.Trouble.Open},
 		{"other lines of sendwrap", r.Trouble.Most},
 		{"words and keys that this version does not know", r.Newer},
@@ -34,7 +34,11 @@ func (r *Report) observed() (rows []Count) {
 	for _, f := range r.Verdicts {
 		v, _ := loglines.VerdictOf(f.Verdict)
 		if n := f.Observed + f.Noted; n > 0 && v.Refuses() {
-			rows = append(rows, Count{Key: f.Verdict, Count: n, Last: sentLater(f.Sent)})
+			what := f.Verdict
+			if f.Wide > 0 {
+				what += ", " + group(f.Wide) + " by a wide network"
+			}
+			rows = append(rows, Count{Key: what, Count: n, Last: sentLater(f.Sent)})
 		}
 	}
 	return rows

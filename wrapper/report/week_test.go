@@ -146,6 +146,32 @@ func TestSince(t *testing.T) {
 	}
 }
 
+// Of the hour in which the time begins, only what follows counts; the day before has all of it.
+func TestSinceSecond(t *testing.T) {
+	const line = " mx sendwrap[1]: PASS client=[192.0.2.1]:5 server=[::1]:25\n"
+	log := ""
+	for at := weekEnd.Add(-3 * day); at.Before(weekEnd); at = at.Add(10 * time.Minute) {
+		log += at.Format(time.RFC3339) + line
+	}
+	since := weekEnd.Add(-day).Truncate(time.Hour).Add(20*time.Minute + time.Second)
+	o := Options{Sources: named("-"), Since: since}
+	o.Stdin = strings.NewReader(log)
+	r, err := Read(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, h := range r.Hours {
+		sum += h.Counts["PASS"]
+	}
+	if first := r.Hours[0].Counts["PASS"]; first != 3 || sum != r.Connections {
+		t.Errorf("%d in the first hour, %d in all; want 3, %d", first, sum, r.Connections)
+	}
+	if c := r.Changes.Verdicts; len(c) != 1 || c[0].Last != 144 || c[0].Before != 144 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // What the week's log says of clients of which the test knows it.
 func TestMistakes(t *testing.T) {
 	r := readLogs(t, putWeek(t))
