@@ -66,7 +66,7 @@ func BenchmarkMillionKnown(b *testing.B) {
 }
 
 // peak is the most memory that a process has had, in MB.
-func peak(b *testing.B, pid int) (mb float64) {
+func peak(b testing.TB, pid int) (mb float64) {
 	b.Helper()
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, rest, _ := strings.Cut(string(status), "VmHWM:")

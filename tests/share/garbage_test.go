@@ -18,7 +18,7 @@ func TestGarbage(t *testing.T) {
 	}
 	hour := now + time.Hour.Milliseconds()
 	garbage := []string{
-		"x", "\xff\x1b[2J\n2 block", strings.Repeat("A", 10<<20),
+		"x", "\xff\x1b[2J\n2 block", strings.Repeat("A", 300_000),
 		event("block 0.0.0.0/0 %d %d evil 1 0 0 -", now, hour),
 		event("block ::/0 %d %d evil 2 0 0 -", now, hour),
 		event("block 198.0.0.0/7 %d %d evil 3 0 0 -", now, hour),

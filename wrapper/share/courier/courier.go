@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valkey-io/valkey-go"
@@ -27,8 +28,9 @@ const (
 // courier is one connection to the engine, and all that waits for it.
 type courier struct {
 	wire.Settings
-	conn   *wire.Conn
-	worked bool // the engine has answered
+	conn     *wire.Conn
+	worked   bool        // the engine has answered
+	tooLarge atomic.Bool // an answer was, since the engine was opened last
 
 	mu       sync.Mutex // of what follows
 	read     bool       // the member has said from where to read
@@ -118,6 +120,11 @@ func (c *courier) serve(ctx context.Context) error {
 	if err := c.conn.Send(wire.Up, version, now); err != nil {
 		return err
 	}
+	if c.tooLarge.Swap(false) {
+		if err := c.passBy(ctx, client); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var work sync.WaitGroup
@@ -141,6 +148,7 @@ func (c *courier) dial() (valkey.Client, error) {
 		DisableRetry: true, PipelineMultiplex: -1,
 		RingScaleEachConn: 8, ReadBufferEachConn: 64 << 10, WriteBufferEachConn: 64 << 10,
 		BlockingPoolSize: 2, ForceSingleClient: len(c.Engines) == 1 && c.Master == "",
+		DialCtxFn: c.connect,
 	}
 	for _, e := range c.Engines {
 		o.InitAddress = append(o.InitAddress, e.Address)
@@ -148,12 +156,7 @@ func (c *courier) dial() (valkey.Client, error) {
 	if c.Master != "" {
 		o.Sentinel = valkey.SentinelOption{MasterSet: c.Master}
 	}
-	if e := c.Engines[0]; e.Network == "unix" {
-		o.DialCtxFn = func(ctx context.Context, _ string, d *net.Dialer, _ *tls.Config) (
-			net.Conn, error) {
-			return d.DialContext(ctx, "unix", e.Address)
-		}
-	} else if e.TLS {
+	if c.Engines[0].TLS {
 		var err error
 		if o.TLSConfig, err = c.tls(); err != nil {
 			return nil, err
@@ -222,6 +225,8 @@ var reasons = []struct{ of, cure string }{
 	{"EOF", writeTLS},
 	{"connection refused", "start the engine, or write its address"},
 	{"'SENTINEL'", "with master=, write the URLs of Sentinels"},
+	{errTooLarge.Error(), "see whose machine writes large values or keys there, " +
+		"and give the others another password"},
 	{"DB index", "write a smaller number behind the address"},
 	{"deadline exceeded", "see whether the engine is stopped, and whether its port speaks TLS " +
 		"(valkeys://) or not (valkey://)"},

@@ -85,7 +85,9 @@ func (c *courier) readStream(ctx context.Context, client valkey.Client) error {
 		last := entries[len(entries)-1].ID
 		lines := []string{last, c.lag(ctx, client, entries[0].ID)}
 		for _, entry := range entries {
-			lines = append(lines, oneLine(entry.FieldValues["e"]))
+			if text := entry.FieldValues["e"]; text != mark {
+				lines = append(lines, oneLine(text))
+			}
 		}
 		if err := c.conn.Send(wire.Events, lines...); err != nil {
 			return err
@@ -106,12 +108,39 @@ func (c *courier) lookForGap(ctx context.Context, client valkey.Client, position
 	if entries < readAtOnce || position == beginning {
 		return nil
 	}
-	first, err := client.Do(ctx, client.B().Xrange().Key(c.stream()).Start("-").End("+").Count(1).
-		Build()).AsXRange()
-	if err == nil && len(first) > 0 && less(position, first[0].ID) {
+	kept, err := c.keeps(ctx, client, position)
+	if err == nil && !kept {
 		err = c.conn.Send(wire.Gap)
 	}
 	return err
+}
+
+// keeps says whether the stream still has the entry that was read last. No other is asked for: it
+// could be too large.
+func (c *courier) keeps(ctx context.Context, client valkey.Client, position string) (bool, error) {
+	found, err := client.Do(ctx, client.B().Xrange().Key(c.stream()).Start(position).End(position).
+		Build()).AsXRange()
+	return len(found) > 0, err
+}
+
+// mark is an event that says nothing.
+const mark = "-"
+
+// passBy goes on behind what was too large. Only what a machine writes itself has a place that it
+// learns without reading: a mark. What comes before it is lost, but for the state, which is read
+// now. To the member this is one event to refuse.
+func (c *courier) passBy(ctx context.Context, client valkey.Client) error {
+	if err := client.Do(ctx, client.B().Hset().Key(c.here()).FieldValue().
+		FieldValue(c.Name, "").Build()).Error(); err != nil {
+		return err
+	}
+	position, err := client.Do(ctx, client.B().Xadd().Key(c.stream()).Maxlen().Almost().
+		Threshold(strconv.Itoa(maxStream)).Id("*").FieldValue().FieldValue("e", mark).
+		Build()).ToString()
+	if err != nil {
+		return err
+	}
+	return c.conn.Send(wire.Events, position, "0", notText)
 }
 
 // lag is for how long, in ms, an entry has been in the stream. It is read only when it matters.

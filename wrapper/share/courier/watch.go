@@ -88,20 +88,26 @@ func parseHere(text string) (h here) {
 // lookForReset compares the position with what the stream has. After a failover or a flush the
 // stream may be older than the position: then it is read from its beginning.
 func (c *courier) lookForReset(ctx context.Context, client valkey.Client) error {
+	c.mu.Lock()
+	read, position := c.read, c.position
+	c.mu.Unlock()
+	if !read || position == beginning {
+		return nil
+	}
+	kept, err := c.keeps(ctx, client, position)
+	if err != nil || kept {
+		return err
+	}
 	last, err := client.Do(ctx, client.B().Xrevrange().Key(c.stream()).End("+").Start("-").
 		Count(1).Build()).AsXRange()
-	if err != nil {
+	if err != nil || len(last) > 0 && !less(last[0].ID, position) {
 		return err
 	}
 	c.mu.Lock()
-	back := c.read && (len(last) == 0 || less(last[0].ID, c.position)) && c.position != beginning
-	if back {
+	if c.position == position { // else the stream was read on meanwhile
 		c.position = beginning
 	}
 	c.mu.Unlock()
-	if !back {
-		return nil
-	}
 	return c.conn.Send(wire.Gap)
 }
 
