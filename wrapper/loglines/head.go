@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// found says what a line of a log is.
-type found uint8
+// class says what a line of a log is.
+type class uint8
 
 const (
-	foreign    found = iota // another program's
+	foreign    class = iota // another program's
 	ours                    // ours
 	garbled                 // ours, but cut, or two in one
 	unreadable              // no line of a log at all
@@ -24,7 +24,7 @@ type parser struct {
 
 // parse reads a line of syslogd's file, in any of its forms, of multilog, or of `journalctl -o
 // json`. If it is ours, p.line has it.
-func (p *parser) parse(text string) found {
+func (p *parser) parse(text string) class {
 	p.line.Level = LevelUnknown
 	switch {
 	case strings.HasPrefix(text, "{"):
@@ -60,7 +60,7 @@ func (p *parser) parse(text string) found {
 	if !ok {
 		return foreign
 	}
-	return p.ours(at(), message)
+	return p.parseOurs(at(), message)
 }
 
 // cutTag cuts our tag, as sendwrap[4242]:, and the blank behind it.
@@ -73,7 +73,7 @@ func cutTag(text string) (message string, ok bool) {
 
 // parse5424 reads what stands behind the version of a line of RFC 5424 §6: time, host, name,
 // process, message id, structured data, text.
-func (p *parser) parse5424(text string) found {
+func (p *parser) parse5424(text string) class {
 	var fields [5]string
 	for i := range fields {
 		var ok bool
@@ -93,7 +93,7 @@ func (p *parser) parse5424(text string) found {
 		return garbled
 	}
 	text = strings.TrimPrefix(strings.TrimPrefix(text, " "), "\ufeff")
-	return p.ours(at, strings.TrimPrefix(text, " "))
+	return p.parseOurs(at, strings.TrimPrefix(text, " "))
 }
 
 // cutStructured cuts the structured data of RFC 5424 §6.3: "-", or elements in brackets, whose
@@ -116,9 +116,9 @@ func cutStructured(text string) (rest string, ok bool) {
 	return "", false
 }
 
-// ours reads the text of a line of ours. One that is not printable ASCII is none of maillog's, and
+// parseOurs reads the text of a line of ours. One that is not printable ASCII is none of maillog's, and
 // could send commands to the terminal on which a report is read.
-func (p *parser) ours(at time.Time, text string) found {
+func (p *parser) parseOurs(at time.Time, text string) class {
 	p.line.Time = at
 	if !isPrintable(text) || !p.line.parseText(text) {
 		return garbled

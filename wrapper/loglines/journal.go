@@ -20,7 +20,7 @@ type entry struct {
 
 // parseJournal reads an entry. Ours come through /dev/log: what a unit writes on its standard error
 // may be its MTA's, and repeat a client's text.
-func (p *parser) parseJournal(text string) found {
+func (p *parser) parseJournal(text string) class {
 	if !strings.Contains(text, `"sendwrap"`) {
 		if strings.HasSuffix(text, "}") && strings.Contains(text, `"__REALTIME_TIMESTAMP"`) {
 			return foreign
@@ -39,9 +39,8 @@ func (p *parser) parseJournal(text string) found {
 	if err != nil || !isNumber(e.PID) || json.Unmarshal(e.Message, &message) != nil {
 		return garbled
 	}
-	p.line.Level = LevelUnknown
 	if severity, err := strconv.Atoi(e.Priority); err == nil {
 		p.line.Level = levelOf(severity)
 	}
-	return p.ours(time.UnixMicro(micros), message)
+	return p.parseOurs(time.UnixMicro(micros), message)
 }

@@ -23,7 +23,7 @@ func TestInjection(t *testing.T) {
 	cut := `PREGREET client=[192.0.2.9]:5 server=[198.51.100.5]:25 data="EHLO \`
 	for _, tt := range []struct {
 		line string
-		want found
+		want class
 		word string
 	}{
 		{clock + " mx sendwrap[12]: " + pass, ours, "PASS"},

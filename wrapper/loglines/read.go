@@ -94,7 +94,7 @@ func (p *progress) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// read reads the lines of one log.
+// log reads the lines of one log.
 func (r *reading) log(s *source, zone *time.Location) error {
 	p := &r.progress
 	p.lines = 0

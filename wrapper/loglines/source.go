@@ -138,25 +138,42 @@ func (o *Sources) journal(begin time.Time) (s source, err error) {
 	cmd := osexec.Command(cmp.Or(o.Journalctl, "journalctl"), "--quiet", "--output=json",
 		"--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,SYSLOG_PID,_TRANSPORT",
 		"--identifier=sendwrap", "--since=@"+strconv.FormatInt(max(0, begin.Unix()), 10))
-	out, err := cmd.StdoutPipe()
+	from := &output{cmd: cmd}
+	cmd.Stderr = &from.complaint
+	from.ReadCloser, err = cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
 		return s, fmt.Errorf("there is no %s, and %w", o.mailLog(), err)
 	}
-	return source{name: "journalctl", from: &output{out, cmd}, changed: o.Now}, nil
+	return source{name: "journalctl", from: from, changed: o.Now}, nil
 }
 
-// output is what a program says. Close reports how it ended.
+// output is what a program writes. Close reports how it ended, and what it complains of.
 type output struct {
 	io.ReadCloser
-	cmd *osexec.Cmd
+	cmd       *osexec.Cmd
+	complaint complaint
 }
 
 func (o *output) Close() error {
 	o.ReadCloser.Close()
-	return o.cmd.Wait()
+	err := o.cmd.Wait()
+	line, _, _ := strings.Cut(string(o.complaint), "\n")
+	if err == nil || line == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, line)
+}
+
+// complaint is the beginning of a program's standard error.
+type complaint []byte
+
+func (c *complaint) Write(text []byte) (int, error) {
+	const most = 500
+	*c = append(*c, text[:min(len(text), most-len(*c))]...)
+	return len(text), nil
 }
 
 // chunk and maxChunks bound what is read of a log to find out how many years it has.

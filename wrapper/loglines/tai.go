@@ -25,7 +25,7 @@ func cutTAI(text string) (at time.Time, rest string, ok bool) {
 }
 
 // parseTAI reads a line that `log stderr` has written, without a host.
-func (p *parser) parseTAI(text string) found {
+func (p *parser) parseTAI(text string) class {
 	at, text, ok := cutTAI(text)
 	if !ok {
 		return unreadable
@@ -34,5 +34,5 @@ func (p *parser) parseTAI(text string) found {
 	if !ok {
 		return foreign
 	}
-	return p.ours(at, message)
+	return p.parseOurs(at, message)
 }

@@ -100,7 +100,7 @@ func (u *screen) answer(r rune) {
 		u.message = "nothing done"
 		return
 	}
-	u.acting, u.message = true, args[0]+" "+args[len(args)-1]+"…"
+	u.acting, u.message = true, args[0]+" "+args[len(args)-1]+" ..."
 	go func() { u.done <- u.act(args...) }()
 }
 
