@@ -26,10 +26,12 @@ type counted struct {
 }
 
 // forThreads are the system calls by which a runtime has its threads sleep and wake each other. How
-// many there are depends on which thread is quicker.
+// many there are depends on which thread is quicker. restart_syscall goes on with a wait that was
+// disturbed.
 var forThreads = map[int]bool{
 	unix.SYS_FUTEX: true, unix.SYS_NANOSLEEP: true, unix.SYS_CLOCK_NANOSLEEP: true,
 	unix.SYS_SCHED_YIELD: true, unix.SYS_TGKILL: true, unix.SYS_RT_SIGRETURN: true,
+	unix.SYS_RESTART_SYSCALL: true,
 }
 
 // traceOptions mark stops at system calls, and have new threads traced, too. With traceExec, a
