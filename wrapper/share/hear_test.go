@@ -46,15 +46,21 @@ func startMember(t *testing.T, path, conf string) *member {
 	return m
 }
 
-// says has a machine begin a block that long ago, or end it, if block is 0.
-func (m *member) says(t *testing.T, origin, network string, ago, block time.Duration) {
-	t.Helper()
+// event is a block that a machine began that long ago, or the end of one, if block is 0.
+func event(origin, network string, ago, block time.Duration) Event {
 	now := time.Now().Add(engineAhead).UnixMilli()
 	e := Event{Kind: ledger.OutboxUnblock, Network: netip.MustParsePrefix(network),
 		At: now - ago.Milliseconds(), Origin: origin, Number: uint64(time.Now().UnixNano())}
 	if block > 0 {
 		e.Kind, e.Till = ledger.OutboxBlock, e.At+block.Milliseconds()
 	}
+	return e
+}
+
+// says has a machine say that.
+func (m *member) says(t *testing.T, origin, network string, ago, block time.Duration) {
+	t.Helper()
+	e := event(origin, network, ago, block)
 	m.hear(t.Context(), string(e.Append(nil)), origin == m.name) // its own is in the state alone
 }
 

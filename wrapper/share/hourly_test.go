@@ -1,0 +1,95 @@
+package share
+
+import (
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/share/wire"
+)
+
+// withCourier gives the member a courier that says what this test does. It returns the other end.
+func (m *member) withCourier(t *testing.T) *wire.Conn {
+	t.Helper()
+	own, others, err := wire.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := wire.Take(others)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = own.Close(); _ = theirs.Close() })
+	m.courier = &process{conn: own}
+	now := time.Now().Add(engineAhead).UnixMilli()
+	m.take(t.Context(), packet{wire.Up, []string{"Valkey 8", strconv.FormatInt(now, 10)}})
+	return theirs
+}
+
+// checkTold wants the member to have told the courier these verbs, and nothing else. It returns the
+// lines of the last.
+func (m *member) checkTold(t *testing.T, courier *wire.Conn, verbs ...string) (lines []string) {
+	t.Helper()
+	m.tell("end") // what was said before comes first
+	for {
+		verb, l, err := courier.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verb == "end" {
+			break
+		}
+		if len(verbs) == 0 || verbs[0] != verb {
+			t.Fatalf("the courier was told %q; want %q", verb, verbs)
+		}
+		verbs, lines = verbs[1:], l
+	}
+	if len(verbs) > 0 {
+		t.Fatalf("the courier was not told %q", verbs)
+	}
+	return lines
+}
+
+// Every hour, and no sooner, a member reads the whole state. So it learns of a block that never
+// came by the stream, and the engine has again what it has lost of the member's own words.
+func TestStateIsReadEveryHour(t *testing.T) {
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "")
+	if err := m.ledger.Run(func(tx *ledger.Tx) {
+		tx.BlockForProgram(netip.MustParsePrefix("198.18.0.9/32"), time.Hour, "x",
+			ledger.Penalty{Max: ledger.MaxBlock})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	courier := m.withCourier(t)
+	m.send(t.Context())
+	sent := m.checkTold(t, courier, wire.Send)
+	m.take(t.Context(), packet{wire.Sent, sent[:1]})
+	m.checkTold(t, courier, wire.All)
+	own := strings.SplitN(sent[1], " ", 3)[2]
+	m.take(t.Context(), packet{wire.State, []string{own}})
+	m.take(t.Context(), packet{wire.Complete, nil})
+	m.checkTold(t, courier, wire.Read)
+
+	m.syncAt = m.syncAt.Add(-syncEvery / 2)
+	m.send(t.Context())
+	m.checkTold(t, courier)
+	m.syncAt = m.syncAt.Add(-syncEvery / 2)
+	m.send(t.Context())
+	m.checkTold(t, courier, wire.All)
+	m.send(t.Context())
+	m.checkTold(t, courier) // once
+	others := event("mx2", "198.18.0.1/32", 0, time.Hour)
+	m.take(t.Context(), packet{wire.State, []string{string(others.Append(nil))}})
+	m.take(t.Context(), packet{wire.Complete, nil}) // it has not what this member has said
+	m.send(t.Context())
+	again := m.checkTold(t, courier, wire.Send)
+	if len(again) != 2 || !strings.Contains(again[1], "state:mx1:198.18.0.9/32") {
+		t.Errorf("the engine gets %q; want the block that it has lost", again)
+	}
+	checkLeft(t, m, map[string]time.Duration{"198.18.0.1/32": time.Hour,
+		"198.18.0.9/32": time.Hour})
+}
