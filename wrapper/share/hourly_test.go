@@ -30,9 +30,9 @@ func (m *member) withCourier(t *testing.T) *wire.Conn {
 	return theirs
 }
 
-// checkTold wants the member to have told the courier these verbs, and nothing else. It returns the
-// lines of the last.
-func (m *member) checkTold(t *testing.T, courier *wire.Conn, verbs ...string) (lines []string) {
+// checkAsked wants the member to have asked the courier for this, and for nothing else. It returns
+// the lines of the last.
+func (m *member) checkAsked(t *testing.T, courier *wire.Conn, verbs ...string) (lines []string) {
 	t.Helper()
 	m.tell("end") // what was said before comes first
 	for {
@@ -44,12 +44,12 @@ func (m *member) checkTold(t *testing.T, courier *wire.Conn, verbs ...string) (l
 			break
 		}
 		if len(verbs) == 0 || verbs[0] != verb {
-			t.Fatalf("the courier was told %q; want %q", verb, verbs)
+			t.Fatalf("the courier gets %q; want %q", verb, verbs)
 		}
 		verbs, lines = verbs[1:], l
 	}
 	if len(verbs) > 0 {
-		t.Fatalf("the courier was not told %q", verbs)
+		t.Fatalf("the courier does not get %q", verbs)
 	}
 	return lines
 }
@@ -66,27 +66,27 @@ func TestStateIsReadEveryHour(t *testing.T) {
 	}
 	courier := m.withCourier(t)
 	m.send(t.Context())
-	sent := m.checkTold(t, courier, wire.Send)
+	sent := m.checkAsked(t, courier, wire.Send)
 	m.take(t.Context(), packet{wire.Sent, sent[:1]})
-	m.checkTold(t, courier, wire.All)
+	m.checkAsked(t, courier, wire.All)
 	own := strings.SplitN(sent[1], " ", 3)[2]
 	m.take(t.Context(), packet{wire.State, []string{own}})
 	m.take(t.Context(), packet{wire.Complete, nil})
-	m.checkTold(t, courier, wire.Read)
+	m.checkAsked(t, courier, wire.Read)
 
 	m.syncAt = m.syncAt.Add(-syncEvery / 2)
 	m.send(t.Context())
-	m.checkTold(t, courier)
+	m.checkAsked(t, courier)
 	m.syncAt = m.syncAt.Add(-syncEvery / 2)
 	m.send(t.Context())
-	m.checkTold(t, courier, wire.All)
+	m.checkAsked(t, courier, wire.All)
 	m.send(t.Context())
-	m.checkTold(t, courier) // once
+	m.checkAsked(t, courier) // once
 	others := event("mx2", "198.18.0.1/32", 0, time.Hour)
 	m.take(t.Context(), packet{wire.State, []string{string(others.Append(nil))}})
 	m.take(t.Context(), packet{wire.Complete, nil}) // it has not what this member has said
 	m.send(t.Context())
-	again := m.checkTold(t, courier, wire.Send)
+	again := m.checkAsked(t, courier, wire.Send)
 	if len(again) != 2 || !strings.Contains(again[1], "state:mx1:198.18.0.9/32") {
 		t.Errorf("the engine gets %q; want the block that it has lost", again)
 	}
