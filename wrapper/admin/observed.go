@@ -38,6 +38,6 @@ func (r *report) printObserved(w io.Writer, cfg *config.Config) {
 		}
 	}
 	if !r.Guard && cfg.Observes() {
-		fmt.Fprintf(w, "  no guard runs, which would see who sends mail\n")
+		fmt.Fprintf(w, "  no guard runs: nothing sees which clients send mail\n")
 	}
 }

@@ -13,7 +13,7 @@ import (
 // for that if no guard runs, and something is observed. Where nothing was, it says nothing.
 func TestStatusObserved(t *testing.T) {
 	const rows = "\nobserved  would be refused  then sent mail\n  RATE    2                 1\n"
-	const noGuard = "  no guard runs, which would see who sends mail\n"
+	const noGuard = "  no guard runs: nothing sees which clients send mail\n"
 	for _, tt := range []struct {
 		conf     string
 		observed int

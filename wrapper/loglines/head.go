@@ -116,8 +116,8 @@ func cutStructured(text string) (rest string, ok bool) {
 	return "", false
 }
 
-// parseOurs reads the text of a line of ours. One that is not printable ASCII is none of maillog's, and
-// could send commands to the terminal on which a report is read.
+// parseOurs reads the text of a line of ours. One that is not printable ASCII is none of maillog's,
+// and could send commands to the terminal on which a report is read.
 func (p *parser) parseOurs(at time.Time, text string) class {
 	p.line.Time = at
 	if !isPrintable(text) || !p.line.parseText(text) {

@@ -109,7 +109,7 @@ func (r *Result) unknown() (list []string) {
 	}
 	if len(u.Silent) > 0 {
 		list = append(list, "no line names "+strings.Join(u.Silent, ", ")+
-			": whom such a list has is not known, and DNS is not asked")
+			": which clients such a list names is not known: DNS is not asked")
 	}
 	if len(u.Missing) > 0 {
 		list = append(list, "lines name "+strings.Join(u.Missing, ", ")+

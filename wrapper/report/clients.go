@@ -106,6 +106,12 @@ func (c *clients) refused(n netip.Prefix, l *loglines.Line, v decide.Verdict) {
 	}
 	one.refused++
 	one.before, one.after = one.before+one.after, 0
+	one.note(l, v)
+	in[key] = one
+}
+
+// note keeps what the line of a refusal says of the reason.
+func (one *client) note(l *loglines.Line, v decide.Verdict) {
 	one.at, one.verdict = l.Time.Unix(), uint8(v)
 	one.kind, one.limit, one.bits = [9]byte{}, 0, 0
 	switch v {
@@ -123,7 +129,6 @@ func (c *clients) refused(n netip.Prefix, l *loglines.Line, v decide.Verdict) {
 	case decide.Conns:
 		one.raise(l, "conns", rule.MaxClientConns)
 	}
-	in[key] = one
 }
 
 // raise notes which limit would have let the client in: twice the one that was reached, be it its

@@ -18,16 +18,16 @@ type counter struct {
 	cut          [decide.NumVerdicts]uint32            // of the hour of From, before it
 	first, last  time.Time                             // of all lines, earlier ones too
 	clients      clients
-	addresses    top[netip.Prefix]
-	networks     top[netip.Prefix]
-	offenders    top[netip.Prefix] // networks
-	byOrigin     top[uint32]
-	kinds, lists top[string]
-	conns, rates top[netip.Prefix]
-	badRcpts     top[netip.Prefix]
+	addresses    frequent[netip.Prefix]
+	networks     frequent[netip.Prefix]
+	offenders    frequent[netip.Prefix] // networks
+	byOrigin     frequent[uint32]
+	kinds, lists frequent[string]
+	conns, rates frequent[netip.Prefix]
+	badRcpts     frequent[netip.Prefix]
 	sessions     [len(lengths) + 1]int
-	words, newer top[string]
-	open         top[string] // causes
+	words, newer frequent[string]
+	open         frequent[string] // causes
 	delays       delays
 	blocks       lastBlocks
 	longest      longestWaits
@@ -67,7 +67,7 @@ func (c *counter) add(l *loglines.Line) {
 	case l.Word == "":
 		if l.Level != loglines.LevelInfo && !isUsual(l.Text) {
 			r.Trouble.Words++
-			addText(&c.words, kindOf(l.Text), 1, 0)
+			addText(&c.words, withoutNumbers(l.Text), 1, 0)
 		}
 	default:
 		c.addEvent(l)
@@ -97,6 +97,10 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 		return
 	}
 	atDoor, observed := l.Has("server"), l.Get("mode") == "observe"
+	if !atDoor && !v.OfGuard() && v != decide.Blocked {
+		c.r.Unreadable.Garbled++ // it was cut before the server
+		return
+	}
 	fact := &c.verdicts[v]
 	fact.Count++
 	switch {
@@ -105,7 +109,7 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 		fact.Noted++
 	case !atDoor:
 		fact.Guard++
-	case observed:
+	case observed && refusedAtDoor(v):
 		fact.Observed++
 		if l.Has("network") && (v == decide.Conns || v == decide.Rate) {
 			fact.Wide++
@@ -121,7 +125,7 @@ func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
 	case atDoor:
 		c.addConnection(l, v, client, observed)
 	}
-	if refused(v) || v.OfGuard() {
+	if refusedAtDoor(v) || v.OfGuard() {
 		c.addRefused(l, v, client)
 	}
 	c.addHeard(l)
@@ -134,14 +138,14 @@ func (c *counter) addConnection(
 	r := c.r
 	r.Connections++
 	switch {
-	case v.Served() || observed && refused(v):
+	case v.Served() || observed && refusedAtDoor(v):
 		r.Served++
 	case v == decide.Hangup:
 		r.Left++
 	default:
 		r.Refused++
 	}
-	if observed && refused(v) {
+	if observed && refusedAtDoor(v) {
 		r.Observed++
 	}
 	switch {
@@ -221,26 +225,26 @@ func (c *counter) addNewer(l *loglines.Line) {
 }
 
 // addText counts a part of a line, which is not kept for it.
-func addText(t *top[string], key string, n int, last uint8) {
+func addText(t *frequent[string], key string, n int, last uint8) {
 	if _, ok := t.index[key]; !ok {
 		key = strings.Clone(key)
 	}
 	t.add(key, n, last)
 }
 
-// kindOf is the same for lines in words that differ only in numbers.
-func kindOf(text string) string {
+// withoutNumbers is the same for lines in words that differ only in numbers.
+func withoutNumbers(text string) string {
 	const most = 72
-	kind := make([]byte, 0, most)
-	for i := 0; i < len(text) && len(kind) < most; i++ {
+	same := make([]byte, 0, most)
+	for i := 0; i < len(text) && len(same) < most; i++ {
 		switch c := text[i]; {
 		case c < '0' || c > '9':
-			kind = append(kind, c)
+			same = append(same, c)
 		case i == 0 || text[i-1] < '0' || text[i-1] > '9':
-			kind = append(kind, 'N')
+			same = append(same, 'N')
 		}
 	}
-	return string(kind)
+	return string(same)
 }
 
 // networkOf is what counts as one client: an IPv4 address, or the /64 of an IPv6 address.

@@ -170,8 +170,8 @@ func (c *counter) advice() []Advice {
 	}
 	if b := c.busy; b.full*100 > c.r.Connections {
 		list = append(list, Advice{fmt.Sprintf("max_sessions %d", min(2*b.limit, maxPlaces)),
-			fmt.Sprintf("%d clients found all %d places taken; see that the machine can bear it",
-				b.full, b.limit)})
+			fmt.Sprintf("%s found all %d places taken; see that the machine can bear it",
+				plural(b.full, "client", "clients"), b.limit)})
 	}
 	if a, ok := c.deny(); ok {
 		list = append(list, a)
@@ -224,14 +224,4 @@ func (c *counter) deny() (a Advice, ok bool) {
 		}
 	}
 	return a, false
-}
-
-func times(n int) string {
-	switch n {
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
-	}
-	return fmt.Sprintf("%d times", n)
 }

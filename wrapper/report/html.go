@@ -160,6 +160,3 @@ func (p page) unread() {
 		p.put("<p class=\"dim\">%s</p>\n", line)
 	}
 }
-
-// short is a time without its year.
-func short(t time.Time) string { return t.Format("2 Jan 15:04") }

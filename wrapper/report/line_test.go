@@ -49,7 +49,8 @@ func readText(t *testing.T, text string) *Report {
 	return r
 }
 
-// A client that is blocked on purpose has shown no early bytes, and a block that was cut is none.
+// A client that is blocked on purpose has shown no early bytes. A block that was cut is none, and a
+// client that was cut before its server is none of the guard.
 func TestBlocksByHand(t *testing.T) {
 	const head = clock + " mx sendwrap[1]: "
 	const blocked = "BLOCKED client=[192.0.2.1]:5 server=[::1]:25 reason="
@@ -62,10 +63,12 @@ func TestBlocksByHand(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"BLOCK", "BLOCK network=192.0.2.0", "BLOCK network=192.0.2.0/2",
-		"BLOCK network=192.0.2.0/24 for=", "STRIKE client=[192.0.2.1] network=192 left=1h"} {
+		"BLOCK network=192.0.2.0/24 for=", "PREGREET client=[192.0.2.1]:5",
+		"STRIKE client=[192.0.2.1] network=192 left=1h"} {
 		r := readText(t, head+line+"\n")
-		if b := r.Blocks; b.New+b.ByHand+len(b.Last) != 0 || r.Unreadable.Garbled != 1 {
-			t.Errorf("%s: %+v, %+v", line, b, r.Unreadable)
+		if b := r.Blocks; b.New+b.ByHand+len(b.Last)+len(r.Verdicts) != 0 ||
+			r.Unreadable.Garbled != 1 {
+			t.Errorf("%s: %+v, %+v", line, r, r.Unreadable)
 		}
 	}
 }
@@ -81,12 +84,16 @@ func TestEnded(t *testing.T) {
 
 // The row of an observed verdict says how often the limit of a wide network was the reason.
 func TestObservedWide(t *testing.T) {
-	const head = clock + " mx sendwrap[1]: RATE client=[192.0.2.1]:5 server=[::1]:25 mode=observe "
+	const begin = clock + " mx sendwrap[1]: "
+	const head = begin + "RATE client=[192.0.2.1]:5 server=[::1]:25 mode=observe "
 	const own, wide = "rate=10/10 per=1m\n", "network=192.0.2.0/24 rate=90/90 per=1m\n"
-	r := readText(t, head+own+head+wide+head+own+clock+
-		" mx sendwrap[1]: SENT client=[192.0.2.1]:5 network=192.0.2.1/32 observed=RATE\n")
+	r := readText(t, head+own+head+wide+head+own+begin+
+		"SENT client=[192.0.2.1]:5 network=192.0.2.1/32 observed=RATE\n")
 	if f := r.Verdicts[0]; f.Observed != 3 || f.Wide != 1 {
 		t.Errorf("%+v", f)
+	}
+	if f := readText(t, begin+pass+" mode=observe\n").Verdicts[0]; f.Observed != 0 {
+		t.Errorf("a client that is served is not observed: %+v", f)
 	}
 	row := regexp.MustCompile(`  3  RATE, 1 by a wide network +then sent mail: 1\n`)
 	if text := textOf(t, r); !row.MatchString(text) {
@@ -166,7 +173,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// Logs of a million lines, of a million clients: within what the manual promises of memory.
+// Of a log with more clients than are remembered, as many are kept as the manual says.
 func TestBounded(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "mail.log")
 	f, err := os.Create(log)
@@ -200,9 +207,8 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// Whatever a log says, there is a report.
-
-// Lines and whole logs, packed ones too: the inputs are in testdata/fuzz.
+// Whatever a log says, there is a report: of lines and whole logs, packed ones too. The inputs are
+// in testdata/fuzz.
 func FuzzReport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		o := Options{Sources: named("-")}

@@ -89,8 +89,8 @@ func ask(lines []string) (o oracle) {
 	return o
 }
 
-// counted is a list, what the oracle has counted, and how many rows the list has at most.
-type counted struct {
+// tally is a list, what the oracle has tally, and how many rows the list has at most.
+type tally struct {
 	name string
 	got  []Count
 	want map[string]int
@@ -98,7 +98,7 @@ type counted struct {
 }
 
 // check says whether the list has those that come most, each with its count.
-func (list *counted) check(t *testing.T) {
+func (list *tally) check(t *testing.T) {
 	t.Helper()
 	least := 1 << 30
 	for _, c := range list.got {
@@ -148,7 +148,7 @@ func TestCountsAgainstOracle(t *testing.T) {
 	if !reflect.DeepEqual(verdicts, o.verdicts) {
 		t.Errorf("verdicts %v; want %v", verdicts, o.verdicts)
 	}
-	for _, list := range []counted{
+	for _, list := range []tally{
 		{"addresses", r.Addresses, o.addresses, maxOffenders},
 		{"networks", r.Networks, o.networks, maxOffenders},
 		{"kinds", r.Kinds, o.kinds, maxListed}, {"lists", r.Lists, o.lists, maxListed},

@@ -11,9 +11,9 @@ import (
 	"sendwrap/wrapper/decide"
 )
 
-func TestTop(t *testing.T) {
+func TestFrequent(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	var got top[int]
+	var got frequent[int]
 	exact := map[int]int{}
 	for range 300_000 {
 		key := r.IntN(100_000)

@@ -18,18 +18,14 @@ func (r *Report) Summary() (rows []Row) {
 	add := func(label, format string, args ...any) {
 		rows = append(rows, Row{label, fmt.Sprintf(format, args...)})
 	}
-	add("served", "%s%s", r.share(r.Served), r.of(served))
-	add("refused", "%s%s", r.share(r.Refused), r.of(func(f VerdictFact) int {
-		return door(f, refused, f.Observed)
-	}))
+	add("served", "%s%s", r.share(r.Served), r.of(decide.Verdict.Served, VerdictFact.enforced))
+	add("refused", "%s%s", r.share(r.Refused), r.of(refusedAtDoor, VerdictFact.enforced))
 	if r.Observed > 0 {
 		add("observed", "%s of the served would be refused%s", group(r.Observed),
-			r.of(func(f VerdictFact) int {
-				return door(f, refused, f.Count-f.Guard-f.Observed)
-			}))
+			r.of(refusedAtDoor, func(f VerdictFact) int { return f.Observed }))
 	}
 	add("left", "%s within the greet delay", r.share(r.Left))
-	if said := r.of(func(f VerdictFact) int { return f.Guard }); said != "" {
+	if said := r.of(decide.Verdict.Refuses, byGuard); said != "" {
 		add("guard", "%s", strings.TrimPrefix(said, ": "))
 	}
 	if b := r.Blocks; b.New > 0 {
@@ -58,15 +54,21 @@ func (r *Report) share(n int) string {
 	return fmt.Sprintf("%s (%.1f %%)", group(n), percent(n, r.Connections))
 }
 
-// of lists verdicts with their counts, the largest first; "" if there is none.
-func (r *Report) of(count func(VerdictFact) int) string {
+// enforced is how often the door has reached the verdict, and it held.
+func (f VerdictFact) enforced() int { return f.Count - f.Guard - f.Observed }
+
+func byGuard(f VerdictFact) int { return f.Guard }
+
+// of lists such verdicts with their counts, the largest first; "" if there is none.
+func (r *Report) of(such func(decide.Verdict) bool, count func(VerdictFact) int) string {
 	type item struct {
 		word string
 		n    int
 	}
 	var items []item
 	for _, f := range r.Verdicts {
-		if n := count(f); n > 0 {
+		v, _ := loglines.VerdictOf(f.Verdict)
+		if n := count(f); n > 0 && such(v) {
 			items = append(items, item{f.Verdict, n})
 		}
 	}
@@ -81,16 +83,6 @@ func (r *Report) of(count func(VerdictFact) int) string {
 	return ": " + strings.Join(texts, ", ")
 }
 
-func served(f VerdictFact) int { return door(f, decide.Verdict.Served, 0) }
-
-// door is how many of such verdicts were reached at the door, less some.
-func door(f VerdictFact, such func(decide.Verdict) bool, less int) int {
-	if v, _ := loglines.VerdictOf(f.Verdict); !such(v) {
-		return 0
-	}
-	return max(0, f.Count-f.Guard-less)
-}
-
 func blocksText(b Blocks) string {
 	text := group(b.New) + " new"
 	if b.ByHand > 0 {
@@ -101,16 +93,13 @@ func blocksText(b Blocks) string {
 	}
 	last := b.Last[0]
 	return fmt.Sprintf("%s; the last is %s, for %s, at %s", text, last.Network,
-		cmp.Or(last.Reason, "no reason"), last.At.Format("2 Jan 15:04"))
+		cmp.Or(last.Reason, "no reason"), short(last.At))
 }
 
 func (r *Report) mistakesText() string {
 	m := r.Mistakes[0]
-	text := group(r.Mistaken) + " clients were refused, and served before or since"
-	if r.Mistaken == 1 {
-		text = "1 client was refused, and served before or since"
-	}
-	return fmt.Sprintf("%s; %s: %s %s, served %s, known %s", text, clientName(m.Network),
+	return fmt.Sprintf("%s refused, and served before or since; %s: %s %s, served %s, known %s",
+		plural(r.Mistaken, "client was", "clients were"), clientName(m.Network),
 		strings.TrimRight(m.Verdict+" "+m.Kind, " "), times(m.Refused),
 		times(m.Before+m.After), times(m.Known))
 }
@@ -129,42 +118,34 @@ func (c *Changes) text() string {
 	if text == "" {
 		text = ", nothing much"
 	}
-	return fmt.Sprintf("24 h to %s, against the day before: %s", c.Until.Format("2 Jan 15:04"),
-		text[2:])
+	return fmt.Sprintf("24 h to %s, against the day before: %s", short(c.Until), text[2:])
 }
 
 func (c Change) by() int { return max(c.Last-c.Before, c.Before-c.Last) }
 
 // text names what went wrong; "" if nothing did.
-func (t Trouble) text() (said string) {
+func (t Trouble) text() string {
 	open := 0
 	for _, c := range t.Open {
 		open += c.Count
 	}
-	for _, n := range []struct {
-		n    int
-		what string
-	}{
-		{t.Failed, "clients were refused for a fault of ours (FAILED)"},
-		{t.Ended, "MTAs ended badly (ENDED)"},
-		{t.OnBlock, "times on_block failed"},
-		{open, "clients met no limits (open=)"},
-		{t.Silent, "clients passed while DNS was silent"},
-		{t.Idle, "idle sessions were ended"},
-		{t.Dropped, "blocks were dropped: too many"},
-		{t.Words, "other lines, see below"},
-	} {
-		if n.n > 0 {
-			said += fmt.Sprintf(", %s %s", group(n.n), n.what)
-		}
-	}
-	return strings.TrimPrefix(said, ", ")
+	return join([]counted{
+		{t.Failed, "client was refused for a fault of ours (FAILED)",
+			"clients were refused for a fault of ours (FAILED)"},
+		{t.Ended, "MTA ended badly (ENDED)", "MTAs ended badly (ENDED)"},
+		{t.OnBlock, "time on_block failed", "times on_block failed"},
+		{open, "client met no limits (open=)", "clients met no limits (open=)"},
+		{t.Silent, "client passed while DNS was silent", "clients passed while DNS was silent"},
+		{t.Idle, "idle session was ended", "idle sessions were ended"},
+		{t.Dropped, "block was dropped: too many", "blocks were dropped: too many"},
+		{t.Words, "other line, see below", "other lines, see below"},
+	})
 }
 
 // Quiet reports whether nothing happened: no client was refused, nothing was blocked, and there is
 // no trouble.
 func (r *Report) Quiet() bool {
 	return r.Refused == 0 && r.Observed == 0 && r.Blocks.New == 0 && r.Trouble.text() == "" &&
-		len(r.Advice) == 0 && r.of(func(f VerdictFact) int { return f.Guard }) == "" &&
+		len(r.Advice) == 0 && r.of(decide.Verdict.Refuses, byGuard) == "" &&
 		len(r.Unreadable.Files) == 0
 }

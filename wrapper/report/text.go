@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +58,7 @@ func (t text) summary() {
 		return
 	}
 	t.line("sendwrap, %s to %s: %s connections",
-		r.From.Format("2 Jan 15:04"), r.Until.Format("2 Jan 2006 15:04"), group(r.Connections))
+		short(r.From), r.Until.Format("2 Jan 2006 15:04"), group(r.Connections))
 	t.line("")
 	for _, row := range r.Summary() {
 		label := row.Label
@@ -77,12 +76,12 @@ func (t text) mistakes() {
 	if len(t.r.Mistakes) == 0 {
 		return
 	}
-	t.head("refused and served: mistakes?", t.r.Mistaken, len(t.r.Mistakes))
+	t.head(partOf("refused and served: mistakes?", t.r.Mistaken, len(t.r.Mistakes)))
 	t.line("  %-24s %7s  %-18s %-13s %7s %7s %7s", "client", "refused", "last", "at",
 		"before", "since", "known")
 	for _, m := range t.r.Mistakes {
 		t.line("  %-24s %7s  %-18s %-13s %7s %7s %7s", clientName(m.Network), group(m.Refused),
-			strings.TrimRight(m.Verdict+" "+m.Kind, " "), m.At.Format("2 Jan 15:04"),
+			strings.TrimRight(m.Verdict+" "+m.Kind, " "), short(m.At),
 			group(m.Before), group(m.After), group(m.Known))
 	}
 }
@@ -91,21 +90,22 @@ func (t text) blocks() {
 	if len(t.r.Blocks.Last) == 0 {
 		return
 	}
-	t.head("new blocks", t.r.Blocks.New, len(t.r.Blocks.Last))
+	t.head(partOf("new blocks", t.r.Blocks.New, len(t.r.Blocks.Last)))
 	for _, b := range t.r.Blocks.Last {
-		t.line("  %-13s %-26s %8s  %s", b.At.Format("2 Jan 15:04"), b.Network,
+		t.line("  %-13s %-26s %8s  %s", short(b.At), b.Network,
 			rule.FormatDuration(time.Duration(b.Seconds)*time.Second), b.why())
 	}
 }
 
-// head is the title of a table that may not have all rows.
-func (t text) head(title string, all, shown int) {
-	t.line("")
+// head is the title of a table.
+func (t text) head(title string) { t.line("\n%s", title) }
+
+// partOf is the title of a table that may not have all rows.
+func partOf(title string, all, shown int) string {
 	if all > shown {
-		t.line("%s (%d of %s)", title, shown, group(all))
-	} else {
-		t.line("%s", title)
+		title += fmt.Sprintf(" (%d of %s)", shown, group(all))
 	}
+	return title
 }
 
 // maxVerdicts is how many columns of verdicts fit.
@@ -121,7 +121,7 @@ func (t text) hours() {
 	if t.r.HourLength == 24 {
 		format, title = "Mon 2 Jan", "by day"
 	}
-	t.head(title, 0, 0)
+	t.head(title)
 	line := fmt.Sprintf("  %-13s", "")
 	for _, v := range columns {
 		line += fmt.Sprintf(" %9s", v)
@@ -160,8 +160,7 @@ func (t text) counts(list table) {
 	if len(list.Rows) == 0 {
 		return
 	}
-	t.line("")
-	t.line("%-57s  %s", list.Title, list.lastTitle())
+	t.head(fmt.Sprintf("%-57s  %s", list.Title, list.lastTitle()))
 	for _, c := range list.Rows {
 		t.line("  %9s  %-44s  %s", group(c.Count), c.Key, c.note())
 	}
@@ -173,7 +172,7 @@ func (t text) delay() {
 	if d.Spoke+d.Left == 0 {
 		return
 	}
-	t.head("the greet delay", 0, 0)
+	t.head("the greet delay")
 	t.line("  of %s clients that had to wait for %s, %s spoke and %s left:", group(d.Waited),
 		seconds(d.Longest), group(d.Spoke), group(d.Left))
 	for _, at := range []float64{0.1, 0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 30, 60} {
@@ -196,13 +195,13 @@ func (t text) waits() {
 	if len(t.r.Waits) == 0 {
 		return
 	}
-	t.head("longest waits of served clients", 0, 0)
+	t.head("longest waits of served clients")
 	for _, w := range t.r.Waits[:min(len(t.r.Waits), 10)] {
 		turn := ""
 		if w.Turn > 0 {
 			turn = "for its turn " + seconds(w.Turn)
 		}
-		t.line("  %-13s %-40s %8s  %-8s %s", w.At.Format("2 Jan 15:04"), w.Client,
+		t.line("  %-13s %-40s %8s  %-8s %s", short(w.At), w.Client,
 			seconds(w.Seconds), w.Verdict, turn)
 	}
 }
@@ -213,58 +212,20 @@ func (r *Report) sources() (lines []string) {
 	if len(r.Logs) > 0 {
 		lines = []string{"read: " + strings.Join(r.Logs, ", ")}
 	}
-	said := ""
-	for _, n := range []struct {
-		n    int
-		what string
-	}{
-		{u.Lines, "lines that begin with no time"}, {u.TooLong, "lines that are too long"},
-		{u.Garbled, "lines of sendwrap that were cut or mixed"},
-	} {
-		if n.n > 0 {
-			said += fmt.Sprintf(", %s %s", group(n.n), n.what)
-		}
-	}
-	if said != "" {
-		lines = append(lines, "not read: "+said[2:])
+	if said := join([]counted{
+		{u.Lines, "line that begins with no time", "lines that begin with no time"},
+		{u.TooLong, "line that is too long", "lines that are too long"},
+		{u.Garbled, "line of sendwrap that was cut or mixed",
+			"lines of sendwrap that were cut or mixed"},
+	}); said != "" {
+		lines = append(lines, "not read: "+said)
 	}
 	for _, f := range u.Files {
 		lines = append(lines, "not read: "+f.File+": "+f.Why)
 	}
 	if n := r.Forgotten; n > 0 {
-		lines = append(lines, group(n)+
-			" clients were not looked at for mistakes: there were too many")
+		lines = append(lines, plural(n, "client was", "clients were")+
+			" not looked at for mistakes: there were too many")
 	}
 	return lines
-}
-
-// group writes a number with commas: 12,345.
-func group(n int) string {
-	digits := strconv.Itoa(n)
-	for at := len(digits) - 3; at > 0 && digits[at-1] != '-'; at -= 3 {
-		digits = digits[:at] + "," + digits[at:]
-	}
-	return digits
-}
-
-// seconds writes a time: 0.5s, 35s, 2m5s.
-func seconds(s float64) string {
-	d := time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond)
-	if d > 10*time.Second {
-		d = d.Round(time.Second)
-	}
-	return rule.FormatDuration(d)
-}
-
-// wrap cuts a text at blanks into lines of at most that many columns.
-func wrap(text string, most int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > most {
-			lines = append(lines, line)
-			line = ""
-		}
-		line = strings.TrimLeft(line+" "+word, " ")
-	}
-	return append(lines, line)
 }

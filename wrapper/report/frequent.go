@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// maxKeys is how many keys a top keeps.
+// maxKeys is how many keys are kept.
 const maxKeys = 8192
 
-// top counts keys of which there may be millions, and keeps those that come most: with up to
+// frequent counts keys of which there may be millions, and keeps those that come most: with up to
 // maxKeys keys each count is exact. After that a new key takes the place of the least, and its
 // count (Metwally, Agrawal, El Abbadi, "Efficient Computation of Frequent and Top-k Elements in
 // Data Streams", 2005, the Space-Saving algorithm). So a count is never too small, and too large by
 // cell.over at most; a key with more than one of maxKeys of all counts is never missing. What is
 // shown is the count that is sure.
-type top[K comparable] struct {
+type frequent[K comparable] struct {
 	cells []*cell[K] // a heap, the least first
 	index map[K]*cell[K]
 }
@@ -31,7 +31,7 @@ type cell[K comparable] struct {
 func (c *cell[K]) sure() int { return c.count - c.over }
 
 // add counts n of key.
-func (t *top[K]) add(key K, n int, last uint8) {
+func (t *frequent[K]) add(key K, n int, last uint8) {
 	c := t.index[key]
 	switch {
 	case c != nil:
@@ -54,19 +54,19 @@ func (t *top[K]) add(key K, n int, last uint8) {
 	t.down(c.at)
 }
 
-func (t *top[K]) swap(i, j int) {
+func (t *frequent[K]) swap(i, j int) {
 	t.cells[i], t.cells[j] = t.cells[j], t.cells[i]
 	t.cells[i].at, t.cells[j].at = i, j
 }
 
-func (t *top[K]) up(i int) {
+func (t *frequent[K]) up(i int) {
 	for i > 0 && t.cells[i].count < t.cells[(i-1)/2].count {
 		t.swap(i, (i-1)/2)
 		i = (i - 1) / 2
 	}
 }
 
-func (t *top[K]) down(i int) {
+func (t *frequent[K]) down(i int) {
 	for {
 		least := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(t.cells); child++ {
@@ -83,7 +83,7 @@ func (t *top[K]) down(i int) {
 }
 
 // list returns the first n, the largest first, named by name.
-func (t *top[K]) list(n int, name func(K) string) []Count {
+func (t *frequent[K]) list(n int, name func(K) string) []Count {
 	type named struct {
 		*cell[K]
 		name string
