@@ -40,3 +40,15 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+// An event that is older than any block can be says nothing.
+func TestParseOld(t *testing.T) {
+	const now = 1_800_000_000_000
+	for age, want := range map[time.Duration]error{ledger.MaxBlock - time.Hour: nil,
+		ledger.MaxBlock + time.Hour: errTime} {
+		e := wordOf(netip.MustParsePrefix("192.0.2.0/24"), now-age.Milliseconds())
+		if _, err := Parse(string(e.Append(nil)), now); err != want {
+			t.Errorf("%v old: %v; want %v", age, err, want)
+		}
+	}
+}

@@ -1,14 +1,12 @@
 package share
 
 import (
-	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/share/wire"
 )
 
@@ -58,12 +56,7 @@ func (m *member) checkAsked(t *testing.T, courier *wire.Conn, verbs ...string) (
 // came by the stream, and the engine has again what it has lost of the member's own words.
 func TestStateIsReadEveryHour(t *testing.T) {
 	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "")
-	if err := m.ledger.Run(func(tx *ledger.Tx) {
-		tx.BlockForProgram(netip.MustParsePrefix("198.18.0.9/32"), time.Hour, "x",
-			ledger.Penalty{Max: ledger.MaxBlock})
-	}); err != nil {
-		t.Fatal(err)
-	}
+	m.blocks(t, "198.18.0.9/32")
 	courier := m.withCourier(t)
 	m.send(t.Context())
 	sent := m.checkAsked(t, courier, wire.Send)
@@ -80,16 +73,27 @@ func TestStateIsReadEveryHour(t *testing.T) {
 	m.syncAt = m.syncAt.Add(-syncEvery / 2)
 	m.send(t.Context())
 	m.checkAsked(t, courier, wire.All)
+	m.take(t.Context(), packet{wire.Gap, nil})
 	m.send(t.Context())
-	m.checkAsked(t, courier) // once
+	m.checkAsked(t, courier) // once, and again for the gap when it was read
 	others := event("mx2", "198.18.0.1/32", 0, time.Hour)
 	m.take(t.Context(), packet{wire.State, []string{string(others.Append(nil))}})
 	m.take(t.Context(), packet{wire.Complete, nil}) // it has not what this member has said
+	m.blocks(t, "198.18.0.8/32")
 	m.send(t.Context())
+	first := m.checkAsked(t, courier, wire.Send)
+	m.take(t.Context(), packet{wire.Sent, first[:1]})
 	again := m.checkAsked(t, courier, wire.Send)
-	if len(again) != 2 || !strings.Contains(again[1], "state:mx1:198.18.0.9/32") {
-		t.Errorf("the engine gets %q; want the block that it has lost", again)
+	for _, sent := range []struct {
+		lines   []string
+		network string
+	}{{first, "198.18.0.8/32"}, {again, "198.18.0.9/32"}} {
+		if len(sent.lines) != 2 || !strings.Contains(sent.lines[1], "state:mx1:"+sent.network) {
+			t.Errorf("the engine gets %q; want the block of %s", sent.lines, sent.network)
+		}
 	}
+	m.take(t.Context(), packet{wire.Sent, again[:1]})
+	m.checkAsked(t, courier, wire.All) // for the gap
 	checkLeft(t, m, map[string]time.Duration{"198.18.0.1/32": time.Hour,
-		"198.18.0.9/32": time.Hour})
+		"198.18.0.8/32": time.Hour, "198.18.0.9/32": time.Hour})
 }
