@@ -237,7 +237,7 @@ func (w *week) others(i int) {
 	}
 	server := netip.MustParseAddrPort("198.51.100.5:25")
 	line(maillog.NewLine("ENDED").Addr("client", client).Addr("server", server).
-		Dur("after", time.Duration(i)*100*time.Millisecond).Int("status", 1))
+		Dur("after", time.Duration(i)*100*time.Millisecond).Int("status", 75))
 	line(maillog.NewLine("BLOCK").Str("network", "192.0.2.128/25").Dur("for", time.Hour).
 		Str("reason", "administrator").Str("by", "uid:0"))
 	if i/50%3 == 0 { // `sendwrap share`

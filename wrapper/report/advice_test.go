@@ -17,6 +17,7 @@ import (
 func TestAdvice(t *testing.T) {
 	const from = "client=[192.0.2.1]:5 server=[198.51.100.5]:25 "
 	const known, busy = "KNOWN " + from, "BUSY " + from + "serving=300/300 reply=421"
+	const allowed = "ALLOWED " + from + "rule=/etc/sendwrap.conf:9"
 	const v6 = "client=[2001:db8:1:2::3]:5 server=[::1]:25 "
 	const by6 = "KNOWN " + v6
 	crowd := func(word string, n int) (lines []string) {
@@ -52,6 +53,8 @@ func TestAdvice(t *testing.T) {
 			"allow 192.0.2.1"},
 		{[]string{known, known, known, "BLOCKED " + from + "reason=administrator"}, ""},
 		{[]string{known, known, known, "BLOCKED " + from + "reason=fail2ban"}, ""},
+		{[]string{known, known, known, "PREGREET " + from + "kind=ehlo", allowed}, ""}, // by now
+		{[]string{allowed, allowed, allowed, "PREGREET " + from + "kind=ehlo"}, ""},
 		{[]string{known, known, known, "DENIED " + from + "rule=/etc/sendwrap.conf:3"}, ""},
 		{[]string{known, known, known, "RATE " + from}, ""}, // cut
 		{[]string{known, known, "RATE " + from + "rate=30/30 per=1m"}, ""},

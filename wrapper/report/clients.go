@@ -35,6 +35,7 @@ type client struct {
 	refused, before, after, known uint32
 	verdict                       uint8 // of that
 	kind                          [9]byte
+	allowed                       bool   // since then: a line allows it already
 	limit, per                    uint32 // of conns or rate, with which it would be served
 	bits                          uint8  // of the wide network that needs that limit; 0 = it itself
 }
@@ -62,8 +63,8 @@ func (k clientKey) network() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(b), 64)
 }
 
-// served notes that a client got its MTA, perhaps because it was known.
-func (c *clients) served(n netip.Prefix, known bool) {
+// served notes that a client got its MTA.
+func (c *clients) served(n netip.Prefix, v decide.Verdict) {
 	key := keyOf(n)
 	one, ok := c.servedOnes[key]
 	if !ok {
@@ -76,8 +77,11 @@ func (c *clients) served(n netip.Prefix, known bool) {
 		}
 	}
 	one.after++
-	if known {
+	switch v {
+	case decide.Known:
 		one.known++
+	case decide.Allowed:
+		one.allowed = true
 	}
 	if c.servedOnes == nil {
 		c.servedOnes = map[clientKey]client{}
@@ -113,7 +117,7 @@ func (c *clients) refused(n netip.Prefix, l *loglines.Line, v decide.Verdict) {
 // note keeps what the line of a refusal says of the reason.
 func (one *client) note(l *loglines.Line, v decide.Verdict) {
 	one.at, one.verdict = l.Time.Unix(), uint8(v)
-	one.kind, one.limit, one.bits = [9]byte{}, 0, 0
+	one.kind, one.limit, one.bits, one.allowed = [9]byte{}, 0, 0, false
 	switch v {
 	case decide.Pregreet:
 		copy(one.kind[:], l.Get("kind"))

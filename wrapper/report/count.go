@@ -150,7 +150,7 @@ func (c *counter) addConnection(
 	}
 	switch {
 	case v.Served():
-		c.clients.served(networkOf(client), v != decide.Pass)
+		c.clients.served(networkOf(client), v)
 	case v == decide.Busy:
 		c.busy.add(l)
 	}

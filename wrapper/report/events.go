@@ -8,8 +8,12 @@ import (
 	"sendwrap/wrapper/loglines"
 )
 
-// sentByUs is SIGTERM, with which a block or an administrator ends an MTA: no trouble of its own.
-const sentByUs = "15"
+// These ends of an MTA are no trouble: SIGTERM, with which a block or an administrator ends it, and the
+// status with which Exim and qmail-smtpd end after a client that left without QUIT.
+const (
+	signalByUs = "15"
+	statusLeft = "1"
+)
 
 // addEvent counts a line of another word.
 func (c *counter) addEvent(l *loglines.Line) {
@@ -28,7 +32,7 @@ func (c *counter) addEvent(l *loglines.Line) {
 			}
 		}
 	case "ENDED":
-		if l.Get("signal") == sentByUs {
+		if l.Get("signal") == signalByUs || l.Get("status") == statusLeft {
 			return
 		}
 		t.Ended++

@@ -145,7 +145,7 @@ type Wait struct {
 // Trouble is what lines at level warning and err say, and sessions that ended badly.
 type Trouble struct {
 	Failed  int     `json:"failed"`   // clients refused for a fault of ours
-	Ended   int     `json:"ended"`    // MTAs of a room that ended by a signal or with a status
+	Ended   int     `json:"ended"`    // MTAs of a room that ended badly
 	Idle    int     `json:"idle"`     // sessions ended because they were idle
 	Silent  int     `json:"silent"`   // clients about which DNS said nothing in time
 	Dropped int     `json:"dropped"`  // blocks that ended because there were too many

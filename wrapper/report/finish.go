@@ -157,7 +157,8 @@ const oftenKnown = 3
 func (c *counter) advice() []Advice {
 	list := []Advice{}
 	for _, key := range c.clients.mistaken() {
-		if one := c.clients.servedOnes[key]; one.known >= oftenKnown && len(list) < 2 {
+		one := c.clients.servedOnes[key]
+		if one.known >= oftenKnown && !one.allowed && len(list) < 2 {
 			if line := one.cure(key.network()); line != "" {
 				list = append(list, Advice{line, fmt.Sprintf("known %s, and refused %s, last %s",
 					times(int(one.known)), times(int(one.refused)), word(one.verdict))})
