@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/tests/lab"
 	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/share/wire"
 )
@@ -105,6 +106,18 @@ func TestOwnWordsAndLimit(t *testing.T) {
 	}
 	checkLeft(t, m, map[string]time.Duration{"198.18.0.1/32": time.Hour,
 		"198.18.0.2/32": time.Hour, "198.18.0.3/32": time.Hour})
+}
+
+// However many blocks come from elsewhere, max_entries holds, and that ends no block of the others.
+func TestBlocksOfOthersAreBounded(t *testing.T) {
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "block max_entries=2")
+	for _, network := range []string{"198.18.0.1/32", "198.18.0.2/32", "198.18.0.3/32"} {
+		m.says(t, "mx2", network, 0, time.Hour)
+	}
+	lab.Eventually(t, "one block too many ends", func() bool { return len(blocksLeft(t, m)) == 2 })
+	if s, err := m.ledger.Sharing(ledger.Now()); s.Waiting != 0 || err != nil {
+		t.Errorf("the others get %d events, %v; want none", s.Waiting, err)
+	}
 }
 
 // After a start a machine takes its own blocks for its words, those of others not. An end that it
