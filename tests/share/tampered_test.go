@@ -79,7 +79,7 @@ func copyAll(from net.Conn, give func([]byte) bool) {
 }
 
 // An engine that answers nonsense, or half, does nothing to a machine: its courier and its room go
-// on, the log has one line, and when the answers are right again it learns of what has happened.
+// on, and when the answers are right again it learns of what has happened.
 func TestTampered(t *testing.T) {
 	t.Parallel()
 	e := startEngine(t, redis)
@@ -114,9 +114,6 @@ func TestTampered(t *testing.T) {
 		between.set(pass)
 		b.waitLogged(back, n+2)
 		b.waitLogged(fmt.Sprintf("BLOCK network=198.18.0.%d/32", n+1), 1)
-		if gone := b.logged("share", away); gone != n+1 {
-			t.Errorf("%d lines say that the engine is away; want %d", gone, n+1)
-		}
 	}
 	if b.courier() != courier {
 		t.Error("the courier has ended")
