@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// patienceMemory is how long after it was last known a network counts as one that can wait. For
+// PatienceMemory is how long after it was last known a network counts as one that can wait. For
 // that long Exim remembers that a server has offered PIPECONNECT (retry_data_expire, 7 days), and
 // then speaks before the greeting.
-const patienceMemory = 7 * 24 * time.Hour
+const PatienceMemory = 7 * 24 * time.Hour
 
 // Penalty says how many strikes cause a block, and how long it lasts.
 type Penalty struct {
@@ -80,7 +80,7 @@ func (t *Tx) Forgive(network netip.Prefix, reason string) bool {
 // waited says whether the network is known, or was not long ago. A strike or a block resets that.
 func (c *client) waited(now int64) bool {
 	return c.known(now) || c.knownTill > 0 && c.knownTill <= now &&
-		now-c.knownTill < patienceMemory.Milliseconds()
+		now-c.knownTill < PatienceMemory.Milliseconds()
 }
 
 // strikes are the last offences of a network, and the hangups since.

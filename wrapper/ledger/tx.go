@@ -67,7 +67,7 @@ type Standing struct {
 	WideCounts       [MaxWide]WideCount
 	Known            bool    // it waited quietly not long ago
 	Trusted          bool    // it is known, and has come in several hours since, or delivered mail
-	Waited           bool    // it is known, or was less than [patienceMemory] ago; see [Tx.Strike]
+	Waited           bool    // it is known, or was less than [PatienceMemory] ago; see [Tx.Strike]
 	Strikes          int     // of its network in the last 24 hours
 	Hangups          Hangups // of its network within Limits.HangupsPer, since it was last known
 	Blocked          bool

@@ -26,9 +26,6 @@ type memory struct {
 // not explain.
 const maxMemory = 1 << 17
 
-// For so long the ledger remembers that a client has waited once; see [ledger.Tx.Strike].
-const patience = 7 * 24 * time.Hour
-
 func newMemory() memory { return memory{map[netip.Prefix]bool{}, map[netip.Prefix]bool{}} }
 
 func (m *memory) passed(n netip.Prefix)  { put(m.hasPassed, n) }
@@ -72,7 +69,7 @@ func (r *replay) recallBefore(v *visit) {
 func (r *replay) recallPatience(v *visit) {
 	n := r.network(v)
 	if v.then == decide.Pregreet && !v.struck && !r.hasPassed[n] && !v.session.HasTried() &&
-		r.door.Policy.KindStrikes[v.past.Kind] > 0 && r.sinceStart() < patience {
+		r.door.Policy.KindStrikes[v.past.Kind] > 0 && r.sinceStart() < ledger.PatienceMemory {
 		r.result.Untold.Before++
 		r.run(func(t *ledger.Tx) { t.Remember(n, time.Millisecond) })
 	}

@@ -12,12 +12,12 @@ func (r *replay) arrive(v *visit) {
 	if r.countOthers(v); v.counted {
 		r.release(0)
 	}
-	if v.known {
+	if v.inquired {
 		r.fill(v)
 	}
 	r.recallBefore(v)
 	v.session = r.door.NewPastSession(wrapper.Connection{FD: -1, Client: v.client}, v.past)
-	if v.known && (v.then.Served() || len(v.heard.Hits)+len(v.heard.Names) > 0) {
+	if v.inquired && (v.then.Served() || len(v.heard.Hits)+len(v.heard.Names) > 0) {
 		v.session.HearPast(v.heard)
 	}
 	waits := v.session.Enter() // which also refuses what Arrive would without the lock
@@ -50,7 +50,7 @@ func (r *replay) didWithin(v *visit, delay time.Duration) bool {
 // conclude ends the client's wait, by what it did.
 func (r *replay) conclude(v *visit) {
 	s := v.session
-	if !v.known {
+	if !v.inquired {
 		r.fill(v)
 	}
 	s.HearPast(v.heard)

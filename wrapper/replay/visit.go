@@ -16,25 +16,25 @@ import (
 
 // visit is a connection: what its line says, and what becomes of it now.
 type visit struct {
-	number  int // of the line
-	logged  moment
-	client  netip.AddrPort
-	then    decide.Verdict
-	waited  time.Duration
-	delay   time.Duration // for which it had to wait then
-	turn    time.Duration
-	counted bool // the ledger had counted it then
-	others  int  // sessions of its network beside it then; -1 = not known
-	serving int  // MTAs in session then, and the limit; 0 = not known
-	most    int
-	struck  bool
-	blocked netip.Prefix  // the network with the block that refused it, or that it caused
-	left    time.Duration // of that block
-	reason  string
-	past    wrapper.Past
-	heard   lookup.Result
-	known   bool // DNS was known when it came
-	text    string
+	number   int // of the line
+	logged   moment
+	client   netip.AddrPort
+	then     decide.Verdict
+	waited   time.Duration
+	delay    time.Duration // for which it had to wait then
+	turn     time.Duration
+	counted  bool // the ledger had counted it then
+	others   int  // sessions of its network beside it then; -1 = not known
+	serving  int  // MTAs in session then, and the limit; 0 = not known
+	most     int
+	struck   bool
+	blocked  netip.Prefix  // the network with the block that refused it, or that it caused
+	left     time.Duration // of that block
+	reason   string
+	past     wrapper.Past
+	heard    lookup.Result
+	inquired bool // what DNS says was known when it came
+	text     string
 
 	session *wrapper.Session
 	now     decide.Verdict // Undecided: it would have had to wait, and that is all we know
@@ -76,7 +76,7 @@ func (r *replay) newVisit(l *loglines.Line, then decide.Verdict) (v *visit, ok b
 	waited, delay, waits := l.DurationOf("wait")
 	turn, _ := l.Duration("turn")
 	v.waited, v.delay, v.turn = min(waited, maxWait), min(delay, maxWait), min(turn, maxWait)
-	v.known = !waits
+	v.inquired = !waits
 	if v.serving, v.most, ok = l.IntOf("serving"); ok {
 		r.most = v.most
 	}

@@ -167,7 +167,7 @@ func (w *world) take() {
 		"2006-01-02T15:04:05.000000Z07:00"), line)
 }
 
-// note writes a line of another word into the world's log at that time; see addLines.
+// line is a line of the world's log at that time.
 func line(at time.Duration, text string) string {
 	return begins.Add(at).Format("2006-01-02T15:04:05.000000Z07:00") + " mx sendwrap[7]: " + text +
 		"\n"

@@ -50,11 +50,12 @@ func (c *counter) add(l *loglines.Line) {
 		c.last = l.Time
 	}
 	v, isVerdict := loglines.VerdictOf(l.Word)
-	if isVerdict {
+	counts := isVerdict && isWhole(l, v)
+	if counts {
 		c.addHour(l.Time, v)
 	}
 	if l.Time.Before(r.From) {
-		if isVerdict && l.Time.Unix()/3600 == r.From.Unix()/3600 {
+		if counts && l.Time.Unix()/3600 == r.From.Unix()/3600 {
 			c.cut[v]++
 		}
 		return
@@ -62,8 +63,10 @@ func (c *counter) add(l *loglines.Line) {
 	r.Lines++
 	c.addNewer(l)
 	switch {
-	case isVerdict:
+	case counts:
 		c.addVerdict(l, v)
+	case isVerdict:
+		r.Unreadable.Garbled++
 	case l.Word == "":
 		if l.Level != loglines.LevelInfo && !isUsual(l.Text) {
 			r.Trouble.Words++
@@ -72,6 +75,13 @@ func (c *counter) add(l *loglines.Line) {
 	default:
 		c.addEvent(l)
 	}
+}
+
+// isWhole reports whether the line of a verdict was not cut before its client or its server, which
+// only verdicts of the guard do not have.
+func isWhole(l *loglines.Line, v decide.Verdict) bool {
+	_, ok := l.Client()
+	return ok && (l.Has("server") || v.OfGuard() || v == decide.Blocked)
 }
 
 func (c *counter) addHour(at time.Time, v decide.Verdict) {
@@ -91,16 +101,8 @@ func (c *counter) addHour(at time.Time, v decide.Verdict) {
 
 // addVerdict counts the line of a connection, or of the guard: only the former names the server.
 func (c *counter) addVerdict(l *loglines.Line, v decide.Verdict) {
-	client, ok := l.Client()
-	if !ok {
-		c.r.Unreadable.Garbled++
-		return
-	}
+	client, _ := l.Client()
 	atDoor, observed := l.Has("server"), l.Get("mode") == "observe"
-	if !atDoor && !v.OfGuard() && v != decide.Blocked {
-		c.r.Unreadable.Garbled++ // it was cut before the server
-		return
-	}
 	fact := &c.verdicts[v]
 	fact.Count++
 	switch {

@@ -8,8 +8,8 @@ import (
 	"sendwrap/wrapper/loglines"
 )
 
-// These ends of an MTA are no trouble: SIGTERM, with which a block or an administrator ends it, and the
-// status with which Exim and qmail-smtpd end after a client that left without QUIT.
+// These ends of an MTA are no trouble: SIGTERM, with which a block or an administrator ends it, and
+// the status with which Exim and qmail-smtpd end after a client that left without QUIT.
 const (
 	signalByUs = "15"
 	statusLeft = "1"

@@ -66,7 +66,7 @@ func TestBlocksByHand(t *testing.T) {
 		"BLOCK network=192.0.2.0/24 for=", "PREGREET client=[192.0.2.1]:5",
 		"STRIKE client=[192.0.2.1] network=192 left=1h"} {
 		r := readText(t, head+line+"\n")
-		if b := r.Blocks; b.New+b.ByHand+len(b.Last)+len(r.Verdicts) != 0 ||
+		if b := r.Blocks; b.New+b.ByHand+len(b.Last)+len(r.Verdicts)+len(r.Hours) != 0 ||
 			r.Unreadable.Garbled != 1 {
 			t.Errorf("%s: %+v, %+v", line, r, r.Unreadable)
 		}

@@ -88,12 +88,19 @@ func (p page) bars() {
 			}
 		}
 	}
-	p.WriteString("</svg>\n<ul class=\"key\">\n")
-	for _, v := range columns {
+	p.WriteString("</svg>\n")
+	p.key(columns)
+	p.WriteString("</section>\n")
+}
+
+// key says which colour a verdict has.
+func (p page) key(words []string) {
+	p.WriteString("<ul class=\"key\">\n")
+	for _, v := range words {
 		p.put(`<li><svg viewBox="0 0 1 1"><rect class="%s" width="1" height="1"/></svg>%[1]s</li>`+
 			"\n", v)
 	}
-	p.WriteString("</ul>\n</section>\n")
+	p.WriteString("</ul>\n")
 }
 
 // byFate sorts verdicts: those that are served first, then those that left, then those refused.
