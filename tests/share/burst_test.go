@@ -3,6 +3,7 @@ package share
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,13 +27,14 @@ end`, "0")
 }
 
 // A burst of as many events as the stream keeps arrives as a whole, each once, and the word that
-// comes after it.
+// comes after it. The stream keeps no more.
 func TestBurst(t *testing.T) {
 	t.Parallel()
 	e, a, b := two(t, redis, quick)
 	const events = 100_000
-	e.fill(1, events, `redis.call("XADD", "sendwrap:{events}", "*", "e",
-		"1 rcpts "..net.." "..at.." 0 mx9 "..n.." 1 0 -")`)
+	const add = `redis.call("XADD", "sendwrap:{events}", "*", "e",
+		"1 rcpts "..net.." "..at.." 0 mx9 "..n.." 1 0 -")`
+	e.fill(1, events, add)
 	a.command("block", "198.18.0.1", "1h")
 	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
 	for _, other := range b.sharing().Machines {
@@ -40,6 +42,13 @@ func TestBurst(t *testing.T) {
 			t.Errorf("of %s %d events were applied and %d refused; want %d and none", other.Name,
 				other.Applied, other.Refused, events)
 		}
+	}
+	e.fill(events+1, events+1000, add)
+	a.command("block", "198.18.0.2", "1h")
+	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
+	const node = 100 // events that the engine drops at once
+	if n, err := strconv.Atoi(e.do("xlen", "sendwrap:{events}")); err != nil || n > events+node {
+		t.Errorf("the stream has %d events, %v; want %d at most", n, err, events+node)
 	}
 }
 
