@@ -49,6 +49,7 @@ var (
 	relayComm = [...]byte{'s', 'e', 'n', 'd', 'w', 'r', 'a', 'p', '-', 's', 't', 'd', 'e', 'r', 'r',
 		0}
 
+	relayMask    uint64 // no signal is blocked
 	relayTime    unix.Timespec
 	relayStarter unix.Ucred // the MTA itself after Replace, else the room
 	relaySize    uint32     = unix.SizeofUcred
@@ -65,6 +66,9 @@ func relayRun() {
 	}
 	kernel(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&relayComm)), 0)
 	kernel(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, relaySlack, 0)
+	// The mask is that of the thread that forked; any signal must end the relay.
+	syscall.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+		uintptr(unsafe.Pointer(&relayMask)), 0, setBytes, 0, 0)
 	syscall.RawSyscall6(unix.SYS_GETSOCKOPT, 0, unix.SOL_SOCKET, unix.SO_PEERCRED,
 		uintptr(unsafe.Pointer(&relayStarter)), uintptr(unsafe.Pointer(&relaySize)), 0)
 	relaySession = relaySessionOf(int(relayStarter.Pid))

@@ -33,25 +33,46 @@ func (s *Stdio) Replace(argv, environ []string, ends Ends) error {
 	setSocketOptions(0)
 	CloseOnExec()
 
-	// Signal mask and timer slack belong to a thread: the one that sets them must call execve.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	// See execute. The first lock of a process starts a thread, which costs the door much.
+	if !keepsThread() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	before, err := defaultSignals()
 	if err != nil {
 		return err
 	}
 	defer before.restore()
-	restoreTimerSlack()
 
 	// As late as possible: from here on, the client can read the text of a panic.
 	hide, err := s.showStderr()
 	if err != nil {
 		return err
 	}
-	err = unix.Exec(path, args, env)
+	err = execute(path, args, env)
 	hide()
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
 }
+
+// execute executes the program with an empty signal mask and the timer slack that we came with.
+// Both belong to the calling thread, which must then call execve. So the goroutine is locked to it,
+// or keepsThread, and all system calls here are raw.
+func execute(path string, args, env []string) error {
+	mask, err := emptyMask()
+	if err != nil {
+		return err
+	}
+	restoreTimerSlack()
+	err = unix.Exec(path, args, env)
+	restoreMask(mask)
+	return err
+}
+
+// keepsThread reports whether the calling goroutine stays on its thread, though it is not locked to
+// it, while it makes raw system calls alone. So it is if no other goroutine runs, and Go has one
+// processor: then no other thread can take the goroutine, even if Go interrupts it, since a thread
+// gives up the processor only to wait or in a system call that is not raw.
+func keepsThread() bool { return runtime.GOMAXPROCS(0) == 1 && runtime.NumGoroutine() == 1 }
 
 // program returns the file and the arguments for execve(2).
 func program(argv []string) (path string, args []string, err error) {

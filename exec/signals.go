@@ -51,44 +51,37 @@ func (t signalTable) setDefault(n uintptr) {
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, n, uintptr(t), uintptr(t)+n*slotBytes, setBytes, 0, 0)
 }
 
-// signalState has the dispositions and the mask before defaultSignals.
-type signalState struct {
-	table signalTable
-	mask  unix.Sigset_t
-}
-
-// defaultSignals gives every signal its default disposition, and the calling thread an empty mask.
-// The thread must stay locked until execve or restore. The error is an *os.SyscallError, and then
-// nothing has changed.
+// defaultSignals gives every signal its default disposition, and writes down the one before, for
+// restore. A signal that is both blocked and ignored, by our parent's choice, is dropped if it is
+// pending. The error is an *os.SyscallError, and then nothing has changed.
 //
 // execve(2) resets a handler to the default, but keeps a signal ignored. Go does not handle every
 // signal: it leaves SIGHUP and SIGINT ignored if they were, and never changes SIGTSTP, SIGTTIN,
 // SIGTTOU and SIGCONT, nor the real-time signals 32 and 34. os/signal could change the first six,
 // at the cost of a thread, but not the last two. So we call the kernel, for all signals. Until
 // execve, Go's own handlers are gone; in that instant nothing faults and nothing is written.
-func defaultSignals() (*signalState, error) {
-	table, err := mapSignalTable()
-	if err != nil {
-		return nil, err
+func defaultSignals() (before signalTable, err error) {
+	if before, err = mapSignalTable(); err != nil {
+		return 0, err
 	}
-	s := &signalState{table: table}
-	if s.mask, err = emptyMask(); err != nil {
-		table.unmap()
-		return nil, err
+	mask, err := emptyMask()
+	if err != nil {
+		before.unmap()
+		return 0, err
 	}
 	for n := uintptr(1); n <= signals; n++ {
-		table.setDefault(n)
+		before.setDefault(n)
 	}
-	return s, nil
+	restoreMask(mask)
+	return before, nil
 }
 
 // restore undoes defaultSignals.
-func (s *signalState) restore() {
+func (t signalTable) restore() {
 	for n := uintptr(1); n <= signals; n++ {
-		s.table.load(n)
+		t.load(n)
 	}
-	restoreMask(s.mask)
-	s.table.unmap()
+	t.unmap()
 }
 
 // emptyMask empties the signal mask of the calling thread and returns the previous one. Call it

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -108,14 +107,6 @@ func startRelay(from int) error {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(to)
-	// The relay gets the mask of the thread that forks, and any signal must end it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	mask, err := emptyMask()
-	if err != nil {
-		return err
-	}
-	defer restoreMask(mask)
 	const self = "/proc/self/exe"
 	pid, err := syscall.ForkExec(self, []string{RelayName}, &syscall.ProcAttr{
 		Dir:   "/",
