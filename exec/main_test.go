@@ -135,7 +135,10 @@ func (s *setup) wrap() {
 	if s.SetStderr {
 		_ = stdio.SetStderr(s.Stderr)
 	}
-	before := threadStatus()
+	before := ""
+	if s.Failures > 0 { // since it starts a thread
+		before = threadStatus()
+	}
 	for range s.Failures {
 		if err := stdio.Replace([]string{"/nonexistent/mta"}, os.Environ(), Ends{}); err == nil {
 			panic("no error from a program that is missing")

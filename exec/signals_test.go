@@ -37,8 +37,13 @@ func TestSignals(t *testing.T) {
 		{"after failures", setup{Ignore: all, Block: all, Failures: 2}, true, true},
 	}
 	const none = "0000000000000000"
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	door := built(t, asDoor)
+	for i := range 2 * len(tests) {
+		tt, name := tests[i/2], tests[i/2].name
+		if i%2 == 1 { // which locks no thread
+			tt.setup.Program, name = door, name+", door"
+		}
+		t.Run(name, func(t *testing.T) {
 			s := start(t, tt.setup, fds{})
 			ign, blk := s.field("status", "SigIgn:"), s.field("status", "SigBlk:")
 			// The parent of the test may ignore more signals, as make(1) does.

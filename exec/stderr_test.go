@@ -103,12 +103,13 @@ func TestStderr(t *testing.T) {
 	}
 }
 
-// The relay of the released program has one thread, and no memory for Go's runtime.
+// The relay of the released program has one thread, and no memory for Go's runtime. Every signal
+// reaches it.
 func TestRelayIsSmall(t *testing.T) {
 	for flags, most := range map[string]int{released: 1, asDoor: 1, "": 20} {
 		program := built(t, flags)
 		before := relays(program)
-		s := start(t, setup{SetStderr: true, Program: program}, fds{})
+		s := start(t, setup{SetStderr: true, Program: program, Block: []int{1, 10, 15, 64}}, fds{})
 		s.becomeMTA()
 		for pid := range relays(program) {
 			if before[pid] {
@@ -122,6 +123,9 @@ func TestRelayIsSmall(t *testing.T) {
 				t.Errorf("linked with %q: the relay has %d threads and %d kB", flags, threads, kB)
 			}
 			t.Logf("linked with %q: %d threads, %d kB", flags, threads, kB)
+			lab.Eventually(t, "no signal is blocked", func() bool {
+				return relay.field("status", "SigBlk:") == "0000000000000000"
+			})
 			if got := relay.link("fd/0"); !strings.HasPrefix(got, "socket:") {
 				t.Errorf("the relay reads from %s", got)
 			}

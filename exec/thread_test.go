@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,5 +34,29 @@ func TestTimerSlack(t *testing.T) {
 		if got(s) != want {
 			t.Errorf("came with %s: the MTA of the full program has %s", want, got(s))
 		}
+	}
+}
+
+// The door becomes the MTA without a thread for that, nor for the relay. Go may start one at any
+// time on a slow machine, but not each time.
+func TestNoThreadForTheMTA(t *testing.T) {
+	threads := func(s *session) int {
+		list, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", s.pid))
+		must(err)
+		return len(list)
+	}
+	missing := []string{"/nonexistent/mta"} // so that the threads can be counted afterwards
+	more := 1
+	for tries := 0; more > 0 && tries < 100; tries++ {
+		s := start(t, setup{Program: built(t, asDoor), SetStderr: true, Argv: missing}, fds{})
+		before := threads(s)
+		s.send("hello\n")
+		if got := s.line(); !strings.HasPrefix(got, "421 ") {
+			t.Fatalf("the client read %q", got)
+		}
+		more = min(more, threads(s)-before)
+	}
+	if more > 0 {
+		t.Error("each door started a further thread")
 	}
 }
