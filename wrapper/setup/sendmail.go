@@ -53,12 +53,13 @@ func (s *Site) sendmail() ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	const restart = "service sendmail restart"
+	// A daemon that is restarted need not be reloaded before.
+	const configure = "yes '' | sendmailconfig --no-reload && service sendmail restart"
 	return []Step{
-		{What: "sendmail without the line", Undo: "yes '' | sendmailconfig && " + restart},
+		{What: "sendmail without the line", Undo: configure},
 		{What: sendmailMC + ": the daemon gives up port 25",
 			File: &File{Name: sendmailMC, Old: old, Text: text}},
-		{What: "sendmail reads that", Do: "yes '' | sendmailconfig && " + restart},
+		{What: "sendmail reads that", Do: configure},
 	}, nil
 }
 
