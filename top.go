@@ -32,7 +32,8 @@ func showTop(args []string) int {
 	if *once {
 		return admin.Exit("top", site.WriteOnce(os.Stdout))
 	}
-	until, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
+	until, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP,
+		syscall.SIGINT)
 	defer stop()
 	return admin.Exit("top", site.Show(until, act))
 }

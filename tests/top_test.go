@@ -240,8 +240,12 @@ func TestTopWithoutLedger(t *testing.T) {
 	m.showsWrapped(`is not a ledger`)
 	put(text)
 	m.shows(`^networks that come most \(1\)`)
-	m.press("q")
-	m.ends(0)
+	if err := m.cmd.Process.Signal(unix.SIGINT); err != nil { // as kill(1) and timeout(1) send it
+		t.Fatal(err)
+	}
+	if all := m.ends(0); !strings.Contains(all, "\x1b[?1049l") {
+		t.Errorf("the screen from before is not back: %q", all)
+	}
 }
 
 // For a script there is one frame without any escape sequence. Where no screen is possible, top

@@ -23,8 +23,8 @@ type view struct {
 	message string // of the last command
 }
 
-const keys = "q quit  1-4 list  arrows line  s sort  r reverse  / filter  b block  u unblock  " +
-	"p pause  ? help"
+// keys fit 80 columns; the help has all.
+const keys = "q quit  ? help  1-4 list  arrows line  / filter  b block  u unblock  p pause"
 
 // perTable is the least number of lines for which a further table is shown.
 const perTable = 7

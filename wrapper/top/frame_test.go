@@ -181,7 +181,7 @@ func TestFrameOf80x24(t *testing.T) {
 	for _, want := range []string{
 		"sendwrap top", "networks 14 of 1024", "waiting     11 of 100", "serving     12 of 10",
 		"█", "PASS", "PREGREET", "/s", "networks that come most (12)", "networks refused most (4)",
-		"192.0.2.1/32 ", "q quit", "known",
+		"192.0.2.1/32 ", keys, "known",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)

@@ -98,10 +98,12 @@ func (h *history) legend() (all []line) {
 // rateText is a rate in five characters.
 func rateText(r float64) string {
 	switch {
-	case r < 10:
+	case r < 9.995:
 		return fmt.Sprintf("%5.2f", r)
-	case r < 1000:
+	case r < 999.95:
 		return fmt.Sprintf("%5.1f", r)
+	case r < 99999.5:
+		return fmt.Sprintf("%5.0f", r)
 	}
 	return fmt.Sprintf("%4.0fk", r/1000)
 }

@@ -1,6 +1,7 @@
 package top
 
 import (
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -159,10 +160,10 @@ func TestCursorAndHelp(t *testing.T) {
 	if u.first != ofCome {
 		t.Errorf("list %d after the last", u.first)
 	}
-	for _, end := range []*tcell.EventKey{tcell.NewEventKey(tcell.KeyCtrlC, 0, tcell.ModNone),
-		tcell.NewEventKey(tcell.KeyRune, 'q', tcell.ModNone)} {
-		if !u.onKey(end) {
-			t.Errorf("%v does not end it", end.Name())
+	for _, end := range []tcell.Event{tcell.NewEventKey(tcell.KeyCtrlC, 0, tcell.ModNone),
+		tcell.NewEventKey(tcell.KeyRune, 'q', tcell.ModNone), tcell.NewEventError(io.EOF)} {
+		if !u.onEvent(end) {
+			t.Errorf("%#v does not end it", end)
 		}
 	}
 	lab.Eventually(t, "no command runs", func() bool { return !u.acting })

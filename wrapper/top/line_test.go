@@ -68,3 +68,13 @@ func TestHour(t *testing.T) {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }
+
+// A rate has five characters, and a flood of some thousands a second is not rounded to thousands.
+func TestRateText(t *testing.T) {
+	for r, want := range map[float64]string{0: " 0.00", 9.994: " 9.99", 9.996: " 10.0",
+		999.94: "999.9", 999.96: " 1000", 1499: " 1499", 99999: "99999", 123456: " 123k"} {
+		if got := rateText(r); got != want {
+			t.Errorf("%v: %q; want %q", r, got, want)
+		}
+	}
+}

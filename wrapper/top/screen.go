@@ -149,6 +149,8 @@ func (u *screen) onEvent(e tcell.Event) (ends bool) {
 		u.screen.Sync()
 	case *tcell.EventKey:
 		return u.onKey(e)
+	case *tcell.EventError: // no key will come any more
+		return true
 	}
 	return false
 }
