@@ -38,6 +38,8 @@ func complaints() []complaint {
 			"say 421", connections},
 		{"per_source", Refuses, true, "the client gets no reply, where sendwrap would say 421",
 			perSource},
+		{"tasks", Refuses, false, "clients beyond that get no reply, where sendwrap would say 421",
+			tasks},
 		{"address_space", Loses, true, "sendwrap cannot start: Go reserves 800 MB of addresses, " +
 			"and does not use them", addressSpace},
 		{"kill_mode", Loses, true, "deliveries that go on in the background are killed", killMode},

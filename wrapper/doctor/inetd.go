@@ -24,7 +24,8 @@ func (s *Site) inetdStarts() (all []surroundings.InetdLine) {
 const cureOfSMTP = "write 25 in place of smtp, and restart inetd"
 
 // switchedOff names what would start sendwrap and is switched off, if nothing has it at port 25.
-// systemd's units are not among these: the package has all of them, and one or none is enabled.
+// The package has all of systemd's units and xinetd's services, and has them off: those units are
+// not among these, and those services are only if nobody has the port.
 func switchedOff(s *Site) (all []Finding) {
 	if s.startsAt25() {
 		return nil
@@ -40,7 +41,7 @@ func switchedOff(s *Site) (all []Finding) {
 		case x.Unread != "":
 			all = append(all, Finding{Where: x.File, What: "xinetd does not read this file: " +
 				x.Unread, Write: "rename it, and restart xinetd"})
-		case x.Off:
+		case x.Off && unserved(s) != nil:
 			all = append(all, Finding{Where: x.Where(), What: "this service is disabled",
 				Write: "write disable = no, and restart xinetd"})
 		}

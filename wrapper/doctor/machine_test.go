@@ -76,9 +76,14 @@ func TestWhoHasThePort(t *testing.T) {
 			{"inetd", inetd("587 " + line[3:]), held("inetd", "have it start sendwrap there")},
 			{"inetd", inetd(line), ""}, {"xinetd", xinetd(t), ""}, {"systemd", systemd(t), ""},
 			{"tcpserver", nil, ""}, {"sendwrap-room", nil, ""},
+			{own, xinetd(t, "disable		= no", "disable = yes"),
+				held(own, "unless it starts sendwrap, stop it")},
 		} {
 			named(tt.name)
 			s := site(t, "", tt.machine)
+			if got := s.found("off"); got != "" { // the package has it so
+				t.Errorf("%s, %s: %q", at, tt.name, got)
+			}
 			if got := s.found("port_25"); got != tt.want || s.found("unserved") != "" {
 				t.Errorf("%s, %s: %q; want %q", at, tt.name, got, tt.want)
 			}
@@ -155,6 +160,43 @@ func TestTcpserver(t *testing.T) {
 			}
 		}
 		server.KillAll()
+	}
+}
+
+// A super-server that may have too few threads is found, if it starts a process for each client.
+// One of a container is not.
+func TestTasksOfASuperServer(t *testing.T) {
+	lab.Need(t, lab.NoNamespaces())
+	pid := sleeping(t, "inetd")
+	sleeping(t, "inetd", lab.NeedProgram(t, "unshare"), "-n")
+	const each = "25 stream tcp nowait.60000 root " + sendwrap + " sendwrap"
+	few := fmt.Sprintf("process %d: inetd may have 3299 threads, and max_waiting 1000 and "+
+		"max_sessions 300 need 3300; write TasksMax=9000 into its unit (systemctl edit), or a "+
+		"lower max_waiting", pid)
+	for _, tt := range []struct{ line, most, want string }{
+		{each, "3299\n", few}, {each, "3300\n", ""}, {each, "max\n", ""},
+		{strings.Replace(each, "nowait.60000", "wait", 1), "3299\n", ""},
+		{"#<off># " + each, "3299\n", ""},
+	} {
+		machine := inetd(tt.line)
+		machine["/sys/fs/cgroup/pids.max"] = tt.most
+		if got := site(t, "", machine).found("tasks"); got != tt.want {
+			t.Errorf("%s, %q: %q; want %q", tt.line, tt.most, got, tt.want)
+		}
+	}
+
+	const unit = "/system.slice/inetd.service"
+	s := site(t, "", files{"/sys/fs/cgroup" + unit + "/pids.max": "2000\n",
+		"/sys/fs/cgroup/user.slice/pids.max":           "700\n",
+		"/sys/fs/cgroup/user.slice/x.service/pids.max": "max\n",
+		"/sys/fs/cgroup/user.slice/y.service/pids.max": "800\n"})
+	for group, want := range map[string]int{
+		unit: 2000, "/system.slice": 0, "/": 0, "/user.slice/x.service": 700,
+		"/user.slice/y.service": 700,
+	} {
+		if got := s.tasksIn(group); got != want {
+			t.Errorf("in %s there may be %d threads; want %d", group, got, want)
+		}
 	}
 }
 

@@ -50,8 +50,7 @@ func submitFile(s *Site) []Finding {
 // greetPause says that the MTA is a sendmail that makes clients wait a second time.
 func greetPause(s *Site) []Finding {
 	mta := s.Config.MTA
-	real, found := s.Machine.Resolve(mta[0])
-	if !found || filepath.Base(real) != "sendmail" {
+	if s.Machine.MTA(mta[0]).Kind != surroundings.Sendmail {
 		return nil
 	}
 	cf := "/etc/mail/sendmail.cf"

@@ -35,6 +35,7 @@ func TestSendmail(t *testing.T) {
 	machine := files{
 		"/usr/sbin/sendmail":             "-> /usr/libexec/sendmail/sendmail",
 		"/usr/libexec/sendmail/sendmail": "\x7fELF\x00submit.cf\x00",
+		"/usr/sbin/sendmail.sendmail":    "\x7fELF\x00submit.cf\x00", // of Fedora
 		"/usr/sbin/other":                "\x7fELF", submitCF: "",
 		"/etc/mail/sendmail.cf": "O Timeout.ident=0\n",
 		"/site/pause.cf":        "SLocal_greet_pause\nSgreet_pause\nR$*\t$# 1000\n",
@@ -53,6 +54,7 @@ func TestSendmail(t *testing.T) {
 		{"/no/such/sendmail -bs", "", ""},
 		{"/usr/sbin/sendmail -C /site/pause.cf -bs", "", pause},
 		{"/usr/sbin/sendmail -bs -C/site/pause.cf", "", pause},
+		{"/usr/sbin/sendmail.sendmail -bs -C/site/pause.cf", "", pause},
 		{"/usr/sbin/other -C /site/pause.cf", "", ""},
 	} {
 		s := site(t, "mta "+tt.mta+"\n", machine)

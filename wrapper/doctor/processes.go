@@ -3,6 +3,8 @@ package doctor
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +62,54 @@ func lookups(s *Site) (all []Finding) {
 		}
 	}
 	return all
+}
+
+// threads are those of a process that has a client in its greet delay, at least. An MTA has one.
+const threads = 3
+
+// tasks names super-servers whose processes for clients, all together, may have fewer threads than
+// sendwrap's limits allow. systemd bounds them by default, so that a small machine has some 2000.
+// Each client of a socket of systemd is a unit of its own.
+func tasks(s *Site) (all []Finding) {
+	least := threads*s.Config.MaxWaiting + s.Config.MaxSessions
+	for _, p := range s.processes {
+		if !slices.ContainsFunc(s.starters, func(one surroundings.Starter) bool {
+			return one.On && !one.Room && one.By == p.Name && one.By != "systemd"
+		}) || !p.IsHere() {
+			continue
+		}
+		if limit := s.tasksIn(cgroupOf(p.PID)); limit > 0 && limit < least {
+			all = append(all, Finding{Where: fmt.Sprintf("process %d", p.PID),
+				What: fmt.Sprintf("%s may have %d threads, and max_waiting %d and max_sessions %d "+
+					"need %d", p.Name, limit, s.Config.MaxWaiting, s.Config.MaxSessions, least),
+				Write: fmt.Sprintf("write TasksMax=%d into its unit (systemctl edit), or a lower "+
+					"max_waiting", 2*threads*roomy(s.sessions()))})
+		}
+	}
+	return all
+}
+
+// cgroupOf is the cgroup (version 2) of a process, as /sys/fs/cgroup has it; / if it is not known.
+func cgroupOf(pid int) string {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	_, group, _ := strings.Cut("\n"+string(text), "\n0::")
+	group, _, _ = strings.Cut(group, "\n")
+	return filepath.Join("/", group)
+}
+
+// tasksIn is how many threads there may be in a cgroup, by its own bound or one of those around it;
+// 0 = as many as they like.
+func (s *Site) tasksIn(group string) (most int) {
+	for ; ; group = filepath.Dir(group) {
+		text, _ := s.Machine.Text(filepath.Join("/sys/fs/cgroup", group, "pids.max"))
+		n, err := strconv.Atoi(strings.TrimSpace(text)) // or it is max
+		if err == nil && (most == 0 || n < most) {
+			most = n
+		}
+		if group == "/" {
+			return most
+		}
+	}
 }
 
 // descriptors names rooms that may open fewer descriptors than clients may wait. A room raises its

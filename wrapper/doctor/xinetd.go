@@ -92,9 +92,8 @@ func addressSpace(s *Site) (all []Finding) {
 		add(x.Where(), "rlimit_as", x.Value("rlimit_as", unlimited), "remove rlimit_as")
 	}
 	for _, u := range s.services() {
-		hard := u.Value("Service", "LimitAS", "infinity")
-		hard = hard[strings.LastIndexByte(hard, ':')+1:]
-		add(u.Where("Service", "LimitAS"), "LimitAS", hard, "write LimitAS=infinity")
+		soft, _, _ := strings.Cut(u.Value("Service", "LimitAS", "infinity"), ":")
+		add(u.Where("Service", "LimitAS"), "LimitAS", soft, "write LimitAS=infinity")
 	}
 	return all
 }

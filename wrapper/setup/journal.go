@@ -1,13 +1,13 @@
 package setup
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -121,16 +121,16 @@ func (j *journal) append(e entry) error {
 // entries reads the journal. The step of a last line without its end has not begun.
 func (j *journal) entries() (all []entry, err error) {
 	name := j.file(journalName)
-	text, err := os.ReadFile(name)
+	kept, err := readFile(name)
 	if err != nil {
 		return nil, err
 	}
-	for line := range bytes.Lines(text) {
+	for line := range strings.Lines(kept.text) {
 		var e entry
-		if !bytes.HasSuffix(line, []byte("\n")) {
+		if !strings.HasSuffix(line, "\n") {
 			break
 		}
-		if err := json.Unmarshal(line, &e); err != nil {
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w; the copies of files are beside it",
 				name, len(all)+1, err)
 		}

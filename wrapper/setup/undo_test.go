@@ -121,6 +121,23 @@ func TestKeepsOthersFiles(t *testing.T) {
 	}
 }
 
+// A journal that is a link is not ours: its commands are not run.
+func TestLinkInPlaceOfJournal(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	s.do(t)
+	journal := filepath.Join(s.journal(), journalName)
+	if err := errors.Join(os.Rename(journal, journal+".real"),
+		os.Symlink(journal+".real", journal)); err != nil {
+		t.Fatal(err)
+	}
+	err := Undo(s.journal(), new(strings.Builder))
+	if err == nil || !strings.Contains(err.Error(), "journal: is a link") {
+		t.Errorf("undo: %v; want that the journal is a link", err)
+	}
+	s.isDone(t)
+}
+
 // A file that was removed since stays so, and undo shows what was in it.
 func TestRemovedSince(t *testing.T) {
 	lab.NeedRoot(t)
