@@ -46,8 +46,10 @@ func newSetup(t *testing.T, name, mta string) *setupSite {
 		lab.Need(t, "no packages in "+name+" to install there (tests/setup.sh downloads them)")
 	}
 	s.must("dpkg -i sendwrap_test.deb; useradd -m anna")
-	if mta == "exim4" {
-		s.must("service sendmail stop; " + aptInstall + "exim4-daemon-light")
+	if mta == "sendmail" {
+		s.must("service sendmail start")
+	} else {
+		s.must(aptInstall + "exim4-daemon-light")
 		s.must("echo 'daemon_smtp_ports = 25:587' >>/etc/exim4/exim4.conf.localmacros; " +
 			"service exim4 restart")
 	}

@@ -16,6 +16,7 @@ func TestDebianInTenLines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDebian(t, name)
+			d.must("service sendmail start")
 			page := read(t, "../docs/OPERATIONS.md")
 			d.hasTenLines(page)
 			d.staysAfterSendmail(page)
