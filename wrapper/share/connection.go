@@ -88,6 +88,6 @@ func (m *member) notePosition(stop context.Context, position, lag string) {
 // tell sends a packet to the courier.
 func (m *member) tell(verb string, lines ...string) {
 	if m.courier != nil && m.courier.conn.Send(verb, lines...) != nil {
-		m.stopCourier()
+		m.loseCourier()
 	}
 }

@@ -8,7 +8,7 @@
 // The member, run by root, reads the ledger's outbox and applies to the ledger what other machines
 // say. It judges every byte that comes from elsewhere. The courier, its child, runs as another user
 // in the share program, and has neither the ledger nor a file of root's. Both exchange packets of
-// text over a pair of sockets; see wire.go. No door, room or guard ever waits for one of them.
+// text over a pair of sockets; see package wire. No door, room or guard ever waits for one of them.
 //
 // # The protocol
 //

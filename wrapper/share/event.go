@@ -111,9 +111,13 @@ func Parse(text string, now int64) (e Event, err error) {
 		}
 		*to = int(n)
 	}
-	e.Origin, e.Reason = words[5], words[9]
+	// Copies: an event may be kept for a month, and the text is a part of a packet of up to 64 kB.
+	e.Origin, e.Reason = strings.Clone(words[5]), strings.Clone(words[9])
 	if e.Reason == "-" {
 		e.Reason = ""
+	}
+	if string(e.Append(make([]byte, 0, maxEvent))) != text { // a number that begins with 0
+		return e, errForm
 	}
 	return e, e.check(now)
 }

@@ -2,11 +2,13 @@ package share
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"sendwrap/wrapper/ledger"
+	"sendwrap/wrapper/share/wire"
 )
 
 // What a machine that has gone mad may say is refused: garbage, huge values, networks of /0, times
@@ -28,7 +30,8 @@ func TestParse(t *testing.T) {
 		{"1799999999995", "1800009999995"}, {"1799999999995", "1700000000000"},
 		{"1800003600000", "33000000000000"}, {"1800003600000", "1799999999995"},
 		{"1800003600000", "0"}, {"mx2", "mx/2"}, {"mx2", ""}, {"mx2", strings.Repeat("x", 33)},
-		{" 7 ", " -7 "}, {" 0 0 ", " 256 0 "}, {" 0 0 ", " 0 "}, {" x", " \x1b[2J"}, {" x", ""},
+		{" 7 ", " -7 "}, {" 7 ", " 07 "}, {" 18000", " +18000"},
+		{" 0 0 ", " 256 0 "}, {" 0 0 ", " 0 "}, {" x", " \x1b[2J"}, {" x", ""},
 		{" x", " " + strings.Repeat("x", 33)}, {" x", " " + strings.Repeat("x", 1<<20)},
 	} {
 		wrong := strings.Replace(text, tt.old, tt.replaced, 1)
@@ -39,6 +42,33 @@ func TestParse(t *testing.T) {
 			t.Errorf("%.100q is believed: %+v", wrong, e)
 		}
 	}
+}
+
+// An event that is kept does not keep the whole packet in which it came.
+func TestEventKeepsNoPacket(t *testing.T) {
+	const packets = 500
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	e := event("mx2", "198.18.0.1/32", 0, time.Hour)
+	e.Reason = "x"
+	var kept []Event
+	before := heap()
+	for range packets {
+		packet := string(append(e.Append(nil), make([]byte, wire.MaxPacket)...))
+		got, err := Parse(packet[:len(packet)-wire.MaxPacket], e.At)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, got)
+	}
+	if grown := heap() - before; grown > packets*wire.MaxPacket/2 {
+		t.Errorf("%d events take %d bytes", packets, grown)
+	}
+	runtime.KeepAlive(kept)
 }
 
 // An event that is older than any block can be says nothing.

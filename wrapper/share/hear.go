@@ -17,6 +17,24 @@ import (
 //
 // Everything here comes from whoever can write to the engine.
 
+// hearAtOnce is after how many events the ledger is left alone for hearPause, which is about as
+// long as they take.
+const (
+	hearAtOnce = 128
+	hearPause  = time.Millisecond
+)
+
+// hearAll does what events ask for. However many there are, others get the ledger's lock every few
+// milliseconds: without the pauses a room waited for up to 50 ms on a busy machine.
+func (m *member) hearAll(stop context.Context, texts []string, ofState bool) {
+	for some := range slices.Chunk(texts, hearAtOnce) {
+		for _, text := range some {
+			m.hear(stop, text, ofState)
+		}
+		time.Sleep(hearPause)
+	}
+}
+
 // hear does what an event asks for, if it is to be believed. ofState says that it comes from the
 // state, not from the stream.
 func (m *member) hear(stop context.Context, text string, ofState bool) {
@@ -88,7 +106,9 @@ func (m *member) hearBlock(stop context.Context, e Event, now int64) {
 		}
 		return
 	}
-	m.apply(stop, e)
+	if m.apply(stop, e) { // also this machine's own word: anybody can have written it
+		m.limit.count(now)
+	}
 }
 
 // left is for how long a block still runs here: that of another machine for at most block max=
@@ -101,26 +121,18 @@ func (m *member) left(e *Event, now int64) time.Duration {
 	return time.Duration(till-now) * time.Millisecond
 }
 
-// apply has the ledger follow the word.
-func (m *member) apply(stop context.Context, e Event) {
+// apply has the ledger follow the word. It reports whether a block has begun, changed or ended.
+func (m *member) apply(stop context.Context, e Event) (changed bool) {
 	now := m.engineTime()
 	left := m.left(&e, now)
 	if e.Kind == ledger.OutboxBlock && left <= 0 {
 		m.words.Applied(e, 0)
-		return
+		return false
 	}
 	var began time.Duration
-	var ended, known bool
+	var ended bool
 	var own uint64
-	from := e.Origin
-	if from == m.name {
-		from = ""
-	}
-	if !m.run(stop, func(t *ledger.Tx) {
-		if known = t.From(from); !known {
-			t.NoteRefused()
-			return
-		}
+	if !m.runFrom(stop, e.Origin, func(t *ledger.Tx) {
 		if e.Kind == ledger.OutboxBlock {
 			began = t.BlockElsewhere(e.Network, left, e.Reason, wrapper.Penalty(&m.cfg.Settings))
 		} else {
@@ -128,13 +140,10 @@ func (m *member) apply(stop context.Context, e Event) {
 		}
 		t.CountOrigin(true)
 		own = t.LastEvent()
-	}) || !known {
-		return
+	}) {
+		return false
 	}
 	m.words.Applied(e, own)
-	if from != "" && (began > 0 || ended) {
-		m.limit.count(now)
-	}
 	switch {
 	case began > 0:
 		m.enforce.Add(enforce.Block{Network: e.Network, For: began, Reason: e.Reason})
@@ -145,6 +154,7 @@ func (m *member) apply(stop context.Context, e Event) {
 		m.note(maillog.NewLine("UNBLOCK").Str("network", e.Network.String()).Int("freed", 1).
 			Str("from", e.Origin).String())
 	}
+	return began > 0 || ended
 }
 
 // runAtEnd runs on_block for the end of a block, beside the loop. It waits for one after the other.
@@ -168,8 +178,8 @@ func (m *member) hearKnown(stop context.Context, e Event, now int64) {
 	case !m.counted(e.Network):
 		m.refuse(stop, e.Origin, "a client that is counted by other widths there")
 	default:
-		m.run(stop, func(t *ledger.Tx) {
-			if t.From(e.Origin) && t.KnownElsewhere(e.Network, left) {
+		m.runFrom(stop, e.Origin, func(t *ledger.Tx) {
+			if t.KnownElsewhere(e.Network, left) {
 				t.CountOrigin(true)
 			}
 		})
@@ -183,19 +193,39 @@ func (m *member) hearRcpts(stop context.Context, e Event, now int64) {
 	case !m.counted(e.Network):
 		m.refuse(stop, e.Origin, "recipients that are counted by other widths there")
 	default:
-		m.run(stop, func(t *ledger.Tx) {
+		m.runFrom(stop, e.Origin, func(t *ledger.Tx) {
 			more := ledger.Rcpts{Bad: e.Bad, Good: e.Good}
-			if t.From(e.Origin) && t.RcptsElsewhere(e.Number, e.Network, more, per) {
+			if t.RcptsElsewhere(e.Number, e.Network, more, per) {
 				t.CountOrigin(true)
 			}
 		})
 	}
 }
 
+// runFrom is run in the name of that machine. It reports false, and refuses the event, if the
+// ledger has no place for one more machine.
+func (m *member) runFrom(stop context.Context, origin string, work func(*ledger.Tx)) bool {
+	if origin == m.name {
+		origin = ""
+	}
+	placed := false
+	if !m.run(stop, func(t *ledger.Tx) {
+		if placed = t.From(origin); placed {
+			work(t)
+		}
+	}) {
+		return false
+	}
+	if !placed {
+		m.refuse(stop, "", "an event of one machine too many")
+	}
+	return placed
+}
+
 // refuse counts an event that is not believed. The log has one line a minute of each kind.
 func (m *member) refuse(stop context.Context, origin, what string) {
 	m.run(stop, func(t *ledger.Tx) {
-		if origin != "" && t.From(origin) {
+		if origin != "" && origin != m.name && t.From(origin) {
 			t.CountOrigin(false)
 		} else {
 			t.NoteRefused()

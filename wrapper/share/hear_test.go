@@ -170,10 +170,13 @@ func TestTooManyMachines(t *testing.T) {
 	}
 	m.says(t, "more", "198.18.1.1/32", 0, time.Hour)
 	m.says(t, "more", "198.18.0.1/32", 0, 0)
+	known := about(ledger.OutboxKnown, "198.18.1.1/32")
+	known.Origin = "more"
+	m.hears(t, known)
 	checkLeft(t, m, want)
 	s, err := m.ledger.Sharing(ledger.Now())
-	if err != nil || len(s.Origins) != places || s.Refused != 2 {
-		t.Errorf("%d machines, %d refused, %v; want %d, 2", len(s.Origins), s.Refused, err, places)
+	if err != nil || len(s.Origins) != places || s.Refused != 3 || m.known(t, "198.18.1.1") {
+		t.Errorf("%d machines, %d refused, %v; want %d, 3", len(s.Origins), s.Refused, err, places)
 	}
 }
 

@@ -1,12 +1,14 @@
 package share
 
 import (
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"sendwrap/wrapper/ledger"
 	"sendwrap/wrapper/share/wire"
 )
 
@@ -96,4 +98,29 @@ func TestStateIsReadEveryHour(t *testing.T) {
 	m.checkAsked(t, courier, wire.All) // for the gap
 	checkLeft(t, m, map[string]time.Duration{"198.18.0.1/32": time.Hour,
 		"198.18.0.8/32": time.Hour, "198.18.0.9/32": time.Hour})
+}
+
+// A courier that has ended is noticed when the member speaks to it, too: until another one has
+// connected, the engine is away.
+func TestCourierHasEnded(t *testing.T) {
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "")
+	courier := m.withCourier(t)
+	m.courier.command, m.courier.done = &exec.Cmd{}, make(chan struct{})
+	m.take(t.Context(), packet{wire.Complete, nil})
+	connected := func() bool {
+		s, err := m.ledger.Sharing(ledger.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Connected
+	}
+	if !connected() {
+		t.Error("the engine does not answer; want it to")
+	}
+	if err := courier.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if m.tell(wire.All); m.connected || connected() {
+		t.Error("the engine answers, without a courier")
+	}
 }

@@ -132,8 +132,7 @@ func (m *member) share(stop context.Context) {
 			}
 		case p, ok := <-packets:
 			if !ok {
-				m.lose("the courier has ended")
-				m.stopCourier()
+				m.loseCourier()
 				continue
 			}
 			m.take(stop, p)
@@ -190,10 +189,8 @@ func (m *member) tidy() {
 		m.again()
 		return
 	}
-	_ = m.ledger.Run(func(t *ledger.Tx) {
-		t.Share(m.name, 0)
-		m.words.Trim((t.Now() + m.clock).Milliseconds())
-	})
+	_ = m.ledger.Run(func(t *ledger.Tx) { t.Share(m.name, 0) })
+	m.words.Trim(m.engineTime())
 	lines, _ := m.limiter.Report(time.Duration(time.Now().UnixNano()))
 	for _, line := range lines {
 		m.note("share: " + line)
@@ -237,18 +234,14 @@ func (m *member) take(stop context.Context, p packet) {
 		m.unstated, m.sending, m.repeated = m.unstated[m.repeated:], 0, 0
 		m.send(stop)
 	case p.verb == wire.State:
-		for _, text := range p.lines {
-			m.hear(stop, text, true)
-		}
+		m.hearAll(stop, p.lines, true)
 	case p.verb == wire.Complete:
 		m.recallEnds()
 		m.asked, m.unstated, m.repeated = false, m.words.Unstated(m.name), 0
 		m.find(stop)
 		m.startReading()
 	case p.verb == wire.Events && len(p.lines) >= 2:
-		for _, text := range p.lines[2:] {
-			m.hear(stop, text, false)
-		}
+		m.hearAll(stop, p.lines[2:], false)
 		m.notePosition(stop, p.lines[0], p.lines[1])
 	case p.verb == wire.Gap:
 		m.syncAt = time.Time{}

@@ -63,7 +63,7 @@ func start(program string, s wire.Settings) (*process, error) {
 	return p, nil
 }
 
-// courierUser is who the courier is; nil = this process's own user, which is not root.
+// courierUser is the user as which the courier runs; nil = this process's own, which is not root.
 func courierUser() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -136,6 +136,12 @@ func (m *member) stopCourier() {
 		m.courier = nil
 		m.startAt = time.Now().Add(courierRest)
 	}
+}
+
+// loseCourier takes the engine for away until there is another courier.
+func (m *member) loseCourier() {
+	m.lose("the courier has ended")
+	m.stopCourier()
 }
 
 // settings are what the courier has to know.

@@ -89,14 +89,19 @@ func TestOtherWidths(t *testing.T) {
 	}
 }
 
-// What this machine finds of its own in the state is no part of share_limit, and what it reads of
-// its own in the stream changes nothing. A refused block has the state read after the limit's time.
+// Anybody can have written what this machine finds of its own in the state: share_limit holds for
+// it, and recipients do not count. What it reads of its own in the stream changes nothing. After a
+// refused block the state is read, when the limit's time is over.
 func TestOwnWordsAndLimit(t *testing.T) {
-	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "share_limit 1/10m")
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"),
+		"share_limit 2/10m\nbad_rcpts_total 10/1h")
 	m.hears(t, event("mx1", "198.18.0.9/32", 0, time.Hour))
+	rcpts := about(ledger.OutboxRcpts, "198.18.0.1/32")
+	rcpts.Origin, rcpts.Bad = "mx1", 9
+	m.hear(t.Context(), string(rcpts.Append(nil)), true)
 	m.says(t, "mx1", "198.18.0.1/32", 0, time.Hour)
-	m.says(t, "mx1", "198.18.0.2/32", 0, time.Hour)
-	m.says(t, "mx2", "198.18.0.3/32", 0, time.Hour)
+	m.says(t, "mx2", "198.18.0.2/32", 0, time.Hour)
+	m.says(t, "mx1", "198.18.0.3/32", 0, time.Hour)
 	before := time.Now()
 	m.syncAt = before.Add(24 * time.Hour)
 	m.says(t, "mx2", "198.18.0.4/32", 0, time.Hour)
@@ -105,7 +110,12 @@ func TestOwnWordsAndLimit(t *testing.T) {
 		t.Errorf("the state is read in %v; want 10 min", m.syncAt.Sub(before))
 	}
 	checkLeft(t, m, map[string]time.Duration{"198.18.0.1/32": time.Hour,
-		"198.18.0.2/32": time.Hour, "198.18.0.3/32": time.Hour})
+		"198.18.0.2/32": time.Hour})
+	s, err := m.ledger.Sharing(ledger.Now())
+	if bad := m.rcpts(t, "198.18.0.1/32"); bad != 0 || err != nil || s.Refused != 1 ||
+		len(s.Origins) != 1 || s.Origins[0].Refused != 1 {
+		t.Errorf("%d recipients, %+v, %v; want none, a refused event, and one of mx2", bad, s, err)
+	}
 }
 
 // However many blocks come from elsewhere, max_entries holds, and that ends no block of the others.
@@ -141,6 +151,29 @@ func TestRecalledWords(t *testing.T) {
 	m.recallEnds()
 	if last := m.words.Last(netip.MustParsePrefix("198.18.0.2/32")); last.Origin != "mx2" {
 		t.Errorf("%+v; want the word of mx2", last)
+	}
+}
+
+// Of all ends that the outbox has, the last about a network is taken for a word.
+func TestRecalledEnds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger")
+	m := startMember(t, path, "")
+	ended := netip.MustParsePrefix("198.18.0.2/32")
+	last := uint64(0)
+	for range 2 {
+		m.blocks(t, ended.String())
+		m.do(t, func(tx *ledger.Tx) { _, _ = tx.UnblockForProgram(ended); last = tx.LastEvent() })
+		for range 2 * sendAtOnce {
+			m.do(t, func(tx *ledger.Tx) {
+				tx.Remember(netip.MustParsePrefix("198.18.0.1/32"), time.Hour)
+			})
+		}
+	}
+	m.do(t, func(tx *ledger.Tx) { tx.NoteSent(tx.LastEvent(), 0) })
+	m = startMember(t, path, "")
+	m.recallEnds()
+	if e := m.words.Last(ended); e.Kind != ledger.OutboxUnblock || e.Number != last {
+		t.Errorf("%+v; want the end that was event %d", e, last)
 	}
 }
 

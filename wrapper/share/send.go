@@ -77,18 +77,24 @@ func (m *member) recallEnds() {
 	if err != nil {
 		return
 	}
-	events, _, err := m.ledger.Outbox(s.Sent-min(s.Sent, ledger.OutboxSize), ledger.OutboxSize)
-	if err != nil {
+	// The last comes first. All at once would keep the ledger's lock for milliseconds.
+	for n := uint64(sendAtOnce); n < ledger.OutboxSize+sendAtOnce; n += sendAtOnce {
+		events, _, err := m.ledger.Outbox(s.Sent-min(s.Sent, n), sendAtOnce)
+		if err != nil {
+			return
+		}
+		for i := range slices.Backward(events) {
+			m.recallEnd(&events[i], s.Sent)
+		}
+	}
+}
+
+func (m *member) recallEnd(o *ledger.OutboxEvent, sent uint64) {
+	if o.Kind != ledger.OutboxUnblock || o.Number > sent {
 		return
 	}
-	for i := range slices.Backward(events) {
-		o := &events[i]
-		if o.Kind != ledger.OutboxUnblock || o.Number > s.Sent {
-			continue
-		}
-		if e, ok := m.event(o); ok && m.words.Last(e.Network).Kind == 0 {
-			m.words.Applied(*e, s.Sent)
-		}
+	if e, ok := m.event(o); ok && m.words.Last(e.Network).Kind == 0 {
+		m.words.Applied(*e, sent)
 	}
 }
 
@@ -143,9 +149,8 @@ func (m *member) line(stop context.Context, e *Event) string {
 	key, ttl := "-", int64(0)
 	switch e.Kind {
 	case ledger.OutboxBlock, ledger.OutboxUnblock:
-		again := m.words.Own(e)
-		if last := m.words.Last(e.Network); again {
-			m.apply(stop, last)
+		if m.words.Own(e) {
+			m.apply(stop, *e)
 		}
 		key = "state:" + m.name + ":" + e.Network.String()
 		// The end of a block is kept for longer than any block.

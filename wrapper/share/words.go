@@ -2,13 +2,14 @@ package share
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 )
 
-// maxWords is of how many networks the last word is kept. If there are more, those of the oldest
-// are forgotten: 65,536 take about 10 MB.
-const maxWords = 65_536
+// maxWords is of how many networks the last word is kept. If there are more, the older half is
+// forgotten: 32,768 take 12 MB, twice that until Go's collector runs, and the unit has 64 MB.
+const maxWords = 32_768
 
 // Words are the last word about each network, and make sure that the ledger follows them. The zero
 // Words are ready for use.
@@ -82,25 +83,26 @@ func (w *Words) Applied(e Event, own uint64) {
 		w.last = map[netip.Prefix]word{}
 	}
 	w.last[e.Network] = word{Event: e, applied: own}
+	if len(w.last) > maxWords {
+		w.forgetOlder()
+	}
 }
 
-// Trim forgets what cannot matter at that time of the engine, and the oldest words if there are too
-// many.
+// Trim forgets what cannot matter at that time of the engine.
 func (w *Words) Trim(now int64) {
-	for network, x := range w.last {
-		if now-x.At > EndKept.Milliseconds() {
-			delete(w.last, network)
-		}
-	}
-	if len(w.last) <= maxWords {
-		return
-	}
+	maps.DeleteFunc(w.last, func(_ netip.Prefix, x word) bool {
+		return now-x.At > EndKept.Milliseconds()
+	})
+}
+
+// forgetOlder forgets the older half of the words.
+func (w *Words) forgetOlder() {
 	all := make([]word, 0, len(w.last))
 	for _, x := range w.last {
 		all = append(all, x)
 	}
 	slices.SortFunc(all, func(a, b word) int { return cmp.Compare(a.At, b.At) })
-	for _, x := range all[:len(all)-maxWords/2] {
+	for _, x := range all[:len(all)/2] {
 		delete(w.last, x.Network)
 	}
 }

@@ -31,7 +31,8 @@ func TestWordsThatHold(t *testing.T) {
 	}
 }
 
-// Ends of blocks are kept for as long as a block can run. Of too many words the newest are kept.
+// Ends of blocks are kept for as long as a block can run. Of too many words the newest are kept,
+// however many come before the next Trim.
 func TestTrim(t *testing.T) {
 	const now = int64(1_800_000_000_000)
 	kept := func(w *Words, network netip.Prefix) bool { return w.Last(network).Kind != 0 }
@@ -50,7 +51,6 @@ func TestTrim(t *testing.T) {
 	for n := range maxWords + 1 {
 		w.Applied(wordOf(networkN(n), now+int64(n)), 0)
 	}
-	w.Trim(now)
 	if len(w.last) > maxWords || !kept(&w, networkN(maxWords)) || kept(&w, networkN(0)) {
 		t.Errorf("%d words; want the newest, at most %d", len(w.last), maxWords)
 	}

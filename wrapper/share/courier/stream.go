@@ -160,7 +160,8 @@ func milliseconds(id string) int64 {
 	return min(at, 1<<43) // a year that nobody sees
 }
 
-// mostOfEvent is how many bytes of an event are passed on, less one. More is refused all the same.
+// mostOfEvent is the last byte of an event that is passed on, the first being 0. No event is that
+// long, so the member refuses whatever was cut.
 const mostOfEvent = 250
 
 // oneLine keeps an event to one line of the packet, and to a size that has a place there.
