@@ -161,8 +161,10 @@ func TestRecalledEnds(t *testing.T) {
 	ended := netip.MustParsePrefix("198.18.0.2/32")
 	last := uint64(0)
 	for range 2 {
-		m.blocks(t, ended.String())
-		m.do(t, func(tx *ledger.Tx) { _, _ = tx.UnblockForProgram(ended); last = tx.LastEvent() })
+		for range 2 {
+			m.blocks(t, ended.String())
+			m.do(t, func(tx *ledger.Tx) { tx.UnblockForProgram(ended); last = tx.LastEvent() })
+		}
 		for range 2 * sendAtOnce {
 			m.do(t, func(tx *ledger.Tx) {
 				tx.Remember(netip.MustParsePrefix("198.18.0.1/32"), time.Hour)
