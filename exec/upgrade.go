@@ -22,8 +22,10 @@ import (
 // the program.
 //
 // It returns only on failure, with an *os.PathError or *os.SyscallError. Then fds are close-on-exec
-// and the signal mask is as before.
+// and the signal mask is as before. Other goroutines may start children: these do not get fds.
 func Upgrade(path string, argv, environ []string, fds []int) error {
+	syscall.ForkLock.RLock() // a hook would keep the connections of all clients open
+	defer syscall.ForkLock.RUnlock()
 	defer func() {
 		for _, fd := range fds {
 			unix.CloseOnExec(fd)

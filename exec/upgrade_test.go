@@ -3,7 +3,9 @@ package exec
 import (
 	"errors"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,4 +83,38 @@ func TestUpgradeFails(t *testing.T) {
 		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("the one before it would be inherited: %d, %v", flags, err)
 	}
+}
+
+// A child that another goroutine starts meanwhile does not get the descriptors.
+func TestUpgradeBesideChildren(t *testing.T) {
+	var fds []int
+	for range 300 { // to mark them takes a while, in which children start
+		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 200)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		fds = append(fds, fd)
+	}
+	over, done := make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = Upgrade("/nowhere/at/all", []string{"x"}, nil, fds)
+			}
+		}
+	}()
+	for range 10 {
+		listed, err := osexec.Command("/bin/ls", "/proc/self/fd").Output()
+		if err != nil || strings.Contains(string(listed), "\n"+strconv.Itoa(fds[0])+"\n") {
+			t.Errorf("%v; it has the descriptors %q", err, listed)
+			break
+		}
+	}
+	close(over)
+	<-done
 }
