@@ -100,3 +100,22 @@ func TestShutWhileSeeking(t *testing.T) {
 		t.Errorf("left in the ledger: %v", orphans)
 	}
 }
+
+// A search takes too long for the program before: in the next one the client that it was made for
+// waits for its greet delay, as any other.
+func TestTakeOverWhileSeeking(t *testing.T) {
+	h := build(t, onePlace+"greet_delay 280s stress=280s\nallow 127.8.0.1\n")
+	h.begin()
+	h.served("127.8.0.1")
+	h.guest("127.8.0.2")
+	fd, from := h.taken()
+	h.takeIn(fd, from)
+	if h.searching.len != 1 {
+		t.Fatalf("%d are held", h.searching.len)
+	}
+	h.configure("greet_delay 280s stress=280s\n")
+	h.takeOver()
+	if q := h.delays[280*time.Second]; q == nil || q.len != 1 || h.held != 1 {
+		t.Errorf("%v, %d held", h.delays, h.held)
+	}
+}

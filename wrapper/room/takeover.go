@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/wrapper"
+	"sendwrap/wrapper/decide"
 )
 
 // Successor is the program that takes the place of another.
@@ -101,6 +102,8 @@ func (r *room) restore(all *handover) {
 		case r.unconfigured != nil:
 			c.session.Fail(r.unconfigured)
 			r.refuse(c)
+		case h.Session.Verdict == decide.Busy: // a search for a place was under way
+			r.decideArrival(c)
 		case h.Admitted:
 			r.admitted.push(c)
 			r.countMTA(c)
