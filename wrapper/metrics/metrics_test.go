@@ -200,29 +200,35 @@ func TestScrapeTakesNoLock(t *testing.T) {
 	}
 }
 
-// Connections that only sit there are bounded, and end; then others are served.
+// Connections that only sit there are bounded, and end: a scrape behind them is answered before
+// Prometheus gives up.
 func TestSlowScrapers(t *testing.T) {
 	s, _ := newSite(t, "")
 	at := served(t, s)
-	for range 3 * maxConnections {
-		c, err := net.Dial("tcp", at)
+	const scrapeTimeout = 10 * time.Second // of Prometheus, by default
+	client := http.Client{Timeout: scrapeTimeout}
+	lab.Eventually(t, "the scrape is in time", func() bool {
+		for range 3 * maxConnections {
+			c, err := net.Dial("tcp", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer, err := client.Get("http://" + at + "/metrics")
 		if err != nil {
-			t.Fatal(err)
+			return false
 		}
-		defer c.Close()
-		if _, err := io.WriteString(c, "GET /metrics HTTP/1.1\r\n"); err != nil {
-			t.Fatal(err)
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || !answer.Close {
+			t.Errorf("%v; may the client stay? %v", answer.Status, !answer.Close)
 		}
-	}
-	client := http.Client{Timeout: lab.Patience}
-	answer, err := client.Get("http://" + at + "/metrics")
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%v, %v", answer, err)
-	}
-	_ = answer.Body.Close()
-	if !answer.Close {
-		t.Error("a client may stay")
-	}
+		return true
+	})
+	client.Timeout = lab.Patience
 	for path, want := range map[string]int{"/": 404, "/debug/pprof/": 404} {
 		answer, err := client.Get("http://" + at + path)
 		if err != nil || answer.StatusCode != want {

@@ -18,7 +18,7 @@ const (
 	maxConnections = 16
 	maxAtOnce      = 4
 	maxHeader      = 8 << 10
-	readTime       = 5 * time.Second
+	readTime       = time.Second      // for a request: it is sent at once
 	writeTime      = 10 * time.Second // for all of an answer, which a slow scraper does not read
 )
 
