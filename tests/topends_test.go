@@ -52,3 +52,32 @@ func TestTopLosesItsTerminal(t *testing.T) {
 		}
 	}
 }
+
+// After it was stopped and goes on, as by fg, the screen sets the terminal's mode again, which the
+// shell has changed meanwhile.
+func TestTopGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newTopSite(t, "127.0.7.7")
+	m := s.top(t, 80, 24)
+	m.shows("q quit")
+	mode := func() *unix.Termios {
+		mode, err := unix.IoctlGetTermios(int(m.master.Fd()), unix.TCGETS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mode
+	}
+	_ = m.cmd.Process.Signal(unix.SIGSTOP)
+	lab.Eventually(t, "it stops", func() bool { return stopped(m.cmd.Process.Pid) })
+	cooked := mode()
+	cooked.Lflag |= unix.ICANON | unix.ECHO
+	if err := unix.IoctlSetTermios(int(m.master.Fd()), unix.TCSETS, cooked); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.cmd.Process.Signal(unix.SIGCONT)
+	lab.Eventually(t, "the terminal does not echo", func() bool {
+		return mode().Lflag&(unix.ICANON|unix.ECHO) == 0
+	})
+	m.press("q")
+	m.ends(0)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
@@ -82,6 +83,10 @@ func (u *screen) run(until context.Context) {
 	defer close(quit)
 	defer u.finish()
 	go u.screen.ChannelEvents(events, quit)
+	mode, _ := unix.IoctlGetTermios(1, unix.TCGETS)
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
 	for {
 		select {
 		case <-until.Done():
@@ -90,6 +95,9 @@ func (u *screen) run(until context.Context) {
 			if !ok || u.onEvent(e) {
 				return
 			}
+		case <-continued: // meanwhile a shell had the terminal, in a mode of its own
+			_ = unix.IoctlSetTermios(1, unix.TCSETS, mode)
+			u.screen.Sync()
 		case <-u.next.C:
 			u.look()
 			continue // what it finds is drawn
