@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 		"wrapper/ledger", "wrapper/loglines", "wrapper/lookup", "wrapper/maillog",
 		"wrapper/policy",
 	},
-	"wrapper/report": {"allowlist/rule", "wrapper/decide", "wrapper/loglines"},
+	"wrapper/report": {"allowlist/rule", "wrapper/decide", "wrapper/loglines", "wrapper/policy"},
 	"wrapper/try": {
 		"allowlist", "allowlist/rule", "wrapper", "wrapper/config", "wrapper/decide",
 		"wrapper/dnsbl", "wrapper/ledger", "wrapper/milter", "wrapper/policy",

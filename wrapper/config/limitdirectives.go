@@ -39,7 +39,7 @@ var limitDirectives = []directive{{
 	Default: "300",
 	most:    1,
 	set: func(c *Config, args []string) error {
-		return setCount(&c.MaxSessions, args[0], 1, maxSessions)
+		return setCount(&c.MaxSessions, args[0], 1, policy.MaxSessions)
 	},
 	print: func(c *Config) string { return strconv.Itoa(c.MaxSessions) },
 }, {

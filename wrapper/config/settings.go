@@ -14,7 +14,6 @@ const (
 	stressDelay  = 2 * time.Second // without stress=, or the delay itself if that is shorter
 	maxTeaser    = 400             // bytes; a reply line has 512 (RFC 5321 §4.5.3.1.5)
 	maxRatePer   = 24 * time.Hour
-	maxSessions  = 100_000
 	maxReserve   = 90 // percent
 	maxWaiting   = 1_000_000
 	maxSpawnRate = 10_000

@@ -9,6 +9,9 @@ import (
 	"sendwrap/wrapper/dnsbl"
 )
 
+// MaxSessions is the largest max_sessions.
+const MaxSessions = 100_000
+
 // Settings are the directives of sendwrap.conf, all but the lines about networks. The table of
 // directives in package config has the bounds.
 type Settings struct {

@@ -8,6 +8,7 @@ import (
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/decide"
+	"sendwrap/wrapper/policy"
 )
 
 // finish makes the report of the counts.
@@ -170,7 +171,7 @@ func (c *counter) advice() []Advice {
 		list = append(list, Advice{"greet_delay " + rule.FormatDuration(d), c.r.Delay.Why})
 	}
 	if b := c.busy; b.full*100 > c.r.Connections {
-		list = append(list, Advice{fmt.Sprintf("max_sessions %d", min(2*b.limit, maxPlaces)),
+		list = append(list, Advice{fmt.Sprintf("max_sessions %d", min(2*b.limit, policy.MaxSessions)),
 			fmt.Sprintf("%s found all %d places taken; see that the machine can bear it",
 				plural(b.full, "client", "clients"), b.limit)})
 	}

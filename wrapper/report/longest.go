@@ -8,6 +8,7 @@ import (
 
 	"sendwrap/allowlist/rule"
 	"sendwrap/wrapper/loglines"
+	"sendwrap/wrapper/policy"
 )
 
 // maxListed is how many rows a list has. Of refused clients the JSON has maxOffenders.
@@ -66,9 +67,6 @@ func lengthName(i int) string {
 	return "below " + rule.FormatDuration(lengths[i])
 }
 
-// maxPlaces is the largest max_sessions.
-const maxPlaces = 100_000
-
 // places is how scarce places were for clients that were refused as BUSY.
 type places struct {
 	full  int // refused because all places were taken
@@ -76,7 +74,7 @@ type places struct {
 }
 
 func (p *places) add(l *loglines.Line) {
-	if n, limit, ok := l.IntOf("serving"); ok && n >= limit && limit < maxPlaces {
+	if n, limit, ok := l.IntOf("serving"); ok && n >= limit && limit < policy.MaxSessions {
 		p.full++
 		p.limit = limit
 	}
