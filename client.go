@@ -51,7 +51,7 @@ func serveClient(
 	beforeMTA()
 	err = stdio.Replace(door.Policy.MTA, exec.Environ(), ends)
 	session.Fail(err)
-	session.HangUp()
+	session.RefuseAndLinger()
 	return block, err
 }
 

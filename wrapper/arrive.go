@@ -12,7 +12,7 @@ import (
 // a room there is a Search.
 func (s *Session) Arrive() (waits bool) {
 	waits = !s.RefuseUnlocked() && s.Enter()
-	if !s.door.room && s.makeRoom() {
+	if !s.door.room && s.runSearch() {
 		waits = !s.RefuseUnlocked() && s.Enter()
 	}
 	return waits

@@ -21,7 +21,7 @@ func (s *Session) Conclude(g decide.Greet, waited time.Duration) {
 	if g == decide.Spoke && s.early.Text == nil { // else Look has seen it
 		s.hear(peekEarly(s.FD))
 	}
-	if s.conclude(false); s.makeRoom() {
+	if s.conclude(false); s.runSearch() {
 		s.conclude(false)
 	}
 }
@@ -103,10 +103,16 @@ func (s *Session) conclude(mayQueue bool) {
 		}
 		s.finish(t, s.note(t, counted))
 	})
-	if err == nil {
-		return
+	if err != nil {
+		s.concludeUnlocked(err, &before, counted, mayQueue)
 	}
-	f.Standing = s.door.peek(err, a)
+}
+
+// concludeUnlocked is conclude after this error of the ledger. before is what the ledger said when
+// the client came.
+func (s *Session) concludeUnlocked(err error, before *ledger.Standing, counted, mayQueue bool) {
+	f := s.facts()
+	f.Standing = s.door.peek(err, s.arrival())
 	f.Known, f.Waited = before.Known, f.Waited || before.Waited
 	// In a crowd the ledger has been read all the same. Otherwise a client that could not be looked
 	// up at all may be a known one.

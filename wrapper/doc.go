@@ -5,15 +5,15 @@
 // # The order of a connection
 //
 //	Inspect      what is on the socket                         connection.go
-//	Arrive       rules, block, limits, known: at the door      session.go, package decide
+//	Arrive       rules, block, limits, known: at the door      arrive.go, package decide
 //	Wait         the greet delay                               greet.go
 //	Conclude     left, spoke, or quiet                         conclude.go, package decide
-//	ledger, log, reply                                         conclude.go, log.go, reply.go
+//	ledger, log, reply                                         ends.go, log.go, reply.go
 //	what went wrong with it                                    trouble.go, failopen.go
 //	the dialogue with some refused clients                     talk.go, dialogue.go
 //
 // [Session.Run] takes these steps. [Door.Explain] asks the same functions for an administrator. The
-// first test that applies decides; sendwrap(8) numbers them 1 to 10.
+// first test that applies decides; sendwrap(8) numbers them 1 to 12.
 //
 // # When something is wrong
 //

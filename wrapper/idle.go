@@ -14,7 +14,7 @@ import (
 	"sendwrap/wrapper/policy"
 )
 
-// Idle sessions make room
+// Idle sessions give up their places
 //
 // When a client would be refused because all places are taken, idle sessions end. The ledger says
 // in the same step whether it is time to look for them. Run does the work, which takes a moment,
@@ -86,8 +86,8 @@ func (s *Session) freeExited(t *ledger.Tx) {
 	s.exited = nil
 }
 
-// makeRoom runs the search in a process that holds one client, and reports whether there was one.
-func (s *Session) makeRoom() bool {
+// runSearch runs the search in a process that holds one client, and reports whether there was one.
+func (s *Session) runSearch() bool {
 	if s.search == nil {
 		return false
 	}

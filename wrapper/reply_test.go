@@ -141,8 +141,8 @@ func TestLingerReadsLittle(t *testing.T) {
 	}
 }
 
-// Whatever the client does, HangUp ends within its bound.
-func TestHangUpIsBounded(t *testing.T) {
+// Whatever the client does, linger ends within its bound.
+func TestLingerIsBounded(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, client *net.TCPConn, fd int){
 		"client neither reads nor closes": func(*testing.T, *net.TCPConn, int) {},
 		"client sends without end": func(t *testing.T, client *net.TCPConn, fd int) {
@@ -166,7 +166,7 @@ func TestHangUpIsBounded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lab.InTime(t, "to hang up", DrainTime+10*time.Millisecond, func(w *lab.Waits) {
+			lab.InTime(t, "to linger", DrainTime+10*time.Millisecond, func(w *lab.Waits) {
 				for range 7 {
 					client, fd := pair(t)
 					prepare(t, client, fd)

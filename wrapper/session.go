@@ -66,8 +66,8 @@ func (d *Door) NewSession(c Connection) *Session {
 }
 
 // Run decides about the client, keeps the ledger and logs. It reports whether the client is to be
-// served: then the caller becomes the MTA, or calls Fail and HangUp if it cannot. A client that
-// is not served has got its reply, and the caller has only to end.
+// served: then the caller becomes the MTA, or calls Fail and RefuseAndLinger if it cannot. A client
+// that is not served has got its reply, and the caller has only to end.
 //
 // Run takes the greet delay at most, and moments for the ledger, the log and the reply, each of
 // which has a bound of its own. To talk to a denied client takes half a minute at most.
@@ -84,7 +84,7 @@ func (s *Session) Run() bool {
 	if s.Served() {
 		return true
 	}
-	s.HangUp()
+	s.RefuseAndLinger()
 	return false
 }
 
@@ -104,8 +104,8 @@ func (s *Session) RunGone() {
 	s.Account(0)
 }
 
-// HangUp refuses the client and gives it a moment to read why, or talks to it.
-func (s *Session) HangUp() {
+// RefuseAndLinger refuses the client and gives it a moment to read why, or talks to it.
+func (s *Session) RefuseAndLinger() {
 	if s.talks {
 		s.talk()
 	} else if s.Refuse() {
@@ -160,7 +160,7 @@ func (s *Session) SendTeaser() {
 func (s *Session) wait() (decide.Greet, time.Duration) {
 	s.SendTeaser()
 	if s.heard != nil {
-		if g, err := Look(s.FD); g != decide.Quiet || err != nil { // nobody needs to ask about it
+		if g, _ := Look(s.FD); g != decide.Quiet { // nobody needs to ask; Wait reports an error
 			return g, 0
 		}
 		s.Ask()

@@ -23,7 +23,7 @@ const (
 )
 
 // AllowTalk has us talk to the client if it is denied and the configuration says so. A room calls
-// it before Log, while there are not too many of them.
+// it before Account, while there are not too many of them.
 func (s *Session) AllowTalk() { s.talks = s.mayTalk() }
 
 // Talks says whether we talk to the client.
