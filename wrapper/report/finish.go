@@ -171,7 +171,8 @@ func (c *counter) advice() []Advice {
 		list = append(list, Advice{"greet_delay " + rule.FormatDuration(d), c.r.Delay.Why})
 	}
 	if b := c.busy; b.full*100 > c.r.Connections {
-		list = append(list, Advice{fmt.Sprintf("max_sessions %d", min(2*b.limit, policy.MaxSessions)),
+		more := min(2*b.limit, policy.MaxSessions)
+		list = append(list, Advice{fmt.Sprintf("max_sessions %d", more),
 			fmt.Sprintf("%s found all %d places taken; see that the machine can bear it",
 				plural(b.full, "client", "clients"), b.limit)})
 	}
