@@ -199,7 +199,12 @@ func (d debian) goesAway() {
 		d.Errorf("after it is installed again the ledger has these blocks:\n%s", said)
 	}
 
-	d.must("dpkg --purge sendwrap")
+	// systemd's links go, but for that of a unit that is not the package's.
+	const units = "/etc/systemd/system/"
+	d.must("mkdir -p " + units + "sockets.target.wants; cd " + units + "sockets.target.wants; " +
+		"touch ../mine-sendwrap.socket; ln -s ../mine-sendwrap.socket sendwrap-mine.socket; " +
+		"ln -s /usr/lib/systemd/system/sendwrap.socket .; dpkg --purge sendwrap; " +
+		"rm ../mine-sendwrap.socket sendwrap-mine.socket")
 	left := d.must("grep sendwrap /etc/inetd.conf || :; " +
 		"find / -xdev -name '*sendwrap*' ! -path '/root*' ! -path '/proc/*' ! -path '/tmp/*'")
 	if left != "" {

@@ -20,8 +20,8 @@ var ErrEdited = errors.New("nothing is taken back as long as sendwrap's lines ar
 // Undo takes back what a Do with the same directory has started, and says on out what it does.
 // Files that were edited since it leaves, and shows what differs from the copy. If one of them is
 // needed for the way back, it changes nothing, and returns [ErrEdited]. After any other error all
-// further steps are taken, and Undo can be called again. Where all is taken back and nobody is
-// greeted, it says so once.
+// further steps are taken, and Undo can be called again; the error says what else can be done.
+// Where all is taken back and nobody is greeted, it says so once.
 func Undo(dir string, out io.Writer) error {
 	j, err := openJournal(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
@@ -49,7 +49,7 @@ func (j *journal) undo(out io.Writer) error {
 		}
 		state, err := j.stateOf(e)
 		if err != nil {
-			return err
+			return j.orByHand(err)
 		}
 		if state == edited || state == removed {
 			old, _ := j.copies(e.Copy)
@@ -66,7 +66,7 @@ func (j *journal) undo(out io.Writer) error {
 		errs = errors.Join(errs, j.takeBack(e, out))
 	}
 	if errs != nil {
-		return errs
+		return j.orByHand(errs)
 	}
 	if len(all) > 0 && all[0].Goal != nil {
 		fmt.Fprintln(out, "wait for greetings")
@@ -76,6 +76,12 @@ func (j *journal) undo(out io.Writer) error {
 		err = fmt.Errorf("all is taken back, but: %w", err)
 	}
 	return errors.Join(err, j.remove())
+}
+
+// orByHand adds to an error what to do. It may come again for ever: the super-server was removed.
+func (j *journal) orByHand(err error) error {
+	return fmt.Errorf("%w\nrepair that, and type sendwrap setup -undo again; or take the rest back "+
+		"yourself (%s has the old files), and remove that directory", err, j.dir)
 }
 
 // takeBack takes one step back.

@@ -138,6 +138,31 @@ func TestLinkInPlaceOfJournal(t *testing.T) {
 	s.isDone(t)
 }
 
+// A command that can no longer succeed stops no other. The error says how to do without it.
+func TestUndoByHand(t *testing.T) {
+	lab.NeedRoot(t)
+	s := newSite(t)
+	p := s.plan()
+	p.Steps[4].Undo += "; echo no such unit >&2; exit 5"
+	if err := p.Do(s.journal(), new(strings.Builder)); err != nil {
+		t.Fatal(err)
+	}
+	want := "no such unit\nrepair that, and type sendwrap setup -undo again; or take the rest back " +
+		"yourself (" + s.journal() + " has the old files), and remove that directory"
+	for range 2 {
+		err := Undo(s.journal(), new(strings.Builder))
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("undo: %v; want %q", err, want)
+		}
+		s.has(t, map[string]string{"mta.conf": oldMTA, "made.conf": oldMTA})
+	}
+	if err := os.RemoveAll(s.journal()); err != nil {
+		t.Fatal(err)
+	}
+	s.isUndone(t)
+	s.do(t)
+}
+
 // A file that was removed since stays so, and undo shows what was in it.
 func TestRemovedSince(t *testing.T) {
 	lab.NeedRoot(t)
