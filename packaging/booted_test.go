@@ -34,7 +34,8 @@ func TestSetupUnderSystemd(t *testing.T) {
 	session = s.session() // by the package's own units
 	s.servicesWork()
 	// A copy stays, as setup writes one, and is started at the next boot.
-	s.must("cd /usr/lib/systemd/system; cp sendwrap.socket sendwrap@.service /etc/systemd/system; " +
+	s.must("cd /usr/lib/systemd/system; " +
+		"cp sendwrap.socket sendwrap@.service /etc/systemd/system; " +
 		"dpkg -r sendwrap; systemctl daemon-reload; test -z \"$(pgrep sendwrap)\"; " +
 		"! systemctl start sendwrap.socket")
 	s.goesOn(session, "removal")

@@ -56,6 +56,7 @@ func TestWhoHasThePort(t *testing.T) {
 		}
 	}
 	defer named(own)
+	off := xinetd(t, "disable		= no", "disable = yes") // as the package has it
 	for _, at := range []string{"127.0.0.1:25", "[::1]:25"} {
 		l, err := net.Listen("tcp", at)
 		if err != nil {
@@ -76,12 +77,13 @@ func TestWhoHasThePort(t *testing.T) {
 			{"inetd", inetd("587 " + line[3:]), held("inetd", "have it start sendwrap there")},
 			{"inetd", inetd(line), ""}, {"xinetd", xinetd(t), ""}, {"systemd", systemd(t), ""},
 			{"tcpserver", nil, ""}, {"sendwrap-room", nil, ""},
-			{own, xinetd(t, "disable		= no", "disable = yes"),
-				held(own, "unless it starts sendwrap, stop it")},
+			{own, off, held(own, "unless it starts sendwrap, stop it")},
+			{"xinetd", off, held("xinetd", "have it start sendwrap there")},
+			{"inetd", xinetd(t), held("inetd", "have it start sendwrap there")},
 		} {
 			named(tt.name)
 			s := site(t, "", tt.machine)
-			if got := s.found("off"); got != "" { // the package has it so
+			if got := s.found("off"); got != "" {
 				t.Errorf("%s, %s: %q", at, tt.name, got)
 			}
 			if got := s.found("port_25"); got != tt.want || s.found("unserved") != "" {
@@ -116,8 +118,8 @@ func TestWhoHasThePort(t *testing.T) {
 	delete(disabled, units+"sockets.target.wants/sendwrap.socket")
 	const want = units + "sendwrap.socket: systemd has the port, and not enabled: " +
 		"sendwrap.socket; systemctl enable the one that runs"
-	if got := site(t, "", disabled).found("at_boot"); got != want {
-		t.Errorf("not enabled: %q; want %q", got, want)
+	if s := site(t, "", disabled); s.found("at_boot") != want || s.found("port_25") != "" {
+		t.Errorf("not enabled: %q, %q; want %q", s.found("at_boot"), s.found("port_25"), want)
 	}
 	if got := site(t, "", systemd(t)).found("at_boot"); got != "" {
 		t.Errorf("enabled: %q", got)

@@ -28,7 +28,8 @@ func otherOnPort(s *Site) []Finding {
 				continue
 			}
 			if slices.Contains(portHolders, p.Name) &&
-				(!slices.Contains(superServers, p.Name) || s.servesPort25() || hasOwnFile(p)) {
+				(!slices.Contains(superServers, p.Name) || s.servesPort25(p.Name) ||
+					hasOwnFile(p)) {
 				return nil
 			}
 			holder = p
@@ -52,10 +53,12 @@ func hasOwnFile(p surroundings.Process) bool {
 	})
 }
 
-// servesPort25 reports whether something starts sendwrap at port 25, by its configuration.
-func (s *Site) servesPort25() bool {
+// servesPort25 reports whether a super-server starts sendwrap at port 25, by its configuration. A
+// socket of systemd does so, too, if it was started and not enabled.
+func (s *Site) servesPort25(superServer string) bool {
 	return slices.ContainsFunc(s.starters, func(one surroundings.Starter) bool {
-		return surroundings.IsPort(one.Ports, "25", "smtp")
+		return one.By == superServer && (one.On || one.By == "systemd") &&
+			surroundings.IsPort(one.Ports, "25", "smtp")
 	})
 }
 

@@ -80,8 +80,8 @@ func (j *journal) undo(out io.Writer) error {
 
 // orByHand adds to an error what to do. It may come again for ever: the super-server was removed.
 func (j *journal) orByHand(err error) error {
-	return fmt.Errorf("%w\nrepair that, and type sendwrap setup -undo again; or take the rest back "+
-		"yourself (%s has the old files), and remove that directory", err, j.dir)
+	return fmt.Errorf("%w\nrepair that, and type sendwrap setup -undo again; or take the rest "+
+		"back yourself (%s has the old files), and remove that directory", err, j.dir)
 }
 
 // takeBack takes one step back.

@@ -147,8 +147,8 @@ func TestUndoByHand(t *testing.T) {
 	if err := p.Do(s.journal(), new(strings.Builder)); err != nil {
 		t.Fatal(err)
 	}
-	want := "no such unit\nrepair that, and type sendwrap setup -undo again; or take the rest back " +
-		"yourself (" + s.journal() + " has the old files), and remove that directory"
+	want := "no such unit\nrepair that, and type sendwrap setup -undo again; or take the rest " +
+		"back yourself (" + s.journal() + " has the old files), and remove that directory"
 	for range 2 {
 		err := Undo(s.journal(), new(strings.Builder))
 		if err == nil || !strings.HasSuffix(err.Error(), want) {
