@@ -209,7 +209,7 @@ func readOwn(name string, bits uint32, cure string) ([]byte, error) {
 	if fault := fileaccess.Check(name, &st, bits, cure); fault != nil {
 		return nil, fault
 	}
-	const most = 48 << 10 // it has a place in a packet
+	const most = 32 << 10 // it has a place in a packet, where base64 makes it larger by a third
 	text, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && len(text) > most {
 		err = errors.New(name + ": is too large; name another file")

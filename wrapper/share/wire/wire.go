@@ -116,6 +116,9 @@ func (c *Conn) SendSettings(s Settings) error {
 	if err != nil {
 		return err
 	}
+	if len(Setup+"\n")+len(text) > MaxPacket {
+		return errors.New("the files of ca= and password= are too large; name smaller ones")
+	}
 	return c.Send(Setup, string(text))
 }
 
