@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sendwrap/wrapper/decide"
 	"sendwrap/wrapper/ledger"
 )
 
@@ -117,5 +118,24 @@ func TestTakeOverWhileSeeking(t *testing.T) {
 	h.takeOver()
 	if q := h.delays[280*time.Second]; q == nil || q.len != 1 || h.held != 1 {
 		t.Errorf("%v, %d held", h.delays, h.held)
+	}
+}
+
+// A client that is served though all places are taken, since nothing is enforced, is counted once.
+func TestTakeOverObserving(t *testing.T) {
+	h := build(t, onePlace+"greet_delay 280s stress=280s\nallow 127.8.0.1\nmode observe\n")
+	h.begin()
+	h.served("127.8.0.1")
+	h.guest("127.8.0.2")
+	fd, from := h.taken()
+	h.takeIn(fd, from)
+	if h.admitted.len != 1 {
+		t.Fatalf("%d are admitted", h.admitted.len)
+	}
+	h.takeOver()
+	var n ledger.Totals
+	_ = h.door.Ledger.Run(func(tx *ledger.Tx) { n = tx.Totals() })
+	if busy := n.Verdicts[decide.Busy]; h.admitted.len != 1 || busy != 1 {
+		t.Errorf("%d are admitted; counted %d times", h.admitted.len, busy)
 	}
 }

@@ -102,14 +102,14 @@ func (r *room) restore(all *handover) {
 		case r.unconfigured != nil:
 			c.session.Fail(r.unconfigured)
 			r.refuse(c)
-		case h.Session.Verdict == decide.Busy: // a search for a place was under way
-			r.decideArrival(c)
 		case h.Admitted:
 			r.admitted.push(c)
 			r.countMTA(c)
 		case h.Passed > 0:
 			r.queueUp(c)
 			r.watch(c)
+		case h.Session.Verdict == decide.Busy: // a search for a place was under way
+			r.decideArrival(c)
 		default:
 			c.session.AskAgain()
 			c.due = c.arrived + c.session.Delay()
