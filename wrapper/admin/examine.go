@@ -42,7 +42,9 @@ func examine(c *call) error {
 	if !*noDNS && d.asksDNS() {
 		site.Lists, site.Resolvers = c.tested(d)
 	}
-	found := examination{examinationVersion, site.Facts(), site.Findings(false)}
+	// Not nil: where nothing is found, programs read [], and not null.
+	found := examination{examinationVersion, append([]doctor.Fact{}, site.Facts()...),
+		append([]doctor.Finding{}, site.Findings(false)...)}
 	if *asJSON {
 		err = json.NewEncoder(c.stdout).Encode(found)
 	} else {

@@ -45,6 +45,9 @@ func TestDoctor(t *testing.T) {
 	if _, said := p.says(0, "check"); said != "" {
 		t.Errorf("check, where all is right: %s", said)
 	}
+	if text, _ := p.says(0, "doctor", "-json"); !strings.Contains(text, `"findings":[]`) {
+		t.Errorf("as JSON, where all is right: %s", text)
+	}
 
 	log.Close() // a note is no reason for another exit status
 	said, _ = p.says(0, "doctor")
