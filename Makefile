@@ -181,7 +181,7 @@ install: $(addprefix $(from),sendwrap sendwrap-door sendwrap-view sendwrap-share
 		if test -x $$file; then mode=755; else mode=644; fi; \
 		$(call put,$$mode,$$file,$(docdir)/$$file) || exit; \
 	done
-	test -e $(DESTDIR)$(sysconfdir)/sendwrap.conf || { \
+	conf=$(DESTDIR)$(sysconfdir)/sendwrap.conf; test -e $$conf || test -h $$conf || { \
 		$(call put,644,sendwrap.conf.example,$(sysconfdir)/sendwrap.conf); }
 	test -d $(DESTDIR)$(statedir) || install -d -m 700 $(DESTDIR)$(statedir)
 	rm -f $(policies)

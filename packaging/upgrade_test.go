@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -71,6 +72,21 @@ func TestSIGUSR2AfterInstall(t *testing.T) {
 				t.Errorf("the client that has waited reads %q, %v", reply, err)
 			}
 		})
+	}
+}
+
+// A sendwrap.conf that is a link stays one, even if its file is not there just now.
+func TestInstallKeepsLink(t *testing.T) {
+	s := newSource(t, "/usr/local")
+	root := filepath.Join(s.dir, "root")
+	conf := filepath.Join(root, "etc/sendwrap.conf")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(conf), 0o755),
+		os.Symlink("/srv/mine.conf", conf)); err != nil {
+		t.Fatal(err)
+	}
+	s.must("install", "DESTDIR="+root)
+	if to, err := os.Readlink(conf); to != "/srv/mine.conf" {
+		t.Errorf("sendwrap.conf is a link to %q, %v", to, err)
 	}
 }
 
