@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -91,6 +92,22 @@ func undoIfAny(t *testing.T, s site) {
 	var out strings.Builder
 	if err := Undo(s.journal(), &out); err != nil && !errors.Is(err, ErrNothing) {
 		t.Errorf("undo: %v\n%s", err, &out)
+	}
+}
+
+// After a crash of the machine the journal is there: the disk has its directory, too.
+func TestDiskHasTheDirectory(t *testing.T) {
+	lab.NeedRoot(t)
+	s, trace := newSite(t), filepath.Join(t.TempDir(), "trace")
+	goAway(t, "do", s, lab.NeedProgram(t, "strace"), "-f", "-y", "-e", "trace=fsync", "-o", trace)
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{filepath.Dir(s.journal()), s.journal()} {
+		if !strings.Contains(string(text), "<"+dir+">") {
+			t.Errorf("%s is not written to the disk:\n%s", dir, text)
+		}
 	}
 }
 

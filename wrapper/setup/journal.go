@@ -42,7 +42,11 @@ var ErrRuns = errors.New("another sendwrap setup runs; wait for its end")
 // openJournal locks the directory, which it makes if it is to be made.
 func openJournal(dir string, make bool) (*journal, error) {
 	if make {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		err := os.MkdirAll(dir, 0o700)
+		if err == nil {
+			err = syncDir(dir)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
