@@ -21,10 +21,13 @@ import (
 // starts: the caller ignores it before, and the new program does what it asks for. SIGTERM may end
 // the program.
 //
-// It returns only on failure, with an *os.PathError or *os.SyscallError. Then fds are close-on-exec
-// and the signal mask is as before. Other goroutines may start children: these do not get fds.
+// It returns only on failure, mostly with an *os.PathError or *os.SyscallError. Then fds are
+// close-on-exec and the signal mask is as before. Other goroutines may start children: these do not
+// get fds. Upgrade does not wait for a start that is under way, but fails.
 func Upgrade(path string, argv, environ []string, fds []int) error {
-	syscall.ForkLock.RLock() // a hook would keep the connections of all clients open
+	if !syscall.ForkLock.TryRLock() { // a hook would keep the connections of all clients open
+		return errors.New("another program is being started in this moment; try again")
+	}
 	defer syscall.ForkLock.RUnlock()
 	defer func() {
 		for _, fd := range fds {

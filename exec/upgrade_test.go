@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,6 +83,12 @@ func TestUpgradeFails(t *testing.T) {
 	if flags, err := unix.FcntlInt(r.Fd(), unix.F_GETFD, 0); err != nil ||
 		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("the one before it would be inherited: %d, %v", flags, err)
+	}
+	syscall.ForkLock.Lock() // as during a start from a disk that hangs
+	err = Upgrade("/nowhere/at/all", []string{"x"}, nil, nil)
+	syscall.ForkLock.Unlock()
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		t.Errorf("while a child is started: %v", err)
 	}
 }
 

@@ -21,8 +21,8 @@
 // It is read by pread(2), not mapped: a lookup needs three or four pages, one call each, and two or
 // three more if there is an access map. That of a name comes later, when the name is known, so the
 // file stays open; it needs a page for each name that can have a rule, at most rule.MaxLabels, and
-// one for limits. A file that is truncated
-// meanwhile is then an error like others, and needs no handler of signals.
+// one for limits. A file that is truncated meanwhile is then an error like others, and needs no
+// handler of signals.
 //
 // # Time
 //
