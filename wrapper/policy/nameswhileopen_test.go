@@ -25,7 +25,7 @@ func TestNamesWhileOpen(t *testing.T) {
 	if err := os.Truncate(s.path+".old", 2*pageSize); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := c.MatchName(client); m != (rule.Match{}) || !errors.As(err, new(*Unfit)) {
+	if m, err := c.MatchName(client); m != (rule.Match{}) || !errors.As(err, new(*Unusable)) {
 		t.Errorf("of one that was cut off: %+v, %v", m, err)
 	}
 	c.Close()

@@ -45,14 +45,14 @@ func (e *Stale) Error() string {
 	return e.Path + ": is older than " + e.Source
 }
 
-// Unfit says that a file is no policy that this program can use.
-type Unfit struct{ Path, Why string }
+// Unusable says that a file is no policy that this program can use.
+type Unusable struct{ Path, Why string }
 
-func (e *Unfit) Error() string { return e.Path + ": " + e.Why }
+func (e *Unusable) Error() string { return e.Path + ": " + e.Why }
 
 // Open reads the policy at path and looks up the client, unless that is the zero Addr.
 //
-// The error says why the caller must read the text instead: a [*Stale], an [*Unfit], a
+// The error says why the caller must read the text instead: a [*Stale], an [*Unusable], a
 // [*fileaccess.Fault] if others could have written the policy, or an [*os.PathError], which is
 // [os.ErrNotExist] if there is none.
 //
@@ -81,7 +81,7 @@ func (c *Compiled) open(file string) error {
 		return &os.PathError{Op: "stat", Path: c.path, Err: err}
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return &Unfit{c.path, "is not a regular file"}
+		return &Unusable{c.path, "is not a regular file"}
 	}
 	if fault := fileaccess.Check(c.path, &st, fileaccess.Accessible, "remove it"); fault != nil {
 		return fault
@@ -112,7 +112,7 @@ func (c *Compiled) open(file string) error {
 // checkCurrent compares the sources with the files as they are now.
 func (c *Compiled) checkCurrent(file string) error {
 	if len(c.sources) == 0 || c.sources[0].Path != file {
-		return &Unfit{c.path, "is the policy of another file"}
+		return &Unusable{c.path, "is the policy of another file"}
 	}
 	made, now := int64(c.head.edition), time.Now().UnixNano()
 	if now < made {
@@ -134,7 +134,7 @@ func (c *Compiled) readFirst(size int64) error {
 	}
 	h, why := c.page.readHeader(size)
 	if why != "" {
-		return &Unfit{c.path, why}
+		return &Unusable{c.path, why}
 	}
 	c.header, c.head = h, c.page.head()
 	if c.head.kind != firstPage || c.head.number != 0 {
@@ -198,12 +198,12 @@ func (c *Compiled) readPage(number uint32) error {
 		return &os.PathError{Op: "read", Path: c.path, Err: err}
 	}
 	if n < pageSize {
-		return &Unfit{c.path, "is cut off"}
+		return &Unusable{c.path, "is cut off"}
 	}
 	return nil
 }
 
-func (c *Compiled) damaged() error { return &Unfit{c.path, "is damaged"} }
+func (c *Compiled) damaged() error { return &Unusable{c.path, "is damaged"} }
 
 // normalized is a client's address as the networks hold it, in the way of package allowlist.
 func normalized(client netip.Addr) netip.Addr { return client.Unmap().WithZone("") }

@@ -203,8 +203,8 @@ func TestSettled(t *testing.T) {
 	}
 }
 
-// TestUnfit: a file that is not a whole policy of ours is not used, and the error says why.
-func TestUnfit(t *testing.T) {
+// TestUnusable: a file that is not a whole policy of ours is not used, and the error says why.
+func TestUnusable(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(s *sample) error
 		want   string // of its text

@@ -36,7 +36,7 @@ func TestNotifyNotForInetd(t *testing.T) {
 		{true, "", "READY=1"}, {true, "4f2c", "the next"},
 	} {
 		t.Setenv("INVOCATION_ID", tt.invocation)
-		s := newSupervisor(tt.behindInetd)
+		s := newServiceManager(tt.behindInetd)
 		s.ready()
 		if watches := s.watchdog > 0; watches == tt.behindInetd {
 			t.Errorf("behind inetd: %v; it has a watchdog: %v", tt.behindInetd, watches)

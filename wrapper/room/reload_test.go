@@ -169,7 +169,7 @@ func TestReloadWhileItTries(t *testing.T) {
 	}
 	defer manager.Close()
 	t.Setenv("NOTIFY_SOCKET", dir+"/s")
-	h.manager = newSupervisor(false)
+	h.manager = newServiceManager(false)
 	defer unix.Close(h.manager.fd)
 
 	h.unconfigured, h.nextSecond = errors.New("no configuration"), h.now

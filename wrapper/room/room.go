@@ -32,7 +32,7 @@ type room struct {
 	stage   stage
 	poller  *poller
 	notices *notices
-	manager *supervisor
+	manager *serviceManager
 	log     *maillog.Queue
 	limiter maillog.Limiter // of lines that many clients may cause
 

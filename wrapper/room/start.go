@@ -56,7 +56,7 @@ func newRoom(o Options) (*room, error) {
 	debug.SetGCPercent(gcPercent)
 	makeThreads()
 	r := &room{
-		Options: o, clock: newClock(), manager: newSupervisor(o.Idle), reserve: openReserve(),
+		Options: o, clock: newClock(), manager: newServiceManager(o.Idle), reserve: openReserve(),
 		delays: map[time.Duration]*queue{}, dns: -1,
 		mtas: mtas{
 			jobs:    make(chan job, maxStarting),
