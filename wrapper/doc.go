@@ -20,11 +20,11 @@
 // Trouble of our own never costs a mail, and never lets an early talker in:
 //
 //	configuration unreadable      421 4.3.0, mail.err, exit 111: the client comes back
-//	a wrong directive             skipped, its default holds, a warning with FILE:LINE a minute
+//	a wrong directive             skipped, its default or a lenient value holds; warning
 //	MTA missing, not executable   421 4.3.0, mail.err, exit 111
 //	ledger unusable               no limits, no client known or blocked; the delay works; warning
 //	poll or recvfrom fails        the client is taken for quiet; warning
-//	client gone before we began   a HANGUP without an address: counted, not logged
+//	client gone before we began   counted; logged if the kernel still knows its address
 //	stdin is no client            usage on stderr, exit 100
 //	syslog away                   carry on
 package wrapper
