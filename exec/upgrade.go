@@ -23,10 +23,10 @@ import (
 //
 // It returns only on failure, mostly with an *os.PathError or *os.SyscallError. Then fds are
 // close-on-exec and the signal mask is as before. Other goroutines may start children: these do not
-// get fds. Upgrade does not wait for a start that is under way, but fails.
+// get fds. Upgrade waits for a start that is under way, but fails if that hangs.
 func Upgrade(path string, argv, environ []string, fds []int) error {
-	if !syscall.ForkLock.TryRLock() { // a hook would keep the connections of all clients open
-		return errors.New("another program is being started in this moment; try again")
+	if !forbidStarts() {
+		return errors.New("the start of another program hangs")
 	}
 	defer syscall.ForkLock.RUnlock()
 	defer func() {
@@ -49,6 +49,22 @@ func Upgrade(path string, argv, environ []string, fds []int) error {
 	defer restoreMask(before)
 	err := unix.Exec(path, argv, environ)
 	return &os.PathError{Op: "exec", Path: path, Err: explain(path, err)}
+}
+
+// maxStart is for how long Upgrade waits for a start that is under way.
+const maxStart = 500 * time.Millisecond
+
+// forbidStarts keeps other goroutines from starting children until ForkLock is unlocked: a hook
+// would keep the connections of all clients open.
+func forbidStarts() (ok bool) {
+	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
+		if syscall.ForkLock.TryRLock() {
+			return true
+		}
+		if time.Since(begin) > maxStart {
+			return false
+		}
+	}
 }
 
 // maxAnswer is the longest output of a program that Query runs, in bytes.

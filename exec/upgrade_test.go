@@ -88,8 +88,17 @@ func TestUpgradeFails(t *testing.T) {
 	err = Upgrade("/nowhere/at/all", []string{"x"}, nil, nil)
 	syscall.ForkLock.Unlock()
 	if err == nil || errors.Is(err, unix.ENOENT) {
-		t.Errorf("while a child is started: %v", err)
+		t.Errorf("while the start of a child hangs: %v", err)
 	}
+}
+
+// A start that is under way is waited for.
+func TestUpgradeWaits(t *testing.T) {
+	lab.Eventually(t, "a start takes no longer than Upgrade waits", func() bool {
+		syscall.ForkLock.Lock()
+		time.AfterFunc(5*time.Millisecond, syscall.ForkLock.Unlock)
+		return errors.Is(Upgrade("/nowhere/at/all", []string{"x"}, nil, nil), unix.ENOENT)
+	})
 }
 
 // A child that another goroutine starts meanwhile does not get the descriptors.

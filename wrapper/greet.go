@@ -129,7 +129,7 @@ func pollTime(d time.Duration) int { return int((d + time.Millisecond - 1) / tim
 func gone(err error) bool {
 	switch err {
 	case unix.ECONNRESET, unix.ENOTCONN, unix.EPIPE, unix.ETIMEDOUT, unix.EHOSTUNREACH,
-		unix.ENETUNREACH, unix.ECONNREFUSED, unix.ECONNABORTED:
+		unix.EHOSTDOWN, unix.ENONET, unix.ENETUNREACH, unix.ECONNREFUSED, unix.ECONNABORTED:
 		return true
 	}
 	return false
