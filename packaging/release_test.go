@@ -49,7 +49,7 @@ func TestRelease(t *testing.T) {
 	t.Parallel()
 	dir := release(t)
 	must(t, "sh", "-ec", `cd "$1" && sha256sum --quiet --strict -c SHA256SUMS`, "sh", dir)
-	var summed, there, programs []string
+	var summed, names, programs []string
 	for line := range strings.Lines(read(t, filepath.Join(dir, "SHA256SUMS"))) {
 		summed = append(summed, strings.Fields(line)[1])
 	}
@@ -59,7 +59,7 @@ func TestRelease(t *testing.T) {
 	}
 	for _, e := range entries {
 		if !e.IsDir() && e.Name() != "SHA256SUMS" {
-			there = append(there, e.Name())
+			names = append(names, e.Name())
 		}
 	}
 	for _, program := range []string{"", "-door", "-share", "-view"} {
@@ -70,8 +70,8 @@ func TestRelease(t *testing.T) {
 	slices.Sort(summed)
 	slices.Sort(programs)
 	// With two packages, the source, and the modules.
-	if !slices.Equal(summed, there) || len(there) != len(programs)+4 {
-		t.Errorf("published are\n%q\nand SHA256SUMS has\n%q", there, summed)
+	if !slices.Equal(summed, names) || len(names) != len(programs)+4 {
+		t.Errorf("published are\n%q\nand SHA256SUMS has\n%q", names, summed)
 	}
 	for _, name := range programs {
 		want := map[string]string{"amd64": "x86-64", "arm64": "AArch64"}[name[len(name)-5:]]
