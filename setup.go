@@ -35,8 +35,7 @@ func setUp(args []string) int {
 	if err != nil {
 		return admin.Exit("setup", err)
 	}
-	// Not beside the ledger of sendwrap.conf, which may be another one by now, or be unreadable.
-	dir := filepath.Join(filepath.Dir(config.Default().Ledger.Path), "setup")
+	dir := config.SetupDir()
 	if *undo {
 		if err := setup.Undo(dir, os.Stdout); err != nil {
 			return admin.Exit("setup", err)

@@ -58,7 +58,7 @@ func checkSharing(o share.Options) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "sendwrap: %v\n", err)
 	}
-	if cfg == nil {
+	if cfg == nil || err != nil && len(cfg.Share.Engines) == 0 {
 		return admin.ExitUsage
 	}
 	lines, ok, err := share.Check(o, cfg)

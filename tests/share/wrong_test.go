@@ -43,7 +43,8 @@ func TestWrongConfiguration(t *testing.T) {
 	m.configure("http://"+m.here, quick)
 	for _, args := range [][]string{{}, {"-check"}} {
 		out, err := m.try("share", args...)
-		if err == nil || !strings.Contains(out, "write valkey://, valkeys:// for TLS") {
+		if err == nil || !strings.Contains(out, "write valkey://, valkeys:// for TLS") ||
+			strings.Contains(out, "share_engine is off") {
 			t.Errorf("share %q: %v: %s", args, err, out)
 		}
 	}
@@ -132,12 +133,23 @@ func TestWrongPrefixAndPassword(t *testing.T) {
 	for _, tt := range []struct {
 		mode os.FileMode
 		want string
-	}{{0o644, "secret: mode 0644 lets others in; chmod 0600 it"}, {0o600, "WRONGPASS"}} {
+	}{
+		{0o644, ": share_engine: password=: " + m.file("secret") +
+			": mode 0644 lets others in; chmod 0600 it"},
+		{0o600, "or user is disabled; write the right user= and, into the file of password=, its"},
+	} {
 		if err := os.Chmod(m.file("secret"), tt.mode); err != nil {
 			t.Fatal(err)
 		}
 		if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, tt.want) {
 			t.Errorf("mode %o: %v: %q; want %q", tt.mode, err, out, tt.want)
 		}
+	}
+	if err := os.Remove(m.file("secret")); err != nil {
+		t.Fatal(err)
+	}
+	const want = "no such file or directory; make it, or name another one"
+	if out, err := m.try("share", "-check"); err == nil || !strings.Contains(out, want) {
+		t.Errorf("without the file: %v: %q; want %q", err, out, want)
 	}
 }

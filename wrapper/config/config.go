@@ -2,6 +2,7 @@ package config
 
 import (
 	"io"
+	"path/filepath"
 
 	"sendwrap/allowlist"
 	"sendwrap/allowlist/rule"
@@ -55,6 +56,10 @@ func (r rules) MatchName(name string) (rule.Match, error) { return r.List.MatchN
 
 // Default is the configuration of an empty file.
 func Default() *Config { return &Config{Settings: policy.Default(), Share: defaultShare()} }
+
+// SetupDir is where `sendwrap setup` keeps what it has changed. It is not beside the ledger of
+// sendwrap.conf, which may be another one by now, or be unreadable.
+func SetupDir() string { return filepath.Join(filepath.Dir(Default().Ledger.Path), "setup") }
 
 // Write prints every setting, in the order of the table, as lines that Load reads back. It does
 // not print networks. The zones of lists, which may hold keys, are among the text.

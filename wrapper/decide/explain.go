@@ -195,7 +195,7 @@ func mapText(s *Shown) string {
 // blockText is the block that runs, or what brings one nearer.
 func blockText(s *Shown) string {
 	if !s.Blocked && s.Own != "" {
-		return "none, but by hand: " + s.Own
+		return "by hand only: " + s.Own
 	}
 	if !s.Blocked {
 		text := "none; strikes in the last day: " + strconv.Itoa(s.Strikes)

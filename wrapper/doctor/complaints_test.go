@@ -50,7 +50,7 @@ func TestLinesOfFindings(t *testing.T) {
 	}
 	const want = "refuses honest mail: /etc/inetd.conf:2: nowait without a number, so 256 starts " +
 		"in a minute, and then inetd closes the port for ten minutes: a flood, or one client, " +
-		"shuts the port for all; write nowait.60000"
+		"shuts the port for all; write nowait.60000, and restart inetd"
 	if len(all) == 0 || all[0].String() != want {
 		t.Errorf("got %q; want %q", all, want)
 	}

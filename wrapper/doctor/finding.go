@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/ledger"
@@ -82,6 +83,7 @@ func (s *Site) Findings(quick bool) (all []Finding) {
 		}
 		for _, f := range c.look(s) {
 			f.Key, f.Severity, f.Then = c.key, c.severity, c.then
+			f.Write += readAgain(f.Where)
 			all = append(all, f)
 		}
 	}
@@ -89,6 +91,19 @@ func (s *Site) Findings(quick bool) (all []Finding) {
 		return cmp.Compare(b.Severity, a.Severity)
 	})
 	return all
+}
+
+// readAgain ends what to write into a file of a super-server, which does not read it by itself.
+func readAgain(where string) string {
+	switch {
+	case strings.HasPrefix(where, surroundings.InetdConf):
+		return ", and restart inetd"
+	case strings.HasPrefix(where, "/etc/xinetd."):
+		return ", and restart xinetd"
+	case strings.Contains(where, "/systemd/system/"):
+		return ", and systemctl daemon-reload"
+	}
+	return ""
 }
 
 // at is the place of a directive.

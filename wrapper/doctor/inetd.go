@@ -21,7 +21,7 @@ func (s *Site) inetdStarts() (all []surroundings.InetdLine) {
 	return all
 }
 
-const cureOfSMTP = "write 25 in place of smtp, and restart inetd"
+const cureOfSMTP = "write 25 in place of smtp"
 
 // switchedOff names what would start sendwrap and is switched off, if nothing has it at port 25.
 // The package has all of systemd's units and xinetd's services, and has them off: those units are
@@ -40,10 +40,10 @@ func switchedOff(s *Site) (all []Finding) {
 		switch {
 		case x.Unread != "":
 			all = append(all, Finding{Where: x.File, What: "xinetd does not read this file: " +
-				x.Unread, Write: "rename it, and restart xinetd"})
+				x.Unread, Write: "rename it"})
 		case x.Off && unserved(s) != nil:
 			all = append(all, Finding{Where: x.Where(), What: "this service is disabled",
-				Write: "write disable = no, and restart xinetd"})
+				Write: "write disable = no"})
 		}
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sendwrap/tests/lab"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/surroundings"
 )
 
@@ -45,6 +46,10 @@ func TestWhoHasThePort(t *testing.T) {
 	if got := s.found("unserved"); got != unserved || s.found("port_25") != "" {
 		t.Errorf("with nobody there: %q", got)
 	}
+	done := site(t, "", files{config.SetupDir() + "/journal": ""})
+	if got := done.found("unserved"); !strings.HasSuffix(got, "or sendwrap setup -undo") {
+		t.Errorf("with nobody there after setup: %q", got)
+	}
 	comm, err := os.ReadFile("/proc/self/comm")
 	if err != nil {
 		t.Fatal(err)
@@ -73,13 +78,13 @@ func TestWhoHasThePort(t *testing.T) {
 		}{
 			{own, nil, held(own, "unless it starts sendwrap, stop it")},
 			{own, inetd(line), held(own, "unless it starts sendwrap, stop it")},
-			{"inetd", nil, held("inetd", "have it start sendwrap there")},
-			{"inetd", inetd("587 " + line[3:]), held("inetd", "have it start sendwrap there")},
+			{"inetd", nil, held("inetd", "have it start sendwrap there, and restart it")},
+			{"inetd", inetd("587 " + line[3:]), held("inetd", "have it start sendwrap there, and restart it")},
 			{"inetd", inetd(line), ""}, {"xinetd", xinetd(t), ""}, {"systemd", systemd(t), ""},
 			{"tcpserver", nil, ""}, {"sendwrap-room", nil, ""},
 			{own, off, held(own, "unless it starts sendwrap, stop it")},
-			{"xinetd", off, held("xinetd", "have it start sendwrap there")},
-			{"inetd", xinetd(t), held("inetd", "have it start sendwrap there")},
+			{"xinetd", off, held("xinetd", "have it start sendwrap there, and restart it")},
+			{"inetd", xinetd(t), held("inetd", "have it start sendwrap there, and restart it")},
 		} {
 			named(tt.name)
 			s := site(t, "", tt.machine)
@@ -116,7 +121,7 @@ func TestWhoHasThePort(t *testing.T) {
 	named("systemd")
 	disabled := systemd(t)
 	delete(disabled, units+"sockets.target.wants/sendwrap.socket")
-	const want = units + "sendwrap.socket: systemd has the port, and not enabled: " +
+	const want = "port 25: systemd has it, and these are not enabled: " +
 		"sendwrap.socket; systemctl enable the one that runs"
 	if s := site(t, "", disabled); s.found("at_boot") != want || s.found("port_25") != "" {
 		t.Errorf("not enabled: %q, %q; want %q", s.found("at_boot"), s.found("port_25"), want)

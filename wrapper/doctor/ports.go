@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sendwrap/exec"
+	"sendwrap/wrapper/config"
 	"sendwrap/wrapper/surroundings"
 )
 
@@ -40,7 +41,7 @@ func otherOnPort(s *Site) []Finding {
 	case holder.PID == 0:
 		return nil
 	case slices.Contains(superServers, holder.Name):
-		write = "have it start sendwrap there"
+		write = "have it start sendwrap there, and restart it"
 	}
 	return one("port 25", fmt.Sprintf("it is held by %q (process %d)", holder.Name, holder.PID),
 		write)
@@ -69,7 +70,11 @@ func unserved(s *Site) []Finding {
 	}) {
 		return nil
 	}
-	return one("port 25", "nobody listens", "start the super-server, or see README, Install")
+	write := "start the super-server, or see README, Install"
+	if s.Machine.Has(config.SetupDir()) {
+		write = "start the super-server, or sendwrap setup -undo"
+	}
+	return one("port 25", "nobody listens", write)
 }
 
 // submission says that sendwrap has a port for mail programs.

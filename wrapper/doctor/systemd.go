@@ -57,7 +57,7 @@ func atBoot(s *Site) []Finding {
 	for _, unit := range sockets {
 		names = append(names, unit.Name)
 	}
-	return one(sockets[0].File, "systemd has the port, and not enabled: "+strings.Join(names, ", "),
+	return one("port 25", "systemd has it, and these are not enabled: "+strings.Join(names, ", "),
 		"systemctl enable the one that runs")
 }
 

@@ -20,7 +20,7 @@ func TestPlans(t *testing.T) {
 		return strings.Replace(service, "\tflags\t\t= IPv6\n", "\tflags\t\t= "+family+
 			"\n\tbind\t\t= "+addr+"\n\tid\t\t= smtp-"+id+"\n", 1)
 	}
-	const inetdLine = "25 stream tcp nowait.60000 root " + door + " sendwrap\n"
+	const starts = " nowait.60000 root " + door + " sendwrap\n"
 	for _, tt := range []struct {
 		name    string
 		files   map[string]string
@@ -30,10 +30,11 @@ func TestPlans(t *testing.T) {
 	}{
 		{"sendmail and inetd", sendmailFiles(), nil, open, map[string]string{
 			"/etc/sendwrap.conf": observed, "/etc/mail/sendmail.mc": offMC,
-			"/etc/inetd.conf": inetdConf + inetdLine,
+			"/etc/inetd.conf": inetdConf + "25 stream tcp" + starts,
 		}},
 		{"sendmail for the machine itself", sendmailFiles(), nil, local, map[string]string{
-			"/etc/inetd.conf": inetdConf + "127.0.0.1:" + inetdLine + "[::1]:" + inetdLine,
+			"/etc/inetd.conf": inetdConf + "127.0.0.1:25 stream tcp4" + starts +
+				"[::1]:25 stream tcp6" + starts,
 		}},
 		{"mode observe is there", sendmailFiles(),
 			map[string]string{"etc/sendwrap.conf": "mode observe\n"}, open,

@@ -55,20 +55,25 @@ func (s *Site) inetd() ([]Step, error) {
 	}
 	old, _ := s.Text(surroundings.InetdConf)
 	text := old
-	ports := []string{"25"}
-	if at := s.addresses(); at != nil {
-		ports = nil
-		for _, addr := range at {
-			ports = append(ports, host(addr)+":25")
+	at := s.addresses()
+	for _, addr := range at {
+		protocol := "tcp4" // tcp is both, and inetd logs an error for the other
+		if addr.Is6() {
+			protocol = "tcp6"
 		}
+		text = withLine(text, s.inetdLine(host(addr)+":25", protocol))
 	}
-	for _, port := range ports {
-		text = withLine(text, port+" stream tcp nowait.60000 root "+s.Program+" sendwrap")
+	if at == nil {
+		text = withLine(text, s.inetdLine("25", "tcp"))
 	}
 	return s.service("openbsd-inetd", "inetd", Step{
 		What: surroundings.InetdConf + ": inetd starts sendwrap",
 		File: &File{Name: surroundings.InetdConf, Old: old, Text: text, Mode: 0o644},
 	}), nil
+}
+
+func (s *Site) inetdLine(port, protocol string) string {
+	return port + " stream " + protocol + " nowait.60000 root " + s.Program + " sendwrap"
 }
 
 // service has a super-server read a file, on both ways. One that does not run starts, and stops on

@@ -2,7 +2,6 @@ package share
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -84,8 +83,10 @@ func Run(o Options) error {
 	if cfg == nil {
 		return mistakes
 	}
-	if len(cfg.Share.Engines) == 0 {
-		return errors.Join(mistakes, off(cfg))
+	if len(cfg.Share.Engines) == 0 && mistakes != nil {
+		return mistakes // share_engine may have one
+	} else if len(cfg.Share.Engines) == 0 {
+		return off(cfg)
 	}
 	go func() {
 		for run := range m.ends {

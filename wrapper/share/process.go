@@ -2,6 +2,7 @@ package share
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -177,18 +178,27 @@ func settingsOf(cfg *config.Config) (w wire.Settings, err error) {
 	if c.Password != "" {
 		text, err := readOwn(c.Password, fileaccess.Accessible, "chmod 0600 it")
 		if err != nil {
-			return w, err
+			return w, wrongFile(cfg, "password", err)
 		}
 		if w.Password = firstLine(text); w.Password == "" {
-			return w, errors.New(c.Password + ": is empty; write the password into it")
+			return w, wrongFile(cfg, "password", errors.New(c.Password+": is empty; write the "+
+				"password into it"))
 		}
 	}
 	if c.CA != "" {
 		if w.CA, err = readOwn(c.CA, fileaccess.Writable, "chmod 0644 it"); err != nil {
-			return w, err
+			return w, wrongFile(cfg, "ca", err)
 		}
 	}
 	return w, nil
+}
+
+// wrongFile says where the file is named that is wrong.
+func wrongFile(cfg *config.Config, key string, err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; make it, or name another one", err)
+	}
+	return fmt.Errorf("%s: share_engine: %s=: %w", cfg.Place("share_engine"), key, err)
 }
 
 // readOwn reads a small file that is root's, or our own, and whose mode has none of the bits.

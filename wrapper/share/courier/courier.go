@@ -190,7 +190,7 @@ func (c *courier) reason(err error) string {
 	text := err.Error()
 	for _, known := range reasons {
 		if strings.Contains(text, known.of) && !(c.worked && known.cure == writeTLS) {
-			text += "; " + known.cure
+			text = strings.TrimSuffix(text, ".") + "; " + known.cure
 			break
 		}
 	}
@@ -206,7 +206,7 @@ const writeTLS = "if its port speaks TLS, write valkeys://"
 
 // reasons say what to do about errors of engines and of TLS.
 var reasons = []struct{ of, cure string }{
-	{"WRONGPASS", "write the right password into the file of password=, and user="},
+	{"WRONGPASS", "write the right user= and, into the file of password=, its password"},
 	{"NOAUTH", "write password=FILE"},
 	{"without any password configured", "leave out password=, or give the engine one"},
 	{"NOPERM", "sendwrap share -check prints the ACL line that suffices"},
