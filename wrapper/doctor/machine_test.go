@@ -37,6 +37,7 @@ func TestWhoHasThePort(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces())
 	const line = "25 stream tcp nowait.60000 root " + sendwrap + " sendwrap"
 	const unserved = "port 25: nobody listens; start the super-server, or see README, Install"
+	const startThere = "have it start sendwrap there, and restart it"
 	s := site(t, "", nil)
 	other, err := net.Listen("tcp", "127.0.0.1:587")
 	if err != nil {
@@ -78,13 +79,13 @@ func TestWhoHasThePort(t *testing.T) {
 		}{
 			{own, nil, held(own, "unless it starts sendwrap, stop it")},
 			{own, inetd(line), held(own, "unless it starts sendwrap, stop it")},
-			{"inetd", nil, held("inetd", "have it start sendwrap there, and restart it")},
-			{"inetd", inetd("587 " + line[3:]), held("inetd", "have it start sendwrap there, and restart it")},
+			{"inetd", nil, held("inetd", startThere)},
+			{"inetd", inetd("587 " + line[3:]), held("inetd", startThere)},
 			{"inetd", inetd(line), ""}, {"xinetd", xinetd(t), ""}, {"systemd", systemd(t), ""},
 			{"tcpserver", nil, ""}, {"sendwrap-room", nil, ""},
 			{own, off, held(own, "unless it starts sendwrap, stop it")},
-			{"xinetd", off, held("xinetd", "have it start sendwrap there, and restart it")},
-			{"inetd", xinetd(t), held("inetd", "have it start sendwrap there, and restart it")},
+			{"xinetd", off, held("xinetd", startThere)},
+			{"inetd", xinetd(t), held("inetd", startThere)},
 		} {
 			named(tt.name)
 			s := site(t, "", tt.machine)

@@ -52,9 +52,11 @@ func TestFaultsOfStarters(t *testing.T) {
 		{"smtp_line", debian("192.0.2.1:25 " + line), "", ""},
 		{"smtp_line", debian("smtp " + line + "\n25 " + line), "", ""},
 		{"program", inetd("25 stream tcp nowait.60000 root /no/sendwrap sendwrap"),
-			"/etc/inetd.conf 25", "no such file /no/sendwrap; write " + self + ", and restart inetd"},
+			"/etc/inetd.conf 25", "no such file /no/sendwrap; write " + self +
+				", and restart inetd"},
 		{"program", inetd("25 stream tcp nowait.60000 root /usr/sbin/tcpd /no/sendwrap"),
-			"/etc/inetd.conf 25", "no such file /no/sendwrap; write " + self + ", and restart inetd"},
+			"/etc/inetd.conf 25", "no such file /no/sendwrap; write " + self +
+				", and restart inetd"},
 		{"program", xinetd(t, sendwrap, "/no/sendwrap"), xfile + " service",
 			"no such file /no/sendwrap; write " + self + ", and restart xinetd"},
 		{"program", systemd(t, sendwrap, "/no/sendwrap"), service + " ExecStart",
