@@ -48,18 +48,21 @@ func (m *member) find(stop context.Context) {
 }
 
 // lose notes that the engine is away; why is "" if this process itself has left it. The log has a
-// line when it goes, and another one if it is away for another reason.
+// line when it goes, and another one for each other reason why it stays away: once a minute, and
+// the last one is always told in the end, since `sendwrap share -check` sends people there.
 func (m *member) lose(why string) {
-	lost, other := m.answers, why != m.why
-	m.connected, m.sending, m.asked, m.reading = false, 0, false, false
-	m.answers, m.why = false, why
+	lost, now := m.answers, time.Now()
+	m.connected, m.sending, m.asked, m.reading, m.answers = false, 0, false, false, false
 	_ = m.ledger.Run(func(t *ledger.Tx) { t.NoteConnected(false) }) // nobody depends on it
 	switch {
 	case why == "":
+		m.why = ""
 	case lost && m.mayLog(maxChanges, "times the engine went away"):
+		m.why = why
 		m.warn("share: the engine is away: " + why + "; what happens meanwhile is sent later")
-	case !lost && other:
-		m.warnOnce("tries in vain", "share: "+why)
+	case !lost && why != m.why && now.Sub(m.whyAt) > time.Minute:
+		m.why, m.whyAt = why, now
+		m.warn("share: " + why)
 	}
 }
 

@@ -59,7 +59,8 @@ type member struct {
 	connected bool
 	version   string        // of the engine
 	answers   bool          // the engine has all that is here, and its state was read
-	why       string        // the last reason why it does not
+	why       string        // the last reason why it does not that was logged
+	whyAt     time.Time     // when a try failed for it
 	clock     time.Duration // the engine's time less the ledger's
 	sending   uint64        // number of the last event of a packet under way; 0 = none
 	lost      uint64        // with that packet
