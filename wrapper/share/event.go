@@ -141,7 +141,11 @@ func (e *Event) check(now int64) error {
 		return errTime
 	}
 	switch e.Kind {
-	case ledger.OutboxBlock, ledger.OutboxKnown:
+	case ledger.OutboxBlock: // it may end before its time, which Own has set after a later word's
+		if e.Till <= 0 || e.Till-e.At > long {
+			return errTime
+		}
+	case ledger.OutboxKnown:
 		if e.Till <= e.At || e.Till-e.At > long {
 			return errTime
 		}

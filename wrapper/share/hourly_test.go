@@ -124,3 +124,25 @@ func TestCourierHasEnded(t *testing.T) {
 		t.Error("the engine answers, without a courier")
 	}
 }
+
+// A courier that says nothing for minutes is replaced, and the engine does not seem to answer. One
+// whose packets wait here is not.
+func TestSilentCourier(t *testing.T) {
+	m := startMember(t, filepath.Join(t.TempDir(), "ledger"), "")
+	m.withCourier(t)
+	m.courier.command, m.courier.done = &exec.Cmd{}, make(chan struct{})
+	m.courier.packets = make(chan packet, 1)
+	m.take(t.Context(), packet{wire.Complete, nil})
+	late := m.saidAt.Add(mostSilence + time.Second)
+	m.endSilence(m.saidAt.Add(mostSilence))
+	m.courier.packets <- packet{}
+	if m.endSilence(late); m.courier == nil {
+		t.Fatal("a courier is replaced that has said something")
+	}
+	<-m.courier.packets
+	m.endSilence(late)
+	s, err := m.ledger.Sharing(ledger.Now())
+	if m.courier != nil || s.Connected || err != nil {
+		t.Errorf("the courier is replaced: %v; connected: %v, %v", m.courier == nil, s.Connected, err)
+	}
+}

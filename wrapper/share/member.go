@@ -26,6 +26,7 @@ const (
 	tidyEvery   = time.Minute
 	retryEvery  = 100 * time.Millisecond // work on the ledger that could not be done
 	courierRest = time.Second            // before another courier is started
+	mostSilence = 3 * time.Minute        // of a courier: it says what time it is every 10 s
 	oldClock    = time.Second            // by which the engine's clock may seem to differ
 	maxChanges  = 5                      // a minute that the engine goes or is back, in the log
 )
@@ -55,6 +56,7 @@ type member struct {
 	name    string
 
 	courier   *process
+	saidAt    time.Time // the courier has last said anything
 	startAt   time.Time // another courier is started then
 	connected bool
 	version   string        // of the engine
@@ -180,6 +182,7 @@ func (m *member) everyTick(stop context.Context) {
 	if m.courier == nil && now.After(m.startAt) {
 		m.startCourier()
 	}
+	m.endSilence(now)
 	if m.connected && m.sending == 0 {
 		m.send(stop)
 	}
@@ -219,6 +222,7 @@ func (m *member) run(stop context.Context, work func(*ledger.Tx)) bool {
 
 // take does what a packet of the courier asks for.
 func (m *member) take(stop context.Context, p packet) {
+	defer func() { m.saidAt = time.Now() }() // not sooner: what follows it waits meanwhile
 	switch {
 	case p.verb == wire.Up && len(p.lines) == 2:
 		m.setClock(stop, p.lines[1])

@@ -120,7 +120,8 @@ func (p *process) stop() {
 }
 
 func (m *member) startCourier() {
-	m.startAt = time.Now().Add(courierRest)
+	m.saidAt = time.Now()
+	m.startAt = m.saidAt.Add(courierRest)
 	settings, err := m.settings()
 	if err == nil {
 		m.courier, err = start(m.Courier, settings)
@@ -128,6 +129,15 @@ func (m *member) startCourier() {
 	if err != nil {
 		m.lose(err.Error())
 		m.startAt = time.Now().Add(time.Minute)
+	}
+}
+
+// endSilence replaces a courier that hangs, or that another process of its user has stopped: else the
+// engine would seem to answer for ever.
+func (m *member) endSilence(now time.Time) {
+	if m.courier != nil && len(m.courier.packets) == 0 && now.Sub(m.saidAt) > mostSilence {
+		m.lose("the courier says nothing; it is replaced")
+		m.stopCourier()
 	}
 }
 

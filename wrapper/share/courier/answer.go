@@ -62,6 +62,7 @@ func (c *courier) connect(ctx context.Context, to string, d *net.Dialer, t *tls.
 type answer struct {
 	size int    // bytes of this answer, with those of the text that has begun
 	left int    // values of it that have not begun
+	open []int  // such values of each one that has values in it, the outermost first
 	text int    // bytes of the text that have not come
 	line []byte // that has begun: its first bytes
 }
@@ -80,7 +81,7 @@ func (a *answer) take(p []byte) error {
 			continue
 		}
 		if a.left == 0 && len(a.line) == 0 { // another answer begins
-			a.left, a.size = 1, 0
+			a.left, a.size, a.open = 1, 0, a.open[:0]
 		}
 		line, rest, ended := bytes.Cut(p, []byte{'\n'})
 		a.line = append(a.line, line[:min(len(line), longest-len(a.line))]...)
@@ -100,6 +101,7 @@ func (a *answer) take(p []byte) error {
 
 // begin begins the value of that line.
 func (a *answer) begin(line string) error {
+	before := a.left
 	a.left--
 	line, whole := strings.CutSuffix(line, "\r")
 	if line == "" {
@@ -130,6 +132,27 @@ func (a *answer) begin(line string) error {
 		default:
 			a.left += n
 		}
+	}
+	return a.nest(a.left - (before - 1))
+}
+
+// deepest is how deep values may lie in values: a reader takes memory for each. Engines have five.
+const deepest = 16
+
+// nest follows how deep the value that has begun lies. It has so many values in it.
+func (a *answer) nest(inside int) error {
+	last := len(a.open) - 1
+	if last >= 0 {
+		a.open[last]--
+	}
+	if inside > 0 {
+		if a.open = append(a.open, inside); len(a.open) > deepest {
+			return errAnswer
+		}
+		return nil
+	}
+	for ; last >= 0 && a.open[last] == 0; last-- {
+		a.open = a.open[:last]
 	}
 	return nil
 }

@@ -10,7 +10,8 @@ import (
 func TestAnswer(t *testing.T) {
 	honest := strings.Join([]string{"+OK", "-NOPERM no", ":-7", "_", "#t", ",1.5", "(99", "$-1",
 		"*-1", "$0", "", "$3", "$9\n", "=5", "txt:a", "!3", "bad", "*0", "*2", "$1", "x", ":1",
-		"%1", "+a", "*2", "~1", "+b", "_", "|1", "+ttl", ":7", ">1", "+push", ""}, "\r\n")
+		"%1", "+a", "*2", "~1", "+b", "_", "|1", "+ttl", ":7", ">1", "+push",
+		"*40" + strings.Repeat("\r\n*2\r\n*1\r\n$0\r\n\r\n*0", 40), ""}, "\r\n")
 	for _, text := range []string{honest, "$300000\r\n" + strings.Repeat("*", 300_000) + "\r\n"} {
 		for _, part := range []int{1, 2, 3, 7, 64 << 10} {
 			var a answer
@@ -45,7 +46,10 @@ func TestAnswerIsRefused(t *testing.T) {
 		"|90000\r\n":                              errTooLarge,
 		"*9\r\n*100000\r\n*100000\r\n":            errTooLarge,
 		"+" + strings.Repeat("x", 600_000):        errTooLarge,
-		strings.Repeat("*1\r\n", 200_000):         errTooLarge,
+		strings.Repeat("*1\r\n", 17):              errAnswer,
+		strings.Repeat("%1\r\n+a\r\n", 17):        errAnswer,
+		strings.Repeat("|0\r\n", 17):              errAnswer,
+		strings.Repeat("*1\r\n", 16) + "_\r\n":    nil,
 		"*3\r\n" + large(300_000) + "$300000\r":   nil, // not yet
 		"*3\r\n" + large(300_000) + "$300000\r\n": errTooLarge,
 		"$99999999999999999999\r\n":               errAnswer,
