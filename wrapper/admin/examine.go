@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"sendwrap/wrapper"
 	"sendwrap/wrapper/config"
@@ -82,13 +84,14 @@ func (c *call) tested(d *configured) (lists, resolvers []doctor.Tested) {
 func (c *call) printExamination(found *examination) {
 	w := tabwriter.NewWriter(c.stdout, 0, 8, 2, ' ', 0)
 	for _, fact := range found.Here {
-		fmt.Fprintf(w, "%s\t%s\n", fact.Name, fact.Text)
+		fmt.Fprintf(w, "%s\t%s\n", fact.Name, printable(fact.Text))
 	}
 	w.Flush()
 	for i := range found.Findings {
 		f := &found.Findings[i]
-		fmt.Fprintf(c.stdout, "\n%v: %s\n  %s: %s\n", f.Severity, f.Key, f.Where, f.What)
-		fmt.Fprintf(c.stdout, "  then:  %s\n  write: %s\n", f.Then, f.Write)
+		fmt.Fprintf(c.stdout, "\n%v: %s\n  %s: %s\n", f.Severity, f.Key, printable(f.Where),
+			printable(f.What))
+		fmt.Fprintf(c.stdout, "  then:  %s\n  write: %s\n", f.Then, printable(f.Write))
 	}
 	if len(found.Findings) == 0 {
 		fmt.Fprintln(c.stdout, "\nnothing found")
@@ -99,6 +102,17 @@ func (c *call) printExamination(found *examination) {
 func (c *call) printQuick(cfg *config.Config) {
 	site := &doctor.Site{Config: cfg, Machine: surroundings.Here()}
 	for _, f := range site.Findings(true) {
-		fmt.Fprintln(c.stderr, &f)
+		fmt.Fprintln(c.stderr, printable(f.String()))
 	}
+}
+
+// printable replaces what a terminal would obey by ?. Names and command lines of processes are
+// chosen by whoever starts them, and names of files may have anything in them.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }

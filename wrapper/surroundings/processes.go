@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,25 @@ func (p Process) IsHere() bool {
 	ourNetwork, _ := os.Readlink("/proc/thread-self/ns/net")
 	ourRoot, err := os.Stat("/")
 	return err == nil && network == ourNetwork && os.SameFile(ourRoot, root)
+}
+
+// IsCredible reports whether a process can be what its name and its command line say, which anybody
+// can choose: it is root's or our own user's, or has a port that root has opened for it, as a
+// tcpserver that has become another user does.
+func (p Process) IsCredible() bool {
+	dir := "/proc/" + strconv.Itoa(p.PID)
+	status, _ := os.ReadFile(dir + "/status")
+	_, line, _ := strings.Cut(string(status), "\nUid:")
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return false // it has ended
+	}
+	if own := strconv.Itoa(os.Getuid()); words[0] == "0" || words[0] == own {
+		return true
+	}
+	return slices.ContainsFunc(Listeners(25, 465, 587), func(l Listener) bool {
+		return slices.ContainsFunc(l.Processes, func(one Process) bool { return one.PID == p.PID })
+	})
 }
 
 func process(pid int) (p Process, found bool) {

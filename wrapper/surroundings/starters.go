@@ -53,14 +53,16 @@ func (m Machine) Starters() (all []Starter) {
 // listen by themselves, at ports of ours.
 func startingProcesses() (all []Starter) {
 	for _, p := range Processes() {
-		if !p.IsHere() {
+		t, isTcpserver := ParseTcpserver(p.Command)
+		isTcpserver = isTcpserver && Sendwrap(t.Program) != ""
+		if !isTcpserver && !isListening(p.Command) || !p.IsHere() || !p.IsCredible() {
 			continue
 		}
 		where := fmt.Sprintf("process %d", p.PID)
-		switch t, isTcpserver := ParseTcpserver(p.Command); {
-		case isTcpserver && Sendwrap(t.Program) != "":
+		switch {
+		case isTcpserver:
 			all = append(all, Starter{"tcpserver", where, []string{t.Port}, true, false})
-		case isListening(p.Command):
+		default:
 			all = append(all, Starter{"sendwrap", where, ports(p.Command), true, true})
 		}
 	}
