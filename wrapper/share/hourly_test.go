@@ -143,6 +143,7 @@ func TestSilentCourier(t *testing.T) {
 	m.endSilence(late)
 	s, err := m.ledger.Sharing(ledger.Now())
 	if m.courier != nil || s.Connected || err != nil {
-		t.Errorf("the courier is replaced: %v; connected: %v, %v", m.courier == nil, s.Connected, err)
+		t.Errorf("the courier is replaced: %v; connected: %v, %v", m.courier == nil, s.Connected,
+			err)
 	}
 }

@@ -132,8 +132,8 @@ func (m *member) startCourier() {
 	}
 }
 
-// endSilence replaces a courier that hangs, or that another process of its user has stopped: else the
-// engine would seem to answer for ever.
+// endSilence replaces a courier that hangs, or that another process of its user has stopped: else
+// the engine would seem to answer for ever.
 func (m *member) endSilence(now time.Time) {
 	if m.courier != nil && len(m.courier.packets) == 0 && now.Sub(m.saidAt) > mostSilence {
 		m.lose("the courier says nothing; it is replaced")
