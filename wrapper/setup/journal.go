@@ -247,7 +247,13 @@ func next(name string) string {
 
 // removeNext removes what an interrupted replace has left.
 func removeNext(name string) error {
-	if err := os.Remove(next(name)); !errors.Is(err, os.ErrNotExist) {
+	err := os.Remove(next(name))
+	if errors.Is(err, unix.EROFS) { // it says so whether there is such a file or not
+		if _, missing := os.Lstat(next(name)); missing != nil {
+			err = missing
+		}
+	}
+	if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
