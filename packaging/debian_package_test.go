@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -81,6 +82,7 @@ func (d debian) takesUpgrades() {
 	}
 	d.works("after upgrades")
 	d.tellsSystemd()
+	d.keepsLedgers()
 	d.fillsDisk()
 
 	if err := waits.Send("EHLO bot.example"); err != nil {
@@ -109,6 +111,50 @@ func (d debian) tellsSystemd() {
 		d.Errorf("an upgrade under systemd asks it\n%s\nand says\n%s\nwant it to ask\n%s", asked,
 			said, once+once)
 	}
+}
+
+// keepsLedgers has ledgers of other versions, as OPERATIONS says under "Upgrade". The next client
+// carries an older one over. A newer one, after a way back, stays as it is until the newer program
+// is there again; clients are served without it.
+func (d debian) keepsLedgers() {
+	d.Helper()
+	const ledger = "/var/lib/sendwrap/ledger"
+	version := func(now int) string { // the only byte that differs
+		return fmt.Sprintf(`printf '\00%d' | dd of=%s bs=1 seek=8 conv=notrunc; `, now, ledger)
+	}
+	unread := func(command, want string) {
+		d.Helper()
+		if said, err := d.run(command); !strings.Contains(said, ledger+": is a ledger of "+want) ||
+			err == nil {
+			d.Errorf("%s: %v\n%s\nwant %q, and to fail", command, err, said, want)
+		}
+	}
+	counted := func(when string) {
+		d.Helper()
+		status := strings.Join(strings.Fields(d.must("sendwrap status")), " ")
+		if !strings.Contains(status, " BLOCKED 4 0 ") || !strings.Contains(status, " FAILED 12 0 ") {
+			d.Errorf("%s, status lacks what the older version has counted: %s", when, status)
+		}
+	}
+	d.must("mv " + ledger + " /root/ledger")
+	image := must(d.T, "gzip", "-dc", "../wrapper/ledger/testdata/ledger-v4.gz")
+	write(d.T, d.file(ledger), image, 0o600)
+	d.must(old + "; " + again)
+	unread("sendwrap status", "version 4, which the next client's process carries over")
+	d.session()
+	counted("carried over")
+
+	before := d.must(version(6) + old + " >/dev/null; md5sum <" + ledger)
+	unread("sendwrap status", "version 6; this program writes 5; install the newer sendwrap again")
+	unread("sendwrap block 192.0.2.2 1h", "version 6")
+	unread("sendwrap check", "version 6")
+	d.session()
+	if after := d.must("md5sum <" + ledger); !strings.HasSuffix(before, after) {
+		d.Errorf("a ledger of a newer version is %s, and then %s", before, after)
+	}
+	d.must(version(5) + again)
+	counted("with the newer program again")
+	d.must("mv /root/ledger " + ledger)
 }
 
 // session is one that sendmail has.
