@@ -174,6 +174,9 @@ func parseEngine(url string) (e Engine, err error) {
 		if meansOff(url) {
 			return e, newError("write off", "%s is no URL", quoted(url))
 		}
+		if before, after, _ := strings.Cut(url, ":/"); engineSchemes[before].Network != "" {
+			return e, newError("write "+before+"://"+after, "%s is no URL", quoted(url))
+		}
 		return e, newError("write valkey://"+url, "%s is no URL", quoted(url))
 	}
 	e, known := engineSchemes[strings.ToLower(scheme)]
@@ -182,7 +185,7 @@ func parseEngine(url string) (e Engine, err error) {
 		return e, newError("write valkey://, valkeys:// for TLS, or unix://",
 			"%s is no scheme of Valkey or Redis", quoted(scheme))
 	case strings.Contains(rest, "@"):
-		return e, newError("write it into a file that only root may read, and password=FILE here",
+		return e, newError("write user=NAME and password=FILE behind it, and the password into FILE",
 			"a user or a password in a URL")
 	case strings.ContainsAny(rest, "?#"):
 		return e, newError("leave it out", "options in a URL of %s", quoted(scheme))

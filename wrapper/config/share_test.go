@@ -20,6 +20,8 @@ func TestShareSettings(t *testing.T) {
 
 		{"share_engine engine.example.org", "write valkey://engine.example.org"},
 		{"share_engine engine.example.org:6379", "write valkey://engine.example.org:6379"},
+		{"share_engine redis:6379", "write valkey://redis:6379"},
+		{"share_engine rediss:/engine", "write rediss://engine"},
 		{"share_engine /run/valkey.sock", "write unix:///run/valkey.sock"},
 		{"share_engine unix:/run/valkey.sock", "write unix:///run/valkey.sock"},
 		{"share_engine unix://valkey.sock", "write its full path"},
@@ -34,7 +36,7 @@ func TestShareSettings(t *testing.T) {
 		{"share_engine valkey://engine:65536", "wrong port"},
 		{"share_engine valkey://engine/db", "number of the database"},
 		{"share_engine valkey://engine/-1", "number of the database"},
-		{"share_engine valkey://user:secret@engine", "write it into a file"},
+		{"share_engine valkey://user:secret@engine", "write user=NAME and password=FILE behind it"},
 		{"share_engine valkey://engine?db=1", "options in a URL"},
 		{"share_engine valkey://en_gine!", "is no host"},
 		{"share_engine valkey://a valkey://a:6379", "given twice"},

@@ -1,8 +1,11 @@
 package courier
 
 import (
+	"context"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/valkey-io/valkey-go"
 )
@@ -36,5 +39,24 @@ func TestDescribe(t *testing.T) {
 	own := c.describe("mx1", parseHere("1.0 1 1800000007000 0-0 32/64"), now, nil)
 	if strings.Contains(own, ";") {
 		t.Errorf("of this machine: %q", own)
+	}
+}
+
+// Where no engine can be reached, the log says what to look at.
+func TestReason(t *testing.T) {
+	c := &courier{}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{unix.ENOENT, "no such file or directory; start the engine, or write the path of its "},
+		{unix.EHOSTUNREACH, "no route to host; see whether its machine runs"},
+		{unix.ENETUNREACH, "network is unreachable; see whether this machine's network works"},
+		{unix.ECONNREFUSED, "connection refused; start the engine, or write its address"},
+		{context.DeadlineExceeded, "deadline exceeded; see whether the engine is stopped"},
+	} {
+		if got := c.reason(tt.err); !strings.Contains(got, tt.want) {
+			t.Errorf("%q; want %q", got, tt.want)
+		}
 	}
 }

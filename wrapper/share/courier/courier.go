@@ -224,6 +224,10 @@ var reasons = []struct{ of, cure string }{
 	{"connection reset by peer", writeTLS},
 	{"EOF", writeTLS},
 	{"connection refused", "start the engine, or write its address"},
+	{"no route to host", "see whether its machine runs, and the route to it"},
+	{"network is unreachable", "see whether this machine's network works"},
+	{"no such host", "write a name that DNS knows, or an address"},
+	{"no such file", "start the engine, or write the path of its socket"},
 	{"'SENTINEL'", "with master=, write the URLs of Sentinels"},
 	{errTooLarge.Error(), "see whose machine writes large values or keys there, " +
 		"and give the others another password"},
