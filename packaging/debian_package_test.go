@@ -132,7 +132,8 @@ func (d debian) keepsLedgers() {
 	counted := func(when string) {
 		d.Helper()
 		status := strings.Join(strings.Fields(d.must("sendwrap status")), " ")
-		if !strings.Contains(status, " BLOCKED 4 0 ") || !strings.Contains(status, " FAILED 12 0 ") {
+		if !strings.Contains(status, " BLOCKED 4 0 ") ||
+			!strings.Contains(status, " FAILED 12 0 ") {
 			d.Errorf("%s, status lacks what the older version has counted: %s", when, status)
 		}
 	}

@@ -185,7 +185,7 @@ func parseEngine(url string) (e Engine, err error) {
 		return e, newError("write valkey://, valkeys:// for TLS, or unix://",
 			"%s is no scheme of Valkey or Redis", quoted(scheme))
 	case strings.Contains(rest, "@"):
-		return e, newError("write user=NAME and password=FILE behind it, and the password into FILE",
+		return e, newError("write user=NAME and password=FILE behind it, the password into FILE",
 			"a user or a password in a URL")
 	case strings.ContainsAny(rest, "?#"):
 		return e, newError("leave it out", "options in a URL of %s", quoted(scheme))
