@@ -88,8 +88,9 @@ func (s *Site) eximOptions(text string) (string, error) {
 	for _, v := range variables {
 		name, options := v[0], v[1]
 		if set := shellValue(text, name); strings.Contains(set, "-oX") {
-			return "", fmt.Errorf("%s: %s is %q; take port 25 out of it yourself%s",
-				eximDefault, name, set, chapterMTA)
+			return "", fmt.Errorf("%s: %s is %q; take -oX out, write its ports as "+
+				"daemon_smtp_ports into Exim's main configuration, restart Exim, and type this "+
+				"again", eximDefault, name, set)
 		} else if strings.ContainsAny(set, "'\"#`$\\") {
 			return "", fmt.Errorf("%s: %s is %q; setup knows plain options in quotes only%s",
 				eximDefault, name, set, chapterMTA)
