@@ -189,33 +189,58 @@ func (d debian) dial(port uint16) (c *lab.Client) {
 	return c
 }
 
+// hasNoRoom installs on a full disk, first of all. What fails has nothing half done that the same
+// command does not complete when there is space.
+func (d debian) hasNoRoom() {
+	d.Helper()
+	d.space(6 << 20)
+	said, err := d.run("dpkg -i sendwrap_test.deb")
+	if err == nil || !strings.Contains(said, "No space left on device") {
+		d.Errorf("the first installation on a full disk: %v\n%s", err, said)
+	}
+	if left := d.must("find /etc /usr /var/lib -xdev -name '*sendwrap*'"); left != "" {
+		d.Errorf("the first installation on a full disk leaves\n%s", left)
+	}
+	// Full later: dpkg would fail before, but for the space of its own.
+	d.space(1 << 30)
+	d.must("dpkg --unpack sendwrap_test.deb")
+	d.space(0)
+	said, err = d.run("/var/lib/dpkg/info/sendwrap.postinst configure ''")
+	if err == nil || !strings.Contains(said, "sendwrap has no line in /etc/inetd.conf") {
+		d.Errorf("no space for a line in inetd.conf: %v\n%s", err, said)
+	}
+	d.space(1 << 30)
+}
+
 // fillsDisk has no room for an upgrade. What was there serves on, and a later upgrade succeeds.
 func (d debian) fillsDisk() {
 	d.Helper()
-	limit := func(bytes uint64) {
-		d.Helper()
-		var err error
-		d.Do(func() {
-			var fs unix.Statfs_t
-			top := filepath.Dir(d.root)
-			if err = unix.Statfs(top, &fs); err == nil {
-				used := (fs.Blocks - fs.Bfree) * uint64(fs.Bsize)
-				size := "size=" + strconv.FormatUint(used+bytes, 10)
-				err = unix.Mount("tmpfs", top, "tmpfs", unix.MS_REMOUNT, size)
-			}
-		})
-		if err != nil {
-			d.Fatal(err)
-		}
-	}
-	limit(6 << 20)
+	d.space(6 << 20)
 	if said, err := d.run(old); err == nil || !strings.Contains(said, "No space left on device") {
 		d.Errorf("an upgrade on a full disk: %v\n%s", err, said)
 	}
 	d.works("after an upgrade on a full disk")
-	limit(1 << 30)
+	d.space(1 << 30)
 	d.must(old + "; " + again)
 	d.works("after an upgrade when there is space again")
+}
+
+// space leaves that many bytes on the disk.
+func (d debian) space(bytes uint64) {
+	d.Helper()
+	var err error
+	d.Do(func() {
+		var fs unix.Statfs_t
+		top := filepath.Dir(d.root)
+		if err = unix.Statfs(top, &fs); err == nil {
+			used := (fs.Blocks - fs.Bfree) * uint64(fs.Bsize)
+			size := "size=" + strconv.FormatUint(used+bytes, 10)
+			err = unix.Mount("tmpfs", top, "tmpfs", unix.MS_REMOUNT, size)
+		}
+	})
+	if err != nil {
+		d.Fatal(err)
+	}
 }
 
 // goesAway removes the package, installs it again, and purges it.

@@ -18,6 +18,7 @@ func TestDebianInTenLines(t *testing.T) {
 			d := newDebian(t, name)
 			d.must("service sendmail start")
 			page := read(t, "../docs/OPERATIONS.md")
+			d.hasNoRoom()
 			d.hasTenLines(page)
 			d.staysAfterSendmail(page)
 			d.takesUpgrades()
