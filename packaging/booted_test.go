@@ -15,14 +15,33 @@ import (
 )
 
 // Under a systemd that runs the machine, setup has its sockets start sendwrap, and takes that back.
-// An upgrade and a removal leave a session alone; after a removal nobody has the port. Meanwhile
-// the package's other services do their work.
 func TestSetupUnderSystemd(t *testing.T) {
 	t.Parallel()
-	s := newSetup(t, "debian13", "sendmail")
-	s.must("service sendmail stop; dpkg -r openbsd-inetd; " + aptInstall + "systemd")
+	for _, tt := range []struct{ name, mta string }{
+		{"debian12", "sendmail"}, {"debian12", "exim4"}, {"debian13", "exim4"},
+	} {
+		t.Run(tt.name+"/"+tt.mta, func(t *testing.T) {
+			t.Parallel()
+			newBooted(t, tt.name, tt.mta).goesBothWays("systemd")
+		})
+	}
+}
+
+// newBooted is a Debian that systemd runs, without inetd.
+func newBooted(t *testing.T, name, mta string) *setupSite {
+	t.Helper()
+	s := newSetup(t, name, mta)
+	s.must("service " + mta + " stop; dpkg -r openbsd-inetd; " + aptInstall + "systemd")
 	s.boot()
-	s.must("systemctl enable --now sendmail")
+	s.must("systemctl enable --now " + mta)
+	return s
+}
+
+// An upgrade and a removal leave a session alone; after a removal nobody has the port. Meanwhile
+// the package's other services do their work.
+func TestPackageUnderSystemd(t *testing.T) {
+	t.Parallel()
+	s := newBooted(t, "debian13", "sendmail")
 	before := s.comes("systemd")
 	session := s.session()
 	s.must(again)
@@ -163,13 +182,12 @@ func (s *setupSite) boot() {
 // cgroup makes one that ends with the test.
 func (s *setupSite) cgroup() (group string, err error) {
 	dir := filepath.Join(filepath.Dir(s.root), "cgroup")
-	group = filepath.Join(dir, filepath.Base(lab.Dir()))
 	s.Do(func() {
 		if err = os.Mkdir(dir, 0o700); err == nil {
 			err = unix.Mount("cgroup2", dir, "cgroup2", 0, "")
 		}
 		if err == nil {
-			err = os.Mkdir(group, 0o700)
+			group, err = os.MkdirTemp(dir, filepath.Base(lab.Dir())) // 0700
 		}
 	})
 	if err == nil {
