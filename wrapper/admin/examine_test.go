@@ -116,7 +116,7 @@ func TestDoctorTestsDNS(t *testing.T) {
 	got := findings()
 	for _, want := range []string{
 		"list lies.example does not list 127.0.0.2, as every list must\n",
-		"resolver " + dead.Addr.String() + " it does not answer\n",
+		"resolver " + dead.Addr.String() + ": it does not answer\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %s; want %s", got, want)

@@ -50,10 +50,10 @@ func (s *sharingReport) print(w io.Writer) {
 	if !s.Connected {
 		state = "without the engine, which is away"
 	}
-	fmt.Fprintf(w, "\nsharing\tas %s, %s: %d events to send, %d lost, %d refused\n", s.Name, state,
+	fmt.Fprintf(w, "\nsharing\tas %s, %s: events: %d to send, %d lost, %d refused\n", s.Name, state,
 		s.Waiting, s.Lost, s.Refused)
 	for _, m := range s.Machines {
-		fmt.Fprintf(w, "  %s\t%d events applied, %d refused, the last %v ago\n", m.Name, m.Applied,
+		fmt.Fprintf(w, "  %s\tevents: %d applied, %d refused, the last %v ago\n", m.Name, m.Applied,
 			m.Refused, time.Duration(m.Seconds)*time.Second)
 	}
 }

@@ -62,6 +62,8 @@ func complaints() []complaint {
 		{"guard_unnamed", Note, false, "it sees no session", guardUnnamed},
 		{"guard_unreachable", Note, false, "its sessions are not watched", guardUnreachable},
 
+		{"sharing", Note, false, "blocks and known clients do not travel", notShared},
+
 		{"list", Note, false, "it does not count, and is set aside", lists},
 		{"resolver", Note, false, "its answers are missing", resolvers},
 		{"public_resolver", Note, false, "many lists refuse to answer those", publicResolver},

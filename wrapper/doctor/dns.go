@@ -8,24 +8,24 @@ import (
 	"sendwrap/wrapper/resolve"
 )
 
-// tested is what is wrong with those that do not work.
-func tested(all []Tested, where string) (findings []Finding) {
+// tested is what is wrong with those that do not work. between is what stands before the fault.
+func tested(all []Tested, where, between string) (findings []Finding) {
 	for _, t := range all {
 		if t.Fault != "" {
 			what, write, found := strings.Cut(t.Fault, "; ")
 			if !found {
 				write = "see OPERATIONS, Lists of DNS"
 			}
-			findings = append(findings, Finding{Where: where, What: t.Name + " " + what,
+			findings = append(findings, Finding{Where: where, What: t.Name + between + what,
 				Write: write})
 		}
 	}
 	return findings
 }
 
-func lists(s *Site) []Finding { return tested(s.Lists, s.at("dnsbl")) }
+func lists(s *Site) []Finding { return tested(s.Lists, s.at("dnsbl"), " ") }
 
-func resolvers(s *Site) []Finding { return tested(s.Resolvers, s.at("resolver")) }
+func resolvers(s *Site) []Finding { return tested(s.Resolvers, s.at("resolver"), ": ") }
 
 // public are resolvers that serve everybody: of Google, Cloudflare, Quad9, OpenDNS, AdGuard.
 var public = []string{

@@ -11,7 +11,8 @@ func TestDNS(t *testing.T) {
 	for key, want := range map[string]string{
 		"list": "CONF:1: dnsbl: zen.example.org does not answer; " +
 			"see whether the resolver can reach it",
-		"resolver":        "CONF:2: resolver: 127.0.0.1:53 it does not answer; see whether it runs",
+		"resolver": "CONF:2: resolver: 127.0.0.1:53: it does not answer; " +
+			"see whether it runs",
 		"public_resolver": "",
 	} {
 		if got := s.found(key); got != want {

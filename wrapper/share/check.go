@@ -76,10 +76,10 @@ func describe(name string, s *ledger.Sharing) (lines []string) {
 	case !s.Connected:
 		lines = append(lines, name+": is not connected; its log says why")
 	}
-	lines = append(lines, fmt.Sprintf("%s: %d events to send, %d lost, %d refused", name, s.Waiting,
-		s.Lost, s.Refused))
+	lines = append(lines, fmt.Sprintf("%s: events: %d to send, %d lost, %d refused", name,
+		s.Waiting, s.Lost, s.Refused))
 	for _, o := range s.Origins {
-		lines = append(lines, fmt.Sprintf("%s: %d events applied, %d refused, the last %v ago",
+		lines = append(lines, fmt.Sprintf("%s: events: %d applied, %d refused, the last %v ago",
 			o.Name, o.Applied, o.Refused, o.Heard.Round(time.Second)))
 	}
 	return lines
