@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,8 +16,13 @@ import (
 // The firewall lets a client that is allowed during its block through as soon as a guard or a room
 // reads its configuration; until then `check` says that it does not.
 func TestFirewallAllow(t *testing.T) {
-	for name, command := range map[string][]string{"guard": {"guard"},
-		"room": {"listen", "127.0.0.1:25"}} {
+	for name, tt := range map[string]struct {
+		command []string
+		ready   string // what it logs when it hears SIGHUP
+	}{
+		"guard": {[]string{"guard"}, "guard: listening on "},
+		"room":  {[]string{"listen", "127.0.0.1:25"}, "START "},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, "mta /bin/true",
@@ -25,9 +31,15 @@ func TestFirewallAllow(t *testing.T) {
 				"2001:db8:1::1"} {
 				s.sendwrap("block", n, "1h")
 			}
+			write(t, s.conf, replace(t, read(t, s.conf), "log none", "log stderr"), 0o644)
 			cmd := exec.Command(program(),
-				append([]string{command[0], "-f", s.conf}, command[1:]...)...)
-			var err error
+				append([]string{tt.command[0], "-f", s.conf}, tt.command[1:]...)...)
+			log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer log.Close()
+			cmd.Stderr = log
 			s.Do(func() { err = cmd.Start() })
 			if err != nil {
 				t.Fatal(err)
@@ -36,6 +48,9 @@ func TestFirewallAllow(t *testing.T) {
 				_ = cmd.Process.Kill()
 				_ = cmd.Wait()
 			}()
+			lab.Eventually(t, name+" is ready", func() bool { // before that SIGHUP would end it
+				return strings.Contains(read(t, log.Name()), tt.ready)
+			})
 			said := s.sendwrap("check", "198.51.100.7")
 			if !strings.Contains(said, "firewall: drops it for another ") ||
 				strings.Contains(said, "ends that") {
@@ -57,12 +72,9 @@ func TestFirewallAllow(t *testing.T) {
 				}
 			}
 			_ = cmd.Process.Signal(unix.SIGCONT)
-			free := func() bool {
-				return len(s.elements("ipv4")) == 1 && len(s.elements("ipv6")) == 0
-			}
+			_ = cmd.Process.Signal(unix.SIGHUP)
 			lab.Eventually(t, "the firewall lets the allowed ones through", func() bool {
-				_ = cmd.Process.Signal(unix.SIGHUP) // it may not listen for it yet
-				return free()
+				return len(s.elements("ipv4")) == 1 && len(s.elements("ipv6")) == 0
 			})
 			if said := s.sendwrap("check", "203.0.113.9"); strings.Contains(said, "firewall") {
 				t.Errorf("check says\n%s", said)
