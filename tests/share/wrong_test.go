@@ -136,7 +136,7 @@ func TestWrongPrefixAndPassword(t *testing.T) {
 	}{
 		{0o644, ": share_engine: password=: " + m.file("secret") +
 			": mode 0644 lets others in; chmod 0600 it"},
-		{0o600, "or user is disabled; write the right user= and, into the file of password=, its"},
+		{0o600, "or user is disabled; write the right password into the file of password=, or "},
 	} {
 		if err := os.Chmod(m.file("secret"), tt.mode); err != nil {
 			t.Fatal(err)

@@ -206,7 +206,7 @@ const writeTLS = "if its port speaks TLS, write valkeys://"
 
 // reasons say what to do about errors of engines and of TLS.
 var reasons = []struct{ of, cure string }{
-	{"WRONGPASS", "write the right user= and, into the file of password=, its password"},
+	{"WRONGPASS", "write the right password into the file of password=, or another user="},
 	{"NOAUTH", "write password=FILE"},
 	{"without any password configured", "leave out password=, or give the engine one"},
 	{"NOPERM", "sendwrap share -check prints the ACL line that suffices"},
