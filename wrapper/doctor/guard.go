@@ -206,7 +206,7 @@ func guardUnreachable(s *Site) (all []Finding) {
 func guardUnnamed(s *Site) []Finding {
 	at := s.guardSocket()
 	runs := slices.ContainsFunc(s.ours(), func(p surroundings.Process) bool {
-		return p.Name == exec.GuardName && p.IsHere() && p.IsCredible()
+		return p.Name == exec.GuardName && p.IsHere()
 	})
 	if !runs || at.Network != "unix" || len(s.milters()) > 0 {
 		return nil

@@ -21,7 +21,7 @@ type tcpserver struct {
 func (s *Site) tcpservers() (all []tcpserver) {
 	for _, p := range s.processes {
 		if t, ok := surroundings.ParseTcpserver(p.Command); ok &&
-			surroundings.Sendwrap(t.Program) != "" && p.IsHere() && p.IsCredible() {
+			surroundings.Sendwrap(t.Program) != "" && p.IsHere() {
 			all = append(all, tcpserver{t, fmt.Sprintf("process %d", p.PID)})
 		}
 	}
@@ -75,7 +75,7 @@ func tasks(s *Site) (all []Finding) {
 	for _, p := range s.processes {
 		if !slices.ContainsFunc(s.starters, func(one surroundings.Starter) bool {
 			return one.On && !one.Room && one.By == p.Name && one.By != "systemd"
-		}) || !p.IsHere() || !p.IsCredible() {
+		}) || !p.IsHere() {
 			continue
 		}
 		if limit := s.tasksIn(cgroupOf(p.PID)); limit > 0 && limit < least {
@@ -117,7 +117,7 @@ func (s *Site) tasksIn(group string) (most int) {
 func descriptors(s *Site) (all []Finding) {
 	least := s.Config.RoomWaiting
 	for _, p := range s.processes {
-		if p.Name != exec.RoomName || !p.IsHere() || !p.IsCredible() {
+		if p.Name != exec.RoomName || !p.IsHere() {
 			continue
 		}
 		if limit := filesOf(p.PID); limit > 0 && limit < least {

@@ -39,7 +39,7 @@ func Look(c *config.Config, program string, packaging fs.FS) (*Site, error) {
 		Listeners: surroundings.Listeners(smtp, submission, smtps),
 	}
 	for _, p := range surroundings.Processes() {
-		if p.IsHere() && p.IsCredible() {
+		if p.IsHere() {
 			s.Running = append(s.Running, p.Name)
 		}
 	}

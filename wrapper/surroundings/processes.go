@@ -19,17 +19,38 @@ type Process struct {
 // maxCommand is how many bytes of a command line are read.
 const maxCommand = 64 << 10
 
-// Processes are all processes that /proc shows.
+// Processes are those of root and of our own user that /proc shows, and those that have a port of
+// mail, which root has opened for them: a tcpserver, for example, that has become another user.
+// All others may call themselves what they like.
 func Processes() (all []Process) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
-		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-			if p, found := process(pid); found {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || !isOurs(dir) {
+			continue
+		}
+		if p, found := process(pid); found {
+			all = append(all, p)
+		}
+	}
+	for _, l := range Listeners(25, 465, 587) {
+		for _, p := range l.Processes {
+			known := func(other Process) bool { return other.PID == p.PID }
+			if !slices.ContainsFunc(all, known) {
 				all = append(all, p)
 			}
 		}
 	}
 	return all
+}
+
+// isOurs reports whether root has started a process, or our own user. Its effective user would not
+// tell: every user may start a setuid program under any name.
+func isOurs(dir string) bool {
+	status, _ := os.ReadFile(dir + "/status")
+	_, users, _ := strings.Cut(string(status), "\nUid:\t")
+	user, _, _ := strings.Cut(users, "\t") // the real one
+	return user == "0" || user == strconv.Itoa(os.Getuid())
 }
 
 // IsHere reports whether a process has our network and our root directory. One that has not is in a
@@ -47,25 +68,6 @@ func (p Process) IsHere() bool {
 	ourNetwork, _ := os.Readlink("/proc/thread-self/ns/net")
 	ourRoot, err := os.Stat("/")
 	return err == nil && network == ourNetwork && os.SameFile(ourRoot, root)
-}
-
-// IsCredible reports whether a process can be what its name and its command line say, which anybody
-// can choose: it is root's or our own user's, or has a port that root has opened for it, as a
-// tcpserver that has become another user does.
-func (p Process) IsCredible() bool {
-	dir := "/proc/" + strconv.Itoa(p.PID)
-	status, _ := os.ReadFile(dir + "/status")
-	_, line, _ := strings.Cut(string(status), "\nUid:")
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return false // it has ended
-	}
-	if own := strconv.Itoa(os.Getuid()); words[0] == "0" || words[0] == own {
-		return true
-	}
-	return slices.ContainsFunc(Listeners(25, 465, 587), func(l Listener) bool {
-		return slices.ContainsFunc(l.Processes, func(one Process) bool { return one.PID == p.PID })
-	})
 }
 
 func process(pid int) (p Process, found bool) {

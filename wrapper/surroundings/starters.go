@@ -53,16 +53,14 @@ func (m Machine) Starters() (all []Starter) {
 // listen by themselves, at ports of ours.
 func startingProcesses() (all []Starter) {
 	for _, p := range Processes() {
-		t, isTcpserver := ParseTcpserver(p.Command)
-		isTcpserver = isTcpserver && Sendwrap(t.Program) != ""
-		if !isTcpserver && !isListening(p.Command) || !p.IsHere() || !p.IsCredible() {
+		if !p.IsHere() {
 			continue
 		}
 		where := fmt.Sprintf("process %d", p.PID)
-		switch {
-		case isTcpserver:
+		switch t, isTcpserver := ParseTcpserver(p.Command); {
+		case isTcpserver && Sendwrap(t.Program) != "":
 			all = append(all, Starter{"tcpserver", where, []string{t.Port}, true, false})
-		default:
+		case isListening(p.Command):
 			all = append(all, Starter{"sendwrap", where, ports(p.Command), true, true})
 		}
 	}
