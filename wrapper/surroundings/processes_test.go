@@ -28,6 +28,7 @@ func TestProcessesOfUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer port.Close()
 	const nobody = 65534
 	for _, tt := range []struct {
 		name  string
@@ -59,6 +60,10 @@ func TestProcessesOfUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		// Start returns within execve, a moment before the command line can be read.
+		lab.Eventually(t, "the program runs", func() bool {
+			return lab.Cmdline(cmd.Process.Pid)[0] == "tcpserver"
+		})
 		where := fmt.Sprintf("process %d", cmd.Process.Pid)
 		got := slices.ContainsFunc(startingProcesses(), func(s Starter) bool {
 			return s.By == "tcpserver" && s.Where == where
