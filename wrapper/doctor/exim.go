@@ -13,7 +13,8 @@ func offers(s *Site) []Finding {
 	if s.Machine.MTA(mta[0]).Kind != surroundings.Exim {
 		return nil
 	}
-	const write = "write " + surroundings.Pipeconnect + " = : into its main configuration"
+	const write = "write " + surroundings.Pipeconnect + " = : into its main configuration, and " +
+		"for a week " + surroundings.NoSync
 	options, err := surroundings.AskExim(mta, surroundings.Pipeconnect)
 	if err != nil {
 		return one(s.at("mta"), fmt.Sprintf("this Exim does not say whether it offers "+

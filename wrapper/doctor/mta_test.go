@@ -83,7 +83,8 @@ func TestExim(t *testing.T) {
 	}
 	const option = `echo 'warning: something' >&2; echo "pipelining_connect_advertise_hosts = `
 	const asked = "-C conf -DX=y -Cother -bP pipelining_connect_advertise_hosts"
-	const write = "; write pipelining_connect_advertise_hosts = : into its main configuration"
+	const write = "; write pipelining_connect_advertise_hosts = : into its main configuration, " +
+		"and for a week smtp_enforce_sync = false"
 	const offer = "CONF:1: mta: this Exim offers PIPECONNECT" + write
 	const old = "echo pipelining_connect_advertise_hosts is not a known option; exit 1"
 	const mute = "CONF:1: mta: this Exim does not say whether it offers PIPECONNECT " +

@@ -10,17 +10,22 @@ import (
 
 // Of Debian's Exim.
 const (
-	eximProgram   = "/usr/sbin/exim4"
-	eximScript    = "/etc/init.d/exim4"
-	eximDefault   = "/etc/default/exim4"
-	eximConf      = "/etc/exim4/exim4.conf"
-	eximDebconf   = "/etc/exim4/update-exim4.conf.conf"
-	eximMacros    = "/etc/exim4/exim4.conf.localmacros"
-	eximMainDir   = "/etc/exim4/conf.d/main/"
-	eximRestart   = "service exim4 restart"
-	eximPorts     = surroundings.EximPorts
-	pipeconnect   = surroundings.Pipeconnect
-	noPipeconnect = pipeconnect + " = :"
+	eximProgram = "/usr/sbin/exim4"
+	eximScript  = "/etc/init.d/exim4"
+	eximDefault = "/etc/default/exim4"
+	eximConf    = "/etc/exim4/exim4.conf"
+	eximDebconf = "/etc/exim4/update-exim4.conf.conf"
+	eximMacros  = "/etc/exim4/exim4.conf.localmacros"
+	eximMainDir = "/etc/exim4/conf.d/main/"
+	eximRestart = "service exim4 restart"
+	eximPorts   = surroundings.EximPorts
+	pipeconnect = surroundings.Pipeconnect
+
+	// Clients remember the offer for a week. Exim would refuse for good what they say early, where
+	// sendwrap lets them pass.
+	noPipeconnect = pipeconnect + " = :\n" +
+		"# needed for the first week only\n" +
+		surroundings.NoSync
 )
 
 // askExim is what Exim says of its main options.
@@ -58,7 +63,7 @@ func (s *Site) exim() ([]Step, error) {
 		}
 		old, _ := s.Text(name)
 		steps = append(steps, Step{
-			What: name + ": clients do not learn to speak before the greeting",
+			What: name + ": clients no longer learn to speak before the greeting",
 			File: &File{Name: name, Old: old, Text: withLine(old, noPipeconnect), Mode: 0o644}})
 	}
 	return append(steps, Step{What: "Exim reads that", Do: eximRestart}), nil

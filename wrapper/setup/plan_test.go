@@ -43,7 +43,7 @@ func TestPlans(t *testing.T) {
 			"/etc/sendwrap.conf": observed, "/etc/xinetd.d/sendwrap": service,
 			"/etc/default/exim4": "QUEUERUNNER='combined'\nSMTPLISTENEROPTIONS=''\n" +
 				"SMTPLISTENEROPTIONS='-oX 587 -oP /run/exim4/exim.pid'\n",
-			"/etc/exim4/exim4.conf.localmacros": pipeconnect + " = :\n",
+			"/etc/exim4/exim4.conf.localmacros": noPipeconnect + "\n",
 		}},
 		{"Exim for the machine itself", eximFiles(), nil, local, map[string]string{
 			"/etc/xinetd.d/sendwrap-1": bound("IPv4", "127.0.0.1", "1"),
@@ -57,7 +57,7 @@ func TestPlans(t *testing.T) {
 			"/etc/default/exim4": "EXIMSERVICE='-bdf -q5m'\n" +
 				"EXIMDAEMONOPTS='-bd -q30m -oX 587 -oP /run/exim4/exim.pid'\n" +
 				"EXIMSERVICE='-bdf -q5m -oX 587 -oP /run/exim4/exim.pid'\n",
-			"/etc/exim4/conf.d/main/00_sendwrap": pipeconnect + " = :\n",
+			"/etc/exim4/conf.d/main/00_sendwrap": noPipeconnect + "\n",
 		}},
 		{"xinetd's file of a package", eximFiles(), map[string]string{
 			"etc/xinetd.d/sendwrap": "# mine\n" + strings.Replace(service, "= no", "= yes", 1),

@@ -14,6 +14,8 @@ const (
 	// speak before the greeting when they connect next.
 	Pipeconnect = "pipelining_connect_advertise_hosts"
 	EximPorts   = "daemon_smtp_ports"
+	// NoSync has Exim take what a client says too early. Otherwise it answers 554.
+	NoSync = "smtp_enforce_sync = false"
 )
 
 // eximTime is how long an Exim may take to say what is set. It takes milliseconds.
