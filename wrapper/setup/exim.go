@@ -64,7 +64,8 @@ func (s *Site) exim() ([]Step, error) {
 		old, _ := s.Text(name)
 		steps = append(steps, Step{
 			What: name + ": clients no longer learn to speak before the greeting",
-			File: &File{Name: name, Old: old, Text: withLine(old, noPipeconnect), Mode: 0o644}})
+			File: &File{Name: name, Old: old, Text: withLine(old, noPipeconnect), Mode: 0o644,
+				Loose: true}})
 	}
 	return append(steps, Step{What: "Exim reads that", Do: eximRestart}), nil
 }
