@@ -9,10 +9,12 @@ import (
 	"sendwrap/tests/lab"
 )
 
-// manager is a service manager's socket (sd_notify(3)).
+// manager is a service manager's socket (sd_notify(3)). It is read all the time, as a manager does:
+// the kernel keeps ten messages, and a room throws away what is more.
 type manager struct {
 	t *testing.T
 	*net.UnixConn
+	messages chan string
 }
 
 func listenAt(t *testing.T, name string) manager {
@@ -22,19 +24,26 @@ func listenAt(t *testing.T, name string) manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return manager{t, conn}
+	m := manager{t, conn, make(chan string, 10_000)}
+	go func() {
+		b := make([]byte, 1024)
+		for n, err := m.Read(b); err == nil; n, err = m.Read(b) {
+			m.messages <- string(b[:n])
+		}
+	}()
+	return m
 }
 
 // next waits for the next message.
 func (m manager) next() string {
 	m.t.Helper()
-	_ = m.SetReadDeadline(time.Now().Add(lab.Patience))
-	b := make([]byte, 1024)
-	n, err := m.Read(b)
-	if err != nil {
-		m.t.Fatalf("no message for the service manager: %v", err)
+	select {
+	case message := <-m.messages:
+		return message
+	case <-time.After(lab.Patience):
+		m.t.Fatal("no message for the service manager")
+		return ""
 	}
-	return string(b[:n])
 }
 
 // expect waits for a message with this text.
