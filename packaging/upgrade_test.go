@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -93,9 +94,10 @@ func TestInstallKeepsLink(t *testing.T) {
 // aRoom is a room on a port of its own.
 type aRoom struct {
 	*lab.Daemon
-	t   *testing.T
-	at  netip.AddrPort
-	log string
+	t    *testing.T
+	at   netip.AddrPort
+	conf string
+	log  string
 }
 
 func startRoom(t *testing.T, program string) aRoom {
@@ -105,11 +107,11 @@ func startRoom(t *testing.T, program string) aRoom {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	r := aRoom{t: t, at: at, log: filepath.Join(dir, "log")}
-	conf := filepath.Join(dir, "sendwrap.conf")
-	write(t, conf, fmt.Sprintf("mta /bin/true\ngreet_delay 290s\nlog stderr\n"+
+	r := aRoom{t: t, at: at, conf: filepath.Join(dir, "sendwrap.conf"),
+		log: filepath.Join(dir, "log")}
+	write(t, r.conf, fmt.Sprintf("mta /bin/true\ngreet_delay 290s\nlog stderr\n"+
 		"ledger %s/state/ledger clients=1024\n", dir), 0o644)
-	r.Daemon, err = lab.Start(exec.Command(program, "listen", "-f", conf, at.String()), r.log)
+	r.Daemon, err = lab.Start(exec.Command(program, "listen", "-f", r.conf, at.String()), r.log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +129,8 @@ func (r aRoom) eventually(what string, ok func() bool) {
 	}
 }
 
-// dial returns a client that the room keeps waiting.
+// dial returns a client that the room keeps waiting. A connection alone may be the kernel's work: a
+// room that has counted the client hears signals, too, and hands the client over.
 func (r aRoom) dial() net.Conn {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", r.at.String())
@@ -135,6 +138,11 @@ func (r aRoom) dial() net.Conn {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { conn.Close() })
+	r.eventually("the client waits", func() bool {
+		var status struct{ Sessions struct{ Waiting int } }
+		out, err := exec.Command(program(), "status", "-f", r.conf, "-json").Output()
+		return err == nil && json.Unmarshal(out, &status) == nil && status.Sessions.Waiting == 1
+	})
 	return conn
 }
 
