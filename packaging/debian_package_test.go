@@ -48,6 +48,10 @@ func (d debian) takesUpgrades() {
 	session := d.session()
 	waits := d.startRoom()
 	d.must("sendwrap guard -f /root/room.conf 2>/root/guard.log & sleep 0")
+	lab.Eventually(d.T, "the guard serves", func() bool {
+		_, err := os.Stat(d.file("root/guard.sock"))
+		return err == nil
+	})
 
 	for i, tt := range []struct{ what, lines, kept string }{
 		{"an upgrade backwards", old, edited},
@@ -168,14 +172,19 @@ func (d debian) session() *lab.Client {
 	return c
 }
 
-// startRoom starts a room on port 2525, with a client that waits.
-func (d debian) startRoom() *lab.Client {
+// startRoom starts a room on port 2525, with a client that waits. A room that has counted a client
+// hears signals, too.
+func (d debian) startRoom() (c *lab.Client) {
 	d.Helper()
 	write(d.T, d.file("root/room.conf"), "mta /bin/true\ngreet_delay 290s\nlog stderr\n"+
 		"guard_listen unix:/root/guard.sock\nledger /root/state/ledger clients=1024\n", 0o644)
 	d.must("sendwrap listen -f /root/room.conf 127.0.0.1:2525 2>/root/room.log & sleep 0")
 	lab.Eventually(d.T, "the room listens", func() bool { return d.listens(2525) })
-	return d.dial(2525)
+	c = d.dial(2525)
+	lab.Eventually(d.T, "the client waits", func() bool {
+		return strings.Contains(d.must("sendwrap status -f /root/room.conf -json"), `"waiting":1,`)
+	})
+	return c
 }
 
 func (d debian) dial(port uint16) (c *lab.Client) {
