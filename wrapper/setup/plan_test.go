@@ -9,6 +9,8 @@ import (
 func TestPlans(t *testing.T) {
 	const open, local = "0.0.0.0:25 [::]:25 0.0.0.0:587", "127.0.0.1:25 [::1]:25 127.0.0.1:587"
 	const observed = sendwrapConf + "\nmode observe\n"
+	const withoutOffer = "pipelining_connect_advertise_hosts = :\n" +
+		"# needed for the first week only\nsmtp_enforce_sync = false\n"
 	const daemon, pause = "DAEMON_OPTIONS(`Family=inet,  Name=MTA", "FEATURE(`greet"
 	offMC := strings.NewReplacer(daemon, "dnl "+daemon, pause, "dnl "+pause).Replace(mc)
 	service, err := (&Site{Program: door, Packaging: siteWith(t, eximFiles(), nil).Packaging}).
@@ -43,7 +45,7 @@ func TestPlans(t *testing.T) {
 			"/etc/sendwrap.conf": observed, "/etc/xinetd.d/sendwrap": service,
 			"/etc/default/exim4": "QUEUERUNNER='combined'\nSMTPLISTENEROPTIONS=''\n" +
 				"SMTPLISTENEROPTIONS='-oX 587 -oP /run/exim4/exim.pid'\n",
-			"/etc/exim4/exim4.conf.localmacros": noPipeconnect + "\n",
+			"/etc/exim4/exim4.conf.localmacros": withoutOffer,
 		}},
 		{"Exim for the machine itself", eximFiles(), nil, local, map[string]string{
 			"/etc/xinetd.d/sendwrap-1": bound("IPv4", "127.0.0.1", "1"),
@@ -57,7 +59,7 @@ func TestPlans(t *testing.T) {
 			"/etc/default/exim4": "EXIMSERVICE='-bdf -q5m'\n" +
 				"EXIMDAEMONOPTS='-bd -q30m -oX 587 -oP /run/exim4/exim.pid'\n" +
 				"EXIMSERVICE='-bdf -q5m -oX 587 -oP /run/exim4/exim.pid'\n",
-			"/etc/exim4/conf.d/main/00_sendwrap": noPipeconnect + "\n",
+			"/etc/exim4/conf.d/main/00_sendwrap": withoutOffer,
 		}},
 		{"xinetd's file of a package", eximFiles(), map[string]string{
 			"etc/xinetd.d/sendwrap": "# mine\n" + strings.Replace(service, "= no", "= yes", 1),
