@@ -34,9 +34,9 @@ func TestCrowd(t *testing.T) {
 	}
 	greetKnown()
 
-	// A busy loop, which takes all the CPU time that it can get, is the measure.
+	// A busy loop is the measure. It lasts until it has had two seconds of a processor.
 	room, loop := cpu(t, s.PID()), cpu(t, os.Getpid())
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+	for cpu(t, os.Getpid())-loop < 2*time.Second {
 	}
 	room, loop = cpu(t, s.PID())-room, cpu(t, os.Getpid())-loop
 	if loop <= 0 || room > loop/2 {

@@ -50,9 +50,9 @@ func pkill(t *testing.T, signal, name string) []int {
 func TestNames(t *testing.T) {
 	lab.Need(t, lab.NoNamespaces()) // pkill must not find processes of the machine
 	const friend = "127.1.2.3"
-	s := serve(t, "greet_delay 60s stress=60s\nblock off\nallow "+friend+"/32\nguard_listen unix:"+
-		filepath.Join(t.TempDir(), "milter")+"\n")
-	each := serveEachBy(t, sendwrap(), "greet_delay 60s stress=60s\nblock off\n")
+	s := serve(t, "greet_delay 290s stress=290s\nblock off\nallow "+friend+"/32\n"+
+		"guard_listen unix:"+filepath.Join(t.TempDir(), "milter")+"\n")
+	each := serveEachBy(t, sendwrap(), "greet_delay 290s stress=290s\nblock off\n")
 	guard, err := lab.Start(exec.Command(sendwrap(), "guard", "-f", s.file("conf")),
 		filepath.Join(t.TempDir(), "log"))
 	if err != nil {

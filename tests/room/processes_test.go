@@ -16,7 +16,7 @@ func TestNoMoreProcesses(t *testing.T) {
 	lab.NeedRoot(t)
 	group := lab.NewPidsGroup(t) // before the room, so that it goes later
 	const friend = "127.1.2.3"
-	s := serve(t, "greet_delay 60s stress=60s\nblock off\nallow "+friend+"/32\n")
+	s := serve(t, "greet_delay 290s stress=290s\nblock off\nallow "+friend+"/32\n")
 	const waiting, early = 50, 200
 	all := s.connectMany(waiting)
 	s.waitSessions(sessions{Waiting: waiting})

@@ -39,6 +39,7 @@ func testFlushed(t *testing.T, name string) {
 	c := newMachine(t, e, "mx3", quick)
 	c.startShare()
 	c.waitLogged("BLOCK network=198.18.0.1/32", 1)
+	c.waitLogged(back, 1) // all of the state was read
 	if blocks := c.command("blocks"); strings.Contains(blocks, "198.18.0.2") {
 		t.Errorf("a block that was ended is back:\n%s", blocks)
 	}

@@ -177,7 +177,7 @@ func (m *machine) blocked(client string) bool {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return strings.HasPrefix(got, "421 ")
+	return strings.HasPrefix(got, "421 4.7.1 ")
 }
 
 func (m *machine) dial(client string) (c *lab.Client) {

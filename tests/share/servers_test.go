@@ -54,14 +54,14 @@ func testSentinel(t *testing.T, name string) {
 	lab.Eventually(t, "the replica has what the primary has", func() bool {
 		return strings.Contains(second.do("info", "replication"), "master_link_status:up")
 	})
-	sentinel := &engine{t: t, dir: first.dir, port: freePort(t)}
+	sentinel := &engine{t: t, dir: first.dir, port: newPort()}
 	conf := filepath.Join(first.dir, "sentinel.conf")
 	err := os.WriteFile(conf, fmt.Appendf(nil, `port %d
 bind 0.0.0.0
 protected-mode no
 dir %s
 sentinel monitor mail %s %d 1
-sentinel down-after-milliseconds mail 2000
+sentinel down-after-milliseconds mail 3600000
 sentinel failover-timeout mail 10000
 `, sentinel.port, first.dir, crossing, first.port), 0o600)
 	if err != nil {
@@ -74,10 +74,13 @@ sentinel failover-timeout mail 10000
 		t.Fatal(err)
 	}
 	t.Cleanup(d.KillAll)
+	ask := func(words ...string) string {
+		out, _ := exec.Command("redis-cli", append([]string{"-p", fmt.Sprint(sentinel.port),
+			"sentinel"}, words...)...).Output()
+		return string(out)
+	}
 	lab.Eventually(t, "the Sentinel knows the replica", func() bool {
-		out, _ := exec.Command("redis-cli", "-p", fmt.Sprint(sentinel.port), "sentinel",
-			"replicas", "mail").Output()
-		return strings.Contains(string(out), fmt.Sprint(second.port))
+		return strings.Contains(ask("replicas", "mail"), fmt.Sprint(second.port))
 	})
 
 	share := sentinel.url() + " master=mail"
@@ -85,6 +88,10 @@ sentinel failover-timeout mail 10000
 	a.command("block", "198.18.0.1", "1h")
 	b.waitLogged("BLOCK network=198.18.0.1/32", 1)
 	first.KillAll()
+	// Only now: a primary that has no processor for a while must not be taken for gone.
+	if got := ask("set", "mail", "down-after-milliseconds", "2000"); got != "OK\n" {
+		t.Fatalf("the Sentinel says %q", got)
+	}
 	a.command("block", "198.18.0.2", "1h")
 	b.waitLogged("BLOCK network=198.18.0.2/32", 1)
 	checkAwayOnce(t, a, b)
@@ -107,7 +114,7 @@ func testCluster(t *testing.T, name string) {
 	argv := []string{"--cluster", "create"}
 	for range 3 {
 		e := startEngine(t, name, "--cluster-enabled", "yes", "--cluster-announce-ip", crossing,
-			"--cluster-port", fmt.Sprint(freePort(t)))
+			"--cluster-port", fmt.Sprint(newPort()))
 		nodes, urls = append(nodes, e), append(urls, e.url())
 		argv = append(argv, fmt.Sprintf("127.0.0.1:%d", e.port))
 	}
