@@ -1,7 +1,10 @@
 package exec
 
 import (
+	"fmt"
 	"io"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +38,9 @@ func TestCloseClient(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		for _, fd := range s.fds() {
-			if target := s.link("fd/" + fd); len(target) > 7 && target[:7] == "socket:" {
+			// CloseClient may close /dev/null, which it has opened, at this moment.
+			target, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", s.pid, fd))
+			if strings.HasPrefix(target, "socket:") {
 				t.Errorf("%s: fd %s is %s", name, fd, target)
 			}
 		}

@@ -86,6 +86,7 @@ func TestHooksAmongOthers(t *testing.T) {
 					mu.Lock()
 					started[p.Pid] = i
 					mu.Unlock()
+					_ = p.Release() // its pidfd; other tests count descriptors
 				})
 			}
 		})
@@ -120,7 +121,9 @@ func TestRetryReap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab.Eventually(t, "true(1) ends", func() bool { return !lab.Running(p.Pid) })
+	child := p.Pid
+	_ = p.Release() // its pidfd; other tests count descriptors
+	lab.Eventually(t, "true(1) ends", func() bool { return !lab.Running(child) })
 	seen := 0
 	h.mu.Lock() // as while a hook is started
 	back := make(chan struct{})
@@ -148,7 +151,7 @@ func TestRetryReap(t *testing.T) {
 		t.Error("retryReap is not called")
 	}
 	h.Reap(func(pid int, _ unix.WaitStatus) {
-		if pid == p.Pid {
+		if pid == child {
 			seen++
 		}
 	})

@@ -28,7 +28,7 @@ func TestCheckTestsDNS(t *testing.T) {
 		sour.Fail("1.0.0.127."+zone+".example", refused)
 	}
 	p := inPlace(t, fmt.Sprintf(dnsConf,
-		fmt.Sprint(n.Addr, " ", dead.Addr, " ", sour.Addr)))
+		fmt.Sprint(n.Addr, " ", sour.Addr, " ", dead.Addr)))
 	p.do(func(t *ledger.Tx) {
 		t.SetListAside("wl.example", dnsbl.NoAnswer, 30*time.Minute)
 		t.SetListAside("other.example", dnsbl.NoAnswer, 30*time.Minute)
@@ -38,15 +38,16 @@ func TestCheckTestsDNS(t *testing.T) {
 		t.Errorf("check -n asks:\n%s%s", out, errs)
 	}
 	out, errs = p.says(0, "check")
-	got := regexp.MustCompile(`another 29m5\ds`).ReplaceAllString(withoutTimes(out), "another 30m")
+	left := regexp.MustCompile(`another 2\dm(\d+s)?`)
+	got := left.ReplaceAllString(withoutTimes(out), "another 30m")
 	want := `list zen T works
 list wl.example T works; it was set aside, and counts again
 list other.example T fails: refused; set aside for another 30m: no-answer
 list lies.example T fails: lists-none
 list untested.example T fails: lists-all
 resolver ` + n.Addr.String() + ` T answers
-resolver ` + dead.Addr.String() + ` no answer
 resolver ` + sour.Addr.String() + ` T refuses
+resolver ` + dead.Addr.String() + ` no answer
 `
 	if !strings.HasPrefix(got, want+"ok: ") {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 func TestParseResolvConf(t *testing.T) {
@@ -86,6 +88,13 @@ func TestResolvConfChanges(t *testing.T) {
 	local := serveAt(t, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), a.addr.Port()), false,
 		listed)
 	l := fromFile(t, path, a)
+	modTime := func() time.Time {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime()
+	}
 	for _, step := range []struct {
 		what string
 		do   func()
@@ -95,9 +104,13 @@ func TestResolvConfChanges(t *testing.T) {
 		{"made", func() { replace(t, path, "nameserver 127.0.0.2\n") }, []int{1, 0, 1}},
 		{"replaced", func() { replace(t, path, "nameserver 127.0.0.3\n") }, []int{1, 1, 1}},
 		{"written over, as long as before", func() {
-			if err := os.WriteFile(path, []byte("nameserver 127.0.0.2\n"), 0); err != nil {
-				t.Fatal(err)
-			}
+			before := modTime()
+			lab.Eventually(t, "the kernel's clock of files ticks", func() bool {
+				if err := os.WriteFile(path, []byte("nameserver 127.0.0.2\n"), 0); err != nil {
+					t.Fatal(err)
+				}
+				return modTime() != before
+			})
 		}, []int{2, 1, 1}},
 		{"the same", func() {}, []int{3, 1, 1}},
 		{"removed", func() { os.Remove(path) }, []int{3, 1, 2}},
@@ -143,7 +156,8 @@ func TestResolvConfChangesMeanwhile(t *testing.T) {
 	l.setDue(q, q.until)
 	replace(t, path, "nameserver 127.0.0.3\noptions timeout:30\n")
 	l.second()
-	l.Ask(Question{"b.example", A}, awhile(), func(a Answer) { answers++ })
+	q = l.Ask(Question{"b.example", A}, awhile(), func(a Answer) { answers++ })
+	l.setDue(q, q.until)
 	l.run(func() bool { return answers == 1 })
 	close(gate)
 	l.run(func() bool { return answers == 2 })

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,9 @@ import (
 
 	"sendwrap/tests/lab"
 )
+
+// The tests have a network of their own: a port at which nobody listens stays so.
+func TestMain(m *testing.M) { os.Exit(lab.Isolate(lab.Setup{Run: m.Run})) }
 
 // A query is one that a server of the tests has received.
 type query struct {

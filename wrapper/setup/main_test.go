@@ -34,9 +34,12 @@ func goAlone(what string, s site) int {
 			Do: "kill -9 $PPID; sleep 1; touch " + late + " " + s.dir + ".ended"})
 		what = "do"
 	}
-	for begins, signal := range map[string]string{"do": "KILL", "end": "TERM"} {
+	for begins, command := range map[string]string{
+		"do":  "kill -KILL $PPID",
+		"end": "kill -TERM $PPID; sleep 0.2", // it is handled a moment later
+	} {
 		if at, err := strconv.Atoi(strings.TrimPrefix(what, begins)); err == nil {
-			p.Steps = slices.Insert(p.Steps, at, Step{Do: "kill -" + signal + " $PPID"})
+			p.Steps = slices.Insert(p.Steps, at, Step{Do: command})
 		}
 	}
 	way := func() error { return p.Do(s.journal(), os.Stdout) }

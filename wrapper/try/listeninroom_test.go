@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"sendwrap/tests/lab"
 )
 
 // -room -listen serves until a signal ends it, which also ends the sessions. The log lines of a
@@ -28,12 +30,16 @@ func TestListenInRoom(t *testing.T) {
 	if err != nil || !strings.HasPrefix(greeting, "220 ") {
 		t.Fatalf("greeting %q, %v", greeting, err)
 	}
-	var status struct{ Live []struct{ PID int } }
-	err = json.Unmarshal([]byte(s.status("-json")), &status)
-	if err != nil || len(status.Live) != 1 {
-		t.Fatalf("status %+v, %v; want one session", status, err)
-	}
-	mta := status.Live[0].PID
+	mta := 0
+	lab.Eventually(t, "the ledger has the MTA, no longer the room", func() bool {
+		var status struct{ Live []struct{ PID int } }
+		err = json.Unmarshal([]byte(s.status("-json")), &status)
+		if err != nil || len(status.Live) != 1 {
+			t.Fatalf("status %+v, %v; want one session", status, err)
+		}
+		mta = status.Live[0].PID
+		return !strings.HasSuffix(s.where, fmt.Sprintf(" %d", mta))
+	})
 	s.logs(fmt.Sprintf("sendwrap[%d]: ALLOWED client=[127.4.0.1]:", mta))
 
 	s.cmd.Process.Signal(syscall.SIGTERM)
