@@ -183,8 +183,8 @@ func TestUnwrittenStrikes(t *testing.T) {
 	d := open(t, "", "greet_delay 1s\nblock strikes=2 for=1h max=1h")
 	d.Process.Shared, d.room = true, true
 	d.Ledger.CrowdPatience = time.Millisecond
-	release := d.hold(t)
-	for n := range many {
+	for n := range many { // each meets another holder: one that holds it for long is no crowd
+		release := d.hold(t)
 		d.from = fmt.Sprintf("127.0.1.%d", n/2) // each is two
 		s, c := d.enter(t)
 		speak(c)
@@ -192,11 +192,11 @@ func TestUnwrittenStrikes(t *testing.T) {
 		if s.Arrive() {
 			s.Conclude(decide.Spoke, 0)
 		}
+		release()
 	}
 	if len(d.unwritten) != many || !d.HasUnwritten() {
 		t.Fatalf("%d are not written", len(d.unwritten))
 	}
-	release()
 	blocked := map[netip.Prefix]int{}
 	lab.Eventually(t, "all are written", func() bool {
 		for _, s := range d.WriteStrikes() {

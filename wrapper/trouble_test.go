@@ -91,7 +91,7 @@ func TestCountsUnreadRules(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := dnsDoor(t, dir, n, "greet_delay 1s stress=1s\naccess map\n"+tt.conf, nil)
+			d := dnsDoor(t, dir, n, "greet_delay 3s stress=3s\naccess map\n"+tt.conf, nil)
 			d.compiled(t, dir)
 			s, _ := d.enter(t)
 			if err := os.Truncate(filepath.Join(dir, "policy"), 4096); err != nil {
@@ -151,12 +151,12 @@ func TestCountsNoDescriptor(t *testing.T) {
 func TestCountsUnheard(t *testing.T) {
 	for _, silent := range []bool{false, true} {
 		n := lab.NewNameserver(t)
-		want := map[ledger.Trouble]uint64{}
+		want, delay := map[ledger.Trouble]uint64{}, "greet_delay 3s stress=3s\n"
 		if silent {
 			n.Hold("")
-			want[ledger.DNSSilent] = 1
+			want[ledger.DNSSilent], delay = 1, "greet_delay 1s stress=1s\n"
 		}
-		d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\n", map[string]int{"bad": 3})
+		d := dnsDoor(t, "", n, delay, map[string]int{"bad": 3})
 		if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 			t.Errorf("silent %v: %v", silent, s.Verdict)
 		}

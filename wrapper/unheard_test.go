@@ -47,6 +47,7 @@ func TestDeadResolver(t *testing.T) {
 	n.Release()
 	behave(t, n, map[string]bool{"bad": false, "good": true})
 	d.from = "127.9.8.6"
+	d.Policy.GreetDelay, d.Policy.StressDelay = 3*time.Second, 3*time.Second
 	d.meet(t, nil)
 	if line := d.line(t); line != "DNS answers again" {
 		t.Error(line)
@@ -76,7 +77,7 @@ func TestFailingResolver(t *testing.T) {
 	for _, name := range []string{reversed, "2.0.0.127", "1.0.0.127"} {
 		n.Fail(name+".secret.bad.example", 2)
 	}
-	d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\n", map[string]int{"bad": 3})
+	d := dnsDoor(t, "", n, "greet_delay 3s stress=3s\n", map[string]int{"bad": 3})
 	if s, _, _ := d.meet(t, nil); s.Verdict != decide.Pass {
 		t.Error(s.Verdict)
 	}
@@ -103,7 +104,7 @@ func TestSetAsideForFailingOnly(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			n := lab.NewNameserver(t)
-			d := dnsDoor(t, "", n, "greet_delay 1s stress=1s\nremember 0s\n",
+			d := dnsDoor(t, "", n, "greet_delay 3s stress=3s\nremember 0s\n",
 				map[string]int{"bad": 3})
 			zone := d.Policy.Lists[0].Zone
 			if n.Hold(""); !tt.silent {

@@ -100,8 +100,8 @@ func TestUnwrittenWideStrikes(t *testing.T) {
 		"wide 24 48 strikes=1\nwide 8 32 strikes=8\n")
 	d.Process.Shared, d.room = true, true
 	d.Ledger.CrowdPatience = time.Millisecond
-	release := d.hold(t)
 	for n := range many {
+		release := d.hold(t) // as in TestUnwrittenStrikes
 		d.from = fmt.Sprintf("127.1.%d.1", n)
 		s, c := d.enter(t)
 		speak(c)
@@ -109,8 +109,8 @@ func TestUnwrittenWideStrikes(t *testing.T) {
 		if s.Arrive() {
 			s.Conclude(decide.Spoke, 0)
 		}
+		release()
 	}
-	release()
 	blocked := 0
 	lab.Eventually(t, "all are written", func() bool {
 		blocked += len(d.WriteStrikes())

@@ -212,11 +212,12 @@ func askRole(args []string) error {
 	if err != nil {
 		return err
 	}
-	self, now, said := Self(), Now(), "no"
+	self, said := Self(), "no"
 	fmt.Println("ready")
 	if err := unix.Flock(gate, unix.LOCK_SH); err != nil {
 		return err
 	}
+	now := Now() // a claim does not hold for as long as a crowd may take to start
 	err = untilFree(func() error {
 		return l.Do(now, func(t *Tx) {
 			if t.ClaimLookup(hostN(1), of, self) {

@@ -15,11 +15,12 @@ func TestCountsOfLate(t *testing.T) {
 	const minute = time.Minute
 	for _, gap := range []time.Duration{time.Second, minute, 8 * minute, 100 * minute} {
 		l := newLedger(t, MinClients)
-		now := Now()
+		now := Now() // in whole ms, as the ledger's time is
+		now = Moment{now.Boot.Truncate(time.Millisecond), now.Wall.Truncate(time.Millisecond)}
 		began := now
 		var counted []time.Time
 		for range 300 {
-			now = now.After(time.Duration(rnd.Int64N(int64(gap))))
+			now = now.After(time.Duration(rnd.Int64N(gap.Milliseconds())) * time.Millisecond)
 			count := func(t *Tx) { t.Count(4) }
 			if rnd.IntN(3) == 0 && !l.PastDue(now) {
 				l.CountUnlocked(4)
@@ -41,14 +42,14 @@ func TestCountsOfLate(t *testing.T) {
 			}
 			want := 0
 			for _, at := range counted {
-				if !at.Before(since.Add(-time.Millisecond)) { // the ledger's time is in ms
+				if !at.Before(since) {
 					want++
 				}
 			}
 			if got := n.Recent.Verdicts[4]; got != uint64(want) || n.Recent.Verdicts[5] != 0 {
 				t.Fatalf("gaps of %v: %d counted since %v; want %d", gap, got, since, want)
 			}
-			if !n.Since.Truncate(time.Second).Equal(counted[0].Truncate(time.Second)) {
+			if !n.Since.Equal(counted[0]) {
 				t.Fatalf("counts began at %v; want %v", n.Since, counted[0])
 			}
 		}

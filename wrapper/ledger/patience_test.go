@@ -46,6 +46,7 @@ func checkPatience(t *testing.T, l *Ledger, want error, patience time.Duration) 
 	t.Helper()
 	what := fmt.Sprintf("with a patience of %v", l.CrowdPatience)
 	checkWaits(t, what, patience, patience+10*time.Millisecond, func() error {
+		l.stall = stall{} // or one that computes is taken for one that hangs, after some tries
 		return l.Do(Now(), func(*Tx) { t.Error("worked without the lock") })
 	}, want)
 }
@@ -58,7 +59,7 @@ func spinRole(args []string) error {
 	}
 	return l.Do(Now(), func(*Tx) {
 		fmt.Println("ready")
-		for n := 0; n < 100e9; n++ { // no call, so that Go's scheduler cannot put it to sleep
+		for n := 0; n < 1000e9; n++ { // no call, so that Go's scheduler cannot put it to sleep
 		}
 	})
 }

@@ -164,7 +164,11 @@ func TestSessionsOutliveTheRoom(t *testing.T) {
 	if err := unix.Kill(mtas[0], unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(identityTTL * time.Millisecond) // it is the room's zombie
+	lab.Eventually(t, "it is the room's zombie", func() bool {
+		_, err := startTime(mtas[0])
+		return err == errDead
+	})
+	time.Sleep(identityTTL * time.Millisecond)
 	checkRoom(t, l, "when an MTA has ended", [...]int{2, 3, 3, 3}, 8, 3)
 
 	if err := room.kill(); err == nil {

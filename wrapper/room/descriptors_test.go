@@ -167,6 +167,7 @@ func TestLower(t *testing.T) {
 // taken accepts the next client as the room does.
 func (h *house) taken() (fd int, from syscall.Sockaddr) {
 	h.t.Helper()
+	seen(h.t, h.listeners[0].fd)
 	fd, from, err := syscall.Accept4(h.listeners[0].fd, unix.SOCK_CLOEXEC)
 	if err != nil {
 		h.t.Fatal(err)

@@ -97,10 +97,11 @@ func TestHeardAreNoSessions(t *testing.T) {
 	h.guest("127.7.0.1")
 	h.until("they are here", func() bool { return h.held == 3 })
 	parts := h.guest("127.8.0.2")
-	h.says(talked, "", "220 ")
-	h.says(parts, "", "421 4.7.0 ")
+	h.until("one may say QUIT", func() bool { return h.awaitingQuit.len == 1 })
 	later(&h.awaitingQuit, -time.Hour) // however slow the machine is
 	later(&h.talking, -time.Hour)
+	h.says(talked, "", "220 ")
+	h.says(parts, "", "421 4.7.0 ")
 	if h.talking.len != 1 || h.awaitingQuit.len != 1 {
 		t.Fatalf("%d are talked to, %d may say QUIT", h.talking.len, h.awaitingQuit.len)
 	}
@@ -176,9 +177,11 @@ func TestQuit(t *testing.T) {
 		h := build(t, tt.conf)
 		h.guest("127.8.0.1")
 		h.until("the first is here", func() bool { return h.held == 1 })
+		before := h.refused
 		c := h.guest("127.8.0.1")
-		h.says(c, "", tt.greeting)
+		h.until("it is refused", func() bool { return h.refused > before })
 		later(&h.awaitingQuit, -time.Hour) // however slow the machine is
+		h.says(c, "", tt.greeting)
 		h.says(c, "EHLO x\r\n", tt.answer)
 		h.says(c, "QUIT\r\n", "221 ", "EOF")
 	}

@@ -66,7 +66,10 @@ func TestPauseEmpty(t *testing.T) {
 	h := build(t, "greet_delay 0s\n")
 	h.begin()
 	h.round()
-	h.guest("127.8.0.1").Write([]byte("QUIT\r\n")) // PREGREET
+	speaks(t, h.guest("127.8.0.1"))
+	fd, from := h.taken()
+	seen(t, fd)
+	h.takeIn(fd, from) // PREGREET
 	h.until("it is refused", func() bool { return h.refused == 1 && h.held == 0 })
 	h.until("nothing is due", func() bool { return h.nextSecond == 0 })
 	if p := h.pause(); p >= 0 {

@@ -166,7 +166,7 @@ func TestRestoreAsked(t *testing.T) {
 		return h.logged("DNSBL client=[127.9.0.1]") == 1
 	})
 	h.until("the other is asked about", func() bool {
-		return n.Asked("3.0.9.127.key.bad.example") == 1
+		return n.Asked("3.0.9.127.key.bad.example") > 0
 	})
 	if h.held > 2 || h.countWaiting() != 1 {
 		t.Errorf("%d held, %d wait; want the other to wait", h.held, h.countWaiting())

@@ -17,6 +17,23 @@ import (
 	"sendwrap/wrapper"
 )
 
+// reaches reports whether a client of that address gets to the socket, and not to one of the other
+// family that another program has at the same port.
+func reaches(fd int, client string) (ok bool, err error) {
+	at := netip.AddrPortFrom(netip.MustParseAddr(client), wrapper.LocalAddr(fd).Port())
+	c, err := net.Dial("tcp", at.String())
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	theirs, from, err := syscall.Accept4(fd, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return false, err
+	}
+	unix.Close(theirs)
+	return int(wrapper.AddrPort(from).Port()) == c.LocalAddr().(*net.TCPAddr).Port, nil
+}
+
 func TestListen(t *testing.T) {
 	for _, tt := range []struct{ address, at string }{
 		{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {":0", "::"}, {"0", "::"},
@@ -36,14 +53,9 @@ func TestListen(t *testing.T) {
 		}
 		// A socket for all addresses serves both families, any other only its own.
 		for _, client := range []string{"127.0.0.1", "::1"} {
-			c, err := net.Dial("tcp",
-				netip.AddrPortFrom(netip.MustParseAddr(client), at.Port()).String())
-			if err == nil {
-				c.Close()
-			}
 			want := tt.at == "::" || tt.at == client || tt.at == "0.0.0.0" && client == "127.0.0.1"
-			if (err == nil) != want {
-				t.Errorf("%s: a client of %s: %v", tt.address, client, err)
+			if got, err := reaches(fd, client); got != want {
+				t.Errorf("%s: a client of %s: %v, %v", tt.address, client, got, err)
 			}
 		}
 		if _, err := Listen(at.String()); !errors.Is(err, unix.EADDRINUSE) ||
