@@ -55,8 +55,9 @@ func allWork(l *Ledger) []func() error {
 func TestLostWhileMapped(t *testing.T) {
 	for _, length := range interesting() {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			path := filepath.Join(ownDir(t), "ledger")
 			for n := range allWork(nil) {
-				path := filepath.Join(ownDir(t), "ledger")
+				_ = os.Remove(path) // a place for each would take 180 MB
 				l, _ := mustOpen(t, path, MinClients)
 				populate(t, l, Now(), Self())
 				if err := os.Truncate(path, int64(length)); err != nil {
