@@ -97,14 +97,15 @@ watched  := $(sort $(dir $(shell find $(packages) -maxdepth 1 -name '*.go' ! -na
 	xargs grep -lE '^[[:blank:]]*(go [[:alpha:]]|"sync"$$)|[.]Go\>')))
 
 # -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16:
-# most tests wait, for delays and daemons. The timeouts are for tests that hang.
+# most tests wait, for delays and daemons. The timeouts are for tests that hang. The packages that
+# take longest come first, so that the last of them does not run alone.
 tests := $(check) $(GO) test -count=1 -p 2 -parallel 16 -timeout 60m
 
 .PHONY: test
 test: lint programs
-	$(tests) ./packaging ./tests/...
-	$(tests) $(addprefix ./,$(filter-out $(watched),$(packages)))
-	$(tests) -race $(addprefix ./,$(watched))
+	$(tests) ./packaging ./tests ./wrapper/ledger ./tests/... \
+		$(addprefix ./,$(filter-out $(watched),$(packages)))
+	$(tests) -race ./wrapper/try $(addprefix ./,$(watched))
 	$(check) tests/fuzz.sh 5s
 
 .PHONY: fuzz
