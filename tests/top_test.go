@@ -145,6 +145,7 @@ func TestTop(t *testing.T) {
 	m.press("/nobody\r")
 	m.shows(`^networks that come most, by refused, reversed \(0\)`)
 	m.press("\x1b")
+	m.awaits(`filter nobody`, true) // Escape is not the first byte of another key
 	m.shows(`^192\.0\.2\.7/32`)
 	m.press("p")
 	m.shows(`paused`)
