@@ -96,10 +96,10 @@ packages := $(sort $(dir $(shell find allowlist exec wrapper -name '*_test.go'))
 watched  := $(sort $(dir $(shell find $(packages) -maxdepth 1 -name '*.go' ! -name '*_test.go' | \
 	xargs grep -lE '^[[:blank:]]*(go [[:alpha:]]|"sync"$$)|[.]Go\>')))
 
-# -count=1: go test does not know that the end-to-end tests depend on the program. -parallel 16:
-# most tests wait, for delays and daemons. The timeouts are for tests that hang. The packages that
-# take longest come first, so that the last of them does not run alone.
-tests := $(check) $(GO) test -count=1 -p 2 -parallel 16 -timeout 60m
+# -count=1: go test does not know that the end-to-end tests depend on the program. -p 3 and
+# -parallel 16: most tests wait, for delays and daemons. The timeouts are for tests that hang. The
+# packages that take longest come first, so that the last of them does not run alone.
+tests := $(check) $(GO) test -count=1 -p 3 -parallel 16 -timeout 60m
 
 .PHONY: test
 test: lint programs
