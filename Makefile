@@ -103,7 +103,7 @@ tests := $(check) $(GO) test -count=1 -p 3 -parallel 16 -timeout 60m
 
 .PHONY: test
 test: lint programs
-	$(tests) ./packaging ./tests ./wrapper/ledger ./tests/... \
+	$(tests) ./packaging ./tests ./wrapper/ledger ./tests/guard ./wrapper ./tests/... \
 		$(addprefix ./,$(filter-out $(watched),$(packages)))
 	$(tests) -race ./wrapper/try $(addprefix ./,$(watched))
 	$(check) tests/fuzz.sh 5s
