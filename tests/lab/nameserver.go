@@ -19,7 +19,13 @@ type Nameserver struct {
 	records map[dns.Question][]dns.RR
 	held    map[string]bool
 	codes   map[string]int
-	asked   map[string]int
+	asked   map[string]map[question]bool
+}
+
+// A question is repeated by the same socket, with the same number.
+type question struct {
+	from string
+	id   uint16
 }
 
 // soa is what says for how long a name does not exist.
@@ -31,7 +37,7 @@ func NewNameserver(t testing.TB, records ...string) *Nameserver {
 	t.Helper()
 	n := &Nameserver{
 		records: map[dns.Question][]dns.RR{}, held: map[string]bool{}, codes: map[string]int{},
-		asked: map[string]int{},
+		asked: map[string]map[question]bool{},
 	}
 	n.Add(t, records...)
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -97,11 +103,12 @@ func (n *Nameserver) Fail(name string, code int) {
 	n.codes[name] = code
 }
 
-// Asked is how often the server was asked about a name, without the dot at its end.
+// Asked is how often the server was asked about a name, without the dot at its end. A question that
+// a resolver has repeated counts once: it does so if the machine has stopped meanwhile.
 func (n *Nameserver) Asked(name string) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.asked[name]
+	return len(n.asked[name])
 }
 
 func (n *Nameserver) answer(w dns.ResponseWriter, q *dns.Msg) {
@@ -112,7 +119,10 @@ func (n *Nameserver) answer(w dns.ResponseWriter, q *dns.Msg) {
 	of.Name = strings.ToLower(of.Name)
 	name := strings.TrimSuffix(of.Name, ".")
 	n.mu.Lock()
-	n.asked[name]++
+	if n.asked[name] == nil {
+		n.asked[name] = map[question]bool{}
+	}
+	n.asked[name][question{w.RemoteAddr().String(), q.Id}] = true
 	held := n.held[name] || n.held[""]
 	records, code := n.records[of], n.codes[name]
 	n.mu.Unlock()
