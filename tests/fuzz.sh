@@ -10,7 +10,7 @@ case $# in
 1)
 	grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do
 		sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\)(.*|$(dirname "$file") \1|p" "$file"
-	done | xargs -n 2 -P 2 tests/fuzz.sh "$1"
+	done | xargs -r -n 2 -P 2 tests/fuzz.sh "$1"
 	exit
 	;;
 3) ;;
